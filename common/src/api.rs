@@ -1,0 +1,34 @@
+//! The API `db.orange.com/v2`: resources that a person writes and a status that the operator writes.
+//!
+//! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
+
+mod cluster;
+mod operation;
+mod pods;
+mod status;
+mod topology;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+pub use cluster::{CassandraCluster, CassandraClusterSpec};
+pub use operation::{
+    Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
+};
+pub use pods::{
+    BackRestSidecar, Jolokia, JolokiaTls, JmxConfiguration, NodeApi, NodeApiKind, PodPolicy,
+    ServicePolicy, StorageConfig,
+};
+pub use status::{
+    CassandraClusterStatus, LastAction, NodeStatus, Phase, RackStatus, condition,
+};
+pub use topology::{Dc, Rack, Topology};
+
+/// API group of all our resources.
+pub const GROUP: &str = "db.orange.com";
+/// The version that is served and stored.
+pub const VERSION: &str = "v2";
+
+/// Free-form JSON object: the API server keeps what it does not know.
+fn free_form(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}

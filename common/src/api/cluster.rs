@@ -1,0 +1,226 @@
+//! `CassandraCluster`: one ring, as its user wants it.
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, LocalObjectReference, ResourceRequirements};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BackRestSidecar, CassandraClusterStatus, JmxConfiguration, Jolokia, NodeApi, PodPolicy,
+    ServicePolicy, StorageConfig, Topology,
+};
+
+/// What to run. Every field is optional: an empty spec is one node of the default image without a volume.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "db.orange.com",
+    version = "v2",
+    kind = "CassandraCluster",
+    plural = "cassandraclusters",
+    shortname = "cassc",
+    shortname = "casscs",
+    category = "all",
+    category = "casskop",
+    namespaced,
+    status = "CassandraClusterStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "A Cassandra ring on Kubernetes: one StatefulSet per rack. Operations on its nodes are requested by annotations `operations.db.orange.com/<kind>: \"<id> [arguments]\"`, as `kubectl casskop` writes them.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')")
+        .message("a cluster's name starts with a letter and has lower-case letters, digits and '-': it is the name of a Service"),
+    validation = Rule::new("!has(self.spec.topology) || !has(self.spec.topology.dc) || self.spec.topology.dc.all(d, self.metadata.name.size() + d.name.size() + (has(d.rack) && d.rack.size() > 0 ? d.rack.map(r, r.name.size()).max() : 5) <= 50)")
+        .message("the name of a StatefulSet, <cluster>-<dc>-<rack>, has at most 52 characters: shorten the name of the cluster, data center or rack"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.conditions[?(@.type==\"Available\")].status"),
+    printcolumn(name = "Progressing", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].status"),
+    printcolumn(name = "Last-Action", type_ = "string", json_path = ".status.lastClusterAction"),
+    printcolumn(name = "Action-Status", type_ = "string", json_path = ".status.lastClusterActionStatus"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.cassandraImage", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.dataStorageClass) == has(oldSelf.dataStorageClass) && (!has(self.dataStorageClass) || self.dataStorageClass == oldSelf.dataStorageClass)")
+    .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
+#[x_kube(validation = Rule::new("has(self.dataCapacity) == has(oldSelf.dataCapacity)")
+    .message("dataCapacity cannot be added to or removed from a running cluster: its nodes would start without their data"))]
+#[x_kube(validation = Rule::new("!has(self.dataCapacity) || !has(oldSelf.dataCapacity) || quantity(self.dataCapacity).compareTo(quantity(oldSelf.dataCapacity)) >= 0")
+    .message("dataCapacity cannot be lowered: volumes do not shrink"))]
+pub struct CassandraClusterSpec {
+    /// Cassandra nodes of each rack (default 1). The ring has this number times the number of racks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    #[x_kube(validation = Rule::new("self >= 1")
+        .message("nodesPerRacks is at least 1; to empty one data center set nodesPerRacks: 0 on it, to end the cluster delete it"))]
+    pub nodes_per_racks: Option<i32>,
+    /// Image of Cassandra, laid out like the official one (default `cassandra:5.0`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub cassandra_image: Option<String>,
+    /// Pull policy of the Cassandra image (default `IfNotPresent`: a node must be able to restart without its registry).
+    #[serde(default, rename = "imagepullpolicy", skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self in ['Always', 'IfNotPresent', 'Never', '']")
+        .message("imagepullpolicy is Always, IfNotPresent or Never"))]
+    pub image_pull_policy: Option<String>,
+    /// Secrets to pull the images with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_secret: Option<LocalObjectReference>,
+    /// Image of the `bootstrap` init container (default: the operator's own image). Images of the Go `CassKop`
+    /// (`casskop-bootstrap`) are not used; a Warning event says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap_image: Option<String>,
+    /// Accepted and not used: the operator merges the configuration itself. A Warning event says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_builder_image: Option<String>,
+    /// Environment of the Cassandra container; wins over the operator's. A change rolls the pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_vars: Vec<EnvVar>,
+    /// User id of the pods (default 999, `cassandra` in the official image).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub run_as_user: Option<i64>,
+    /// Group id that owns the volumes (default 999).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub fs_group: Option<i64>,
+    /// Whether the root file system of the Cassandra container is read-only (default true).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only_root_filesystem: Option<bool>,
+    /// Resources of the Cassandra container; limits default to the requests. A quarter of the memory limit is the
+    /// heap unless `config` sets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+    /// Whether two nodes of this cluster may never share a Kubernetes node (default false: preferably not).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_anti_affinity: Option<bool>,
+    /// Annotations and tolerations of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodPolicy>,
+    /// Annotations of the headless Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServicePolicy>,
+    /// Whether the volumes are deleted together with the cluster (default false: they stay).
+    #[serde(default, rename = "deletePVC", skip_serializing_if = "Option::is_none")]
+    pub delete_pvc: Option<bool>,
+    /// Starts the Cassandra containers with `tail -f /dev/null` instead of Cassandra, to look into a broken node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug: Option<bool>,
+    /// Whether the operator requests by itself the cleanup that growing the ring makes necessary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_pilot: Option<bool>,
+    /// Accepted and not used: the operator compares what it applied, not what the API server made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_check_sts_are_equal: Option<bool>,
+    /// Whether a changed topology may change the seed list of running pods, which rolls them (default false:
+    /// new pods get the new list, running ones keep theirs).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_update_seed_list: Option<bool>,
+    /// How many pods may be down at once by voluntary disruptions (PodDisruptionBudget; default 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub max_pod_unavailable: Option<i32>,
+    /// A pod whose Cassandra container restarted more often than this and that took another node's address is
+    /// deleted (default 0: never).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub restart_count_before_pod_deletion: Option<i32>,
+    /// Accepted and not used: nothing needs unlocking here, a corrected spec goes on by itself. A Warning event says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlock_next_operation: Option<bool>,
+    /// Size of each node's data volume, such as `100Gi`. Left out: no volume; data is lost with the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))")
+        .message("dataCapacity is a Kubernetes quantity above 0, such as 10Gi"))]
+    pub data_capacity: Option<String>,
+    /// Storage class of the data volumes (default: the cluster's default class). Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub data_storage_class: Option<String>,
+    /// More volumes of each node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub storage_configs: Vec<StorageConfig>,
+    /// More containers of each pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sidecar_configs: Vec<Container>,
+    /// ConfigMap with `pre_run.sh` and `post_run.sh`, run by the Cassandra image before and after the
+    /// configuration is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_name: Option<String>,
+    /// Version of Cassandra (default: from the image's tag, then asked from the nodes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+    /// `cassandra`; `dse` is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self == 'cassandra'").message("serverType is cassandra: DSE is not supported"))]
+    pub server_type: Option<String>,
+    /// Configuration laid over the image's own: `cassandra-yaml` (any option of that version),
+    /// `jvm-options`/`jvm-server-options` (`initial_heap_size`, `max_heap_size`, `cassandra_<option>`,
+    /// `additional-jvm-opts`, or a list of lines). Merged: operator < spec < data center < rack; null removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::free_form")]
+    pub config: Option<serde_json::Value>,
+    /// Secret with `username` and `password` of the Jolokia agent. Left out: the operator makes
+    /// `<cluster>-jolokia` with a random password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_jolokia_secret: Option<LocalObjectReference>,
+    /// Threads of a cleanup that is requested without `--jobs` (default 0: as many as compaction has).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub keyspace_cleanup_threads: Option<i32>,
+    /// Data centers and racks (default: `dc1` with `rack1`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
+    /// Seconds before the first liveness probe (default 120).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_initial_delay_seconds: Option<i32>,
+    /// Seconds a liveness probe may take (default 20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_health_check_timeout: Option<i32>,
+    /// Seconds between liveness probes (default 10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_health_check_period: Option<i32>,
+    /// Failed liveness probes before a restart (default: that of Kubernetes, 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_failure_threshold: Option<i32>,
+    /// Good liveness probes after a failed one; Kubernetes allows only 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_success_threshold: Option<i32>,
+    /// Seconds before the first readiness probe (default 1; the probe itself waits for a starting node).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_initial_delay_seconds: Option<i32>,
+    /// Seconds a readiness probe may take (default 10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_health_check_timeout: Option<i32>,
+    /// Seconds between readiness probes (default 10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_health_check_period: Option<i32>,
+    /// Failed readiness probes before the pod is not Ready (default: that of Kubernetes, 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_failure_threshold: Option<i32>,
+    /// Good readiness probes before the pod is Ready (default 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_success_threshold: Option<i32>,
+    /// Whether the containers of a pod see each other's processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_process_namespace: Option<bool>,
+    /// Accepted and not used: backups are not part of this operator. A Warning event says so when it is enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_rest_sidecar: Option<BackRestSidecar>,
+    /// Service account of the Cassandra pods (default: `<cluster>`, made by the operator, without rights and
+    /// without a mounted token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+    /// Remote JMX; the operator itself does not need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jmx_configuration: Option<JmxConfiguration>,
+    /// More seeds, outside this Kubernetes cluster: addresses or names, with or without a port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub seeds: Vec<String>,
+    /// How the operator reaches the nodes (default: Jolokia).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_api: Option<NodeApi>,
+    /// Settings of the Jolokia agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jolokia: Option<Jolokia>,
+}

@@ -1,0 +1,195 @@
+//! State of one requested operation: what will be done, what was done, what went wrong.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One operation, from its request to its end.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// Kind of the operation, such as `cleanup`.
+    pub kind: String,
+    /// Id of the request.
+    pub id: String,
+    /// Its arguments, in canonical form.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arguments: String,
+    /// Where the operation is.
+    pub phase: OperationPhase,
+    /// One word for machines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// A sentence for people: what it does, waits for, or why it ended so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When the operator first saw the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<MicroTime>,
+    /// When the first node was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// What is to be done, decided before anything was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<OperationPlan>,
+    /// Safety checks and what they saw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub checks: Vec<Check>,
+    /// The nodes, in the order of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["pod".into()]))]
+    pub nodes: Vec<OperationNode>,
+}
+
+/// Phases of an operation.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperationPhase {
+    /// Seen; waits for something that `message` names.
+    #[default]
+    Pending,
+    /// Planned; with `--dry-run` it ends here.
+    Planned,
+    /// Nodes are at work.
+    Running,
+    /// No further node is started until the pause is lifted.
+    Paused,
+    /// Done on every node.
+    Succeeded,
+    /// Ended with at least one node that failed.
+    Failed,
+    /// Not begun, for the reason given.
+    Refused,
+    /// Ended early by request.
+    Cancelled,
+    /// The request was taken back before it began.
+    Withdrawn,
+}
+
+impl OperationPhase {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Planned
+                | Self::Succeeded
+                | Self::Failed
+                | Self::Refused
+                | Self::Cancelled
+                | Self::Withdrawn
+        )
+    }
+
+    /// The word that stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Planned => "Planned",
+            Self::Running => "Running",
+            Self::Paused => "Paused",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Refused => "Refused",
+            Self::Cancelled => "Cancelled",
+            Self::Withdrawn => "Withdrawn",
+        }
+    }
+}
+
+/// What an operation will do.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationPlan {
+    /// Pods that are worked on together; the next wave begins when the one before it has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<Vec<String>>,
+    /// Steps on each node, in order; for most kinds a keyspace each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// What a step calls on a node, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call: String,
+}
+
+/// One safety check.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+pub struct Check {
+    /// Name of the check, such as `ring-settled`.
+    pub name: String,
+    /// Whether the cluster passed it.
+    pub passed: bool,
+    /// What was seen, so that a person can verify it.
+    pub evidence: String,
+}
+
+/// One node in an operation.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationNode {
+    /// Pod of the node.
+    pub pod: String,
+    /// UID of the pod when the node was started.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pod_uid: String,
+    /// Cassandra's host id.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host_id: String,
+    /// Where the node is.
+    pub phase: NodePhase,
+    /// The step that runs, or that failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub step: String,
+    /// When the first step began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When the last step ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// Steps that are done; a restarted operator goes on after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// How often the current step was begun.
+    #[serde(default)]
+    pub attempts: i32,
+    /// What Cassandra said, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Phases of a node in an operation.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodePhase {
+    /// Its turn has not come.
+    #[default]
+    Pending,
+    /// At work.
+    Running,
+    /// Every step done.
+    Succeeded,
+    /// A step failed for good.
+    Failed,
+    /// Left out by a cancelled operation.
+    Skipped,
+}
+
+impl NodePhase {
+    /// Whether nothing more will happen on this node.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
+    }
+}
+
+/// How far a node is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Units done.
+    pub done: i64,
+    /// Units in all.
+    pub total: i64,
+    /// What is counted, such as `keyspaces`.
+    pub unit: String,
+}

@@ -1,0 +1,119 @@
+//! Parts of the spec that shape pods and the way the operator talks to nodes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, Toleration};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is added to every Cassandra pod.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+pub struct PodPolicy {
+    /// Annotations of the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Tolerations of the pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+}
+
+/// What is added to the headless Service.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+pub struct ServicePolicy {
+    /// Annotations of the headless Service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One more volume of every Cassandra pod.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageConfig {
+    /// Where the volume is mounted in the Cassandra container.
+    pub mount_path: String,
+    /// Name of the volume; its claims are `<name>-<pod>`.
+    pub name: String,
+    /// Specification of the claim.
+    pub pvc_spec: PersistentVolumeClaimSpec,
+}
+
+/// Remote JMX of the Cassandra process (`-Dcom.sun.management.jmxremote.*`). The operator itself does not need it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct JmxConfiguration {
+    /// `jmxremote`: opens JMX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jmx_remote_enable: Option<bool>,
+    /// `jmxremote.port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jmx_remote_port: Option<i32>,
+    /// `jmxremote.rmi.port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jmx_remote_rmi_port: Option<i32>,
+    /// `jmxremote.ssl`.
+    #[serde(default, rename = "jmxRemoteSSL", skip_serializing_if = "Option::is_none")]
+    pub jmx_remote_ssl: Option<bool>,
+    /// `jmxremote.authenticate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jmx_remote_authenticate: Option<bool>,
+}
+
+/// Accepted for compatibility with the Go `CassKop` and not used: backups are not part of this operator.
+/// A condition and one Warning event say so when it is enabled.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BackRestSidecar {
+    /// Whether the sidecar is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Image of the sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Pull policy of the sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+    /// Environment of the sidecar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_vars: Vec<k8s_openapi::api::core::v1::EnvVar>,
+    /// Resources of the sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<k8s_openapi::api::core::v1::ResourceRequirements>,
+    /// Volume mounts of the sidecar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_mount: Vec<k8s_openapi::api::core::v1::VolumeMount>,
+}
+
+/// How the operator reaches the nodes.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+pub struct NodeApi {
+    /// `Jolokia` (default) or `ManagementApi`.
+    #[serde(default)]
+    pub kind: NodeApiKind,
+}
+
+/// Transports to a node.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeApiKind {
+    /// JMX over HTTP by the Jolokia agent that the operator installs into the Cassandra process.
+    #[default]
+    Jolokia,
+    /// The Management API for Apache Cassandra. This version refuses it (condition `SpecAccepted`).
+    ManagementApi,
+}
+
+/// Settings of the Jolokia agent.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+pub struct Jolokia {
+    /// HTTPS between operator and nodes; without it plain HTTP with a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<JolokiaTls>,
+}
+
+/// HTTPS of the Jolokia agent.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct JolokiaTls {
+    /// Secret with `tls.crt`, `tls.key` (PEM, PKCS#8) and `ca.crt`; the certificate names
+    /// `*.<cluster>.<namespace>.svc`, as cert-manager makes it.
+    pub secret_name: String,
+}

@@ -1,0 +1,152 @@
+//! What happened and why, as the operator reports it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::OperationStatus;
+
+/// Types of our conditions; each has `observedGeneration`, so that `kubectl wait` works.
+pub mod condition {
+    /// Every node asked for is NORMAL in the view of every other.
+    pub const AVAILABLE: &str = "Available";
+    /// The operator is bringing the cluster to what the spec asks.
+    pub const PROGRESSING: &str = "Progressing";
+    /// Something keeps the cluster from what the spec asks, or a node is down.
+    pub const DEGRADED: &str = "Degraded";
+    /// The spec can be carried out; if not, the last accepted state keeps running.
+    pub const SPEC_ACCEPTED: &str = "SpecAccepted";
+    /// Every operation annotation could be understood.
+    pub const INTENTS_ACCEPTED: &str = "IntentsAccepted";
+}
+
+/// State of a ring.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CassandraClusterStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the cluster is in its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// While Initializing: `FirstPodPerRack`, then `NextPodPerRack`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initializing_sub_phase: Option<String>,
+    /// The last thing the operator did to the cluster: `Initializing`, `ScaleUp`, `UpdateDockerImage`,
+    /// `UpdateStatefulSet`, `CorrectCRDConfig` (a refused spec)…
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cluster_action: Option<String>,
+    /// `ToDo`, `Ongoing` or `Done`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cluster_action_status: Option<String>,
+    /// Seeds that new pods are given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seedlist: Vec<String>,
+    /// The nodes, by pod name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cassandra_node_status: BTreeMap<String, NodeStatus>,
+    /// The racks, by `<dc>-<rack>`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cassandra_rack_status: BTreeMap<String, RackStatus>,
+    /// See [`condition`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The newest operation of each kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub operations: Vec<OperationStatus>,
+    /// Finished operations that a newer one of their kind replaced; the newest 20, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operation_history: Vec<OperationStatus>,
+}
+
+/// Where a cluster or a rack is in its life.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The ring is being formed for the first time.
+    Initializing,
+    /// As asked.
+    Running,
+    /// Formed, and not (yet) as asked.
+    Pending,
+}
+
+impl Phase {
+    /// The word that stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Initializing => "Initializing",
+            Self::Running => "Running",
+            Self::Pending => "Pending",
+        }
+    }
+}
+
+/// One rack.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RackStatus {
+    /// Where the rack is in its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// The last thing the operator did to the rack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassandra_last_action: Option<LastAction>,
+}
+
+/// Something the operator did to a rack.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LastAction {
+    /// What it was, as in `lastClusterAction`.
+    pub name: String,
+    /// `ToDo`, `Ongoing` or `Done`.
+    pub status: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+    /// When it was seen to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Time>,
+}
+
+/// One node of the ring, as it says of itself.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Cassandra's host id (`StorageService.LocalHostId`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host_id: String,
+    /// Address of the pod.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub node_ip: String,
+    /// Data center of the node.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dc: String,
+    /// Rack of the node.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rack: String,
+    /// `StorageService.OperationMode` (NORMAL, JOINING, LEAVING…), or `Unknown` when the node does not answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// Whether its peers see it up: `Up`, `Down` or `Unknown`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gossip: String,
+    /// `StorageService.ReleaseVersion`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_bytes: Option<i64>,
+    /// Whether the pod is Ready.
+    #[serde(default)]
+    pub ready: bool,
+    /// Why the node is not as it should be, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! Every label, annotation and object name: the only place where they are spelled out.
+//!
+//! Names and labels are those of the Go `CassKop`, so that a running cluster can be taken over with its volumes.
+
+use std::collections::BTreeMap;
+
+/// Prefix of the annotations that request and control operations.
+pub const OPERATIONS_PREFIX: &str = "operations.db.orange.com/";
+/// Annotation that stops all action on a cluster while its value is `paused`.
+pub const RECONCILE: &str = "operations.db.orange.com/reconcile";
+/// On a StatefulSet: digest of the inputs it was made from. Another operator version that would
+/// render the same inputs differently does not change it, and so restarts nothing.
+pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";
+/// On a pod template: the last rolling restart that was asked for.
+pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
+
+/// Field manager of the operator's server-side apply and status writes.
+pub const OPERATOR_MANAGER: &str = "casskop-operator";
+/// Field manager of the plugin. Does not begin with `kubectl`: Flux strips the fields of such managers.
+pub const PLUGIN_MANAGER: &str = "casskop-plugin";
+
+/// Label with the name of the `CassandraCluster`.
+pub const CLUSTER_LABEL: &str = "cassandracluster";
+/// Label with `<dc>-<rack>`.
+pub const DC_RACK_LABEL: &str = "dc-rack";
+/// Label with the data center.
+pub const DC_LABEL: &str = "cassandraclusters.db.orange.com.dc";
+/// Label with the rack.
+pub const RACK_LABEL: &str = "cassandraclusters.db.orange.com.rack";
+/// Label that all our objects have, and its value.
+pub const APP_LABEL: (&str, &str) = ("app", "cassandracluster");
+
+/// Port of the Jolokia agent.
+pub const JOLOKIA_PORT: u16 = 8778;
+/// Port of the native protocol (CQL).
+pub const CQL_PORT: u16 = 9042;
+/// Name of the Cassandra container.
+pub const CASSANDRA_CONTAINER: &str = "cassandra";
+/// Name of the data volume; its claims are `data-<pod>`.
+pub const DATA_VOLUME: &str = "data";
+
+/// A rack within its data center; ordered as the names are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RackId {
+    /// Data center.
+    pub dc: String,
+    /// Rack.
+    pub rack: String,
+}
+
+impl RackId {
+    /// The rack `rack` of the data center `dc`.
+    pub fn new(dc: impl Into<String>, rack: impl Into<String>) -> Self {
+        Self { dc: dc.into(), rack: rack.into() }
+    }
+
+    /// `<dc>-<rack>`, the label and the key in `status.cassandraRackStatus`.
+    pub fn key(&self) -> String {
+        format!("{}-{}", self.dc, self.rack)
+    }
+}
+
+impl std::fmt::Display for RackId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.dc, self.rack)
+    }
+}
+
+/// Labels of every object of a cluster, and the selector of its pods.
+pub fn cluster_labels(cluster: &str) -> BTreeMap<String, String> {
+    [APP_LABEL, (CLUSTER_LABEL, cluster)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Labels of the objects of one rack. The selector of its StatefulSet is exactly this, and never holds the
+/// labels of the resource: a selector cannot be changed.
+pub fn rack_labels(cluster: &str, rack: &RackId) -> BTreeMap<String, String> {
+    let mut labels = cluster_labels(cluster);
+    labels.insert(DC_RACK_LABEL.into(), rack.key());
+    labels.insert(DC_LABEL.into(), rack.dc.clone());
+    labels.insert(RACK_LABEL.into(), rack.rack.clone());
+    labels
+}
+
+/// The label selector for the objects of one cluster.
+pub fn cluster_selector(cluster: &str) -> String {
+    format!("{}={},{CLUSTER_LABEL}={cluster}", APP_LABEL.0, APP_LABEL.1)
+}
+
+/// StatefulSet of a rack, and the ConfigMap with its configuration.
+pub fn stateful_set(cluster: &str, rack: &RackId) -> String {
+    format!("{cluster}-{}-{}", rack.dc, rack.rack)
+}
+
+/// Pod number `ordinal` of a rack.
+pub fn pod(cluster: &str, rack: &RackId, ordinal: i32) -> String {
+    format!("{}-{ordinal}", stateful_set(cluster, rack))
+}
+
+/// Name of a pod in the cluster's DNS, as seeds are written: `<pod>.<cluster>.<namespace>`.
+pub fn pod_host(cluster: &str, namespace: &str, pod: &str) -> String {
+    format!("{pod}.{cluster}.{namespace}")
+}
+
+/// Ordinal of a pod, from its name.
+pub fn ordinal(pod: &str) -> Option<i32> {
+    pod.rsplit_once('-')?.1.parse().ok()
+}
+
+/// Secret with the Jolokia password that the operator makes where `imageJolokiaSecret` names none.
+pub fn jolokia_secret(cluster: &str) -> String {
+    format!("{cluster}-jolokia")
+}
+
+/// Annotation that requests an operation.
+pub fn request_annotation(kind: &str) -> String {
+    format!("{OPERATIONS_PREFIX}{kind}")
+}
+
+/// Annotation that controls the request of a kind: `pause`, `cancel`, `retry` or `waive`.
+pub fn control_annotation(kind: &str, control: &str) -> String {
+    format!("{OPERATIONS_PREFIX}{kind}.{control}")
+}

@@ -1,0 +1,121 @@
+//! The kinds of operations and their arguments: one grammar for what a person types after
+//! `kubectl casskop <kind> <cluster>` and for what stands in an annotation.
+//!
+//! To add a kind: a file with its arguments, and its arm in [`Operation`].
+
+pub mod cleanup;
+pub mod flush;
+mod shared;
+mod tables;
+mod value;
+
+use clap::{
+    ArgMatches, Args, Command, FromArgMatches, Subcommand, error::ErrorKind, parser::ValueSource,
+};
+
+pub use shared::{DryRun, Shared, Target};
+pub use tables::Tables;
+
+/// An operation with its own arguments.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Delete the data that a node no longer owns, after the ring has grown
+    Cleanup(cleanup::Cleanup),
+    /// Write memtables to disk
+    Flush(flush::Flush),
+}
+
+/// A parsed request: what, with which arguments, on which nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arguments {
+    /// The kind's own arguments.
+    pub operation: Operation,
+    /// Targets and the like, which every kind has.
+    pub shared: Shared,
+    /// All of it in canonical form, as it stands behind the id in an annotation.
+    pub text: String,
+}
+
+/// The grammar: a command with one subcommand a kind, each with its own and the shared arguments.
+pub fn grammar(name: &'static str) -> Command {
+    Operation::augment_subcommands(Command::new(name)).mut_subcommands(Shared::augment_args)
+}
+
+/// Names of all kinds, in the order in which they exclude each other: the first one waiting runs first.
+pub fn kinds() -> Vec<String> {
+    grammar("kinds").get_subcommands().map(|kind| kind.get_name().to_owned()).collect()
+}
+
+impl Arguments {
+    /// Reads a request out of the matches of a command built on [`grammar`], whose subcommand is the kind.
+    ///
+    /// # Errors
+    /// When the arguments contradict each other; the message is for people.
+    pub fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let operation = Operation::from_arg_matches(matches)?;
+        let (kind, own) = matches.subcommand().unwrap_or(("", matches));
+        if given(own, "table") > 0 && given(own, "keyspace") != 1 {
+            return Err(clap::Error::raw(
+                ErrorKind::ArgumentConflict,
+                "--table names tables of one keyspace: give exactly one --keyspace with it\n",
+            ));
+        }
+        let grammar = grammar("request");
+        let text = grammar.find_subcommand(kind).map(|kind| canonical(kind, own)).unwrap_or_default();
+        Ok(Self { operation, shared: Shared::from_arg_matches(own)?, text })
+    }
+
+    /// Parses the words behind the id of an annotation.
+    ///
+    /// # Errors
+    /// The parser's own message on one line, with the nearest valid word where there is one.
+    pub fn parse(kind: &str, words: &[String]) -> Result<Self, String> {
+        let grammar = grammar("request")
+            .disable_help_subcommand(true)
+            .mut_subcommands(|kind| kind.disable_help_flag(true));
+        let argv = ["request", kind].into_iter().map(str::to_owned).chain(words.iter().cloned());
+        grammar
+            .try_get_matches_from(argv)
+            .and_then(|matches| Self::from_matches(&matches))
+            .map_err(|error| one_line(&error))
+    }
+}
+
+/// How many values an argument was given; 0 for one that the kind does not have.
+fn given(matches: &ArgMatches, id: &str) -> usize {
+    matches.try_get_many::<String>(id).ok().flatten().map_or(0, Iterator::count)
+}
+
+/// The explicitly given arguments as they would be typed, in the order of the grammar.
+fn canonical(command: &Command, matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    for arg in command.get_arguments() {
+        let id = arg.get_id().as_str();
+        let Some(long) = arg.get_long() else { continue };
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        if !arg.get_action().takes_values() {
+            words.push(format!("--{long}"));
+            continue;
+        }
+        for value in matches.get_raw(id).into_iter().flatten() {
+            let value = value.to_string_lossy();
+            if arg.is_require_equals_set() {
+                words.push(format!("--{long}={value}"));
+            } else {
+                words.extend([format!("--{long}"), value.into_owned()]);
+            }
+        }
+    }
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+}
+
+/// clap's message without the usage lines that follow it.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message.split("\n\nFor more information").next().unwrap_or_default();
+    let message = message.trim_start_matches("error:").replace("\n\n  tip:", "; tip:");
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
