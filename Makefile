@@ -1,0 +1,32 @@
+# `make help` lists the targets.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- the testbed: a real Kubernetes with real Cassandra images --------------
+# NODES=3 gives three nodes, CASSANDRA_VERSIONS="5.0 4.1 4.0" more images,
+# CASSKOP_CACHE another folder to keep everything in. More: testbed/README.md
+
+.PHONY: cluster clean env images images-all distclean
+cluster: ## start the testbed (or tell that it runs)
+	@testbed/up.sh
+
+clean: ## end the testbed and remove all its traces; keeps the cache
+	@testbed/down.sh
+
+env: ## print how to use it: eval "$$(make -s env)"; $$IN kubectl get nodes
+	@testbed/env.sh
+
+images: ## build the images that are missing and bring them into the testbed
+	@testbed/images.sh
+
+images-all: ## the same for every Cassandra version there is an image of
+	@CASSANDRA_VERSIONS="5.0 4.1 4.0" testbed/images.sh
+
+distclean: clean ## clean, and remove the cache too
+	@testbed/down.sh --cache
+
+# ---- the operator: build, demo, test, bench ---------------------------------

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Ends the testbed and removes all it made outside the cache: processes, cgroups,
+# kernel settings, folders. Namespaces and mounts end with the processes.
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" = 0 ] || die "run as root"
+[ "${1:-}" = --locked ] || lock
+
+# The kernel ends every process of a namespace with its first one.
+if pid=$(init_pid); then kill -9 "$pid"; fi
+
+# All processes of the cluster, by the kernel's account. After the above these
+# are only what is still dying, or what a run left that was killed half-way.
+processes() { find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un; }
+groups=()
+for root in $(cgroup_roots); do
+    if [ -d "$root/$cgroup" ]; then groups+=("$root/$cgroup"); fi
+done
+if [ ${#groups[@]} -gt 0 ]; then
+    for ((tries = 0; tries < 100; tries++)); do
+        left=$(processes)
+        if [ -z "$left" ]; then break; fi
+        # shellcheck disable=SC2086 # one word per process
+        if [ "$tries" -gt 10 ]; then kill -9 $left 2>/dev/null || true; fi
+        sleep 0.1
+    done
+    [ -z "$left" ] || die "these processes do not end: $left"
+    find "${groups[@]}" -depth -type d -exec rmdir {} +
+fi
+
+if [ -e "$run/sysctls" ]; then
+    while read -r name value; do
+        [ "$(cat "/proc/sys/$name")" = "$value" ] || echo "$value" >"/proc/sys/$name"
+    done <"$run/sysctls"
+fi
+if [ -e "$run/made-folders" ]; then
+    while read -r folder; do rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; done <"$run/made-folders"
+fi
+
+# Mounts are never made in the machine's own namespace; should one be here all
+# the same, then deleting would reach through it.
+if findmnt -rn -o TARGET | grep -qF "$run/"; then die "something is mounted under $run"; fi
+rm -rf --one-file-system "$run"

@@ -1,0 +1,14 @@
+#!/bin/bash
+# Prints the shell lines by which a person or a script uses the running testbed:
+#   eval "$(make -s env)"; $IN kubectl get nodes
+. "$(dirname "$0")/lib.sh"
+
+if ! init_pid >/dev/null || [ ! -e "$run/ready" ]; then
+    echo "echo 'no testbed is running; start one by: make cluster' >&2; false"
+    exit 0
+fi
+printf 'export KUBECONFIG=%q\n' "$kubeconfig"
+printf 'export CASSANDRA_IMAGE=%q\n' localhost/cassandra:5.0
+printf 'export OPERATOR_IMAGE=%q\n' localhost/casskop-operator:dev
+# A command prefix: runs the command inside the cluster's network.
+printf 'export IN=%q\n' "$run/in"

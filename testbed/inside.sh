@@ -1,0 +1,158 @@
+#!/bin/bash
+# The first process of the cluster's own mount, process and network namespaces:
+# sets them up, keeps every component running, and takes everything with it
+# when it is killed. Started by up.sh; not for use by hand.
+. "$(dirname "$0")/lib.sh"
+
+nodes=${NODES:?}
+program=$bin/casskop-testbed
+
+# /proc is still the machine's here, so it tells our process number out there.
+read -ra self </proc/self/stat
+printf '%s %s\n' "${self[0]}" "${self[21]}" >"$run/init"
+
+# ---- for those who come to visit --------------------------------------------
+# Commands run "in the cluster" from outside keep the machine's /proc, so that
+# they stay ordinary processes; only the network and the resolver are ours. The
+# mount namespace for them is held open by a process that sleeps.
+visitors() {
+    local me
+    read -r me _ </proc/self/stat
+    if [ -e /etc/resolv.conf ]; then mount --bind "$run/resolv.conf" "$(readlink -f /etc/resolv.conf)"; fi
+    # Single quotes: the written script is to expand these, not this one.
+    # shellcheck disable=SC2016
+    {
+        printf '#!/bin/sh\n# Runs a command inside the network of the cluster, in the folder it is called from.\n'
+        printf 'PATH=$PATH:%q exec nsenter --target %d --mount --net --wdns="$PWD" -- "$@"\n' "$bin" "$me"
+    } >"$run/in.new"
+    chmod +x "$run/in.new"
+    mv "$run/in.new" "$run/in"
+    exec sleep infinity
+}
+export -f visitors
+export run bin
+unshare --mount --propagation slave bash -c visitors &
+
+# ---- mounts -----------------------------------------------------------------
+mount --make-rprivate /
+mount -t proc proc /proc
+if [ -e /etc/resolv.conf ]; then mount --bind "$run/resolv.conf" "$(readlink -f /etc/resolv.conf)"; fi
+# Folders whose names are fixed in kubelet, containerd and CNI get contents of
+# our own, so that they never meet those of another cluster on this machine.
+while read -r folder; do
+    mkdir -p "$run/own$folder"
+    mount --bind "$run/own$folder" "$folder"
+done <"$run/own-folders"
+# Volumes that kubelet mounts must show up in the containers.
+mount --make-rshared /
+
+# ---- network ----------------------------------------------------------------
+# node0 is this namespace itself, at 10.250.0.1, with the control plane. Further
+# nodes have namespaces of their own on the same bridge. No interface of the
+# machine is among them: nothing in here can reach anything out there.
+ip link set lo up
+ip link add nodes type bridge
+ip addr add 10.250.0.1/24 dev nodes
+ip link set nodes up
+# Service addresses need some route before kube-proxy translates them.
+ip route add default dev nodes src 10.250.0.1
+forward() {
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    # Service addresses must be translated back also between pods on one bridge.
+    if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; then echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables; fi
+}
+forward
+
+# on_node N COMMAND...: runs it in the network of that node
+on_node() {
+    local n=$1
+    shift
+    if [ "$n" = 0 ]; then "$@"; else nsenter --net="$run/nodes/node$n/netns" "$@"; fi
+}
+
+add_network() {
+    local n=$1 folder=$run/nodes/node$1
+    touch "$folder/netns"
+    unshare --net mount --bind /proc/self/ns/net "$folder/netns" # keeps it open
+    ip link add "node$n" type veth peer name eth0 netns "$folder/netns"
+    ip link set "node$n" master nodes up
+    on_node "$n" ip link set lo up
+    on_node "$n" ip addr add "10.250.0.$((n + 1))/24" dev eth0
+    on_node "$n" ip link set eth0 up
+    on_node "$n" ip route add default via 10.250.0.1
+    on_node "$n" bash -c "$(declare -f forward); forward"
+    ip route add "10.244.$n.0/24" via "10.250.0.$((n + 1))"
+}
+
+# ---- components -------------------------------------------------------------
+# keep NAME COMMAND...: runs it, and again should it end
+keep() {
+    local name=$1
+    shift
+    while true; do
+        "$@" >>"$run/logs/$name.log" 2>&1 </dev/null || true
+        echo "$(date +%T) $name ended" >>"$run/logs/restarts.log"
+        sleep 1
+    done
+}
+
+# fill TEMPLATE N: prints it with the values of node N
+fill() {
+    local folder=$run/nodes/node$2
+    sed -e "s|@run@|$run|g; s|@cache@|$cache|g; s|@cgroup@|$cgroup|g" \
+        -e "s|@node_folder@|$folder|g; s|@node@|node$2|g; s|@pod_cidr@|10.244.$2.0/24|g" "$testbed/config/$1"
+}
+
+control_plane() {
+    local pki=$run/pki
+    keep etcd "$program" etcd --name testbed --data-dir "$run/etcd" --unsafe-no-fsync --log-level warn \
+        --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
+        --listen-peer-urls http://127.0.0.1:2380 &
+    keep kube-apiserver "$program" kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
+        --advertise-address=10.250.0.1 --service-cluster-ip-range=10.96.0.0/16 \
+        --authorization-mode=Node,RBAC --allow-privileged --client-ca-file="$pki/ca.crt" \
+        --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
+        --kubelet-client-certificate="$pki/admin.crt" --kubelet-client-key="$pki/admin.key" \
+        --kubelet-preferred-address-types=InternalIP \
+        --service-account-issuer=https://kubernetes.default.svc \
+        --service-account-key-file="$pki/service-account.pub" \
+        --service-account-signing-key-file="$pki/service-account.key" \
+        --audit-policy-file="$testbed/config/audit.yaml" --audit-log-path="$run/logs/audit.log" \
+        --audit-log-maxsize=50 --audit-log-maxbackup=1 &
+    keep kube-controller-manager "$program" kube-controller-manager \
+        --kubeconfig="$pki/kube-controller-manager.kubeconfig" --use-service-account-credentials \
+        --authentication-kubeconfig="$pki/kube-controller-manager.kubeconfig" \
+        --authorization-kubeconfig="$pki/kube-controller-manager.kubeconfig" \
+        --service-account-private-key-file="$pki/service-account.key" --root-ca-file="$pki/ca.crt" \
+        --leader-elect=false --bind-address=127.0.0.1 &
+    keep kube-scheduler "$program" kube-scheduler --kubeconfig="$pki/kube-scheduler.kubeconfig" \
+        --authentication-kubeconfig="$pki/kube-scheduler.kubeconfig" \
+        --authorization-kubeconfig="$pki/kube-scheduler.kubeconfig" \
+        --leader-elect=false --bind-address=127.0.0.1 &
+    fill Corefile 0 >"$run/Corefile"
+    keep coredns "$program" coredns -conf "$run/Corefile" &
+    keep storage "$program" storage --kubeconfig "$pki/admin.kubeconfig" --root "$run/volumes" &
+}
+
+node() {
+    local n=$1 folder=$run/nodes/node$1
+    mkdir -p "$folder/cni" "$cache/containerd/node$n"
+    if [ "$n" != 0 ]; then add_network "$n"; fi
+    fill containerd.toml "$n" >"$folder/containerd.toml"
+    fill kubelet.yaml "$n" >"$folder/kubelet.yaml"
+    fill kube-proxy.yaml "$n" >"$folder/kube-proxy.yaml"
+    fill cni.conflist "$n" >"$folder/cni/pods.conflist"
+    keep "containerd-node$n" on_node "$n" containerd --config "$folder/containerd.toml" --log-level warn &
+    keep "kubelet-node$n" on_node "$n" "$program" kubelet --config "$folder/kubelet.yaml" \
+        --kubeconfig "$run/pki/node$n.kubeconfig" --root-dir "$folder/kubelet" --cert-dir "$folder/kubelet/pki" \
+        --hostname-override "node$n" --node-ip "10.250.0.$((n + 1))" \
+        --node-labels "topology.kubernetes.io/region=testbed,topology.kubernetes.io/zone=zone$n" &
+    keep "kube-proxy-node$n" on_node "$n" "$program" kube-proxy --config "$folder/kube-proxy.yaml" &
+}
+
+control_plane
+for ((n = 0; n < nodes; n++)); do node "$n"; done
+
+# As the first process of the namespace we also bury the orphans of containers;
+# bash does so while it waits.
+while true; do wait; sleep 1; done

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// cql runs statements on one Cassandra node and prints each row as a line
+// "column=value column=value". CQL_CONSISTENCY sets the level (default ONE),
+// CQL_USER and CQL_PASSWORD log in.
+func cql() int {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: casskop-testbed cql HOST[:PORT] 'STATEMENT'...")
+		return 2
+	}
+	if err := runCQL(os.Args[1], os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func runCQL(host string, statements []string) error {
+	cluster := gocql.NewCluster(host)
+	// Talk to the named node and to no other, so that a demonstration knows
+	// which node answered.
+	cluster.DisableInitialHostLookup = true
+	cluster.NumConns = 1
+	cluster.Timeout = 20 * time.Second
+	cluster.ConnectTimeout = 5 * time.Second
+	cluster.Consistency = gocql.One
+	cluster.Logger = gocql.NewLogger(gocql.LogLevelNone)
+	if level := os.Getenv("CQL_CONSISTENCY"); level != "" {
+		consistency, err := gocql.ParseConsistencyWrapper(level)
+		if err != nil {
+			return err
+		}
+		cluster.Consistency = consistency
+	}
+	if user := os.Getenv("CQL_USER"); user != "" {
+		cluster.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: os.Getenv("CQL_PASSWORD")}
+	}
+	session, err := cluster.CreateSession()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, statement := range statements {
+		if err := runStatement(session, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runStatement(session *gocql.Session, statement string) error {
+	rows := session.Query(statement).Iter()
+	for {
+		row := map[string]any{}
+		if !rows.MapScan(row) {
+			return rows.Close()
+		}
+		columns := make([]string, 0, len(row))
+		for name, value := range row {
+			columns = append(columns, fmt.Sprintf("%s=%v", name, value))
+		}
+		sort.Strings(columns)
+		fmt.Println(strings.Join(columns, " "))
+	}
+}

@@ -1,0 +1,93 @@
+# What the testbed's scripts share: where things are, and how they report.
+# Sourced, never run.
+set -euo pipefail
+
+testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# Everything worth keeping between runs is in one folder, outside the checkout
+# so that a fresh clone finds it. What belongs to the running cluster is in its
+# "run" folder.
+cache=${CASSKOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/casskop}
+bin=$cache/bin
+run=$cache/run
+kubeconfig=$run/kubeconfig
+
+kubernetes_version=1.34.4
+# Which Cassandra each image has; CASSANDRA_VERSIONS chooses the images.
+declare -A cassandra_release=([5.0]=5.0.9 [4.1]=4.1.10 [4.0]=4.0.19)
+cassandra_versions=${CASSANDRA_VERSIONS:-5.0}
+
+# Every cluster gets a cgroup of its own, named after its run folder, so that
+# everything it started can be found again by the kernel's own account.
+cgroup=casskop-$(printf %s "$run" | sha256sum | cut -c1-8)
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf 'testbed: %s\n' "$*" >&2
+    exit 1
+}
+
+# step TITLE COMMAND...: runs the command, tells how long it took, and on failure
+# the end of what it printed. A sign of life is given every 30 s.
+step() {
+    local title=$1 began=$SECONDS told=$SECONDS log worker status=0
+    shift
+    mkdir -p "$cache/logs"
+    log=$cache/logs/${title// /-}.log
+    say "  ...   $title"
+    "$@" >"$log" 2>&1 </dev/null &
+    worker=$!
+    while kill -0 "$worker" 2>/dev/null; do
+        sleep 0.2
+        if [ $((SECONDS - told)) -ge 30 ]; then
+            told=$SECONDS
+            say "  ...   $title ($((told - began)) s so far)"
+        fi
+    done
+    wait "$worker" || status=$?
+    if [ "$status" != 0 ]; then
+        tail -n 25 "$log" >&2
+        die "$title failed (all of its output: $log)"
+    fi
+    say "$(printf '%4d s' $((SECONDS - began)))  $title"
+}
+
+# key_of TEXT... : a short hash of the texts and of the files that are among them.
+key_of() {
+    local part
+    for part; do
+        if [ -d "$part" ]; then
+            (cd "$part" && find . -type f -print0 | sort -z | xargs -0 sha256sum && find . -type f -perm -u+x | sort)
+        elif [ -f "$part" ]; then
+            sha256sum <"$part"
+        else
+            printf '%s\n' "$part"
+        fi
+    done | sha256sum | cut -c1-16
+}
+
+# Only one start or stop at a time. The lock ends with the script that took it,
+# so the cluster's own processes must not inherit it (9>&-).
+lock() {
+    mkdir -p "$cache"
+    exec 9>"$cache/lock"
+    flock -w 900 9 || die "another start or stop of the testbed is under way"
+}
+
+# ---- the running cluster ----------------------------------------------------
+
+# The start time of a process tells it from a later one of the same number.
+started_at() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
+
+# Prints the process number of the cluster's first process if it is alive.
+init_pid() {
+    local pid began
+    read -r pid began 2>/dev/null <"$run/init" || return 1
+    [ "$(started_at "$pid")" = "$began" ] && printf '%s\n' "$pid"
+}
+
+in_cluster() { "$run/in" "$@"; }
+kubectl_() { in_cluster casskop-testbed kubectl --kubeconfig "$kubeconfig" "$@"; }
+
+# The cgroup hierarchies of this machine: several in version 1, one in version 2.
+cgroup_roots() { findmnt -rn -t cgroup,cgroup2 -o TARGET; }

@@ -1,0 +1,127 @@
+#!/bin/bash
+# Starts the testbed: builds what the cache lacks, then a Kubernetes of NODES
+# nodes in namespaces of its own. A running one is left as it is; the remains of
+# a killed one are cleared away first.
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" = 0 ] || die "run as root: the testbed makes namespaces and mounts"
+lock
+began=$SECONDS
+export NODES=${NODES:-1}
+
+healthy() {
+    init_pid >/dev/null && [ -e "$run/ready" ] || return 1
+    timeout 5 "$run/in" "$bin/kubectl" --kubeconfig "$kubeconfig" get --raw /readyz >/dev/null 2>&1
+}
+
+if healthy; then
+    say "the testbed is running ($(wc -l <"$run/ready") node(s)); use it by: eval \"\$(make -s env)\""
+    # Images may have been asked for that it does not have yet.
+    "$testbed/images.sh"
+    exit 0
+fi
+
+step "install missing packages" "$testbed/packages.sh"
+"$testbed/build.sh" --check || step "build Kubernetes $kubernetes_version (minutes the first time)" "$testbed/build.sh" &
+builder=$!
+"$testbed/images.sh" --build-only || die "an image could not be built"
+wait "$builder" || exit 1
+
+if [ -e "$run" ]; then step "clear away what the last run left" "$testbed/down.sh" --locked; fi
+
+prepare() {
+    local node nodes=() folder group
+    mkdir -p "$run/logs" "$run/volumes"
+    chmod 755 "$run/volumes"
+    printf 'nameserver 10.250.0.1\nsearch svc.cluster.local cluster.local\noptions ndots:5\n' >"$run/resolv.conf"
+
+    # Kubelet sets these for the whole machine; down.sh sets them back.
+    for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
+        kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+        printf '%s %s\n' "$name" "$(cat "/proc/sys/$name")"
+    done >"$run/sysctls"
+
+    # Mount points with fixed names; those made here are removed by down.sh.
+    : >"$run/made-folders"
+    for folder in /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /run/containerd; do
+        if [ ! -d "$folder" ]; then
+            mkdir -p "$folder"
+            echo "$folder" >>"$run/made-folders"
+        fi
+        echo "$folder"
+    done >"$run/own-folders"
+
+    for ((node = 0; node < NODES; node++)); do
+        nodes+=("node$node")
+        mkdir -p "$run/nodes/node$node"
+    done
+    "$testbed/pki.sh" "$run/pki" https://10.250.0.1:6443 "${nodes[@]}"
+    ln -sf pki/admin.kubeconfig "$kubeconfig"
+    make_cgroups
+}
+
+# One group in each hierarchy: .../node<N> for kubelet's pods, .../system for the
+# rest. In version 2 a group with subgroups must not have processes itself.
+make_cgroups() {
+    local root group
+    for root in $(cgroup_roots); do
+        mkdir -p "$root/$cgroup/system"
+        for ((node = 0; node < NODES; node++)); do mkdir -p "$root/$cgroup/node$node"; done
+        if [ -e "$root/cgroup.controllers" ]; then
+            for group in "$root" "$root/$cgroup"; do
+                for controller in $(cat "$group/cgroup.controllers"); do
+                    echo "+$controller" >"$group/cgroup.subtree_control" || true
+                done
+            done
+        elif [ -e "$root/cpuset.cpus" ]; then
+            # A cpuset takes no process before it has been given CPUs and memory.
+            for group in "$root/$cgroup" "$root/$cgroup"/*/; do
+                cat "$root/cpuset.cpus" >"$group/cpuset.cpus"
+                cat "$root/cpuset.mems" >"$group/cpuset.mems"
+            done
+        fi
+    done
+}
+
+# The shell joins the groups, then becomes the cluster's parent: what it starts
+# is in them from the first instruction on. Nothing of the caller's terminal,
+# pipes or lock may be held by what lives on.
+launch() {
+    (
+        for root in $(cgroup_roots); do echo "$BASHPID" >"$root/$cgroup/system/cgroup.procs"; done
+        cd /
+        exec setsid unshare --mount --pid --net --fork --kill-child --propagation slave \
+            "$testbed/inside.sh" </dev/null >>"$run/logs/init.log" 2>&1 9>&-
+    ) &
+    disown
+    await 10 test -x "$run/in"
+}
+
+# await SECONDS COMMAND...: repeats it until it succeeds
+await() {
+    local until=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || { say "gave up waiting for: $*"; "$@"; return 1; }
+        init_pid >/dev/null || [ ! -e "$run/init" ] || { say "the cluster ended:"; tail "$run/logs/init.log"; return 1; }
+        sleep 0.2
+    done
+}
+
+api_ready() { kubectl_ get --raw /readyz; }
+nodes_ready() { [ "$(kubectl_ get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" = "$NODES" ]; }
+wait_for_nodes() { await 90 nodes_ready; }
+wait_for_api() {
+    await 90 api_ready
+    kubectl_ apply -f "$testbed/config/storage.yaml"
+    # Pods cannot be made before this exists.
+    await 30 kubectl_ get serviceaccount default
+}
+
+step "prepare certificates and folders" prepare
+step "start the cluster's namespaces" launch
+step "API server ready" wait_for_api
+"$testbed/images.sh" --load-only
+step "$NODES node(s) ready" wait_for_nodes
+kubectl_ get nodes --no-headers >"$run/ready"
+say "the testbed runs Kubernetes $kubernetes_version after $((SECONDS - began)) s; use it by: eval \"\$(make -s env)\""
