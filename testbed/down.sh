@@ -1,16 +1,17 @@
 #!/bin/bash
 # Ends the testbed and removes all it made outside the cache: processes, cgroups,
 # kernel settings, folders. Namespaces and mounts end with the processes.
+# With --cache it removes the cache too.
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || die "run as root"
-[ "${1:-}" = --locked ] || lock
+[ "${1:-}" = --locked ] || lock # up.sh has it already
 
 # The kernel ends every process of a namespace with its first one.
 if pid=$(init_pid); then kill -9 "$pid"; fi
 
-# All processes of the cluster, by the kernel's account. After the above these
-# are only what is still dying, or what a run left that was killed half-way.
+# What else there is, by the kernel's account: what is still dying, commands run
+# from outside, and what a run left that was killed half-way.
 processes() { find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un; }
 groups=()
 for root in $(cgroup_roots); do
@@ -21,7 +22,7 @@ if [ ${#groups[@]} -gt 0 ]; then
         left=$(processes)
         if [ -z "$left" ]; then break; fi
         # shellcheck disable=SC2086 # one word per process
-        if [ "$tries" -gt 10 ]; then kill -9 $left 2>/dev/null || true; fi
+        kill -9 $left 2>/dev/null || true
         sleep 0.1
     done
     [ -z "$left" ] || die "these processes do not end: $left"
@@ -41,3 +42,4 @@ fi
 # the same, then deleting would reach through it.
 if findmnt -rn -o TARGET | grep -qF "$run/"; then die "something is mounted under $run"; fi
 rm -rf --one-file-system "$run"
+if [ "${1:-}" = --cache ]; then rm -rf --one-file-system "$cache"; fi

@@ -23,7 +23,7 @@ build_cassandra() {
     stage=$(mktemp -d)
     chmod 755 "$stage"
     cp -r "$testbed/images/cassandra/all/." "$testbed/images/cassandra/$version/." "$stage/"
-    mvn -q -B -f "$testbed/images/cassandra/pom.xml" -Dmaven.repo.local="$cache/maven" \
+    mvn -q -B -Dstyle.color=never -Dmaven.repo.local="$cache/maven" -f "$testbed/images/cassandra/pom.xml" \
         -Dcassandra.version="${cassandra_release[$version]}" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$stage/opt/cassandra/lib"
     # As in the stock image, Cassandra's own folder leads to the usual places.

@@ -19,18 +19,22 @@ visitors() {
     local me
     read -r me _ </proc/self/stat
     if [ -e /etc/resolv.conf ]; then mount --bind "$run/resolv.conf" "$(readlink -f /etc/resolv.conf)"; fi
-    # Single quotes: the written script is to expand these, not this one.
-    # shellcheck disable=SC2016
-    {
-        printf '#!/bin/sh\n# Runs a command inside the network of the cluster, in the folder it is called from.\n'
-        printf 'PATH=$PATH:%q exec nsenter --target %d --mount --net --wdns="$PWD" -- "$@"\n' "$bin" "$me"
-    } >"$run/in.new"
+    cat >"$run/in.new" <<END
+#!/bin/sh
+# Runs a command inside the network of the cluster, in the folder it is called
+# from. Its cgroup lets the end of the cluster find it.
+echo \$\$ 2>/dev/null >"$visitors_group/cgroup.procs"
+PATH="\$PATH:$bin" exec nsenter --target $me --mount --net --wdns="\$PWD" -- "\$@"
+END
     chmod +x "$run/in.new"
     mv "$run/in.new" "$run/in"
     exec sleep infinity
 }
+# One hierarchy is enough to be found by; version 2, if it is there, shares out
+# nothing on machines that have both.
+visitors_group=$(cgroup_roots | sort | tail -n 1)/$cgroup/visitors
 export -f visitors
-export run bin
+export run bin visitors_group
 unshare --mount --propagation slave bash -c visitors &
 
 # ---- mounts -----------------------------------------------------------------
@@ -124,7 +128,7 @@ control_plane() {
         --authentication-kubeconfig="$pki/kube-controller-manager.kubeconfig" \
         --authorization-kubeconfig="$pki/kube-controller-manager.kubeconfig" \
         --service-account-private-key-file="$pki/service-account.key" --root-ca-file="$pki/ca.crt" \
-        --leader-elect=false --bind-address=127.0.0.1 &
+        --flex-volume-plugin-dir="$run/volume-plugins" --leader-elect=false --bind-address=127.0.0.1 &
     keep kube-scheduler "$program" kube-scheduler --kubeconfig="$pki/kube-scheduler.kubeconfig" \
         --authentication-kubeconfig="$pki/kube-scheduler.kubeconfig" \
         --authorization-kubeconfig="$pki/kube-scheduler.kubeconfig" \

@@ -19,7 +19,7 @@ mkdir -p "$images"
 agent=$images/jolokia-agent-$jolokia.tar
 if [ ! -e "$agent" ]; then
     stage=$(mktemp -d)
-    mvn -q -B -Dmaven.repo.local="$cache/maven" dependency:copy \
+    mvn -q -B -Dstyle.color=never -Dmaven.repo.local="$cache/maven" dependency:copy \
         -Dartifact="org.jolokia:jolokia-agent-jvm:$jolokia:jar:javaagent" \
         -DoutputDirectory="$stage" -Dmdep.stripVersion=true
     mv "$stage"/*.jar "$stage/jolokia-agent.jar"

@@ -15,7 +15,9 @@ healthy() {
 }
 
 if healthy; then
-    say "the testbed is running ($(wc -l <"$run/ready") node(s)); use it by: eval \"\$(make -s env)\""
+    have=$(wc -l <"$run/ready")
+    say "the testbed is running ($have node(s)); use it by: eval \"\$(make -s env)\""
+    [ "$have" = "$NODES" ] || say "for $NODES node(s) end it first: make clean"
     # Images may have been asked for that it does not have yet.
     "$testbed/images.sh"
     exit 0
@@ -24,8 +26,10 @@ fi
 step "install missing packages" "$testbed/packages.sh"
 "$testbed/build.sh" --check || step "build Kubernetes $kubernetes_version (minutes the first time)" "$testbed/build.sh" &
 builder=$!
-"$testbed/images.sh" --build-only || die "an image could not be built"
+images_built=yes
+"$testbed/images.sh" --build-only || images_built=no
 wait "$builder" || exit 1
+[ $images_built = yes ] || exit 1
 
 if [ -e "$run" ]; then step "clear away what the last run left" "$testbed/down.sh" --locked; fi
 
@@ -60,12 +64,12 @@ prepare() {
     make_cgroups
 }
 
-# One group in each hierarchy: .../node<N> for kubelet's pods, .../system for the
-# rest. In version 2 a group with subgroups must not have processes itself.
+# Groups in each hierarchy: node<N> for kubelet's pods, system for the other
+# processes, visitors for commands run from outside. In version 2 a group with subgroups must not have processes itself.
 make_cgroups() {
     local root group
     for root in $(cgroup_roots); do
-        mkdir -p "$root/$cgroup/system"
+        mkdir -p "$root/$cgroup/system" "$root/$cgroup/visitors"
         for ((node = 0; node < NODES; node++)); do mkdir -p "$root/$cgroup/node$node"; done
         if [ -e "$root/cgroup.controllers" ]; then
             for group in "$root" "$root/$cgroup"; do
