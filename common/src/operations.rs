@@ -38,7 +38,11 @@ pub struct Arguments {
 
 /// The grammar: a command with one subcommand a kind, each with its own and the shared arguments.
 pub fn grammar(name: &'static str) -> Command {
-    Operation::augment_subcommands(Command::new(name)).mut_subcommands(Shared::augment_args)
+    Operation::augment_subcommands(Command::new(name)).mut_subcommands(|kind| {
+        // Arguments bring a description of their own; the kind's stays.
+        let about = kind.get_about().cloned().unwrap_or_default();
+        Shared::augment_args(kind).about(about)
+    })
 }
 
 /// Names of all kinds, in the order in which they exclude each other: the first one waiting runs first.

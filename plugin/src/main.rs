@@ -1,1 +1,33 @@
-fn main(){}
+//! `kubectl casskop`: requests operations on `CassandraCluster`s and shows their state.
+//!
+//! It writes annotations and reads the status, nothing else: what it types is what a person could commit to Git.
+
+mod cli;
+mod client;
+mod clusters;
+mod commands;
+mod error;
+mod follow;
+mod manifest;
+mod preflight;
+mod request;
+mod text;
+mod time;
+mod topology;
+mod ui;
+
+use std::process::ExitCode;
+
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let matches = match cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return ui::usage(&error),
+    };
+    let ui = Ui::new(cli::color(&matches));
+    match commands::run(&matches, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => ui.fail(&error),
+    }
+}

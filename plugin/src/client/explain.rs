@@ -1,0 +1,180 @@
+//! What a failed call means, and what to do about it.
+
+use std::{error::Error as _, time::Duration};
+
+use casskop_common::api::GROUP;
+use kube::{client::AuthError, core::Status};
+
+use super::Place;
+use crate::{
+    error::CliError,
+    text::{self, plain},
+};
+
+/// A call of the API server.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// What was tried: `get`, `list`, `patch`, `watch`.
+    pub verb: &'static str,
+    /// On which cluster; none for all of them.
+    pub name: Option<&'a str>,
+    /// In which namespace; none for all of them.
+    pub namespace: Option<&'a str>,
+}
+
+impl Call<'_> {
+    fn what(&self) -> String {
+        let what = match self.name {
+            Some(name) => format!("cassandracluster {name}"),
+            None => "cassandraclusters".into(),
+        };
+        format!("{what} in {}", self.scope())
+    }
+
+    fn scope(&self) -> String {
+        self.namespace.map_or_else(
+            || "all namespaces".into(),
+            |name| format!("namespace {name}"),
+        )
+    }
+}
+
+/// Whether trying the same again may help.
+pub fn is_transient(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code >= 500 || status.code == 429 || status.code == 410,
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}
+
+/// A call that failed.
+pub fn call(error: &kube::Error, call: &Call, place: &Place) -> CliError {
+    match error {
+        kube::Error::Api(status) => refused(status, call, place),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => match credentials(error) {
+            Some(error) => no_credentials(error, place),
+            None => unreachable(&cause(error), place),
+        },
+        kube::Error::SerdeError(error) => CliError::failed(format!(
+            "cannot read the answer about {}: {error}",
+            call.what()
+        ))
+        .hint("the CRD on that server may be newer than this plugin: kubectl casskop version"),
+        other => connecting(other, place),
+    }
+}
+
+/// No client could be made.
+pub fn connecting(error: &kube::Error, place: &Place) -> CliError {
+    match error {
+        kube::Error::Auth(error) => no_credentials(error, place),
+        other => CliError::failed(format!("cannot use {}: {}", place.source, cause(other)))
+            .hint("see what kubectl makes of it: kubectl config view --minify"),
+    }
+}
+
+/// The API server did not answer in time.
+pub fn silent(call: &Call, limit: Duration, place: &Place) -> CliError {
+    let message = format!(
+        "no answer from {} within {}s, asked to {} {}",
+        place.server,
+        limit.as_secs_f64(),
+        call.verb,
+        call.what()
+    );
+    CliError::failed(message)
+        .hint(format!("the server is that of {}", place.source))
+        .hint("wait longer with --request-timeout, or see whether it answers kubectl version")
+}
+
+fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
+    let (verb, what, said) = (call.verb, call.what(), plain(status.message.trim()));
+    match status.code {
+        401 => CliError::failed(format!("{} does not accept the credentials of {}", place.server, place.source))
+            .hint("log in again, or see who you are: kubectl auth whoami"),
+        403 if said.contains("cannot ") => {
+            CliError::failed(format!("you may not {verb} {what}: {said}"))
+                .hint(format!("ask for the verb {verb} on cassandraclusters.{GROUP} in {} (docs/permissions.md has a Role)", call.scope()))
+                .hint(format!("who you are: kubectl auth whoami{}", place.again))
+        }
+        404 if !is_missing_object(status) => {
+            CliError::failed(format!("{} does not know cassandraclusters.{GROUP}: CassKop is not installed there", place.server))
+                .hint("install its CRDs and its operator: kubectl apply --server-side -f manifests/crds/")
+                .hint(format!("or choose another cluster with --context; this is {}", place.source))
+        }
+        404 => CliError::failed(format!("there is no {what}")),
+        code => CliError::failed(format!("{} refused to {verb} {what}: {said} (HTTP {code})", place.server)),
+    }
+}
+
+/// There is no such object, as against: the API server does not even know its kind.
+pub fn is_missing_object(status: &Status) -> bool {
+    let named = status
+        .details
+        .as_ref()
+        .is_some_and(|details| !details.name.is_empty());
+    status.code == 404
+        && (named || status.message.ends_with("not found") && status.reason == "NotFound")
+}
+
+fn unreachable(cause: &str, place: &Place) -> CliError {
+    let error = CliError::failed(format!(
+        "cannot reach the API server {}: {cause}",
+        place.server
+    ))
+    .hint(format!("the address is that of {}", place.source));
+    if cause.contains("certificate") {
+        return error.hint("name its authority with --certificate-authority FILE");
+    }
+    error.hint("is it up, and this network the right one? Others: kubectl config get-contexts")
+}
+
+fn credentials(error: &kube::Error) -> Option<&AuthError> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(auth) = error.downcast_ref() {
+            return Some(auth);
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// What a credential program prints on stdout is a secret; of it only its stderr is shown.
+fn no_credentials(error: &AuthError, place: &Place) -> CliError {
+    let why = match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            format!("it ended with {}: {}", out.status, plain(said.trim()))
+        }
+        AuthError::AuthExecParse(_) => "its output is no ExecCredential".into(),
+        other => other.to_string(),
+    };
+    let program = place.credentials.as_deref().unwrap_or_default();
+    let (name, install) = program.split_once(": ").unwrap_or((program, ""));
+    let who = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" from {name}")
+    };
+    let error = CliError::failed(format!("no credentials{who} for {}: {why}", place.source));
+    if install.is_empty() {
+        error
+    } else {
+        error.hint(text::plain(install))
+    }
+}
+
+/// The innermost reason, which names what really happened.
+pub fn cause(error: &kube::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}

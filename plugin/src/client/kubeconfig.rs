@@ -1,0 +1,223 @@
+//! The kubeconfig: read, merged, and reduced to what the flags select.
+
+use std::path::PathBuf;
+
+use kube::config::{
+    AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
+    NamedContext,
+};
+
+use crate::{
+    cli::Connection,
+    error::{CliError, Result},
+    text,
+};
+
+/// Name of the one context, cluster and user of a reduced kubeconfig that had no name before.
+const UNNAMED: &str = "";
+
+/// The merged kubeconfig and where it comes from; none when there is no file.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read(flags: &Connection) -> Result<Option<(Kubeconfig, String)>> {
+    let paths = match (&flags.kubeconfig, std::env::var_os("KUBECONFIG")) {
+        (Some(path), _) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(&error, path))?;
+            return Ok(Some((kubeconfig, path.clone())));
+        }
+        (None, Some(list)) if !list.is_empty() => std::env::split_paths(&list).collect(),
+        _ => std::env::home_dir()
+            .map(|home| vec![home.join(".kube").join("config")])
+            .unwrap_or_default(),
+    };
+    merge(&paths)
+}
+
+/// As `kubectl`: files that do not exist are passed over, the first one to set a value wins.
+fn merge(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, String)>> {
+    let present: Vec<&PathBuf> = paths.iter().filter(|path| path.is_file()).collect();
+    let mut merged = Kubeconfig::default();
+    for path in &present {
+        let name = path.display().to_string();
+        merged = Kubeconfig::read_from(path)
+            .and_then(|next| merged.merge(next))
+            .map_err(|error| unusable(&error, &name))?;
+    }
+    let names: Vec<String> = present
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Ok((!present.is_empty()).then(|| (merged, names.join(", "))))
+}
+
+/// Reduces a kubeconfig to one context, cluster and user, with what the flags override.
+///
+/// # Errors
+/// When it does not have what is asked for; the message says what it has.
+pub fn resolve(kubeconfig: Kubeconfig, flags: &Connection, file: &str) -> Result<Kubeconfig> {
+    let name = flags
+        .context
+        .clone()
+        .or_else(|| kubeconfig.current_context.clone());
+    let name = name.filter(|name| !name.is_empty());
+    let mut context = match &name {
+        Some(name) => {
+            let names = kubeconfig.contexts.iter().map(|named| named.name.as_str());
+            let found = kubeconfig.contexts.iter().find(|named| &named.name == name);
+            found
+                .and_then(|named| named.context.clone())
+                .ok_or_else(|| missing("context", name, names, file))?
+        }
+        None if flags.kube_cluster.is_some() || flags.server.is_some() => Context::default(),
+        None => return Err(no_context(&kubeconfig, file)),
+    };
+    if let Some(cluster) = &flags.kube_cluster {
+        context.cluster.clone_from(cluster);
+    }
+    context.user = flags.kube_user.clone().or(context.user);
+    context.namespace = flags
+        .namespace
+        .clone()
+        .or(context.namespace)
+        .filter(|name| !name.is_empty());
+    let cluster = cluster(&kubeconfig, &context, flags, file)?;
+    let user = user(&kubeconfig, &context, flags, file)?;
+    let name = name.unwrap_or_else(|| UNNAMED.to_owned());
+    (context.cluster, context.user) = (UNNAMED.to_owned(), Some(UNNAMED.to_owned()));
+    Ok(Kubeconfig {
+        current_context: Some(name.clone()),
+        contexts: vec![NamedContext {
+            name,
+            context: Some(context),
+            ..NamedContext::default()
+        }],
+        clusters: vec![NamedCluster {
+            name: UNNAMED.into(),
+            cluster: Some(cluster),
+            ..NamedCluster::default()
+        }],
+        auth_infos: vec![NamedAuthInfo {
+            name: UNNAMED.into(),
+            auth_info: Some(user),
+            ..NamedAuthInfo::default()
+        }],
+        ..Kubeconfig::default()
+    })
+}
+
+fn cluster(
+    kubeconfig: &Kubeconfig,
+    context: &Context,
+    flags: &Connection,
+    file: &str,
+) -> Result<Cluster> {
+    let names = kubeconfig.clusters.iter().map(|named| named.name.as_str());
+    let found = kubeconfig
+        .clusters
+        .iter()
+        .find(|named| named.name == context.cluster);
+    let mut cluster = match found.and_then(|named| named.cluster.clone()) {
+        Some(cluster) => cluster,
+        None if flags.server.is_some() && flags.kube_cluster.is_none() => Cluster::default(),
+        None => return Err(missing("cluster", &context.cluster, names, file)),
+    };
+    if let Some(server) = &flags.server {
+        cluster.server = Some(server.clone());
+    }
+    if let Some(authority) = &flags.certificate_authority {
+        cluster.certificate_authority = Some(authority.clone());
+        cluster.certificate_authority_data = None;
+    }
+    if flags.insecure_skip_tls_verify {
+        cluster.insecure_skip_tls_verify = Some(true);
+    }
+    Ok(cluster)
+}
+
+fn user(
+    kubeconfig: &Kubeconfig,
+    context: &Context,
+    flags: &Connection,
+    file: &str,
+) -> Result<AuthInfo> {
+    let names = kubeconfig
+        .auth_infos
+        .iter()
+        .map(|named| named.name.as_str());
+    let wanted = context.user.as_deref().unwrap_or_default();
+    let found = kubeconfig
+        .auth_infos
+        .iter()
+        .find(|named| named.name == wanted);
+    let mut user = match found.and_then(|named| named.auth_info.clone()) {
+        Some(user) => user,
+        None if flags.kube_user.is_some() => return Err(missing("user", wanted, names, file)),
+        None => AuthInfo::default(),
+    };
+    if let Some(token) = &flags.token {
+        user = AuthInfo {
+            token: Some(token.clone().into()),
+            ..AuthInfo::default()
+        };
+    }
+    if let Some(name) = &flags.as_user {
+        user.impersonate = Some(name.clone());
+    }
+    if !flags.as_group.is_empty() {
+        user.impersonate_groups = Some(flags.as_group.clone());
+    }
+    Ok(user)
+}
+
+fn missing<'a>(
+    what: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    file: &str,
+) -> CliError {
+    let error = CliError::failed(format!("no {what} is called '{name}' in {file}"))
+        .hint(format!("its {what}s: {}", text::list(names.clone())));
+    match text::nearest(name, names) {
+        Some(nearest) => error.hint(format!("did you mean {nearest}?")),
+        None => error,
+    }
+}
+
+fn no_context(kubeconfig: &Kubeconfig, file: &str) -> CliError {
+    let names = kubeconfig.contexts.iter().map(|named| named.name.as_str());
+    CliError::failed(format!("{file} has no current context")).hint(format!(
+        "its contexts: {}; use --context, or kubectl config use-context",
+        text::list(names)
+    ))
+}
+
+/// There is no kubeconfig at all.
+pub fn none(flags: &Connection) -> CliError {
+    let looked = match std::env::var("KUBECONFIG") {
+        Ok(list) if !list.is_empty() && flags.kubeconfig.is_none() => {
+            format!("$KUBECONFIG names {list}, which does not exist")
+        }
+        _ => "neither $KUBECONFIG nor ~/.kube/config names a cluster".into(),
+    };
+    CliError::failed(format!("no kubeconfig: {looked}"))
+        .hint("give --kubeconfig FILE, or --server URL and --token TOKEN")
+}
+
+/// A file that cannot be used; its content is never shown: it holds secrets.
+pub fn unusable(error: &KubeconfigError, file: &str) -> CliError {
+    let why = match error {
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!(
+                "it is no kubeconfig (line {}, column {})",
+                at.line(),
+                at.column()
+            ),
+            None => "it is no kubeconfig".into(),
+        },
+        other => other.to_string(),
+    };
+    CliError::failed(format!("cannot use the kubeconfig {file}: {why}"))
+        .hint("see what kubectl makes of it: kubectl config view")
+}

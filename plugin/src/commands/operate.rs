@@ -1,0 +1,170 @@
+//! Every kind of operation: request it, and if asked, wait for its end. Knows no kind by name.
+
+mod wait;
+
+use std::time::Duration;
+
+use casskop_common::{
+    intent::Request,
+    names,
+    operations::{Arguments, DryRun},
+};
+use clap::{ArgMatches, FromArgMatches};
+
+use super::{live, usage};
+use crate::{
+    cli::{Connection, Operate, Output, PROGRAM},
+    client,
+    clusters::Clusters,
+    error::{CliError, Result},
+    manifest, request,
+    ui::Ui,
+};
+
+/// How long the plan of a dry run is waited for.
+const PLAN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A command as it was typed.
+struct Order {
+    request: Request,
+    options: Operate,
+    flags: Connection,
+}
+
+/// Requests the operation that is the subcommand of `matches`.
+///
+/// # Errors
+/// When the request is not understood, refused or not written; when waiting, also when the operation fails.
+pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
+    let arguments = Arguments::from_matches(matches).map_err(|error| usage(&error))?;
+    let (kind, own) = matches.subcommand().unwrap_or(("", matches));
+    let options = Operate::from_arg_matches(own).map_err(|error| usage(&error))?;
+    let flags = Connection::from_arg_matches(own).map_err(|error| usage(&error))?;
+    let dry_run = arguments.shared.dry_run;
+    let waits = options.wait || dry_run == Some(DryRun::Server);
+    if options.timeout.is_some() && !waits {
+        return Err(CliError::usage(
+            "--timeout limits a wait: give --wait with it",
+        ));
+    }
+    let id = request::id(options.id.as_deref())?;
+    let words = words(&arguments, dry_run);
+    let request = Request::new(kind, &id, &words).map_err(CliError::usage)?;
+    let order = Order {
+        request,
+        options,
+        flags,
+    };
+    if dry_run == Some(DryRun::Client) {
+        return print(&order, ui);
+    }
+    live(submit(&order, waits, ui))
+}
+
+/// The arguments as they go into the annotation; a dry run of the client does not.
+fn words(arguments: &Arguments, dry_run: Option<DryRun>) -> Vec<String> {
+    let words = shlex::split(&arguments.text).unwrap_or_default();
+    let kept = |word: &String| dry_run != Some(DryRun::Client) || !word.starts_with("--dry-run=");
+    words.into_iter().filter(kept).collect()
+}
+
+/// `--dry-run=client`: what would be written, without asking anyone.
+fn print(order: &Order, ui: &Ui) -> Result<()> {
+    let Order {
+        request,
+        options,
+        flags,
+    } = order;
+    let namespace = client::namespace(flags);
+    let fragment = manifest::fragment(&options.name, namespace.as_deref(), request);
+    ui.data(&match options.output {
+        Output::Text => manifest::annotate(&options.name, &client::again(flags), request),
+        Output::Yaml => manifest::yaml(&fragment)?,
+        Output::Json => manifest::json(&fragment)?,
+        Output::Name => manifest::object_name(&options.name),
+    })
+}
+
+async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
+    let Order {
+        request,
+        options,
+        flags,
+    } = order;
+    let clusters = Clusters::connect(flags)?;
+    let submitted = request::submit(&clusters, &options.name, request, options.replace).await?;
+    for note in &submitted.notes {
+        ui.warn(note);
+    }
+    if waits {
+        let default = request.is_dry_run().then_some(PLAN_TIMEOUT);
+        let timeout = options
+            .timeout
+            .or(default)
+            .filter(|timeout| !timeout.is_zero());
+        return wait::run(&clusters, submitted, order, timeout, ui).await;
+    }
+    let requested = if submitted.known {
+        "was already requested"
+    } else {
+        "requested"
+    };
+    let namespace = &clusters.place.namespace;
+    let fragment = manifest::fragment(&options.name, Some(namespace), request);
+    ui.data(&match options.output {
+        Output::Text => format!(
+            "{} {} {requested} on cluster {} in namespace {namespace}",
+            request.kind, request.id, options.name
+        ),
+        Output::Yaml => manifest::yaml(&fragment)?,
+        Output::Json => manifest::json(&fragment)?,
+        Output::Name => manifest::object_name(&options.name),
+    })?;
+    if options.output == Output::Text {
+        ui.say(&format!(
+            "follow it:  {PROGRAM} status {}{} --watch",
+            options.name,
+            client::again(flags)
+        ));
+        ui.say(&format!("cancel it:  {}", control(order, "cancel")));
+    }
+    Ok(())
+}
+
+/// The command that controls a request.
+fn control(order: &Order, control: &str) -> String {
+    let Order {
+        request,
+        options,
+        flags,
+    } = order;
+    format!(
+        "kubectl annotate cassandracluster {}{} --overwrite --field-manager={} {}={}",
+        options.name,
+        client::again(flags),
+        names::PLUGIN_MANAGER,
+        names::control_annotation(&request.kind, control),
+        request.id
+    )
+}
+
+/// The command that waits for this request again.
+fn come_back(order: &Order) -> String {
+    let Order {
+        request,
+        options,
+        flags,
+    } = order;
+    let again = client::again(flags);
+    let arguments = &request.arguments.text;
+    let arguments = if arguments.is_empty() {
+        String::new()
+    } else {
+        format!(" {arguments}")
+    };
+    let wait = if request.is_dry_run() { "" } else { " --wait" };
+    format!(
+        "{PROGRAM} {} {}{again}{arguments} --id {}{wait}",
+        request.kind, options.name, request.id
+    )
+}

@@ -1,0 +1,267 @@
+//! Waits for the end of a request and tells how far it is.
+
+mod progress;
+
+use std::{future::pending, time::Duration};
+
+use casskop_common::{
+    api::{CassandraCluster, OperationPhase, OperationStatus, condition},
+    names,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Order, come_back, control};
+use crate::{
+    cli::{Output, PROGRAM},
+    client,
+    clusters::Clusters,
+    error::{CliError, Kind, Result},
+    follow::{Change, Follower},
+    manifest,
+    request::{self, Submitted},
+    text::plain,
+    time,
+    ui::{Ui, operation, plan},
+};
+use progress::Progress;
+
+/// How long a request may lie there before its author is told that nobody takes it up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Changes it, for tests.
+const PATIENCE_VARIABLE: &str = "CASSKOP_PATIENCE";
+
+/// Waits until the request has come to its end.
+///
+/// # Errors
+/// When it failed, was refused or taken back; after the timeout; or on Ctrl-C. The operation itself goes on.
+pub async fn run(
+    clusters: &Clusters,
+    submitted: Submitted,
+    order: &Order,
+    timeout: Option<Duration>,
+    ui: &Ui,
+) -> Result<()> {
+    let mut cluster = submitted.cluster;
+    let mut follower = Follower::after(clusters, &cluster);
+    // A complaint about the value before ours is not about ours.
+    let old_complaint = if submitted.known {
+        None
+    } else {
+        complaint(&cluster, &order.request.kind).cloned()
+    };
+    let mut progress = Progress::new(ui);
+    progress.requested(order, submitted.known);
+    let begun = Instant::now();
+    let deadline = timeout.map(|timeout| begun + timeout);
+    let mut impatient_at = Some(begun + patience());
+    loop {
+        let operation = request::find(&cluster, &order.request.kind, &order.request.id);
+        if let Some(operation) = operation {
+            impatient_at = None;
+            if operation.phase.is_final() {
+                progress.end();
+                return conclude(operation, order, ui);
+            }
+            progress.show(operation);
+        } else if let Some(error) = lost(&cluster, order, old_complaint.as_ref()) {
+            progress.end();
+            return Err(error);
+        }
+        let change = tokio::select! {
+            change = follower.next() => change.inspect_err(|_| progress.end())?,
+            () = at(deadline) => {
+                progress.end();
+                return Err(timed_out(operation, order, timeout.unwrap_or_default()));
+            }
+            () = at(impatient_at) => {
+                impatient_at = None;
+                progress.note(&nobody(clusters));
+                continue;
+            }
+            () = progress.tick() => continue,
+            _ = tokio::signal::ctrl_c() => {
+                progress.end();
+                return Err(interrupted(order));
+            }
+        };
+        match change {
+            Change::Seen(seen) => cluster = seen,
+            Change::Trouble(why) => progress.trouble(&why),
+            Change::Deleted => {
+                progress.end();
+                return Err(CliError::failed(format!(
+                    "cassandracluster {} was deleted while {} {} was waited for",
+                    order.options.name, order.request.kind, order.request.id
+                )));
+            }
+        }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+fn patience() -> Duration {
+    let set = std::env::var(PATIENCE_VARIABLE).ok();
+    set.and_then(|text| time::parse_duration(&text).ok())
+        .unwrap_or(PATIENCE)
+}
+
+/// The operator's complaint about the annotation of a kind.
+fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
+    let key = names::request_annotation(kind);
+    let names_it = |message: &str| {
+        // The key of `cleanup` is not that of `cleanup.pause` or `cleanup2`.
+        message.match_indices(&key).any(|(at, _)| {
+            let rest = &message[at + key.len()..];
+            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-')
+                && !rest
+                    .strip_prefix('.')
+                    .is_some_and(|rest| rest.starts_with(char::is_alphabetic))
+        })
+    };
+    let conditions = &cluster.status.as_ref()?.conditions;
+    conditions.iter().find(|known| {
+        known.type_ == condition::INTENTS_ACCEPTED
+            && known.status == "False"
+            && names_it(&known.message)
+    })
+}
+
+/// Why the request will never be taken up, if that is so.
+fn lost(cluster: &CassandraCluster, order: &Order, old: Option<&Condition>) -> Option<CliError> {
+    let (kind, id) = (&order.request.kind, &order.request.id);
+    let key = names::request_annotation(kind);
+    let name = &order.options.name;
+    let Some(value) = cluster.annotations().get(&key) else {
+        return Some(
+            CliError::failed(format!("{kind} {id} was removed from cluster {name} before the operator took it up"))
+                .hint(format!("if the cluster is managed in Git, commit the request: {PROGRAM} {kind} {name} --dry-run=client -o yaml")),
+        );
+    };
+    if value.split_whitespace().next() != Some(id) {
+        return Some(CliError::failed(format!(
+            "{kind} {id} on cluster {name} was replaced by '{}' before the operator took it up",
+            plain(value)
+        )));
+    }
+    let complaint = complaint(cluster, kind).filter(|complaint| Some(*complaint) != old)?;
+    Some(
+        CliError::failed(format!("the operator does not understand the request: {}", plain(&complaint.message)))
+            .hint("it may be older than this plugin; nothing was done, and the next request replaces this one"),
+    )
+}
+
+fn nobody(clusters: &Clusters) -> String {
+    format!(
+        "nobody has taken up the request yet: the operator does not run, is busy, or does not watch namespace {}; \
+         see kubectl get pods -A -l app.kubernetes.io/name=casskop-operator",
+        clusters.place.namespace
+    )
+}
+
+/// The result on stdout; an error if it is not a good one.
+fn conclude(ended: &OperationStatus, order: &Order, ui: &Ui) -> Result<()> {
+    ui.data(&match order.options.output {
+        Output::Yaml => manifest::yaml(ended)?,
+        Output::Json => manifest::json(ended)?,
+        Output::Name => manifest::object_name(&order.options.name),
+        Output::Text if order.request.is_dry_run() => plan::render(ended, ui.out),
+        Output::Text => operation::headline(ended, time::now(), ui.out),
+    })?;
+    match ended.phase {
+        OperationPhase::Planned => {
+            if order.options.output == Output::Text {
+                ui.say("nothing was done; to do it, leave out --dry-run");
+            }
+            Ok(())
+        }
+        OperationPhase::Succeeded => Ok(()),
+        _ => Err(bad_end(ended, order)),
+    }
+}
+
+fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
+    let name = &order.options.name;
+    let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
+    let why = if ended.message.is_empty() {
+        &ended.reason
+    } else {
+        &ended.message
+    };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", plain(why))
+    };
+    match ended.phase {
+        OperationPhase::Failed => {
+            let failed = ended
+                .nodes
+                .iter()
+                .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
+            let nodes: String = failed
+                .map(|(pod, error)| format!("\n  {pod}: {}", plain(error)))
+                .collect();
+            CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
+                "try the failed nodes again: {}",
+                control(order, "retry")
+            ))
+        }
+        OperationPhase::Refused => {
+            let failed = ended.checks.iter().filter(|check| !check.passed);
+            let checks: String = failed
+                .map(|check| format!("\n  {}: {}", check.name, plain(&check.evidence)))
+                .collect();
+            CliError::failed(format!("{what} was refused{why}{checks}"))
+                .hint("nothing was done; put right what it names, then request it anew")
+        }
+        OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
+        _ => CliError::failed(format!("{what} was withdrawn{why}")),
+    }
+}
+
+fn timed_out(operation: Option<&OperationStatus>, order: &Order, timeout: Duration) -> CliError {
+    let (kind, id) = (&order.request.kind, &order.request.id);
+    let name = &order.options.name;
+    let after = time::short(timeout.try_into().unwrap_or_default());
+    let state = match operation {
+        None => "not been taken up by the operator".into(),
+        Some(operation) => {
+            let done = operation::nodes_done(operation).map(|done| format!(" ({done})"));
+            format!(
+                "not ended; it is {}{}",
+                operation.phase.as_str(),
+                done.unwrap_or_default()
+            )
+        }
+    };
+    CliError::new(
+        Kind::TimedOut,
+        format!("after {after}, {kind} {id} on cluster {name} has {state}"),
+    )
+    .hint(format!("it stays requested; wait on: {}", come_back(order)))
+}
+
+fn interrupted(order: &Order) -> CliError {
+    let (request, name) = (&order.request, &order.options.name);
+    CliError::new(
+        Kind::Interrupted,
+        format!(
+            "{} {} stays requested on cluster {name}",
+            request.kind, request.id
+        ),
+    )
+    .hint(format!("wait on:    {}", come_back(order)))
+    .hint(format!(
+        "look at it: {PROGRAM} status {name}{}",
+        client::again(&order.flags)
+    ))
+    .hint(format!("cancel it:  {}", control(order, "cancel")))
+}

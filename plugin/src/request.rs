@@ -1,0 +1,251 @@
+//! Writing a request: one GET and one PATCH that nobody else's write can get in between.
+
+use casskop_common::{
+    api::{CassandraCluster, OperationStatus},
+    intent::{Intents, Request},
+    names,
+};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::{
+    clusters::{Clusters, Patched},
+    error::{CliError, Result},
+    preflight,
+    text::plain,
+    time,
+};
+
+/// How often a write that collides with those of others is begun anew.
+const ATTEMPTS: usize = 5;
+
+/// A request that now stands on the cluster.
+pub struct Submitted {
+    /// The cluster with it.
+    pub cluster: Box<CassandraCluster>,
+    /// Whether it stood there before.
+    pub known: bool,
+    /// What the person who asked should know.
+    pub notes: Vec<String>,
+}
+
+/// What to do about what stands on the cluster already. Pure.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// Write the request.
+    Write,
+    /// This very request is there: follow it.
+    Known,
+}
+
+/// A new id: the time, so that ids sort, and a random end, so that two people do not meet.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn new_id(now: Timestamp) -> Result<String> {
+    let mut random = [0; 2];
+    getrandom::getrandom(&mut random).map_err(|error| {
+        CliError::failed(format!("no randomness for an id: {error}")).hint("give one with --id")
+    })?;
+    Ok(format!(
+        "{}-{:04x}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        u16::from_be_bytes(random)
+    ))
+}
+
+/// Writes the request, or finds that it is there already.
+///
+/// # Errors
+/// When the cluster does not have the targets, another request would be lost, or the write is refused.
+pub async fn submit(
+    clusters: &Clusters,
+    name: &str,
+    request: &Request,
+    replace: bool,
+) -> Result<Submitted> {
+    let key = names::request_annotation(&request.kind);
+    let mut before: Option<Option<String>> = None;
+    for attempt in 0..ATTEMPTS {
+        let cluster = clusters.get(name).await?;
+        let found = cluster.annotations().get(&key).cloned();
+        if before.as_ref().is_some_and(|before| *before != found)
+            && found.as_ref() != Some(&request.value())
+        {
+            return Err(overtaken(name, &key, found.as_deref()));
+        }
+        preflight::check(&cluster, &request.arguments.shared.target)?;
+        if judge(&cluster, request, replace)? == Verdict::Known {
+            // After a conflict it is our own write whose answer was lost.
+            let known = attempt == 0;
+            return Ok(Submitted {
+                cluster: Box::new(cluster),
+                known,
+                notes: Vec::new(),
+            });
+        }
+        let notes = notes(&cluster, request);
+        let patch = json!({ "metadata": {
+            "resourceVersion": cluster.metadata.resource_version,
+            "annotations": { &key: request.value() },
+        }});
+        match clusters
+            .patch(name, &patch)
+            .await
+            .map_err(|error| unsure(error, name, request))?
+        {
+            Patched::Written(cluster) => {
+                return Ok(Submitted {
+                    cluster,
+                    known: false,
+                    notes,
+                });
+            }
+            Patched::Conflict => before = Some(found),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await;
+    }
+    Err(CliError::failed(format!("cassandracluster {name} changes faster than a request can be written; nothing was requested"))
+        .hint("run the command again; if it stays so, something writes the object all the time"))
+}
+
+/// The operation of a request in the status, however old.
+pub fn find<'a>(
+    cluster: &'a CassandraCluster,
+    kind: &str,
+    id: &str,
+) -> Option<&'a OperationStatus> {
+    let status = cluster.status.as_ref()?;
+    let mut all = status.operations.iter().chain(&status.operation_history);
+    all.find(|operation| operation.kind == kind && operation.id == id)
+}
+
+fn judge(cluster: &CassandraCluster, request: &Request, replace: bool) -> Result<Verdict> {
+    let Request { kind, id, .. } = request;
+    let name = cluster.name_any();
+    if cluster.metadata.deletion_timestamp.is_some() {
+        return Err(CliError::failed(format!(
+            "cassandracluster {name} is being deleted; nothing was requested"
+        )));
+    }
+    if let Some(operation) = find(cluster, kind, id) {
+        return if operation.arguments == request.arguments.text {
+            Ok(Verdict::Known)
+        } else {
+            Err(taken(&name, request, &operation.arguments))
+        };
+    }
+    let key = names::request_annotation(kind);
+    let Some(value) = cluster.annotations().get(&key) else {
+        return Ok(Verdict::Write);
+    };
+    let (found, arguments) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    if found == id {
+        let same = same(cluster, request);
+        return if same {
+            Ok(Verdict::Known)
+        } else {
+            Err(taken(&name, request, arguments))
+        };
+    }
+    if replace || found.is_empty() || find(cluster, kind, found).is_some() {
+        return Ok(Verdict::Write);
+    }
+    Err(unseen(cluster, request, value))
+}
+
+/// Whether the annotation asks for the same, however it is written.
+fn same(cluster: &CassandraCluster, request: &Request) -> bool {
+    Intents::parse(cluster.annotations())
+        .requests
+        .get(&request.kind)
+        == Some(request)
+}
+
+/// The id belongs to another request.
+fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
+    let arguments = if arguments.is_empty() {
+        "no arguments".into()
+    } else {
+        format!("'{}'", plain(arguments))
+    };
+    let Request { kind, id, .. } = request;
+    CliError::failed(format!(
+        "{kind} {id} was already requested on cluster {name} with other arguments: {arguments}"
+    ))
+    .hint("an id never runs twice: choose another --id, or leave it out")
+}
+
+/// Another request stands there that the operator has not seen: it would be lost.
+fn unseen(cluster: &CassandraCluster, request: &Request, value: &str) -> CliError {
+    let (name, kind) = (cluster.name_any(), &request.kind);
+    let key = names::request_annotation(kind);
+    let intents = Intents::parse(cluster.annotations());
+    let invalid = intents
+        .invalid
+        .iter()
+        .find(|invalid| invalid.annotation == key);
+    let why = match invalid {
+        Some(invalid) => format!("it cannot be understood: {}", plain(&invalid.message)),
+        None => "the operator has not seen it yet".into(),
+    };
+    CliError::failed(format!(
+        "cluster {name} already has the request {kind} '{}', and {why}",
+        plain(value)
+    ))
+    .hint("give up that one and request yours instead: --replace")
+    .hint(format!(
+        "or wait until it is taken up: kubectl casskop status {name} --watch"
+    ))
+}
+
+/// The request changed while ours was being written.
+fn overtaken(name: &str, key: &str, found: Option<&str>) -> CliError {
+    let found = found.map_or_else(
+        || "removed".into(),
+        |value| format!("set to '{}'", plain(value)),
+    );
+    CliError::failed(format!(
+        "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
+    ))
+    .hint(format!(
+        "look at it, then run the command again: kubectl casskop status {name}"
+    ))
+}
+
+/// A write without an answer may have happened; the id makes it safe to ask again.
+fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
+    if !error.message.starts_with("no answer") {
+        return error;
+    }
+    error.hint(format!(
+        "whether {} was requested on {name} is not known; the same command with --id {} requests it at most once",
+        request.kind, request.id
+    ))
+}
+
+/// What holds the request back at first.
+fn notes(cluster: &CassandraCluster, request: &Request) -> Vec<String> {
+    let mut notes = Vec::new();
+    let newest = cluster.status.iter().flat_map(|status| &status.operations);
+    for running in newest.filter(|newest| newest.kind == request.kind && !newest.phase.is_final()) {
+        let phase = running.phase.as_str();
+        notes.push(format!(
+            "{} {} is {phase}; this one begins when it has ended",
+            running.kind, running.id
+        ));
+    }
+    if Intents::parse(cluster.annotations()).reconcile_paused {
+        notes.push(format!("all action on this cluster is paused by the annotation {}; the request waits until it is removed", names::RECONCILE));
+    }
+    notes
+}
+
+/// The id for a request: the given one, or a new one.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn id(given: Option<&str>) -> Result<String> {
+    given.map_or_else(|| new_id(time::now()), |id| Ok(id.to_owned()))
+}

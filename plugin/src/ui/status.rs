@@ -1,0 +1,216 @@
+//! The state of one cluster in words: conditions, nodes by rack, operations. Pure.
+
+mod nodes;
+
+use casskop_common::{
+    api::{CassandraCluster, CassandraClusterStatus, OperationStatus, condition},
+    intent::Intents,
+    names,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+
+use super::{
+    operation,
+    style::{Style, Tone},
+};
+use crate::{
+    request,
+    text::{count, plain},
+    time::between,
+    topology,
+};
+
+/// How much is shown, when, and in which colours.
+#[derive(Clone, Copy)]
+pub struct View {
+    /// The current time.
+    pub now: Timestamp,
+    /// Whether host ids, addresses and every node of an operation are shown.
+    pub wide: bool,
+    /// Colours.
+    pub style: Style,
+}
+
+/// Everything there is to say about a cluster.
+pub fn render(cluster: &CassandraCluster, view: View) -> String {
+    let nothing = CassandraClusterStatus::default();
+    let status = cluster.status.as_ref().unwrap_or(&nothing);
+    let sections = [
+        header(cluster, status, view),
+        nodes::tree(&topology::nodes(cluster), status, view),
+        operations(status, view),
+        unseen(cluster, view),
+    ];
+    sections
+        .into_iter()
+        .filter(|lines| !lines.is_empty())
+        .map(|lines| lines.join("\n") + "\n")
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {
+    let View { now, style, .. } = view;
+    let racks = topology::nodes(cluster);
+    let all = racks.values().flatten();
+    let ready = all
+        .clone()
+        .filter(|node| node.status.is_some_and(|status| status.ready))
+        .count();
+    let name = style.paint(Tone::Strong, &cluster.name_any());
+    let phase = status.phase.map_or("state unknown", |phase| phase.as_str());
+    let nodes = format!("{ready} of {} ready", count(all.count(), "node"));
+    let namespace = cluster.namespace().unwrap_or_default();
+    let mut lines = vec![format!("{name} in namespace {namespace}: {phase}, {nodes}")];
+    if cluster.status.is_none() {
+        let text = "The operator has not reported anything about this cluster yet: is it running, does it watch this namespace?";
+        lines.push(style.paint(Tone::Busy, text));
+    }
+    if let Some(since) = &cluster.metadata.deletion_timestamp {
+        let text = format!("Being deleted for {}.", between(since.0, now));
+        lines.push(style.paint(Tone::Busy, &text));
+    }
+    let annotation = cluster.annotations().get(names::RECONCILE);
+    if annotation.is_some_and(|value| value == "paused") {
+        let text = format!(
+            "All action is paused by the annotation {}.",
+            names::RECONCILE
+        );
+        lines.push(style.paint(Tone::Busy, &text));
+    }
+    if let (Some(generation), Some(observed)) =
+        (cluster.metadata.generation, status.observed_generation)
+        && observed < generation
+    {
+        lines.push(style.paint(
+            Tone::Busy,
+            "The operator has not yet looked at the newest spec.",
+        ));
+    }
+    if let Some(action) = status
+        .last_cluster_action
+        .as_deref()
+        .filter(|action| !action.is_empty())
+    {
+        let state = status
+            .last_cluster_action_status
+            .as_deref()
+            .unwrap_or("unknown");
+        lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
+    }
+    let width = status
+        .conditions
+        .iter()
+        .map(|known| words(known).0.len())
+        .max()
+        .unwrap_or(0);
+    lines.extend(
+        status
+            .conditions
+            .iter()
+            .map(|known| condition_line(known, width, now, style)),
+    );
+    lines
+}
+
+/// `  not available  for 3m   NodeDown: demo-dc1-rack2-0 is down`.
+fn condition_line(known: &Condition, width: usize, now: Timestamp, style: Style) -> String {
+    let (words, tone) = words(known);
+    let since = format!("for {}", between(known.last_transition_time.0, now));
+    let why = match (plain(&known.reason), plain(&known.message)) {
+        (reason, message) if message.is_empty() => reason.into_owned(),
+        (reason, message) => format!("{reason}: {message}"),
+    };
+    format!(
+        "  {}  {since:9}  {why}",
+        style.paint(tone, &format!("{words:width$}"))
+    )
+    .trim_end()
+    .to_owned()
+}
+
+/// A condition as an adjective, and whether that is good.
+fn words(known: &Condition) -> (String, Tone) {
+    let (yes, no) = match known.type_.as_str() {
+        condition::AVAILABLE => (("available", Tone::Good), ("not available", Tone::Bad)),
+        condition::PROGRESSING => (("progressing", Tone::Busy), ("settled", Tone::Good)),
+        condition::DEGRADED => (("degraded", Tone::Bad), ("healthy", Tone::Good)),
+        condition::SPEC_ACCEPTED => (("spec accepted", Tone::Good), ("spec refused", Tone::Bad)),
+        condition::INTENTS_ACCEPTED => (
+            ("requests understood", Tone::Good),
+            ("request not understood", Tone::Bad),
+        ),
+        other => return (format!("{other} {}", known.status), Tone::Plain),
+    };
+    match known.status.as_str() {
+        "True" => (yes.0.to_owned(), yes.1),
+        "False" => (no.0.to_owned(), no.1),
+        _ => (format!("{} unknown", known.type_), Tone::Busy),
+    }
+}
+
+/// Running operations with their nodes; of each kind the newest that has ended on one line.
+fn operations(status: &CassandraClusterStatus, view: View) -> Vec<String> {
+    let mut lines = Vec::new();
+    for newest in &status.operations {
+        if newest.phase.is_final() {
+            lines.push(operation::past(newest, view.now, view.style) + &because(newest));
+            continue;
+        }
+        lines.extend(operation::block(newest, view.wide, view.now, view.style));
+        let before = status
+            .operation_history
+            .iter()
+            .find(|past| past.kind == newest.kind);
+        lines.extend(
+            before.map(|past| operation::past(past, view.now, view.style) + &because(past)),
+        );
+    }
+    titled("Operations", lines, view.style)
+}
+
+/// Why an operation ended badly.
+fn because(operation: &OperationStatus) -> String {
+    let good = operation::phase_tone(operation.phase) == Tone::Good;
+    if good || operation.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", plain(&operation.message))
+    }
+}
+
+/// Requests that stand in an annotation and not yet in the status, and those that never will.
+fn unseen(cluster: &CassandraCluster, view: View) -> Vec<String> {
+    let intents = Intents::parse(cluster.annotations());
+    let waiting = intents
+        .requests
+        .values()
+        .filter(|asked| request::find(cluster, &asked.kind, &asked.id).is_none());
+    let mut lines: Vec<String> = waiting
+        .map(|asked| format!("{} {}", asked.kind, asked.value()))
+        .collect();
+    lines.extend(intents.invalid.iter().map(|invalid| {
+        let what = view.style.paint(Tone::Bad, "not understood");
+        format!("{} {what}: {}", invalid.annotation, plain(&invalid.message))
+    }));
+    titled(
+        "Requests that the operator has not taken up",
+        lines,
+        view.style,
+    )
+}
+
+fn titled(title: &str, lines: Vec<String>, style: Style) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let title = style.paint(Tone::Strong, title);
+    std::iter::once(title)
+        .chain(lines.into_iter().map(|line| format!("  {line}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
