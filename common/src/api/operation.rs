@@ -36,6 +36,9 @@ pub struct OperationStatus {
     /// What is to be done, decided before anything was called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<OperationPlan>,
+    /// Whether the control annotation `retry` that stands now was carried out; removing it allows another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retried: bool,
     /// Safety checks and what they saw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -1,0 +1,61 @@
+//! Prepares one Cassandra pod before it starts: lays the operator's and the user's configuration over the
+//! image's own, installs the Jolokia agent with its password, and waits until the seeds have addresses.
+//!
+//! Runs as an init container; talks to no API and needs no rights.
+
+mod files;
+mod jolokia;
+mod jvm;
+mod rack;
+mod seeds;
+mod yaml;
+
+use std::io;
+
+pub use rack::RackConfig;
+pub use files::PROBE;
+pub use jolokia::credentials;
+pub use jvm::{SECTIONS, options as jvm_options};
+pub use seeds::JOINED_MARKER;
+pub use yaml::{OPERATOR_KEYS, merge};
+
+use crate::cli::BootstrapArgs;
+
+/// Why a pod could not be prepared. The pod's init container prints it and is tried again.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{action} {path}: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path} is not valid: {message}")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// Prepares the pod.
+///
+/// # Errors
+/// When a file is missing, broken or not writable.
+pub fn main(args: &BootstrapArgs) -> Result<(), Error> {
+    let rack = RackConfig::read(&args.rack)?;
+    let seeds = seeds::choose(&rack, &args.pod_name, seeds::has_joined(&args.data));
+    yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
+    jvm::write(&args.directory, &rack)?;
+    files::write_rack_properties(&args.directory, &rack)?;
+    jolokia::install(args, &rack)?;
+    files::install_probe(&args.directory)?;
+    seeds::wait(&seeds);
+    Ok(())
+}

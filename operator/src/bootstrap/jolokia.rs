@@ -1,0 +1,102 @@
+//! The Jolokia agent: its jar, its password and its policy.
+
+use std::{fs, path::Path};
+
+use super::{Error, RackConfig, files};
+use crate::cli::BootstrapArgs;
+
+/// What `-javaagent:` is given: the password stands in a file, because arguments show in `ps`, in Cassandra's
+/// own log and through JMX.
+pub(super) const AGENT_ARGUMENT: &str =
+    "/etc/cassandra/jolokia-agent.jar=config=/etc/cassandra/jolokia.properties";
+/// Only what the operator and the probes call. Complete for all kinds of operations, so that a new operator
+/// version needs no restart of the pods.
+const POLICY: &str = include_str!("jolokia-policy.xml");
+
+/// Installs agent, properties and policy into the configuration folder.
+pub(super) fn install(args: &BootstrapArgs, _: &RackConfig) -> Result<(), Error> {
+    let directory = &args.directory;
+    let jar = directory.join("jolokia-agent.jar");
+    fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;
+    let username = secret(&args.jolokia, "username")?;
+    let password = secret(&args.jolokia, "password")?;
+    files::write(&directory.join("jolokia-policy.xml"), POLICY)?;
+    files::write_secret(&directory.join("jolokia.properties"), &properties(&username, &password))
+}
+
+/// `executor=cached`: the default, a single thread, blocks every read behind a running decommission.
+fn properties(username: &str, password: &str) -> String {
+    format!(
+        "host=0.0.0.0\nport=8778\nagentContext=/jolokia\nexecutor=cached\ndiscoveryEnabled=false\n\
+         policyLocation=file:/etc/cassandra/jolokia-policy.xml\nuser={}\npassword={}\n",
+        escape(username),
+        escape(password)
+    )
+}
+
+fn secret(directory: &Path, key: &str) -> Result<String, Error> {
+    let path = directory.join(key);
+    let text = files::read(&path)?;
+    let text = text.trim_end_matches('\n');
+    if text.is_empty() || text.chars().any(char::is_control) {
+        let message = "the Jolokia Secret needs `username` and `password`, one line of text each";
+        return Err(Error::Invalid { path: path.display().to_string(), message: message.into() });
+    }
+    Ok(text.to_owned())
+}
+
+/// Java properties escape backslashes and what is not Latin-1.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for unit in text.encode_utf16() {
+        match char::from_u32(u32::from(unit)) {
+            Some('\\') => escaped.push_str("\\\\"),
+            // A leading blank would be taken for the space around '='.
+            Some(c) if c.is_ascii_graphic() => escaped.push(c),
+            _ => escaped.push_str(&format!("\\u{unit:04x}")),
+        }
+    }
+    escaped
+}
+
+/// Reads name and password back, for the probes of the kubelet.
+pub fn credentials(directory: &Path) -> Result<crate::nodes::Credentials, String> {
+    let path = directory.join("jolokia.properties");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.map(unescape).ok_or_else(|| format!("{} has no {name}", path.display()))
+    };
+    Ok(crate::nodes::Credentials { username: field("user")?, password: field("password")? })
+}
+
+fn unescape(text: &str) -> String {
+    let mut units = Vec::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            units.extend(c.encode_utf16(&mut [0; 2]).iter());
+        } else if rest.clone().next() == Some('u') {
+            let hex: String = rest.by_ref().skip(1).take(4).collect();
+            units.push(u16::from_str_radix(&hex, 16).unwrap_or(u16::from(b'?')));
+        } else {
+            units.extend(rest.next().map(|c| c as u16));
+        }
+    }
+    String::from_utf16_lossy(&units)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_password_survives_the_properties_file(password in "\\PC{1,40}") {
+            prop_assert_eq!(unescape(&escape(&password)), password.clone());
+            prop_assert_eq!(properties("u", &password).lines().count(), 8);
+        }
+    }
+}

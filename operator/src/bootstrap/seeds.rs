@@ -1,0 +1,135 @@
+//! Which seeds a node is given. The rule that matters: a node that is not a member yet and counts itself among
+//! its seeds does not join the ring, it forms its own (or joins without streaming its data).
+//!
+//! So a node is its own seed only when it has been a member before, or while the ring is formed for the first
+//! time and it is the first node of its rack.
+
+use std::{net::ToSocketAddrs, path::Path, thread, time::{Duration, Instant}};
+
+use casskop_common::names;
+
+use super::RackConfig;
+
+/// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
+pub const JOINED_MARKER: &str = ".casskop-joined";
+
+/// Time between two lookups.
+const LOOKUP_EVERY: Duration = Duration::from_millis(200);
+/// Time between two lines that say what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// Seeds of one node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seeds {
+    /// For `cassandra.yaml`.
+    pub(super) list: Vec<String>,
+    /// Names that need an address before Cassandra may start.
+    pub(super) wait_for: Vec<String>,
+    /// Whether all of them do, or one is enough.
+    pub(super) all: bool,
+}
+
+/// Whether this node was a member of the ring before.
+pub(super) fn has_joined(data: &Path) -> bool {
+    data.join(JOINED_MARKER).exists()
+}
+
+/// Decides the seeds of `pod`.
+pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
+    let own = names::pod_host(&rack.cluster_name, &rack.namespace, pod);
+    let others: Vec<String> = rack.seeds.iter().filter(|seed| **seed != own).cloned().collect();
+    let forming = !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
+    let own_seed = joined || forming || others.is_empty();
+    // While the ring is formed, a seed that another cannot resolve would be left out of its list for good, and
+    // two rings could form. Later any member is enough, and after a full stop even none: peers are on disk.
+    let (wait_for, all) = match (forming, joined) {
+        (true, false) => (others.clone(), true),
+        (false, false) => (others.clone(), false),
+        (_, true) => (Vec::new(), false),
+    };
+    let list = if own_seed { rack.seeds.clone() } else { others };
+    let list = if list.is_empty() { vec![own] } else { list };
+    Seeds { list, wait_for, all }
+}
+
+/// Waits until the seeds have addresses. Without end: a node that started without them could form a second ring,
+/// and whoever looks at the pod sees this init container say what it waits for.
+#[expect(clippy::print_stderr, reason = "the log of the init container is where people look")]
+pub(super) fn wait(seeds: &Seeds) {
+    let mut said: Option<Instant> = None;
+    loop {
+        let missing: Vec<&String> = seeds.wait_for.iter().filter(|name| !resolves(name)).collect();
+        let enough = if seeds.all { missing.is_empty() } else { missing.len() < seeds.wait_for.len() };
+        if enough || seeds.wait_for.is_empty() {
+            return;
+        }
+        if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            let which = if seeds.all { "these seeds have" } else { "one of these seeds has" };
+            let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
+            eprintln!("waiting until {which} an address: {}", names.join(", "));
+            said = Some(Instant::now());
+        }
+        thread::sleep(LOOKUP_EVERY);
+    }
+}
+
+fn resolves(name: &str) -> bool {
+    let host = name.rsplit_once(':').filter(|(host, _)| !host.contains(':')).map_or(name, |(host, _)| host);
+    (host, names::CQL_PORT).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rack(formed: bool, seeds: &[&str]) -> RackConfig {
+        RackConfig {
+            cluster_name: "demo".into(),
+            namespace: "ns".into(),
+            seeds: seeds.iter().map(|pod| format!("{pod}.demo.ns")).collect(),
+            formed,
+            ..RackConfig::default()
+        }
+    }
+
+    const FIRST: &str = "demo-dc1-rack1-0";
+    const OTHER: &str = "demo-dc1-rack2-0";
+    const SECOND: &str = "demo-dc1-rack1-1";
+
+    #[test]
+    fn while_forming_the_first_nodes_wait_for_each_other() {
+        let seeds = choose(&rack(false, &[FIRST, OTHER]), FIRST, false);
+        assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns", "demo-dc1-rack2-0.demo.ns"]);
+        assert_eq!(seeds.wait_for, ["demo-dc1-rack2-0.demo.ns"]);
+        assert!(seeds.all);
+    }
+
+    #[test]
+    fn a_node_that_never_joined_is_not_its_own_seed_once_the_ring_is_formed() {
+        let seeds = choose(&rack(true, &[FIRST, OTHER]), FIRST, false);
+        assert_eq!(seeds.list, ["demo-dc1-rack2-0.demo.ns"]);
+        assert!(!seeds.all);
+    }
+
+    #[test]
+    fn a_later_pod_of_a_rack_joins_even_while_forming() {
+        let seeds = choose(&rack(false, &[FIRST, SECOND]), SECOND, false);
+        assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
+    }
+
+    #[test]
+    fn a_member_starts_at_once_with_every_seed() {
+        let seeds = choose(&rack(true, &[FIRST, OTHER]), FIRST, true);
+        assert_eq!(seeds.list.len(), 2);
+        assert!(seeds.wait_for.is_empty());
+    }
+
+    #[test]
+    fn the_only_node_is_its_own_seed() {
+        for formed in [true, false] {
+            let seeds = choose(&rack(formed, &[FIRST]), FIRST, false);
+            assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
+            assert!(seeds.wait_for.is_empty());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `cassandra.yaml`: the image's own, under the operator's settings, under the user's.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Error, RackConfig, files};
+
+/// Keys that follow from the pod and the ring; a user who could set them would break both.
+pub const OPERATOR_KEYS: [&str; 5] =
+    ["seed_provider", "listen_address", "broadcast_address", "broadcast_rpc_address", "listen_interface"];
+
+/// Lays our settings over `<directory>/cassandra.yaml`.
+pub(super) fn write(directory: &Path, rack: &RackConfig, seeds: &[String], pod_ip: &str) -> Result<(), Error> {
+    let path = directory.join("cassandra.yaml");
+    let invalid = |message: String| Error::Invalid { path: path.display().to_string(), message };
+    let mut yaml: Value =
+        serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
+    overlay(&mut yaml, rack, seeds, pod_ip);
+    let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(error.to_string()))?;
+    files::write(&path, &text)
+}
+
+fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
+    let data = "/var/lib/cassandra";
+    let operator = json!({
+        "cluster_name": rack.cluster_name,
+        "endpoint_snitch": "GossipingPropertyFileSnitch",
+        "rpc_address": "0.0.0.0",
+        "data_file_directories": [format!("{data}/data")],
+        "commitlog_directory": format!("{data}/commitlog"),
+        "hints_directory": format!("{data}/hints"),
+        "saved_caches_directory": format!("{data}/saved_caches"),
+        "cdc_raw_directory": format!("{data}/cdc_raw"),
+    });
+    merge(yaml, &operator);
+    merge(yaml, &rack.config["cassandra-yaml"]);
+    let fixed = json!({
+        "listen_address": pod_ip,
+        "broadcast_rpc_address": pod_ip,
+        "seed_provider": [{
+            "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
+            "parameters": [{ "seeds": seeds.join(",") }],
+        }],
+    });
+    merge(yaml, &fixed);
+}
+
+/// JSON merge patch (RFC 7396): null removes, objects merge, everything else replaces.
+pub fn merge(base: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        if !patch.is_null() {
+            *base = patch.clone();
+        }
+        return;
+    };
+    if !base.is_object() {
+        *base = json!({});
+    }
+    let Value::Object(fields) = base else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            fields.remove(key);
+        } else {
+            merge(fields.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_settings_win_over_ours_and_ours_over_the_images() {
+        let mut yaml = json!({ "cluster_name": "Test Cluster", "num_tokens": 16, "kept": [1, 2], "gone": 1 });
+        let rack = RackConfig {
+            cluster_name: "demo".into(),
+            config: json!({ "cassandra-yaml": {
+                "num_tokens": 8, "gone": null, "rpc_address": "127.0.0.1", "listen_address": "10.9.9.9",
+                "memtable": { "configurations": { "trie": { "class_name": "TrieMemtable" } } },
+            } }),
+            ..RackConfig::default()
+        };
+        overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
+        insta::assert_json_snapshot!(yaml);
+    }
+
+    #[test]
+    fn merge_is_a_json_merge_patch() {
+        let mut base = json!({ "a": { "b": 1, "c": 2 }, "d": [1] });
+        merge(&mut base, &json!({ "a": { "b": null, "e": false }, "d": [], "f": { "g": null } }));
+        assert_eq!(base, json!({ "a": { "c": 2, "e": false }, "d": [], "f": {} }));
+    }
+}

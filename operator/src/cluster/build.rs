@@ -1,0 +1,82 @@
+//! The Kubernetes objects of a cluster, each in its own file. Pure: from what is wanted to what is applied.
+
+pub mod budget;
+pub mod config_map;
+pub mod pod;
+pub mod service;
+pub mod service_account;
+pub mod stateful_set;
+
+use std::collections::BTreeMap;
+
+use casskop_common::names;
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::desired::Desired;
+
+/// An object to apply.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Object {
+    /// Identity of the pods, without rights.
+    ServiceAccount(Box<ServiceAccount>),
+    /// Names of the pods.
+    Service(Box<Service>),
+    /// Limit of voluntary disruptions.
+    Budget(Box<PodDisruptionBudget>),
+    /// Configuration of a rack.
+    ConfigMap(Box<ConfigMap>),
+    /// A rack.
+    StatefulSet(Box<StatefulSet>),
+}
+
+/// Metadata of an object of the cluster.
+fn metadata(desired: &Desired, name: String, labels: BTreeMap<String, String>) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(desired.namespace.clone()),
+        labels: Some(labels),
+        owner_references: Some(vec![desired.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Metadata of an object that a cluster has one of, under its own name.
+fn cluster_metadata(desired: &Desired) -> ObjectMeta {
+    metadata(desired, desired.name.clone(), names::cluster_labels(&desired.name))
+}
+
+/// Whether the live object has everything that the wanted one says. What the API server added is passed over.
+pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
+    let (Ok(wanted), Some(Ok(live))) = (serde_json::to_value(wanted), live.map(serde_json::to_value)) else {
+        return false;
+    };
+    contains(&live, &wanted)
+}
+
+fn contains(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value)))
+        }
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
+        }
+        _ => live == wanted,
+    }
+}
+
+/// A short digest of something serialisable, stable over versions of the operator.
+pub fn digest<T: Serialize>(value: &T) -> String {
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    let hash = ring::digest::digest(&ring::digest::SHA256, &bytes);
+    hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,105 @@
+//! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
+
+pub mod operations;
+pub mod rollout;
+pub mod seeds;
+pub mod status;
+
+use std::time::Duration;
+
+use casskop_common::api::{CassandraClusterStatus, OperationStatus};
+use serde::Serialize;
+
+use super::{
+    build::{self, Object},
+    desired::{Desired, Refused},
+    snapshot::Snapshot,
+};
+
+/// Time to the next look while something is in the making.
+const SOON: Duration = Duration::from_millis(500);
+/// Time to the next look while something is wrong that nobody announces.
+const LATER: Duration = Duration::from_secs(5);
+/// Time to the next look at a cluster that is as asked; Kubernetes announces most of what could change.
+const AT_REST: Duration = Duration::from_secs(30);
+
+/// What is done next.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Whether to make the Secret with a random Jolokia password.
+    pub make_secret: bool,
+    /// Objects to apply, in order.
+    pub objects: Vec<Object>,
+    /// Operations that change, to be written before anything is called.
+    pub operations: Vec<operations::Change>,
+    /// Nodes to begin with, once that is written.
+    pub starts: Vec<operations::Start>,
+    /// The rest of the status.
+    #[serde(skip)]
+    pub status: CassandraClusterStatus,
+    /// When to look again if nothing happens.
+    pub requeue: Duration,
+}
+
+/// Decides what to do next about a cluster.
+pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
+    let rollout = rollout::decide(desired, snapshot);
+    let operations = operations::decide(snapshot, &rollout);
+    let (make_secret, objects) = match desired {
+        Ok(desired) if !snapshot.intents.reconcile_paused => objects(desired, snapshot, &rollout),
+        _ => (false, Vec::new()),
+    };
+    let status = status::decide(desired, snapshot, &rollout, &operations);
+    let requeue = requeue(snapshot, &rollout, &operations);
+    Plan { make_secret, objects, operations: operations.changes, starts: operations.starts, status, requeue }
+}
+
+fn objects(desired: &Desired, snapshot: &Snapshot, rollout: &rollout::Rollout) -> (bool, Vec<Object>) {
+    let live = &snapshot.live;
+    let mut objects = Vec::new();
+    let account = build::service_account::build(desired);
+    if desired.spec.service_account_name.is_none()
+        && !build::is_applied(&account, live.service_accounts.get(&desired.name))
+    {
+        objects.push(Object::ServiceAccount(Box::new(account)));
+    }
+    let service = build::service::build(desired);
+    if !build::is_applied(&service, live.services.get(&desired.name)) {
+        objects.push(Object::Service(Box::new(service)));
+    }
+    let budget = build::budget::build(desired);
+    if !build::is_applied(&budget, live.budgets.get(&desired.name)) {
+        objects.push(Object::Budget(Box::new(budget)));
+    }
+    // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
+    // for its turn must start as it was.
+    for step in &rollout.steps {
+        let config = build::config_map::build(desired, &step.rack, &rollout.seeds, rollout.formed);
+        let set = build::stateful_set::build(desired, &step.rack, step.replicas);
+        objects.push(Object::ConfigMap(Box::new(config)));
+        objects.push(Object::StatefulSet(Box::new(set)));
+    }
+    for rack in &rollout.unchanged {
+        let config = build::config_map::build(desired, rack, &rollout.seeds, rollout.formed);
+        if !build::is_applied(&config, live.config_maps.get(config.metadata.name.as_deref().unwrap_or_default())) {
+            objects.push(Object::ConfigMap(Box::new(config)));
+        }
+    }
+    let make_secret = desired.makes_secret() && snapshot.secret == super::snapshot::SecretState::Missing;
+    (make_secret, objects)
+}
+
+fn requeue(snapshot: &Snapshot, rollout: &rollout::Rollout, operations: &operations::Decision) -> Duration {
+    let waits = |operation: &OperationStatus| !operation.phase.is_final();
+    if rollout.is_in_progress() && rollout.blocked.is_none() {
+        SOON
+    } else if operations.current.iter().any(waits)
+        || snapshot.expected_pods().iter().any(|(pod, _)| snapshot.trouble(pod).is_some())
+        || !snapshot.is_settled()
+        || rollout.is_in_progress()
+    {
+        LATER
+    } else {
+        AT_REST
+    }
+}

@@ -1,0 +1,197 @@
+//! What happens to the requested operations now: which is recorded, planned, begun, continued, ended. One at a time
+//! on a cluster, in the order of the kinds; none begins while a rack changes.
+
+mod plan;
+mod progress;
+mod record;
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{NodePhase, OperationPhase, OperationStatus},
+    intent::{Controls, Invalid, Request},
+    names,
+    operations::kinds,
+};
+use serde::Serialize;
+
+use super::{super::snapshot::Snapshot, rollout::Rollout};
+
+pub use record::{StepEvent, archive, record};
+
+/// What happens to the operations of a cluster now.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// Operations that change.
+    pub changes: Vec<Change>,
+    /// Nodes to begin with.
+    pub starts: Vec<Start>,
+    /// The newest operation of each kind, as it will be.
+    pub current: Vec<OperationStatus>,
+    /// Annotations that cannot be carried out.
+    pub complaints: Vec<Invalid>,
+}
+
+/// An operation before and after.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// As it was when it was decided about; a status that moved on since is left alone.
+    pub before: Option<OperationStatus>,
+    /// As it becomes.
+    pub after: OperationStatus,
+}
+
+/// A node to begin with, or to go on with after a restart of the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Start {
+    /// Kind of the operation.
+    pub kind: String,
+    /// Id of the request.
+    pub id: String,
+    /// Pod of the node.
+    pub pod: String,
+    /// Whether the step at hand may have been begun already, by an operator that is gone.
+    pub resume: bool,
+}
+
+/// The operation that nodes are working on.
+pub fn running(snapshot: &Snapshot) -> Option<&OperationStatus> {
+    let mut operations = snapshot.cluster.status.iter().flat_map(|status| &status.operations);
+    operations.find(|operation| has_begun(operation))
+}
+
+/// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
+fn has_begun(operation: &OperationStatus) -> bool {
+    let at_work = operation.nodes.iter().any(|node| node.phase == NodePhase::Running);
+    operation.phase == OperationPhase::Running || (operation.phase == OperationPhase::Paused && at_work)
+}
+
+/// Decides about all operations.
+pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
+    let status = snapshot.cluster.status.clone().unwrap_or_default();
+    let known: BTreeMap<&str, &OperationStatus> =
+        status.operations.iter().map(|operation| (operation.kind.as_str(), operation)).collect();
+    let mut decision = Decision::default();
+    let mut busy = why_none_begins(snapshot, rollout);
+    if busy.is_none() {
+        busy = running(snapshot).map(|operation| format!("waits for {} {} to end", operation.kind, operation.id));
+    }
+    for kind in kinds() {
+        let request = snapshot.intents.requests.get(&kind);
+        let controls = snapshot.intents.controls.get(&kind).cloned().unwrap_or_default();
+        let current = known.get(kind.as_str()).copied();
+        let finished = status.operation_history.iter().find(|old| {
+            old.kind == kind && request.is_some_and(|request| request.id == old.id)
+        });
+        let context = Context { snapshot, request, controls: &controls, busy: busy.as_deref() };
+        if let (Some(old), Some(request)) = (finished, request) {
+            decision.complaints.push(already_done(old, request));
+        }
+        let after = match current {
+            Some(current) => context.advance(current, finished.is_none()),
+            None => request.filter(|_| finished.is_none()).map(|request| context.admit(request)),
+        };
+        let Some(after) = after.or_else(|| current.cloned()) else { continue };
+        decision.starts.extend(progress::starts(&after, snapshot));
+        // What begins now keeps the kinds after it waiting.
+        if busy.is_none() && has_begun(&after) {
+            busy = Some(format!("waits for {} {} to end", after.kind, after.id));
+        }
+        if current != Some(&after) {
+            decision.changes.push(Change { before: current.cloned(), after: after.clone() });
+        }
+        decision.current.push(after);
+    }
+    decision
+}
+
+/// Why no operation begins now, whatever it is.
+fn why_none_begins(snapshot: &Snapshot, rollout: &Rollout) -> Option<String> {
+    if snapshot.intents.reconcile_paused {
+        return Some(format!("paused by the annotation {}", names::RECONCILE));
+    }
+    if !rollout.formed {
+        return Some("waits for the ring to form".into());
+    }
+    let action = rollout.action.filter(|_| rollout.blocked.is_none())?;
+    let what = rollout.waiting_for.as_deref().unwrap_or("the racks");
+    Some(format!("waits for {action} to end ({what})"))
+}
+
+fn already_done(old: &OperationStatus, request: &Request) -> Invalid {
+    Invalid {
+        annotation: names::request_annotation(&request.kind),
+        message: format!(
+            "{} {} already ended ({}) and is not run again: request with a new id",
+            old.kind,
+            old.id,
+            old.phase.as_str()
+        ),
+    }
+}
+
+/// What there is to decide about one kind.
+struct Context<'a> {
+    snapshot: &'a Snapshot,
+    request: Option<&'a Request>,
+    controls: &'a Controls,
+    busy: Option<&'a str>,
+}
+
+impl Context<'_> {
+    /// Where an operation goes from here; nothing if it stays.
+    fn advance(&self, current: &OperationStatus, may_admit: bool) -> Option<OperationStatus> {
+        let asked = self.request.filter(|request| request.id == current.id);
+        if current.phase == OperationPhase::Pending {
+            return Some(match (asked, self.request) {
+                (Some(request), _) => self.begin(request, current.clone()),
+                (None, newer) => withdrawn(current, newer, self.snapshot),
+            });
+        }
+        if !current.phase.is_final() {
+            return Some(progress::advance(current, self.controls, self.snapshot));
+        }
+        if let Some(retried) = progress::retry(current, self.controls, self.busy, self.snapshot) {
+            return Some(retried);
+        }
+        let newer = self.request.filter(|request| request.id != current.id && may_admit)?;
+        Some(self.admit(newer))
+    }
+
+    /// Records a request that is new.
+    fn admit(&self, request: &Request) -> OperationStatus {
+        let operation = OperationStatus {
+            kind: request.kind.clone(),
+            id: request.id.clone(),
+            arguments: request.arguments.text.clone(),
+            phase: OperationPhase::Pending,
+            requested_at: Some(record::time(self.snapshot.now)),
+            ..OperationStatus::default()
+        };
+        self.begin(request, operation)
+    }
+
+    /// Plans a recorded request and begins with it, or says what it waits for.
+    fn begin(&self, request: &Request, mut operation: OperationStatus) -> OperationStatus {
+        let quoted = |id: &Option<String>| id.as_deref() == Some(&operation.id);
+        if quoted(&self.controls.cancel) {
+            return record::end(operation, OperationPhase::Cancelled, "Cancelled", "cancelled before it began", self.snapshot.now);
+        }
+        let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
+        let waits = paused.or_else(|| self.busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
+        if let Some(message) = waits {
+            "Waiting".clone_into(&mut operation.reason);
+            operation.message = message;
+            return operation;
+        }
+        plan::plan(request, operation, self.controls, self.snapshot)
+    }
+}
+
+fn withdrawn(current: &OperationStatus, newer: Option<&Request>, snapshot: &Snapshot) -> OperationStatus {
+    let message = match newer {
+        Some(newer) => format!("replaced by {} before it began", newer.id),
+        None => "its annotation was removed or became invalid before it began".into(),
+    };
+    record::end(current.clone(), OperationPhase::Withdrawn, "Withdrawn", &message, snapshot.now)
+}

@@ -1,0 +1,113 @@
+//! What the interpreter tells about a node, written into the status of its operation.
+
+use casskop_common::api::{CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+/// Finished operations that are remembered.
+const HISTORY: usize = 20;
+/// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
+const REMEMBERED_NODES: usize = 20;
+
+/// Something that happened on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepEvent {
+    /// The step at hand is called (again).
+    Begun,
+    /// The step at hand is done.
+    Done,
+    /// The step at hand was not done this time and is tried again.
+    Stumbled(String),
+    /// The step at hand failed for good.
+    Failed(String),
+}
+
+/// Writes an event into the status. Says whether the node goes on with its next step.
+pub fn record(
+    status: &mut CassandraClusterStatus,
+    (kind, id, pod): (&str, &str, &str),
+    event: &StepEvent,
+    now: Timestamp,
+) -> bool {
+    let Some(operation) = status.operations.iter_mut().find(|operation| operation.kind == kind && operation.id == id)
+    else {
+        return false;
+    };
+    let cancelling = operation.reason == "Cancelling";
+    let steps = operation.plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default();
+    let Some(node) = operation.nodes.iter_mut().find(|node| node.pod == pod) else { return false };
+    if node.phase != NodePhase::Running {
+        return false;
+    }
+    match event {
+        StepEvent::Begun => node.attempts += 1,
+        StepEvent::Stumbled(error) => node.error = Some(error.clone()),
+        StepEvent::Failed(error) => {
+            node.error = Some(error.clone());
+            end_node(node, NodePhase::Failed, now);
+        }
+        StepEvent::Done => step_done(node, &steps, cancelling, now),
+    }
+    node.phase == NodePhase::Running
+}
+
+fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: Timestamp) {
+    node.error = None;
+    let progress = node.progress.get_or_insert_default();
+    progress.done += 1;
+    let next = usize::try_from(progress.done).ok().and_then(|done| steps.get(done));
+    match next {
+        None => {
+            node.step.clear();
+            end_node(node, NodePhase::Succeeded, now);
+        }
+        Some(_) if cancelling => end_node(node, NodePhase::Skipped, now),
+        Some(step) => {
+            node.step.clone_from(step);
+            // The next step is called right after this is written.
+            node.attempts = 1;
+        }
+    }
+}
+
+fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
+    node.phase = phase;
+    node.finished_at = Some(time(now));
+}
+
+/// Ends an operation.
+pub(super) fn end(
+    mut operation: OperationStatus,
+    phase: OperationPhase,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> OperationStatus {
+    operation.phase = phase;
+    reason.clone_into(&mut operation.reason);
+    message.clone_into(&mut operation.message);
+    operation.finished_at = Some(time(now));
+    operation
+}
+
+/// Puts `newer` in the place of the operation of its kind; one that ended is remembered, without its bulk.
+pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
+    let place = status.operations.iter().position(|operation| operation.kind == newer.kind);
+    let Some(place) = place else {
+        status.operations.push(newer);
+        return;
+    };
+    let older = std::mem::replace(&mut status.operations[place], newer);
+    if older.id == status.operations[place].id {
+        return;
+    }
+    let failed = |node: &OperationNode| node.phase == NodePhase::Failed;
+    let nodes = older.nodes.iter().filter(|node| failed(node)).take(REMEMBERED_NODES).cloned().collect();
+    status.operation_history.insert(0, OperationStatus { nodes, plan: None, checks: Vec::new(), ..older });
+    status.operation_history.truncate(HISTORY);
+}
+
+/// A moment as it stands in the status.
+pub(super) fn time(at: Timestamp) -> MicroTime {
+    MicroTime(at)
+}

@@ -1,0 +1,76 @@
+//! Reporting: writes the status if it changed, and publishes an event at each transition.
+
+mod events;
+
+use casskop_common::api::CassandraClusterStatus;
+use kube::Resource;
+
+use super::{
+    decide::{Plan, operations},
+    journal::{self, ClusterRef},
+    snapshot::Snapshot,
+};
+use crate::context::Context;
+
+/// Writes the operations of a plan, before anything is called for them. Says which nodes may begin: those whose
+/// operation was written as it was decided.
+///
+/// # Errors
+/// When the status could not be written; then nothing may begin.
+pub async fn intents(ctx: &Context, snapshot: &Snapshot, plan: &mut Plan) -> Result<(), journal::Error> {
+    if plan.operations.is_empty() {
+        return Ok(());
+    }
+    let cluster = ClusterRef::of(&snapshot.cluster);
+    let changes = plan.operations.clone();
+    let stale = ctx
+        .journal
+        .update(&cluster, |status| {
+            let (fresh, stale): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|change| holds(status, change));
+            for change in fresh {
+                operations::archive(status, change.after);
+            }
+            stale.into_iter().map(|change| change.after.kind).collect::<Vec<_>>()
+        })
+        .await?;
+    plan.starts.retain(|start| !stale.contains(&start.kind));
+    plan.operations.retain(|change| !stale.contains(&change.after.kind));
+    for change in &plan.operations {
+        let (kind, id, phase) = (&change.after.kind, &change.after.id, change.after.phase.as_str());
+        if change.before.as_ref().map(|before| (&before.id, before.phase)) != Some((id, change.after.phase)) {
+            tracing::info!(cluster = cluster.name, namespace = cluster.namespace, kind, id, phase, message = change.after.message, "operation");
+            ctx.metrics.operation(kind, phase);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the operation is still as it was when it was decided about.
+fn holds(status: &CassandraClusterStatus, change: &operations::Change) -> bool {
+    let current = status.operations.iter().find(|operation| operation.kind == change.after.kind);
+    current == change.before.as_ref()
+}
+
+/// Writes the rest of the status, and publishes what changed.
+///
+/// # Errors
+/// When the status could not be written.
+pub async fn status(ctx: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(), journal::Error> {
+    let cluster = ClusterRef::of(&snapshot.cluster);
+    let wanted = plan.status.clone();
+    ctx.journal
+        .update(&cluster, |status| {
+            let operations = std::mem::take(&mut status.operations);
+            let operation_history = std::mem::take(&mut status.operation_history);
+            *status = CassandraClusterStatus { operations, operation_history, ..wanted.clone() };
+        })
+        .await?;
+    let old = snapshot.cluster.status.clone().unwrap_or_default();
+    for event in events::events(&old, plan) {
+        let published = ctx.recorder.publish(&event, &snapshot.cluster.object_ref(&())).await;
+        if let Err(error) = published {
+            tracing::warn!(cluster = cluster.name, %error, "an event was not published");
+        }
+    }
+    Ok(())
+}

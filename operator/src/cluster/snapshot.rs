@@ -1,0 +1,207 @@
+//! One consistent picture of a cluster: what Kubernetes has, and what the nodes say. Deciding sees nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casskop_common::{
+    api::CassandraCluster,
+    intent::Intents,
+    names::{self, RackId},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::ResourceExt;
+
+use crate::nodes::{NodeError, Reading};
+
+/// Everything that is known about a cluster at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The moment.
+    pub now: Timestamp,
+    /// The resource, freshly read.
+    pub cluster: CassandraCluster,
+    /// What its annotations ask for.
+    pub intents: Intents,
+    /// Our objects, by name.
+    pub live: Live,
+    /// The Secret with the Jolokia password.
+    pub secret: SecretState,
+    /// The Cassandra pods, by name.
+    pub pods: BTreeMap<String, NodePod>,
+    /// What the nodes say, by pod name; a pod without an address was not asked.
+    pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
+    /// Nodes that a task of this very process is working on, as `(kind, pod)`.
+    pub at_work: BTreeSet<(String, String)>,
+}
+
+/// Our objects as the API server has them, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Racks.
+    pub stateful_sets: BTreeMap<String, StatefulSet>,
+    /// Headless Services.
+    pub services: BTreeMap<String, Service>,
+    /// Configuration of the racks.
+    pub config_maps: BTreeMap<String, ConfigMap>,
+    /// Disruption budgets.
+    pub budgets: BTreeMap<String, PodDisruptionBudget>,
+    /// Service accounts.
+    pub service_accounts: BTreeMap<String, ServiceAccount>,
+}
+
+/// What is known about the Jolokia Secret. Its content stays out of the Snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// It is there, with name and password.
+    Usable,
+    /// There is none of that name.
+    Missing,
+    /// It is there and cannot be used, for this reason.
+    Broken(String),
+}
+
+/// What matters of a Cassandra pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodePod {
+    /// Its UID.
+    pub uid: String,
+    /// Data center and rack, from its labels.
+    pub rack: Option<RackId>,
+    /// Its address, once it has one.
+    pub ip: Option<String>,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Why it does not run, in the words of Kubernetes.
+    pub problem: Option<String>,
+    /// Revision of the StatefulSet it was made from.
+    pub revision: String,
+}
+
+impl NodePod {
+    /// The parts of a pod that matter.
+    pub fn of(pod: &Pod) -> Self {
+        let label = |key: &str| pod.labels().get(key).cloned();
+        let status = pod.status.as_ref();
+        let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        Self {
+            uid: pod.uid().unwrap_or_default(),
+            rack: label(names::DC_LABEL).zip(label(names::RACK_LABEL)).map(|(dc, rack)| RackId { dc, rack }),
+            ip: status.and_then(|status| status.pod_ip.clone()).filter(|ip| !ip.is_empty()),
+            ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
+            problem: problem(pod),
+            revision: label("controller-revision-hash").unwrap_or_default(),
+        }
+    }
+}
+
+/// Why a pod does not run: it cannot be placed, or a container cannot start.
+fn problem(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let unplaced = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled" && condition.status == "False"
+    });
+    if let Some(condition) = unplaced {
+        return Some(format!("cannot be placed: {}", condition.message.as_deref().unwrap_or("no reason given")));
+    }
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    for container in containers {
+        let state = container.state.as_ref();
+        let waiting = state.and_then(|state| state.waiting.as_ref());
+        let terminated = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+        if matches!(reason, "" | "PodInitializing" | "ContainerCreating") {
+            continue;
+        }
+        let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
+        let last = terminated.map(|end| format!("; it ended with exit code {} before", end.exit_code));
+        return Some(format!("container {}: {reason}: {message}{}", container.name, last.unwrap_or_default()));
+    }
+    None
+}
+
+impl Snapshot {
+    /// Name of the cluster.
+    pub fn name(&self) -> &str {
+        self.cluster.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// What a node says, if it answered.
+    pub fn reading(&self, pod: &str) -> Option<&Reading> {
+        self.nodes.get(pod)?.as_ref().ok()
+    }
+
+    /// Racks that exist, with their StatefulSets, by name.
+    pub fn racks(&self) -> impl Iterator<Item = (RackId, &StatefulSet)> {
+        self.live.stateful_sets.values().filter_map(|set| Some((rack_of(set)?, set)))
+    }
+
+    /// Pods that should exist by the replicas of the StatefulSets, with their racks.
+    pub fn expected_pods(&self) -> Vec<(String, RackId)> {
+        let pods = self.racks().flat_map(|(rack, set)| {
+            let cluster = self.name().to_owned();
+            (0..replicas(set)).map(move |ordinal| (names::pod(&cluster, &rack, ordinal), rack.clone()))
+        });
+        pods.collect()
+    }
+
+    /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
+    pub fn trouble(&self, pod: &str) -> Option<String> {
+        let Some(live) = self.pods.get(pod) else { return Some("the pod does not exist yet".into()) };
+        if live.deleting {
+            return Some("the pod is being deleted".into());
+        }
+        if let Some(problem) = &live.problem {
+            return Some(problem.clone());
+        }
+        let reading = match self.nodes.get(pod) {
+            None => return Some("the pod is starting".into()),
+            Some(Err(error)) => return Some(error.to_string()),
+            Some(Ok(reading)) => reading,
+        };
+        if reading.mode != "NORMAL" {
+            return Some(format!("Cassandra is {}", reading.mode));
+        }
+        if !reading.native_transport {
+            return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
+        }
+        let unseen: Vec<&str> = self
+            .pods
+            .iter()
+            .filter(|(name, other)| {
+                other.ip.as_ref().is_some_and(|ip| !reading.live.contains(ip)) && !self.is_newcomer(name)
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        (!unseen.is_empty()).then(|| format!("does not see {} up", unseen.join(", ")))
+    }
+
+    /// Whether the node has never been seen as a member of the ring: others do not miss it.
+    pub fn is_newcomer(&self, pod: &str) -> bool {
+        let known = self.cluster.status.as_ref().and_then(|status| status.cassandra_node_status.get(pod));
+        let normal = self.reading(pod).is_some_and(Reading::is_normal);
+        !normal && known.is_none_or(|node| node.host_id.is_empty())
+    }
+
+    /// Whether some node sees another one joining, leaving or moving.
+    pub fn is_settled(&self) -> bool {
+        self.nodes.values().flatten().all(Reading::is_settled)
+    }
+}
+
+/// Data center and rack of a StatefulSet, from its labels.
+pub fn rack_of(set: &StatefulSet) -> Option<RackId> {
+    let labels = set.labels();
+    Some(RackId::new(labels.get(names::DC_LABEL)?, labels.get(names::RACK_LABEL)?))
+}
+
+/// Pods that a StatefulSet is asked to have.
+pub fn replicas(set: &StatefulSet) -> i32 {
+    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
+}

@@ -1,0 +1,27 @@
+//! What every reconciliation shares.
+
+use kube::{Client, runtime::events::Recorder};
+
+use crate::{
+    cluster::{journal::Journal, runs::Runs},
+    metrics::Metrics,
+    nodes::Transport,
+};
+
+/// What every reconciliation shares. Nothing in it is truth: that is in Kubernetes.
+pub struct Context {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Talks to the nodes.
+    pub nodes: Transport,
+    /// The only writer of status.
+    pub journal: Journal,
+    /// Nodes that tasks of this process work on.
+    pub runs: Runs,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// What is measured.
+    pub metrics: Metrics,
+    /// Image of the bootstrap init container.
+    pub bootstrap_image: String,
+}

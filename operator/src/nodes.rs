@@ -1,0 +1,192 @@
+//! The nodes of a ring, in Cassandra's own words. How the words travel is the transport's business
+//! ([`jolokia`]); nothing else in the operator knows about it.
+
+pub mod jolokia;
+
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// Something a node is told to do. Blocks until it is done, which may take hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Call {
+    /// `StorageService.forceKeyspaceCleanup(int, String, String...)`: drops what the node no longer owns.
+    Cleanup {
+        /// Keyspace to clean.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Threads; 0 is as many as compaction has.
+        jobs: i32,
+    },
+    /// `StorageService.forceKeyspaceFlush(String, String...)`: writes memtables to disk.
+    Flush {
+        /// Keyspace to flush.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+    },
+}
+
+/// What a node says of itself and of its peers, read at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reading {
+    /// `StorageService.OperationMode`; `STARTING` also while Cassandra has not registered its MBeans yet.
+    pub mode: String,
+    /// Addresses of the peers it sees up, itself among them.
+    pub live: BTreeSet<String>,
+    /// Addresses of the peers it sees down.
+    pub unreachable: BTreeSet<String>,
+    /// Addresses of joining nodes.
+    pub joining: BTreeSet<String>,
+    /// Addresses of leaving nodes.
+    pub leaving: BTreeSet<String>,
+    /// Addresses of moving nodes.
+    pub moving: BTreeSet<String>,
+    /// Host ids of the ring, by address.
+    pub host_ids: BTreeMap<String, String>,
+    /// Its own host id.
+    pub local_host_id: String,
+    /// `StorageService.ReleaseVersion`.
+    pub version: String,
+    /// Whether clients can connect.
+    pub native_transport: bool,
+    /// Keyspaces that are replicated (`NonLocalStrategyKeyspaces`), sorted.
+    pub keyspaces: Vec<String>,
+    /// Bytes of live data on disk.
+    pub load: i64,
+}
+
+impl Reading {
+    /// Whether the node is a member of the ring and serves clients.
+    pub fn is_normal(&self) -> bool {
+        self.mode == "NORMAL" && self.native_transport
+    }
+
+    /// Whether the node sees a member of the ring come, go or move.
+    pub fn is_settled(&self) -> bool {
+        self.joining.is_empty() && self.leaving.is_empty() && self.moving.is_empty()
+    }
+}
+
+/// A compaction-like task that runs on a node (`CompactionManager.Compactions`).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Compaction {
+    /// Keyspace of the task.
+    pub keyspace: String,
+    /// Table of the task.
+    #[serde(rename = "columnfamily")]
+    pub table: String,
+    /// Such as `Cleanup` or `Compaction`.
+    #[serde(rename = "taskType")]
+    pub task: String,
+}
+
+/// Name and password of the Jolokia agents of a cluster. Neither is ever printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Name of the user.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// Where a node listens, and how to be let in.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Address of the pod.
+    pub ip: String,
+    /// Port of the agent.
+    pub port: u16,
+    /// Shared by the nodes of a cluster.
+    pub credentials: Arc<Credentials>,
+}
+
+/// Talks to nodes from asynchronous code: a blocking HTTP client on threads of its own. A call that takes hours has
+/// its own thread and starves nobody; nothing waits for it at the end of the process.
+#[derive(Clone)]
+pub struct Transport {
+    agent: ureq::Agent,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        // No proxy: nodes are addressed by pod IP. Few idle connections: there may be thousands of nodes.
+        let config = ureq::Agent::config_builder().proxy(None).max_idle_connections_per_host(1);
+        Self { agent: config.build().new_agent() }
+    }
+}
+
+impl Transport {
+    /// Reads what a node says of itself and of the ring.
+    pub async fn read(&self, endpoint: Endpoint) -> Result<Reading, NodeError> {
+        let agent = self.agent.clone();
+        blocking(move || jolokia::read(&agent, &endpoint)).await
+    }
+
+    /// Reads the tasks that run on a node.
+    pub async fn compactions(&self, endpoint: Endpoint) -> Result<Vec<Compaction>, NodeError> {
+        let agent = self.agent.clone();
+        blocking(move || jolokia::compactions(&agent, &endpoint)).await
+    }
+
+    /// Tells a node to do something and waits until it is done.
+    pub async fn call(&self, endpoint: Endpoint, call: Call) -> Result<(), NodeError> {
+        let agent = self.agent.clone();
+        let (answer, received) = tokio::sync::oneshot::channel();
+        let work = move || drop(answer.send(jolokia::call(&agent, &endpoint, &call)));
+        let thread = std::thread::Builder::new().name("node-call".into()).stack_size(CALL_STACK).spawn(work);
+        thread.map_err(|error| NodeError::Unreachable(format!("no thread for the call: {error}")))?;
+        received.await.unwrap_or_else(|_| Err(NodeError::Unreachable("the call's thread ended early".into())))
+    }
+}
+
+/// Stack of a thread that waits for one HTTP answer.
+const CALL_STACK: usize = 256 * 1024;
+
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    let ended = tokio::task::spawn_blocking(read).await;
+    ended.unwrap_or_else(|error| Err(NodeError::Unreachable(format!("the read's thread ended early: {error}"))))
+}
+
+/// Why a node gave no answer that could be used.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum NodeError {
+    /// No connection, or it broke before an answer came. Whether a call had begun is unknown.
+    #[error("the node does not answer ({0})")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("the node did not answer within {0} s")]
+    Timeout(u64),
+    /// Wrong name or password.
+    #[error("the node refuses the Jolokia password (HTTP 401); the Secret and the running agent differ: restart the pod, or restore the Secret")]
+    Unauthorized,
+    /// The agent's policy forbids the call.
+    #[error("the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it")]
+    Forbidden(String),
+    /// An answer that is none.
+    #[error("the node's answer makes no sense ({0})")]
+    Malformed(String),
+    /// Cassandra said no.
+    #[error("{0}")]
+    Cassandra(String),
+    /// The call ended without having done its work, because something else works on the same tables.
+    #[error("Cassandra could not stop the compactions that work on the same tables")]
+    Busy,
+}
+
+impl NodeError {
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Timeout(_) | Self::Malformed(_) | Self::Busy)
+    }
+}

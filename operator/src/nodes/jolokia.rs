@@ -1,0 +1,200 @@
+//! Jolokia: JMX over authenticated HTTP.
+//!
+//! What a client has to know (Jolokia 2.6.0): an error may come as HTTP 200 with a `status` in the JSON, as
+//! HTTP 400 with plain text, or as a body that is cut off; calls must give full signatures; a closed connection
+//! does not stop what the call began.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use super::{Call, Compaction, Endpoint, NodeError, Reading};
+
+const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
+const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";
+const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
+
+/// Deadline to connect.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Deadline of a read; a healthy node takes some milliseconds.
+const READ: Duration = Duration::from_secs(4);
+/// Deadline of a call: cleanup of a big node takes hours, and losing the answer loses nothing.
+const CALL: Duration = Duration::from_hours(24);
+/// Longest answer that is read.
+const MAX_BODY: u64 = 16 * 1024 * 1024;
+
+/// Reads what the node says of itself and of the ring: one request.
+///
+/// # Errors
+/// When there is no answer that can be used; a node that is still starting is an answer.
+pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
+    let attributes = [
+        "OperationMode", "LiveNodes", "UnreachableNodes", "JoiningNodes", "LeavingNodes", "MovingNodes",
+        "EndpointToHostId", "LocalHostId", "ReleaseVersion", "NativeTransportRunning", "NonLocalStrategyKeyspaces",
+    ];
+    let request = json!([
+        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": attributes, "config": { "ignoreErrors": true } },
+        { "type": "read", "mbean": LOAD, "attribute": "Count" },
+    ]);
+    let answers = exchange(agent, endpoint, &request, READ)?;
+    let Some([service, load]) = answers.as_array().map(Vec::as_slice) else {
+        return Err(malformed(&answers));
+    };
+    match value(service) {
+        // The agent is up before Cassandra registers its MBeans.
+        Err(NodeError::Cassandra(error)) if is_not_found(service) => {
+            tracing::debug!(%error, "Cassandra has not registered its MBeans yet");
+            Ok(Reading { mode: "STARTING".into(), ..Reading::default() })
+        }
+        Err(error) => Err(error),
+        Ok(service) => Ok(reading(service, value(load).ok())),
+    }
+}
+
+/// Reads the tasks that run on the node.
+///
+/// # Errors
+/// When there is no answer that can be used.
+pub fn compactions(agent: &Agent, endpoint: &Endpoint) -> Result<Vec<Compaction>, NodeError> {
+    let request = json!({ "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" });
+    let answer = exchange(agent, endpoint, &request, READ)?;
+    serde_json::from_value(value(&answer)?.clone()).map_err(|error| NodeError::Malformed(error.to_string()))
+}
+
+/// Tells the node to do something and waits until it says that it is done.
+///
+/// # Errors
+/// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
+pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
+    let (operation, arguments) = invocation(call);
+    let request =
+        json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
+    let answer = exchange(agent, endpoint, &request, CALL)?;
+    verdict(call, value(&answer)?)
+}
+
+/// The operation with its full signature, and its arguments.
+fn invocation(call: &Call) -> (&'static str, Value) {
+    match call {
+        Call::Cleanup { keyspace, tables, jobs } => (
+            "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)",
+            json!([jobs, keyspace, tables]),
+        ),
+        Call::Flush { keyspace, tables } => {
+            ("forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)", json!([keyspace, tables]))
+        }
+    }
+}
+
+/// What the returned value means: SSTable operations return 0 done, 1 aborted, 2 unable to cancel others.
+fn verdict(call: &Call, value: &Value) -> Result<(), NodeError> {
+    match (call, value) {
+        (Call::Flush { .. }, Value::Null) => Ok(()),
+        (Call::Cleanup { .. }, value) => match value.as_i64() {
+            Some(0) => Ok(()),
+            Some(1) => Err(NodeError::Cassandra("Cassandra aborted the cleanup of at least one table; its log says why".into())),
+            Some(2) => Err(NodeError::Busy),
+            _ => Err(malformed(value)),
+        },
+        (Call::Flush { .. }, value) => Err(malformed(value)),
+    }
+}
+
+fn reading(service: &Value, load: Option<&Value>) -> Reading {
+    let text = |name: &str| service[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| {
+        let entries = service[name].as_array().into_iter().flatten();
+        entries.filter_map(Value::as_str).map(str::to_owned)
+    };
+    let host_ids = service["EndpointToHostId"].as_object().into_iter().flatten();
+    let mut keyspaces: Vec<String> = list("NonLocalStrategyKeyspaces").collect();
+    keyspaces.sort();
+    Reading {
+        mode: text("OperationMode"),
+        live: list("LiveNodes").collect(),
+        unreachable: list("UnreachableNodes").collect(),
+        joining: list("JoiningNodes").collect(),
+        leaving: list("LeavingNodes").collect(),
+        // In every version a list of "<address>" or, while moving, "<token>/<address>".
+        moving: list("MovingNodes").collect(),
+        host_ids: host_ids
+            .filter_map(|(ip, id)| Some((ip.clone(), id.as_str()?.to_owned())))
+            .collect(),
+        local_host_id: text("LocalHostId"),
+        version: text("ReleaseVersion"),
+        native_transport: service["NativeTransportRunning"].as_bool().unwrap_or_default(),
+        keyspaces,
+        load: load.and_then(Value::as_i64).unwrap_or_default(),
+    }
+}
+
+/// One HTTP exchange: a request (or several in an array) and its JSON answer.
+fn exchange(agent: &Agent, endpoint: &Endpoint, request: &Value, deadline: Duration) -> Result<Value, NodeError> {
+    let host = if endpoint.ip.contains(':') { format!("[{}]", endpoint.ip) } else { endpoint.ip.clone() };
+    let url = format!("http://{host}:{}/jolokia/?includeRequest=false", endpoint.port);
+    let response = agent
+        .post(&url)
+        .config()
+        .timeout_global(Some(deadline))
+        .timeout_connect(Some(CONNECT.min(deadline)))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build()
+        .header("Authorization", endpoint.credentials.basic())
+        .send_json(request);
+    let mut response = response.map_err(|error| transport_error(&error, deadline))?;
+    match response.status().as_u16() {
+        200 => {}
+        401 => return Err(NodeError::Unauthorized),
+        403 => return Err(NodeError::Forbidden("HTTP 403".into())),
+        status => return Err(NodeError::Malformed(format!("HTTP {status}"))),
+    }
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(MAX_BODY)
+        .read_to_vec()
+        .map_err(|error| transport_error(&error, deadline))?;
+    serde_json::from_slice(&body).map_err(|error| NodeError::Malformed(error.to_string()))
+}
+
+fn transport_error(error: &ureq::Error, deadline: Duration) -> NodeError {
+    match error {
+        ureq::Error::Timeout(ureq::Timeout::Connect) => NodeError::Timeout(CONNECT.as_secs()),
+        ureq::Error::Timeout(_) => NodeError::Timeout(deadline.as_secs()),
+        error => NodeError::Unreachable(error.to_string()),
+    }
+}
+
+/// The value of one answer, or what its `status` says went wrong.
+fn value(answer: &Value) -> Result<&Value, NodeError> {
+    match answer["status"].as_i64() {
+        Some(200) => Ok(&answer["value"]),
+        Some(403) => Err(NodeError::Forbidden(error_text(answer))),
+        Some(_) => Err(NodeError::Cassandra(error_text(answer))),
+        None => Err(malformed(answer)),
+    }
+}
+
+fn is_not_found(answer: &Value) -> bool {
+    answer["status"] == 404
+}
+
+/// The first line of Java's message, without the classes of the exceptions around it.
+fn error_text(answer: &Value) -> String {
+    let text = answer["error"].as_str().unwrap_or("no reason given");
+    let line = text.lines().next().unwrap_or(text);
+    line.rsplit("Exception: ").next().unwrap_or(line).chars().take(500).collect()
+}
+
+fn malformed(answer: &Value) -> NodeError {
+    NodeError::Malformed(answer.to_string().chars().take(200).collect())
+}
+
+impl super::Credentials {
+    fn basic(&self) -> String {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)))
+    }
+}

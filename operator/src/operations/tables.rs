@@ -1,0 +1,35 @@
+//! Steps of the kinds that work keyspace by keyspace.
+
+use std::collections::BTreeSet;
+
+use casskop_common::operations::Tables;
+
+use super::{Refusal, Ring};
+
+/// The keyspaces that were asked for, or all that are replicated.
+pub(super) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    let known: BTreeSet<&String> = ring.readings().flat_map(|reading| &reading.keyspaces).collect();
+    if known.is_empty() {
+        return Err(Refusal {
+            reason: "RingUnknown",
+            message: "no node of the ring answers, so its keyspaces are unknown".into(),
+        });
+    }
+    if tables.keyspace.is_empty() {
+        return Ok(known.into_iter().cloned().collect());
+    }
+    let unknown: Vec<&str> =
+        tables.keyspace.iter().filter(|name| !known.contains(name)).map(String::as_str).collect();
+    if unknown.is_empty() {
+        return Ok(tables.keyspace.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect());
+    }
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    Err(Refusal {
+        reason: "UnknownKeyspace",
+        message: format!(
+            "the ring has no replicated keyspace {}; it has {}. Request again with a new id",
+            unknown.join(", "),
+            known.join(", ")
+        ),
+    })
+}

@@ -1,0 +1,79 @@
+//! Answers the kubelet's probes by asking the Jolokia agent of this pod.
+
+use std::{fs, sync::Arc, thread, time::{Duration, Instant}};
+
+use casskop_common::names;
+
+use crate::{
+    bootstrap::{self, JOINED_MARKER},
+    cli::{ProbeArgs, Question},
+    nodes::{Endpoint, NodeError, Reading, jolokia},
+};
+
+/// Time between two looks at a starting node.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Asks the node.
+///
+/// # Errors
+/// The reason why the answer is no; the kubelet shows it in an event.
+pub fn main(args: &ProbeArgs) -> Result<(), String> {
+    let endpoint = Endpoint {
+        ip: "127.0.0.1".into(),
+        port: names::JOLOKIA_PORT,
+        credentials: Arc::new(bootstrap::credentials(&args.directory)?),
+    };
+    let agent = ureq::Agent::new_with_defaults();
+    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    loop {
+        let reading = jolokia::read(&agent, &endpoint);
+        let verdict = match args.question {
+            Question::Alive => alive(&reading),
+            Question::Ready => ready(&reading),
+        };
+        if verdict.is_ok() && args.question == Question::Ready {
+            remember_joined(args, &reading);
+            return Ok(());
+        }
+        // The answer of a starting node is worth waiting for: the pod is Ready the moment the node is. A node on
+        // its way out is not.
+        if verdict.is_ok() || !is_starting(&reading) || Instant::now() >= deadline {
+            return verdict;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
+    match reading {
+        Ok(reading) if reading.is_normal() => Ok(()),
+        Ok(reading) if reading.mode == "NORMAL" => Err("NORMAL, but clients cannot connect".into()),
+        Ok(reading) => Err(format!("the node is {}", reading.mode)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A process that answers is alive, whatever it is busy with.
+fn alive(reading: &Result<Reading, NodeError>) -> Result<(), String> {
+    match reading {
+        Err(error @ (NodeError::Unreachable(_) | NodeError::Timeout(_))) => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
+    match reading {
+        Ok(reading) => matches!(reading.mode.as_str(), "STARTING" | "JOINING" | "NORMAL"),
+        Err(_) => true,
+    }
+}
+
+/// Leaves the mark by which the next start knows that the node is a member (see `bootstrap`'s seeds). A full disk
+/// must not make a node unready: without the mark the next start is only more careful.
+fn remember_joined(args: &ProbeArgs, reading: &Result<Reading, NodeError>) {
+    let marker = args.data.join(JOINED_MARKER);
+    let host_id = reading.as_ref().map(|reading| reading.local_host_id.as_str()).unwrap_or_default();
+    if !fs::read_to_string(&marker).is_ok_and(|text| text == host_id) {
+        let _ = fs::write(&marker, host_id);
+    }
+}

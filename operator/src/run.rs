@@ -1,0 +1,182 @@
+//! Wiring of the controller: what is watched, and what shares what.
+
+use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};
+
+use casskop_common::{api::CassandraCluster, names};
+use futures::{StreamExt, TryStreamExt, channel::mpsc};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Pod, Secret, Service},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{
+    Api, Client, Config, Resource, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates,
+        events::{Recorder, Reporter},
+        reflector::{self, ObjectRef},
+        watcher,
+    },
+};
+
+use crate::{
+    cli::RunArgs,
+    cluster::{self, journal::Journal, runs::Runs},
+    context::Context,
+    metrics::Metrics,
+    nodes::Transport,
+    server, telemetry,
+};
+
+/// Deadline of a request that is not a watch.
+const REQUEST: Duration = Duration::from_secs(30);
+/// Idle threads that waited for nodes end after this time.
+const IDLE_THREADS: Duration = Duration::from_secs(2);
+/// Threads that read from nodes at the same time.
+const READERS: usize = 32;
+
+/// Why the controller cannot run.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// The logging options are wrong.
+    #[error("{0}")]
+    Telemetry(String),
+    /// No way to the API server.
+    #[error("find the API server: {0}; run in a pod, or set KUBECONFIG")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The configuration of the client is wrong.
+    #[error("set up the client: {0}")]
+    Client(#[from] kube::Error),
+    /// The runtime does not start.
+    #[error("start: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Runs the controller until the process is told to end.
+///
+/// # Errors
+/// When it cannot start.
+pub fn main(args: RunArgs) -> Result<(), Error> {
+    telemetry::init(&args).map_err(Error::Telemetry)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS)
+        .thread_keep_alive(IDLE_THREADS)
+        .thread_stack_size(512 * 1024)
+        .build()?;
+    let outcome = runtime.block_on(run(args));
+    // A node that hangs must not keep the process: whatever was under way is in the status.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(args: RunArgs) -> Result<(), Error> {
+    let mut config = Config::infer().await?;
+    // A watch is never idle for longer than this: it asks for bookmarks and ends itself before.
+    config.read_timeout = Some(Duration::from_secs(300));
+    config.connect_timeout = Some(REQUEST);
+    let client = Client::try_from(config)?;
+    let (wake, woken) = mpsc::unbounded();
+    let reporter = Reporter { controller: names::OPERATOR_MANAGER.into(), instance: std::env::var("POD_NAME").ok() };
+    let ctx = Arc::new(Context {
+        nodes: Transport::default(),
+        journal: Journal::new(client.clone()),
+        runs: Runs::new(wake),
+        recorder: Recorder::new(client.clone(), reporter),
+        metrics: Metrics::default(),
+        bootstrap_image: args.bootstrap_image.clone(),
+        client: client.clone(),
+    });
+    let ready = Arc::new(AtomicBool::new(false));
+    tracing::info!(namespace = args.namespace, version = env!("CARGO_PKG_VERSION"), "casskop-operator starts");
+    let controller = control(&client, &args, ctx.clone(), woken, ready.clone());
+    tokio::select! {
+        outcome = server::serve(args.listen, ctx, ready) => outcome.map_err(|error| {
+            Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
+        }),
+        () = controller => Ok(()),
+    }
+}
+
+/// Watches clusters and their objects, and reconciles until the process is told to end.
+async fn control(
+    client: &Client,
+    args: &RunArgs,
+    ctx: Arc<Context>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<CassandraCluster>>,
+    ready: Arc<AtomicBool>,
+) {
+    let ours = watcher::Config::default().labels(&format!("{}={}", names::APP_LABEL.0, names::APP_LABEL.1)).page_size(100);
+    let clusters: Api<DeserializeGuard<CassandraCluster>> = scoped(client, &args.namespace);
+    let (reader, writer) = reflector::store();
+    let listed = reader.clone();
+    tokio::spawn(async move {
+        if listed.wait_until_ready().await.is_ok() {
+            ready.store(true, Ordering::Relaxed);
+        }
+    });
+    // Our own status writes change neither generation nor annotations and do not wake us.
+    let watched = watcher(clusters, watcher::Config::default().page_size(100)).default_backoff();
+    let journal = ctx.clone();
+    let stream = reflector::reflector(writer, watched.modify(forget_bulk))
+        .inspect_ok(move |event| {
+            if let watcher::Event::Delete(cluster) = event {
+                journal.journal.forget(&cluster.uid().unwrap_or_default());
+            }
+        })
+        .applied_objects()
+        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+    Controller::for_stream(stream, reader)
+        .with_config(controller::Config::default().concurrency(args.concurrency))
+        .watches(scoped::<PartialObjectMeta<StatefulSet>>(client, &args.namespace), ours.clone(), owner)
+        .watches(scoped::<PartialObjectMeta<Pod>>(client, &args.namespace), ours.clone(), owner)
+        .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner)
+        .watches(scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, &args.namespace), ours.clone(), owner)
+        .watches(scoped::<PartialObjectMeta<Secret>>(client, &args.namespace), ours.clone(), owner)
+        .reconcile_on(woken.map(|cluster| ObjectRef::new(&cluster.name).within(&cluster.namespace.unwrap_or_default())))
+        .graceful_shutdown_on(told_to_end())
+        .run(cluster::reconcile, cluster::after_failure, ctx)
+        .for_each(|outcome| async move {
+            // Failed reconciliations are logged where they fail; what is left are failed watches.
+            if let Err(controller::Error::QueueError(error)) = outcome {
+                tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+            }
+        })
+        .await;
+}
+
+/// The cluster an object belongs to, by its label: pods are owned by their StatefulSet. Only metadata travels, and
+/// nothing of it is stored.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the controller wants")]
+fn owner<K: Resource<DynamicType = ()>>(object: PartialObjectMeta<K>) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> {
+    let cluster = object.labels().get(names::CLUSTER_LABEL)?;
+    Some(ObjectRef::new(cluster).within(&object.namespace()?))
+}
+
+/// The store of clusters only serves to find them; status and managed fields would be its bulk.
+fn forget_bulk(cluster: &mut DeserializeGuard<CassandraCluster>) {
+    cluster.managed_fields_mut().clear();
+    if let Ok(cluster) = &mut cluster.0 {
+        cluster.status = None;
+    }
+}
+
+fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    if namespace.is_empty() { Api::all(client.clone()) } else { Api::namespaced(client.clone(), namespace) }
+}
+
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("told to end");
+}
