@@ -3,6 +3,7 @@
 # kernel settings, folders. Namespaces and mounts end with the processes.
 # With --cache it removes the cache too.
 . "$(dirname "$0")/lib.sh"
+. "$testbed/machine.sh"
 
 [ "$(id -u)" = 0 ] || die "run as root"
 [ "${1:-}" = --locked ] || lock # up.sh has it already
@@ -29,14 +30,7 @@ if [ ${#groups[@]} -gt 0 ]; then
     find "${groups[@]}" -depth -type d -exec rmdir {} +
 fi
 
-if [ -e "$run/sysctls" ]; then
-    while read -r name value; do
-        [ "$(cat "/proc/sys/$name")" = "$value" ] || echo "$value" >"/proc/sys/$name"
-    done <"$run/sysctls"
-fi
-if [ -e "$run/made-folders" ]; then
-    while read -r folder; do rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; done <"$run/made-folders"
-fi
+exclusively restore_machine
 
 # Mounts are never made in the machine's own namespace; should one be here all
 # the same, then deleting would reach through it.

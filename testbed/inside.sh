@@ -3,6 +3,7 @@
 # sets them up, keeps every component running, and takes everything with it
 # when it is killed. Started by up.sh; not for use by hand.
 . "$(dirname "$0")/lib.sh"
+. "$testbed/machine.sh"
 
 nodes=${NODES:?}
 program=$bin/casskop-testbed
@@ -22,7 +23,10 @@ visitors() {
     cat >"$run/in.new" <<END
 #!/bin/sh
 # Runs a command inside the network of the cluster, in the folder it is called
-# from. Its cgroup lets the end of the cluster find it.
+# from. Its cgroup lets the end of the cluster find it. Should the cluster be
+# gone, nothing is run: not in the machine's own network by a number used again.
+[ "\$(readlink /proc/$me/ns/net)" = "$(readlink /proc/self/ns/net)" ] ||
+    { echo "the testbed has ended; start one by: make cluster" >&2; exit 1; }
 echo \$\$ 2>/dev/null >"$visitors_group/cgroup.procs"
 PATH="\$PATH:$bin" exec nsenter --target $me --mount --net --wdns="\$PWD" -- "\$@"
 END
@@ -36,17 +40,24 @@ visitors_group=$(cgroup_roots | sort | tail -n 1)/$cgroup/visitors
 export -f visitors
 export run bin visitors_group
 unshare --mount --propagation slave bash -c visitors &
+# It must have copied our mounts before /proc becomes that of our own processes:
+# by its inner number "in" would lead to some process of the machine.
+for ((tries = 0; tries < 200; tries++)); do
+    if [ -e "$run/in" ]; then break; fi
+    sleep 0.05
+done
+[ -e "$run/in" ] || die "the namespace for visitors did not come up"
 
 # ---- mounts -----------------------------------------------------------------
 mount --make-rprivate /
 mount -t proc proc /proc
 if [ -e /etc/resolv.conf ]; then mount --bind "$run/resolv.conf" "$(readlink -f /etc/resolv.conf)"; fi
-# Folders whose names are fixed in kubelet, containerd and CNI get contents of
-# our own, so that they never meet those of another cluster on this machine.
-while read -r folder; do
+# Contents of our own for the folders with fixed names, so that they never meet
+# those of another cluster on this machine.
+for folder in "${fixed_folders[@]}"; do
     mkdir -p "$run/own$folder"
     mount --bind "$run/own$folder" "$folder"
-done <"$run/own-folders"
+done
 # Volumes that kubelet mounts must show up in the containers.
 mount --make-rshared /
 

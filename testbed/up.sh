@@ -3,6 +3,7 @@
 # nodes in namespaces of its own. A running one is left as it is; the remains of
 # a killed one are cleared away first.
 . "$(dirname "$0")/lib.sh"
+. "$testbed/machine.sh"
 
 [ "$(id -u)" = 0 ] || die "run as root: the testbed makes namespaces and mounts"
 lock
@@ -34,40 +35,25 @@ wait "$builder" || exit 1
 if [ -e "$run" ]; then step "clear away what the last run left" "$testbed/down.sh" --locked; fi
 
 prepare() {
-    local node nodes=() folder group
+    local node nodes=()
     mkdir -p "$run/logs" "$run/volumes"
     chmod 755 "$run/volumes"
     printf 'nameserver 10.250.0.1\nsearch svc.cluster.local cluster.local\noptions ndots:5\n' >"$run/resolv.conf"
 
-    # Kubelet sets these for the whole machine; down.sh sets them back.
-    for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
-        kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
-        printf '%s %s\n' "$name" "$(cat "/proc/sys/$name")"
-    done >"$run/sysctls"
-
-    # Mount points with fixed names; those made here are removed by down.sh.
-    : >"$run/made-folders"
-    for folder in /var/lib/kubelet /var/lib/cni /var/log/pods /var/log/containers /run/containerd; do
-        if [ ! -d "$folder" ]; then
-            mkdir -p "$folder"
-            echo "$folder" >>"$run/made-folders"
-        fi
-        echo "$folder"
-    done >"$run/own-folders"
-
+    # The cgroup is what tells others that this cluster is there: it comes first.
+    exclusively eval 'make_cgroups && remember_machine'
     for ((node = 0; node < NODES; node++)); do
         nodes+=("node$node")
         mkdir -p "$run/nodes/node$node"
     done
     "$testbed/pki.sh" "$run/pki" https://10.250.0.1:6443 "${nodes[@]}"
     ln -sf pki/admin.kubeconfig "$kubeconfig"
-    make_cgroups
 }
 
 # Groups in each hierarchy: node<N> for kubelet's pods, system for the other
 # processes, visitors for commands run from outside. In version 2 a group with subgroups must not have processes itself.
 make_cgroups() {
-    local root group
+    local root group node controller
     for root in $(cgroup_roots); do
         mkdir -p "$root/$cgroup/system" "$root/$cgroup/visitors"
         for ((node = 0; node < NODES; node++)); do mkdir -p "$root/$cgroup/node$node"; done
@@ -98,7 +84,15 @@ launch() {
             "$testbed/inside.sh" </dev/null >>"$run/logs/init.log" 2>&1 9>&-
     ) &
     disown
-    await 10 test -x "$run/in"
+    await 10 entered
+}
+
+# Commands from outside must arrive in the cluster's network and in no other:
+# this is what keeps them, and all that is tried here, on this machine.
+entered() {
+    local network
+    network=$(readlink "/proc/$(init_pid)/ns/net")
+    [ "$network" != "$(readlink /proc/self/ns/net)" ] && [ "$(in_cluster readlink /proc/self/ns/net)" = "$network" ]
 }
 
 # await SECONDS COMMAND...: repeats it until it succeeds
