@@ -47,7 +47,10 @@ pub fn grammar(name: &'static str) -> Command {
 
 /// Names of all kinds, in the order in which they exclude each other: the first one waiting runs first.
 pub fn kinds() -> Vec<String> {
-    grammar("kinds").get_subcommands().map(|kind| kind.get_name().to_owned()).collect()
+    grammar("kinds")
+        .get_subcommands()
+        .map(|kind| kind.get_name().to_owned())
+        .collect()
 }
 
 impl Arguments {
@@ -65,8 +68,15 @@ impl Arguments {
             ));
         }
         let grammar = grammar("request");
-        let text = grammar.find_subcommand(kind).map(|kind| canonical(kind, own)).unwrap_or_default();
-        Ok(Self { operation, shared: Shared::from_arg_matches(own)?, text })
+        let text = grammar
+            .find_subcommand(kind)
+            .map(|kind| canonical(kind, own))
+            .unwrap_or_default();
+        Ok(Self {
+            operation,
+            shared: Shared::from_arg_matches(own)?,
+            text,
+        })
     }
 
     /// Parses the words behind the id of an annotation.
@@ -77,7 +87,10 @@ impl Arguments {
         let grammar = grammar("request")
             .disable_help_subcommand(true)
             .mut_subcommands(|kind| kind.disable_help_flag(true));
-        let argv = ["request", kind].into_iter().map(str::to_owned).chain(words.iter().cloned());
+        let argv = ["request", kind]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(words.iter().cloned());
         grammar
             .try_get_matches_from(argv)
             .and_then(|matches| Self::from_matches(&matches))
@@ -87,7 +100,11 @@ impl Arguments {
 
 /// How many values an argument was given; 0 for one that the kind does not have.
 fn given(matches: &ArgMatches, id: &str) -> usize {
-    matches.try_get_many::<String>(id).ok().flatten().map_or(0, Iterator::count)
+    matches
+        .try_get_many::<String>(id)
+        .ok()
+        .flatten()
+        .map_or(0, Iterator::count)
 }
 
 /// The explicitly given arguments as they would be typed, in the order of the grammar.
@@ -105,21 +122,28 @@ fn canonical(command: &Command, matches: &ArgMatches) -> String {
         }
         for value in matches.get_raw(id).into_iter().flatten() {
             let value = value.to_string_lossy();
-            if arg.is_require_equals_set() {
-                words.push(format!("--{long}={value}"));
+            let value = shlex::try_quote(&value).unwrap_or_default();
+            let between = if arg.is_require_equals_set() {
+                '='
             } else {
-                words.extend([format!("--{long}"), value.into_owned()]);
-            }
+                ' '
+            };
+            words.push(format!("--{long}{between}{value}"));
         }
     }
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+    words.join(" ")
 }
 
 /// clap's message without the usage lines that follow it.
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let message = text.split("\n\nUsage:").next().unwrap_or_default();
-    let message = message.split("\n\nFor more information").next().unwrap_or_default();
-    let message = message.trim_start_matches("error:").replace("\n\n  tip:", "; tip:");
+    let message = message
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or_default();
+    let message = message
+        .trim_start_matches("error:")
+        .replace("\n\n  tip:", "; tip:");
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -4,7 +4,7 @@ pub mod explain;
 mod kubeconfig;
 mod proxy;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use kube::{
     Client, Config,
@@ -45,7 +45,7 @@ pub fn connect(flags: &Connection) -> Result<(Client, Place)> {
 pub fn namespace(flags: &Connection) -> Option<String> {
     flags.namespace.clone().or_else(|| {
         let kubeconfig = kubeconfig::read(flags).ok()??;
-        let resolved = kubeconfig::resolve(kubeconfig.0, flags, &kubeconfig.1).ok()?;
+        let resolved = kubeconfig::resolve(&kubeconfig.0, flags, &kubeconfig.1).ok()?;
         resolved.contexts.into_iter().next()?.context?.namespace
     })
 }
@@ -61,7 +61,7 @@ fn configure(flags: &Connection) -> Result<(Config, Place)> {
         None if flags.server.is_some() => (Kubeconfig::default(), "--server".to_owned()),
         None => return Err(kubeconfig::none(flags)),
     };
-    let resolved = kubeconfig::resolve(kubeconfig, flags, &file)?;
+    let resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
     let context = resolved.current_context.clone().unwrap_or_default();
     let cluster = resolved
         .clusters
@@ -169,8 +169,20 @@ pub fn again(flags: &Connection) -> String {
         .into_iter()
         .filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
     let groups = flags.as_group.iter().map(|group| ("--as-group", group));
-    given
-        .chain(groups)
-        .map(|(flag, value)| format!(" {flag} {}", shlex::try_quote(value).unwrap_or_default()))
+    let quote = |value: &str| {
+        shlex::try_quote(value)
+            .map(Cow::into_owned)
+            .unwrap_or_default()
+    };
+    let flags = given.chain(groups);
+    flags
+        .flat_map(|(flag, value)| {
+            [
+                " ".to_owned(),
+                flag.to_owned(),
+                " ".to_owned(),
+                quote(value),
+            ]
+        })
         .collect()
 }

@@ -49,7 +49,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The next change. May be dropped while it waits: nothing is lost.
+    /// The next change. Waits across repaints: begun anew each second, a slow answer would never arrive.
     ///
     /// # Errors
     /// When trying again cannot help, such as without the permission to watch.
@@ -75,10 +75,18 @@ impl<'a> Follower<'a> {
                 }
                 Some(Ok(WatchEvent::Deleted(_))) => return Ok(Change::Deleted),
                 Some(Ok(WatchEvent::Bookmark(mark))) => {
-                    self.version = Some(mark.metadata.resource_version)
+                    self.version = Some(mark.metadata.resource_version);
                 }
-                Some(Ok(WatchEvent::Error(status))) => return self.lost(&kube::Error::Api(status)),
-                Some(Err(error)) => return self.lost(&error),
+                Some(Ok(WatchEvent::Error(status))) => {
+                    if let Some(change) = self.lost(&kube::Error::Api(status))? {
+                        return Ok(change);
+                    }
+                }
+                Some(Err(error)) => {
+                    if let Some(change) = self.lost(&error)? {
+                        return Ok(change);
+                    }
+                }
             }
         }
     }
@@ -95,28 +103,30 @@ impl<'a> Follower<'a> {
                     self.version = cluster.resource_version();
                     Ok(Some(Change::Seen(Box::new(cluster))))
                 }
-                Ok(Err(error)) => self.lost(&error).map(Some),
+                Ok(Err(error)) => self.lost(&error),
                 Err(_) => Ok(None),
             };
         };
         match timeout(SILENCE, self.clusters.watch(&self.name, &version)).await {
             Ok(Ok(stream)) => self.stream = Some(stream),
-            Ok(Err(error)) => return self.lost(&error).map(Some),
+            Ok(Err(error)) => return self.lost(&error),
             Err(_) => {}
         }
         Ok(None)
     }
 
-    fn lost(&mut self, error: &kube::Error) -> Result<Change> {
+    /// Connects anew after a while; what is too old to go on from is read anew and no trouble.
+    fn lost(&mut self, error: &kube::Error) -> Result<Option<Change>> {
         self.stream = None;
         if !explain::is_transient(error) {
             return Err(self.clusters.watch_failed(&self.name, error));
         }
         if matches!(error, kube::Error::Api(status) if status.code == 410) {
             self.version = None;
+            return Ok(None);
         }
         self.not_before = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LAST_PAUSE);
-        Ok(Change::Trouble(explain::cause(error)))
+        Ok(Some(Change::Trouble(explain::cause(error))))
     }
 }

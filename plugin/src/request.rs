@@ -186,18 +186,24 @@ fn unseen(cluster: &CassandraCluster, request: &Request, value: &str) -> CliErro
         .invalid
         .iter()
         .find(|invalid| invalid.annotation == key);
-    let why = match invalid {
-        Some(invalid) => format!("it cannot be understood: {}", plain(&invalid.message)),
-        None => "the operator has not seen it yet".into(),
+    let (why, other_way) = match invalid {
+        Some(invalid) => (
+            format!("it cannot be understood: {}", plain(&invalid.message)),
+            format!(
+                "or correct it where it comes from: kubectl edit cassandracluster {name}, or Git"
+            ),
+        ),
+        None => (
+            "the operator has not seen it yet".into(),
+            format!("or wait until it is taken up: kubectl casskop status {name} --watch"),
+        ),
     };
     CliError::failed(format!(
         "cluster {name} already has the request {kind} '{}', and {why}",
         plain(value)
     ))
     .hint("give up that one and request yours instead: --replace")
-    .hint(format!(
-        "or wait until it is taken up: kubectl casskop status {name} --watch"
-    ))
+    .hint(other_way)
 }
 
 /// The request changed while ours was being written.

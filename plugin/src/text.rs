@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Names that are listed in a message before it says how many more there are.
 const LISTED: usize = 12;
 /// Likeness from which on a word is taken for a mistyped other one.
-const ALIKE: f64 = 0.75;
+const ALIKE: f64 = 0.8;
 
 /// `a, b, c and 20 more`.
 pub fn list<I: IntoIterator<Item = S>, S: AsRef<str>>(names: I) -> String {
@@ -18,14 +18,19 @@ pub fn list<I: IntoIterator<Item = S>, S: AsRef<str>>(names: I) -> String {
     }
 }
 
-/// The name that is most like `word`, if one is.
+/// The name that is most like `word`, if one is and no other is as much.
 pub fn nearest<'a, I: IntoIterator<Item = &'a str>>(word: &str, names: I) -> Option<&'a str> {
-    names
+    let mut alike: Vec<(f64, &str)> = names
         .into_iter()
         .map(|name| (strsim::jaro_winkler(word, name), name))
         .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name)
+        .collect();
+    alike.sort_by(|left, right| right.0.total_cmp(&left.0));
+    match alike[..] {
+        [first, second, ..] if first.0 <= second.0 => None,
+        [first, ..] => Some(first.1),
+        [] => None,
+    }
 }
 
 /// `1 node`, `6 nodes`.
@@ -93,6 +98,11 @@ mod tests {
     fn names() {
         assert_eq!(nearest("dc11", ["dc1", "dc2", "paris"]), Some("dc1"));
         assert_eq!(nearest("london", ["dc1", "paris"]), None);
+        assert_eq!(
+            nearest("rack9", ["rack1", "rack2"]),
+            None,
+            "either may be meant"
+        );
         assert_eq!(list(["a", "b"]), "a, b");
         assert_eq!(
             list((0..14).map(|n| n.to_string())),

@@ -104,7 +104,11 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
                 .hint(format!("or choose another cluster with --context; this is {}", place.source))
         }
         404 => CliError::failed(format!("there is no {what}")),
-        code => CliError::failed(format!("{} refused to {verb} {what}: {said} (HTTP {code})", place.server)),
+        code => {
+            let how = if code >= 500 { "failed" } else { "refused" };
+            let server = &place.server;
+            CliError::failed(format!("{server} {how} to {verb} {what}: {said} (HTTP {code})"))
+        }
     }
 }
 

@@ -55,7 +55,7 @@ fn merge(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, String)>> {
 ///
 /// # Errors
 /// When it does not have what is asked for; the message says what it has.
-pub fn resolve(kubeconfig: Kubeconfig, flags: &Connection, file: &str) -> Result<Kubeconfig> {
+pub fn resolve(kubeconfig: &Kubeconfig, flags: &Connection, file: &str) -> Result<Kubeconfig> {
     let name = flags
         .context
         .clone()
@@ -70,7 +70,7 @@ pub fn resolve(kubeconfig: Kubeconfig, flags: &Connection, file: &str) -> Result
                 .ok_or_else(|| missing("context", name, names, file))?
         }
         None if flags.kube_cluster.is_some() || flags.server.is_some() => Context::default(),
-        None => return Err(no_context(&kubeconfig, file)),
+        None => return Err(no_context(kubeconfig, file)),
     };
     if let Some(cluster) = &flags.kube_cluster {
         context.cluster.clone_from(cluster);
@@ -81,8 +81,8 @@ pub fn resolve(kubeconfig: Kubeconfig, flags: &Connection, file: &str) -> Result
         .clone()
         .or(context.namespace)
         .filter(|name| !name.is_empty());
-    let cluster = cluster(&kubeconfig, &context, flags, file)?;
-    let user = user(&kubeconfig, &context, flags, file)?;
+    let cluster = cluster(kubeconfig, &context, flags, file)?;
+    let user = user(kubeconfig, &context, flags, file)?;
     let name = name.unwrap_or_else(|| UNNAMED.to_owned());
     (context.cluster, context.user) = (UNNAMED.to_owned(), Some(UNNAMED.to_owned()));
     Ok(Kubeconfig {

@@ -48,7 +48,7 @@ fn is_excepted(host: &str, list: &str) -> bool {
             if let Some(address) = address {
                 return in_network(address, entry);
             }
-            let domain = entry.trim_start_matches("*").trim_start_matches('.');
+            let domain = entry.trim_start_matches('*').trim_start_matches('.');
             let at = host.len().checked_sub(domain.len());
             at.is_some_and(|at| {
                 at > 1 && host[at..].eq_ignore_ascii_case(domain) && host[..at].ends_with('.')

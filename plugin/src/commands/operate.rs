@@ -17,8 +17,10 @@ use crate::{
     client,
     clusters::Clusters,
     error::{CliError, Result},
-    manifest, request,
-    ui::Ui,
+    manifest,
+    request::{self, Submitted},
+    time,
+    ui::{Ui, operation},
 };
 
 /// How long the plan of a dry run is waited for.
@@ -104,26 +106,39 @@ async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
             .filter(|timeout| !timeout.is_zero());
         return wait::run(&clusters, submitted, order, timeout, ui).await;
     }
-    let requested = if submitted.known {
-        "was already requested"
-    } else {
-        "requested"
-    };
+    tell(&clusters, &submitted, order, ui)
+}
+
+/// That the request stands; or what became of it, if it stood there before.
+fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> Result<()> {
+    let Order {
+        request,
+        options,
+        flags,
+    } = order;
+    let (kind, id, name) = (&request.kind, &request.id, &options.name);
     let namespace = &clusters.place.namespace;
-    let fragment = manifest::fragment(&options.name, Some(namespace), request);
-    ui.data(&match options.output {
-        Output::Text => format!(
-            "{} {} {requested} on cluster {} in namespace {namespace}",
-            request.kind, request.id, options.name
-        ),
-        Output::Yaml => manifest::yaml(&fragment)?,
-        Output::Json => manifest::json(&fragment)?,
-        Output::Name => manifest::object_name(&options.name),
+    let known = request::find(&submitted.cluster, kind, id);
+    let fragment = manifest::fragment(name, Some(namespace), request);
+    ui.data(&match (options.output, known) {
+        (Output::Text, Some(known)) => operation::past(known, time::now(), ui.out),
+        (Output::Text, None) => {
+            let requested = if submitted.known {
+                "was already requested"
+            } else {
+                "requested"
+            };
+            format!("{kind} {id} {requested} on cluster {name} in namespace {namespace}")
+        }
+        (Output::Yaml, _) => manifest::yaml(&fragment)?,
+        (Output::Json, _) => manifest::json(&fragment)?,
+        (Output::Name, _) => manifest::object_name(name),
     })?;
-    if options.output == Output::Text {
+    if known.is_some_and(|known| known.phase.is_final()) {
+        ui.warn("it was requested before, and an id never runs twice: for another run choose another --id");
+    } else if options.output == Output::Text {
         ui.say(&format!(
-            "follow it:  {PROGRAM} status {}{} --watch",
-            options.name,
+            "follow it:  {PROGRAM} status {name}{} --watch",
             client::again(flags)
         ));
         ui.say(&format!("cancel it:  {}", control(order, "cancel")));

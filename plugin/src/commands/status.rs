@@ -11,7 +11,7 @@ use super::{live, usage};
 use crate::{
     cli::{Connection, Status, StatusOutput},
     clusters::Clusters,
-    error::{CliError, Result},
+    error::{CliError, Kind, Result},
     follow::{Change, Follower},
     manifest, time,
     ui::{
@@ -115,16 +115,20 @@ async fn repaint(
     let mut follower = Follower::after(clusters, &cluster);
     let mut region = Region::new(io::stdout());
     let mut trouble: Option<String> = None;
-    let gone = |_| CliError::failed("the terminal is gone");
+    let gone = |_| CliError::new(Kind::BrokenPipe, "the terminal is gone");
     loop {
-        let mut text = render(&cluster, view());
-        if let Some(why) = &trouble {
-            text = format!("{}\n\n{text}", connection_lost(why));
-        }
-        region.paint(&text).map_err(gone)?;
-        let change = tokio::select! {
-            change = follower.next() => change?,
-            () = tokio::time::sleep(TICK) => continue,
+        let next = follower.next();
+        tokio::pin!(next);
+        let change = loop {
+            let mut text = render(&cluster, view());
+            if let Some(why) = &trouble {
+                text = format!("{}\n\n{text}", connection_lost(why));
+            }
+            region.paint(&text).map_err(gone)?;
+            tokio::select! {
+                change = &mut next => break change?,
+                () = tokio::time::sleep(TICK) => {}
+            }
         };
         trouble = None;
         match change {

@@ -18,14 +18,15 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
             count(plan.waves.len(), "wave")
         ),
     };
-    let arguments = operation
-        .arguments
-        .split(' ')
+    let arguments = shlex::split(&operation.arguments).unwrap_or_default();
+    let arguments = arguments
+        .iter()
+        .map(String::as_str)
         .filter(|word| !word.starts_with("--dry-run"));
     let request: Vec<&str> = std::iter::once(operation.kind.as_str())
         .chain(arguments)
         .collect();
-    lines.push(format!("{} {title}.", request.join(" ").trim_end()));
+    lines.push(format!("{} {title}.", plain(&request.join(" "))));
     if !operation.message.is_empty() {
         lines.push(plain(&operation.message).into_owned());
     }

@@ -40,10 +40,6 @@ impl Style {
         Self { color }
     }
 
-    /// Without colours.
-    #[cfg(test)]
-    pub const PLAIN: Self = Self { color: false };
-
     /// `text` in the colour of `tone`.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         let ansi = match tone {

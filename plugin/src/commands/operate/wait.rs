@@ -64,40 +64,63 @@ pub async fn run(
                 progress.end();
                 return conclude(operation, order, ui);
             }
-            progress.show(operation);
         } else if let Some(error) = lost(&cluster, order, old_complaint.as_ref()) {
             progress.end();
             return Err(error);
         }
-        let change = tokio::select! {
-            change = follower.next() => change.inspect_err(|_| progress.end())?,
-            () = at(deadline) => {
-                progress.end();
-                return Err(timed_out(operation, order, timeout.unwrap_or_default()));
+        let next = follower.next();
+        tokio::pin!(next);
+        let change = loop {
+            if let Some(operation) = operation {
+                progress.show(operation);
             }
-            () = at(impatient_at) => {
-                impatient_at = None;
-                progress.note(&nobody(clusters));
-                continue;
-            }
-            () = progress.tick() => continue,
-            _ = tokio::signal::ctrl_c() => {
-                progress.end();
-                return Err(interrupted(order));
-            }
+            let end = tokio::select! {
+                change = &mut next => break change.map_err(|error| {
+                    progress.end();
+                    stays(error, order)
+                })?,
+                () = at(deadline) => timed_out(operation, order, timeout.unwrap_or_default()),
+                _ = tokio::signal::ctrl_c() => interrupted(order),
+                () = at(impatient_at) => {
+                    impatient_at = None;
+                    progress.note(&nobody(clusters));
+                    continue;
+                }
+                () = progress.tick() => continue,
+            };
+            progress.end();
+            return Err(end);
         };
         match change {
-            Change::Seen(seen) => cluster = seen,
+            Change::Seen(seen) => {
+                progress.recovered();
+                cluster = seen;
+            }
             Change::Trouble(why) => progress.trouble(&why),
             Change::Deleted => {
                 progress.end();
-                return Err(CliError::failed(format!(
-                    "cassandracluster {} was deleted while {} {} was waited for",
-                    order.options.name, order.request.kind, order.request.id
-                )));
+                return Err(deleted(order));
             }
         }
     }
+}
+
+/// The wait cannot go on; the request does.
+fn stays(error: CliError, order: &Order) -> CliError {
+    let (request, name) = (&order.request, &order.options.name);
+    let again = client::again(&order.flags);
+    error.hint(format!(
+        "{} {} stays requested; look at it: {PROGRAM} status {name}{again}",
+        request.kind, request.id
+    ))
+}
+
+fn deleted(order: &Order) -> CliError {
+    let (request, name) = (&order.request, &order.options.name);
+    CliError::failed(format!(
+        "cassandracluster {name} was deleted while {} {} was waited for",
+        request.kind, request.id
+    ))
 }
 
 async fn at(moment: Option<Instant>) {
@@ -206,9 +229,7 @@ fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
                 .nodes
                 .iter()
                 .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
-            let nodes: String = failed
-                .map(|(pod, error)| format!("\n  {pod}: {}", plain(error)))
-                .collect();
+            let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
             CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
                 "try the failed nodes again: {}",
                 control(order, "retry")
@@ -216,15 +237,19 @@ fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
         }
         OperationPhase::Refused => {
             let failed = ended.checks.iter().filter(|check| !check.passed);
-            let checks: String = failed
-                .map(|check| format!("\n  {}: {}", check.name, plain(&check.evidence)))
-                .collect();
+            let checks = lines(failed.map(|check| (check.name.as_str(), check.evidence.as_str())));
             CliError::failed(format!("{what} was refused{why}{checks}"))
                 .hint("nothing was done; put right what it names, then request it anew")
         }
         OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
         _ => CliError::failed(format!("{what} was withdrawn{why}")),
     }
+}
+
+/// Each on a line of its own, below the sentence before.
+fn lines<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let lines = named.map(|(name, text)| format!("\n  {name}: {}", plain(text)));
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn timed_out(operation: Option<&OperationStatus>, order: &Order, timeout: Duration) -> CliError {

@@ -175,24 +175,27 @@ fn align(lines: Vec<Line>, style: Style) -> Vec<String> {
             .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(column_width).collect();
-    let mut aligned = Vec::with_capacity(lines.len());
-    for line in lines {
-        let mut text = line.label.clone();
+    let padded = |text: &str, tone, to: usize| {
+        format!(
+            "{}{}",
+            style.paint(tone, text),
+            " ".repeat(to.saturating_sub(width(text)))
+        )
+    };
+    let whole = |line: Line| {
         if line.cells.is_empty() {
-            text += &format!("  {}", line.note);
-            aligned.push(text.trim_end().to_owned());
-            continue;
+            return format!("{}  {}", line.label, line.note)
+                .trim_end()
+                .to_owned();
         }
-        text += &" ".repeat(label_width - width(&line.label));
-        for ((cell, tone), column) in line.cells.iter().zip(&widths) {
-            text += &format!(
-                "  {}{}",
-                style.paint(*tone, cell),
-                " ".repeat(column - width(cell))
-            );
-        }
-        text += &format!("  {}", line.note);
-        aligned.push(text.trim_end().to_owned());
-    }
-    aligned
+        let label = padded(&line.label, Tone::Plain, label_width);
+        let cells = line.cells.iter().zip(&widths);
+        let cells = cells.map(|((cell, tone), width)| padded(cell, *tone, *width));
+        let parts: Vec<String> = std::iter::once(label)
+            .chain(cells)
+            .chain([line.note])
+            .collect();
+        parts.join("  ").trim_end().to_owned()
+    };
+    lines.into_iter().map(whole).collect()
 }

@@ -52,7 +52,6 @@ impl<'a> Progress<'a> {
 
     /// How far the operation is.
     pub fn show(&mut self, state: &OperationStatus) {
-        self.in_trouble = false;
         if let Some(region) = &mut self.region {
             let block = operation::block(state, false, time::now(), self.ui.err);
             // A terminal that is gone does not end the wait: its exit code still counts.
@@ -99,6 +98,11 @@ impl<'a> Progress<'a> {
             ));
             self.in_trouble = true;
         }
+    }
+
+    /// The connection is back.
+    pub fn recovered(&mut self) {
+        self.in_trouble = false;
     }
 
     /// Takes away the region; what follows stands in its place.

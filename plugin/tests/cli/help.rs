@@ -1,0 +1,49 @@
+//! Help and usage, and that there is nothing more to them than the grammar.
+
+use crate::run::run_alone;
+
+macro_rules! shows {
+    ($name:ident, $($argument:literal),*) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(run_alone(&[$($argument),*], &[]));
+        }
+    };
+}
+
+shows!(help, "--help");
+shows!(short_help, "-h");
+shows!(help_of_cleanup, "cleanup", "--help");
+shows!(short_help_of_cleanup, "cleanup", "-h");
+shows!(help_of_flush, "flush", "--help");
+shows!(help_of_status, "status", "--help");
+shows!(help_of_version, "version", "--help");
+shows!(version, "version");
+shows!(nothing_given,);
+shows!(mistyped_command, "claenup", "demo");
+shows!(mistyped_flag, "cleanup", "demo", "--keyspce", "orders");
+shows!(no_cluster, "cleanup");
+shows!(impossible_cluster, "flush", "../secrets");
+shows!(impossible_id, "flush", "demo", "--id", "a b");
+shows!(
+    tables_of_two_keyspaces,
+    "flush",
+    "demo",
+    "--keyspace",
+    "a",
+    "--keyspace",
+    "b",
+    "--table",
+    "t"
+);
+shows!(timeout_without_wait, "flush", "demo", "--timeout", "5m");
+shows!(no_duration, "flush", "demo", "--wait", "--timeout", "soon");
+shows!(watch_without_cluster, "status", "--watch");
+shows!(
+    watch_for_programs,
+    "status",
+    "demo",
+    "--watch",
+    "-o",
+    "json"
+);

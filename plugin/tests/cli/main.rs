@@ -1,0 +1,14 @@
+//! The real binary against a small API server: whole outputs, exit codes, and the requests that were made.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
+mod connection;
+mod fake;
+mod help;
+mod operate;
+mod run;
+mod status;
+mod wait;
