@@ -15,12 +15,10 @@ pub use operation::{
     Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
 };
 pub use pods::{
-    BackRestSidecar, Jolokia, JolokiaTls, JmxConfiguration, NodeApi, NodeApiKind, PodPolicy,
+    BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,
     ServicePolicy, StorageConfig,
 };
-pub use status::{
-    CassandraClusterStatus, LastAction, NodeStatus, Phase, RackStatus, condition,
-};
+pub use status::{CassandraClusterStatus, LastAction, NodeStatus, Phase, RackStatus, condition};
 pub use topology::{Dc, Rack, Topology};
 
 /// API group of all our resources.

@@ -70,9 +70,14 @@ impl Intents {
     pub fn parse(annotations: &BTreeMap<String, String>) -> Self {
         let mut intents = Self::default();
         for (key, value) in annotations {
-            let Some(name) = key.strip_prefix(names::OPERATIONS_PREFIX) else { continue };
+            let Some(name) = key.strip_prefix(names::OPERATIONS_PREFIX) else {
+                continue;
+            };
             if let Err(message) = intents.read(name, value) {
-                intents.invalid.push(Invalid { annotation: key.clone(), message });
+                intents.invalid.push(Invalid {
+                    annotation: key.clone(),
+                    message,
+                });
             }
         }
         intents
@@ -99,14 +104,22 @@ impl Intents {
                 let request = Request::new(kind, id, rest)?;
                 self.requests.insert(kind.to_owned(), request);
             }
-            Some(control) => self.controls.entry(kind.to_owned()).or_default().set(control, id, rest)?,
+            Some(control) => self
+                .controls
+                .entry(kind.to_owned())
+                .or_default()
+                .set(control, id, rest)?,
         }
         Ok(())
     }
 
     fn read_reconcile(&mut self, value: &str) -> Result<(), String> {
         self.reconcile_paused = value == "paused";
-        if self.reconcile_paused { Ok(()) } else { Err(format!("the value is 'paused', not '{}'", clip(value))) }
+        if self.reconcile_paused {
+            Ok(())
+        } else {
+            Err(format!("the value is 'paused', not '{}'", clip(value)))
+        }
     }
 }
 
@@ -119,14 +132,22 @@ impl Request {
         check_id(id)?;
         let arguments = Arguments::parse(kind, words)?;
         if arguments.shared.dry_run == Some(DryRun::Client) {
-            return Err("--dry-run=client is for the command line; in an annotation use --dry-run".into());
+            return Err(
+                "--dry-run=client is for the command line; in an annotation use --dry-run".into(),
+            );
         }
-        Ok(Self { kind: kind.to_owned(), id: id.to_owned(), arguments })
+        Ok(Self {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            arguments,
+        })
     }
 
     /// The value of the annotation that asks for this.
     pub fn value(&self) -> String {
-        format!("{} {}", self.id, self.arguments.text).trim_end().to_owned()
+        format!("{} {}", self.id, self.arguments.text)
+            .trim_end()
+            .to_owned()
     }
 
     /// Whether the plan is all that is asked for.
@@ -138,10 +159,17 @@ impl Request {
 impl Controls {
     fn set(&mut self, control: &str, id: &str, rest: &[String]) -> Result<(), String> {
         if control == "waive" {
-            let checks: Vec<String> =
-                rest.iter().flat_map(|word| word.split(',')).filter(|check| !check.is_empty()).map(str::to_owned).collect();
+            let checks: Vec<String> = rest
+                .iter()
+                .flat_map(|word| word.split(','))
+                .filter(|check| !check.is_empty())
+                .map(str::to_owned)
+                .collect();
             if checks.is_empty() {
-                return Err("the value is '<id> <check>[,<check>…]': name the checks that are waived".into());
+                return Err(
+                    "the value is '<id> <check>[,<check>…]': name the checks that are waived"
+                        .into(),
+                );
             }
             self.waive = Some((id.to_owned(), checks));
             return Ok(());
@@ -150,7 +178,12 @@ impl Controls {
             "pause" => &mut self.pause,
             "cancel" => &mut self.cancel,
             "retry" => &mut self.retry,
-            _ => return Err(format!("no control is called '{}': pause, cancel, retry and waive are", clip(control))),
+            _ => {
+                return Err(format!(
+                    "no control is called '{}': pause, cancel, retry and waive are",
+                    clip(control)
+                ));
+            }
         };
         if !rest.is_empty() {
             return Err("the value is the id of the request and nothing else".into());
@@ -182,9 +215,13 @@ fn key_is_reconcile(name: &str) -> bool {
 
 fn split(value: &str) -> Result<Vec<String>, String> {
     if value.len() > MAX_VALUE {
-        return Err(format!("the value has {} bytes; at most {MAX_VALUE} are read", value.len()));
+        return Err(format!(
+            "the value has {} bytes; at most {MAX_VALUE} are read",
+            value.len()
+        ));
     }
-    shlex::split(value).ok_or_else(|| "the value ends within a quotation or after a backslash".into())
+    shlex::split(value)
+        .ok_or_else(|| "the value ends within a quotation or after a backslash".into())
 }
 
 /// The message names the nearest kind, as the parser does for a mistyped subcommand.
@@ -199,5 +236,9 @@ fn unknown_kind(kind: &str) -> String {
 /// Enough of a bad value to recognise it; a status has limits.
 fn clip(text: &str) -> String {
     let clipped: String = text.chars().take(80).collect();
-    if clipped.len() < text.len() { format!("{clipped}…") } else { clipped }
+    if clipped.len() < text.len() {
+        format!("{clipped}…")
+    } else {
+        clipped
+    }
 }

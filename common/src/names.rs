@@ -51,7 +51,10 @@ pub struct RackId {
 impl RackId {
     /// The rack `rack` of the data center `dc`.
     pub fn new(dc: impl Into<String>, rack: impl Into<String>) -> Self {
-        Self { dc: dc.into(), rack: rack.into() }
+        Self {
+            dc: dc.into(),
+            rack: rack.into(),
+        }
     }
 
     /// `<dc>-<rack>`, the label and the key in `status.cassandraRackStatus`.

@@ -6,7 +6,10 @@ use kube::CustomResourceExt;
 #[test]
 fn committed_crds_are_up_to_date() {
     let generated = serde_saphyr::to_string(&CassandraCluster::crd()).expect("a CRD is YAML");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/crds/cassandraclusters.yaml");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../manifests/crds/cassandraclusters.yaml"
+    );
     if std::env::var_os("UPDATE_CRDS").is_some() {
         std::fs::write(path, &generated).expect("manifests/crds is writable");
     }

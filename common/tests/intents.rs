@@ -11,26 +11,42 @@ use proptest::prelude::*;
 fn parse(pairs: &[(&str, &str)]) -> Intents {
     let annotations: BTreeMap<String, String> = pairs
         .iter()
-        .map(|(key, value)| (format!("operations.db.orange.com/{key}"), (*value).to_owned()))
+        .map(|(key, value)| {
+            (
+                format!("operations.db.orange.com/{key}"),
+                (*value).to_owned(),
+            )
+        })
         .collect();
     Intents::parse(&annotations)
 }
 
 fn complaint(key: &str, value: &str) -> String {
     let intents = parse(&[(key, value)]);
-    assert!(intents.requests.is_empty(), "nothing is asked for by {key}={value}");
-    let [invalid] = &intents.invalid[..] else { panic!("one complaint about {key}={value}") };
-    invalid.message.clone()
+    assert!(
+        intents.requests.is_empty(),
+        "nothing is asked for by {key}={value}"
+    );
+    assert_eq!(
+        intents.invalid.len(),
+        1,
+        "one complaint about {key}={value}"
+    );
+    intents.invalid[0].message.clone()
 }
 
 #[test]
 fn a_request_has_an_id_and_the_flags_of_the_command_line() {
-    let intents =
-        parse(&[("cleanup", "2026-11-22a --dc dc1 --keyspace orders --keyspace=users --jobs 2")]);
+    let intents = parse(&[(
+        "cleanup",
+        "2026-11-22a --dc dc1 --keyspace orders --keyspace=users --jobs 2",
+    )]);
     let request = &intents.requests["cleanup"];
     assert_eq!(request.id, "2026-11-22a");
     assert_eq!(request.arguments.shared.target.dc, ["dc1"]);
-    let Operation::Cleanup(cleanup) = &request.arguments.operation else { panic!("a cleanup") };
+    let Operation::Cleanup(cleanup) = &request.arguments.operation else {
+        unreachable!("a cleanup was asked for")
+    };
     assert_eq!(cleanup.tables.keyspace, ["orders", "users"]);
     assert_eq!(cleanup.jobs, Some(2));
     assert!(!request.is_dry_run());
@@ -98,7 +114,10 @@ fn controls_quote_the_id() {
     assert_eq!(controls.pause.as_deref(), Some("a"));
     assert_eq!(controls.cancel.as_deref(), Some("b"));
     assert_eq!(controls.retry.as_deref(), Some("c"));
-    let waived = ("d".to_owned(), vec!["nodes-up".to_owned(), "ring-settled".to_owned()]);
+    let waived = (
+        "d".to_owned(),
+        vec!["nodes-up".to_owned(), "ring-settled".to_owned()],
+    );
     assert_eq!(controls.waive, Some(waived));
     assert!(intents.reconcile_paused && intents.invalid.is_empty());
 }
@@ -112,7 +131,11 @@ fn one_bad_annotation_disturbs_no_other() {
 
 #[test]
 fn annotations_of_others_are_passed_over() {
-    let annotations = [("kubectl.kubernetes.io/restartedAt".to_owned(), "x y z".to_owned())].into();
+    let annotations = [(
+        "kubectl.kubernetes.io/restartedAt".to_owned(),
+        "x y z".to_owned(),
+    )]
+    .into();
     assert_eq!(Intents::parse(&annotations), Intents::default());
 }
 

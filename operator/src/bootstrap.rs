@@ -12,10 +12,10 @@ mod yaml;
 
 use std::io;
 
-pub use rack::RackConfig;
 pub use files::PROBE;
 pub use jolokia::credentials;
 pub use jvm::{SECTIONS, options as jvm_options};
+pub use rack::RackConfig;
 pub use seeds::JOINED_MARKER;
 pub use yaml::{OPERATOR_KEYS, merge};
 

@@ -114,7 +114,9 @@ pub enum Question {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => crate::run::main(args).map_err(|error| error.to_string()),
-        Command::Bootstrap(args) => crate::bootstrap::main(&args).map_err(|error| error.to_string()),
+        Command::Bootstrap(args) => {
+            crate::bootstrap::main(&args).map_err(|error| error.to_string())
+        }
         Command::Probe(args) => crate::probe::main(&args),
         Command::Crd => print_crds(),
     };
@@ -129,12 +131,16 @@ pub fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the YAML is the answer")]
 fn print_crds() -> Result<(), String> {
-    let yaml = serde_saphyr::to_string(&CassandraCluster::crd()).map_err(|error| error.to_string())?;
+    let yaml =
+        serde_saphyr::to_string(&CassandraCluster::crd()).map_err(|error| error.to_string())?;
     println!("{yaml}");
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "the last words of a process, also before logging is set up")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process, also before logging is set up"
+)]
 fn say(message: &str) {
     eprintln!("casskop-operator: {message}");
 }

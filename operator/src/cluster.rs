@@ -40,7 +40,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 pub enum Error {
     /// The resource does not fit the types.
     #[error("read CassandraCluster: {0}; apply manifests/crds of this version")]
-    Invalid(#[from] InvalidObject),
+    Invalid(Box<InvalidObject>),
     /// The cluster could not be looked at.
     #[error("observe: {0}")]
     Observe(#[from] kube::Error),
@@ -59,10 +59,18 @@ pub enum Error {
 ///
 /// # Errors
 /// Which step failed; the next pass begins anew.
-pub async fn reconcile(cluster: Arc<DeserializeGuard<CassandraCluster>>, ctx: Arc<Context>) -> Result<Action, Error> {
-    let trigger = cluster.0.as_ref().map_err(Clone::clone)?;
+pub async fn reconcile(
+    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    let trigger = cluster
+        .0
+        .as_ref()
+        .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
     let timer = ctx.metrics.reconciliation();
-    let outcome = tokio::time::timeout(DEADLINE, pass(trigger, &ctx)).await.unwrap_or(Err(Error::Deadline));
+    let outcome = tokio::time::timeout(DEADLINE, Box::pin(pass(trigger, &ctx)))
+        .await
+        .unwrap_or(Err(Error::Deadline));
     timer.done(outcome.is_ok());
     outcome
 }
@@ -79,7 +87,7 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
     let desired = desired::desired(&cluster, &ctx.bootstrap_image);
     let secret = observe::secret_name(&cluster, desired.as_ref().ok());
 
-    let observed = observe::observe(ctx, cluster, &secret).await?;
+    let observed = Box::pin(observe::observe(ctx, cluster, &secret)).await?;
     let mut plan = decide::decide(&desired, &observed.snapshot);
     report::intents(ctx, &observed.snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);
@@ -94,8 +102,15 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
 }
 
 /// What follows a failed reconciliation.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the controller wants")]
-pub fn after_failure(cluster: Arc<DeserializeGuard<CassandraCluster>>, error: &Error, _: Arc<Context>) -> Action {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the controller wants"
+)]
+pub fn after_failure(
+    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    error: &Error,
+    _: Arc<Context>,
+) -> Action {
     tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %error, "reconciliation failed");
     match error {
         // Nothing changes by itself until somebody edits it.

@@ -37,24 +37,50 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("casskop");
         let reconciliations = Family::default();
-        registry.register("reconciliations", "Reconciliations by result", reconciliations.clone());
-        let durations = Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
-        registry.register("reconciliation_seconds", "Duration of reconciliations", durations.clone());
+        registry.register(
+            "reconciliations",
+            "Reconciliations by result",
+            reconciliations.clone(),
+        );
+        let durations =
+            Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
+        registry.register(
+            "reconciliation_seconds",
+            "Duration of reconciliations",
+            durations.clone(),
+        );
         let operations = Family::default();
-        registry.register("operation_transitions", "Operations that entered a phase", operations.clone());
-        Self { registry, reconciliations, durations, operations }
+        registry.register(
+            "operation_transitions",
+            "Operations that entered a phase",
+            operations.clone(),
+        );
+        Self {
+            registry,
+            reconciliations,
+            durations,
+            operations,
+        }
     }
 }
 
 impl Metrics {
     /// Starts to measure a reconciliation.
     pub fn reconciliation(&self) -> Timer<'_> {
-        Timer { metrics: self, began: Instant::now() }
+        Timer {
+            metrics: self,
+            began: Instant::now(),
+        }
     }
 
     /// Counts an operation that enters a phase.
     pub fn operation(&self, kind: &str, phase: &'static str) {
-        self.operations.get_or_create(&OperationLabels { kind: kind.to_owned(), phase }).inc();
+        self.operations
+            .get_or_create(&OperationLabels {
+                kind: kind.to_owned(),
+                phase,
+            })
+            .inc();
     }
 
     /// All of it as text.
@@ -70,7 +96,12 @@ impl Timer<'_> {
     /// The reconciliation has ended.
     pub fn done(self, well: bool) {
         let result = if well { "ok" } else { "error" };
-        self.metrics.reconciliations.get_or_create(&Outcome { result }).inc();
-        self.metrics.durations.observe(self.began.elapsed().as_secs_f64());
+        self.metrics
+            .reconciliations
+            .get_or_create(&Outcome { result })
+            .inc();
+        self.metrics
+            .durations
+            .observe(self.began.elapsed().as_secs_f64());
     }
 }

@@ -3,7 +3,10 @@
 
 pub mod jolokia;
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +35,7 @@ pub enum Call {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reading {
-    /// `StorageService.OperationMode`; `STARTING` also while Cassandra has not registered its MBeans yet.
+    /// `StorageService.OperationMode`; `STARTING` also while Cassandra has registered nothing yet.
     pub mode: String,
     /// Addresses of the peers it sees up, itself among them.
     pub live: BTreeSet<String>,
@@ -119,8 +122,12 @@ pub struct Transport {
 impl Default for Transport {
     fn default() -> Self {
         // No proxy: nodes are addressed by pod IP. Few idle connections: there may be thousands of nodes.
-        let config = ureq::Agent::config_builder().proxy(None).max_idle_connections_per_host(1);
-        Self { agent: config.build().new_agent() }
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .max_idle_connections_per_host(1);
+        Self {
+            agent: config.build().new_agent(),
+        }
     }
 }
 
@@ -142,9 +149,17 @@ impl Transport {
         let agent = self.agent.clone();
         let (answer, received) = tokio::sync::oneshot::channel();
         let work = move || drop(answer.send(jolokia::call(&agent, &endpoint, &call)));
-        let thread = std::thread::Builder::new().name("node-call".into()).stack_size(CALL_STACK).spawn(work);
-        thread.map_err(|error| NodeError::Unreachable(format!("no thread for the call: {error}")))?;
-        received.await.unwrap_or_else(|_| Err(NodeError::Unreachable("the call's thread ended early".into())))
+        let thread = std::thread::Builder::new()
+            .name("node-call".into())
+            .stack_size(CALL_STACK)
+            .spawn(work);
+        thread
+            .map_err(|error| NodeError::Unreachable(format!("no thread for the call: {error}")))?;
+        received.await.unwrap_or_else(|_| {
+            Err(NodeError::Unreachable(
+                "the call's thread ended early".into(),
+            ))
+        })
     }
 }
 
@@ -155,7 +170,11 @@ async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
 ) -> Result<T, NodeError> {
     let ended = tokio::task::spawn_blocking(read).await;
-    ended.unwrap_or_else(|error| Err(NodeError::Unreachable(format!("the read's thread ended early: {error}"))))
+    ended.unwrap_or_else(|error| {
+        Err(NodeError::Unreachable(format!(
+            "the read's thread ended early: {error}"
+        )))
+    })
 }
 
 /// Why a node gave no answer that could be used.
@@ -168,10 +187,14 @@ pub enum NodeError {
     #[error("the node did not answer within {0} s")]
     Timeout(u64),
     /// Wrong name or password.
-    #[error("the node refuses the Jolokia password (HTTP 401); the Secret and the running agent differ: restart the pod, or restore the Secret")]
+    #[error(
+        "the node refuses the Jolokia password (HTTP 401); the Secret and the running agent differ: restart the pod, or restore the Secret"
+    )]
     Unauthorized,
     /// The agent's policy forbids the call.
-    #[error("the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it")]
+    #[error(
+        "the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it"
+    )]
     Forbidden(String),
     /// An answer that is none.
     #[error("the node's answer makes no sense ({0})")]
@@ -187,6 +210,9 @@ pub enum NodeError {
 impl NodeError {
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Timeout(_) | Self::Malformed(_) | Self::Busy)
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::Malformed(_) | Self::Busy
+        )
     }
 }

@@ -8,7 +8,10 @@ mod cleanup;
 mod flush;
 mod tables;
 
-use casskop_common::{api::{CassandraClusterSpec, Check}, operations::Operation};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::Operation,
+};
 
 use crate::nodes::{Call, Compaction, Reading};
 
@@ -67,6 +70,8 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
 impl Ring<'_> {
     /// Readings of the nodes that answered.
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {
-        self.nodes.iter().filter_map(|(_, reading)| reading.as_ref().ok().copied())
+        self.nodes
+            .iter()
+            .filter_map(|(_, reading)| reading.as_ref().ok().copied())
     }
 }

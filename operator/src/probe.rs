@@ -1,6 +1,11 @@
 //! Answers the kubelet's probes by asking the Jolokia agent of this pod.
 
-use std::{fs, sync::Arc, thread, time::{Duration, Instant}};
+use std::{
+    fs,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use casskop_common::names;
 
@@ -72,7 +77,10 @@ fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
 /// must not make a node unready: without the mark the next start is only more careful.
 fn remember_joined(args: &ProbeArgs, reading: &Result<Reading, NodeError>) {
     let marker = args.data.join(JOINED_MARKER);
-    let host_id = reading.as_ref().map(|reading| reading.local_host_id.as_str()).unwrap_or_default();
+    let host_id = reading
+        .as_ref()
+        .map(|reading| reading.local_host_id.as_str())
+        .unwrap_or_default();
     if !fs::read_to_string(&marker).is_ok_and(|text| text == host_id) {
         let _ = fs::write(&marker, host_id);
     }

@@ -1,6 +1,12 @@
 //! Wiring of the controller: what is watched, and what shares what.
 
-use std::{sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use casskop_common::{api::CassandraCluster, names};
 use futures::{StreamExt, TryStreamExt, channel::mpsc};
@@ -13,8 +19,9 @@ use kube::{
     Api, Client, Config, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
-        Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates,
+        Controller, Predicate, PredicateConfig, WatchStreamExt, controller,
         events::{Recorder, Reporter},
+        predicates,
         reflector::{self, ObjectRef},
         watcher,
     },
@@ -78,7 +85,10 @@ async fn run(args: RunArgs) -> Result<(), Error> {
     config.connect_timeout = Some(REQUEST);
     let client = Client::try_from(config)?;
     let (wake, woken) = mpsc::unbounded();
-    let reporter = Reporter { controller: names::OPERATOR_MANAGER.into(), instance: std::env::var("POD_NAME").ok() };
+    let reporter = Reporter {
+        controller: names::OPERATOR_MANAGER.into(),
+        instance: std::env::var("POD_NAME").ok(),
+    };
     let ctx = Arc::new(Context {
         nodes: Transport::default(),
         journal: Journal::new(client.clone()),
@@ -89,7 +99,11 @@ async fn run(args: RunArgs) -> Result<(), Error> {
         client: client.clone(),
     });
     let ready = Arc::new(AtomicBool::new(false));
-    tracing::info!(namespace = args.namespace, version = env!("CARGO_PKG_VERSION"), "casskop-operator starts");
+    tracing::info!(
+        namespace = args.namespace,
+        version = env!("CARGO_PKG_VERSION"),
+        "casskop-operator starts"
+    );
     let controller = control(&client, &args, ctx.clone(), woken, ready.clone());
     tokio::select! {
         outcome = server::serve(args.listen, ctx, ready) => outcome.map_err(|error| {
@@ -107,7 +121,9 @@ async fn control(
     woken: mpsc::UnboundedReceiver<ObjectRef<CassandraCluster>>,
     ready: Arc<AtomicBool>,
 ) {
-    let ours = watcher::Config::default().labels(&format!("{}={}", names::APP_LABEL.0, names::APP_LABEL.1)).page_size(100);
+    let ours = watcher::Config::default()
+        .labels(&format!("{}={}", names::APP_LABEL.0, names::APP_LABEL.1))
+        .page_size(100);
     let clusters: Api<DeserializeGuard<CassandraCluster>> = scoped(client, &args.namespace);
     let (reader, writer) = reflector::store();
     let listed = reader.clone();
@@ -126,7 +142,10 @@ async fn control(
             }
         })
         .applied_objects()
-        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations),
+            PredicateConfig::default(),
+        );
     Controller::for_stream(stream, reader)
         .with_config(controller::Config::default().concurrency(args.concurrency))
         .watches(scoped::<PartialObjectMeta<StatefulSet>>(client, &args.namespace), ours.clone(), owner)
@@ -148,8 +167,13 @@ async fn control(
 
 /// The cluster an object belongs to, by its label: pods are owned by their StatefulSet. Only metadata travels, and
 /// nothing of it is stored.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the controller wants")]
-fn owner<K: Resource<DynamicType = ()>>(object: PartialObjectMeta<K>) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the controller wants"
+)]
+fn owner<K: Resource<DynamicType = ()>>(
+    object: PartialObjectMeta<K>,
+) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> {
     let cluster = object.labels().get(names::CLUSTER_LABEL)?;
     Some(ObjectRef::new(cluster).within(&object.namespace()?))
 }
@@ -166,7 +190,11 @@ fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {
-    if namespace.is_empty() { Api::all(client.clone()) } else { Api::namespaced(client.clone(), namespace) }
+    if namespace.is_empty() {
+        Api::all(client.clone())
+    } else {
+        Api::namespaced(client.clone(), namespace)
+    }
 }
 
 async fn told_to_end() {

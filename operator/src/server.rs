@@ -1,6 +1,14 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
-use std::{convert::Infallible, net::SocketAddr, sync::{Arc, atomic::{AtomicBool, Ordering}}, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
@@ -16,7 +24,11 @@ const HEADERS: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(address: SocketAddr, ctx: Arc<Context>, ready: Arc<AtomicBool>) -> std::io::Result<()> {
+pub async fn serve(
+    address: SocketAddr,
+    ctx: Arc<Context>,
+    ready: Arc<AtomicBool>,
+) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     loop {
         // Out of sockets for a moment: a probe is repeated.
@@ -45,9 +57,15 @@ fn answer(path: &str, ctx: &Context, ready: bool) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if ready => (StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the clusters have not been listed yet\n".to_owned()),
+        "/readyz" => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the clusters have not been listed yet\n".to_owned(),
+        ),
         "/metrics" => (StatusCode::OK, ctx.metrics.text()),
-        _ => (StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "there are /livez, /readyz and /metrics\n".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;

@@ -57,7 +57,11 @@ pub struct CassandraClusterSpec {
     #[schemars(length(min = 1, max = 500))]
     pub cassandra_image: Option<String>,
     /// Pull policy of the Cassandra image (default `IfNotPresent`: a node must be able to restart without its registry).
-    #[serde(default, rename = "imagepullpolicy", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "imagepullpolicy",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[x_kube(validation = Rule::new("self in ['Always', 'IfNotPresent', 'Never', '']")
         .message("imagepullpolicy is Always, IfNotPresent or Never"))]
     pub image_pull_policy: Option<String>,

@@ -51,7 +51,11 @@ pub struct JmxConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jmx_remote_rmi_port: Option<i32>,
     /// `jmxremote.ssl`.
-    #[serde(default, rename = "jmxRemoteSSL", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "jmxRemoteSSL",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub jmx_remote_ssl: Option<bool>,
     /// `jmxremote.authenticate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

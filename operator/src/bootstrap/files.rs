@@ -1,6 +1,10 @@
 //! Small files of a pod, and reading and writing with errors that name the file.
 
-use std::{fs, io, os::unix::fs::{OpenOptionsExt, PermissionsExt}, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
 
 use super::{Error, RackConfig};
 
@@ -19,7 +23,9 @@ pub(super) fn write(path: &Path, content: &str) -> Result<(), Error> {
 pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
     // A file left by an earlier run of this init container is read-only.
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("replace", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("replace", path)(error));
+        }
         _ => {}
     }
     let mut file = fs::OpenOptions::new()
@@ -33,7 +39,11 @@ pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
 
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.display().to_string();
-    move |source| Error::File { action, path, source }
+    move |source| Error::File {
+        action,
+        path,
+        source,
+    }
 }
 
 /// `GossipingPropertyFileSnitch` reads data center and rack from here.

@@ -21,7 +21,10 @@ pub(super) fn install(args: &BootstrapArgs, _: &RackConfig) -> Result<(), Error>
     let username = secret(&args.jolokia, "username")?;
     let password = secret(&args.jolokia, "password")?;
     files::write(&directory.join("jolokia-policy.xml"), POLICY)?;
-    files::write_secret(&directory.join("jolokia.properties"), &properties(&username, &password))
+    files::write_secret(
+        &directory.join("jolokia.properties"),
+        &properties(&username, &password),
+    )
 }
 
 /// `executor=cached`: the default, a single thread, blocks every read behind a running decommission.
@@ -40,7 +43,10 @@ fn secret(directory: &Path, key: &str) -> Result<String, Error> {
     let text = text.trim_end_matches('\n');
     if text.is_empty() || text.chars().any(char::is_control) {
         let message = "the Jolokia Secret needs `username` and `password`, one line of text each";
-        return Err(Error::Invalid { path: path.display().to_string(), message: message.into() });
+        return Err(Error::Invalid {
+            path: path.display().to_string(),
+            message: message.into(),
+        });
     }
     Ok(text.to_owned())
 }
@@ -53,7 +59,7 @@ fn escape(text: &str) -> String {
             Some('\\') => escaped.push_str("\\\\"),
             // A leading blank would be taken for the space around '='.
             Some(c) if c.is_ascii_graphic() => escaped.push(c),
-            _ => escaped.push_str(&format!("\\u{unit:04x}")),
+            _ => escaped.extend(format!("\\u{unit:04x}").chars()),
         }
     }
     escaped
@@ -64,10 +70,16 @@ pub fn credentials(directory: &Path) -> Result<crate::nodes::Credentials, String
     let path = directory.join("jolokia.properties");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let field = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        line.map(unescape).ok_or_else(|| format!("{} has no {name}", path.display()))
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.map(unescape)
+            .ok_or_else(|| format!("{} has no {name}", path.display()))
     };
-    Ok(crate::nodes::Credentials { username: field("user")?, password: field("password")? })
+    Ok(crate::nodes::Credentials {
+        username: field("user")?,
+        password: field("password")?,
+    })
 }
 
 fn unescape(text: &str) -> String {

@@ -19,8 +19,10 @@ pub const SECTIONS: [(&str, &str); 4] = [
 pub(super) fn write(directory: &Path, rack: &RackConfig) -> Result<(), Error> {
     append(&directory.join("jvm-server.options"), &own_options(rack))?;
     for (section, file) in SECTIONS {
-        let lines = options(section, &rack.config[section])
-            .map_err(|message| Error::Invalid { path: format!("spec.config.{section}"), message })?;
+        let lines = options(section, &rack.config[section]).map_err(|message| Error::Invalid {
+            path: format!("spec.config.{section}"),
+            message,
+        })?;
         append(&directory.join(file), &lines)?;
     }
     Ok(())
@@ -44,8 +46,14 @@ pub fn options(section: &str, config: &Value) -> Result<Vec<String>, String> {
         Value::Null => Ok(Vec::new()),
         Value::Array(lines) => lines.iter().map(|line| raw(section, line)).collect(),
         Value::Object(fields) => {
-            let options = fields.iter().map(|(key, value)| option(section, key, value));
-            Ok(options.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            let options = fields
+                .iter()
+                .map(|(key, value)| option(section, key, value));
+            Ok(options
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+                .collect())
         }
         _ => Err("is a list of JVM options, or an object of named ones".into()),
     }
@@ -68,10 +76,12 @@ fn option(section: &str, key: &str, value: &Value) -> Result<Vec<String>, String
         "max_direct_memory" => format!("-XX:MaxDirectMemorySize={text}"),
         _ => match key.strip_prefix("cassandra_") {
             Some(property) => format!("-Dcassandra.{property}={text}"),
-            None => return Err(format!(
-                "{key} is not known: use initial_heap_size, max_heap_size, heap_size_young_generation, \
+            None => {
+                return Err(format!(
+                    "{key} is not known: use initial_heap_size, max_heap_size, heap_size_young_generation, \
                  per_thread_stack_size, max_direct_memory, cassandra_<property>, or additional-jvm-opts with any option"
-            )),
+                ));
+            }
         },
     };
     Ok(vec![line])
@@ -80,7 +90,9 @@ fn option(section: &str, key: &str, value: &Value) -> Result<Vec<String>, String
 fn raw(section: &str, line: &Value) -> Result<String, String> {
     match line.as_str() {
         Some(option) if option.starts_with('-') && !option.contains('\n') => Ok(option.to_owned()),
-        _ => Err(format!("{section} has {line}, which is not one JVM option beginning with '-'")),
+        _ => Err(format!(
+            "{section} has {line}, which is not one JVM option beginning with '-'"
+        )),
     }
 }
 
@@ -88,8 +100,18 @@ fn append(path: &Path, lines: &[String]) -> Result<(), Error> {
     if lines.is_empty() {
         return Ok(());
     }
-    let before = if path.exists() { files::read(path)? } else { String::new() };
-    files::write(path, &format!("{before}\n# set by casskop-operator\n{}\n", lines.join("\n")))
+    let before = if path.exists() {
+        files::read(path)?
+    } else {
+        String::new()
+    };
+    files::write(
+        path,
+        &format!(
+            "{before}\n# set by casskop-operator\n{}\n",
+            lines.join("\n")
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -107,14 +129,27 @@ mod tests {
         let lines = options("jvm-options", &config).unwrap();
         assert_eq!(
             lines,
-            ["-Dx=y", "-XX:+UseSerialGC", "-Dcassandra.ring_delay_ms=5000", "-Xms256M", "-Xmx512M"]
+            [
+                "-Dx=y",
+                "-XX:+UseSerialGC",
+                "-Dcassandra.ring_delay_ms=5000",
+                "-Xms256M",
+                "-Xmx512M"
+            ]
         );
-        assert_eq!(options("jvm-options", &json!(["-Xmx1G"])).unwrap(), ["-Xmx1G"]);
+        assert_eq!(
+            options("jvm-options", &json!(["-Xmx1G"])).unwrap(),
+            ["-Xmx1G"]
+        );
     }
 
     #[test]
     fn what_is_no_option_is_said() {
-        assert!(options("jvm-options", &json!({ "heap": "1G" })).unwrap_err().contains("max_heap_size"));
+        assert!(
+            options("jvm-options", &json!({ "heap": "1G" }))
+                .unwrap_err()
+                .contains("max_heap_size")
+        );
         assert!(options("jvm-options", &json!(["Xmx1G"])).is_err());
         assert!(options("jvm-options", &json!({ "max_heap_size": {} })).is_err());
         assert!(options("jvm-options", &json!("-Xmx1G")).is_err());

@@ -32,7 +32,9 @@ pub struct RackConfig {
 impl RackConfig {
     /// Reads it from the mounted ConfigMap.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        serde_json::from_str(&files::read(path)?)
-            .map_err(|error| Error::Invalid { path: path.display().to_string(), message: error.to_string() })
+        serde_json::from_str(&files::read(path)?).map_err(|error| Error::Invalid {
+            path: path.display().to_string(),
+            message: error.to_string(),
+        })
     }
 }

@@ -4,7 +4,12 @@
 //! So a node is its own seed only when it has been a member before, or while the ring is formed for the first
 //! time and it is the first node of its rack.
 
-use std::{net::ToSocketAddrs, path::Path, thread, time::{Duration, Instant}};
+use std::{
+    net::ToSocketAddrs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use casskop_common::names;
 
@@ -37,7 +42,12 @@ pub(super) fn has_joined(data: &Path) -> bool {
 /// Decides the seeds of `pod`.
 pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
     let own = names::pod_host(&rack.cluster_name, &rack.namespace, pod);
-    let others: Vec<String> = rack.seeds.iter().filter(|seed| **seed != own).cloned().collect();
+    let others: Vec<String> = rack
+        .seeds
+        .iter()
+        .filter(|seed| **seed != own)
+        .cloned()
+        .collect();
     let forming = !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
     let own_seed = joined || forming || others.is_empty();
     // While the ring is formed, a seed that another cannot resolve would be left out of its list for good, and
@@ -49,22 +59,41 @@ pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
     };
     let list = if own_seed { rack.seeds.clone() } else { others };
     let list = if list.is_empty() { vec![own] } else { list };
-    Seeds { list, wait_for, all }
+    Seeds {
+        list,
+        wait_for,
+        all,
+    }
 }
 
 /// Waits until the seeds have addresses. Without end: a node that started without them could form a second ring,
 /// and whoever looks at the pod sees this init container say what it waits for.
-#[expect(clippy::print_stderr, reason = "the log of the init container is where people look")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the log of the init container is where people look"
+)]
 pub(super) fn wait(seeds: &Seeds) {
     let mut said: Option<Instant> = None;
     loop {
-        let missing: Vec<&String> = seeds.wait_for.iter().filter(|name| !resolves(name)).collect();
-        let enough = if seeds.all { missing.is_empty() } else { missing.len() < seeds.wait_for.len() };
+        let missing: Vec<&String> = seeds
+            .wait_for
+            .iter()
+            .filter(|name| !resolves(name))
+            .collect();
+        let enough = if seeds.all {
+            missing.is_empty()
+        } else {
+            missing.len() < seeds.wait_for.len()
+        };
         if enough || seeds.wait_for.is_empty() {
             return;
         }
         if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
-            let which = if seeds.all { "these seeds have" } else { "one of these seeds has" };
+            let which = if seeds.all {
+                "these seeds have"
+            } else {
+                "one of these seeds has"
+            };
             let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
             eprintln!("waiting until {which} an address: {}", names.join(", "));
             said = Some(Instant::now());
@@ -74,8 +103,13 @@ pub(super) fn wait(seeds: &Seeds) {
 }
 
 fn resolves(name: &str) -> bool {
-    let host = name.rsplit_once(':').filter(|(host, _)| !host.contains(':')).map_or(name, |(host, _)| host);
-    (host, names::CQL_PORT).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some())
+    let host = name
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.contains(':'))
+        .map_or(name, |(host, _)| host);
+    (host, names::CQL_PORT)
+        .to_socket_addrs()
+        .is_ok_and(|mut addresses| addresses.next().is_some())
 }
 
 #[cfg(test)]
@@ -99,7 +133,10 @@ mod tests {
     #[test]
     fn while_forming_the_first_nodes_wait_for_each_other() {
         let seeds = choose(&rack(false, &[FIRST, OTHER]), FIRST, false);
-        assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns", "demo-dc1-rack2-0.demo.ns"]);
+        assert_eq!(
+            seeds.list,
+            ["demo-dc1-rack1-0.demo.ns", "demo-dc1-rack2-0.demo.ns"]
+        );
         assert_eq!(seeds.wait_for, ["demo-dc1-rack2-0.demo.ns"]);
         assert!(seeds.all);
     }

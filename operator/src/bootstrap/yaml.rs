@@ -7,13 +7,26 @@ use serde_json::{Value, json};
 use super::{Error, RackConfig, files};
 
 /// Keys that follow from the pod and the ring; a user who could set them would break both.
-pub const OPERATOR_KEYS: [&str; 5] =
-    ["seed_provider", "listen_address", "broadcast_address", "broadcast_rpc_address", "listen_interface"];
+pub const OPERATOR_KEYS: [&str; 5] = [
+    "seed_provider",
+    "listen_address",
+    "broadcast_address",
+    "broadcast_rpc_address",
+    "listen_interface",
+];
 
 /// Lays our settings over `<directory>/cassandra.yaml`.
-pub(super) fn write(directory: &Path, rack: &RackConfig, seeds: &[String], pod_ip: &str) -> Result<(), Error> {
+pub(super) fn write(
+    directory: &Path,
+    rack: &RackConfig,
+    seeds: &[String],
+    pod_ip: &str,
+) -> Result<(), Error> {
     let path = directory.join("cassandra.yaml");
-    let invalid = |message: String| Error::Invalid { path: path.display().to_string(), message };
+    let invalid = |message: String| Error::Invalid {
+        path: path.display().to_string(),
+        message,
+    };
     let mut yaml: Value =
         serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
     overlay(&mut yaml, rack, seeds, pod_ip);
@@ -73,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_users_settings_win_over_ours_and_ours_over_the_images() {
-        let mut yaml = json!({ "cluster_name": "Test Cluster", "num_tokens": 16, "kept": [1, 2], "gone": 1 });
+        let mut yaml =
+            json!({ "cluster_name": "Test Cluster", "num_tokens": 16, "kept": [1, 2], "gone": 1 });
         let rack = RackConfig {
             cluster_name: "demo".into(),
             config: json!({ "cassandra-yaml": {
@@ -89,7 +103,13 @@ mod tests {
     #[test]
     fn merge_is_a_json_merge_patch() {
         let mut base = json!({ "a": { "b": 1, "c": 2 }, "d": [1] });
-        merge(&mut base, &json!({ "a": { "b": null, "e": false }, "d": [], "f": { "g": null } }));
-        assert_eq!(base, json!({ "a": { "c": 2, "e": false }, "d": [], "f": {} }));
+        merge(
+            &mut base,
+            &json!({ "a": { "b": null, "e": false }, "d": [], "f": { "g": null } }),
+        );
+        assert_eq!(
+            base,
+            json!({ "a": { "c": 2, "e": false }, "d": [], "f": {} })
+        );
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use casskop_common::names;
 use k8s_openapi::{
-    ByteString,
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Resource, ResourceExt,
@@ -52,9 +51,13 @@ pub async fn apply(ctx: &Context, desired: &Desired, plan: &Plan) -> Result<(), 
     }
     for object in &plan.objects {
         match object {
-            Object::ServiceAccount(object) => apply_one(ctx, "ServiceAccount", object.as_ref()).await?,
+            Object::ServiceAccount(object) => {
+                apply_one(ctx, "ServiceAccount", object.as_ref()).await?;
+            }
             Object::Service(object) => apply_one(ctx, "Service", object.as_ref()).await?,
-            Object::Budget(object) => apply_one(ctx, "PodDisruptionBudget", object.as_ref()).await?,
+            Object::Budget(object) => {
+                apply_one(ctx, "PodDisruptionBudget", object.as_ref()).await?;
+            }
             Object::ConfigMap(object) => apply_one(ctx, "ConfigMap", object.as_ref()).await?,
             Object::StatefulSet(object) => apply_one(ctx, "StatefulSet", object.as_ref()).await?,
         }
@@ -66,7 +69,10 @@ pub async fn apply(ctx: &Context, desired: &Desired, plan: &Plan) -> Result<(), 
 async fn apply_one<K>(ctx: &Context, kind: &'static str, object: &K) -> Result<(), Error>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
+        + Clone
+        + Serialize
+        + DeserializeOwned
+        + std::fmt::Debug,
 {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
@@ -85,11 +91,17 @@ where
 async fn make_secret(ctx: &Context, desired: &Desired) -> Result<(), Error> {
     let name = desired.jolokia_secret.clone();
     let mut bytes = [0; PASSWORD_BYTES];
-    let refused = |source| Error { kind: "Secret", name: name.clone(), source };
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| refused(kube::Error::Service("the system gives no random bytes".into())))?;
-    let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let refused = |source| Error {
+        kind: "Secret",
+        name: name.clone(),
+        source,
+    };
+    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+        refused(kube::Error::Service(
+            "the system gives no random bytes".into(),
+        ))
+    })?;
+    let password = URL_SAFE_NO_PAD.encode(bytes);
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(name.clone()),
@@ -99,14 +111,26 @@ async fn make_secret(ctx: &Context, desired: &Desired) -> Result<(), Error> {
             ..ObjectMeta::default()
         },
         data: Some(
-            [("username", USERNAME.as_bytes().to_vec()), ("password", password.into_bytes())]
-                .map(|(key, value)| (key.to_owned(), ByteString(value)))
-                .into(),
+            [
+                ("username", USERNAME.as_bytes().to_vec()),
+                ("password", password.into_bytes()),
+            ]
+            .map(|(key, value)| (key.to_owned(), ByteString(value)))
+            .into(),
         ),
         ..Secret::default()
     };
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &desired.namespace);
-    match api.create(&PostParams { field_manager: Some(names::OPERATOR_MANAGER.into()), ..PostParams::default() }, &secret).await {
+    match api
+        .create(
+            &PostParams {
+                field_manager: Some(names::OPERATOR_MANAGER.into()),
+                ..PostParams::default()
+            },
+            &secret,
+        )
+        .await
+    {
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         Err(source) => Err(refused(source)),
         Ok(_) => Ok(()),
@@ -115,11 +139,15 @@ async fn make_secret(ctx: &Context, desired: &Desired) -> Result<(), Error> {
 
 /// Begins with the nodes of a plan. Their operation is in the status already.
 pub fn start(ctx: &Arc<Context>, observed: &Observed, plan: &Plan) {
-    let Some(credentials) = &observed.credentials else { return };
+    let Some(credentials) = &observed.credentials else {
+        return;
+    };
     let cluster = &observed.snapshot.cluster;
     let spec = Arc::new(cluster.spec.clone());
     for start in &plan.starts {
-        let Some(run) = run(cluster, start, plan, &spec, credentials) else { continue };
+        let Some(run) = run(cluster, start, plan, &spec, credentials) else {
+            continue;
+        };
         ctx.runs.start(ctx, run);
     }
 }
@@ -133,7 +161,9 @@ fn run(
 ) -> Option<Run> {
     let changed = plan.operations.iter().map(|change| &change.after);
     let known = cluster.status.iter().flat_map(|status| &status.operations);
-    let operation = changed.chain(known).find(|operation| operation.kind == start.kind && operation.id == start.id)?;
+    let operation = changed
+        .chain(known)
+        .find(|operation| operation.kind == start.kind && operation.id == start.id)?;
     let node = operation.nodes.iter().find(|node| node.pod == start.pod)?;
     let done = node.progress.as_ref().map_or(0, |progress| progress.done);
     Some(Run {

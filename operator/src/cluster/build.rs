@@ -51,12 +51,18 @@ fn metadata(desired: &Desired, name: String, labels: BTreeMap<String, String>) -
 
 /// Metadata of an object that a cluster has one of, under its own name.
 fn cluster_metadata(desired: &Desired) -> ObjectMeta {
-    metadata(desired, desired.name.clone(), names::cluster_labels(&desired.name))
+    metadata(
+        desired,
+        desired.name.clone(),
+        names::cluster_labels(&desired.name),
+    )
 }
 
 /// Whether the live object has everything that the wanted one says. What the API server added is passed over.
 pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
-    let (Ok(wanted), Some(Ok(live))) = (serde_json::to_value(wanted), live.map(serde_json::to_value)) else {
+    let (Ok(wanted), Some(Ok(live))) =
+        (serde_json::to_value(wanted), live.map(serde_json::to_value))
+    else {
         return false;
     };
     contains(&live, &wanted)
@@ -64,11 +70,15 @@ pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
 
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value)))
-        }
+        (Value::Object(live), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value))),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
+            live.len() == wanted.len()
+                && live
+                    .iter()
+                    .zip(wanted)
+                    .all(|(live, wanted)| contains(live, wanted))
         }
         _ => live == wanted,
     }
@@ -78,5 +88,9 @@ fn contains(live: &Value, wanted: &Value) -> bool {
 pub fn digest<T: Serialize>(value: &T) -> String {
     let bytes = serde_json::to_vec(value).unwrap_or_default();
     let hash = ring::digest::digest(&ring::digest::SHA256, &bytes);
-    hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let (head, _) = hash.as_ref().split_at(size_of::<u64>());
+    let number = head
+        .iter()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
 }

@@ -51,10 +51,21 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
     };
     let status = status::decide(desired, snapshot, &rollout, &operations);
     let requeue = requeue(snapshot, &rollout, &operations);
-    Plan { make_secret, objects, operations: operations.changes, starts: operations.starts, status, requeue }
+    Plan {
+        make_secret,
+        objects,
+        operations: operations.changes,
+        starts: operations.starts,
+        status,
+        requeue,
+    }
 }
 
-fn objects(desired: &Desired, snapshot: &Snapshot, rollout: &rollout::Rollout) -> (bool, Vec<Object>) {
+fn objects(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    rollout: &rollout::Rollout,
+) -> (bool, Vec<Object>) {
     let live = &snapshot.live;
     let mut objects = Vec::new();
     let account = build::service_account::build(desired);
@@ -81,20 +92,32 @@ fn objects(desired: &Desired, snapshot: &Snapshot, rollout: &rollout::Rollout) -
     }
     for rack in &rollout.unchanged {
         let config = build::config_map::build(desired, rack, &rollout.seeds, rollout.formed);
-        if !build::is_applied(&config, live.config_maps.get(config.metadata.name.as_deref().unwrap_or_default())) {
+        if !build::is_applied(
+            &config,
+            live.config_maps
+                .get(config.metadata.name.as_deref().unwrap_or_default()),
+        ) {
             objects.push(Object::ConfigMap(Box::new(config)));
         }
     }
-    let make_secret = desired.makes_secret() && snapshot.secret == super::snapshot::SecretState::Missing;
+    let make_secret =
+        desired.makes_secret() && snapshot.secret == super::snapshot::SecretState::Missing;
     (make_secret, objects)
 }
 
-fn requeue(snapshot: &Snapshot, rollout: &rollout::Rollout, operations: &operations::Decision) -> Duration {
+fn requeue(
+    snapshot: &Snapshot,
+    rollout: &rollout::Rollout,
+    operations: &operations::Decision,
+) -> Duration {
     let waits = |operation: &OperationStatus| !operation.phase.is_final();
     if rollout.is_in_progress() && rollout.blocked.is_none() {
         SOON
     } else if operations.current.iter().any(waits)
-        || snapshot.expected_pods().iter().any(|(pod, _)| snapshot.trouble(pod).is_some())
+        || snapshot
+            .expected_pods()
+            .iter()
+            .any(|(pod, _)| snapshot.trouble(pod).is_some())
         || !snapshot.is_settled()
         || rollout.is_in_progress()
     {

@@ -8,8 +8,7 @@ use casskop_common::{
     names::{self, RackId},
 };
 use k8s_openapi::{
-    api::core::v1::ResourceRequirements,
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -93,7 +92,10 @@ pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desir
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
         owner: owner(cluster),
-        image: spec.cassandra_image.clone().unwrap_or_else(|| DEFAULT_IMAGE.into()),
+        image: spec
+            .cassandra_image
+            .clone()
+            .unwrap_or_else(|| DEFAULT_IMAGE.into()),
         bootstrap_image: bootstrap_image(spec, operator_image, &mut warnings),
         jolokia_secret: spec
             .image_jolokia_secret
@@ -101,7 +103,10 @@ pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desir
             .map(|secret| secret.name.clone())
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| names::jolokia_secret(&name)),
-        service_account: spec.service_account_name.clone().unwrap_or_else(|| name.clone()),
+        service_account: spec
+            .service_account_name
+            .clone()
+            .unwrap_or_else(|| name.clone()),
         spec: spec.clone(),
         racks,
         warnings,
@@ -124,7 +129,10 @@ impl Desired {
 
     /// Whether the Secret with the Jolokia password is ours to make.
     pub fn makes_secret(&self) -> bool {
-        self.spec.image_jolokia_secret.as_ref().is_none_or(|secret| secret.name.is_empty())
+        self.spec
+            .image_jolokia_secret
+            .as_ref()
+            .is_none_or(|secret| secret.name.is_empty())
     }
 }
 
@@ -133,25 +141,49 @@ fn owner(cluster: &CassandraCluster) -> OwnerReference {
 }
 
 fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refused> {
-    let default = vec![Dc { name: "dc1".into(), ..Dc::default() }];
-    let dcs = spec.topology.as_ref().map(|topology| &topology.dc).filter(|dcs| !dcs.is_empty());
-    let default_rack = vec![Rack { name: "rack1".into(), ..Rack::default() }];
+    let default = vec![Dc {
+        name: "dc1".into(),
+        ..Dc::default()
+    }];
+    let dcs = spec
+        .topology
+        .as_ref()
+        .map(|topology| &topology.dc)
+        .filter(|dcs| !dcs.is_empty());
+    let default_rack = vec![Rack {
+        name: "rack1".into(),
+        ..Rack::default()
+    }];
     let mut racks = Vec::new();
     for dc in dcs.unwrap_or(&default) {
-        for rack in if dc.rack.is_empty() { &default_rack } else { &dc.rack } {
+        for rack in if dc.rack.is_empty() {
+            &default_rack
+        } else {
+            &dc.rack
+        } {
             racks.push(desired_rack(spec, dc, rack)?);
         }
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
     if names.len() < racks.len() {
-        return Err(refused("DuplicateName", "two data centers, or two racks of one, have the same name: rename one".into()));
+        return Err(refused(
+            "DuplicateName",
+            "two data centers, or two racks of one, have the same name: rename one".into(),
+        ));
     }
     Ok(racks)
 }
 
 fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<DesiredRack, Refused> {
-    let resources = dc.resources.clone().or_else(|| spec.resources.clone()).map(limits_from_requests);
-    let mut config = spec.config.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let resources = dc
+        .resources
+        .clone()
+        .or_else(|| spec.resources.clone())
+        .map(limits_from_requests);
+    let mut config = spec
+        .config
+        .clone()
+        .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
     for level in [&dc.config, &rack.config].into_iter().flatten() {
         bootstrap::merge(&mut config, level);
     }
@@ -163,7 +195,11 @@ fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<Des
         replicas: dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1),
         labels,
         config,
-        capacity: dc.data_capacity.clone().or_else(|| spec.data_capacity.clone()).filter(|size| !size.is_empty()),
+        capacity: dc
+            .data_capacity
+            .clone()
+            .or_else(|| spec.data_capacity.clone())
+            .filter(|size| !size.is_empty()),
         storage_class: dc
             .data_storage_class
             .clone()
@@ -187,35 +223,60 @@ fn limits_from_requests(mut resources: ResourceRequirements) -> ResourceRequirem
 /// A quarter of the memory limit.
 fn heap(resources: Option<&ResourceRequirements>) -> i64 {
     let limit = resources.and_then(|resources| resources.limits.as_ref()?.get("memory").cloned());
-    let bytes = limit.and_then(|limit| quantity_bytes(&limit.0)).unwrap_or_default();
+    let bytes = limit
+        .and_then(|limit| quantity_bytes(&limit.0))
+        .unwrap_or_default();
     if bytes > 0 { bytes / 4 } else { DEFAULT_HEAP }
 }
 
 /// Bytes of a Kubernetes quantity such as `1536Mi`.
 fn quantity_bytes(text: &str) -> Option<i64> {
     let suffixes: [(&str, i64); 9] = [
-        ("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40),
-        ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000), ("T", 1_000_000_000_000), ("", 1),
+        ("Ki", 1 << 10),
+        ("Mi", 1 << 20),
+        ("Gi", 1 << 30),
+        ("Ti", 1 << 40),
+        ("k", 1_000),
+        ("M", 1_000_000),
+        ("G", 1_000_000_000),
+        ("T", 1_000_000_000_000),
+        ("", 1),
     ];
     suffixes.iter().find_map(|(suffix, factor)| {
         let number: f64 = text.strip_suffix(suffix)?.parse().ok()?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sizes of memory, rounded to a byte")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "sizes of memory, rounded to a byte"
+        )]
         Some((number * *factor as f64) as i64)
     })
 }
 
 fn check_config(rack: &RackId, config: &Value) -> Result<(), Refused> {
-    let refuse = |message: String| Err(refused("InvalidConfig", format!("config of {rack}: {message}")));
+    let refuse = |message: String| {
+        Err(refused(
+            "InvalidConfig",
+            format!("config of {rack}: {message}"),
+        ))
+    };
     match &config["cassandra-yaml"] {
         Value::Null => {}
         Value::Object(yaml) => {
-            if let Some(key) = bootstrap::OPERATOR_KEYS.iter().find(|key| yaml.contains_key(**key)) {
+            if let Some(key) = bootstrap::OPERATOR_KEYS
+                .iter()
+                .find(|key| yaml.contains_key(**key))
+            {
                 return refuse(format!(
                     "cassandra-yaml.{key} is set by the operator: remove it (seeds outside this Kubernetes cluster go into spec.seeds)"
                 ));
             }
         }
-        _ => return refuse("cassandra-yaml is not an object: write options of cassandra.yaml below it".into()),
+        _ => {
+            return refuse(
+                "cassandra-yaml is not an object: write options of cassandra.yaml below it".into(),
+            );
+        }
     }
     for (section, _) in bootstrap::SECTIONS {
         if let Err(message) = bootstrap::jvm_options(section, &config[section]) {
@@ -226,11 +287,19 @@ fn check_config(rack: &RackId, config: &Value) -> Result<(), Refused> {
 }
 
 fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refused> {
-    if spec.node_api.as_ref().is_some_and(|api| api.kind == NodeApiKind::ManagementApi) {
+    if spec
+        .node_api
+        .as_ref()
+        .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
+    {
         let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
         return Err(refused("NotSupported", message.into()));
     }
-    if spec.jolokia.as_ref().is_some_and(|jolokia| jolokia.tls.is_some()) {
+    if spec
+        .jolokia
+        .as_ref()
+        .is_some_and(|jolokia| jolokia.tls.is_some())
+    {
         let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
         return Err(refused("NotSupported", message.into()));
     }
@@ -238,35 +307,85 @@ fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refused> {
     let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
     let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
     if old(tag) || spec.server_version.as_deref().is_some_and(old) {
-        let message = format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
+        let message =
+            format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
         return Err(refused("NotSupported", message));
     }
     Ok(())
 }
 
 fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
-    let backup = spec.back_rest_sidecar.as_ref().is_some_and(|sidecar| sidecar.enabled != Some(false));
+    let backup = spec
+        .back_rest_sidecar
+        .as_ref()
+        .is_some_and(|sidecar| sidecar.enabled != Some(false));
     let notes = [
-        (spec.config_builder_image.is_some(), "configBuilderImage is not used: the operator merges the configuration itself; remove the field"),
-        (backup, "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it"),
-        (spec.unlock_next_operation == Some(true), "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field"),
-        (spec.no_check_sts_are_equal == Some(true), "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field"),
-        (spec.delete_pvc == Some(true), "deletePVC is not carried out by this version: the volumes stay when the cluster is deleted"),
-        (spec.auto_pilot == Some(true), "autoPilot is not carried out by this version: request the cleanup after growing yourself"),
-        (spec.auto_update_seed_list == Some(true), "autoUpdateSeedList is not carried out by this version: new pods get the new seeds, running ones keep theirs"),
-        (spec.restart_count_before_pod_deletion.is_some_and(|count| count > 0), "restartCountBeforePodDeletion is not carried out by this version"),
-        (topology_racks(spec).any(|rack| rack.rolling_restart == Some(true)), "rollingRestart is not carried out by this version: the racks keep running"),
-        (spec.data_capacity.is_none() && spec.topology.iter().flat_map(|t| &t.dc).all(|dc| dc.data_capacity.is_none()),
-            "dataCapacity is not set: nodes have no volume, and their data is lost with the pod"),
+        (
+            spec.config_builder_image.is_some(),
+            "configBuilderImage is not used: the operator merges the configuration itself; remove the field",
+        ),
+        (
+            backup,
+            "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it",
+        ),
+        (
+            spec.unlock_next_operation == Some(true),
+            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
+        ),
+        (
+            spec.no_check_sts_are_equal == Some(true),
+            "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
+        ),
+        (
+            spec.delete_pvc == Some(true),
+            "deletePVC is not carried out by this version: the volumes stay when the cluster is deleted",
+        ),
+        (
+            spec.auto_pilot == Some(true),
+            "autoPilot is not carried out by this version: request the cleanup after growing yourself",
+        ),
+        (
+            spec.auto_update_seed_list == Some(true),
+            "autoUpdateSeedList is not carried out by this version: new pods get the new seeds, running ones keep theirs",
+        ),
+        (
+            spec.restart_count_before_pod_deletion
+                .is_some_and(|count| count > 0),
+            "restartCountBeforePodDeletion is not carried out by this version",
+        ),
+        (
+            topology_racks(spec).any(|rack| rack.rolling_restart == Some(true)),
+            "rollingRestart is not carried out by this version: the racks keep running",
+        ),
+        (
+            spec.data_capacity.is_none()
+                && spec
+                    .topology
+                    .iter()
+                    .flat_map(|t| &t.dc)
+                    .all(|dc| dc.data_capacity.is_none()),
+            "dataCapacity is not set: nodes have no volume, and their data is lost with the pod",
+        ),
     ];
-    notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned()).collect()
+    notes
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, note)| note.to_owned())
+        .collect()
 }
 
 fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
-    spec.topology.iter().flat_map(|topology| &topology.dc).flat_map(|dc| &dc.rack)
+    spec.topology
+        .iter()
+        .flat_map(|topology| &topology.dc)
+        .flat_map(|dc| &dc.rack)
 }
 
-fn bootstrap_image(spec: &CassandraClusterSpec, operator_image: &str, warnings: &mut Vec<String>) -> String {
+fn bootstrap_image(
+    spec: &CassandraClusterSpec,
+    operator_image: &str,
+    warnings: &mut Vec<String>,
+) -> String {
     match &spec.bootstrap_image {
         Some(image) if image.contains("casskop-bootstrap") => {
             warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));

@@ -1,14 +1,20 @@
 //! The only writer of status. A change is a function on the newest status; it is written as a minimal patch that
 //! holds only for the very version it was computed from, and computed anew when somebody else was faster.
 
-use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError}};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus},
     names,
 };
 use json_patch::{PatchOperation, TestOperation, jsonptr::PointerBuf};
-use kube::{Api, Client, Resource, ResourceExt, api::{Patch, PatchParams}};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
@@ -67,20 +73,32 @@ impl ClusterRef {
 impl Journal {
     /// An empty journal.
     pub fn new(client: Client) -> Self {
-        Self { client, pages: Mutex::default() }
+        Self {
+            client,
+            pages: Mutex::default(),
+        }
     }
 
     /// Reads a cluster freshly; nothing if it is gone.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<CassandraCluster>, kube::Error> {
+    pub async fn read(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<CassandraCluster>, kube::Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), namespace);
-        let Some(cluster) = api.get_opt(name).await? else { return Ok(None) };
+        let Some(cluster) = api.get_opt(name).await? else {
+            return Ok(None);
+        };
         let page = self.page(&ClusterRef::of(&cluster));
         // A task may have written while this was read: the newer of the two stays.
         let mut known = page.lock().await;
-        if known.as_ref().is_none_or(|known| version(known) <= version(&cluster)) {
+        if known
+            .as_ref()
+            .is_none_or(|known| version(known) <= version(&cluster))
+        {
             *known = Some(cluster.clone());
         }
         Ok(known.clone())
@@ -88,7 +106,10 @@ impl Journal {
 
     /// Forgets a cluster that is gone.
     pub fn forget(&self, uid: &str) {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.pages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
     }
 
     /// Applies a change to the newest status and writes it, if it changes anything. Returns what the change did.
@@ -109,8 +130,13 @@ impl Journal {
                 None => self.fresh(cluster).await?,
             };
             // Nobody else wrote: the API server refuses what is written, not when.
-            if let Some((_, source)) = refused.take_if(|(version, _)| *version == current.resource_version()) {
-                return Err(Error::Api { name: cluster.name.clone(), source });
+            if let Some((_, source)) =
+                refused.take_if(|(version, _)| *version == current.resource_version())
+            {
+                return Err(Error::Api {
+                    name: cluster.name.clone(),
+                    source,
+                });
             }
             let before = current.status.clone().unwrap_or_default();
             let mut after = before.clone();
@@ -124,9 +150,18 @@ impl Journal {
                     *known = Some(written);
                     return Ok(result);
                 }
-                Err(error) if is_conflict(&error) => refused = Some((current.resource_version(), error)),
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Err(Error::Gone(cluster.name.clone())),
-                Err(source) => return Err(Error::Api { name: cluster.name.clone(), source }),
+                Err(error) if is_conflict(&error) => {
+                    refused = Some((current.resource_version(), error));
+                }
+                Err(kube::Error::Api(status)) if status.is_not_found() => {
+                    return Err(Error::Gone(cluster.name.clone()));
+                }
+                Err(source) => {
+                    return Err(Error::Api {
+                        name: cluster.name.clone(),
+                        source,
+                    });
+                }
             }
         }
         Err(Error::Contended(cluster.name.clone()))
@@ -135,7 +170,10 @@ impl Journal {
     async fn fresh(&self, cluster: &ClusterRef) -> Result<CassandraCluster, Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
         let found = api.get_opt(&cluster.name).await;
-        let found = found.map_err(|source| Error::Api { name: cluster.name.clone(), source })?;
+        let found = found.map_err(|source| Error::Api {
+            name: cluster.name.clone(),
+            source,
+        })?;
         found
             .filter(|found| found.uid().as_deref() == Some(&cluster.uid))
             .ok_or_else(|| Error::Gone(cluster.name.clone()))
@@ -148,9 +186,13 @@ impl Journal {
         after: &CassandraClusterStatus,
     ) -> Result<CassandraCluster, kube::Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
-        let patch = patch(current, after).map_err(kube::Error::SerdeError)?;
-        let params = PatchParams { field_manager: Some(names::OPERATOR_MANAGER.into()), ..PatchParams::default() };
-        api.patch_status(&cluster.name, &params, &Patch::Json::<()>(patch)).await
+        let patch = patch(current, after);
+        let params = PatchParams {
+            field_manager: Some(names::OPERATOR_MANAGER.into()),
+            ..PatchParams::default()
+        };
+        api.patch_status(&cluster.name, &params, &Patch::Json::<()>(patch))
+            .await
     }
 
     fn page(&self, cluster: &ClusterRef) -> Arc<Page> {
@@ -160,16 +202,28 @@ impl Journal {
 }
 
 /// The differences, behind a test that the version is still the one they were computed from.
-fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> Result<json_patch::Patch, serde_json::Error> {
+fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
     let before = json!({ "status": current.status });
     let after = json!({ "status": after });
     let mut patch = json_patch::diff(&before, &after);
     let version = |value: &str, path: [&str; 2]| {
-        PatchOperation::Test(TestOperation { path: PointerBuf::from_tokens(path), value: Value::from(value) })
+        PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(path),
+            value: Value::from(value),
+        })
     };
-    patch.0.insert(0, version(&current.resource_version().unwrap_or_default(), ["metadata", "resourceVersion"]));
-    patch.0.insert(1, version(&current.uid().unwrap_or_default(), ["metadata", "uid"]));
-    Ok(patch)
+    patch.0.insert(
+        0,
+        version(
+            &current.resource_version().unwrap_or_default(),
+            ["metadata", "resourceVersion"],
+        ),
+    );
+    patch.0.insert(
+        1,
+        version(&current.uid().unwrap_or_default(), ["metadata", "uid"]),
+    );
+    patch
 }
 
 /// A failed test of a JSON patch is answered 422, a lost race within the API server 409.
@@ -178,5 +232,10 @@ fn is_conflict(error: &kube::Error) -> bool {
 }
 
 fn version(cluster: &CassandraCluster) -> u64 {
-    cluster.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+    cluster
+        .meta()
+        .resource_version
+        .as_deref()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or(0)
 }

@@ -31,7 +31,11 @@ pub struct Observed {
 ///
 /// # Errors
 /// When the API server does not answer. A node that does not answer is part of the picture.
-pub async fn observe(ctx: &Context, cluster: CassandraCluster, secret_name: &str) -> Result<Observed, kube::Error> {
+pub async fn observe(
+    ctx: &Context,
+    cluster: CassandraCluster,
+    secret_name: &str,
+) -> Result<Observed, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
     let (stateful_sets, services, config_maps, budgets, service_accounts, pods, secret) = tokio::try_join!(
@@ -44,25 +48,41 @@ pub async fn observe(ctx: &Context, cluster: CassandraCluster, secret_name: &str
         read_secret(ctx, &namespace, secret_name),
     )?;
     let (secret, credentials) = secret;
-    let pods: BTreeMap<String, NodePod> = pods.iter().map(|(name, pod)| (name.clone(), NodePod::of(pod))).collect();
+    let pods: BTreeMap<String, NodePod> = pods
+        .iter()
+        .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
+        .collect();
     let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
     let snapshot = Snapshot {
         now: Timestamp::now(),
         at_work: ctx.runs.at_work(&cluster),
-        live: Live { stateful_sets, services, config_maps, budgets, service_accounts },
+        live: Live {
+            stateful_sets,
+            services,
+            config_maps,
+            budgets,
+            service_accounts,
+        },
         cluster,
         intents,
         secret,
         pods,
         nodes,
     };
-    Ok(Observed { snapshot, credentials })
+    Ok(Observed {
+        snapshot,
+        credentials,
+    })
 }
 
 /// Name of the Secret that holds the password: that of the spec, also while the rest of the spec is refused.
 pub fn secret_name(cluster: &CassandraCluster, desired: Option<&Desired>) -> String {
-    let named = cluster.spec.image_jolokia_secret.as_ref().map(|secret| secret.name.clone());
+    let named = cluster
+        .spec
+        .image_jolokia_secret
+        .as_ref()
+        .map(|secret| secret.name.clone());
     match desired {
         Some(desired) => desired.jolokia_secret.clone(),
         None => named.unwrap_or_else(|| names::jolokia_secret(&cluster.name_any())),
@@ -70,13 +90,24 @@ pub fn secret_name(cluster: &CassandraCluster, desired: Option<&Desired>) -> Str
 }
 
 /// All objects of a kind that belong to the cluster, by name.
-async fn list<K>(ctx: &Context, namespace: &str, selector: &str) -> Result<BTreeMap<String, K>, kube::Error>
+async fn list<K>(
+    ctx: &Context,
+    namespace: &str,
+    selector: &str,
+) -> Result<BTreeMap<String, K>, kube::Error>
 where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
 {
     let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
     let list = api.list(&ListParams::default().labels(selector)).await?;
-    Ok(list.items.into_iter().map(|object| (object.name_any(), object)).collect())
+    Ok(list
+        .items
+        .into_iter()
+        .map(|object| (object.name_any(), object))
+        .collect())
 }
 
 async fn read_secret(
@@ -85,21 +116,27 @@ async fn read_secret(
     name: &str,
 ) -> Result<(SecretState, Option<Arc<Credentials>>), kube::Error> {
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
-    let Some(secret) = api.get_opt(name).await? else { return Ok((SecretState::Missing, None)) };
+    let Some(secret) = api.get_opt(name).await? else {
+        return Ok((SecretState::Missing, None));
+    };
     let field = |key: &str| {
         let bytes = secret.data.as_ref()?.get(key)?;
         let text = std::str::from_utf8(&bytes.0).ok()?.trim_end_matches('\n');
         (!text.is_empty()).then(|| text.to_owned())
     };
-    Ok(match (field("username"), field("password")) {
-        (Some(username), Some(password)) => {
-            (SecretState::Usable, Some(Arc::new(Credentials { username, password })))
-        }
-        _ => {
-            let why = format!("Secret {name} has no username and password: add both keys, one line of text each");
+    Ok(
+        if let (Some(username), Some(password)) = (field("username"), field("password")) {
+            (
+                SecretState::Usable,
+                Some(Arc::new(Credentials { username, password })),
+            )
+        } else {
+            let why = format!(
+                "Secret {name} has no username and password: add both keys, one line of text each"
+            );
             (SecretState::Broken(why), None)
-        }
-    })
+        },
+    )
 }
 
 /// Asks all nodes at once; each has its own deadline.
@@ -108,17 +145,29 @@ async fn read_nodes(
     pods: &BTreeMap<String, NodePod>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
-    let Some(credentials) = credentials else { return BTreeMap::new() };
+    let Some(credentials) = credentials else {
+        return BTreeMap::new();
+    };
     let reads = pods.iter().filter_map(|(name, pod)| {
         let ip = pod.ip.clone().filter(|_| pod.rack.is_some())?;
-        let endpoint = Endpoint { ip, port: names::JOLOKIA_PORT, credentials: credentials.clone() };
+        let endpoint = Endpoint {
+            ip,
+            port: names::JOLOKIA_PORT,
+            credentials: credentials.clone(),
+        };
         Some(async move { (name.clone(), ctx.nodes.read(endpoint).await) })
     });
     let mut readings: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
     // A container that has not started yet refuses connections; that is no fault.
     readings.retain(|name, reading| {
-        let starting = pods.get(name).is_some_and(|pod| !pod.ready && pod.problem.is_none());
-        !(starting && matches!(reading, Err(NodeError::Unreachable(_) | NodeError::Timeout(_))))
+        let starting = pods
+            .get(name)
+            .is_some_and(|pod| !pod.ready && pod.problem.is_none());
+        !(starting
+            && matches!(
+                reading,
+                Err(NodeError::Unreachable(_) | NodeError::Timeout(_))
+            ))
     });
     readings
 }

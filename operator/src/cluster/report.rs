@@ -17,7 +17,11 @@ use crate::context::Context;
 ///
 /// # Errors
 /// When the status could not be written; then nothing may begin.
-pub async fn intents(ctx: &Context, snapshot: &Snapshot, plan: &mut Plan) -> Result<(), journal::Error> {
+pub async fn intents(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) -> Result<(), journal::Error> {
     if plan.operations.is_empty() {
         return Ok(());
     }
@@ -26,19 +30,43 @@ pub async fn intents(ctx: &Context, snapshot: &Snapshot, plan: &mut Plan) -> Res
     let stale = ctx
         .journal
         .update(&cluster, |status| {
-            let (fresh, stale): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(|change| holds(status, change));
+            let (fresh, stale): (Vec<_>, Vec<_>) = changes
+                .iter()
+                .cloned()
+                .partition(|change| holds(status, change));
             for change in fresh {
                 operations::archive(status, change.after);
             }
-            stale.into_iter().map(|change| change.after.kind).collect::<Vec<_>>()
+            stale
+                .into_iter()
+                .map(|change| change.after.kind)
+                .collect::<Vec<_>>()
         })
         .await?;
     plan.starts.retain(|start| !stale.contains(&start.kind));
-    plan.operations.retain(|change| !stale.contains(&change.after.kind));
+    plan.operations
+        .retain(|change| !stale.contains(&change.after.kind));
     for change in &plan.operations {
-        let (kind, id, phase) = (&change.after.kind, &change.after.id, change.after.phase.as_str());
-        if change.before.as_ref().map(|before| (&before.id, before.phase)) != Some((id, change.after.phase)) {
-            tracing::info!(cluster = cluster.name, namespace = cluster.namespace, kind, id, phase, message = change.after.message, "operation");
+        let (kind, id, phase) = (
+            &change.after.kind,
+            &change.after.id,
+            change.after.phase.as_str(),
+        );
+        if change
+            .before
+            .as_ref()
+            .map(|before| (&before.id, before.phase))
+            != Some((id, change.after.phase))
+        {
+            tracing::info!(
+                cluster = cluster.name,
+                namespace = cluster.namespace,
+                kind,
+                id,
+                phase,
+                message = change.after.message,
+                "operation"
+            );
             ctx.metrics.operation(kind, phase);
         }
     }
@@ -47,7 +75,10 @@ pub async fn intents(ctx: &Context, snapshot: &Snapshot, plan: &mut Plan) -> Res
 
 /// Whether the operation is still as it was when it was decided about.
 fn holds(status: &CassandraClusterStatus, change: &operations::Change) -> bool {
-    let current = status.operations.iter().find(|operation| operation.kind == change.after.kind);
+    let current = status
+        .operations
+        .iter()
+        .find(|operation| operation.kind == change.after.kind);
     current == change.before.as_ref()
 }
 
@@ -62,12 +93,19 @@ pub async fn status(ctx: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(
         .update(&cluster, |status| {
             let operations = std::mem::take(&mut status.operations);
             let operation_history = std::mem::take(&mut status.operation_history);
-            *status = CassandraClusterStatus { operations, operation_history, ..wanted.clone() };
+            *status = CassandraClusterStatus {
+                operations,
+                operation_history,
+                ..wanted.clone()
+            };
         })
         .await?;
     let old = snapshot.cluster.status.clone().unwrap_or_default();
     for event in events::events(&old, plan) {
-        let published = ctx.recorder.publish(&event, &snapshot.cluster.object_ref(&())).await;
+        let published = ctx
+            .recorder
+            .publish(&event, &snapshot.cluster.object_ref(&()))
+            .await;
         if let Err(error) = published {
             tracing::warn!(cluster = cluster.name, %error, "an event was not published");
         }

@@ -1,7 +1,11 @@
 //! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called;
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
-use std::{collections::HashSet, sync::{Arc, Mutex, PoisonError}, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec},
@@ -60,11 +64,17 @@ pub struct Run {
 impl Runs {
     /// Nobody at work. The channel wakes the controller when a node has ended.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>) -> Self {
-        Self { at_work: Mutex::default(), wake }
+        Self {
+            at_work: Mutex::default(),
+            wake,
+        }
     }
 
     /// Nodes of a cluster that are worked on, as `(kind, pod)`.
-    pub fn at_work(&self, cluster: &CassandraCluster) -> std::collections::BTreeSet<(String, String)> {
+    pub fn at_work(
+        &self,
+        cluster: &CassandraCluster,
+    ) -> std::collections::BTreeSet<(String, String)> {
         let uid = cluster.uid().unwrap_or_default();
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         at_work
@@ -76,8 +86,17 @@ impl Runs {
 
     /// Starts to work on a node, unless somebody already does.
     pub fn start(&self, ctx: &Arc<Context>, run: Run) {
-        let key = (run.cluster.uid.clone(), run.start.kind.clone(), run.start.pod.clone());
-        if !self.at_work.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+        let key = (
+            run.cluster.uid.clone(),
+            run.start.kind.clone(),
+            run.start.pod.clone(),
+        );
+        if !self
+            .at_work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.clone())
+        {
             return;
         }
         let ctx = ctx.clone();
@@ -87,7 +106,11 @@ impl Runs {
                 tracing::warn!(cluster = run.cluster.name, kind = run.start.kind, id = run.start.id,
                     pod = run.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
             }
-            ctx.runs.at_work.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            ctx.runs
+                .at_work
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&key);
             let cluster = ObjectRef::new(&run.cluster.name).within(&run.cluster.namespace);
             // Fails only at the end of the process.
             let _ = ctx.runs.wake.unbounded_send(cluster);
@@ -101,7 +124,12 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
     let operation = match Arguments::parse(&run.start.kind, &words) {
         Ok(arguments) => arguments.operation,
         Err(error) => {
-            tell(ctx, run, StepEvent::Failed(format!("the recorded arguments cannot be read: {error}"))).await?;
+            tell(
+                ctx,
+                run,
+                StepEvent::Failed(format!("the recorded arguments cannot be read: {error}")),
+            )
+            .await?;
             return Ok(());
         }
     };
@@ -167,8 +195,16 @@ async fn attempt_step(
     while may_be_busy && behaviour.is_busy(step, &ctx.nodes.compactions(endpoint.clone()).await?) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    tracing::info!(cluster = run.cluster.name, namespace = run.cluster.namespace, kind = run.start.kind,
-        id = run.start.id, pod = run.start.pod, step, resumed = may_be_busy, "calling the node");
+    tracing::info!(
+        cluster = run.cluster.name,
+        namespace = run.cluster.namespace,
+        kind = run.start.kind,
+        id = run.start.id,
+        pod = run.start.pod,
+        step,
+        resumed = may_be_busy,
+        "calling the node"
+    );
     ctx.nodes.call(endpoint, call.clone()).await
 }
 
@@ -176,15 +212,28 @@ async fn attempt_step(
 async fn endpoint(ctx: &Context, run: &Run) -> Result<Endpoint, NodeError> {
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
     let pod = api.get_opt(&run.start.pod).await;
-    let pod = pod.map_err(|error| NodeError::Unreachable(format!("its pod cannot be read: {error}")))?;
+    let pod =
+        pod.map_err(|error| NodeError::Unreachable(format!("its pod cannot be read: {error}")))?;
     let pod = pod.ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
-    let ip = NodePod::of(&pod).ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
-    Ok(Endpoint { ip, port: names::JOLOKIA_PORT, credentials: run.credentials.clone() })
+    let ip = NodePod::of(&pod)
+        .ip
+        .ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
+    Ok(Endpoint {
+        ip,
+        port: names::JOLOKIA_PORT,
+        credentials: run.credentials.clone(),
+    })
 }
 
 /// Writes what happened; says whether the node goes on.
 async fn tell(ctx: &Context, run: &Run, event: StepEvent) -> Result<bool, super::journal::Error> {
-    let node = (run.start.kind.as_str(), run.start.id.as_str(), run.start.pod.as_str());
+    let node = (
+        run.start.kind.as_str(),
+        run.start.id.as_str(),
+        run.start.pod.as_str(),
+    );
     let now = Timestamp::now();
-    ctx.journal.update(&run.cluster, |status| record(status, node, &event, now)).await
+    ctx.journal
+        .update(&run.cluster, |status| record(status, node, &event, now))
+        .await
 }

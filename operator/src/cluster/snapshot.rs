@@ -88,12 +88,20 @@ impl NodePod {
     pub fn of(pod: &Pod) -> Self {
         let label = |key: &str| pod.labels().get(key).cloned();
         let status = pod.status.as_ref();
-        let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        let conditions = status
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
         Self {
             uid: pod.uid().unwrap_or_default(),
-            rack: label(names::DC_LABEL).zip(label(names::RACK_LABEL)).map(|(dc, rack)| RackId { dc, rack }),
-            ip: status.and_then(|status| status.pod_ip.clone()).filter(|ip| !ip.is_empty()),
-            ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+            rack: label(names::DC_LABEL)
+                .zip(label(names::RACK_LABEL))
+                .map(|(dc, rack)| RackId { dc, rack }),
+            ip: status
+                .and_then(|status| status.pod_ip.clone())
+                .filter(|ip| !ip.is_empty()),
+            ready: conditions
+                .iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             problem: problem(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
@@ -104,24 +112,45 @@ impl NodePod {
 /// Why a pod does not run: it cannot be placed, or a container cannot start.
 fn problem(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let unplaced = status.conditions.iter().flatten().find(|condition| {
-        condition.type_ == "PodScheduled" && condition.status == "False"
-    });
+    let unplaced = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = unplaced {
-        return Some(format!("cannot be placed: {}", condition.message.as_deref().unwrap_or("no reason given")));
+        return Some(format!(
+            "cannot be placed: {}",
+            condition.message.as_deref().unwrap_or("no reason given")
+        ));
     }
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses)
+        .flatten();
     for container in containers {
         let state = container.state.as_ref();
         let waiting = state.and_then(|state| state.waiting.as_ref());
-        let terminated = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-        let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+        let terminated = container
+            .last_state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
+        let reason = waiting
+            .and_then(|waiting| waiting.reason.as_deref())
+            .unwrap_or_default();
         if matches!(reason, "" | "PodInitializing" | "ContainerCreating") {
             continue;
         }
-        let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
-        let last = terminated.map(|end| format!("; it ended with exit code {} before", end.exit_code));
-        return Some(format!("container {}: {reason}: {message}{}", container.name, last.unwrap_or_default()));
+        let message = waiting
+            .and_then(|waiting| waiting.message.as_deref())
+            .unwrap_or_default();
+        let last =
+            terminated.map(|end| format!("; it ended with exit code {} before", end.exit_code));
+        return Some(format!(
+            "container {}: {reason}: {message}{}",
+            container.name,
+            last.unwrap_or_default()
+        ));
     }
     None
 }
@@ -139,21 +168,27 @@ impl Snapshot {
 
     /// Racks that exist, with their StatefulSets, by name.
     pub fn racks(&self) -> impl Iterator<Item = (RackId, &StatefulSet)> {
-        self.live.stateful_sets.values().filter_map(|set| Some((rack_of(set)?, set)))
+        self.live
+            .stateful_sets
+            .values()
+            .filter_map(|set| Some((rack_of(set)?, set)))
     }
 
     /// Pods that should exist by the replicas of the StatefulSets, with their racks.
     pub fn expected_pods(&self) -> Vec<(String, RackId)> {
         let pods = self.racks().flat_map(|(rack, set)| {
             let cluster = self.name().to_owned();
-            (0..replicas(set)).map(move |ordinal| (names::pod(&cluster, &rack, ordinal), rack.clone()))
+            (0..replicas(set))
+                .map(move |ordinal| (names::pod(&cluster, &rack, ordinal), rack.clone()))
         });
         pods.collect()
     }
 
     /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
     pub fn trouble(&self, pod: &str) -> Option<String> {
-        let Some(live) = self.pods.get(pod) else { return Some("the pod does not exist yet".into()) };
+        let Some(live) = self.pods.get(pod) else {
+            return Some("the pod does not exist yet".into());
+        };
         if live.deleting {
             return Some("the pod is being deleted".into());
         }
@@ -175,7 +210,11 @@ impl Snapshot {
             .pods
             .iter()
             .filter(|(name, other)| {
-                other.ip.as_ref().is_some_and(|ip| !reading.live.contains(ip)) && !self.is_newcomer(name)
+                other
+                    .ip
+                    .as_ref()
+                    .is_some_and(|ip| !reading.live.contains(ip))
+                    && !self.is_newcomer(name)
             })
             .map(|(name, _)| name.as_str())
             .collect();
@@ -184,7 +223,11 @@ impl Snapshot {
 
     /// Whether the node has never been seen as a member of the ring: others do not miss it.
     pub fn is_newcomer(&self, pod: &str) -> bool {
-        let known = self.cluster.status.as_ref().and_then(|status| status.cassandra_node_status.get(pod));
+        let known = self
+            .cluster
+            .status
+            .as_ref()
+            .and_then(|status| status.cassandra_node_status.get(pod));
         let normal = self.reading(pod).is_some_and(Reading::is_normal);
         !normal && known.is_none_or(|node| node.host_id.is_empty())
     }
@@ -198,10 +241,16 @@ impl Snapshot {
 /// Data center and rack of a StatefulSet, from its labels.
 pub fn rack_of(set: &StatefulSet) -> Option<RackId> {
     let labels = set.labels();
-    Some(RackId::new(labels.get(names::DC_LABEL)?, labels.get(names::RACK_LABEL)?))
+    Some(RackId::new(
+        labels.get(names::DC_LABEL)?,
+        labels.get(names::RACK_LABEL)?,
+    ))
 }
 
 /// Pods that a StatefulSet is asked to have.
 pub fn replicas(set: &StatefulSet) -> i32 {
-    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
+    set.spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1)
 }

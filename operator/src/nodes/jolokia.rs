@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Deadline of a read; a healthy node takes some milliseconds.
 const READ: Duration = Duration::from_secs(4);
 /// Deadline of a call: cleanup of a big node takes hours, and losing the answer loses nothing.
-const CALL: Duration = Duration::from_hours(24);
+const CALL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest answer that is read.
 const MAX_BODY: u64 = 16 * 1024 * 1024;
 
@@ -30,8 +30,17 @@ const MAX_BODY: u64 = 16 * 1024 * 1024;
 /// When there is no answer that can be used; a node that is still starting is an answer.
 pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
     let attributes = [
-        "OperationMode", "LiveNodes", "UnreachableNodes", "JoiningNodes", "LeavingNodes", "MovingNodes",
-        "EndpointToHostId", "LocalHostId", "ReleaseVersion", "NativeTransportRunning", "NonLocalStrategyKeyspaces",
+        "OperationMode",
+        "LiveNodes",
+        "UnreachableNodes",
+        "JoiningNodes",
+        "LeavingNodes",
+        "MovingNodes",
+        "EndpointToHostId",
+        "LocalHostId",
+        "ReleaseVersion",
+        "NativeTransportRunning",
+        "NonLocalStrategyKeyspaces",
     ];
     let request = json!([
         { "type": "read", "mbean": STORAGE_SERVICE, "attribute": attributes, "config": { "ignoreErrors": true } },
@@ -45,7 +54,10 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
         // The agent is up before Cassandra registers its MBeans.
         Err(NodeError::Cassandra(error)) if is_not_found(service) => {
             tracing::debug!(%error, "Cassandra has not registered its MBeans yet");
-            Ok(Reading { mode: "STARTING".into(), ..Reading::default() })
+            Ok(Reading {
+                mode: "STARTING".into(),
+                ..Reading::default()
+            })
         }
         Err(error) => Err(error),
         Ok(service) => Ok(reading(service, value(load).ok())),
@@ -57,9 +69,11 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
 /// # Errors
 /// When there is no answer that can be used.
 pub fn compactions(agent: &Agent, endpoint: &Endpoint) -> Result<Vec<Compaction>, NodeError> {
-    let request = json!({ "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" });
+    let request =
+        json!({ "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" });
     let answer = exchange(agent, endpoint, &request, READ)?;
-    serde_json::from_value(value(&answer)?.clone()).map_err(|error| NodeError::Malformed(error.to_string()))
+    serde_json::from_value(value(&answer)?.clone())
+        .map_err(|error| NodeError::Malformed(error.to_string()))
 }
 
 /// Tells the node to do something and waits until it says that it is done.
@@ -68,8 +82,7 @@ pub fn compactions(agent: &Agent, endpoint: &Endpoint) -> Result<Vec<Compaction>
 /// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
 pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
     let (operation, arguments) = invocation(call);
-    let request =
-        json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
+    let request = json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
     let answer = exchange(agent, endpoint, &request, CALL)?;
     verdict(call, value(&answer)?)
 }
@@ -77,23 +90,30 @@ pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeE
 /// The operation with its full signature, and its arguments.
 fn invocation(call: &Call) -> (&'static str, Value) {
     match call {
-        Call::Cleanup { keyspace, tables, jobs } => (
+        Call::Cleanup {
+            keyspace,
+            tables,
+            jobs,
+        } => (
             "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)",
             json!([jobs, keyspace, tables]),
         ),
-        Call::Flush { keyspace, tables } => {
-            ("forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)", json!([keyspace, tables]))
-        }
+        Call::Flush { keyspace, tables } => (
+            "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
+            json!([keyspace, tables]),
+        ),
     }
 }
 
-/// What the returned value means: SSTable operations return 0 done, 1 aborted, 2 unable to cancel others.
+/// What the returned value means: operations on `SSTables` return 0 done, 1 aborted, 2 unable to cancel others.
 fn verdict(call: &Call, value: &Value) -> Result<(), NodeError> {
     match (call, value) {
         (Call::Flush { .. }, Value::Null) => Ok(()),
         (Call::Cleanup { .. }, value) => match value.as_i64() {
             Some(0) => Ok(()),
-            Some(1) => Err(NodeError::Cassandra("Cassandra aborted the cleanup of at least one table; its log says why".into())),
+            Some(1) => Err(NodeError::Cassandra(
+                "Cassandra aborted the cleanup of at least one table; its log says why".into(),
+            )),
             Some(2) => Err(NodeError::Busy),
             _ => Err(malformed(value)),
         },
@@ -107,7 +127,10 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
         let entries = service[name].as_array().into_iter().flatten();
         entries.filter_map(Value::as_str).map(str::to_owned)
     };
-    let host_ids = service["EndpointToHostId"].as_object().into_iter().flatten();
+    let host_ids = service["EndpointToHostId"]
+        .as_object()
+        .into_iter()
+        .flatten();
     let mut keyspaces: Vec<String> = list("NonLocalStrategyKeyspaces").collect();
     keyspaces.sort();
     Reading {
@@ -123,16 +146,30 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
             .collect(),
         local_host_id: text("LocalHostId"),
         version: text("ReleaseVersion"),
-        native_transport: service["NativeTransportRunning"].as_bool().unwrap_or_default(),
+        native_transport: service["NativeTransportRunning"]
+            .as_bool()
+            .unwrap_or_default(),
         keyspaces,
         load: load.and_then(Value::as_i64).unwrap_or_default(),
     }
 }
 
 /// One HTTP exchange: a request (or several in an array) and its JSON answer.
-fn exchange(agent: &Agent, endpoint: &Endpoint, request: &Value, deadline: Duration) -> Result<Value, NodeError> {
-    let host = if endpoint.ip.contains(':') { format!("[{}]", endpoint.ip) } else { endpoint.ip.clone() };
-    let url = format!("http://{host}:{}/jolokia/?includeRequest=false", endpoint.port);
+fn exchange(
+    agent: &Agent,
+    endpoint: &Endpoint,
+    request: &Value,
+    deadline: Duration,
+) -> Result<Value, NodeError> {
+    let host = if endpoint.ip.contains(':') {
+        format!("[{}]", endpoint.ip)
+    } else {
+        endpoint.ip.clone()
+    };
+    let url = format!(
+        "http://{host}:{}/jolokia/?includeRequest=false",
+        endpoint.port
+    );
     let response = agent
         .post(&url)
         .config()
@@ -185,7 +222,12 @@ fn is_not_found(answer: &Value) -> bool {
 fn error_text(answer: &Value) -> String {
     let text = answer["error"].as_str().unwrap_or("no reason given");
     let line = text.lines().next().unwrap_or(text);
-    line.rsplit("Exception: ").next().unwrap_or(line).chars().take(500).collect()
+    line.rsplit("Exception: ")
+        .next()
+        .unwrap_or(line)
+        .chars()
+        .take(500)
+        .collect()
 }
 
 fn malformed(answer: &Value) -> NodeError {
@@ -195,6 +237,9 @@ fn malformed(answer: &Value) -> NodeError {
 impl super::Credentials {
     fn basic(&self) -> String {
         use base64::{Engine, engine::general_purpose::STANDARD};
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)))
+        format!(
+            "Basic {}",
+            STANDARD.encode(format!("{}:{}", self.username, self.password))
+        )
     }
 }

@@ -22,7 +22,11 @@ pub(super) fn nodes_up(ring: &Ring<'_>) -> Check {
     } else {
         down.join("; ")
     };
-    Check { name: "nodes-up".into(), passed: down.is_empty(), evidence }
+    Check {
+        name: "nodes-up".into(),
+        passed: down.is_empty(),
+        evidence,
+    }
 }
 
 /// No node of the ring is joining, leaving or moving.
@@ -39,9 +43,16 @@ pub(super) fn ring_settled(ring: &Ring<'_>) -> Check {
     seen.sort();
     seen.dedup();
     let evidence = if seen.is_empty() {
-        format!("no joining, leaving or moving node in the view of {} nodes", ring.readings().count())
+        format!(
+            "no joining, leaving or moving node in the view of {} nodes",
+            ring.readings().count()
+        )
     } else {
         seen.join("; ")
     };
-    Check { name: "ring-settled".into(), passed: seen.is_empty(), evidence }
+    Check {
+        name: "ring-settled".into(),
+        passed: seen.is_empty(),
+        evidence,
+    }
 }

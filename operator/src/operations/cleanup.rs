@@ -32,6 +32,8 @@ impl Behaviour for Cleanup {
     }
 
     fn is_busy(&self, step: &str, compactions: &[Compaction]) -> bool {
-        compactions.iter().any(|task| task.task == "Cleanup" && task.keyspace == step)
+        compactions
+            .iter()
+            .any(|task| task.task == "Cleanup" && task.keyspace == step)
     }
 }

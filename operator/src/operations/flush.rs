@@ -15,7 +15,10 @@ impl Behaviour for Flush {
     }
 
     fn call(&self, step: &str, _: &CassandraClusterSpec) -> Call {
-        Call::Flush { keyspace: step.to_owned(), tables: self.tables.table.clone() }
+        Call::Flush {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+        }
     }
 
     fn describe(&self) -> &'static str {

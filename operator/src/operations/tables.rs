@@ -8,7 +8,10 @@ use super::{Refusal, Ring};
 
 /// The keyspaces that were asked for, or all that are replicated.
 pub(super) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
-    let known: BTreeSet<&String> = ring.readings().flat_map(|reading| &reading.keyspaces).collect();
+    let known: BTreeSet<&String> = ring
+        .readings()
+        .flat_map(|reading| &reading.keyspaces)
+        .collect();
     if known.is_empty() {
         return Err(Refusal {
             reason: "RingUnknown",
@@ -18,10 +21,20 @@ pub(super) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>,
     if tables.keyspace.is_empty() {
         return Ok(known.into_iter().cloned().collect());
     }
-    let unknown: Vec<&str> =
-        tables.keyspace.iter().filter(|name| !known.contains(name)).map(String::as_str).collect();
+    let unknown: Vec<&str> = tables
+        .keyspace
+        .iter()
+        .filter(|name| !known.contains(name))
+        .map(String::as_str)
+        .collect();
     if unknown.is_empty() {
-        return Ok(tables.keyspace.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect());
+        return Ok(tables
+            .keyspace
+            .iter()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect());
     }
     let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
     Err(Refusal {

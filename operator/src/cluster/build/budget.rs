@@ -13,7 +13,9 @@ pub fn build(desired: &Desired) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: cluster_metadata(desired),
         spec: Some(PodDisruptionBudgetSpec {
-            max_unavailable: Some(IntOrString::Int(desired.spec.max_pod_unavailable.unwrap_or(1))),
+            max_unavailable: Some(IntOrString::Int(
+                desired.spec.max_pod_unavailable.unwrap_or(1),
+            )),
             selector: Some(LabelSelector {
                 match_labels: Some(names::cluster_labels(&desired.name)),
                 ..LabelSelector::default()

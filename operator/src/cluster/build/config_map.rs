@@ -3,7 +3,10 @@
 use casskop_common::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{super::desired::{Desired, DesiredRack}, metadata};
+use super::{
+    super::desired::{Desired, DesiredRack},
+    metadata,
+};
 use crate::bootstrap::RackConfig;
 
 /// Key of the configuration.

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use casskop_common::names;
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, EmptyDirVolumeSource, LocalObjectReference, PodSecurityContext, PodSpec,
-        PodTemplateSpec, SeccompProfile, SecretVolumeSource, Volume,
+        ConfigMapVolumeSource, EmptyDirVolumeSource, LocalObjectReference, PodSecurityContext,
+        PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource, Volume,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -34,7 +34,11 @@ const JOLOKIA: &str = "jolokia";
 const SCRIPTS: &str = "scripts";
 
 /// The template of the pods of a rack.
-pub fn template(desired: &Desired, rack: &DesiredRack, labels: BTreeMap<String, String>) -> PodTemplateSpec {
+pub fn template(
+    desired: &Desired,
+    rack: &DesiredRack,
+    labels: BTreeMap<String, String>,
+) -> PodTemplateSpec {
     let spec = &desired.spec;
     let pod = spec.pod.clone().unwrap_or_default();
     let user = spec.run_as_user.unwrap_or(CASSANDRA_ID);
@@ -52,7 +56,11 @@ pub fn template(desired: &Desired, rack: &DesiredRack, labels: BTreeMap<String, 
                 .image_pull_secret
                 .as_ref()
                 .filter(|secret| !secret.name.is_empty())
-                .map(|secret| vec![LocalObjectReference { name: secret.name.clone() }]),
+                .map(|secret| {
+                    vec![LocalObjectReference {
+                        name: secret.name.clone(),
+                    }]
+                }),
             share_process_namespace: spec.share_process_namespace,
             termination_grace_period_seconds: Some(GRACE_SECONDS),
             tolerations: Some(pod.tolerations).filter(|tolerations| !tolerations.is_empty()),

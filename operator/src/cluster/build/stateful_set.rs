@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use casskop_common::{api::CassandraClusterSpec, names};
 use k8s_openapi::{
     api::{
-        apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
+        apps::v1::{
+            RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec,
+            StatefulSetUpdateStrategy,
+        },
         core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
     },
     apimachinery::pkg::{
@@ -15,7 +18,10 @@ use k8s_openapi::{
 };
 use serde::Serialize;
 
-use super::{super::desired::{Desired, DesiredRack}, digest, metadata, pod};
+use super::{
+    super::desired::{Desired, DesiredRack},
+    digest, metadata, pod,
+};
 
 /// What the pods of a rack are made from. A change of its digest rolls them; anything else, another version of
 /// the operator among it, does not.
@@ -39,7 +45,11 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         data_capacity: None,
         data_storage_class: None,
         cassandra_image: None,
-        bootstrap_image: desired.spec.bootstrap_image.clone().filter(|image| *image == desired.bootstrap_image),
+        bootstrap_image: desired
+            .spec
+            .bootstrap_image
+            .clone()
+            .filter(|image| *image == desired.bootstrap_image),
         config_builder_image: None,
         service: None,
         delete_pvc: None,
@@ -60,7 +70,11 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         jolokia: None,
         ..desired.spec.clone()
     };
-    let rack = DesiredRack { replicas: 0, partition: 0, ..rack.clone() };
+    let rack = DesiredRack {
+        replicas: 0,
+        partition: 0,
+        ..rack.clone()
+    };
     digest(&Inputs {
         rack: &rack,
         image: &desired.image,
@@ -75,14 +89,22 @@ pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSe
     let labels = names::rack_labels(&desired.name, &rack.id);
     let name = names::stateful_set(&desired.name, &rack.id);
     let mut metadata = metadata(desired, name, labels.clone());
-    metadata.annotations =
-        Some([(names::INPUTS_DIGEST.to_owned(), inputs_digest(desired, rack))].into());
+    metadata.annotations = Some(
+        [(
+            names::INPUTS_DIGEST.to_owned(),
+            inputs_digest(desired, rack),
+        )]
+        .into(),
+    );
     StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {
             replicas: Some(replicas),
             service_name: Some(desired.name.clone()),
-            selector: LabelSelector { match_labels: Some(labels.clone()), ..LabelSelector::default() },
+            selector: LabelSelector {
+                match_labels: Some(labels.clone()),
+                ..LabelSelector::default()
+            },
             // The operator asks for one more pod at a time; in between, a pod that cannot start must not keep
             // its corrected revision, or the pods after it, from starting.
             pod_management_policy: Some("Parallel".into()),
@@ -115,16 +137,23 @@ fn claims(
         spec: Some(spec),
         ..PersistentVolumeClaim::default()
     };
-    let data = rack.capacity.as_ref().map(|capacity| PersistentVolumeClaimSpec {
-        access_modes: Some(vec!["ReadWriteOnce".into()]),
-        storage_class_name: rack.storage_class.clone(),
-        resources: Some(VolumeResourceRequirements {
-            requests: Some([("storage".to_owned(), Quantity(capacity.clone()))].into()),
-            ..VolumeResourceRequirements::default()
-        }),
-        ..PersistentVolumeClaimSpec::default()
-    });
+    let data = rack
+        .capacity
+        .as_ref()
+        .map(|capacity| PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            storage_class_name: rack.storage_class.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".to_owned(), Quantity(capacity.clone()))].into()),
+                ..VolumeResourceRequirements::default()
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        });
     let data = data.map(|spec| claim(names::DATA_VOLUME, spec));
-    let more = desired.spec.storage_configs.iter().map(|storage| claim(&storage.name, storage.pvc_spec.clone()));
+    let more = desired
+        .spec
+        .storage_configs
+        .iter()
+        .map(|storage| claim(&storage.name, storage.pvc_spec.clone()));
     Some(data.into_iter().chain(more).collect::<Vec<_>>()).filter(|claims| !claims.is_empty())
 }

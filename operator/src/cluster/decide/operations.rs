@@ -56,49 +56,79 @@ pub struct Start {
 
 /// The operation that nodes are working on.
 pub fn running(snapshot: &Snapshot) -> Option<&OperationStatus> {
-    let mut operations = snapshot.cluster.status.iter().flat_map(|status| &status.operations);
+    let mut operations = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.operations);
     operations.find(|operation| has_begun(operation))
 }
 
 /// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
 fn has_begun(operation: &OperationStatus) -> bool {
-    let at_work = operation.nodes.iter().any(|node| node.phase == NodePhase::Running);
-    operation.phase == OperationPhase::Running || (operation.phase == OperationPhase::Paused && at_work)
+    let at_work = operation
+        .nodes
+        .iter()
+        .any(|node| node.phase == NodePhase::Running);
+    operation.phase == OperationPhase::Running
+        || (operation.phase == OperationPhase::Paused && at_work)
 }
 
 /// Decides about all operations.
 pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     let status = snapshot.cluster.status.clone().unwrap_or_default();
-    let known: BTreeMap<&str, &OperationStatus> =
-        status.operations.iter().map(|operation| (operation.kind.as_str(), operation)).collect();
+    let known: BTreeMap<&str, &OperationStatus> = status
+        .operations
+        .iter()
+        .map(|operation| (operation.kind.as_str(), operation))
+        .collect();
     let mut decision = Decision::default();
     let mut busy = why_none_begins(snapshot, rollout);
     if busy.is_none() {
-        busy = running(snapshot).map(|operation| format!("waits for {} {} to end", operation.kind, operation.id));
+        busy = running(snapshot)
+            .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id));
     }
     for kind in kinds() {
         let request = snapshot.intents.requests.get(&kind);
-        let controls = snapshot.intents.controls.get(&kind).cloned().unwrap_or_default();
+        let controls = snapshot
+            .intents
+            .controls
+            .get(&kind)
+            .cloned()
+            .unwrap_or_default();
         let current = known.get(kind.as_str()).copied();
-        let finished = status.operation_history.iter().find(|old| {
-            old.kind == kind && request.is_some_and(|request| request.id == old.id)
-        });
-        let context = Context { snapshot, request, controls: &controls, busy: busy.as_deref() };
+        let finished = status
+            .operation_history
+            .iter()
+            .find(|old| old.kind == kind && request.is_some_and(|request| request.id == old.id));
+        let context = Context {
+            snapshot,
+            request,
+            controls: &controls,
+            busy: busy.as_deref(),
+        };
         if let (Some(old), Some(request)) = (finished, request) {
             decision.complaints.push(already_done(old, request));
         }
         let after = match current {
             Some(current) => context.advance(current, finished.is_none()),
-            None => request.filter(|_| finished.is_none()).map(|request| context.admit(request)),
+            None => request
+                .filter(|_| finished.is_none())
+                .map(|request| context.admit(request)),
         };
-        let Some(after) = after.or_else(|| current.cloned()) else { continue };
+        let Some(after) = after.or_else(|| current.cloned()) else {
+            continue;
+        };
         decision.starts.extend(progress::starts(&after, snapshot));
         // What begins now keeps the kinds after it waiting.
         if busy.is_none() && has_begun(&after) {
             busy = Some(format!("waits for {} {} to end", after.kind, after.id));
         }
         if current != Some(&after) {
-            decision.changes.push(Change { before: current.cloned(), after: after.clone() });
+            decision.changes.push(Change {
+                before: current.cloned(),
+                after: after.clone(),
+            });
         }
         decision.current.push(after);
     }
@@ -154,7 +184,9 @@ impl Context<'_> {
         if let Some(retried) = progress::retry(current, self.controls, self.busy, self.snapshot) {
             return Some(retried);
         }
-        let newer = self.request.filter(|request| request.id != current.id && may_admit)?;
+        let newer = self
+            .request
+            .filter(|request| request.id != current.id && may_admit)?;
         Some(self.admit(newer))
     }
 
@@ -175,10 +207,20 @@ impl Context<'_> {
     fn begin(&self, request: &Request, mut operation: OperationStatus) -> OperationStatus {
         let quoted = |id: &Option<String>| id.as_deref() == Some(&operation.id);
         if quoted(&self.controls.cancel) {
-            return record::end(operation, OperationPhase::Cancelled, "Cancelled", "cancelled before it began", self.snapshot.now);
+            return record::end(
+                operation,
+                OperationPhase::Cancelled,
+                "Cancelled",
+                "cancelled before it began",
+                self.snapshot.now,
+            );
         }
         let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
-        let waits = paused.or_else(|| self.busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
+        let waits = paused.or_else(|| {
+            self.busy
+                .filter(|_| !request.is_dry_run())
+                .map(str::to_owned)
+        });
         if let Some(message) = waits {
             "Waiting".clone_into(&mut operation.reason);
             operation.message = message;
@@ -188,10 +230,20 @@ impl Context<'_> {
     }
 }
 
-fn withdrawn(current: &OperationStatus, newer: Option<&Request>, snapshot: &Snapshot) -> OperationStatus {
+fn withdrawn(
+    current: &OperationStatus,
+    newer: Option<&Request>,
+    snapshot: &Snapshot,
+) -> OperationStatus {
     let message = match newer {
         Some(newer) => format!("replaced by {} before it began", newer.id),
         None => "its annotation was removed or became invalid before it began".into(),
     };
-    record::end(current.clone(), OperationPhase::Withdrawn, "Withdrawn", &message, snapshot.now)
+    record::end(
+        current.clone(),
+        OperationPhase::Withdrawn,
+        "Withdrawn",
+        &message,
+        snapshot.now,
+    )
 }

@@ -69,15 +69,29 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
     let formed = snapshot.cluster.status.as_ref().is_some_and(is_formed);
     let desired = match desired {
         Ok(desired) => desired,
-        Err(refused) => return Rollout { formed, refused: Some(refused.clone()), ..Rollout::default() },
+        Err(refused) => {
+            return Rollout {
+                formed,
+                refused: Some(refused.clone()),
+                ..Rollout::default()
+            };
+        }
     };
     let pairs = pairs(desired, snapshot);
-    let mut rollout = Rollout { seeds: seeds::seeds(desired), formed, ..Rollout::default() };
+    let mut rollout = Rollout {
+        seeds: seeds::seeds(desired),
+        formed,
+        ..Rollout::default()
+    };
     if let Err(refused) = refuse_irreversible(&pairs, snapshot) {
         rollout.refused = Some(refused);
         return rollout;
     }
-    if formed { change(&pairs, desired, snapshot, &mut rollout) } else { form(&pairs, desired, snapshot, &mut rollout) }
+    if formed {
+        change(&pairs, desired, snapshot, &mut rollout);
+    } else {
+        form(&pairs, desired, snapshot, &mut rollout);
+    }
     if let Some(reason) = hold(snapshot) {
         rollout.steps.clear();
         rollout.blocked = rollout.action.is_some().then_some(reason);
@@ -98,9 +112,19 @@ pub fn is_formed(status: &CassandraClusterStatus) -> bool {
 
 fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
     let live = |rack: &DesiredRack| {
-        snapshot.live.stateful_sets.get(&names::stateful_set(&desired.name, &rack.id))
+        snapshot
+            .live
+            .stateful_sets
+            .get(&names::stateful_set(&desired.name, &rack.id))
     };
-    desired.racks.iter().map(|rack| Pair { wanted: rack, live: live(rack) }).collect()
+    desired
+        .racks
+        .iter()
+        .map(|rack| Pair {
+            wanted: rack,
+            live: live(rack),
+        })
+        .collect()
 }
 
 impl Pair<'_> {
@@ -119,7 +143,10 @@ impl Pair<'_> {
 }
 
 fn partition(set: &StatefulSet) -> i32 {
-    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.rolling_update.as_ref());
+    let strategy = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.update_strategy.as_ref()?.rolling_update.as_ref());
     strategy.and_then(|rolling| rolling.partition).unwrap_or(0)
 }
 
@@ -128,26 +155,36 @@ fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Result<(), Re
     let refuse = |reason, message| Err(Refused { reason, message });
     for (rack, _) in snapshot.racks() {
         if pairs.iter().all(|pair| pair.wanted.id != rack) {
-            return refuse("RackRemoved", format!(
-                "rack {rack} is not in the spec any more, but its nodes hold data; this version does not remove racks: put it back"
-            ));
+            return refuse(
+                "RackRemoved",
+                format!(
+                    "rack {rack} is not in the spec any more, but its nodes hold data; this version does not remove racks: put it back"
+                ),
+            );
         }
     }
     for pair in pairs {
         let (rack, wanted, live) = (&pair.wanted.id, pair.wanted.replicas, pair.live_replicas());
         if wanted < live {
-            return refuse("Shrunk", format!(
-                "rack {rack} has {live} nodes and the spec asks for {wanted}; this version does not decommission nodes: set it back to {live}"
-            ));
+            return refuse(
+                "Shrunk",
+                format!(
+                    "rack {rack} has {live} nodes and the spec asks for {wanted}; this version does not decommission nodes: set it back to {live}"
+                ),
+            );
         }
         let Some(set) = pair.live else { continue };
         let (capacity, wanted) = (data_capacity(set), &pair.wanted.capacity);
         if capacity != *wanted {
             let size = |size: &Option<String>| size.clone().unwrap_or_else(|| "no volume".into());
-            return refuse("VolumeChanged", format!(
-                "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity back",
-                size(&capacity), size(wanted)
-            ));
+            return refuse(
+                "VolumeChanged",
+                format!(
+                    "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity back",
+                    size(&capacity),
+                    size(wanted)
+                ),
+            );
         }
     }
     Ok(())
@@ -155,7 +192,9 @@ fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Result<(), Re
 
 fn data_capacity(set: &StatefulSet) -> Option<String> {
     let claims = set.spec.as_ref()?.volume_claim_templates.as_ref()?;
-    let data = claims.iter().find(|claim| claim.metadata.name.as_deref() == Some(names::DATA_VOLUME))?;
+    let data = claims
+        .iter()
+        .find(|claim| claim.metadata.name.as_deref() == Some(names::DATA_VOLUME))?;
     let requests = data.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     requests.get("storage").map(|size| size.0.clone())
 }
@@ -165,48 +204,60 @@ fn hold(snapshot: &Snapshot) -> Option<String> {
     if snapshot.intents.reconcile_paused {
         return Some(format!("paused by the annotation {}", names::RECONCILE));
     }
-    operations::running(snapshot).map(|operation| {
-        format!("waits for {} {} to end", operation.kind, operation.id)
-    })
+    operations::running(snapshot)
+        .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id))
 }
 
 fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
     rollout.action = Some("Initializing");
-    for pair in pairs.iter().filter(|pair| pair.live.is_none() || pair.differs(desired)) {
+    for pair in pairs
+        .iter()
+        .filter(|pair| pair.live.is_none() || pair.differs(desired))
+    {
         let replicas = pair.live_replicas().max(1).min(pair.wanted.replicas);
-        rollout.steps.push(Step { rack: pair.wanted.clone(), replicas });
+        rollout.steps.push(Step {
+            rack: pair.wanted.clone(),
+            replicas,
+        });
     }
     if let Some(trouble) = first_trouble(snapshot) {
         rollout.waiting_for = Some(trouble);
     } else if rollout.steps.is_empty() {
-        match next_to_grow(pairs) {
-            Some(pair) => rollout.grow(pair),
+        if let Some(pair) = next_to_grow(pairs) {
+            rollout.grow(pair);
+        } else {
             // Formed: said in the status of this very pass, and true from the next one on.
-            None => {
-                rollout.formed = true;
-                rollout.action = None;
-            }
+            rollout.formed = true;
+            rollout.action = None;
         }
     }
 }
 
 fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
     let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
-    let unfinished: Vec<&Pair<'_>> = pairs.iter().filter(|pair| !pair.is_finished(snapshot)).collect();
+    let unfinished: Vec<&Pair<'_>> = pairs
+        .iter()
+        .filter(|pair| !pair.is_finished(snapshot))
+        .collect();
     let next = match &unfinished[..] {
         [] => differing.first().copied(),
         // A change that never becomes Ready is corrected where it stopped; no other rack is touched.
-        [one] => differing.iter().copied().find(|pair| pair.wanted.id == one.wanted.id),
-        many => differing
+        [one] => differing
             .iter()
             .copied()
-            .find(|pair| many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)),
+            .find(|pair| pair.wanted.id == one.wanted.id),
+        many => differing.iter().copied().find(|pair| {
+            many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)
+        }),
     };
     if let Some(pair) = next {
         rollout.action = Some(pair.action(desired));
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
-        rollout.steps.push(Step { rack: pair.wanted.clone(), replicas: pair.live_replicas() });
+        rollout.steps.push(Step {
+            rack: pair.wanted.clone(),
+            replicas: pair.live_replicas(),
+        });
         return;
     }
     let Some(first) = unfinished.first() else {
@@ -222,39 +273,65 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     };
     // Nodes in trouble of which no change is to blame are told by `Degraded`, unless a change waits for them.
     let rolling = unfinished.iter().find(|pair| !pair.is_rolled());
-    if differing.is_empty() && rolling.is_none() && next_to_grow(pairs).is_none() && !first.has_newcomer(snapshot) {
+    if differing.is_empty()
+        && rolling.is_none()
+        && next_to_grow(pairs).is_none()
+        && !first.has_newcomer(snapshot)
+    {
         return;
     }
     let pair = rolling.unwrap_or(first);
     rollout.action = Some(match differing.first() {
         Some(next) => next.action(desired),
-        None if pair.has_newcomer(snapshot) || (rolling.is_none() && next_to_grow(pairs).is_some()) => "ScaleUp",
+        None if pair.has_newcomer(snapshot)
+            || (rolling.is_none() && next_to_grow(pairs).is_some()) =>
+        {
+            "ScaleUp"
+        }
         None => "UpdateStatefulSet",
     });
     rollout.rack = Some(pair.wanted.id.clone());
-    rollout.waiting_for = first_trouble(snapshot).or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
+    rollout.waiting_for = first_trouble(snapshot)
+        .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
 }
 
 impl Rollout {
     fn grow(&mut self, pair: &Pair<'_>) {
         let replicas = pair.live_replicas() + 1;
-        self.action = Some(if self.formed { "ScaleUp" } else { "Initializing" });
+        self.action = Some(if self.formed {
+            "ScaleUp"
+        } else {
+            "Initializing"
+        });
         self.rack = Some(pair.wanted.id.clone());
-        self.waiting_for = Some(format!("node {replicas} of rack {} to join", pair.wanted.id));
-        self.steps.push(Step { rack: pair.wanted.clone(), replicas });
+        self.waiting_for = Some(format!(
+            "node {replicas} of rack {} to join",
+            pair.wanted.id
+        ));
+        self.steps.push(Step {
+            rack: pair.wanted.clone(),
+            replicas,
+        });
     }
 }
 
 /// The rack with the fewest nodes of those that should have more: every rack's next node before any rack's second
 /// next, so that replicas stay spread.
 fn next_to_grow<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
-    pairs.iter().filter(|pair| pair.live_replicas() < pair.wanted.replicas).min_by_key(|pair| pair.live_replicas())
+    pairs
+        .iter()
+        .filter(|pair| pair.live_replicas() < pair.wanted.replicas)
+        .min_by_key(|pair| pair.live_replicas())
 }
 
 fn first_trouble(snapshot: &Snapshot) -> Option<String> {
     let pods = snapshot.expected_pods();
-    let trouble = pods.iter().find_map(|(pod, _)| Some(format!("{pod}: {}", snapshot.trouble(pod)?)));
-    trouble.or_else(|| (!snapshot.is_settled()).then(|| "nodes that are joining, leaving or moving".into()))
+    let trouble = pods
+        .iter()
+        .find_map(|(pod, _)| Some(format!("{pod}: {}", snapshot.trouble(pod)?)));
+    trouble.or_else(|| {
+        (!snapshot.is_settled()).then(|| "nodes that are joining, leaving or moving".into())
+    })
 }
 
 impl Pair<'_> {
@@ -267,20 +344,30 @@ impl Pair<'_> {
     /// Whether Kubernetes has replaced every pod that the StatefulSet wants replaced.
     fn is_rolled(&self) -> bool {
         let Some(set) = self.live else { return true };
-        let Some(status) = &set.status else { return false };
+        let Some(status) = &set.status else {
+            return false;
+        };
         let current = status.observed_generation >= set.metadata.generation;
         let wanted = replicas(set) - partition(set).min(replicas(set));
-        let same = status.current_revision.is_some() && status.current_revision == status.update_revision;
+        let same =
+            status.current_revision.is_some() && status.current_revision == status.update_revision;
         current && (same || status.updated_replicas.unwrap_or(0) >= wanted)
     }
 
     /// Whether the rack is rolled out and its nodes are well.
     fn is_finished(&self, snapshot: &Snapshot) -> bool {
-        self.is_rolled() && self.pods(snapshot).all(|pod| snapshot.trouble(&pod).is_none())
+        self.is_rolled()
+            && self
+                .pods(snapshot)
+                .all(|pod| snapshot.trouble(&pod).is_none())
     }
 
     fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        self.pods(snapshot).all(|pod| !snapshot.reading(&pod).is_some_and(crate::nodes::Reading::is_normal))
+        self.pods(snapshot).all(|pod| {
+            !snapshot
+                .reading(&pod)
+                .is_some_and(crate::nodes::Reading::is_normal)
+        })
     }
 
     fn has_newcomer(&self, snapshot: &Snapshot) -> bool {
@@ -289,11 +376,18 @@ impl Pair<'_> {
 
     /// What a change of the rack is, in CassKop's words.
     fn action(&self, desired: &Desired) -> &'static str {
-        let template = self.live.and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
-        let cassandra = template
-            .and_then(|pod| pod.containers.iter().find(|container| container.name == names::CASSANDRA_CONTAINER));
+        let template = self
+            .live
+            .and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
+        let cassandra = template.and_then(|pod| {
+            pod.containers
+                .iter()
+                .find(|container| container.name == names::CASSANDRA_CONTAINER)
+        });
         match cassandra {
-            Some(container) if container.image.as_ref() != Some(&desired.image) => "UpdateDockerImage",
+            Some(container) if container.image.as_ref() != Some(&desired.image) => {
+                "UpdateDockerImage"
+            }
             Some(container) if container.resources != self.wanted.resources => "UpdateResources",
             _ => "UpdateStatefulSet",
         }

@@ -16,8 +16,11 @@ pub fn seeds(desired: &Desired) -> Vec<String> {
             2 => &[2, 1],
             _ => &[1, 1, 1],
         };
-        let pods: Vec<String> =
-            racks.iter().zip(wanted).flat_map(|(rack, &count)| first_pods(desired, rack, count)).collect();
+        let pods: Vec<String> = racks
+            .iter()
+            .zip(wanted)
+            .flat_map(|(rack, &count)| first_pods(desired, rack, count))
+            .collect();
         pods
     });
     local.chain(desired.spec.seeds.iter().cloned()).collect()

@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
-    super::{desired::{Desired, Refused}, snapshot::{SecretState, Snapshot}},
+    super::{
+        desired::{Desired, Refused},
+        snapshot::{SecretState, Snapshot},
+    },
     operations,
     rollout::{Rollout, is_formed},
 };
@@ -34,18 +37,32 @@ pub fn decide(
         intents_accepted(snapshot, operations),
     ];
     let generation = snapshot.cluster.metadata.generation;
-    let conditions = wanted.into_iter().map(|verdict| verdict.condition(&old.conditions, generation, snapshot.now));
+    let conditions = wanted
+        .into_iter()
+        .map(|verdict| verdict.condition(&old.conditions, generation, snapshot.now));
     let (action, action_status) = last_action(rollout, &picture, &old);
     CassandraClusterStatus {
         observed_generation: generation,
         phase: Some(picture.phase()),
         initializing_sub_phase: (!rollout.formed).then(|| {
-            let first = rollout.steps.iter().all(|step| step.replicas <= 1) && snapshot.racks().all(|(_, set)| super::super::snapshot::replicas(set) <= 1);
-            if first { "FirstPodPerRack" } else { "NextPodPerRack" }.to_owned()
+            let first = rollout.steps.iter().all(|step| step.replicas <= 1)
+                && snapshot
+                    .racks()
+                    .all(|(_, set)| super::super::snapshot::replicas(set) <= 1);
+            if first {
+                "FirstPodPerRack"
+            } else {
+                "NextPodPerRack"
+            }
+            .to_owned()
         }),
         last_cluster_action: action.clone(),
         last_cluster_action_status: action_status,
-        seedlist: if rollout.seeds.is_empty() { old.seedlist.clone() } else { rollout.seeds.clone() },
+        seedlist: if rollout.seeds.is_empty() {
+            old.seedlist.clone()
+        } else {
+            rollout.seeds.clone()
+        },
         cassandra_rack_status: racks(snapshot, rollout, &old),
         cassandra_node_status: nodes,
         conditions: conditions.collect(),
@@ -88,12 +105,19 @@ impl<'a> Picture<'a> {
             .filter_map(|(pod, _)| Some((pod, snapshot.trouble(pod)?)))
             .collect();
         let members = trouble.iter().filter(|(pod, _)| !snapshot.is_newcomer(pod));
-        let sick = members.clone().map(|(pod, why)| format!("{pod}: {why}")).collect();
+        let sick = members
+            .clone()
+            .map(|(pod, why)| format!("{pod}: {why}"))
+            .collect();
         let mut faults: Vec<String> = trouble
             .iter()
             .filter(|(pod, _)| {
-                let broken = snapshot.pods.get(*pod).is_some_and(|pod| pod.problem.is_some());
-                let refuses = matches!(snapshot.nodes.get(*pod), Some(Err(error)) if !error.is_transient());
+                let broken = snapshot
+                    .pods
+                    .get(*pod)
+                    .is_some_and(|pod| pod.problem.is_some());
+                let refuses =
+                    matches!(snapshot.nodes.get(*pod), Some(Err(error)) if !error.is_transient());
                 broken || refuses || !snapshot.is_newcomer(pod)
             })
             .map(|(pod, why)| format!("{pod}: {why}"))
@@ -111,7 +135,10 @@ impl<'a> Picture<'a> {
         }
         Self {
             refused: rollout.refused.as_ref(),
-            warnings: desired.as_ref().map(|desired| desired.warnings.as_slice()).unwrap_or_default(),
+            warnings: desired
+                .as_ref()
+                .map(|desired| desired.warnings.as_slice())
+                .unwrap_or_default(),
             formed: rollout.formed,
             nodes: nodes.len(),
             rollout,
@@ -136,9 +163,18 @@ impl<'a> Picture<'a> {
         } else if let Some(first) = self.sick.first() {
             (false, "NodesDown", counted(&self.sick, first))
         } else {
-            (true, "AllNodesUp", format!("all {} nodes are NORMAL and see each other", self.nodes))
+            (
+                true,
+                "AllNodesUp",
+                format!("all {} nodes are NORMAL and see each other", self.nodes),
+            )
         };
-        Verdict { kind: condition::AVAILABLE, holds, reason, message }
+        Verdict {
+            kind: condition::AVAILABLE,
+            holds,
+            reason,
+            message,
+        }
     }
 
     fn progressing(&self) -> Verdict {
@@ -146,13 +182,25 @@ impl<'a> Picture<'a> {
         let (holds, reason, message) = match (rollout.action, &rollout.blocked) {
             (Some(action), Some(why)) => (false, "Blocked", format!("{action}: {why}")),
             (Some(action), None) => {
-                let waiting = rollout.waiting_for.clone().unwrap_or_else(|| "its pods".into());
+                let waiting = rollout
+                    .waiting_for
+                    .clone()
+                    .unwrap_or_else(|| "its pods".into());
                 (true, action, format!("waiting for {waiting}"))
             }
-            (None, _) if self.refused.is_some() => (false, "SpecRefused", "the spec is not carried out, see SpecAccepted".into()),
+            (None, _) if self.refused.is_some() => (
+                false,
+                "SpecRefused",
+                "the spec is not carried out, see SpecAccepted".into(),
+            ),
             (None, _) => (false, "AsAsked", "the cluster is as the spec asks".into()),
         };
-        Verdict { kind: condition::PROGRESSING, holds, reason, message }
+        Verdict {
+            kind: condition::PROGRESSING,
+            holds,
+            reason,
+            message,
+        }
     }
 
     fn degraded(&self) -> Verdict {
@@ -160,16 +208,28 @@ impl<'a> Picture<'a> {
             Some(first) => (true, "NodesInTrouble", counted(&self.faults, first)),
             None => (false, "NoTrouble", "no node is in trouble".into()),
         };
-        Verdict { kind: condition::DEGRADED, holds, reason, message }
+        Verdict {
+            kind: condition::DEGRADED,
+            holds,
+            reason,
+            message,
+        }
     }
 
     fn spec_accepted(&self) -> Verdict {
         let (holds, reason, message) = match self.refused {
             Some(refused) => (false, refused.reason, refused.message.clone()),
-            None if self.warnings.is_empty() => (true, "Accepted", "every field is carried out".into()),
+            None if self.warnings.is_empty() => {
+                (true, "Accepted", "every field is carried out".into())
+            }
             None => (true, "AcceptedWithWarnings", self.warnings.join("; ")),
         };
-        Verdict { kind: condition::SPEC_ACCEPTED, holds, reason, message }
+        Verdict {
+            kind: condition::SPEC_ACCEPTED,
+            holds,
+            reason,
+            message,
+        }
     }
 }
 
@@ -189,11 +249,20 @@ fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> V
         .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
         .collect();
     let (holds, reason, message) = if told.is_empty() {
-        (true, "Accepted", "every operation annotation is understood".into())
+        (
+            true,
+            "Accepted",
+            "every operation annotation is understood".into(),
+        )
     } else {
         (false, "Invalid", told.join("; "))
     };
-    Verdict { kind: condition::INTENTS_ACCEPTED, holds, reason, message }
+    Verdict {
+        kind: condition::INTENTS_ACCEPTED,
+        holds,
+        reason,
+        message,
+    }
 }
 
 impl Verdict {
@@ -202,7 +271,9 @@ impl Verdict {
         let since = old
             .iter()
             .find(|condition| condition.type_ == self.kind && condition.status == status)
-            .map_or(Time(now), |condition| condition.last_transition_time.clone());
+            .map_or(Time(now), |condition| {
+                condition.last_transition_time.clone()
+            });
         Condition {
             type_: self.kind.to_owned(),
             status: status.to_owned(),
@@ -226,13 +297,24 @@ fn last_action(
     match (rollout.action, &rollout.blocked) {
         (Some(action), Some(_)) => pair(action, "ToDo"),
         (Some(action), None) => pair(action, "Ongoing"),
-        (None, _) => pair(old.last_cluster_action.as_deref().unwrap_or("Initializing"), "Done"),
+        (None, _) => pair(
+            old.last_cluster_action.as_deref().unwrap_or("Initializing"),
+            "Done",
+        ),
     }
 }
 
-fn racks(snapshot: &Snapshot, rollout: &Rollout, old: &CassandraClusterStatus) -> BTreeMap<String, RackStatus> {
+fn racks(
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    old: &CassandraClusterStatus,
+) -> BTreeMap<String, RackStatus> {
     let stepping = rollout.steps.iter().map(|step| step.rack.id.clone());
-    let mut ids: Vec<RackId> = snapshot.racks().map(|(rack, _)| rack).chain(stepping).collect();
+    let mut ids: Vec<RackId> = snapshot
+        .racks()
+        .map(|(rack, _)| rack)
+        .chain(stepping)
+        .collect();
     ids.sort();
     ids.dedup();
     ids.into_iter()
@@ -257,7 +339,9 @@ fn rack_status(
         .filter(|(_, other)| other == rack)
         .all(|(pod, _)| snapshot.trouble(pod).is_none());
     let concerned = rollout.rack.as_ref() == Some(rack) || (!formed && !rollout.formed);
-    let action = rollout.action.filter(|_| concerned && rollout.blocked.is_none());
+    let action = rollout
+        .action
+        .filter(|_| concerned && rollout.blocked.is_none());
     let last = before.and_then(|before| before.cassandra_last_action.clone());
     let now = Some(Time(snapshot.now));
     let last_action = match (action, last) {
@@ -268,9 +352,11 @@ fn rack_status(
             start_time: now,
             end_time: None,
         }),
-        (None, Some(last)) if last.status == "Ongoing" && well => {
-            Some(LastAction { status: "Done".into(), end_time: now, ..last })
-        }
+        (None, Some(last)) if last.status == "Ongoing" && well => Some(LastAction {
+            status: "Done".into(),
+            end_time: now,
+            ..last
+        }),
         (None, last) => last,
     };
     let phase = match (rollout.formed, well && action.is_none()) {
@@ -278,7 +364,10 @@ fn rack_status(
         (true, true) => Phase::Running,
         (true, false) => Phase::Pending,
     };
-    RackStatus { phase: Some(phase), cassandra_last_action: last_action }
+    RackStatus {
+        phase: Some(phase),
+        cassandra_last_action: last_action,
+    }
 }
 
 fn nodes(snapshot: &Snapshot, old: &CassandraClusterStatus) -> BTreeMap<String, NodeStatus> {
@@ -293,19 +382,36 @@ fn nodes(snapshot: &Snapshot, old: &CassandraClusterStatus) -> BTreeMap<String, 
         .collect()
 }
 
-fn node_status(pod: &str, rack: &RackId, snapshot: &Snapshot, before: Option<&NodeStatus>) -> NodeStatus {
+fn node_status(
+    pod: &str,
+    rack: &RackId,
+    snapshot: &Snapshot,
+    before: Option<&NodeStatus>,
+) -> NodeStatus {
     let live = snapshot.pods.get(pod);
     let reading = snapshot.reading(pod);
     let ip = live.and_then(|live| live.ip.clone()).unwrap_or_default();
     // What a node said while it was NORMAL stays: a node that is down is still known by its host id.
     let remembered = |now: Option<&String>, before: Option<&String>| {
-        now.filter(|text| !text.is_empty()).or(before).cloned().unwrap_or_default()
+        now.filter(|text| !text.is_empty())
+            .or(before)
+            .cloned()
+            .unwrap_or_default()
     };
     let member = reading.filter(|reading| reading.is_normal());
     NodeStatus {
-        host_id: remembered(member.map(|reading| &reading.local_host_id), before.map(|before| &before.host_id)),
-        version: remembered(reading.map(|reading| &reading.version), before.map(|before| &before.version)),
-        load_bytes: load(member.map(|reading| reading.load), before.and_then(|before| before.load_bytes)),
+        host_id: remembered(
+            member.map(|reading| &reading.local_host_id),
+            before.map(|before| &before.host_id),
+        ),
+        version: remembered(
+            reading.map(|reading| &reading.version),
+            before.map(|before| &before.version),
+        ),
+        load_bytes: load(
+            member.map(|reading| reading.load),
+            before.and_then(|before| before.load_bytes),
+        ),
         gossip: gossip(&ip, pod, snapshot).to_owned(),
         state: reading.map_or_else(|| "Unknown".to_owned(), |reading| reading.mode.clone()),
         ready: live.is_some_and(|live| live.ready),
@@ -318,12 +424,22 @@ fn node_status(pod: &str, rack: &RackId, snapshot: &Snapshot, before: Option<&No
 
 /// How the peers see a node.
 fn gossip(ip: &str, pod: &str, snapshot: &Snapshot) -> &'static str {
-    let peers = || snapshot.nodes.iter().filter(|(name, _)| *name != pod).filter_map(|(_, reading)| reading.as_ref().ok());
+    let peers = || {
+        snapshot
+            .nodes
+            .iter()
+            .filter(|(name, _)| *name != pod)
+            .filter_map(|(_, reading)| reading.as_ref().ok())
+    };
     if ip.is_empty() {
         "Unknown"
     } else if peers().any(|peer| peer.unreachable.contains(ip)) {
         "Down"
-    } else if peers().any(|peer| peer.live.contains(ip)) || snapshot.reading(pod).is_some_and(|own| own.live.contains(ip)) {
+    } else if peers().any(|peer| peer.live.contains(ip))
+        || snapshot
+            .reading(pod)
+            .is_some_and(|own| own.live.contains(ip))
+    {
         "Up"
     } else {
         "Unknown"

@@ -15,15 +15,23 @@ pub(super) fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
         let old = old.conditions.iter().find(|old| old.type_ == new.type_);
         condition_event(old, new)
     });
-    of_conditions.chain(plan.operations.iter().filter_map(operation_event)).collect()
+    of_conditions
+        .chain(plan.operations.iter().filter_map(operation_event))
+        .collect()
 }
 
 fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
-    let good_news = matches!(new.type_.as_str(), condition::DEGRADED | condition::PROGRESSING) == (new.status == "False");
+    let good_news = matches!(
+        new.type_.as_str(),
+        condition::DEGRADED | condition::PROGRESSING
+    ) == (new.status == "False");
     let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
     // What is refused or misunderstood may change while it stays refused: each version of it is told.
     let same_text = old.is_some_and(|old| old.message == new.message);
-    let about_input = matches!(new.type_.as_str(), condition::SPEC_ACCEPTED | condition::INTENTS_ACCEPTED);
+    let about_input = matches!(
+        new.type_.as_str(),
+        condition::SPEC_ACCEPTED | condition::INTENTS_ACCEPTED
+    );
     if same && (same_text || !about_input) {
         return None;
     }
@@ -33,7 +41,9 @@ fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
     }
     let progressing = new.type_ == condition::PROGRESSING;
     let forming = new.type_ == condition::AVAILABLE && new.reason == "Forming";
-    let warns = (!good_news && !progressing && !forming) || new.reason == "AcceptedWithWarnings" || new.reason == "Blocked";
+    let warns = (!good_news && !progressing && !forming)
+        || new.reason == "AcceptedWithWarnings"
+        || new.reason == "Blocked";
     let reason = match (new.type_.as_str(), new.status.as_str()) {
         (condition::PROGRESSING, "True") => new.reason.clone(),
         (condition::PROGRESSING, _) => format!("Progressing{}", new.reason),
@@ -48,18 +58,33 @@ fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
 
 fn operation_event(change: &Change) -> Option<Event> {
     let after = &change.after;
-    let before = change.before.as_ref().filter(|before| before.id == after.id);
+    let before = change
+        .before
+        .as_ref()
+        .filter(|before| before.id == after.id);
     if before.is_some_and(|before| before.phase == after.phase) {
         return None;
     }
-    let warns = matches!(after.phase, OperationPhase::Failed | OperationPhase::Refused);
+    let warns = matches!(
+        after.phase,
+        OperationPhase::Failed | OperationPhase::Refused
+    );
     let reason = format!("Operation{}", after.phase.as_str());
-    Some(event(warns, reason, &after.kind, &format!("{} {}: {}", after.kind, after.id, after.message)))
+    Some(event(
+        warns,
+        reason,
+        &after.kind,
+        &format!("{} {}: {}", after.kind, after.id, after.message),
+    ))
 }
 
 fn event(warns: bool, reason: String, action: &str, note: &str) -> Event {
     Event {
-        type_: if warns { EventType::Warning } else { EventType::Normal },
+        type_: if warns {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
         reason,
         note: Some(note.chars().take(MAX_NOTE).collect()),
         action: action.to_owned(),

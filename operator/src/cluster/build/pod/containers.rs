@@ -6,14 +6,17 @@ use casskop_common::{
 };
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction, ObjectFieldSelector, Probe,
-        ResourceRequirements, SecurityContext, VolumeMount,
+        Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction,
+        ObjectFieldSelector, Probe, ResourceRequirements, SecurityContext, VolumeMount,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::{CONFIG, JOLOKIA, RACK, SCRIPTS};
-use crate::{bootstrap, cluster::desired::{Desired, DesiredRack}};
+use crate::{
+    bootstrap,
+    cluster::desired::{Desired, DesiredRack},
+};
 
 const CONFIG_DIRECTORY: &str = "/etc/cassandra";
 const SCRIPTS_DIRECTORY: &str = "/configmap";
@@ -22,7 +25,8 @@ const SCRIPTS_DIRECTORY: &str = "/configmap";
 const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/ && \
     if [ -f /configmap/pre_run.sh ]; then exec /bin/sh /configmap/pre_run.sh; fi";
 /// Runs the user's second script, if there is one, on the finished configuration.
-const POST_RUN: &str = "if [ -f /configmap/post_run.sh ]; then exec /bin/sh /configmap/post_run.sh; fi";
+const POST_RUN: &str =
+    "if [ -f /configmap/post_run.sh ]; then exec /bin/sh /configmap/post_run.sh; fi";
 
 /// The init containers, in order.
 pub(super) fn init(desired: &Desired) -> Vec<Container> {
@@ -32,8 +36,11 @@ pub(super) fn init(desired: &Desired) -> Vec<Container> {
     let copy = shell(desired, "base-config-builder", COPY, mounts);
     let mut containers = vec![copy, overlay(desired)];
     if scripts {
-        let mounts =
-            vec![mount(CONFIG, CONFIG_DIRECTORY), mount("tmp", "/tmp"), mount(SCRIPTS, SCRIPTS_DIRECTORY)];
+        let mounts = vec![
+            mount(CONFIG, CONFIG_DIRECTORY),
+            mount("tmp", "/tmp"),
+            mount(SCRIPTS, SCRIPTS_DIRECTORY),
+        ];
         containers.push(shell(desired, "post-run", POST_RUN, mounts));
     }
     containers
@@ -83,15 +90,22 @@ fn overlay(desired: &Desired) -> Container {
 
 fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     let spec = &desired.spec;
-    let command: &[&str] =
-        if spec.debug == Some(true) { &["tail", "-f", "/dev/null"] } else { &["cassandra", "-f"] };
+    let command: &[&str] = if spec.debug == Some(true) {
+        &["tail", "-f", "/dev/null"]
+    } else {
+        &["cassandra", "-f"]
+    };
     let mut mounts = vec![
         mount(CONFIG, CONFIG_DIRECTORY),
         mount(names::DATA_VOLUME, "/var/lib/cassandra"),
         mount("log", "/var/log/cassandra"),
         mount("tmp", "/tmp"),
     ];
-    mounts.extend(spec.storage_configs.iter().map(|storage| mount(&storage.name, &storage.mount_path)));
+    mounts.extend(
+        spec.storage_configs
+            .iter()
+            .map(|storage| mount(&storage.name, &storage.mount_path)),
+    );
     Container {
         name: names::CASSANDRA_CONTAINER.into(),
         image: Some(desired.image.clone()),
@@ -109,7 +123,10 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
 }
 
 fn pull_policy(spec: &CassandraClusterSpec) -> String {
-    spec.image_pull_policy.clone().filter(|policy| !policy.is_empty()).unwrap_or_else(|| "IfNotPresent".into())
+    spec.image_pull_policy
+        .clone()
+        .filter(|policy| !policy.is_empty())
+        .unwrap_or_else(|| "IfNotPresent".into())
 }
 
 fn ports() -> Vec<ContainerPort> {
@@ -165,9 +182,15 @@ fn jmx_options(jmx: &JmxConfiguration) -> Option<String> {
     let options: Vec<String> = [
         property("", jmx.jmx_remote_enable.map(|on| on.to_string())),
         property(".port", jmx.jmx_remote_port.map(|port| port.to_string())),
-        property(".rmi.port", jmx.jmx_remote_rmi_port.map(|port| port.to_string())),
+        property(
+            ".rmi.port",
+            jmx.jmx_remote_rmi_port.map(|port| port.to_string()),
+        ),
         property(".ssl", jmx.jmx_remote_ssl.map(|on| on.to_string())),
-        property(".authenticate", jmx.jmx_remote_authenticate.map(|on| on.to_string())),
+        property(
+            ".authenticate",
+            jmx.jmx_remote_authenticate.map(|on| on.to_string()),
+        ),
     ]
     .into_iter()
     .flatten()
@@ -179,7 +202,11 @@ fn jmx_options(jmx: &JmxConfiguration) -> Option<String> {
 fn readiness(spec: &CassandraClusterSpec) -> Probe {
     let timeout = spec.readiness_health_check_timeout.unwrap_or(10);
     Probe {
-        exec: Some(probe(&["ready", "--wait", &(timeout - 2).max(0).to_string()])),
+        exec: Some(probe(&[
+            "ready",
+            "--wait",
+            &(timeout - 2).max(0).to_string(),
+        ])),
         initial_delay_seconds: Some(spec.readiness_initial_delay_seconds.unwrap_or(1)),
         timeout_seconds: Some(timeout),
         period_seconds: Some(spec.readiness_health_check_period.unwrap_or(10)),
@@ -204,14 +231,19 @@ fn liveness(spec: &CassandraClusterSpec) -> Probe {
 fn probe(words: &[&str]) -> ExecAction {
     let binary = format!("{CONFIG_DIRECTORY}/{}", bootstrap::PROBE);
     let words = words.iter().map(|&word| word.to_owned());
-    ExecAction { command: Some([binary, "probe".into()].into_iter().chain(words).collect()) }
+    ExecAction {
+        command: Some([binary, "probe".into()].into_iter().chain(words).collect()),
+    }
 }
 
 fn restricted(read_only: bool) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(read_only),
-        capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Capabilities::default() }),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            ..Capabilities::default()
+        }),
         ..SecurityContext::default()
     }
 }
@@ -229,9 +261,17 @@ fn small() -> ResourceRequirements {
 }
 
 fn variable(name: &str, value: &str) -> EnvVar {
-    EnvVar { name: name.into(), value: Some(value.into()), ..EnvVar::default() }
+    EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        ..EnvVar::default()
+    }
 }
 
 fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { name: name.into(), mount_path: path.into(), ..VolumeMount::default() }
+    VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        ..VolumeMount::default()
+    }
 }

@@ -3,8 +3,8 @@
 use casskop_common::names;
 use k8s_openapi::{
     api::core::v1::{
-        Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
-        PodAntiAffinity, WeightedPodAffinityTerm,
+        Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+        PodAffinityTerm, PodAntiAffinity, WeightedPodAffinityTerm,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
@@ -24,11 +24,14 @@ fn node_affinity(rack: &DesiredRack) -> Option<NodeAffinity> {
     if rack.labels.is_empty() {
         return None;
     }
-    let requirements = rack.labels.iter().map(|(key, value)| NodeSelectorRequirement {
-        key: key.clone(),
-        operator: "In".into(),
-        values: Some(vec![value.clone()]),
-    });
+    let requirements = rack
+        .labels
+        .iter()
+        .map(|(key, value)| NodeSelectorRequirement {
+            key: key.clone(),
+            operator: "In".into(),
+            values: Some(vec![value.clone()]),
+        });
     Some(NodeAffinity {
         required_during_scheduling_ignored_during_execution: Some(NodeSelector {
             node_selector_terms: vec![NodeSelectorTerm {
@@ -56,10 +59,12 @@ fn anti_affinity(desired: &Desired) -> PodAntiAffinity {
         }
     } else {
         PodAntiAffinity {
-            preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
-                weight: 100,
-                pod_affinity_term: term,
-            }]),
+            preferred_during_scheduling_ignored_during_execution: Some(vec![
+                WeightedPodAffinityTerm {
+                    weight: 100,
+                    pod_affinity_term: term,
+                },
+            ]),
             ..PodAntiAffinity::default()
         }
     }

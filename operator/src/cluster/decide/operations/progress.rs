@@ -8,13 +8,21 @@ use casskop_common::{
 use super::{super::super::snapshot::Snapshot, Start, record};
 
 /// Where an operation that has begun goes from here.
-pub(super) fn advance(current: &OperationStatus, controls: &Controls, snapshot: &Snapshot) -> OperationStatus {
+pub(super) fn advance(
+    current: &OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
     let mut operation = current.clone();
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
     if quoted(&controls.cancel) {
         skip_the_rest(&mut operation);
     }
-    let working = operation.nodes.iter().filter(|node| node.phase == NodePhase::Running).count();
+    let working = operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase == NodePhase::Running)
+        .count();
     if operation.nodes.iter().all(|node| node.phase.is_final()) {
         return finish(operation, snapshot);
     }
@@ -36,16 +44,45 @@ pub(super) fn advance(current: &OperationStatus, controls: &Controls, snapshot: 
 
 /// Marks the nodes of the first wave that has not ended as running; the interpreter begins with them.
 pub(super) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
-    let waves = operation.plan.as_ref().map(|plan| plan.waves.clone()).unwrap_or_default();
-    let steps = operation.plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default();
-    let ended = |pod: &String| operation.nodes.iter().any(|node| node.pod == *pod && node.phase.is_final());
-    let Some(wave) = waves.into_iter().find(|wave| !wave.iter().all(ended)) else { return };
-    for node in operation.nodes.iter_mut().filter(|node| node.phase == NodePhase::Pending && wave.contains(&node.pod)) {
+    let waves = operation
+        .plan
+        .as_ref()
+        .map(|plan| plan.waves.clone())
+        .unwrap_or_default();
+    let steps = operation
+        .plan
+        .as_ref()
+        .map(|plan| plan.steps.clone())
+        .unwrap_or_default();
+    let ended = |pod: &String| {
+        operation
+            .nodes
+            .iter()
+            .any(|node| node.pod == *pod && node.phase.is_final())
+    };
+    let Some(wave) = waves.into_iter().find(|wave| !wave.iter().all(ended)) else {
+        return;
+    };
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Pending && wave.contains(&node.pod))
+    {
         let done = node.progress.as_ref().map_or(0, |progress| progress.done);
         node.phase = NodePhase::Running;
-        node.step = usize::try_from(done).ok().and_then(|done| steps.get(done).cloned()).unwrap_or_default();
-        node.pod_uid = snapshot.pods.get(&node.pod).map(|pod| pod.uid.clone()).unwrap_or_default();
-        node.started_at = node.started_at.clone().or_else(|| Some(record::time(snapshot.now)));
+        node.step = usize::try_from(done)
+            .ok()
+            .and_then(|done| steps.get(done).cloned())
+            .unwrap_or_default();
+        node.pod_uid = snapshot
+            .pods
+            .get(&node.pod)
+            .map(|pod| pod.uid.clone())
+            .unwrap_or_default();
+        node.started_at = node
+            .started_at
+            .clone()
+            .or_else(|| Some(record::time(snapshot.now)));
         node.attempts += 1;
     }
 }
@@ -55,12 +92,26 @@ pub(super) fn starts(operation: &OperationStatus, snapshot: &Snapshot) -> Vec<St
     if operation.phase.is_final() {
         return Vec::new();
     }
-    let before = snapshot.cluster.status.iter().flat_map(|status| &status.operations);
-    let before = before.into_iter().find(|old| old.kind == operation.kind && old.id == operation.id);
+    let before = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.operations);
+    let before = before
+        .into_iter()
+        .find(|old| old.kind == operation.kind && old.id == operation.id);
     let was_running = |node: &OperationNode| {
-        before.is_some_and(|old| old.nodes.iter().any(|old| old.pod == node.pod && old.phase == NodePhase::Running))
+        before.is_some_and(|old| {
+            old.nodes
+                .iter()
+                .any(|old| old.pod == node.pod && old.phase == NodePhase::Running)
+        })
     };
-    let at_work = |node: &OperationNode| snapshot.at_work.contains(&(operation.kind.clone(), node.pod.clone()));
+    let at_work = |node: &OperationNode| {
+        snapshot
+            .at_work
+            .contains(&(operation.kind.clone(), node.pod.clone()))
+    };
     operation
         .nodes
         .iter()
@@ -83,13 +134,24 @@ pub(super) fn retry(
 ) -> Option<OperationStatus> {
     let asked = controls.retry.as_deref() == Some(&current.id);
     if current.retried != asked && !asked {
-        return Some(OperationStatus { retried: false, ..current.clone() });
+        return Some(OperationStatus {
+            retried: false,
+            ..current.clone()
+        });
     }
     if !asked || current.retried || current.phase != OperationPhase::Failed || busy.is_some() {
         return None;
     }
-    let mut operation = OperationStatus { retried: true, finished_at: None, ..current.clone() };
-    for node in operation.nodes.iter_mut().filter(|node| node.phase == NodePhase::Failed) {
+    let mut operation = OperationStatus {
+        retried: true,
+        finished_at: None,
+        ..current.clone()
+    };
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Failed)
+    {
         node.phase = NodePhase::Pending;
         node.error = None;
         node.finished_at = None;
@@ -103,41 +165,90 @@ pub(super) fn retry(
 
 fn skip_the_rest(operation: &mut OperationStatus) {
     "Cancelling".clone_into(&mut operation.reason);
-    for node in operation.nodes.iter_mut().filter(|node| node.phase == NodePhase::Pending) {
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Pending)
+    {
         node.phase = NodePhase::Skipped;
     }
 }
 
 fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
-    let count = |phase| operation.nodes.iter().filter(|node| node.phase == phase).count();
-    let (done, failed, skipped) =
-        (count(NodePhase::Succeeded), count(NodePhase::Failed), count(NodePhase::Skipped));
+    let count = |phase| {
+        operation
+            .nodes
+            .iter()
+            .filter(|node| node.phase == phase)
+            .count()
+    };
+    let (done, failed, skipped) = (
+        count(NodePhase::Succeeded),
+        count(NodePhase::Failed),
+        count(NodePhase::Skipped),
+    );
     let total = operation.nodes.len();
     if failed > 0 {
-        let first = operation.nodes.iter().find(|node| node.phase == NodePhase::Failed);
-        let why = first.map(|node| format!("{} at {}: {}", node.pod, node.step, node.error.as_deref().unwrap_or("no reason given")));
+        let first = operation
+            .nodes
+            .iter()
+            .find(|node| node.phase == NodePhase::Failed);
+        let why = first.map(|node| {
+            format!(
+                "{} at {}: {}",
+                node.pod,
+                node.step,
+                node.error.as_deref().unwrap_or("no reason given")
+            )
+        });
         let message = format!(
             "{failed} of {total} nodes failed ({}); once that is mended, `kubectl casskop` or the annotation {} with the id tries the failed nodes again",
             why.unwrap_or_default(),
             casskop_common::names::control_annotation(&operation.kind, "retry"),
         );
-        return record::end(operation, OperationPhase::Failed, "NodesFailed", &message, snapshot.now);
+        return record::end(
+            operation,
+            OperationPhase::Failed,
+            "NodesFailed",
+            &message,
+            snapshot.now,
+        );
     }
     if skipped > 0 {
         let message = format!("cancelled; done on {done} of {total} nodes");
-        return record::end(operation, OperationPhase::Cancelled, "Cancelled", &message, snapshot.now);
+        return record::end(
+            operation,
+            OperationPhase::Cancelled,
+            "Cancelled",
+            &message,
+            snapshot.now,
+        );
     }
     let message = format!("done on {total} nodes");
-    record::end(operation, OperationPhase::Succeeded, "Done", &message, snapshot.now)
+    record::end(
+        operation,
+        OperationPhase::Succeeded,
+        "Done",
+        &message,
+        snapshot.now,
+    )
 }
 
 fn summary(operation: &OperationStatus) -> String {
-    let ended = operation.nodes.iter().filter(|node| node.phase.is_final()).count();
+    let ended = operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase.is_final())
+        .count();
     let at_work: Vec<&str> = operation
         .nodes
         .iter()
         .filter(|node| node.phase == NodePhase::Running)
         .map(|node| node.pod.as_str())
         .collect();
-    format!("{ended} of {} nodes ended; at work: {}", operation.nodes.len(), at_work.join(", "))
+    format!(
+        "{ended} of {} nodes ended; at work: {}",
+        operation.nodes.len(),
+        at_work.join(", ")
+    )
 }

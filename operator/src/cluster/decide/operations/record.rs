@@ -1,6 +1,8 @@
 //! What the interpreter tells about a node, written into the status of its operation.
 
-use casskop_common::api::{CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus};
+use casskop_common::api::{
+    CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
@@ -29,13 +31,22 @@ pub fn record(
     event: &StepEvent,
     now: Timestamp,
 ) -> bool {
-    let Some(operation) = status.operations.iter_mut().find(|operation| operation.kind == kind && operation.id == id)
+    let Some(operation) = status
+        .operations
+        .iter_mut()
+        .find(|operation| operation.kind == kind && operation.id == id)
     else {
         return false;
     };
     let cancelling = operation.reason == "Cancelling";
-    let steps = operation.plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default();
-    let Some(node) = operation.nodes.iter_mut().find(|node| node.pod == pod) else { return false };
+    let steps = operation
+        .plan
+        .as_ref()
+        .map(|plan| plan.steps.clone())
+        .unwrap_or_default();
+    let Some(node) = operation.nodes.iter_mut().find(|node| node.pod == pod) else {
+        return false;
+    };
     if node.phase != NodePhase::Running {
         return false;
     }
@@ -55,7 +66,9 @@ fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: 
     node.error = None;
     let progress = node.progress.get_or_insert_default();
     progress.done += 1;
-    let next = usize::try_from(progress.done).ok().and_then(|done| steps.get(done));
+    let next = usize::try_from(progress.done)
+        .ok()
+        .and_then(|done| steps.get(done));
     match next {
         None => {
             node.step.clear();
@@ -92,7 +105,10 @@ pub(super) fn end(
 
 /// Puts `newer` in the place of the operation of its kind; one that ended is remembered, without its bulk.
 pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
-    let place = status.operations.iter().position(|operation| operation.kind == newer.kind);
+    let place = status
+        .operations
+        .iter()
+        .position(|operation| operation.kind == newer.kind);
     let Some(place) = place else {
         status.operations.push(newer);
         return;
@@ -102,8 +118,22 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
         return;
     }
     let failed = |node: &OperationNode| node.phase == NodePhase::Failed;
-    let nodes = older.nodes.iter().filter(|node| failed(node)).take(REMEMBERED_NODES).cloned().collect();
-    status.operation_history.insert(0, OperationStatus { nodes, plan: None, checks: Vec::new(), ..older });
+    let nodes = older
+        .nodes
+        .iter()
+        .filter(|node| failed(node))
+        .take(REMEMBERED_NODES)
+        .cloned()
+        .collect();
+    status.operation_history.insert(
+        0,
+        OperationStatus {
+            nodes,
+            plan: None,
+            checks: Vec::new(),
+            ..older
+        },
+    );
     status.operation_history.truncate(HISTORY);
 }
 
