@@ -16,7 +16,7 @@ use crate::{
     manifest, time,
     ui::{
         Ui,
-        region::Region,
+        region::{self, Region},
         status::{View, render},
         table,
     },
@@ -93,7 +93,7 @@ async fn one(clusters: &Clusters, name: &str, arguments: &Status, ui: &Ui) -> Re
         StatusOutput::Yaml => ui.data(&manifest::yaml(&tidy(cluster))?),
         StatusOutput::Json => ui.data(&manifest::json(&tidy(cluster))?),
         StatusOutput::Name => ui.data(&manifest::object_name(name)),
-        _ if !arguments.watch => ui.data(&render(&cluster, view())),
+        _ if !arguments.watch => ui.data(&render(&cluster, view()).whole()),
         _ if ui.live_out => repaint(clusters, cluster, view, ui).await,
         _ => blocks(clusters, cluster, view, ui).await,
     }
@@ -120,10 +120,10 @@ async fn repaint(
         let next = follower.next();
         tokio::pin!(next);
         let change = loop {
-            let mut text = render(&cluster, view());
-            if let Some(why) = &trouble {
-                text = format!("{}\n\n{text}", connection_lost(why));
-            }
+            let picture = render(&cluster, view());
+            let trouble = trouble.iter().map(|why| connection_lost(why) + "\n\n");
+            let header = trouble.chain([picture.header]).collect::<String>();
+            let text = region::fit(&header, &picture.nodes, &picture.operations);
             region.paint(&text).map_err(gone)?;
             tokio::select! {
                 change = &mut next => break change?,
@@ -150,14 +150,14 @@ async fn blocks(
     ui: &Ui,
 ) -> Result<()> {
     let mut follower = Follower::after(clusters, &cluster);
-    let mut shown = render(&cluster, view());
+    let mut shown = render(&cluster, view()).whole();
     ui.data(&shown)?;
     let mut lost = false;
     loop {
         match follower.next().await? {
             Change::Seen(seen) => {
                 lost = false;
-                let text = render(&seen, view());
+                let text = render(&seen, view()).whole();
                 if text != shown {
                     ui.data(&format!("---\n{text}"))?;
                     shown = text;

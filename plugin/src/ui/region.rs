@@ -6,6 +6,8 @@ use unicode_width::UnicodeWidthChar;
 
 /// Terminals that do not say how large they are.
 const USUAL_SIZE: (usize, usize) = (80, 24);
+/// Lines that are left to the middle part however small the terminal is.
+const LEAST_MIDDLE: usize = 4;
 
 /// The last lines of a terminal, repainted as a whole.
 pub struct Region<W: Write> {
@@ -27,11 +29,17 @@ impl<W: Write> Region<W> {
         self.paint_within(text, size())
     }
 
+    /// One write, line over line: nothing flickers.
     fn paint_within(&mut self, text: &str, (width, height): (usize, usize)) -> io::Result<()> {
         let clipped = clip(text, width, height.saturating_sub(1));
-        self.erase()?;
+        let mut painted = match self.lines {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A\r"),
+        };
+        painted += &clipped.replace('\n', "\x1b[K\n");
+        painted += "\x1b[J";
         self.lines = clipped.lines().count();
-        self.terminal.write_all(clipped.as_bytes())?;
+        self.terminal.write_all(painted.as_bytes())?;
         self.terminal.flush()
     }
 
@@ -41,7 +49,6 @@ impl<W: Write> Region<W> {
     /// When the terminal is gone.
     pub fn erase(&mut self) -> io::Result<()> {
         if self.lines > 0 {
-            // Up to the first line of the region, then clear to the end of the screen.
             write!(self.terminal, "\x1b[{}A\r\x1b[J", self.lines)?;
             self.lines = 0;
         }
@@ -55,6 +62,17 @@ fn size() -> (usize, usize) {
     terminal_size().map_or(USUAL_SIZE, |(Width(width), Height(height))| {
         (width.into(), height.into())
     })
+}
+
+/// Shortens `middle` so that the whole fits the terminal and what comes after it is seen, too.
+pub fn fit(before: &str, middle: &str, after: &str) -> String {
+    fit_within(before, middle, after, size().1.saturating_sub(1))
+}
+
+fn fit_within(before: &str, middle: &str, after: &str, height: usize) -> String {
+    let taken = before.lines().count() + after.lines().count();
+    let left = height.saturating_sub(taken).max(LEAST_MIDDLE);
+    format!("{before}{}{after}", clip(middle, usize::MAX, left))
 }
 
 /// The part of `text` that fits, with a last line that says what does not; each line ends in a newline.
@@ -116,6 +134,23 @@ mod tests {
     }
 
     #[test]
+    fn the_middle_gives_way() {
+        let middle = "1\n2\n3\n4\n5\n6\n";
+        assert_eq!(
+            fit_within("a\n", middle, "z\n", 8),
+            "a\n1\n2\n3\n4\n5\n6\nz\n"
+        );
+        assert_eq!(
+            fit_within("a\n", middle, "z\n", 7),
+            "a\n1\n2\n3\n4\n… 2 more lines\nz\n"
+        );
+        assert_eq!(
+            fit_within("a\n", middle, "z\n", 2),
+            "a\n1\n2\n3\n… 3 more lines\nz\n"
+        );
+    }
+
+    #[test]
     fn a_repaint_covers_exactly_what_was_painted() {
         let mut screen = Vec::new();
         let mut region = Region::new(&mut screen);
@@ -123,7 +158,11 @@ mod tests {
             region.paint_within(text, (80, 3)).unwrap();
         }
         region.erase().unwrap();
-        let expected = "one\n… 2 more lines\n\x1b[2A\r\x1b[Jfour\n\x1b[1A\r\x1b[J";
-        assert_eq!(String::from_utf8(screen).unwrap(), expected);
+        let expected = [
+            "one\x1b[K\n… 2 more lines\x1b[K\n\x1b[J",
+            "\x1b[2A\rfour\x1b[K\n\x1b[J",
+            "\x1b[1A\r\x1b[J",
+        ];
+        assert_eq!(String::from_utf8(screen).unwrap(), expected.concat());
     }
 }

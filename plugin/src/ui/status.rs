@@ -33,22 +33,36 @@ pub struct View {
     pub style: Style,
 }
 
+/// What there is to say about a cluster, in three parts of which the middle one can be long.
+pub struct Picture {
+    /// Name, phase and conditions.
+    pub header: String,
+    /// The tree of nodes.
+    pub nodes: String,
+    /// Operations and requests.
+    pub operations: String,
+}
+
+impl Picture {
+    /// All of it.
+    pub fn whole(&self) -> String {
+        [&*self.header, &self.nodes, &self.operations].concat()
+    }
+}
+
 /// Everything there is to say about a cluster.
-pub fn render(cluster: &CassandraCluster, view: View) -> String {
+pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
     let nothing = CassandraClusterStatus::default();
     let status = cluster.status.as_ref().unwrap_or(&nothing);
-    let sections = [
-        header(cluster, status, view),
-        nodes::tree(&topology::nodes(cluster), status, view),
-        operations(status, view),
-        unseen(cluster, view),
-    ];
-    sections
-        .into_iter()
-        .filter(|lines| !lines.is_empty())
-        .map(|lines| lines.join("\n") + "\n")
-        .collect::<Vec<_>>()
-        .join("\n")
+    let below = |lines: Vec<String>| match lines.len() {
+        0 => String::new(),
+        _ => format!("\n{}\n", lines.join("\n")),
+    };
+    Picture {
+        header: header(cluster, status, view).join("\n") + "\n",
+        nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
+        operations: below(operations(status, view)) + &below(unseen(cluster, view)),
+    }
 }
 
 fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {

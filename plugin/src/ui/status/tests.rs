@@ -16,6 +16,7 @@ fn picture(yaml: &str, wide: bool, color: Color) -> String {
             style: Style::new(color, false),
         },
     )
+    .whole()
 }
 
 macro_rules! picture {
