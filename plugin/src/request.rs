@@ -1,7 +1,7 @@
 //! Writing a request: one GET and one PATCH that nobody else's write can get in between.
 
 use casskop_common::{
-    api::{CassandraCluster, OperationStatus},
+    api::{CassandraCluster, OperationPhase, OperationStatus},
     intent::{Intents, Request},
     names,
 };
@@ -149,10 +149,24 @@ fn judge(cluster: &CassandraCluster, request: &Request, replace: bool) -> Result
             Err(taken(&name, request, arguments))
         };
     }
-    if replace || found.is_empty() || find(cluster, kind, found).is_some() {
+    if replace || found.is_empty() {
         return Ok(Verdict::Write);
     }
-    Err(unseen(cluster, request, value))
+    match find(cluster, kind, found) {
+        None => Err(unseen(cluster, request, value)),
+        Some(waiting) if waiting.phase == OperationPhase::Pending => {
+            Err(would_be_lost(cluster, kind, value, &not_begun(waiting)))
+        }
+        Some(_) => Ok(Verdict::Write),
+    }
+}
+
+/// What the operator withdraws when another request takes its place.
+fn not_begun(waiting: &OperationStatus) -> String {
+    match plain(&waiting.message) {
+        message if message.is_empty() => "it has not begun".into(),
+        message => format!("it has not begun: {message}"),
+    }
 }
 
 /// Whether the annotation asks for the same, however it is written.
@@ -177,33 +191,37 @@ fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
     .hint("an id never runs twice: choose another --id, or leave it out")
 }
 
-/// Another request stands there that the operator has not seen: it would be lost.
+/// Another request stands there that the operator has not taken up.
 fn unseen(cluster: &CassandraCluster, request: &Request, value: &str) -> CliError {
-    let (name, kind) = (cluster.name_any(), &request.kind);
+    let kind = &request.kind;
     let key = names::request_annotation(kind);
-    let intents = Intents::parse(cluster.annotations());
-    let invalid = intents
-        .invalid
-        .iter()
-        .find(|invalid| invalid.annotation == key);
-    let (why, other_way) = match invalid {
-        Some(invalid) => (
-            format!("it cannot be understood: {}", plain(&invalid.message)),
-            format!(
-                "or correct it where it comes from: kubectl edit cassandracluster {name}, or Git"
-            ),
-        ),
-        None => (
-            "the operator has not seen it yet".into(),
-            format!("or wait until it is taken up: kubectl casskop status {name} --watch"),
-        ),
-    };
+    let invalid = Intents::parse(cluster.annotations()).invalid;
+    match invalid.iter().find(|invalid| invalid.annotation == key) {
+        None => would_be_lost(cluster, kind, value, "the operator has not taken it up yet"),
+        Some(invalid) => {
+            let why = format!("it cannot be understood: {}", plain(&invalid.message));
+            already(cluster, kind, value, &why).hint(format!(
+                "or correct it where it comes from: kubectl edit cassandracluster {}, or Git",
+                cluster.name_any()
+            ))
+        }
+    }
+}
+
+/// A request that would be lost by overwriting it, and the ways out.
+fn would_be_lost(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> CliError {
+    already(cluster, kind, value, why).hint(format!(
+        "or wait until it runs: kubectl casskop status {} --watch",
+        cluster.name_any()
+    ))
+}
+
+fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> CliError {
+    let (name, value) = (cluster.name_any(), plain(value));
     CliError::failed(format!(
-        "cluster {name} already has the request {kind} '{}', and {why}",
-        plain(value)
+        "cluster {name} already has the request {kind} '{value}', and {why}"
     ))
     .hint("give up that one and request yours instead: --replace")
-    .hint(other_way)
 }
 
 /// The request changed while ours was being written.
@@ -235,12 +253,17 @@ fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
 fn notes(cluster: &CassandraCluster, request: &Request) -> Vec<String> {
     let mut notes = Vec::new();
     let newest = cluster.status.iter().flat_map(|status| &status.operations);
-    for running in newest.filter(|newest| newest.kind == request.kind && !newest.phase.is_final()) {
-        let phase = running.phase.as_str();
-        notes.push(format!(
-            "{} {} is {phase}; this one begins when it has ended",
-            running.kind, running.id
-        ));
+    for other in newest.filter(|newest| newest.kind == request.kind && !newest.phase.is_final()) {
+        let OperationStatus {
+            kind, id, phase, ..
+        } = other;
+        notes.push(match phase {
+            OperationPhase::Pending => format!("{kind} {id} has not begun and is withdrawn"),
+            _ => format!(
+                "{kind} {id} is {}; this one begins when it has ended",
+                phase.as_str()
+            ),
+        });
     }
     if Intents::parse(cluster.annotations()).reconcile_paused {
         notes.push(format!("all action on this cluster is paused by the annotation {}; the request waits until it is removed", names::RECONCILE));

@@ -219,6 +219,18 @@ fn a_request_behind_a_running_one_waits() {
     ));
 }
 
+/// The operator withdraws a request that has not begun when another takes its place.
+#[test]
+fn a_request_that_has_not_begun_is_not_overwritten() {
+    let operations = json!([{ "kind": "cleanup", "id": "x", "phase": "Pending", "message": "waits for flush y to end" }]);
+    let refused = run(&with("x", &operations), &["cleanup", "demo", "--id", "a"]);
+    let replaced = run(
+        &with("x", &operations),
+        &["cleanup", "demo", "--id", "a", "--replace"],
+    );
+    insta::assert_snapshot!(refused + "\n" + &replaced);
+}
+
 #[test]
 fn a_paused_cluster_is_told() {
     let mut cluster = fixture("healthy.yaml");

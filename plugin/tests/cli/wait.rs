@@ -140,6 +140,20 @@ fn nobody_takes_it_up() {
 }
 
 #[test]
+fn behind_another_of_its_kind_nobody_is_to_blame() {
+    let mut cluster = fixture("healthy.yaml");
+    let running = json!([{ "kind": "cleanup", "id": "x", "phase": "Running" }]);
+    let annotations = json!({ "operations.db.orange.com/cleanup": "x" });
+    merge(
+        &mut cluster,
+        &json!({ "metadata": { "annotations": annotations }, "status": { "operations": running } }),
+    );
+    let arguments = ["cleanup", "demo", "--id", "a", "--wait", "--timeout", "1s"];
+    let api = Api::cluster(cluster, Vec::new());
+    insta::assert_snapshot!(run_with(&api, &arguments, &[("CASSKOP_PATIENCE", "100ms")]));
+}
+
+#[test]
 fn it_takes_too_long() {
     let mut running = succeeded();
     running.truncate(2);

@@ -83,7 +83,9 @@ pub async fn run(
                 _ = tokio::signal::ctrl_c() => interrupted(order),
                 () = at(impatient_at) => {
                     impatient_at = None;
-                    progress.note(&nobody(clusters));
+                    if !is_behind_another(&cluster, order) {
+                        progress.note(&nobody(clusters));
+                    }
                     continue;
                 }
                 () = progress.tick() => continue,
@@ -176,9 +178,15 @@ fn lost(cluster: &CassandraCluster, order: &Order, old: Option<&Condition>) -> O
     }
     let complaint = complaint(cluster, kind).filter(|complaint| Some(*complaint) != old)?;
     Some(
-        CliError::failed(format!("the operator does not understand the request: {}", plain(&complaint.message)))
-            .hint("it may be older than this plugin; nothing was done, and the next request replaces this one"),
+        CliError::failed(format!("the operator does not take up the request: {}", plain(&complaint.message)))
+            .hint("nothing was done, and the next request replaces this one; if it is new to the operator, update that"),
     )
+}
+
+/// Whether the operator is at work on the request before this one: it takes up one of a kind at a time.
+fn is_behind_another(cluster: &CassandraCluster, order: &Order) -> bool {
+    let mut newest = cluster.status.iter().flat_map(|status| &status.operations);
+    newest.any(|other| other.kind == order.request.kind && !other.phase.is_final())
 }
 
 fn nobody(clusters: &Clusters) -> String {
