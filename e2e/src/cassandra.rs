@@ -1,0 +1,156 @@
+//! What Cassandra itself says: its log, its ring, its rows.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    command::{self, Output, inside},
+    kubectl::Kubectl,
+};
+
+/// A cleanup as a node's own log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleanup {
+    /// The keyspace.
+    pub keyspace: String,
+    /// The tables asked for; empty is all of them.
+    pub tables: String,
+    /// When it began, as the log writes it; sorts as text.
+    pub began: String,
+    /// When it ended, and how.
+    pub ended: Option<(String, String)>,
+}
+
+impl Cleanup {
+    /// Whether it came to a good end.
+    pub fn is_done(&self) -> bool {
+        self.ended
+            .as_ref()
+            .is_some_and(|(_, how)| how == "SUCCESSFUL")
+    }
+}
+
+/// The log of a node.
+pub fn log(kubectl: &Kubectl, pod: &str) -> String {
+    kubectl.ok(&["logs", pod, "-c", "cassandra"])
+}
+
+/// The cleanups in the log of a node, in the order of their beginning.
+pub fn cleanups(log: &str) -> Vec<Cleanup> {
+    let mut found: Vec<Cleanup> = Vec::new();
+    // A thread does one after the other, so its next end is that of its last beginning.
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in log.lines() {
+        let Some((thread, at, message)) = parts(line) else {
+            continue;
+        };
+        if let Some(what) = message.strip_prefix("Starting Cleanup on ") {
+            let (keyspace, tables) = what.split_once('.').unwrap_or((what, ""));
+            open.insert(thread, found.len());
+            found.push(Cleanup {
+                keyspace: keyspace.to_owned(),
+                tables: tables.trim_matches(['[', ']']).to_owned(),
+                began: at.to_owned(),
+                ended: None,
+            });
+        } else if let Some(how) = message.strip_prefix("Completed Cleanup with status ")
+            && let Some(index) = open.remove(thread)
+        {
+            found[index].ended = Some((at.to_owned(), how.trim().to_owned()));
+        }
+    }
+    found
+}
+
+/// Tables that a user had flushed, as `keyspace.table`, from the log of a node.
+pub fn flushes(log: &str) -> Vec<String> {
+    let messages = log.lines().filter_map(|line| Some(parts(line)?.2));
+    messages
+        .filter_map(|message| {
+            let (table, reason) = message
+                .strip_prefix("Enqueuing flush of ")?
+                .split_once(',')?;
+            reason
+                .contains("USER_FORCED")
+                .then(|| table.trim().to_owned())
+        })
+        .collect()
+}
+
+/// Thread, time and message of `INFO  [thread] 2026-11-22 20:35:47,397 File.java:1 - message`.
+fn parts(line: &str) -> Option<(&str, &str, &str)> {
+    let (_, rest) = line.split_once('[')?;
+    let (thread, rest) = rest.split_once("] ")?;
+    let (head, message) = rest.split_once(" - ")?;
+    let at = head.rsplit_once(' ')?.0;
+    Some((thread, at, message))
+}
+
+/// Runs statements on one node and returns the rows as `column=value` lines.
+pub fn cql(kubectl: &Kubectl, pod: &str, consistency: &str, statements: &[&str]) -> Output {
+    let address = kubectl.ok(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"]);
+    let mut command = inside("casskop-testbed");
+    command
+        .env("CQL_CONSISTENCY", consistency)
+        .args(["cql", &address])
+        .args(statements);
+    command::run(command, "")
+}
+
+/// Makes keyspaces with a table `t` each, replicated to three nodes of `dc1`, with some rows.
+pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
+    let mut statements = Vec::new();
+    for keyspace in keyspaces {
+        statements.push(format!(
+            "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+             {{'class': 'NetworkTopologyStrategy', 'dc1': 3}}"
+        ));
+        statements.push(format!(
+            "CREATE TABLE IF NOT EXISTS {keyspace}.t (id int PRIMARY KEY, text text)"
+        ));
+        statements.extend((0..20).map(|id| {
+            format!("INSERT INTO {keyspace}.t (id, text) VALUES ({id}, 'row {id} of {keyspace}')")
+        }));
+    }
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    cql(kubectl, pod, "ALL", &statements).ok();
+}
+
+/// The nodes as `nodetool status` has them on a pod: address, state (`UN`…), host id, rack.
+pub fn nodetool_status(kubectl: &Kubectl, pod: &str) -> Vec<[String; 4]> {
+    let text = kubectl.ok(&["exec", pod, "-c", "cassandra", "--", "nodetool", "status"]);
+    let lines = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|words| words.len() >= 7 && words[0].len() == 2 && words[1].contains('.'))
+        .map(|words| {
+            let last = words.len() - 1;
+            [words[1], words[0], words[last - 1], words[last]].map(str::to_owned)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleanups_are_read_from_a_log() {
+        let log = "\
+INFO  [jolokia-1] 2026-11-22 20:35:47,384 StorageService.java:4163 - Starting Cleanup on orders.[]
+INFO  [jolokia-1] 2026-11-22 20:35:47,389 CompactionManager.java:433 - Starting Cleanup for orders.events
+INFO  [jolokia-2] 2026-11-22 20:35:47,390 StorageService.java:4163 - Starting Cleanup on users.[t, u]
+INFO  [jolokia-1] 2026-11-22 20:35:47,397 StorageService.java:4170 - Completed Cleanup with status SUCCESSFUL
+INFO  [main] 2026-11-22 20:35:47,398 ColumnFamilyStore.java:1 - Enqueuing flush of orders.t, Reason: USER_FORCED, Usage: 1
+";
+        let found = cleanups(log);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].keyspace, "orders");
+        assert_eq!(found[0].tables, "");
+        assert!(found[0].is_done());
+        assert_eq!(found[0].began, "2026-11-22 20:35:47,384");
+        assert_eq!(found[1].tables, "t, u");
+        assert!(!found[1].is_done());
+        assert_eq!(flushes(log), ["orders.t"]);
+    }
+}

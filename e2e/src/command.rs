@@ -1,0 +1,86 @@
+//! Running commands inside the network of the testbed.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+/// What a command left behind.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The command, for messages.
+    pub command: String,
+    /// Its exit code; -1 after a signal.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Its standard output, if it succeeded.
+    pub fn ok(self) -> String {
+        assert!(self.code == 0, "{self}");
+        self.stdout
+    }
+
+    /// Its complaints, if it failed.
+    pub fn fails(self) -> String {
+        assert!(self.code != 0, "should have failed: {self}");
+        self.stderr
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "$ {}\n{}{}exit code {}",
+            self.command, self.stdout, self.stderr, self.code
+        )
+    }
+}
+
+/// A variable of the environment that the testbed sets.
+pub fn setting(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: these tests run by `make test-e2e`"))
+}
+
+/// A command that runs inside the network of the testbed.
+pub fn inside(program: &str) -> Command {
+    let prefix = setting("IN");
+    let mut words = prefix.split_whitespace();
+    let mut command = Command::new(words.next().expect("IN is not empty"));
+    command.args(words).arg(program);
+    command
+}
+
+/// Runs a command to its end, with `input` on its standard input.
+pub fn run(mut command: Command, input: &str) -> Output {
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let text = words.join(" ");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // A program that does not read its input closes it; that is no fault.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child
+        .wait_with_output()
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+    Output {
+        command: text,
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,59 @@
+//! A small harness for end-to-end tests on the testbed: real Kubernetes, real Cassandra, the operator in a pod or
+//! run from the shell, and the plugin, all driven as a user would, by commands.
+//!
+//! The tests are ignored unless asked for (`make test-e2e`). They expect in the environment what `make -s env`
+//! prints (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`), and the binaries' paths in `CASSKOP_OPERATOR`
+//! and `KUBECTL_CASSKOP`. Every wait is for a condition, with a generous deadline; what was seen is told when it
+//! passes, and a failing test shows its namespace: resources, events and the operator's log.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a harness of tests: what does not hold ends the test"
+)]
+
+pub mod cassandra;
+pub mod cluster;
+pub mod command;
+pub mod kubectl;
+pub mod operator;
+pub mod plugin;
+pub mod space;
+pub mod wait;
+
+pub use cluster::Cluster;
+pub use command::Output;
+pub use kubectl::Kubectl;
+pub use space::Space;
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The namespace with the ring of three racks that most tests share.
+pub const SHARED: &str = "e2e-ring";
+
+/// The ring of three racks that most tests share, made by the first that wants it, in its namespace.
+pub fn shared_ring() -> (Space, Cluster) {
+    let space = Space::open(SHARED);
+    let demo = space.cluster("demo");
+    demo.apply(&cluster::ring(
+        "demo",
+        &[("dc1", &["rack1", "rack2", "rack3"])],
+    ));
+    demo.settles();
+    (space, demo)
+}
+
+/// An id of a request that no test of this or an earlier run has used.
+pub fn fresh_id(word: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.map_or(0, |now| now.as_secs());
+    format!(
+        "{word}-{seconds:x}-{}",
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}

@@ -1,0 +1,190 @@
+//! The operator: in a pod with its own Role, or run from the shell, where it can be killed at any moment.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    command::{inside, setting},
+    kubectl::Kubectl,
+    space::{Space, scratch, workspace},
+    wait::until,
+};
+
+/// Name of the operator's Deployment, ServiceAccount and Role.
+pub const NAME: &str = "casskop-operator";
+/// Namespace in the kustomization, and its image.
+const NAMESPACE: &str = "casskop";
+const IMAGE: &str = "localhost/casskop-operator:dev";
+
+/// Applies `testbed/operator`, which is `manifests/operator` with the testbed's image, in the namespace of
+/// `kubectl`, and waits until it is ready.
+pub fn deploy(kubectl: &Kubectl) {
+    let overlay = workspace().join("testbed/operator");
+    let manifest = kubectl.ok(&["kustomize", &overlay.to_string_lossy()]);
+    let namespace = &kubectl.namespace;
+    let lines: Vec<String> = manifest
+        .lines()
+        .map(|line| match line {
+            _ if line == format!("  name: {NAMESPACE}") => format!("  name: {namespace}"),
+            _ if line.ends_with(&format!("namespace: {NAMESPACE}")) => line.replace(
+                &format!("namespace: {NAMESPACE}"),
+                &format!("namespace: {namespace}"),
+            ),
+            _ => line.replace(IMAGE, &setting("OPERATOR_IMAGE")),
+        })
+        .collect();
+    kubectl
+        .run_with(&["apply", "-f", "-"], &lines.join("\n"))
+        .ok();
+    kubectl.ok(&[
+        "rollout",
+        "status",
+        &format!("deployment/{NAME}"),
+        "--timeout=300s",
+    ]);
+}
+
+/// Ends the operator's pod or starts it again.
+pub fn scale(kubectl: &Kubectl, replicas: u32) {
+    let deployment = format!("deployment/{NAME}");
+    kubectl.ok(&["scale", &deployment, &format!("--replicas={replicas}")]);
+    until("the operator's pods", || {
+        let pods = kubectl.list("pods", &format!("app.kubernetes.io/name={NAME}"));
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        if pods.len() == replicas as usize && ready == pods.len() {
+            Ok(())
+        } else {
+            Err(format!("{} pods, {ready} ready", pods.len()))
+        }
+    });
+}
+
+/// Name of the operator's user in the API server's audit log.
+pub fn user(kubectl: &Kubectl) -> String {
+    format!("system:serviceaccount:{}:{NAME}", kubectl.namespace)
+}
+
+/// Whether a pod is ready.
+pub fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        && pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// The operator run from the shell, as its own ServiceAccount and with no other rights than in a pod. Meanwhile
+/// its pod is gone; when this is dropped, the pod comes back.
+pub struct Shell {
+    kubectl: Kubectl,
+    kubeconfig: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Shell {
+    /// Ends the pod and runs the operator from the shell.
+    pub fn start(space: &Space) -> Self {
+        let kubectl = space.kubectl.clone();
+        scale(&kubectl, 0);
+        let mut shell = Self {
+            kubeconfig: space.kubeconfig_of(NAME),
+            log: scratch(&format!("{}-operator.log", kubectl.namespace)),
+            kubectl,
+            child: None,
+        };
+        shell.run();
+        shell
+    }
+
+    /// Runs the operator (again); it goes on in the same log.
+    pub fn run(&mut self) {
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.expect("the log of the operator is writable");
+        let again = log.try_clone().expect("a file can be opened twice");
+        let child = inside(&setting("CASSKOP_OPERATOR"))
+            .arg("run")
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("WATCH_NAMESPACE", &self.kubectl.namespace)
+            .env("BOOTSTRAP_IMAGE", setting("OPERATOR_IMAGE"))
+            .env("LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(again)
+            .spawn();
+        self.child = Some(child.expect("the operator starts"));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the operator runs until it is killed");
+            child.wait().expect("it is our child");
+        }
+    }
+
+    /// Stops the process where it is, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        let pid = self.child.as_ref().map_or(0, Child::id).to_string();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill").args([signal, &pid]).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "kill {signal} {pid}"
+        );
+    }
+
+    /// What it has logged, of all of its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Node calls that it has logged, as (request, pod, step), oldest first.
+    pub fn calls(&self) -> Vec<(String, String, String)> {
+        let log = self.log();
+        let entries = log.lines().filter(|line| line.contains("calling the node"));
+        let entries = entries.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let field = |entry: &Value, name: &str| {
+            let fields = &entry["fields"];
+            fields[name].as_str().unwrap_or_default().to_owned()
+        };
+        entries
+            .map(|entry| {
+                (
+                    field(&entry, "id"),
+                    field(&entry, "pod"),
+                    field(&entry, "step"),
+                )
+            })
+            .collect()
+    }
+}
+
+impl Drop for Shell {
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown by the test runner for a test that fails"
+    )]
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(120)..];
+            eprintln!("--- the operator in the shell\n{}", tail.join("\n"));
+            let scale = json!({ "spec": { "replicas": 1 } });
+            let _ = self.kubectl.patch("deployment", NAME, &scale);
+        } else {
+            scale(&self.kubectl, 1);
+        }
+    }
+}

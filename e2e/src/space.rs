@@ -1,0 +1,165 @@
+//! A namespace with an operator of its own.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::Cluster,
+    command::{self, inside, setting},
+    kubectl::Kubectl,
+    operator,
+};
+
+/// A namespace with an operator of its own. When a test fails, it shows what is in there.
+pub struct Space {
+    /// `kubectl` in it.
+    pub kubectl: Kubectl,
+}
+
+impl Space {
+    /// Makes the namespace and runs the operator in it, unless both are there.
+    pub fn open(name: &str) -> Self {
+        let space = Self::without_operator(name);
+        operator::deploy(&space.kubectl);
+        space
+    }
+
+    /// Makes the namespace, unless it is there.
+    pub fn without_operator(name: &str) -> Self {
+        let kubectl = Kubectl::new(name);
+        kubectl.apply(&json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name },
+        }));
+        let crds = workspace().join("manifests/crds");
+        let crds = crds.to_string_lossy();
+        kubectl.ok(&["apply", "--server-side", "--force-conflicts", "-f", &crds]);
+        Self { kubectl }
+    }
+
+    /// A cluster in it.
+    pub fn cluster(&self, name: &str) -> Cluster {
+        Cluster {
+            name: name.to_owned(),
+            kubectl: self.kubectl.clone(),
+        }
+    }
+
+    /// A kubeconfig with a token of a service account of this namespace.
+    pub fn kubeconfig_of(&self, account: &str) -> PathBuf {
+        let token = self
+            .kubectl
+            .ok(&["create", "token", account, "--duration=4h"]);
+        let mut config = crate::kubectl::json(
+            &self
+                .kubectl
+                .ok(&["config", "view", "--raw", "--minify", "-o", "json"]),
+        );
+        config["users"][0]["user"] = json!({ "token": token.trim() });
+        config["contexts"][0]["context"]["namespace"] = json!(self.kubectl.namespace);
+        let file = scratch(&format!("{}-{account}.kubeconfig", self.kubectl.namespace));
+        std::fs::write(&file, config.to_string()).expect("the scratch folder is writable");
+        file
+    }
+
+    /// All that Kubernetes has here, the events and logs too, as text.
+    pub fn everything(&self) -> String {
+        let kinds = "all,configmaps,persistentvolumeclaims,serviceaccounts,poddisruptionbudgets,events,\
+                     cassandraclusters.db.orange.com,roles,rolebindings,controllerrevisions,endpointslices";
+        let mut text = self.kubectl.ok(&["get", kinds, "-o", "yaml"]);
+        for pod in crate::kubectl::names(&self.kubectl.list("pods", "")) {
+            text += &self.kubectl.ok(&["logs", &pod, "--all-containers"]);
+        }
+        text
+    }
+
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown by the test runner for a test that fails"
+    )]
+    fn tell(&self) {
+        let show = |args: &[&str]| {
+            let output = self.kubectl.run(args);
+            eprintln!("--- {}\n{}{}", output.command, output.stdout, output.stderr);
+        };
+        show(&["get", "cassandraclusters.db.orange.com", "-o", "yaml"]);
+        show(&[
+            "get",
+            "pods,statefulsets,persistentvolumeclaims",
+            "-o",
+            "wide",
+        ]);
+        show(&["get", "events", "--sort-by=.metadata.creationTimestamp"]);
+        show(&["logs", "deployment/casskop-operator", "--tail=100"]);
+        for pod in crate::kubectl::names(&self.kubectl.list("pods", "app=cassandracluster")) {
+            let output = self
+                .kubectl
+                .run(&["logs", &pod, "--all-containers", "--tail=15"]);
+            let cut = |line: &str| line.chars().take(300).collect::<String>();
+            let lines: Vec<String> = output.stdout.lines().map(cut).collect();
+            eprintln!(
+                "--- {}\n{}\n{}",
+                output.command,
+                lines.join("\n"),
+                output.stderr
+            );
+        }
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A second panic would hide the first one.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.tell()));
+        }
+    }
+}
+
+/// The folder of the workspace.
+pub fn workspace() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map_or_else(PathBuf::new, PathBuf::from)
+}
+
+/// A file of this run.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("casskop-e2e-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
+    folder.join(name)
+}
+
+/// What the API server wrote down about writes by a user, oldest first; see the testbed's audit policy.
+pub fn writes_by(user: &str) -> Vec<Value> {
+    let run = PathBuf::from(setting("IN"));
+    let log = run.with_file_name("logs").join("audit.log");
+    let text =
+        std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+    let lines = text.lines().filter(|line| line.contains(user));
+    let entries = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    entries
+        .filter(|entry| entry["user"]["username"] == user)
+        .collect()
+}
+
+/// What `curl` makes of a URL inside the testbed's network: status and body. `login` is `user:password`; it is not
+/// seen in the list of processes.
+pub fn http(url: &str, login: Option<&str>, body: &str) -> (u16, String) {
+    let mut command = inside("curl");
+    command.args([
+        "-sS",
+        "-m",
+        "20",
+        "-K",
+        "-",
+        "-w",
+        "\n%{http_code}",
+        "-d",
+        body,
+        url,
+    ]);
+    let login = login.map(|login| format!("user = \"{login}\"\n"));
+    let text = command::run(command, &login.unwrap_or_default()).ok();
+    let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+    (status.trim().parse().unwrap_or(0), body.to_owned())
+}
