@@ -186,6 +186,22 @@ impl Snapshot {
 
     /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
     pub fn trouble(&self, pod: &str) -> Option<String> {
+        self.own_trouble(pod).or_else(|| self.missed_by(pod))
+    }
+
+    /// Expected pods in trouble, those whose own it is before those that only miss others.
+    pub fn troubles(&self) -> Vec<(String, String)> {
+        let mut troubles: Vec<(String, String)> = self
+            .expected_pods()
+            .into_iter()
+            .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
+            .collect();
+        troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
+        troubles
+    }
+
+    /// Why a node is not NORMAL and serving clients.
+    fn own_trouble(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
         };
@@ -206,6 +222,12 @@ impl Snapshot {
         if !reading.native_transport {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
         }
+        None
+    }
+
+    /// Which other nodes a node does not see up.
+    fn missed_by(&self, pod: &str) -> Option<String> {
+        let reading = self.reading(pod)?;
         let unseen: Vec<&str> = self
             .pods
             .iter()

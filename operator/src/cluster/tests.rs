@@ -1,1 +1,7 @@
+//! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
 
+mod histories;
+mod messages;
+mod operations;
+mod rollout;
+mod world;

@@ -19,6 +19,16 @@ use super::{
     operations, seeds,
 };
 
+/// While Initializing: the first node of each rack is awaited.
+pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
+/// While Initializing: the ring is formed, and the other nodes join one by one.
+pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
+
+/// What is waited for while the ring is not settled.
+const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
+/// CassKop's word for the action that makes a ring for the first time.
+pub const INITIALIZING: &str = "Initializing";
+
 /// What happens to the racks now.
 #[derive(Clone, Debug, Default)]
 pub struct Rollout {
@@ -87,10 +97,17 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
         rollout.refused = Some(refused);
         return rollout;
     }
-    if formed {
+    rollout.formed = formed || form(&pairs, desired, snapshot, &mut rollout);
+    if rollout.formed {
         change(&pairs, desired, snapshot, &mut rollout);
-    } else {
-        form(&pairs, desired, snapshot, &mut rollout);
+    }
+    let initial = snapshot.cluster.status.as_ref().is_none_or(|status| {
+        status
+            .phase
+            .is_none_or(|phase| phase == Phase::Initializing)
+    });
+    if initial && (!rollout.formed || rollout.action.is_some()) {
+        rollout.action = Some(INITIALIZING);
     }
     if let Some(reason) = hold(snapshot) {
         rollout.steps.clear();
@@ -105,9 +122,10 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
     rollout
 }
 
-/// Whether a ring was formed at some time: it must never be formed a second time.
+/// Whether the first nodes of all racks have found each other at some time: no node may ever form a ring again.
 pub fn is_formed(status: &CassandraClusterStatus) -> bool {
     matches!(status.phase, Some(Phase::Running | Phase::Pending))
+        || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
 }
 
 fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
@@ -208,8 +226,8 @@ fn hold(snapshot: &Snapshot) -> Option<String> {
         .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id))
 }
 
-fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
-    rollout.action = Some("Initializing");
+/// The first pod of each rack, all at once. Says whether they have found each other.
+fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     for pair in pairs
         .iter()
         .filter(|pair| pair.live.is_none() || pair.differs(desired))
@@ -220,17 +238,8 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
             replicas,
         });
     }
-    if let Some(trouble) = first_trouble(snapshot) {
-        rollout.waiting_for = Some(trouble);
-    } else if rollout.steps.is_empty() {
-        if let Some(pair) = next_to_grow(pairs) {
-            rollout.grow(pair);
-        } else {
-            // Formed: said in the status of this very pass, and true from the next one on.
-            rollout.formed = true;
-            rollout.action = None;
-        }
-    }
+    rollout.waiting_for = first_trouble(snapshot);
+    rollout.steps.is_empty() && rollout.waiting_for.is_none()
 }
 
 fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
@@ -265,7 +274,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
             Some(pair) => rollout.grow(pair),
             None if next_to_grow(pairs).is_some() => {
                 rollout.action = Some("ScaleUp");
-                rollout.waiting_for = Some("nodes that are joining, leaving or moving".into());
+                rollout.waiting_for = Some(JOINING_OR_LEAVING.into());
             }
             None => {}
         }
@@ -325,13 +334,9 @@ fn next_to_grow<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
 }
 
 fn first_trouble(snapshot: &Snapshot) -> Option<String> {
-    let pods = snapshot.expected_pods();
-    let trouble = pods
-        .iter()
-        .find_map(|(pod, _)| Some(format!("{pod}: {}", snapshot.trouble(pod)?)));
-    trouble.or_else(|| {
-        (!snapshot.is_settled()).then(|| "nodes that are joining, leaving or moving".into())
-    })
+    let first = snapshot.troubles().into_iter().next();
+    let trouble = first.map(|(pod, why)| format!("{pod}: {why}"));
+    trouble.or_else(|| (!snapshot.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
 }
 
 impl Pair<'_> {

@@ -16,7 +16,7 @@ use super::{
         snapshot::{SecretState, Snapshot},
     },
     operations,
-    rollout::{Rollout, is_formed},
+    rollout::{FIRST_POD_PER_RACK, INITIALIZING, NEXT_POD_PER_RACK, Rollout},
 };
 
 /// The status without its operations, which are written before they act.
@@ -44,17 +44,13 @@ pub fn decide(
     CassandraClusterStatus {
         observed_generation: generation,
         phase: Some(picture.phase()),
-        initializing_sub_phase: (!rollout.formed).then(|| {
-            let first = rollout.steps.iter().all(|step| step.replicas <= 1)
-                && snapshot
-                    .racks()
-                    .all(|(_, set)| super::super::snapshot::replicas(set) <= 1);
-            if first {
-                "FirstPodPerRack"
+        initializing_sub_phase: (picture.phase() == Phase::Initializing).then(|| {
+            let sub_phase = if rollout.formed {
+                NEXT_POD_PER_RACK
             } else {
-                "NextPodPerRack"
-            }
-            .to_owned()
+                FIRST_POD_PER_RACK
+            };
+            sub_phase.to_owned()
         }),
         last_cluster_action: action.clone(),
         last_cluster_action_status: action_status,
@@ -99,11 +95,7 @@ impl<'a> Picture<'a> {
         rollout: &'a Rollout,
         nodes: &BTreeMap<String, NodeStatus>,
     ) -> Self {
-        let expected = snapshot.expected_pods();
-        let trouble: Vec<(&String, String)> = expected
-            .iter()
-            .filter_map(|(pod, _)| Some((pod, snapshot.trouble(pod)?)))
-            .collect();
+        let trouble = snapshot.troubles();
         let members = trouble.iter().filter(|(pod, _)| !snapshot.is_newcomer(pod));
         let sick = members
             .clone()
@@ -114,10 +106,10 @@ impl<'a> Picture<'a> {
             .filter(|(pod, _)| {
                 let broken = snapshot
                     .pods
-                    .get(*pod)
+                    .get(pod)
                     .is_some_and(|pod| pod.problem.is_some());
                 let refuses =
-                    matches!(snapshot.nodes.get(*pod), Some(Err(error)) if !error.is_transient());
+                    matches!(snapshot.nodes.get(pod), Some(Err(error)) if !error.is_transient());
                 broken || refuses || !snapshot.is_newcomer(pod)
             })
             .map(|(pod, why)| format!("{pod}: {why}"))
@@ -148,7 +140,7 @@ impl<'a> Picture<'a> {
     }
 
     fn phase(&self) -> Phase {
-        if !self.formed {
+        if self.is_initial() {
             Phase::Initializing
         } else if self.rollout.is_in_progress() || !self.sick.is_empty() || self.refused.is_some() {
             Phase::Pending
@@ -157,8 +149,13 @@ impl<'a> Picture<'a> {
         }
     }
 
+    /// Whether the nodes that were asked for at first are not all there yet.
+    fn is_initial(&self) -> bool {
+        !self.formed || self.rollout.action == Some(INITIALIZING)
+    }
+
     fn available(&self) -> Verdict {
-        let (holds, reason, message) = if !self.formed {
+        let (holds, reason, message) = if self.is_initial() {
             (false, "Forming", "the ring is being formed".into())
         } else if let Some(first) = self.sick.first() {
             (false, "NodesDown", counted(&self.sick, first))
@@ -320,7 +317,7 @@ fn racks(
     ids.into_iter()
         .map(|rack| {
             let before = old.cassandra_rack_status.get(&rack.key());
-            let status = rack_status(&rack, snapshot, rollout, before, is_formed(old));
+            let status = rack_status(&rack, snapshot, rollout, before);
             (rack.key(), status)
         })
         .collect()
@@ -331,14 +328,13 @@ fn rack_status(
     snapshot: &Snapshot,
     rollout: &Rollout,
     before: Option<&RackStatus>,
-    formed: bool,
 ) -> RackStatus {
     let well = snapshot
         .expected_pods()
         .iter()
         .filter(|(_, other)| other == rack)
         .all(|(pod, _)| snapshot.trouble(pod).is_none());
-    let concerned = rollout.rack.as_ref() == Some(rack) || (!formed && !rollout.formed);
+    let concerned = rollout.rack.as_ref() == Some(rack) || !rollout.formed;
     let action = rollout
         .action
         .filter(|_| concerned && rollout.blocked.is_none());

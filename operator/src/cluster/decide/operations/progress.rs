@@ -15,7 +15,8 @@ pub(super) fn advance(
 ) -> OperationStatus {
     let mut operation = current.clone();
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
-    if quoted(&controls.cancel) {
+    let cancelled = quoted(&controls.cancel);
+    if cancelled {
         skip_the_rest(&mut operation);
     }
     let working = operation
@@ -25,6 +26,10 @@ pub(super) fn advance(
         .count();
     if operation.nodes.iter().all(|node| node.phase.is_final()) {
         return finish(operation, snapshot);
+    }
+    if cancelled {
+        operation.message = "cancelled; ends after the step at work".into();
+        return operation;
     }
     if snapshot.intents.reconcile_paused || quoted(&controls.pause) {
         operation.phase = OperationPhase::Paused;

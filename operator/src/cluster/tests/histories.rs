@@ -1,0 +1,221 @@
+//! Random histories: requests, spec edits, hanging nodes, and an operator that is killed between any two of its
+//! effects. Whatever happens, nothing is lost, nothing is done twice that should not be, and it ends.
+
+use std::collections::BTreeSet;
+
+use casskop_common::api::OperationPhase;
+use proptest::prelude::*;
+
+use super::world::{Node, THREE_RACKS, World};
+use crate::cluster::snapshot::replicas;
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A pass of the operator, killed after so many effects.
+    Pass(usize),
+    /// Kubernetes and the nodes go on.
+    Tick,
+    /// A node call ends; its answer is heard or the operator dies before.
+    Work {
+        index: usize,
+        hears: bool,
+        fails: bool,
+    },
+    /// A request.
+    Ask { kind: &'static str, id: u8 },
+    /// A request is taken back.
+    Withdraw(&'static str),
+    /// A control quotes an id.
+    Control {
+        kind: &'static str,
+        control: &'static str,
+        id: u8,
+        set: bool,
+    },
+    /// One node more in each rack.
+    Grow,
+    /// Another image.
+    Image(u8),
+    /// A node hangs, or comes back.
+    Hang { index: usize, back: bool },
+    /// A pod is deleted.
+    Lose(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![Just("cleanup"), Just("flush")];
+    let control = prop_oneof![Just("pause"), Just("cancel"), Just("retry")];
+    prop_oneof![
+        6 => (0_usize..12).prop_map(Event::Pass),
+        6 => Just(Event::Pass(usize::MAX)),
+        6 => Just(Event::Tick),
+        6 => (any::<usize>(), prop::bool::weighted(0.8), prop::bool::weighted(0.1))
+            .prop_map(|(index, hears, fails)| Event::Work { index, hears, fails }),
+        3 => (kind.clone(), 0_u8..4).prop_map(|(kind, id)| Event::Ask { kind, id }),
+        1 => kind.clone().prop_map(Event::Withdraw),
+        1 => (kind, control, 0_u8..4, any::<bool>())
+            .prop_map(|(kind, control, id, set)| Event::Control { kind, control, id, set }),
+        1 => Just(Event::Grow),
+        1 => (0_u8..3).prop_map(Event::Image),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(index, back)| Event::Hang { index, back }),
+        1 => any::<usize>().prop_map(Event::Lose),
+    ]
+}
+
+fn happen(world: &mut World, event: &Event) {
+    match *event {
+        Event::Pass(effects) => {
+            if !world.pass_until(effects) {
+                world.kill_operator();
+            }
+        }
+        Event::Tick => world.tick(),
+        Event::Work {
+            index,
+            hears,
+            fails,
+        } => world.work(index, hears, fails),
+        Event::Ask { kind, id } => world.annotate(kind, Some(&format!("id-{id}"))),
+        Event::Withdraw(kind) => world.annotate(kind, None),
+        Event::Control {
+            kind,
+            control,
+            id,
+            set,
+        } => {
+            let id = format!("id-{id}");
+            world.annotate(&format!("{kind}.{control}"), set.then_some(id.as_str()));
+        }
+        Event::Grow => {
+            let nodes = world.cluster.spec.nodes_per_racks.unwrap_or(1);
+            world.edit(|cluster| cluster.spec.nodes_per_racks = Some((nodes + 1).min(3)));
+        }
+        Event::Image(number) => {
+            world.edit(|cluster| {
+                cluster.spec.cassandra_image = Some(format!("cassandra:5.0.{number}"))
+            });
+        }
+        Event::Hang { index, back } => {
+            let count = world.pods.len().max(1);
+            if let Some(pod) = world.pods.values_mut().nth(index % count) {
+                match (pod.node, back) {
+                    (Node::Normal, false) => pod.node = Node::Hanging,
+                    (Node::Hanging, true) => pod.node = Node::Normal,
+                    _ => {}
+                }
+            }
+        }
+        Event::Lose(index) => {
+            let count = world.pods.len().max(1);
+            let lost = world.pods.iter().nth(index % count);
+            // A second node that streams at the same time would be Kubernetes' doing, not ours.
+            if let Some(name) = lost.map(|(name, _)| name.clone())
+                && name.ends_with("-0")
+            {
+                world.pods.remove(&name);
+            }
+        }
+    }
+}
+
+/// Racks of which some pod is not made from the newest template: those that are being rolled.
+fn rolling(world: &World) -> BTreeSet<String> {
+    let sets = world.live.stateful_sets.iter().filter(|(_, set)| {
+        let template = &set.spec.as_ref().expect("a spec").template;
+        let revision = crate::cluster::build::digest(template);
+        let name = set.metadata.name.clone().unwrap_or_default();
+        world
+            .pods
+            .iter()
+            .any(|(pod, made)| pod.starts_with(&format!("{name}-")) && made.revision != revision)
+    });
+    sets.map(|(name, _)| name.clone()).collect()
+}
+
+/// What holds at every moment.
+fn check(world: &World, before: &World) -> Result<(), TestCaseError> {
+    for (name, set) in &before.live.stateful_sets {
+        let after = world.live.stateful_sets.get(name).map(replicas);
+        prop_assert!(
+            after.is_some_and(|after| after >= replicas(set)),
+            "{name} never shrinks"
+        );
+        prop_assert!(
+            after.is_some_and(|after| after <= replicas(set) + 1),
+            "{name} grows by one"
+        );
+    }
+    let formed = before
+        .status()
+        .phase
+        .is_some_and(|phase| phase.as_str() != "Initializing");
+    if formed {
+        let started: Vec<_> = rolling(world)
+            .difference(&rolling(before))
+            .cloned()
+            .collect();
+        prop_assert!(
+            started.len() <= 1,
+            "one rack changes at a time: {started:?}"
+        );
+    }
+    prop_assert!(
+        world.at_work.len() <= 1,
+        "one node at a time: {:?}",
+        world.at_work
+    );
+    Ok(())
+}
+
+/// Histories in a test run; PROPTEST_CASES=5000 tries more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(64)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_and_it_ends(events in prop::collection::vec(event(), 1..100)) {
+        let mut world = World::new(THREE_RACKS);
+        for event in &events {
+            let before = world.clone();
+            happen(&mut world, event);
+            check(&world, &before)?;
+        }
+        // The faults stop: everybody comes back and nobody holds anything up.
+        world.kill_operator();
+        for kind in ["cleanup", "flush"] {
+            for control in ["pause", "cancel", "retry"] {
+                world.annotate(&format!("{kind}.{control}"), None);
+            }
+        }
+        for pod in world.pods.values_mut().filter(|pod| pod.node == Node::Hanging) {
+            pod.node = Node::Normal;
+        }
+        world.settle();
+        prop_assert_eq!(world.status().phase.map(|phase| phase.as_str()), Some("Running"));
+        let status = world.status();
+        for operation in &status.operations {
+            prop_assert!(operation.phase.is_final(), "{operation:?}");
+            let Some(plan) = operation.plan.as_ref().filter(|_| operation.phase == OperationPhase::Succeeded) else { continue };
+            for pod in plan.waves.iter().flatten() {
+                for step in &plan.steps {
+                    let call = (operation.kind.clone(), operation.id.clone(), pod.clone(), step.clone());
+                    prop_assert!(world.calls.contains(&call), "{call:?} was skipped");
+                }
+            }
+        }
+        // A request that ended is not run again, whoever asks.
+        let calls = world.calls.len();
+        for old in status.operation_history.iter().chain(&status.operations) {
+            world.annotate(&old.kind, Some(&old.id));
+            world.settle();
+        }
+        prop_assert_eq!(world.calls.len(), calls);
+    }
+}

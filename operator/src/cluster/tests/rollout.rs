@@ -1,0 +1,226 @@
+//! Which racks change, and when.
+
+use casskop_common::api::{Phase, Rack};
+
+use super::world::{Node, THREE_RACKS, World};
+use crate::cluster::build::Object;
+
+/// Names and replicas of the StatefulSets that a plan writes.
+fn sets(world: &World) -> Vec<(String, i32)> {
+    let objects = world.plan().objects;
+    let sets = objects.iter().filter_map(|object| match object {
+        Object::StatefulSet(set) => Some(set),
+        _ => None,
+    });
+    sets.map(|set| {
+        let name = set.metadata.name.clone().unwrap_or_default();
+        (
+            name,
+            set.spec
+                .as_ref()
+                .and_then(|spec| spec.replicas)
+                .unwrap_or(-1),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn first_plan_of_a_cluster() {
+    insta::assert_yaml_snapshot!(World::new(THREE_RACKS).plan());
+}
+
+#[test]
+fn the_first_pod_of_every_rack_comes_at_once_and_before_any_second() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    let first =
+        ["demo-dc1-rack1", "demo-dc1-rack2", "demo-dc1-rack3"].map(|name| (name.to_owned(), 1));
+    assert_eq!(sets(&world), first);
+    world.pass();
+    world.tick();
+    assert_eq!(sets(&world), [], "waits for the first pods");
+    world.tick();
+    world.pass();
+    assert_eq!(world.status().phase, Some(Phase::Initializing));
+    world.tick();
+    assert_eq!(sets(&world), [], "one joining node at a time");
+    world.settle();
+    assert_eq!(world.pods.len(), 6);
+    assert_eq!(world.status().phase, Some(Phase::Running));
+}
+
+#[test]
+fn a_change_rolls_one_rack_and_waits_for_it() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    assert_eq!(sets(&world), [("demo-dc1-rack1".to_owned(), 1)]);
+    world.pass();
+    assert_eq!(
+        world.status().last_cluster_action.as_deref(),
+        Some("UpdateDockerImage")
+    );
+    assert_eq!(sets(&world), [], "rack1 has not taken it yet");
+    world.tick();
+    world.tick();
+    world.pass();
+    world.tick();
+    let images: Vec<i64> = world
+        .live
+        .stateful_sets
+        .values()
+        .map(|set| set.metadata.generation.unwrap_or_default())
+        .collect();
+    assert_eq!(images, [2, 2, 1]);
+    world.settle();
+}
+
+#[test]
+fn another_version_of_the_operator_restarts_nothing() {
+    let world = World::formed(THREE_RACKS);
+    let newer = crate::cluster::desired::desired(&world.cluster, "operator:2");
+    let plan = crate::cluster::decide::decide(&newer, &world.snapshot());
+    assert_eq!(plan.objects, []);
+}
+
+#[test]
+fn a_bad_image_stops_at_the_first_pod_and_a_corrected_spec_goes_on() {
+    let mut world = World::formed(THREE_RACKS);
+    world.bad_images.insert("nope:1".into());
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("nope:1".into()));
+    for _ in 0..20 {
+        world.pass();
+        world.tick();
+    }
+    let broken: Vec<&String> = world
+        .pods
+        .iter()
+        .filter(|(_, pod)| pod.node == Node::Broken)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(broken, ["demo-dc1-rack1-0"]);
+    insta::assert_snapshot!(world.condition("Degraded"));
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.settle();
+    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}
+
+#[test]
+fn a_change_goes_first_to_the_rack_in_trouble_and_to_no_other() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut("demo-dc1-rack3-0").expect("a pod").node = Node::Hanging;
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    assert_eq!(sets(&world), [("demo-dc1-rack3".to_owned(), 1)]);
+    world.pods.get_mut("demo-dc1-rack1-0").expect("a pod").node = Node::Hanging;
+    assert_eq!(
+        sets(&world),
+        [("demo-dc1-rack1".to_owned(), 1)],
+        "none that has a node to lose"
+    );
+    world.pass();
+    assert_eq!(sets(&world), [("demo-dc1-rack3".to_owned(), 1)]);
+}
+
+#[test]
+fn what_cannot_be_undone_is_refused_and_recovers_by_itself() {
+    type Edit = fn(&mut casskop_common::api::CassandraCluster);
+    let edits: [(&str, Edit); 5] = [
+        ("shrunk", |cluster| {
+            cluster.spec.topology.as_mut().unwrap().dc[0].nodes_per_racks = Some(0)
+        }),
+        ("rack removed", |cluster| {
+            drop(cluster.spec.topology.as_mut().unwrap().dc[0].rack.pop())
+        }),
+        ("rack renamed", |cluster| {
+            cluster.spec.topology.as_mut().unwrap().dc[0].rack[1].name = "other".into()
+        }),
+        ("volume grown", |cluster| {
+            cluster.spec.data_capacity = Some("2Gi".into())
+        }),
+        ("management API", |cluster| {
+            cluster.spec.node_api = Some(casskop_common::api::NodeApi {
+                kind: casskop_common::api::NodeApiKind::ManagementApi,
+            });
+        }),
+    ];
+    let mut told = Vec::new();
+    for (what, edit) in edits {
+        let mut world = World::formed(THREE_RACKS);
+        let good = world.cluster.spec.clone();
+        world.edit(edit);
+        let plan = world.plan();
+        assert!(
+            !plan
+                .objects
+                .iter()
+                .any(|object| matches!(object, Object::StatefulSet(_))),
+            "{what}"
+        );
+        world.pass();
+        assert_eq!(
+            world.status().last_cluster_action.as_deref(),
+            Some("CorrectCRDConfig")
+        );
+        told.push(format!("{what}: {}", world.condition("SpecAccepted")));
+        world.edit(|cluster| cluster.spec = good);
+        world.settle();
+        assert_eq!(world.status().phase, Some(Phase::Running), "{what}");
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_new_rack_joins_as_one_node_and_not_as_a_second_ring() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| {
+        let racks = &mut cluster.spec.topology.as_mut().unwrap().dc[0].rack;
+        racks.push(Rack {
+            name: "rack4".into(),
+            ..Rack::default()
+        });
+    });
+    assert_eq!(sets(&world), [("demo-dc1-rack4".to_owned(), 1)]);
+    let plan = world.plan();
+    let config = plan.objects.iter().find_map(|object| match object {
+        Object::ConfigMap(map) if map.metadata.name.as_deref() == Some("demo-dc1-rack4") => {
+            map.data.as_ref()
+        }
+        _ => None,
+    });
+    let config: crate::bootstrap::RackConfig =
+        serde_json::from_str(&config.expect("its configuration")["rack.json"]).expect("JSON");
+    assert!(config.formed, "the new node must join the ring");
+}
+
+#[test]
+fn a_paused_cluster_is_only_looked_at() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("reconcile", Some("paused"));
+    world.annotate("flush", Some("a"));
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.live.services.clear();
+    let plan = world.plan();
+    assert!(plan.objects.is_empty() && plan.starts.is_empty());
+    world.pass();
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.annotate("reconcile", None);
+    world.settle();
+    assert_eq!(world.operation("flush").phase.as_str(), "Succeeded");
+}
+
+#[test]
+fn objects_that_were_deleted_by_hand_come_back() {
+    let mut world = World::formed(THREE_RACKS);
+    world.live.services.clear();
+    world.live.budgets.clear();
+    world.live.service_accounts.clear();
+    world.live.config_maps.clear();
+    world.live.stateful_sets.remove("demo-dc1-rack2");
+    world.settle();
+    assert_eq!(world.live.stateful_sets.len(), 3);
+    assert_eq!(
+        world.live.services.len() + world.live.budgets.len() + world.live.service_accounts.len(),
+        3
+    );
+    assert_eq!(world.live.config_maps.len(), 3);
+}
