@@ -14,7 +14,7 @@ use crate::{
 ///
 /// # Errors
 /// The name that is wrong, those that would be right, and the nearest one.
-pub fn check(cluster: &CassandraCluster, target: &Target) -> Result<()> {
+pub fn check(cluster: &CassandraCluster, target: &Target, again: &str) -> Result<()> {
     let racks = topology::nodes(cluster);
     let dcs: BTreeSet<&str> = racks.keys().map(|rack| rack.dc.as_str()).collect();
     let mut rack_names: BTreeSet<String> = racks.keys().map(|rack| rack.rack.clone()).collect();
@@ -53,7 +53,7 @@ pub fn check(cluster: &CassandraCluster, target: &Target) -> Result<()> {
         "no node of cluster {name} is in all of the given --dc, --rack and --pod"
     ))
     .hint(format!(
-        "see which node is where: kubectl casskop status {name}"
+        "see which node is where: kubectl casskop status {name}{again}"
     )))
 }
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn complaint(target: &Target) -> String {
-        let error = check(&cluster(), target).unwrap_err();
+        let error = check(&cluster(), target, "").unwrap_err();
         format!("{}; {}", error.message, error.hints.join("; "))
     }
 
@@ -120,13 +120,13 @@ mod tests {
             rack: some(&["paris.a", "b"]),
             pod: some(&["demo-paris-a-1"]),
         };
-        assert!(check(&cluster(), &target).is_ok());
-        assert!(check(&cluster(), &Target::default()).is_ok());
+        assert!(check(&cluster(), &target, "").is_ok());
+        assert!(check(&cluster(), &Target::default(), "").is_ok());
         let default_rack = Target {
             rack: some(&["lille.rack1"]),
             ..Target::default()
         };
-        assert!(check(&cluster(), &default_rack).is_ok());
+        assert!(check(&cluster(), &default_rack, "").is_ok());
         let default_topology = CassandraCluster::new("one", CassandraClusterSpec::default());
         let only = topology::nodes(&default_topology);
         assert_eq!(only[&RackId::new("dc1", "rack1")][0].pod, "one-dc1-rack1-0");

@@ -66,6 +66,7 @@ pub async fn submit(
     replace: bool,
 ) -> Result<Submitted> {
     let key = names::request_annotation(&request.kind);
+    let again = &clusters.place.again;
     let mut before: Option<Option<String>> = None;
     for attempt in 0..ATTEMPTS {
         let cluster = clusters.get(name).await?;
@@ -73,10 +74,10 @@ pub async fn submit(
         if before.as_ref().is_some_and(|before| *before != found)
             && found.as_ref() != Some(&request.value())
         {
-            return Err(overtaken(name, &key, found.as_deref()));
+            return Err(overtaken(name, &key, found.as_deref(), again));
         }
-        preflight::check(&cluster, &request.arguments.shared.target)?;
-        if judge(&cluster, request, replace)? == Verdict::Known {
+        preflight::check(&cluster, &request.arguments.shared.target, again)?;
+        if judge(&cluster, request, replace, again)? == Verdict::Known {
             // After a conflict it is our own write whose answer was lost.
             let known = attempt == 0;
             return Ok(Submitted {
@@ -121,7 +122,12 @@ pub fn find<'a>(
     all.find(|operation| operation.kind == kind && operation.id == id)
 }
 
-fn judge(cluster: &CassandraCluster, request: &Request, replace: bool) -> Result<Verdict> {
+fn judge(
+    cluster: &CassandraCluster,
+    request: &Request,
+    replace: bool,
+    again: &str,
+) -> Result<Verdict> {
     let Request { kind, id, .. } = request;
     let name = cluster.name_any();
     if cluster.metadata.deletion_timestamp.is_some() {
@@ -153,10 +159,14 @@ fn judge(cluster: &CassandraCluster, request: &Request, replace: bool) -> Result
         return Ok(Verdict::Write);
     }
     match find(cluster, kind, found) {
-        None => Err(unseen(cluster, request, value)),
-        Some(waiting) if waiting.phase == OperationPhase::Pending => {
-            Err(would_be_lost(cluster, kind, value, &not_begun(waiting)))
-        }
+        None => Err(unseen(cluster, request, value, again)),
+        Some(waiting) if waiting.phase == OperationPhase::Pending => Err(would_be_lost(
+            cluster,
+            kind,
+            value,
+            &not_begun(waiting),
+            again,
+        )),
         Some(_) => Ok(Verdict::Write),
     }
 }
@@ -192,12 +202,18 @@ fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
 }
 
 /// Another request stands there that the operator has not taken up.
-fn unseen(cluster: &CassandraCluster, request: &Request, value: &str) -> CliError {
+fn unseen(cluster: &CassandraCluster, request: &Request, value: &str, again: &str) -> CliError {
     let kind = &request.kind;
     let key = names::request_annotation(kind);
     let invalid = Intents::parse(cluster.annotations()).invalid;
     match invalid.iter().find(|invalid| invalid.annotation == key) {
-        None => would_be_lost(cluster, kind, value, "the operator has not taken it up yet"),
+        None => would_be_lost(
+            cluster,
+            kind,
+            value,
+            "the operator has not taken it up yet",
+            again,
+        ),
         Some(invalid) => {
             let why = format!("it cannot be understood: {}", plain(&invalid.message));
             already(cluster, kind, value, &why).hint(format!(
@@ -209,9 +225,15 @@ fn unseen(cluster: &CassandraCluster, request: &Request, value: &str) -> CliErro
 }
 
 /// A request that would be lost by overwriting it, and the ways out.
-fn would_be_lost(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> CliError {
+fn would_be_lost(
+    cluster: &CassandraCluster,
+    kind: &str,
+    value: &str,
+    why: &str,
+    again: &str,
+) -> CliError {
     already(cluster, kind, value, why).hint(format!(
-        "or wait until it runs: kubectl casskop status {} --watch",
+        "or wait until it runs: kubectl casskop status {}{again} --watch",
         cluster.name_any()
     ))
 }
@@ -225,7 +247,7 @@ fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> Cl
 }
 
 /// The request changed while ours was being written.
-fn overtaken(name: &str, key: &str, found: Option<&str>) -> CliError {
+fn overtaken(name: &str, key: &str, found: Option<&str>, again: &str) -> CliError {
     let found = found.map_or_else(
         || "removed".into(),
         |value| format!("set to '{}'", plain(value)),
@@ -234,7 +256,7 @@ fn overtaken(name: &str, key: &str, found: Option<&str>) -> CliError {
         "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
     ))
     .hint(format!(
-        "look at it, then run the command again: kubectl casskop status {name}"
+        "look at it, then run the command again: kubectl casskop status {name}{again}"
     ))
 }
 

@@ -91,23 +91,33 @@ pub fn silent(call: &Call, limit: Duration, place: &Place) -> CliError {
 fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
     let (verb, what, said) = (call.verb, call.what(), plain(status.message.trim()));
     match status.code {
-        401 => CliError::failed(format!("{} does not accept the credentials of {}", place.server, place.source))
-            .hint("log in again, or see who you are: kubectl auth whoami"),
+        401 => CliError::failed(format!(
+            "{} does not accept the credentials of {}",
+            place.server, place.source
+        ))
+        .hint("log in again, or see who you are: kubectl auth whoami"),
         403 if said.contains("cannot ") => {
+            let said = said.rsplit("is forbidden: ").next().unwrap_or_default();
             CliError::failed(format!("you may not {verb} {what}: {said}"))
                 .hint(format!("ask for the verb {verb} on cassandraclusters.{GROUP} in {} (docs/permissions.md has a Role)", call.scope()))
                 .hint(format!("who you are: kubectl auth whoami{}", place.again))
         }
-        404 if !is_missing_object(status) => {
-            CliError::failed(format!("{} does not know cassandraclusters.{GROUP}: CassKop is not installed there", place.server))
-                .hint("install its CRDs and its operator: kubectl apply --server-side -f manifests/crds/")
-                .hint(format!("or choose another cluster with --context; this is {}", place.source))
-        }
+        404 if !is_missing_object(status) => CliError::failed(format!(
+            "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
+            place.server
+        ))
+        .hint("install its CRDs and its operator: kubectl apply --server-side -f manifests/crds/")
+        .hint(format!(
+            "or choose another cluster with --context; this is {}",
+            place.source
+        )),
         404 => CliError::failed(format!("there is no {what}")),
         code => {
             let how = if code >= 500 { "failed" } else { "refused" };
             let server = &place.server;
-            CliError::failed(format!("{server} {how} to {verb} {what}: {said} (HTTP {code})"))
+            CliError::failed(format!(
+                "{server} {how} to {verb} {what}: {said} (HTTP {code})"
+            ))
         }
     }
 }

@@ -93,7 +93,7 @@ fn happen(world: &mut World, event: &Event) {
         }
         Event::Image(number) => {
             world.edit(|cluster| {
-                cluster.spec.cassandra_image = Some(format!("cassandra:5.0.{number}"))
+                cluster.spec.cassandra_image = Some(format!("cassandra:5.0.{number}"));
             });
         }
         Event::Hang { index, back } => {
@@ -168,7 +168,7 @@ fn check(world: &World, before: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Histories in a test run; PROPTEST_CASES=5000 tries more.
+/// Histories in a test run; `PROPTEST_CASES=5000` tries more.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES")
         .ok()
@@ -198,7 +198,7 @@ proptest! {
             pod.node = Node::Normal;
         }
         world.settle();
-        prop_assert_eq!(world.status().phase.map(|phase| phase.as_str()), Some("Running"));
+        prop_assert_eq!(world.status().phase.map(casskop_common::api::Phase::as_str), Some("Running"));
         let status = world.status();
         for operation in &status.operations {
             prop_assert!(operation.phase.is_final(), "{operation:?}");

@@ -76,7 +76,7 @@ fn of_configuration_that_cannot_be() {
     ] {
         let mut world = World::new(THREE_RACKS);
         world.edit(|cluster| {
-            cluster.spec.config = Some(serde_json::from_str(config).expect("JSON"))
+            cluster.spec.config = Some(serde_json::from_str(config).expect("JSON"));
         });
         world.pass();
         assert!(

@@ -126,16 +126,16 @@ fn what_cannot_be_undone_is_refused_and_recovers_by_itself() {
     type Edit = fn(&mut casskop_common::api::CassandraCluster);
     let edits: [(&str, Edit); 5] = [
         ("shrunk", |cluster| {
-            cluster.spec.topology.as_mut().unwrap().dc[0].nodes_per_racks = Some(0)
+            cluster.spec.topology.as_mut().unwrap().dc[0].nodes_per_racks = Some(0);
         }),
         ("rack removed", |cluster| {
-            drop(cluster.spec.topology.as_mut().unwrap().dc[0].rack.pop())
+            drop(cluster.spec.topology.as_mut().unwrap().dc[0].rack.pop());
         }),
         ("rack renamed", |cluster| {
-            cluster.spec.topology.as_mut().unwrap().dc[0].rack[1].name = "other".into()
+            cluster.spec.topology.as_mut().unwrap().dc[0].rack[1].name = "other".into();
         }),
         ("volume grown", |cluster| {
-            cluster.spec.data_capacity = Some("2Gi".into())
+            cluster.spec.data_capacity = Some("2Gi".into());
         }),
         ("management API", |cluster| {
             cluster.spec.node_api = Some(casskop_common::api::NodeApi {

@@ -259,7 +259,7 @@ impl World {
             Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
             Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
             Object::ConfigMap(object) => {
-                drop(self.live.config_maps.insert(object.name_any(), *object))
+                drop(self.live.config_maps.insert(object.name_any(), *object));
             }
             Object::StatefulSet(object) => {
                 let old = self.live.stateful_sets.get(&object.name_any());
