@@ -239,3 +239,6 @@ fn version(cluster: &CassandraCluster) -> u64 {
         .and_then(|version| version.parse().ok())
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,8 @@ fn exchange(
         .max_redirects(0)
         .build()
         .header("Authorization", endpoint.credentials.basic())
-        .send_json(request);
+        .content_type("application/json")
+        .send(request.to_string());
     let mut response = response.map_err(|error| transport_error(&error, deadline))?;
     match response.status().as_u16() {
         200 => {}
@@ -243,3 +244,6 @@ impl super::Credentials {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The journal against an API server that is slower or faster than we are.
+
+use std::sync::{Arc, Mutex};
+
+use http_body_util::BodyExt;
+use hyper::{Request, Response};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Plays an API server that knows one cluster, and notes what is asked.
+struct Server {
+    cluster: Mutex<Value>,
+    asked: Mutex<Vec<String>>,
+    /// Writers that come in between, so many times.
+    rivals: Mutex<u32>,
+    /// Whether every write is refused as invalid.
+    refuses: bool,
+}
+
+impl Server {
+    fn new(rivals: u32, refuses: bool) -> Arc<Self> {
+        let cluster = json!({
+            "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
+            "metadata": { "name": "demo", "namespace": "ns", "uid": "u-1", "resourceVersion": "10" },
+            "spec": {}, "status": { "phase": "Running" },
+        });
+        Arc::new(Self {
+            cluster: Mutex::new(cluster),
+            asked: Mutex::default(),
+            rivals: Mutex::new(rivals),
+            refuses,
+        })
+    }
+
+    fn journal(self: &Arc<Self>) -> Journal {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request).await) }
+        });
+        Journal::new(Client::new(service, "ns"))
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let method = request.method().clone();
+        self.asked
+            .lock()
+            .unwrap()
+            .push(format!("{method} {}", request.uri().path()));
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let mut cluster = self.cluster.lock().unwrap();
+        if method == hyper::Method::GET {
+            return respond(200, &cluster);
+        }
+        let mut rivals = self.rivals.lock().unwrap();
+        if *rivals > 0 {
+            *rivals -= 1;
+            bump(&mut cluster);
+            cluster["status"]["lastClusterAction"] = json!("ScaleUp");
+        }
+        let patch: json_patch::Patch = serde_json::from_slice(&body).unwrap();
+        if self.refuses || json_patch::patch(&mut cluster, &patch).is_err() {
+            return respond(422, &failure(422, "Invalid"));
+        }
+        bump(&mut cluster);
+        respond(200, &cluster)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+fn bump(cluster: &mut Value) {
+    let version: u64 = cluster["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    cluster["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+}
+
+fn failure(code: u16, reason: &str) -> Value {
+    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason })
+}
+
+fn respond(code: u16, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string().into_bytes()));
+    *response.status_mut() = hyper::StatusCode::from_u16(code).unwrap();
+    response
+}
+
+fn demo() -> ClusterRef {
+    ClusterRef {
+        namespace: "ns".into(),
+        name: "demo".into(),
+        uid: "u-1".into(),
+    }
+}
+
+fn done(status: &mut CassandraClusterStatus) {
+    status.last_cluster_action_status = Some("Done".into());
+}
+
+const READ: &str = "GET /apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+const WRITE: &str = "PATCH /apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo/status";
+
+#[tokio::test]
+async fn a_change_is_one_write_and_no_change_is_none() {
+    let server = Server::new(0, false);
+    let journal = server.journal();
+    journal.read("ns", "demo").await.unwrap();
+    journal.update(&demo(), done).await.unwrap();
+    journal.update(&demo(), done).await.unwrap();
+    assert_eq!(server.asked(), [READ, WRITE]);
+    assert_eq!(
+        server.cluster.lock().unwrap()["status"],
+        json!({ "phase": "Running", "lastClusterActionStatus": "Done" })
+    );
+}
+
+#[tokio::test]
+async fn somebody_elses_write_is_kept_and_ours_is_computed_anew() {
+    let server = Server::new(2, false);
+    let journal = server.journal();
+    journal.read("ns", "demo").await.unwrap();
+    journal.update(&demo(), done).await.unwrap();
+    assert_eq!(server.asked(), [READ, WRITE, READ, WRITE, READ, WRITE]);
+    let status = server.cluster.lock().unwrap()["status"].clone();
+    assert_eq!(status["lastClusterAction"], "ScaleUp");
+    assert_eq!(status["lastClusterActionStatus"], "Done");
+}
+
+#[tokio::test]
+async fn others_without_end_are_given_up_on() {
+    let server = Server::new(100, false);
+    let error = server.journal().update(&demo(), done).await.unwrap_err();
+    assert!(matches!(error, Error::Contended(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_status_that_the_api_server_refuses_is_said_and_not_tried_again() {
+    let server = Server::new(0, true);
+    let error = server.journal().update(&demo(), done).await.unwrap_err();
+    assert!(matches!(error, Error::Api { .. }), "{error}");
+    assert_eq!(server.asked(), [READ, WRITE, READ]);
+}
+
+#[tokio::test]
+async fn another_cluster_of_the_same_name_is_left_alone() {
+    let server = Server::new(0, false);
+    let journal = server.journal();
+    let other = ClusterRef {
+        uid: "u-0".into(),
+        ..demo()
+    };
+    let error = journal.update(&other, done).await.unwrap_err();
+    assert!(matches!(error, Error::Gone(_)), "{error}");
+    assert_eq!(server.asked(), [READ]);
+}

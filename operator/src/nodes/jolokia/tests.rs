@@ -1,0 +1,220 @@
+//! Every way an agent can answer, played by a small server on loopback.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::Arc,
+    thread,
+};
+
+use super::*;
+use crate::nodes::Credentials;
+
+/// Answers one request with these bytes, and gives back what was asked.
+fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let answer = answer.to_owned();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let read = stream.read(&mut buffer).expect("the request");
+            request.extend_from_slice(&buffer[..read]);
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let length = text.lines().find_map(|line| {
+                line.to_lowercase()
+                    .strip_prefix("content-length: ")?
+                    .parse::<usize>()
+                    .ok()
+            });
+            let body = text
+                .split_once("\r\n\r\n")
+                .map_or(0, |(_, body)| body.len());
+            if read == 0 || length.is_some_and(|length| body >= length) {
+                stream
+                    .write_all(answer.as_bytes())
+                    .expect("the client listens");
+                return text;
+            }
+        }
+    });
+    let credentials = Arc::new(Credentials {
+        username: "op".into(),
+        password: "s3cret".into(),
+    });
+    (
+        Endpoint {
+            ip: "127.0.0.1".into(),
+            port,
+            credentials,
+        },
+        server,
+    )
+}
+
+fn json(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn agent() -> Agent {
+    Agent::new_with_defaults()
+}
+
+fn cleanup() -> Call {
+    Call::Cleanup {
+        keyspace: "orders".into(),
+        tables: vec!["t1".into()],
+        jobs: 2,
+    }
+}
+
+#[test]
+fn a_call_is_authenticated_and_has_the_full_signature() {
+    let (endpoint, server) = agent_that_says(&json(r#"{"value":0,"status":200}"#));
+    call(&agent(), &endpoint, &cleanup()).expect("done");
+    let request = server.join().expect("a request");
+    let (head, body) = request.split_once("\r\n\r\n").expect("a body");
+    assert!(head.starts_with("POST /jolokia/"), "{head}");
+    assert!(
+        head.to_lowercase().contains("authorization: basic b3a6czn"),
+        "{head}"
+    );
+    insta::assert_snapshot!(body);
+}
+
+#[test]
+fn results_are_read_and_not_assumed() {
+    let cases = [
+        ("done", json(r#"{"value":0,"status":200}"#)),
+        ("aborted", json(r#"{"value":1,"status":200}"#)),
+        ("others are compacting", json(r#"{"value":2,"status":200}"#)),
+        ("an unknown verdict", json(r#"{"value":null,"status":200}"#)),
+        ("an exception", json(r#"{"status":500,"error_type":"java.lang.IllegalArgumentException","error":"java.lang.IllegalArgumentException: Keyspace [nope] does not exist.\n at a\n at b","stacktrace":"…"}"#)),
+        ("an exception of 2.6", json(r#"{".error":true,"status":500,"error":"Keyspace [nope] does not exist."}"#)),
+        ("forbidden by the policy", json(r#"{"status":403,"error":"Operation drain forbidden for MBean"}"#)),
+        ("no status", json(r#"{"value":0}"#)),
+        ("cut off", json(r#"{"value":0,"sta"#)),
+        ("empty", json("")),
+        ("plain text", "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nwrong".into()),
+        ("wrong password", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".into()),
+        ("another way to forbid", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".into()),
+        ("a redirect", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/\r\nContent-Length: 0\r\n\r\n".into()),
+        ("closed in the middle", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".into()),
+        ("closed at once", String::new()),
+    ];
+    let told: Vec<String> = cases
+        .iter()
+        .map(|(what, answer)| {
+            let (endpoint, _server) = agent_that_says(answer);
+            match call(&agent(), &endpoint, &cleanup()) {
+                Ok(()) => format!("{what}: done"),
+                Err(error) => {
+                    let again = if error.is_transient() {
+                        "tried again"
+                    } else {
+                        "final"
+                    };
+                    format!("{what}: {again}: {error}")
+                }
+            }
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_flush_returns_nothing() {
+    let flush = Call::Flush {
+        keyspace: "orders".into(),
+        tables: Vec::new(),
+    };
+    let (endpoint, server) = agent_that_says(&json(r#"{"value":null,"status":200}"#));
+    call(&agent(), &endpoint, &flush).expect("done");
+    assert!(
+        server
+            .join()
+            .expect("a request")
+            .contains(r#"["orders",[]]"#)
+    );
+}
+
+#[test]
+fn a_reading_is_one_request() {
+    let answer = json(
+        r#"[{"value":{"OperationMode":"NORMAL","LiveNodes":["10.0.0.1","10.0.0.2"],"UnreachableNodes":["10.0.0.3"],
+        "JoiningNodes":[],"LeavingNodes":[],"MovingNodes":[],"EndpointToHostId":{"10.0.0.1":"a","10.0.0.2":"b"},
+        "LocalHostId":"a","ReleaseVersion":"5.0.9","NativeTransportRunning":true,
+        "NonLocalStrategyKeyspaces":["system_traces","orders"]},"status":200},{"value":120626,"status":200}]"#,
+    );
+    let (endpoint, _server) = agent_that_says(&answer);
+    insta::assert_yaml_snapshot!(read(&agent(), &endpoint).expect("a reading"));
+}
+
+#[test]
+fn a_node_that_has_registered_nothing_yet_is_starting() {
+    let missing = r#"{"status":404,"error_type":"javax.management.InstanceNotFoundException","error":"no such MBean"}"#;
+    let (endpoint, _server) = agent_that_says(&json(&format!("[{missing},{missing}]")));
+    assert_eq!(
+        read(&agent(), &endpoint).expect("an answer").mode,
+        "STARTING"
+    );
+}
+
+#[test]
+fn attributes_that_cannot_be_read_are_not_taken_for_values() {
+    let failed =
+        r#"{".error":true,"error_type":"javax.management.AttributeNotFoundException","error":"x"}"#;
+    let body = format!(
+        r#"[{{"value":{{"OperationMode":"JOINING","LiveNodes":{failed},"NativeTransportRunning":{failed},"LocalHostId":{failed}}},"status":200}},{{"status":404,"error":"x"}}]"#
+    );
+    let (endpoint, _server) = agent_that_says(&json(&body));
+    let reading = read(&agent(), &endpoint).expect("an answer");
+    assert_eq!(
+        (
+            reading.mode.as_str(),
+            reading.native_transport,
+            reading.load
+        ),
+        ("JOINING", false, 0)
+    );
+    assert!(reading.live.is_empty() && reading.local_host_id.is_empty());
+}
+
+#[test]
+fn compactions_are_told_by_kind_and_keyspace() {
+    let body = r#"{"value":[{"keyspace":"orders","columnfamily":"t","taskType":"Cleanup","completed":"1","total":"2","unit":"bytes"}],"status":200}"#;
+    let (endpoint, _server) = agent_that_says(&json(body));
+    let tasks = compactions(&agent(), &endpoint).expect("a list");
+    assert_eq!(
+        tasks,
+        [Compaction {
+            keyspace: "orders".into(),
+            table: "t".into(),
+            task: "Cleanup".into()
+        }]
+    );
+}
+
+#[test]
+fn nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let credentials = Arc::new(Credentials {
+        username: "op".into(),
+        password: "s3cret".into(),
+    });
+    let endpoint = Endpoint {
+        ip: "127.0.0.1".into(),
+        port,
+        credentials,
+    };
+    let error = read(&agent(), &endpoint).expect_err("no connection");
+    assert!(matches!(error, NodeError::Unreachable(_)), "{error}");
+    assert!(!format!("{error:?} {endpoint:?}").contains("s3cret"));
+}
