@@ -1,5 +1,7 @@
 //! Writing a request: one GET and one PATCH that nobody else's write can get in between.
 
+mod refusal;
+
 use casskop_common::{
     api::{CassandraCluster, OperationPhase, OperationStatus},
     intent::{Intents, Request},
@@ -12,9 +14,7 @@ use serde_json::json;
 use crate::{
     clusters::{Clusters, Patched},
     error::{CliError, Result},
-    preflight,
-    text::plain,
-    time,
+    preflight, time,
 };
 
 /// How often a write that collides with those of others is begun anew.
@@ -74,7 +74,7 @@ pub async fn submit(
         if before.as_ref().is_some_and(|before| *before != found)
             && found.as_ref() != Some(&request.value())
         {
-            return Err(overtaken(name, &key, found.as_deref(), again));
+            return Err(refusal::overtaken(name, &key, found.as_deref(), again));
         }
         preflight::check(&cluster, &request.arguments.shared.target, again)?;
         if judge(&cluster, request, replace, again)? == Verdict::Known {
@@ -94,7 +94,7 @@ pub async fn submit(
         match clusters
             .patch(name, &patch)
             .await
-            .map_err(|error| unsure(error, name, request))?
+            .map_err(|error| refusal::unsure(error, name, request))?
         {
             Patched::Written(cluster) => {
                 return Ok(Submitted {
@@ -139,7 +139,7 @@ fn judge(
         return if operation.arguments == request.arguments.text {
             Ok(Verdict::Known)
         } else {
-            Err(taken(&name, request, &operation.arguments))
+            Err(refusal::taken(&name, request, &operation.arguments))
         };
     }
     let key = names::request_annotation(kind);
@@ -152,30 +152,22 @@ fn judge(
         return if same {
             Ok(Verdict::Known)
         } else {
-            Err(taken(&name, request, arguments))
+            Err(refusal::taken(&name, request, arguments))
         };
     }
     if replace || found.is_empty() {
         return Ok(Verdict::Write);
     }
     match find(cluster, kind, found) {
-        None => Err(unseen(cluster, request, value, again)),
-        Some(waiting) if waiting.phase == OperationPhase::Pending => Err(would_be_lost(
+        None => Err(refusal::unseen(cluster, request, value, again)),
+        Some(waiting) if waiting.phase == OperationPhase::Pending => Err(refusal::would_be_lost(
             cluster,
             kind,
             value,
-            &not_begun(waiting),
+            &refusal::not_begun(waiting),
             again,
         )),
         Some(_) => Ok(Verdict::Write),
-    }
-}
-
-/// What the operator withdraws when another request takes its place.
-fn not_begun(waiting: &OperationStatus) -> String {
-    match plain(&waiting.message) {
-        message if message.is_empty() => "it has not begun".into(),
-        message => format!("it has not begun: {message}"),
     }
 }
 
@@ -185,90 +177,6 @@ fn same(cluster: &CassandraCluster, request: &Request) -> bool {
         .requests
         .get(&request.kind)
         == Some(request)
-}
-
-/// The id belongs to another request.
-fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
-    let arguments = if arguments.is_empty() {
-        "no arguments".into()
-    } else {
-        format!("'{}'", plain(arguments))
-    };
-    let Request { kind, id, .. } = request;
-    CliError::failed(format!(
-        "{kind} {id} was already requested on cluster {name} with other arguments: {arguments}"
-    ))
-    .hint("an id never runs twice: choose another --id, or leave it out")
-}
-
-/// Another request stands there that the operator has not taken up.
-fn unseen(cluster: &CassandraCluster, request: &Request, value: &str, again: &str) -> CliError {
-    let kind = &request.kind;
-    let key = names::request_annotation(kind);
-    let invalid = Intents::parse(cluster.annotations()).invalid;
-    match invalid.iter().find(|invalid| invalid.annotation == key) {
-        None => would_be_lost(
-            cluster,
-            kind,
-            value,
-            "the operator has not taken it up yet",
-            again,
-        ),
-        Some(invalid) => {
-            let why = format!("it cannot be understood: {}", plain(&invalid.message));
-            already(cluster, kind, value, &why).hint(format!(
-                "or correct it where it comes from: kubectl edit cassandracluster {}, or Git",
-                cluster.name_any()
-            ))
-        }
-    }
-}
-
-/// A request that would be lost by overwriting it, and the ways out.
-fn would_be_lost(
-    cluster: &CassandraCluster,
-    kind: &str,
-    value: &str,
-    why: &str,
-    again: &str,
-) -> CliError {
-    already(cluster, kind, value, why).hint(format!(
-        "or wait until it runs: kubectl casskop status {}{again} --watch",
-        cluster.name_any()
-    ))
-}
-
-fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> CliError {
-    let (name, value) = (cluster.name_any(), plain(value));
-    CliError::failed(format!(
-        "cluster {name} already has the request {kind} '{value}', and {why}"
-    ))
-    .hint("give up that one and request yours instead: --replace")
-}
-
-/// The request changed while ours was being written.
-fn overtaken(name: &str, key: &str, found: Option<&str>, again: &str) -> CliError {
-    let found = found.map_or_else(
-        || "removed".into(),
-        |value| format!("set to '{}'", plain(value)),
-    );
-    CliError::failed(format!(
-        "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
-    ))
-    .hint(format!(
-        "look at it, then run the command again: kubectl casskop status {name}{again}"
-    ))
-}
-
-/// A write without an answer may have happened; the id makes it safe to ask again.
-fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
-    if !error.message.starts_with("no answer") {
-        return error;
-    }
-    error.hint(format!(
-        "whether {} was requested on {name} is not known; the same command with --id {} requests it at most once",
-        request.kind, request.id
-    ))
 }
 
 /// What holds the request back at first.

@@ -1,29 +1,28 @@
 //! Waits for the end of a request and tells how far it is.
 
+mod end;
 mod progress;
 
 use std::{future::pending, time::Duration};
 
 use casskop_common::{
-    api::{CassandraCluster, OperationPhase, OperationStatus, condition},
+    api::{CassandraCluster, condition},
     names,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Order, come_back, control};
+use super::Order;
 use crate::{
-    cli::{Output, PROGRAM},
-    client,
+    cli::PROGRAM,
     clusters::Clusters,
-    error::{CliError, Kind, Result},
+    error::{CliError, Result},
     follow::{Change, Follower},
-    manifest,
     request::{self, Submitted},
     text::plain,
     time,
-    ui::{Ui, operation, plan},
+    ui::Ui,
 };
 use progress::Progress;
 
@@ -62,7 +61,7 @@ pub async fn run(
             impatient_at = None;
             if operation.phase.is_final() {
                 progress.end();
-                return conclude(operation, order, ui);
+                return end::conclude(operation, order, ui);
             }
         } else if let Some(error) = lost(&cluster, order, old_complaint.as_ref()) {
             progress.end();
@@ -74,13 +73,13 @@ pub async fn run(
             if let Some(operation) = operation {
                 progress.show(operation);
             }
-            let end = tokio::select! {
+            let why = tokio::select! {
                 change = &mut next => break change.map_err(|error| {
                     progress.end();
-                    stays(error, order)
+                    end::stays(error, order)
                 })?,
-                () = at(deadline) => timed_out(operation, order, timeout.unwrap_or_default()),
-                _ = tokio::signal::ctrl_c() => interrupted(order),
+                () = at(deadline) => end::timed_out(operation, order, timeout.unwrap_or_default()),
+                _ = tokio::signal::ctrl_c() => end::interrupted(order),
                 () = at(impatient_at) => {
                     impatient_at = None;
                     if !is_behind_another(&cluster, order) {
@@ -91,7 +90,7 @@ pub async fn run(
                 () = progress.tick() => continue,
             };
             progress.end();
-            return Err(end);
+            return Err(why);
         };
         match change {
             Change::Seen(seen) => {
@@ -101,28 +100,10 @@ pub async fn run(
             Change::Trouble(why) => progress.trouble(&why),
             Change::Deleted => {
                 progress.end();
-                return Err(deleted(order));
+                return Err(end::deleted(order));
             }
         }
     }
-}
-
-/// The wait cannot go on; the request does.
-fn stays(error: CliError, order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
-    let again = client::again(&order.flags);
-    error.hint(format!(
-        "{} {} stays requested; look at it: {PROGRAM} status {name}{again}",
-        request.kind, request.id
-    ))
-}
-
-fn deleted(order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
-    CliError::failed(format!(
-        "cassandracluster {name} was deleted while {} {} was waited for",
-        request.kind, request.id
-    ))
 }
 
 async fn at(moment: Option<Instant>) {
@@ -195,106 +176,4 @@ fn nobody(clusters: &Clusters) -> String {
          see kubectl get pods -A -l app.kubernetes.io/name=casskop-operator",
         clusters.place.namespace
     )
-}
-
-/// The result on stdout; an error if it is not a good one.
-fn conclude(ended: &OperationStatus, order: &Order, ui: &Ui) -> Result<()> {
-    ui.data(&match order.options.output {
-        Output::Yaml => manifest::yaml(ended)?,
-        Output::Json => manifest::json(ended)?,
-        Output::Name => manifest::object_name(&order.options.name),
-        Output::Text if order.request.is_dry_run() => plan::render(ended, ui.out),
-        Output::Text => operation::headline(ended, time::now(), ui.out),
-    })?;
-    match ended.phase {
-        OperationPhase::Planned => {
-            if order.options.output == Output::Text {
-                ui.say("nothing was done; to do it, leave out --dry-run");
-            }
-            Ok(())
-        }
-        OperationPhase::Succeeded => Ok(()),
-        _ => Err(bad_end(ended, order)),
-    }
-}
-
-fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
-    let name = &order.options.name;
-    let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
-    let why = if ended.message.is_empty() {
-        &ended.reason
-    } else {
-        &ended.message
-    };
-    let why = if why.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", plain(why))
-    };
-    match ended.phase {
-        OperationPhase::Failed => {
-            let failed = ended
-                .nodes
-                .iter()
-                .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
-            let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
-            CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
-                "try the failed nodes again: {}",
-                control(order, "retry")
-            ))
-        }
-        OperationPhase::Refused => {
-            let failed = ended.checks.iter().filter(|check| !check.passed);
-            let checks = lines(failed.map(|check| (check.name.as_str(), check.evidence.as_str())));
-            CliError::failed(format!("{what} was refused{why}{checks}"))
-                .hint("nothing was done; put right what it names, then request it anew")
-        }
-        OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
-        _ => CliError::failed(format!("{what} was withdrawn{why}")),
-    }
-}
-
-/// Each on a line of its own, below the sentence before.
-fn lines<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let lines = named.map(|(name, text)| format!("\n  {name}: {}", plain(text)));
-    lines.collect::<Vec<_>>().concat()
-}
-
-fn timed_out(operation: Option<&OperationStatus>, order: &Order, timeout: Duration) -> CliError {
-    let (kind, id) = (&order.request.kind, &order.request.id);
-    let name = &order.options.name;
-    let after = time::short(timeout.try_into().unwrap_or_default());
-    let state = match operation {
-        None => "not been taken up by the operator".into(),
-        Some(operation) => {
-            let done = operation::nodes_done(operation).map(|done| format!(" ({done})"));
-            format!(
-                "not ended; it is {}{}",
-                operation.phase.as_str(),
-                done.unwrap_or_default()
-            )
-        }
-    };
-    CliError::new(
-        Kind::TimedOut,
-        format!("after {after}, {kind} {id} on cluster {name} has {state}"),
-    )
-    .hint(format!("it stays requested; wait on: {}", come_back(order)))
-}
-
-fn interrupted(order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
-    CliError::new(
-        Kind::Interrupted,
-        format!(
-            "{} {} stays requested on cluster {name}",
-            request.kind, request.id
-        ),
-    )
-    .hint(format!("wait on:    {}", come_back(order)))
-    .hint(format!(
-        "look at it: {PROGRAM} status {name}{}",
-        client::again(&order.flags)
-    ))
-    .hint(format!("cancel it:  {}", control(order, "cancel")))
 }
