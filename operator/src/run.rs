@@ -126,20 +126,17 @@ async fn control(
         .page_size(100);
     let clusters: Api<DeserializeGuard<CassandraCluster>> = scoped(client, &args.namespace);
     let (reader, writer) = reflector::store();
-    let listed = reader.clone();
-    tokio::spawn(async move {
-        if listed.wait_until_ready().await.is_ok() {
-            ready.store(true, Ordering::Relaxed);
-        }
-    });
     // Our own status writes change neither generation nor annotations and do not wake us.
     let watched = watcher(clusters, watcher::Config::default().page_size(100)).default_backoff();
     let journal = ctx.clone();
     let stream = reflector::reflector(writer, watched.modify(forget_bulk))
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(cluster) = event {
+        .inspect_ok(move |event| match event {
+            // Not by waiting for the store: it wakes only one of those who wait, and the controller does too.
+            watcher::Event::InitDone => ready.store(true, Ordering::Relaxed),
+            watcher::Event::Delete(cluster) => {
                 journal.journal.forget(&cluster.uid().unwrap_or_default());
             }
+            _ => {}
         })
         .applied_objects()
         .predicate_filter(
