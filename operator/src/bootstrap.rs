@@ -10,7 +10,7 @@ mod rack;
 mod seeds;
 mod yaml;
 
-use std::io;
+use std::{io, path::PathBuf};
 
 pub use files::PROBE;
 pub use jolokia::credentials;
@@ -19,7 +19,31 @@ pub use rack::RackConfig;
 pub use seeds::JOINED_MARKER;
 pub use yaml::{OPERATOR_KEYS, merge};
 
-use crate::cli::BootstrapArgs;
+/// Where the pieces of a pod's configuration are.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Folder that has the image's own /etc/cassandra and gets ours laid over it
+    #[arg(long, default_value = "/etc/cassandra")]
+    pub directory: PathBuf,
+    /// What the operator decided for this rack
+    #[arg(long, default_value = "/casskop/rack.json")]
+    pub rack: PathBuf,
+    /// Folder of the Jolokia Secret
+    #[arg(long, default_value = "/casskop-jolokia")]
+    pub jolokia: PathBuf,
+    /// The Jolokia agent
+    #[arg(long, default_value = "/jolokia-agent.jar")]
+    pub agent: PathBuf,
+    /// Data folder of the node
+    #[arg(long, default_value = "/var/lib/cassandra")]
+    pub data: PathBuf,
+    /// Name of this pod
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: String,
+    /// Address of this pod
+    #[arg(long, env = "POD_IP")]
+    pub pod_ip: String,
+}
 
 /// Why a pod could not be prepared. The pod's init container prints it and is tried again.
 #[derive(thiserror::Error, Debug)]
@@ -48,13 +72,13 @@ pub enum Error {
 ///
 /// # Errors
 /// When a file is missing, broken or not writable.
-pub fn main(args: &BootstrapArgs) -> Result<(), Error> {
+pub fn main(args: &Args) -> Result<(), Error> {
     let rack = RackConfig::read(&args.rack)?;
     let seeds = seeds::choose(&rack, &args.pod_name, seeds::has_joined(&args.data));
     yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
     jvm::write(&args.directory, &rack)?;
     files::write_rack_properties(&args.directory, &rack)?;
-    jolokia::install(args, &rack)?;
+    jolokia::install(args)?;
     files::install_probe(&args.directory)?;
     seeds::wait(&seeds);
     Ok(())

@@ -2,18 +2,45 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use casskop_common::names;
+use clap::ValueEnum;
 
 use crate::{
     bootstrap::{self, JOINED_MARKER},
-    cli::{ProbeArgs, Question},
     nodes::{Endpoint, NodeError, Reading, jolokia},
 };
+
+/// What the kubelet wants to know.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The question
+    #[arg(value_enum)]
+    pub question: Question,
+    /// Folder with the credentials that `bootstrap` wrote
+    #[arg(long, default_value = "/etc/cassandra")]
+    pub directory: PathBuf,
+    /// Data folder of the node
+    #[arg(long, default_value = "/var/lib/cassandra")]
+    pub data: PathBuf,
+    /// Seconds that a starting node may take before the answer is no
+    #[arg(long, default_value_t = 0)]
+    pub wait: u64,
+}
+
+/// Questions of the kubelet.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Is the node NORMAL, with its native transport up?
+    Ready,
+    /// Does the process answer? Joining, leaving and draining are fine.
+    Alive,
+}
 
 /// Time between two looks at a starting node.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -22,7 +49,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The reason why the answer is no; the kubelet shows it in an event.
-pub fn main(args: &ProbeArgs) -> Result<(), String> {
+pub fn main(args: &Args) -> Result<(), String> {
     let endpoint = Endpoint {
         ip: "127.0.0.1".into(),
         port: names::JOLOKIA_PORT,
@@ -75,7 +102,7 @@ fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
 
 /// Leaves the mark by which the next start knows that the node is a member (see `bootstrap`'s seeds). A full disk
 /// must not make a node unready: without the mark the next start is only more careful.
-fn remember_joined(args: &ProbeArgs, reading: &Result<Reading, NodeError>) {
+fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) {
     let marker = args.data.join(JOINED_MARKER);
     let host_id = reading
         .as_ref()

@@ -1,6 +1,7 @@
 //! Wiring of the controller: what is watched, and what shares what.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,13 +29,36 @@ use kube::{
 };
 
 use crate::{
-    cli::RunArgs,
     cluster::{self, journal::Journal, runs::Runs},
     context::Context,
     metrics::Metrics,
     nodes::Transport,
-    server, telemetry,
+    server,
+    telemetry::{self, LogFormat},
 };
+
+/// Settings of the controller.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Namespace to watch; empty is all of them
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
+    pub namespace: String,
+    /// Image of the bootstrap init container: the operator's own
+    #[arg(long, env = "BOOTSTRAP_IMAGE", default_value = concat!("casskop/casskop-operator:", env!("CARGO_PKG_VERSION")))]
+    pub bootstrap_image: String,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Clusters that are worked on at the same time
+    #[arg(long, env = "CONCURRENCY", default_value_t = 16)]
+    pub concurrency: u16,
+    /// Log format
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+    /// What to log, such as `info` or `casskop_operator=debug`
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+}
 
 /// Deadline of a request that is not a watch.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -64,8 +88,8 @@ pub enum Error {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn main(args: RunArgs) -> Result<(), Error> {
-    telemetry::init(&args).map_err(Error::Telemetry)?;
+pub fn main(args: Args) -> Result<(), Error> {
+    telemetry::init(args.log_format, &args.log_level).map_err(Error::Telemetry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READERS)
@@ -78,7 +102,7 @@ pub fn main(args: RunArgs) -> Result<(), Error> {
     outcome
 }
 
-async fn run(args: RunArgs) -> Result<(), Error> {
+async fn run(args: Args) -> Result<(), Error> {
     let mut config = Config::infer().await?;
     // A watch is never idle for longer than this: it asks for bookmarks and ends itself before.
     config.read_timeout = Some(Duration::from_secs(300));
@@ -116,7 +140,7 @@ async fn run(args: RunArgs) -> Result<(), Error> {
 /// Watches clusters and their objects, and reconciles until the process is told to end.
 async fn control(
     client: &Client,
-    args: &RunArgs,
+    args: &Args,
     ctx: Arc<Context>,
     woken: mpsc::UnboundedReceiver<ObjectRef<CassandraCluster>>,
     ready: Arc<AtomicBool>,

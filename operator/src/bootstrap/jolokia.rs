@@ -2,9 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{Error, RackConfig, files};
-use crate::cli::BootstrapArgs;
-
+use super::{Args, Error, files};
 /// What `-javaagent:` is given: the password stands in a file, because arguments show in `ps`, in Cassandra's
 /// own log and through JMX.
 pub(super) const AGENT_ARGUMENT: &str =
@@ -14,7 +12,7 @@ pub(super) const AGENT_ARGUMENT: &str =
 const POLICY: &str = include_str!("jolokia-policy.xml");
 
 /// Installs agent, properties and policy into the configuration folder.
-pub(super) fn install(args: &BootstrapArgs, _: &RackConfig) -> Result<(), Error> {
+pub(super) fn install(args: &Args) -> Result<(), Error> {
     let directory = &args.directory;
     let jar = directory.join("jolokia-agent.jar");
     fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;

@@ -1,10 +1,12 @@
 //! From the spec as it was written to the cluster that is wanted: defaults filled in, racks listed, configuration
 //! merged. What cannot be carried out stops here, with the reason.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, Dc, NodeApiKind, Rack},
+    api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
     names::{self, RackId},
 };
 use k8s_openapi::{
@@ -85,9 +87,9 @@ pub struct Refused {
 /// When it asks for something that cannot be carried out.
 pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desired, Refused> {
     let spec = &cluster.spec;
-    refuse_unsupported(spec)?;
+    checks::refuse_unsupported(spec)?;
     let name = cluster.name_any();
-    let mut warnings = warnings(spec);
+    let mut warnings = checks::warnings(spec);
     let racks = racks(spec)?;
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
@@ -188,7 +190,7 @@ fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<Des
         bootstrap::merge(&mut config, level);
     }
     let id = RackId::new(&dc.name, &rack.name);
-    check_config(&id, &config)?;
+    checks::check_config(&id, &config)?;
     let mut labels = dc.labels.clone();
     labels.extend(rack.labels.clone());
     Ok(DesiredRack {
@@ -251,134 +253,6 @@ fn quantity_bytes(text: &str) -> Option<i64> {
         )]
         Some((number * *factor as f64) as i64)
     })
-}
-
-fn check_config(rack: &RackId, config: &Value) -> Result<(), Refused> {
-    let refuse = |message: String| {
-        Err(refused(
-            "InvalidConfig",
-            format!("config of {rack}: {message}"),
-        ))
-    };
-    match &config["cassandra-yaml"] {
-        Value::Null => {}
-        Value::Object(yaml) => {
-            if let Some(key) = bootstrap::OPERATOR_KEYS
-                .iter()
-                .find(|key| yaml.contains_key(**key))
-            {
-                return refuse(format!(
-                    "cassandra-yaml.{key} is set by the operator: remove it (seeds outside this Kubernetes cluster go into spec.seeds)"
-                ));
-            }
-        }
-        _ => {
-            return refuse(
-                "cassandra-yaml is not an object: write options of cassandra.yaml below it".into(),
-            );
-        }
-    }
-    for (section, _) in bootstrap::SECTIONS {
-        if let Err(message) = bootstrap::jvm_options(section, &config[section]) {
-            return refuse(format!("{section}: {message}"));
-        }
-    }
-    Ok(())
-}
-
-fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refused> {
-    if spec
-        .node_api
-        .as_ref()
-        .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
-    {
-        let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
-        return Err(refused("NotSupported", message.into()));
-    }
-    if spec
-        .jolokia
-        .as_ref()
-        .is_some_and(|jolokia| jolokia.tls.is_some())
-    {
-        let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
-        return Err(refused("NotSupported", message.into()));
-    }
-    let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
-    let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
-    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-    if old(tag) || spec.server_version.as_deref().is_some_and(old) {
-        let message =
-            format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
-        return Err(refused("NotSupported", message));
-    }
-    Ok(())
-}
-
-fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
-    let backup = spec
-        .back_rest_sidecar
-        .as_ref()
-        .is_some_and(|sidecar| sidecar.enabled != Some(false));
-    let notes = [
-        (
-            spec.config_builder_image.is_some(),
-            "configBuilderImage is not used: the operator merges the configuration itself; remove the field",
-        ),
-        (
-            backup,
-            "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it",
-        ),
-        (
-            spec.unlock_next_operation == Some(true),
-            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
-        ),
-        (
-            spec.no_check_sts_are_equal == Some(true),
-            "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
-        ),
-        (
-            spec.delete_pvc == Some(true),
-            "deletePVC is not carried out by this version: the volumes stay when the cluster is deleted",
-        ),
-        (
-            spec.auto_pilot == Some(true),
-            "autoPilot is not carried out by this version: request the cleanup after growing yourself",
-        ),
-        (
-            spec.auto_update_seed_list == Some(true),
-            "autoUpdateSeedList is not carried out by this version: new pods get the new seeds, running ones keep theirs",
-        ),
-        (
-            spec.restart_count_before_pod_deletion
-                .is_some_and(|count| count > 0),
-            "restartCountBeforePodDeletion is not carried out by this version",
-        ),
-        (
-            topology_racks(spec).any(|rack| rack.rolling_restart == Some(true)),
-            "rollingRestart is not carried out by this version: the racks keep running",
-        ),
-        (
-            spec.data_capacity.is_none()
-                && spec
-                    .topology
-                    .iter()
-                    .flat_map(|t| &t.dc)
-                    .all(|dc| dc.data_capacity.is_none()),
-            "dataCapacity is not set: nodes have no volume, and their data is lost with the pod",
-        ),
-    ];
-    notes
-        .into_iter()
-        .filter(|(holds, _)| *holds)
-        .map(|(_, note)| note.to_owned())
-        .collect()
-}
-
-fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
-    spec.topology
-        .iter()
-        .flat_map(|topology| &topology.dc)
-        .flat_map(|dc| &dc.rack)
 }
 
 fn bootstrap_image(

@@ -2,19 +2,19 @@
 //! then the others one by one. Later: one rack at a time, one joining node at a time, and nothing while a node is
 //! in trouble, except a correction of the very rack that is.
 
+mod pair;
+mod refuse;
+
 use casskop_common::{
     api::{CassandraClusterStatus, Phase},
     names::{self, RackId},
 };
-use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
     super::{
-        build,
         desired::{Desired, DesiredRack, Refused},
-        snapshot::{Snapshot, replicas},
+        snapshot::Snapshot,
     },
     operations, seeds,
 };
@@ -23,6 +23,9 @@ use super::{
 pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
 /// While Initializing: the ring is formed, and the other nodes join one by one.
 pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
+
+use pair::Pair;
+use refuse::refuse_irreversible;
 
 /// What is waited for while the ring is not settled.
 const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
@@ -66,12 +69,6 @@ impl Rollout {
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()
     }
-}
-
-/// A rack that is wanted beside the one that is there.
-struct Pair<'a> {
-    wanted: &'a DesiredRack,
-    live: Option<&'a StatefulSet>,
 }
 
 /// Decides about the racks.
@@ -143,78 +140,6 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
             live: live(rack),
         })
         .collect()
-}
-
-impl Pair<'_> {
-    fn live_replicas(&self) -> i32 {
-        self.live.map_or(0, replicas)
-    }
-
-    /// Whether the pods of the rack are made from something else than what is wanted now.
-    fn differs(&self, desired: &Desired) -> bool {
-        self.live.is_some_and(|live| {
-            live.annotations().get(names::INPUTS_DIGEST)
-                != Some(&build::stateful_set::inputs_digest(desired, self.wanted))
-                || partition(live) != self.wanted.partition
-        })
-    }
-}
-
-fn partition(set: &StatefulSet) -> i32 {
-    let strategy = set
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.update_strategy.as_ref()?.rolling_update.as_ref());
-    strategy.and_then(|rolling| rolling.partition).unwrap_or(0)
-}
-
-/// What this version cannot undo or carry out safely is refused; what runs keeps running.
-fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Result<(), Refused> {
-    let refuse = |reason, message| Err(Refused { reason, message });
-    for (rack, _) in snapshot.racks() {
-        if pairs.iter().all(|pair| pair.wanted.id != rack) {
-            return refuse(
-                "RackRemoved",
-                format!(
-                    "rack {rack} is not in the spec any more, but its nodes hold data; this version does not remove racks: put it back"
-                ),
-            );
-        }
-    }
-    for pair in pairs {
-        let (rack, wanted, live) = (&pair.wanted.id, pair.wanted.replicas, pair.live_replicas());
-        if wanted < live {
-            return refuse(
-                "Shrunk",
-                format!(
-                    "rack {rack} has {live} nodes and the spec asks for {wanted}; this version does not decommission nodes: set it back to {live}"
-                ),
-            );
-        }
-        let Some(set) = pair.live else { continue };
-        let (capacity, wanted) = (data_capacity(set), &pair.wanted.capacity);
-        if capacity != *wanted {
-            let size = |size: &Option<String>| size.clone().unwrap_or_else(|| "no volume".into());
-            return refuse(
-                "VolumeChanged",
-                format!(
-                    "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity back",
-                    size(&capacity),
-                    size(wanted)
-                ),
-            );
-        }
-    }
-    Ok(())
-}
-
-fn data_capacity(set: &StatefulSet) -> Option<String> {
-    let claims = set.spec.as_ref()?.volume_claim_templates.as_ref()?;
-    let data = claims
-        .iter()
-        .find(|claim| claim.metadata.name.as_deref() == Some(names::DATA_VOLUME))?;
-    let requests = data.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
-    requests.get("storage").map(|size| size.0.clone())
 }
 
 /// Why no rack may change at all now.
@@ -337,64 +262,4 @@ fn first_trouble(snapshot: &Snapshot) -> Option<String> {
     let first = snapshot.troubles().into_iter().next();
     let trouble = first.map(|(pod, why)| format!("{pod}: {why}"));
     trouble.or_else(|| (!snapshot.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
-}
-
-impl Pair<'_> {
-    fn pods<'s>(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = String> + use<'s> {
-        let rack = self.wanted.id.clone();
-        let replicas = self.live_replicas();
-        (0..replicas).map(move |ordinal| names::pod(snapshot.name(), &rack, ordinal))
-    }
-
-    /// Whether Kubernetes has replaced every pod that the StatefulSet wants replaced.
-    fn is_rolled(&self) -> bool {
-        let Some(set) = self.live else { return true };
-        let Some(status) = &set.status else {
-            return false;
-        };
-        let current = status.observed_generation >= set.metadata.generation;
-        let wanted = replicas(set) - partition(set).min(replicas(set));
-        let same =
-            status.current_revision.is_some() && status.current_revision == status.update_revision;
-        current && (same || status.updated_replicas.unwrap_or(0) >= wanted)
-    }
-
-    /// Whether the rack is rolled out and its nodes are well.
-    fn is_finished(&self, snapshot: &Snapshot) -> bool {
-        self.is_rolled()
-            && self
-                .pods(snapshot)
-                .all(|pod| snapshot.trouble(&pod).is_none())
-    }
-
-    fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        self.pods(snapshot).all(|pod| {
-            !snapshot
-                .reading(&pod)
-                .is_some_and(crate::nodes::Reading::is_normal)
-        })
-    }
-
-    fn has_newcomer(&self, snapshot: &Snapshot) -> bool {
-        self.pods(snapshot).any(|pod| snapshot.is_newcomer(&pod))
-    }
-
-    /// What a change of the rack is, in CassKop's words.
-    fn action(&self, desired: &Desired) -> &'static str {
-        let template = self
-            .live
-            .and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
-        let cassandra = template.and_then(|pod| {
-            pod.containers
-                .iter()
-                .find(|container| container.name == names::CASSANDRA_CONTAINER)
-        });
-        match cassandra {
-            Some(container) if container.image.as_ref() != Some(&desired.image) => {
-                "UpdateDockerImage"
-            }
-            Some(container) if container.resources != self.wanted.resources => "UpdateResources",
-            _ => "UpdateStatefulSet",
-        }
-    }
 }

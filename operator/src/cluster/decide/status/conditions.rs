@@ -1,0 +1,254 @@
+//! Conditions: whether, why, and in words. Their times change only when they do.
+
+use casskop_common::api::{Phase, condition};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::cluster::{
+    decide::{
+        operations,
+        rollout::{INITIALIZING, Rollout},
+    },
+    desired::{Desired, Refused},
+    snapshot::{SecretState, Snapshot},
+};
+
+/// What the conditions are judged from.
+pub(super) struct Picture<'a> {
+    rollout: &'a Rollout,
+    refused: Option<&'a Refused>,
+    warnings: &'a [String],
+    formed: bool,
+    nodes: usize,
+    /// Members of the ring that are not well, with the reason.
+    sick: Vec<String>,
+    /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
+    faults: Vec<String>,
+}
+
+/// A condition before it has its times.
+struct Verdict {
+    kind: &'static str,
+    holds: bool,
+    reason: &'static str,
+    message: String,
+}
+
+impl<'a> Picture<'a> {
+    pub(super) fn of(
+        desired: &'a Result<Desired, Refused>,
+        snapshot: &Snapshot,
+        rollout: &'a Rollout,
+    ) -> Self {
+        let trouble = snapshot.troubles();
+        let members = trouble.iter().filter(|(pod, _)| !snapshot.is_newcomer(pod));
+        let sick = members
+            .clone()
+            .map(|(pod, why)| format!("{pod}: {why}"))
+            .collect();
+        let mut faults: Vec<String> = trouble
+            .iter()
+            .filter(|(pod, _)| {
+                let broken = snapshot
+                    .pods
+                    .get(pod)
+                    .is_some_and(|pod| pod.problem.is_some());
+                let refuses =
+                    matches!(snapshot.nodes.get(pod), Some(Err(error)) if !error.is_transient());
+                broken || refuses || !snapshot.is_newcomer(pod)
+            })
+            .map(|(pod, why)| format!("{pod}: {why}"))
+            .collect();
+        if let (SecretState::Broken(why), true) = (&snapshot.secret, desired.is_ok()) {
+            faults.insert(0, why.clone());
+        }
+        if let (SecretState::Missing, Ok(desired)) = (&snapshot.secret, desired)
+            && !desired.makes_secret()
+        {
+            faults.insert(0, format!(
+                "Secret {} of spec.imageJolokiaSecret does not exist: create it with username and password",
+                desired.jolokia_secret
+            ));
+        }
+        Self {
+            refused: rollout.refused.as_ref(),
+            warnings: desired
+                .as_ref()
+                .map(|desired| desired.warnings.as_slice())
+                .unwrap_or_default(),
+            formed: rollout.formed,
+            nodes: snapshot.expected_pods().len(),
+            rollout,
+            sick,
+            faults,
+        }
+    }
+
+    /// All conditions, with the times of those that did not change.
+    pub(super) fn conditions(
+        &self,
+        snapshot: &Snapshot,
+        operations: &operations::Decision,
+        old: &[Condition],
+    ) -> Vec<Condition> {
+        let verdicts = [
+            self.available(),
+            self.progressing(),
+            self.degraded(),
+            self.spec_accepted(),
+            intents_accepted(snapshot, operations),
+        ];
+        let generation = snapshot.cluster.metadata.generation;
+        verdicts
+            .into_iter()
+            .map(|verdict| verdict.condition(old, generation, snapshot.now))
+            .collect()
+    }
+
+    /// Whether the spec is not carried out.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        if self.is_initial() {
+            Phase::Initializing
+        } else if self.rollout.is_in_progress() || !self.sick.is_empty() || self.refused.is_some() {
+            Phase::Pending
+        } else {
+            Phase::Running
+        }
+    }
+
+    /// Whether the nodes that were asked for at first are not all there yet.
+    fn is_initial(&self) -> bool {
+        !self.formed || self.rollout.action == Some(INITIALIZING)
+    }
+
+    fn available(&self) -> Verdict {
+        let (holds, reason, message) = if self.is_initial() {
+            (false, "Forming", "the ring is being formed".into())
+        } else if let Some(first) = self.sick.first() {
+            (false, "NodesDown", counted(&self.sick, first))
+        } else {
+            (
+                true,
+                "AllNodesUp",
+                format!("all {} nodes are NORMAL and see each other", self.nodes),
+            )
+        };
+        Verdict {
+            kind: condition::AVAILABLE,
+            holds,
+            reason,
+            message,
+        }
+    }
+
+    fn progressing(&self) -> Verdict {
+        let rollout = self.rollout;
+        let (holds, reason, message) = match (rollout.action, &rollout.blocked) {
+            (Some(action), Some(why)) => (false, "Blocked", format!("{action}: {why}")),
+            (Some(action), None) => {
+                let waiting = rollout
+                    .waiting_for
+                    .clone()
+                    .unwrap_or_else(|| "its pods".into());
+                (true, action, format!("waiting for {waiting}"))
+            }
+            (None, _) if self.refused.is_some() => (
+                false,
+                "SpecRefused",
+                "the spec is not carried out, see SpecAccepted".into(),
+            ),
+            (None, _) => (false, "AsAsked", "the cluster is as the spec asks".into()),
+        };
+        Verdict {
+            kind: condition::PROGRESSING,
+            holds,
+            reason,
+            message,
+        }
+    }
+
+    fn degraded(&self) -> Verdict {
+        let (holds, reason, message) = match self.faults.first() {
+            Some(first) => (true, "NodesInTrouble", counted(&self.faults, first)),
+            None => (false, "NoTrouble", "no node is in trouble".into()),
+        };
+        Verdict {
+            kind: condition::DEGRADED,
+            holds,
+            reason,
+            message,
+        }
+    }
+
+    fn spec_accepted(&self) -> Verdict {
+        let (holds, reason, message) = match self.refused {
+            Some(refused) => (false, refused.reason, refused.message.clone()),
+            None if self.warnings.is_empty() => {
+                (true, "Accepted", "every field is carried out".into())
+            }
+            None => (true, "AcceptedWithWarnings", self.warnings.join("; ")),
+        };
+        Verdict {
+            kind: condition::SPEC_ACCEPTED,
+            holds,
+            reason,
+            message,
+        }
+    }
+}
+
+fn counted(all: &[String], first: &str) -> String {
+    match all.len() {
+        1 => first.to_owned(),
+        many => format!("{first} (and {} more)", many - 1),
+    }
+}
+
+fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> Verdict {
+    let told: Vec<String> = snapshot
+        .intents
+        .invalid
+        .iter()
+        .chain(&operations.complaints)
+        .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
+        .collect();
+    let (holds, reason, message) = if told.is_empty() {
+        (
+            true,
+            "Accepted",
+            "every operation annotation is understood".into(),
+        )
+    } else {
+        (false, "Invalid", told.join("; "))
+    };
+    Verdict {
+        kind: condition::INTENTS_ACCEPTED,
+        holds,
+        reason,
+        message,
+    }
+}
+
+impl Verdict {
+    fn condition(self, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+        let status = if self.holds { "True" } else { "False" };
+        let since = old
+            .iter()
+            .find(|condition| condition.type_ == self.kind && condition.status == status)
+            .map_or(Time(now), |condition| {
+                condition.last_transition_time.clone()
+            });
+        Condition {
+            type_: self.kind.to_owned(),
+            status: status.to_owned(),
+            reason: self.reason.to_owned(),
+            message: self.message,
+            observed_generation: generation,
+            last_transition_time: since,
+        }
+    }
+}

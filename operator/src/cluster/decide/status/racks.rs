@@ -1,0 +1,77 @@
+//! Racks, in CassKop's words.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraClusterStatus, LastAction, Phase, RackStatus},
+    names::RackId,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::cluster::{decide::rollout::Rollout, snapshot::Snapshot};
+
+/// The racks, by `<dc>-<rack>`.
+pub(super) fn racks(
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    old: &CassandraClusterStatus,
+) -> BTreeMap<String, RackStatus> {
+    let stepping = rollout.steps.iter().map(|step| step.rack.id.clone());
+    let mut ids: Vec<RackId> = snapshot
+        .racks()
+        .map(|(rack, _)| rack)
+        .chain(stepping)
+        .collect();
+    ids.sort();
+    ids.dedup();
+    ids.into_iter()
+        .map(|rack| {
+            let before = old.cassandra_rack_status.get(&rack.key());
+            let status = rack_status(&rack, snapshot, rollout, before);
+            (rack.key(), status)
+        })
+        .collect()
+}
+
+fn rack_status(
+    rack: &RackId,
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    before: Option<&RackStatus>,
+) -> RackStatus {
+    let well = snapshot
+        .expected_pods()
+        .iter()
+        .filter(|(_, other)| other == rack)
+        .all(|(pod, _)| snapshot.trouble(pod).is_none());
+    let concerned = rollout.rack.as_ref() == Some(rack) || !rollout.formed;
+    let action = rollout
+        .action
+        .filter(|_| concerned && rollout.blocked.is_none());
+    let last = before.and_then(|before| before.cassandra_last_action.clone());
+    let now = Some(Time(snapshot.now));
+    let last_action = match (action, last) {
+        (Some(name), Some(last)) if last.name == name && last.status == "Ongoing" => Some(last),
+        (Some(name), _) => Some(LastAction {
+            name: name.to_owned(),
+            status: "Ongoing".into(),
+            start_time: now,
+            end_time: None,
+        }),
+        (None, Some(last)) if last.status == "Ongoing" && well => Some(LastAction {
+            status: "Done".into(),
+            end_time: now,
+            ..last
+        }),
+        (None, last) => last,
+    };
+    let phase = match (rollout.formed, well && action.is_none()) {
+        (false, _) => Phase::Initializing,
+        (true, true) => Phase::Running,
+        (true, false) => Phase::Pending,
+    };
+    RackStatus {
+        phase: Some(phase),
+        cassandra_last_action: last_action,
+    }
+}

@@ -1,0 +1,141 @@
+//! What of a spec is refused, and what is accepted and not used.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, NodeApiKind, Rack},
+    names::RackId,
+};
+use serde_json::Value;
+
+use super::{DEFAULT_IMAGE, Refused, refused};
+use crate::bootstrap;
+
+/// Checks what can be known of the configuration before a pod starts with it.
+pub(super) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refused> {
+    let refuse = |message: String| {
+        Err(refused(
+            "InvalidConfig",
+            format!("config of {rack}: {message}"),
+        ))
+    };
+    match &config["cassandra-yaml"] {
+        Value::Null => {}
+        Value::Object(yaml) => {
+            if let Some(key) = bootstrap::OPERATOR_KEYS
+                .iter()
+                .find(|key| yaml.contains_key(**key))
+            {
+                return refuse(format!(
+                    "cassandra-yaml.{key} is set by the operator: remove it (seeds outside this Kubernetes cluster go into spec.seeds)"
+                ));
+            }
+        }
+        _ => {
+            return refuse(
+                "cassandra-yaml is not an object: write options of cassandra.yaml below it".into(),
+            );
+        }
+    }
+    for (section, _) in bootstrap::SECTIONS {
+        if let Err(message) = bootstrap::jvm_options(section, &config[section]) {
+            return refuse(format!("{section}: {message}"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what this version does not support.
+pub(super) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refused> {
+    if spec
+        .node_api
+        .as_ref()
+        .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
+    {
+        let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
+        return Err(refused("NotSupported", message.into()));
+    }
+    if spec
+        .jolokia
+        .as_ref()
+        .is_some_and(|jolokia| jolokia.tls.is_some())
+    {
+        let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
+        return Err(refused("NotSupported", message.into()));
+    }
+    let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
+    let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
+    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
+    if old(tag) || spec.server_version.as_deref().is_some_and(old) {
+        let message =
+            format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
+        return Err(refused("NotSupported", message));
+    }
+    Ok(())
+}
+
+/// Fields that are accepted for compatibility and not used, with what to do instead.
+pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
+    let backup = spec
+        .back_rest_sidecar
+        .as_ref()
+        .is_some_and(|sidecar| sidecar.enabled != Some(false));
+    let notes = [
+        (
+            spec.config_builder_image.is_some(),
+            "configBuilderImage is not used: the operator merges the configuration itself; remove the field",
+        ),
+        (
+            backup,
+            "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it",
+        ),
+        (
+            spec.unlock_next_operation == Some(true),
+            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
+        ),
+        (
+            spec.no_check_sts_are_equal == Some(true),
+            "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
+        ),
+        (
+            spec.delete_pvc == Some(true),
+            "deletePVC is not carried out by this version: the volumes stay when the cluster is deleted",
+        ),
+        (
+            spec.auto_pilot == Some(true),
+            "autoPilot is not carried out by this version: request the cleanup after growing yourself",
+        ),
+        (
+            spec.auto_update_seed_list == Some(true),
+            "autoUpdateSeedList is not carried out by this version: new pods get the new seeds, running ones keep theirs",
+        ),
+        (
+            spec.restart_count_before_pod_deletion
+                .is_some_and(|count| count > 0),
+            "restartCountBeforePodDeletion is not carried out by this version",
+        ),
+        (
+            topology_racks(spec).any(|rack| rack.rolling_restart == Some(true)),
+            "rollingRestart is not carried out by this version: the racks keep running",
+        ),
+        (
+            spec.data_capacity.is_none()
+                && spec
+                    .topology
+                    .iter()
+                    .flat_map(|t| &t.dc)
+                    .all(|dc| dc.data_capacity.is_none()),
+            "dataCapacity is not set: nodes have no volume, and their data is lost with the pod",
+        ),
+    ];
+    notes
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, note)| note.to_owned())
+        .collect()
+}
+
+fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
+    spec.topology
+        .iter()
+        .flat_map(|topology| &topology.dc)
+        .flat_map(|dc| &dc.rack)
+}
