@@ -179,8 +179,17 @@ async fn control(
         .run(cluster::reconcile, cluster::after_failure, ctx)
         .for_each(|outcome| async move {
             // Failed reconciliations are logged where they fail; what is left are failed watches.
-            if let Err(controller::Error::QueueError(error)) = outcome {
-                tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+            match outcome {
+                // The API server has forgotten where an idle watch was: it is begun anew, as is normal.
+                Err(controller::Error::QueueError(watcher::Error::WatchError(status)))
+                    if status.code == 410 =>
+                {
+                    tracing::debug!(%status, "a watch expired and is begun again");
+                }
+                Err(controller::Error::QueueError(error)) => {
+                    tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+                }
+                _ => {}
             }
         })
         .await;

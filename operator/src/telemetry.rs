@@ -18,7 +18,7 @@ pub enum LogFormat {
 /// When the filter cannot be parsed.
 pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
     let filter =
-        EnvFilter::try_new(level).map_err(|error| format!("--log-level {}: {error}", level))?;
+        EnvFilter::try_new(level).map_err(|error| format!("--log-level {level}: {error}"))?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
