@@ -4,6 +4,7 @@ use std::{
     fs::File,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use serde_json::{Value, json};
@@ -24,6 +25,12 @@ const IMAGE: &str = "localhost/casskop-operator:dev";
 /// Applies `testbed/operator`, which is `manifests/operator` with the testbed's image, in the namespace of
 /// `kubectl`, and waits until it is ready.
 pub fn deploy(kubectl: &Kubectl) {
+    // What failed once fails again; every other test would wait as long.
+    static FAILED: AtomicBool = AtomicBool::new(false);
+    assert!(
+        !FAILED.swap(true, Ordering::Relaxed),
+        "the operator did not become ready before"
+    );
     let overlay = workspace().join("testbed/operator");
     let manifest = kubectl.ok(&["kustomize", &overlay.to_string_lossy()]);
     let namespace = &kubectl.namespace;

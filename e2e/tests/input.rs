@@ -1,0 +1,507 @@
+//! Bad input: each is told in words that name the object and the next step, nothing is lost, and nothing else is
+//! disturbed.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster,
+    cluster::find_condition,
+    fresh_id,
+    plugin::{casskop, casskop_as},
+    shared_ring,
+};
+use serde_json::{Value, json};
+
+/// The namespace for clusters that are broken on purpose.
+const SPACE: &str = "e2e-input";
+
+/// A manifest with one thing changed.
+fn manifest(name: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let mut manifest = cluster::ring(name, &[("dc1", &["rack1"])]);
+    change(&mut manifest["spec"]);
+    manifest
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_the_schema_can_judge_is_refused_at_once() {
+    let space = Space::without_operator(SPACE);
+    let dc = |name: &str| json!({ "name": name });
+    let cases: [(&str, Value, &[&str]); 12] = [
+        (
+            "unknown field",
+            json!({ "nodesPerRack": 3 }),
+            &["unknown field", "nodesPerRack"],
+        ),
+        (
+            "zero nodes",
+            json!({ "nodesPerRacks": 0 }),
+            &["at least 1", "delete it"],
+        ),
+        (
+            "two DCs of a name",
+            json!({ "topology": { "dc": [dc("dc1"), dc("dc1")] } }),
+            &["Duplicate value", "dc1"],
+        ),
+        (
+            "two racks of a name",
+            json!({ "topology": { "dc": [{ "name": "dc1", "rack": [dc("r"), dc("r")] }] } }),
+            &["Duplicate value", "\"r\""],
+        ),
+        (
+            "a DC with -",
+            json!({ "topology": { "dc": [dc("dc-1")] } }),
+            &["no '-'", "lower-case"],
+        ),
+        (
+            "a rack with -",
+            json!({ "topology": { "dc": [{ "name": "dc1", "rack": [dc("rack-1")] }] } }),
+            &["no '-'", "lower-case"],
+        ),
+        (
+            "a size that is none",
+            json!({ "dataCapacity": "much" }),
+            &["dataCapacity", "10Gi"],
+        ),
+        (
+            "no size",
+            json!({ "dataCapacity": "0" }),
+            &["dataCapacity", "above 0"],
+        ),
+        (
+            "DSE",
+            json!({ "serverType": "dse" }),
+            &["DSE is not supported"],
+        ),
+        (
+            "a word for a number",
+            json!({ "nodesPerRacks": "three" }),
+            &["nodesPerRacks", "integer"],
+        ),
+        (
+            "an odd pull policy",
+            json!({ "imagepullpolicy": "Sometimes" }),
+            &["IfNotPresent"],
+        ),
+        (
+            "a name too long",
+            json!({ "topology": { "dc": [{ "name": "a".repeat(32), "rack": [dc(&"b".repeat(32))] }] } }),
+            &["at most 52", "shorten"],
+        ),
+    ];
+    for (what, change, words) in cases {
+        let manifest = manifest("refused", |spec| {
+            for (key, value) in change.as_object().expect("an object") {
+                spec[key] = value.clone();
+            }
+        });
+        let said = space.kubectl.try_apply(&manifest).fails();
+        let named = said.contains("refused") || said.contains("spec");
+        assert!(
+            named && words.iter().all(|word| said.contains(word)),
+            "{what}: {said}"
+        );
+    }
+    let upper = space.kubectl.try_apply(&manifest("1st", |_| {})).fails();
+    assert!(upper.contains("starts with a letter"), "{upper}");
+    assert!(space.kubectl.get("cassandracluster", "refused").is_none());
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_cannot_be_undone_is_refused_for_a_running_ring() {
+    let (space, demo) = shared_ring();
+    let before = demo.get()["spec"].clone();
+    for (change, words) in [
+        (
+            json!({ "spec": { "dataStorageClass": "fixed" } }),
+            ["dataStorageClass cannot be changed", "data center"],
+        ),
+        (
+            json!({ "spec": { "dataCapacity": "500Mi" } }),
+            ["dataCapacity cannot be lowered", "shrink"],
+        ),
+        (
+            json!({ "spec": { "dataCapacity": null } }),
+            [
+                "dataCapacity cannot be added to or removed",
+                "without their data",
+            ],
+        ),
+    ] {
+        let said = space
+            .kubectl
+            .patch("cassandracluster", "demo", &change)
+            .fails();
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    assert_eq!(demo.get()["spec"], before);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
+    let (space, demo) = shared_ring();
+    let sets = || {
+        let sets = space.kubectl.list("statefulsets", "cassandracluster=demo");
+        sets.into_iter()
+            .map(|set| set["metadata"]["generation"].clone())
+            .collect::<Vec<_>>()
+    };
+    let (before, ids) = (sets(), demo.host_ids());
+    let racks = |names: &[&str]| {
+        let racks: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+        json!({ "topology": { "dc": [{ "name": "dc1", "rack": racks }] } })
+    };
+    for (change, words) in [
+        (racks(&["rack1", "rack2"]), vec!["rack3", "put it back"]),
+        (json!({ "dataCapacity": "2Gi" }), vec!["1Gi", "2Gi"]),
+        (
+            json!({ "config": { "cassandra-yaml": { "seed_provider": [] } } }),
+            vec!["seed_provider", "spec.seeds"],
+        ),
+        (
+            json!({ "nodeApi": { "kind": "ManagementApi" } }),
+            vec!["ManagementApi"],
+        ),
+    ] {
+        let spec = demo.get()["spec"].clone();
+        demo.change(&change);
+        demo.tells("SpecAccepted", "False", &words);
+        demo.announces("SpecRefused", &words);
+        let resource = demo.get();
+        assert_eq!(resource["status"]["lastClusterAction"], "CorrectCRDConfig");
+        assert_eq!(
+            find_condition(&resource, "Available").expect("told")["status"],
+            "True",
+            "the ring keeps running"
+        );
+        // An operation is not held up by it.
+        let id = fresh_id("despite");
+        demo.request("flush", &format!("{id} --keyspace system_auth"));
+        demo.succeeds("flush", &id);
+        // Put back, it goes on by itself.
+        let back = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
+        space.kubectl.ok(&[
+            "patch",
+            "cassandracluster",
+            "demo",
+            "--type=json",
+            "-p",
+            &back,
+        ]);
+        demo.settles();
+    }
+    assert_eq!((sets(), demo.host_ids()), (before, ids));
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn annotations_that_cannot_be_understood_are_told_and_disturb_no_other() {
+    let (_space, demo) = shared_ring();
+    let old = fresh_id("stays");
+    demo.request("cleanup", &format!("{old} --keyspace system_auth"));
+    demo.succeeds("cleanup", &old);
+    for (key, value, words) in [
+        (
+            "cleanup",
+            "an id with spaces".to_owned(),
+            vec!["operations.db.orange.com/cleanup", "unexpected argument"],
+        ),
+        (
+            "cleanup",
+            "b@d".to_owned(),
+            vec!["'b@d' is not an id", "letters"],
+        ),
+        ("cleanup", String::new(), vec!["the value is empty", "id"]),
+        (
+            "cleanup",
+            "a1 --keyspaces orders".to_owned(),
+            vec!["--keyspaces", "--keyspace"],
+        ),
+        (
+            "cleanup",
+            "a1 --jobs many".to_owned(),
+            vec!["many", "--jobs"],
+        ),
+        ("cleanup", "a1 --table t".to_owned(), vec!["--keyspace"]),
+        (
+            "cleanup",
+            "a1 --keyspace 'orders".to_owned(),
+            vec!["quotation"],
+        ),
+        (
+            "cleanup",
+            "a1 --dry-run=client".to_owned(),
+            vec!["command line", "--dry-run"],
+        ),
+        ("clean-up", "a1".to_owned(), vec!["clean-up", "cleanup"]),
+        ("cleanup.puase", "a1".to_owned(), vec!["puase", "pause"]),
+        (
+            "reconcile",
+            "stopped".to_owned(),
+            vec!["'paused'", "stopped"],
+        ),
+    ] {
+        demo.request(key, &value);
+        demo.tells("IntentsAccepted", "False", &words);
+        demo.announces("IntentInvalid", &words);
+        // Others are carried out meanwhile.
+        let id = fresh_id("meanwhile");
+        demo.request("flush", &format!("{id} --keyspace system_auth"));
+        demo.succeeds("flush", &id);
+        demo.annotate(key, None).ok();
+        demo.becomes("IntentsAccepted", "True");
+    }
+    let kept = demo
+        .operation("cleanup", &old)
+        .expect("the last good one stays");
+    assert_eq!(kept["phase"], "Succeeded");
+    demo.becomes("Available", "True");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has() {
+    let (space, demo) = shared_ring();
+    for (arguments, words) in [
+        ("--keyspace nosuch", ["nosuch", "system_auth"]),
+        (
+            "--pod other-dc1-rack1-0",
+            ["other-dc1-rack1-0", "demo-dc1-rack1-0"],
+        ),
+        ("--dc dc10", ["dc10", "dc1"]),
+        ("--rack rack9", ["rack9", "dc1.rack1"]),
+        (
+            "--dc dc1 --rack rack1 --pod demo-dc1-rack2-0",
+            ["no node", "new id"],
+        ),
+    ] {
+        let id = fresh_id("refused");
+        demo.request("cleanup", &format!("{id} {arguments}"));
+        let refused = demo.ends("cleanup", &id);
+        assert_eq!(refused["phase"], "Refused", "{refused:#}");
+        let message = refused["message"].as_str().unwrap_or_default();
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        assert!(
+            message.contains("new id"),
+            "the next step is named: {message}"
+        );
+        demo.announces("OperationRefused", &[&id]);
+    }
+    // The plugin refuses before it writes, where the resource alone says it.
+    let before = demo.get()["metadata"]["annotations"].clone();
+    let other = casskop(
+        &space.kubectl,
+        &["cleanup", "demo", "--pod", "other-dc1-rack1-0"],
+    );
+    assert_eq!(other.code, 1, "{other}");
+    assert!(
+        other.stderr.contains("no pod other-dc1-rack1-0")
+            && other.stderr.contains("demo-dc1-rack1-0"),
+        "{other}"
+    );
+    assert_eq!(demo.get()["metadata"]["annotations"], before);
+    // A keyspace only the operator knows: its refusal is the plugin's exit code.
+    let unknown = casskop(
+        &space.kubectl,
+        &[
+            "cleanup",
+            "demo",
+            "--keyspace",
+            "nosuch",
+            "--wait",
+            "--timeout",
+            "5m",
+        ],
+    );
+    assert_eq!(unknown.code, 1, "{unknown}");
+    assert!(
+        unknown.stderr.contains("nosuch") && unknown.stderr.contains("system_auth"),
+        "{unknown}"
+    );
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_plugin_call_without_permission_says_which_is_missing() {
+    let (space, demo) = shared_ring();
+    let kubectl = &space.kubectl;
+    kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "nobody" },
+    }));
+    kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "reader" },
+    }));
+    kubectl.apply(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "reader" },
+        "rules": [{
+            "apiGroups": ["db.orange.com"], "resources": ["cassandraclusters"],
+            "verbs": ["get", "list", "watch"],
+        }],
+    }));
+    kubectl.apply(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "reader" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "reader" }],
+    }));
+    let before = demo.get()["metadata"]["annotations"].clone();
+    let nobody = space.kubeconfig_of("nobody");
+    for args in [
+        &["status", "demo"][..],
+        &["status"],
+        &["cleanup", "demo", "--wait"],
+    ] {
+        let output = casskop_as(&nobody, kubectl, args);
+        assert_eq!(output.code, 1, "{output}");
+        for words in [
+            "you may not",
+            "e2e-ring",
+            "nobody",
+            "hint: ask for the verb",
+        ] {
+            assert!(output.stderr.contains(words), "{words}: {output}");
+        }
+    }
+    let reader = space.kubeconfig_of("reader");
+    casskop_as(&reader, kubectl, &["status", "demo"]).ok();
+    let output = casskop_as(&reader, kubectl, &["cleanup", "demo", "--wait"]);
+    assert_eq!(output.code, 1, "{output}");
+    assert!(output.stderr.contains("verb patch"), "{output}");
+    assert_eq!(demo.get()["metadata"]["annotations"], before);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_missing_image_is_told_and_mended_by_correcting_the_spec() {
+    let space = Space::open(SPACE);
+    let broken = space.cluster("image");
+    broken.apply(&manifest("image", |spec| {
+        spec["cassandraImage"] = json!("localhost/cassandra:nosuch");
+    }));
+    broken.tells(
+        "Degraded",
+        "True",
+        &["image-dc1-rack1-0", "localhost/cassandra:nosuch"],
+    );
+    broken.becomes("Available", "False");
+    // Corrected, it forms by itself: no pod has to be deleted by hand.
+    broken.change(&json!({ "cassandraImage": casskop_e2e::command::setting("CASSANDRA_IMAGE") }));
+    broken.settles();
+
+    // The same for a ring that runs already; a node of one rack only has to suffer.
+    let ids = broken.host_ids();
+    broken.change(&json!({ "cassandraImage": "localhost/cassandra:nosuch" }));
+    broken.tells(
+        "Degraded",
+        "True",
+        &["image-dc1-rack1-0", "localhost/cassandra:nosuch"],
+    );
+    broken.change(&json!({ "cassandraImage": casskop_e2e::command::setting("CASSANDRA_IMAGE") }));
+    broken.settles();
+    assert_eq!(broken.host_ids(), ids);
+    broken.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn an_impossible_storage_class_is_told() {
+    let space = Space::open(SPACE);
+    let broken = space.cluster("class");
+    broken.apply(&manifest("class", |spec| {
+        spec["dataStorageClass"] = json!("nosuch");
+    }));
+    broken.tells("Degraded", "True", &["class-dc1-rack1-0", "nosuch"]);
+    broken.becomes("Available", "False");
+    broken.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_resource_that_no_machine_has_is_told_and_mended_by_correcting_the_spec() {
+    let space = Space::open(SPACE);
+    let broken = space.cluster("big");
+    broken.apply(&manifest("big", |spec| {
+        spec["resources"] = json!({ "requests": { "cpu": "500" } });
+    }));
+    broken.tells("Degraded", "True", &["big-dc1-rack1-0", "cpu"]);
+    broken.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended() {
+    let space = Space::open(SPACE);
+    let kubectl = &space.kubectl;
+    let named = space.cluster("named");
+    kubectl.ok(&["delete", "secret", "mine", "--ignore-not-found"]);
+    let secret = |data: Value| {
+        kubectl.apply(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine" }, "stringData": data,
+        }));
+    };
+    named.apply(&manifest("named", |spec| {
+        spec["imageJolokiaSecret"] = json!({ "name": "mine" });
+    }));
+    named.tells(
+        "Degraded",
+        "True",
+        &["Secret mine", "does not exist", "create it"],
+    );
+    secret(json!({ "username": "me" }));
+    named.tells(
+        "Degraded",
+        "True",
+        &["Secret mine", "no username and password", "add both"],
+    );
+    secret(json!({ "username": "me", "password": "first-password" }));
+    named.settles();
+
+    // The Secret is changed, but the node was started with the old password.
+    secret(json!({ "username": "me", "password": "second-password" }));
+    named.tells("Degraded", "True", &["named-dc1-rack1-0", "mine"]);
+    let id = fresh_id("locked-out");
+    named.request("flush", &id);
+    named.reaches("flush", &id, &["Pending"]);
+    secret(json!({ "username": "me", "password": "first-password" }));
+    named.succeeds("flush", &id);
+    named.settles();
+    let everything = space.everything();
+    for password in ["first-password", "second-password"] {
+        assert!(
+            !everything.contains(password),
+            "a password is in the API or in a log"
+        );
+    }
+    named.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn settings_that_cassandra_does_not_know_are_told_and_mended() {
+    let space = Space::open(SPACE);
+    let broken: Cluster = space.cluster("setting");
+    broken.apply(&manifest("setting", |spec| {
+        spec["config"]["cassandra-yaml"]["no_such_setting"] = json!(true);
+    }));
+    broken.tells("Degraded", "True", &["setting-dc1-rack1-0", "exit code"]);
+    let log = space.kubectl.run(&[
+        "logs",
+        "setting-dc1-rack1-0",
+        "-c",
+        "cassandra",
+        "--previous",
+    ]);
+    assert!(log.stdout.contains("no_such_setting"), "{log}");
+    broken.change(&json!({ "config": { "cassandra-yaml": { "no_such_setting": null } } }));
+    broken.settles();
+    assert_eq!(
+        cassandra::nodetool_status(&space.kubectl, "setting-dc1-rack1-0").len(),
+        1
+    );
+    broken.delete();
+}

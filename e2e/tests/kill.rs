@@ -1,0 +1,292 @@
+//! The operator is killed (`kill -9`) in the middle of a cleanup over several keyspaces and nodes, again and again.
+//! After it has come back, every keyspace of every node was cleaned exactly as planned: this is checked against
+//! Cassandra's own log.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use casskop_e2e::{
+    Cluster, Space,
+    cassandra::{self, Cleanup},
+    fresh_id,
+    operator::Shell,
+    shared_ring,
+    wait::until_every,
+};
+use serde_json::Value;
+
+const KEYSPACES: usize = 6;
+/// Between two looks into the operator's log; a node call takes some 100 ms.
+const CLOSELY: Duration = Duration::from_millis(5);
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn killed_in_the_middle_of_a_cleanup_it_skips_nothing() {
+    let (space, demo) = prepared();
+    let mut operator = Shell::start(&space);
+    let mut random = Random::new();
+    for round in 0..4 {
+        let kills = 1 + round % 3;
+        let id = fresh_id("killed");
+        let before = cleaned(&demo);
+        demo.request("cleanup", &id);
+        for _ in 0..kills {
+            // At a random moment: some calls later, and at any point of a call.
+            let calls = operator.calls().len();
+            let later = calls + 1 + random.below(7);
+            let ended = until_every(CLOSELY, "the operator to call nodes", || {
+                match operator.calls().len() {
+                    seen if seen >= later => Ok(false),
+                    _ if operator.log().contains(&succeeded(&id)) => Ok(true),
+                    seen => Err(format!("{seen} of {later} calls")),
+                }
+            });
+            thread::sleep(Duration::from_millis(random.below(150) as u64));
+            operator.kill();
+            operator.run();
+            if ended {
+                break;
+            }
+        }
+        let done = demo.succeeds("cleanup", &id);
+        as_planned(&done, &before, &cleaned(&demo), kills);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn killed_before_it_wrote_anything_down_it_begins_when_it_is_back() {
+    let (space, demo) = prepared();
+    let mut operator = Shell::start(&space);
+    demo.is_looked_at();
+    operator.kill();
+    let id = fresh_id("asleep");
+    let before = cleaned(&demo);
+    demo.request("cleanup", &id);
+    operator.run();
+    let done = demo.succeeds("cleanup", &id);
+    as_planned(&done, &before, &cleaned(&demo), 0);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_running_cleanup_is_paused_and_goes_on() {
+    let (space, demo) = prepared();
+    let operator = Shell::start(&space);
+    let id = fresh_id("paused");
+    let before = cleaned(&demo);
+    demo.request("cleanup", &id);
+    in_the_middle(&demo, &operator, &id, || demo.request("cleanup.pause", &id));
+
+    let paused = demo.shows("the first node to end and the others to wait", |cluster| {
+        let operation = casskop_e2e::cluster::find_operation(cluster, "cleanup", &id)?;
+        let phases = casskop_e2e::cluster::node_phases(&operation);
+        let at_rest = phases.iter().all(|(_, phase)| phase != "Running");
+        (operation["phase"] == "Paused" && at_rest).then_some(operation)
+    });
+    let phases = casskop_e2e::cluster::node_phases(&paused);
+    let phases: Vec<&str> = phases.iter().map(|(_, phase)| phase.as_str()).collect();
+    assert_eq!(phases, ["Succeeded", "Pending", "Pending"], "{paused:#}");
+    // It is paused, not forgotten: a restart of the operator changes nothing about that.
+    let mut operator = operator;
+    operator.kill();
+    operator.run();
+    demo.is_looked_at();
+    assert_eq!(
+        demo.operation("cleanup", &id).expect("it is there")["phase"],
+        "Paused"
+    );
+
+    demo.annotate("cleanup.pause", None).ok();
+    let done = demo.succeeds("cleanup", &id);
+    as_planned(&done, &before, &cleaned(&demo), 0);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_running_cleanup_is_cancelled_after_the_call_at_hand() {
+    let (space, demo) = prepared();
+    let operator = Shell::start(&space);
+    let id = fresh_id("cancelled");
+    let before = cleaned(&demo);
+    demo.request("cleanup", &id);
+    in_the_middle(&demo, &operator, &id, || {
+        demo.request("cleanup.cancel", &id)
+    });
+    let ended = demo.ends("cleanup", &id);
+    assert_eq!(ended["phase"], "Cancelled", "{ended:#}");
+    let phases = casskop_e2e::cluster::node_phases(&ended);
+    assert!(
+        phases.iter().all(|(_, phase)| phase == "Skipped"),
+        "{phases:?}"
+    );
+    let new = news(&before, &cleaned(&demo));
+    let steps = ended["plan"]["steps"].as_array().map_or(0, Vec::len);
+    let first = &new["demo-dc1-rack1-0"];
+    assert!(!first.is_empty() && first.len() < steps, "{first:?}");
+    assert!(
+        new["demo-dc1-rack2-0"].is_empty() && new["demo-dc1-rack3-0"].is_empty(),
+        "{new:?}"
+    );
+    demo.annotate("cleanup.cancel", None).ok();
+
+    // Nothing is left over: the next one runs whole.
+    let id = fresh_id("after");
+    let before = cleaned(&demo);
+    demo.request("cleanup", &id);
+    let done = demo.succeeds("cleanup", &id);
+    as_planned(&done, &before, &cleaned(&demo), 0);
+}
+
+/// The shared ring with some keyspaces.
+fn prepared() -> (Space, Cluster) {
+    let (space, demo) = shared_ring();
+    let keyspaces: Vec<String> = (1..=KEYSPACES)
+        .map(|number| format!("e2e_kill_{number}"))
+        .collect();
+    cassandra::fill(&space.kubectl, "demo-dc1-rack1-0", &keyspaces);
+    let id = fresh_id("disk");
+    demo.request("flush", &id);
+    demo.succeeds("flush", &id);
+    (space, demo)
+}
+
+/// Does something while the operator, at work on the first node, stands still.
+fn in_the_middle(demo: &Cluster, operator: &Shell, id: &str, act: impl FnOnce()) {
+    until_every(CLOSELY, "the operator to call the first node", || {
+        let calls = operator.calls();
+        let begun = calls.iter().any(|(request, ..)| request == id);
+        if begun {
+            Ok(())
+        } else {
+            Err(format!("{calls:?}"))
+        }
+    });
+    operator.freeze(true);
+    let calls = operator.calls();
+    let nodes = calls
+        .iter()
+        .filter(|(request, pod, _)| request == id && !pod.ends_with("rack1-0"));
+    assert_eq!(
+        nodes.count(),
+        0,
+        "too late, the second node has begun: {calls:?}"
+    );
+    act();
+    let _ = demo.get();
+    operator.freeze(false);
+}
+
+fn succeeded(id: &str) -> String {
+    format!("\"id\":\"{id}\",\"phase\":\"Succeeded\"")
+}
+
+/// The cleanups in each node's log.
+fn cleaned(demo: &Cluster) -> BTreeMap<String, Vec<Cleanup>> {
+    let of = |pod: &String| cassandra::cleanups(&cassandra::log(&demo.kubectl, pod));
+    let pods = demo.pod_names();
+    pods.into_iter()
+        .map(|pod| (pod.clone(), of(&pod)))
+        .collect()
+}
+
+/// Those that were not there before.
+fn news(
+    before: &BTreeMap<String, Vec<Cleanup>>,
+    after: &BTreeMap<String, Vec<Cleanup>>,
+) -> BTreeMap<String, Vec<Cleanup>> {
+    let new = after
+        .iter()
+        .map(|(pod, all)| (pod.clone(), all[before[pod].len()..].to_vec()));
+    new.collect()
+}
+
+/// Compares the plan with what the nodes did: every step of every node, in order, node after node, each once but
+/// for those that were at hand when the operator was killed.
+fn as_planned(
+    done: &Value,
+    before: &BTreeMap<String, Vec<Cleanup>>,
+    after: &BTreeMap<String, Vec<Cleanup>>,
+    kills: usize,
+) {
+    let list = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let steps = list(&done["plan"]["steps"]);
+    assert!(steps.len() >= KEYSPACES, "{steps:?}");
+    let waves: Vec<Vec<String>> = done["plan"]["waves"]
+        .as_array()
+        .expect("waves")
+        .iter()
+        .map(list)
+        .collect();
+    assert_eq!(waves.concat().len(), 3);
+
+    let new = news(before, after);
+    let mut again = 0;
+    let mut last_end = String::new();
+    for pod in waves.concat() {
+        let log = &new[&pod];
+        assert!(log.iter().all(Cleanup::is_done), "{pod}: {log:?}");
+        // Twice in a row is the same step, called again after a kill.
+        let mut once: Vec<String> = log.iter().map(|cleanup| cleanup.keyspace.clone()).collect();
+        once.dedup();
+        assert_eq!(
+            once, steps,
+            "the keyspaces of {pod} in Cassandra's log and in the plan"
+        );
+        again += log.len() - steps.len();
+        let first = &log[0].began;
+        assert!(
+            *first >= last_end,
+            "{pod} began at {first}, before the node before it ended at {last_end}"
+        );
+        last_end = log
+            .iter()
+            .filter_map(|cleanup| Some(cleanup.ended.as_ref()?.0.clone()))
+            .max()
+            .unwrap_or_default();
+    }
+    assert!(
+        again <= kills,
+        "{again} steps were called again after {kills} kills: {new:?}"
+    );
+}
+
+/// Random enough to kill at a moment that nobody chose; told, so that a failure can be looked into.
+struct Random(u64);
+
+impl Random {
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown by the test runner for a test that fails"
+    )]
+    fn new() -> Self {
+        let given = std::env::var("E2E_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let clock = now.map_or(1, |now| u64::from(now.subsec_nanos()) | 1);
+        let seed = given.unwrap_or(clock);
+        eprintln!("random moments by E2E_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number from 0 to below `limit` (xorshift).
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or(0) % limit
+    }
+}

@@ -1,0 +1,168 @@
+//! What is lost comes back: objects deleted by hand, pods, all pods at once; and it is the same ring again.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{Cluster, Space, cassandra, fresh_id, shared_ring, wait::until};
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn objects_deleted_by_hand_come_back() {
+    let (space, demo) = shared_ring();
+    let ids = demo.host_ids();
+    for (kind, name) in [
+        ("service", "demo"),
+        ("poddisruptionbudget", "demo"),
+        ("configmap", "demo-dc1-rack2"),
+        ("serviceaccount", "demo"),
+    ] {
+        let uid = || {
+            let found = space.kubectl.get(kind, name)?;
+            found["metadata"]["uid"].as_str().map(str::to_owned)
+        };
+        let before = uid().unwrap_or_else(|| panic!("no {kind} {name}"));
+        space.kubectl.ok(&["delete", kind, name]);
+        until(&format!("{kind} {name} to come back"), || {
+            uid()
+                .filter(|now| *now != before)
+                .ok_or_else(|| "it is gone".into())
+        });
+    }
+    demo.settles();
+    assert_eq!(demo.host_ids(), ids);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_stateful_set_deleted_by_hand_comes_back_around_its_volume() {
+    let (space, demo) = shared_ring();
+    let before = Before::of(&space, &demo);
+    space
+        .kubectl
+        .ok(&["delete", "statefulset", "demo-dc1-rack2"]);
+    before.is_so_again(&space, &demo, &["demo-dc1-rack2-0"]);
+
+    // Without its pod: the new one takes over the pod as it runs.
+    let before = Before::of(&space, &demo);
+    space.kubectl.ok(&[
+        "delete",
+        "statefulset",
+        "demo-dc1-rack3",
+        "--cascade=orphan",
+    ]);
+    until("the StatefulSet to come back", || {
+        let set = space.kubectl.get("statefulset", "demo-dc1-rack3");
+        set.map(|_| ()).ok_or_else(|| "it is gone".into())
+    });
+    before.is_so_again(&space, &demo, &[]);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_pod_deleted_by_hand_is_the_same_node_again() {
+    let (space, demo) = shared_ring();
+    let before = Before::of(&space, &demo);
+    space
+        .kubectl
+        .ok(&["delete", "pod", "demo-dc1-rack1-0", "--wait=false"]);
+    // Told while it is so.
+    demo.tells("Available", "False", &["demo-dc1-rack1-0"]);
+    // A request waits for it, and is not lost.
+    let id = fresh_id("waits");
+    demo.request("cleanup", &format!("{id} --keyspace system_auth"));
+    before.is_so_again(&space, &demo, &["demo-dc1-rack1-0"]);
+    demo.succeeds("cleanup", &id);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn all_pods_at_once_are_the_same_ring_again() {
+    let (space, demo) = shared_ring();
+    cassandra::fill(&space.kubectl, "demo-dc1-rack1-0", &["e2e_loss".into()]);
+    let before = Before::of(&space, &demo);
+    space.kubectl.ok(&[
+        "delete",
+        "pods",
+        "-l",
+        "cassandracluster=demo",
+        "--grace-period=0",
+        "--force",
+    ]);
+    before.is_so_again(
+        &space,
+        &demo,
+        &["demo-dc1-rack1-0", "demo-dc1-rack2-0", "demo-dc1-rack3-0"],
+    );
+    for pod in demo.pod_names() {
+        let rows = cassandra::cql(
+            &space.kubectl,
+            &pod,
+            "ALL",
+            &["SELECT text FROM e2e_loss.t WHERE id = 3"],
+        );
+        assert_eq!(rows.ok().trim(), "text=row 3 of e2e_loss");
+    }
+}
+
+/// Who is who before something is lost.
+struct Before {
+    hosts: Vec<(String, String)>,
+    uids: Vec<(String, String)>,
+}
+
+impl Before {
+    fn of(_: &Space, demo: &Cluster) -> Self {
+        Self {
+            hosts: demo.host_ids(),
+            uids: uids(demo),
+        }
+    }
+
+    /// The same ring, in which only these pods are new ones.
+    fn is_so_again(&self, space: &Space, demo: &Cluster, renewed: &[&str]) {
+        for (pod, uid) in &self.uids {
+            if renewed.contains(&pod.as_str()) {
+                until(&format!("a new {pod}"), || {
+                    let now = uids(demo);
+                    let found = now.iter().find(|(name, now)| name == pod && now != uid);
+                    found.map(|_| ()).ok_or_else(|| format!("{now:?}"))
+                });
+            }
+        }
+        demo.settles();
+        assert_eq!(demo.host_ids(), self.hosts, "the nodes are who they were");
+        for (pod, uid) in uids(demo) {
+            let same = self.uids.contains(&(pod.clone(), uid));
+            assert_eq!(
+                same,
+                !renewed.contains(&pod.as_str()),
+                "{pod} is another pod: {}",
+                !same
+            );
+        }
+        for pod in demo.pod_names() {
+            let ring = cassandra::nodetool_status(&space.kubectl, &pod);
+            assert_eq!(ring.len(), 3, "{pod} knows {ring:?}");
+            assert!(
+                ring.iter().all(|node| node[1] == "UN"),
+                "{pod} sees {ring:?}"
+            );
+        }
+    }
+}
+
+fn uids(demo: &Cluster) -> Vec<(String, String)> {
+    let uid = |pod: &serde_json::Value| {
+        pod["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    demo.pods()
+        .iter()
+        .map(|pod| (casskop_e2e::kubectl::name(pod), uid(pod)))
+        .collect()
+}
