@@ -77,6 +77,7 @@ pub async fn reconcile(
 
 async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
+    let at_work = ctx.runs.at_work(trigger);
     let Some(cluster) = ctx.journal.read(&namespace, &name).await? else {
         ctx.journal.forget(&trigger.uid().unwrap_or_default());
         return Ok(Action::await_change());
@@ -87,7 +88,7 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
     let desired = desired::desired(&cluster, &ctx.bootstrap_image);
     let secret = observe::secret_name(&cluster, desired.as_ref().ok());
 
-    let observed = Box::pin(observe::observe(ctx, cluster, &secret)).await?;
+    let observed = Box::pin(observe::observe(ctx, cluster, at_work, &secret)).await?;
     let mut plan = decide::decide(&desired, &observed.snapshot);
     report::intents(ctx, &observed.snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);

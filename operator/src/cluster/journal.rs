@@ -203,7 +203,11 @@ impl Journal {
 
 /// The differences, behind a test that the version is still the one they were computed from.
 fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
-    let before = json!({ "status": current.status });
+    // A missing status is added, not replaced: a patch may not replace what is not there.
+    let before = current
+        .status
+        .as_ref()
+        .map_or_else(|| json!({}), |status| json!({ "status": status }));
     let after = json!({ "status": after });
     let mut patch = json_patch::diff(&before, &after);
     let version = |value: &str, path: [&str; 2]| {

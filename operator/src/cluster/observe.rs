@@ -1,7 +1,10 @@
 //! Observing: one fresh picture of a cluster. Fresh reads instead of caches: nothing is kept in memory between two
 //! looks, and no decision is made on what is no longer true.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casskop_common::{api::CassandraCluster, intent::Intents, names};
 use futures::future::join_all;
@@ -34,6 +37,7 @@ pub struct Observed {
 pub async fn observe(
     ctx: &Context,
     cluster: CassandraCluster,
+    at_work: BTreeSet<(String, String)>,
     secret_name: &str,
 ) -> Result<Observed, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
@@ -56,7 +60,7 @@ pub async fn observe(
     let intents = Intents::parse(cluster.annotations());
     let snapshot = Snapshot {
         now: Timestamp::now(),
-        at_work: ctx.runs.at_work(&cluster),
+        at_work,
         live: Live {
             stateful_sets,
             services,

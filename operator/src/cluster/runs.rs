@@ -2,7 +2,7 @@
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -71,10 +71,10 @@ impl Runs {
     }
 
     /// Nodes of a cluster that are worked on, as `(kind, pod)`.
-    pub fn at_work(
-        &self,
-        cluster: &CassandraCluster,
-    ) -> std::collections::BTreeSet<(String, String)> {
+    ///
+    /// To be asked before the status is read: a node that ends in between is then taken for one at work, and
+    /// looked at again when its end wakes the controller. The other way round it would be begun a second time.
+    pub fn at_work(&self, cluster: &CassandraCluster) -> BTreeSet<(String, String)> {
         let uid = cluster.uid().unwrap_or_default();
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         at_work
@@ -134,6 +134,10 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
         }
     };
     let mut resume = run.start.resume;
+    // Counted, and only if the status still says that this node is at work.
+    if resume && !tell(ctx, run, StepEvent::Begun).await? {
+        return Ok(());
+    }
     for step in run.steps.iter().skip(run.done) {
         let event = match perform(ctx, run, &operation, step, resume).await? {
             Ok(()) => StepEvent::Done,

@@ -160,3 +160,18 @@ async fn another_cluster_of_the_same_name_is_left_alone() {
     assert!(matches!(error, Error::Gone(_)), "{error}");
     assert_eq!(server.asked(), [READ]);
 }
+
+#[tokio::test]
+async fn a_cluster_without_a_status_gets_one() {
+    let server = Server::new(0, false);
+    server
+        .cluster
+        .lock()
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .remove("status");
+    server.journal().update(&demo(), done).await.unwrap();
+    let status = server.cluster.lock().unwrap()["status"].clone();
+    assert_eq!(status, json!({ "lastClusterActionStatus": "Done" }));
+}
