@@ -30,3 +30,25 @@ distclean: clean ## clean, and remove the cache too
 	@testbed/down.sh --cache
 
 # ---- the operator: build, demo, test, bench ---------------------------------
+
+.PHONY: demo test test-unit test-e2e crds operator-image bench
+demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
+	@testbed/demo.sh
+
+test: ## all tests; ends the testbed if it was not running before
+	@testbed/test.sh
+
+test-unit: ## formatting, lints, unit, property and snapshot tests
+	@testbed/test.sh unit
+
+test-e2e: ## the end-to-end tests on the testbed
+	@testbed/test.sh e2e
+
+crds: ## write manifests/crds from the API types
+	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds
+
+operator-image: ## build the operator and bring its image into the testbed
+	@testbed/load.sh operator "$$(testbed/binaries.sh)/casskop-operator"
+
+bench: ## print the figures: times, memory, sizes, writes at rest
+	@testbed/bench.sh
