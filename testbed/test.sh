@@ -59,7 +59,10 @@ e2e() {
 case $what in
     unit) unit ;;
     e2e) e2e ;;
-    all) unit && e2e ;;
+    all)
+        unit
+        e2e
+        ;;
     *) die "usage: test.sh [unit|e2e]" ;;
 esac
 printf '\nall tests passed in %d s\n' $((SECONDS - began))
