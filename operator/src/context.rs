@@ -1,6 +1,6 @@
 //! What every reconciliation shares.
 
-use kube::{Client, runtime::events::Recorder};
+use kube::{Client, runtime::events::Reporter};
 
 use crate::{
     cluster::{journal::Journal, runs::Runs},
@@ -18,8 +18,8 @@ pub struct Context {
     pub journal: Journal,
     /// Nodes that tasks of this process work on.
     pub runs: Runs,
-    /// Publishes events.
-    pub recorder: Recorder,
+    /// Who publishes events.
+    pub reporter: Reporter,
     /// What is measured.
     pub metrics: Metrics,
     /// Image of the bootstrap init container.

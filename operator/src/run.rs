@@ -21,7 +21,7 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt, controller,
-        events::{Recorder, Reporter},
+        events::Reporter,
         predicates,
         reflector::{self, ObjectRef},
         watcher,
@@ -117,7 +117,7 @@ async fn run(args: Args) -> Result<(), Error> {
         nodes: Transport::default(),
         journal: Journal::new(client.clone()),
         runs: Runs::new(wake),
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         metrics: Metrics::default(),
         bootstrap_image: args.bootstrap_image.clone(),
         client: client.clone(),

@@ -3,7 +3,7 @@
 mod events;
 
 use casskop_common::api::CassandraClusterStatus;
-use kube::Resource;
+use kube::{Resource, runtime::events::Recorder};
 
 use super::{
     decide::{Plan, operations},
@@ -102,8 +102,9 @@ pub async fn status(ctx: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(
         .await?;
     let old = snapshot.cluster.status.clone().unwrap_or_default();
     for event in events::events(&old, plan) {
-        let published = ctx
-            .recorder
+        // A recorder that lives on would count this event to an older one with the same reason, whatever it says.
+        let recorder = Recorder::new(ctx.client.clone(), ctx.reporter.clone());
+        let published = recorder
             .publish(&event, &snapshot.cluster.object_ref(&()))
             .await;
         if let Err(error) = published {
