@@ -48,7 +48,6 @@ pub fn ring(name: &str, dcs: &[(&str, &[&str])]) -> Value {
             "cassandraImage": setting("CASSANDRA_IMAGE"),
             "nodesPerRacks": 1,
             "dataCapacity": "1Gi",
-            "deletePVC": true,
             "resources": {
                 "requests": { "cpu": "50m", "memory": "700Mi" },
                 "limits": { "memory": "1Gi" },

@@ -54,6 +54,7 @@ pub fn deploy(kubectl: &Kubectl) {
         &format!("deployment/{NAME}"),
         "--timeout=300s",
     ]);
+    FAILED.store(false, Ordering::Relaxed);
 }
 
 /// Ends the operator's pod or starts it again.

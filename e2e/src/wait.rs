@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Deadline of a wait; far more than anything here takes, because the machine may be busy.
-pub const LONG: Duration = Duration::from_secs(600);
+pub const LONG: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const EVERY: Duration = Duration::from_millis(300);
 

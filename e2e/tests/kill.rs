@@ -120,7 +120,7 @@ fn a_running_cleanup_is_cancelled_after_the_call_at_hand() {
     let before = cleaned(&demo);
     demo.request("cleanup", &id);
     in_the_middle(&demo, &operator, &id, || {
-        demo.request("cleanup.cancel", &id)
+        demo.request("cleanup.cancel", &id);
     });
     let ended = demo.ends("cleanup", &id);
     assert_eq!(ended["phase"], "Cancelled", "{ended:#}");
