@@ -116,6 +116,12 @@ pub fn jolokia_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia")
 }
 
+/// ConfigMap that says that the ring was formed. It stays beside the volumes when the cluster is deleted, so that a
+/// cluster made anew over them joins its nodes and never forms a second ring.
+pub fn ring_mark(cluster: &str) -> String {
+    format!("{cluster}-ring")
+}
+
 /// Annotation that requests an operation.
 pub fn request_annotation(kind: &str) -> String {
     format!("{OPERATIONS_PREFIX}{kind}")

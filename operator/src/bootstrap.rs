@@ -74,7 +74,11 @@ pub enum Error {
 /// When a file is missing, broken or not writable.
 pub fn main(args: &Args) -> Result<(), Error> {
     let rack = RackConfig::read(&args.rack)?;
-    let seeds = seeds::choose(&rack, &args.pod_name, seeds::has_joined(&args.data));
+    let seeds = seeds::choose(
+        &rack,
+        &args.pod_name,
+        seeds::has_joined(&args.data, &yaml::data_directories(&rack)),
+    );
     yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
     jvm::write(&args.directory, &rack)?;
     files::write_rack_properties(&args.directory, &rack)?;

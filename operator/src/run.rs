@@ -13,7 +13,7 @@ use casskop_common::{api::CassandraCluster, names};
 use futures::{StreamExt, TryStreamExt, channel::mpsc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{Pod, Secret, Service},
+    core::v1::{Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -173,7 +173,6 @@ async fn control(
         .watches(scoped::<PartialObjectMeta<Pod>>(client, &args.namespace), ours.clone(), owner)
         .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner)
         .watches(scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, &args.namespace), ours.clone(), owner)
-        .watches(scoped::<PartialObjectMeta<Secret>>(client, &args.namespace), ours.clone(), owner)
         .reconcile_on(woken.map(|cluster| ObjectRef::new(&cluster.name).within(&cluster.namespace.unwrap_or_default())))
         .graceful_shutdown_on(told_to_end())
         .run(cluster::reconcile, cluster::after_failure, ctx)

@@ -34,9 +34,16 @@ pub(super) struct Seeds {
     pub(super) all: bool,
 }
 
-/// Whether this node was a member of the ring before.
-pub(super) fn has_joined(data: &Path) -> bool {
-    data.join(JOINED_MARKER).exists()
+/// Whether this node was a member of the ring before, and still has the data of one: the mark, and Cassandra's own
+/// tables in the first of the data folders that it will start with.
+pub(super) fn has_joined(data: &Path, data_directories: &[String]) -> bool {
+    let system = data_directories
+        .first()
+        .map(|first| Path::new(first).join("system"));
+    let has_tables = system
+        .and_then(|system| std::fs::read_dir(system).ok())
+        .is_some_and(|mut tables| tables.next().is_some());
+    data.join(JOINED_MARKER).exists() && has_tables
 }
 
 /// Decides the seeds of `pod`.
@@ -48,7 +55,11 @@ pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
         .filter(|seed| **seed != own)
         .cloned()
         .collect();
-    let forming = !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
+    // With seeds elsewhere there is a ring already: it is joined.
+    let local = format!(".{}.{}", rack.cluster_name, rack.namespace);
+    let alone = rack.seeds.iter().all(|seed| seed.ends_with(&local));
+    let forming =
+        alone && !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
     let own_seed = joined || forming || others.is_empty();
     // While the ring is formed, a seed that another cannot resolve would be left out of its list for good, and
     // two rings could form. Later any member is enough, and after a full stop even none: peers are on disk.
@@ -152,6 +163,31 @@ mod tests {
     fn a_later_pod_of_a_rack_joins_even_while_forming() {
         let seeds = choose(&rack(false, &[FIRST, SECOND]), SECOND, false);
         assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
+    }
+
+    #[test]
+    fn with_seeds_elsewhere_the_first_nodes_join() {
+        let mut rack = rack(false, &[FIRST, OTHER]);
+        rack.seeds.push("seed.example.org".into());
+        let seeds = choose(&rack, FIRST, false);
+        assert_eq!(seeds.list, ["demo-dc1-rack2-0.demo.ns", "seed.example.org"]);
+    }
+
+    #[test]
+    fn the_mark_counts_only_beside_the_data() {
+        let folder = std::env::temp_dir().join(format!("casskop-seeds-{}", std::process::id()));
+        let data = folder.join("data");
+        std::fs::create_dir_all(data.join("system")).unwrap();
+        std::fs::write(folder.join(JOINED_MARKER), "id").unwrap();
+        let directories = [data.display().to_string()];
+        assert!(!has_joined(&folder, &directories), "an empty folder");
+        std::fs::create_dir_all(data.join("system/local-7ad54392")).unwrap();
+        assert!(has_joined(&folder, &directories));
+        assert!(
+            !has_joined(&folder, &["/nowhere".to_owned()]),
+            "data elsewhere"
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

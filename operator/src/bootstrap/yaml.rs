@@ -15,6 +15,9 @@ pub const OPERATOR_KEYS: [&str; 5] = [
     "listen_interface",
 ];
 
+/// The data volume.
+const DATA: &str = "/var/lib/cassandra";
+
 /// Lays our settings over `<directory>/cassandra.yaml`.
 pub(super) fn write(
     directory: &Path,
@@ -34,17 +37,32 @@ pub(super) fn write(
     files::write(&path, &text)
 }
 
+/// Where the node keeps its data: the user's choice, or ours.
+pub(super) fn data_directories(rack: &RackConfig) -> Vec<String> {
+    let chosen = rack.config["cassandra-yaml"]["data_file_directories"].as_array();
+    let chosen = chosen
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned);
+    let chosen: Vec<String> = chosen.collect();
+    if chosen.is_empty() {
+        vec![format!("{DATA}/data")]
+    } else {
+        chosen
+    }
+}
+
 fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
-    let data = "/var/lib/cassandra";
     let operator = json!({
         "cluster_name": rack.cluster_name,
         "endpoint_snitch": "GossipingPropertyFileSnitch",
         "rpc_address": "0.0.0.0",
-        "data_file_directories": [format!("{data}/data")],
-        "commitlog_directory": format!("{data}/commitlog"),
-        "hints_directory": format!("{data}/hints"),
-        "saved_caches_directory": format!("{data}/saved_caches"),
-        "cdc_raw_directory": format!("{data}/cdc_raw"),
+        "data_file_directories": [format!("{DATA}/data")],
+        "commitlog_directory": format!("{DATA}/commitlog"),
+        "hints_directory": format!("{DATA}/hints"),
+        "saved_caches_directory": format!("{DATA}/saved_caches"),
+        "cdc_raw_directory": format!("{DATA}/cdc_raw"),
     });
     merge(yaml, &operator);
     merge(yaml, &rack.config["cassandra-yaml"]);

@@ -7,7 +7,10 @@ pub mod status;
 
 use std::time::Duration;
 
-use casskop_common::api::{CassandraClusterStatus, OperationStatus};
+use casskop_common::{
+    api::{CassandraClusterStatus, OperationStatus, condition},
+    names,
+};
 use serde::Serialize;
 
 use super::{
@@ -16,6 +19,10 @@ use super::{
     snapshot::Snapshot,
 };
 
+/// Time to the next look when something has just ended.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// How long something is expected to happen by the half second.
+const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
 /// Time to the next look while something is in the making.
 const SOON: Duration = Duration::from_millis(500);
 /// Time to the next look while something is wrong that nobody announces.
@@ -82,11 +89,18 @@ fn objects(
     if !build::is_applied(&budget, live.budgets.get(&desired.name)) {
         objects.push(Object::Budget(Box::new(budget)));
     }
+    // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
+    let mark = build::config_map::ring_mark(desired, rollout.formed);
+    let marked = live.config_maps.get(&names::ring_mark(&desired.name));
+    if (rollout.formed || marked.is_some()) && !build::is_applied(&mark, marked) {
+        objects.push(Object::ConfigMap(Box::new(mark)));
+    }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
     // for its turn must start as it was.
     for step in &rollout.steps {
         let config = build::config_map::build(desired, &step.rack, &rollout.seeds, rollout.formed);
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
+        let set = build::stateful_set::keep_template(set, &live.stateful_sets);
         objects.push(Object::ConfigMap(Box::new(config)));
         objects.push(Object::StatefulSet(Box::new(set)));
     }
@@ -111,13 +125,19 @@ fn requeue(
     operations: &operations::Decision,
 ) -> Duration {
     let waits = |operation: &OperationStatus| !operation.phase.is_final();
-    if rollout.is_in_progress() && rollout.blocked.is_none() {
+    let ended = operations
+        .changes
+        .iter()
+        .any(|change| change.after.phase.is_final());
+    let stuck = snapshot.pods.values().any(|pod| pod.problem.is_some());
+    if ended {
+        // The next one in the queue begins.
+        AT_ONCE
+    } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(snapshot)
+    {
         SOON
     } else if operations.current.iter().any(waits)
-        || snapshot
-            .expected_pods()
-            .iter()
-            .any(|(pod, _)| snapshot.trouble(pod).is_some())
+        || !snapshot.troubles().is_empty()
         || !snapshot.is_settled()
         || rollout.is_in_progress()
     {
@@ -125,4 +145,19 @@ fn requeue(
     } else {
         AT_REST
     }
+}
+
+/// Whether the last transition is so young that the next one may be near. What takes longer is not watched by the
+/// half second: a join of hours, a pod that cannot be placed.
+fn is_lively(snapshot: &Snapshot) -> bool {
+    let conditions = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions);
+    let since = conditions
+        .filter(|condition| condition.type_ == condition::PROGRESSING)
+        .map(|condition| condition.last_transition_time.0)
+        .next();
+    since.is_none_or(|since| snapshot.now.duration_since(since) < LIVELY)
 }

@@ -261,7 +261,11 @@ fn bootstrap_image(
     warnings: &mut Vec<String>,
 ) -> String {
     match &spec.bootstrap_image {
-        Some(image) if image.contains("casskop-bootstrap") => {
+        Some(image)
+            if ["casskop-bootstrap", "cassandra-bootstrap"]
+                .iter()
+                .any(|name| image.contains(name)) =>
+        {
             warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));
             operator_image.to_owned()
         }

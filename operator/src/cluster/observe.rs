@@ -7,9 +7,9 @@ use std::{
 };
 
 use casskop_common::{api::CassandraCluster, intent::Intents, names};
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::{Api, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +21,9 @@ use crate::{
     context::Context,
     nodes::{Credentials, Endpoint, NodeError, Reading},
 };
+
+/// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
+const AT_ONCE: usize = 12;
 
 /// A picture, and what it takes to call the nodes in it. The password stays beside the picture.
 pub struct Observed {
@@ -42,15 +45,17 @@ pub async fn observe(
 ) -> Result<Observed, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
-    let (stateful_sets, services, config_maps, budgets, service_accounts, pods, secret) = tokio::try_join!(
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list::<Pod>(ctx, &namespace, &selector),
-        read_secret(ctx, &namespace, secret_name),
-    )?;
+    let (stateful_sets, services, config_maps, budgets, service_accounts, volumes, pods, secret) =
+        tokio::try_join!(
+            list(ctx, &namespace, &selector),
+            list(ctx, &namespace, &selector),
+            list(ctx, &namespace, &selector),
+            list(ctx, &namespace, &selector),
+            list(ctx, &namespace, &selector),
+            list::<PersistentVolumeClaim>(ctx, &namespace, &selector),
+            list::<Pod>(ctx, &namespace, &selector),
+            read_secret(ctx, &namespace, secret_name),
+        )?;
     let (secret, credentials) = secret;
     let pods: BTreeMap<String, NodePod> = pods
         .iter()
@@ -67,6 +72,7 @@ pub async fn observe(
             config_maps,
             budgets,
             service_accounts,
+            volumes: volumes.into_keys().collect(),
         },
         cluster,
         intents,
@@ -89,7 +95,9 @@ pub fn secret_name(cluster: &CassandraCluster, desired: Option<&Desired>) -> Str
         .map(|secret| secret.name.clone());
     match desired {
         Some(desired) => desired.jolokia_secret.clone(),
-        None => named.unwrap_or_else(|| names::jolokia_secret(&cluster.name_any())),
+        None => named
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| names::jolokia_secret(&cluster.name_any())),
     }
 }
 
@@ -152,16 +160,26 @@ async fn read_nodes(
     let Some(credentials) = credentials else {
         return BTreeMap::new();
     };
-    let reads = pods.iter().filter_map(|(name, pod)| {
-        let ip = pod.ip.clone().filter(|_| pod.rack.is_some())?;
-        let endpoint = Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials: credentials.clone(),
-        };
-        Some(async move { (name.clone(), ctx.nodes.read(endpoint).await) })
-    });
-    let mut readings: BTreeMap<_, _> = join_all(reads).await.into_iter().collect();
+    let asked: Vec<(String, Endpoint)> = pods
+        .iter()
+        .filter_map(|(name, pod)| {
+            let ip = pod.ip.clone().filter(|_| pod.rack.is_some())?;
+            let credentials = credentials.clone();
+            Some((
+                name.clone(),
+                Endpoint {
+                    ip,
+                    port: names::JOLOKIA_PORT,
+                    credentials,
+                },
+            ))
+        })
+        .collect();
+    let mut readings: BTreeMap<_, _> = stream::iter(asked)
+        .map(|(name, endpoint)| async move { (name, ctx.nodes.read(endpoint).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     // A container that has not started yet refuses connections; that is no fault.
     readings.retain(|name, reading| {
         let starting = pods

@@ -51,6 +51,8 @@ pub struct Live {
     pub budgets: BTreeMap<String, PodDisruptionBudget>,
     /// Service accounts.
     pub service_accounts: BTreeMap<String, ServiceAccount>,
+    /// Names of the volume claims; they stay when everything else is deleted.
+    pub volumes: BTreeSet<String>,
 }
 
 /// What is known about the Jolokia Secret. Its content stays out of the Snapshot.
@@ -174,6 +176,28 @@ impl Snapshot {
             .filter_map(|set| Some((rack_of(set)?, set)))
     }
 
+    /// Nodes that a rack has had, by the pods and the volumes that are there.
+    pub fn known_nodes(&self, rack: &RackId) -> i32 {
+        let set = names::stateful_set(self.name(), rack);
+        let claims = self
+            .live
+            .volumes
+            .iter()
+            .filter_map(|claim| claim.strip_prefix("data-"));
+        self.pods
+            .keys()
+            .map(String::as_str)
+            .chain(claims)
+            .filter_map(|pod| {
+                pod.strip_prefix(&set)?
+                    .strip_prefix('-')?
+                    .parse::<i32>()
+                    .ok()
+            })
+            .max()
+            .map_or(0, |last| last + 1)
+    }
+
     /// Pods that should exist by the replicas of the StatefulSets, with their racks.
     pub fn expected_pods(&self) -> Vec<(String, RackId)> {
         let pods = self.racks().flat_map(|(rack, set)| {
@@ -201,7 +225,7 @@ impl Snapshot {
     }
 
     /// Why a node is not NORMAL and serving clients.
-    fn own_trouble(&self, pod: &str) -> Option<String> {
+    pub fn own_trouble(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
         };

@@ -12,6 +12,9 @@ use crate::bootstrap::RackConfig;
 /// Key of the configuration.
 pub const KEY: &str = "rack.json";
 
+/// Key of the mark.
+const FORMED: &str = "formed";
+
 /// The ConfigMap of a rack. `formed` and the seeds are read when a pod starts and roll nothing when they change.
 pub fn build(desired: &Desired, rack: &DesiredRack, seeds: &[String], formed: bool) -> ConfigMap {
     let config = RackConfig {
@@ -31,4 +34,30 @@ pub fn build(desired: &Desired, rack: &DesiredRack, seeds: &[String], formed: bo
         data: Some([(KEY.to_owned(), json)].into()),
         ..ConfigMap::default()
     }
+}
+
+/// Whether the ConfigMap is of a rack that was told that the ring is formed.
+pub fn says_formed(map: &ConfigMap) -> bool {
+    let json = map.data.as_ref().and_then(|data| data.get(KEY));
+    let config = json.and_then(|json| serde_json::from_str::<RackConfig>(json).ok());
+    config.is_some_and(|config| config.formed)
+}
+
+/// The mark that the ring was formed. Nobody owns it: it stays as long as the volumes do.
+pub fn ring_mark(desired: &Desired, formed: bool) -> ConfigMap {
+    let name = names::ring_mark(&desired.name);
+    let mut map = ConfigMap {
+        metadata: metadata(desired, name, names::cluster_labels(&desired.name)),
+        data: Some([(FORMED.to_owned(), formed.to_string())].into()),
+        ..ConfigMap::default()
+    };
+    map.metadata.owner_references = None;
+    map
+}
+
+/// Whether the mark says that the ring was formed.
+pub fn is_marked(mark: &ConfigMap) -> bool {
+    mark.data
+        .as_ref()
+        .is_some_and(|data| data.get(FORMED).is_some_and(|formed| formed == "true"))
 }

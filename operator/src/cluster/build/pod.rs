@@ -38,14 +38,18 @@ pub fn template(
     desired: &Desired,
     rack: &DesiredRack,
     labels: BTreeMap<String, String>,
+    digest: String,
 ) -> PodTemplateSpec {
     let spec = &desired.spec;
-    let pod = spec.pod.clone().unwrap_or_default();
+    let mut pod = spec.pod.clone().unwrap_or_default();
+    // Configuration reaches a pod when it starts: a change of it must make new pods.
+    pod.annotations
+        .insert(names::INPUTS_DIGEST.to_owned(), digest);
     let user = spec.run_as_user.unwrap_or(CASSANDRA_ID);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
-            annotations: Some(pod.annotations).filter(|annotations| !annotations.is_empty()),
+            annotations: Some(pod.annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {

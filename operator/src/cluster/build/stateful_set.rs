@@ -16,6 +16,7 @@ use k8s_openapi::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
     },
 };
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
@@ -89,13 +90,8 @@ pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSe
     let labels = names::rack_labels(&desired.name, &rack.id);
     let name = names::stateful_set(&desired.name, &rack.id);
     let mut metadata = metadata(desired, name, labels.clone());
-    metadata.annotations = Some(
-        [(
-            names::INPUTS_DIGEST.to_owned(),
-            inputs_digest(desired, rack),
-        )]
-        .into(),
-    );
+    let digest = inputs_digest(desired, rack);
+    metadata.annotations = Some([(names::INPUTS_DIGEST.to_owned(), digest.clone())].into());
     StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {
@@ -115,12 +111,25 @@ pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSe
                     ..RollingUpdateStatefulSetStrategy::default()
                 }),
             }),
-            template: pod::template(desired, rack, labels.clone()),
+            template: pod::template(desired, rack, labels.clone(), digest),
             volume_claim_templates: claims(desired, rack, &labels),
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
     }
+}
+
+/// Where the inputs of a rack are those of the pods that are there, the template stays as it is: another version of the
+/// operator may render it differently, and that alone must restart nobody.
+pub fn keep_template(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
+    let digest = |set: &StatefulSet| set.annotations().get(names::INPUTS_DIGEST).cloned();
+    let live = live
+        .get(&set.name_any())
+        .filter(|live| digest(live) == digest(&set));
+    if let (Some(spec), Some(live)) = (&mut set.spec, live.and_then(|live| live.spec.as_ref())) {
+        spec.template.clone_from(&live.template);
+    }
+    set
 }
 
 fn claims(

@@ -179,7 +179,12 @@ impl Context<'_> {
             });
         }
         if !current.phase.is_final() {
-            return Some(progress::advance(current, self.controls, self.snapshot));
+            return Some(progress::advance(
+                current,
+                self.controls,
+                self.busy,
+                self.snapshot,
+            ));
         }
         if let Some(retried) = progress::retry(current, self.controls, self.busy, self.snapshot) {
             return Some(retried);
@@ -205,6 +210,8 @@ impl Context<'_> {
 
     /// Plans a recorded request and begins with it, or says what it waits for.
     fn begin(&self, request: &Request, mut operation: OperationStatus) -> OperationStatus {
+        // They may have been edited while the request waited.
+        operation.arguments.clone_from(&request.arguments.text);
         let quoted = |id: &Option<String>| id.as_deref() == Some(&operation.id);
         if quoted(&self.controls.cancel) {
             return record::end(

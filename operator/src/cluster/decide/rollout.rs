@@ -6,13 +6,14 @@ mod pair;
 mod refuse;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, Phase},
+    api::Phase,
     names::{self, RackId},
 };
 use serde::Serialize;
 
 use super::{
     super::{
+        build,
         desired::{Desired, DesiredRack, Refused},
         snapshot::Snapshot,
     },
@@ -73,7 +74,7 @@ impl Rollout {
 
 /// Decides about the racks.
 pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollout {
-    let formed = snapshot.cluster.status.as_ref().is_some_and(is_formed);
+    let formed = is_formed(snapshot);
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
@@ -86,7 +87,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
     };
     let pairs = pairs(desired, snapshot);
     let mut rollout = Rollout {
-        seeds: seeds::seeds(desired),
+        seeds: seeds::seeds(desired, formed),
         formed,
         ..Rollout::default()
     };
@@ -119,10 +120,19 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
     rollout
 }
 
-/// Whether the first nodes of all racks have found each other at some time: no node may ever form a ring again.
-pub fn is_formed(status: &CassandraClusterStatus) -> bool {
-    matches!(status.phase, Some(Phase::Running | Phase::Pending))
-        || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
+/// Whether the first nodes of all racks have found each other at some time: no node may ever form a ring again. The
+/// status says so, or a rack's configuration that outlived it, or the mark that stays beside the volumes.
+fn is_formed(snapshot: &Snapshot) -> bool {
+    let told = snapshot.cluster.status.as_ref().is_some_and(|status| {
+        matches!(status.phase, Some(Phase::Running | Phase::Pending))
+            || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
+    });
+    let maps = &snapshot.live.config_maps;
+    let mark = maps
+        .get(&names::ring_mark(snapshot.name()))
+        .is_some_and(build::config_map::is_marked);
+    told || maps.values().any(build::config_map::says_formed)
+        || (mark && !snapshot.live.volumes.is_empty())
 }
 
 fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
@@ -157,29 +167,36 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
         .iter()
         .filter(|pair| pair.live.is_none() || pair.differs(desired))
     {
-        let replicas = pair.live_replicas().max(1).min(pair.wanted.replicas);
+        let replicas = pair.known_nodes(snapshot).max(1).min(pair.wanted.replicas);
         rollout.steps.push(Step {
             rack: pair.wanted.clone(),
             replicas,
         });
     }
     rollout.waiting_for = first_trouble(snapshot);
-    rollout.steps.is_empty() && rollout.waiting_for.is_none()
+    rollout.steps.is_empty() && rollout.waiting_for.is_none() && !snapshot.pods.is_empty()
 }
 
 fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
+    if restore(pairs, snapshot, rollout) {
+        return;
+    }
     let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
     let unfinished: Vec<&Pair<'_>> = pairs
         .iter()
         .filter(|pair| !pair.is_finished(snapshot))
         .collect();
     let next = match &unfinished[..] {
-        [] => differing.first().copied(),
+        // Everybody is well; but does everybody see everybody?
+        [] => differing
+            .first()
+            .copied()
+            .filter(|_| first_trouble(snapshot).is_none()),
         // A change that never becomes Ready is corrected where it stopped; no other rack is touched.
         [one] => differing
             .iter()
             .copied()
-            .find(|pair| pair.wanted.id == one.wanted.id),
+            .find(|pair| pair.wanted.id == one.wanted.id && pair.may_be_corrected(snapshot)),
         many => differing.iter().copied().find(|pair| {
             many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)
         }),
@@ -195,13 +212,17 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         return;
     }
     let Some(first) = unfinished.first() else {
-        match next_to_grow(pairs).filter(|_| snapshot.is_settled()) {
-            Some(pair) => rollout.grow(pair),
-            None if next_to_grow(pairs).is_some() => {
+        match (next_to_grow(pairs), first_trouble(snapshot)) {
+            (Some(pair), None) => rollout.grow(pair),
+            (Some(_), trouble) => {
                 rollout.action = Some("ScaleUp");
-                rollout.waiting_for = Some(JOINING_OR_LEAVING.into());
+                rollout.waiting_for = trouble;
             }
-            None => {}
+            (None, trouble) if !differing.is_empty() => {
+                rollout.action = differing.first().map(|pair| pair.action(desired));
+                rollout.waiting_for = trouble;
+            }
+            (None, _) => {}
         }
         return;
     };
@@ -229,14 +250,28 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
 }
 
+/// Racks whose StatefulSet is gone while their nodes or volumes are there come back as they were, all at once: fewer
+/// replicas would make Kubernetes delete running pods.
+fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+    for pair in pairs.iter().filter(|pair| pair.live.is_none()) {
+        let replicas = pair.known_nodes(snapshot).min(pair.wanted.replicas);
+        if replicas > 0 {
+            rollout.action = Some("UpdateStatefulSet");
+            rollout.rack = Some(pair.wanted.id.clone());
+            rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
+            rollout.steps.push(Step {
+                rack: pair.wanted.clone(),
+                replicas,
+            });
+        }
+    }
+    !rollout.steps.is_empty()
+}
+
 impl Rollout {
     fn grow(&mut self, pair: &Pair<'_>) {
         let replicas = pair.live_replicas() + 1;
-        self.action = Some(if self.formed {
-            "ScaleUp"
-        } else {
-            "Initializing"
-        });
+        self.action = Some("ScaleUp");
         self.rack = Some(pair.wanted.id.clone());
         self.waiting_for = Some(format!(
             "node {replicas} of rack {} to join",

@@ -9,7 +9,9 @@ const PER_DC: usize = 3;
 
 /// Seeds by name, those outside this Kubernetes cluster last. The choice is that of the Go CassKop: the first pod
 /// of the first three racks; with two racks the second pod of the first one too, with one rack its first three.
-pub fn seeds(desired: &Desired) -> Vec<String> {
+///
+/// While the ring is formed, only first pods are seeds: the others do not exist yet, and nobody may wait for them.
+pub fn seeds(desired: &Desired, formed: bool) -> Vec<String> {
     let local = desired.dcs().into_iter().flat_map(|(_, racks)| {
         let wanted: &[usize] = match racks.len() {
             1 => &[PER_DC],
@@ -19,7 +21,7 @@ pub fn seeds(desired: &Desired) -> Vec<String> {
         let pods: Vec<String> = racks
             .iter()
             .zip(wanted)
-            .flat_map(|(rack, &count)| first_pods(desired, rack, count))
+            .flat_map(|(rack, &count)| first_pods(desired, rack, if formed { count } else { 1 }))
             .collect();
         pods
     });

@@ -4,7 +4,10 @@ use casskop_common::api::{CassandraClusterStatus, OperationPhase, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-use super::super::decide::{Plan, operations::Change};
+use super::super::{
+    build,
+    decide::{Plan, operations::Change},
+};
 
 /// Longest note that the API takes.
 const MAX_NOTE: usize = 1000;
@@ -53,7 +56,9 @@ fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
         (kind, "True") => kind.to_owned(),
         (kind, _) => format!("Not{kind}"),
     };
-    Some(event(warns, reason, &new.type_, &new.message))
+    // The recorder folds events of the same action into one with the first one's note.
+    let action = format!("{} {}", new.type_, build::digest(&new.message));
+    Some(event(warns, reason, &action, &new.message))
 }
 
 fn operation_event(change: &Change) -> Option<Event> {
@@ -70,10 +75,11 @@ fn operation_event(change: &Change) -> Option<Event> {
         OperationPhase::Failed | OperationPhase::Refused
     );
     let reason = format!("Operation{}", after.phase.as_str());
+    let action = format!("{} {}", after.kind, after.id);
     Some(event(
         warns,
         reason,
-        &after.kind,
+        &action,
         &format!("{} {}: {}", after.kind, after.id, after.message),
     ))
 }

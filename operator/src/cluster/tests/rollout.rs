@@ -222,5 +222,156 @@ fn objects_that_were_deleted_by_hand_come_back() {
         world.live.services.len() + world.live.budgets.len() + world.live.service_accounts.len(),
         3
     );
-    assert_eq!(world.live.config_maps.len(), 3);
+    assert_eq!(
+        world.live.config_maps.len(),
+        4,
+        "three racks and the mark of the ring"
+    );
+}
+
+#[test]
+fn a_statefulset_that_lost_only_its_object_comes_back_with_all_its_pods() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
+    world.settle();
+    world.live.stateful_sets.remove("demo-dc1-rack2");
+    assert_eq!(sets(&world), [("demo-dc1-rack2".to_owned(), 3)]);
+}
+
+#[test]
+fn one_rack_of_three_nodes_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| {
+        cluster.spec.topology.as_mut().unwrap().dc[0]
+            .rack
+            .truncate(1);
+        cluster.spec.nodes_per_racks = Some(3);
+    });
+    world.pass();
+    assert_eq!(
+        world.status().seedlist,
+        ["demo-dc1-rack1-0.demo.ns"],
+        "nobody waits for pods to come"
+    );
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+    assert_eq!(world.status().seedlist.len(), 3);
+}
+
+#[test]
+fn a_bad_image_of_a_rack_of_two_is_corrected_too() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    world.bad_images.insert("nope:1".into());
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("nope:1".into()));
+    for _ in 0..20 {
+        world.pass();
+        world.tick();
+    }
+    assert_eq!(
+        world
+            .pods
+            .values()
+            .filter(|pod| pod.node == Node::Broken)
+            .count(),
+        1
+    );
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0".into()));
+    world.settle();
+    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}
+
+#[test]
+fn changed_configuration_makes_new_pods_one_rack_after_the_other() {
+    let mut world = World::formed(THREE_RACKS);
+    let before = world.pods.clone();
+    world.edit(|cluster| {
+        cluster.spec.config = Some(serde_json::json!({ "cassandra-yaml": { "num_tokens": 8 } }))
+    });
+    assert_eq!(sets(&world), [("demo-dc1-rack1".to_owned(), 1)]);
+    world.settle();
+    for (name, pod) in &world.pods {
+        assert_ne!(pod.ip, before[name].ip, "{name} was replaced");
+    }
+}
+
+#[test]
+fn a_partition_holds_the_other_racks() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    world.edit(|cluster| {
+        cluster.spec.topology.as_mut().unwrap().dc[0].rack[0].rolling_partition = Some(1);
+        cluster.spec.cassandra_image = Some("cassandra:5.0.9".into());
+    });
+    for _ in 0..20 {
+        world.pass();
+        world.tick();
+    }
+    let changed = |name: &str| world.live.stateful_sets[name].metadata.generation;
+    let [rack1, rack2] = ["demo-dc1-rack1", "demo-dc1-rack2"].map(changed);
+    assert!(
+        rack1 > rack2,
+        "only the first rack has the image: {rack1:?} {rack2:?}"
+    );
+    world.edit(|cluster| {
+        cluster.spec.topology.as_mut().unwrap().dc[0].rack[0].rolling_partition = None;
+    });
+    world.settle();
+}
+
+#[test]
+fn a_cluster_made_anew_over_its_volumes_is_not_formed_a_second_time() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cluster.status = None;
+    world.pods.clear();
+    let mark = world.live.config_maps["demo-ring"].clone();
+    world.live.stateful_sets.clear();
+    world.live.config_maps = [("demo-ring".to_owned(), mark)].into();
+    world.live.volumes.remove("data-demo-dc1-rack3-0");
+    assert_eq!(
+        sets(&world),
+        [
+            ("demo-dc1-rack1".to_owned(), 1),
+            ("demo-dc1-rack2".to_owned(), 1)
+        ]
+    );
+    let formed = world.plan().objects.iter().any(|object| {
+        matches!(object, Object::ConfigMap(map) if crate::cluster::build::config_map::says_formed(map))
+    });
+    assert!(formed, "its pods are told that there is a ring");
+
+    world.live.volumes.clear();
+    assert_eq!(sets(&world).len(), 3, "without any volume it is a new ring");
+    world.settle();
+}
+
+#[test]
+fn growing_keeps_the_template_of_an_older_operator() {
+    let mut world = World::formed(THREE_RACKS);
+    for set in world.live.stateful_sets.values_mut() {
+        set.spec
+            .as_mut()
+            .unwrap()
+            .template
+            .spec
+            .as_mut()
+            .unwrap()
+            .termination_grace_period_seconds = Some(7);
+    }
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    let plan = world.plan();
+    let grace = plan.objects.iter().find_map(|object| match object {
+        Object::StatefulSet(set) => {
+            set.spec
+                .as_ref()?
+                .template
+                .spec
+                .as_ref()?
+                .termination_grace_period_seconds
+        }
+        _ => None,
+    });
+    assert_eq!(grace, Some(7));
 }

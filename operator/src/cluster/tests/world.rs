@@ -321,12 +321,17 @@ impl World {
         for name in &names {
             if !self.pods.contains_key(name) {
                 self.make_pod(name, &rack, &revision, broken);
+                self.live.volumes.insert(format!("data-{name}"));
             }
         }
-        let outdated = names
-            .iter()
-            .rev()
-            .find(|name| self.pods[*name].revision != revision);
+        let rolling = spec
+            .update_strategy
+            .as_ref()
+            .and_then(|strategy| strategy.rolling_update.as_ref());
+        let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
+        let outdated = names.iter().rev().find(|name| {
+            self.pods[*name].revision != revision && names::ordinal(name).unwrap_or(0) >= partition
+        });
         let well = names
             .iter()
             .all(|name| self.pods[name].node == Node::Normal);
@@ -454,7 +459,8 @@ fn seen(pod: &Pod) -> NodePod {
     NodePod {
         uid: format!("pod-{}", pod.uid),
         rack: Some(pod.rack.clone()),
-        ip: (pod.node != Node::Broken).then(|| pod.ip.clone()),
+        // A pod whose image cannot be pulled has an address all the same.
+        ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
         deleting: false,
         problem: (pod.node == Node::Broken).then(|| {

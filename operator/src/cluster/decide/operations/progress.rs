@@ -11,6 +11,7 @@ use super::{super::super::snapshot::Snapshot, Start, record};
 pub(super) fn advance(
     current: &OperationStatus,
     controls: &Controls,
+    busy: Option<&str>,
     snapshot: &Snapshot,
 ) -> OperationStatus {
     let mut operation = current.clone();
@@ -38,6 +39,11 @@ pub(super) fn advance(
             0 => "no further node starts until the pause is lifted".into(),
             _ => format!("no further node starts until the pause is lifted; {working} at work"),
         };
+        return operation;
+    }
+    // While it was paused with no node at work, something else may have begun.
+    if let Some(busy) = busy.filter(|_| current.phase == OperationPhase::Paused && working == 0) {
+        busy.clone_into(&mut operation.message);
         return operation;
     }
     operation.phase = OperationPhase::Running;
@@ -207,9 +213,10 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
             )
         });
         let message = format!(
-            "{failed} of {total} nodes failed ({}); once that is mended, `kubectl casskop` or the annotation {} with the id tries the failed nodes again",
+            "{failed} of {total} nodes failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
             why.unwrap_or_default(),
             casskop_common::names::control_annotation(&operation.kind, "retry"),
+            operation.id,
         );
         return record::end(
             operation,

@@ -52,7 +52,12 @@ pub fn record(
     }
     match event {
         StepEvent::Begun => node.attempts += 1,
-        StepEvent::Stumbled(error) => node.error = Some(error.clone()),
+        StepEvent::Stumbled(error) => {
+            node.error = Some(error.clone());
+            if cancelling {
+                end_node(node, NodePhase::Skipped, now);
+            }
+        }
         StepEvent::Failed(error) => {
             node.error = Some(error.clone());
             end_node(node, NodePhase::Failed, now);

@@ -44,27 +44,40 @@ impl Pair<'_> {
         (0..replicas).map(move |ordinal| names::pod(snapshot.name(), &rack, ordinal))
     }
 
-    /// Whether Kubernetes has replaced every pod that the StatefulSet wants replaced.
+    /// Nodes the rack has, or has had.
+    pub(super) fn known_nodes(&self, snapshot: &Snapshot) -> i32 {
+        self.live_replicas()
+            .max(snapshot.known_nodes(&self.wanted.id))
+    }
+
+    /// Whether Kubernetes has replaced every pod. A rack that is held at a partition has not: the racks after it
+    /// wait.
     pub(super) fn is_rolled(&self) -> bool {
         let Some(set) = self.live else { return true };
         let Some(status) = &set.status else {
             return false;
         };
-        let current = status.observed_generation >= set.metadata.generation;
-        let wanted = replicas(set) - partition(set).min(replicas(set));
-        let same =
-            status.current_revision.is_some() && status.current_revision == status.update_revision;
-        current && (same || status.updated_replicas.unwrap_or(0) >= wanted)
+        status.observed_generation >= set.metadata.generation
+            && status.current_revision.is_some()
+            && status.current_revision == status.update_revision
     }
 
-    /// Whether the rack is rolled out and its nodes are well.
+    /// Whether the rack is rolled out and each of its nodes is well. That others miss a node is the trouble of that
+    /// node's rack, not of theirs.
     pub(super) fn is_finished(&self, snapshot: &Snapshot) -> bool {
         self.is_rolled()
             && self
                 .pods(snapshot)
-                .all(|pod| snapshot.trouble(&pod).is_none())
+                .all(|pod| snapshot.own_trouble(&pod).is_none())
     }
 
+    /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
+    /// of a change, or has no node that is well.
+    pub(super) fn may_be_corrected(&self, snapshot: &Snapshot) -> bool {
+        !self.is_rolled() || self.is_all_down(snapshot)
+    }
+
+    /// Whether no node of the rack is a member that serves clients.
     pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
         self.pods(snapshot)
             .all(|pod| !snapshot.reading(&pod).is_some_and(Reading::is_normal))
