@@ -158,10 +158,7 @@ impl Shell {
         let log = self.log();
         let entries = log.lines().filter(|line| line.contains("calling the node"));
         let entries = entries.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let field = |entry: &Value, name: &str| {
-            let fields = &entry["fields"];
-            fields[name].as_str().unwrap_or_default().to_owned()
-        };
+        let field = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         entries
             .map(|entry| {
                 (

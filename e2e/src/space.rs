@@ -122,11 +122,11 @@ pub fn workspace() -> PathBuf {
     own.parent().map_or_else(PathBuf::new, PathBuf::from)
 }
 
-/// A file of this run.
+/// A file in the testbed's run folder, which ends with the testbed.
 pub fn scratch(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("casskop-e2e-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
-    folder.join(name)
+    let folder = PathBuf::from(setting("IN")).with_file_name("e2e");
+    std::fs::create_dir_all(&folder).expect("the run folder of the testbed is writable");
+    folder.join(format!("{}-{name}", std::process::id()))
 }
 
 /// What the API server wrote down about writes by a user, oldest first; see the testbed's audit policy.
