@@ -1,0 +1,64 @@
+//! What was written down while we measured, with times of one clock: the API server's audit log of the testbed and
+//! the operator's own log.
+
+use std::{fs, path::PathBuf};
+
+use casskop_e2e::{Kubectl, command::setting};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Entries of the audit log that have `text` in them, in the order of their arrival.
+pub fn audit(text: &str) -> Vec<Value> {
+    let folder = PathBuf::from(setting("IN")).with_file_name("logs");
+    let files =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut entries = Vec::new();
+    // A full log is put aside under a longer name.
+    for file in files.flatten() {
+        if !file.file_name().to_string_lossy().starts_with("audit") {
+            continue;
+        }
+        let log = fs::read_to_string(file.path()).unwrap_or_default();
+        let lines = log.lines().filter(|line| line.contains(text));
+        entries.extend(lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()));
+    }
+    entries.sort_by_key(received);
+    entries
+}
+
+/// When the API server received a request.
+pub fn received(entry: &Value) -> Timestamp {
+    time(&entry["requestReceivedTimestamp"])
+}
+
+/// When it had answered it.
+pub fn answered(entry: &Value) -> Timestamp {
+    time(&entry["stageTimestamp"])
+}
+
+/// Whether an entry is about the status of a `CassandraCluster`.
+pub fn is_status(entry: &Value) -> bool {
+    let object = &entry["objectRef"];
+    object["resource"] == "cassandraclusters" && object["subresource"] == "status"
+}
+
+/// Lines of the operator's log with this message.
+pub fn operator(kubectl: &Kubectl, message: &str) -> Vec<Value> {
+    let log = kubectl.ok(&["logs", "deployment/casskop-operator"]);
+    let lines = log.lines().filter(|line| line.contains(message));
+    lines
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .collect()
+}
+
+/// A time as logs write it.
+pub fn time(text: &Value) -> Timestamp {
+    let text = text.as_str().unwrap_or_default();
+    text.parse()
+        .unwrap_or_else(|error| panic!("the time {text:?}: {error}"))
+}
+
+/// Seconds from one time to another.
+pub fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}

@@ -1,0 +1,163 @@
+//! Measures what `make bench` prints: how long a ring takes beside the same pods as plain StatefulSets, how long a
+//! request takes to reach a node, what the operator costs at rest, and what the programs weigh.
+//!
+//! Everything is measured in this run, on this machine. The targets of the design stand beside the figures; nothing
+//! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
+//!
+//! `BENCH_RUNS` rings (default 3), `BENCH_REQUESTS` requests (60), `BENCH_REST` seconds at rest (90).
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement: what does not work ends it, and what it found is printed"
+)]
+
+mod api;
+mod cleanup;
+mod log;
+mod node;
+mod programs;
+mod requests;
+mod rest;
+mod start;
+mod table;
+
+use casskop_e2e::{Cluster, Kubectl, Space, cluster, operator};
+
+use api::Api;
+use table::Table;
+
+/// The ring that is measured.
+const NAME: &str = "demo";
+const RACKS: [&str; 3] = ["rack1", "rack2", "rack3"];
+/// Namespaces of the rings, numbered, and of the plain pods.
+const OURS: &str = "bench-ring";
+const PLAIN: &str = "bench-plain";
+
+fn main() {
+    let runs = setting("BENCH_RUNS", 3);
+    let mut table = Table::default();
+    say(&format!("{}; load {}", machine(), load()));
+    programs::measure(&mut table);
+
+    let api = Api::start();
+    let mut starts = start::Starts::default();
+    let mut memory = rest::Memory::default();
+    let mut last = None;
+    for run in 1..=runs {
+        let namespace = format!("{OURS}-{run}");
+        forget(&namespace);
+        let space = Space::open(&namespace);
+        memory.without_clusters(&space.kubectl);
+        let demo = space.cluster(NAME);
+        say(&format!("ring {run} of {runs}, by the operator"));
+        starts.ours(&api, &demo);
+        memory.with_one_cluster(&space.kubectl);
+        if run == runs {
+            last = Some((space, demo));
+            break;
+        }
+        let manifests = start::manifests(&demo, PLAIN);
+        forget(&namespace);
+        say(&format!("ring {run} of {runs}, as plain StatefulSets"));
+        forget(PLAIN);
+        starts.plain(&api, PLAIN, &manifests);
+        forget(PLAIN);
+    }
+    let (space, demo) = last.expect("there is at least one run");
+    starts.report(&mut table);
+
+    say("at rest");
+    rest::measure(&mut table, &api, &demo, setting("BENCH_REST", 90));
+    say("requests");
+    requests::measure(&mut table, &api, &demo, setting("BENCH_REQUESTS", 60));
+    memory.after_requests(&space.kubectl);
+    memory.report(&mut table);
+    say("cleanups");
+    cleanup::measure(&mut table, &api, &demo);
+
+    forget(&space.kubectl.namespace);
+    println!("\n{}; load {}\n\n{table}", machine(), load());
+}
+
+/// The manifest of the ring.
+fn ring() -> serde_json::Value {
+    cluster::ring(NAME, &[("dc1", &RACKS)])
+}
+
+/// Path of the resource in the API.
+fn path(cluster: &Cluster) -> String {
+    format!("{}/{}", folder(cluster), cluster.name)
+}
+
+/// Path by which the resource alone is watched.
+fn watched(cluster: &Cluster) -> String {
+    format!(
+        "{}?fieldSelector=metadata.name={}",
+        folder(cluster),
+        cluster.name
+    )
+}
+
+fn folder(cluster: &Cluster) -> String {
+    let namespace = &cluster.kubectl.namespace;
+    format!("/apis/db.orange.com/v2/namespaces/{namespace}/cassandraclusters")
+}
+
+/// Deletes a namespace with all that is in it; a node that would take its time to drain is not waited for.
+fn forget(namespace: &str) {
+    let kubectl = Kubectl::new(namespace);
+    let all = [
+        "delete",
+        "--ignore-not-found",
+        "--all",
+        "cassandraclusters.db.orange.com",
+        "--wait=false",
+    ];
+    // Before the first run there may be no such kind.
+    kubectl.run(&all);
+    kubectl.ok(&[
+        "delete",
+        "statefulsets,deployments",
+        "--all",
+        "--wait=false",
+    ]);
+    kubectl.ok(&["delete", "pods", "--all", "--grace-period=1"]);
+    kubectl.ok(&["delete", "namespace", namespace, "--ignore-not-found"]);
+}
+
+/// Name of the operator's user in a namespace.
+fn user(cluster: &Cluster) -> String {
+    operator::user(&cluster.kubectl)
+}
+
+fn setting(name: &str, default: u32) -> u32 {
+    let Ok(text) = std::env::var(name) else {
+        return default;
+    };
+    match text.parse() {
+        Ok(number) if number > 0 => number,
+        _ => panic!("{name}={text} is no number above 0"),
+    }
+}
+
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{cpus} CPUs, Cassandra image {}", env("CASSANDRA_IMAGE"))
+}
+
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn env(name: &str) -> String {
+    casskop_e2e::command::setting(name)
+}
+
+/// A sign of life; the figures themselves go to the standard output.
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}

@@ -1,0 +1,185 @@
+//! What the operator costs while nothing happens: memory, writes, calls to nodes.
+
+use std::{collections::BTreeMap, fs, thread, time::Duration};
+
+use casskop_e2e::{Cluster, Kubectl, kubectl, operator};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    RACKS,
+    api::Api,
+    log,
+    table::{Row, Table, Unit},
+    user,
+};
+
+/// Time until the operator has done what follows a change.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Memory of the operator, in MiB: resident, and the part of it that is no file.
+#[derive(Default)]
+pub struct Memory {
+    none: Vec<[f64; 2]>,
+    one: Vec<[f64; 2]>,
+    requests: Vec<[f64; 2]>,
+}
+
+impl Memory {
+    /// Reads it while there are no clusters.
+    pub fn without_clusters(&mut self, kubectl: &Kubectl) {
+        thread::sleep(SETTLE);
+        self.none.push(memory(kubectl));
+    }
+
+    /// Reads it with one cluster at rest.
+    pub fn with_one_cluster(&mut self, kubectl: &Kubectl) {
+        thread::sleep(SETTLE);
+        self.one.push(memory(kubectl));
+    }
+
+    /// Reads it after many requests.
+    pub fn after_requests(&mut self, kubectl: &Kubectl) {
+        thread::sleep(SETTLE);
+        self.requests.push(memory(kubectl));
+    }
+
+    /// Prints it.
+    pub fn report(&self, table: &mut Table) {
+        let row = |figure: &str, values: &[[f64; 2]]| {
+            let values = |index: usize| values.iter().map(|value| value[index]).collect::<Vec<_>>();
+            let anonymous: Vec<String> = values(1)
+                .iter()
+                .map(|value| format!("{value:.1}"))
+                .collect();
+            Row::median(figure, Unit::Mebibytes, &values(0))
+                .note(&format!("of it anonymous: {}", anonymous.join(" ")))
+        };
+        table.add(row("operator RSS, no cluster", &self.none).target("≤ 10 MiB"));
+        table.add(row("operator RSS, one cluster", &self.one).target("≤ 12 MiB"));
+        table.add(row("  after the requests", &self.requests));
+    }
+}
+
+/// Leaves the cluster alone for a while and counts what the operator does.
+pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, seconds: u32) {
+    let (began, events, passes) = (Timestamp::now(), events(demo), reconciliations(api, demo));
+    thread::sleep(Duration::from_secs(seconds.into()));
+    let (ended, events_after, passes_after) = (
+        Timestamp::now(),
+        self::events(demo),
+        reconciliations(api, demo),
+    );
+    let minutes = f64::from(seconds) / 60.0;
+    let writes = log::audit(&user(demo))
+        .iter()
+        .map(log::received)
+        .filter(|at| (began..ended).contains(at))
+        .count();
+    let news = events_after
+        .iter()
+        .filter(|&(name, version)| events.get(name) != Some(version))
+        .count();
+    #[expect(clippy::cast_precision_loss, reason = "counts of some minutes")]
+    let rate = |count: usize| [count as f64 / minutes];
+    let over = format!("in {seconds} s");
+    table.add(
+        Row::median("API writes at rest", Unit::PerMinute, &rate(writes))
+            .note(&format!("{writes} writes by the audit log {over}"))
+            .target("0"),
+    );
+    table.add(
+        Row::median("Events at rest", Unit::PerMinute, &rate(news))
+            .note(&format!(
+                "{news} by the operator, new or counted on, {over}"
+            ))
+            .target("0"),
+    );
+    let passes = passes_after - passes;
+    let calls = passes * RACKS.len();
+    table.add(
+        Row::median(
+            "Jolokia calls at rest, 3 nodes",
+            Unit::PerMinute,
+            &rate(calls),
+        )
+        .note(&format!(
+            "{passes} looks at {} nodes, one call each, {over}",
+            RACKS.len()
+        ))
+        .target("few, and said"),
+    );
+}
+
+/// Events by the operator, which the audit log leaves out, with their versions.
+fn events(demo: &Cluster) -> BTreeMap<String, Value> {
+    let text = demo
+        .kubectl
+        .ok(&["get", "events.events.k8s.io", "-o", "json"]);
+    let all = kubectl::json(&text)["items"].take();
+    let all = all.as_array().into_iter().flatten();
+    all.filter(|event| {
+        let by = event["reportingController"].as_str();
+        by.is_some_and(|by| by.contains(operator::NAME))
+    })
+    .map(|event| {
+        (
+            kubectl::name(event),
+            event["metadata"]["resourceVersion"].clone(),
+        )
+    })
+    .collect()
+}
+
+/// How often the operator has looked at its cluster, by its own account.
+fn reconciliations(api: &Api, demo: &Cluster) -> usize {
+    let pod = pod(&demo.kubectl);
+    let text = api.text(&format!(
+        "/api/v1/namespaces/{}/pods/{}:8080/proxy/metrics",
+        demo.kubectl.namespace,
+        kubectl::name(&pod)
+    ));
+    let counts = text.lines().filter_map(|line| {
+        let (_, count) = line
+            .strip_prefix("casskop_reconciliations_total")?
+            .rsplit_once(' ')?;
+        count.parse::<usize>().ok()
+    });
+    counts.sum()
+}
+
+fn pod(kubectl: &Kubectl) -> Value {
+    let selector = format!("app.kubernetes.io/name={}", operator::NAME);
+    let mut pods = kubectl.list("pods", &selector);
+    pods.retain(operator::is_ready);
+    pods.pop().expect("the operator runs")
+}
+
+/// Memory of the operator by the kernel's account.
+fn memory(kubectl: &Kubectl) -> [f64; 2] {
+    let pod = pod(kubectl);
+    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+    let status = processes(uid)
+        .into_iter()
+        .find(|status| status.starts_with("Name:\tcasskop"))
+        .expect("the operator is a process of this machine");
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kilobytes.unwrap_or(f64::NAN) / 1024.0
+    };
+    [field("VmRSS:"), field("RssAnon:")]
+}
+
+/// What the kernel tells of the processes in a pod.
+fn processes(pod_uid: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").expect("/proc is mounted");
+    let folders = all.flatten().map(|entry| entry.path());
+    folders
+        .filter(|folder| {
+            let groups = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
+            groups.contains(pod_uid)
+        })
+        .filter_map(|folder| fs::read_to_string(folder.join("status")).ok())
+        .collect()
+}

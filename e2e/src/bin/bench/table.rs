@@ -1,0 +1,163 @@
+//! The table of figures, and the little statistics it takes.
+
+use std::fmt;
+
+/// All figures.
+#[derive(Default)]
+pub struct Table {
+    rows: Vec<Row>,
+}
+
+/// One figure: what was measured, every single value, what stands beside it, and the design's target.
+#[derive(Default)]
+pub struct Row {
+    figure: String,
+    measured: String,
+    all: String,
+    beside: String,
+    ratio: String,
+    target: String,
+}
+
+/// How values are written.
+#[derive(Clone, Copy)]
+pub enum Unit {
+    /// Seconds with two digits.
+    Seconds,
+    /// Seconds, written in ms.
+    Millis,
+    /// MiB, as memory is counted.
+    Mebibytes,
+    /// Millions of bytes, as files are.
+    Megabytes,
+    /// Something per minute.
+    PerMinute,
+}
+
+impl Unit {
+    fn number(self, value: f64) -> String {
+        match self {
+            Self::Seconds | Self::Megabytes => format!("{value:.2}"),
+            Self::Millis => format!("{:.1}", value * 1000.0),
+            Self::Mebibytes | Self::PerMinute => format!("{value:.1}"),
+        }
+    }
+
+    fn text(self, value: f64) -> String {
+        let unit = match self {
+            Self::Seconds => "s",
+            Self::Millis => "ms",
+            Self::Mebibytes => "MiB",
+            Self::Megabytes => "MB",
+            Self::PerMinute => "/min",
+        };
+        format!("{} {unit}", self.number(value))
+    }
+}
+
+impl Row {
+    /// The median of some values; a few are all shown, of many the range.
+    pub fn median(figure: &str, unit: Unit, values: &[f64]) -> Self {
+        Self::quantile(figure, unit, values, 0.5)
+    }
+
+    /// A quantile of some values.
+    pub fn quantile(figure: &str, unit: Unit, values: &[f64], share: f64) -> Self {
+        let all = if values.len() <= 5 {
+            let all: Vec<String> = values.iter().map(|&value| unit.number(value)).collect();
+            all.join(" ")
+        } else {
+            format!(
+                "{}…{}, n={}",
+                unit.number(quantile(values, 0.0)),
+                unit.number(quantile(values, 1.0)),
+                values.len()
+            )
+        };
+        Self {
+            figure: figure.to_owned(),
+            measured: unit.text(quantile(values, share)),
+            all,
+            ..Self::default()
+        }
+    }
+
+    /// Sets beside it the median of other values that were measured in this run.
+    pub fn beside(mut self, unit: Unit, own: &[f64], what: &str, values: &[f64]) -> Self {
+        let all: Vec<String> = values.iter().map(|&value| unit.number(value)).collect();
+        let (own, other) = (quantile(own, 0.5), quantile(values, 0.5));
+        self.beside = format!("{what} {} ({})", unit.text(other), all.join(" "));
+        self.ratio = format!("{:.2} ×", own / other);
+        self
+    }
+
+    /// Says what else belongs to it.
+    pub fn note(mut self, note: &str) -> Self {
+        self.beside = note.into();
+        self
+    }
+
+    /// Sets the design's target beside it.
+    pub fn target(mut self, target: &str) -> Self {
+        self.target = target.into();
+        self
+    }
+
+    fn cells(&self) -> [&str; 6] {
+        [
+            &self.figure,
+            &self.measured,
+            &self.all,
+            &self.beside,
+            &self.ratio,
+            &self.target,
+        ]
+    }
+}
+
+impl Table {
+    /// Adds a figure.
+    pub fn add(&mut self, row: Row) {
+        eprintln!("bench: {}", row.cells().join("  "));
+        self.rows.push(row);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["figure", "measured", "all", "beside it", "ratio", "target"];
+        let lines = || std::iter::once(head).chain(self.rows.iter().map(Row::cells));
+        let mut widths = [0; 6];
+        for line in lines() {
+            for (width, cell) in widths.iter_mut().zip(line) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for line in lines() {
+            let cells: Vec<String> = line
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// The value below which a share of the values lies (nearest rank).
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a rank among some hundred values"
+)]
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
