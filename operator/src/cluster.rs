@@ -96,6 +96,9 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
         Ok(desired) => act::apply(ctx, desired, &plan).await,
         Err(_) => Ok(()),
     };
+    if let Err(error) = &applied {
+        plan.tell_failure(&error.to_string(), &observed.snapshot);
+    }
     report::status(ctx, &observed.snapshot, &plan).await?;
 
     applied?;

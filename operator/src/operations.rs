@@ -55,8 +55,8 @@ pub trait Behaviour: Send + Sync {
     /// Named checks that hold the operation back until they pass.
     fn checks(&self) -> &'static [CheckFn];
 
-    /// Whether the node still works on a step that was begun by a call whose answer was lost.
-    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> bool;
+    /// Whether the node works on a step, as far as it shows: nothing for a kind whose work shows nowhere.
+    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> Option<bool>;
 }
 
 /// The behaviour of an operation.

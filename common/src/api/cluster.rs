@@ -27,7 +27,7 @@ use super::{
     doc = "A Cassandra ring on Kubernetes: one StatefulSet per rack. Operations on its nodes are requested by annotations `operations.db.orange.com/<kind>: \"<id> [arguments]\"`, as `kubectl casskop` writes them.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')")
         .message("a cluster's name starts with a letter and has lower-case letters, digits and '-': it is the name of a Service"),
-    validation = Rule::new("!has(self.spec.topology) || !has(self.spec.topology.dc) || self.spec.topology.dc.all(d, self.metadata.name.size() + d.name.size() + (has(d.rack) && d.rack.size() > 0 ? d.rack.map(r, r.name.size()).max() : 5) <= 50)")
+    validation = Rule::new("!has(self.spec.topology) || !has(self.spec.topology.dc) ? self.metadata.name.size() <= 42 : self.spec.topology.dc.all(d, self.metadata.name.size() + d.name.size() + (has(d.rack) && d.rack.size() > 0 ? d.rack.map(r, r.name.size()).max() : 5) <= 50)")
         .message("the name of a StatefulSet, <cluster>-<dc>-<rack>, has at most 52 characters: shorten the name of the cluster, data center or rack"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Available", type_ = "string", json_path = ".status.conditions[?(@.type==\"Available\")].status"),
@@ -43,8 +43,6 @@ use super::{
     .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
 #[x_kube(validation = Rule::new("has(self.dataCapacity) == has(oldSelf.dataCapacity)")
     .message("dataCapacity cannot be added to or removed from a running cluster: its nodes would start without their data"))]
-#[x_kube(validation = Rule::new("!has(self.dataCapacity) || !has(oldSelf.dataCapacity) || quantity(self.dataCapacity).compareTo(quantity(oldSelf.dataCapacity)) >= 0")
-    .message("dataCapacity cannot be lowered: volumes do not shrink"))]
 pub struct CassandraClusterSpec {
     /// Cassandra nodes of each rack (default 1). The ring has this number times the number of racks.
     #[serde(default, skip_serializing_if = "Option::is_none")]

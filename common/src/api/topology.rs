@@ -21,8 +21,8 @@ pub struct Topology {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.dataStorageClass) == has(oldSelf.dataStorageClass) && (!has(self.dataStorageClass) || self.dataStorageClass == oldSelf.dataStorageClass)")
     .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
-#[x_kube(validation = Rule::new("!has(oldSelf.dataCapacity) || (has(self.dataCapacity) && quantity(self.dataCapacity).compareTo(quantity(oldSelf.dataCapacity)) >= 0)")
-    .message("dataCapacity cannot be lowered or removed: volumes do not shrink"))]
+#[x_kube(validation = Rule::new("has(self.dataCapacity) == has(oldSelf.dataCapacity)")
+    .message("dataCapacity of a data center cannot be added or removed: its nodes would start without their data"))]
 pub struct Dc {
     /// Name of the data center, as Cassandra knows it: lower-case letters and digits, because it is part of
     /// the names of StatefulSets and pods (`<cluster>-<dc>-<rack>-<n>`).

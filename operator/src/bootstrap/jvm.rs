@@ -1,6 +1,6 @@
 //! JVM options: appended to the image's own, where the last one wins.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
@@ -15,26 +15,45 @@ pub const SECTIONS: [(&str, &str); 4] = [
     ("jvm17-server-options", "jvm17-server.options"),
 ];
 
+/// Marks where our options begin; an init container that is run again begins anew behind it.
+const MARKER: &str = "\n# set by casskop-operator\n";
+
 /// Appends our options and the user's to the files that Cassandra's start script reads.
 pub(super) fn write(directory: &Path, rack: &RackConfig) -> Result<(), Error> {
-    append(&directory.join("jvm-server.options"), &own_options(rack))?;
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (section, file) in SECTIONS {
         let lines = options(section, &rack.config[section]).map_err(|message| Error::Invalid {
             path: format!("spec.config.{section}"),
             message,
         })?;
-        append(&directory.join(file), &lines)?;
+        files.entry(file).or_default().extend(lines);
     }
-    Ok(())
+    let users: Vec<&String> = files.values().flatten().collect();
+    let own = own_options(rack, &users);
+    files
+        .entry("jvm-server.options")
+        .or_default()
+        .splice(0..0, own);
+    files
+        .iter()
+        .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
 
-fn own_options(rack: &RackConfig) -> Vec<String> {
+/// A heap of ours beside one of the user's could start larger than it may grow.
+fn own_options(rack: &RackConfig, users: &[&String]) -> Vec<String> {
+    let sets_heap = users
+        .iter()
+        .any(|line| line.starts_with("-Xmx") || line.starts_with("-Xms"));
     let megabytes = rack.max_heap_bytes / (1024 * 1024);
-    vec![
+    let heap = [
         format!("-Xms{}M", (megabytes / 4).max(1)),
         format!("-Xmx{megabytes}M"),
-        format!("-javaagent:{}", super::jolokia::AGENT_ARGUMENT),
-    ]
+    ];
+    let agent = format!("-javaagent:{}", super::jolokia::AGENT_ARGUMENT);
+    heap.into_iter()
+        .filter(|_| !sets_heap)
+        .chain([agent])
+        .collect()
 }
 
 /// The command line options of one section.
@@ -105,13 +124,8 @@ fn append(path: &Path, lines: &[String]) -> Result<(), Error> {
     } else {
         String::new()
     };
-    files::write(
-        path,
-        &format!(
-            "{before}\n# set by casskop-operator\n{}\n",
-            lines.join("\n")
-        ),
-    )
+    let images_own = before.split(MARKER).next().unwrap_or_default();
+    files::write(path, &format!("{images_own}{MARKER}{}\n", lines.join("\n")))
 }
 
 #[cfg(test)]
@@ -141,6 +155,35 @@ mod tests {
             options("jvm-options", &json!(["-Xmx1G"])).unwrap(),
             ["-Xmx1G"]
         );
+    }
+
+    #[test]
+    fn the_users_heap_replaces_ours_and_a_second_run_adds_nothing() {
+        let directory = std::env::temp_dir().join(format!("casskop-jvm-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("jvm-server.options");
+        std::fs::write(&file, "-ea\n").unwrap();
+        let mut rack = RackConfig {
+            max_heap_bytes: 1 << 30,
+            ..RackConfig::default()
+        };
+        for _ in 0..2 {
+            write(&directory, &rack).unwrap();
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            text.starts_with("-ea\n") && text.contains("-Xms256M\n-Xmx1024M\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches("-javaagent").count(), 1);
+        rack.config = json!({ "jvm-options": { "max_heap_size": "128M" } });
+        write(&directory, &rack).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            !text.contains("-Xms") && text.contains("-Xmx128M"),
+            "{text}"
+        );
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

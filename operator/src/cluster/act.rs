@@ -77,6 +77,7 @@ where
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
+    refuse_foreign(&api, kind, object, &name).await?;
     let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
     match api.patch(&name, &params, &Patch::Apply(object)).await {
         Ok(_) => {
@@ -85,6 +86,36 @@ where
         }
         Err(source) => Err(Error { kind, name, source }),
     }
+}
+
+/// An object of that name that is not of this cluster belongs to somebody else, and is left alone.
+async fn refuse_foreign<K>(
+    api: &Api<K>,
+    kind: &'static str,
+    wanted: &K,
+    name: &str,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let refused = |source| Error {
+        kind,
+        name: name.to_owned(),
+        source,
+    };
+    let live = api.get_metadata_opt(name).await.map_err(refused)?;
+    let label = |labels: &std::collections::BTreeMap<String, String>| {
+        labels.get(names::CLUSTER_LABEL).cloned()
+    };
+    let Some(live) = live else { return Ok(()) };
+    if label(live.labels()) == label(wanted.labels()) {
+        return Ok(());
+    }
+    let why = format!(
+        "one of that name exists and does not have the label {} of this cluster: rename the cluster, or delete that {kind}",
+        names::CLUSTER_LABEL
+    );
+    Err(refused(kube::Error::Service(why.into())))
 }
 
 /// Makes the Secret once; an existing one is never changed.

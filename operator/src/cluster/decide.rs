@@ -48,6 +48,13 @@ pub struct Plan {
     pub requeue: Duration,
 }
 
+impl Plan {
+    /// Says in `Degraded` that an object could not be applied, and why.
+    pub fn tell_failure(&mut self, failure: &str, snapshot: &Snapshot) {
+        status::tell_failure(&mut self.status, failure, snapshot);
+    }
+}
+
 /// Decides what to do next about a cluster.
 pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
     let rollout = rollout::decide(desired, snapshot);

@@ -167,6 +167,12 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refused> {
         }
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
+    if racks.iter().all(|rack| rack.replicas == 0) {
+        return Err(refused(
+            "NoNodes",
+            "every data center has nodesPerRacks 0, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
+        ));
+    }
     if names.len() < racks.len() {
         return Err(refused(
             "DuplicateName",
@@ -232,7 +238,7 @@ fn heap(resources: Option<&ResourceRequirements>) -> i64 {
 }
 
 /// Bytes of a Kubernetes quantity such as `1536Mi`.
-fn quantity_bytes(text: &str) -> Option<i64> {
+pub fn quantity_bytes(text: &str) -> Option<i64> {
     let suffixes: [(&str, i64); 9] = [
         ("Ki", 1 << 10),
         ("Mi", 1 << 20),

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use casskop_common::{
@@ -19,6 +20,9 @@ use serde_json::{Value, json};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
+
+/// Deadline of one request.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// Why a status was not written.
 #[derive(thiserror::Error, Debug)]
@@ -167,9 +171,19 @@ impl Journal {
         Err(Error::Contended(cluster.name.clone()))
     }
 
+    /// Gives up on a request that the API server does not answer: the lock is held meanwhile.
+    async fn in_time<T>(
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        let late = || kube::Error::Service("the API server did not answer in time".into());
+        tokio::time::timeout(REQUEST, request)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    }
+
     async fn fresh(&self, cluster: &ClusterRef) -> Result<CassandraCluster, Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
-        let found = api.get_opt(&cluster.name).await;
+        let found = Self::in_time(api.get_opt(&cluster.name)).await;
         let found = found.map_err(|source| Error::Api {
             name: cluster.name.clone(),
             source,
@@ -191,8 +205,8 @@ impl Journal {
             field_manager: Some(names::OPERATOR_MANAGER.into()),
             ..PatchParams::default()
         };
-        api.patch_status(&cluster.name, &params, &Patch::Json::<()>(patch))
-            .await
+        let patch = Patch::Json::<()>(patch);
+        Self::in_time(api.patch_status(&cluster.name, &params, &patch)).await
     }
 
     fn page(&self, cluster: &ClusterRef) -> Arc<Page> {

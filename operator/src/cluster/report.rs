@@ -2,6 +2,8 @@
 
 mod events;
 
+use std::time::Duration;
+
 use casskop_common::api::CassandraClusterStatus;
 use kube::{Resource, runtime::events::Recorder};
 
@@ -30,19 +32,22 @@ pub async fn intents(
     let stale = ctx
         .journal
         .update(&cluster, |status| {
-            let (fresh, stale): (Vec<_>, Vec<_>) = changes
-                .iter()
-                .cloned()
-                .partition(|change| holds(status, change));
-            for change in fresh {
-                operations::archive(status, change.after);
+            let mut stale = Vec::new();
+            for change in &changes {
+                if holds(status, change) {
+                    operations::archive(status, change.after.clone());
+                } else {
+                    // A node went on meanwhile; a pause or cancel must not wait until none does.
+                    operations::control(status, &change.after);
+                    stale.push(change.after.kind.clone());
+                }
             }
             stale
-                .into_iter()
-                .map(|change| change.after.kind)
-                .collect::<Vec<_>>()
         })
         .await?;
+    if !stale.is_empty() {
+        plan.requeue = Duration::ZERO;
+    }
     plan.starts.retain(|start| !stale.contains(&start.kind));
     plan.operations
         .retain(|change| !stale.contains(&change.after.kind));

@@ -1,6 +1,8 @@
 //! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called;
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
+mod node;
+
 use std::{
     collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
@@ -9,23 +11,20 @@ use std::{
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec},
-    names,
     operations::{Arguments, Operation},
 };
 use futures::channel::mpsc;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt, runtime::reflector::ObjectRef};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     decide::operations::{Start, StepEvent, record},
     journal::ClusterRef,
-    snapshot::NodePod,
 };
 use crate::{
     context::Context,
-    nodes::{Credentials, Endpoint, NodeError},
-    operations,
+    nodes::{Call, Credentials, NodeError},
+    operations::{self, Behaviour},
 };
 
 /// How often a step is called before it counts as failed.
@@ -36,6 +35,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Time between two looks at a step that a lost call has begun.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Time until somebody goes on whose status could not be written.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Nodes that tasks of this process work on.
 pub struct Runs {
@@ -103,6 +104,8 @@ impl Runs {
         tokio::spawn(async move {
             let outcome = work(&ctx, &run).await;
             if let Err(error) = outcome {
+                // Whoever cannot write now cannot at once either.
+                tokio::time::sleep(AFTER_FAILURE).await;
                 tracing::warn!(cluster = run.cluster.name, kind = run.start.kind, id = run.start.id,
                     pod = run.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
             }
@@ -161,25 +164,33 @@ async fn perform(
 ) -> Result<Result<(), NodeError>, super::journal::Error> {
     let behaviour = operations::behaviour(operation);
     let call = behaviour.call(step, &run.spec);
-    let mut may_be_busy = resume;
+    let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        let outcome = attempt_step(ctx, run, step, behaviour, &call, may_be_busy).await;
-        match outcome {
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                tracing::info!(cluster = run.cluster.name, pod = run.start.pod, step, attempt, %error,
-                    "the step was not done; trying again");
-                if !tell(ctx, run, StepEvent::Stumbled(error.to_string())).await? {
-                    return Ok(Err(error));
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                may_be_busy = true;
-                if !tell(ctx, run, StepEvent::Begun).await? {
-                    return Ok(Err(error));
-                }
-            }
-            outcome => return Ok(outcome),
+        if again && !node::is_back(ctx, run).await? {
+            return Ok(Err(NodeError::Unreachable(
+                "the node did not come back".into(),
+            )));
+        }
+        let outcome = attempt_step(ctx, run, step, behaviour, &call, again).await;
+        let Err(error) = outcome else {
+            return Ok(Ok(()));
+        };
+        // A node that is restarted meanwhile says no to everything.
+        let may_pass = error.is_transient() || !node::is_normal(ctx, run).await;
+        if !may_pass || attempt >= ATTEMPTS {
+            return Ok(Err(error));
+        }
+        tracing::info!(cluster = run.cluster.name, pod = run.start.pod, step, attempt, %error,
+            "the step was not done; trying again");
+        if !tell(ctx, run, StepEvent::Stumbled(error.to_string())).await? {
+            return Ok(Err(error));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        again = true;
+        if !tell(ctx, run, StepEvent::Begun).await? {
+            return Ok(Err(error));
         }
     }
     Ok(Ok(()))
@@ -189,14 +200,14 @@ async fn attempt_step(
     ctx: &Context,
     run: &Run,
     step: &str,
-    behaviour: &dyn operations::Behaviour,
-    call: &crate::nodes::Call,
-    may_be_busy: bool,
+    behaviour: &dyn Behaviour,
+    call: &Call,
+    again: bool,
 ) -> Result<(), NodeError> {
-    let endpoint = endpoint(ctx, run).await?;
+    let (endpoint, uid) = node::endpoint(ctx, run).await?;
     // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
     // ended the step is called once more; that finds little left to do.
-    while may_be_busy && behaviour.is_busy(step, &ctx.nodes.compactions(endpoint.clone()).await?) {
+    while again && node::is_busy(ctx, &endpoint, step, behaviour).await? == Some(true) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     tracing::info!(
@@ -206,27 +217,21 @@ async fn attempt_step(
         id = run.start.id,
         pod = run.start.pod,
         step,
-        resumed = may_be_busy,
+        again,
         "calling the node"
     );
-    ctx.nodes.call(endpoint, call.clone()).await
-}
-
-/// Where the pod is now: it may have been replaced since the operation was planned.
-async fn endpoint(ctx: &Context, run: &Run) -> Result<Endpoint, NodeError> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
-    let pod = api.get_opt(&run.start.pod).await;
-    let pod =
-        pod.map_err(|error| NodeError::Unreachable(format!("its pod cannot be read: {error}")))?;
-    let pod = pod.ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
-    let ip = NodePod::of(&pod)
-        .ip
-        .ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
-    Ok(Endpoint {
-        ip,
-        port: names::JOLOKIA_PORT,
-        credentials: run.credentials.clone(),
-    })
+    let mut watch = node::Watch::new(uid);
+    let call = ctx.nodes.call(endpoint.clone(), call.clone());
+    tokio::pin!(call);
+    // The answer may never come: a machine without power does not say good-bye.
+    loop {
+        tokio::select! {
+            answer = &mut call => return answer,
+            () = tokio::time::sleep(node::WATCH_EVERY) => {
+                watch.look(ctx, run, &endpoint, step, behaviour).await?;
+            }
+        }
+    }
 }
 
 /// Writes what happened; says whether the node goes on.

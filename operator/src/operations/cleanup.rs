@@ -31,9 +31,8 @@ impl Behaviour for Cleanup {
         &[checks::nodes_up, checks::ring_settled]
     }
 
-    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> bool {
-        compactions
-            .iter()
-            .any(|task| task.task == "Cleanup" && task.keyspace == step)
+    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> Option<bool> {
+        let at_work = |task: &Compaction| task.task == "Cleanup" && task.keyspace == step;
+        Some(compactions.iter().any(at_work))
     }
 }

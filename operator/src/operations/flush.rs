@@ -29,8 +29,8 @@ impl Behaviour for Flush {
         &[checks::nodes_up]
     }
 
-    fn is_busy(&self, _: &str, _: &[Compaction]) -> bool {
-        // A flush shows nowhere, takes seconds, and a second one beside it does no harm.
-        false
+    fn is_busy(&self, _: &str, _: &[Compaction]) -> Option<bool> {
+        // A flush takes seconds, and a second one beside it does no harm.
+        None
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{super::snapshot::Snapshot, rollout::Rollout};
 
-pub use record::{StepEvent, archive, record};
+pub use record::{StepEvent, archive, control, record};
 
 /// What happens to the operations of a cluster now.
 #[derive(Clone, Debug, Default)]

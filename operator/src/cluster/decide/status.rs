@@ -16,6 +16,7 @@ use super::{
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
 };
 use conditions::Picture;
+pub use conditions::tell_failure;
 
 /// The status without its operations, which are written before they act.
 pub fn decide(

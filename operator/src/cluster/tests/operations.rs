@@ -304,3 +304,19 @@ fn history_is_bounded_and_without_bulk() {
     );
     assert_eq!(history[0].id, "id-28");
 }
+
+#[test]
+fn a_cancel_is_not_outrun_by_a_node_that_goes_on() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("cleanup", Some("a"));
+    world.pass();
+    world.annotate("cleanup.cancel", Some("a"));
+    let decided = world.plan().operations.remove(0).after;
+    world.work(0, true, false);
+    let status = world.cluster.status.as_mut().expect("a status");
+    crate::cluster::decide::operations::control(status, &decided);
+    world.work(0, true, false);
+    world.settle();
+    assert_eq!(ended(&world, "cleanup").1, OperationPhase::Cancelled);
+    assert_eq!(world.calls.len(), 2, "ends after the step at work");
+}

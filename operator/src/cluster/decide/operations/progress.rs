@@ -175,7 +175,7 @@ pub(super) fn retry(
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {
-    "Cancelling".clone_into(&mut operation.reason);
+    record::CANCELLING.clone_into(&mut operation.reason);
     for node in operation
         .nodes
         .iter_mut()

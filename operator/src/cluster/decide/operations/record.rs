@@ -8,6 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 /// Finished operations that are remembered.
 const HISTORY: usize = 20;
+/// Reason of an operation that ends after the steps at work.
+pub(super) const CANCELLING: &str = "Cancelling";
 /// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
 
@@ -38,7 +40,7 @@ pub fn record(
     else {
         return false;
     };
-    let cancelling = operation.reason == "Cancelling";
+    let cancelling = operation.reason == CANCELLING;
     let steps = operation
         .plan
         .as_ref()
@@ -106,6 +108,36 @@ pub(super) fn end(
     message.clone_into(&mut operation.message);
     operation.finished_at = Some(time(now));
     operation
+}
+
+/// Takes over a pause or a cancel that was decided about an operation whose nodes have gone on since.
+pub fn control(status: &mut CassandraClusterStatus, decided: &OperationStatus) {
+    let current = status
+        .operations
+        .iter_mut()
+        .find(|current| current.kind == decided.kind && current.id == decided.id);
+    let Some(current) = current.filter(|current| !current.phase.is_final()) else {
+        return;
+    };
+    if decided.phase.is_final() || !matches!(decided.reason.as_str(), CANCELLING | "Paused") {
+        return;
+    }
+    current.phase = decided.phase;
+    current.reason.clone_from(&decided.reason);
+    current.message.clone_from(&decided.message);
+    for node in current
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Pending)
+    {
+        let skipped = decided
+            .nodes
+            .iter()
+            .any(|other| other.pod == node.pod && other.phase == NodePhase::Skipped);
+        if skipped {
+            node.phase = NodePhase::Skipped;
+        }
+    }
 }
 
 /// Puts `newer` in the place of the operation of its kind; one that ended is remembered, without its bulk.

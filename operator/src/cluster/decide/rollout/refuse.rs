@@ -2,12 +2,21 @@
 
 use casskop_common::names;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
 
 use super::pair::Pair;
-use crate::cluster::{desired::Refused, snapshot::Snapshot};
+use crate::cluster::{
+    build,
+    desired::{Desired, Refused, quantity_bytes},
+    snapshot::Snapshot,
+};
 
 /// What this version cannot undo or carry out safely is refused; what runs keeps running.
-pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Result<(), Refused> {
+pub(super) fn refuse_irreversible(
+    pairs: &[Pair<'_>],
+    desired: &Desired,
+    snapshot: &Snapshot,
+) -> Result<(), Refused> {
     let refuse = |reason, message| Err(Refused { reason, message });
     for (rack, _) in snapshot.racks() {
         if pairs.iter().all(|pair| pair.wanted.id != rack) {
@@ -30,15 +39,32 @@ pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Re
             );
         }
         let Some(set) = pair.live else { continue };
-        let (capacity, wanted) = (data_capacity(set), &pair.wanted.capacity);
-        if capacity != *wanted {
-            let size = |size: &Option<String>| size.clone().unwrap_or_else(|| "no volume".into());
+        if !set.annotations().contains_key(names::INPUTS_DIGEST) {
+            return refuse(
+                "NotOurs",
+                format!(
+                    "StatefulSet {} of rack {rack} was made by somebody else, such as the Go CassKop; this version does not take it over: use another cluster name",
+                    set.name_any()
+                ),
+            );
+        }
+        let wanted = build::stateful_set::build(desired, pair.wanted, live);
+        let (wanted, live) = (claims(&wanted), claims(set));
+        if wanted != live {
+            let words = |claims: &[Claim]| match claims {
+                [] => "no volume".to_owned(),
+                claims => claims
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
             return refuse(
                 "VolumeChanged",
                 format!(
-                    "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity back",
-                    size(&capacity),
-                    size(wanted)
+                    "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity, dataStorageClass and storageConfigs back",
+                    words(&live),
+                    words(&wanted)
                 ),
             );
         }
@@ -46,11 +72,42 @@ pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], snapshot: &Snapshot) -> Re
     Ok(())
 }
 
-fn data_capacity(set: &StatefulSet) -> Option<String> {
-    let claims = set.spec.as_ref()?.volume_claim_templates.as_ref()?;
-    let data = claims
+/// What of a volume claim cannot be changed: its name, class, and size in bytes.
+#[derive(PartialEq)]
+struct Claim {
+    name: String,
+    class: Option<String>,
+    bytes: Option<i64>,
+}
+
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let class = self.class.as_deref().unwrap_or("default");
+        write!(
+            f,
+            "{} ({} bytes, class {class})",
+            self.name,
+            self.bytes.unwrap_or_default()
+        )
+    }
+}
+
+fn claims(set: &StatefulSet) -> Vec<Claim> {
+    let templates = set
+        .spec
         .iter()
-        .find(|claim| claim.metadata.name.as_deref() == Some(names::DATA_VOLUME))?;
-    let requests = data.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
-    requests.get("storage").map(|size| size.0.clone())
+        .filter_map(|spec| spec.volume_claim_templates.as_ref())
+        .flatten();
+    templates
+        .map(|template| {
+            let spec = template.spec.clone().unwrap_or_default();
+            let requests = spec.resources.and_then(|resources| resources.requests);
+            let size = requests.and_then(|requests| requests.get("storage").cloned());
+            Claim {
+                name: template.name_any(),
+                class: spec.storage_class_name,
+                bytes: size.and_then(|size| quantity_bytes(&size.0)),
+            }
+        })
+        .collect()
 }

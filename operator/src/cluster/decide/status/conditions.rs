@@ -1,6 +1,6 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
-use casskop_common::api::{Phase, condition};
+use casskop_common::api::{CassandraClusterStatus, Phase, condition};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -251,4 +251,25 @@ impl Verdict {
             last_transition_time: since,
         }
     }
+}
+
+/// Turns `Degraded` on because an object could not be applied: nobody reads the operator's log first.
+pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot: &Snapshot) {
+    let old = snapshot
+        .cluster
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
+    let verdict = Verdict {
+        kind: condition::DEGRADED,
+        holds: true,
+        reason: "ApplyFailed",
+        message: failure.chars().take(1000).collect(),
+    };
+    let generation = snapshot.cluster.metadata.generation;
+    let told = verdict.condition(old.unwrap_or_default(), generation, snapshot.now);
+    status
+        .conditions
+        .retain(|condition| condition.type_ != told.type_);
+    status.conditions.push(told);
 }
