@@ -1,14 +1,14 @@
 #!/bin/bash
 # All tests. A testbed that was not running before is ended again, whatever happens.
-#   test.sh unit    formatting, lints, dependencies, unit, property and snapshot tests
+#   test.sh unit    formatting, lints, unit, property and snapshot tests, dependencies
 #   test.sh e2e     the end-to-end tests on the testbed
 #   test.sh         both
 . "$(dirname "$0")/lib.sh"
+. "$testbed/rust.sh"
 cd "$testbed/.."
 what=${1:-all}
 began=$SECONDS
-
-command -v cargo >/dev/null || die "Rust is needed, 1.90 or newer: install it from https://rustup.rs"
+times=()
 
 stage() {
     local title=$1 at=$SECONDS
@@ -16,7 +16,10 @@ stage() {
     printf '\n== %s\n' "$title"
     "$@"
     printf '== %s: %d s\n' "$title" $((SECONDS - at))
+    times+=("$(printf '%5d s  %s' $((SECONDS - at)) "$title")")
 }
+
+# ---- without a cluster ------------------------------------------------------
 
 # The tool is built once and kept; a machine that cannot have it says so.
 deny() {
@@ -31,29 +34,60 @@ deny() {
 unit() {
     stage "formatting" cargo fmt --all --check
     stage "lints" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-    stage "unit, property and snapshot tests" cargo test --locked --workspace
+    # The committed CRDs are compared with the API types among them.
+    stage "unit, property and snapshot tests" cargo test --quiet --locked --workspace
     stage "dependencies" deny
 }
 
-ended=no
+# ---- on the testbed ---------------------------------------------------------
+ours=no
+
+# However it ends: a testbed of ours is ended; before that, what a failure left is shown.
 end() {
-    [ "$ended" = no ] || return 0
-    ended=yes
-    "$testbed/down.sh" || true
+    local status=$?
+    trap - EXIT INT TERM
+    if [ $status != 0 ]; then show_all; fi
+    if [ $ours = yes ]; then
+        "$testbed/down.sh" || true
+    elif [ $status != 0 ]; then
+        echo "what the tests left is in the namespaces e2e-*; the next run clears it away"
+    fi
+    exit $status
+}
+
+show_all() {
+    [ -x "$run/in" ] || return 0
+    echo "== what is in the cluster"
+    "$run/in" kubectl --request-timeout=20s get cassandraclusters,pods,persistentvolumeclaims -A -o wide || true
+    "$run/in" kubectl --request-timeout=20s get nodes || true
+    free -m || true
+}
+
+e2e_namespaces() { "$run/in" kubectl get namespaces -o name | grep '^namespace/e2e-' || true; }
+
+clear_away() {
+    local left
+    left=$(e2e_namespaces)
+    # shellcheck disable=SC2086 # one word per namespace
+    [ -z "$left" ] || "$run/in" kubectl delete $left --timeout=300s
 }
 
 e2e() {
     local binaries
-    if ! init_pid >/dev/null; then trap end EXIT; fi
+    trap end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    if ! init_pid >/dev/null; then ours=yes; fi
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
     binaries=$("$testbed/binaries.sh")
     eval "$("$testbed/env.sh")"
-    export PATH=$binaries:$bin:$PATH
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     stage "operator image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
-    stage "CRDs" "$run/in" kubectl apply --server-side --force-conflicts -f manifests/crds
-    stage "end-to-end tests" cargo test --locked -p casskop-e2e -- --ignored --test-threads=1
+    clear_away
+    stage "end-to-end tests" timeout --foreground 60m \
+        cargo test --quiet --locked -p casskop-e2e --tests --no-fail-fast -- --ignored --test-threads=1
+    clear_away
 }
 
 case $what in
@@ -65,4 +99,6 @@ case $what in
         ;;
     *) die "usage: test.sh [unit|e2e]" ;;
 esac
-printf '\nall tests passed in %d s\n' $((SECONDS - began))
+printf '\n'
+printf '%s\n' "${times[@]}"
+printf 'all tests passed in %d s\n' $((SECONDS - began))
