@@ -4,7 +4,8 @@
 //! Everything is measured in this run, on this machine. The targets of the design stand beside the figures; nothing
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
-//! `BENCH_RUNS` rings (default 3), `BENCH_REQUESTS` requests (60), `BENCH_REST` seconds at rest (90).
+//! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
+//! `BENCH_REST` seconds at rest (90). What a failed run leaves is there to be looked at; the next one clears it away.
 
 #![allow(
     clippy::panic,
@@ -42,13 +43,13 @@ fn main() {
     say(&format!("{}; load {}", machine(), load()));
     programs::measure(&mut table);
 
+    forget_all();
     let api = Api::start();
     let mut starts = start::Starts::default();
     let mut memory = rest::Memory::default();
     let mut last = None;
     for run in 1..=runs {
         let namespace = format!("{OURS}-{run}");
-        forget(&namespace);
         let space = Space::open(&namespace);
         memory.without_clusters(&space.kubectl);
         let demo = space.cluster(NAME);
@@ -62,7 +63,6 @@ fn main() {
         let manifests = start::manifests(&demo, PLAIN);
         forget(&namespace);
         say(&format!("ring {run} of {runs}, as plain StatefulSets"));
-        forget(PLAIN);
         starts.plain(&api, PLAIN, &manifests);
         forget(PLAIN);
     }
@@ -72,7 +72,7 @@ fn main() {
     say("at rest");
     rest::measure(&mut table, &api, &demo, setting("BENCH_REST", 90));
     say("requests");
-    requests::measure(&mut table, &api, &demo, setting("BENCH_REQUESTS", 60));
+    requests::measure(&mut table, &api, &demo, setting("BENCH_REQUESTS", 100));
     memory.after_requests(&space.kubectl);
     memory.report(&mut table);
     say("cleanups");
@@ -104,6 +104,17 @@ fn watched(cluster: &Cluster) -> String {
 fn folder(cluster: &Cluster) -> String {
     let namespace = &cluster.kubectl.namespace;
     format!("/apis/db.orange.com/v2/namespaces/{namespace}/cassandraclusters")
+}
+
+/// Deletes what earlier runs left.
+fn forget_all() {
+    let names = Kubectl::new("default").ok(&["get", "namespaces", "-o", "name"]);
+    let names = names
+        .lines()
+        .filter_map(|line| line.strip_prefix("namespace/"));
+    names
+        .filter(|name| name.starts_with(OURS) || name.starts_with(PLAIN))
+        .for_each(forget);
 }
 
 /// Deletes a namespace with all that is in it; a node that would take its time to drain is not waited for.

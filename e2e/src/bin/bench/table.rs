@@ -161,3 +161,15 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
         .copied()
         .unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_measured() {
+        let values = [4.0, 1.0, 3.0, 2.0];
+        let all = [0.0, 0.5, 0.51, 0.99].map(|share| quantile(&values, share).to_string());
+        assert_eq!(all, ["1", "2", "3", "4"]);
+    }
+}
