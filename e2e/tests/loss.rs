@@ -6,7 +6,7 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use casskop_e2e::{Cluster, Space, cassandra, fresh_id, shared_ring, wait::until};
+use casskop_e2e::{Cluster, Space, cassandra, fresh_id, operator, shared_ring, wait::until};
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
@@ -130,8 +130,19 @@ impl Before {
                     let found = now.iter().find(|(name, now)| name == pod && now != uid);
                     found.map(|_| ()).ok_or_else(|| format!("{now:?}"))
                 });
+                // The status may still tell how it was before.
+                until(&format!("{pod} is Ready"), || ready(demo, pod));
             }
         }
+        until("every pod to be ready", || {
+            let pods = demo.pods();
+            let ready = pods.iter().filter(|pod| operator::is_ready(pod)).count();
+            if ready == self.uids.len() {
+                Ok(())
+            } else {
+                Err(format!("{ready} of {} are", pods.len()))
+            }
+        });
         demo.settles();
         assert_eq!(demo.host_ids(), self.hosts, "the nodes are who they were");
         for (pod, uid) in uids(demo) {
@@ -144,14 +155,35 @@ impl Before {
             );
         }
         for pod in demo.pod_names() {
-            let ring = cassandra::nodetool_status(&space.kubectl, &pod);
-            assert_eq!(ring.len(), 3, "{pod} knows {ring:?}");
-            assert!(
-                ring.iter().all(|node| node[1] == "UN"),
-                "{pod} sees {ring:?}"
-            );
+            until(&format!("{pod} sees three nodes up"), || {
+                let ring = cassandra::nodetool_status(&space.kubectl, &pod);
+                let is_up = |node: &[String; 4]| node[1] == "UN";
+                let well = ring.len() == 3 && ring.iter().all(is_up);
+                if well {
+                    Ok(())
+                } else {
+                    Err(format!("{ring:?}"))
+                }
+            });
         }
     }
+}
+
+fn ready(demo: &Cluster, name: &str) -> Result<(), String> {
+    let pods = demo.pods();
+    let pod = pods
+        .iter()
+        .find(|pod| casskop_e2e::kubectl::name(pod) == name);
+    let conditions = pod.map(|pod| &pod["status"]["conditions"]);
+    let conditions = conditions.and_then(serde_json::Value::as_array).cloned();
+    let is_ready = |condition: &serde_json::Value| {
+        condition["type"] == "Ready" && condition["status"] == "True"
+    };
+    let conditions = conditions.unwrap_or_default();
+    if conditions.iter().any(is_ready) {
+        return Ok(());
+    }
+    Err(format!("{conditions:?}"))
 }
 
 fn uids(demo: &Cluster) -> Vec<(String, String)> {
