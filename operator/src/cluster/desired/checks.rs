@@ -1,5 +1,7 @@
 //! What of a spec is refused, and what is accepted and not used.
 
+use std::collections::BTreeSet;
+
 use casskop_common::{
     api::{CassandraClusterSpec, NodeApiKind, Rack},
     names::RackId,
@@ -126,11 +128,11 @@ pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "dataCapacity is not set: nodes have no volume, and their data is lost with the pod",
         ),
     ];
-    notes
+    let notes = notes
         .into_iter()
         .filter(|(holds, _)| *holds)
-        .map(|(_, note)| note.to_owned())
-        .collect()
+        .map(|(_, note)| note.to_owned());
+    notes.chain(unknown_sections(spec)).collect()
 }
 
 fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
@@ -138,4 +140,28 @@ fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
         .iter()
         .flat_map(|topology| &topology.dc)
         .flat_map(|dc| &dc.rack)
+}
+
+/// Sections of the configuration that nothing reads.
+fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String> {
+    let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
+    let of_dcs = dcs.map(|dc| dc.config.as_ref());
+    let of_racks = topology_racks(spec).map(|rack| rack.config.as_ref());
+    let configs = std::iter::once(spec.config.as_ref())
+        .chain(of_dcs)
+        .chain(of_racks)
+        .flatten();
+    let known = |key: &str| {
+        key == "cassandra-yaml"
+            || bootstrap::SECTIONS
+                .iter()
+                .any(|(section, _)| *section == key)
+    };
+    let unknown: BTreeSet<&String> = configs
+        .filter_map(Value::as_object)
+        .flat_map(|config| config.keys().filter(|key| !known(key)))
+        .collect();
+    unknown.into_iter().map(|key| {
+        format!("config.{key} is not known and not used: cassandra-yaml, jvm-options and jvm-server-options are")
+    }).collect::<Vec<_>>().into_iter()
 }

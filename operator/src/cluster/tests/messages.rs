@@ -60,6 +60,7 @@ fn of_fields_that_are_accepted_and_not_used() {
         cluster.spec.auto_pilot = Some(true);
         cluster.spec.delete_pvc = Some(true);
         cluster.spec.data_capacity = None;
+        cluster.spec.config = Some(serde_json::json!({ "logback-xml": {}, "cassandra-yaml": {} }));
     });
     world.pass();
     insta::assert_snapshot!(world.condition("SpecAccepted"));
