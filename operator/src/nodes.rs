@@ -188,7 +188,7 @@ pub enum NodeError {
     Timeout(u64),
     /// Wrong name or password.
     #[error(
-        "the node refuses the Jolokia password (HTTP 401); the Secret and the running agent differ: restart the pod, or restore the Secret"
+        "the node refuses the Jolokia password (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret"
     )]
     Unauthorized,
     /// The agent's policy forbids the call.

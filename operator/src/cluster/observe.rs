@@ -77,6 +77,7 @@ pub async fn observe(
         cluster,
         intents,
         secret,
+        secret_name: secret_name.to_owned(),
         pods,
         nodes,
     };

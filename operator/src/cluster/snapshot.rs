@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub live: Live,
     /// The Secret with the Jolokia password.
     pub secret: SecretState,
+    /// Its name.
+    pub secret_name: String,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
     /// What the nodes say, by pod name; a pod without an address was not asked.
@@ -237,6 +239,12 @@ impl Snapshot {
         }
         let reading = match self.nodes.get(pod) {
             None => return Some("the pod is starting".into()),
+            Some(Err(NodeError::Unauthorized)) => {
+                return Some(format!(
+                    "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
+                    self.secret_name
+                ));
+            }
             Some(Err(error)) => return Some(error.to_string()),
             Some(Ok(reading)) => reading,
         };

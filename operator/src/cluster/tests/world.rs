@@ -173,6 +173,7 @@ impl World {
             intents: Intents::parse(self.cluster.annotations()),
             live: self.live.clone(),
             secret: self.secret.clone(),
+            secret_name: "demo-jolokia".into(),
             pods: self
                 .pods
                 .iter()
