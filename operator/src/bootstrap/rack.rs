@@ -19,6 +19,9 @@ pub struct RackConfig {
     pub dc: String,
     /// Rack of these pods.
     pub rack: String,
+    /// Racks of the data center.
+    #[serde(default)]
+    pub racks_in_dc: i64,
     /// Seeds of the ring by name, those outside this Kubernetes cluster among them.
     pub seeds: Vec<String>,
     /// Whether the ring has been formed: from then on a node without data must join it and never form its own.

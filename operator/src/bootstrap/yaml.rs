@@ -15,6 +15,8 @@ pub const OPERATOR_KEYS: [&str; 5] = [
     "listen_interface",
 ];
 
+/// Replicas that the tokens of new nodes are spread for (4.0 and newer).
+const TOKENS_FOR: &str = "allocate_tokens_for_local_replication_factor";
 /// The data volume.
 const DATA: &str = "/var/lib/cassandra";
 
@@ -65,6 +67,12 @@ fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) 
         "cdc_raw_directory": format!("{DATA}/cdc_raw"),
     });
     merge(yaml, &operator);
+    // Cassandra spreads the tokens of a new node for this many replicas, and refuses to start one in a data center of
+    // fewer racks (unless it has only one): the official image's 3 would keep two racks from growing.
+    let replicas = yaml[TOKENS_FOR].as_i64().unwrap_or_default();
+    if rack.racks_in_dc > 1 && replicas > rack.racks_in_dc {
+        yaml[TOKENS_FOR] = json!(rack.racks_in_dc);
+    }
     merge(yaml, &rack.config["cassandra-yaml"]);
     let fixed = json!({
         "listen_address": pod_ip,
@@ -116,6 +124,25 @@ mod tests {
         };
         overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
         insta::assert_json_snapshot!(yaml);
+    }
+
+    #[test]
+    fn two_racks_can_grow_and_the_user_has_the_last_word() {
+        let tokens = |racks_in_dc, config: Value| {
+            let mut yaml = json!({ TOKENS_FOR: 3 });
+            let rack = RackConfig {
+                racks_in_dc,
+                config,
+                ..RackConfig::default()
+            };
+            overlay(&mut yaml, &rack, &[], "10.0.0.1");
+            yaml[TOKENS_FOR].clone()
+        };
+        assert_eq!(
+            [1, 2, 3, 4].map(|racks| tokens(racks, json!({}))),
+            [3, 2, 3, 3].map(Value::from)
+        );
+        assert_eq!(tokens(2, json!({ "cassandra-yaml": { TOKENS_FOR: 1 } })), 1);
     }
 
     #[test]

@@ -22,6 +22,14 @@ pub fn build(desired: &Desired, rack: &DesiredRack, seeds: &[String], formed: bo
         namespace: desired.namespace.clone(),
         dc: rack.id.dc.clone(),
         rack: rack.id.rack.clone(),
+        racks_in_dc: i64::try_from(
+            desired
+                .racks
+                .iter()
+                .filter(|other| other.id.dc == rack.id.dc)
+                .count(),
+        )
+        .unwrap_or_default(),
         seeds: seeds.to_vec(),
         formed,
         max_heap_bytes: rack.heap,
