@@ -122,10 +122,6 @@ fn what_cannot_be_undone_is_refused_for_a_running_ring() {
             ["dataStorageClass cannot be changed", "data center"],
         ),
         (
-            json!({ "spec": { "dataCapacity": "500Mi" } }),
-            ["dataCapacity cannot be lowered", "shrink"],
-        ),
-        (
             json!({ "spec": { "dataCapacity": null } }),
             [
                 "dataCapacity cannot be added to or removed",
@@ -160,6 +156,10 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
     for (change, words) in [
         (racks(&["rack1", "rack2"]), vec!["rack3", "put it back"]),
         (json!({ "dataCapacity": "2Gi" }), vec!["1Gi", "2Gi"]),
+        (
+            json!({ "dataCapacity": "500Mi" }),
+            vec!["1Gi", "500Mi", "back"],
+        ),
         (
             json!({ "config": { "cassandra-yaml": { "seed_provider": [] } } }),
             vec!["seed_provider", "spec.seeds"],

@@ -82,7 +82,8 @@ fn the_promised_objects_are_there_and_go_with_the_cluster() {
 
     let sets = kubectl.list("statefulsets", OURS);
     assert_eq!(names(&sets), RACKS);
-    assert_eq!(names(&kubectl.list("configmaps", OURS)), RACKS);
+    let config = names(&kubectl.list("configmaps", OURS));
+    assert_eq!(config, [&RACKS[..], &["demo-ring"]].concat());
     let mut owned = sets.clone();
     for (kind, name) in [
         ("service", "demo"),
