@@ -72,23 +72,25 @@ pub(super) fn refuse_irreversible(
     Ok(())
 }
 
-/// What of a volume claim cannot be changed: its name, class, and size in bytes.
-#[derive(PartialEq)]
+/// What of a volume claim cannot be changed.
 struct Claim {
     name: String,
     class: Option<String>,
-    bytes: Option<i64>,
+    size: String,
+}
+
+impl PartialEq for Claim {
+    /// Sizes are compared as numbers: the API server writes `1024Mi` as `1Gi`.
+    fn eq(&self, other: &Self) -> bool {
+        let same_size = quantity_bytes(&self.size) == quantity_bytes(&other.size);
+        self.name == other.name && self.class == other.class && same_size
+    }
 }
 
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let class = self.class.as_deref().unwrap_or("default");
-        write!(
-            f,
-            "{} ({} bytes, class {class})",
-            self.name,
-            self.bytes.unwrap_or_default()
-        )
+        write!(f, "{} of {} (class {class})", self.name, self.size)
     }
 }
 
@@ -106,7 +108,7 @@ fn claims(set: &StatefulSet) -> Vec<Claim> {
             Claim {
                 name: template.name_any(),
                 class: spec.storage_class_name,
-                bytes: size.and_then(|size| quantity_bytes(&size.0)),
+                size: size.map(|size| size.0).unwrap_or_default(),
             }
         })
         .collect()
