@@ -1,4 +1,5 @@
-//! A ring of two data centers grows from one to two nodes a rack: rack by rack, one joining node at a time.
+//! A ring of two data centers changes rack by rack, and grows from one to two nodes a rack: one joining node at a
+//! time.
 
 #![allow(
     clippy::panic,
@@ -6,14 +7,18 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{collections::BTreeMap, thread, time::Duration};
 
-use casskop_e2e::{Space, cassandra, cluster, kubectl, plugin::casskop};
-use serde_json::json;
+use casskop_e2e::{Cluster, Space, cassandra, cluster, kubectl, operator, plugin::casskop};
+use serde_json::{Value, json};
+
+const FIRST: [&str; 3] = ["grow-dc1-rack1-0", "grow-dc1-rack2-0", "grow-dc2-rack1-0"];
+/// Between two looks while something goes on.
+const OFTEN: Duration = Duration::from_millis(500);
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
-fn two_data_centers_grow_one_node_at_a_time() {
+fn two_data_centers_change_and_grow_one_node_at_a_time() {
     let space = Space::open("e2e-growth");
     let grow = space.cluster("grow");
     grow.apply(&cluster::ring(
@@ -21,21 +26,78 @@ fn two_data_centers_grow_one_node_at_a_time() {
         &[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])],
     ));
     grow.settles();
-    let first = ["grow-dc1-rack1-0", "grow-dc1-rack2-0", "grow-dc2-rack1-0"];
-    assert_eq!(grow.pod_names(), first);
+    assert_eq!(grow.pod_names(), FIRST);
     let statements = [
         "CREATE KEYSPACE IF NOT EXISTS two WITH replication = \
          {'class': 'NetworkTopologyStrategy', 'dc1': 2, 'dc2': 1}",
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
-    cassandra::cql(&space.kubectl, first[0], "ALL", &statements).ok();
-    let ids = grow.host_ids();
+    cassandra::cql(&space.kubectl, FIRST[0], "ALL", &statements).ok();
 
+    a_setting_is_changed_rack_by_rack(&space, &grow);
+    nodes_join_one_after_the_other(&space, &grow);
+    a_rack_without_its_stateful_set_keeps_its_pods(&space, &grow);
+
+    // What growth makes necessary, on one data center only.
+    let cleanup = [
+        "cleanup",
+        "grow",
+        "--dc",
+        "dc1",
+        "--wait",
+        "--timeout",
+        "10m",
+    ];
+    casskop(&space.kubectl, &cleanup).ok();
+    for pod in grow.pod_names() {
+        let cleaned = cassandra::cleanups(&cassandra::log(&space.kubectl, &pod));
+        let expected = pod.starts_with("grow-dc1-");
+        let found = cleaned.iter().any(|cleanup| cleanup.keyspace == "two");
+        assert_eq!(found, expected, "{pod}");
+    }
+    grow.delete();
+}
+
+/// While each node is replaced, a client that reads at QUORUM notices nothing.
+fn a_setting_is_changed_rack_by_rack(space: &Space, grow: &Cluster) {
+    let (hosts, before) = (grow.host_ids(), uids(&grow.pods()));
+    grow.change(&json!({ "config": { "cassandra-yaml": { "auto_snapshot": false } } }));
+    loop {
+        let pods = grow.pods();
+        let ready: Vec<&Value> = pods.iter().filter(|pod| operator::is_ready(pod)).collect();
+        assert!(ready.len() >= 2, "only {} nodes are up", ready.len());
+        // The node that is asked may go down just now; then another one answers.
+        let outcomes: Vec<_> = ready
+            .iter()
+            .map(|pod| read(space, &kubectl::name(pod), "QUORUM"))
+            .collect();
+        assert!(
+            outcomes.iter().any(|row| row == "text=before"),
+            "nobody answers at QUORUM: {outcomes:?}"
+        );
+        let now = uids(&pods);
+        let renewed = before.iter().all(|(pod, uid)| now.get(pod) != Some(uid));
+        if renewed && ready.len() == before.len() {
+            break;
+        }
+        thread::sleep(OFTEN);
+    }
+    grow.settles();
+    assert_eq!(grow.host_ids(), hosts, "the nodes are who they were");
+    for pod in FIRST {
+        let file = "/etc/cassandra/cassandra.yaml";
+        let yaml = ["exec", pod, "-c", "cassandra", "--", "cat", file];
+        let yaml = space.kubectl.ok(&yaml);
+        assert!(yaml.contains("auto_snapshot: false"), "{pod}: {yaml}");
+    }
+}
+
+fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster) {
+    let hosts = grow.host_ids();
     grow.change(&json!({ "nodesPerRacks": 2 }));
     // The order in which pods appear, and how many nodes join at once, seen from outside.
     let mut appeared: Vec<String> = Vec::new();
-    let mut joining = 0;
     loop {
         let pods = grow.pods();
         for pod in &pods {
@@ -44,71 +106,81 @@ fn two_data_centers_grow_one_node_at_a_time() {
                 appeared.push(name);
             }
         }
-        let ready = pods
-            .iter()
-            .filter(|pod| casskop_e2e::operator::is_ready(pod))
-            .count();
-        joining = joining.max(pods.len() - ready);
+        let ready = pods.iter().filter(|pod| operator::is_ready(pod)).count();
+        let joining = pods.len() - ready;
+        assert!(joining <= 1, "{joining} nodes join at once: {appeared:?}");
         if ready == 6 {
             break;
         }
-        assert!(joining <= 1, "{joining} nodes join at once: {appeared:?}");
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(OFTEN);
     }
     grow.settles();
-    assert_eq!(appeared.len(), 6, "{appeared:?}");
-    let newest: BTreeSet<&String> = appeared[3..].iter().collect();
+    let newest = &appeared[3..];
     assert!(newest.iter().all(|pod| pod.ends_with("-1")), "{appeared:?}");
 
     let after = grow.host_ids();
-    assert!(
-        ids.iter().all(|known| after.contains(known)),
-        "the old nodes are the same: {after:?}"
-    );
+    let kept = hosts.iter().all(|known| after.contains(known));
+    assert!(kept, "the old nodes are the same: {after:?}");
+    let nodes = grow.get()["status"]["cassandraNodeStatus"].clone();
+    let nodes = nodes.as_object().expect("nodes");
     for (dc, count) in [("dc1", 4), ("dc2", 2)] {
-        let nodes = grow.get()["status"]["cassandraNodeStatus"].clone();
-        let nodes = nodes.as_object().expect("nodes");
-        assert_eq!(
-            nodes.values().filter(|node| node["dc"] == dc).count(),
-            count
-        );
+        let of_it = nodes.values().filter(|node| node["dc"] == dc);
+        assert_eq!(of_it.count(), count, "{dc}");
     }
     let ring = cassandra::nodetool_status(&space.kubectl, "grow-dc2-rack1-1");
-    assert_eq!(
-        ring.iter().filter(|node| node[1] == "UN").count(),
-        6,
-        "{ring:?}"
-    );
-    let rows = cassandra::cql(
-        &space.kubectl,
-        "grow-dc2-rack1-1",
-        "ALL",
-        &["SELECT text FROM two.t"],
-    );
-    assert_eq!(rows.ok().trim(), "text=before");
+    let up = ring.iter().filter(|node| node[1] == "UN").count();
+    assert_eq!(up, 6, "{ring:?}");
+    assert_eq!(read(space, "grow-dc2-rack1-1", "ALL"), "text=before");
+}
 
-    // What growth makes necessary, on one data center only.
-    casskop(
-        &space.kubectl,
-        &[
-            "cleanup",
-            "grow",
-            "--dc",
-            "dc1",
-            "--wait",
-            "--timeout",
-            "10m",
-        ],
-    )
-    .ok();
-    for pod in grow.pod_names() {
-        let cleaned = cassandra::cleanups(&cassandra::log(&space.kubectl, &pod));
-        let expected = pod.starts_with("grow-dc1-");
-        assert_eq!(
-            cleaned.iter().any(|cleanup| cleanup.keyspace == "two"),
-            expected,
-            "{pod}"
-        );
-    }
-    grow.delete();
+/// It comes back as large as it was: no node is taken away.
+fn a_rack_without_its_stateful_set_keeps_its_pods(space: &Space, grow: &Cluster) {
+    let before = uids(&grow.pods());
+    let set = |column: &str| {
+        let found = space.kubectl.get("statefulset", "grow-dc1-rack1");
+        found.map(|set| set.pointer(column).cloned().unwrap_or_default())
+    };
+    let old = set("/metadata/uid");
+    let delete = [
+        "delete",
+        "statefulset",
+        "grow-dc1-rack1",
+        "--cascade=orphan",
+    ];
+    space.kubectl.ok(&delete);
+    casskop_e2e::wait::until("the StatefulSet to come back", || {
+        let now = set("/metadata/uid");
+        if now.is_some() && now != old {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+    assert_eq!(set("/spec/replicas"), Some(json!(2)));
+    grow.settles();
+    assert_eq!(uids(&grow.pods()), before);
+}
+
+/// What is read of the row, or what is said instead.
+fn read(space: &Space, pod: &str, consistency: &str) -> String {
+    let row = "SELECT text FROM two.t WHERE id = 1";
+    let output = cassandra::cql(&space.kubectl, pod, consistency, &[row]);
+    let said = if output.code == 0 {
+        output.stdout
+    } else {
+        output.stderr
+    };
+    said.trim().to_owned()
+}
+
+fn uids(pods: &[Value]) -> BTreeMap<String, String> {
+    let uid = |pod: &Value| {
+        pod["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    pods.iter()
+        .map(|pod| (kubectl::name(pod), uid(pod)))
+        .collect()
 }
