@@ -31,7 +31,7 @@ show kubectl -n casskop rollout status deployment/casskop-operator --timeout=180
 
 title "A ring of three racks"
 "$run/in" kubectl config set-context --current --namespace=casskop >/dev/null
-sed "s#image: cassandra:5.0#image: $CASSANDRA_IMAGE#" testbed/samples/demo.yaml >"$run/demo.yaml"
+sed "s#cassandraImage: .*#cassandraImage: $CASSANDRA_IMAGE#" testbed/samples/demo.yaml >"$run/demo.yaml"
 show kubectl apply -f "$run/demo.yaml"
 show kubectl wait cassandracluster/demo --for=condition=Available --timeout=600s
 show kubectl casskop status demo
