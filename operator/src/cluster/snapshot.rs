@@ -235,7 +235,16 @@ impl Snapshot {
             return Some("the pod is being deleted".into());
         }
         if let Some(problem) = &live.problem {
-            return Some(problem.clone());
+            let class = self
+                .cluster
+                .spec
+                .data_storage_class
+                .as_deref()
+                .unwrap_or("default");
+            let hint = problem.contains("PersistentVolumeClaim").then(|| {
+                format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
+            });
+            return Some(format!("{problem}{}", hint.unwrap_or_default()));
         }
         let reading = match self.nodes.get(pod) {
             None => return Some("the pod is starting".into()),
