@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     names,
-    operations::{Arguments, DryRun, kinds},
+    operations::{Arguments, DryRun, asked_by_spec, kinds},
 };
 
 /// Longest id, so that it may stand in a label.
@@ -130,6 +130,9 @@ impl Request {
     /// What is wrong with the id or the arguments.
     pub fn new(kind: &str, id: &str, words: &[String]) -> Result<Self, String> {
         check_id(id)?;
+        if let Some(why) = asked_by_spec(kind) {
+            return Err(why.to_owned());
+        }
         let arguments = Arguments::parse(kind, words)?;
         if arguments.shared.dry_run == Some(DryRun::Client) {
             return Err(

@@ -14,6 +14,9 @@ pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";
 /// On a pod template: the last rolling restart that was asked for.
 pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 
+/// Finalizer of a cluster whose volumes are deleted with it (`deletePVC`).
+pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
+
 /// Field manager of the operator's server-side apply and status writes.
 pub const OPERATOR_MANAGER: &str = "casskop-operator";
 /// Field manager of the plugin. Does not begin with `kubectl`: Flux strips the fields of such managers.
@@ -114,6 +117,11 @@ pub fn ordinal(pod: &str) -> Option<i32> {
 /// Secret with the Jolokia password that the operator makes where `imageJolokiaSecret` names none.
 pub fn jolokia_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia")
+}
+
+/// Secret of the operator's own with the Jolokia passwords that running nodes may know.
+pub fn accepted_secret(cluster: &str) -> String {
+    format!("{cluster}-jolokia-accepted")
 }
 
 /// ConfigMap that says that the ring was formed. It stays beside the volumes when the cluster is deleted, so that a

@@ -4,7 +4,9 @@
 //! To add a kind: a file with its arguments, and its arm in [`Operation`].
 
 pub mod cleanup;
+pub mod decommission;
 pub mod flush;
+pub mod restart;
 mod shared;
 mod tables;
 mod value;
@@ -19,10 +21,15 @@ pub use tables::Tables;
 /// An operation with its own arguments.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Operation {
+    /// Hand all data to the other nodes and leave the ring, where the spec asks for fewer nodes
+    #[command(hide = true)]
+    Decommission(decommission::Decommission),
     /// Delete the data that a node no longer owns, after the ring has grown
     Cleanup(cleanup::Cleanup),
     /// Write memtables to disk
     Flush(flush::Flush),
+    /// Restart nodes one after the other; volumes stay
+    Restart(restart::Restart),
 }
 
 /// A parsed request: what, with which arguments, on which nodes.
@@ -51,6 +58,13 @@ pub fn kinds() -> Vec<String> {
         .get_subcommands()
         .map(|kind| kind.get_name().to_owned())
         .collect()
+}
+
+/// Why a kind cannot be requested, if it cannot: the operator does it where the spec asks for it.
+pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
+    (kind == "decommission").then_some(
+        "a node is decommissioned where the spec asks for fewer of them: lower nodesPerRacks, or take the rack out of the topology",
+    )
 }
 
 impl Arguments {

@@ -10,7 +10,9 @@ mod act;
 mod build;
 mod decide;
 mod desired;
+mod finalize;
 pub mod journal;
+mod keys;
 mod observe;
 mod report;
 pub mod runs;
@@ -29,6 +31,7 @@ use kube::{
 };
 
 use crate::context::Context;
+use desired::Around;
 
 /// Longest time one look at a cluster may take, so that no cluster holds up another.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,6 +50,9 @@ pub enum Error {
     /// An object could not be applied.
     #[error(transparent)]
     Act(#[from] act::Error),
+    /// Our finalizer could not be written, or the volumes of a deleted cluster not be deleted.
+    #[error("deletePVC: {0}")]
+    Finalize(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
     Report(#[from] journal::Error),
@@ -83,17 +89,32 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
         return Ok(Action::await_change());
     };
     if cluster.metadata.deletion_timestamp.is_some() {
+        finalize::finalize(ctx, &cluster)
+            .await
+            .map_err(Error::Finalize)?;
         return Ok(Action::await_change());
     }
-    let desired = desired::desired(&cluster, &ctx.bootstrap_image);
-    let secret = observe::secret_name(&cluster, desired.as_ref().ok());
+    finalize::prepare(ctx, &cluster)
+        .await
+        .map_err(Error::Finalize)?;
+    let keys = keys::read(ctx, &cluster).await?;
+    let around = Around {
+        operator_image: ctx.bootstrap_image.clone(),
+        key_revision: keys.revision.clone(),
+        scripts: observe::scripts(ctx, &cluster).await?,
+    };
+    let desired = desired::desired(&cluster, &around);
 
-    let observed = Box::pin(observe::observe(ctx, cluster, at_work, &secret)).await?;
+    let observed = observe::observe(ctx, cluster, at_work, keys, desired.as_ref().ok());
+    let observed = Box::pin(observed).await?;
     let mut plan = decide::decide(&desired, &observed.snapshot);
     report::intents(ctx, &observed.snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);
     let applied = match &desired {
-        Ok(desired) => act::apply(ctx, desired, &plan).await,
+        Ok(desired) => match act::apply(ctx, &observed.snapshot.cluster, desired, &plan).await {
+            Ok(()) => act::remove(ctx, desired, &plan).await,
+            failed => failed,
+        },
         Err(_) => Ok(()),
     };
     if let Err(error) = &applied {

@@ -2,6 +2,9 @@
 //! ([`jolokia`]); nothing else in the operator knows about it.
 
 pub mod jolokia;
+mod replication;
+
+pub use replication::Replication;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,6 +31,13 @@ pub enum Call {
         keyspace: String,
         /// Its tables; none is all of them.
         tables: Vec<String>,
+    },
+    /// `StorageService.drain()`: writes memtables to disk and stops taking part in the ring, until a restart.
+    Drain,
+    /// `StorageService.decommission(boolean)`: streams all data to the other nodes and leaves the ring.
+    Decommission {
+        /// Whether to leave although a keyspace then has fewer nodes than replicas.
+        force: bool,
     },
 }
 
@@ -73,8 +83,28 @@ impl Reading {
     }
 }
 
-/// A compaction-like task that runs on a node (`CompactionManager.Compactions`).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// What a node is busy with, read at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// `StorageService.OperationMode`, as in [`Reading::mode`].
+    pub mode: String,
+    /// Whether clients can connect.
+    pub native_transport: bool,
+    /// Tasks that work on `SSTables` (`CompactionManager.Compactions`).
+    pub tasks: Vec<Compaction>,
+    /// Data that comes or goes (`StreamManager.CurrentStreams`).
+    pub streams: Vec<Stream>,
+}
+
+impl Activity {
+    /// Whether the node is a member of the ring and serves clients.
+    pub fn is_normal(&self) -> bool {
+        self.mode == "NORMAL" && self.native_transport
+    }
+}
+
+/// A compaction-like task that runs on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Compaction {
     /// Keyspace of the task.
     pub keyspace: String,
@@ -84,6 +114,31 @@ pub struct Compaction {
     /// Such as `Cleanup` or `Compaction`.
     #[serde(rename = "taskType")]
     pub task: String,
+    /// Units that are done; Cassandra writes numbers as text.
+    #[serde(default)]
+    pub completed: String,
+    /// Units in all.
+    #[serde(default)]
+    pub total: String,
+    /// What is counted, such as `bytes`.
+    #[serde(default)]
+    pub unit: String,
+}
+
+/// A stream plan that runs on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stream {
+    /// Such as `Bootstrap`, `Rebuild` or `Unbootstrap`.
+    pub description: String,
+    /// Bytes received so far.
+    pub current_rx_bytes: i64,
+    /// Bytes to receive.
+    pub total_rx_bytes: i64,
+    /// Bytes sent so far.
+    pub current_tx_bytes: i64,
+    /// Bytes to send.
+    pub total_tx_bytes: i64,
 }
 
 /// Name and password of the Jolokia agents of a cluster. Neither is ever printed.
@@ -93,6 +148,8 @@ pub struct Credentials {
     pub username: String,
     /// Its password.
     pub password: String,
+    /// Those before: a node knows the one it was started with.
+    pub older: Vec<Credentials>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -121,10 +178,12 @@ pub struct Transport {
 
 impl Default for Transport {
     fn default() -> Self {
-        // No proxy: nodes are addressed by pod IP. Few idle connections: there may be thousands of nodes.
+        // No proxy: nodes are addressed by pod IP. No connection is kept: there may be thousands of nodes, and the
+        // agent answers 40 ms late on a used one (its two small writes meet a delayed acknowledgement).
         let config = ureq::Agent::config_builder()
             .proxy(None)
-            .max_idle_connections_per_host(1);
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0);
         Self {
             agent: config.build().new_agent(),
         }
@@ -138,10 +197,20 @@ impl Transport {
         blocking(move || jolokia::read(&agent, &endpoint)).await
     }
 
-    /// Reads the tasks that run on a node.
-    pub async fn compactions(&self, endpoint: Endpoint) -> Result<Vec<Compaction>, NodeError> {
+    /// Reads what a node is busy with.
+    pub async fn activity(&self, endpoint: Endpoint) -> Result<Activity, NodeError> {
         let agent = self.agent.clone();
-        blocking(move || jolokia::compactions(&agent, &endpoint)).await
+        blocking(move || jolokia::activity(&agent, &endpoint)).await
+    }
+
+    /// Reads how keyspaces are replicated, by their names.
+    pub async fn replication(
+        &self,
+        endpoint: Endpoint,
+        keyspaces: Vec<String>,
+    ) -> Result<BTreeMap<String, Replication>, NodeError> {
+        let agent = self.agent.clone();
+        blocking(move || jolokia::replication(&agent, &endpoint, &keyspaces)).await
     }
 
     /// Tells a node to do something and waits until it is done.
@@ -205,6 +274,9 @@ pub enum NodeError {
     /// The call ended without having done its work, because something else works on the same tables.
     #[error("Cassandra could not stop the compactions that work on the same tables")]
     Busy,
+    /// The call was answered, and what it should have done is not to be seen.
+    #[error("Cassandra answered, but it has not done what it was told; its log says why")]
+    Unfinished,
 }
 
 impl NodeError {
@@ -212,7 +284,11 @@ impl NodeError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::Timeout(_) | Self::Malformed(_) | Self::Busy
+            Self::Unreachable(_)
+                | Self::Timeout(_)
+                | Self::Malformed(_)
+                | Self::Busy
+                | Self::Unfinished
         )
     }
 }

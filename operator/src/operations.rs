@@ -5,25 +5,47 @@
 
 mod checks;
 mod cleanup;
+mod decommission;
 mod flush;
+mod restart;
 mod tables;
+
+use std::collections::BTreeMap;
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check},
+    names::RackId,
     operations::Operation,
 };
 
-use crate::nodes::{Call, Compaction, Reading};
+use crate::nodes::{Activity, Call, Compaction, Reading, Replication};
+pub use decommission::needs_force;
 
 /// Looks at the ring and says whether an operation may begin on these pods.
 pub type CheckFn = fn(&Ring<'_>) -> Check;
 
 /// The ring as an operation sees it.
 pub struct Ring<'a> {
-    /// Pods of the whole cluster with what their nodes say, or why they say nothing.
-    pub nodes: Vec<(&'a str, Result<&'a Reading, String>)>,
+    /// Pods of the whole cluster.
+    pub nodes: Vec<Member<'a>>,
     /// Pods that the operation works on.
     pub targets: &'a [String],
+    /// How keyspaces are replicated; empty where nobody could be asked.
+    pub replication: &'a BTreeMap<String, Replication>,
+}
+
+/// A pod with its node.
+pub struct Member<'a> {
+    /// Name of the pod.
+    pub pod: &'a str,
+    /// Data center and rack.
+    pub rack: RackId,
+    /// What the node says, or why it says nothing.
+    pub reading: Result<&'a Reading, String>,
+    /// Whether it may hold data that it no longer owns.
+    pub owes_cleanup: bool,
+    /// Bytes of its data volume, if it has one that is bound.
+    pub capacity: Option<i64>,
 }
 
 /// Why an operation is not begun, in words for the user.
@@ -46,8 +68,8 @@ pub trait Behaviour: Send + Sync {
     /// What is counted by the steps, such as `keyspaces`.
     fn unit(&self) -> &'static str;
 
-    /// The node call of a step.
-    fn call(&self, step: &str, spec: &CassandraClusterSpec) -> Call;
+    /// What a step does.
+    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action;
 
     /// What a step calls, for people who read the plan.
     fn describe(&self) -> &'static str;
@@ -55,15 +77,83 @@ pub trait Behaviour: Send + Sync {
     /// Named checks that hold the operation back until they pass.
     fn checks(&self) -> &'static [CheckFn];
 
-    /// Whether the node works on a step, as far as it shows: nothing for a kind whose work shows nowhere.
-    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> Option<bool>;
+    /// Whether the volumes of its nodes go when it has succeeded.
+    fn gives_up_volumes(&self) -> bool {
+        false
+    }
+
+    /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
+    fn seen(&self, step: &str, activity: &Activity) -> Seen;
+
+    /// Whether the answer to the call says nothing yet, and the step is done only when it is [`Seen::Done`].
+    fn is_done_when_seen(&self) -> bool {
+        false
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tells the node to do something.
+    Call(Call),
+    /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
+    DeletePod,
+}
+
+/// How a step shows on its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The node does not work on it.
+    Idle,
+    /// Work of this kind shows nowhere.
+    Hidden,
+    /// The node works on it.
+    Busy,
+    /// The node is on it, but nothing moves that would show; a step that is lost looks the same.
+    Quiet,
+    /// Done, whoever asked for it.
+    Done,
+    /// The node cannot take the step as long as it is so, such as `STARTING`.
+    Away(String),
+}
+
+/// How a step shows that works on `SSTables` and may be called again: by a task of its own.
+fn seen_as_task(activity: &Activity, is_it: impl Fn(&Compaction) -> bool) -> Seen {
+    if !activity.is_normal() {
+        Seen::Away(activity.mode.clone())
+    } else if activity.tasks.iter().any(is_it) {
+        Seen::Busy
+    } else {
+        Seen::Idle
+    }
+}
+
+/// How a drain shows: by the node's mode.
+fn drained(activity: &Activity) -> Seen {
+    match activity.mode.as_str() {
+        "DRAINED" => Seen::Done,
+        "DRAINING" => Seen::Busy,
+        _ if activity.is_normal() => Seen::Idle,
+        other => Seen::Away(other.to_owned()),
+    }
+}
+
+/// How a step shows that ends within seconds and may be called again.
+fn seen_nowhere(activity: &Activity) -> Seen {
+    if activity.is_normal() {
+        Seen::Hidden
+    } else {
+        Seen::Away(activity.mode.clone())
+    }
 }
 
 /// The behaviour of an operation.
 pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
     match operation {
         Operation::Cleanup(cleanup) => cleanup,
+        Operation::Decommission(decommission) => decommission,
         Operation::Flush(flush) => flush,
+        Operation::Restart(restart) => restart,
     }
 }
 
@@ -72,6 +162,10 @@ impl Ring<'_> {
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {
         self.nodes
             .iter()
-            .filter_map(|(_, reading)| reading.as_ref().ok().copied())
+            .filter_map(|member| member.reading.as_ref().ok().copied())
+    }
+
+    fn is_target(&self, member: &Member<'_>) -> bool {
+        self.targets.iter().any(|target| target == member.pod)
     }
 }

@@ -55,7 +55,10 @@ pub fn main(args: &Args) -> Result<(), String> {
         port: names::JOLOKIA_PORT,
         credentials: Arc::new(bootstrap::credentials(&args.directory)?),
     };
-    let agent = ureq::Agent::new_with_defaults();
+    let agent = ureq::Agent::config_builder()
+        .proxy(None)
+        .build()
+        .new_agent();
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
         let reading = jolokia::read(&agent, &endpoint);

@@ -123,7 +123,8 @@ pub fn command() -> Command {
         .hide_default_value(true)
         .help_heading("Output");
     let root = operations::grammar("kubectl-casskop").mut_subcommands(operation);
-    let kinds: Vec<String> = names(&root);
+    let mut kinds: Vec<String> = names(&root);
+    kinds.retain(|kind| operations::asked_by_spec(kind).is_none());
     let root = root
         .subcommand(
             Status::augment_args(Command::new("status"))

@@ -16,6 +16,9 @@ pub struct OperationStatus {
     /// Its arguments, in canonical form.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
+    /// Who asked for it, if not an annotation: `spec` or `autoPilot`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
     /// Where the operation is.
     pub phase: OperationPhase,
     /// One word for machines.
@@ -141,6 +144,9 @@ pub struct OperationNode {
     /// Cassandra's host id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host_id: String,
+    /// Its volumes, of a kind that gives them up. They are deleted only while their UIDs are these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeRef>,
     /// Where the node is.
     pub phase: NodePhase,
     /// The step that runs, or that failed.
@@ -161,6 +167,15 @@ pub struct OperationNode {
     /// What Cassandra said, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A volume claim, so exactly that one of its name cannot be mistaken for another.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeRef {
+    /// Name of the `PersistentVolumeClaim`.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
 }
 
 /// Phases of a node in an operation.

@@ -94,6 +94,9 @@ pub struct RackStatus {
     /// Where the rack is in its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// Whether `rollingRestart` of the rack was seen to be true: it asks for one restart each time it becomes so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolling_restart: bool,
     /// The last thing the operator did to the rack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassandra_last_action: Option<LastAction>,
@@ -143,6 +146,10 @@ pub struct NodeStatus {
     /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_bytes: Option<i64>,
+    /// Since when the node may hold data that it no longer owns, because others have joined its data center; a
+    /// cleanup of all keyspaces pays this debt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_owed_since: Option<Time>,
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,

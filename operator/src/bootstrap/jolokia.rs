@@ -77,6 +77,7 @@ pub fn credentials(directory: &Path) -> Result<crate::nodes::Credentials, String
     Ok(crate::nodes::Credentials {
         username: field("user")?,
         password: field("password")?,
+        older: Vec::new(),
     })
 }
 

@@ -21,7 +21,7 @@ use k8s_openapi::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::desired::Desired;
+use super::{decide::Growth, desired::Desired};
 
 /// An object to apply.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +36,10 @@ pub enum Object {
     ConfigMap(Box<ConfigMap>),
     /// A rack.
     StatefulSet(Box<StatefulSet>),
+    /// A rack whose StatefulSet, the one with this UID, is first taken away from its running pods.
+    MadeAnew(Box<StatefulSet>, String),
+    /// A larger volume.
+    Growth(Growth),
 }
 
 /// Metadata of an object of the cluster.
@@ -66,6 +70,19 @@ pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
         return false;
     };
     contains(&live, &wanted)
+}
+
+/// Whether a Service selects other pods than wanted: the Go `CassKop` selects by all labels of the resource.
+pub fn selects_otherwise(wanted: &Service, live: Option<&Service>) -> bool {
+    let selector = |service: &Service| service.spec.as_ref().and_then(|spec| spec.selector.clone());
+    live.is_some_and(|live| selector(live) != selector(wanted))
+}
+
+/// Whether a budget is about other pods than wanted.
+pub fn limits_otherwise(wanted: &PodDisruptionBudget, live: Option<&PodDisruptionBudget>) -> bool {
+    let selector =
+        |budget: &PodDisruptionBudget| budget.spec.as_ref().and_then(|spec| spec.selector.clone());
+    live.is_some_and(|live| selector(live) != selector(wanted))
 }
 
 fn contains(live: &Value, wanted: &Value) -> bool {

@@ -1,9 +1,24 @@
 //! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
 
 pub mod operations;
+mod removal;
 pub mod rollout;
 pub mod seeds;
 pub mod status;
+mod volumes;
+
+pub use removal::Removal;
+
+/// A volume that is asked to grow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Growth {
+    /// Name of the claim.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Size it is to have, as the spec writes it.
+    pub size: String,
+}
 
 use std::time::Duration;
 
@@ -11,6 +26,7 @@ use casskop_common::{
     api::{CassandraClusterStatus, OperationStatus, condition},
     names,
 };
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
@@ -37,6 +53,8 @@ pub struct Plan {
     pub make_secret: bool,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
+    /// What is taken away, after the objects are applied.
+    pub removals: Vec<Removal>,
     /// Operations that change, to be written before anything is called.
     pub operations: Vec<operations::Change>,
     /// Nodes to begin with, once that is written.
@@ -63,11 +81,16 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         Ok(desired) if !snapshot.intents.reconcile_paused => objects(desired, snapshot, &rollout),
         _ => (false, Vec::new()),
     };
+    let mut removals = rollout.removals.clone();
+    if !snapshot.intents.reconcile_paused {
+        removals.extend(volumes::given_up(snapshot));
+    }
     let status = status::decide(desired, snapshot, &rollout, &operations);
     let requeue = requeue(snapshot, &rollout, &operations);
     Plan {
         make_secret,
         objects,
+        removals,
         operations: operations.changes,
         starts: operations.starts,
         status,
@@ -89,11 +112,13 @@ fn objects(
         objects.push(Object::ServiceAccount(Box::new(account)));
     }
     let service = build::service::build(desired);
-    if !build::is_applied(&service, live.services.get(&desired.name)) {
+    let before = live.services.get(&desired.name);
+    if !build::is_applied(&service, before) || build::selects_otherwise(&service, before) {
         objects.push(Object::Service(Box::new(service)));
     }
     let budget = build::budget::build(desired);
-    if !build::is_applied(&budget, live.budgets.get(&desired.name)) {
+    let before = live.budgets.get(&desired.name);
+    if !build::is_applied(&budget, before) || build::limits_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
@@ -104,12 +129,19 @@ fn objects(
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
     // for its turn must start as it was.
+    objects.extend(rollout.growths.iter().cloned().map(Object::Growth));
     for step in &rollout.steps {
         let config = build::config_map::build(desired, &step.rack, &rollout.seeds, rollout.formed);
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
-        let set = build::stateful_set::keep_template(set, &live.stateful_sets);
+        let set = Box::new(build::stateful_set::keep_template(set, &live.stateful_sets));
         objects.push(Object::ConfigMap(Box::new(config)));
-        objects.push(Object::StatefulSet(Box::new(set)));
+        let before = live.stateful_sets.get(&set.name_any());
+        objects.push(
+            match before.filter(|_| rollout.is_made_anew(&step.rack.id)) {
+                Some(before) => Object::MadeAnew(set, before.uid().unwrap_or_default()),
+                None => Object::StatefulSet(set),
+            },
+        );
     }
     for rack in &rollout.unchanged {
         let config = build::config_map::build(desired, rack, &rollout.seeds, rollout.formed);

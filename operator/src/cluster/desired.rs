@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
-    names::{self, RackId},
+    names::RackId,
 };
 use k8s_openapi::{
     api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
@@ -16,6 +16,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::keys;
 use crate::bootstrap;
 
 /// Image that is run where the spec names none.
@@ -42,10 +43,37 @@ pub struct Desired {
     pub bootstrap_image: String,
     /// Secret with the Jolokia password.
     pub jolokia_secret: String,
+    /// Another word each time that the Jolokia password changed.
+    pub key_revision: String,
+    /// Another word each time that the user's scripts changed.
+    pub scripts: Option<String>,
     /// Service account of the pods.
     pub service_account: String,
     /// Accepted for compatibility and not used: what, and what to do instead.
     pub warnings: Vec<String>,
+}
+
+/// What a cluster is made from beside its spec.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Image of this operator.
+    pub operator_image: String,
+    /// Another word each time that the Jolokia password changed.
+    pub key_revision: String,
+    /// The ConfigMap of `configMapName`.
+    pub scripts: Scripts,
+}
+
+/// The user's scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scripts {
+    /// The spec names no ConfigMap.
+    #[default]
+    None,
+    /// Digest of its content.
+    Digest(String),
+    /// There is none of that name.
+    Missing(String),
 }
 
 /// One rack that is wanted.
@@ -85,9 +113,19 @@ pub struct Refused {
 ///
 /// # Errors
 /// When it asks for something that cannot be carried out.
-pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desired, Refused> {
+pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, Refused> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
+    let scripts = match &around.scripts {
+        Scripts::None => None,
+        Scripts::Digest(digest) => Some(digest.clone()),
+        Scripts::Missing(name) => {
+            let message = format!(
+                "ConfigMap {name} of configMapName does not exist: create it, or remove the field"
+            );
+            return Err(refused("ConfigMapMissing", message));
+        }
+    };
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
     let racks = racks(spec)?;
@@ -98,13 +136,8 @@ pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desir
             .cassandra_image
             .clone()
             .unwrap_or_else(|| DEFAULT_IMAGE.into()),
-        bootstrap_image: bootstrap_image(spec, operator_image, &mut warnings),
-        jolokia_secret: spec
-            .image_jolokia_secret
-            .as_ref()
-            .map(|secret| secret.name.clone())
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| names::jolokia_secret(&name)),
+        bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
+        jolokia_secret: keys::secret_name(cluster),
         service_account: spec
             .service_account_name
             .clone()
@@ -112,6 +145,8 @@ pub fn desired(cluster: &CassandraCluster, operator_image: &str) -> Result<Desir
         spec: spec.clone(),
         racks,
         warnings,
+        key_revision: around.key_revision.clone(),
+        scripts,
         name,
     })
 }

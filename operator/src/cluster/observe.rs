@@ -9,17 +9,22 @@ use std::{
 use casskop_common::{api::CassandraCluster, intent::Intents, names};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod},
+};
 use kube::{Api, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
 use super::{
-    desired::Desired,
-    snapshot::{Live, NodePod, SecretState, Snapshot},
+    build,
+    desired::{Desired, Scripts},
+    keys::Keys,
+    snapshot::{Live, NodePod, Snapshot, Volume, replicas},
 };
 use crate::{
     context::Context,
-    nodes::{Credentials, Endpoint, NodeError, Reading},
+    nodes::{Credentials, Endpoint, NodeError, Reading, Replication},
 };
 
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
@@ -41,28 +46,32 @@ pub async fn observe(
     ctx: &Context,
     cluster: CassandraCluster,
     at_work: BTreeSet<(String, String)>,
-    secret_name: &str,
+    keys: Keys,
+    desired: Option<&Desired>,
 ) -> Result<Observed, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
-    let (stateful_sets, services, config_maps, budgets, service_accounts, volumes, pods, secret) =
-        tokio::try_join!(
-            list(ctx, &namespace, &selector),
-            list(ctx, &namespace, &selector),
-            list(ctx, &namespace, &selector),
-            list(ctx, &namespace, &selector),
-            list(ctx, &namespace, &selector),
-            list::<PersistentVolumeClaim>(ctx, &namespace, &selector),
-            list::<Pod>(ctx, &namespace, &selector),
-            read_secret(ctx, &namespace, secret_name),
-        )?;
-    let (secret, credentials) = secret;
+    let (stateful_sets, services, config_maps, budgets, service_accounts, volumes, pods) = tokio::try_join!(
+        list(ctx, &namespace, &selector),
+        list(ctx, &namespace, &selector),
+        list(ctx, &namespace, &selector),
+        list(ctx, &namespace, &selector),
+        list(ctx, &namespace, &selector),
+        list::<PersistentVolumeClaim>(ctx, &namespace, &selector),
+        list::<Pod>(ctx, &namespace, &selector),
+    )?;
+    let credentials = keys.credentials;
     let pods: BTreeMap<String, NodePod> = pods
         .iter()
         .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
         .collect();
     let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
+    let replication = if shrinks(desired, &stateful_sets) {
+        read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
+    } else {
+        BTreeMap::new()
+    };
     let snapshot = Snapshot {
         now: Timestamp::now(),
         at_work,
@@ -72,12 +81,16 @@ pub async fn observe(
             config_maps,
             budgets,
             service_accounts,
-            volumes: volumes.into_keys().collect(),
+            volumes: volumes
+                .iter()
+                .map(|(name, claim)| (name.clone(), Volume::of(claim)))
+                .collect(),
         },
+        replication,
         cluster,
         intents,
-        secret,
-        secret_name: secret_name.to_owned(),
+        secret: keys.state,
+        secret_name: keys.name,
         pods,
         nodes,
     };
@@ -87,19 +100,20 @@ pub async fn observe(
     })
 }
 
-/// Name of the Secret that holds the password: that of the spec, also while the rest of the spec is refused.
-pub fn secret_name(cluster: &CassandraCluster, desired: Option<&Desired>) -> String {
-    let named = cluster
-        .spec
-        .image_jolokia_secret
-        .as_ref()
-        .map(|secret| secret.name.clone());
-    match desired {
-        Some(desired) => desired.jolokia_secret.clone(),
-        None => named
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| names::jolokia_secret(&cluster.name_any())),
-    }
+/// The user's scripts, as one word that changes when they do.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
+    let Some(name) = &cluster.spec.config_map_name else {
+        return Ok(Scripts::None);
+    };
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &namespace);
+    Ok(match api.get_opt(name).await? {
+        Some(map) => Scripts::Digest(build::digest(&(&map.data, &map.binary_data))),
+        None => Scripts::Missing(name.clone()),
+    })
 }
 
 /// All objects of a kind that belong to the cluster, by name.
@@ -123,33 +137,50 @@ where
         .collect())
 }
 
-async fn read_secret(
+/// Whether the spec asks for fewer nodes somewhere than there are.
+fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> bool {
+    desired.is_some_and(|desired| {
+        sets.iter().any(|(name, set)| {
+            let wanted = desired
+                .racks
+                .iter()
+                .find(|rack| names::stateful_set(&desired.name, &rack.id) == *name);
+            wanted.map_or(0, |rack| rack.replicas) < replicas(set)
+        })
+    })
+}
+
+/// How the keyspaces are replicated, as the first member says that answers.
+async fn read_replication(
     ctx: &Context,
-    namespace: &str,
-    name: &str,
-) -> Result<(SecretState, Option<Arc<Credentials>>), kube::Error> {
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
-    let Some(secret) = api.get_opt(name).await? else {
-        return Ok((SecretState::Missing, None));
-    };
-    let field = |key: &str| {
-        let bytes = secret.data.as_ref()?.get(key)?;
-        let text = std::str::from_utf8(&bytes.0).ok()?.trim_end_matches('\n');
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    Ok(
-        if let (Some(username), Some(password)) = (field("username"), field("password")) {
-            (
-                SecretState::Usable,
-                Some(Arc::new(Credentials { username, password })),
-            )
-        } else {
-            let why = format!(
-                "Secret {name} has no username and password: add both keys, one line of text each"
-            );
-            (SecretState::Broken(why), None)
-        },
-    )
+    pods: &BTreeMap<String, NodePod>,
+    nodes: &BTreeMap<String, Result<Reading, NodeError>>,
+    credentials: Option<&Arc<Credentials>>,
+) -> BTreeMap<String, Replication> {
+    let members = nodes.iter().filter_map(|(pod, reading)| {
+        let reading = reading
+            .as_ref()
+            .ok()
+            .filter(|reading| reading.is_normal())?;
+        Some((pods.get(pod)?.ip.clone()?, &reading.keyspaces))
+    });
+    for (ip, keyspaces) in members {
+        let Some(credentials) = credentials.cloned() else {
+            break;
+        };
+        let endpoint = Endpoint {
+            ip,
+            port: names::JOLOKIA_PORT,
+            credentials,
+        };
+        match ctx.nodes.replication(endpoint, keyspaces.clone()).await {
+            Ok(found) => return found,
+            Err(error) => {
+                tracing::debug!(%error, "the replication of the keyspaces could not be read");
+            }
+        }
+    }
+    BTreeMap::new()
 }
 
 /// Asks all nodes at once; each has its own deadline.

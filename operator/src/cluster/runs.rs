@@ -2,6 +2,7 @@
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
 mod node;
+mod pod;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     context::Context,
     nodes::{Call, Credentials, NodeError},
-    operations::{self, Behaviour},
+    operations::{self, Action, Behaviour},
 };
 
 /// How often a step is called before it counts as failed.
@@ -33,8 +34,6 @@ const ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest waiting time between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Time between two looks at a step that a lost call has begun.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Time until somebody goes on whose status could not be written.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -58,6 +57,8 @@ pub struct Run {
     pub steps: Arc<Vec<String>>,
     /// Steps of this node that are done.
     pub done: usize,
+    /// UID of the pod when the operation began with it.
+    pub pod_uid: String,
     /// How to be let in.
     pub credentials: Arc<Credentials>,
 }
@@ -163,21 +164,26 @@ async fn perform(
     resume: bool,
 ) -> Result<Result<(), NodeError>, super::journal::Error> {
     let behaviour = operations::behaviour(operation);
-    let call = behaviour.call(step, &run.spec);
+    let action = behaviour.action(step, &run.spec);
     let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        if again && !node::is_back(ctx, run).await? {
-            return Ok(Err(NodeError::Unreachable(
-                "the node did not come back".into(),
-            )));
-        }
-        let outcome = attempt_step(ctx, run, step, behaviour, &call, again).await;
+        let outcome = match &action {
+            Action::DeletePod => pod::replace(ctx, run).await?,
+            Action::Call(call) => {
+                if again && !node::is_back(ctx, run, step, behaviour).await? {
+                    return Ok(Err(NodeError::Unreachable(
+                        "the node did not come back".into(),
+                    )));
+                }
+                attempt_step(ctx, run, step, behaviour, call, again).await
+            }
+        };
         let Err(error) = outcome else {
             return Ok(Ok(()));
         };
         // A node that is restarted meanwhile says no to everything.
-        let may_pass = error.is_transient() || !node::is_normal(ctx, run).await;
+        let may_pass = error.is_transient() || !node::can_take(ctx, run, step, behaviour).await;
         if !may_pass || attempt >= ATTEMPTS {
             return Ok(Err(error));
         }
@@ -206,9 +212,9 @@ async fn attempt_step(
 ) -> Result<(), NodeError> {
     let (endpoint, uid) = node::endpoint(ctx, run).await?;
     // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
-    // ended the step is called once more; that finds little left to do.
-    while again && node::is_busy(ctx, &endpoint, step, behaviour).await? == Some(true) {
-        tokio::time::sleep(LOOK_EVERY).await;
+    // ended the step is called once more, unless the node says that it is done; that finds little left to do.
+    if again && node::has_ended(ctx, &endpoint, step, behaviour).await? {
+        return Ok(());
     }
     tracing::info!(
         cluster = run.cluster.name,
@@ -226,12 +232,21 @@ async fn attempt_step(
     // The answer may never come: a machine without power does not say good-bye.
     loop {
         tokio::select! {
-            answer = &mut call => return answer,
+            answer = &mut call => {
+                answer?;
+                break;
+            }
             () = tokio::time::sleep(node::WATCH_EVERY) => {
-                watch.look(ctx, run, &endpoint, step, behaviour).await?;
+                if watch.look(ctx, run, &endpoint, step, behaviour).await? {
+                    return Ok(());
+                }
             }
         }
     }
+    if behaviour.is_done_when_seen() && !node::has_ended(ctx, &endpoint, step, behaviour).await? {
+        return Err(NodeError::Unfinished);
+    }
+    Ok(())
 }
 
 /// Writes what happened; says whether the node goes on.

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::CassandraCluster,
+    api::{CassandraCluster, OperationPhase},
     intent::Intents,
     names::{self, RackId},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
-use crate::nodes::{NodeError, Reading};
+use super::decide::rollout::told_to_leave;
+use crate::nodes::{NodeError, Reading, Replication};
 
 /// Everything that is known about a cluster at one moment.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Snapshot {
     pub pods: BTreeMap<String, NodePod>,
     /// What the nodes say, by pod name; a pod without an address was not asked.
     pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
+    /// How keyspaces are replicated, by their names; read only where something depends on it.
+    pub replication: BTreeMap<String, Replication>,
     /// Nodes that a task of this very process is working on, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
 }
@@ -53,8 +57,44 @@ pub struct Live {
     pub budgets: BTreeMap<String, PodDisruptionBudget>,
     /// Service accounts.
     pub service_accounts: BTreeMap<String, ServiceAccount>,
-    /// Names of the volume claims; they stay when everything else is deleted.
-    pub volumes: BTreeSet<String>,
+    /// Volume claims; they stay when everything else is deleted.
+    pub volumes: BTreeMap<String, Volume>,
+}
+
+/// What matters of a volume claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Its UID.
+    pub uid: String,
+    /// Size that is asked for.
+    pub requested: String,
+    /// Size that it has, once it is bound.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub class: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+impl Volume {
+    /// The parts of a claim that matter.
+    pub fn of(claim: &PersistentVolumeClaim) -> Self {
+        let spec = claim.spec.clone().unwrap_or_default();
+        let requests = spec.resources.and_then(|resources| resources.requests);
+        let capacity = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.capacity.clone());
+        let storage =
+            |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
+        Self {
+            uid: claim.uid().unwrap_or_default(),
+            requested: requests.and_then(storage).unwrap_or_default(),
+            capacity: capacity.and_then(storage),
+            class: spec.storage_class_name,
+            deleting: claim.metadata.deletion_timestamp.is_some(),
+        }
+    }
 }
 
 /// What is known about the Jolokia Secret. Its content stays out of the Snapshot.
@@ -178,26 +218,74 @@ impl Snapshot {
             .filter_map(|set| Some((rack_of(set)?, set)))
     }
 
-    /// Nodes that a rack has had, by the pods and the volumes that are there.
+    /// Nodes that a rack has, or has had and may come back: by its pods, and by its volumes except those of nodes
+    /// that have left while the rack stayed.
     pub fn known_nodes(&self, rack: &RackId) -> i32 {
         let set = names::stateful_set(self.name(), rack);
+        let ordinal =
+            |pod: &str| -> Option<i32> { pod.strip_prefix(&set)?.strip_prefix('-')?.parse().ok() };
+        let status = self.cluster.status.as_ref();
+        let told: BTreeSet<i32> = status
+            .iter()
+            .flat_map(|status| status.cassandra_node_status.keys())
+            .filter_map(|pod| ordinal(pod))
+            .collect();
         let claims = self
             .live
             .volumes
-            .iter()
-            .filter_map(|claim| claim.strip_prefix("data-"));
-        self.pods
             .keys()
-            .map(String::as_str)
-            .chain(claims)
-            .filter_map(|pod| {
-                pod.strip_prefix(&set)?
-                    .strip_prefix('-')?
-                    .parse::<i32>()
-                    .ok()
+            .filter_map(|claim| claim.strip_prefix("data-"));
+        let of_volumes = claims
+            .filter_map(ordinal)
+            .filter(|node| told.is_empty() || told.contains(node));
+        let of_pods = self.pods.keys().filter_map(|pod| ordinal(pod));
+        of_pods.chain(of_volumes).max().map_or(0, |last| last + 1)
+    }
+
+    /// The volume claims of a pod, by the templates of its StatefulSet.
+    pub fn volumes_of(&self, pod: &str, rack: &RackId) -> Vec<(String, &Volume)> {
+        let set = self
+            .live
+            .stateful_sets
+            .get(&names::stateful_set(self.name(), rack));
+        let templates = set
+            .and_then(|set| set.spec.as_ref()?.volume_claim_templates.as_ref())
+            .into_iter()
+            .flatten();
+        templates
+            .filter_map(|template| {
+                let name = format!("{}-{pod}", template.name_any());
+                let volume = self.live.volumes.get(&name)?;
+                Some((name, volume))
             })
-            .max()
-            .map_or(0, |last| last + 1)
+            .collect()
+    }
+
+    /// Host id of a pod's node: what it says itself, or what it last said as a member.
+    pub fn host_id(&self, pod: &str) -> Option<&str> {
+        let own = self
+            .reading(pod)
+            .map(|reading| reading.local_host_id.as_str());
+        let status = self.cluster.status.as_ref();
+        let told = status.and_then(|status| status.cassandra_node_status.get(pod));
+        own.filter(|id| !id.is_empty() && !self.is_newcomer(pod))
+            .or_else(|| told.map(|told| told.host_id.as_str()))
+            .filter(|id| !id.is_empty())
+    }
+
+    /// Pods whose nodes are members and answer.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
+        self.nodes
+            .iter()
+            .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
+            .filter(|(_, reading)| reading.mode == "NORMAL")
+    }
+
+    /// Whether every member that answers, and at least one does, has forgotten a host id.
+    pub fn is_forgotten(&self, host_id: &str) -> bool {
+        let mut members = self.members().peekable();
+        members.peek().is_some()
+            && members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
     }
 
     /// Pods that should exist by the replicas of the StatefulSets, with their racks.
@@ -215,11 +303,20 @@ impl Snapshot {
         self.own_trouble(pod).or_else(|| self.missed_by(pod))
     }
 
-    /// Expected pods in trouble, those whose own it is before those that only miss others.
+    /// Whether the node leaves the ring, or has left it, because it was told to.
+    pub fn is_leaving(&self, pod: &str) -> bool {
+        let mode = self.reading(pod).map(|reading| reading.mode.as_str());
+        let told =
+            || told_to_leave(self, pod).is_some_and(|told| told.phase == OperationPhase::Succeeded);
+        matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
+    }
+
+    /// Expected pods in trouble, except those that leave: those whose own it is before those that only miss others.
     pub fn troubles(&self) -> Vec<(String, String)> {
         let mut troubles: Vec<(String, String)> = self
             .expected_pods()
             .into_iter()
+            .filter(|(pod, _)| !self.is_leaving(pod))
             .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
             .collect();
         troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
@@ -278,6 +375,7 @@ impl Snapshot {
                     .as_ref()
                     .is_some_and(|ip| !reading.live.contains(ip))
                     && !self.is_newcomer(name)
+                    && !self.is_leaving(name)
             })
             .map(|(name, _)| name.as_str())
             .collect();

@@ -4,4 +4,6 @@ mod histories;
 mod messages;
 mod operations;
 mod rollout;
+mod shrink;
+mod storage;
 mod world;

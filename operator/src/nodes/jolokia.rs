@@ -4,15 +4,16 @@
 //! HTTP 400 with plain text, or as a body that is cut off; calls must give full signatures; a closed connection
 //! does not stop what the call began.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use super::{Call, Compaction, Endpoint, NodeError, Reading};
+use super::{Activity, Call, Credentials, Endpoint, NodeError, Reading, Replication};
 
 const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";
+const STREAM_MANAGER: &str = "org.apache.cassandra.net:type=StreamManager";
 const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 
 /// Deadline to connect.
@@ -64,16 +65,73 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
     }
 }
 
-/// Reads the tasks that run on the node.
+/// Reads what the node is busy with: one request.
 ///
 /// # Errors
 /// When there is no answer that can be used.
-pub fn compactions(agent: &Agent, endpoint: &Endpoint) -> Result<Vec<Compaction>, NodeError> {
-    let request =
-        json!({ "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" });
-    let answer = exchange(agent, endpoint, &request, READ)?;
-    serde_json::from_value(value(&answer)?.clone())
-        .map_err(|error| NodeError::Malformed(error.to_string()))
+pub fn activity(agent: &Agent, endpoint: &Endpoint) -> Result<Activity, NodeError> {
+    let request = json!([
+        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": ["OperationMode", "NativeTransportRunning"] },
+        { "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" },
+        { "type": "read", "mbean": STREAM_MANAGER, "attribute": "CurrentStreams" },
+    ]);
+    let answers = exchange(agent, endpoint, &request, READ)?;
+    let Some([service, tasks, streams]) = answers.as_array().map(Vec::as_slice) else {
+        return Err(malformed(&answers));
+    };
+    if is_not_found(service) {
+        return Ok(Activity {
+            mode: "STARTING".into(),
+            ..Activity::default()
+        });
+    }
+    let service = value(service)?;
+    Ok(Activity {
+        mode: service["OperationMode"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        native_transport: service["NativeTransportRunning"]
+            .as_bool()
+            .unwrap_or_default(),
+        tasks: list(value(tasks)?)?,
+        streams: list(value(streams)?)?,
+    })
+}
+
+fn list<T: serde::de::DeserializeOwned>(value: &Value) -> Result<Vec<T>, NodeError> {
+    serde_json::from_value(value.clone()).map_err(|error| NodeError::Malformed(error.to_string()))
+}
+
+/// Reads how keyspaces are replicated (`StorageService.getKeyspaceReplicationInfo(String)`, 4.0 and later): one
+/// request. A keyspace that was dropped meanwhile is left out.
+///
+/// # Errors
+/// When there is no answer that can be used.
+pub fn replication(
+    agent: &Agent,
+    endpoint: &Endpoint,
+    keyspaces: &[String],
+) -> Result<BTreeMap<String, Replication>, NodeError> {
+    let ask = |keyspace: &String| {
+        json!({ "type": "exec", "mbean": STORAGE_SERVICE,
+            "operation": "getKeyspaceReplicationInfo(java.lang.String)", "arguments": [keyspace] })
+    };
+    let request = Value::Array(keyspaces.iter().map(ask).collect());
+    let answers = exchange(agent, endpoint, &request, READ)?;
+    let answers = answers.as_array().ok_or_else(|| malformed(&answers))?;
+    let mut found = BTreeMap::new();
+    for (keyspace, answer) in keyspaces.iter().zip(answers) {
+        match value(answer) {
+            Ok(text) => {
+                let text = text.as_str().ok_or_else(|| malformed(text))?;
+                found.insert(keyspace.clone(), Replication::parse(text));
+            }
+            Err(NodeError::Cassandra(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Tells the node to do something and waits until it says that it is done.
@@ -102,13 +160,15 @@ fn invocation(call: &Call) -> (&'static str, Value) {
             "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
             json!([keyspace, tables]),
         ),
+        Call::Drain => ("drain()", json!([])),
+        Call::Decommission { force } => ("decommission(boolean)", json!([force])),
     }
 }
 
 /// What the returned value means: operations on `SSTables` return 0 done, 1 aborted, 2 unable to cancel others.
 fn verdict(call: &Call, value: &Value) -> Result<(), NodeError> {
     match (call, value) {
-        (Call::Flush { .. }, Value::Null) => Ok(()),
+        (Call::Flush { .. } | Call::Drain | Call::Decommission { .. }, Value::Null) => Ok(()),
         (Call::Cleanup { .. }, value) => match value.as_i64() {
             Some(0) => Ok(()),
             Some(1) => Err(NodeError::Cassandra(
@@ -117,7 +177,7 @@ fn verdict(call: &Call, value: &Value) -> Result<(), NodeError> {
             Some(2) => Err(NodeError::Busy),
             _ => Err(malformed(value)),
         },
-        (Call::Flush { .. }, value) => Err(malformed(value)),
+        (_, value) => Err(malformed(value)),
     }
 }
 
@@ -170,18 +230,26 @@ fn exchange(
         "http://{host}:{}/jolokia/?includeRequest=false",
         endpoint.port
     );
-    let response = agent
-        .post(&url)
-        .config()
-        .timeout_global(Some(deadline))
-        .timeout_connect(Some(CONNECT.min(deadline)))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .build()
-        .header("Authorization", endpoint.credentials.basic())
-        .content_type("application/json")
-        .send(request.to_string());
-    let mut response = response.map_err(|error| transport_error(&error, deadline))?;
+    let ask = |credentials: &Credentials| {
+        let response = agent
+            .post(&url)
+            .config()
+            .timeout_global(Some(deadline))
+            .timeout_connect(Some(CONNECT.min(deadline)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .header("Authorization", credentials.basic())
+            .content_type("application/json")
+            .send(request.to_string());
+        response.map_err(|error| transport_error(&error, deadline))
+    };
+    let mut response = ask(&endpoint.credentials)?;
+    for older in &endpoint.credentials.older {
+        if response.status() == 401 {
+            response = ask(older)?;
+        }
+    }
     match response.status().as_u16() {
         200 => {}
         401 => return Err(NodeError::Unauthorized),
@@ -235,7 +303,7 @@ fn malformed(answer: &Value) -> NodeError {
     NodeError::Malformed(answer.to_string().chars().take(200).collect())
 }
 
-impl super::Credentials {
+impl Credentials {
     fn basic(&self) -> String {
         use base64::{Engine, engine::general_purpose::STANDARD};
         format!(

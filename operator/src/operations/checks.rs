@@ -2,20 +2,15 @@
 
 use casskop_common::api::Check;
 
-use super::Ring;
+use super::{Member, Ring};
 
 /// Every target is NORMAL and serves clients.
 pub(super) fn nodes_up(ring: &Ring<'_>) -> Check {
     let down: Vec<String> = ring
         .nodes
         .iter()
-        .filter(|(pod, _)| ring.targets.iter().any(|target| target == pod))
-        .filter_map(|(pod, reading)| match reading {
-            Ok(reading) if reading.is_normal() => None,
-            Ok(reading) if reading.mode == "NORMAL" => Some(format!("{pod} serves no clients")),
-            Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
-            Err(error) => Some(format!("{pod}: {error}")),
-        })
+        .filter(|member| ring.is_target(member))
+        .filter_map(down)
         .collect();
     let evidence = if down.is_empty() {
         format!("all {} target nodes are NORMAL", ring.targets.len())
@@ -26,6 +21,17 @@ pub(super) fn nodes_up(ring: &Ring<'_>) -> Check {
         name: "nodes-up".into(),
         passed: down.is_empty(),
         evidence,
+    }
+}
+
+/// Why a node is not NORMAL and serving clients.
+pub(super) fn down(member: &Member<'_>) -> Option<String> {
+    let pod = member.pod;
+    match &member.reading {
+        Ok(reading) if reading.is_normal() => None,
+        Ok(reading) if reading.mode == "NORMAL" => Some(format!("{pod} serves no clients")),
+        Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
+        Err(error) => Some(format!("{pod}: {error}")),
     }
 }
 
@@ -54,5 +60,32 @@ pub(super) fn ring_settled(ring: &Ring<'_>) -> Check {
         name: "ring-settled".into(),
         passed: seen.is_empty(),
         evidence,
+    }
+}
+
+/// Every other node is NORMAL, serves clients, and sees no node down: the targets may be missing for a while.
+pub(super) fn others_up(ring: &Ring<'_>) -> Check {
+    let others = ring.nodes.iter().filter(|member| !ring.is_target(member));
+    let mut seen: Vec<String> = others
+        .flat_map(|member| {
+            let unreachable = member
+                .reading
+                .iter()
+                .flat_map(|reading| &reading.unreachable);
+            let unreachable = unreachable.map(|ip| format!("{} sees {ip} down", member.pod));
+            down(member)
+                .into_iter()
+                .chain(unreachable.collect::<Vec<_>>())
+        })
+        .collect();
+    seen.truncate(5);
+    Check {
+        name: "nodes-up".into(),
+        passed: seen.is_empty(),
+        evidence: if seen.is_empty() {
+            "all other nodes are NORMAL and see each other".into()
+        } else {
+            seen.join("; ")
+        },
     }
 }

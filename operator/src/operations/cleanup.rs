@@ -2,8 +2,8 @@
 
 use casskop_common::{api::CassandraClusterSpec, operations::cleanup::Cleanup};
 
-use super::{Behaviour, CheckFn, Refusal, Ring, checks, tables};
-use crate::nodes::{Call, Compaction};
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use crate::nodes::{Activity, Call};
 
 impl Behaviour for Cleanup {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -14,12 +14,12 @@ impl Behaviour for Cleanup {
         "keyspaces"
     }
 
-    fn call(&self, step: &str, spec: &CassandraClusterSpec) -> Call {
-        Call::Cleanup {
+    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Cleanup {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),
             jobs: self.jobs.or(spec.keyspace_cleanup_threads).unwrap_or(0),
-        }
+        })
     }
 
     fn describe(&self) -> &'static str {
@@ -31,8 +31,9 @@ impl Behaviour for Cleanup {
         &[checks::nodes_up, checks::ring_settled]
     }
 
-    fn is_busy(&self, step: &str, compactions: &[Compaction]) -> Option<bool> {
-        let at_work = |task: &Compaction| task.task == "Cleanup" && task.keyspace == step;
-        Some(compactions.iter().any(at_work))
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        seen_as_task(activity, |task| {
+            task.task == "Cleanup" && task.keyspace == step
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use casskop_common::{api::CassandraClusterSpec, operations::flush::Flush};
 
-use super::{Behaviour, CheckFn, Refusal, Ring, checks, tables};
-use crate::nodes::{Call, Compaction};
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use crate::nodes::{Activity, Call};
 
 impl Behaviour for Flush {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -14,11 +14,11 @@ impl Behaviour for Flush {
         "keyspaces"
     }
 
-    fn call(&self, step: &str, _: &CassandraClusterSpec) -> Call {
-        Call::Flush {
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Flush {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),
-        }
+        })
     }
 
     fn describe(&self) -> &'static str {
@@ -29,8 +29,7 @@ impl Behaviour for Flush {
         &[checks::nodes_up]
     }
 
-    fn is_busy(&self, _: &str, _: &[Compaction]) -> Option<bool> {
-        // A flush takes seconds, and a second one beside it does no harm.
-        None
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        seen_nowhere(activity)
     }
 }

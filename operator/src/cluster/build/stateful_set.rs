@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use casskop_common::{api::CassandraClusterSpec, names};
+use casskop_common::{
+    api::{CassandraClusterSpec, StorageConfig},
+    names,
+};
 use k8s_openapi::{
     api::{
         apps::v1::{
@@ -20,7 +23,10 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
-    super::desired::{Desired, DesiredRack},
+    super::{
+        decide::seeds,
+        desired::{Desired, DesiredRack},
+    },
     digest, metadata, pod,
 };
 
@@ -32,12 +38,30 @@ struct Inputs<'a> {
     image: &'a str,
     service_account: &'a str,
     jolokia_secret: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    key_revision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scripts: Option<&'a str>,
+    /// With `autoUpdateSeedList`, running nodes get the new seeds too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<String>,
     spec: CassandraClusterSpec,
 }
 
 /// Digest of the inputs of a rack.
 pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
+    let storage_configs =
+        desired
+            .spec
+            .storage_configs
+            .iter()
+            .cloned()
+            .map(|storage| StorageConfig {
+                pvc_spec: PersistentVolumeClaimSpec::default(),
+                ..storage
+            });
     let spec = CassandraClusterSpec {
+        storage_configs: storage_configs.collect(),
         // What is already merged into the rack, or does not reach the pods.
         nodes_per_racks: None,
         topology: None,
@@ -74,6 +98,9 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
     let rack = DesiredRack {
         replicas: 0,
         partition: 0,
+        // Volumes grow under running pods; whether there is one at all shapes the pod.
+        capacity: rack.capacity.as_ref().map(|_| String::new()),
+        storage_class: None,
         ..rack.clone()
     };
     digest(&Inputs {
@@ -81,6 +108,13 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         image: &desired.image,
         service_account: &desired.service_account,
         jolokia_secret: &desired.jolokia_secret,
+        key_revision: &desired.key_revision,
+        scripts: desired.scripts.as_deref(),
+        seeds: if desired.spec.auto_update_seed_list == Some(true) {
+            seeds::seeds(desired, true)
+        } else {
+            Vec::new()
+        },
         spec,
     })
 }

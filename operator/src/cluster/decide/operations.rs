@@ -1,6 +1,7 @@
 //! What happens to the requested operations now: which is recorded, planned, begun, continued, ended. One at a time
 //! on a cluster, in the order of the kinds; none begins while a rack changes.
 
+mod own;
 mod plan;
 mod progress;
 mod record;
@@ -15,8 +16,12 @@ use casskop_common::{
 };
 use serde::Serialize;
 
-use super::{super::snapshot::Snapshot, rollout::Rollout};
+use super::{
+    super::snapshot::Snapshot,
+    rollout::{DECOMMISSION, Rollout},
+};
 
+pub use own::{restart_id, what_keeps_from_leaving};
 pub use record::{StepEvent, archive, control, record};
 
 /// What happens to the operations of a cluster now.
@@ -85,11 +90,14 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     let mut decision = Decision::default();
     let mut busy = why_none_begins(snapshot, rollout);
     if busy.is_none() {
-        busy = running(snapshot)
-            .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id));
+        busy = running(snapshot).map(waits_for);
     }
     for kind in kinds() {
-        let request = snapshot.intents.requests.get(&kind);
+        let own = own::request(&kind, snapshot, rollout);
+        let request = own
+            .as_ref()
+            .map(|own| &own.request)
+            .or_else(|| snapshot.intents.requests.get(&kind));
         let controls = snapshot
             .intents
             .controls
@@ -101,13 +109,33 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
             .operation_history
             .iter()
             .find(|old| old.kind == kind && request.is_some_and(|request| request.id == old.id));
+        // What the rollout itself needs does not wait for the rollout.
+        let others = running(snapshot).filter(|running| running.kind != kind);
+        let busy_for = match &own {
+            Some(_) if kind == DECOMMISSION => {
+                why_nothing_begins(snapshot).or_else(|| others.map(waits_for))
+            }
+            _ => busy.clone(),
+        };
+        // What the spec asks for may be called off before it begins, and asked for again.
+        let finished = finished.filter(|old| own.is_none() || old.started_at.is_some());
         let context = Context {
             snapshot,
             request,
+            by: own.as_ref().map(|own| own.by),
             controls: &controls,
-            busy: busy.as_deref(),
+            busy: busy_for.as_deref(),
         };
-        if let (Some(old), Some(request)) = (finished, request) {
+        let asked_last = current
+            .into_iter()
+            .chain(&status.operation_history)
+            .find(|old| old.kind == kind && old.requested_by.is_none());
+        let is_asked_last =
+            |old: &OperationStatus| asked_last.is_some_and(|last| last.id == old.id);
+        // What stands since before an operation of our own is no new request.
+        if let (Some(old), Some(request), None) =
+            (finished.filter(|old| !is_asked_last(old)), request, &own)
+        {
             decision.complaints.push(already_done(old, request));
         }
         let after = match current {
@@ -122,7 +150,7 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
         decision.starts.extend(progress::starts(&after, snapshot));
         // What begins now keeps the kinds after it waiting.
         if busy.is_none() && has_begun(&after) {
-            busy = Some(format!("waits for {} {} to end", after.kind, after.id));
+            busy = Some(waits_for(&after));
         }
         if current != Some(&after) {
             decision.changes.push(Change {
@@ -135,10 +163,20 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     decision
 }
 
-/// Why no operation begins now, whatever it is.
+fn waits_for(operation: &OperationStatus) -> String {
+    format!("waits for {} {} to end", operation.kind, operation.id)
+}
+
+/// Why nothing at all begins now.
+fn why_nothing_begins(snapshot: &Snapshot) -> Option<String> {
+    let paused = snapshot.intents.reconcile_paused;
+    paused.then(|| format!("paused by the annotation {}", names::RECONCILE))
+}
+
+/// Why no requested operation begins now, whatever it is.
 fn why_none_begins(snapshot: &Snapshot, rollout: &Rollout) -> Option<String> {
-    if snapshot.intents.reconcile_paused {
-        return Some(format!("paused by the annotation {}", names::RECONCILE));
+    if let Some(why) = why_nothing_begins(snapshot) {
+        return Some(why);
     }
     if !rollout.formed {
         return Some("waits for the ring to form".into());
@@ -164,6 +202,8 @@ fn already_done(old: &OperationStatus, request: &Request) -> Invalid {
 struct Context<'a> {
     snapshot: &'a Snapshot,
     request: Option<&'a Request>,
+    /// Who asks, if not an annotation.
+    by: Option<&'static str>,
     controls: &'a Controls,
     busy: Option<&'a str>,
 }
@@ -186,12 +226,19 @@ impl Context<'_> {
                 self.snapshot,
             ));
         }
+        if self.by.is_some()
+            && let Some(again) =
+                asked.and_then(|_| progress::again(current, self.busy, self.snapshot))
+        {
+            return Some(again);
+        }
         if let Some(retried) = progress::retry(current, self.controls, self.busy, self.snapshot) {
             return Some(retried);
         }
+        let called_off = self.by.is_some() && current.started_at.is_none();
         let newer = self
             .request
-            .filter(|request| request.id != current.id && may_admit)?;
+            .filter(|request| (request.id != current.id || called_off) && may_admit)?;
         Some(self.admit(newer))
     }
 
@@ -201,6 +248,7 @@ impl Context<'_> {
             kind: request.kind.clone(),
             id: request.id.clone(),
             arguments: request.arguments.text.clone(),
+            requested_by: self.by.map(str::to_owned),
             phase: OperationPhase::Pending,
             requested_at: Some(record::time(self.snapshot.now)),
             ..OperationStatus::default()

@@ -4,9 +4,10 @@
 
 mod pair;
 mod refuse;
+mod shrink;
 
 use casskop_common::{
-    api::Phase,
+    api::{OperationStatus, Phase},
     names::{self, RackId},
 };
 use serde::Serialize;
@@ -17,7 +18,7 @@ use super::{
         desired::{Desired, DesiredRack, Refused},
         snapshot::Snapshot,
     },
-    operations, seeds,
+    Growth, Removal, operations, seeds, volumes,
 };
 
 /// While Initializing: the first node of each rack is awaited.
@@ -27,6 +28,7 @@ pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 use pair::Pair;
 use refuse::refuse_irreversible;
+pub use shrink::{DECOMMISSION, Leaving, told_to_leave};
 
 /// What is waited for while the ring is not settled.
 const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
@@ -38,6 +40,14 @@ pub const INITIALIZING: &str = "Initializing";
 pub struct Rollout {
     /// Racks to write now.
     pub steps: Vec<Step>,
+    /// Volumes that are asked to grow.
+    pub growths: Vec<Growth>,
+    /// What is taken away.
+    pub removals: Vec<Removal>,
+    /// The member that is to leave the ring.
+    pub leaving: Option<Leaving>,
+    /// Racks whose StatefulSet is made anew around its running pods when it is written.
+    pub made_anew: Vec<RackId>,
     /// Racks that stay as they are.
     pub unchanged: Vec<DesiredRack>,
     /// Seeds that new pods are given.
@@ -66,6 +76,11 @@ pub struct Step {
 }
 
 impl Rollout {
+    /// Whether the StatefulSet of a rack cannot be changed into what is wanted.
+    pub fn is_made_anew(&self, rack: &RackId) -> bool {
+        self.made_anew.contains(rack)
+    }
+
     /// Whether the racks are not yet as asked.
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()
@@ -91,7 +106,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
         formed,
         ..Rollout::default()
     };
-    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
+    if let Err(refused) = refuse_irreversible(&pairs, desired) {
         rollout.refused = Some(refused);
         return rollout;
     }
@@ -107,10 +122,17 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
     if initial && (!rollout.formed || rollout.action.is_some()) {
         rollout.action = Some(INITIALIZING);
     }
-    if let Some(reason) = hold(snapshot) {
+    if let Some(leaving) = &rollout.leaving {
+        rollout.blocked = operations::what_keeps_from_leaving(leaving, snapshot);
+    }
+    if let Some(reason) = hold(&rollout, snapshot) {
         rollout.steps.clear();
+        rollout.removals.clear();
+        rollout.growths.clear();
         rollout.blocked = rollout.action.is_some().then_some(reason);
     }
+    let made_anew = pairs.iter().filter(|pair| pair.is_made_anew(desired));
+    rollout.made_anew = made_anew.map(|pair| pair.wanted.id.clone()).collect();
     let touched = |rack: &DesiredRack| rollout.steps.iter().any(|step| step.rack.id == rack.id);
     rollout.unchanged = pairs
         .iter()
@@ -153,11 +175,17 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
 }
 
 /// Why no rack may change at all now.
-fn hold(snapshot: &Snapshot) -> Option<String> {
+fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
     if snapshot.intents.reconcile_paused {
         return Some(format!("paused by the annotation {}", names::RECONCILE));
     }
+    // That a node leaves is the rollout's own doing.
+    let own = |operation: &OperationStatus| {
+        let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
+        operation.kind == DECOMMISSION && leaving == Some(&operation.id)
+    };
     operations::running(snapshot)
+        .filter(|operation| !own(operation))
         .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id))
 }
 
@@ -181,6 +209,21 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     if restore(pairs, snapshot, rollout) {
         return;
     }
+    if grow_volumes(pairs, desired, snapshot, rollout) {
+        return;
+    }
+    if let Some(volume) = volumes::awaited(snapshot) {
+        rollout.action = Some("ScaleDown");
+        rollout.waiting_for = Some(format!(
+            "volume {} of a node that has left to go",
+            volume.name
+        ));
+        return;
+    }
+    if let Some(next) = shrink::finish(desired, snapshot) {
+        rollout.shrink(next);
+        return;
+    }
     let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
     let unfinished: Vec<&Pair<'_>> = pairs
         .iter()
@@ -193,10 +236,9 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
             .copied()
             .filter(|_| first_trouble(snapshot).is_none()),
         // A change that never becomes Ready is corrected where it stopped; no other rack is touched.
-        [one] => differing
-            .iter()
-            .copied()
-            .find(|pair| pair.wanted.id == one.wanted.id && pair.may_be_corrected(snapshot)),
+        [one] => differing.iter().copied().find(|pair| {
+            pair.wanted.id == one.wanted.id && pair.may_be_corrected(desired, snapshot)
+        }),
         many => differing.iter().copied().find(|pair| {
             many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)
         }),
@@ -205,8 +247,14 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         rollout.action = Some(pair.action(desired));
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
+        // The first rack that changes tries it; the others follow.
+        let is_first = !pairs.iter().any(|other| other.is_made_from_wanted(desired));
+        let mut rack = pair.wanted.clone();
+        if is_first {
+            rack.partition = pair.trial(desired, snapshot);
+        }
         rollout.steps.push(Step {
-            rack: pair.wanted.clone(),
+            rack,
             replicas: pair.live_replicas(),
         });
         return;
@@ -222,7 +270,12 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
                 rollout.action = differing.first().map(|pair| pair.action(desired));
                 rollout.waiting_for = trouble;
             }
-            (None, _) => {}
+            (None, trouble) => {
+                if let Some(next) = shrink::begin(desired, snapshot) {
+                    rollout.shrink(next);
+                    rollout.waiting_for = trouble.or(rollout.waiting_for.take());
+                }
+            }
         }
         return;
     };
@@ -254,7 +307,8 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
 /// replicas would make Kubernetes delete running pods.
 fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     for pair in pairs.iter().filter(|pair| pair.live.is_none()) {
-        let replicas = pair.known_nodes(snapshot).min(pair.wanted.replicas);
+        // As it was, also where the spec asks for fewer: those leave the ring first.
+        let replicas = pair.known_nodes(snapshot);
         if replicas > 0 {
             rollout.action = Some("UpdateStatefulSet");
             rollout.rack = Some(pair.wanted.id.clone());
@@ -268,7 +322,54 @@ fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bo
     !rollout.steps.is_empty()
 }
 
+/// Volumes grow rack by rack, whatever the nodes say: a full disk may be what ails them. The StatefulSet is made anew
+/// with the new size, so that nodes to come get it too.
+fn grow_volumes(
+    pairs: &[Pair<'_>],
+    desired: &Desired,
+    snapshot: &Snapshot,
+    rollout: &mut Rollout,
+) -> bool {
+    for pair in pairs.iter().filter(|pair| pair.live.is_some()) {
+        let growing = pair.small_volumes(desired, snapshot, false);
+        let Some(first) = growing.first() else {
+            continue;
+        };
+        rollout.action = Some("StorageUpsize");
+        rollout.rack = Some(pair.wanted.id.clone());
+        rollout.waiting_for = Some(format!("volume {} to have {}", first.name, first.size));
+        rollout.growths = pair.small_volumes(desired, snapshot, true);
+        if pair.is_made_anew(desired) {
+            rollout.steps.push(Step {
+                rack: pair.wanted.clone(),
+                replicas: pair.live_replicas(),
+            });
+        }
+        return true;
+    }
+    false
+}
+
 impl Rollout {
+    fn shrink(&mut self, next: shrink::Next) {
+        self.action = Some("ScaleDown");
+        let (rack, waiting_for) = match next {
+            shrink::Next::Leave(leaving) => {
+                let waiting_for = format!("{} to leave the ring", leaving.pod);
+                (self.leaving.insert(leaving).rack.clone(), waiting_for)
+            }
+            shrink::Next::Wait(rack, waiting_for) => (rack, waiting_for),
+            shrink::Next::Remove(rack, removal) => {
+                self.action = Some(removal.action());
+                let waiting_for = removal.to_string();
+                self.removals.push(removal);
+                (rack, waiting_for)
+            }
+        };
+        self.rack = Some(rack);
+        self.waiting_for = Some(waiting_for);
+    }
+
     fn grow(&mut self, pair: &Pair<'_>) {
         let replicas = pair.live_replicas() + 1;
         self.action = Some("ScaleUp");

@@ -2,6 +2,7 @@
 //! so nothing here may move by itself.
 
 mod conditions;
+mod debt;
 mod nodes;
 mod racks;
 

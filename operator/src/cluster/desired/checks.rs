@@ -98,25 +98,9 @@ pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
-            spec.delete_pvc == Some(true),
-            "deletePVC is not carried out by this version: the volumes stay when the cluster is deleted",
-        ),
-        (
-            spec.auto_pilot == Some(true),
-            "autoPilot is not carried out by this version: request the cleanup after growing yourself",
-        ),
-        (
-            spec.auto_update_seed_list == Some(true),
-            "autoUpdateSeedList is not carried out by this version: new pods get the new seeds, running ones keep theirs",
-        ),
-        (
             spec.restart_count_before_pod_deletion
                 .is_some_and(|count| count > 0),
             "restartCountBeforePodDeletion is not carried out by this version",
-        ),
-        (
-            topology_racks(spec).any(|rack| rack.rolling_restart == Some(true)),
-            "rollingRestart is not carried out by this version: the racks keep running",
         ),
         (
             spec.data_capacity.is_none()

@@ -11,7 +11,7 @@ use crate::{
     cluster::{journal, snapshot::NodePod},
     context::Context,
     nodes::{Endpoint, NodeError},
-    operations::Behaviour,
+    operations::{Behaviour, Seen},
 };
 
 /// Time between two looks at a node whose call has not been answered.
@@ -20,6 +20,11 @@ pub(super) const WATCH_EVERY: Duration = Duration::from_secs(10);
 const LOST_AFTER: u32 = 6;
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
+/// Time between two looks at a step that a lost call has begun.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
+/// Cassandra's own ring delays.
+const QUIET_LOOKS: u32 = 150;
 /// Looks before an awaited node is given up: an hour.
 const AWAIT_LOOKS: u32 = 720;
 /// Deadline of a request to the API server.
@@ -47,21 +52,51 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
     ))
 }
 
+/// How the step shows on the node.
+pub(super) async fn seen(
+    ctx: &Context,
+    endpoint: &Endpoint,
+    step: &str,
+    behaviour: &dyn Behaviour,
+) -> Result<Seen, NodeError> {
+    let activity = ctx.nodes.activity(endpoint.clone()).await?;
+    Ok(behaviour.seen(step, &activity))
+}
+
 /// Whether the node is a member that serves clients.
 pub(super) async fn is_normal(ctx: &Context, run: &Run) -> bool {
     let Ok((endpoint, _)) = endpoint(ctx, run).await else {
         return false;
     };
     ctx.nodes
-        .read(endpoint)
+        .activity(endpoint)
         .await
-        .is_ok_and(|reading| reading.is_normal())
+        .is_ok_and(|activity| activity.is_normal())
 }
 
-/// Waits until the node is well again. What is waited for stands in the status; a cancel ends it.
-pub(super) async fn is_back(ctx: &Context, run: &Run) -> Result<bool, journal::Error> {
+/// Whether the node can take the step: it answers, and is not on its way up or down.
+pub(super) async fn can_take(
+    ctx: &Context,
+    run: &Run,
+    step: &str,
+    behaviour: &dyn Behaviour,
+) -> bool {
+    let Ok((endpoint, _)) = endpoint(ctx, run).await else {
+        return false;
+    };
+    let seen = seen(ctx, &endpoint, step, behaviour).await;
+    seen.is_ok_and(|seen| !matches!(seen, Seen::Away(_)))
+}
+
+/// Waits until the node can take the step again. What is waited for stands in the status; a cancel ends it.
+pub(super) async fn is_back(
+    ctx: &Context,
+    run: &Run,
+    step: &str,
+    behaviour: &dyn Behaviour,
+) -> Result<bool, journal::Error> {
     for look in 0..AWAIT_LOOKS {
-        if is_normal(ctx, run).await {
+        if can_take(ctx, run, step, behaviour).await {
             return Ok(true);
         }
         let waits = StepEvent::Stumbled("waits until the node is NORMAL again".into());
@@ -80,15 +115,23 @@ pub(super) async fn is_back(ctx: &Context, run: &Run) -> Result<bool, journal::E
     Ok(false)
 }
 
-/// Whether the node works on the step, as far as that shows.
-pub(super) async fn is_busy(
+/// Waits while the node works on the step. Says whether it is seen to be done.
+pub(super) async fn has_ended(
     ctx: &Context,
     endpoint: &Endpoint,
     step: &str,
     behaviour: &dyn Behaviour,
-) -> Result<Option<bool>, NodeError> {
-    let tasks = ctx.nodes.compactions(endpoint.clone()).await?;
-    Ok(behaviour.is_busy(step, &tasks))
+) -> Result<bool, NodeError> {
+    let mut quiet = 0;
+    loop {
+        match seen(ctx, endpoint, step, behaviour).await? {
+            Seen::Done => return Ok(true),
+            Seen::Busy => quiet = 0,
+            Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
+            Seen::Idle | Seen::Hidden | Seen::Quiet | Seen::Away(_) => return Ok(false),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Notices that the answer to a call will never come.
@@ -106,7 +149,7 @@ impl Watch {
         }
     }
 
-    /// Looks once.
+    /// Looks once. Says whether the step is seen to be done.
     ///
     /// # Errors
     /// When the call is lost: its pod is another one now, or there was no sign of its work for a minute.
@@ -117,7 +160,7 @@ impl Watch {
         endpoint: &Endpoint,
         step: &str,
         behaviour: &dyn Behaviour,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         // That the API server does not answer says nothing about the node.
         if let Ok((_, uid)) = self::endpoint(ctx, run).await
             && uid != self.uid
@@ -126,15 +169,16 @@ impl Watch {
                 "its pod was replaced during the call".into(),
             ));
         }
-        match is_busy(ctx, endpoint, step, behaviour).await {
-            Ok(Some(true) | None) => self.looks_without_a_sign = 0,
-            Ok(Some(false)) | Err(_) => self.looks_without_a_sign += 1,
+        match seen(ctx, endpoint, step, behaviour).await {
+            Ok(Seen::Done) => return Ok(true),
+            Ok(Seen::Busy | Seen::Quiet | Seen::Hidden) => self.looks_without_a_sign = 0,
+            Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
         }
         if self.looks_without_a_sign >= LOST_AFTER {
             return Err(NodeError::Unreachable(
                 "the call was lost: the node shows no sign of it".into(),
             ));
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -4,22 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, NodePhase, OperationStatus},
+    api::{
+        CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus, Phase,
+    },
     intent::Intents,
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use kube::ResourceExt;
 
 use crate::{
     cluster::{
         build::Object,
-        decide::{self, Plan, operations as deciding},
-        desired,
-        snapshot::{Live, NodePod, SecretState, Snapshot, rack_of, replicas},
+        decide::{self, Plan, Removal, operations as deciding},
+        desired::{self, Around},
+        snapshot::{Live, NodePod, SecretState, Snapshot, Volume, rack_of, replicas},
     },
-    nodes::{NodeError, Reading},
+    nodes::{NodeError, Reading, Replication},
 };
 
 /// What a simulated node does.
@@ -33,7 +35,11 @@ pub(super) enum Node {
     Normal,
     /// Its process is there and does not answer.
     Hanging,
-    /// Its image cannot be pulled.
+    /// It hands its data over.
+    Leaving,
+    /// It has left the ring; its process still answers.
+    Decommissioned,
+    /// Its image cannot be pulled, or Cassandra refuses to start.
     Broken,
 }
 
@@ -43,6 +49,8 @@ pub(super) struct Pod {
     pub(super) revision: String,
     pub(super) node: Node,
     pub(super) ip: String,
+    /// Host id of its node, once it has joined.
+    pub(super) host: Option<String>,
     uid: u32,
 }
 
@@ -57,8 +65,14 @@ pub(super) struct World {
     pub(super) at_work: BTreeSet<(String, String)>,
     /// Every node call that was made: kind, id, pod and step.
     pub(super) calls: Vec<(String, String, String, String)>,
-    /// Nodes whose volumes hold the data of a member.
-    joined: BTreeSet<String>,
+    /// Host ids of the data on the volumes, by pod.
+    hosts: BTreeMap<String, String>,
+    /// The members of the ring with their last addresses, by host id.
+    pub(super) ring: BTreeMap<String, String>,
+    /// How keyspaces are replicated.
+    pub(super) replication: BTreeMap<String, Replication>,
+    /// What it is made from beside its spec.
+    pub(super) around: Around,
     /// Images that cannot be pulled.
     pub(super) bad_images: BTreeSet<String>,
     now: Timestamp,
@@ -87,7 +101,20 @@ impl World {
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),
             calls: Vec::new(),
-            joined: BTreeSet::new(),
+            hosts: BTreeMap::new(),
+            ring: BTreeMap::new(),
+            replication: ["orders", "system_auth", "users"]
+                .map(|name| {
+                    (
+                        name.to_owned(),
+                        Replication::Topology([("dc1".to_owned(), 1)].into()),
+                    )
+                })
+                .into(),
+            around: Around {
+                operator_image: "operator:1".into(),
+                ..Around::default()
+            },
             bad_images: BTreeSet::new(),
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
             made: 0,
@@ -149,23 +176,47 @@ impl World {
                 .map(|pod| pod.ip.clone())
                 .collect()
         };
+        let in_ring = |pod: &Pod| {
+            pod.host
+                .as_ref()
+                .is_some_and(|host| self.ring.contains_key(host))
+        };
         let reading = |pod: &Pod| match pod.node {
             Node::Starting | Node::Broken => None,
             Node::Hanging => Some(Err(NodeError::Timeout(4))),
-            Node::Joining | Node::Normal => Some(Ok(Reading {
-                mode: if normal(pod) { "NORMAL" } else { "JOINING" }.into(),
-                live: ips(&|other| normal(other) || other.ip == pod.ip),
-                unreachable: ips(&|other| other.node == Node::Hanging),
-                joining: ips(&|other| other.node == Node::Joining),
-                local_host_id: format!("host-{}", pod.ip),
-                version: "5.0.9".into(),
-                native_transport: normal(pod),
-                keyspaces: ["orders", "system_auth", "users"]
-                    .map(str::to_owned)
-                    .to_vec(),
-                load: 100_000,
-                ..Reading::default()
-            })),
+            Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
+                Some(Ok(Reading {
+                    mode: match pod.node {
+                        Node::Normal => "NORMAL",
+                        Node::Leaving => "LEAVING",
+                        Node::Decommissioned => "DECOMMISSIONED",
+                        _ => "JOINING",
+                    }
+                    .into(),
+                    live: ips(&|other| {
+                        normal(other) || other.node == Node::Leaving || other.ip == pod.ip
+                    }),
+                    unreachable: ips(&|other| other.node == Node::Hanging && in_ring(other)),
+                    joining: ips(&|other| other.node == Node::Joining),
+                    leaving: ips(&|other| other.node == Node::Leaving),
+                    host_ids: self
+                        .ring
+                        .iter()
+                        .map(|(host, ip)| (ip.clone(), host.clone()))
+                        .collect(),
+                    local_host_id: pod
+                        .host
+                        .clone()
+                        .unwrap_or_else(|| format!("host-{}", pod.ip)),
+                    version: "5.0.9".into(),
+                    native_transport: normal(pod),
+                    keyspaces: ["orders", "system_auth", "users"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    load: 100_000,
+                    ..Reading::default()
+                }))
+            }
         };
         Snapshot {
             now: self.now,
@@ -185,12 +236,13 @@ impl World {
                 .filter_map(|(name, pod)| Some((name.clone(), reading(pod)?)))
                 .collect(),
             at_work: self.at_work.clone(),
+            replication: self.replication.clone(),
         }
     }
 
     pub(super) fn plan(&self) -> Plan {
         decide::decide(
-            &desired::desired(&self.cluster, "operator:1"),
+            &desired::desired(&self.cluster, &self.around),
             &self.snapshot(),
         )
     }
@@ -229,6 +281,12 @@ impl World {
             }
             self.apply(object);
         }
+        for removal in &plan.removals {
+            if !may() {
+                return false;
+            }
+            self.remove(removal);
+        }
         if !may() {
             return false;
         }
@@ -262,7 +320,17 @@ impl World {
             Object::ConfigMap(object) => {
                 drop(self.live.config_maps.insert(object.name_any(), *object));
             }
-            Object::StatefulSet(object) => {
+            Object::Growth(growth) => {
+                let volume = self
+                    .live
+                    .volumes
+                    .get_mut(&growth.name)
+                    .expect("it was seen");
+                assert_eq!(volume.uid, growth.uid);
+                volume.requested.clone_from(&growth.size);
+                volume.capacity = Some(growth.size);
+            }
+            Object::StatefulSet(object) | Object::MadeAnew(object, _) => {
                 let old = self.live.stateful_sets.get(&object.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 let mut set = *object;
@@ -273,15 +341,55 @@ impl World {
         }
     }
 
+    fn remove(&mut self, removal: &Removal) {
+        match removal {
+            Removal::Pods { set, uid, from, to } => {
+                let set = self.live.stateful_sets.get_mut(set).expect("it was seen");
+                assert_eq!(set.uid().unwrap_or_default(), *uid);
+                let spec = set.spec.as_mut().expect("a spec");
+                assert_eq!(spec.replicas, Some(*from));
+                assert_eq!(*to, from - 1, "one node at a time");
+                spec.replicas = Some(*to);
+                let rack = rack_of(set).expect("our labels");
+                let gone = names::pod("demo", &rack, *to);
+                let host = self.hosts.get(&gone);
+                assert!(
+                    host.is_none_or(|host| !self.ring.contains_key(host)),
+                    "{gone} is a member"
+                );
+            }
+            Removal::Rack { set, .. } => {
+                assert_eq!(replicas(&self.live.stateful_sets[set]), 0);
+                self.live.stateful_sets.remove(set);
+                self.live.config_maps.remove(set);
+            }
+            Removal::Volume { name, uid } => {
+                assert_eq!(self.live.volumes[name].uid, *uid);
+                let pod = name.strip_prefix("data-").expect("a data volume");
+                let host = self.hosts.remove(pod);
+                assert!(
+                    host.is_none_or(|host| !self.ring.contains_key(&host)),
+                    "{name} is in use"
+                );
+                self.live.volumes.remove(name);
+            }
+        }
+    }
+
     /// Kubernetes and the nodes do one thing each.
     pub(super) fn tick(&mut self) {
         let joining = self.pods.values().any(|pod| pod.node == Node::Joining);
         let formed = self.pods.values().any(|pod| pod.node == Node::Normal);
+        let forming = self
+            .status()
+            .phase
+            .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
         for (name, pod) in &mut self.pods {
+            let member = pod.host.is_some();
             pod.node = match pod.node {
                 Node::Starting
-                    if formed && names::ordinal(name) != Some(0) && !self.joined.contains(name) =>
+                    if formed && !(forming && names::ordinal(name) == Some(0)) && !member =>
                 {
                     assert!(may_join, "two nodes join at the same time");
                     may_join = false;
@@ -291,7 +399,12 @@ impl World {
                 other => other,
             };
             if pod.node == Node::Normal {
-                self.joined.insert(name.clone());
+                let host = pod
+                    .host
+                    .get_or_insert_with(|| format!("host-{}", pod.ip))
+                    .clone();
+                self.hosts.insert(name.clone(), host.clone());
+                self.ring.insert(host, pod.ip.clone());
             }
         }
         let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();
@@ -322,9 +435,24 @@ impl World {
         for name in &names {
             if !self.pods.contains_key(name) {
                 self.make_pod(name, &rack, &revision, broken);
-                self.live.volumes.insert(format!("data-{name}"));
+                let volume = format!("data-{name}");
+                let uid = format!("volume-{}", self.made);
+                let size = requested(spec);
+                self.live.volumes.entry(volume).or_insert(Volume {
+                    uid,
+                    requested: size.clone(),
+                    capacity: Some(size),
+                    ..Volume::default()
+                });
             }
         }
+        let prefix = format!("{}-", set.name_any());
+        let too_many = |name: &String| {
+            name.strip_prefix(&prefix)
+                .is_some_and(|rest| !rest.contains('-'))
+                && !names.contains(name)
+        };
+        self.pods.retain(|name, _| !too_many(name));
         let rolling = spec
             .update_strategy
             .as_ref()
@@ -367,11 +495,21 @@ impl World {
 
     pub(super) fn make_pod(&mut self, name: &str, rack: &RackId, revision: &str, broken: bool) {
         self.made += 1;
+        let host = self.hosts.get(name).cloned();
+        // Cassandra does not start over the data of a node that has left.
+        let has_left = host
+            .as_ref()
+            .is_some_and(|host| !self.ring.contains_key(host));
         let pod = Pod {
             rack: rack.clone(),
             revision: revision.to_owned(),
-            node: if broken { Node::Broken } else { Node::Starting },
+            node: if broken || has_left {
+                Node::Broken
+            } else {
+                Node::Starting
+            },
             ip: format!("10.0.0.{}", self.made),
+            host,
             uid: self.made,
         };
         self.pods.insert(name.to_owned(), pod);
@@ -406,6 +544,30 @@ impl World {
         let id = operation.id.clone();
         self.calls
             .push((kind.clone(), id.clone(), pod.clone(), step));
+        let leaves = kind == decide::rollout::DECOMMISSION && !fails;
+        if leaves && !self.pods.contains_key(&pod) {
+            return;
+        }
+        if let Some(node) = self.pods.get_mut(&pod).filter(|_| leaves) {
+            if !matches!(
+                node.node,
+                Node::Normal | Node::Leaving | Node::Decommissioned
+            ) {
+                return;
+            }
+            // Over two calls, so that an operator may die while it leaves.
+            if node.node == Node::Normal {
+                node.node = Node::Leaving;
+                if !hears {
+                    self.kill_operator();
+                }
+                return;
+            }
+            node.node = Node::Decommissioned;
+            let host = node.host.clone().unwrap_or_default();
+            self.ring.remove(&host);
+        }
+        let status = self.cluster.status.get_or_insert_default();
         if !hears {
             return self.kill_operator();
         }
@@ -424,8 +586,11 @@ impl World {
         for _ in 0..400 {
             self.pass();
             self.tick();
-            while !self.at_work.is_empty() {
-                self.work(0, true, false);
+            // A node whose pod is away makes its call later.
+            for _ in 0..30 {
+                if !self.at_work.is_empty() {
+                    self.work(0, true, false);
+                }
             }
             if self.is_settled() {
                 return;
@@ -448,12 +613,27 @@ impl World {
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret
+            && plan.removals.is_empty()
+            // A node that could not leave is told again after a while.
+            && !current.operations.iter().any(|operation| operation.requested_by.is_some()
+                && operation.phase == OperationPhase::Failed)
             && wanted == current
             && self
                 .pods
                 .values()
                 .all(|pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging))
     }
+}
+
+/// Size of the data volumes that a StatefulSet makes.
+fn requested(spec: &StatefulSetSpec) -> String {
+    let claims = spec.volume_claim_templates.as_ref();
+    let claim = claims.and_then(|claims| claims.first()?.spec.as_ref());
+    let sizes = claim.and_then(|claim| claim.resources.as_ref()?.requests.as_ref());
+    sizes
+        .and_then(|sizes| sizes.get("storage"))
+        .map(|size| size.0.clone())
+        .unwrap_or_default()
 }
 
 fn seen(pod: &Pod) -> NodePod {

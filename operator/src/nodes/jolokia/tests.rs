@@ -43,6 +43,7 @@ fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
     let credentials = Arc::new(Credentials {
         username: "op".into(),
         password: "s3cret".into(),
+        older: Vec::new(),
     });
     (
         Endpoint {
@@ -187,16 +188,29 @@ fn attributes_that_cannot_be_read_are_not_taken_for_values() {
 
 #[test]
 fn compactions_are_told_by_kind_and_keyspace() {
-    let body = r#"{"value":[{"keyspace":"orders","columnfamily":"t","taskType":"Cleanup","completed":"1","total":"2","unit":"bytes"}],"status":200}"#;
+    let body = r#"[{"value":{"OperationMode":"NORMAL","NativeTransportRunning":true},"status":200},
+        {"value":[{"keyspace":"orders","columnfamily":"t","taskType":"Cleanup","completed":"1","total":"2","unit":"bytes"}],"status":200},
+        {"value":[{"description":"Rebuild","currentRxBytes":3,"totalRxBytes":9,"sessions":[]}],"status":200}]"#;
     let (endpoint, _server) = agent_that_says(&json(body));
-    let tasks = compactions(&agent(), &endpoint).expect("a list");
+    let activity = activity(&agent(), &endpoint).expect("an answer");
+    assert!(activity.is_normal());
+    let task = &activity.tasks[0];
     assert_eq!(
-        tasks,
-        [Compaction {
-            keyspace: "orders".into(),
-            table: "t".into(),
-            task: "Cleanup".into()
-        }]
+        (
+            task.keyspace.as_str(),
+            task.task.as_str(),
+            task.total.as_str()
+        ),
+        ("orders", "Cleanup", "2")
+    );
+    let stream = &activity.streams[0];
+    assert_eq!(
+        (
+            stream.description.as_str(),
+            stream.current_rx_bytes,
+            stream.total_rx_bytes
+        ),
+        ("Rebuild", 3, 9)
     );
 }
 
@@ -208,6 +222,7 @@ fn nobody_listens() {
     let credentials = Arc::new(Credentials {
         username: "op".into(),
         password: "s3cret".into(),
+        older: Vec::new(),
     });
     let endpoint = Endpoint {
         ip: "127.0.0.1".into(),

@@ -3,14 +3,20 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress},
+    api::{
+        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
+        VolumeRef,
+    },
     intent::{Controls, Request},
     names::{self, RackId},
     operations::Target,
 };
 
 use super::{super::super::snapshot::Snapshot, record};
-use crate::operations::{self, Behaviour, Refusal, Ring};
+use crate::{
+    cluster::desired::quantity_bytes,
+    operations::{self, Behaviour, Member, Refusal, Ring},
+};
 
 /// Plans a request and lets it begin, wait for its checks, or end: refused, or planned for a dry run.
 pub(super) fn plan(
@@ -27,30 +33,14 @@ pub(super) fn plan(
     let pods: Vec<String> = targets.iter().map(|(pod, _)| pod.clone()).collect();
     let ring = ring(snapshot, &pods);
     // Checks first: while no node answers, its keyspaces are unknown too, and that passes.
-    operation.checks = behaviour
-        .checks()
-        .iter()
-        .map(|check| check(&ring))
-        .collect();
-    let waived = controls
-        .waive
-        .as_ref()
-        .filter(|(id, _)| *id == operation.id)
-        .map(|(_, checks)| checks);
-    let is_waived = |name: &String| waived.is_some_and(|checks| checks.contains(name));
-    for check in operation
-        .checks
-        .iter_mut()
-        .filter(|check| !check.passed && is_waived(&check.name))
-    {
-        check.evidence = format!("waived; {}", check.evidence);
+    operation.checks = checks(behaviour, &pods, snapshot);
+    let waived = controls.waive.as_ref();
+    for check in &mut operation.checks {
+        if !check.passed && is_waived(waived, &operation.id, &check.name) {
+            check.evidence = format!("waived; {}", check.evidence);
+        }
     }
-    let failing: Vec<String> = operation
-        .checks
-        .iter()
-        .filter(|check| !check.passed && !is_waived(&check.name))
-        .map(|check| format!("{}: {}", check.name, check.evidence))
-        .collect();
+    let failing = failing(&operation.checks, waived, &operation.id);
     if !failing.is_empty() && !request.is_dry_run() {
         "ChecksFailing".clone_into(&mut operation.reason);
         operation.message = format!("waits for {}", failing.join("; "));
@@ -74,8 +64,13 @@ fn fill(
     let unit = behaviour.unit().to_owned();
     operation.nodes = targets
         .iter()
-        .map(|(pod, _)| OperationNode {
+        .map(|(pod, rack)| OperationNode {
             pod: pod.clone(),
+            volumes: if behaviour.gives_up_volumes() {
+                volumes(pod, rack, snapshot)
+            } else {
+                Vec::new()
+            },
             host_id: snapshot
                 .reading(pod)
                 .map(|reading| reading.local_host_id.clone())
@@ -116,6 +111,16 @@ fn fill(
     operation
 }
 
+fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
+    let volumes = snapshot.volumes_of(pod, rack).into_iter();
+    volumes
+        .map(|(name, volume)| VolumeRef {
+            name,
+            uid: volume.uid.clone(),
+        })
+        .collect()
+}
+
 fn refuse(operation: OperationStatus, refusal: &Refusal, snapshot: &Snapshot) -> OperationStatus {
     record::end(
         operation,
@@ -126,8 +131,49 @@ fn refuse(operation: OperationStatus, refusal: &Refusal, snapshot: &Snapshot) ->
     )
 }
 
-fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
-    let nodes = snapshot.pods.keys().map(|pod| {
+/// The checks of an operation on these pods, with what they see.
+pub(super) fn checks(
+    behaviour: &dyn Behaviour,
+    pods: &[String],
+    snapshot: &Snapshot,
+) -> Vec<Check> {
+    let ring = ring(snapshot, pods);
+    behaviour
+        .checks()
+        .iter()
+        .map(|check| check(&ring))
+        .collect()
+}
+
+/// Checks that hold an operation back: those that do not pass and are not waived for it.
+pub(super) fn failing(
+    checks: &[Check],
+    waived: Option<&(String, Vec<String>)>,
+    id: &str,
+) -> Vec<String> {
+    checks
+        .iter()
+        .filter(|check| !check.passed && !is_waived(waived, id, &check.name))
+        .map(|check| format!("{}: {}", check.name, check.evidence))
+        .collect()
+}
+
+fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -> bool {
+    waived.is_some_and(|(quoted, checks)| quoted == id && checks.contains(check))
+}
+
+/// The ring as operations see it.
+pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
+    let told = |pod: &str| {
+        snapshot
+            .cluster
+            .status
+            .as_ref()?
+            .cassandra_node_status
+            .get(pod)
+    };
+    let nodes = snapshot.pods.iter().filter_map(|(pod, live)| {
+        let rack = live.rack.clone()?;
         let reading = match snapshot.nodes.get(pod) {
             Some(Ok(reading)) => Ok(reading),
             Some(Err(error)) => Err(error.to_string()),
@@ -135,11 +181,22 @@ fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
                 .trouble(pod)
                 .unwrap_or_else(|| "the pod is starting".into())),
         };
-        (pod.as_str(), reading)
+        let data = snapshot
+            .live
+            .volumes
+            .get(&format!("{}-{pod}", names::DATA_VOLUME));
+        Some(Member {
+            pod,
+            reading,
+            owes_cleanup: told(pod).is_some_and(|told| told.cleanup_owed_since.is_some()),
+            capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),
+            rack,
+        })
     });
     Ring {
         nodes: nodes.collect(),
         targets,
+        replication: &snapshot.replication,
     }
 }
 

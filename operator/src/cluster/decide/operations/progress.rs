@@ -3,9 +3,14 @@
 use casskop_common::{
     api::{NodePhase, OperationNode, OperationPhase, OperationStatus},
     intent::Controls,
+    operations::Arguments,
 };
 
-use super::{super::super::snapshot::Snapshot, Start, record};
+use super::{super::super::snapshot::Snapshot, Start, plan, record};
+use crate::operations;
+
+/// Time until an operation that the spec asks for is tried again.
+const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 /// Where an operation that has begun goes from here.
 pub(super) fn advance(
@@ -47,31 +52,51 @@ pub(super) fn advance(
         return operation;
     }
     operation.phase = OperationPhase::Running;
+    if working == 0
+        && let Some(why) = what_keeps_wave(&operation, controls, snapshot)
+    {
+        "ChecksFailing".clone_into(&mut operation.reason);
+        operation.message = format!("waits for {why}");
+        return operation;
+    }
     "Running".clone_into(&mut operation.reason);
     begin_wave(&mut operation, snapshot);
     operation.message = summary(&operation);
     operation
 }
 
+/// Why the next wave may not begin: the checks hold for each of them, not only for the first.
+fn what_keeps_wave(
+    operation: &OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> Option<String> {
+    let words = shlex::split(&operation.arguments)?;
+    let arguments = Arguments::parse(&operation.kind, &words).ok()?;
+    let wave = next_wave(operation)?;
+    let checks = plan::checks(operations::behaviour(&arguments.operation), &wave, snapshot);
+    let failing = plan::failing(&checks, controls.waive.as_ref(), &operation.id);
+    (!failing.is_empty()).then(|| failing.join("; "))
+}
+
+/// The pods of the first wave that has not ended.
+fn next_wave(operation: &OperationStatus) -> Option<Vec<String>> {
+    let ended = |pod: &String| {
+        let mut nodes = operation.nodes.iter();
+        nodes.any(|node| node.pod == *pod && node.phase.is_final())
+    };
+    let mut waves = operation.plan.iter().flat_map(|plan| &plan.waves);
+    waves.find(|wave| !wave.iter().all(ended)).cloned()
+}
+
 /// Marks the nodes of the first wave that has not ended as running; the interpreter begins with them.
 pub(super) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
-    let waves = operation
-        .plan
-        .as_ref()
-        .map(|plan| plan.waves.clone())
-        .unwrap_or_default();
     let steps = operation
         .plan
         .as_ref()
         .map(|plan| plan.steps.clone())
         .unwrap_or_default();
-    let ended = |pod: &String| {
-        operation
-            .nodes
-            .iter()
-            .any(|node| node.pod == *pod && node.phase.is_final())
-    };
-    let Some(wave) = waves.into_iter().find(|wave| !wave.iter().all(ended)) else {
+    let Some(wave) = next_wave(operation) else {
         return;
     };
     for node in operation
@@ -153,11 +178,29 @@ pub(super) fn retry(
     if !asked || current.retried || current.phase != OperationPhase::Failed || busy.is_some() {
         return None;
     }
-    let mut operation = OperationStatus {
-        retried: true,
-        finished_at: None,
-        ..current.clone()
-    };
+    Some(begin_again(
+        OperationStatus {
+            retried: true,
+            ..current.clone()
+        },
+        snapshot,
+    ))
+}
+
+/// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed.
+pub(super) fn again(
+    current: &OperationStatus,
+    busy: Option<&str>,
+    snapshot: &Snapshot,
+) -> Option<OperationStatus> {
+    let ended = current.finished_at.as_ref()?.0;
+    let rested = snapshot.now.duration_since(ended) >= REST;
+    (rested && current.phase == OperationPhase::Failed && busy.is_none())
+        .then(|| begin_again(current.clone(), snapshot))
+}
+
+fn begin_again(mut operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
+    operation.finished_at = None;
     for node in operation
         .nodes
         .iter_mut()
@@ -171,7 +214,7 @@ pub(super) fn retry(
     "Running".clone_into(&mut operation.reason);
     begin_wave(&mut operation, snapshot);
     operation.message = summary(&operation);
-    Some(operation)
+    operation
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {

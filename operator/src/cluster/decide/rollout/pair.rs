@@ -7,11 +7,15 @@ use kube::ResourceExt;
 use crate::{
     cluster::{
         build,
+        decide::Growth,
+        desired::quantity_bytes,
         desired::{Desired, DesiredRack},
-        snapshot::{Snapshot, replicas},
+        snapshot::{Snapshot, Volume, replicas},
     },
     nodes::Reading,
 };
+
+use super::refuse::{Claim, claims};
 
 /// A rack that is wanted beside the one that is there.
 pub(super) struct Pair<'a> {
@@ -29,10 +33,93 @@ impl Pair<'_> {
     /// Whether the pods of the rack are made from something else than what is wanted now.
     pub(super) fn differs(&self, desired: &Desired) -> bool {
         self.live.is_some_and(|live| {
-            live.annotations().get(names::INPUTS_DIGEST)
-                != Some(&build::stateful_set::inputs_digest(desired, self.wanted))
+            !self.is_made_from_wanted(desired)
                 || partition(live) != self.wanted.partition
+                || self.is_made_anew(desired)
         })
+    }
+
+    /// Whether the StatefulSet differs in what Kubernetes never changes of one: it was made by the Go `CassKop`, or its
+    /// volumes are to grow. It is then made anew around its running pods.
+    pub(super) fn is_made_anew(&self, desired: &Desired) -> bool {
+        let Some(live) = self.live else { return false };
+        let wanted = build::stateful_set::build(desired, self.wanted, self.live_replicas());
+        let fixed = |set: &StatefulSet| {
+            let spec = set.spec.clone().unwrap_or_default();
+            (spec.selector, spec.service_name, spec.pod_management_policy)
+        };
+        fixed(&wanted) != fixed(live) || claims(&wanted) != claims(live)
+    }
+
+    /// Volumes of the rack that are smaller than wanted, with the size they should have: those that were not asked to
+    /// grow yet, or all that have not grown yet.
+    pub(super) fn small_volumes(
+        &self,
+        desired: &Desired,
+        snapshot: &Snapshot,
+        asked: bool,
+    ) -> Vec<Growth> {
+        let claims = claims(&build::stateful_set::build(desired, self.wanted, 0));
+        let small = |volume: &Volume, size: &str| {
+            let has = match &volume.capacity {
+                Some(capacity) if !asked => capacity,
+                _ => &volume.requested,
+            };
+            quantity_bytes(has) < quantity_bytes(size)
+        };
+        let of_pod = |pod: String| {
+            let volume = |claim: &Claim| {
+                let name = format!("{}-{pod}", claim.name);
+                let volume = snapshot.live.volumes.get(&name)?;
+                (!volume.deleting && small(volume, &claim.size)).then(|| Growth {
+                    uid: volume.uid.clone(),
+                    size: claim.size.clone(),
+                    name,
+                })
+            };
+            claims.iter().filter_map(volume).collect::<Vec<_>>()
+        };
+        self.pods(snapshot).flat_map(of_pod).collect()
+    }
+
+    /// Whether the rack is made from what is wanted, but not all of its pods may be yet: the first one shows whether
+    /// they should.
+    pub(super) fn is_on_trial(&self, desired: &Desired) -> bool {
+        let held = self
+            .live
+            .is_some_and(|live| partition(live) > self.wanted.partition);
+        held && self.is_made_from_wanted(desired)
+    }
+
+    /// Whether the rack has the inputs that are wanted now.
+    pub(super) fn is_made_from_wanted(&self, desired: &Desired) -> bool {
+        self.live.is_some_and(|live| {
+            live.annotations().get(names::INPUTS_DIGEST)
+                == Some(&build::stateful_set::inputs_digest(desired, self.wanted))
+        })
+    }
+
+    /// Whether the pod that tries a change has taken it and is well.
+    fn has_passed_trial(&self, snapshot: &Snapshot) -> bool {
+        let status = self.live.and_then(|live| live.status.as_ref());
+        let newest = status.and_then(|status| status.update_revision.as_deref());
+        let last = names::pod(snapshot.name(), &self.wanted.id, self.live_replicas() - 1);
+        let taken = snapshot
+            .pods
+            .get(&last)
+            .is_some_and(|pod| Some(pod.revision.as_str()) == newest);
+        taken && snapshot.trouble(&last).is_none()
+    }
+
+    /// Pods below this ordinal keep their revision for now: another version of Cassandra is tried on one node first,
+    /// unless the rack has none to lose.
+    pub(super) fn trial(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
+        let tries = self.action(desired) == "UpdateDockerImage" && !self.is_all_down(snapshot);
+        if tries {
+            self.wanted.partition.max(self.live_replicas() - 1)
+        } else {
+            self.wanted.partition
+        }
     }
 
     pub(super) fn pods<'s>(
@@ -73,7 +160,10 @@ impl Pair<'_> {
 
     /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
     /// of a change, or has no node that is well.
-    pub(super) fn may_be_corrected(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
+        if self.is_on_trial(desired) {
+            return self.has_passed_trial(snapshot);
+        }
         !self.is_rolled() || self.is_all_down(snapshot)
     }
 
@@ -92,6 +182,12 @@ impl Pair<'_> {
         let template = self
             .live
             .and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
+        if self
+            .live
+            .is_some_and(|live| !live.annotations().contains_key(names::INPUTS_DIGEST))
+        {
+            return "UpdateStatefulSet";
+        }
         let cassandra = template.and_then(|pod| {
             pod.containers
                 .iter()

@@ -1,6 +1,5 @@
-//! Changes of racks that this version cannot carry out safely.
+//! Changes of racks that cannot be carried out safely.
 
-use casskop_common::names;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
@@ -8,49 +7,20 @@ use super::pair::Pair;
 use crate::cluster::{
     build,
     desired::{Desired, Refused, quantity_bytes},
-    snapshot::Snapshot,
 };
 
-/// What this version cannot undo or carry out safely is refused; what runs keeps running.
-pub(super) fn refuse_irreversible(
-    pairs: &[Pair<'_>],
-    desired: &Desired,
-    snapshot: &Snapshot,
-) -> Result<(), Refused> {
-    let refuse = |reason, message| Err(Refused { reason, message });
-    for (rack, _) in snapshot.racks() {
-        if pairs.iter().all(|pair| pair.wanted.id != rack) {
-            return refuse(
-                "RackRemoved",
-                format!(
-                    "rack {rack} is not in the spec any more, but its nodes hold data; this version does not remove racks: put it back"
-                ),
-            );
-        }
-    }
+/// What cannot be undone or carried out safely is refused; what runs keeps running.
+pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], desired: &Desired) -> Result<(), Refused> {
     for pair in pairs {
-        let (rack, wanted, live) = (&pair.wanted.id, pair.wanted.replicas, pair.live_replicas());
-        if wanted < live {
-            return refuse(
-                "Shrunk",
-                format!(
-                    "rack {rack} has {live} nodes and the spec asks for {wanted}; this version does not decommission nodes: set it back to {live}"
-                ),
-            );
-        }
         let Some(set) = pair.live else { continue };
-        if !set.annotations().contains_key(names::INPUTS_DIGEST) {
-            return refuse(
-                "NotOurs",
-                format!(
-                    "StatefulSet {} of rack {rack} was made by somebody else, such as the Go CassKop; this version does not take it over: use another cluster name",
-                    set.name_any()
-                ),
-            );
-        }
-        let wanted = build::stateful_set::build(desired, pair.wanted, live);
+        let wanted = build::stateful_set::build(desired, pair.wanted, pair.live_replicas());
         let (wanted, live) = (claims(&wanted), claims(set));
-        if wanted != live {
+        let same = wanted.len() == live.len()
+            && wanted
+                .iter()
+                .zip(&live)
+                .all(|(wanted, live)| wanted.may_follow(live));
+        if !same {
             let words = |claims: &[Claim]| match claims {
                 [] => "no volume".to_owned(),
                 claims => claims
@@ -59,31 +29,39 @@ pub(super) fn refuse_irreversible(
                     .collect::<Vec<_>>()
                     .join(", "),
             };
-            return refuse(
-                "VolumeChanged",
-                format!(
-                    "the nodes of rack {rack} have {} and the spec asks for {}; this version does not change volumes: set dataCapacity, dataStorageClass and storageConfigs back",
+            return Err(Refused {
+                reason: "VolumeChanged",
+                message: format!(
+                    "the nodes of rack {} have {} and the spec asks for {}; volumes can only grow: set dataCapacity, dataStorageClass and storageConfigs back",
+                    pair.wanted.id,
                     words(&live),
                     words(&wanted)
                 ),
-            );
+            });
         }
     }
     Ok(())
 }
 
 /// What of a volume claim cannot be changed.
-struct Claim {
-    name: String,
+pub(super) struct Claim {
+    pub(super) name: String,
     class: Option<String>,
-    size: String,
+    pub(super) size: String,
+}
+
+impl Claim {
+    /// Whether a volume of the other kind may become one of this kind: the same one, or larger.
+    fn may_follow(&self, before: &Self) -> bool {
+        let size = |claim: &Self| quantity_bytes(&claim.size);
+        self.name == before.name && self.class == before.class && size(self) >= size(before)
+    }
 }
 
 impl PartialEq for Claim {
     /// Sizes are compared as numbers: the API server writes `1024Mi` as `1Gi`.
     fn eq(&self, other: &Self) -> bool {
-        let same_size = quantity_bytes(&self.size) == quantity_bytes(&other.size);
-        self.name == other.name && self.class == other.class && same_size
+        self.may_follow(other) && other.may_follow(self)
     }
 }
 
@@ -94,7 +72,8 @@ impl std::fmt::Display for Claim {
     }
 }
 
-fn claims(set: &StatefulSet) -> Vec<Claim> {
+/// The volume claims of a StatefulSet.
+pub(super) fn claims(set: &StatefulSet) -> Vec<Claim> {
     let templates = set
         .spec
         .iter()

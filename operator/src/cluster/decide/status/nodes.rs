@@ -3,26 +3,58 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodeStatus},
-    names::RackId,
+    api::{CassandraClusterStatus, NodeStatus, Phase},
+    names::{self, RackId},
 };
 
-use crate::cluster::snapshot::Snapshot;
+use super::debt;
+use crate::{cluster::snapshot::Snapshot, nodes::Reading};
 
 /// The nodes, by pod name.
 pub(super) fn nodes(
     snapshot: &Snapshot,
     old: &CassandraClusterStatus,
 ) -> BTreeMap<String, NodeStatus> {
-    snapshot
-        .expected_pods()
-        .into_iter()
-        .map(|(pod, rack)| {
-            let before = old.cassandra_node_status.get(&pod);
-            let status = node_status(&pod, &rack, snapshot, before);
-            (pod, status)
-        })
-        .collect()
+    let expected = snapshot.expected_pods();
+    let grown = grown(snapshot, old);
+    let nodes = expected.iter().map(|(pod, rack)| {
+        let before = old.cassandra_node_status.get(pod);
+        let mut status = node_status(pod, rack, snapshot, before);
+        status.cleanup_owed_since = debt::owed(pod, &status, before, &grown, snapshot, old);
+        (pod.clone(), status)
+    });
+    // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them.
+    let missing = |(pod, node): &(&String, &NodeStatus)| {
+        let rack = RackId::new(&node.dc, &node.rack);
+        let set = names::stateful_set(snapshot.name(), &rack);
+        let kept = snapshot
+            .live
+            .volumes
+            .contains_key(&format!("{}-{pod}", names::DATA_VOLUME))
+            || snapshot.pods.contains_key(*pod);
+        kept && !snapshot.live.stateful_sets.contains_key(&set)
+    };
+    let lost = old
+        .cassandra_node_status
+        .iter()
+        .filter(missing)
+        .map(|(pod, node)| (pod.clone(), node.clone()));
+    lost.chain(nodes).collect()
+}
+
+/// Data centers that a node has just joined, after the ring was formed: the nodes that were there before hold what it
+/// has taken over.
+fn grown(snapshot: &Snapshot, old: &CassandraClusterStatus) -> Vec<String> {
+    let joined = |(pod, _): &(String, RackId)| {
+        let before = old.cassandra_node_status.get(pod);
+        let was_newcomer = before.is_none_or(|before| before.host_id.is_empty());
+        was_newcomer && snapshot.reading(pod).is_some_and(Reading::is_normal)
+    };
+    if old.phase.is_none_or(|phase| phase == Phase::Initializing) {
+        return Vec::new();
+    }
+    let joined = snapshot.expected_pods().into_iter().filter(joined);
+    joined.map(|(_, rack)| rack.dc).collect()
 }
 
 fn node_status(
@@ -59,6 +91,7 @@ fn node_status(
         state: reading.map_or_else(|| "Unknown".to_owned(), |reading| reading.mode.clone()),
         ready: live.is_some_and(|live| live.ready),
         message: snapshot.trouble(pod),
+        cleanup_owed_since: None,
         dc: rack.dc.clone(),
         rack: rack.rack.clone(),
         node_ip: ip,

@@ -8,7 +8,10 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::cluster::{decide::rollout::Rollout, snapshot::Snapshot};
+use crate::cluster::{
+    decide::{operations, rollout::Rollout},
+    snapshot::Snapshot,
+};
 
 /// The racks, by `<dc>-<rack>`.
 pub(super) fn racks(
@@ -71,7 +74,33 @@ fn rack_status(
         (true, false) => Phase::Pending,
     };
     RackStatus {
+        rolling_restart: restart_seen(rack, snapshot, before),
         phase: Some(phase),
         cassandra_last_action: last_action,
     }
+}
+
+/// Whether a restart that `rollingRestart` asks for is recorded, or was before.
+fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>) -> bool {
+    let dcs = snapshot
+        .cluster
+        .spec
+        .topology
+        .iter()
+        .flat_map(|topology| &topology.dc);
+    let mut asked = dcs
+        .filter(|dc| dc.name == rack.dc)
+        .flat_map(|dc| &dc.rack)
+        .filter(|asked| asked.name == rack.rack);
+    let asks = asked.any(|asked| asked.rolling_restart == Some(true));
+    let id = operations::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
+    let recorded = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.operations)
+        .any(|operation| {
+            operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
+        });
+    asks && (recorded || before.is_some_and(|before| before.rolling_restart))
 }

@@ -1,0 +1,11 @@
+//! `restart`: replace pods one after the other; their volumes stay.
+
+use clap::Args;
+
+/// Arguments of `restart`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Restart {
+    /// Drain each node before: it writes its memtables to disk and takes leave of its peers, so that it starts faster
+    #[arg(long)]
+    pub drain: bool,
+}

@@ -1,0 +1,53 @@
+//! What is taken away. Each names the very object that was looked at: another one of its name is left alone.
+
+use serde::Serialize;
+
+/// Something that is taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Removal {
+    /// A StatefulSet gets fewer pods.
+    Pods {
+        /// Its name.
+        set: String,
+        /// Its UID.
+        uid: String,
+        /// Pods it was seen to have; with any other number nothing is done.
+        from: i32,
+        /// Pods it keeps.
+        to: i32,
+    },
+    /// The StatefulSet of a rack without nodes, and the rack's configuration.
+    Rack {
+        /// Its name.
+        set: String,
+        /// Its UID.
+        uid: String,
+    },
+    /// The volume of a node that has left.
+    Volume {
+        /// Name of the claim.
+        name: String,
+        /// Its UID.
+        uid: String,
+    },
+}
+
+impl Removal {
+    /// What it is, in CassKop's words.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Pods { .. } | Self::Volume { .. } => "ScaleDown",
+            Self::Rack { .. } => "ActionDeleteRack",
+        }
+    }
+}
+
+impl std::fmt::Display for Removal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pods { set, to, .. } => write!(f, "StatefulSet {set} to have {to} pods"),
+            Self::Rack { set, .. } => write!(f, "StatefulSet {set} to go"),
+            Self::Volume { name, .. } => write!(f, "volume {name} to go"),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Fewer nodes: who leaves when, what holds it back, and what is left behind.
+
+use casskop_common::api::{OperationPhase, Phase, Rack};
+
+use super::world::{Node, THREE_RACKS, World};
+use crate::nodes::Replication;
+
+/// Three racks of two nodes, without a cleanup owed.
+fn six() -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    world
+}
+
+fn nodes(world: &mut World, nodes: i32) {
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(nodes));
+}
+
+fn racks(world: &mut World, names: &[&str]) {
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack = names
+            .iter()
+            .map(|name| Rack {
+                name: (*name).into(),
+                ..Rack::default()
+            })
+            .collect();
+    });
+}
+
+fn replicate(world: &mut World, keyspace: &str, factor: usize) {
+    let replication = Replication::Topology([("dc1".to_owned(), factor)].into());
+    world.replication.insert(keyspace.into(), replication);
+}
+
+/// A few passes, without a node call coming to its end.
+fn passes(world: &mut World) {
+    for _ in 0..4 {
+        world.pass();
+        world.tick();
+    }
+}
+
+#[test]
+fn nodes_leave_one_after_the_other_with_their_volumes() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    let told = world.operation("decommission");
+    assert_eq!(told.phase, OperationPhase::Running);
+    assert_eq!(
+        told.nodes[0].volumes[0].name, "data-demo-dc1-rack3-1",
+        "before anything is called"
+    );
+    insta::assert_snapshot!(world.condition("Progressing"));
+    passes(&mut world);
+    assert_eq!(
+        world.pods.len(),
+        6,
+        "nothing is taken away while the node leaves"
+    );
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+    assert_eq!(world.live.volumes.len(), 3);
+    assert_eq!(world.ring.len(), 3);
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    let left: Vec<&str> = world
+        .calls
+        .iter()
+        .map(|(.., pod, _)| pod.as_str())
+        .collect();
+    let mut once = left.clone();
+    once.dedup();
+    assert_eq!(
+        once,
+        ["demo-dc1-rack3-1", "demo-dc1-rack2-1", "demo-dc1-rack1-1"]
+    );
+}
+
+#[test]
+fn what_was_not_begun_is_called_off() {
+    let mut world = six();
+    replicate(&mut world, "orders", 6);
+    nodes(&mut world, 1);
+    passes(&mut world);
+    assert_eq!(
+        world.operation("decommission").phase,
+        OperationPhase::Pending
+    );
+    insta::assert_snapshot!(world.condition("Progressing"));
+    nodes(&mut world, 2);
+    world.settle();
+    assert_eq!(
+        world.operation("decommission").phase,
+        OperationPhase::Withdrawn
+    );
+    assert_eq!((world.pods.len(), world.calls.len()), (6, 0));
+}
+
+#[test]
+fn what_was_begun_is_finished_and_then_grown_again() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, false);
+    let before = world.pods["demo-dc1-rack3-1"].host.clone();
+    assert_eq!(world.pods["demo-dc1-rack3-1"].node, Node::Leaving);
+    nodes(&mut world, 2);
+    world.settle();
+    assert_eq!((world.pods.len(), world.ring.len()), (6, 6), "no zombie");
+    assert_ne!(
+        world.pods["demo-dc1-rack3-1"].host, before,
+        "another node on a new volume"
+    );
+}
+
+#[test]
+fn an_operator_that_dies_in_between_goes_on() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, false, false);
+    world.kill_operator();
+    world.pass();
+    world.work(0, false, false);
+    world.kill_operator();
+    assert_eq!(world.pods["demo-dc1-rack3-1"].node, Node::Decommissioned);
+    world.settle();
+    assert_eq!((world.pods.len(), world.live.volumes.len()), (3, 3));
+}
+
+#[test]
+fn a_node_that_has_left_and_whose_pod_is_restarted_is_not_in_the_way() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, false);
+    world.work(0, true, false);
+    world.pods.remove("demo-dc1-rack3-1");
+    world.settle();
+    assert_eq!((world.pods.len(), world.live.volumes.len()), (3, 3));
+}
+
+#[test]
+fn a_pod_that_never_joined_goes_without_leaving() {
+    let mut world = World::formed(THREE_RACKS);
+    world.bad_images.insert("cassandra:5.0".into());
+    nodes(&mut world, 2);
+    passes(&mut world);
+    assert_eq!(world.pods.len(), 4);
+    nodes(&mut world, 1);
+    world.settle();
+    assert_eq!((world.pods.len(), world.calls.len()), (3, 0));
+}
+
+#[test]
+fn a_cleanup_that_is_owed_comes_first() {
+    let mut world = World::formed(THREE_RACKS);
+    nodes(&mut world, 2);
+    world.settle();
+    let owing = |world: &World| {
+        let nodes = world.status().cassandra_node_status;
+        nodes
+            .values()
+            .filter(|node| node.cleanup_owed_since.is_some())
+            .count()
+    };
+    assert_eq!(owing(&world), 5, "all but the one that joined last");
+    nodes(&mut world, 1);
+    passes(&mut world);
+    assert!(world.calls.is_empty());
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.annotate("cleanup", Some("pay"));
+    world.settle();
+    assert_eq!((world.pods.len(), owing(&world)), (3, 0));
+}
+
+#[test]
+fn the_auto_pilot_cleans_up_after_growth() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("cleanup", Some("mine"));
+    world.settle();
+    world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
+    nodes(&mut world, 2);
+    world.settle();
+    let cleanup = world.operation("cleanup");
+    assert_eq!(cleanup.requested_by.as_deref(), Some("autoPilot"));
+    assert_eq!(
+        (cleanup.phase, cleanup.nodes.len()),
+        (OperationPhase::Succeeded, 6)
+    );
+    assert_eq!(
+        world.condition("IntentsAccepted"),
+        "True Accepted: every operation annotation is understood"
+    );
+    nodes(&mut world, 1);
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+}
+
+#[test]
+fn racks_and_data_centers_go_when_their_nodes_have_left() {
+    let mut world = six();
+    racks(&mut world, &["rack1", "rack3"]);
+    world.settle();
+    let sets: Vec<&String> = world.live.stateful_sets.keys().collect();
+    assert_eq!(sets, ["demo-dc1-rack1", "demo-dc1-rack3"]);
+    assert_eq!((world.ring.len(), world.live.volumes.len()), (4, 4));
+    assert!(!world.live.config_maps.contains_key("demo-dc1-rack2"));
+    assert!(
+        !world
+            .status()
+            .cassandra_rack_status
+            .contains_key("dc1-rack2")
+    );
+}
+
+#[test]
+fn a_rack_that_holds_a_replica_stays() {
+    let mut world = six();
+    replicate(&mut world, "orders", 3);
+    racks(&mut world, &["rack1", "rack2"]);
+    passes(&mut world);
+    world.settle();
+    assert_eq!(world.ring.len(), 5, "one of its nodes is not missed");
+    insta::assert_snapshot!(world.condition("Progressing"));
+    let id = world.operation("decommission").id;
+    world.annotate("decommission.waive", Some(&format!("{id} replicas-remain")));
+    world.settle();
+    assert_eq!((world.ring.len(), world.live.stateful_sets.len()), (4, 2));
+}
+
+#[test]
+fn a_new_rack_and_an_old_one_change_places() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
+    racks(&mut world, &["rack1", "rack2", "rack4"]);
+    world.settle();
+    let sets: Vec<&String> = world.live.stateful_sets.keys().collect();
+    assert_eq!(sets, ["demo-dc1-rack1", "demo-dc1-rack2", "demo-dc1-rack4"]);
+    assert_eq!(world.ring.len(), 3);
+}
+
+#[test]
+fn a_statefulset_that_vanishes_while_its_node_leaves_comes_back_with_it() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, false);
+    world.live.stateful_sets.remove("demo-dc1-rack3");
+    world.pass();
+    world.pass();
+    assert_eq!(world.pods.len(), 6);
+    world.settle();
+    assert_eq!(
+        (world.pods.len(), world.ring.len(), world.live.volumes.len()),
+        (3, 3, 3)
+    );
+}
+
+#[test]
+fn racks_that_are_taken_back_while_the_ring_forms_go() {
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    racks(&mut world, &["rack1"]);
+    world.tick();
+    world.settle();
+    assert_eq!((world.pods.len(), world.ring.len()), (1, 1));
+}

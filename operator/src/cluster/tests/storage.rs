@@ -1,0 +1,94 @@
+//! Volumes that grow, StatefulSets that are made anew around their pods.
+
+use super::world::{THREE_RACKS, World};
+use crate::cluster::build::Object;
+
+#[test]
+fn volumes_grow_without_a_restart() {
+    let mut world = World::formed(THREE_RACKS);
+    let before = world.pods.clone();
+    world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));
+    world.pass();
+    assert_eq!(
+        world.status().last_cluster_action.as_deref(),
+        Some("StorageUpsize")
+    );
+    let sizes = |world: &World| -> Vec<String> {
+        world
+            .live
+            .volumes
+            .values()
+            .map(|volume| volume.requested.clone())
+            .collect()
+    };
+    assert_eq!(sizes(&world), ["2Gi", "1Gi", "1Gi"], "rack by rack");
+    world.settle();
+    assert_eq!(sizes(&world), ["2Gi"; 3]);
+    for (name, pod) in &world.pods {
+        assert_eq!(pod.ip, before[name].ip, "{name} was not restarted");
+    }
+}
+
+#[test]
+fn volumes_do_not_shrink() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.data_capacity = Some("500Mi".into()));
+    world.pass();
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    world.edit(|cluster| cluster.spec.data_capacity = Some("1024Mi".into()));
+    world.settle();
+    assert!(world.condition("SpecAccepted").starts_with("True"));
+}
+
+#[test]
+fn a_cluster_of_the_go_casskop_is_taken_over_rack_by_rack() {
+    let mut world = World::formed(THREE_RACKS);
+    for set in world.live.stateful_sets.values_mut() {
+        set.metadata.annotations = None;
+        let spec = set.spec.as_mut().unwrap();
+        spec.pod_management_policy = Some("OrderedReady".into());
+        let selector = spec.selector.match_labels.as_mut().unwrap();
+        selector.insert("team".into(), "orders".into());
+    }
+    let service = world
+        .live
+        .services
+        .get_mut("demo")
+        .unwrap()
+        .spec
+        .as_mut()
+        .unwrap();
+    service
+        .selector
+        .as_mut()
+        .unwrap()
+        .insert("team".into(), "orders".into());
+    let plan = world.plan();
+    let anew = plan
+        .objects
+        .iter()
+        .filter(|object| matches!(object, Object::MadeAnew(..)));
+    assert_eq!(anew.count(), 1, "one rack at a time");
+    assert!(
+        plan.objects
+            .iter()
+            .any(|object| matches!(object, Object::Service(_)))
+    );
+    assert!(plan.removals.is_empty());
+    world.settle();
+    assert_eq!(
+        (world.pods.len(), world.live.volumes.len(), world.ring.len()),
+        (3, 3, 3)
+    );
+    for set in world.live.stateful_sets.values() {
+        let selector = set
+            .spec
+            .as_ref()
+            .unwrap()
+            .selector
+            .match_labels
+            .clone()
+            .unwrap();
+        assert!(!selector.contains_key("team"));
+    }
+}

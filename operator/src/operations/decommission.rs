@@ -1,0 +1,312 @@
+//! `decommission`: a node hands its data to the others and leaves the ring. What was once streamed away cannot be called
+//! back, so everything is asked before.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::decommission::Decommission,
+};
+
+use super::{Action, Behaviour, CheckFn, Member, Refusal, Ring, Seen, checks};
+use crate::nodes::{Activity, Call, Replication};
+
+/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
+const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
+/// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
+/// that goes away goes first.
+const AUTH: &str = "system_auth";
+/// Part of a volume that data may fill, in percent: compaction needs the rest.
+const FULL: i64 = 90;
+
+impl Behaviour for Decommission {
+    fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        Ok(vec!["leave".into()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Decommission { force: self.force })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.decommission"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[
+            peers_up,
+            others_settled,
+            replicas_remain,
+            cleanup_paid,
+            disk_space,
+        ]
+    }
+
+    fn gives_up_volumes(&self) -> bool {
+        true
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        match activity.mode.as_str() {
+            "DECOMMISSIONED" => Seen::Done,
+            "LEAVING" if activity.streams.is_empty() => Seen::Quiet,
+            "LEAVING" => Seen::Busy,
+            // Told to leave before, without success: it is told again.
+            "DECOMMISSION_FAILED" | "NORMAL" => Seen::Idle,
+            other => Seen::Away(other.to_owned()),
+        }
+    }
+
+    /// A second call beside the first one is answered at once.
+    fn is_done_when_seen(&self) -> bool {
+        true
+    }
+}
+
+/// The members that stay in the data center of the target, and all that stay.
+struct Stay<'a> {
+    dc: &'a str,
+    in_dc: Vec<&'a Member<'a>>,
+    racks_now: usize,
+    total: usize,
+}
+
+impl<'a> Stay<'a> {
+    fn of(ring: &'a Ring<'a>) -> Option<Self> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member))?;
+        let dc = target.rack.dc.as_str();
+        let in_dc = |member: &&Member<'_>| member.rack.dc == dc;
+        let racks_now: BTreeSet<_> = ring
+            .nodes
+            .iter()
+            .filter(in_dc)
+            .map(|member| &member.rack)
+            .collect();
+        // The ring may be larger than this cluster: its size is what its members know.
+        let known = ring
+            .readings()
+            .map(|reading| reading.host_ids.len())
+            .max()
+            .unwrap_or(0);
+        Some(Self {
+            dc,
+            in_dc: ring
+                .nodes
+                .iter()
+                .filter(in_dc)
+                .filter(|member| !ring.is_target(member))
+                .collect(),
+            racks_now: racks_now.len(),
+            total: known.saturating_sub(ring.targets.len()),
+        })
+    }
+
+    fn racks_left(&self) -> usize {
+        self.in_dc
+            .iter()
+            .map(|member| &member.rack)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+}
+
+/// Whether Cassandra leaves only when it is told to do so by force: a keyspace has at least as many replicas as there
+/// are nodes now.
+pub fn needs_force(ring: &Ring<'_>) -> bool {
+    let Some(stay) = Stay::of(ring) else {
+        return false;
+    };
+    ring.replication
+        .values()
+        .any(|replication| match replication {
+            Replication::Simple(factor) => *factor > stay.total,
+            Replication::Topology(_) => replication
+                .in_dc(stay.dc)
+                .is_some_and(|factor| factor > stay.in_dc.len()),
+            Replication::Other(_) => false,
+        })
+}
+
+/// Every other node is NORMAL: it takes ranges over. The one that leaves has to answer.
+fn peers_up(ring: &Ring<'_>) -> Check {
+    let down: Vec<String> = ring
+        .nodes
+        .iter()
+        .filter_map(|member| match &member.reading {
+            Ok(_) if ring.is_target(member) => None,
+            _ => checks::down(member),
+        })
+        .collect();
+    let unreachable = ring
+        .readings()
+        .flat_map(|reading| &reading.unreachable)
+        .collect::<BTreeSet<_>>();
+    let unreachable = unreachable
+        .into_iter()
+        .map(|ip| format!("{ip} is down in the view of a member"));
+    let seen: Vec<String> = down.into_iter().chain(unreachable).collect();
+    check("nodes-up", &seen, || {
+        format!("all {} nodes are up", ring.nodes.len())
+    })
+}
+
+/// No other node is joining, leaving or moving.
+fn others_settled(ring: &Ring<'_>) -> Check {
+    let own: BTreeSet<&String> = ring
+        .nodes
+        .iter()
+        .filter(|member| ring.is_target(member))
+        .filter_map(|member| {
+            let reading = member.reading.as_ref().ok()?;
+            let own = reading
+                .host_ids
+                .iter()
+                .find(|(_, id)| **id == reading.local_host_id);
+            own.map(|(ip, _)| ip)
+        })
+        .collect();
+    let seen: BTreeSet<String> = ring
+        .readings()
+        .flat_map(|reading| {
+            let joining = reading.joining.iter().map(|ip| (ip, "joining"));
+            let leaving = reading.leaving.iter().map(|ip| (ip, "leaving"));
+            joining
+                .chain(leaving)
+                .chain(reading.moving.iter().map(|ip| (ip, "moving")))
+        })
+        .filter(|(ip, _)| !own.contains(ip))
+        .map(|(ip, what)| format!("{ip} is {what}"))
+        .collect();
+    let seen: Vec<String> = seen.into_iter().collect();
+    check("ring-settled", &seen, || {
+        "no other node is joining, leaving or moving".into()
+    })
+}
+
+/// Every keyspace keeps as many nodes, and racks, as it has replicas.
+fn replicas_remain(ring: &Ring<'_>) -> Check {
+    let name = "replicas-remain";
+    let Some(stay) = Stay::of(ring).filter(|_| !ring.replication.is_empty()) else {
+        return check(
+            name,
+            &["no node says how the keyspaces are replicated".into()],
+            String::new,
+        );
+    };
+    let short = |keyspace: &String, replication: &Replication| -> Option<String> {
+        let (nodes, racks) = (stay.in_dc.len(), stay.racks_left());
+        let dc = stay.dc;
+        match replication {
+            Replication::Simple(factor) if *factor > stay.total => Some(format!(
+                "keyspace {keyspace} has {factor} replicas, and {} nodes would be left",
+                stay.total
+            )),
+            Replication::Topology(factors) => {
+                let factor = replication.in_dc(dc).unwrap_or(0);
+                let elsewhere = factors
+                    .iter()
+                    .any(|(other, factor)| other != dc && *factor > 0);
+                if keyspace == AUTH && nodes == 0 && elsewhere {
+                    None
+                } else if factor > nodes {
+                    Some(format!(
+                        "keyspace {keyspace} has {factor} replicas in {dc}, and {nodes} nodes would be left there"
+                    ))
+                } else if factor > racks && factor <= stay.racks_now {
+                    Some(format!(
+                        "keyspace {keyspace} has {factor} replicas in {dc}, and {racks} racks would be left there: a rack would hold two of them"
+                    ))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    };
+    let seen: Vec<String> = ring
+        .replication
+        .iter()
+        .filter(|(keyspace, _)| !DIAGNOSTIC.contains(&keyspace.as_str()))
+        .filter_map(|(keyspace, replication)| short(keyspace, replication))
+        .collect();
+    let mended: Vec<String> = match seen.len() {
+        0 => seen,
+        _ => seen
+            .into_iter()
+            .chain(["lower the replication (ALTER KEYSPACE), or keep the nodes".into()])
+            .collect(),
+    };
+    check(name, &mended, || {
+        format!(
+            "{} nodes would be left in {}, enough for every keyspace",
+            stay.in_dc.len(),
+            stay.dc
+        )
+    })
+}
+
+/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again.
+fn cleanup_paid(ring: &Ring<'_>) -> Check {
+    let owing: Vec<&str> = Stay::of(ring)
+        .iter()
+        .flat_map(|stay| &stay.in_dc)
+        .filter(|member| member.owes_cleanup)
+        .map(|member| member.pod)
+        .collect();
+    let seen = match owing[..] {
+        [] => Vec::new(),
+        _ => vec![format!(
+            "{} may hold data that they no longer own since the ring has grown: request a cleanup of them",
+            owing.join(", ")
+        )],
+    };
+    check("cleanup-paid", &seen, || {
+        "no node that stays owes a cleanup".into()
+    })
+}
+
+/// The nodes that stay have room for what the one that leaves hands over.
+fn disk_space(ring: &Ring<'_>) -> Check {
+    let leaving: i64 = ring
+        .nodes
+        .iter()
+        .filter(|member| ring.is_target(member))
+        .filter_map(|member| member.reading.as_ref().ok())
+        .map(|reading| reading.load)
+        .sum();
+    let stay = Stay::of(ring).map(|stay| stay.in_dc).unwrap_or_default();
+    let share = leaving / i64::try_from(stay.len().max(1)).unwrap_or(1);
+    let seen: Vec<String> = stay
+        .iter()
+        .filter_map(|member| {
+            let (load, capacity) = (member.reading.as_ref().ok()?.load, member.capacity?);
+            (load + share > capacity / 100 * FULL).then(|| {
+                format!(
+                    "{} would hold {} of {} MiB",
+                    member.pod,
+                    (load + share) >> 20,
+                    capacity >> 20
+                )
+            })
+        })
+        .collect();
+    check("disk-space", &seen, || {
+        format!("{} MiB spread over {} nodes fit", leaving >> 20, stay.len())
+    })
+}
+
+fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) -> Check {
+    Check {
+        name: name.into(),
+        passed: seen.is_empty(),
+        evidence: if seen.is_empty() {
+            well()
+        } else {
+            seen.join("; ")
+        },
+    }
+}
