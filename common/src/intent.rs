@@ -28,6 +28,8 @@ pub struct Intents {
     pub controls: BTreeMap<String, Controls>,
     /// Whether all action on the cluster is stopped.
     pub reconcile_paused: bool,
+    /// Tag of the image that may be an earlier Cassandra than the one that runs.
+    pub waived_downgrade: Option<String>,
     /// What could not be understood.
     pub invalid: Vec<Invalid>,
 }
@@ -87,6 +89,9 @@ impl Intents {
         if key_is_reconcile(name) {
             return self.read_reconcile(value);
         }
+        if names::SPEC_WAIVE.strip_prefix(names::OPERATIONS_PREFIX) == Some(name) {
+            return self.read_spec_waive(value);
+        }
         let (kind, control) = match name.split_once('.') {
             Some((kind, control)) => (kind, Some(control)),
             None => (name, None),
@@ -119,6 +124,21 @@ impl Intents {
             Ok(())
         } else {
             Err(format!("the value is 'paused', not '{}'", clip(value)))
+        }
+    }
+}
+
+impl Intents {
+    fn read_spec_waive(&mut self, value: &str) -> Result<(), String> {
+        match value.split_whitespace().collect::<Vec<_>>()[..] {
+            [tag, "downgrade"] => {
+                self.waived_downgrade = Some(tag.to_owned());
+                Ok(())
+            }
+            _ => Err(format!(
+                "the value is '<image tag> downgrade', not '{}'",
+                clip(value)
+            )),
         }
     }
 }

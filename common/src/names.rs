@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub const OPERATIONS_PREFIX: &str = "operations.db.orange.com/";
 /// Annotation that stops all action on a cluster while its value is `paused`.
 pub const RECONCILE: &str = "operations.db.orange.com/reconcile";
+/// Annotation that lets a downgrade of Cassandra happen: `<image tag> downgrade`.
+pub const SPEC_WAIVE: &str = "operations.db.orange.com/spec.waive";
 /// On a StatefulSet: digest of the inputs it was made from. Another operator version that would
 /// render the same inputs differently does not change it, and so restarts nothing.
 pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";

@@ -4,11 +4,20 @@
 //! To add a kind: a file with its arguments, and its arm in [`Operation`].
 
 pub mod cleanup;
+pub mod clearsnapshot;
+pub mod compact;
 pub mod decommission;
+pub mod drain;
 pub mod flush;
+pub mod garbagecollect;
+pub mod refresh;
+pub mod relocate;
 pub mod restart;
+pub mod scrub;
 mod shared;
+pub mod snapshot;
 mod tables;
+pub mod upgradesstables;
 mod value;
 
 use clap::{
@@ -30,6 +39,27 @@ pub enum Operation {
     Flush(flush::Flush),
     /// Restart nodes one after the other; volumes stay
     Restart(restart::Restart),
+    /// Keep the data of now under a name
+    Snapshot(snapshot::Snapshot),
+    /// Delete a snapshot
+    #[command(name = "clearsnapshot")]
+    ClearSnapshot(clearsnapshot::ClearSnapshot),
+    /// Load data files that were put into a table's folder
+    Refresh(refresh::Refresh),
+    /// Rewrite data files in the format of the Cassandra that runs, after an upgrade
+    #[command(name = "upgradesstables")]
+    UpgradeSsTables(upgradesstables::UpgradeSsTables),
+    /// Merge the data files of each table
+    Compact(compact::Compact),
+    /// Drop deleted and overwritten data from data files
+    #[command(name = "garbagecollect")]
+    GarbageCollect(garbagecollect::GarbageCollect),
+    /// Rewrite data files and leave out what cannot be read
+    Scrub(scrub::Scrub),
+    /// Move data files to the disk that their tokens belong to
+    Relocate(relocate::Relocate),
+    /// Write memtables to disk and leave the ring alone, until the pod is restarted
+    Drain(drain::Drain),
 }
 
 /// A parsed request: what, with which arguments, on which nodes.

@@ -32,6 +32,86 @@ pub enum Call {
         /// Its tables; none is all of them.
         tables: Vec<String>,
     },
+    /// `StorageService.forceKeyspaceCompaction(boolean, String, String...)`.
+    Compact {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Whether several files are left instead of one.
+        split: bool,
+    },
+    /// `StorageService.garbageCollect(String, int, String, String...)`.
+    GarbageCollect {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Whether single cells are looked at, too.
+        cells: bool,
+        /// Threads; 0 is as many as compaction has.
+        jobs: i32,
+    },
+    /// `StorageService.scrub` with seven arguments, which every version has.
+    Scrub {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Whether what cannot be read is left out.
+        skip_corrupted: bool,
+        /// Whether a snapshot is made before.
+        snapshot: bool,
+        /// Threads; 0 is as many as compaction has.
+        jobs: i32,
+    },
+    /// `StorageService.upgradeSSTables(String, boolean, int, String...)`.
+    UpgradeSsTables {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Whether files of the newest format are rewritten, too.
+        include_all: bool,
+        /// Threads; 0 is as many as compaction has.
+        jobs: i32,
+    },
+    /// `StorageService.relocateSSTables(int, String, String...)`.
+    Relocate {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Threads; 0 is as many as compaction has.
+        jobs: i32,
+    },
+    /// `StorageService.loadNewSSTables(String, String)`.
+    Refresh {
+        /// Its keyspace.
+        keyspace: String,
+        /// The table.
+        table: String,
+    },
+    /// `StorageService.takeSnapshot(String, Map, String...)`.
+    Snapshot {
+        /// Keyspace to work on.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Name of the snapshot.
+        name: String,
+        /// When Cassandra deletes it (4.1 and later), such as `12h`.
+        ttl: Option<String>,
+        /// Whether memtables are left out.
+        skip_flush: bool,
+    },
+    /// `StorageService.clearSnapshot(String, String...)`.
+    ClearSnapshot {
+        /// Keyspaces; none is all of them.
+        keyspaces: Vec<String>,
+        /// Name of the snapshot.
+        name: String,
+    },
     /// `StorageService.drain()`: writes memtables to disk and stops taking part in the ring, until a restart.
     Drain,
     /// `StorageService.decommission(boolean)`: streams all data to the other nodes and leaves the ring.

@@ -5,10 +5,19 @@
 
 mod checks;
 mod cleanup;
+mod clearsnapshot;
+mod compact;
 mod decommission;
+mod drain;
 mod flush;
+mod garbagecollect;
+mod refresh;
+mod relocate;
 mod restart;
+mod scrub;
+mod snapshot;
 mod tables;
+mod upgradesstables;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +27,7 @@ use casskop_common::{
     operations::Operation,
 };
 
-use crate::nodes::{Activity, Call, Compaction, Reading, Replication};
+use crate::nodes::{Activity, Call, Compaction, NodeError, Reading, Replication};
 pub use decommission::needs_force;
 
 /// Looks at the ring and says whether an operation may begin on these pods.
@@ -84,6 +93,11 @@ pub trait Behaviour: Send + Sync {
 
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
     fn seen(&self, step: &str, activity: &Activity) -> Seen;
+
+    /// Whether an error of a step that may have been called before says that it is done.
+    fn is_done_already(&self, _: &NodeError) -> bool {
+        false
+    }
 
     /// Whether the answer to the call says nothing yet, and the step is done only when it is [`Seen::Done`].
     fn is_done_when_seen(&self) -> bool {
@@ -154,6 +168,15 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
         Operation::Decommission(decommission) => decommission,
         Operation::Flush(flush) => flush,
         Operation::Restart(restart) => restart,
+        Operation::Snapshot(snapshot) => snapshot,
+        Operation::ClearSnapshot(clear) => clear,
+        Operation::Refresh(refresh) => refresh,
+        Operation::UpgradeSsTables(upgrade) => upgrade,
+        Operation::Compact(compact) => compact,
+        Operation::GarbageCollect(collect) => collect,
+        Operation::Scrub(scrub) => scrub,
+        Operation::Relocate(relocate) => relocate,
+        Operation::Drain(drain) => drain,
     }
 }
 

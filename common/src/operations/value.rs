@@ -22,3 +22,30 @@ pub(super) fn cassandra_name(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+/// A snapshot; it becomes the name of a folder.
+pub(super) fn snapshot_name(text: &str) -> Result<String, String> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
+    if !first || text.len() > MAX_CASSANDRA_NAME || !text.chars().all(known) {
+        return Err(
+            "a snapshot has letters, digits, '_', '-' and '.', the first one a letter or digit"
+                .into(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// A span of time as Cassandra reads it: a number and `m`, `h` or `d`.
+pub(super) fn duration(text: &str) -> Result<String, String> {
+    let number = text.trim_end_matches(['m', 'h', 'd']);
+    let unit = text.len() - number.len();
+    let valid = number.len() <= 6 && number.parse::<u32>().is_ok_and(|number| number > 0);
+    if unit == 1 && valid {
+        return Ok(text.to_owned());
+    }
+    Err("a time is a number and a unit: 90m, 12h or 7d".into())
+}

@@ -232,10 +232,13 @@ async fn attempt_step(
     // The answer may never come: a machine without power does not say good-bye.
     loop {
         tokio::select! {
-            answer = &mut call => {
-                answer?;
-                break;
-            }
+            answer = &mut call => match answer {
+                Err(error) if again && behaviour.is_done_already(&error) => return Ok(()),
+                answer => {
+                    answer?;
+                    break;
+                }
+            },
             () = tokio::time::sleep(node::WATCH_EVERY) => {
                 if watch.look(ctx, run, &endpoint, step, behaviour).await? {
                     return Ok(());

@@ -8,6 +8,20 @@ use super::{Refusal, Ring};
 
 /// The keyspaces that were asked for, or all that are replicated.
 pub(super) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    let known = known(&tables.keyspace, ring)?;
+    let asked: BTreeSet<String> = if tables.keyspace.is_empty() {
+        known.into_iter().cloned().collect()
+    } else {
+        tables.keyspace.iter().cloned().collect()
+    };
+    Ok(asked.into_iter().collect())
+}
+
+/// The keyspaces that the ring replicates, when those that were asked for are among them.
+pub(super) fn known<'a>(
+    asked: &[String],
+    ring: &'a Ring<'_>,
+) -> Result<BTreeSet<&'a String>, Refusal> {
     let known: BTreeSet<&String> = ring
         .readings()
         .flat_map(|reading| &reading.keyspaces)
@@ -18,23 +32,13 @@ pub(super) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>,
             message: "no node of the ring answers, so its keyspaces are unknown".into(),
         });
     }
-    if tables.keyspace.is_empty() {
-        return Ok(known.into_iter().cloned().collect());
-    }
-    let unknown: Vec<&str> = tables
-        .keyspace
+    let unknown: Vec<&str> = asked
         .iter()
         .filter(|name| !known.contains(name))
         .map(String::as_str)
         .collect();
     if unknown.is_empty() {
-        return Ok(tables
-            .keyspace
-            .iter()
-            .cloned()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect());
+        return Ok(known);
     }
     let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
     Err(Refusal {

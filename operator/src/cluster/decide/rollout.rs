@@ -106,7 +106,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
         formed,
         ..Rollout::default()
     };
-    if let Err(refused) = refuse_irreversible(&pairs, desired) {
+    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
         rollout.refused = Some(refused);
         return rollout;
     }

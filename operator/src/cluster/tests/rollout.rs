@@ -371,3 +371,45 @@ fn growing_keeps_the_template_of_an_older_operator() {
     });
     assert_eq!(grace, Some(7));
 }
+
+#[test]
+fn another_image_is_tried_on_one_node_before_the_others_get_it() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
+    world.settle();
+    let partition = |world: &World| {
+        let set = world.live.stateful_sets["demo-dc1-rack1"]
+            .spec
+            .clone()
+            .unwrap_or_default();
+        let rolling = set
+            .update_strategy
+            .and_then(|strategy| strategy.rolling_update);
+        rolling.and_then(|rolling| rolling.partition)
+    };
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.pass();
+    assert_eq!(partition(&world), Some(2));
+    world.tick();
+    world.pass();
+    assert_eq!(partition(&world), Some(2), "until it is well");
+    for _ in 0..4 {
+        world.tick();
+        world.pass();
+    }
+    assert_eq!(partition(&world), Some(0));
+    world.settle();
+}
+
+#[test]
+fn a_downgrade_is_refused_unless_it_is_waived() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:4.1".into()));
+    world.pass();
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    assert_eq!(sets(&world), []);
+    world.annotate("spec.waive", Some("4.1 downgrade"));
+    assert_eq!(sets(&world).len(), 1);
+    world.annotate("spec.waive", Some("4.0 downgrade"));
+    assert_eq!(sets(&world), [], "that is about another image");
+}

@@ -1,5 +1,6 @@
 //! Changes of racks that cannot be carried out safely.
 
+use casskop_common::names;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
@@ -7,10 +8,16 @@ use super::pair::Pair;
 use crate::cluster::{
     build,
     desired::{Desired, Refused, quantity_bytes},
+    snapshot::Snapshot,
 };
 
 /// What cannot be undone or carried out safely is refused; what runs keeps running.
-pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], desired: &Desired) -> Result<(), Refused> {
+pub(super) fn refuse_irreversible(
+    pairs: &[Pair<'_>],
+    desired: &Desired,
+    snapshot: &Snapshot,
+) -> Result<(), Refused> {
+    refuse_downgrade(desired, snapshot)?;
     for pair in pairs {
         let Some(set) = pair.live else { continue };
         let wanted = build::stateful_set::build(desired, pair.wanted, pair.live_replicas());
@@ -41,6 +48,41 @@ pub(super) fn refuse_irreversible(pairs: &[Pair<'_>], desired: &Desired) -> Resu
         }
     }
     Ok(())
+}
+
+/// Cassandra does not read the files of a later one: a downgrade loses what was written since the upgrade.
+fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refused> {
+    let tag = desired.image.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let newest = snapshot
+        .members()
+        .filter_map(|(pod, reading)| Some((release(&reading.version)?, pod)))
+        .max();
+    let (Some(wanted), Some((runs, pod))) = (release(tag), newest) else {
+        return Ok(());
+    };
+    let waived = snapshot.intents.waived_downgrade.as_deref() == Some(tag);
+    if wanted >= runs || waived {
+        return Ok(());
+    }
+    Err(Refused {
+        reason: "Downgrade",
+        message: format!(
+            "{pod} runs Cassandra {}.{} and cassandraImage is {}: Cassandra does not read the files of a later one. Set the image back, or set the annotation {} to \"{tag} downgrade\" if nothing was written since",
+            runs.0,
+            runs.1,
+            desired.image,
+            names::SPEC_WAIVE,
+        ),
+    })
+}
+
+/// `5.0.9` and `5.0-jdk17` are both of the release 5.0.
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
+        _ => None,
+    }
 }
 
 /// What of a volume claim cannot be changed.
@@ -91,4 +133,17 @@ pub(super) fn claims(set: &StatefulSet) -> Vec<Claim> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn a_release_is_the_first_two_numbers() {
+        assert_eq!(release("5.0.9"), Some((5, 0)));
+        assert_eq!(release("4.1-jdk11"), Some((4, 1)));
+        assert_eq!(release("latest"), None);
+        assert_eq!(release("5"), None);
+    }
 }

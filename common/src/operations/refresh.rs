@@ -1,0 +1,16 @@
+//! `refresh`: load `SSTables` that were put into a table's folder.
+
+use clap::Args;
+
+use super::value;
+
+/// Arguments of `refresh`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Refresh {
+    /// The keyspace
+    #[arg(long, value_name = "KEYSPACE", required = true, value_parser = value::cassandra_name)]
+    pub keyspace: String,
+    /// The table; repeatable
+    #[arg(long, value_name = "TABLE", required = true, value_parser = value::cassandra_name)]
+    pub table: Vec<String>,
+}

@@ -1,0 +1,22 @@
+//! `scrub`: rewrite `SSTables` and leave out what cannot be read.
+
+use clap::Args;
+
+use super::Tables;
+
+/// Arguments of `scrub`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Scrub {
+    /// What to scrub.
+    #[command(flatten)]
+    pub tables: Tables,
+    /// Skip what cannot be read, instead of stopping there: it is lost
+    #[arg(long)]
+    pub skip_corrupted: bool,
+    /// Make no snapshot of each table before
+    #[arg(long)]
+    pub no_snapshot: bool,
+    /// Threads on each node; 0 is as many as compaction has
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=1024))]
+    pub jobs: i32,
+}

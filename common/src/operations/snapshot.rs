@@ -1,0 +1,22 @@
+//! `snapshot`: keep the `SSTables` of now under a name.
+
+use clap::Args;
+
+use super::{Tables, value};
+
+/// Arguments of `snapshot`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// What to keep.
+    #[command(flatten)]
+    pub tables: Tables,
+    /// Name of the snapshot
+    #[arg(long, value_name = "NAME", required = true, value_parser = value::snapshot_name)]
+    pub name: String,
+    /// Delete it after this time, such as 12h or 7d (Cassandra 4.1 and later)
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub ttl: Option<String>,
+    /// Leave out what is only in memory
+    #[arg(long)]
+    pub skip_flush: bool,
+}

@@ -1,0 +1,19 @@
+//! `upgradesstables`: rewrite `SSTables` in the format of the Cassandra that runs.
+
+use clap::Args;
+
+use super::Tables;
+
+/// Arguments of `upgradesstables`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct UpgradeSsTables {
+    /// What to upgrade.
+    #[command(flatten)]
+    pub tables: Tables,
+    /// Rewrite those that have the newest format already, too
+    #[arg(long)]
+    pub include_all: bool,
+    /// Threads on each node; 0 is as many as compaction has
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=1024))]
+    pub jobs: i32,
+}

@@ -1,0 +1,266 @@
+//! The life of a ring, from its spec alone: larger volumes, a rack that comes and goes, another password, restarts, and
+//! the end with its volumes.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster, cluster::find_operation, kubectl, operator,
+    operator::Shell, plugin::casskop, wait::until,
+};
+use serde_json::{Value, json};
+
+const FIRST: &str = "life-dc1-rack1-0";
+const SECOND: &str = "life-dc1-rack2-0";
+const THIRD: &str = "life-dc1-rack3-0";
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn the_life_of_a_ring() {
+    let space = Space::open("e2e-life");
+    let life = space.cluster("life");
+    life.apply(&cluster::ring("life", &[("dc1", &["rack1", "rack2"])]));
+    life.settles();
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS two WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 2}",
+        "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
+        "INSERT INTO two.t (id, text) VALUES (1, 'before')",
+    ];
+    cassandra::cql(&space.kubectl, FIRST, "ALL", &statements).ok();
+
+    volumes_grow_under_running_pods(&space, &life);
+    a_rack_comes_and_goes(&space, &life);
+    another_password_is_taken_over(&space, &life);
+    restarts_are_asked_for_by_command_and_by_spec(&space, &life);
+    assert_eq!(read(&space, FIRST), "text=before");
+    it_ends_with_its_volumes(&space, &life);
+}
+
+fn volumes_grow_under_running_pods(space: &Space, life: &Cluster) {
+    let before = uids(&life.pods());
+    life.change(&json!({ "dataCapacity": "2Gi" }));
+    until("the volumes to have 2Gi", || {
+        let sizes = volumes(space, "/status/capacity/storage");
+        let grown = sizes.values().all(|size| size == "2Gi");
+        if grown {
+            Ok(())
+        } else {
+            Err(format!("{sizes:?}"))
+        }
+    });
+    life.settles();
+    assert_eq!(uids(&life.pods()), before, "no pod was restarted");
+    let set = space
+        .kubectl
+        .get("statefulset", "life-dc1-rack2")
+        .expect("it is there");
+    let size = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+    assert_eq!(
+        set.pointer(size),
+        Some(&json!("2Gi")),
+        "the next node gets as much"
+    );
+
+    life.change(&json!({ "dataCapacity": "1Gi" }));
+    life.tells("SpecAccepted", "False", &["volumes can only grow", "2Gi"]);
+    life.change(&json!({ "dataCapacity": "2Gi" }));
+    life.settles();
+}
+
+fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
+    racks(life, &["rack1", "rack2", "rack3"]);
+    life.shows("the third node", |cluster| {
+        (cluster["status"]["cassandraNodeStatus"][THIRD]["state"] == "NORMAL").then_some(())
+    });
+    life.settles();
+    let status = life.get()["status"]["cassandraNodeStatus"].clone();
+    assert!(status[FIRST]["cleanupOwedSince"].is_string(), "{status:#}");
+    assert!(status[THIRD]["cleanupOwedSince"].is_null(), "{status:#}");
+    let host_id = status[THIRD]["hostId"]
+        .as_str()
+        .expect("a host id")
+        .to_owned();
+
+    racks(life, &["rack1", "rack2"]);
+    life.tells(
+        "Progressing",
+        "False",
+        &["cleanup-paid", FIRST, "request a cleanup"],
+    );
+    assert_eq!(life.pod_names().len(), 3);
+
+    let mut operator = Shell::start(space);
+    casskop(
+        &space.kubectl,
+        &["cleanup", "life", "--wait", "--timeout", "5m"],
+    )
+    .ok();
+    // Killed as soon as the node was told to leave, and again while it leaves.
+    until("the node to be told to leave", || {
+        let told = operator.calls().iter().any(|(id, ..)| *id == host_id);
+        if told {
+            Ok(())
+        } else {
+            Err(format!("{:?}", operator.calls()))
+        }
+    });
+    operator.kill();
+    operator.run();
+    thread::sleep(Duration::from_secs(2));
+    operator.kill();
+    operator.run();
+    until("the rack to be gone", || {
+        let set = space.kubectl.get("statefulset", "life-dc1-rack3");
+        let left = volumes(space, "/metadata/name");
+        let gone = set.is_none() && left.keys().all(|name| !name.contains("rack3"));
+        if gone {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    });
+    life.settles();
+    drop(operator);
+    let done = find_operation(&life.get(), "decommission", &host_id).expect("it is told");
+    assert_eq!(done["phase"], "Succeeded", "{done:#}");
+    assert_eq!(done["requestedBy"], "spec");
+    let ring = cassandra::nodetool_status(&space.kubectl, FIRST);
+    assert_eq!(ring.len(), 2, "{ring:?}");
+    assert_eq!(read(space, FIRST), "text=before");
+    assert!(space.kubectl.get("configmap", "life-dc1-rack3").is_none());
+}
+
+fn another_password_is_taken_over(space: &Space, life: &Cluster) {
+    let before = uids(&life.pods());
+    let password = json!({ "stringData": { "password": "another-one" } });
+    space
+        .kubectl
+        .patch("secret", "life-jolokia", &password)
+        .ok();
+    until("every pod to be made anew", || {
+        let now = uids(&life.pods());
+        let ready = life
+            .pods()
+            .iter()
+            .filter(|pod| operator::is_ready(pod))
+            .count();
+        assert!(ready >= 1, "one rack at a time");
+        let renewed = before
+            .iter()
+            .all(|(pod, uid)| now.get(pod).is_some_and(|now| now != uid));
+        if renewed && ready == 2 {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+    life.settles();
+    casskop(
+        &space.kubectl,
+        &["flush", "life", "--wait", "--timeout", "2m"],
+    )
+    .ok();
+}
+
+fn restarts_are_asked_for_by_command_and_by_spec(space: &Space, life: &Cluster) {
+    let before = uids(&life.pods());
+    let restart = [
+        "restart",
+        "life",
+        "--rack",
+        "rack1",
+        "--drain",
+        "--wait",
+        "--timeout",
+        "5m",
+    ];
+    casskop(&space.kubectl, &restart).ok();
+    let after = uids(&life.pods());
+    assert_ne!(before[FIRST], after[FIRST]);
+    assert_eq!(before[SECOND], after[SECOND]);
+    life.settles();
+
+    let rack = |name: &str| json!({ "name": name, "rollingRestart": name == "rack2" });
+    life.change(&json!({ "topology": { "dc": [{ "name": "dc1", "rack": [rack("rack1"), rack("rack2")] }] } }));
+    until("the second rack to be restarted", || {
+        let now = uids(&life.pods());
+        let renewed = now.get(SECOND).is_some_and(|uid| *uid != after[SECOND]);
+        if renewed {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    });
+    life.settles();
+    let last = uids(&life.pods());
+    assert_eq!(last[FIRST], after[FIRST]);
+    life.is_looked_at();
+    assert_eq!(
+        uids(&life.pods()),
+        last,
+        "once, although it still stands in the spec"
+    );
+}
+
+fn it_ends_with_its_volumes(space: &Space, life: &Cluster) {
+    life.change(&json!({ "deletePVC": true }));
+    life.shows("our finalizer", |cluster| {
+        let finalizers = cluster["metadata"]["finalizers"].as_array()?;
+        finalizers
+            .iter()
+            .any(|name| name == "db.orange.com/volumes")
+            .then_some(())
+    });
+    life.delete();
+    until("the volumes to be gone", || {
+        let left = volumes(space, "/metadata/name");
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    });
+}
+
+fn racks(life: &Cluster, names: &[&str]) {
+    let racks: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+    life.change(&json!({ "topology": { "dc": [{ "name": "dc1", "rack": racks }] } }));
+}
+
+/// Something of each volume claim, by name.
+fn volumes(space: &Space, path: &str) -> BTreeMap<String, Value> {
+    let claims = space
+        .kubectl
+        .list("persistentvolumeclaims", "cassandracluster=life");
+    let of = |claim: &Value| claim.pointer(path).cloned().unwrap_or_default();
+    claims
+        .iter()
+        .map(|claim| (kubectl::name(claim), of(claim)))
+        .collect()
+}
+
+fn read(space: &Space, pod: &str) -> String {
+    let row = "SELECT text FROM two.t WHERE id = 1";
+    cassandra::cql(&space.kubectl, pod, "ALL", &[row])
+        .ok()
+        .trim()
+        .to_owned()
+}
+
+fn uids(pods: &[Value]) -> BTreeMap<String, String> {
+    let uid = |pod: &Value| {
+        pod["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    pods.iter()
+        .map(|pod| (kubectl::name(pod), uid(pod)))
+        .collect()
+}

@@ -1,0 +1,36 @@
+//! `clearsnapshot`: a snapshot is deleted.
+
+use casskop_common::{api::CassandraClusterSpec, operations::clearsnapshot::ClearSnapshot};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use crate::nodes::{Activity, Call};
+
+impl Behaviour for ClearSnapshot {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::known(&self.keyspace, ring)?;
+        Ok(vec!["clear".into()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::ClearSnapshot {
+            keyspaces: self.keyspace.clone(),
+            name: self.name.clone(),
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.clearSnapshot"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[checks::nodes_up]
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        seen_nowhere(activity)
+    }
+}

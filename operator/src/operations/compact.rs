@@ -1,0 +1,39 @@
+//! `compact`: the data files of each table become one.
+
+use casskop_common::{api::CassandraClusterSpec, operations::compact::Compact};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use crate::nodes::{Activity, Call};
+
+impl Behaviour for Compact {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Compact {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            split: self.split_output,
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.forceKeyspaceCompaction for each keyspace"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[checks::nodes_up]
+    }
+
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        seen_as_task(activity, |task| {
+            // `Compaction` in 4.0 and 4.1, where it may be one of Cassandra's own too.
+            matches!(task.task.as_str(), "Major compaction" | "Compaction") && task.keyspace == step
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! `garbagecollect`: deleted and overwritten data goes from the data files.
+
+use casskop_common::{
+    api::CassandraClusterSpec,
+    operations::garbagecollect::{GarbageCollect, Granularity},
+};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use crate::nodes::{Activity, Call};
+
+impl Behaviour for GarbageCollect {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::GarbageCollect {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            cells: self.granularity == Granularity::Cell,
+            jobs: self.jobs,
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.garbageCollect for each keyspace"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[checks::nodes_up]
+    }
+
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        seen_as_task(activity, |task| {
+            task.task == "Remove deleted data" && task.keyspace == step
+        })
+    }
+}

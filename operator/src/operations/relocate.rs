@@ -1,0 +1,38 @@
+//! `relocate`: data files go to the disk that their tokens belong to.
+
+use casskop_common::{api::CassandraClusterSpec, operations::relocate::Relocate};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use crate::nodes::{Activity, Call};
+
+impl Behaviour for Relocate {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Relocate {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            jobs: self.jobs,
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.relocateSSTables for each keyspace"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[checks::nodes_up]
+    }
+
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        seen_as_task(activity, |task| {
+            task.task.starts_with("Relocate") && task.keyspace == step
+        })
+    }
+}

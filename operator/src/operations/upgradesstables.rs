@@ -1,0 +1,46 @@
+//! `upgradesstables`: data files get the format of the Cassandra that runs, those of its own keyspaces too.
+
+use casskop_common::{api::CassandraClusterSpec, operations::upgradesstables::UpgradeSsTables};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use crate::nodes::{Activity, Call};
+
+/// Keyspaces that each node has for itself.
+const LOCAL: [&str; 2] = ["system", "system_schema"];
+
+impl Behaviour for UpgradeSsTables {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        let mut keyspaces = tables::keyspaces(&self.tables, ring)?;
+        if self.tables.keyspace.is_empty() {
+            keyspaces.extend(LOCAL.map(str::to_owned));
+        }
+        Ok(keyspaces)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::UpgradeSsTables {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            include_all: self.include_all,
+            jobs: self.jobs,
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.upgradeSSTables for each keyspace"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        &[checks::nodes_up]
+    }
+
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        seen_as_task(activity, |task| {
+            task.task == "Upgrade sstables" && task.keyspace == step
+        })
+    }
+}
