@@ -78,6 +78,7 @@ e2e() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     if ! init_pid >/dev/null; then ours=yes; fi
+    export CASSANDRA_VERSIONS="5.0 4.1 4.0"
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
     binaries=$("$testbed/binaries.sh")

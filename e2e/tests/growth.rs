@@ -56,7 +56,66 @@ fn two_data_centers_change_and_grow_one_node_at_a_time() {
         let found = cleaned.iter().any(|cleanup| cleanup.keyspace == "two");
         assert_eq!(found, expected, "{pod}");
     }
+    nodes_and_a_data_center_go_again(&space, &grow);
     grow.delete();
+}
+
+/// Six nodes become two: each leaves when the ring can do without it, and a data center goes when nothing is replicated
+/// there any more.
+fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
+    let racks = |racks: &[&str]| {
+        racks
+            .iter()
+            .map(|rack| json!({ "name": rack }))
+            .collect::<Vec<_>>()
+    };
+    let dc1 = json!({ "name": "dc1", "rack": racks(&["rack1", "rack2"]) });
+    let dc2 = json!({ "name": "dc2", "nodesPerRacks": 0, "rack": racks(&["rack1"]) });
+    casskop(
+        &space.kubectl,
+        &[
+            "cleanup",
+            "grow",
+            "--dc",
+            "dc2",
+            "--wait",
+            "--timeout",
+            "10m",
+        ],
+    )
+    .ok();
+    grow.change(&json!({ "nodesPerRacks": 1, "topology": { "dc": [dc1, dc2] } }));
+    grow.tells(
+        "Progressing",
+        "False",
+        &["replicas-remain", "keyspace two", "dc2", "ALTER KEYSPACE"],
+    );
+    assert_eq!(grow.pod_names(), FIRST, "all others have left");
+    let alter =
+        "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}";
+    cassandra::cql(&space.kubectl, FIRST[0], "ALL", &[alter]).ok();
+    grow.shows("two nodes", |cluster| {
+        let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
+        (nodes.len() == 2).then_some(())
+    });
+    grow.settles();
+    grow.change(&json!({ "topology": { "dc": [dc1] } }));
+    casskop_e2e::wait::until("the rack of the data center to be gone", || {
+        let set = space.kubectl.get("statefulset", "grow-dc2-rack1");
+        if set.is_none() {
+            Ok(())
+        } else {
+            Err("it is there".to_owned())
+        }
+    });
+    grow.settles();
+    let ring = cassandra::nodetool_status(&space.kubectl, FIRST[0]);
+    assert_eq!(ring.len(), 2, "{ring:?}");
+    assert_eq!(read(space, FIRST[0], "ALL"), "text=before");
+    let left = space
+        .kubectl
+        .list("persistentvolumeclaims", "cassandracluster=grow");
+    assert_eq!(left.len(), 2, "the volumes went with their nodes");
 }
 
 /// While each node is replaced, a client that reads at QUORUM notices nothing.

@@ -47,6 +47,8 @@ pub struct Ring<'a> {
 pub struct Member<'a> {
     /// Name of the pod.
     pub pod: &'a str,
+    /// Address of the pod, if it has one.
+    pub ip: Option<&'a str>,
     /// Data center and rack.
     pub rack: RackId,
     /// What the node says, or why it says nothing.
@@ -186,6 +188,12 @@ impl Ring<'_> {
         self.nodes
             .iter()
             .filter_map(|member| member.reading.as_ref().ok().copied())
+    }
+
+    /// Whether an address is that of a target.
+    fn is_targets(&self, ip: &str) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|member| self.is_target(member) && member.ip == Some(ip))
     }
 
     fn is_target(&self, member: &Member<'_>) -> bool {

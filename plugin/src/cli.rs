@@ -61,7 +61,8 @@ pub enum StatusOutput {
 #[derive(Args, Clone, Debug)]
 pub struct Operate {
     /// Name of the CassandraCluster
-    #[arg(value_name = "CLUSTER", value_parser = object_name, help_heading = None::<&str>)]
+    // Its id must be that of no argument of a kind.
+    #[arg(id = "the cluster", value_name = "CLUSTER", value_parser = object_name, help_heading = None::<&str>)]
     pub name: String,
     /// Id of the request (default: the time and a random end). The same id never runs twice: asking again with
     /// it follows the request instead
@@ -241,3 +242,11 @@ const ROOT_HELP: &str = "Examples:
 
 An operation is an annotation on the CassandraCluster: what is typed here can be committed to Git as it is.
 Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 timed out, 130 interrupted (the operation goes on).";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_argument_of_a_kind_is_taken_for_one_of_ours() {
+        super::command().debug_assert();
+    }
+}

@@ -72,6 +72,8 @@ pub(super) fn others_up(ring: &Ring<'_>) -> Check {
                 .reading
                 .iter()
                 .flat_map(|reading| &reading.unreachable);
+            // A target that is down may be what the operation is for.
+            let unreachable = unreachable.filter(|ip| !ring.is_targets(ip));
             let unreachable = unreachable.map(|ip| format!("{} sees {ip} down", member.pod));
             down(member)
                 .into_iter()

@@ -156,19 +156,6 @@ fn peers_up(ring: &Ring<'_>) -> Check {
 
 /// No other node is joining, leaving or moving.
 fn others_settled(ring: &Ring<'_>) -> Check {
-    let own: BTreeSet<&String> = ring
-        .nodes
-        .iter()
-        .filter(|member| ring.is_target(member))
-        .filter_map(|member| {
-            let reading = member.reading.as_ref().ok()?;
-            let own = reading
-                .host_ids
-                .iter()
-                .find(|(_, id)| **id == reading.local_host_id);
-            own.map(|(ip, _)| ip)
-        })
-        .collect();
     let seen: BTreeSet<String> = ring
         .readings()
         .flat_map(|reading| {
@@ -178,7 +165,7 @@ fn others_settled(ring: &Ring<'_>) -> Check {
                 .chain(leaving)
                 .chain(reading.moving.iter().map(|ip| (ip, "moving")))
         })
-        .filter(|(ip, _)| !own.contains(ip))
+        .filter(|(ip, _)| !ring.is_targets(ip))
         .map(|(ip, what)| format!("{ip} is {what}"))
         .collect();
     let seen: Vec<String> = seen.into_iter().collect();

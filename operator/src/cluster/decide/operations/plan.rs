@@ -187,6 +187,7 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             .get(&format!("{}-{pod}", names::DATA_VOLUME));
         Some(Member {
             pod,
+            ip: live.ip.as_deref(),
             reading,
             owes_cleanup: told(pod).is_some_and(|told| told.cleanup_owed_since.is_some()),
             capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),

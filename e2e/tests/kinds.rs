@@ -1,0 +1,218 @@
+//! Every kind of operation does on the nodes what it says, with every version of Cassandra that has an image.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{Cluster, Space, cassandra, cluster, plugin::casskop, wait::until};
+use serde_json::json;
+
+const KEYSPACE: &str = "kinds";
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn with_cassandra_5_0() {
+    on("5.0");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn with_cassandra_4_1_and_its_upgrade() {
+    on("4.1");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn with_cassandra_4_0() {
+    on("4.0");
+}
+
+fn image(version: &str) -> String {
+    let newest = casskop_e2e::command::setting("CASSANDRA_IMAGE");
+    let name = newest
+        .rsplit_once(':')
+        .map_or(newest.as_str(), |(name, _)| name);
+    format!("{name}:{version}")
+}
+
+fn on(version: &str) {
+    let space = Space::open("e2e-kinds");
+    let name = format!("v{}", version.replace('.', ""));
+    let ring = space.cluster(&name);
+    let mut manifest = cluster::ring(&name, &[("dc1", &["rack1", "rack2"])]);
+    manifest["spec"]["cassandraImage"] = json!(image(version));
+    ring.apply(&manifest);
+    ring.settles();
+    let pods = ring.pod_names();
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS kinds WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 2}",
+        "CREATE TABLE IF NOT EXISTS kinds.t (id int PRIMARY KEY, text text)",
+        "INSERT INTO kinds.t (id, text) VALUES (1, 'one')",
+    ];
+    cassandra::cql(&space.kubectl, &pods[0], "ALL", &statements).ok();
+    let says = ring.get()["status"]["cassandraNodeStatus"][&pods[0]]["version"].clone();
+    assert!(
+        says.as_str().is_some_and(|says| says.starts_with(version)),
+        "{says}"
+    );
+    every_kind(&space, &ring, &pods);
+    if version == "4.1" {
+        upgraded(&space, &ring, &pods);
+    }
+    ring.delete();
+}
+
+fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
+    let run = |args: &[&str]| {
+        let mut command = vec![args[0], ring.name.as_str()];
+        command.extend(&args[1..]);
+        command.extend(["--wait", "--timeout", "5m"]);
+        casskop(&space.kubectl, &command)
+    };
+    let all = |what: &str, holds: &dyn Fn(&str) -> bool| {
+        for pod in pods {
+            assert!(holds(pod), "{what} on {pod}: {:?}", files(space, pod));
+        }
+    };
+    run(&["flush", "--keyspace", KEYSPACE]).ok();
+    let insert = "INSERT INTO kinds.t (id, text) VALUES (2, 'two')";
+    cassandra::cql(&space.kubectl, &pods[0], "ALL", &[insert]).ok();
+    run(&["flush", "--keyspace", KEYSPACE]).ok();
+    all("two files", &|pod| files(space, pod).len() == 2);
+    run(&["compact", "--keyspace", KEYSPACE]).ok();
+    all("one file", &|pod| files(space, pod).len() == 1);
+
+    for args in [
+        &[
+            "upgradesstables",
+            "--include-all",
+            "--keyspace",
+            KEYSPACE,
+            "--jobs",
+            "1",
+        ][..],
+        &[
+            "garbagecollect",
+            "--keyspace",
+            KEYSPACE,
+            "--granularity",
+            "cell",
+        ],
+        &["scrub", "--keyspace", KEYSPACE],
+    ] {
+        let before: Vec<_> = pods.iter().map(|pod| files(space, pod)).collect();
+        run(args).ok();
+        for (pod, before) in pods.iter().zip(before) {
+            assert_ne!(files(space, pod), before, "{} rewrites on {pod}", args[0]);
+        }
+    }
+    all("scrub leaves a snapshot", &|pod| {
+        has(space, pod, "*/snapshots/pre-scrub-*")
+    });
+    run(&["upgradesstables"]).ok();
+    run(&["relocate", "--keyspace", KEYSPACE]).ok();
+    run(&["cleanup", "--keyspace", KEYSPACE, "--jobs", "1"]).ok();
+
+    run(&["snapshot", "--name", "kept", "--keyspace", KEYSPACE]).ok();
+    all("the snapshot", &|pod| has(space, pod, "*/snapshots/kept"));
+    run(&["snapshot", "--name", "kept", "--keyspace", KEYSPACE]).fails();
+    restored(space, ring, &pods[0], &run);
+    run(&["clearsnapshot", "--name", "kept"]).ok();
+    all("no snapshot", &|pod| !has(space, pod, "*/snapshots/kept"));
+
+    run(&["drain", "--pod", &pods[1]]).ok();
+    ring.shows("the drained node", |cluster| {
+        (cluster["status"]["cassandraNodeStatus"][&pods[1]]["state"] == "DRAINED").then_some(())
+    });
+    run(&["restart", "--pod", &pods[1]]).ok();
+    ring.settles();
+}
+
+/// To the newest version and not back; data and nodes stay.
+fn upgraded(space: &Space, ring: &Cluster, pods: &[String]) {
+    let hosts = ring.host_ids();
+    ring.change(&json!({ "cassandraImage": image("5.0") }));
+    ring.shows("every node with 5.0", |cluster| {
+        let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
+        let newest = |node: &serde_json::Value| {
+            node["version"]
+                .as_str()
+                .is_some_and(|has| has.starts_with("5.0"))
+        };
+        nodes.values().all(newest).then_some(())
+    });
+    ring.settles();
+    assert_eq!(ring.host_ids(), hosts);
+    let row = "SELECT text FROM kinds.t WHERE id = 2";
+    let output = cassandra::cql(&space.kubectl, &pods[0], "QUORUM", &[row]).ok();
+    assert_eq!(output.trim(), "text=two");
+    let upgrade = ["upgradesstables", &ring.name, "--wait", "--timeout", "5m"];
+    casskop(&space.kubectl, &upgrade).ok();
+
+    ring.change(&json!({ "cassandraImage": image("4.1") }));
+    ring.tells(
+        "SpecAccepted",
+        "False",
+        &["does not read the files", "spec.waive"],
+    );
+    ring.change(&json!({ "cassandraImage": image("5.0") }));
+    ring.settles();
+}
+
+/// What was deleted comes back from the files of a snapshot.
+fn restored(
+    space: &Space,
+    ring: &Cluster,
+    pod: &str,
+    run: &dyn Fn(&[&str]) -> casskop_e2e::Output,
+) {
+    cassandra::cql(&space.kubectl, pod, "ALL", &["TRUNCATE kinds.t"]).ok();
+    let put = format!("cd {}/t-* && cp snapshots/kept/*-* .", folder());
+    space
+        .kubectl
+        .ok(&["exec", pod, "-c", "cassandra", "--", "sh", "-c", &put]);
+    run(&[
+        "refresh",
+        "--keyspace",
+        KEYSPACE,
+        "--table",
+        "t",
+        "--pod",
+        pod,
+    ])
+    .ok();
+    until("the rows to be back", || {
+        let row = "SELECT text FROM kinds.t WHERE id = 2";
+        let output = cassandra::cql(&space.kubectl, pod, "ONE", &[row]);
+        if output.stdout.contains("text=two") {
+            Ok(())
+        } else {
+            Err(format!("{}: {}", ring.name, output.stderr))
+        }
+    });
+}
+
+fn folder() -> String {
+    format!("/var/lib/cassandra/data/{KEYSPACE}")
+}
+
+/// Data files of the keyspace on a node.
+fn files(space: &Space, pod: &str) -> Vec<String> {
+    let find = format!("ls {}/t-*/ | grep -- -Data.db", folder());
+    let output = space
+        .kubectl
+        .run(&["exec", pod, "-c", "cassandra", "--", "sh", "-c", &find]);
+    output.stdout.lines().map(str::to_owned).collect()
+}
+
+fn has(space: &Space, pod: &str, path: &str) -> bool {
+    let list = format!("ls -d {}/{path}", folder());
+    space
+        .kubectl
+        .run(&["exec", pod, "-c", "cassandra", "--", "sh", "-c", &list])
+        .code
+        == 0
+}
