@@ -143,7 +143,7 @@ pub struct NodeStatus {
     /// `StorageService.ReleaseVersion`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth.
+    /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth and a MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_bytes: Option<i64>,
     /// Since when the node may hold data that it no longer owns, because others have joined its data center; a

@@ -1,5 +1,6 @@
 //! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
 
+mod fields;
 mod histories;
 mod messages;
 mod operations;

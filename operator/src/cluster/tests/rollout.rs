@@ -413,3 +413,20 @@ fn a_downgrade_is_refused_unless_it_is_waived() {
     world.annotate("spec.waive", Some("4.0 downgrade"));
     assert_eq!(sets(&world), [], "that is about another image");
 }
+
+#[test]
+fn running_nodes_get_new_seeds_if_that_is_asked_for() {
+    for (asked, rolls) in [(None, false), (Some(true), true)] {
+        let mut world = World::formed(THREE_RACKS);
+        world.edit(|cluster| cluster.spec.auto_update_seed_list = asked);
+        world.settle();
+        let before = world.pods.clone();
+        world.edit(|cluster| cluster.spec.seeds = vec!["elsewhere.example.org".into()]);
+        world.settle();
+        let renewed = world
+            .pods
+            .iter()
+            .all(|(name, pod)| pod.ip != before[name].ip);
+        assert_eq!(renewed, rolls);
+    }
+}

@@ -122,10 +122,12 @@ fn gossip(ip: &str, pod: &str, snapshot: &Snapshot) -> &'static str {
     }
 }
 
-/// The load moves all the time; it is told anew when it moved by a tenth.
+/// The load moves all the time; it is told anew when it moved by a tenth, and by a MiB.
 fn load(now: Option<i64>, before: Option<i64>) -> Option<i64> {
     match (now, before) {
-        (Some(now), Some(before)) if (now - before).abs() <= before / 10 => Some(before),
+        (Some(now), Some(before)) if (now - before).abs() <= (before / 10).max(1 << 20) => {
+            Some(before)
+        }
         (now, before) => now.or(before),
     }
 }
