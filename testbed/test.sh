@@ -86,7 +86,7 @@ e2e() {
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     stage "operator image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
     clear_away
-    stage "end-to-end tests" timeout --foreground 40m \
+    stage "end-to-end tests" timeout --foreground 60m \
         cargo test --quiet --locked -p casskop-e2e --tests --no-fail-fast -- --ignored --test-threads=1
     clear_away
 }
