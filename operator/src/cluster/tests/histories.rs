@@ -206,7 +206,7 @@ proptest! {
         // Nodes leave only when the cleanups are paid that growth has left behind.
         world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
         world.settle();
-        prop_assert!(world.status().phase == Some(Phase::Running), "{} {:#?}", world.condition("Progressing"), world.pods);
+        prop_assert!(world.status().phase == Some(Phase::Running), "{} {:?} {:?}", world.condition("Progressing"), world.at_work, world.status().operations);
         let status = world.status();
         for operation in &status.operations {
             prop_assert!(operation.phase.is_final(), "{operation:?}");

@@ -614,6 +614,7 @@ impl World {
             && plan.starts.is_empty()
             && !plan.make_secret
             && plan.removals.is_empty()
+            && self.at_work.is_empty()
             // A node that could not leave is told again after a while.
             && !current.operations.iter().any(|operation| operation.requested_by.is_some()
                 && operation.phase == OperationPhase::Failed)

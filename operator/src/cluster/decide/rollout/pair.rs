@@ -153,9 +153,24 @@ impl Pair<'_> {
     /// node's rack, not of theirs.
     pub(super) fn is_finished(&self, snapshot: &Snapshot) -> bool {
         self.is_rolled()
+            && !self.has_outdated(snapshot)
             && self
                 .pods(snapshot)
                 .all(|pod| snapshot.own_trouble(&pod).is_none())
+    }
+
+    /// Whether a pod is made from an older template. A StatefulSet that was just made around pods says of itself that
+    /// it is rolled out.
+    fn has_outdated(&self, snapshot: &Snapshot) -> bool {
+        let status = self.live.and_then(|live| live.status.as_ref());
+        let Some(newest) = status.and_then(|status| status.update_revision.as_deref()) else {
+            return false;
+        };
+        let kept = self.live.map_or(0, partition);
+        self.pods(snapshot)
+            .filter(|pod| names::ordinal(pod).unwrap_or(0) >= kept)
+            .filter_map(|pod| snapshot.pods.get(&pod))
+            .any(|pod| pod.revision != newest)
     }
 
     /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
