@@ -12,6 +12,7 @@ pub mod flush;
 pub mod garbagecollect;
 pub mod refresh;
 pub mod relocate;
+pub mod repair;
 pub mod restart;
 pub mod scrub;
 mod shared;
@@ -39,6 +40,8 @@ pub enum Operation {
     Flush(flush::Flush),
     /// Restart nodes one after the other; volumes stay
     Restart(restart::Restart),
+    /// Bring the replicas of each range to agree, node by node
+    Repair(repair::Repair),
     /// Keep the data of now under a name
     Snapshot(snapshot::Snapshot),
     /// Delete a snapshot

@@ -113,6 +113,18 @@ fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
         has(space, pod, "*/snapshots/pre-scrub-*")
     });
     run(&["upgradesstables"]).ok();
+    run(&["repair", "--keyspace", KEYSPACE, "--full"]).ok();
+    repaired(space, ring);
+    run(&[
+        "repair",
+        "--keyspace",
+        KEYSPACE,
+        "--table",
+        "t",
+        "--parallelism",
+        "sequential",
+    ])
+    .ok();
     run(&["relocate", "--keyspace", KEYSPACE]).ok();
     run(&["cleanup", "--keyspace", KEYSPACE, "--jobs", "1"]).ok();
 
@@ -129,6 +141,16 @@ fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
     });
     run(&["restart", "--pod", &pods[1]]).ok();
     ring.settles();
+}
+
+/// Cassandra's own record of the repairs: one for each node, of its primary ranges, and both without an error.
+fn repaired(space: &Space, ring: &Cluster) {
+    let pods = ring.pod_names();
+    let row =
+        "SELECT keyspace_name, exception_message FROM system_distributed.parent_repair_history";
+    let output = cassandra::cql(&space.kubectl, &pods[0], "ONE", &[row]).ok();
+    let repairs = output.matches("keyspace_name=kinds").count();
+    assert!(repairs >= pods.len(), "{output}");
 }
 
 /// To the newest version and not back; data and nodes stay.

@@ -92,6 +92,21 @@ pub enum Call {
         /// The table.
         table: String,
     },
+    /// `StorageService.repairAsync(String, Map)`, followed to its end by `getParentRepairStatus(int)` (4.0 and later).
+    Repair {
+        /// Keyspace to repair.
+        keyspace: String,
+        /// Its tables; none is all of them.
+        tables: Vec<String>,
+        /// Whether all data is compared, and not only what was written since the last repair.
+        full: bool,
+        /// Whether only ranges are repaired that the node is the first replica of.
+        primary_range: bool,
+        /// `sequential`, `parallel` or `dc_parallel`.
+        parallelism: &'static str,
+    },
+    /// `StorageService.forceTerminateAllRepairSessions()`: ends the repairs that the node has begun.
+    StopRepairs,
     /// `StorageService.takeSnapshot(String, Map, String...)`.
     Snapshot {
         /// Keyspace to work on.

@@ -13,6 +13,7 @@ mod flush;
 mod garbagecollect;
 mod refresh;
 mod relocate;
+mod repair;
 mod restart;
 mod scrub;
 mod snapshot;
@@ -96,6 +97,11 @@ pub trait Behaviour: Send + Sync {
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
     fn seen(&self, step: &str, activity: &Activity) -> Seen;
 
+    /// What ends the work of an earlier call of a step, before it is called again, where two of them would meet.
+    fn stop(&self) -> Option<Call> {
+        None
+    }
+
     /// Whether an error of a step that may have been called before says that it is done.
     fn is_done_already(&self, _: &NodeError) -> bool {
         false
@@ -170,6 +176,7 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
         Operation::Decommission(decommission) => decommission,
         Operation::Flush(flush) => flush,
         Operation::Restart(restart) => restart,
+        Operation::Repair(repair) => repair,
         Operation::Snapshot(snapshot) => snapshot,
         Operation::ClearSnapshot(clear) => clear,
         Operation::Refresh(refresh) => refresh,

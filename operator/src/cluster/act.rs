@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Service},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -107,6 +107,9 @@ pub async fn remove(ctx: &Context, desired: &Desired, plan: &Plan) -> Result<(),
             Removal::Rack { set, uid } => {
                 delete::<ConfigMap>(ctx, namespace, "ConfigMap", set, None).await?;
                 delete::<StatefulSet>(ctx, namespace, "StatefulSet", set, Some(uid)).await?;
+            }
+            Removal::Pod { name, uid } => {
+                delete::<Pod>(ctx, namespace, "Pod", name, Some(uid)).await?;
             }
             Removal::Volume { name, uid } => {
                 delete::<PersistentVolumeClaim>(

@@ -1,5 +1,6 @@
 //! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
 
+mod crossed;
 pub mod operations;
 mod removal;
 pub mod rollout;
@@ -84,6 +85,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
     let mut removals = rollout.removals.clone();
     if !snapshot.intents.reconcile_paused {
         removals.extend(volumes::given_up(snapshot));
+        removals.extend(crossed::crossed(snapshot));
     }
     let status = status::decide(desired, snapshot, &rollout, &operations);
     let requeue = requeue(snapshot, &rollout, &operations);

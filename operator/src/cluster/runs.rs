@@ -216,6 +216,9 @@ async fn attempt_step(
     if again && node::has_ended(ctx, &endpoint, step, behaviour).await? {
         return Ok(());
     }
+    if let Some(stop) = behaviour.stop().filter(|_| again) {
+        ctx.nodes.call(endpoint.clone(), stop).await?;
+    }
     tracing::info!(
         cluster = run.cluster.name,
         namespace = run.cluster.namespace,

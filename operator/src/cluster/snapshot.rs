@@ -123,6 +123,8 @@ pub struct NodePod {
     pub deleting: bool,
     /// Why it does not run, in the words of Kubernetes.
     pub problem: Option<String>,
+    /// How often Cassandra was started again in it.
+    pub restarts: i32,
     /// Revision of the StatefulSet it was made from.
     pub revision: String,
 }
@@ -147,10 +149,22 @@ impl NodePod {
                 .iter()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             deleting: pod.metadata.deletion_timestamp.is_some(),
+            restarts: restarts(pod),
             problem: problem(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
         }
     }
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let mut cassandra = statuses.into_iter().flatten();
+    cassandra
+        .find(|container| container.name == names::CASSANDRA_CONTAINER)
+        .map_or(0, |container| container.restart_count)
 }
 
 /// Why a pod does not run: it cannot be placed, or a container cannot start.

@@ -4,10 +4,14 @@
 //! HTTP 400 with plain text, or as a body that is cut off; calls must give full signatures; a closed connection
 //! does not stop what the call began.
 
+mod calls;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use ureq::Agent;
+
+use calls::{invocation, verdict};
 
 use super::{Activity, Call, Credentials, Endpoint, NodeError, Reading, Replication};
 
@@ -22,6 +26,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 const READ: Duration = Duration::from_secs(4);
 /// Deadline of a call: cleanup of a big node takes hours, and losing the answer loses nothing.
 const CALL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Time between two looks at a repair, and looks without an answer before it is given up.
+const REPAIR_EVERY: Duration = Duration::from_millis(500);
+const REPAIR_SILENCE: u32 = 30;
 /// Longest answer that is read.
 const MAX_BODY: u64 = 16 * 1024 * 1024;
 
@@ -140,144 +147,72 @@ pub fn replication(
 /// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
 pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
     let (operation, arguments) = invocation(call);
-    let request = json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
-    let answer = exchange(agent, endpoint, &request, CALL)?;
-    verdict(call, value(&answer)?)
-}
-
-/// The operation with its full signature, and its arguments.
-fn invocation(call: &Call) -> (&'static str, Value) {
+    let answer = exec(agent, endpoint, operation, &arguments, CALL)?;
     match call {
-        Call::Cleanup {
-            keyspace,
-            tables,
-            jobs,
-        } => (
-            "forceKeyspaceCleanup(int,java.lang.String,[Ljava.lang.String;)",
-            json!([jobs, keyspace, tables]),
-        ),
-        Call::Flush { keyspace, tables } => (
-            "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
-            json!([keyspace, tables]),
-        ),
-        Call::Compact {
-            keyspace,
-            tables,
-            split,
-        } => (
-            "forceKeyspaceCompaction(boolean,java.lang.String,[Ljava.lang.String;)",
-            json!([split, keyspace, tables]),
-        ),
-        Call::GarbageCollect {
-            keyspace,
-            tables,
-            cells,
-            jobs,
-        } => (
-            "garbageCollect(java.lang.String,int,java.lang.String,[Ljava.lang.String;)",
-            json!([if *cells { "CELL" } else { "ROW" }, jobs, keyspace, tables]),
-        ),
-        Call::Scrub {
-            keyspace,
-            tables,
-            skip_corrupted,
-            snapshot,
-            jobs,
-        } => (
-            "scrub(boolean,boolean,boolean,boolean,int,java.lang.String,[Ljava.lang.String;)",
-            json!([
-                !snapshot,
-                skip_corrupted,
-                true,
-                false,
-                jobs,
-                keyspace,
-                tables
-            ]),
-        ),
-        Call::UpgradeSsTables {
-            keyspace,
-            tables,
-            include_all,
-            jobs,
-        } => (
-            "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)",
-            json!([keyspace, !include_all, jobs, tables]),
-        ),
-        Call::Relocate {
-            keyspace,
-            tables,
-            jobs,
-        } => (
-            "relocateSSTables(int,java.lang.String,[Ljava.lang.String;)",
-            json!([jobs, keyspace, tables]),
-        ),
-        Call::Refresh { keyspace, table } => (
-            "loadNewSSTables(java.lang.String,java.lang.String)",
-            json!([keyspace, table]),
-        ),
-        Call::Snapshot {
-            keyspace,
-            tables,
-            name,
-            ttl,
-            skip_flush,
-        } => (
-            "takeSnapshot(java.lang.String,java.util.Map,[Ljava.lang.String;)",
-            json!([
-                name,
-                snapshot_options(ttl.as_deref(), *skip_flush),
-                entities(keyspace, tables)
-            ]),
-        ),
-        Call::ClearSnapshot { keyspaces, name } => (
-            "clearSnapshot(java.lang.String,[Ljava.lang.String;)",
-            json!([name, keyspaces]),
-        ),
-        Call::Drain => ("drain()", json!([])),
-        Call::Decommission { force } => ("decommission(boolean)", json!([force])),
+        Call::Repair { .. } => repaired(agent, endpoint, value(&answer)?),
+        _ => verdict(call, value(&answer)?),
     }
 }
 
-/// Options of a snapshot; Cassandra reads both as text.
-fn snapshot_options(ttl: Option<&str>, skip_flush: bool) -> Value {
-    let mut options = json!({ "skipFlush": skip_flush.to_string() });
-    if let Some(ttl) = ttl {
-        options["ttl"] = json!(ttl);
-    }
-    options
+fn exec(
+    agent: &Agent,
+    endpoint: &Endpoint,
+    operation: &str,
+    arguments: &Value,
+    deadline: Duration,
+) -> Result<Value, NodeError> {
+    let request = json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
+    exchange(agent, endpoint, &request, deadline)
 }
 
-/// What a snapshot is made of: a keyspace, or tables of one.
-fn entities(keyspace: &str, tables: &[String]) -> Vec<String> {
-    if tables.is_empty() {
-        return vec![keyspace.to_owned()];
+/// Waits for the end of a repair. A node that does not answer for a while may be busy; one that was restarted has
+/// forgotten the repair.
+fn repaired(agent: &Agent, endpoint: &Endpoint, command: &Value) -> Result<(), NodeError> {
+    let number = command.as_i64().ok_or_else(|| malformed(command))?;
+    if number == 0 {
+        // Nothing to do: the node is the first replica of no range, or the keyspace has no other replica.
+        return Ok(());
     }
-    tables
-        .iter()
-        .map(|table| format!("{keyspace}.{table}"))
-        .collect()
-}
-
-/// What the returned value means: operations on `SSTables` return 0 done, 1 aborted, 2 unable to cancel others; all
-/// other ones return nothing.
-fn verdict(call: &Call, value: &Value) -> Result<(), NodeError> {
-    let counts = matches!(
-        call,
-        Call::Cleanup { .. }
-            | Call::GarbageCollect { .. }
-            | Call::Scrub { .. }
-            | Call::UpgradeSsTables { .. }
-            | Call::Relocate { .. }
-    );
-    match value.as_i64() {
-        Some(0) if counts => Ok(()),
-        Some(1) if counts => Err(NodeError::Cassandra(
-            "Cassandra aborted the work on at least one table; its log says why".into(),
-        )),
-        Some(2) if counts => Err(NodeError::Busy),
-        None if !counts && value.is_null() => Ok(()),
-        _ => Err(malformed(value)),
+    let mut silent = 0;
+    loop {
+        std::thread::sleep(REPAIR_EVERY);
+        let answer = exec(
+            agent,
+            endpoint,
+            "getParentRepairStatus(int)",
+            &json!([number]),
+            READ,
+        );
+        let answer = match answer {
+            Err(error) if error.is_transient() && silent < REPAIR_SILENCE => {
+                silent += 1;
+                continue;
+            }
+            answer => answer?,
+        };
+        silent = 0;
+        let status = value(&answer)?;
+        let words: Vec<&str> = status
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        match words.split_first() {
+            Some((&"IN_PROGRESS", _)) => {}
+            Some((&"COMPLETED", _)) => return Ok(()),
+            Some((&"FAILED", why)) => {
+                return Err(NodeError::Cassandra(format!(
+                    "the repair failed: {}",
+                    why.join("; ")
+                )));
+            }
+            _ => {
+                return Err(NodeError::Unreachable(
+                    "the node has forgotten the repair: it was restarted".into(),
+                ));
+            }
+        }
     }
 }
 

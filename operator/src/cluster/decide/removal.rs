@@ -23,6 +23,13 @@ pub enum Removal {
         /// Its UID.
         uid: String,
     },
+    /// A pod that is made anew by its StatefulSet.
+    Pod {
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+    },
     /// The volume of a node that has left.
     Volume {
         /// Name of the claim.
@@ -37,6 +44,7 @@ impl Removal {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Pods { .. } | Self::Volume { .. } => "ScaleDown",
+            Self::Pod { .. } => "RollingRestart",
             Self::Rack { .. } => "ActionDeleteRack",
         }
     }
@@ -47,6 +55,7 @@ impl std::fmt::Display for Removal {
         match self {
             Self::Pods { set, to, .. } => write!(f, "StatefulSet {set} to have {to} pods"),
             Self::Rack { set, .. } => write!(f, "StatefulSet {set} to go"),
+            Self::Pod { name, .. } => write!(f, "pod {name} to be made anew"),
             Self::Volume { name, .. } => write!(f, "volume {name} to go"),
         }
     }

@@ -323,7 +323,8 @@ fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bo
 }
 
 /// Volumes grow rack by rack, whatever the nodes say: a full disk may be what ails them. The StatefulSet is made anew
-/// with the new size, so that nodes to come get it too.
+/// with the new size, so that nodes to come get it too. Says whether there is something to do; storage that takes its
+/// time to grow keeps only the next rack waiting.
 fn grow_volumes(
     pairs: &[Pair<'_>],
     desired: &Desired,
@@ -345,7 +346,7 @@ fn grow_volumes(
                 replicas: pair.live_replicas(),
             });
         }
-        return true;
+        return !rollout.growths.is_empty() || !rollout.steps.is_empty();
     }
     false
 }

@@ -98,11 +98,6 @@ pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
-            spec.restart_count_before_pod_deletion
-                .is_some_and(|count| count > 0),
-            "restartCountBeforePodDeletion is not carried out by this version",
-        ),
-        (
             spec.data_capacity.is_none()
                 && spec
                     .topology

@@ -31,7 +31,6 @@ fn spec() -> Vec<(&'static str, Value)> {
         ("debug", json!(true)),
         ("noCheckStsAreEqual", json!(true)),
         ("maxPodUnavailable", json!(2)),
-        ("restartCountBeforePodDeletion", json!(3)),
         ("unlockNextOperation", json!(true)),
         ("dataCapacity", json!("7Gi")),
         ("dataStorageClass", json!("fast")),
@@ -77,7 +76,11 @@ fn spec() -> Vec<(&'static str, Value)> {
 }
 
 /// Fields whose effect comes later, and what shows it.
-const LATER: [(&str, &str); 7] = [
+const LATER: [(&str, &str); 8] = [
+    (
+        "restartCountBeforePodDeletion",
+        "rollout.rs: a_pod_with_the_address_of_another_member_is_made_anew",
+    ),
     (
         "nodesPerRacks",
         "rollout.rs: the_first_pod_of_every_rack_comes_at_once_and_before_any_second",

@@ -430,3 +430,21 @@ fn running_nodes_get_new_seeds_if_that_is_asked_for() {
         assert_eq!(renewed, rolls);
     }
 }
+
+#[test]
+fn a_pod_with_the_address_of_another_member_is_made_anew() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.restart_count_before_pod_deletion = Some(2));
+    world.settle();
+    let other = world.pods["demo-dc1-rack2-0"].ip.clone();
+    let crossed = world.pods.get_mut("demo-dc1-rack1-0").unwrap();
+    crossed.ip.clone_from(&other);
+    crossed.node = Node::Broken;
+    crossed.restarts = 2;
+    assert_eq!(world.plan().removals, [], "not more often than allowed");
+    world.pods.get_mut("demo-dc1-rack1-0").unwrap().restarts = 3;
+    world.pass();
+    assert!(!world.pods.contains_key("demo-dc1-rack1-0"));
+    world.settle();
+    assert_ne!(world.pods["demo-dc1-rack1-0"].ip, other);
+}

@@ -92,3 +92,25 @@ fn a_cluster_of_the_go_casskop_is_taken_over_rack_by_rack() {
         assert!(!selector.contains_key("team"));
     }
 }
+
+#[test]
+fn storage_that_never_grows_holds_up_nothing_else() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));
+    world.pass();
+    let first = world.live.volumes.get_mut("data-demo-dc1-rack1-0").unwrap();
+    first.capacity = Some("1Gi".into());
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    let before = world.pods.clone();
+    for _ in 0..12 {
+        world.pass();
+        world.tick();
+    }
+    assert!(
+        world
+            .pods
+            .iter()
+            .all(|(name, pod)| pod.ip != before[name].ip)
+    );
+    insta::assert_snapshot!(world.condition("Progressing"));
+}

@@ -51,6 +51,7 @@ pub(super) struct Pod {
     pub(super) ip: String,
     /// Host id of its node, once it has joined.
     pub(super) host: Option<String>,
+    pub(super) restarts: i32,
     uid: u32,
 }
 
@@ -363,6 +364,10 @@ impl World {
                 self.live.stateful_sets.remove(set);
                 self.live.config_maps.remove(set);
             }
+            Removal::Pod { name, uid } => {
+                let gone = self.pods.remove(name).expect("it was seen");
+                assert_eq!(format!("pod-{}", gone.uid), *uid);
+            }
             Removal::Volume { name, uid } => {
                 assert_eq!(self.live.volumes[name].uid, *uid);
                 let pod = name.strip_prefix("data-").expect("a data volume");
@@ -510,6 +515,7 @@ impl World {
             },
             ip: format!("10.0.0.{}", self.made),
             host,
+            restarts: 0,
             uid: self.made,
         };
         self.pods.insert(name.to_owned(), pod);
@@ -649,5 +655,6 @@ fn seen(pod: &Pod) -> NodePod {
             "container cassandra: ImagePullBackOff: Back-off pulling image \"nope:1\"".to_owned()
         }),
         revision: pod.revision.clone(),
+        restarts: pod.restarts,
     }
 }

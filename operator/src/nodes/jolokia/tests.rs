@@ -233,3 +233,94 @@ fn nobody_listens() {
     assert!(matches!(error, NodeError::Unreachable(_)), "{error}");
     assert!(!format!("{error:?} {endpoint:?}").contains("s3cret"));
 }
+
+fn every_call() -> Vec<Call> {
+    let keyspace = || "orders".to_owned();
+    let tables = || vec!["t".to_owned()];
+    vec![
+        cleanup(),
+        Call::Flush {
+            keyspace: keyspace(),
+            tables: tables(),
+        },
+        Call::Compact {
+            keyspace: keyspace(),
+            tables: tables(),
+            split: true,
+        },
+        Call::GarbageCollect {
+            keyspace: keyspace(),
+            tables: tables(),
+            cells: true,
+            jobs: 2,
+        },
+        Call::Scrub {
+            keyspace: keyspace(),
+            tables: tables(),
+            skip_corrupted: true,
+            snapshot: true,
+            jobs: 2,
+        },
+        Call::UpgradeSsTables {
+            keyspace: keyspace(),
+            tables: tables(),
+            include_all: true,
+            jobs: 2,
+        },
+        Call::Relocate {
+            keyspace: keyspace(),
+            tables: tables(),
+            jobs: 2,
+        },
+        Call::Refresh {
+            keyspace: keyspace(),
+            table: "t".into(),
+        },
+        Call::Repair {
+            keyspace: keyspace(),
+            tables: tables(),
+            full: true,
+            primary_range: true,
+            parallelism: "parallel",
+        },
+        Call::StopRepairs,
+        Call::Snapshot {
+            keyspace: keyspace(),
+            tables: tables(),
+            name: "kept".into(),
+            ttl: Some("12h".into()),
+            skip_flush: false,
+        },
+        Call::ClearSnapshot {
+            keyspaces: vec![keyspace()],
+            name: "kept".into(),
+        },
+        Call::Drain,
+        Call::Decommission { force: true },
+    ]
+}
+
+#[test]
+fn every_call_is_made_with_its_full_signature_and_allowed_by_the_policy() {
+    let policy = include_str!("../../bootstrap/jolokia-policy.xml");
+    let calls = every_call();
+    let told: Vec<String> = calls
+        .iter()
+        .map(|call| {
+            let (operation, arguments) = invocation(call);
+            let (name, _) = operation.split_once('(').expect("a signature");
+            assert!(
+                policy.contains(&format!("<operation>{name}*</operation>")),
+                "{name}"
+            );
+            format!("{operation} {arguments}")
+        })
+        .collect();
+    for name in ["getParentRepairStatus", "getKeyspaceReplicationInfo"] {
+        assert!(
+            policy.contains(&format!("<operation>{name}*</operation>")),
+            "{name}"
+        );
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}

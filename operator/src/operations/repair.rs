@@ -1,0 +1,70 @@
+//! `repair`: each node compares its ranges with the other replicas, keyspace by keyspace. One node at a time, so that no
+//! two repairs meet in a range.
+
+use casskop_common::{
+    api::CassandraClusterSpec,
+    operations::repair::{Parallelism, Repair},
+};
+
+use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, tables};
+use crate::nodes::{Activity, Call};
+
+impl Behaviour for Repair {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Repair {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            full: self.full,
+            primary_range: !self.all_ranges,
+            parallelism: match self.parallelism {
+                Parallelism::Sequential => "sequential",
+                Parallelism::Parallel => "parallel",
+                Parallelism::DcParallel => "dc_parallel",
+            },
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.repairAsync for each keyspace, and its end by getParentRepairStatus"
+    }
+
+    fn checks(&self) -> &'static [CheckFn] {
+        // A range with a replica that is down cannot be repaired.
+        &[checks::nodes_up, checks::others_up, checks::ring_settled]
+    }
+
+    /// A repair whose end nobody heard may go on between two ranges, and two of them must not meet.
+    fn stop(&self) -> Option<Call> {
+        Some(Call::StopRepairs)
+    }
+
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        let compares = |task: &crate::nodes::Compaction| {
+            matches!(
+                task.task.as_str(),
+                "Validation" | "Anticompaction after repair"
+            ) && task.keyspace == step
+        };
+        if !activity.is_normal() {
+            Seen::Away(activity.mode.clone())
+        } else if activity.tasks.iter().any(compares)
+            || activity
+                .streams
+                .iter()
+                .any(|stream| stream.description == "Repair")
+        {
+            Seen::Busy
+        } else {
+            // Between two ranges nothing shows.
+            Seen::Hidden
+        }
+    }
+}
