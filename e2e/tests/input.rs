@@ -10,7 +10,7 @@
 use casskop_e2e::{
     Cluster, Space, cassandra, cluster,
     cluster::find_condition,
-    fresh_id,
+    fresh_id, operator,
     plugin::{casskop, casskop_as},
     shared_ring,
 };
@@ -461,8 +461,11 @@ fn a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended() {
     secret(json!({ "username": "me", "password": "first-password" }));
     named.settles();
 
-    // The Secret is changed, but the node was started with the old password.
+    // The operator forgets the password that the node was started with, and is given another one.
+    operator::scale(kubectl, 0);
+    kubectl.ok(&["delete", "secret", "named-jolokia-accepted"]);
     secret(json!({ "username": "me", "password": "second-password" }));
+    operator::scale(kubectl, 1);
     named.tells("Degraded", "True", &["named-dc1-rack1-0", "mine"]);
     let id = fresh_id("locked-out");
     named.request("flush", &id);
