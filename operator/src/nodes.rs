@@ -172,6 +172,13 @@ impl Reading {
         self.mode == "NORMAL" && self.native_transport
     }
 
+    /// Members that it sees down. Nodes that have left the ring count as unreachable for days, but not as members.
+    pub fn down_members(&self) -> impl Iterator<Item = &String> {
+        self.unreachable
+            .iter()
+            .filter(|ip| self.host_ids.contains_key(*ip))
+    }
+
     /// Whether the node sees a member of the ring come, go or move.
     pub fn is_settled(&self) -> bool {
         self.joining.is_empty() && self.leaving.is_empty() && self.moving.is_empty()

@@ -71,7 +71,7 @@ pub(super) fn others_up(ring: &Ring<'_>) -> Check {
             let unreachable = member
                 .reading
                 .iter()
-                .flat_map(|reading| &reading.unreachable);
+                .flat_map(|reading| reading.down_members());
             // A target that is down may be what the operation is for.
             let unreachable = unreachable.filter(|ip| !ring.is_targets(ip));
             let unreachable = unreachable.map(|ip| format!("{} sees {ip} down", member.pod));

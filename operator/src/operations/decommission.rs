@@ -143,7 +143,7 @@ fn peers_up(ring: &Ring<'_>) -> Check {
         .collect();
     let unreachable = ring
         .readings()
-        .flat_map(|reading| &reading.unreachable)
+        .flat_map(|reading| reading.down_members())
         .collect::<BTreeSet<_>>();
     let unreachable = unreachable
         .into_iter()

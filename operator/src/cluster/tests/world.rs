@@ -70,6 +70,8 @@ pub(super) struct World {
     hosts: BTreeMap<String, String>,
     /// The members of the ring with their last addresses, by host id.
     pub(super) ring: BTreeMap<String, String>,
+    /// Addresses of those that have left; gossip remembers them as unreachable.
+    left: BTreeSet<String>,
     /// How keyspaces are replicated.
     pub(super) replication: BTreeMap<String, Replication>,
     /// What it is made from beside its spec.
@@ -104,6 +106,7 @@ impl World {
             calls: Vec::new(),
             hosts: BTreeMap::new(),
             ring: BTreeMap::new(),
+            left: BTreeSet::new(),
             replication: ["orders", "system_auth", "users"]
                 .map(|name| {
                     (
@@ -197,7 +200,8 @@ impl World {
                     live: ips(&|other| {
                         normal(other) || other.node == Node::Leaving || other.ip == pod.ip
                     }),
-                    unreachable: ips(&|other| other.node == Node::Hanging && in_ring(other)),
+                    unreachable: &ips(&|other| other.node == Node::Hanging && in_ring(other))
+                        | &self.left,
                     joining: ips(&|other| other.node == Node::Joining),
                     leaving: ips(&|other| other.node == Node::Leaving),
                     host_ids: self
@@ -571,7 +575,7 @@ impl World {
             }
             node.node = Node::Decommissioned;
             let host = node.host.clone().unwrap_or_default();
-            self.ring.remove(&host);
+            self.left.extend(self.ring.remove(&host));
         }
         let status = self.cluster.status.get_or_insert_default();
         if !hears {

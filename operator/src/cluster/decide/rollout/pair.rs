@@ -12,7 +12,7 @@ use crate::{
         desired::{Desired, DesiredRack},
         snapshot::{Snapshot, Volume, replicas},
     },
-    nodes::Reading,
+    nodes::NodeError,
 };
 
 use super::refuse::{Claim, claims};
@@ -182,10 +182,14 @@ impl Pair<'_> {
         !self.is_rolled() || self.is_all_down(snapshot)
     }
 
-    /// Whether no node of the rack is a member that serves clients.
+    /// Whether no node of the rack is a member that serves clients. One that refuses our password may be.
     pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        self.pods(snapshot)
-            .all(|pod| !snapshot.reading(&pod).is_some_and(Reading::is_normal))
+        let may_serve = |pod: &String| match snapshot.nodes.get(pod) {
+            Some(Ok(reading)) => reading.is_normal(),
+            Some(Err(error)) => *error == NodeError::Unauthorized,
+            None => false,
+        };
+        !self.pods(snapshot).any(|pod| may_serve(&pod))
     }
 
     pub(super) fn has_newcomer(&self, snapshot: &Snapshot) -> bool {
