@@ -207,3 +207,33 @@ impl Ring<'_> {
         self.targets.iter().any(|target| target == member.pod)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use casskop_common::operations::{Arguments, kinds};
+
+    use super::*;
+
+    #[test]
+    fn the_checks_of_a_kind_have_names_of_their_own() {
+        let ring = Ring {
+            nodes: Vec::new(),
+            targets: &[],
+            replication: &BTreeMap::new(),
+        };
+        for kind in kinds() {
+            let words = match kind.as_str() {
+                "snapshot" | "clearsnapshot" => "--name kept",
+                "refresh" => "--keyspace k --table t",
+                _ => "",
+            };
+            let words = shlex::split(words).expect("words");
+            let arguments = Arguments::parse(&kind, &words).expect("it parses");
+            let checks = behaviour(&arguments.operation).checks();
+            let names: BTreeSet<String> = checks.iter().map(|check| check(&ring).name).collect();
+            assert_eq!(names.len(), checks.len(), "{kind}");
+        }
+    }
+}

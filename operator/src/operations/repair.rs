@@ -38,7 +38,7 @@ impl Behaviour for Repair {
 
     fn checks(&self) -> &'static [CheckFn] {
         // A range with a replica that is down cannot be repaired.
-        &[checks::nodes_up, checks::others_up, checks::ring_settled]
+        &[checks::all_up, checks::ring_settled]
     }
 
     /// A repair whose end nobody heard may go on between two ranges, and two of them must not meet.

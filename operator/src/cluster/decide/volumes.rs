@@ -2,31 +2,33 @@
 //! forgotten it, and only while they are the very volumes that it had.
 
 use casskop_common::{
-    api::{OperationPhase, VolumeRef},
+    api::{OperationNode, OperationPhase, VolumeRef},
     names::{self, RackId},
 };
 
 use super::{Removal, rollout::DECOMMISSION};
 use crate::cluster::snapshot::{Snapshot, replicas};
 
-/// Volumes that may go now.
+/// Volumes that may go now: their pod has ended, and every member that answers has forgotten their node.
 pub fn given_up(snapshot: &Snapshot) -> Vec<Removal> {
     left_behind(snapshot)
-        .filter(|volume| !snapshot.live.volumes[&volume.name].deleting)
-        .map(|volume| Removal::Volume {
+        .filter(|(node, _)| !snapshot.pods.contains_key(&node.pod))
+        .filter(|(node, _)| snapshot.is_forgotten(&node.host_id))
+        .filter(|(_, volume)| !snapshot.live.volumes[&volume.name].deleting)
+        .map(|(_, volume)| Removal::Volume {
             name: volume.name.clone(),
             uid: volume.uid.clone(),
         })
         .collect()
 }
 
-/// A volume that a node has left behind and that is still there: its rack does not grow before it is gone, or the new
-/// node would start with the data of one that has left.
+/// A volume that a node has left behind and that is still there. Nobody else leaves before it is gone, or the record of
+/// it would be lost; and its rack does not grow, or the new node would start with the data of one that has left.
 pub fn awaited(snapshot: &Snapshot) -> Option<&VolumeRef> {
-    left_behind(snapshot).next()
+    left_behind(snapshot).next().map(|(_, volume)| volume)
 }
 
-fn left_behind(snapshot: &Snapshot) -> impl Iterator<Item = &VolumeRef> {
+fn left_behind(snapshot: &Snapshot) -> impl Iterator<Item = (&OperationNode, &VolumeRef)> {
     let operations = snapshot
         .cluster
         .status
@@ -36,10 +38,9 @@ fn left_behind(snapshot: &Snapshot) -> impl Iterator<Item = &VolumeRef> {
         operation.kind == DECOMMISSION && operation.phase == OperationPhase::Succeeded
     });
     left.flat_map(|operation| &operation.nodes)
-        .filter(|node| !is_expected(snapshot, &node.pod) && !snapshot.pods.contains_key(&node.pod))
-        .filter(|node| snapshot.is_forgotten(&node.host_id))
-        .flat_map(|node| &node.volumes)
-        .filter(|volume| is_there(snapshot, volume))
+        .filter(|node| !is_expected(snapshot, &node.pod))
+        .flat_map(|node| node.volumes.iter().map(move |volume| (node, volume)))
+        .filter(|(_, volume)| is_there(snapshot, volume))
 }
 
 fn is_there(snapshot: &Snapshot, volume: &VolumeRef) -> bool {

@@ -52,6 +52,7 @@ pub(super) struct Pod {
     /// Host id of its node, once it has joined.
     pub(super) host: Option<String>,
     pub(super) restarts: i32,
+    deleting: bool,
     uid: u32,
 }
 
@@ -461,7 +462,12 @@ impl World {
                 .is_some_and(|rest| !rest.contains('-'))
                 && !names.contains(name)
         };
-        self.pods.retain(|name, _| !too_many(name));
+        // A pod takes its time to end.
+        self.pods.retain(|name, pod| {
+            let ended = too_many(name) && pod.deleting;
+            pod.deleting |= too_many(name);
+            !ended
+        });
         let rolling = spec
             .update_strategy
             .as_ref()
@@ -520,6 +526,7 @@ impl World {
             ip: format!("10.0.0.{}", self.made),
             host,
             restarts: 0,
+            deleting: false,
             uid: self.made,
         };
         self.pods.insert(name.to_owned(), pod);
@@ -654,7 +661,7 @@ fn seen(pod: &Pod) -> NodePod {
         // A pod whose image cannot be pulled has an address all the same.
         ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
-        deleting: false,
+        deleting: pod.deleting,
         problem: (pod.node == Node::Broken).then(|| {
             "container cassandra: ImagePullBackOff: Back-off pulling image \"nope:1\"".to_owned()
         }),
