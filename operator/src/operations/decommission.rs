@@ -9,7 +9,7 @@ use casskop_common::{
 };
 
 use super::{Action, Behaviour, CheckFn, Member, Refusal, Ring, Seen, checks};
-use crate::nodes::{Activity, Call, Replication};
+use crate::nodes::{Activity, Call, Reading, Replication};
 
 /// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
 const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
@@ -143,7 +143,7 @@ fn peers_up(ring: &Ring<'_>) -> Check {
         .collect();
     let unreachable = ring
         .readings()
-        .flat_map(|reading| reading.down_members())
+        .flat_map(Reading::down_members)
         .collect::<BTreeSet<_>>();
     let unreachable = unreachable
         .into_iter()
