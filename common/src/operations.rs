@@ -93,9 +93,12 @@ pub fn kinds() -> Vec<String> {
         .collect()
 }
 
+/// The kind that nobody requests: the operator does it where the spec asks for fewer nodes.
+pub const DECOMMISSION: &str = "decommission";
+
 /// Why a kind cannot be requested, if it cannot: the operator does it where the spec asks for it.
 pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
-    (kind == "decommission").then_some(
+    (kind == DECOMMISSION).then_some(
         "a node is decommissioned where the spec asks for fewer of them: lower nodesPerRacks, or take the rack out of the topology",
     )
 }

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackRestSidecar, CassandraClusterStatus, JmxConfiguration, Jolokia, NodeApi, PodPolicy,
-    ServicePolicy, StorageConfig, Topology,
+    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, Jolokia, NodeApi, PodPolicy,
+    Rack, ServicePolicy, StorageConfig, Topology,
 };
 
 /// What to run. Every field is optional: an empty spec is one node of the default image without a volume.
@@ -225,4 +225,12 @@ pub struct CassandraClusterSpec {
     /// Settings of the Jolokia agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jolokia: Option<Jolokia>,
+}
+
+impl CassandraClusterSpec {
+    /// Racks as the spec writes them, with their data centers.
+    pub fn written_racks(&self) -> impl Iterator<Item = (&Dc, &Rack)> {
+        let dcs = self.topology.iter().flat_map(|topology| &topology.dc);
+        dcs.flat_map(|dc| dc.rack.iter().map(move |rack| (dc, rack)))
+    }
 }

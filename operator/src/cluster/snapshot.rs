@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, OperationPhase},
+    api::{CassandraCluster, OperationNode, OperationPhase, OperationStatus, VolumeRef},
     intent::Intents,
     names::{self, RackId},
+    operations::DECOMMISSION,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -16,7 +17,6 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
-use super::decide::rollout::told_to_leave;
 use crate::nodes::{NodeError, Reading, Replication};
 
 /// Everything that is known about a cluster at one moment.
@@ -317,11 +317,43 @@ impl Snapshot {
         self.own_trouble(pod).or_else(|| self.missed_by(pod))
     }
 
+    /// The newest operation of each kind.
+    pub fn operations(&self) -> impl Iterator<Item = &OperationStatus> {
+        let status = self.cluster.status.iter();
+        status.flat_map(|status| &status.operations)
+    }
+
+    /// The operation by which this very node was told to leave. The same pod may have become another node since: a node
+    /// is known by its volumes, or by its pod where it has none.
+    pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
+        let has = |volume: &VolumeRef| {
+            let live = self.live.volumes.get(&volume.name);
+            live.is_some_and(|live| live.uid == volume.uid)
+        };
+        let is_it = |node: &&OperationNode| {
+            let same_pod = || {
+                let live = self.pods.get(pod);
+                live.is_some_and(|live| live.uid == node.pod_uid)
+            };
+            node.pod == pod
+                && if node.volumes.is_empty() {
+                    same_pod()
+                } else {
+                    node.volumes.iter().any(has)
+                }
+        };
+        self.operations()
+            .filter(|operation| operation.kind == DECOMMISSION)
+            .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
+    }
+
     /// Whether the node leaves the ring, or has left it, because it was told to.
     pub fn is_leaving(&self, pod: &str) -> bool {
         let mode = self.reading(pod).map(|reading| reading.mode.as_str());
-        let told =
-            || told_to_leave(self, pod).is_some_and(|told| told.phase == OperationPhase::Succeeded);
+        let told = || {
+            self.told_to_leave(pod)
+                .is_some_and(|told| told.phase == OperationPhase::Succeeded)
+        };
         matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
     }
 

@@ -1,5 +1,7 @@
 //! Named safety checks. Each says what it saw, so that a person can verify it.
 
+use std::collections::BTreeSet;
+
 use casskop_common::api::Check;
 
 use super::{Member, Ring};
@@ -12,15 +14,21 @@ pub(super) fn nodes_up(ring: &Ring<'_>) -> Check {
         .filter(|member| ring.is_target(member))
         .filter_map(down)
         .collect();
-    let evidence = if down.is_empty() {
+    check("nodes-up", &down, || {
         format!("all {} target nodes are NORMAL", ring.targets.len())
-    } else {
-        down.join("; ")
-    };
+    })
+}
+
+/// A check that passes when nothing was seen that speaks against it.
+pub(super) fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) -> Check {
     Check {
-        name: "nodes-up".into(),
-        passed: down.is_empty(),
-        evidence,
+        name: name.into(),
+        passed: seen.is_empty(),
+        evidence: if seen.is_empty() {
+            well()
+        } else {
+            seen.join("; ")
+        },
     }
 }
 
@@ -37,30 +45,28 @@ pub(super) fn down(member: &Member<'_>) -> Option<String> {
 
 /// No node of the ring is joining, leaving or moving.
 pub(super) fn ring_settled(ring: &Ring<'_>) -> Check {
-    let mut seen: Vec<String> = ring
-        .readings()
-        .flat_map(|reading| {
-            let joining = reading.joining.iter().map(|ip| format!("{ip} is joining"));
-            let leaving = reading.leaving.iter().map(|ip| format!("{ip} is leaving"));
-            let moving = reading.moving.iter().map(|ip| format!("{ip} is moving"));
-            joining.chain(leaving).chain(moving)
-        })
-        .collect();
-    seen.sort();
-    seen.dedup();
-    let evidence = if seen.is_empty() {
+    check("ring-settled", &unsettled(ring, |_| true), || {
         format!(
             "no joining, leaving or moving node in the view of {} nodes",
             ring.readings().count()
         )
-    } else {
-        seen.join("; ")
-    };
-    Check {
-        name: "ring-settled".into(),
-        passed: seen.is_empty(),
-        evidence,
-    }
+    })
+}
+
+/// Nodes that join, leave or move, of those whose addresses count.
+pub(super) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<String> {
+    let seen: BTreeSet<String> = ring
+        .readings()
+        .flat_map(|reading| {
+            let joining = reading.joining.iter().map(|ip| (ip, "joining"));
+            let leaving = reading.leaving.iter().map(|ip| (ip, "leaving"));
+            let moving = reading.moving.iter().map(|ip| (ip, "moving"));
+            joining.chain(leaving).chain(moving)
+        })
+        .filter(|(ip, _)| counts(ip))
+        .map(|(ip, what)| format!("{ip} is {what}"))
+        .collect();
+    seen.into_iter().collect()
 }
 
 /// Every other node is NORMAL, serves clients, and sees no node down: the targets may be missing for a while.
@@ -86,13 +92,7 @@ fn up(ring: &Ring<'_>, counts: impl Fn(&Member<'_>) -> bool) -> Check {
         seen.extend(unseen.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
     seen.truncate(5);
-    Check {
-        name: "nodes-up".into(),
-        passed: seen.is_empty(),
-        evidence: if seen.is_empty() {
-            "the nodes are NORMAL and see each other".into()
-        } else {
-            seen.join("; ")
-        },
-    }
+    check("nodes-up", &seen, || {
+        "the nodes are NORMAL and see each other".into()
+    })
 }

@@ -8,7 +8,10 @@ use casskop_common::{
     operations::decommission::Decommission,
 };
 
-use super::{Action, Behaviour, CheckFn, Member, Refusal, Ring, Seen, checks};
+use super::{
+    Action, Behaviour, CheckFn, Member, Refusal, Ring, Seen,
+    checks::{self, check},
+};
 use crate::nodes::{Activity, Call, Reading, Replication};
 
 /// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
@@ -156,19 +159,7 @@ fn peers_up(ring: &Ring<'_>) -> Check {
 
 /// No other node is joining, leaving or moving.
 fn others_settled(ring: &Ring<'_>) -> Check {
-    let seen: BTreeSet<String> = ring
-        .readings()
-        .flat_map(|reading| {
-            let joining = reading.joining.iter().map(|ip| (ip, "joining"));
-            let leaving = reading.leaving.iter().map(|ip| (ip, "leaving"));
-            joining
-                .chain(leaving)
-                .chain(reading.moving.iter().map(|ip| (ip, "moving")))
-        })
-        .filter(|(ip, _)| !ring.is_targets(ip))
-        .map(|(ip, what)| format!("{ip} is {what}"))
-        .collect();
-    let seen: Vec<String> = seen.into_iter().collect();
+    let seen = checks::unsettled(ring, |ip| !ring.is_targets(ip));
     check("ring-settled", &seen, || {
         "no other node is joining, leaving or moving".into()
     })
@@ -284,16 +275,4 @@ fn disk_space(ring: &Ring<'_>) -> Check {
     check("disk-space", &seen, || {
         format!("{} MiB spread over {} nodes fit", leaving >> 20, stay.len())
     })
-}
-
-fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) -> Check {
-    Check {
-        name: name.into(),
-        passed: seen.is_empty(),
-        evidence: if seen.is_empty() {
-            well()
-        } else {
-            seen.join("; ")
-        },
-    }
 }

@@ -12,16 +12,13 @@ use casskop_common::{
     api::{NodePhase, OperationPhase, OperationStatus},
     intent::{Controls, Invalid, Request},
     names,
-    operations::kinds,
+    operations::{DECOMMISSION, kinds},
 };
 use serde::Serialize;
 
-use super::{
-    super::snapshot::Snapshot,
-    rollout::{DECOMMISSION, Rollout},
-};
+use super::{super::snapshot::Snapshot, rollout::Rollout};
 
-pub use own::{restart_id, what_keeps_from_leaving};
+pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
 pub use record::{StepEvent, archive, control, record};
 
 /// What happens to the operations of a cluster now.
@@ -61,12 +58,7 @@ pub struct Start {
 
 /// The operation that nodes are working on.
 pub fn running(snapshot: &Snapshot) -> Option<&OperationStatus> {
-    let mut operations = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations);
-    operations.find(|operation| has_begun(operation))
+    snapshot.operations().find(|operation| has_begun(operation))
 }
 
 /// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
@@ -163,12 +155,13 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     decision
 }
 
-fn waits_for(operation: &OperationStatus) -> String {
+/// What waits for an operation says so.
+pub fn waits_for(operation: &OperationStatus) -> String {
     format!("waits for {} {} to end", operation.kind, operation.id)
 }
 
 /// Why nothing at all begins now.
-fn why_nothing_begins(snapshot: &Snapshot) -> Option<String> {
+pub fn why_nothing_begins(snapshot: &Snapshot) -> Option<String> {
     let paused = snapshot.intents.reconcile_paused;
     paused.then(|| format!("paused by the annotation {}", names::RECONCILE))
 }

@@ -9,6 +9,7 @@ mod shrink;
 use casskop_common::{
     api::{OperationStatus, Phase},
     names::{self, RackId},
+    operations::DECOMMISSION,
 };
 use serde::Serialize;
 
@@ -28,7 +29,7 @@ pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 use pair::Pair;
 use refuse::refuse_irreversible;
-pub use shrink::{DECOMMISSION, Leaving, told_to_leave};
+pub use shrink::Leaving;
 
 /// What is waited for while the ring is not settled.
 const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
@@ -176,8 +177,8 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
 
 /// Why no rack may change at all now.
 fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
-    if snapshot.intents.reconcile_paused {
-        return Some(format!("paused by the annotation {}", names::RECONCILE));
+    if let Some(why) = operations::why_nothing_begins(snapshot) {
+        return Some(why);
     }
     // That a node leaves is the rollout's own doing.
     let own = |operation: &OperationStatus| {
@@ -186,7 +187,7 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
     };
     operations::running(snapshot)
         .filter(|operation| !own(operation))
-        .map(|operation| format!("waits for {} {} to end", operation.kind, operation.id))
+        .map(operations::waits_for)
 }
 
 /// The first pod of each rack, all at once. Says whether they have found each other.

@@ -4,9 +4,10 @@
 use casskop_common::{
     api::{OperationNode, OperationPhase, VolumeRef},
     names::{self, RackId},
+    operations::DECOMMISSION,
 };
 
-use super::{Removal, rollout::DECOMMISSION};
+use super::Removal;
 use crate::cluster::snapshot::{Snapshot, replicas};
 
 /// Volumes that may go now: their pod has ended, and every member that answers has forgotten their node.
@@ -29,12 +30,7 @@ pub fn awaited(snapshot: &Snapshot) -> Option<&VolumeRef> {
 }
 
 fn left_behind(snapshot: &Snapshot) -> impl Iterator<Item = (&OperationNode, &VolumeRef)> {
-    let operations = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations);
-    let left = operations.filter(|operation| {
+    let left = snapshot.operations().filter(|operation| {
         operation.kind == DECOMMISSION && operation.phase == OperationPhase::Succeeded
     });
     left.flat_map(|operation| &operation.nodes)

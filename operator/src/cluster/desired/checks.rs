@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, NodeApiKind, Rack},
+    api::{CassandraClusterSpec, NodeApiKind},
     names::RackId,
 };
 use serde_json::Value;
@@ -114,18 +114,11 @@ pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
     notes.chain(unknown_sections(spec)).collect()
 }
 
-fn topology_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = &Rack> {
-    spec.topology
-        .iter()
-        .flat_map(|topology| &topology.dc)
-        .flat_map(|dc| &dc.rack)
-}
-
 /// Sections of the configuration that nothing reads.
 fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String> {
     let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
     let of_dcs = dcs.map(|dc| dc.config.as_ref());
-    let of_racks = topology_racks(spec).map(|rack| rack.config.as_ref());
+    let of_racks = spec.written_racks().map(|(_, rack)| rack.config.as_ref());
     let configs = std::iter::once(spec.config.as_ref())
         .chain(of_dcs)
         .chain(of_racks)

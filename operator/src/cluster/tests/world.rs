@@ -9,6 +9,7 @@ use casskop_common::{
     },
     intent::Intents,
     names::{self, RackId},
+    operations::DECOMMISSION,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
@@ -561,7 +562,7 @@ impl World {
         let id = operation.id.clone();
         self.calls
             .push((kind.clone(), id.clone(), pod.clone(), step));
-        let leaves = kind == decide::rollout::DECOMMISSION && !fails;
+        let leaves = kind == DECOMMISSION && !fails;
         if leaves && !self.pods.contains_key(&pod) {
             return;
         }

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
+    api::CassandraClusterSpec,
     intent::Request,
     names::RackId,
-    operations::{
-        Arguments, Operation, Shared, Target, cleanup::Cleanup, decommission::Decommission,
-        restart::Restart,
-    },
+    operations::{Arguments, DECOMMISSION},
 };
 use jiff::Timestamp;
 
 use super::{
     super::super::snapshot::Snapshot,
-    super::rollout::{DECOMMISSION, Leaving, Rollout},
+    super::rollout::{Leaving, Rollout},
     plan,
 };
 use crate::operations::{behaviour, needs_force};
@@ -38,7 +36,7 @@ pub(super) fn request(kind: &str, snapshot: &Snapshot, rollout: &Rollout) -> Opt
     match kind {
         DECOMMISSION => {
             let leaving = rollout.leaving.as_ref()?;
-            Some(own(leave(leaving, snapshot), SPEC))
+            Some(own(leave(leaving, snapshot)?, SPEC))
         }
         "cleanup" => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
         "restart" => Some(own(rolling_restart(snapshot)?, SPEC)),
@@ -62,54 +60,31 @@ fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
     let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
     let newest = since.into_iter().max()?;
     let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
-    let shared = Shared {
-        target: Target {
-            dc: dcs.iter().cloned().collect(),
-            ..Target::default()
-        },
-        ..Shared::default()
-    };
-    let text = dcs
-        .iter()
-        .map(|dc| format!("--dc {dc}"))
-        .collect::<Vec<_>>()
-        .join(" ");
+    request_of("cleanup", id, &flags("--dc", dcs))
+}
+
+/// A request in the words that stand in an annotation.
+fn request_of(kind: &str, id: String, words: &[String]) -> Option<Request> {
     Some(Request {
-        kind: "cleanup".into(),
+        kind: kind.to_owned(),
         id,
-        arguments: Arguments {
-            operation: Operation::Cleanup(Cleanup::default()),
-            shared,
-            text,
-        },
+        arguments: Arguments::parse(kind, words).ok()?,
     })
+}
+
+/// The same flag for each value.
+fn flags(flag: &str, values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let pairs = values
+        .into_iter()
+        .flat_map(|value| [flag.to_owned(), value]);
+    pairs.collect()
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.
 fn rolling_restart(snapshot: &Snapshot) -> Option<Request> {
-    let racks: Vec<String> = restarts(snapshot).iter().map(ToString::to_string).collect();
-    let generation = snapshot.cluster.metadata.generation?;
-    let text = racks
-        .iter()
-        .map(|rack| format!("--rack {rack}"))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let shared = Shared {
-        target: Target {
-            rack: racks.clone(),
-            ..Target::default()
-        },
-        ..Shared::default()
-    };
-    (!racks.is_empty()).then(|| Request {
-        kind: "restart".into(),
-        id: restart_id(generation),
-        arguments: Arguments {
-            operation: Operation::Restart(Restart::default()),
-            shared,
-            text,
-        },
-    })
+    let racks: Vec<String> = restarts(snapshot).map(|rack| rack.to_string()).collect();
+    let id = restart_id(snapshot.cluster.metadata.generation?);
+    (!racks.is_empty()).then(|| request_of("restart", id, &flags("--rack", racks)))?
 }
 
 /// Id of the restart that a generation of the spec asks for.
@@ -117,8 +92,15 @@ pub fn restart_id(generation: i64) -> String {
     format!("rolling-restart-g{generation}")
 }
 
-/// Racks with `rollingRestart: true` that were not seen to have it before.
-fn restarts(snapshot: &Snapshot) -> Vec<RackId> {
+/// Racks with `rollingRestart: true`.
+pub fn asks_for_restart(spec: &CassandraClusterSpec) -> impl Iterator<Item = RackId> {
+    spec.written_racks()
+        .filter(|(_, rack)| rack.rolling_restart == Some(true))
+        .map(|(dc, rack)| RackId::new(&dc.name, &rack.name))
+}
+
+/// Those of them that exist and were not seen to have it before.
+fn restarts(snapshot: &Snapshot) -> impl Iterator<Item = RackId> {
     let known = |rack: &RackId| {
         let status = snapshot.cluster.status.as_ref();
         status
@@ -126,60 +108,26 @@ fn restarts(snapshot: &Snapshot) -> Vec<RackId> {
             .is_some_and(|rack| rack.rolling_restart)
     };
     let exists = |rack: &RackId| snapshot.racks().any(|(live, _)| live == *rack);
-    let dcs = snapshot
-        .cluster
-        .spec
-        .topology
-        .iter()
-        .flat_map(|topology| &topology.dc);
-    dcs.flat_map(|dc| {
-        let asked = dc
-            .rack
-            .iter()
-            .filter(|rack| rack.rolling_restart == Some(true));
-        asked.map(|rack| RackId::new(&dc.name, &rack.name))
-    })
-    .filter(|rack| exists(rack) && !known(rack))
-    .collect()
+    asks_for_restart(&snapshot.cluster.spec).filter(move |rack| exists(rack) && !known(rack))
 }
 
 /// The request that a node leaves the ring.
-fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Request {
-    let targets = [leaving.pod.clone()];
-    let force = needs_force(&plan::ring(snapshot, &targets));
-    let operation = Operation::Decommission(Decommission { force });
-    let shared = Shared {
-        target: Target {
-            pod: targets.to_vec(),
-            ..Target::default()
-        },
-        ..Shared::default()
-    };
-    let force = if force { "--force " } else { "" };
-    Request {
-        kind: DECOMMISSION.into(),
-        id: leaving.host_id.clone(),
-        arguments: Arguments {
-            operation,
-            shared,
-            text: format!("{force}--pod {}", leaving.pod),
-        },
-    }
+fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
+    let force = needs_force(&plan::ring(snapshot, std::slice::from_ref(&leaving.pod)));
+    let force = force.then(|| "--force".to_owned()).into_iter();
+    let words: Vec<String> = force.chain(flags("--pod", [leaving.pod.clone()])).collect();
+    request_of(DECOMMISSION, leaving.host_id.clone(), &words)
 }
 
 /// Why a node may not leave the ring now. Nothing once it was told to.
 pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option<String> {
-    let operations = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations);
-    let mut same = operations
+    let mut same = snapshot
+        .operations()
         .filter(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id);
     if same.any(|operation| operation.started_at.is_some()) {
         return None;
     }
-    let request = leave(leaving, snapshot);
+    let request = leave(leaving, snapshot)?;
     let checks = plan::checks(
         behaviour(&request.arguments.operation),
         std::slice::from_ref(&leaving.pod),

@@ -129,12 +129,7 @@ pub(super) fn starts(operation: &OperationStatus, snapshot: &Snapshot) -> Vec<St
         return Vec::new();
     }
     let before = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations);
-    let before = before
-        .into_iter()
+        .operations()
         .find(|old| old.kind == operation.kind && old.id == operation.id);
     let was_running = |node: &OperationNode| {
         before.is_some_and(|old| {

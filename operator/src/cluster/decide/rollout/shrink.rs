@@ -2,7 +2,7 @@
 //! less, then its volumes go. A node that was told to leave is followed to its end, whatever the spec says meanwhile.
 
 use casskop_common::{
-    api::{NodePhase, OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    api::{NodePhase, OperationPhase, OperationStatus},
     names::{self, RackId},
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -13,9 +13,6 @@ use crate::cluster::{
     desired::Desired,
     snapshot::{Snapshot, replicas},
 };
-
-/// Kind of the operation by which a node leaves.
-pub const DECOMMISSION: &str = "decommission";
 
 /// What shrinking does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +96,7 @@ impl Live<'_> {
     /// Goes on with a node that was told to leave.
     fn finish(&self, snapshot: &Snapshot) -> Option<Next> {
         let pod = self.last_pod(snapshot)?;
-        let told = told_to_leave(snapshot, &pod);
+        let told = snapshot.told_to_leave(&pod);
         let mode = snapshot.reading(&pod).map(|reading| reading.mode.as_str());
         // An operation that has not been told to be done yet goes on to its end.
         let is_out = match told {
@@ -186,36 +183,6 @@ impl Live<'_> {
         };
         Next::Remove(self.rack.clone(), removal)
     }
-}
-
-/// The operation by which this very node was told to leave. The same pod may have become another node since: a node is
-/// known by its volumes, or by its pod where it has none.
-pub fn told_to_leave<'a>(snapshot: &'a Snapshot, pod: &str) -> Option<&'a OperationStatus> {
-    let is_it = |node: &&OperationNode| {
-        let has = |volume: &VolumeRef| {
-            let live = snapshot.live.volumes.get(&volume.name);
-            live.is_some_and(|live| live.uid == volume.uid)
-        };
-        let same_pod = || {
-            let live = snapshot.pods.get(pod);
-            live.is_some_and(|live| live.uid == node.pod_uid)
-        };
-        node.pod == pod
-            && if node.volumes.is_empty() {
-                same_pod()
-            } else {
-                node.volumes.iter().any(has)
-            }
-    };
-    let operations = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations);
-    operations
-        .into_iter()
-        .filter(|operation| operation.kind == DECOMMISSION)
-        .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
 }
 
 /// Whether a node was called for it, with or without success.

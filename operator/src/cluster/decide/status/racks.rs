@@ -82,25 +82,10 @@ fn rack_status(
 
 /// Whether a restart that `rollingRestart` asks for is recorded, or was before.
 fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>) -> bool {
-    let dcs = snapshot
-        .cluster
-        .spec
-        .topology
-        .iter()
-        .flat_map(|topology| &topology.dc);
-    let mut asked = dcs
-        .filter(|dc| dc.name == rack.dc)
-        .flat_map(|dc| &dc.rack)
-        .filter(|asked| asked.name == rack.rack);
-    let asks = asked.any(|asked| asked.rolling_restart == Some(true));
+    let asks = operations::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
     let id = operations::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
-    let recorded = snapshot
-        .cluster
-        .status
-        .iter()
-        .flat_map(|status| &status.operations)
-        .any(|operation| {
-            operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
-        });
+    let recorded = snapshot.operations().any(|operation| {
+        operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
+    });
     asks && (recorded || before.is_some_and(|before| before.rolling_restart))
 }
