@@ -244,12 +244,15 @@ fn the_operator_has_no_right_that_it_does_not_need() {
     for (verb, what) in [
         ("create", "pods --subresource=exec"),
         ("get", "pods --subresource=log"),
-        ("delete", "pods"),
-        ("delete", "statefulsets.apps"),
-        ("delete", "persistentvolumeclaims"),
+        ("create", "pods"),
+        ("patch", "pods"),
+        ("deletecollection", "pods"),
+        ("deletecollection", "persistentvolumeclaims"),
         ("update", "cassandraclusters.db.orange.com"),
-        ("patch", "cassandraclusters.db.orange.com"),
-        ("update", "secrets"),
+        ("delete", "cassandraclusters.db.orange.com"),
+        ("list", "secrets"),
+        ("delete", "secrets"),
+        ("delete", "services"),
         ("get", "nodes"),
     ] {
         let asked: Vec<&str> = ["auth", "can-i", verb]
