@@ -376,6 +376,7 @@ fn run(
         steps: Arc::new(operation.plan.as_ref()?.steps.clone()),
         done: usize::try_from(done).ok()?,
         pod_uid: node.pod_uid.clone(),
+        volumes: node.volumes.clone(),
         credentials: credentials.clone(),
     })
 }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     context::Context,
     nodes::{Credentials, Endpoint, NodeError, Reading, Replication},
+    operations::behaviour,
 };
 
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
@@ -67,7 +68,7 @@ pub async fn observe(
         .collect();
     let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
-    let replication = if shrinks(desired, &stateful_sets) {
+    let replication = if shrinks(desired, &stateful_sets) || is_asked(&cluster, &intents) {
         read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
     } else {
         BTreeMap::new()
@@ -147,6 +148,17 @@ fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> b
                 .find(|rack| names::stateful_set(&desired.name, &rack.id) == *name);
             wanted.map_or(0, |rack| rack.replicas) < replicas(set)
         })
+    })
+}
+
+/// Whether an operation that has not ended depends on how keyspaces are replicated.
+fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
+    let status = cluster.status.as_ref();
+    let known = || status.iter().flat_map(|status| &status.operations);
+    intents.requests.values().any(|request| {
+        let ended = known()
+            .any(|old| old.kind == request.kind && old.id == request.id && old.phase.is_final());
+        !ended && behaviour(&request.arguments.operation).reads_replication()
     })
 }
 

@@ -167,6 +167,9 @@ fn restarts(pod: &Pod) -> i32 {
         .map_or(0, |container| container.restart_count)
 }
 
+/// Characters of a container's last words that are told.
+const SAID: usize = 500;
+
 /// Why a pod does not run: it cannot be placed, or a container cannot start.
 fn problem(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
@@ -202,8 +205,16 @@ fn problem(pod: &Pod) -> Option<String> {
         let message = waiting
             .and_then(|waiting| waiting.message.as_deref())
             .unwrap_or_default();
-        let last =
-            terminated.map(|end| format!("; it ended with exit code {} before", end.exit_code));
+        let last = terminated.map(|end| {
+            let said = end.message.as_deref().unwrap_or_default().trim();
+            let said: String = said.chars().take(SAID).collect();
+            let said = if said.is_empty() {
+                said
+            } else {
+                format!(": {said}")
+            };
+            format!("; it ended with exit code {} before{said}", end.exit_code)
+        });
         return Some(format!(
             "container {}: {reason}: {message}{}",
             container.name,

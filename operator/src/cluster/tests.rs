@@ -2,6 +2,7 @@
 
 mod fields;
 mod histories;
+mod lost;
 mod messages;
 mod operations;
 mod rollout;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{
-        CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus, Phase,
+        CassandraCluster, CassandraClusterStatus, NodePhase, OperationNode, OperationPhase,
+        OperationStatus, Phase,
     },
     intent::Intents,
     names::{self, RackId},
-    operations::DECOMMISSION,
+    operations::{DECOMMISSION, REMOVE, REPLACE},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
@@ -17,7 +18,7 @@ use kube::ResourceExt;
 
 use crate::{
     cluster::{
-        build::Object,
+        build::{Object, config_map},
         decide::{self, Plan, Removal, operations as deciding},
         desired::{self, Around},
         snapshot::{Live, NodePod, SecretState, Snapshot, Volume, rack_of, replicas},
@@ -53,6 +54,8 @@ pub(super) struct Pod {
     /// Host id of its node, once it has joined.
     pub(super) host: Option<String>,
     pub(super) restarts: i32,
+    /// Address of the lost node whose place it takes.
+    replaces: Option<String>,
     deleting: bool,
     uid: u32,
 }
@@ -182,10 +185,10 @@ impl World {
                 .map(|pod| pod.ip.clone())
                 .collect()
         };
-        let in_ring = |pod: &Pod| {
-            pod.host
-                .as_ref()
-                .is_some_and(|host| self.ring.contains_key(host))
+        let runs = |host: &String| {
+            let up = |pod: &&Pod| matches!(pod.node, Node::Normal | Node::Leaving);
+            let mut up = self.pods.values().filter(up);
+            up.any(|pod| pod.host.as_ref() == Some(host))
         };
         let reading = |pod: &Pod| match pod.node {
             Node::Starting | Node::Broken => None,
@@ -202,8 +205,13 @@ impl World {
                     live: ips(&|other| {
                         normal(other) || other.node == Node::Leaving || other.ip == pod.ip
                     }),
-                    unreachable: &ips(&|other| other.node == Node::Hanging && in_ring(other))
-                        | &self.left,
+                    unreachable: self
+                        .ring
+                        .iter()
+                        .filter(|(host, _)| !runs(host))
+                        .map(|(_, ip)| ip.clone())
+                        .chain(self.left.iter().cloned())
+                        .collect(),
                     joining: ips(&|other| other.node == Node::Joining),
                     leaving: ips(&|other| other.node == Node::Leaving),
                     host_ids: self
@@ -301,6 +309,7 @@ impl World {
         self.cluster.status = Some(CassandraClusterStatus {
             operations: current.operations,
             operation_history: current.operation_history,
+            spent_ids: current.spent_ids,
             ..plan.status
         });
         true
@@ -396,7 +405,8 @@ impl World {
             .phase
             .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
-        for (name, pod) in &mut self.pods {
+        // What was told to end comes no further.
+        for (name, pod) in self.pods.iter_mut().filter(|(_, pod)| !pod.deleting) {
             let member = pod.host.is_some();
             pod.node = match pod.node {
                 Node::Starting
@@ -414,6 +424,9 @@ impl World {
                     .host
                     .get_or_insert_with(|| format!("host-{}", pod.ip))
                     .clone();
+                if let Some(address) = pod.replaces.take() {
+                    self.ring.retain(|_, ip| *ip != address);
+                }
                 self.hosts.insert(name.clone(), host.clone());
                 self.ring.insert(host, pod.ip.clone());
             }
@@ -516,10 +529,17 @@ impl World {
         let has_left = host
             .as_ref()
             .is_some_and(|host| !self.ring.contains_key(host));
+        let map = self
+            .live
+            .config_maps
+            .get(&names::stateful_set("demo", rack));
+        let told = map.map(config_map::nodes).unwrap_or_default();
+        let replaces = told.replaced.get(name).filter(|_| host.is_none()).cloned();
+        let is_lost = host.is_none() && replaces.is_none() && told.members.contains_key(name);
         let pod = Pod {
             rack: rack.clone(),
             revision: revision.to_owned(),
-            node: if broken || has_left {
+            node: if broken || has_left || is_lost {
                 Node::Broken
             } else {
                 Node::Starting
@@ -527,6 +547,7 @@ impl World {
             ip: format!("10.0.0.{}", self.made),
             host,
             restarts: 0,
+            replaces,
             deleting: false,
             uid: self.made,
         };
@@ -560,8 +581,16 @@ impl World {
             return;
         };
         let id = operation.id.clone();
+        let node = node.expect("it runs").clone();
         self.calls
-            .push((kind.clone(), id.clone(), pod.clone(), step));
+            .push((kind.clone(), id.clone(), pod.clone(), step.clone()));
+        let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
+        if gives_up && !self.give_up(&kind, &node) {
+            if !hears {
+                self.kill_operator();
+            }
+            return;
+        }
         let leaves = kind == DECOMMISSION && !fails;
         if leaves && !self.pods.contains_key(&pod) {
             return;
@@ -599,6 +628,51 @@ impl World {
         }
     }
 
+    /// A step of a node that is given up. Says whether it is done.
+    fn give_up(&mut self, kind: &str, node: &OperationNode) -> bool {
+        if kind == REMOVE && node.step == node.host_id {
+            assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
+            self.left.extend(self.ring.remove(&node.host_id));
+            return true;
+        }
+        let rack = node.pod.rsplit_once('-').expect("an ordinal").0;
+        let told = config_map::nodes(&self.live.config_maps[rack]);
+        let may = match kind {
+            REPLACE => told.replaces(&node.pod),
+            _ => told.lets_join(&node.pod),
+        };
+        if !may {
+            return false;
+        }
+        let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
+        if self.pods.get(&node.pod).is_some_and(is_old) {
+            self.pods.remove(&node.pod);
+        }
+        for volume in &node.volumes {
+            let live = self.live.volumes.get(&volume.name);
+            if live.is_some_and(|live| live.uid == volume.uid) {
+                assert!(!self.runs(&node.host_id), "{} is in use", volume.name);
+                self.live.volumes.remove(&volume.name);
+                self.hosts.remove(&node.pod);
+            }
+        }
+        let pod = self.pods.get(&node.pod);
+        kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
+    }
+
+    fn runs(&self, host: &str) -> bool {
+        let mut pods = self.pods.values();
+        pods.any(|pod| pod.node == Node::Normal && pod.host.as_deref() == Some(host))
+    }
+
+    /// The volume of a node and its pod are lost.
+    pub(super) fn lose(&mut self, pod: &str) -> String {
+        let host = self.hosts.remove(pod).expect("it was a member");
+        self.live.volumes.remove(&format!("data-{pod}"));
+        self.pods.remove(pod);
+        host
+    }
+
     /// Everything goes well until nothing is left to do.
     pub(super) fn settle(&mut self) {
         for _ in 0..400 {
@@ -625,6 +699,7 @@ impl World {
         let wanted = CassandraClusterStatus {
             operations: current.operations.clone(),
             operation_history: current.operation_history.clone(),
+            spent_ids: current.spent_ids.clone(),
             ..plan.status
         };
         plan.objects.is_empty()
