@@ -13,6 +13,7 @@ mod desired;
 mod finalize;
 pub mod journal;
 mod keys;
+mod objects;
 mod observe;
 mod report;
 pub mod runs;

@@ -1,25 +1,25 @@
 //! Acting: applies the objects of a plan, and begins with the nodes that it names. Decides nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
-    policy::v1::PodDisruptionBudget,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
 };
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use super::{
-    build::{self, Object},
+    build::{self, Object, Selects},
     decide::{Growth, Plan, Removal, operations::Start},
     desired::Desired,
     journal::ClusterRef,
     keys,
+    objects::{self, Kind},
     observe::Observed,
     runs::Run,
 };
@@ -28,16 +28,28 @@ use crate::context::Context;
 /// Time between two looks at a StatefulSet that is taken away from its pods, and how many there are.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
 const ORPHAN_LOOKS: u32 = 100;
+
 /// Why an object was not applied.
 #[derive(thiserror::Error, Debug)]
 #[error("write {kind} {name}: {source}")]
 pub struct Error {
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
     /// What the API server said.
     pub source: kube::Error,
+}
+
+impl Error {
+    /// Says of which object it is that the API server said something.
+    fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
+        move |source| Self {
+            kind: K::kind(&()),
+            name: name.to_owned(),
+            source,
+        }
+    }
 }
 
 /// Applies the objects of a plan.
@@ -51,41 +63,19 @@ pub async fn apply(
     plan: &Plan,
 ) -> Result<(), Error> {
     if plan.make_secret {
-        keys::make(ctx, cluster).await.map_err(|source| Error {
-            kind: "Secret",
-            name: desired.jolokia_secret.clone(),
-            source,
-        })?;
+        let failed = Error::of::<Secret>(&desired.jolokia_secret);
+        keys::make(ctx, cluster).await.map_err(failed)?;
     }
     for object in &plan.objects {
         match object {
-            Object::ServiceAccount(object) => {
-                apply_one(ctx, "ServiceAccount", object.as_ref()).await?;
-            }
-            Object::Service(object) => {
-                let live = apply_one(ctx, "Service", object.as_ref()).await?;
-                if build::selects_otherwise(object, Some(&live)) {
-                    let selector = object.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-                    select::<Service>(ctx, "Service", &live, &selector).await?;
-                }
-            }
-            Object::Budget(object) => {
-                let live = apply_one(ctx, "PodDisruptionBudget", object.as_ref()).await?;
-                if build::limits_otherwise(object, Some(&live)) {
-                    let selector = object.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-                    select::<PodDisruptionBudget>(ctx, "PodDisruptionBudget", &live, &selector)
-                        .await?;
-                }
-            }
-            Object::ConfigMap(object) => {
-                apply_one(ctx, "ConfigMap", object.as_ref()).await?;
-            }
-            Object::StatefulSet(object) => {
-                apply_one(ctx, "StatefulSet", object.as_ref()).await?;
-            }
+            Object::ServiceAccount(object) => drop(apply_one(ctx, object.as_ref()).await?),
+            Object::Service(object) => apply_selecting(ctx, object.as_ref()).await?,
+            Object::Budget(object) => apply_selecting(ctx, object.as_ref()).await?,
+            Object::ConfigMap(object) => drop(apply_one(ctx, object.as_ref()).await?),
+            Object::StatefulSet(object) => drop(apply_one(ctx, object.as_ref()).await?),
             Object::MadeAnew(object, uid) => {
                 orphan(ctx, &desired.namespace, &object.name_any(), uid).await?;
-                apply_one(ctx, "StatefulSet", object.as_ref()).await?;
+                apply_one(ctx, object.as_ref()).await?;
             }
             Object::Growth(growth) => grow(ctx, &desired.namespace, growth).await?,
         }
@@ -105,21 +95,15 @@ pub async fn remove(ctx: &Context, desired: &Desired, plan: &Plan) -> Result<(),
                 scale(ctx, namespace, set, (uid, *from, *to)).await?;
             }
             Removal::Rack { set, uid } => {
-                delete::<ConfigMap>(ctx, namespace, "ConfigMap", set, None).await?;
-                delete::<StatefulSet>(ctx, namespace, "StatefulSet", set, Some(uid)).await?;
+                delete::<ConfigMap>(ctx, namespace, set, Preconditions::default()).await?;
+                delete::<StatefulSet>(ctx, namespace, set, objects::very(uid)).await?;
             }
             Removal::Pod { name, uid } => {
-                delete::<Pod>(ctx, namespace, "Pod", name, Some(uid)).await?;
+                delete::<Pod>(ctx, namespace, name, objects::very(uid)).await?;
             }
             Removal::Volume { name, uid } => {
-                delete::<PersistentVolumeClaim>(
-                    ctx,
-                    namespace,
-                    "PersistentVolumeClaim",
-                    name,
-                    Some(uid),
-                )
-                .await?;
+                let claim = objects::very(uid);
+                delete::<PersistentVolumeClaim>(ctx, namespace, name, claim).await?;
             }
         }
         tracing::info!(%removal, cluster = desired.name, namespace, "removed");
@@ -139,31 +123,19 @@ async fn scale(
         { "op": "test", "path": "/spec/replicas", "value": from },
         { "op": "replace", "path": "/spec/replicas", "value": to },
     ]);
-    json_patched::<StatefulSet>(ctx, "StatefulSet", namespace, set, patch).await
+    json_patched::<StatefulSet>(ctx, namespace, set, patch).await
 }
 
 /// Takes a StatefulSet away from its pods, which keep running, and waits until it is gone. A crash in between does no
 /// harm: a rack without its StatefulSet gets it back with the pods that are there.
 async fn orphan(ctx: &Context, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
-    let failed = |source| Error {
-        kind: "StatefulSet",
-        name: name.to_owned(),
-        source,
-    };
+    let failed = Error::of::<StatefulSet>(name);
     let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), namespace);
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..DeleteParams::orphan()
-    };
-    match api.delete(name, &params).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
-        outcome => drop(outcome.map_err(failed)?),
-    }
+    objects::delete(&api, name, objects::very(uid), DeleteParams::orphan())
+        .await
+        .map_err(&failed)?;
     for _ in 0..ORPHAN_LOOKS {
-        let live = api.get_metadata_opt(name).await.map_err(failed)?;
+        let live = api.get_metadata_opt(name).await.map_err(&failed)?;
         if live.is_none_or(|live| live.uid().as_deref() != Some(uid)) {
             return Ok(());
         }
@@ -180,14 +152,7 @@ async fn grow(ctx: &Context, namespace: &str, growth: &Growth) -> Result<(), Err
         { "op": "test", "path": "/metadata/uid", "value": growth.uid },
         { "op": "replace", "path": "/spec/resources/requests/storage", "value": growth.size },
     ]);
-    json_patched::<PersistentVolumeClaim>(
-        ctx,
-        "PersistentVolumeClaim",
-        namespace,
-        &growth.name,
-        patch,
-    )
-    .await?;
+    json_patched::<PersistentVolumeClaim>(ctx, namespace, &growth.name, patch).await?;
     tracing::info!(
         volume = growth.name,
         size = growth.size,
@@ -197,84 +162,41 @@ async fn grow(ctx: &Context, namespace: &str, growth: &Growth) -> Result<(), Err
     Ok(())
 }
 
-async fn delete<K>(
+async fn delete<K: Kind>(
     ctx: &Context,
     namespace: &str,
-    kind: &'static str,
     name: &str,
-    uid: Option<&str>,
-) -> Result<(), Error>
-where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
+    seen: Preconditions,
+) -> Result<(), Error> {
     let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
-    let params = DeleteParams {
-        preconditions: uid.map(|uid| Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..DeleteParams::background()
-    };
-    match api.delete(name, &params).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(source) => Err(Error {
-            kind,
-            name: name.to_owned(),
-            source,
-        }),
-        Ok(_) => Ok(()),
-    }
+    objects::delete(&api, name, seen, DeleteParams::background())
+        .await
+        .map_err(Error::of::<K>(name))
 }
 
-/// Replaces a selector: what another manager wrote into it would stay beside what we apply.
-async fn select<K>(
-    ctx: &Context,
-    kind: &'static str,
-    live: &K,
-    selector: &impl Serialize,
-) -> Result<(), Error>
-where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
+/// Applies an object, and replaces its selector where it still is about other pods: what another manager wrote into
+/// the selector would stay beside what we apply.
+async fn apply_selecting<K: Kind + Selects>(ctx: &Context, object: &K) -> Result<(), Error> {
+    let live = apply_one(ctx, object).await?;
+    if !build::selects_otherwise(object, Some(&live)) {
+        return Ok(());
+    }
     let patch = serde_json::json!([
         { "op": "test", "path": "/metadata/uid", "value": live.uid() },
-        { "op": "replace", "path": "/spec/selector", "value": selector },
+        { "op": "replace", "path": "/spec/selector", "value": object.selector() },
     ]);
-    json_patched::<K>(
-        ctx,
-        kind,
-        &live.namespace().unwrap_or_default(),
-        &live.name_any(),
-        patch,
-    )
-    .await
+    let namespace = live.namespace().unwrap_or_default();
+    json_patched::<K>(ctx, &namespace, &live.name_any(), patch).await
 }
 
 /// Writes a JSON patch; its tests hold it back from another object of the name.
-async fn json_patched<K>(
+async fn json_patched<K: Kind>(
     ctx: &Context,
-    kind: &'static str,
     namespace: &str,
     name: &str,
     patch: serde_json::Value,
-) -> Result<(), Error>
-where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
-    let failed = |source| Error {
-        kind,
-        name: name.to_owned(),
-        source,
-    };
+) -> Result<(), Error> {
+    let failed = Error::of::<K>(name);
     let patch: json_patch::Patch =
         serde_json::from_value(patch).map_err(|error| failed(kube::Error::SerdeError(error)))?;
     let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
@@ -287,44 +209,24 @@ where
 }
 
 /// Server-side apply: what others set beside us stays.
-async fn apply_one<K>(ctx: &Context, kind: &'static str, object: &K) -> Result<K, Error>
-where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Serialize
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
+async fn apply_one<K: Kind + Serialize>(ctx: &Context, object: &K) -> Result<K, Error> {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
-    refuse_foreign(&api, kind, object, &name).await?;
+    refuse_foreign(&api, object, &name).await?;
     let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
-    match api.patch(&name, &params, &Patch::Apply(object)).await {
-        Ok(live) => {
-            tracing::info!(kind, name, namespace, "applied");
-            Ok(live)
-        }
-        Err(source) => Err(Error { kind, name, source }),
-    }
+    let live = api
+        .patch(&name, &params, &Patch::Apply(object))
+        .await
+        .map_err(Error::of::<K>(&name))?;
+    tracing::info!(kind = %K::kind(&()), name, namespace, "applied");
+    Ok(live)
 }
 
 /// An object of that name that is not of this cluster belongs to somebody else, and is left alone.
-async fn refuse_foreign<K>(
-    api: &Api<K>,
-    kind: &'static str,
-    wanted: &K,
-    name: &str,
-) -> Result<(), Error>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
-{
-    let refused = |source| Error {
-        kind,
-        name: name.to_owned(),
-        source,
-    };
-    let live = api.get_metadata_opt(name).await.map_err(refused)?;
+async fn refuse_foreign<K: Kind>(api: &Api<K>, wanted: &K, name: &str) -> Result<(), Error> {
+    let refused = Error::of::<K>(name);
+    let live = api.get_metadata_opt(name).await.map_err(&refused)?;
     let label = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(names::CLUSTER_LABEL).cloned()
     };
@@ -333,8 +235,9 @@ where
         return Ok(());
     }
     let why = format!(
-        "one of that name exists and does not have the label {} of this cluster: rename the cluster, or delete that {kind}",
-        names::CLUSTER_LABEL
+        "one of that name exists and does not have the label {} of this cluster: rename the cluster, or delete that {}",
+        names::CLUSTER_LABEL,
+        K::kind(&())
     );
     Err(refused(kube::Error::Service(why.into())))
 }

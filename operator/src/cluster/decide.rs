@@ -120,7 +120,7 @@ fn objects(
     }
     let budget = build::budget::build(desired);
     let before = live.budgets.get(&desired.name);
-    if !build::is_applied(&budget, before) || build::limits_otherwise(&budget, before) {
+    if !build::is_applied(&budget, before) || build::selects_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Preconditions},
-};
+use kube::{Api, ResourceExt, api::DeleteParams};
 
 use super::{Run, StepEvent, node, tell};
 use crate::{
-    cluster::{journal, snapshot::NodePod},
+    cluster::{journal, objects, snapshot::NodePod},
     context::Context,
     nodes::NodeError,
 };
@@ -72,17 +69,11 @@ pub(super) async fn replace(
 
 /// Only the very pod that was looked at; the one after it is left alone.
 async fn delete(api: &Api<Pod>, pod: &str, uid: &str) -> Result<(), kube::Error> {
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    match tokio::time::timeout(REQUEST, api.delete(pod, &params)).await {
-        // Gone, or another one already.
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.code == 409 => Ok(()),
-        Ok(outcome) => outcome.map(drop),
+    let deleted = objects::delete(api, pod, objects::very(uid), DeleteParams::default());
+    match tokio::time::timeout(REQUEST, deleted).await {
+        // Another one already.
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
+        Ok(outcome) => outcome,
         Err(_) => Err(kube::Error::Service(
             "the API server did not answer in time".into(),
         )),
