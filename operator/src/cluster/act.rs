@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{api::CassandraCluster, names, operations::DECOMMISSION};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
@@ -10,6 +10,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::{PartialObjectMeta, Status},
 };
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ use super::{
     objects::{self, Kind},
     observe::Observed,
     runs::Run,
+    snapshot::Snapshot,
 };
 use crate::context::Context;
 
@@ -42,6 +44,11 @@ pub struct Error {
 }
 
 impl Error {
+    /// Whether the object is no longer what was looked at. Nothing is wrong then: it takes another look.
+    pub fn is_conflict(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
+    }
+
     /// Says of which object it is that the API server said something.
     fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
         move |source| Self {
@@ -52,19 +59,34 @@ impl Error {
     }
 }
 
+/// Kinds of operations after which a node does not serve.
+const TAKE_NODES_AWAY: [&str; 3] = [DECOMMISSION, "restart", "drain"];
+
+/// Whether a plan does more than to report and to work on nodes that keep serving: such a plan is made from what is
+/// there now, and not a moment ago.
+pub fn needs_certainty(plan: &Plan) -> bool {
+    let changed = plan.operations.iter().map(|change| &change.after.kind);
+    let mut kinds = changed.chain(plan.starts.iter().map(|start| &start.kind));
+    plan.make_secret
+        || !plan.objects.is_empty()
+        || !plan.removals.is_empty()
+        || kinds.any(|kind| TAKE_NODES_AWAY.contains(&kind.as_str()))
+}
+
 /// Applies the objects of a plan.
 ///
 /// # Errors
 /// At the first object that the API server refuses; the ones after it wait for the next pass.
-pub async fn apply(
+pub async fn write(
     ctx: &Context,
-    cluster: &CassandraCluster,
+    snapshot: &Snapshot,
     desired: &Desired,
     plan: &Plan,
 ) -> Result<(), Error> {
+    let seen = &snapshot.live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&desired.jolokia_secret);
-        keys::make(ctx, cluster).await.map_err(failed)?;
+        keys::make(ctx, &snapshot.cluster).await.map_err(failed)?;
     }
     for object in &plan.objects {
         match object {
@@ -72,10 +94,14 @@ pub async fn apply(
             Object::Service(object) => apply_selecting(ctx, object.as_ref()).await?,
             Object::Budget(object) => apply_selecting(ctx, object.as_ref()).await?,
             Object::ConfigMap(object) => drop(apply_one(ctx, object.as_ref()).await?),
-            Object::StatefulSet(object) => drop(apply_one(ctx, object.as_ref()).await?),
-            Object::MadeAnew(object, uid) => {
-                orphan(ctx, &desired.namespace, &object.name_any(), uid).await?;
-                apply_one(ctx, object.as_ref()).await?;
+            Object::StatefulSet(object) => {
+                apply_rack(ctx, object, seen.get(&object.name_any())).await?;
+            }
+            Object::MadeAnew(object) => {
+                if let Some(seen) = seen.get(&object.name_any()) {
+                    orphan(ctx, &desired.namespace, seen).await?;
+                }
+                apply_rack(ctx, object, None).await?;
             }
             Object::Growth(growth) => grow(ctx, &desired.namespace, growth).await?,
         }
@@ -87,16 +113,27 @@ pub async fn apply(
 ///
 /// # Errors
 /// At the first one that the API server refuses; the ones after it wait for the next pass.
-pub async fn remove(ctx: &Context, desired: &Desired, plan: &Plan) -> Result<(), Error> {
+pub async fn remove(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    desired: &Desired,
+    plan: &Plan,
+) -> Result<(), Error> {
     let namespace = &desired.namespace;
+    let live = &snapshot.live;
     for removal in &plan.removals {
         match removal {
             Removal::Pods { set, uid, from, to } => {
                 scale(ctx, namespace, set, (uid, *from, *to)).await?;
             }
             Removal::Rack { set, uid } => {
-                delete::<ConfigMap>(ctx, namespace, set, Preconditions::default()).await?;
-                delete::<StatefulSet>(ctx, namespace, set, objects::very(uid)).await?;
+                if let Some(seen) = live.config_maps.get(set) {
+                    delete::<ConfigMap>(ctx, namespace, set, objects::unchanged(seen)).await?;
+                }
+                // Not if somebody has asked it for pods meanwhile.
+                let seen = live.stateful_sets.get(set);
+                let seen = seen.map_or_else(|| objects::very(uid), objects::unchanged);
+                delete::<StatefulSet>(ctx, namespace, set, seen).await?;
             }
             Removal::Pod { name, uid } => {
                 delete::<Pod>(ctx, namespace, name, objects::very(uid)).await?;
@@ -128,15 +165,17 @@ async fn scale(
 
 /// Takes a StatefulSet away from its pods, which keep running, and waits until it is gone. A crash in between does no
 /// harm: a rack without its StatefulSet gets it back with the pods that are there.
-async fn orphan(ctx: &Context, namespace: &str, name: &str, uid: &str) -> Result<(), Error> {
+async fn orphan(ctx: &Context, namespace: &str, seen: &StatefulSet) -> Result<(), Error> {
+    let (name, uid) = (&seen.name_any(), seen.uid());
     let failed = Error::of::<StatefulSet>(name);
     let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), namespace);
-    objects::delete(&api, name, objects::very(uid), DeleteParams::orphan())
+    let only = objects::unchanged(seen);
+    objects::delete(&api, name, only, DeleteParams::orphan())
         .await
         .map_err(&failed)?;
     for _ in 0..ORPHAN_LOOKS {
         let live = api.get_metadata_opt(name).await.map_err(&failed)?;
-        if live.is_none_or(|live| live.uid().as_deref() != Some(uid)) {
+        if live.is_none_or(|live| live.uid() != uid) {
             return Ok(());
         }
         tokio::time::sleep(ORPHAN_EVERY).await;
@@ -205,34 +244,81 @@ async fn json_patched<K: Kind>(
         ..PatchParams::default()
     };
     let written = api.patch(name, &params, &Patch::Json::<()>(patch)).await;
-    written.map(drop).map_err(failed)
+    ctx.versions.met(&written.map_err(failed)?);
+    Ok(())
+}
+
+/// Writes a rack over the very StatefulSet that was looked at, as it was then: somebody may have asked it for other pods
+/// since. Where none was seen, none may be there.
+async fn apply_rack(
+    ctx: &Context,
+    object: &StatefulSet,
+    seen: Option<&StatefulSet>,
+) -> Result<(), Error> {
+    let name = object.name_any();
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), &namespace);
+    let there = refuse_foreign(&api, object, &name).await?;
+    let mut object = object.clone();
+    match (seen, there) {
+        (Some(seen), _) => {
+            object.metadata.uid = seen.uid();
+            object.metadata.resource_version = seen.resource_version();
+        }
+        (None, Some(there)) => return Err(Error::of::<StatefulSet>(&name)(unseen(&there))),
+        (None, None) => {}
+    }
+    apply(ctx, &api, &object).await.map(drop)
+}
+
+/// Why a StatefulSet that is there was not seen: it is new, or it cannot be found.
+fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
+    let (label, value) = names::APP_LABEL;
+    if there.labels().get(label).map(String::as_str) == Some(value) {
+        let new = Status::failure("it was made since it was looked for", "Conflict");
+        return kube::Error::Api(new.with_code(409).boxed());
+    }
+    let why = format!(
+        "one of that name exists and is not found, for it has lost its label: set {label}={value} on it"
+    );
+    kube::Error::Service(why.into())
+}
+
+/// Applies an object, whatever there is of its name in the cluster.
+async fn apply_one<K: Kind + Serialize>(ctx: &Context, object: &K) -> Result<K, Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
+    refuse_foreign(&api, object, &object.name_any()).await?;
+    apply(ctx, &api, object).await
 }
 
 /// Server-side apply: what others set beside us stays.
-async fn apply_one<K: Kind + Serialize>(ctx: &Context, object: &K) -> Result<K, Error> {
+async fn apply<K: Kind + Serialize>(ctx: &Context, api: &Api<K>, object: &K) -> Result<K, Error> {
     let name = object.name_any();
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
-    refuse_foreign(&api, object, &name).await?;
     let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
     let live = api
         .patch(&name, &params, &Patch::Apply(object))
         .await
         .map_err(Error::of::<K>(&name))?;
-    tracing::info!(kind = %K::kind(&()), name, namespace, "applied");
+    ctx.versions.met(&live);
+    tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "applied");
     Ok(live)
 }
 
-/// An object of that name that is not of this cluster belongs to somebody else, and is left alone.
-async fn refuse_foreign<K: Kind>(api: &Api<K>, wanted: &K, name: &str) -> Result<(), Error> {
+/// What there is of that name. An object that is not of this cluster belongs to somebody else, and is left alone.
+async fn refuse_foreign<K: Kind>(
+    api: &Api<K>,
+    wanted: &K,
+    name: &str,
+) -> Result<Option<PartialObjectMeta<K>>, Error> {
     let refused = Error::of::<K>(name);
     let live = api.get_metadata_opt(name).await.map_err(&refused)?;
     let label = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(names::CLUSTER_LABEL).cloned()
     };
-    let Some(live) = live else { return Ok(()) };
-    if label(live.labels()) == label(wanted.labels()) {
-        return Ok(());
+    let is_ours = |live: &PartialObjectMeta<K>| label(live.labels()) == label(wanted.labels());
+    if live.as_ref().is_none_or(is_ours) {
+        return Ok(live);
     }
     let why = format!(
         "one of that name exists and does not have the label {} of this cluster: rename the cluster, or delete that {}",

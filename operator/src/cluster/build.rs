@@ -36,8 +36,8 @@ pub enum Object {
     ConfigMap(Box<ConfigMap>),
     /// A rack.
     StatefulSet(Box<StatefulSet>),
-    /// A rack whose StatefulSet, the one with this UID, is first taken away from its running pods.
-    MadeAnew(Box<StatefulSet>, String),
+    /// A rack whose StatefulSet is first taken away from its running pods.
+    MadeAnew(Box<StatefulSet>),
     /// A larger volume.
     Growth(Growth),
 }

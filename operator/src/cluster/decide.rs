@@ -137,13 +137,12 @@ fn objects(
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
         let set = Box::new(build::stateful_set::keep_template(set, &live.stateful_sets));
         objects.push(Object::ConfigMap(Box::new(config)));
-        let before = live.stateful_sets.get(&set.name_any());
-        objects.push(
-            match before.filter(|_| rollout.is_made_anew(&step.rack.id)) {
-                Some(before) => Object::MadeAnew(set, before.uid().unwrap_or_default()),
-                None => Object::StatefulSet(set),
-            },
-        );
+        let is_there = live.stateful_sets.contains_key(&set.name_any());
+        objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
+            Object::MadeAnew(set)
+        } else {
+            Object::StatefulSet(set)
+        });
     }
     for rack in &rollout.unchanged {
         let config = build::config_map::build(desired, rack, &rollout.seeds, rollout.formed);

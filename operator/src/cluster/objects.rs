@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, Preconditions},
     core::NamespaceResourceScope,
 };
@@ -31,10 +31,19 @@ pub fn very(uid: &str) -> Preconditions {
     }
 }
 
+/// Only the very object that was looked at, and only as it was then.
+pub fn unchanged<K: Kind>(seen: &K) -> Preconditions {
+    Preconditions {
+        uid: seen.uid(),
+        resource_version: seen.resource_version(),
+    }
+}
+
 /// Deletes an object while it is the very one that was looked at. One that is gone already is as good as deleted.
 ///
 /// # Errors
-/// A conflict (409) where another object has the name by now, which is left alone; or what else the API server says.
+/// A conflict (409) where the object of the name is not what was looked at, and is left alone; or what else the API
+/// server says.
 pub async fn delete<K: Kind>(
     api: &Api<K>,
     name: &str,

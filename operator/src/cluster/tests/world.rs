@@ -337,7 +337,7 @@ impl World {
                 volume.requested.clone_from(&growth.size);
                 volume.capacity = Some(growth.size);
             }
-            Object::StatefulSet(object) | Object::MadeAnew(object, _) => {
+            Object::StatefulSet(object) | Object::MadeAnew(object) => {
                 let old = self.live.stateful_sets.get(&object.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 let mut set = *object;
