@@ -1,22 +1,23 @@
 //! Acting: applies the objects of a plan, and begins with the nodes that it names. Decides nothing.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+mod apply;
+mod change;
 
-use casskop_common::{api::CassandraCluster, names, operations::DECOMMISSION};
+use std::{borrow::Cow, sync::Arc};
+
+use casskop_common::{
+    api::{CassandraCluster, CassandraClusterSpec},
+    operations::DECOMMISSION,
+};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
 };
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
-    core::{PartialObjectMeta, Status},
-};
-use serde::Serialize;
+use kube::ResourceExt;
 
 use super::{
-    build::{self, Object, Selects},
-    decide::{Growth, Plan, Removal, operations::Start},
+    build::Object,
+    decide::{Plan, Removal, operations::Start},
     desired::Desired,
     journal::ClusterRef,
     keys,
@@ -25,11 +26,9 @@ use super::{
     runs::Run,
     snapshot::Snapshot,
 };
-use crate::context::Context;
-
-/// Time between two looks at a StatefulSet that is taken away from its pods, and how many there are.
-const ORPHAN_EVERY: Duration = Duration::from_millis(100);
-const ORPHAN_LOOKS: u32 = 100;
+use crate::{context::Context, nodes::Credentials};
+use apply::{apply_one, apply_rack, apply_selecting};
+use change::{delete, grow, orphan, scale};
 
 /// Why an object was not applied.
 #[derive(thiserror::Error, Debug)]
@@ -127,13 +126,13 @@ pub async fn remove(
                 scale(ctx, namespace, set, (uid, *from, *to)).await?;
             }
             Removal::Rack { set, uid } => {
-                if let Some(seen) = live.config_maps.get(set) {
-                    delete::<ConfigMap>(ctx, namespace, set, objects::unchanged(seen)).await?;
-                }
-                // Not if somebody has asked it for pods meanwhile.
+                // Not if somebody has asked it for pods meanwhile; those need the configuration.
                 let seen = live.stateful_sets.get(set);
                 let seen = seen.map_or_else(|| objects::very(uid), objects::unchanged);
                 delete::<StatefulSet>(ctx, namespace, set, seen).await?;
+                if let Some(uid) = live.config_maps.get(set).and_then(ResourceExt::uid) {
+                    delete::<ConfigMap>(ctx, namespace, set, objects::very(&uid)).await?;
+                }
             }
             Removal::Pod { name, uid } => {
                 delete::<Pod>(ctx, namespace, name, objects::very(uid)).await?;
@@ -146,186 +145,6 @@ pub async fn remove(
         tracing::info!(%removal, cluster = desired.name, namespace, "removed");
     }
     Ok(())
-}
-
-/// Lowers the replicas of the StatefulSet that was looked at, while it has as many as it was seen to have.
-async fn scale(
-    ctx: &Context,
-    namespace: &str,
-    set: &str,
-    (uid, from, to): (&str, i32, i32),
-) -> Result<(), Error> {
-    let patch = serde_json::json!([
-        { "op": "test", "path": "/metadata/uid", "value": uid },
-        { "op": "test", "path": "/spec/replicas", "value": from },
-        { "op": "replace", "path": "/spec/replicas", "value": to },
-    ]);
-    json_patched::<StatefulSet>(ctx, namespace, set, patch).await
-}
-
-/// Takes a StatefulSet away from its pods, which keep running, and waits until it is gone. A crash in between does no
-/// harm: a rack without its StatefulSet gets it back with the pods that are there.
-async fn orphan(ctx: &Context, namespace: &str, seen: &StatefulSet) -> Result<(), Error> {
-    let (name, uid) = (&seen.name_any(), seen.uid());
-    let failed = Error::of::<StatefulSet>(name);
-    let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), namespace);
-    let only = objects::unchanged(seen);
-    objects::delete(&api, name, only, DeleteParams::orphan())
-        .await
-        .map_err(&failed)?;
-    for _ in 0..ORPHAN_LOOKS {
-        let live = api.get_metadata_opt(name).await.map_err(&failed)?;
-        if live.is_none_or(|live| live.uid() != uid) {
-            return Ok(());
-        }
-        tokio::time::sleep(ORPHAN_EVERY).await;
-    }
-    Err(failed(kube::Error::Service(
-        "it is being taken away from its pods, and still there".into(),
-    )))
-}
-
-/// Asks for a larger volume. Where its class cannot grow volumes, the API server says so.
-async fn grow(ctx: &Context, namespace: &str, growth: &Growth) -> Result<(), Error> {
-    let patch = serde_json::json!([
-        { "op": "test", "path": "/metadata/uid", "value": growth.uid },
-        { "op": "replace", "path": "/spec/resources/requests/storage", "value": growth.size },
-    ]);
-    json_patched::<PersistentVolumeClaim>(ctx, namespace, &growth.name, patch).await?;
-    tracing::info!(
-        volume = growth.name,
-        size = growth.size,
-        namespace,
-        "asked to grow"
-    );
-    Ok(())
-}
-
-async fn delete<K: Kind>(
-    ctx: &Context,
-    namespace: &str,
-    name: &str,
-    seen: Preconditions,
-) -> Result<(), Error> {
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
-    objects::delete(&api, name, seen, DeleteParams::background())
-        .await
-        .map_err(Error::of::<K>(name))
-}
-
-/// Applies an object, and replaces its selector where it still is about other pods: what another manager wrote into
-/// the selector would stay beside what we apply.
-async fn apply_selecting<K: Kind + Selects>(ctx: &Context, object: &K) -> Result<(), Error> {
-    let live = apply_one(ctx, object).await?;
-    if !build::selects_otherwise(object, Some(&live)) {
-        return Ok(());
-    }
-    let patch = serde_json::json!([
-        { "op": "test", "path": "/metadata/uid", "value": live.uid() },
-        { "op": "replace", "path": "/spec/selector", "value": object.selector() },
-    ]);
-    let namespace = live.namespace().unwrap_or_default();
-    json_patched::<K>(ctx, &namespace, &live.name_any(), patch).await
-}
-
-/// Writes a JSON patch; its tests hold it back from another object of the name.
-async fn json_patched<K: Kind>(
-    ctx: &Context,
-    namespace: &str,
-    name: &str,
-    patch: serde_json::Value,
-) -> Result<(), Error> {
-    let failed = Error::of::<K>(name);
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch).map_err(|error| failed(kube::Error::SerdeError(error)))?;
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
-    let params = PatchParams {
-        field_manager: Some(names::OPERATOR_MANAGER.into()),
-        ..PatchParams::default()
-    };
-    let written = api.patch(name, &params, &Patch::Json::<()>(patch)).await;
-    ctx.versions.met(&written.map_err(failed)?);
-    Ok(())
-}
-
-/// Writes a rack over the very StatefulSet that was looked at, as it was then: somebody may have asked it for other pods
-/// since. Where none was seen, none may be there.
-async fn apply_rack(
-    ctx: &Context,
-    object: &StatefulSet,
-    seen: Option<&StatefulSet>,
-) -> Result<(), Error> {
-    let name = object.name_any();
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), &namespace);
-    let there = refuse_foreign(&api, object, &name).await?;
-    let mut object = object.clone();
-    match (seen, there) {
-        (Some(seen), _) => {
-            object.metadata.uid = seen.uid();
-            object.metadata.resource_version = seen.resource_version();
-        }
-        (None, Some(there)) => return Err(Error::of::<StatefulSet>(&name)(unseen(&there))),
-        (None, None) => {}
-    }
-    apply(ctx, &api, &object).await.map(drop)
-}
-
-/// Why a StatefulSet that is there was not seen: it is new, or it cannot be found.
-fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
-    let (label, value) = names::APP_LABEL;
-    if there.labels().get(label).map(String::as_str) == Some(value) {
-        let new = Status::failure("it was made since it was looked for", "Conflict");
-        return kube::Error::Api(new.with_code(409).boxed());
-    }
-    let why = format!(
-        "one of that name exists and is not found, for it has lost its label: set {label}={value} on it"
-    );
-    kube::Error::Service(why.into())
-}
-
-/// Applies an object, whatever there is of its name in the cluster.
-async fn apply_one<K: Kind + Serialize>(ctx: &Context, object: &K) -> Result<K, Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
-    refuse_foreign(&api, object, &object.name_any()).await?;
-    apply(ctx, &api, object).await
-}
-
-/// Server-side apply: what others set beside us stays.
-async fn apply<K: Kind + Serialize>(ctx: &Context, api: &Api<K>, object: &K) -> Result<K, Error> {
-    let name = object.name_any();
-    let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
-    let live = api
-        .patch(&name, &params, &Patch::Apply(object))
-        .await
-        .map_err(Error::of::<K>(&name))?;
-    ctx.versions.met(&live);
-    tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "applied");
-    Ok(live)
-}
-
-/// What there is of that name. An object that is not of this cluster belongs to somebody else, and is left alone.
-async fn refuse_foreign<K: Kind>(
-    api: &Api<K>,
-    wanted: &K,
-    name: &str,
-) -> Result<Option<PartialObjectMeta<K>>, Error> {
-    let refused = Error::of::<K>(name);
-    let live = api.get_metadata_opt(name).await.map_err(&refused)?;
-    let label = |labels: &std::collections::BTreeMap<String, String>| {
-        labels.get(names::CLUSTER_LABEL).cloned()
-    };
-    let is_ours = |live: &PartialObjectMeta<K>| label(live.labels()) == label(wanted.labels());
-    if live.as_ref().is_none_or(is_ours) {
-        return Ok(live);
-    }
-    let why = format!(
-        "one of that name exists and does not have the label {} of this cluster: rename the cluster, or delete that {}",
-        names::CLUSTER_LABEL,
-        K::kind(&())
-    );
-    Err(refused(kube::Error::Service(why.into())))
 }
 
 /// Begins with the nodes of a plan. Their operation is in the status already.
@@ -347,8 +166,8 @@ fn run(
     cluster: &CassandraCluster,
     start: &Start,
     plan: &Plan,
-    spec: &Arc<casskop_common::api::CassandraClusterSpec>,
-    credentials: &Arc<crate::nodes::Credentials>,
+    spec: &Arc<CassandraClusterSpec>,
+    credentials: &Arc<Credentials>,
 ) -> Option<Run> {
     let changed = plan.operations.iter().map(|change| &change.after);
     let known = cluster.status.iter().flat_map(|status| &status.operations);
