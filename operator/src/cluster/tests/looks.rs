@@ -7,9 +7,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 use serde_json::{Value, json};
 
-use super::{api_server::ApiServer, world::THREE_RACKS};
+use super::{
+    api_server::ApiServer,
+    world::{THREE_RACKS, World},
+};
 use crate::{
-    cluster::{self, AFTER_CONFLICT},
+    cluster::{self, AFTER_CONFLICT, act},
     context::Context,
 };
 
@@ -197,4 +200,34 @@ async fn a_rack_that_cannot_be_found_is_not_written() {
         "{}",
         degraded(&server)
     );
+}
+
+#[test]
+fn what_takes_a_node_away_is_decided_from_what_is_there_now() {
+    for (kind, certain) in [
+        ("cleanup", false),
+        ("flush", false),
+        ("drain --pod demo-dc1-rack1-0", true),
+        ("restart", true),
+    ] {
+        let mut world = World::formed(THREE_RACKS);
+        let (kind, arguments) = kind.split_once(' ').unwrap_or((kind, ""));
+        world.annotate(kind, Some(&format!("a {arguments}")));
+        let plan = world.plan();
+        assert_eq!(plan.operations.len(), 1, "{kind} is asked for");
+        assert_eq!(plan.starts.len(), 1, "{kind} begins");
+        assert_eq!(act::needs_certainty(&plan), certain, "{kind}");
+    }
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    assert!(
+        !act::needs_certainty(&world.plan()),
+        "nothing is to be done"
+    );
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    let plan = world.plan();
+    assert_eq!(plan.operations[0].after.kind, "decommission");
+    assert!(plan.objects.is_empty() && plan.removals.is_empty());
+    assert!(act::needs_certainty(&plan), "a node is to leave");
 }
