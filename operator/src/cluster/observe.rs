@@ -80,8 +80,6 @@ pub async fn find(
         list::<PersistentVolumeClaim>(ctx, &namespace, &selector, freshness),
         list::<Pod>(ctx, &namespace, &selector, freshness),
     )?;
-    let volumes = volumes.iter();
-    let pods = pods.iter();
     Ok(Found {
         keys,
         scripts,
@@ -92,10 +90,12 @@ pub async fn find(
             budgets,
             service_accounts,
             volumes: volumes
+                .iter()
                 .map(|(name, claim)| (name.clone(), Volume::of(claim)))
                 .collect(),
         },
         pods: pods
+            .iter()
             .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
             .collect(),
     })
