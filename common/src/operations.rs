@@ -164,6 +164,12 @@ impl Arguments {
         })
     }
 
+    /// Reads what [`Self::text`] says, as it stands in the status. Nothing if another version wrote it, in words that this
+    /// one does not know.
+    pub fn recorded(kind: &str, text: &str) -> Option<Self> {
+        Self::parse(kind, &shlex::split(text)?).ok()
+    }
+
     /// Parses the words behind the id of an annotation.
     ///
     /// # Errors

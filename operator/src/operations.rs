@@ -102,6 +102,11 @@ pub trait Behaviour: Send + Sync {
         false
     }
 
+    /// Whether its nodes do not serve clients meanwhile, or for good.
+    fn takes_nodes_away(&self) -> bool {
+        false
+    }
+
     /// Whether it has to know how keyspaces are replicated.
     fn reads_replication(&self) -> bool {
         false

@@ -61,6 +61,9 @@ pub struct Plan {
     pub operations: Vec<operations::Change>,
     /// Nodes to begin with, once that is written.
     pub starts: Vec<operations::Start>,
+    /// Whether one of these operations takes nodes away from clients.
+    #[serde(skip)]
+    pub takes_nodes_away: bool,
     /// The rest of the status.
     #[serde(skip)]
     pub status: CassandraClusterStatus,
@@ -96,6 +99,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         make_secret,
         objects,
         removals,
+        takes_nodes_away: operations.takes_nodes_away(),
         operations: operations.changes,
         starts: operations.starts,
         status,
@@ -125,7 +129,7 @@ fn objects(
     }
     let budget = build::budget::build(desired);
     let before = live.budgets.get(&desired.name);
-    if !build::is_applied(&budget, before) || build::limits_otherwise(&budget, before) {
+    if !build::is_applied(&budget, before) || build::selects_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
@@ -148,13 +152,12 @@ fn objects(
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
         let set = Box::new(build::stateful_set::keep_template(set, &live.stateful_sets));
         objects.push(Object::ConfigMap(Box::new(config)));
-        let before = live.stateful_sets.get(&set.name_any());
-        objects.push(
-            match before.filter(|_| rollout.is_made_anew(&step.rack.id)) {
-                Some(before) => Object::MadeAnew(set, before.uid().unwrap_or_default()),
-                None => Object::StatefulSet(set),
-            },
-        );
+        let is_there = live.stateful_sets.contains_key(&set.name_any());
+        objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
+            Object::MadeAnew(set)
+        } else {
+            Object::StatefulSet(set)
+        });
     }
     for (id, _) in snapshot.racks() {
         if rollout.steps.iter().any(|step| step.rack.id == id) {

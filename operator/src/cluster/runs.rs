@@ -128,19 +128,12 @@ impl Runs {
 
 /// Works through the steps that are left.
 async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
-    let words = shlex::split(&run.arguments).unwrap_or_default();
-    let operation = match Arguments::parse(&run.start.kind, &words) {
-        Ok(arguments) => arguments.operation,
-        Err(error) => {
-            tell(
-                ctx,
-                run,
-                StepEvent::Failed(format!("the recorded arguments cannot be read: {error}")),
-            )
-            .await?;
-            return Ok(());
-        }
+    let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
+        let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
+        tell(ctx, run, StepEvent::Failed(unread.to_owned())).await?;
+        return Ok(());
     };
+    let operation = arguments.operation;
     let mut resume = run.start.resume;
     // Counted, and only if the status still says that this node is at work.
     if resume && !tell(ctx, run, StepEvent::Begun).await? {

@@ -53,6 +53,10 @@ impl Behaviour for Decommission {
         true
     }
 
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         match activity.mode.as_str() {
             "DECOMMISSIONED" => Seen::Done,

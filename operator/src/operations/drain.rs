@@ -29,6 +29,10 @@ impl Behaviour for Drain {
         vec![checks::others_up(ring), checks::ring_settled(ring)]
     }
 
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         drained(activity)
     }

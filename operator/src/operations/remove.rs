@@ -59,6 +59,10 @@ impl Behaviour for Remove {
         true
     }
 
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, _: &Activity) -> Seen {
         Seen::Hidden
     }

@@ -44,6 +44,10 @@ impl Behaviour for Replace {
         true
     }
 
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, _: &Activity) -> Seen {
         Seen::Hidden
     }

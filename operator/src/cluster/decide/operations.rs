@@ -12,7 +12,7 @@ use casskop_common::{
     api::{NodePhase, OperationPhase, OperationStatus},
     intent::{Controls, Invalid, Request},
     names,
-    operations::{DECOMMISSION, kinds},
+    operations::{Arguments, DECOMMISSION, kinds},
 };
 use serde::Serialize;
 
@@ -33,6 +33,24 @@ pub struct Decision {
     pub current: Vec<OperationStatus>,
     /// Annotations that cannot be carried out.
     pub complaints: Vec<Invalid>,
+}
+
+impl Decision {
+    /// Whether an operation that changes, or goes on, takes nodes away from clients.
+    pub fn takes_nodes_away(&self) -> bool {
+        let moves = |operation: &&OperationStatus| {
+            let changes = self
+                .changes
+                .iter()
+                .any(|change| change.after == **operation);
+            changes || self.starts.iter().any(|start| start.kind == operation.kind)
+        };
+        let takes_away = |operation: &OperationStatus| {
+            let known = Arguments::recorded(&operation.kind, &operation.arguments);
+            known.is_some_and(|known| behaviour(&known.operation).takes_nodes_away())
+        };
+        self.current.iter().filter(moves).any(takes_away)
+    }
 }
 
 /// An operation before and after.

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Preconditions},
-};
+use kube::{Api, ResourceExt, api::DeleteParams};
 
 use super::{Run, StepEvent, node, tell};
 use crate::{
-    cluster::{journal, snapshot::NodePod},
+    cluster::{journal, objects, snapshot::NodePod},
     context::Context,
     nodes::NodeError,
 };
@@ -86,17 +83,12 @@ pub(super) async fn is_there(ctx: &Context, run: &Run) -> Result<bool, kube::Err
 
 /// Deletes only the very pod that was looked at; the one after it is left alone.
 pub(super) async fn delete(ctx: &Context, run: &Run) -> Result<(), kube::Error> {
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(run.pod_uid.clone()),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    match tokio::time::timeout(REQUEST, pods(ctx, run).delete(&run.start.pod, &params)).await {
-        // Gone, or another one already.
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.code == 409 => Ok(()),
-        Ok(outcome) => outcome.map(drop),
+    let (api, only) = (pods(ctx, run), objects::very(&run.pod_uid));
+    let deleted = objects::delete(&api, &run.start.pod, only, DeleteParams::default());
+    match tokio::time::timeout(REQUEST, deleted).await {
+        // Another one already.
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
+        Ok(outcome) => outcome,
         Err(_) => Err(kube::Error::Service(
             "the API server did not answer in time".into(),
         )),

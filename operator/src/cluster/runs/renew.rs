@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use casskop_common::api::VolumeRef;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Preconditions},
-};
+use kube::{Api, ResourceExt, api::DeleteParams};
 
 use super::{Run, StepEvent, pod, tell};
 use crate::{
     bootstrap::Nodes,
-    cluster::{build::config_map, journal},
+    cluster::{build::config_map, journal, objects},
     context::Context,
     nodes::NodeError,
 };
@@ -159,16 +156,11 @@ async fn is_there(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<bool, 
 }
 
 async fn delete_volume(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<(), kube::Error> {
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(volume.uid.clone()),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    match in_time(claims(ctx, run).delete(&volume.name, &params)).await {
-        // Gone, or another one already.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.code == 409 => Ok(()),
+    let (api, only) = (claims(ctx, run), objects::very(&volume.uid));
+    let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
+    match in_time(deleted).await {
+        // Another one already.
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
         outcome => {
             outcome?;
             tracing::info!(
