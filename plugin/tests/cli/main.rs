@@ -8,7 +8,9 @@
 mod connection;
 mod fake;
 mod help;
+mod install;
 mod operate;
+mod report;
 mod run;
 mod status;
 mod wait;
