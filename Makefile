@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-unit test-e2e crds operator-image bench
+.PHONY: demo test test-unit test-e2e crds docs operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -46,6 +46,9 @@ test-e2e: ## the end-to-end tests on the testbed
 
 crds: ## write manifests/crds from the API types
 	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds
+
+docs: ## write docs/reference/plugin.md from the commands
+	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli reference
 
 operator-image: ## build the operator and bring its image into the testbed
 	@testbed/load.sh operator "$$(testbed/binaries.sh)/casskop-operator"
