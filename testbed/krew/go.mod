@@ -2,7 +2,7 @@ module casskop-krew
 
 go 1.24.0
 
-// The programs that testbed/krew.sh uses; `go install ...@version` refuses them for their replace directives.
+// The programs that testbed/krew.sh builds, apart from the Kubernetes of the testbed, whose versions differ.
 require sigs.k8s.io/krew v0.4.4
 
 require (
