@@ -10,6 +10,7 @@ mod fake;
 mod help;
 mod install;
 mod operate;
+mod permissions;
 mod reference;
 mod report;
 mod run;

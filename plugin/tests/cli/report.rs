@@ -19,7 +19,7 @@ use crate::{
 type Files = BTreeMap<String, String>;
 
 /// A name in the test's folder that is not there yet.
-fn place(ending: &str) -> PathBuf {
+pub fn place(ending: &str) -> PathBuf {
     let path = file("");
     fs::remove_file(&path).unwrap();
     let name = format!("{}{ending}", path.file_name().unwrap().to_str().unwrap());
@@ -108,7 +108,7 @@ fn operator(resource: &str) -> Value {
 }
 
 /// The server of a small cluster, whose operator is in another namespace.
-fn answer(asked: &Asked) -> Reply {
+pub fn answer(asked: &Asked) -> Reply {
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
     let words: Vec<&str> = path.trim_matches('/').split('/').collect();
     let of = |items: &[Value]| Reply::Json(200, list(&items.iter().collect::<Vec<_>>()));
