@@ -31,12 +31,11 @@ fn values(line: &str) -> String {
         let (before, behind) = rest.split_at(at + 1);
         done.push_str(before);
         rest = behind;
-        let secret = is_secret(word(&before[..at]));
-        let value = if secret {
-            length(rest, &before[at..] == ":")
-        } else {
-            None
-        };
+        // `volume "jolokia-secret" : no such file` is a sentence.
+        let sentence = &before[at..] == ":" && before[..at].ends_with(' ');
+        let value = (!sentence && is_secret(word(&before[..at])))
+            .then(|| length(rest, &before[at..] == ":"))
+            .flatten();
         if let Some((lead, length)) = value {
             done.push_str(&rest[..lead]);
             done.push_str(REDACTED);
@@ -136,6 +135,10 @@ mod tests {
                 "WITH PASSWORD = 'REDACTED' AND LOGIN = true",
             ),
             ("num_tokens: 256", "num_tokens: 256"),
+            (
+                "MountVolume failed for volume \"my-secret\" : secret \"x\" not found",
+                "MountVolume failed for volume \"my-secret\" : secret \"x\" not found",
+            ),
             ("password:", "password:"),
             ("at 12:30: the secret is out", "at 12:30: the secret is out"),
             ("passwörter: a=b", "passwörter: a=b"),
