@@ -1,6 +1,9 @@
 //! `report`: all that support needs to know about a cluster, in one file.
 
-use std::{io::ErrorKind, path::Path};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use clap::{ArgMatches, FromArgMatches};
 use serde_json::Value;
@@ -34,19 +37,7 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
         arguments.name,
         time.strftime("%Y%m%dT%H%M%SZ")
     );
-    let path = arguments
-        .file
-        .clone()
-        .unwrap_or_else(|| format!("{top}.tar.gz").into());
-    if path.extension().is_some_and(|extension| extension == "zip") {
-        return Err(
-            CliError::usage(format!("{} would be a zip", path.display()))
-                .hint("the bundle is a .tar.gz or a folder, as the name says"),
-        );
-    }
-    if path.exists() {
-        return Err(exists(&path));
-    }
+    let path = place(&arguments, &top)?;
     let (entries, gaps) = live(read(&flags, &arguments, &time.to_string()))?;
     let seconds = u64::try_from(time.as_second()).unwrap_or_default();
     bundle::write(&path, &top, &entries, seconds).map_err(|error| match error.kind() {
@@ -56,6 +47,32 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
     })?;
     tell(&gaps, ui);
     ui.data(&path.display().to_string())
+}
+
+/// Where to write; what can be known to fail fails before anything is read.
+fn place(arguments: &Report, top: &str) -> Result<PathBuf> {
+    let path = arguments.file.clone();
+    let path = path.unwrap_or_else(|| format!("{top}.tar.gz").into());
+    if path.extension().is_some_and(|extension| extension == "zip") {
+        return Err(
+            CliError::usage(format!("{} would be a zip", path.display()))
+                .hint("the bundle is a .tar.gz or a folder, as the name says"),
+        );
+    }
+    if path.exists() {
+        return Err(exists(&path));
+    }
+    match path.parent() {
+        Some(parent) if parent != Path::new("") && !parent.is_dir() => {
+            Err(CliError::failed(format!(
+                "cannot write {}: there is no folder {}",
+                path.display(),
+                parent.display()
+            ))
+            .hint("make it, or choose another place with -f"))
+        }
+        _ => Ok(path),
+    }
 }
 
 async fn read(
