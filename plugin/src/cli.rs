@@ -1,6 +1,8 @@
 //! The command line: clap types and help, nothing that acts.
 
 mod connection;
+mod install;
+mod report;
 
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use casskop_common::{intent, operations};
 use crate::time::parse_duration;
 
 pub use connection::Connection;
+pub use install::{Generate, namespace};
+pub use report::Report;
 
 /// What the user types to get here.
 pub const PROGRAM: &str = "kubectl casskop";
@@ -132,6 +136,8 @@ pub fn command() -> Command {
                 .about("Show a cluster: nodes by rack, conditions, operations and their progress")
                 .after_help(STATUS_HELP),
         )
+        .subcommand(install::command())
+        .subcommand(report::command())
         .subcommand(Command::new("version").about("Show the version of this plugin"))
         .mut_subcommands(|command| command.hide(true));
     let groups = groups(
@@ -139,7 +145,10 @@ pub fn command() -> Command {
         &[
             ("See", &["status".into()]),
             ("Operate", &kinds),
-            ("Manage", &["version".into()]),
+            (
+                "Manage",
+                &["report".into(), "install".into(), "version".into()],
+            ),
         ],
     );
     Connection::augment_args(root)

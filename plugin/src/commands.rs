@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+mod install;
 mod operate;
+mod report;
 mod status;
 mod version;
 
@@ -20,6 +22,8 @@ use crate::{
 pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
     match matches.subcommand() {
         Some(("version", _)) => version::run(ui),
+        Some(("install", own)) => install::run(own, ui),
+        Some(("report", own)) => report::run(own, ui),
         Some(("status", own)) => status::run(own, ui),
         _ => operate::run(matches, ui),
     }

@@ -1,6 +1,7 @@
 //! `kubectl casskop`: requests operations on `CassandraCluster`s and shows their state.
 //!
-//! It writes annotations and reads the status, nothing else: what it types is what a person could commit to Git.
+//! It writes annotations and reads the status: what it types is what a person could commit to Git. Only `report` looks
+//! at anything else.
 
 mod cli;
 mod client;
@@ -8,8 +9,10 @@ mod clusters;
 mod commands;
 mod error;
 mod follow;
+mod install;
 mod manifest;
 mod preflight;
+mod report;
 mod request;
 mod text;
 mod time;

@@ -106,7 +106,7 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
             "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
             place.server
         ))
-        .hint("install its CRDs and its operator: kubectl apply --server-side -f manifests/crds/")
+        .hint("install it: kubectl casskop install generate | kubectl apply --server-side -f -")
         .hint(format!(
             "or choose another cluster with --context; this is {}",
             place.source

@@ -8,7 +8,11 @@
 mod connection;
 mod fake;
 mod help;
+mod install;
 mod operate;
+mod permissions;
+mod reference;
+mod report;
 mod run;
 mod status;
 mod wait;
