@@ -30,7 +30,7 @@ use clap::{
 };
 
 pub use discard::Discard;
-pub use shared::{DryRun, Shared, Target};
+pub use shared::{DryRun, Parallel, Shared, Target, Waves};
 pub use tables::Tables;
 
 /// An operation with its own arguments.

@@ -142,7 +142,7 @@ fn annotations_of_others_are_passed_over() {
 proptest! {
     /// Values come from Git: whatever stands there, it is understood or told, with a bounded message.
     #[test]
-    fn any_value_is_understood_or_told(kind in "[a-z.]{1,12}|cleanup|flush|cleanup\\.waive", value in "\\PC{0,200}|[a-z0-9]{1,5}( --?[a-z]{1,8}[ =]?[a-z0-9'\"\\\\]{0,5}){0,5}") {
+    fn any_value_is_understood_or_told(kind in "[a-z.]{1,12}|cleanup|flush|remove|replace|rebuild|repair|snapshot|restart|scrub|refresh|cleanup\\.waive|reconcile", value in "\\PC{0,200}|[a-z0-9]{1,5}( --?[a-z]{1,8}[ =]?[a-z0-9'\"\\\\]{0,5}){0,5}") {
         let intents = parse(&[(&kind, &value)]);
         prop_assert!(intents.invalid.iter().all(|invalid| !invalid.message.is_empty() && invalid.message.len() < 2048));
     }

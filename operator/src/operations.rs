@@ -33,6 +33,7 @@ use casskop_common::{
 };
 
 use crate::nodes::{Activity, Call, Compaction, NodeError, Reading, Replication};
+pub use checks::quorum_kept;
 pub use decommission::needs_force;
 
 /// The ring as an operation sees it.
@@ -100,6 +101,11 @@ pub trait Behaviour: Send + Sync {
     /// Whether it mends a ring that may be just what a change of the racks waits for: it begins all the same.
     fn heals(&self) -> bool {
         false
+    }
+
+    /// Why it works on one node at a time, whatever is asked.
+    fn goes_alone(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether its nodes do not serve clients meanwhile, or for good.

@@ -10,6 +10,9 @@ pub struct Shared {
     /// The nodes to work on.
     #[command(flatten)]
     pub target: Target,
+    /// Which nodes are worked on together.
+    #[command(flatten)]
+    pub waves: Waves,
     /// Plan only: `server` asks the operator for targets, order and checks; `client` only prints the annotation
     #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "server")]
     pub dry_run: Option<DryRun>,
@@ -28,6 +31,28 @@ pub struct Target {
     /// Only this pod; repeatable
     #[arg(long, value_name = "POD", value_parser = value::object_name)]
     pub pod: Vec<String>,
+}
+
+/// Which nodes are worked on together.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Waves (default: one node after the other)")]
+pub struct Waves {
+    /// Work on one node at a time, or on the nodes of a rack together, rack by rack
+    #[arg(long, value_name = "HOW", default_value = "node")]
+    pub parallel: Parallel,
+    /// With --parallel rack: at most so many nodes of a rack together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), requires = "parallel")]
+    pub max_nodes: Option<u16>,
+}
+
+/// What is worked on together.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parallel {
+    /// One node.
+    #[default]
+    Node,
+    /// The nodes of a rack: it holds one replica of a range at most, where there are as many racks as replicas.
+    Rack,
 }
 
 /// Where a dry run ends.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use casskop_common::{api::CassandraCluster, intent::Intents, names};
+use casskop_common::{api::CassandraCluster, intent::Intents, names, operations::Parallel};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -172,7 +172,9 @@ fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
     intents.requests.values().any(|request| {
         let ended = known()
             .any(|old| old.kind == request.kind && old.id == request.id && old.phase.is_final());
-        !ended && behaviour(&request.arguments.operation).reads_replication()
+        let arguments = &request.arguments;
+        let together = arguments.shared.waves.parallel == Parallel::Rack;
+        !ended && (together || behaviour(&arguments.operation).reads_replication())
     })
 }
 

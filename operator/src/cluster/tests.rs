@@ -11,4 +11,5 @@ mod operations;
 mod rollout;
 mod shrink;
 mod storage;
+mod waves;
 mod world;

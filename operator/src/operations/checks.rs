@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use casskop_common::api::Check;
 
 use super::{Member, Ring};
+use crate::nodes::Replication;
 
 /// Every target is NORMAL and serves clients.
 pub(super) fn nodes_up(ring: &Ring<'_>) -> Check {
@@ -41,6 +42,61 @@ pub(super) fn down(member: &Member<'_>) -> Option<String> {
         Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
         Err(error) => Some(format!("{pod}: {error}")),
     }
+}
+
+/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
+pub(super) const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
+
+/// With all targets away every range of every keyspace keeps a quorum in each data center. From the replication and the
+/// racks: `NetworkTopologyStrategy` puts replicas in racks of their own as long as there are racks left, so a rack
+/// holds one replica of a range, or those that are too many.
+pub fn quorum_kept(ring: &Ring<'_>) -> Check {
+    let targets = || ring.nodes.iter().filter(|member| ring.is_target(member));
+    let dcs: BTreeSet<&str> = targets().map(|member| member.rack.dc.as_str()).collect();
+    let racks = |members: &mut dyn Iterator<Item = &Member<'_>>, dc: &str| {
+        let in_dc = members.filter(|member| member.rack.dc == dc);
+        in_dc
+            .map(|member| member.rack.rack.clone())
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    let short = |keyspace: &String, factor: usize, lost: usize, place: &str| {
+        let left = factor.saturating_sub(lost);
+        (factor > 0 && left < factor / 2 + 1)
+            .then(|| format!("{keyspace} may keep {left} of {factor} replicas {place}"))
+    };
+    let mut seen = Vec::new();
+    for (keyspace, replication) in ring.replication {
+        if DIAGNOSTIC.contains(&keyspace.as_str()) {
+            continue;
+        }
+        match replication {
+            Replication::Topology(_) => seen.extend(dcs.iter().filter_map(|dc| {
+                let factor = replication.in_dc(dc).unwrap_or(0);
+                let in_rack = factor.saturating_sub(racks(&mut ring.nodes.iter(), dc)) + 1;
+                let away = targets().filter(|member| member.rack.dc == **dc).count();
+                let lost = away.min(racks(&mut targets(), dc) * in_rack);
+                short(keyspace, factor, lost, &format!("in {dc}"))
+            })),
+            Replication::Simple(factor) => {
+                seen.extend(short(keyspace, *factor, targets().count(), "anywhere"));
+            }
+            Replication::Other(strategy) => {
+                seen.push(format!(
+                    "{keyspace} is replicated by {strategy}, of which nothing is known"
+                ));
+            }
+        }
+    }
+    if ring.replication.is_empty() {
+        seen.push("no node says how the keyspaces are replicated".to_owned());
+    }
+    check("quorum-kept", &seen, || {
+        format!(
+            "every keyspace keeps a quorum without these {} nodes",
+            targets().count()
+        )
+    })
 }
 
 /// No node of the ring is joining, leaving or moving.

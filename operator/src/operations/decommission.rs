@@ -14,8 +14,6 @@ use super::{
 };
 use crate::nodes::{Activity, Call, Reading, Replication};
 
-/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
-const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
 /// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
 /// that goes away goes first.
 const AUTH: &str = "system_auth";
@@ -216,7 +214,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     let seen: Vec<String> = ring
         .replication
         .iter()
-        .filter(|(keyspace, _)| !DIAGNOSTIC.contains(&keyspace.as_str()))
+        .filter(|(keyspace, _)| !checks::DIAGNOSTIC.contains(&keyspace.as_str()))
         .filter_map(|(keyspace, replication)| short(keyspace, replication))
         .collect();
     let mended: Vec<String> = match seen.len() {

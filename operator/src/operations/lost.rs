@@ -8,9 +8,6 @@ use casskop_common::api::Check;
 use super::{Member, Refusal, Ring, checks};
 use crate::nodes::{Reading, Replication};
 
-/// Keyspaces of Cassandra's own diagnostics: losing them harms nobody.
-const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
-
 /// The one node that is meant.
 ///
 /// # Errors
@@ -123,7 +120,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         .replication
         .iter()
         .filter(|(keyspace, replication)| {
-            !DIAGNOSTIC.contains(&keyspace.as_str()) && factor(replication) == Some(1)
+            !checks::DIAGNOSTIC.contains(&keyspace.as_str()) && factor(replication) == Some(1)
         })
         .map(|(keyspace, _)| keyspace.as_str())
         .collect();

@@ -41,6 +41,10 @@ impl Behaviour for Repair {
         vec![checks::all_up(ring), checks::ring_settled(ring)]
     }
 
+    fn goes_alone(&self) -> Option<&'static str> {
+        Some("two repairs must not meet in a range")
+    }
+
     /// A repair whose end nobody heard may go on between two ranges, and two of them must not meet.
     fn stop(&self) -> Option<Call> {
         Some(Call::StopRepairs)

@@ -177,6 +177,7 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
         let Some(after) = after.or_else(|| current.cloned()) else {
             continue;
         };
+        decision.complaints.extend(unknown_check(&after, &controls));
         decision.starts.extend(progress::starts(&after, snapshot));
         // What begins now keeps the kinds after it waiting.
         if has_begun(&after) {
@@ -228,6 +229,25 @@ fn already_done(old: &OperationStatus, request: &Request) -> Invalid {
             old.phase.as_str()
         ),
     }
+}
+
+/// A waiver of a check that the operation does not have would be thought to hold.
+fn unknown_check(operation: &OperationStatus, controls: &Controls) -> Option<Invalid> {
+    let (id, waived) = controls.waive.as_ref()?;
+    let names: Vec<&str> = operation
+        .checks
+        .iter()
+        .map(|check| check.name.as_str())
+        .collect();
+    let unknown = waived.iter().find(|name| !names.contains(&name.as_str()))?;
+    (*id == operation.id && !names.is_empty()).then(|| Invalid {
+        annotation: names::control_annotation(&operation.kind, "waive"),
+        message: format!(
+            "{} has no check {unknown}; it has {}",
+            operation.kind,
+            names.join(", ")
+        ),
+    })
 }
 
 fn spent(request: &Request) -> Invalid {

@@ -9,7 +9,7 @@ use casskop_common::{
     },
     intent::{Controls, Request},
     names::{self, RackId},
-    operations::Target,
+    operations::{Parallel, Target, Waves},
 };
 
 use super::{super::super::snapshot::Snapshot, record};
@@ -34,10 +34,23 @@ pub(super) fn plan(
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, snapshot),
     };
-    let pods: Vec<String> = targets.iter().map(|(pod, _)| pod.clone()).collect();
+    let waves = waves(&targets, &request.arguments.shared.waves);
+    if let Some(why) = behaviour
+        .goes_alone()
+        .filter(|_| waves.iter().any(|wave| wave.len() > 1))
+    {
+        let refusal = Refusal {
+            reason: "OneAtATime",
+            message: format!("{why}: request again with a new id, without --parallel rack"),
+        };
+        return refuse(operation, &refusal, snapshot);
+    }
+    let pods: Vec<String> = waves.concat();
     let ring = ring(snapshot, &pods);
-    // Checks first: while no node answers, its keyspaces are unknown too, and that passes.
-    operation.checks = checks(behaviour, &pods, snapshot);
+    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
+    // others, those of the next waves among them.
+    let first = waves.first().filter(|_| behaviour.takes_nodes_away());
+    operation.checks = checks(behaviour, first.unwrap_or(&pods), snapshot);
     let waived = controls.waive.as_ref();
     for check in &mut operation.checks {
         if !check.passed && is_waived(waived, &operation.id, &check.name) {
@@ -51,7 +64,14 @@ pub(super) fn plan(
         return operation;
     }
     match behaviour.steps(&ring) {
-        Ok(steps) => fill(operation, behaviour, &targets, steps, request, snapshot),
+        Ok(steps) => fill(
+            operation,
+            behaviour,
+            (&targets, waves),
+            steps,
+            request,
+            snapshot,
+        ),
         Err(refusal) => refuse(operation, &refusal, snapshot),
     }
 }
@@ -59,7 +79,7 @@ pub(super) fn plan(
 fn fill(
     mut operation: OperationStatus,
     behaviour: &dyn Behaviour,
-    targets: &[(String, RackId)],
+    (targets, waves): (&[(String, RackId)], Vec<Vec<String>>),
     steps: Vec<String>,
     request: &Request,
     snapshot: &Snapshot,
@@ -78,16 +98,17 @@ fn fill(
             ..subject(behaviour, pod, rack, snapshot)
         })
         .collect();
+    let how = if waves.len() == targets.len() {
+        "one after the other".to_owned()
+    } else {
+        format!("in {} waves", waves.len())
+    };
     operation.plan = Some(OperationPlan {
-        // One node at a time, rack by rack.
-        waves: targets.iter().map(|(pod, _)| vec![pod.clone()]).collect(),
+        waves,
         steps,
         call: behaviour.describe().to_owned(),
     });
-    let summary = format!(
-        "{} nodes one after the other, {total} {unit} each",
-        targets.len()
-    );
+    let summary = format!("{} nodes {how}, {total} {unit} each", targets.len());
     if request.is_dry_run() {
         return record::end(
             operation,
@@ -103,6 +124,19 @@ fn fill(
     operation.started_at = Some(record::time(snapshot.now));
     super::progress::begin_wave(&mut operation, snapshot);
     operation
+}
+
+/// The nodes that are worked on together, rack by rack.
+fn waves(targets: &[(String, RackId)], asked: &Waves) -> Vec<Vec<String>> {
+    let most = match asked.parallel {
+        Parallel::Node => 1,
+        Parallel::Rack => asked.max_nodes.map_or(usize::MAX, usize::from),
+    };
+    let pods = |wave: &[(String, RackId)]| wave.iter().map(|(pod, _)| pod.clone()).collect();
+    targets
+        .chunk_by(|one, next| one.1 == next.1)
+        .flat_map(|rack| rack.chunks(most.min(rack.len())).map(pods))
+        .collect()
 }
 
 /// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
@@ -157,7 +191,11 @@ pub(super) fn checks(
     snapshot: &Snapshot,
 ) -> Vec<Check> {
     let ring = ring(snapshot, pods);
-    behaviour.checks(&ring)
+    let mut checks = behaviour.checks(&ring);
+    if behaviour.takes_nodes_away() && pods.len() > 1 {
+        checks.push(operations::quorum_kept(&ring));
+    }
+    checks
 }
 
 /// Checks that hold an operation back: those that do not pass and are not waived for it.
