@@ -119,8 +119,10 @@ async fn look(
     let at_work = ctx.runs.at_work(trigger);
     let Some(cluster) = ctx.journal.read(&namespace, &name).await? else {
         ctx.journal.forget(&trigger.uid().unwrap_or_default());
+        ctx.metrics.forget(&namespace, &name);
         return Ok(None);
     };
+    ctx.metrics.cluster(&cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
         finalize::finalize(ctx, &cluster)
             .await

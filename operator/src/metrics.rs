@@ -1,7 +1,10 @@
 //! What is measured, in the Prometheus text format.
 
+mod operations;
+
 use std::time::Instant;
 
+use casskop_common::api::CassandraCluster;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -14,6 +17,7 @@ pub struct Metrics {
     reconciliations: Family<Outcome, Counter>,
     durations: Histogram,
     operations: Family<OperationLabels, Counter>,
+    clusters: operations::Operations,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,11 +59,14 @@ impl Default for Metrics {
             "Operations that entered a phase",
             operations.clone(),
         );
+        let clusters = operations::Operations::default();
+        registry.register_collector(Box::new(clusters.clone()));
         Self {
             registry,
             reconciliations,
             durations,
             operations,
+            clusters,
         }
     }
 }
@@ -81,6 +88,16 @@ impl Metrics {
                 phase,
             })
             .inc();
+    }
+
+    /// Takes over what the status of a cluster says of its operations.
+    pub fn cluster(&self, cluster: &CassandraCluster) {
+        self.clusters.tell(cluster);
+    }
+
+    /// Forgets a cluster that is gone.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.clusters.forget(namespace, name);
     }
 
     /// All of it as text.

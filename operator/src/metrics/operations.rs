@@ -1,0 +1,215 @@
+//! Operations of all clusters, as their status last told: right again after a restart of the operator.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use casskop_common::api::{
+    CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus,
+};
+use kube::ResourceExt;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+
+/// The newest operation of each kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Operations(Arc<Mutex<Clusters>>);
+
+/// What is told of each cluster, by its namespace and name.
+type Clusters = BTreeMap<(String, String), Vec<Told>>;
+
+/// What is told of one kind.
+#[derive(Debug)]
+struct Told {
+    kind: String,
+    running: bool,
+    nodes: BTreeMap<&'static str, i64>,
+    seconds: Option<f64>,
+    last_success: Option<f64>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct Labels {
+    namespace: String,
+    cluster: String,
+    kind: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet)]
+struct NodeLabels {
+    namespace: String,
+    cluster: String,
+    kind: String,
+    phase: &'static str,
+}
+
+impl Operations {
+    /// Takes over what the status of a cluster says.
+    pub(super) fn tell(&self, cluster: &CassandraCluster) {
+        let told = cluster.status.as_ref().map(told).unwrap_or_default();
+        let namespace = cluster.namespace().unwrap_or_default();
+        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clusters.insert((namespace, cluster.name_any()), told);
+    }
+
+    /// Forgets a cluster that is gone.
+    pub(super) fn forget(&self, namespace: &str, name: &str) {
+        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clusters.remove(&(namespace.to_owned(), name.to_owned()));
+    }
+}
+
+fn told(status: &CassandraClusterStatus) -> Vec<Told> {
+    let last_success = |kind: &str| {
+        let ended = status.operations.iter().chain(&status.operation_history);
+        let succeeded = ended.filter(|operation| {
+            operation.kind == kind && operation.phase == OperationPhase::Succeeded
+        });
+        let at = succeeded.filter_map(|operation| operation.finished_at.as_ref());
+        at.map(|at| at.0.as_duration().as_secs_f64())
+            .reduce(f64::max)
+    };
+    let one = |operation: &OperationStatus| {
+        let mut nodes = BTreeMap::new();
+        for node in &operation.nodes {
+            *nodes.entry(word(node.phase)).or_insert(0) += 1;
+        }
+        let times = operation
+            .started_at
+            .as_ref()
+            .zip(operation.finished_at.as_ref());
+        Told {
+            kind: operation.kind.clone(),
+            running: operation.phase == OperationPhase::Running,
+            nodes,
+            seconds: times.map(|(from, to)| to.0.duration_since(from.0).as_secs_f64()),
+            last_success: last_success(&operation.kind),
+        }
+    };
+    status.operations.iter().map(one).collect()
+}
+
+fn word(phase: NodePhase) -> &'static str {
+    match phase {
+        NodePhase::Pending => "Pending",
+        NodePhase::Running => "Running",
+        NodePhase::Succeeded => "Succeeded",
+        NodePhase::Failed => "Failed",
+        NodePhase::Skipped => "Skipped",
+    }
+}
+
+/// A figure of an operation, where there is one.
+type Figure = fn(&Told) -> Option<f64>;
+
+const FIGURES: [(&str, &str, Figure); 3] = [
+    (
+        "operation_running",
+        "Whether the newest operation of a kind is running",
+        |told| Some(f64::from(u8::from(told.running))),
+    ),
+    (
+        "operation_duration_seconds",
+        "Duration of the newest operation of a kind, once it has ended",
+        |told| told.seconds,
+    ),
+    (
+        "operation_last_success_timestamp_seconds",
+        "When an operation of a kind last succeeded",
+        |told| told.last_success,
+    ),
+];
+
+impl Collector for Operations {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, help, figure) in FIGURES {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for ((namespace, cluster), told) in clusters.iter() {
+                for (told, value) in told.iter().filter_map(|told| Some((told, figure(told)?))) {
+                    let labels = Labels {
+                        namespace: namespace.clone(),
+                        cluster: cluster.clone(),
+                        kind: told.kind.clone(),
+                    };
+                    ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        let help = "Nodes of the newest operation of a kind, by phase";
+        let mut metric =
+            encoder.encode_descriptor("operation_nodes", help, None, MetricType::Gauge)?;
+        for ((namespace, cluster), told) in clusters.iter() {
+            for told in told {
+                for (phase, count) in &told.nodes {
+                    let labels = NodeLabels {
+                        namespace: namespace.clone(),
+                        cluster: cluster.clone(),
+                        kind: told.kind.clone(),
+                        phase,
+                    };
+                    ConstGauge::new(*count).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Metrics;
+    use casskop_common::api::CassandraCluster;
+
+    #[test]
+    fn what_the_status_says_is_measured_until_the_cluster_is_gone() {
+        let cluster: CassandraCluster = serde_saphyr::from_str(
+            "
+apiVersion: db.orange.com/v2
+kind: CassandraCluster
+metadata: { name: demo, namespace: ns }
+spec: {}
+status:
+  operations:
+    - kind: cleanup
+      id: b
+      phase: Running
+      startedAt: 2026-11-22T17:00:00.000000Z
+      nodes:
+        - { pod: a, phase: Succeeded, attempts: 1 }
+        - { pod: b, phase: Running, attempts: 1 }
+        - { pod: c, phase: Pending, attempts: 0 }
+    - kind: flush
+      id: a
+      phase: Succeeded
+      startedAt: 2026-11-22T17:00:00.000000Z
+      finishedAt: 2026-11-22T17:00:02.500000Z
+  operationHistory:
+    - kind: cleanup
+      id: a
+      phase: Succeeded
+      startedAt: 2026-11-22T16:00:00.000000Z
+      finishedAt: 2026-11-22T16:10:00.000000Z
+",
+        )
+        .expect("a CassandraCluster");
+        let metrics = Metrics::default();
+        metrics.cluster(&cluster);
+        let operations = |text: &str| {
+            let ours = text
+                .lines()
+                .filter(|line| line.starts_with("casskop_operation_"));
+            let mut ours: Vec<String> = ours.map(str::to_owned).collect();
+            ours.sort();
+            ours.join("\n")
+        };
+        insta::assert_snapshot!(operations(&metrics.text()));
+        metrics.forget("ns", "demo");
+        assert_eq!(operations(&metrics.text()), "");
+    }
+}
