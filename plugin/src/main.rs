@@ -2,19 +2,26 @@
 //!
 //! It writes annotations and reads the status, nothing else: what it types is what a person could commit to Git.
 
+mod annotations;
 mod cli;
 mod client;
 mod clusters;
 mod commands;
+mod control;
 mod error;
+mod events;
+mod explain;
 mod follow;
+mod managers;
 mod manifest;
+mod objects;
 mod preflight;
 mod request;
 mod text;
 mod time;
 mod topology;
 mod ui;
+mod wait;
 
 use std::process::ExitCode;
 

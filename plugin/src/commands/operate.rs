@@ -1,12 +1,9 @@
 //! Every kind of operation: request it, and if asked, wait for its end. Knows no kind by name.
 
-mod wait;
-
 use std::time::Duration;
 
 use casskop_common::{
     intent::Request,
-    names,
     operations::{Arguments, DryRun},
 };
 use clap::{ArgMatches, FromArgMatches};
@@ -21,6 +18,7 @@ use crate::{
     request::{self, Submitted},
     time,
     ui::{Ui, operation},
+    wait::{self, Awaited},
 };
 
 /// How long the plan of a dry run is waited for.
@@ -78,9 +76,11 @@ fn print(order: &Order, ui: &Ui) -> Result<()> {
         flags,
     } = order;
     let namespace = client::namespace(flags);
-    let fragment = manifest::fragment(&options.name, namespace.as_deref(), request);
+    let annotations = manifest::request(request);
+    let text = manifest::annotate(&options.name, &client::again(flags), &annotations);
+    let fragment = manifest::fragment(&options.name, namespace.as_deref(), annotations);
     ui.data(&match options.output {
-        Output::Text => manifest::annotate(&options.name, &client::again(flags), request),
+        Output::Text => text,
         Output::Yaml => manifest::yaml(&fragment)?,
         Output::Json => manifest::json(&fragment)?,
         Output::Name => manifest::object_name(&options.name),
@@ -104,7 +104,8 @@ async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
             .timeout
             .or(default)
             .filter(|timeout| !timeout.is_zero());
-        return wait::run(&clusters, submitted, order, timeout, ui).await;
+        let awaited = awaited(order);
+        return wait::run(&clusters, submitted, &awaited, timeout, ui).await;
     }
     tell(&clusters, &submitted, order, ui)
 }
@@ -112,14 +113,12 @@ async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
 /// That the request stands; or what became of it, if it stood there before.
 fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> Result<()> {
     let Order {
-        request,
-        options,
-        flags,
+        request, options, ..
     } = order;
     let (kind, id, name) = (&request.kind, &request.id, &options.name);
     let namespace = &clusters.place.namespace;
     let known = request::find(&submitted.cluster, kind, id);
-    let fragment = manifest::fragment(name, Some(namespace), request);
+    let fragment = manifest::fragment(name, Some(namespace), manifest::request(request));
     ui.data(&match (options.output, known) {
         (Output::Text, Some(known)) => operation::past(known, time::now(), ui.out),
         (Output::Text, None) => {
@@ -137,49 +136,24 @@ fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> R
     if known.is_some_and(|known| known.phase.is_final()) {
         ui.warn("it was requested before, and an id never runs twice: for another run choose another --id");
     } else if options.output == Output::Text {
+        let awaited = awaited(order);
         ui.say(&format!(
             "follow it:  {PROGRAM} status {name}{} --watch",
-            client::again(flags)
+            awaited.again
         ));
-        ui.say(&format!("cancel it:  {}", control(order, "cancel")));
+        ui.say(&format!("cancel it:  {}", awaited.control("cancel")));
     }
     Ok(())
 }
 
-/// The command that controls a request.
-fn control(order: &Order, control: &str) -> String {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    format!(
-        "kubectl annotate cassandracluster {}{} --overwrite --field-manager={} {}={}",
-        options.name,
-        client::again(flags),
-        names::PLUGIN_MANAGER,
-        names::control_annotation(&request.kind, control),
-        request.id
-    )
-}
-
-/// The command that waits for this request again.
-fn come_back(order: &Order) -> String {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    let again = client::again(flags);
-    let arguments = &request.arguments.text;
-    let arguments = if arguments.is_empty() {
-        String::new()
-    } else {
-        format!(" {arguments}")
-    };
-    let wait = if request.is_dry_run() { "" } else { " --wait" };
-    format!(
-        "{PROGRAM} {} {}{again}{arguments} --id {}{wait}",
-        request.kind, options.name, request.id
-    )
+/// The request as the wait and the commands to follow know it.
+fn awaited(order: &Order) -> Awaited {
+    Awaited {
+        cluster: order.options.name.clone(),
+        kind: order.request.kind.clone(),
+        id: order.request.id.clone(),
+        dry_run: order.request.is_dry_run(),
+        output: order.options.output,
+        again: client::again(&order.flags),
+    }
 }

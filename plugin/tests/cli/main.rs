@@ -6,9 +6,11 @@
 )]
 
 mod connection;
+mod control;
 mod fake;
 mod help;
 mod operate;
 mod run;
+mod see;
 mod status;
 mod wait;
