@@ -51,11 +51,14 @@ pub fn command() -> Command {
     let controls = control::commands();
     kinds.extend(names(&controls));
     let mut manage = control::reconcile_commands();
-    manage.push(
+    manage.extend([
+        Command::new("completion")
+            .about("Print the program that kubectl asks what may come next on a command line")
+            .after_help(COMPLETION_HELP),
         Command::new("version")
             .about("Show the version of this plugin")
             .after_help(VERSION_HELP),
-    );
+    ]);
     let listed = [
         ("See", names(&see)),
         ("Operate", kinds),
@@ -117,6 +120,14 @@ fn groups(root: &Command, groups: &[(&str, Vec<String>)]) -> String {
     }
     text.trim_end().to_owned() + "\n"
 }
+
+const COMPLETION_HELP: &str = "Example:
+  kubectl casskop completion > ~/bin/kubectl_complete-casskop && chmod +x ~/bin/kubectl_complete-casskop
+
+Any folder of the PATH will do. kubectl's own completion (kubectl completion --help) then completes commands, flags,
+clusters, data centers, racks, pods and more of what follows kubectl casskop. On Windows copy kubectl-casskop.exe to
+kubectl_complete-casskop.exe instead.
+Exit codes: 0 done, 2 wrong usage.";
 
 const VERSION_HELP: &str = "Example:
   kubectl casskop version

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod completion;
 mod control;
 mod events;
 mod explain;
@@ -31,6 +32,7 @@ use crate::{
 pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
     match matches.subcommand() {
         Some(("version", _)) => version::run(ui),
+        Some(("completion", _)) => completion::run(ui),
         Some(("status", own)) => status::run(own, ui),
         Some(("ring", own)) => ring::run(own, ui),
         Some(("operations", own)) => operations::run(own, ui),
@@ -48,7 +50,10 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
 }
 
 /// Runs the part of a command that talks to the API server.
-fn live<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+///
+/// # Errors
+/// Those of the work.
+pub fn live<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

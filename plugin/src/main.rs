@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod clusters;
 mod commands;
+mod complete;
 mod control;
 mod error;
 mod events;
@@ -28,6 +29,9 @@ use std::process::ExitCode;
 use ui::Ui;
 
 fn main() -> ExitCode {
+    if let Some(words) = complete::asked(std::env::args_os()) {
+        return complete::run(&words);
+    }
     let matches = match cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return ui::usage(&error),

@@ -149,7 +149,7 @@ fn patience() -> Duration {
 }
 
 /// The operator's complaint about the annotation of a kind.
-fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
+pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
     let key = names::request_annotation(kind);
     let names_it = |message: &str| {
         // The key of `cleanup` is not that of `cleanup.pause` or `cleanup2`.

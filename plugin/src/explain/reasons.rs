@@ -15,6 +15,7 @@ use crate::{
     control::subject::{self, Subject},
     managers, request,
     text::plain,
+    wait,
 };
 
 /// How long the operator may take to notice something.
@@ -254,15 +255,13 @@ fn progressing(look: &Look) -> Option<Reason> {
 /// Requests that nobody has taken up.
 fn unseen(look: &Look) -> Vec<Reason> {
     let asked = Intents::parse(look.cluster.annotations()).requests;
-    let complained = look.condition(condition::INTENTS_ACCEPTED, "False");
     let status = look.cluster.status.as_ref();
     let busy = |kind: &str| {
         let mut operations = status.into_iter().flat_map(|status| &status.operations);
         operations.any(|known| known.kind == kind && !known.phase.is_final())
     };
     let unseen = asked.values().filter(|asked| {
-        let key = names::request_annotation(&asked.kind);
-        let told = complained.is_some_and(|known| known.message.contains(&key));
+        let told = wait::complaint(look.cluster, &asked.kind).is_some();
         request::find(look.cluster, &asked.kind, &asked.id).is_none() && !told && !busy(&asked.kind)
     });
     let reasons = unseen.map(|asked| {
