@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     names,
-    operations::{Arguments, DryRun, asked_by_spec, kinds},
+    operations::{Arguments, DryRun, asked_by_spec, discards_data, kinds},
 };
 
 /// Longest id, so that it may stand in a label.
@@ -158,6 +158,11 @@ impl Request {
             return Err(
                 "--dry-run=client is for the command line; in an annotation use --dry-run".into(),
             );
+        }
+        if discards_data(kind) && arguments.cluster_uid.is_none() {
+            return Err(format!(
+                "{kind} discards data, so it says which cluster is meant: add --cluster-uid <metadata.uid of the cluster>"
+            ));
         }
         Ok(Self {
             kind: kind.to_owned(),

@@ -7,12 +7,16 @@ pub mod cleanup;
 pub mod clearsnapshot;
 pub mod compact;
 pub mod decommission;
+mod discard;
 pub mod drain;
 pub mod flush;
 pub mod garbagecollect;
+pub mod rebuild;
 pub mod refresh;
 pub mod relocate;
+pub mod remove;
 pub mod repair;
+pub mod replace;
 pub mod restart;
 pub mod scrub;
 mod shared;
@@ -25,6 +29,7 @@ use clap::{
     ArgMatches, Args, Command, FromArgMatches, Subcommand, error::ErrorKind, parser::ValueSource,
 };
 
+pub use discard::Discard;
 pub use shared::{DryRun, Shared, Target};
 pub use tables::Tables;
 
@@ -34,6 +39,10 @@ pub enum Operation {
     /// Hand all data to the other nodes and leave the ring, where the spec asks for fewer nodes
     #[command(hide = true)]
     Decommission(decommission::Decommission),
+    /// Take a node that is down for good out of the ring; its pod starts anew, with an empty volume
+    Remove(remove::Remove),
+    /// Put a new node with an empty volume in the place of one that is lost
+    Replace(replace::Replace),
     /// Delete the data that a node no longer owns, after the ring has grown
     Cleanup(cleanup::Cleanup),
     /// Write memtables to disk
@@ -42,6 +51,8 @@ pub enum Operation {
     Restart(restart::Restart),
     /// Bring the replicas of each range to agree, node by node
     Repair(repair::Repair),
+    /// Stream data from another data center, after this one was added
+    Rebuild(rebuild::Rebuild),
     /// Keep the data of now under a name
     Snapshot(snapshot::Snapshot),
     /// Delete a snapshot
@@ -72,6 +83,8 @@ pub struct Arguments {
     pub operation: Operation,
     /// Targets and the like, which every kind has.
     pub shared: Shared,
+    /// The cluster that is meant, of a kind that discards data.
+    pub cluster_uid: Option<String>,
     /// All of it in canonical form, as it stands behind the id in an annotation.
     pub text: String,
 }
@@ -93,6 +106,11 @@ pub fn kinds() -> Vec<String> {
         .collect()
 }
 
+/// The kind that takes a dead node out of the ring.
+pub const REMOVE: &str = "remove";
+/// The kind that puts a new node in the place of a lost one.
+pub const REPLACE: &str = "replace";
+
 /// The kind that nobody requests: the operator does it where the spec asks for fewer nodes.
 pub const DECOMMISSION: &str = "decommission";
 
@@ -101,6 +119,18 @@ pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
     (kind == DECOMMISSION).then_some(
         "a node is decommissioned where the spec asks for fewer of them: lower nodesPerRacks, or take the rack out of the topology",
     )
+}
+
+/// Argument of the kinds that discard data.
+const CLUSTER_UID: &str = "cluster_uid";
+
+/// Whether a kind discards data for good. It is asked for with the uid of the cluster, and never twice with one id.
+pub fn discards_data(kind: &str) -> bool {
+    let grammar = grammar("kinds");
+    let arguments = grammar.find_subcommand(kind).into_iter();
+    arguments
+        .flat_map(Command::get_arguments)
+        .any(|argument| argument.get_id() == CLUSTER_UID)
 }
 
 impl Arguments {
@@ -125,8 +155,19 @@ impl Arguments {
         Ok(Self {
             operation,
             shared: Shared::from_arg_matches(own)?,
+            cluster_uid: own
+                .try_get_one::<String>(CLUSTER_UID)
+                .ok()
+                .flatten()
+                .cloned(),
             text,
         })
+    }
+
+    /// Reads what [`Self::text`] says, as it stands in the status. Nothing if another version wrote it, in words that this
+    /// one does not know.
+    pub fn recorded(kind: &str, text: &str) -> Option<Self> {
+        Self::parse(kind, &shlex::split(text)?).ok()
     }
 
     /// Parses the words behind the id of an annotation.

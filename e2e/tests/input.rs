@@ -150,7 +150,6 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
     };
     let (before, ids) = (sets(), demo.host_ids());
     for (change, words) in [
-        (json!({ "dataCapacity": "2Gi" }), vec!["1Gi", "2Gi"]),
         (
             json!({ "dataCapacity": "500Mi" }),
             vec!["1Gi", "500Mi", "back"],

@@ -6,6 +6,7 @@
 mod files;
 mod jolokia;
 mod jvm;
+mod nodes;
 mod rack;
 mod seeds;
 mod yaml;
@@ -15,6 +16,7 @@ use std::{io, path::PathBuf};
 pub use files::PROBE;
 pub use jolokia::credentials;
 pub use jvm::{SECTIONS, options as jvm_options};
+pub use nodes::Nodes;
 pub use rack::RackConfig;
 pub use seeds::JOINED_MARKER;
 pub use yaml::{OPERATOR_KEYS, merge};
@@ -28,6 +30,9 @@ pub struct Args {
     /// What the operator decided for this rack
     #[arg(long, default_value = "/casskop/rack.json")]
     pub rack: PathBuf,
+    /// Which pods of this rack run members
+    #[arg(long, default_value = "/casskop/nodes.json")]
+    pub nodes: PathBuf,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -66,21 +71,32 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The volume of a member is empty.
+    #[error(
+        "the volume of {pod} is empty, and the ring knows it as a member (host id {host_id}): its data is lost. Bring the volume back, or let the others make up for it: kubectl casskop replace CLUSTER --pod {pod}"
+    )]
+    Lost {
+        /// The pod.
+        pod: String,
+        /// Host id of its node.
+        host_id: String,
+    },
 }
 
 /// Prepares the pod.
 ///
 /// # Errors
-/// When a file is missing, broken or not writable.
+/// When a file is missing, broken or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
     let rack = RackConfig::read(&args.rack)?;
-    let seeds = seeds::choose(
-        &rack,
-        &args.pod_name,
-        seeds::has_joined(&args.data, &yaml::data_directories(&rack)),
-    );
+    let nodes = Nodes::read(&args.nodes)?;
+    let data_directories = yaml::data_directories(&rack);
+    let joined = seeds::has_joined(&args.data, &data_directories);
+    let is_empty = !seeds::has_tables(&data_directories);
+    let replaced = nodes.replacement(&args.pod_name, joined, is_empty)?;
+    let seeds = seeds::choose(&rack, &args.pod_name, joined);
     yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
-    jvm::write(&args.directory, &rack)?;
+    jvm::write(&args.directory, &rack, replaced.map(String::as_str))?;
     files::write_rack_properties(&args.directory, &rack)?;
     jolokia::install(args)?;
     files::install_probe(&args.directory)?;

@@ -13,6 +13,8 @@ mod desired;
 mod finalize;
 pub mod journal;
 mod keys;
+pub mod lists;
+mod objects;
 mod observe;
 mod report;
 pub mod runs;
@@ -31,12 +33,17 @@ use kube::{
 };
 
 use crate::context::Context;
-use desired::Around;
+use decide::Plan;
+use desired::{Around, Desired, Refused};
+use lists::Freshness;
+use observe::Observed;
 
 /// Longest time one look at a cluster may take, so that no cluster holds up another.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Time until a failed look is repeated.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Time until the next look when something was no longer as it was seen.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 
 /// Why a reconciliation did not come to its end; which step, on what, and why.
 #[derive(thiserror::Error, Debug)]
@@ -81,46 +88,90 @@ pub async fn reconcile(
     outcome
 }
 
+/// What was seen of a cluster, and what follows from it.
+struct Look {
+    desired: Result<Desired, Refused>,
+    observed: Observed,
+    plan: Plan,
+}
+
 async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, Error> {
+    let mut seen = Box::pin(look(trigger, ctx, Freshness::Recent)).await?;
+    if seen
+        .as_ref()
+        .is_some_and(|look| act::needs_certainty(&look.plan))
+    {
+        seen = Box::pin(look(trigger, ctx, Freshness::Now)).await?;
+    }
+    match seen {
+        Some(look) => carry_out(ctx, look).await,
+        None => Ok(Action::await_change()),
+    }
+}
+
+/// Looks at a cluster and decides; nothing if it is gone or about to go.
+async fn look(
+    trigger: &CassandraCluster,
+    ctx: &Context,
+    freshness: Freshness,
+) -> Result<Option<Look>, Error> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
     let at_work = ctx.runs.at_work(trigger);
     let Some(cluster) = ctx.journal.read(&namespace, &name).await? else {
         ctx.journal.forget(&trigger.uid().unwrap_or_default());
-        return Ok(Action::await_change());
+        return Ok(None);
     };
     if cluster.metadata.deletion_timestamp.is_some() {
         finalize::finalize(ctx, &cluster)
             .await
             .map_err(Error::Finalize)?;
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     finalize::prepare(ctx, &cluster)
         .await
         .map_err(Error::Finalize)?;
-    let keys = keys::read(ctx, &cluster).await?;
+    let found = Box::pin(observe::find(ctx, &cluster, freshness)).await?;
     let around = Around {
         operator_image: ctx.bootstrap_image.clone(),
-        key_revision: keys.revision.clone(),
-        scripts: observe::scripts(ctx, &cluster).await?,
+        key_revision: found.keys.revision.clone(),
+        scripts: found.scripts.clone(),
     };
     let desired = desired::desired(&cluster, &around);
+    let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok());
+    let observed = Box::pin(observed).await;
+    let plan = decide::decide(&desired, &observed.snapshot);
+    Ok(Some(Look {
+        desired,
+        observed,
+        plan,
+    }))
+}
 
-    let observed = observe::observe(ctx, cluster, at_work, keys, desired.as_ref().ok());
-    let observed = Box::pin(observed).await?;
-    let mut plan = decide::decide(&desired, &observed.snapshot);
-    report::intents(ctx, &observed.snapshot, &mut plan).await?;
+async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
+    let Look {
+        desired,
+        observed,
+        mut plan,
+    } = look;
+    let snapshot = &observed.snapshot;
+    report::intents(ctx, snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);
-    let applied = match &desired {
-        Ok(desired) => match act::apply(ctx, &observed.snapshot.cluster, desired, &plan).await {
-            Ok(()) => act::remove(ctx, desired, &plan).await,
+    let mut applied = match &desired {
+        Ok(desired) => match act::write(ctx, snapshot, desired, &plan).await {
+            Ok(()) => act::remove(ctx, snapshot, desired, &plan).await,
             failed => failed,
         },
         Err(_) => Ok(()),
     };
-    if let Err(error) = &applied {
-        plan.tell_failure(&error.to_string(), &observed.snapshot);
+    if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
+        tracing::info!(cluster = snapshot.name(), %error, "no longer as it was seen; looking again");
+        plan.requeue = AFTER_CONFLICT;
+        applied = Ok(());
     }
-    report::status(ctx, &observed.snapshot, &plan).await?;
+    if let Err(error) = &applied {
+        plan.tell_failure(&error.to_string(), snapshot);
+    }
+    report::status(ctx, snapshot, &plan).await?;
 
     applied?;
     Ok(Action::requeue(plan.requeue))

@@ -3,7 +3,7 @@
 use kube::{Client, runtime::events::Reporter};
 
 use crate::{
-    cluster::{journal::Journal, runs::Runs},
+    cluster::{journal::Journal, lists::Versions, runs::Runs},
     metrics::Metrics,
     nodes::Transport,
 };
@@ -16,6 +16,8 @@ pub struct Context {
     pub nodes: Transport,
     /// The only writer of status.
     pub journal: Journal,
+    /// How new lists have to be.
+    pub versions: Versions,
     /// Nodes that tasks of this process work on.
     pub runs: Runs,
     /// Who publishes events.

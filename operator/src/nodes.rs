@@ -129,6 +129,19 @@ pub enum Call {
     },
     /// `StorageService.drain()`: writes memtables to disk and stops taking part in the ring, until a restart.
     Drain,
+    /// `StorageService.rebuild(String, String, String, String)`: streams the node's ranges of a keyspace from another data
+    /// center.
+    Rebuild {
+        /// The data center.
+        from_dc: String,
+        /// Its keyspace.
+        keyspace: String,
+    },
+    /// `StorageService.removeNode(String)`: takes a dead node out of the ring; its ranges are streamed among the others.
+    RemoveNode {
+        /// Host id of the dead node.
+        host_id: String,
+    },
     /// `StorageService.decommission(boolean)`: streams all data to the other nodes and leaves the ring.
     Decommission {
         /// Whether to leave although a keyspace then has fewer nodes than replicas.
@@ -177,6 +190,14 @@ impl Reading {
         self.unreachable
             .iter()
             .filter(|ip| self.host_ids.contains_key(*ip))
+    }
+
+    /// Address of a member, by its host id.
+    pub fn address_of(&self, host_id: &str) -> Option<&String> {
+        let mut members = self.host_ids.iter();
+        members
+            .find(|(_, member)| *member == host_id)
+            .map(|(ip, _)| ip)
     }
 
     /// Whether the node sees a member of the ring come, go or move.

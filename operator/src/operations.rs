@@ -11,9 +11,13 @@ mod decommission;
 mod drain;
 mod flush;
 mod garbagecollect;
+mod lost;
+mod rebuild;
 mod refresh;
 mod relocate;
+mod remove;
 mod repair;
+mod replace;
 mod restart;
 mod scrub;
 mod snapshot;
@@ -30,9 +34,6 @@ use casskop_common::{
 
 use crate::nodes::{Activity, Call, Compaction, NodeError, Reading, Replication};
 pub use decommission::needs_force;
-
-/// Looks at the ring and says whether an operation may begin on these pods.
-pub type CheckFn = fn(&Ring<'_>) -> Check;
 
 /// The ring as an operation sees it.
 pub struct Ring<'a> {
@@ -52,6 +53,8 @@ pub struct Member<'a> {
     pub ip: Option<&'a str>,
     /// Data center and rack.
     pub rack: RackId,
+    /// Host id of its node: what it says itself as a member, or what it last said.
+    pub host_id: Option<&'a str>,
     /// What the node says, or why it says nothing.
     pub reading: Result<&'a Reading, String>,
     /// Whether it may hold data that it no longer owns.
@@ -86,16 +89,41 @@ pub trait Behaviour: Send + Sync {
     /// What a step calls, for people who read the plan.
     fn describe(&self) -> &'static str;
 
-    /// Named checks that hold the operation back until they pass.
-    fn checks(&self) -> &'static [CheckFn];
+    /// Named checks that hold the operation back until they pass, with what they see.
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check>;
 
-    /// Whether the volumes of its nodes go when it has succeeded.
+    /// Host id of the one node that it is about, where it names no pod.
+    fn host_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether it mends a ring that may be just what a change of the racks waits for: it begins all the same.
+    fn heals(&self) -> bool {
+        false
+    }
+
+    /// Whether its nodes do not serve clients meanwhile, or for good.
+    fn takes_nodes_away(&self) -> bool {
+        false
+    }
+
+    /// Whether it has to know how keyspaces are replicated.
+    fn reads_replication(&self) -> bool {
+        false
+    }
+
+    /// Whether the volumes of its nodes go.
     fn gives_up_volumes(&self) -> bool {
         false
     }
 
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
     fn seen(&self, step: &str, activity: &Activity) -> Seen;
+
+    /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
+    fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> Seen {
+        Seen::Hidden
+    }
 
     /// What ends the work of an earlier call of a step, before it is called again, where two of them would meet.
     fn stop(&self) -> Option<Call> {
@@ -104,6 +132,11 @@ pub trait Behaviour: Send + Sync {
 
     /// Whether an error of a step that may have been called before says that it is done.
     fn is_done_already(&self, _: &NodeError) -> bool {
+        false
+    }
+
+    /// Whether an error says that the node still works on the same, or on what keeps it from the step for now.
+    fn means_busy(&self, _: &NodeError) -> bool {
         false
     }
 
@@ -118,8 +151,14 @@ pub trait Behaviour: Send + Sync {
 pub enum Action {
     /// Tells the node to do something.
     Call(Call),
+    /// Tells another member something about the node, which does not answer itself.
+    CallPeer(Call),
     /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
     DeletePod,
+    /// Deletes the pod the operation was begun with and the volumes it had, and waits until they are gone.
+    GiveUpVolumes,
+    /// The same, and waits until the pod that follows has taken the place of the lost node.
+    Replace,
 }
 
 /// How a step shows on its node.
@@ -174,9 +213,12 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
     match operation {
         Operation::Cleanup(cleanup) => cleanup,
         Operation::Decommission(decommission) => decommission,
+        Operation::Remove(remove) => remove,
+        Operation::Replace(replace) => replace,
         Operation::Flush(flush) => flush,
         Operation::Restart(restart) => restart,
         Operation::Repair(repair) => repair,
+        Operation::Rebuild(rebuild) => rebuild,
         Operation::Snapshot(snapshot) => snapshot,
         Operation::ClearSnapshot(clear) => clear,
         Operation::Refresh(refresh) => refresh,
@@ -227,12 +269,14 @@ mod tests {
             let words = match kind.as_str() {
                 "snapshot" | "clearsnapshot" => "--name kept",
                 "refresh" => "--keyspace k --table t",
+                "rebuild" => "--from-dc dc2",
+                "remove" | "replace" => "--pod p",
                 _ => "",
             };
             let words = shlex::split(words).expect("words");
             let arguments = Arguments::parse(&kind, &words).expect("it parses");
-            let checks = behaviour(&arguments.operation).checks();
-            let names: BTreeSet<String> = checks.iter().map(|check| check(&ring).name).collect();
+            let checks = behaviour(&arguments.operation).checks(&ring);
+            let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
             assert_eq!(names.len(), checks.len(), "{kind}");
         }
     }

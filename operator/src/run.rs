@@ -29,7 +29,7 @@ use kube::{
 };
 
 use crate::{
-    cluster::{self, journal::Journal, runs::Runs},
+    cluster::{self, journal::Journal, lists::Versions, runs::Runs},
     context::Context,
     metrics::Metrics,
     nodes::Transport,
@@ -116,6 +116,7 @@ async fn run(args: Args) -> Result<(), Error> {
     let ctx = Arc::new(Context {
         nodes: Transport::default(),
         journal: Journal::new(client.clone()),
+        versions: Versions::default(),
         runs: Runs::new(wake),
         reporter,
         metrics: Metrics::default(),
@@ -169,10 +170,10 @@ async fn control(
         );
     Controller::for_stream(stream, reader)
         .with_config(controller::Config::default().concurrency(args.concurrency))
-        .watches(scoped::<PartialObjectMeta<StatefulSet>>(client, &args.namespace), ours.clone(), owner)
-        .watches(scoped::<PartialObjectMeta<Pod>>(client, &args.namespace), ours.clone(), owner)
-        .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner)
-        .watches(scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, &args.namespace), ours.clone(), owner)
+        .watches(scoped::<PartialObjectMeta<StatefulSet>>(client, &args.namespace), ours.clone(), owner(&ctx))
+        .watches(scoped::<PartialObjectMeta<Pod>>(client, &args.namespace), ours.clone(), owner(&ctx))
+        .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner(&ctx))
+        .watches(scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, &args.namespace), ours.clone(), owner(&ctx))
         .reconcile_on(woken.map(|cluster| ObjectRef::new(&cluster.name).within(&cluster.namespace.unwrap_or_default())))
         .graceful_shutdown_on(told_to_end())
         .run(cluster::reconcile, cluster::after_failure, ctx)
@@ -195,16 +196,17 @@ async fn control(
 }
 
 /// The cluster an object belongs to, by its label: pods are owned by their StatefulSet. Only metadata travels, and
-/// nothing of it is stored.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature that the controller wants"
-)]
+/// nothing of it is stored but its version: the look that follows must not be older.
 fn owner<K: Resource<DynamicType = ()>>(
-    object: PartialObjectMeta<K>,
-) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> {
-    let cluster = object.labels().get(names::CLUSTER_LABEL)?;
-    Some(ObjectRef::new(cluster).within(&object.namespace()?))
+    ctx: &Arc<Context>,
+) -> impl Fn(PartialObjectMeta<K>) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> + use<K>
+{
+    let ctx = ctx.clone();
+    move |object| {
+        ctx.versions.met(&object);
+        let cluster = object.labels().get(names::CLUSTER_LABEL)?;
+        Some(ObjectRef::new(cluster).within(&object.namespace()?))
+    }
 }
 
 /// The store of clusters only serves to find them; status and managed fields would be its bulk.

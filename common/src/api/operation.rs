@@ -144,6 +144,9 @@ pub struct OperationNode {
     /// Cassandra's host id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host_id: String,
+    /// Address by which the others know it, of a kind that gives its volumes up.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
     /// Its volumes, of a kind that gives them up. They are deleted only while their UIDs are these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeRef>,

@@ -63,6 +63,9 @@ pub struct CassandraClusterStatus {
     /// Finished operations that a newer one of their kind replaced; the newest 20, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
+    /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent_ids: BTreeMap<String, Vec<String>>,
 }
 
 /// Where a cluster or a rack is in its life.

@@ -5,6 +5,9 @@ const MAX_CASSANDRA_NAME: usize = 222;
 /// Longest name of a Kubernetes object.
 const MAX_OBJECT_NAME: usize = 253;
 
+/// Characters of a UUID.
+const UUID: usize = 36;
+
 /// A data center, rack or pod.
 pub(super) fn object_name(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
@@ -12,6 +15,27 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
         return Err("a name has lower-case letters, digits, '-' and '.'".into());
     }
     Ok(text.to_owned())
+}
+
+/// A data center of any ring, also one that no `CassandraCluster` describes.
+pub(super) fn data_center(text: &str) -> Result<String, String> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > MAX_OBJECT_NAME || !text.chars().all(known) {
+        return Err("a data center has letters, digits, '-', '_' and '.'".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A UUID: a host id of Cassandra, or the uid of a Kubernetes object.
+pub(super) fn uid(text: &str) -> Result<String, String> {
+    let known = |c: char| c.is_ascii_hexdigit() || c == '-';
+    if text.len() != UUID || !text.chars().all(known) {
+        return Err(
+            "a UUID is written as 36 characters, such as 6799ee6c-3588-4dfa-9842-091edc5e9706"
+                .into(),
+        );
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 /// A keyspace or table, as Cassandra itself restricts their names.

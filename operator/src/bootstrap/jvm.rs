@@ -15,11 +15,20 @@ pub const SECTIONS: [(&str, &str); 4] = [
     ("jvm17-server-options", "jvm17-server.options"),
 ];
 
+/// Since 5.0 a node that was interrupted while it joined, or that is to rebuild, refuses to stream anything unless it is
+/// told what to do about what it has already: all of it comes again.
+const STREAM_ANEW: &str = "-Dcassandra.reset_bootstrap_progress=true";
+
 /// Marks where our options begin; an init container that is run again begins anew behind it.
 const MARKER: &str = "\n# set by casskop-operator\n";
 
-/// Appends our options and the user's to the files that Cassandra's start script reads.
-pub(super) fn write(directory: &Path, rack: &RackConfig) -> Result<(), Error> {
+/// Appends our options and the user's to the files that Cassandra's start script reads. `replaced` is the address of the
+/// lost node whose place this one takes.
+pub(super) fn write(
+    directory: &Path,
+    rack: &RackConfig,
+    replaced: Option<&str>,
+) -> Result<(), Error> {
     let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (section, file) in SECTIONS {
         let lines = options(section, &rack.config[section]).map_err(|message| Error::Invalid {
@@ -29,7 +38,7 @@ pub(super) fn write(directory: &Path, rack: &RackConfig) -> Result<(), Error> {
         files.entry(file).or_default().extend(lines);
     }
     let users: Vec<&String> = files.values().flatten().collect();
-    let own = own_options(rack, &users);
+    let own = own_options(rack, &users, replaced);
     files
         .entry("jvm-server.options")
         .or_default()
@@ -40,7 +49,7 @@ pub(super) fn write(directory: &Path, rack: &RackConfig) -> Result<(), Error> {
 }
 
 /// A heap of ours beside one of the user's could start larger than it may grow.
-fn own_options(rack: &RackConfig, users: &[&String]) -> Vec<String> {
+fn own_options(rack: &RackConfig, users: &[&String], replaced: Option<&str>) -> Vec<String> {
     let sets_heap = users
         .iter()
         .any(|line| line.starts_with("-Xmx") || line.starts_with("-Xms"));
@@ -50,9 +59,13 @@ fn own_options(rack: &RackConfig, users: &[&String]) -> Vec<String> {
         format!("-Xmx{megabytes}M"),
     ];
     let agent = format!("-javaagent:{}", super::jolokia::AGENT_ARGUMENT);
+    // Ignored by a node that has joined before.
+    let replace =
+        replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
     heap.into_iter()
         .filter(|_| !sets_heap)
-        .chain([agent])
+        .chain([agent, STREAM_ANEW.to_owned()])
+        .chain(replace)
         .collect()
 }
 
@@ -168,7 +181,7 @@ mod tests {
             ..RackConfig::default()
         };
         for _ in 0..2 {
-            write(&directory, &rack).unwrap();
+            write(&directory, &rack, Some("10.0.0.9")).unwrap();
         }
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(
@@ -176,8 +189,9 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("-javaagent").count(), 1);
+        assert_eq!(text.matches("first_boot=10.0.0.9\n").count(), 1, "{text}");
         rack.config = json!({ "jvm-options": { "max_heap_size": "128M" } });
-        write(&directory, &rack).unwrap();
+        write(&directory, &rack, Some("10.0.0.9")).unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(
             !text.contains("-Xms") && text.contains("-Xmx128M"),

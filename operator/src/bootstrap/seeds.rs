@@ -37,13 +37,17 @@ pub(super) struct Seeds {
 /// Whether this node was a member of the ring before, and still has the data of one: the mark, and Cassandra's own
 /// tables in the first of the data folders that it will start with.
 pub(super) fn has_joined(data: &Path, data_directories: &[String]) -> bool {
+    data.join(JOINED_MARKER).exists() && has_tables(data_directories)
+}
+
+/// Whether the first of the data folders has Cassandra's own tables.
+pub(super) fn has_tables(data_directories: &[String]) -> bool {
     let system = data_directories
         .first()
         .map(|first| Path::new(first).join("system"));
-    let has_tables = system
+    system
         .and_then(|system| std::fs::read_dir(system).ok())
-        .is_some_and(|mut tables| tables.next().is_some());
-    data.join(JOINED_MARKER).exists() && has_tables
+        .is_some_and(|mut tables| tables.next().is_some())
 }
 
 /// Decides the seeds of `pod`.

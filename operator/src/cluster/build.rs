@@ -16,7 +16,7 @@ use k8s_openapi::{
         core::v1::{ConfigMap, Service, ServiceAccount},
         policy::v1::PodDisruptionBudget,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -36,8 +36,8 @@ pub enum Object {
     ConfigMap(Box<ConfigMap>),
     /// A rack.
     StatefulSet(Box<StatefulSet>),
-    /// A rack whose StatefulSet, the one with this UID, is first taken away from its running pods.
-    MadeAnew(Box<StatefulSet>, String),
+    /// A rack whose StatefulSet is first taken away from its running pods.
+    MadeAnew(Box<StatefulSet>),
     /// A larger volume.
     Growth(Growth),
 }
@@ -72,17 +72,34 @@ pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
     contains(&live, &wanted)
 }
 
-/// Whether a Service selects other pods than wanted: the Go `CassKop` selects by all labels of the resource.
-pub fn selects_otherwise(wanted: &Service, live: Option<&Service>) -> bool {
-    let selector = |service: &Service| service.spec.as_ref().and_then(|spec| spec.selector.clone());
-    live.is_some_and(|live| selector(live) != selector(wanted))
+/// An object that is about the pods that it selects.
+pub trait Selects: Serialize {
+    /// How it selects them.
+    type Selector: PartialEq + Serialize;
+
+    /// What it selects.
+    fn selector(&self) -> Option<&Self::Selector>;
 }
 
-/// Whether a budget is about other pods than wanted.
-pub fn limits_otherwise(wanted: &PodDisruptionBudget, live: Option<&PodDisruptionBudget>) -> bool {
-    let selector =
-        |budget: &PodDisruptionBudget| budget.spec.as_ref().and_then(|spec| spec.selector.clone());
-    live.is_some_and(|live| selector(live) != selector(wanted))
+impl Selects for Service {
+    type Selector = BTreeMap<String, String>;
+
+    fn selector(&self) -> Option<&Self::Selector> {
+        self.spec.as_ref()?.selector.as_ref()
+    }
+}
+
+impl Selects for PodDisruptionBudget {
+    type Selector = LabelSelector;
+
+    fn selector(&self) -> Option<&Self::Selector> {
+        self.spec.as_ref()?.selector.as_ref()
+    }
+}
+
+/// Whether the live object is about other pods than wanted: the Go `CassKop` selects by all labels of the resource.
+pub fn selects_otherwise<K: Selects>(wanted: &K, live: Option<&K>) -> bool {
+    live.is_some_and(|live| live.selector() != wanted.selector())
 }
 
 fn contains(live: &Value, wanted: &Value) -> bool {

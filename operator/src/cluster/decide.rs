@@ -1,6 +1,7 @@
 //! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
 
 mod crossed;
+mod members;
 pub mod operations;
 mod removal;
 pub mod rollout;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use casskop_common::{
     api::{CassandraClusterStatus, OperationStatus, condition},
-    names,
+    names::{self, RackId},
 };
 use kube::ResourceExt;
 use serde::Serialize;
@@ -60,6 +61,9 @@ pub struct Plan {
     pub operations: Vec<operations::Change>,
     /// Nodes to begin with, once that is written.
     pub starts: Vec<operations::Start>,
+    /// Whether one of these operations takes nodes away from clients.
+    #[serde(skip)]
+    pub takes_nodes_away: bool,
     /// The rest of the status.
     #[serde(skip)]
     pub status: CassandraClusterStatus,
@@ -79,7 +83,9 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
     let rollout = rollout::decide(desired, snapshot);
     let operations = operations::decide(snapshot, &rollout);
     let (make_secret, objects) = match desired {
-        Ok(desired) if !snapshot.intents.reconcile_paused => objects(desired, snapshot, &rollout),
+        Ok(desired) if !snapshot.intents.reconcile_paused => {
+            objects(desired, snapshot, &rollout, &operations)
+        }
         _ => (false, Vec::new()),
     };
     let mut removals = rollout.removals.clone();
@@ -93,6 +99,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         make_secret,
         objects,
         removals,
+        takes_nodes_away: operations.takes_nodes_away(),
         operations: operations.changes,
         starts: operations.starts,
         status,
@@ -104,8 +111,10 @@ fn objects(
     desired: &Desired,
     snapshot: &Snapshot,
     rollout: &rollout::Rollout,
+    operations: &operations::Decision,
 ) -> (bool, Vec<Object>) {
     let live = &snapshot.live;
+    let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current);
     let mut objects = Vec::new();
     let account = build::service_account::build(desired);
     if desired.spec.service_account_name.is_none()
@@ -120,7 +129,7 @@ fn objects(
     }
     let budget = build::budget::build(desired);
     let before = live.budgets.get(&desired.name);
-    if !build::is_applied(&budget, before) || build::limits_otherwise(&budget, before) {
+    if !build::is_applied(&budget, before) || build::selects_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
@@ -133,25 +142,44 @@ fn objects(
     // for its turn must start as it was.
     objects.extend(rollout.growths.iter().cloned().map(Object::Growth));
     for step in &rollout.steps {
-        let config = build::config_map::build(desired, &step.rack, &rollout.seeds, rollout.formed);
+        let config = build::config_map::build(
+            desired,
+            &step.rack,
+            &rollout.seeds,
+            rollout.formed,
+            &nodes(&step.rack.id),
+        );
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
         let set = Box::new(build::stateful_set::keep_template(set, &live.stateful_sets));
         objects.push(Object::ConfigMap(Box::new(config)));
-        let before = live.stateful_sets.get(&set.name_any());
-        objects.push(
-            match before.filter(|_| rollout.is_made_anew(&step.rack.id)) {
-                Some(before) => Object::MadeAnew(set, before.uid().unwrap_or_default()),
-                None => Object::StatefulSet(set),
-            },
-        );
+        let is_there = live.stateful_sets.contains_key(&set.name_any());
+        objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
+            Object::MadeAnew(set)
+        } else {
+            Object::StatefulSet(set)
+        });
     }
-    for rack in &rollout.unchanged {
-        let config = build::config_map::build(desired, rack, &rollout.seeds, rollout.formed);
-        if !build::is_applied(
-            &config,
-            live.config_maps
-                .get(config.metadata.name.as_deref().unwrap_or_default()),
-        ) {
+    for (id, _) in snapshot.racks() {
+        if rollout.steps.iter().any(|step| step.rack.id == id) {
+            continue;
+        }
+        let before = live
+            .config_maps
+            .get(&names::stateful_set(&desired.name, &id));
+        let unchanged = rollout.unchanged.iter().find(|rack| rack.id == id);
+        let nodes = nodes(&id);
+        let config = match (unchanged, before) {
+            (Some(rack), _) => Some(build::config_map::build(
+                desired,
+                rack,
+                &rollout.seeds,
+                rollout.formed,
+                &nodes,
+            )),
+            (None, Some(before)) => build::config_map::renew(desired, &id, before, &nodes),
+            (None, None) => None,
+        };
+        if let Some(config) = config.filter(|config| !build::is_applied(config, before)) {
             objects.push(Object::ConfigMap(Box::new(config)));
         }
     }

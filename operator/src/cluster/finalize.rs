@@ -4,11 +4,12 @@
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::{
-    Api, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
+use super::objects::{self, Kind};
 use crate::context::Context;
 
 /// Sets our finalizer where the volumes are to go with the cluster, and takes it away where they no longer are.
@@ -63,21 +64,10 @@ fn is_ours(cluster: &CassandraCluster) -> bool {
         .any(|name| name == names::VOLUMES_FINALIZER)
 }
 
-async fn delete<K>(api: &Api<K>, object: &K) -> Result<(), kube::Error>
-where
-    K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: object.uid(),
-            resource_version: None,
-        }),
-        ..DeleteParams::background()
-    };
-    match api.delete(&object.name_any(), &params).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        outcome => outcome.map(drop),
-    }
+async fn delete<K: Kind>(api: &Api<K>, object: &K) -> Result<(), kube::Error> {
+    let uid = object.uid().unwrap_or_default();
+    let how = DeleteParams::background();
+    objects::delete(api, &object.name_any(), objects::very(&uid), how).await
 }
 
 /// Adds or removes our finalizer and leaves those of others as they are.

@@ -1,5 +1,5 @@
-//! Observing: one fresh picture of a cluster. Fresh reads instead of caches: nothing is kept in memory between two
-//! looks, and no decision is made on what is no longer true.
+//! Observing: one picture of a cluster, made anew for every pass: nothing is kept in memory between two looks but how new
+//! the next one has to be.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,22 +13,33 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod},
 };
-use kube::{Api, Resource, ResourceExt, api::ListParams};
-use serde::de::DeserializeOwned;
+use kube::{Api, ResourceExt};
 
 use super::{
     build,
     desired::{Desired, Scripts},
-    keys::Keys,
+    keys::{self, Keys},
+    lists::{Freshness, list},
     snapshot::{Live, NodePod, Snapshot, Volume, replicas},
 };
 use crate::{
     context::Context,
     nodes::{Credentials, Endpoint, NodeError, Reading, Replication},
+    operations::behaviour,
 };
 
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
 const AT_ONCE: usize = 12;
+
+/// What Kubernetes has of a cluster.
+pub struct Found {
+    /// Passwords of its nodes.
+    pub keys: Keys,
+    /// The user's scripts.
+    pub scripts: Scripts,
+    live: Live,
+    pods: BTreeMap<String, NodePod>,
+}
 
 /// A picture, and what it takes to call the nodes in it. The password stays beside the picture.
 pub struct Observed {
@@ -38,43 +49,41 @@ pub struct Observed {
     pub credentials: Option<Arc<Credentials>>,
 }
 
-/// Looks at a cluster.
+/// Reads what Kubernetes has of a cluster, all at once.
 ///
 /// # Errors
-/// When the API server does not answer. A node that does not answer is part of the picture.
-pub async fn observe(
+/// When the API server does not answer.
+pub async fn find(
     ctx: &Context,
-    cluster: CassandraCluster,
-    at_work: BTreeSet<(String, String)>,
-    keys: Keys,
-    desired: Option<&Desired>,
-) -> Result<Observed, kube::Error> {
+    cluster: &CassandraCluster,
+    freshness: Freshness,
+) -> Result<Found, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
-    let (stateful_sets, services, config_maps, budgets, service_accounts, volumes, pods) = tokio::try_join!(
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list(ctx, &namespace, &selector),
-        list::<PersistentVolumeClaim>(ctx, &namespace, &selector),
-        list::<Pod>(ctx, &namespace, &selector),
+    let (
+        keys,
+        scripts,
+        stateful_sets,
+        services,
+        config_maps,
+        budgets,
+        service_accounts,
+        volumes,
+        pods,
+    ) = tokio::try_join!(
+        keys::read(ctx, cluster),
+        scripts(ctx, cluster),
+        list(ctx, &namespace, &selector, freshness),
+        list(ctx, &namespace, &selector, freshness),
+        list(ctx, &namespace, &selector, freshness),
+        list(ctx, &namespace, &selector, freshness),
+        list(ctx, &namespace, &selector, freshness),
+        list::<PersistentVolumeClaim>(ctx, &namespace, &selector, freshness),
+        list::<Pod>(ctx, &namespace, &selector, freshness),
     )?;
-    let credentials = keys.credentials;
-    let pods: BTreeMap<String, NodePod> = pods
-        .iter()
-        .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
-        .collect();
-    let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
-    let intents = Intents::parse(cluster.annotations());
-    let replication = if shrinks(desired, &stateful_sets) {
-        read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
-    } else {
-        BTreeMap::new()
-    };
-    let snapshot = Snapshot {
-        now: Timestamp::now(),
-        at_work,
+    Ok(Found {
+        keys,
+        scripts,
         live: Live {
             stateful_sets,
             services,
@@ -86,25 +95,52 @@ pub async fn observe(
                 .map(|(name, claim)| (name.clone(), Volume::of(claim)))
                 .collect(),
         },
-        replication,
-        cluster,
+        pods: pods
+            .iter()
+            .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
+            .collect(),
+    })
+}
+
+/// Asks the nodes. One that does not answer is part of the picture.
+pub async fn observe(
+    ctx: &Context,
+    cluster: CassandraCluster,
+    at_work: BTreeSet<(String, String)>,
+    found: Found,
+    desired: Option<&Desired>,
+) -> Observed {
+    let Found {
+        keys, live, pods, ..
+    } = found;
+    let credentials = keys.credentials;
+    let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
+    let intents = Intents::parse(cluster.annotations());
+    let replication = if shrinks(desired, &live.stateful_sets) || is_asked(&cluster, &intents) {
+        read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
+    } else {
+        BTreeMap::new()
+    };
+    let snapshot = Snapshot {
+        now: Timestamp::now(),
+        at_work,
         intents,
+        cluster,
+        live,
+        replication,
         secret: keys.state,
         secret_name: keys.name,
         pods,
         nodes,
     };
-    Ok(Observed {
+    Observed {
         snapshot,
         credentials,
-    })
+    }
 }
 
 /// The user's scripts, as one word that changes when they do.
-///
-/// # Errors
-/// When the API server does not answer.
-pub async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
+async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
     let Some(name) = &cluster.spec.config_map_name else {
         return Ok(Scripts::None);
     };
@@ -114,27 +150,6 @@ pub async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Script
         Some(map) => Scripts::Digest(build::digest(&(&map.data, &map.binary_data))),
         None => Scripts::Missing(name.clone()),
     })
-}
-
-/// All objects of a kind that belong to the cluster, by name.
-async fn list<K>(
-    ctx: &Context,
-    namespace: &str,
-    selector: &str,
-) -> Result<BTreeMap<String, K>, kube::Error>
-where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
-    let list = api.list(&ListParams::default().labels(selector)).await?;
-    Ok(list
-        .items
-        .into_iter()
-        .map(|object| (object.name_any(), object))
-        .collect())
 }
 
 /// Whether the spec asks for fewer nodes somewhere than there are.
@@ -147,6 +162,17 @@ fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> b
                 .find(|rack| names::stateful_set(&desired.name, &rack.id) == *name);
             wanted.map_or(0, |rack| rack.replicas) < replicas(set)
         })
+    })
+}
+
+/// Whether an operation that has not ended depends on how keyspaces are replicated.
+fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
+    let status = cluster.status.as_ref();
+    let known = || status.iter().flat_map(|status| &status.operations);
+    intents.requests.values().any(|request| {
+        let ended = known()
+            .any(|old| old.kind == request.kind && old.id == request.id && old.phase.is_final());
+        !ended && behaviour(&request.arguments.operation).reads_replication()
     })
 }
 

@@ -2,7 +2,9 @@
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
 mod node;
+mod peer;
 mod pod;
+mod renew;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -11,7 +13,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec},
+    api::{CassandraCluster, CassandraClusterSpec, VolumeRef},
     operations::{Arguments, Operation},
 };
 use futures::channel::mpsc;
@@ -59,6 +61,8 @@ pub struct Run {
     pub done: usize,
     /// UID of the pod when the operation began with it.
     pub pod_uid: String,
+    /// Its volumes, of a kind that gives them up.
+    pub volumes: Vec<VolumeRef>,
     /// How to be let in.
     pub credentials: Arc<Credentials>,
 }
@@ -124,19 +128,12 @@ impl Runs {
 
 /// Works through the steps that are left.
 async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
-    let words = shlex::split(&run.arguments).unwrap_or_default();
-    let operation = match Arguments::parse(&run.start.kind, &words) {
-        Ok(arguments) => arguments.operation,
-        Err(error) => {
-            tell(
-                ctx,
-                run,
-                StepEvent::Failed(format!("the recorded arguments cannot be read: {error}")),
-            )
-            .await?;
-            return Ok(());
-        }
+    let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
+        let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
+        tell(ctx, run, StepEvent::Failed(unread.to_owned())).await?;
+        return Ok(());
     };
+    let operation = arguments.operation;
     let mut resume = run.start.resume;
     // Counted, and only if the status still says that this node is at work.
     if resume && !tell(ctx, run, StepEvent::Begun).await? {
@@ -170,6 +167,9 @@ async fn perform(
     for attempt in 1.. {
         let outcome = match &action {
             Action::DeletePod => pod::replace(ctx, run).await?,
+            Action::GiveUpVolumes => renew::give_up(ctx, run).await?,
+            Action::Replace => renew::replace(ctx, run).await?,
+            Action::CallPeer(call) => peer::tell_one(ctx, run, step, behaviour, call).await,
             Action::Call(call) => {
                 if again && !node::is_back(ctx, run, step, behaviour).await? {
                     return Ok(Err(NodeError::Unreachable(
@@ -183,7 +183,9 @@ async fn perform(
             return Ok(Ok(()));
         };
         // A node that is restarted meanwhile says no to everything.
-        let may_pass = error.is_transient() || !node::can_take(ctx, run, step, behaviour).await;
+        let is_told_itself = matches!(action, Action::Call(_));
+        let may_pass = error.is_transient()
+            || (is_told_itself && !node::can_take(ctx, run, step, behaviour).await);
         if !may_pass || attempt >= ATTEMPTS {
             return Ok(Err(error));
         }
@@ -237,6 +239,7 @@ async fn attempt_step(
         tokio::select! {
             answer = &mut call => match answer {
                 Err(error) if again && behaviour.is_done_already(&error) => return Ok(()),
+                Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
                 answer => {
                     answer?;
                     break;

@@ -1,20 +1,26 @@
-//! One consistent picture of a cluster: what Kubernetes has, and what the nodes say. Deciding sees nothing else.
+//! One picture of a cluster: what Kubernetes has, and what the nodes say. Deciding sees nothing else.
+
+mod members;
+mod pod;
+mod troubles;
+mod volume;
+
+pub use pod::NodePod;
+pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    api::{CassandraCluster, OperationStatus},
     intent::Intents,
     names::{self, RackId},
-    operations::DECOMMISSION,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+    core::v1::{ConfigMap, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
 use crate::nodes::{NodeError, Reading, Replication};
@@ -61,42 +67,6 @@ pub struct Live {
     pub volumes: BTreeMap<String, Volume>,
 }
 
-/// What matters of a volume claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Volume {
-    /// Its UID.
-    pub uid: String,
-    /// Size that is asked for.
-    pub requested: String,
-    /// Size that it has, once it is bound.
-    pub capacity: Option<String>,
-    /// Its storage class.
-    pub class: Option<String>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-}
-
-impl Volume {
-    /// The parts of a claim that matter.
-    pub fn of(claim: &PersistentVolumeClaim) -> Self {
-        let spec = claim.spec.clone().unwrap_or_default();
-        let requests = spec.resources.and_then(|resources| resources.requests);
-        let capacity = claim
-            .status
-            .as_ref()
-            .and_then(|status| status.capacity.clone());
-        let storage =
-            |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
-        Self {
-            uid: claim.uid().unwrap_or_default(),
-            requested: requests.and_then(storage).unwrap_or_default(),
-            capacity: capacity.and_then(storage),
-            class: spec.storage_class_name,
-            deleting: claim.metadata.deletion_timestamp.is_some(),
-        }
-    }
-}
-
 /// What is known about the Jolokia Secret. Its content stays out of the Snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
@@ -106,111 +76,6 @@ pub enum SecretState {
     Missing,
     /// It is there and cannot be used, for this reason.
     Broken(String),
-}
-
-/// What matters of a Cassandra pod.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodePod {
-    /// Its UID.
-    pub uid: String,
-    /// Data center and rack, from its labels.
-    pub rack: Option<RackId>,
-    /// Its address, once it has one.
-    pub ip: Option<String>,
-    /// Whether it is Ready.
-    pub ready: bool,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-    /// Why it does not run, in the words of Kubernetes.
-    pub problem: Option<String>,
-    /// How often Cassandra was started again in it.
-    pub restarts: i32,
-    /// Revision of the StatefulSet it was made from.
-    pub revision: String,
-}
-
-impl NodePod {
-    /// The parts of a pod that matter.
-    pub fn of(pod: &Pod) -> Self {
-        let label = |key: &str| pod.labels().get(key).cloned();
-        let status = pod.status.as_ref();
-        let conditions = status
-            .and_then(|status| status.conditions.as_deref())
-            .unwrap_or_default();
-        Self {
-            uid: pod.uid().unwrap_or_default(),
-            rack: label(names::DC_LABEL)
-                .zip(label(names::RACK_LABEL))
-                .map(|(dc, rack)| RackId { dc, rack }),
-            ip: status
-                .and_then(|status| status.pod_ip.clone())
-                .filter(|ip| !ip.is_empty()),
-            ready: conditions
-                .iter()
-                .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
-            deleting: pod.metadata.deletion_timestamp.is_some(),
-            restarts: restarts(pod),
-            problem: problem(pod),
-            revision: label("controller-revision-hash").unwrap_or_default(),
-        }
-    }
-}
-
-fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    let mut cassandra = statuses.into_iter().flatten();
-    cassandra
-        .find(|container| container.name == names::CASSANDRA_CONTAINER)
-        .map_or(0, |container| container.restart_count)
-}
-
-/// Why a pod does not run: it cannot be placed, or a container cannot start.
-fn problem(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let unplaced = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    if let Some(condition) = unplaced {
-        return Some(format!(
-            "cannot be placed: {}",
-            condition.message.as_deref().unwrap_or("no reason given")
-        ));
-    }
-    let containers = status
-        .init_container_statuses
-        .iter()
-        .chain(&status.container_statuses)
-        .flatten();
-    for container in containers {
-        let state = container.state.as_ref();
-        let waiting = state.and_then(|state| state.waiting.as_ref());
-        let terminated = container
-            .last_state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
-        let reason = waiting
-            .and_then(|waiting| waiting.reason.as_deref())
-            .unwrap_or_default();
-        if matches!(reason, "" | "PodInitializing" | "ContainerCreating") {
-            continue;
-        }
-        let message = waiting
-            .and_then(|waiting| waiting.message.as_deref())
-            .unwrap_or_default();
-        let last =
-            terminated.map(|end| format!("; it ended with exit code {} before", end.exit_code));
-        return Some(format!(
-            "container {}: {reason}: {message}{}",
-            container.name,
-            last.unwrap_or_default()
-        ));
-    }
-    None
 }
 
 impl Snapshot {
@@ -275,33 +140,6 @@ impl Snapshot {
             .collect()
     }
 
-    /// Host id of a pod's node: what it says itself, or what it last said as a member.
-    pub fn host_id(&self, pod: &str) -> Option<&str> {
-        let own = self
-            .reading(pod)
-            .map(|reading| reading.local_host_id.as_str());
-        let status = self.cluster.status.as_ref();
-        let told = status.and_then(|status| status.cassandra_node_status.get(pod));
-        own.filter(|id| !id.is_empty() && !self.is_newcomer(pod))
-            .or_else(|| told.map(|told| told.host_id.as_str()))
-            .filter(|id| !id.is_empty())
-    }
-
-    /// Pods whose nodes are members and answer.
-    pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
-        self.nodes
-            .iter()
-            .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
-            .filter(|(_, reading)| reading.mode == "NORMAL")
-    }
-
-    /// Whether every member that answers, and at least one does, has forgotten a host id.
-    pub fn is_forgotten(&self, host_id: &str) -> bool {
-        let mut members = self.members().peekable();
-        members.peek().is_some()
-            && members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
-    }
-
     /// Pods that should exist by the replicas of the StatefulSets, with their racks.
     pub fn expected_pods(&self) -> Vec<(String, RackId)> {
         let pods = self.racks().flat_map(|(rack, set)| {
@@ -312,136 +150,10 @@ impl Snapshot {
         pods.collect()
     }
 
-    /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
-    pub fn trouble(&self, pod: &str) -> Option<String> {
-        self.own_trouble(pod).or_else(|| self.missed_by(pod))
-    }
-
     /// The newest operation of each kind.
     pub fn operations(&self) -> impl Iterator<Item = &OperationStatus> {
         let status = self.cluster.status.iter();
         status.flat_map(|status| &status.operations)
-    }
-
-    /// The operation by which this very node was told to leave. The same pod may have become another node since: a node
-    /// is known by its volumes, or by its pod where it has none.
-    pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
-        let has = |volume: &VolumeRef| {
-            let live = self.live.volumes.get(&volume.name);
-            live.is_some_and(|live| live.uid == volume.uid)
-        };
-        let is_it = |node: &&OperationNode| {
-            let same_pod = || {
-                let live = self.pods.get(pod);
-                live.is_some_and(|live| live.uid == node.pod_uid)
-            };
-            node.pod == pod
-                && if node.volumes.is_empty() {
-                    same_pod()
-                } else {
-                    node.volumes.iter().any(has)
-                }
-        };
-        self.operations()
-            .filter(|operation| operation.kind == DECOMMISSION)
-            .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
-    }
-
-    /// Whether the node leaves the ring, or has left it, because it was told to.
-    pub fn is_leaving(&self, pod: &str) -> bool {
-        let mode = self.reading(pod).map(|reading| reading.mode.as_str());
-        let told = || {
-            self.told_to_leave(pod)
-                .is_some_and(|told| told.phase == OperationPhase::Succeeded)
-        };
-        matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
-    }
-
-    /// Expected pods in trouble, except those that leave: those whose own it is before those that only miss others.
-    pub fn troubles(&self) -> Vec<(String, String)> {
-        let mut troubles: Vec<(String, String)> = self
-            .expected_pods()
-            .into_iter()
-            .filter(|(pod, _)| !self.is_leaving(pod))
-            .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
-            .collect();
-        troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
-        troubles
-    }
-
-    /// Why a node is not NORMAL and serving clients.
-    pub fn own_trouble(&self, pod: &str) -> Option<String> {
-        let Some(live) = self.pods.get(pod) else {
-            return Some("the pod does not exist yet".into());
-        };
-        if live.deleting {
-            return Some("the pod is being deleted".into());
-        }
-        if let Some(problem) = &live.problem {
-            let class = self
-                .cluster
-                .spec
-                .data_storage_class
-                .as_deref()
-                .unwrap_or("default");
-            let hint = problem.contains("PersistentVolumeClaim").then(|| {
-                format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
-            });
-            return Some(format!("{problem}{}", hint.unwrap_or_default()));
-        }
-        let reading = match self.nodes.get(pod) {
-            None => return Some("the pod is starting".into()),
-            Some(Err(NodeError::Unauthorized)) => {
-                return Some(format!(
-                    "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
-                    self.secret_name
-                ));
-            }
-            Some(Err(error)) => return Some(error.to_string()),
-            Some(Ok(reading)) => reading,
-        };
-        if reading.mode != "NORMAL" {
-            return Some(format!("Cassandra is {}", reading.mode));
-        }
-        if !reading.native_transport {
-            return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
-        }
-        None
-    }
-
-    /// Which other nodes a node does not see up.
-    fn missed_by(&self, pod: &str) -> Option<String> {
-        let reading = self.reading(pod)?;
-        let unseen: Vec<&str> = self
-            .pods
-            .iter()
-            .filter(|(name, other)| {
-                other
-                    .ip
-                    .as_ref()
-                    .is_some_and(|ip| !reading.live.contains(ip))
-                    && !self.is_newcomer(name)
-                    && !self.is_leaving(name)
-            })
-            .map(|(name, _)| name.as_str())
-            .collect();
-        (!unseen.is_empty()).then(|| format!("does not see {} up", unseen.join(", ")))
-    }
-
-    /// Whether the node has never been seen as a member of the ring: others do not miss it.
-    pub fn is_newcomer(&self, pod: &str) -> bool {
-        let known = self
-            .cluster
-            .status
-            .as_ref()
-            .and_then(|status| status.cassandra_node_status.get(pod));
-        let normal = self.reading(pod).is_some_and(Reading::is_normal);
-        !normal && known.is_none_or(|node| node.host_id.is_empty())
-    }
-
-    /// Whether some node sees another one joining, leaving or moving.
-    pub fn is_settled(&self) -> bool {
-        self.nodes.values().flatten().all(Reading::is_settled)
     }
 }
 

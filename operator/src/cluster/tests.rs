@@ -1,7 +1,11 @@
 //! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
+//! Whole passes, tried on a simulated API server.
 
+mod api_server;
 mod fields;
 mod histories;
+mod looks;
+mod lost;
 mod messages;
 mod operations;
 mod rollout;

@@ -40,6 +40,17 @@ impl Replication {
         }
     }
 
+    /// Data centers with replicas, of a strategy that knows data centers.
+    pub fn dcs(&self) -> impl Iterator<Item = &str> {
+        let factors = match self {
+            Self::Topology(factors) => Some(factors),
+            Self::Simple(_) | Self::Other(_) => None,
+        };
+        let some = factors.into_iter().flatten();
+        some.filter(|(_, factor)| **factor > 0)
+            .map(|(dc, _)| dc.as_str())
+    }
+
     /// Replicas that a data center is asked to have; those of `SimpleStrategy` may be anywhere.
     pub fn in_dc(&self, dc: &str) -> Option<usize> {
         match self {

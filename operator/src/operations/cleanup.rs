@@ -1,8 +1,11 @@
 //! `cleanup`: each node drops the data that it no longer owns, keyspace by keyspace.
 
-use casskop_common::{api::CassandraClusterSpec, operations::cleanup::Cleanup};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::cleanup::Cleanup,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Cleanup {
@@ -26,9 +29,9 @@ impl Behaviour for Cleanup {
         "StorageService.forceKeyspaceCleanup for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
         // A joining node takes ranges over while cleanup would drop them here.
-        &[checks::nodes_up, checks::ring_settled]
+        vec![checks::nodes_up(ring), checks::ring_settled(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

@@ -1,8 +1,11 @@
 //! `clearsnapshot`: a snapshot is deleted.
 
-use casskop_common::{api::CassandraClusterSpec, operations::clearsnapshot::ClearSnapshot};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::clearsnapshot::ClearSnapshot,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for ClearSnapshot {
@@ -26,8 +29,8 @@ impl Behaviour for ClearSnapshot {
         "StorageService.clearSnapshot"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

@@ -1,8 +1,11 @@
 //! `compact`: the data files of each table become one.
 
-use casskop_common::{api::CassandraClusterSpec, operations::compact::Compact};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::compact::Compact,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Compact {
@@ -26,8 +29,8 @@ impl Behaviour for Compact {
         "StorageService.forceKeyspaceCompaction for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

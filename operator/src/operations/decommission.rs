@@ -9,7 +9,7 @@ use casskop_common::{
 };
 
 use super::{
-    Action, Behaviour, CheckFn, Member, Refusal, Ring, Seen,
+    Action, Behaviour, Member, Refusal, Ring, Seen,
     checks::{self, check},
 };
 use crate::nodes::{Activity, Call, Reading, Replication};
@@ -39,17 +39,21 @@ impl Behaviour for Decommission {
         "StorageService.decommission"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[
-            peers_up,
-            others_settled,
-            replicas_remain,
-            cleanup_paid,
-            disk_space,
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![
+            peers_up(ring),
+            others_settled(ring),
+            replicas_remain(ring),
+            cleanup_paid(ring),
+            disk_space(ring),
         ]
     }
 
     fn gives_up_volumes(&self) -> bool {
+        true
+    }
+
+    fn takes_nodes_away(&self) -> bool {
         true
     }
 

@@ -1,8 +1,11 @@
 //! `drain`: the node writes its memtables to disk and takes no more part in the ring, until its pod is restarted.
 
-use casskop_common::{api::CassandraClusterSpec, operations::drain::Drain};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::drain::Drain,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, drained};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, drained};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Drain {
@@ -22,8 +25,12 @@ impl Behaviour for Drain {
         "StorageService.drain"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::others_up, checks::ring_settled]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::others_up(ring), checks::ring_settled(ring)]
+    }
+
+    fn takes_nodes_away(&self) -> bool {
+        true
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

@@ -1,8 +1,11 @@
 //! `flush`: each node writes its memtables to disk, keyspace by keyspace.
 
-use casskop_common::{api::CassandraClusterSpec, operations::flush::Flush};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::flush::Flush,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Flush {
@@ -25,8 +28,8 @@ impl Behaviour for Flush {
         "StorageService.forceKeyspaceFlush for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

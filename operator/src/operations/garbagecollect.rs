@@ -1,11 +1,11 @@
 //! `garbagecollect`: deleted and overwritten data goes from the data files.
 
 use casskop_common::{
-    api::CassandraClusterSpec,
+    api::{CassandraClusterSpec, Check},
     operations::garbagecollect::{GarbageCollect, Granularity},
 };
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for GarbageCollect {
@@ -30,8 +30,8 @@ impl Behaviour for GarbageCollect {
         "StorageService.garbageCollect for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

@@ -1,8 +1,11 @@
 //! `refresh`: data files that were put into the folder of a table are loaded.
 
-use casskop_common::{api::CassandraClusterSpec, operations::refresh::Refresh};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::refresh::Refresh,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Refresh {
@@ -26,8 +29,8 @@ impl Behaviour for Refresh {
         "StorageService.loadNewSSTables for each table"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

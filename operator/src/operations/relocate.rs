@@ -1,8 +1,11 @@
 //! `relocate`: data files go to the disk that their tokens belong to.
 
-use casskop_common::{api::CassandraClusterSpec, operations::relocate::Relocate};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::relocate::Relocate,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Relocate {
@@ -26,8 +29,8 @@ impl Behaviour for Relocate {
         "StorageService.relocateSSTables for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

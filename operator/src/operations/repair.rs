@@ -2,11 +2,11 @@
 //! two repairs meet in a range.
 
 use casskop_common::{
-    api::CassandraClusterSpec,
+    api::{CassandraClusterSpec, Check},
     operations::repair::{Parallelism, Repair},
 };
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Repair {
@@ -36,9 +36,9 @@ impl Behaviour for Repair {
         "StorageService.repairAsync for each keyspace, and its end by getParentRepairStatus"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
         // A range with a replica that is down cannot be repaired.
-        &[checks::all_up, checks::ring_settled]
+        vec![checks::all_up(ring), checks::ring_settled(ring)]
     }
 
     /// A repair whose end nobody heard may go on between two ranges, and two of them must not meet.

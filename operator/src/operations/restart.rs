@@ -1,9 +1,12 @@
 //! `restart`: each pod is deleted and made anew by its StatefulSet, the next one when the node serves clients again and
 //! every other node sees it.
 
-use casskop_common::{api::CassandraClusterSpec, operations::restart::Restart};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::restart::Restart,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, drained};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, drained};
 use crate::nodes::{Activity, Call};
 
 const DRAIN: &str = "drain";
@@ -37,8 +40,12 @@ impl Behaviour for Restart {
         }
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::others_up, checks::ring_settled]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::others_up(ring), checks::ring_settled(ring)]
+    }
+
+    fn takes_nodes_away(&self) -> bool {
+        true
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

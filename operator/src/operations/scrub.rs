@@ -1,8 +1,11 @@
 //! `scrub`: data files are rewritten without what cannot be read.
 
-use casskop_common::{api::CassandraClusterSpec, operations::scrub::Scrub};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::scrub::Scrub,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 impl Behaviour for Scrub {
@@ -28,8 +31,8 @@ impl Behaviour for Scrub {
         "StorageService.scrub for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

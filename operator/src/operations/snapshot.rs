@@ -1,8 +1,11 @@
 //! `snapshot`: the data files of now are kept under a name.
 
-use casskop_common::{api::CassandraClusterSpec, operations::snapshot::Snapshot};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::snapshot::Snapshot,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables};
 use crate::nodes::{Activity, Call, NodeError};
 
 impl Behaviour for Snapshot {
@@ -28,8 +31,8 @@ impl Behaviour for Snapshot {
         "StorageService.takeSnapshot for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {

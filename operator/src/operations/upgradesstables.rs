@@ -1,8 +1,11 @@
 //! `upgradesstables`: data files get the format of the Cassandra that runs, those of its own keyspaces too.
 
-use casskop_common::{api::CassandraClusterSpec, operations::upgradesstables::UpgradeSsTables};
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::upgradesstables::UpgradeSsTables,
+};
 
-use super::{Action, Behaviour, CheckFn, Refusal, Ring, Seen, checks, seen_as_task, tables};
+use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
 use crate::nodes::{Activity, Call};
 
 /// Keyspaces that each node has for itself.
@@ -34,8 +37,8 @@ impl Behaviour for UpgradeSsTables {
         "StorageService.upgradeSSTables for each keyspace"
     }
 
-    fn checks(&self) -> &'static [CheckFn] {
-        &[checks::nodes_up]
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
     }
 
     fn seen(&self, step: &str, activity: &Activity) -> Seen {

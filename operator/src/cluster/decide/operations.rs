@@ -12,11 +12,12 @@ use casskop_common::{
     api::{NodePhase, OperationPhase, OperationStatus},
     intent::{Controls, Invalid, Request},
     names,
-    operations::{DECOMMISSION, kinds},
+    operations::{Arguments, DECOMMISSION, kinds},
 };
 use serde::Serialize;
 
 use super::{super::snapshot::Snapshot, rollout::Rollout};
+use crate::operations::behaviour;
 
 pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
 pub use record::{StepEvent, archive, control, record};
@@ -32,6 +33,24 @@ pub struct Decision {
     pub current: Vec<OperationStatus>,
     /// Annotations that cannot be carried out.
     pub complaints: Vec<Invalid>,
+}
+
+impl Decision {
+    /// Whether an operation that changes, or goes on, takes nodes away from clients.
+    pub fn takes_nodes_away(&self) -> bool {
+        let moves = |operation: &&OperationStatus| {
+            let changes = self
+                .changes
+                .iter()
+                .any(|change| change.after == **operation);
+            changes || self.starts.iter().any(|start| start.kind == operation.kind)
+        };
+        let takes_away = |operation: &OperationStatus| {
+            let known = Arguments::recorded(&operation.kind, &operation.arguments);
+            known.is_some_and(|known| behaviour(&known.operation).takes_nodes_away())
+        };
+        self.current.iter().filter(moves).any(takes_away)
+    }
 }
 
 /// An operation before and after.
@@ -84,6 +103,8 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     if busy.is_none() {
         busy = running(snapshot).map(waits_for);
     }
+    // What has begun just now.
+    let mut begun: Option<String> = None;
     for kind in kinds() {
         let own = own::request(&kind, snapshot, rollout);
         let request = own
@@ -103,11 +124,18 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
             .find(|old| old.kind == kind && request.is_some_and(|request| request.id == old.id));
         // What the rollout itself needs does not wait for the rollout.
         let others = running(snapshot).filter(|running| running.kind != kind);
-        let busy_for = match &own {
-            Some(_) if kind == DECOMMISSION => {
-                why_nothing_begins(snapshot).or_else(|| others.map(waits_for))
-            }
-            _ => busy.clone(),
+        let alone = || {
+            let others = others.map(waits_for).or_else(|| begun.clone());
+            why_nothing_begins(snapshot).or(others)
+        };
+        // Nor does what mends the ring wait for racks that wait for the ring.
+        let heals = request.is_some_and(|request| {
+            rollout.is_idle() && behaviour(&request.arguments.operation).heals()
+        });
+        let busy_for = if heals || (own.is_some() && kind == DECOMMISSION) {
+            alone()
+        } else {
+            busy.clone()
         };
         // What the spec asks for may be called off before it begins, and asked for again.
         let finished = finished.filter(|old| own.is_none() || old.started_at.is_some());
@@ -124,6 +152,16 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
             .find(|old| old.kind == kind && old.requested_by.is_none());
         let is_asked_last =
             |old: &OperationStatus| asked_last.is_some_and(|last| last.id == old.id);
+        let is_spent = current
+            .is_none_or(|current| request.is_none_or(|request| request.id != current.id))
+            && request.is_some_and(|request| {
+                let spent = status.spent_ids.get(&kind);
+                spent.is_some_and(|ids| ids.contains(&request.id))
+            });
+        if let (true, None, Some(request)) = (is_spent, finished, request) {
+            decision.complaints.push(spent(request));
+        }
+        let may_admit = finished.is_none() && !is_spent;
         // What stands since before an operation of our own is no new request.
         if let (Some(old), Some(request), None) =
             (finished.filter(|old| !is_asked_last(old)), request, &own)
@@ -131,9 +169,9 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
             decision.complaints.push(already_done(old, request));
         }
         let after = match current {
-            Some(current) => context.advance(current, finished.is_none()),
+            Some(current) => context.advance(current, may_admit),
             None => request
-                .filter(|_| finished.is_none())
+                .filter(|_| may_admit)
                 .map(|request| context.admit(request)),
         };
         let Some(after) = after.or_else(|| current.cloned()) else {
@@ -141,8 +179,9 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
         };
         decision.starts.extend(progress::starts(&after, snapshot));
         // What begins now keeps the kinds after it waiting.
-        if busy.is_none() && has_begun(&after) {
-            busy = Some(waits_for(&after));
+        if has_begun(&after) {
+            begun.get_or_insert_with(|| waits_for(&after));
+            busy.get_or_insert_with(|| waits_for(&after));
         }
         if current != Some(&after) {
             decision.changes.push(Change {
@@ -187,6 +226,16 @@ fn already_done(old: &OperationStatus, request: &Request) -> Invalid {
             old.kind,
             old.id,
             old.phase.as_str()
+        ),
+    }
+}
+
+fn spent(request: &Request) -> Invalid {
+    Invalid {
+        annotation: names::request_annotation(&request.kind),
+        message: format!(
+            "{} {} ran before and is not run again: request with a new id",
+            request.kind, request.id
         ),
     }
 }

@@ -82,6 +82,15 @@ impl Rollout {
         self.made_anew.contains(rack)
     }
 
+    /// Whether nothing is written or taken away now, at most awaited.
+    pub fn is_idle(&self) -> bool {
+        self.formed
+            && self.steps.is_empty()
+            && self.growths.is_empty()
+            && self.removals.is_empty()
+            && self.leaving.is_none()
+    }
+
     /// Whether the racks are not yet as asked.
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()

@@ -51,6 +51,7 @@ pub fn decide(
         cassandra_node_status: nodes::nodes(snapshot, &old),
         conditions: picture.conditions(snapshot, operations, &old.conditions),
         operations: old.operations,
+        spent_ids: old.spent_ids.clone(),
         operation_history: old.operation_history,
     }
 }

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Preconditions},
-};
+use kube::{Api, ResourceExt, api::DeleteParams};
 
 use super::{Run, StepEvent, node, tell};
 use crate::{
-    cluster::{journal, snapshot::NodePod},
+    cluster::{journal, objects, snapshot::NodePod},
     context::Context,
     nodes::NodeError,
 };
@@ -30,13 +27,21 @@ pub(super) async fn replace(
     ctx: &Context,
     run: &Run,
 ) -> Result<Result<(), NodeError>, journal::Error> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
-    let pod = run.start.pod.as_str();
-    if let Err(error) = delete(&api, pod, &run.pod_uid).await {
+    if let Err(error) = delete(ctx, run).await {
         return Ok(Err(NodeError::Unreachable(format!(
             "its pod cannot be deleted: {error}"
         ))));
     }
+    comes_back(ctx, run).await
+}
+
+/// Waits until the pod after the one that the operation began with serves clients.
+pub(super) async fn comes_back(
+    ctx: &Context,
+    run: &Run,
+) -> Result<Result<(), NodeError>, journal::Error> {
+    let api = pods(ctx, run);
+    let pod = run.start.pod.as_str();
     for look in 0..LOOKS {
         let waits_for = match tokio::time::timeout(REQUEST, api.get_opt(pod)).await {
             Ok(Ok(Some(live))) if live.uid().as_deref() == Some(&run.pod_uid) => {
@@ -70,21 +75,26 @@ pub(super) async fn replace(
     )))
 }
 
-/// Only the very pod that was looked at; the one after it is left alone.
-async fn delete(api: &Api<Pod>, pod: &str, uid: &str) -> Result<(), kube::Error> {
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    match tokio::time::timeout(REQUEST, api.delete(pod, &params)).await {
-        // Gone, or another one already.
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.code == 409 => Ok(()),
-        Ok(outcome) => outcome.map(drop),
+/// Whether the pod that the operation began with is still there.
+pub(super) async fn is_there(ctx: &Context, run: &Run) -> Result<bool, kube::Error> {
+    let live = pods(ctx, run).get_metadata_opt(&run.start.pod).await?;
+    Ok(live.is_some_and(|live| live.uid().as_ref() == Some(&run.pod_uid)))
+}
+
+/// Deletes only the very pod that was looked at; the one after it is left alone.
+pub(super) async fn delete(ctx: &Context, run: &Run) -> Result<(), kube::Error> {
+    let (api, only) = (pods(ctx, run), objects::very(&run.pod_uid));
+    let deleted = objects::delete(&api, &run.start.pod, only, DeleteParams::default());
+    match tokio::time::timeout(REQUEST, deleted).await {
+        // Another one already.
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(()),
+        Ok(outcome) => outcome,
         Err(_) => Err(kube::Error::Service(
             "the API server did not answer in time".into(),
         )),
     }
+}
+
+fn pods(ctx: &Context, run: &Run) -> Api<Pod> {
+    Api::namespaced(ctx.client.clone(), &run.cluster.namespace)
 }

@@ -117,6 +117,11 @@ pub(super) fn invocation(call: &Call) -> (&'static str, Value) {
             "clearSnapshot(java.lang.String,[Ljava.lang.String;)",
             json!([name, keyspaces]),
         ),
+        Call::Rebuild { from_dc, keyspace } => (
+            "rebuild(java.lang.String,java.lang.String,java.lang.String,java.lang.String)",
+            json!([from_dc, keyspace, null, null]),
+        ),
+        Call::RemoveNode { host_id } => ("removeNode(java.lang.String)", json!([host_id])),
         Call::StopRepairs => ("forceTerminateAllRepairSessions()", json!([])),
         Call::Drain => ("drain()", json!([])),
         Call::Decommission { force } => ("decommission(boolean)", json!([force])),

@@ -295,6 +295,13 @@ fn every_call() -> Vec<Call> {
             keyspaces: vec![keyspace()],
             name: "kept".into(),
         },
+        Call::Rebuild {
+            from_dc: "dc1".into(),
+            keyspace: "orders".into(),
+        },
+        Call::RemoveNode {
+            host_id: "6799ee6c-3588-4dfa-9842-091edc5e9706".into(),
+        },
         Call::Drain,
         Call::Decommission { force: true },
     ]

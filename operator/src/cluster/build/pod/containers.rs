@@ -75,6 +75,8 @@ fn overlay(desired: &Desired) -> Container {
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(vec!["bootstrap".into()]),
+        // What it says at its end is told in the status.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(pod_environment()),
         resources: Some(small()),
         security_context: Some(restricted(true)),

@@ -26,7 +26,11 @@ pub(super) fn plan(
     snapshot: &Snapshot,
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
-    let targets = match targets(&request.arguments.shared.target, snapshot) {
+    let targets = right_cluster(request, snapshot).and_then(|()| match behaviour.host_id() {
+        Some(host_id) => Ok(vec![by_host_id(host_id, snapshot)?]),
+        None => targets(&request.arguments.shared.target, snapshot),
+    });
+    let targets = match targets {
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, snapshot),
     };
@@ -65,23 +69,13 @@ fn fill(
     operation.nodes = targets
         .iter()
         .map(|(pod, rack)| OperationNode {
-            pod: pod.clone(),
-            volumes: if behaviour.gives_up_volumes() {
-                volumes(pod, rack, snapshot)
-            } else {
-                Vec::new()
-            },
-            host_id: snapshot
-                .reading(pod)
-                .map(|reading| reading.local_host_id.clone())
-                .unwrap_or_default(),
             phase: NodePhase::Pending,
             progress: Some(Progress {
                 done: 0,
                 total,
                 unit: unit.clone(),
             }),
-            ..OperationNode::default()
+            ..subject(behaviour, pod, rack, snapshot)
         })
         .collect();
     operation.plan = Some(OperationPlan {
@@ -111,6 +105,31 @@ fn fill(
     operation
 }
 
+/// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
+fn subject(
+    behaviour: &dyn Behaviour,
+    pod: &str,
+    rack: &RackId,
+    snapshot: &Snapshot,
+) -> OperationNode {
+    let own = snapshot.host_id(pod);
+    let host_id = behaviour.host_id().or(own).unwrap_or_default();
+    let gives_up = behaviour.gives_up_volumes();
+    let mut members = snapshot.members();
+    let address = members.find_map(|(_, reading)| reading.address_of(host_id).cloned());
+    OperationNode {
+        pod: pod.to_owned(),
+        host_id: host_id.to_owned(),
+        address: address.filter(|_| gives_up).unwrap_or_default(),
+        volumes: if gives_up && own == Some(host_id) {
+            volumes(pod, rack, snapshot)
+        } else {
+            Vec::new()
+        },
+        ..OperationNode::default()
+    }
+}
+
 fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
     let volumes = snapshot.volumes_of(pod, rack).into_iter();
     volumes
@@ -138,11 +157,7 @@ pub(super) fn checks(
     snapshot: &Snapshot,
 ) -> Vec<Check> {
     let ring = ring(snapshot, pods);
-    behaviour
-        .checks()
-        .iter()
-        .map(|check| check(&ring))
-        .collect()
+    behaviour.checks(&ring)
 }
 
 /// Checks that hold an operation back: those that do not pass and are not waived for it.
@@ -172,7 +187,7 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             .cassandra_node_status
             .get(pod)
     };
-    let nodes = snapshot.pods.iter().filter_map(|(pod, live)| {
+    let live = snapshot.pods.iter().filter_map(|(pod, live)| {
         let rack = live.rack.clone()?;
         let reading = match snapshot.nodes.get(pod) {
             Some(Ok(reading)) => Ok(reading),
@@ -191,14 +206,46 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             reading,
             owes_cleanup: told(pod).is_some_and(|told| told.cleanup_owed_since.is_some()),
             capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),
+            host_id: snapshot.host_id(pod),
             rack,
         })
     });
     Ring {
-        nodes: nodes.collect(),
+        nodes: live.collect(),
         targets,
         replication: &snapshot.replication,
     }
+}
+
+/// A request that discards data holds for the cluster that it names.
+fn right_cluster(request: &Request, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let uid = snapshot.cluster.metadata.uid.as_deref().unwrap_or_default();
+    match request.arguments.cluster_uid.as_deref() {
+        Some(meant) if meant != uid => Err(Refusal {
+            reason: "OtherCluster",
+            message: format!(
+                "it is meant for the cluster with uid {meant}, and the uid of this one is {uid}: request again with a new id if this one is meant"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The pod that runs a node, or one that can be told about it.
+fn by_host_id(host_id: &str, snapshot: &Snapshot) -> Result<(String, RackId), Refusal> {
+    let pods = snapshot.expected_pods();
+    let own = pods
+        .iter()
+        .find(|(pod, _)| snapshot.host_id(pod) == Some(host_id));
+    let member = || {
+        let normal = |pod: &str| snapshot.members().any(|(member, _)| member == pod);
+        pods.iter().find(|(pod, _)| normal(pod))
+    };
+    own.or_else(member).cloned().ok_or_else(|| Refusal {
+        reason: "NoTarget",
+        message: "no node answers that could be told: request again with a new id when one does"
+            .into(),
+    })
 }
 
 /// The pods that match every flag, rack by rack.

@@ -71,8 +71,7 @@ fn what_keeps_wave(
     controls: &Controls,
     snapshot: &Snapshot,
 ) -> Option<String> {
-    let words = shlex::split(&operation.arguments)?;
-    let arguments = Arguments::parse(&operation.kind, &words).ok()?;
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let checks = plan::checks(operations::behaviour(&arguments.operation), &wave, snapshot);
     let failing = plan::failing(&checks, controls.waive.as_ref(), &operation.id);

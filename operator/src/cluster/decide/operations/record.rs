@@ -1,13 +1,16 @@
 //! What the interpreter tells about a node, written into the status of its operation.
 
-use casskop_common::api::{
-    CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus,
+use casskop_common::{
+    api::{CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus},
+    operations::discards_data,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 /// Finished operations that are remembered.
 const HISTORY: usize = 20;
+/// Ids that are remembered of each kind that discards data: more than anybody asks for in the life of a ring.
+const SPENT: usize = 200;
 /// Reason of an operation that ends after the steps at work.
 pub(super) const CANCELLING: &str = "Cancelling";
 /// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
@@ -153,6 +156,11 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
     let older = std::mem::replace(&mut status.operations[place], newer);
     if older.id == status.operations[place].id {
         return;
+    }
+    if older.started_at.is_some() && discards_data(&older.kind) {
+        let ids = status.spent_ids.entry(older.kind.clone()).or_default();
+        ids.insert(0, older.id.clone());
+        ids.truncate(SPENT);
     }
     let failed = |node: &OperationNode| node.phase == NodePhase::Failed;
     let nodes = older

@@ -44,7 +44,7 @@ fn pays(operation: &OperationStatus, pod: &str, since: Timestamp) -> bool {
 }
 
 fn is_whole_cleanup(operation: &OperationStatus) -> bool {
-    let words = shlex::split(&operation.arguments).unwrap_or_default();
-    let arguments = Arguments::parse(&operation.kind, &words).map(|arguments| arguments.operation);
-    matches!(arguments, Ok(Operation::Cleanup(cleanup)) if cleanup.tables.keyspace.is_empty())
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)
+        .map(|arguments| arguments.operation);
+    matches!(arguments, Some(Operation::Cleanup(cleanup)) if cleanup.tables.keyspace.is_empty())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodeStatus, Phase},
     names::{self, RackId},
+    operations::REMOVE,
 };
 
 use super::debt;
@@ -77,7 +78,9 @@ fn node_status(
     NodeStatus {
         host_id: remembered(
             member.map(|reading| &reading.local_host_id),
-            before.map(|before| &before.host_id),
+            before
+                .map(|before| &before.host_id)
+                .filter(|host_id| !was_removed(host_id, snapshot)),
         ),
         version: remembered(
             reading.map(|reading| &reading.version),
@@ -96,6 +99,19 @@ fn node_status(
         rack: rack.rack.clone(),
         node_ip: ip,
     }
+}
+
+/// Whether the node was taken out of the ring by `remove`: its pod joins as a new one.
+fn was_removed(host_id: &str, snapshot: &Snapshot) -> bool {
+    let mut removals = snapshot
+        .operations()
+        .filter(|operation| operation.kind == REMOVE);
+    removals.any(|operation| {
+        operation.nodes.iter().any(|node| {
+            let done = node.progress.as_ref().is_some_and(|told| told.done > 0);
+            done && node.host_id == *host_id && snapshot.is_forgotten(host_id)
+        })
+    })
 }
 
 /// How the peers see a node.

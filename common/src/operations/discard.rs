@@ -1,0 +1,14 @@
+//! What the kinds have that discard data for good.
+
+use clap::Args;
+
+use super::value;
+
+/// The cluster that is meant. A manifest that is restored or copied elsewhere carries the uid of the old one, and so
+/// destroys nothing there.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Discard {
+    /// metadata.uid of the cluster that is meant, which another one of its name does not have (the plugin adds it)
+    #[arg(long, value_name = "UID", value_parser = value::uid)]
+    pub cluster_uid: Option<String>,
+}

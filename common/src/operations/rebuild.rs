@@ -1,0 +1,16 @@
+//! `rebuild`: stream a node's data from another data center, after its own was added.
+
+use clap::Args;
+
+use super::value;
+
+/// Arguments of `rebuild`.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct Rebuild {
+    /// The data center that has the data; it may be one that runs elsewhere
+    #[arg(long, value_name = "DC", required = true, value_parser = value::data_center)]
+    pub from_dc: String,
+    /// Only this keyspace; repeatable (default: every keyspace that both data centers replicate)
+    #[arg(long, value_name = "KEYSPACE", value_parser = value::cassandra_name)]
+    pub keyspace: Vec<String>,
+}

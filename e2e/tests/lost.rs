@@ -1,0 +1,226 @@
+//! Nodes that are lost for good, with their volumes: another node takes their place, or they leave the ring.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{thread, time::Duration};
+
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster,
+    cluster::{find_condition, find_operation},
+    fresh_id,
+    operator::Shell,
+    wait::until,
+};
+use serde_json::{Value, json};
+
+const LOST: &str = "lost-dc1-rack2-0";
+const OTHER: &str = "lost-dc1-rack1-0";
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_lost_node_is_replaced_and_one_is_removed() {
+    let space = Space::open("e2e-lost");
+    let ring = space.cluster("lost");
+    let racks: &[&str] = &["rack1", "rack2", "rack3"];
+    ring.apply(&cluster::ring("lost", &[("dc1", racks)]));
+    ring.settles();
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS kept WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
+        "CREATE TABLE IF NOT EXISTS kept.t (id int PRIMARY KEY, text text)",
+        "INSERT INTO kept.t (id, text) VALUES (1, 'before')",
+        "ALTER KEYSPACE system_auth WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
+    ];
+    cassandra::cql(&space.kubectl, OTHER, "ALL", &statements).ok();
+    a_member_that_is_alive_is_not_touched(&ring);
+    its_place_is_taken(&space, &ring);
+    it_leaves_and_its_pod_joins_anew(&space, &ring);
+    a_new_data_center_gets_the_data(&space, &ring, racks);
+    ring.delete();
+}
+
+/// What stands in the annotation; the plugin adds the uid by itself.
+fn ask(ring: &Cluster, kind: &str, arguments: &str) -> String {
+    let id = fresh_id(kind);
+    let uid = ring.get()["metadata"]["uid"].clone();
+    let uid = uid.as_str().expect("a uid");
+    ring.request(kind, &format!("{id} {arguments} --cluster-uid {uid}"));
+    id
+}
+
+fn a_member_that_is_alive_is_not_touched(ring: &Cluster) {
+    let hosts = ring.host_ids();
+    let id = ask(ring, "replace", &format!("--pod {LOST}"));
+    ring.shows("the check", |cluster| {
+        let operation = find_operation(cluster, "replace", &id)?;
+        let message = operation["message"].as_str()?;
+        (message.contains("node-is-down") && message.contains("does not see it down")).then_some(())
+    });
+    ring.annotate("replace", None).ok();
+    ring.shows("the request taken back", |cluster| {
+        let operation = find_operation(cluster, "replace", &id)?;
+        (operation["phase"] == "Withdrawn").then_some(())
+    });
+    assert_eq!(ring.host_ids(), hosts);
+}
+
+/// The volume and the pod go, as with a machine that is gone; Kubernetes makes both anew, empty.
+fn lose(space: &Space, ring: &Cluster) -> (String, String) {
+    let node = ring.get()["status"]["cassandraNodeStatus"][LOST].clone();
+    let host = node["hostId"].as_str().expect("a host id").to_owned();
+    let claim = format!("data-{LOST}");
+    let before = uid(space, "persistentvolumeclaim", &claim).expect("a volume");
+    space.kubectl.ok(&["delete", "pvc", &claim, "--wait=false"]);
+    space.kubectl.ok(&[
+        "delete",
+        "pod",
+        LOST,
+        "--grace-period=0",
+        "--force",
+        "--wait=false",
+    ]);
+    until("an empty volume", || {
+        match uid(space, "persistentvolumeclaim", &claim) {
+            Some(now) if now != before => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    // It does not join beside the node that it was, and says what to do.
+    ring.tells("Degraded", "True", &[LOST, &host, "replace"]);
+    (host, before)
+}
+
+fn its_place_is_taken(space: &Space, ring: &Cluster) {
+    let (host, _) = lose(space, ring);
+    let mut operator = Shell::start(space);
+    let id = ask(ring, "replace", &format!("--pod {LOST}"));
+    ring.shows("the replacement at work", |cluster| {
+        let operation = find_operation(cluster, "replace", &id)?;
+        (operation["phase"] == "Running").then_some(())
+    });
+    for pause in [0, 300, 5000] {
+        thread::sleep(Duration::from_millis(pause));
+        operator.kill();
+        operator.run();
+    }
+    let done = ring.succeeds("replace", &id);
+    assert_eq!(done["nodes"][0]["hostId"], json!(host), "{done:#}");
+    drop(operator);
+    ring.settles();
+    let nodes = cassandra::nodetool_status(&space.kubectl, OTHER);
+    assert_eq!(nodes.len(), 3, "{nodes:?}");
+    assert!(nodes.iter().all(|node| node[1] == "UN"), "{nodes:?}");
+    assert_ne!(host_id(ring), host, "another address, another host id");
+    assert_eq!(read(space), "text=before", "streamed from the others");
+    until("nobody to be replaced any more", || {
+        let map = space.kubectl.get("configmap", "lost-dc1-rack2");
+        let nodes = map.map(|map| map["data"]["nodes.json"].clone());
+        match nodes.as_ref().and_then(Value::as_str) {
+            Some(nodes) if !nodes.contains("10.") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    // The new node starts again by itself.
+    space.kubectl.ok(&["delete", "pod", LOST, "--wait=true"]);
+    ring.settles();
+}
+
+fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
+    let (host, _) = lose(space, ring);
+    // A change waits for the dead node; the operation that mends it does not wait for the change.
+    ring.change(&json!({ "config": { "cassandra-yaml": { "auto_snapshot": false } } }));
+    ring.shows("the change to wait", |cluster| {
+        let found = find_condition(cluster, "Progressing")?;
+        found["message"].as_str()?.contains(LOST).then_some(())
+    });
+    let mut operator = Shell::start(space);
+    let id = ask(ring, "remove", &format!("--pod {LOST}"));
+    until("a node to be told", || {
+        let calls = operator.calls();
+        if calls.iter().any(|(told, ..)| *told == id) {
+            Ok(())
+        } else {
+            Err(format!("{calls:?}"))
+        }
+    });
+    operator.kill();
+    operator.run();
+    ring.succeeds("remove", &id);
+    drop(operator);
+    ring.settles();
+    let nodes = cassandra::nodetool_status(&space.kubectl, OTHER);
+    assert_eq!(nodes.len(), 3, "{nodes:?}");
+    assert!(nodes.iter().all(|node| node[1] == "UN" && node[2] != host));
+    assert_ne!(host_id(ring), host);
+    assert_eq!(read(space), "text=before");
+    let owed = ring.get()["status"]["cassandraNodeStatus"][OTHER]["cleanupOwedSince"].clone();
+    assert!(owed.is_string(), "the others held its ranges meanwhile");
+}
+
+/// Nodes of a new data center hold nothing until they rebuild.
+fn a_new_data_center_gets_the_data(space: &Space, ring: &Cluster, racks: &[&str]) {
+    const NEW: &str = "lost-dc2-rack1-0";
+    let racks: Vec<Value> = racks.iter().map(|rack| json!({ "name": rack })).collect();
+    ring.change(&json!({ "topology": { "dc": [
+        { "name": "dc1", "rack": racks },
+        { "name": "dc2", "rack": [{ "name": "rack1" }] },
+    ] } }));
+    ring.shows("the node of dc2", |cluster| {
+        (cluster["status"]["cassandraNodeStatus"][NEW]["state"] == "NORMAL").then_some(())
+    });
+    ring.settles();
+    let rebuild = |from: &str| {
+        let id = fresh_id("rebuild");
+        ring.request("rebuild", &format!("{id} --dc dc2 --from-dc {from}"));
+        id
+    };
+    let id = rebuild("dc1");
+    ring.shows("that nothing is replicated there", |cluster| {
+        let operation = find_operation(cluster, "rebuild", &id)?;
+        let message = operation["message"].as_str()?;
+        message.contains("source-has-data").then_some(())
+    });
+    let alter = "ALTER KEYSPACE kept WITH replication = \
+                 {'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}";
+    cassandra::cql(&space.kubectl, OTHER, "ALL", &[alter]).ok();
+    let select = ["SELECT text FROM kept.t WHERE id = 1"];
+    let done = ring.succeeds("rebuild", &id);
+    assert_eq!(done["plan"]["steps"], json!(["kept"]), "{done:#}");
+    let row = cassandra::cql(&space.kubectl, NEW, "LOCAL_ONE", &select);
+    assert_eq!(row.ok().trim(), "text=before");
+    // Asked for again, with a new id, it streams again: 5.0 would refuse unless it was told to at its start.
+    let again = rebuild("dc1");
+    ring.succeeds("rebuild", &again);
+    let wrong = rebuild("dc10");
+    ring.shows("that there is no dc10", |cluster| {
+        let operation = find_operation(cluster, "rebuild", &wrong)?;
+        let message = operation["message"].as_str()?;
+        message.contains("dc10").then_some(())
+    });
+    ring.annotate("rebuild", None).ok();
+}
+
+fn host_id(ring: &Cluster) -> String {
+    let node = ring.get()["status"]["cassandraNodeStatus"][LOST].clone();
+    node["hostId"].as_str().unwrap_or_default().to_owned()
+}
+
+fn read(space: &Space) -> String {
+    let row = cassandra::cql(
+        &space.kubectl,
+        LOST,
+        "ONE",
+        &["SELECT text FROM kept.t WHERE id = 1"],
+    );
+    row.ok().trim().to_owned()
+}
+
+fn uid(space: &Space, kind: &str, name: &str) -> Option<String> {
+    let found = space.kubectl.get(kind, name)?;
+    found["metadata"]["uid"].as_str().map(str::to_owned)
+}

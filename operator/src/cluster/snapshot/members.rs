@@ -1,0 +1,88 @@
+//! Who is a member of the ring, who is none yet, and who leaves it.
+
+use casskop_common::{
+    api::{OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    operations::DECOMMISSION,
+};
+
+use super::Snapshot;
+use crate::nodes::Reading;
+
+impl Snapshot {
+    /// Pods whose nodes are members and answer.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
+        self.nodes
+            .iter()
+            .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
+            .filter(|(_, reading)| reading.mode == "NORMAL")
+    }
+
+    /// Whether every member that answers, and at least one does, has forgotten a host id.
+    pub fn is_forgotten(&self, host_id: &str) -> bool {
+        let mut members = self.members().peekable();
+        members.peek().is_some()
+            && members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
+    }
+
+    /// Host id of a pod's node: what it says itself, or what it last said as a member.
+    pub fn host_id(&self, pod: &str) -> Option<&str> {
+        let own = self
+            .reading(pod)
+            .map(|reading| reading.local_host_id.as_str());
+        let status = self.cluster.status.as_ref();
+        let told = status.and_then(|status| status.cassandra_node_status.get(pod));
+        own.filter(|id| !id.is_empty() && !self.is_newcomer(pod))
+            .or_else(|| told.map(|told| told.host_id.as_str()))
+            .filter(|id| !id.is_empty())
+    }
+
+    /// Whether the node has never been seen as a member of the ring: others do not miss it.
+    pub fn is_newcomer(&self, pod: &str) -> bool {
+        let known = self
+            .cluster
+            .status
+            .as_ref()
+            .and_then(|status| status.cassandra_node_status.get(pod));
+        let normal = self.reading(pod).is_some_and(Reading::is_normal);
+        !normal && known.is_none_or(|node| node.host_id.is_empty())
+    }
+
+    /// The operation by which this very node was told to leave. The same pod may have become another node since: a node
+    /// is known by its volumes, or by its pod where it has none.
+    pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
+        let has = |volume: &VolumeRef| {
+            let live = self.live.volumes.get(&volume.name);
+            live.is_some_and(|live| live.uid == volume.uid)
+        };
+        let is_it = |node: &&OperationNode| {
+            let same_pod = || {
+                let live = self.pods.get(pod);
+                live.is_some_and(|live| live.uid == node.pod_uid)
+            };
+            node.pod == pod
+                && if node.volumes.is_empty() {
+                    same_pod()
+                } else {
+                    node.volumes.iter().any(has)
+                }
+        };
+        self.operations()
+            .filter(|operation| operation.kind == DECOMMISSION)
+            .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
+    }
+
+    /// Whether the node leaves the ring, or has left it, because it was told to.
+    pub fn is_leaving(&self, pod: &str) -> bool {
+        let mode = self.reading(pod).map(|reading| reading.mode.as_str());
+        let told = || {
+            self.told_to_leave(pod)
+                .is_some_and(|told| told.phase == OperationPhase::Succeeded)
+        };
+        matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
+    }
+
+    /// Whether some node sees another one joining, leaving or moving.
+    pub fn is_settled(&self) -> bool {
+        self.nodes.values().flatten().all(Reading::is_settled)
+    }
+}

@@ -1,0 +1,121 @@
+//! A Cassandra pod.
+
+use casskop_common::names::{self, RackId};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+/// What matters of a Cassandra pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodePod {
+    /// Its UID.
+    pub uid: String,
+    /// Data center and rack, from its labels.
+    pub rack: Option<RackId>,
+    /// Its address, once it has one.
+    pub ip: Option<String>,
+    /// Whether it is Ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Why it does not run, in the words of Kubernetes.
+    pub problem: Option<String>,
+    /// How often Cassandra was started again in it.
+    pub restarts: i32,
+    /// Revision of the StatefulSet it was made from.
+    pub revision: String,
+}
+
+impl NodePod {
+    /// The parts of a pod that matter.
+    pub fn of(pod: &Pod) -> Self {
+        let label = |key: &str| pod.labels().get(key).cloned();
+        let status = pod.status.as_ref();
+        let conditions = status
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
+        Self {
+            uid: pod.uid().unwrap_or_default(),
+            rack: label(names::DC_LABEL)
+                .zip(label(names::RACK_LABEL))
+                .map(|(dc, rack)| RackId { dc, rack }),
+            ip: status
+                .and_then(|status| status.pod_ip.clone())
+                .filter(|ip| !ip.is_empty()),
+            ready: conditions
+                .iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
+            restarts: restarts(pod),
+            problem: problem(pod),
+            revision: label("controller-revision-hash").unwrap_or_default(),
+        }
+    }
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let mut cassandra = statuses.into_iter().flatten();
+    cassandra
+        .find(|container| container.name == names::CASSANDRA_CONTAINER)
+        .map_or(0, |container| container.restart_count)
+}
+
+/// Characters of a container's last words that are told.
+const SAID: usize = 500;
+
+/// Why a pod does not run: it cannot be placed, or a container cannot start.
+fn problem(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let unplaced = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    if let Some(condition) = unplaced {
+        return Some(format!(
+            "cannot be placed: {}",
+            condition.message.as_deref().unwrap_or("no reason given")
+        ));
+    }
+    let containers = status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses)
+        .flatten();
+    for container in containers {
+        let state = container.state.as_ref();
+        let waiting = state.and_then(|state| state.waiting.as_ref());
+        let terminated = container
+            .last_state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
+        let reason = waiting
+            .and_then(|waiting| waiting.reason.as_deref())
+            .unwrap_or_default();
+        if matches!(reason, "" | "PodInitializing" | "ContainerCreating") {
+            continue;
+        }
+        let message = waiting
+            .and_then(|waiting| waiting.message.as_deref())
+            .unwrap_or_default();
+        let last = terminated.map(|end| {
+            let said = end.message.as_deref().unwrap_or_default().trim();
+            let said: String = said.chars().take(SAID).collect();
+            let said = if said.is_empty() {
+                said
+            } else {
+                format!(": {said}")
+            };
+            format!("; it ended with exit code {} before{said}", end.exit_code)
+        });
+        return Some(format!(
+            "container {}: {reason}: {message}{}",
+            container.name,
+            last.unwrap_or_default()
+        ));
+    }
+    None
+}

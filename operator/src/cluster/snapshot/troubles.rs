@@ -1,0 +1,82 @@
+//! What ails the nodes, in words.
+
+use super::Snapshot;
+use crate::nodes::NodeError;
+
+impl Snapshot {
+    /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
+    pub fn trouble(&self, pod: &str) -> Option<String> {
+        self.own_trouble(pod).or_else(|| self.missed_by(pod))
+    }
+
+    /// Expected pods in trouble, except those that leave: those whose own it is before those that only miss others.
+    pub fn troubles(&self) -> Vec<(String, String)> {
+        let mut troubles: Vec<(String, String)> = self
+            .expected_pods()
+            .into_iter()
+            .filter(|(pod, _)| !self.is_leaving(pod))
+            .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
+            .collect();
+        troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
+        troubles
+    }
+
+    /// Why a node is not NORMAL and serving clients.
+    pub fn own_trouble(&self, pod: &str) -> Option<String> {
+        let Some(live) = self.pods.get(pod) else {
+            return Some("the pod does not exist yet".into());
+        };
+        if live.deleting {
+            return Some("the pod is being deleted".into());
+        }
+        if let Some(problem) = &live.problem {
+            let class = self
+                .cluster
+                .spec
+                .data_storage_class
+                .as_deref()
+                .unwrap_or("default");
+            let hint = problem.contains("PersistentVolumeClaim").then(|| {
+                format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
+            });
+            return Some(format!("{problem}{}", hint.unwrap_or_default()));
+        }
+        let reading = match self.nodes.get(pod) {
+            None => return Some("the pod is starting".into()),
+            Some(Err(NodeError::Unauthorized)) => {
+                return Some(format!(
+                    "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
+                    self.secret_name
+                ));
+            }
+            Some(Err(error)) => return Some(error.to_string()),
+            Some(Ok(reading)) => reading,
+        };
+        if reading.mode != "NORMAL" {
+            return Some(format!("Cassandra is {}", reading.mode));
+        }
+        if !reading.native_transport {
+            return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
+        }
+        None
+    }
+
+    /// Which other nodes a node does not see up.
+    fn missed_by(&self, pod: &str) -> Option<String> {
+        let reading = self.reading(pod)?;
+        let unseen: Vec<&str> = self
+            .pods
+            .iter()
+            .filter(|(name, other)| {
+                other
+                    .ip
+                    .as_ref()
+                    .is_some_and(|ip| !reading.live.contains(ip))
+                    && !self.is_newcomer(name)
+                    && !self.is_leaving(name)
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        (!unseen.is_empty()).then(|| format!("does not see {} up", unseen.join(", ")))
+    }
+}

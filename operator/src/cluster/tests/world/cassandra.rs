@@ -1,0 +1,184 @@
+//! The model of Cassandra: nodes join, answer, and leave.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::{OperationNode, Phase},
+    names,
+    operations::{REMOVE, REPLACE},
+};
+
+use super::{Node, Pod, World};
+use crate::{
+    cluster::build::config_map,
+    nodes::{NodeError, Reading},
+};
+
+impl World {
+    /// What the node of a pod says, if its pod has an address.
+    pub(super) fn reading(&self, pod: &Pod) -> Option<Result<Reading, NodeError>> {
+        let normal = |pod: &Pod| pod.node == Node::Normal;
+        let ips = |wanted: &dyn Fn(&Pod) -> bool| -> BTreeSet<String> {
+            self.pods
+                .values()
+                .filter(|pod| wanted(pod))
+                .map(|pod| pod.ip.clone())
+                .collect()
+        };
+        let runs = |host: &String| {
+            let up = |pod: &&Pod| matches!(pod.node, Node::Normal | Node::Leaving);
+            let mut up = self.pods.values().filter(up);
+            up.any(|pod| pod.host.as_ref() == Some(host))
+        };
+        match pod.node {
+            Node::Starting | Node::Broken => None,
+            Node::Hanging => Some(Err(NodeError::Timeout(4))),
+            Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
+                Some(Ok(Reading {
+                    mode: match pod.node {
+                        Node::Normal => "NORMAL",
+                        Node::Leaving => "LEAVING",
+                        Node::Decommissioned => "DECOMMISSIONED",
+                        _ => "JOINING",
+                    }
+                    .into(),
+                    live: ips(&|other| {
+                        normal(other) || other.node == Node::Leaving || other.ip == pod.ip
+                    }),
+                    unreachable: self
+                        .ring
+                        .iter()
+                        .filter(|(host, _)| !runs(host))
+                        .map(|(_, ip)| ip.clone())
+                        .chain(self.left.iter().cloned())
+                        .collect(),
+                    joining: ips(&|other| other.node == Node::Joining),
+                    leaving: ips(&|other| other.node == Node::Leaving),
+                    host_ids: self
+                        .ring
+                        .iter()
+                        .map(|(host, ip)| (ip.clone(), host.clone()))
+                        .collect(),
+                    local_host_id: pod
+                        .host
+                        .clone()
+                        .unwrap_or_else(|| format!("host-{}", pod.ip)),
+                    version: "5.0.9".into(),
+                    native_transport: normal(pod),
+                    keyspaces: ["orders", "system_auth", "users"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    load: 100_000,
+                    ..Reading::default()
+                }))
+            }
+        }
+    }
+
+    /// Nodes start and join, one at a time once the ring is formed.
+    pub(super) fn tick_nodes(&mut self) {
+        let joining = self.pods.values().any(|pod| pod.node == Node::Joining);
+        let formed = self.pods.values().any(|pod| pod.node == Node::Normal);
+        let forming = self
+            .status()
+            .phase
+            .is_none_or(|phase| phase == Phase::Initializing);
+        let mut may_join = !joining;
+        // What was told to end comes no further.
+        for (name, pod) in self.pods.iter_mut().filter(|(_, pod)| !pod.deleting) {
+            let member = pod.host.is_some();
+            pod.node = match pod.node {
+                Node::Starting
+                    if formed && !(forming && names::ordinal(name) == Some(0)) && !member =>
+                {
+                    assert!(may_join, "two nodes join at the same time");
+                    may_join = false;
+                    Node::Joining
+                }
+                Node::Starting | Node::Joining => Node::Normal,
+                other => other,
+            };
+            if pod.node == Node::Normal {
+                let host = pod
+                    .host
+                    .get_or_insert_with(|| format!("host-{}", pod.ip))
+                    .clone();
+                if let Some(address) = pod.replaces.take() {
+                    self.ring.retain(|_, ip| *ip != address);
+                }
+                self.hosts.insert(name.clone(), host.clone());
+                self.ring.insert(host, pod.ip.clone());
+            }
+        }
+    }
+
+    /// A step of a node that is given up. Says whether it is done.
+    pub(super) fn give_up(&mut self, kind: &str, node: &OperationNode) -> bool {
+        if kind == REMOVE && node.step == node.host_id {
+            assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
+            self.left.extend(self.ring.remove(&node.host_id));
+            return true;
+        }
+        let rack = node.pod.rsplit_once('-').expect("an ordinal").0;
+        let told = config_map::nodes(&self.live.config_maps[rack]);
+        let may = match kind {
+            REPLACE => told.replaces(&node.pod),
+            _ => told.lets_join(&node.pod),
+        };
+        if !may {
+            return false;
+        }
+        let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
+        if self.pods.get(&node.pod).is_some_and(is_old) {
+            self.pods.remove(&node.pod);
+        }
+        for volume in &node.volumes {
+            let live = self.live.volumes.get(&volume.name);
+            if live.is_some_and(|live| live.uid == volume.uid) {
+                assert!(!self.runs(&node.host_id), "{} is in use", volume.name);
+                self.live.volumes.remove(&volume.name);
+                self.hosts.remove(&node.pod);
+            }
+        }
+        let pod = self.pods.get(&node.pod);
+        kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
+    }
+
+    fn runs(&self, host: &str) -> bool {
+        let mut pods = self.pods.values();
+        pods.any(|pod| pod.node == Node::Normal && pod.host.as_deref() == Some(host))
+    }
+
+    /// The volume of a node and its pod are lost.
+    pub(in super::super) fn lose(&mut self, pod: &str) -> String {
+        let host = self.hosts.remove(pod).expect("it was a member");
+        self.live.volumes.remove(&format!("data-{pod}"));
+        self.pods.remove(pod);
+        host
+    }
+
+    /// A node is told to leave the ring. Says whether it has done so.
+    pub(super) fn leave(&mut self, pod: &str, hears: bool) -> bool {
+        let Some(node) = self.pods.get_mut(pod) else {
+            return false;
+        };
+        if !matches!(
+            node.node,
+            Node::Normal | Node::Leaving | Node::Decommissioned
+        ) {
+            return false;
+        }
+        // Over two calls, so that an operator may die while it leaves.
+        if node.node == Node::Normal {
+            node.node = Node::Leaving;
+            if !hears {
+                self.kill_operator();
+            }
+            return false;
+        }
+        node.node = Node::Decommissioned;
+        let host = node.host.clone().unwrap_or_default();
+        self.left.extend(self.ring.remove(&host));
+        true
+    }
+}

@@ -1,0 +1,54 @@
+//! `replace`: the pod of a lost node starts anew with an empty volume and takes over the tokens of the lost one
+//! (`cassandra.replace_address_first_boot`), for that pod and that start only.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::{REPLACE, replace::Replace},
+};
+
+use super::{Action, Behaviour, Refusal, Ring, Seen, lost};
+use crate::nodes::Activity;
+
+impl Behaviour for Replace {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        lost::only_one(ring)?;
+        Ok(vec![REPLACE.into()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Replace
+    }
+
+    fn describe(&self) -> &'static str {
+        "the pod and its volumes are deleted; the new one takes the lost node's place"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member));
+        lost::checks(ring, target.and_then(|target| target.host_id))
+    }
+
+    fn heals(&self) -> bool {
+        true
+    }
+
+    fn reads_replication(&self) -> bool {
+        true
+    }
+
+    fn gives_up_volumes(&self) -> bool {
+        true
+    }
+
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
+    fn seen(&self, _: &str, _: &Activity) -> Seen {
+        Seen::Hidden
+    }
+}
