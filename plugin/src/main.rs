@@ -8,6 +8,7 @@ mod client;
 mod clusters;
 mod commands;
 mod complete;
+mod confirm;
 mod control;
 mod error;
 mod events;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clap::{Args, Command, ValueEnum};
+use casskop_common::operations;
+use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 
 use super::{
     PROGRAM,
@@ -59,14 +60,51 @@ const OUTPUT_HELP: &str = "text, yaml, json or name: the annotation (as a manife
 pub fn operation(kind: Command) -> Command {
     let name = kind.get_name().to_owned();
     let about = kind.get_about().cloned().unwrap_or_default();
-    let kind = Operate::augment_args(kind).about(about);
+    let discards = operations::discards_data(&name);
+    let mut kind = Operate::augment_args(kind).about(about);
+    if discards {
+        kind = kind.arg(yes());
+    }
     kind.mut_arg("dry_run", |arg| arg.help_heading("Request"))
         .after_help(format!(
             "Examples:
-  {PROGRAM} {name} demo --wait                     request it, wait for its end
-  {PROGRAM} {name} demo --dc dc1 --dry-run         let the operator plan and check it
-  {PROGRAM} {name} demo --dry-run=client -o yaml   print what to commit to Git
-
-{EXIT_CODES}"
+{}
+{EXIT_CODES}",
+            if discards {
+                discarding(&name)
+            } else {
+                usual(&name)
+            }
         ))
+}
+
+fn usual(kind: &str) -> String {
+    format!(
+        "  {PROGRAM} {kind} demo --wait                     request it, wait for its end
+  {PROGRAM} {kind} demo --dc dc1 --dry-run         let the operator plan and check it
+  {PROGRAM} {kind} demo --dry-run=client -o yaml   print what to commit to Git
+"
+    )
+}
+
+fn discarding(kind: &str) -> String {
+    format!(
+        "  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run                 let the operator plan and check it
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --wait                    ask for confirmation, request it, wait
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run=client -o yaml  print what to commit to Git
+
+It discards data for good: what is lost is named, and has to be confirmed by typing the name of the pod or cluster.
+Without a terminal and without --yes it is refused with exit code 1.
+"
+    )
+}
+
+/// Confirms what discards data.
+fn yes() -> Arg {
+    Arg::new("yes")
+        .short('y')
+        .long("yes")
+        .action(ArgAction::SetTrue)
+        .help("Do not ask for confirmation")
+        .help_heading("Request")
 }

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use casskop_common::{
+    api::CassandraCluster,
     intent::Request,
-    operations::{Arguments, DryRun},
+    operations::{self, Arguments, DryRun},
 };
 use clap::{ArgMatches, FromArgMatches};
+use kube::ResourceExt;
 
 use super::{live, usage};
 use crate::{
     cli::{Connection, Operate, Output, PROGRAM},
     client,
     clusters::Clusters,
+    confirm,
     error::{CliError, Result},
-    manifest,
+    manifest, preflight,
     request::{self, Submitted},
     time,
     ui::{Ui, operation},
@@ -48,17 +51,86 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
         ));
     }
     let id = request::id(options.id.as_deref())?;
-    let words = words(&arguments, dry_run);
-    let request = Request::new(kind, &id, &words).map_err(CliError::usage)?;
-    let order = Order {
-        request,
-        options,
-        flags,
+    let mut typed = Typed {
+        kind,
+        id,
+        words: words(&arguments, dry_run),
+        about: about(kind),
+        yes: own.try_get_one("yes").ok().flatten().copied() == Some(true),
     };
     if dry_run == Some(DryRun::Client) {
-        return print(&order, ui);
+        if operations::discards_data(kind) && arguments.cluster_uid.is_none() {
+            let cluster = live(async { Clusters::connect(&flags)?.get(&options.name).await })?;
+            typed.mean(&cluster, None)?;
+        }
+        return print(&typed.order(options, flags)?, ui);
     }
-    live(submit(&order, waits, ui))
+    if !operations::discards_data(kind) {
+        return live(submit(&typed.order(options, flags)?, None, waits, ui));
+    }
+    live(async {
+        let clusters = Clusters::connect(&flags)?;
+        let cluster = clusters.get(&options.name).await?;
+        typed.mean(&cluster, arguments.cluster_uid.as_deref())?;
+        let (about, yes) = (typed.about.clone(), typed.yes);
+        let order = typed.order(options, flags)?;
+        let request = &order.request;
+        preflight::check(
+            &cluster,
+            &request.arguments.shared.target,
+            &clusters.place.again,
+        )?;
+        let known = request::find(&cluster, kind, &request.id).is_some();
+        if !yes && !known && !request.is_dry_run() {
+            let namespace = &clusters.place.namespace;
+            confirm::confirm(&confirm::loss(&cluster, request, &about, namespace), ui)?;
+        }
+        submit(&order, Some(clusters), waits, ui).await
+    })
+}
+
+/// What was typed, before it is a request.
+struct Typed<'a> {
+    kind: &'a str,
+    id: String,
+    words: Vec<String>,
+    about: String,
+    yes: bool,
+}
+
+impl Typed<'_> {
+    /// Says which cluster is meant, of a kind that discards data.
+    fn mean(&mut self, cluster: &CassandraCluster, given: Option<&str>) -> Result<()> {
+        let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
+        match given {
+            None => {
+                self.words.extend(["--cluster-uid".to_owned(), uid]);
+                Ok(())
+            }
+            Some(given) if given == uid => Ok(()),
+            Some(given) => Err(CliError::failed(format!(
+                "cluster {name} has the uid {uid}, not {given}: another one was meant; nothing was requested"
+            ))),
+        }
+    }
+
+    fn order(self, options: Operate, flags: Connection) -> Result<Order> {
+        let request = Request::new(self.kind, &self.id, &self.words).map_err(CliError::usage)?;
+        Ok(Order {
+            request,
+            options,
+            flags,
+        })
+    }
+}
+
+/// What a kind does, in the words of its help.
+fn about(kind: &str) -> String {
+    let grammar = operations::grammar("kinds");
+    let about = grammar
+        .find_subcommand(kind)
+        .and_then(|kind| kind.get_about());
+    about.map(ToString::to_string).unwrap_or_default()
 }
 
 /// The arguments as they go into the annotation; a dry run of the client does not.
@@ -87,13 +159,16 @@ fn print(order: &Order, ui: &Ui) -> Result<()> {
     })
 }
 
-async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
+async fn submit(order: &Order, connected: Option<Clusters>, waits: bool, ui: &Ui) -> Result<()> {
     let Order {
         request,
         options,
         flags,
     } = order;
-    let clusters = Clusters::connect(flags)?;
+    let clusters = match connected {
+        Some(clusters) => clusters,
+        None => Clusters::connect(flags)?,
+    };
     let submitted = request::submit(&clusters, &options.name, request, options.replace).await?;
     for note in &submitted.notes {
         ui.warn(note);

@@ -8,6 +8,7 @@
 mod complete;
 mod connection;
 mod control;
+mod discard;
 mod fake;
 mod help;
 mod operate;
