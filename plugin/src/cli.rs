@@ -122,11 +122,12 @@ fn groups(root: &Command, groups: &[(&str, Vec<String>)]) -> String {
 }
 
 const COMPLETION_HELP: &str = "Example:
-  kubectl casskop completion > ~/bin/kubectl_complete-casskop && chmod +x ~/bin/kubectl_complete-casskop
+  kubectl casskop completion > ~/bin/kubectl_complete-casskop
+  chmod +x ~/bin/kubectl_complete-casskop
 
-Any folder of the PATH will do. kubectl's own completion (kubectl completion --help) then completes commands, flags,
-clusters, data centers, racks, pods and more of what follows kubectl casskop. On Windows copy kubectl-casskop.exe to
-kubectl_complete-casskop.exe instead.
+Any folder of the PATH will do. kubectl's own completion (kubectl completion --help) then completes
+commands, flags, clusters, data centers, racks, pods and more of what follows kubectl casskop.
+On Windows copy kubectl-casskop.exe to kubectl_complete-casskop.exe instead.
 Exit codes: 0 done, 2 wrong usage.";
 
 const VERSION_HELP: &str = "Example:

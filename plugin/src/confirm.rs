@@ -9,7 +9,7 @@ use crate::{
     error::{CliError, Result},
     text::{bytes, plain},
     topology::{self, Node},
-    ui::{Ui, status, style::Tone},
+    ui::{Ui, status},
 };
 
 /// What is lost, and the word that says that this is known.
@@ -44,9 +44,9 @@ pub fn loss(cluster: &CassandraCluster, request: &Request, about: &str, namespac
         _ => (name.clone(), "cluster"),
     };
     let arguments = without_uid(&request.arguments.text);
+    let kind = &request.kind;
     let title = format!(
-        "{} {arguments} on cluster {name} in namespace {namespace} discards data for good: {about}.",
-        request.kind
+        "{kind} {arguments} on cluster {name} in namespace {namespace} discards data for good.\n{kind}: {about}"
     );
     Loss {
         title,
@@ -89,7 +89,10 @@ fn described(node: &Node) -> String {
 /// # Errors
 /// When another word is typed, or there is nobody to ask.
 pub fn confirm(loss: &Loss, ui: &Ui) -> Result<()> {
-    ui.say(&ui.err.paint(Tone::Bad, &loss.title));
+    ui.warn(&loss.title);
+    if !loss.nodes.is_empty() {
+        ui.say("lost for good:");
+    }
     for node in &loss.nodes {
         ui.say(&format!("  {node}"));
     }

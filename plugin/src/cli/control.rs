@@ -179,8 +179,8 @@ const WAIVE_HELP: &str = "Examples:
   kubectl casskop waive demo cleanup nodes-up             the cleanup
   kubectl casskop waive demo cleanup nodes-up ring-settled --dry-run=client -o yaml
 
-See what a check saw with kubectl casskop explain demo. Only checks that failed can be waived, and only for the request
-that stands now. Sets the annotation <kind>.waive to its id and the checks.
+See what a check saw with kubectl casskop explain demo. Only checks that failed can be waived, and
+only for the request that stands. Sets the annotation <kind>.waive to its id and the checks.
 Exit codes: 0 done, 1 failed or refused, 2 wrong usage.";
 
 const WAIT_HELP: &str = "Examples:

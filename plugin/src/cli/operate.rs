@@ -89,12 +89,12 @@ fn usual(kind: &str) -> String {
 
 fn discarding(kind: &str) -> String {
     format!(
-        "  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run                 let the operator plan and check it
-  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --wait                    ask for confirmation, request it, wait
-  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run=client -o yaml  print what to commit to Git
+        "  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run   let the operator plan and check it
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --wait      confirm it, wait for its end
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run=client -o yaml
 
-It discards data for good: what is lost is named, and has to be confirmed by typing the name of the pod or cluster.
-Without a terminal and without --yes it is refused with exit code 1.
+It discards data for good. What is lost is named, and is confirmed by typing the name of the pod or
+cluster. Without a terminal and without --yes it is refused with exit code 1.
 "
     )
 }

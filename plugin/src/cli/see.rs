@@ -149,16 +149,17 @@ const RING_HELP: &str = "Examples:
   kubectl casskop ring demo
   kubectl casskop ring demo -o json
 
-All of it comes from the status; no node is asked. A node owes a cleanup after others have joined its data center.
-States are those of nodetool: U up, D down; N normal, J joining, L leaving, M moving; -- not reported yet.";
+All of it comes from the status; no node is asked. A node owes a cleanup after others have joined
+its data center. States are those of nodetool: U up, D down; N normal, J joining, L leaving,
+M moving; -- not reported yet.";
 
 const OPERATIONS_HELP: &str = "Examples:
   kubectl casskop operations demo               those at work and the newest of each kind
   kubectl casskop operations demo --history     also those before them
   kubectl casskop operations demo -o json
 
-Who asked is the spec, autoPilot, or the field manager that wrote the annotation: casskop-plugin, kubectl-annotate, or
-that of a GitOps tool.";
+Who asked is the spec, autoPilot, or the field manager that wrote the annotation: casskop-plugin,
+kubectl-annotate, or that of a GitOps tool.";
 
 const EXPLAIN_HELP: &str = "Examples:
   kubectl casskop explain demo
