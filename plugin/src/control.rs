@@ -1,6 +1,7 @@
 //! What a control does to a request that stands, and whether that makes sense now. Pure.
 
 pub mod subject;
+mod waive;
 
 use casskop_common::{
     api::{CassandraCluster, OperationPhase},
@@ -13,7 +14,6 @@ use crate::{
     cli::PROGRAM,
     error::{CliError, Result},
     manifest::Annotations,
-    text::{self, plain},
 };
 use subject::Subject;
 
@@ -98,7 +98,7 @@ impl Control {
             Self::Cancel => quoted(&controls.cancel),
             Self::Retry => quoted(&controls.retry) && !was_retried(subject),
             Self::Waive(checks) => {
-                let waived = waived(controls, subject);
+                let waived = waive::waived(controls, subject);
                 checks.iter().all(|check| waived.contains(check))
             }
         }
@@ -135,7 +135,7 @@ impl Control {
         let (control, value) = match self {
             Self::Resume => ("pause", None),
             Self::Waive(checks) => {
-                let mut all = waived(controls, subject);
+                let mut all = waive::waived(controls, subject);
                 let old = all.clone();
                 all.extend(checks.iter().filter(|check| !old.contains(check)).cloned());
                 ("waive", Some(format!("{} {}", subject.id, all.join(","))))
@@ -181,61 +181,10 @@ impl Control {
                 ))
                 .hint(format!("{PROGRAM} resume-reconcile {name}{again}")))
             }
-            Self::Waive(checks) => waivable(subject, checks, what, &name, again),
+            Self::Waive(checks) => waive::refuse(subject, checks, what, &name, again),
             _ => Ok(()),
         }
     }
-}
-
-/// Refuses checks that the operation does not have, and those that do not hold it back.
-fn waivable(
-    subject: &Subject,
-    checks: &[String],
-    what: &str,
-    name: &str,
-    again: &str,
-) -> Result<()> {
-    let Some(operation) = &subject.operation else {
-        return Err(CliError::failed(format!(
-            "the checks of {what} are not known: the operator has not taken it up yet"
-        ))
-        .hint(format!("see why: {PROGRAM} explain {name}{again}")));
-    };
-    if operation.checks.is_empty() {
-        return Err(
-            CliError::failed(format!("{what} waits for no check")).hint(format!(
-                "see what it waits for: {PROGRAM} explain {name}{again}"
-            )),
-        );
-    }
-    let known: Vec<&str> = operation
-        .checks
-        .iter()
-        .map(|check| check.name.as_str())
-        .collect();
-    let failing = subject.failing();
-    for word in checks {
-        let Some(check) = operation.checks.iter().find(|check| check.name == *word) else {
-            let error = CliError::failed(format!("{what} has no check {}", plain(word)));
-            return Err(match text::nearest(word, known.iter().copied()) {
-                Some(nearest) => error.hint(format!("did you mean {nearest}?")),
-                None => error.hint(format!("its checks: {}", plain(&text::list(&known)))),
-            });
-        };
-        let waived = check.evidence.starts_with("waived; ");
-        if !failing.contains(&word.as_str()) && !waived {
-            let error = CliError::failed(format!(
-                "the check {word} does not hold {what} back: {}",
-                plain(&check.evidence)
-            ));
-            return Err(if failing.is_empty() {
-                error.hint(format!("see what does: {PROGRAM} explain {name}{again}"))
-            } else {
-                error.hint(format!("those that do: {}", text::list(&failing)))
-            });
-        }
-    }
-    Ok(())
 }
 
 /// Whether the operator has carried out the `retry` that stands or stood there: it must be gone before the next.
@@ -255,11 +204,6 @@ pub fn taken_back(subject: &Subject, cluster: &CassandraCluster) -> Annotations 
 pub fn controls(cluster: &CassandraCluster, kind: &str) -> Controls {
     let mut controls = Intents::parse(cluster.annotations()).controls;
     controls.remove(kind).unwrap_or_default()
-}
-
-fn waived(controls: &Controls, subject: &Subject) -> Vec<String> {
-    let quoted = controls.waive.clone().filter(|(id, _)| *id == subject.id);
-    quoted.map(|(_, checks)| checks).unwrap_or_default()
 }
 
 fn failed(subject: &Subject) -> bool {

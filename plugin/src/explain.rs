@@ -1,5 +1,8 @@
 //! Why a cluster does not progress: everything that holds it up, the first reason first. Pure.
 
+mod conditions;
+mod operations;
+mod operator;
 mod reasons;
 
 use casskop_common::api::CassandraCluster;
