@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use casskop_common::{names, operations::Target};
 use clap::{ArgMatches, FromArgMatches};
-use futures::{AsyncBufRead, AsyncBufReadExt, future::join_all};
+use futures::{AsyncBufRead, AsyncBufReadExt, future::try_join_all};
 use kube::{ResourceExt, api::LogParams, core::Request};
 
 use super::{live, usage};
@@ -15,7 +15,7 @@ use crate::{
         explain::{Call, Resource},
     },
     clusters::Clusters,
-    error::{CliError, Result},
+    error::{CliError, Kind, Result},
     objects::{self, OPERATOR_SELECTOR, PODS},
     preflight, topology,
     ui::Ui,
@@ -53,15 +53,15 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
             limit: client::limit(&flags).filter(|_| !arguments.follow),
             ui,
         };
-        let mut errors = Vec::new();
+        let mut ends = Vec::new();
         if arguments.follow {
-            let all = join_all(pods.iter().map(|pod| reader.print(pod))).await;
-            errors.extend(all.into_iter().filter_map(Result::err));
+            ends = try_join_all(pods.iter().map(|pod| reader.survived(pod))).await?;
         } else {
             for pod in &pods {
-                errors.extend(reader.print(pod).await.err());
+                ends.push(reader.survived(pod).await?);
             }
         }
+        let errors = ends.into_iter().flatten().collect();
         tell(errors, pods.len(), ui)
     })
 }
@@ -150,6 +150,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// What went wrong with one log; an error only if nobody reads any of them.
+    async fn survived(&self, pod: &str) -> Result<Option<CliError>> {
+        match self.print(pod).await {
+            Err(error) if error.kind == Kind::BrokenPipe => Err(error),
+            end => Ok(end.err()),
+        }
+    }
+
     async fn print(&self, pod: &str) -> Result<()> {
         let namespace = &self.clusters.place.namespace;
         let call = Call {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use casskop_common::{
     api::{CassandraCluster, OperationStatus},
-    intent::Intents,
+    intent::{Intents, Request},
 };
 use kube::ResourceExt;
 use serde::Serialize;
@@ -70,6 +70,18 @@ pub struct Listed<'a> {
     cluster: String,
     namespace: String,
     operations: Vec<Row<'a>>,
+    /// Those that the operator has not taken up.
+    requests: Vec<Asked>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    kind: String,
+    id: String,
+    arguments: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field_manager: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -104,6 +116,15 @@ pub fn data(cluster: &CassandraCluster, history: bool) -> Listed<'_> {
         cluster: cluster.name_any(),
         namespace: cluster.namespace().unwrap_or_default(),
         operations: rows.collect(),
+        requests: waiting(cluster)
+            .map(|asked| Asked {
+                field_manager: managers::of_request(cluster, &asked.kind, &asked.id)
+                    .map(|manager| manager.name),
+                kind: asked.kind,
+                id: asked.id,
+                arguments: asked.arguments.text,
+            })
+            .collect(),
     }
 }
 
@@ -151,14 +172,16 @@ fn because(operation: &OperationStatus) -> String {
     }
 }
 
+/// Requests that stand in an annotation and not yet in the status.
+fn waiting(cluster: &CassandraCluster) -> impl Iterator<Item = Request> {
+    let asked = Intents::parse(cluster.annotations()).requests.into_values();
+    asked.filter(|asked| request::find(cluster, &asked.kind, &asked.id).is_none())
+}
+
 /// Requests that stand in an annotation and not yet in the status, and those that never will.
 pub fn unseen(cluster: &CassandraCluster, view: View) -> Vec<String> {
     let intents = Intents::parse(cluster.annotations());
-    let waiting = intents
-        .requests
-        .values()
-        .filter(|asked| request::find(cluster, &asked.kind, &asked.id).is_none());
-    let mut lines: Vec<String> = waiting
+    let mut lines: Vec<String> = waiting(cluster)
         .map(|asked| format!("{} {}", asked.kind, asked.value()))
         .collect();
     lines.extend(intents.invalid.iter().map(|invalid| {

@@ -1,10 +1,12 @@
 //! `logs` of nodes and of the operator.
 
+use std::process::Stdio;
+
 use serde_json::json;
 
 use crate::{
     fake::{Api, Reply, failure},
-    run::{fixture, run},
+    run::{binary, fixture, kubeconfig, run},
 };
 
 /// Serves logs; the pod of rack2 is still being made.
@@ -80,4 +82,22 @@ fn logs_of_nobody() {
         run(&api(), &["logs", "demo", "--operator"]),
     ];
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// `logs | head` ends when nobody reads any more.
+#[test]
+fn a_reader_that_goes_away_ends_the_logs() {
+    let api = with_logs();
+    let mut child = binary(&["logs", "demo", "-f"])
+        .env("KUBECONFIG", kubeconfig(&api.address.to_string()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(1), &b""[..])
+    );
 }
