@@ -4,7 +4,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- the testbed: a real Kubernetes with real Cassandra images --------------
 # NODES=3 gives three nodes, CASSANDRA_VERSIONS="5.0 4.1 4.0" more images,
@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-unit test-e2e crds operator-image bench
+.PHONY: demo test test-unit test-e2e test-krew crds docs krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -46,6 +46,15 @@ test-e2e: ## the end-to-end tests on the testbed
 
 crds: ## write manifests/crds from the API types
 	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds
+
+krew: ## pack the plugin as krew installs it, with a manifest, into target/krew
+	@krew/local.sh "$$(testbed/binaries.sh)"
+
+test-krew: ## the real krew installs that, and kubectl runs it
+	@testbed/krew.sh
+
+docs: ## write docs/reference/plugin.md from the commands
+	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli reference
 
 operator-image: ## build the operator and bring its image into the testbed
 	@testbed/load.sh operator "$$(testbed/binaries.sh)/casskop-operator"

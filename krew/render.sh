@@ -1,25 +1,42 @@
 #!/usr/bin/env bash
-# Renders the krew manifest of a release: krew/render.sh VERSION DIST_DIR > casskop.yaml
-# DIST_DIR holds the archives that the template names; each needs the binary and LICENSE in it (krew refuses others).
+# Prints the krew manifest of a release:  krew/render.sh VERSION DIST [OS_ARCH...] > casskop.yaml
+# DIST holds the archives that krew/archive.sh made, of all platforms of krew/casskop.yaml or of those that are named.
 set -euo pipefail
-[ $# -eq 2 ] || { echo "usage: $0 VERSION DIST_DIR" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 VERSION DIST [OS_ARCH...]" >&2; exit 2; }
 version=${1#v} dist=$2
+shift 2
+wanted=" $* "
 
+fail() {
+    echo "$0: $*" >&2
+    exit 1
+}
+
+# platform LINE...: the lines of one platform, with the checksum of its archive.
+platform() {
+    local text archive name files
+    text=$(printf '%s\n' "$@")
+    archive=$dist/$(sed -n 's|.*uri: .*/||p' <<<"$text")
+    name=${archive##*_"$version"_}
+    if [ "$wanted" != "  " ] && [[ $wanted != *" ${name%.tar.gz} "* ]]; then return 0; fi
+    [ -f "$archive" ] || fail "there is no $archive"
+    files=$(tar -tzf "$archive")
+    for file in LICENSE "$(sed -n 's/ *bin: //p' <<<"$text")"; do
+        grep -qxF "./$file" <<<"$files" || fail "$archive has no $file in it"
+    done
+    printf '%s\n' "${text//@SHA256@/$(sha256sum "$archive" | cut -d' ' -f1)}"
+}
+
+lines=()
 while IFS= read -r line; do
-  case $line in "# Template"*) continue ;; esac
-  line=${line//@VERSION@/$version}
-  case $line in
-    *uri:*) archive=$dist/${line##*/} ;;
-    *@SHA256@*)
-      [ -f "$archive" ] || { echo "$0: no $archive" >&2; exit 1; }
-      case $archive in
-        *.zip) files=$(unzip -Z1 "$archive") ;;
-        *) files=$(tar -tzf "$archive") ;;
-      esac
-      grep -qiE '(^|/)(license|copying)' <<<"$files" || { echo "$0: $archive has no LICENSE" >&2; exit 1; }
-      sum=$(sha256sum "$archive")
-      line=${line//@SHA256@/${sum%% *}}
-      ;;
-  esac
-  printf '%s\n' "$line"
-done <"$(dirname "$0")/casskop.yaml.tmpl"
+    line=${line//@VERSION@/$version}
+    case $line in
+        "# Template"*) ;;
+        *"- selector:"*)
+            [ ${#lines[@]} = 0 ] || platform "${lines[@]}"
+            lines=("$line")
+            ;;
+        *) if [ ${#lines[@]} = 0 ]; then printf '%s\n' "$line"; else lines+=("$line"); fi ;;
+    esac
+done <"$(dirname "$0")/casskop.yaml"
+platform "${lines[@]}"

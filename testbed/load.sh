@@ -12,20 +12,12 @@ if LC_ALL=C readelf -l "$binary" 2>/dev/null | grep -q INTERP; then
     die "$binary needs shared libraries, which its image does not have: link it statically"
 fi
 
-jolokia=2.6.0
-jolokia_sha256=95c2c1230970ac0ad71b9cb556b8a55c4c6008e9ffd7745be7797f477120b6ae
 mkdir -p "$images"
-
-agent=$images/jolokia-agent-$jolokia.tar
+agent=$images/jolokia-agent-$(key_of "$testbed/agent.sh").tar
 if [ ! -e "$agent" ]; then
     stage=$(mktemp -d)
-    mvn -q -B -Dstyle.color=never -Dmaven.repo.local="$cache/maven" dependency:copy \
-        -Dartifact="org.jolokia:jolokia-agent-jvm:$jolokia:jar:javaagent" \
-        -DoutputDirectory="$stage" -Dmdep.stripVersion=true
-    mv "$stage"/*.jar "$stage/jolokia-agent.jar"
-    echo "$jolokia_sha256  $stage/jolokia-agent.jar" | sha256sum --check --quiet
     chmod 755 "$stage"
-    chmod 644 "$stage/jolokia-agent.jar"
+    "$testbed/agent.sh" "$stage"
     layer "$(basename "$agent" .tar)" "$stage"
     rm -r "$stage"
 fi

@@ -82,6 +82,7 @@ e2e() {
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
     binaries=$("$testbed/binaries.sh")
+    stage "installation by krew" "$testbed/krew.sh" "$binaries"
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     stage "operator image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"

@@ -13,7 +13,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use operation::{
     Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
-    VolumeRef,
+    VolumeRef, Work,
 };
 pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,

@@ -105,6 +105,11 @@ pub enum Call {
         /// `sequential`, `parallel` or `dc_parallel`.
         parallelism: &'static str,
     },
+    /// `CompactionManager.stopCompactionById(String)`: stops a task that works on `SSTables`; its files stay as they were.
+    StopTask {
+        /// Id of the task.
+        id: String,
+    },
     /// `StorageService.forceTerminateAllRepairSessions()`: ends the repairs that the node has begun.
     StopRepairs,
     /// `StorageService.takeSnapshot(String, Map, String...)`.
@@ -246,6 +251,9 @@ pub struct Compaction {
     /// What is counted, such as `bytes`.
     #[serde(default)]
     pub unit: String,
+    /// Id of the task, by which it can be stopped.
+    #[serde(default, rename = "compactionId")]
+    pub id: String,
 }
 
 /// A stream plan that runs on a node.
@@ -397,6 +405,9 @@ pub enum NodeError {
     /// The call ended without having done its work, because something else works on the same tables.
     #[error("Cassandra could not stop the compactions that work on the same tables")]
     Busy,
+    /// The call was ended by a cancel.
+    #[error("stopped, because the operation was cancelled")]
+    Halted,
     /// The call was answered, and what it should have done is not to be seen.
     #[error("Cassandra answered, but it has not done what it was told; its log says why")]
     Unfinished,

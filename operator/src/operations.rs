@@ -118,7 +118,26 @@ pub trait Behaviour: Send + Sync {
     }
 
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
-    fn seen(&self, step: &str, activity: &Activity) -> Seen;
+    /// Without more, by its tasks: such a step may be called again.
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        if !activity.is_normal() {
+            Seen::Away(activity.mode.clone())
+        } else if activity.tasks.iter().any(|task| self.works_as(step, task)) {
+            Seen::Busy
+        } else {
+            Seen::Idle
+        }
+    }
+
+    /// Whether a task of `CompactionManager.Compactions` is the step's; a cancel stops it.
+    fn works_as(&self, _step: &str, _task: &Compaction) -> bool {
+        false
+    }
+
+    /// Description of the streams that are its own (`StreamManager.CurrentStreams`).
+    fn streams_as(&self) -> Option<&'static str> {
+        None
+    }
 
     /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
     fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> Seen {
@@ -178,15 +197,41 @@ pub enum Seen {
     Away(String),
 }
 
-/// How a step shows that works on `SSTables` and may be called again: by a task of its own.
-fn seen_as_task(activity: &Activity, is_it: impl Fn(&Compaction) -> bool) -> Seen {
-    if !activity.is_normal() {
-        Seen::Away(activity.mode.clone())
-    } else if activity.tasks.iter().any(is_it) {
-        Seen::Busy
-    } else {
-        Seen::Idle
-    }
+/// Bytes that the tasks and streams of a step have done, of how many. Nothing while none shows.
+pub fn bytes(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Option<(i64, i64)> {
+    let number = |text: &String| text.parse::<i64>().unwrap_or(0);
+    let tasks = activity
+        .tasks
+        .iter()
+        .filter(|task| behaviour.works_as(step, task) && task.unit == "bytes")
+        .map(|task| (number(&task.completed), number(&task.total)));
+    let streams = activity
+        .streams
+        .iter()
+        .filter(|stream| behaviour.streams_as() == Some(stream.description.as_str()))
+        .map(|stream| {
+            (
+                stream.current_rx_bytes + stream.current_tx_bytes,
+                stream.total_rx_bytes + stream.total_tx_bytes,
+            )
+        });
+    let (done, total) = tasks
+        .chain(streams)
+        .fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+    (total > 0).then_some((done, total))
+}
+
+/// What stops the work of a step that is cancelled: its tasks, one by one, and what the kind has beside. What Cassandra
+/// cannot stop goes on to its end.
+pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<Call> {
+    let tasks = activity
+        .tasks
+        .iter()
+        .filter(|task| behaviour.works_as(step, task) && !task.id.is_empty())
+        .map(|task| Call::StopTask {
+            id: task.id.clone(),
+        });
+    tasks.chain(behaviour.stop()).collect()
 }
 
 /// How a drain shows: by the node's mode.

@@ -2,7 +2,9 @@
 
 mod connection;
 mod control;
+mod install;
 mod operate;
+mod report;
 mod see;
 mod words;
 
@@ -14,7 +16,9 @@ use casskop_common::operations;
 
 pub use connection::Connection;
 pub use control::{Control, Edit, Reconcile, Wait, Waive};
+pub use install::{Generate, namespace};
 pub use operate::{Operate, Output};
+pub use report::Report;
 pub use see::{Events, ListOutput, Logs, Look, Operations, Status, StatusOutput};
 
 /// What the user types to get here.
@@ -52,6 +56,8 @@ pub fn command() -> Command {
     kinds.extend(names(&controls));
     let mut manage = control::reconcile_commands();
     manage.extend([
+        report::command(),
+        install::command(),
         Command::new("completion")
             .about("Print the program that kubectl asks what may come next on a command line")
             .after_help(COMPLETION_HELP),

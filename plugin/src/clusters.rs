@@ -17,6 +17,7 @@ use crate::{
         explain::{self, CLUSTERS, Call},
     },
     error::{CliError, Result},
+    report::source::Source,
     text,
 };
 
@@ -54,6 +55,11 @@ impl Clusters {
             limit: client::limit(flags),
             place,
         })
+    }
+
+    /// Other objects on the same server.
+    pub fn source(&self) -> Source {
+        Source::new(self.client.clone(), self.limit)
     }
 
     /// One cluster.

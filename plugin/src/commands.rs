@@ -4,10 +4,12 @@ mod completion;
 mod control;
 mod events;
 mod explain;
+mod install;
 mod logs;
 mod operate;
 mod operations;
 mod reconcile;
+mod report;
 mod ring;
 mod status;
 mod version;
@@ -33,6 +35,8 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
     match matches.subcommand() {
         Some(("version", _)) => version::run(ui),
         Some(("completion", _)) => completion::run(ui),
+        Some(("install", own)) => install::run(own, ui),
+        Some(("report", own)) => report::run(own, ui),
         Some(("status", own)) => status::run(own, ui),
         Some(("ring", own)) => ring::run(own, ui),
         Some(("operations", own)) => operations::run(own, ui),

@@ -1,6 +1,7 @@
 //! `kubectl casskop`: requests operations on `CassandraCluster`s and shows their state.
 //!
-//! It writes annotations and reads the status, nothing else: what it types is what a person could commit to Git.
+//! It writes annotations and reads the status: what it types is what a person could commit to Git. Only `report`,
+//! `events`, `logs` and `explain` look at anything else.
 
 mod annotations;
 mod cli;
@@ -14,10 +15,12 @@ mod error;
 mod events;
 mod explain;
 mod follow;
+mod install;
 mod managers;
 mod manifest;
 mod objects;
 mod preflight;
+mod report;
 mod request;
 mod text;
 mod time;

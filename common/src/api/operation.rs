@@ -164,12 +164,29 @@ pub struct OperationNode {
     /// Steps that are done; a restarted operator goes on after them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+    /// How far Cassandra says it is with the step at hand, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
     /// How often the current step was begun.
     #[serde(default)]
     pub attempts: i32,
     /// What Cassandra said, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Tasks and streams of a step, as the node tells (`CompactionManager.Compactions`, `StreamManager.CurrentStreams`). A
+/// step that works on one table after the other has a task for each.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Work {
+    /// Bytes done.
+    pub bytes: i64,
+    /// Bytes in all, as far as the node knows.
+    pub total_bytes: i64,
+    /// Bytes in a second, since this step was first seen at work; 0 while that is not known.
+    #[serde(default)]
+    pub bytes_per_second: i64,
 }
 
 /// A volume claim, so exactly that one of its name cannot be mistaken for another.

@@ -142,6 +142,7 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
     for step in run.steps.iter().skip(run.done) {
         let event = match perform(ctx, run, &operation, step, resume).await? {
             Ok(()) => StepEvent::Done,
+            Err(NodeError::Halted) => StepEvent::Halted,
             Err(error) => StepEvent::Failed(error.to_string()),
         };
         resume = false;
@@ -239,13 +240,14 @@ async fn attempt_step(
         tokio::select! {
             answer = &mut call => match answer {
                 Err(error) if again && behaviour.is_done_already(&error) => return Ok(()),
+                Err(_) if watch.has_halted() => return Err(NodeError::Halted),
                 Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
                 answer => {
                     answer?;
                     break;
                 }
             },
-            () = tokio::time::sleep(node::WATCH_EVERY) => {
+            () = tokio::time::sleep(watch.pause()) => {
                 if watch.look(ctx, run, &endpoint, step, behaviour).await? {
                     return Ok(());
                 }

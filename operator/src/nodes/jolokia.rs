@@ -147,7 +147,11 @@ pub fn replication(
 /// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
 pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
     let (operation, arguments) = invocation(call);
-    let answer = exec(agent, endpoint, operation, &arguments, CALL)?;
+    let mbean = match call {
+        Call::StopTask { .. } => COMPACTION_MANAGER,
+        _ => STORAGE_SERVICE,
+    };
+    let answer = exec(agent, endpoint, mbean, operation, &arguments, CALL)?;
     match call {
         Call::Repair { .. } => repaired(agent, endpoint, value(&answer)?),
         _ => verdict(call, value(&answer)?),
@@ -157,11 +161,13 @@ pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeE
 fn exec(
     agent: &Agent,
     endpoint: &Endpoint,
+    mbean: &str,
     operation: &str,
     arguments: &Value,
     deadline: Duration,
 ) -> Result<Value, NodeError> {
-    let request = json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments });
+    let request =
+        json!({ "type": "exec", "mbean": mbean, "operation": operation, "arguments": arguments });
     exchange(agent, endpoint, &request, deadline)
 }
 
@@ -179,6 +185,7 @@ fn repaired(agent: &Agent, endpoint: &Endpoint, command: &Value) -> Result<(), N
         let answer = exec(
             agent,
             endpoint,
+            STORAGE_SERVICE,
             "getParentRepairStatus(int)",
             &json!([number]),
             READ,

@@ -5,8 +5,8 @@ use casskop_common::{
     operations::cleanup::Cleanup,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
-use crate::nodes::{Activity, Call};
+use super::{Action, Behaviour, Refusal, Ring, checks, tables};
+use crate::nodes::{Call, Compaction};
 
 impl Behaviour for Cleanup {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -34,9 +34,7 @@ impl Behaviour for Cleanup {
         vec![checks::nodes_up(ring), checks::ring_settled(ring)]
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        seen_as_task(activity, |task| {
-            task.task == "Cleanup" && task.keyspace == step
-        })
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task == "Cleanup" && task.keyspace == step
     }
 }

@@ -5,8 +5,8 @@ use casskop_common::{
     operations::compact::Compact,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
-use crate::nodes::{Activity, Call};
+use super::{Action, Behaviour, Refusal, Ring, checks, tables};
+use crate::nodes::{Call, Compaction};
 
 impl Behaviour for Compact {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -33,10 +33,8 @@ impl Behaviour for Compact {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        seen_as_task(activity, |task| {
-            // `Compaction` in 4.0 and 4.1, where it may be one of Cassandra's own too.
-            matches!(task.task.as_str(), "Major compaction" | "Compaction") && task.keyspace == step
-        })
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        // `Compaction` in 4.0 and 4.1, where it may be one of Cassandra's own too.
+        matches!(task.task.as_str(), "Major compaction" | "Compaction") && task.keyspace == step
     }
 }

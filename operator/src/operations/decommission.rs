@@ -57,6 +57,10 @@ impl Behaviour for Decommission {
         true
     }
 
+    fn streams_as(&self) -> Option<&'static str> {
+        Some("Unbootstrap")
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         match activity.mode.as_str() {
             "DECOMMISSIONED" => Seen::Done,

@@ -5,8 +5,8 @@ use casskop_common::{
     operations::garbagecollect::{GarbageCollect, Granularity},
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
-use crate::nodes::{Activity, Call};
+use super::{Action, Behaviour, Refusal, Ring, checks, tables};
+use crate::nodes::{Call, Compaction};
 
 impl Behaviour for GarbageCollect {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -34,9 +34,7 @@ impl Behaviour for GarbageCollect {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        seen_as_task(activity, |task| {
-            task.task == "Remove deleted data" && task.keyspace == step
-        })
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task == "Remove deleted data" && task.keyspace == step
     }
 }

@@ -47,6 +47,10 @@ impl Behaviour for Rebuild {
         true
     }
 
+    fn streams_as(&self) -> Option<&'static str> {
+        Some("Rebuild")
+    }
+
     /// While a node rebuilds, a stream says so.
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         if !activity.is_normal() {
@@ -54,7 +58,7 @@ impl Behaviour for Rebuild {
         } else if activity
             .streams
             .iter()
-            .any(|stream| stream.description == "Rebuild")
+            .any(|stream| self.streams_as() == Some(stream.description.as_str()))
         {
             Seen::Busy
         } else {

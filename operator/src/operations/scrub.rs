@@ -5,8 +5,8 @@ use casskop_common::{
     operations::scrub::Scrub,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
-use crate::nodes::{Activity, Call};
+use super::{Action, Behaviour, Refusal, Ring, checks, tables};
+use crate::nodes::{Call, Compaction};
 
 impl Behaviour for Scrub {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -35,9 +35,7 @@ impl Behaviour for Scrub {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        seen_as_task(activity, |task| {
-            task.task == "Scrub" && task.keyspace == step
-        })
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task == "Scrub" && task.keyspace == step
     }
 }

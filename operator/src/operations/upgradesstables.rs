@@ -5,8 +5,8 @@ use casskop_common::{
     operations::upgradesstables::UpgradeSsTables,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_as_task, tables};
-use crate::nodes::{Activity, Call};
+use super::{Action, Behaviour, Refusal, Ring, checks, tables};
+use crate::nodes::{Call, Compaction};
 
 /// Keyspaces that each node has for itself.
 const LOCAL: [&str; 2] = ["system", "system_schema"];
@@ -41,9 +41,7 @@ impl Behaviour for UpgradeSsTables {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        seen_as_task(activity, |task| {
-            task.task == "Upgrade sstables" && task.keyspace == step
-        })
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task == "Upgrade sstables" && task.keyspace == step
     }
 }

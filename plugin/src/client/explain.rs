@@ -135,17 +135,17 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
                 ))
                 .hint(format!("who you are: kubectl auth whoami{}", place.again))
         }
-        404 if !is_missing_object(status) && call.resource.group == GROUP => CliError::failed(
-            format!(
+        404 if !is_missing_object(status) && call.resource.group == GROUP => {
+            CliError::failed(format!(
                 "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
                 place.server
-            ),
-        )
-        .hint("install its CRDs and its operator: kubectl apply --server-side -f manifests/crds/")
-        .hint(format!(
-            "or choose another cluster with --context; this is {}",
-            place.source
-        )),
+            ))
+            .hint("install it: kubectl casskop install generate | kubectl apply --server-side -f -")
+            .hint(format!(
+                "or choose another cluster with --context; this is {}",
+                place.source
+            ))
+        }
         404 => CliError::failed(format!("there is no {what}")),
         code => {
             let how = if code >= 500 { "failed" } else { "refused" };

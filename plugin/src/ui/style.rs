@@ -40,6 +40,11 @@ impl Style {
         Self { color }
     }
 
+    /// Without colours.
+    pub fn none() -> Self {
+        Self { color: false }
+    }
+
     /// `text` in the colour of `tone`.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         let ansi = match tone {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Knows clusters and namespaces; operations wait in cluster demo.
-fn api() -> Api {
+pub fn api() -> Api {
     let mut cluster = fixture("operating.yaml");
     let waiting = json!({ "kind": "repair", "id": "c", "phase": "Pending", "reason": "ChecksFailing",
         "message": "waits for nodes-up: demo-dc1-rack2-0 is down",

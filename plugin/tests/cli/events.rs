@@ -14,7 +14,7 @@ fn event(kind: &str, name: &str, time: &str, reason: &str) -> Value {
 }
 
 /// Serves the cluster, events of its objects and of others, in two pages, and one to come.
-fn with_events() -> Api {
+pub fn with_events() -> Api {
     let mut warned = event(
         "Pod",
         "demo-dc1-rack2-0",

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Serves a cluster and the pods of the operator, of which each is ready or not.
-fn with_operator(cluster: Value, ready: &'static [bool]) -> Api {
+pub fn with_operator(cluster: Value, ready: &'static [bool]) -> Api {
     Api::start(move |asked: &Asked| {
         if asked.path.contains("/pods?") {
             let pod = |ready: &bool| {

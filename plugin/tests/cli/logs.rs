@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Serves logs; the pod of rack2 is still being made.
-fn with_logs() -> Api {
+pub fn with_logs() -> Api {
     Api::start(|asked| {
         if !asked.path.contains("/log?") {
             let operators = json!({ "metadata": {}, "items": [{ "metadata": { "name": "casskop-operator-0" } }] });

@@ -20,7 +20,7 @@ use super::{super::snapshot::Snapshot, rollout::Rollout};
 use crate::operations::behaviour;
 
 pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
-pub use record::{StepEvent, archive, control, record};
+pub use record::{StepEvent, archive, control, is_cancelled, record};
 
 /// What happens to the operations of a cluster now.
 #[derive(Clone, Debug, Default)]

@@ -1,27 +1,34 @@
 //! The node a task works on: where it is now, whether it is well, and whether it still works on what it was told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use casskop_common::names;
+use casskop_common::{
+    api::{CassandraClusterStatus, Work},
+    names,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
 use super::{Run, StepEvent, tell};
 use crate::{
-    cluster::{journal, snapshot::NodePod},
+    cluster::{decide::operations::is_cancelled, journal, snapshot::NodePod},
     context::Context,
-    nodes::{Endpoint, NodeError},
-    operations::{Behaviour, Seen},
+    nodes::{Call, Endpoint, NodeError},
+    operations::{self, Behaviour, Seen},
 };
 
 /// Time between two looks at a node whose call has not been answered.
-pub(super) const WATCH_EVERY: Duration = Duration::from_secs(10);
-/// Looks without a sign of the work before its call counts as lost.
-const LOST_AFTER: u32 = 6;
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// The same once its work is being stopped, one task after the other.
+const HALT_EVERY: Duration = Duration::from_millis(200);
+/// Looks without a sign of the work before its call counts as lost: a minute.
+const LOST_AFTER: u32 = 30;
+/// Time between two words about how far a node is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
 /// Time between two looks at a step that a lost call has begun.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
 /// Cassandra's own ring delays.
 const QUIET_LOOKS: u32 = 150;
@@ -138,6 +145,10 @@ pub(super) async fn has_ended(
 pub(super) struct Watch {
     uid: String,
     looks_without_a_sign: u32,
+    halted: bool,
+    /// When the step was first seen at work, and how many bytes were done then.
+    first: Option<(Instant, i64)>,
+    told: Option<Instant>,
 }
 
 impl Watch {
@@ -146,7 +157,20 @@ impl Watch {
         Self {
             uid,
             looks_without_a_sign: 0,
+            halted: false,
+            first: None,
+            told: None,
         }
+    }
+
+    /// Time to the next look.
+    pub(super) fn pause(&self) -> Duration {
+        if self.halted { HALT_EVERY } else { WATCH_EVERY }
+    }
+
+    /// Whether the work was told to stop: the call then ends with an error that is none.
+    pub(super) fn has_halted(&self) -> bool {
+        self.halted
     }
 
     /// Looks once. Says whether the step is seen to be done.
@@ -169,7 +193,19 @@ impl Watch {
                 "its pod was replaced during the call".into(),
             ));
         }
-        match seen(ctx, endpoint, step, behaviour).await {
+        let activity = ctx.nodes.activity(endpoint.clone()).await;
+        if let Ok(activity) = &activity {
+            self.tell_work(ctx, run, operations::bytes(behaviour, step, activity))
+                .await;
+            self.halt(
+                ctx,
+                run,
+                endpoint,
+                &operations::halts(behaviour, step, activity),
+            )
+            .await;
+        }
+        match activity.map(|activity| behaviour.seen(step, &activity)) {
             Ok(Seen::Done) => return Ok(true),
             Ok(Seen::Busy | Seen::Quiet | Seen::Hidden) => self.looks_without_a_sign = 0,
             Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
@@ -180,5 +216,53 @@ impl Watch {
             ));
         }
         Ok(false)
+    }
+
+    /// Writes how far the node is, now and then. What cannot be written is told the next time.
+    async fn tell_work(&mut self, ctx: &Context, run: &Run, bytes: Option<(i64, i64)>) {
+        let Some((done, total)) = bytes else { return };
+        let now = Instant::now();
+        // A further task begins anew.
+        let (since, at_first) = match self.first {
+            Some(first) if first.1 <= done => first,
+            _ => *self.first.insert((now, done)),
+        };
+        if self.told.is_some_and(|told| now - told < TELL_EVERY) {
+            return;
+        }
+        self.told = Some(now);
+        let seconds = i64::try_from((now - since).as_secs()).unwrap_or(i64::MAX);
+        let work = Work {
+            bytes: done,
+            total_bytes: total,
+            bytes_per_second: (done - at_first).checked_div(seconds).unwrap_or(0).max(0),
+        };
+        if let Err(error) = tell(ctx, run, StepEvent::Works(work)).await {
+            tracing::debug!(%error, "how far the node is was not written");
+        }
+    }
+
+    /// Stops the work of a step whose operation is cancelled.
+    async fn halt(&mut self, ctx: &Context, run: &Run, endpoint: &Endpoint, halts: &[Call]) {
+        let (kind, id) = (&run.start.kind, &run.start.id);
+        let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
+        let cancelled = ctx.journal.update(&run.cluster, cancelled).await;
+        if halts.is_empty() || !cancelled.unwrap_or(false) {
+            return;
+        }
+        self.halted = true;
+        for call in halts {
+            tracing::info!(
+                cluster = run.cluster.name,
+                pod = run.start.pod,
+                kind,
+                id,
+                ?call,
+                "stopping its work"
+            );
+            if let Err(error) = ctx.nodes.call(endpoint.clone(), call.clone()).await {
+                tracing::info!(pod = run.start.pod, %error, "the work was not stopped");
+            }
+        }
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn tell_one(
                 Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
                 Err(error) => return Err(error),
             },
-            () = tokio::time::sleep(node::WATCH_EVERY) => {
+            () = tokio::time::sleep(node::LOOK_EVERY) => {
                 let members = members(ctx, run).await.unwrap_or_default();
                 if seen(step, behaviour, &members) == Seen::Done {
                     return Ok(());

@@ -122,6 +122,7 @@ pub(super) fn invocation(call: &Call) -> (&'static str, Value) {
             json!([from_dc, keyspace, null, null]),
         ),
         Call::RemoveNode { host_id } => ("removeNode(java.lang.String)", json!([host_id])),
+        Call::StopTask { id } => ("stopCompactionById(java.lang.String)", json!([id])),
         Call::StopRepairs => ("forceTerminateAllRepairSessions()", json!([])),
         Call::Drain => ("drain()", json!([])),
         Call::Decommission { force } => ("decommission(boolean)", json!([force])),

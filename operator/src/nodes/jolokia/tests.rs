@@ -302,6 +302,9 @@ fn every_call() -> Vec<Call> {
         Call::RemoveNode {
             host_id: "6799ee6c-3588-4dfa-9842-091edc5e9706".into(),
         },
+        Call::StopTask {
+            id: "00000000-0000-0000-0000-000000000001".into(),
+        },
         Call::Drain,
         Call::Decommission { force: true },
     ]

@@ -1,7 +1,9 @@
 //! What the interpreter tells about a node, written into the status of its operation.
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus},
+    api::{
+        CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus, Work,
+    },
     operations::discards_data,
 };
 use jiff::Timestamp;
@@ -25,8 +27,20 @@ pub enum StepEvent {
     Done,
     /// The step at hand was not done this time and is tried again.
     Stumbled(String),
+    /// The node tells how far it is.
+    Works(Work),
+    /// The step at hand was ended by a cancel.
+    Halted,
     /// The step at hand failed for good.
     Failed(String),
+}
+
+/// Whether an operation is to end before its nodes are done.
+pub fn is_cancelled(status: &CassandraClusterStatus, kind: &str, id: &str) -> bool {
+    let mut operations = status.operations.iter();
+    operations.any(|operation| {
+        operation.kind == kind && operation.id == id && operation.reason == CANCELLING
+    })
 }
 
 /// Writes an event into the status. Says whether the node goes on with its next step.
@@ -57,6 +71,8 @@ pub fn record(
     }
     match event {
         StepEvent::Begun => node.attempts += 1,
+        StepEvent::Works(work) => node.work = Some(work.clone()),
+        StepEvent::Halted => end_node(node, NodePhase::Skipped, now),
         StepEvent::Stumbled(error) => {
             node.error = Some(error.clone());
             if cancelling {
@@ -74,6 +90,7 @@ pub fn record(
 
 fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: Timestamp) {
     node.error = None;
+    node.work = None;
     let progress = node.progress.get_or_insert_default();
     progress.done += 1;
     let next = usize::try_from(progress.done)
@@ -95,6 +112,7 @@ fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: 
 
 fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
     node.phase = phase;
+    node.work = None;
     node.finished_at = Some(time(now));
 }
 

@@ -1,0 +1,90 @@
+//! What the plugin does for the operator and for support: manifests that Kubernetes takes, and a bundle without
+//! secrets.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use casskop_e2e::{Space, fresh_id, plugin::casskop, shared_ring, space::scratch};
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn kubernetes_takes_the_printed_manifests() {
+    let space = Space::without_operator("e2e-install");
+    for arguments in [
+        &["install", "generate"][..],
+        &["install", "generate", "--watch-all-namespaces"],
+    ] {
+        let manifests = casskop(&space.kubectl, arguments).ok();
+        let apply = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--dry-run=server",
+            "-f",
+            "-",
+        ];
+        let taken = space.kubectl.run_with(&apply, &manifests).ok();
+        assert_eq!(taken.lines().count(), 6, "{taken}");
+    }
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the bundle is a folder");
+    let paths = entries.map(|entry| entry.expect("the bundle can be read").path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                return files(&path);
+            }
+            vec![path]
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_bundle_has_the_ring_and_the_logs_and_no_password() {
+    let (space, demo) = shared_ring();
+    let folder = scratch(&fresh_id("report"));
+    let path = folder.to_string_lossy();
+    casskop(&space.kubectl, &["report", &demo.name, "-f", &path]).ok();
+    let read = |file: &str| {
+        fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    let pods = space.kubectl.list("pods", "cassandracluster=demo");
+    assert!(!pods.is_empty());
+    for pod in &pods {
+        let name = casskop_e2e::kubectl::name(pod);
+        assert!(read("status.txt").contains(&name), "{name}");
+        assert!(!read(&format!("logs/{name}/cassandra.log")).is_empty());
+    }
+    assert!(read("operator/deployments.yaml").contains("casskop-operator"));
+    assert!(read("secrets.yaml").contains("password"));
+    let data = |template: &str| {
+        let output = format!("go-template={template}");
+        space
+            .kubectl
+            .ok(&["get", "secret", "demo-jolokia", "-o", &output])
+    };
+    let encoded = data("{{.data.password}}");
+    let password = data("{{.data.password | base64decode}}");
+    assert!(!encoded.is_empty() && !password.is_empty());
+    for file in files(&folder) {
+        let text = fs::read_to_string(&file).expect("the bundle is text");
+        assert!(
+            !text.contains(&encoded) && !text.contains(&password),
+            "{}",
+            file.display()
+        );
+    }
+    fs::remove_dir_all(&folder).expect("the bundle can be removed");
+}

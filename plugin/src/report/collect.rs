@@ -1,0 +1,190 @@
+//! What a bundle holds, read part by part.
+
+mod logs;
+
+use casskop_common::{api::CassandraCluster, names};
+use serde_json::{Value, json};
+
+use super::{
+    Entry, redact,
+    source::{Kind, Source},
+};
+use crate::{
+    error::Result,
+    manifest::yaml,
+    time,
+    ui::{
+        status::{View, render},
+        style::Style,
+    },
+};
+
+/// What the operator makes for a cluster, all of it with the cluster's labels.
+const OWNED: [Kind; 7] = [
+    Kind::STATEFUL_SET,
+    Kind::POD,
+    Kind::VOLUME,
+    Kind::SERVICE,
+    Kind::BUDGET,
+    Kind::CONFIG_MAP,
+    Kind::SERVICE_ACCOUNT,
+];
+/// Label of the operator's Deployment and its pods.
+const OPERATOR: &str = "app.kubernetes.io/name=casskop-operator";
+
+/// Which cluster, and how much of it.
+pub struct Scope<'a> {
+    /// Name of the cluster.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Namespace of the operator, if it is known.
+    pub operator: Option<&'a str>,
+    /// Lines of each log.
+    pub tail: u32,
+    /// The cluster itself, if it could be read.
+    pub cluster: Option<Value>,
+}
+
+/// All of it.
+///
+/// # Errors
+/// Never for what an API server answers.
+pub async fn collect(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    if let Some(cluster) = &scope.cluster {
+        entries.push(object("cluster.yaml", cluster.clone())?);
+        entries.extend(status(cluster));
+    }
+    let labels = names::cluster_selector(scope.name);
+    let mut pods = Vec::new();
+    for kind in OWNED {
+        let found = source.list(kind, Some(scope.namespace), &labels).await;
+        if kind.plural() == Kind::POD.plural() {
+            pods.clone_from(&found);
+        }
+        entries.extend(list(&format!("objects/{}.yaml", kind.plural()), found)?);
+    }
+    entries.extend(named(source, scope).await?);
+    entries.extend(list("events.yaml", events(source, scope).await)?);
+    entries.extend(logs::of(source, "logs", &pods, scope.tail).await);
+    entries.extend(operator(source, scope).await?);
+    Ok(entries)
+}
+
+/// The ring as `status -o wide` shows it; nothing of a cluster that this plugin cannot understand.
+fn status(cluster: &Value) -> Option<Entry> {
+    let cluster: CassandraCluster = serde_json::from_value(cluster.clone()).ok()?;
+    let view = View {
+        now: time::now(),
+        wide: true,
+        style: Style::none(),
+    };
+    Some(Entry::new(
+        "status.txt",
+        redact::text(&render(&cluster, view).whole()),
+    ))
+}
+
+/// What the cluster names: a ConfigMap of the user's, and Secrets, of which only the keys are kept.
+async fn named(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
+    let nothing = Value::Null;
+    let spec = scope
+        .cluster
+        .as_ref()
+        .map_or(&nothing, |cluster| &cluster["spec"]);
+    let mut entries = Vec::new();
+    if let Some(name) = spec["configMapName"].as_str()
+        && let Some(found) = source.get(Kind::CONFIG_MAP, scope.namespace, name).await
+    {
+        entries.push(object("objects/configmap-named.yaml", found)?);
+    }
+    let pointed = [
+        "/imageJolokiaSecret/name",
+        "/imagePullSecret/name",
+        "/jolokia/tls/secretName",
+    ];
+    let mut secrets: Vec<String> = pointed
+        .iter()
+        .filter_map(|path| Some(spec.pointer(path)?.as_str()?.to_owned()))
+        .collect();
+    secrets.extend([
+        names::jolokia_secret(scope.name),
+        names::accepted_secret(scope.name),
+    ]);
+    let mut found = Vec::new();
+    for name in &secrets {
+        let secret = source.get(Kind::SECRET, scope.namespace, name).await;
+        found.extend(secret.as_ref().map(redact::secret));
+    }
+    if !found.is_empty() {
+        entries.push(Entry::new(
+            "secrets.yaml",
+            yaml(&json!({ "secrets": found }))?,
+        ));
+    }
+    Ok(entries)
+}
+
+/// Events of the cluster and of what has its name before its own, whether it still is there or not.
+async fn events(source: &Source, scope: &Scope<'_>) -> Vec<Value> {
+    let mut events = source.list(Kind::EVENT, Some(scope.namespace), "").await;
+    let claims = format!("{}-{}", names::DATA_VOLUME, scope.name);
+    events.retain(|event| {
+        let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
+        [scope.name, &claims].iter().any(|name| {
+            about
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+        })
+    });
+    let when = |event: &Value| {
+        let times = [
+            "/lastTimestamp",
+            "/series/lastObservedTime",
+            "/eventTime",
+            "/metadata/creationTimestamp",
+        ];
+        let time = times.iter().find_map(|path| event.pointer(path)?.as_str());
+        time.unwrap_or_default().to_owned()
+    };
+    events.sort_by_key(when);
+    events
+}
+
+/// The operator's Deployment, its pods and their logs: where it is said, else beside the cluster, else anywhere.
+async fn operator(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
+    let beside = scope.operator.unwrap_or(scope.namespace);
+    let mut deployments = source.list(Kind::DEPLOYMENT, Some(beside), OPERATOR).await;
+    if deployments.is_empty() && scope.operator.is_none() {
+        deployments = source.list(Kind::DEPLOYMENT, None, OPERATOR).await;
+    }
+    let mut pods = Vec::new();
+    for deployment in &deployments {
+        let namespace = deployment["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or(beside);
+        pods.extend(source.list(Kind::POD, Some(namespace), OPERATOR).await);
+    }
+    let logs = logs::of(source, "operator/logs", &pods, scope.tail).await;
+    let mut entries = Vec::new();
+    entries.extend(list("operator/deployments.yaml", deployments)?);
+    entries.extend(list("operator/pods.yaml", pods)?);
+    entries.extend(logs);
+    Ok(entries)
+}
+
+fn object(path: &str, mut object: Value) -> Result<Entry> {
+    redact::object(&mut object);
+    Ok(Entry::new(path, yaml(&object)?))
+}
+
+/// Objects in one file, as `kubectl` can read them again; no file without objects.
+fn list(path: &str, mut items: Vec<Value>) -> Result<Option<Entry>> {
+    if items.is_empty() {
+        return Ok(None);
+    }
+    items.iter_mut().for_each(redact::object);
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    Ok(Some(Entry::new(path, yaml(&list)?)))
+}
