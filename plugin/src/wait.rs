@@ -112,7 +112,7 @@ pub async fn run(
                 () = at(impatient_at) => {
                     impatient_at = None;
                     if !is_behind_another(&cluster, awaited) {
-                        progress.note(&nobody(clusters));
+                        progress.note(&nobody(clusters, awaited));
                     }
                     continue;
                 }
@@ -203,10 +203,10 @@ fn is_behind_another(cluster: &CassandraCluster, awaited: &Awaited) -> bool {
     newest.any(|other| other.kind == awaited.kind && !other.phase.is_final())
 }
 
-fn nobody(clusters: &Clusters) -> String {
+fn nobody(clusters: &Clusters, awaited: &Awaited) -> String {
     format!(
         "nobody has taken up the request yet: the operator does not run, is busy, or does not watch namespace {}; \
-         see kubectl get pods -A -l app.kubernetes.io/name=casskop-operator",
-        clusters.place.namespace
+         see {PROGRAM} explain {}{}",
+        clusters.place.namespace, awaited.cluster, awaited.again
     )
 }

@@ -1,5 +1,7 @@
 //! Kinds that discard data: which cluster is meant, and that somebody means it.
 
+use serde_json::json;
+
 use crate::{
     fake::Api,
     run::{fixture, run, run_alone},
@@ -26,6 +28,19 @@ fn without_a_terminal_it_is_refused() {
 #[test]
 fn with_yes_it_is_requested_with_the_uid_of_the_cluster() {
     insta::assert_snapshot!(replace(&["--yes"]));
+}
+
+/// An id never runs twice: asking again only tells what became of it.
+#[test]
+fn what_was_requested_before_is_not_confirmed_again() {
+    let mut cluster = fixture("growing.yaml");
+    let arguments = format!("--cluster-uid {UID} --pod demo-dc1-rack2-0");
+    cluster["metadata"]["uid"] = UID.into();
+    cluster["status"]["operations"] =
+        json!([{ "kind": "replace", "id": "a", "arguments": arguments, "phase": "Running" }]);
+    let api = Api::cluster(cluster, Vec::new());
+    let pod = ["replace", "demo", "--pod", "demo-dc1-rack2-0", "--id", "a"];
+    insta::assert_snapshot!(run(&api, &pod));
 }
 
 #[test]
