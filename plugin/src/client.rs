@@ -50,6 +50,41 @@ pub fn namespace(flags: &Connection) -> Option<String> {
     })
 }
 
+/// What a kubeconfig has entries of.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// A cluster and a user, under a name.
+    Context,
+    /// An API server.
+    Cluster,
+    /// Credentials.
+    User,
+}
+
+/// The names of the entries of the kubeconfig; none where it cannot be read.
+pub fn names(flags: &Connection, entry: Entry) -> Vec<String> {
+    let Ok(Some((kubeconfig, _))) = kubeconfig::read(flags) else {
+        return Vec::new();
+    };
+    match entry {
+        Entry::Context => kubeconfig
+            .contexts
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+        Entry::Cluster => kubeconfig
+            .clusters
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+        Entry::User => kubeconfig
+            .auth_infos
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+    }
+}
+
 fn configure(flags: &Connection) -> Result<(Config, Place)> {
     let read = kubeconfig::read(flags)?;
     let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();

@@ -14,7 +14,7 @@ use crate::{
     cli::Connection,
     client::{
         self, Place,
-        explain::{self, Call},
+        explain::{self, CLUSTERS, Call},
     },
     error::{CliError, Result},
     report::source::Source,
@@ -78,9 +78,7 @@ impl Clusters {
     /// # Errors
     /// When it cannot be read.
     pub async fn look(&self, name: &str) -> Result<Option<CassandraCluster>> {
-        let call = self.about("get", name);
-        let found = self.answer(&call, self.fetch(name)).await?;
-        found.map_err(|error| explain::call(&error, &call, &self.place))
+        self.ask(&self.about("get", name), self.fetch(name)).await
     }
 
     /// One cluster, if there is one.
@@ -102,6 +100,7 @@ impl Clusters {
         let namespace = (!all).then_some(self.place.namespace.as_str());
         let call = Call {
             verb: "list",
+            resource: &CLUSTERS,
             name: None,
             namespace,
         };
@@ -110,10 +109,8 @@ impl Clusters {
         } else {
             self.api.clone()
         };
-        let listed = self.answer(&call, api.list(&ListParams::default())).await?;
-        Ok(listed
-            .map_err(|error| explain::call(&error, &call, &self.place))?
-            .items)
+        let listed = self.ask(&call, api.list(&ListParams::default())).await?;
+        Ok(listed.items)
     }
 
     /// Merges `patch` into a cluster, as the plugin's field manager.
@@ -159,9 +156,28 @@ impl Clusters {
     fn about<'a>(&'a self, verb: &'static str, name: &'a str) -> Call<'a> {
         Call {
             verb,
+            resource: &CLUSTERS,
             name: Some(name),
             namespace: Some(&self.place.namespace),
         }
+    }
+
+    /// The client, for objects beside the clusters.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What a call answers.
+    ///
+    /// # Errors
+    /// Why it does not, explained.
+    pub async fn ask<T>(
+        &self,
+        call: &Call<'_>,
+        asked: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T> {
+        let answer = self.answer(call, asked).await?;
+        answer.map_err(|error| explain::call(&error, call, &self.place))
     }
 
     async fn answer<T>(&self, call: &Call<'_>, asked: impl Future<Output = T>) -> Result<T> {

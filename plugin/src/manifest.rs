@@ -1,4 +1,4 @@
-//! A request as it stands in Git, and as `kubectl` would write it. Pure.
+//! Annotations as they stand in Git, and as `kubectl` would write them. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use crate::error::{CliError, Result};
 
-/// The part of a manifest that requests an operation.
+/// Annotations by key; none for one that is taken away.
+pub type Annotations = BTreeMap<String, Option<String>>;
+
+/// The part of a manifest that asks for something.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fragment<'a> {
@@ -26,12 +29,21 @@ struct Metadata<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
-    annotations: BTreeMap<String, String>,
+    annotations: Annotations,
 }
 
-/// A fragment to merge into the cluster's manifest: its identity and the one annotation.
-pub fn fragment<'a>(name: &'a str, namespace: Option<&'a str>, request: &Request) -> Fragment<'a> {
-    let annotations = [(names::request_annotation(&request.kind), request.value())].into();
+/// The annotation that is a request.
+pub fn request(request: &Request) -> Annotations {
+    let key = names::request_annotation(&request.kind);
+    [(key, Some(request.value()))].into()
+}
+
+/// A fragment to merge into the cluster's manifest: its identity and the annotations.
+pub fn fragment<'a>(
+    name: &'a str,
+    namespace: Option<&'a str>,
+    annotations: Annotations,
+) -> Fragment<'a> {
     Fragment {
         api_version: CassandraCluster::api_version(&()).into_owned(),
         kind: CassandraCluster::kind(&()).into_owned(),
@@ -44,13 +56,18 @@ pub fn fragment<'a>(name: &'a str, namespace: Option<&'a str>, request: &Request
 }
 
 /// The `kubectl` command that writes the same. Not as the manager `kubectl-annotate`: Flux removes what such wrote.
-pub fn annotate(name: &str, again: &str, request: &Request) -> String {
-    let key = names::request_annotation(&request.kind);
-    let value = format!("{key}={}", request.value());
-    let value = shlex::try_quote(&value).unwrap_or_default();
+pub fn annotate(name: &str, again: &str, annotations: &Annotations) -> String {
+    let words = annotations.iter().map(|(key, value)| {
+        let word = match value {
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key}-"),
+        };
+        format!(" {}", shlex::try_quote(&word).unwrap_or_default())
+    });
+    let words: String = words.collect();
     let manager = names::PLUGIN_MANAGER;
     format!(
-        "kubectl annotate cassandracluster {name}{again} --overwrite --field-manager={manager} {value}"
+        "kubectl annotate cassandracluster {name}{again} --overwrite --field-manager={manager}{words}"
     )
 }
 

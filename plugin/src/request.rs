@@ -9,16 +9,14 @@ use casskop_common::{
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
-use serde_json::json;
 
 use crate::{
-    clusters::{Clusters, Patched},
+    annotations,
+    clusters::Clusters,
     error::{CliError, Result},
+    manifest::{self, Annotations},
     preflight, time,
 };
-
-/// How often a write that collides with those of others is begun anew.
-const ATTEMPTS: usize = 5;
 
 /// A request that now stands on the cluster.
 pub struct Submitted {
@@ -68,47 +66,36 @@ pub async fn submit(
     let key = names::request_annotation(&request.kind);
     let again = &clusters.place.again;
     let mut before: Option<Option<String>> = None;
-    for attempt in 0..ATTEMPTS {
-        let cluster = clusters.get(name).await?;
+    let (mut known, mut notes) = (false, Vec::new());
+    let cluster = annotations::write(clusters, name, |cluster| {
         let found = cluster.annotations().get(&key).cloned();
         if before.as_ref().is_some_and(|before| *before != found)
             && found.as_ref() != Some(&request.value())
         {
             return Err(refusal::overtaken(name, &key, found.as_deref(), again));
         }
-        preflight::check(&cluster, &request.arguments.shared.target, again)?;
-        if judge(&cluster, request, replace, again)? == Verdict::Known {
+        preflight::check(cluster, &request.arguments.shared.target, again)?;
+        if judge(cluster, request, replace, again)? == Verdict::Known {
             // After a conflict it is our own write whose answer was lost.
-            let known = attempt == 0;
-            return Ok(Submitted {
-                cluster: Box::new(cluster),
-                known,
-                notes: Vec::new(),
-            });
+            known = before.is_none();
+            notes.clear();
+            return Ok(Annotations::new());
         }
-        let notes = notes(&cluster, request);
-        let patch = json!({ "metadata": {
-            "resourceVersion": cluster.metadata.resource_version,
-            "annotations": { &key: request.value() },
-        }});
-        match clusters
-            .patch(name, &patch)
-            .await
-            .map_err(|error| refusal::unsure(error, name, request))?
-        {
-            Patched::Written(cluster) => {
-                return Ok(Submitted {
-                    cluster,
-                    known: false,
-                    notes,
-                });
-            }
-            Patched::Conflict => before = Some(found),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await;
-    }
-    Err(CliError::failed(format!("cassandracluster {name} changes faster than a request can be written; nothing was requested"))
-        .hint("run the command again; if it stays so, something writes the object all the time"))
+        notes = self::notes(cluster, request);
+        before = Some(found);
+        Ok(manifest::request(request))
+    })
+    .await;
+    let cluster = match cluster {
+        Ok(cluster) => cluster,
+        Err(error) if before.is_some() => return Err(refusal::unsure(error, name, request)),
+        Err(error) => return Err(error),
+    };
+    Ok(Submitted {
+        cluster,
+        known,
+        notes,
+    })
 }
 
 /// The operation of a request in the status, however old.
@@ -130,11 +117,7 @@ fn judge(
 ) -> Result<Verdict> {
     let Request { kind, id, .. } = request;
     let name = cluster.name_any();
-    if cluster.metadata.deletion_timestamp.is_some() {
-        return Err(CliError::failed(format!(
-            "cassandracluster {name} is being deleted; nothing was requested"
-        )));
-    }
+    annotations::refuse_deleted(cluster)?;
     if let Some(operation) = find(cluster, kind, id) {
         return if operation.arguments == request.arguments.text {
             Ok(Verdict::Known)

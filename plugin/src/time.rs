@@ -50,6 +50,18 @@ pub fn short(duration: SignedDuration) -> String {
     }
 }
 
+/// Only the largest unit, for what is no more than a guess: `40s`, `5m`, `3h`.
+pub fn about(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(1);
+    let nearest = |unit: i64| (seconds + unit / 2) / unit;
+    match seconds {
+        0..55 => format!("{}s", (seconds + 4) / 5 * 5),
+        55..5400 => format!("{}m", nearest(60)),
+        5400..129_600 => format!("{}h", nearest(3600)),
+        _ => format!("{}d", nearest(86400)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +88,13 @@ mod tests {
                 "0s", "0s", "59s", "1m", "4m12s", "1h", "3h20m", "1d1h", "10d"
             ]
         );
+    }
+
+    #[test]
+    fn guesses() {
+        let written: Vec<String> = [0, 12, 55, 498, 5400, 90_000, 200_000]
+            .map(|seconds| about(SignedDuration::from_secs(seconds)))
+            .into();
+        assert_eq!(written, ["5s", "15s", "1m", "8m", "2h", "25h", "2d"]);
     }
 }

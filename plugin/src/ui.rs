@@ -1,8 +1,13 @@
 //! The only code that writes to the terminal: stdout is data, stderr is talk.
 
+pub mod columns;
+pub mod events;
+pub mod explain;
 pub mod operation;
+pub mod operations;
 pub mod plan;
 pub mod region;
+pub mod ring;
 pub mod status;
 pub mod style;
 pub mod table;

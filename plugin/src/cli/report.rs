@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use super::object_name;
+use super::words::object_name;
 
 /// Arguments of `report`.
 #[derive(Args, Clone, Debug)]

@@ -11,12 +11,32 @@ use crate::{
     text::{self, plain},
 };
 
+/// A kind of object of the API server.
+#[derive(Debug)]
+pub struct Resource {
+    /// Group of the API; empty for the core.
+    pub group: &'static str,
+    /// Name in paths and permissions.
+    pub plural: &'static str,
+    /// Name of one in messages.
+    pub singular: &'static str,
+}
+
+/// The clusters.
+pub const CLUSTERS: Resource = Resource {
+    group: GROUP,
+    plural: "cassandraclusters",
+    singular: "cassandracluster",
+};
+
 /// A call of the API server.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     /// What was tried: `get`, `list`, `patch`, `watch`.
     pub verb: &'static str,
-    /// On which cluster; none for all of them.
+    /// On what.
+    pub resource: &'static Resource,
+    /// On which one; none for all of them.
     pub name: Option<&'a str>,
     /// In which namespace; none for all of them.
     pub namespace: Option<&'a str>,
@@ -25,8 +45,8 @@ pub struct Call<'a> {
 impl Call<'_> {
     fn what(&self) -> String {
         let what = match self.name {
-            Some(name) => format!("cassandracluster {name}"),
-            None => "cassandraclusters".into(),
+            Some(name) => format!("{} {name}", self.resource.singular),
+            None => self.resource.plural.to_owned(),
         };
         format!("{what} in {}", self.scope())
     }
@@ -36,6 +56,15 @@ impl Call<'_> {
             || "all namespaces".into(),
             |name| format!("namespace {name}"),
         )
+    }
+
+    /// The resource as a Role names it.
+    fn permission(&self) -> String {
+        let Resource { group, plural, .. } = self.resource;
+        match *group {
+            "" => (*plural).to_owned(),
+            group => format!("{plural}.{group}"),
+        }
     }
 }
 
@@ -99,18 +128,24 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
         403 if said.contains("cannot ") => {
             let said = said.rsplit("is forbidden: ").next().unwrap_or_default();
             CliError::failed(format!("you may not {verb} {what}: {said}"))
-                .hint(format!("ask for the verb {verb} on cassandraclusters.{GROUP} in {} (docs/permissions.md has a Role)", call.scope()))
+                .hint(format!(
+                    "ask for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
+                    call.permission(),
+                    call.scope()
+                ))
                 .hint(format!("who you are: kubectl auth whoami{}", place.again))
         }
-        404 if !is_missing_object(status) => CliError::failed(format!(
-            "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
-            place.server
-        ))
-        .hint("install it: kubectl casskop install generate | kubectl apply --server-side -f -")
-        .hint(format!(
-            "or choose another cluster with --context; this is {}",
-            place.source
-        )),
+        404 if !is_missing_object(status) && call.resource.group == GROUP => {
+            CliError::failed(format!(
+                "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
+                place.server
+            ))
+            .hint("install it: kubectl casskop install generate | kubectl apply --server-side -f -")
+            .hint(format!(
+                "or choose another cluster with --context; this is {}",
+                place.source
+            ))
+        }
         404 => CliError::failed(format!("there is no {what}")),
         code => {
             let how = if code >= 500 { "failed" } else { "refused" };

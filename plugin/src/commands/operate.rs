@@ -1,26 +1,27 @@
 //! Every kind of operation: request it, and if asked, wait for its end. Knows no kind by name.
 
-mod wait;
-
 use std::time::Duration;
 
 use casskop_common::{
+    api::CassandraCluster,
     intent::Request,
-    names,
-    operations::{Arguments, DryRun},
+    operations::{self, Arguments, DryRun},
 };
 use clap::{ArgMatches, FromArgMatches};
+use kube::ResourceExt;
 
 use super::{live, usage};
 use crate::{
     cli::{Connection, Operate, Output, PROGRAM},
     client,
     clusters::Clusters,
+    confirm,
     error::{CliError, Result},
-    manifest,
+    manifest, preflight,
     request::{self, Submitted},
     time,
     ui::{Ui, operation},
+    wait::{self, Awaited},
 };
 
 /// How long the plan of a dry run is waited for.
@@ -50,17 +51,86 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
         ));
     }
     let id = request::id(options.id.as_deref())?;
-    let words = words(&arguments, dry_run);
-    let request = Request::new(kind, &id, &words).map_err(CliError::usage)?;
-    let order = Order {
-        request,
-        options,
-        flags,
+    let mut typed = Typed {
+        kind,
+        id,
+        words: words(&arguments, dry_run),
+        about: about(kind),
+        yes: own.try_get_one("yes").ok().flatten().copied() == Some(true),
     };
     if dry_run == Some(DryRun::Client) {
-        return print(&order, ui);
+        if operations::discards_data(kind) && arguments.cluster_uid.is_none() {
+            let cluster = live(async { Clusters::connect(&flags)?.get(&options.name).await })?;
+            typed.mean(&cluster, None)?;
+        }
+        return print(&typed.order(options, flags)?, ui);
     }
-    live(submit(&order, waits, ui))
+    if !operations::discards_data(kind) {
+        return live(submit(&typed.order(options, flags)?, None, waits, ui));
+    }
+    live(async {
+        let clusters = Clusters::connect(&flags)?;
+        let cluster = clusters.get(&options.name).await?;
+        typed.mean(&cluster, arguments.cluster_uid.as_deref())?;
+        let (about, yes) = (typed.about.clone(), typed.yes);
+        let order = typed.order(options, flags)?;
+        let request = &order.request;
+        preflight::check(
+            &cluster,
+            &request.arguments.shared.target,
+            &clusters.place.again,
+        )?;
+        let known = request::find(&cluster, kind, &request.id).is_some();
+        if !yes && !known && !request.is_dry_run() {
+            let namespace = &clusters.place.namespace;
+            confirm::confirm(&confirm::loss(&cluster, request, &about, namespace), ui)?;
+        }
+        submit(&order, Some(clusters), waits, ui).await
+    })
+}
+
+/// What was typed, before it is a request.
+struct Typed<'a> {
+    kind: &'a str,
+    id: String,
+    words: Vec<String>,
+    about: String,
+    yes: bool,
+}
+
+impl Typed<'_> {
+    /// Says which cluster is meant, of a kind that discards data.
+    fn mean(&mut self, cluster: &CassandraCluster, given: Option<&str>) -> Result<()> {
+        let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
+        match given {
+            None => {
+                self.words.extend(["--cluster-uid".to_owned(), uid]);
+                Ok(())
+            }
+            Some(given) if given == uid => Ok(()),
+            Some(given) => Err(CliError::failed(format!(
+                "cluster {name} has the uid {uid}, not {given}: another one was meant; nothing was requested"
+            ))),
+        }
+    }
+
+    fn order(self, options: Operate, flags: Connection) -> Result<Order> {
+        let request = Request::new(self.kind, &self.id, &self.words).map_err(CliError::usage)?;
+        Ok(Order {
+            request,
+            options,
+            flags,
+        })
+    }
+}
+
+/// What a kind does, in the words of its help.
+fn about(kind: &str) -> String {
+    let grammar = operations::grammar("kinds");
+    let about = grammar
+        .find_subcommand(kind)
+        .and_then(|kind| kind.get_about());
+    about.map(ToString::to_string).unwrap_or_default()
 }
 
 /// The arguments as they go into the annotation; a dry run of the client does not.
@@ -78,22 +148,27 @@ fn print(order: &Order, ui: &Ui) -> Result<()> {
         flags,
     } = order;
     let namespace = client::namespace(flags);
-    let fragment = manifest::fragment(&options.name, namespace.as_deref(), request);
+    let annotations = manifest::request(request);
+    let text = manifest::annotate(&options.name, &client::again(flags), &annotations);
+    let fragment = manifest::fragment(&options.name, namespace.as_deref(), annotations);
     ui.data(&match options.output {
-        Output::Text => manifest::annotate(&options.name, &client::again(flags), request),
+        Output::Text => text,
         Output::Yaml => manifest::yaml(&fragment)?,
         Output::Json => manifest::json(&fragment)?,
         Output::Name => manifest::object_name(&options.name),
     })
 }
 
-async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
+async fn submit(order: &Order, connected: Option<Clusters>, waits: bool, ui: &Ui) -> Result<()> {
     let Order {
         request,
         options,
         flags,
     } = order;
-    let clusters = Clusters::connect(flags)?;
+    let clusters = match connected {
+        Some(clusters) => clusters,
+        None => Clusters::connect(flags)?,
+    };
     let submitted = request::submit(&clusters, &options.name, request, options.replace).await?;
     for note in &submitted.notes {
         ui.warn(note);
@@ -104,7 +179,8 @@ async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
             .timeout
             .or(default)
             .filter(|timeout| !timeout.is_zero());
-        return wait::run(&clusters, submitted, order, timeout, ui).await;
+        let awaited = awaited(order);
+        return wait::run(&clusters, submitted, &awaited, timeout, ui).await;
     }
     tell(&clusters, &submitted, order, ui)
 }
@@ -112,14 +188,12 @@ async fn submit(order: &Order, waits: bool, ui: &Ui) -> Result<()> {
 /// That the request stands; or what became of it, if it stood there before.
 fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> Result<()> {
     let Order {
-        request,
-        options,
-        flags,
+        request, options, ..
     } = order;
     let (kind, id, name) = (&request.kind, &request.id, &options.name);
     let namespace = &clusters.place.namespace;
     let known = request::find(&submitted.cluster, kind, id);
-    let fragment = manifest::fragment(name, Some(namespace), request);
+    let fragment = manifest::fragment(name, Some(namespace), manifest::request(request));
     ui.data(&match (options.output, known) {
         (Output::Text, Some(known)) => operation::past(known, time::now(), ui.out),
         (Output::Text, None) => {
@@ -137,49 +211,24 @@ fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> R
     if known.is_some_and(|known| known.phase.is_final()) {
         ui.warn("it was requested before, and an id never runs twice: for another run choose another --id");
     } else if options.output == Output::Text {
+        let awaited = awaited(order);
         ui.say(&format!(
             "follow it:  {PROGRAM} status {name}{} --watch",
-            client::again(flags)
+            awaited.again
         ));
-        ui.say(&format!("cancel it:  {}", control(order, "cancel")));
+        ui.say(&format!("cancel it:  {}", awaited.control("cancel")));
     }
     Ok(())
 }
 
-/// The command that controls a request.
-fn control(order: &Order, control: &str) -> String {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    format!(
-        "kubectl annotate cassandracluster {}{} --overwrite --field-manager={} {}={}",
-        options.name,
-        client::again(flags),
-        names::PLUGIN_MANAGER,
-        names::control_annotation(&request.kind, control),
-        request.id
-    )
-}
-
-/// The command that waits for this request again.
-fn come_back(order: &Order) -> String {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    let again = client::again(flags);
-    let arguments = &request.arguments.text;
-    let arguments = if arguments.is_empty() {
-        String::new()
-    } else {
-        format!(" {arguments}")
-    };
-    let wait = if request.is_dry_run() { "" } else { " --wait" };
-    format!(
-        "{PROGRAM} {} {}{again}{arguments} --id {}{wait}",
-        request.kind, options.name, request.id
-    )
+/// The request as the wait and the commands to follow know it.
+fn awaited(order: &Order) -> Awaited {
+    Awaited {
+        cluster: order.options.name.clone(),
+        kind: order.request.kind.clone(),
+        id: order.request.id.clone(),
+        dry_run: order.request.is_dry_run(),
+        output: order.options.output,
+        again: client::again(&order.flags),
+    }
 }

@@ -1,13 +1,14 @@
 //! An operation in words. Pure.
 
 use casskop_common::api::{NodePhase, OperationNode, OperationPhase, OperationStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::style::{Style, Tone};
 use crate::{
+    managers::Manager,
     text::{count, plain},
-    time::between,
+    time::{self, between},
 };
 
 /// `cleanup 2026-11-22a: Running, 2 of 6 nodes, for 4m12s`.
@@ -15,16 +16,59 @@ pub fn headline(operation: &OperationStatus, now: Timestamp, style: Style) -> St
     let phase = style.paint(phase_tone(operation.phase), operation.phase.as_str());
     let mut facts = vec![format!("{} {}: {phase}", operation.kind, operation.id)];
     facts.extend(nodes_done(operation));
-    let time = |time: Option<&MicroTime>| time.map(|time| time.0);
-    let started = time(operation.started_at.as_ref());
-    match (started, time(operation.finished_at.as_ref())) {
+    let at = |time: Option<&MicroTime>| time.map(|time| time.0);
+    let started = at(operation.started_at.as_ref());
+    match (started, at(operation.finished_at.as_ref())) {
         (Some(started), Some(finished)) => {
             facts.push(format!("in {}", between(started, finished)));
         }
         (Some(started), None) => facts.push(format!("for {}", between(started, now))),
         _ => {}
     }
+    facts.extend(left(operation, now).map(|left| format!("about {} left", time::about(left))));
     facts.join(", ")
+}
+
+/// How long it will go on if the nodes to come take as long as those before.
+fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
+    if operation.phase != OperationPhase::Running {
+        return None;
+    }
+    let done = |node: &OperationNode| match (&node.progress, node.phase.is_final()) {
+        (_, true) => 1.0,
+        (Some(progress), false) if progress.total > 0 => {
+            let share = |units: i64| f64::from(i32::try_from(units).unwrap_or(i32::MAX));
+            share(progress.done) / share(progress.total)
+        }
+        _ => 0.0,
+    };
+    let (mut worked, mut units, mut to_do, mut at_work) = (0.0, 0.0, 0.0, 0.0);
+    for node in operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase != NodePhase::Skipped)
+    {
+        to_do += 1.0 - done(node);
+        let Some(started) = &node.started_at else {
+            continue;
+        };
+        let end = node.finished_at.as_ref().map_or(now, |end| end.0);
+        worked += end.duration_since(started.0).as_secs_f64();
+        units += done(node);
+        at_work += f64::from(u8::from(node.phase == NodePhase::Running));
+    }
+    let known = units > 0.0 && at_work > 0.0 && worked > 0.0;
+    known.then(|| SignedDuration::try_from_secs_f64(worked / units * to_do / at_work).ok())?
+}
+
+/// Who asked for it: the spec, or through which field manager its annotation was written.
+pub fn asked(operation: &OperationStatus, manager: Option<&Manager>) -> Option<String> {
+    match (&operation.requested_by, manager) {
+        (Some(by), _) if by == "spec" => Some("asked by the spec".into()),
+        (Some(by), _) => Some(format!("asked by {}", plain(by))),
+        (None, Some(manager)) => Some(format!("asked through {}", manager.name)),
+        (None, None) => None,
+    }
 }
 
 /// The headline of an operation that has ended, and how long ago that was.

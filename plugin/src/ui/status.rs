@@ -2,9 +2,10 @@
 
 mod nodes;
 
+pub use nodes::state;
+
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, OperationStatus, condition},
-    intent::Intents,
+    api::{CassandraCluster, CassandraClusterStatus, condition},
     names,
 };
 use jiff::Timestamp;
@@ -12,11 +13,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{
-    operation,
+    operations,
     style::{Style, Tone},
 };
 use crate::{
-    request,
     text::{count, plain},
     time::between,
     topology,
@@ -61,12 +61,13 @@ pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
     Picture {
         header: header(cluster, status, view).join("\n") + "\n",
         nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
-        operations: below(operations(status, view)) + &below(unseen(cluster, view)),
+        operations: below(operations::newest(cluster, view))
+            + &below(operations::unseen(cluster, view)),
     }
 }
 
-fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {
-    let View { now, style, .. } = view;
+/// `demo in namespace shop: Running, 6 of 6 nodes ready`.
+pub fn title(cluster: &CassandraCluster, style: Style) -> String {
     let racks = topology::nodes(cluster);
     let all = racks.values().flatten();
     let ready = all
@@ -74,10 +75,16 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
         .filter(|node| node.status.is_some_and(|status| status.ready))
         .count();
     let name = style.paint(Tone::Strong, &cluster.name_any());
-    let phase = status.phase.map_or("state unknown", |phase| phase.as_str());
+    let phase = cluster.status.as_ref().and_then(|status| status.phase);
+    let phase = phase.map_or("state unknown", |phase| phase.as_str());
     let nodes = format!("{ready} of {} ready", count(all.count(), "node"));
     let namespace = cluster.namespace().unwrap_or_default();
-    let mut lines = vec![format!("{name} in namespace {namespace}: {phase}, {nodes}")];
+    format!("{name} in namespace {namespace}: {phase}, {nodes}")
+}
+
+fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {
+    let View { now, style, .. } = view;
+    let mut lines = vec![title(cluster, style)];
     if cluster.status.is_none() {
         let text = "The operator has not reported anything about this cluster yet: is it running, does it watch this namespace?";
         lines.push(style.paint(Tone::Busy, text));
@@ -163,67 +170,6 @@ fn words(known: &Condition) -> (String, Tone) {
         "False" => (no.0.to_owned(), no.1),
         _ => (format!("{} unknown", known.type_), Tone::Busy),
     }
-}
-
-/// Running operations with their nodes; of each kind the newest that has ended on one line.
-fn operations(status: &CassandraClusterStatus, view: View) -> Vec<String> {
-    let mut lines = Vec::new();
-    for newest in &status.operations {
-        if newest.phase.is_final() {
-            lines.push(operation::past(newest, view.now, view.style) + &because(newest));
-            continue;
-        }
-        lines.extend(operation::block(newest, view.wide, view.now, view.style));
-        let before = status
-            .operation_history
-            .iter()
-            .find(|past| past.kind == newest.kind);
-        lines.extend(
-            before.map(|past| operation::past(past, view.now, view.style) + &because(past)),
-        );
-    }
-    titled("Operations", lines, view.style)
-}
-
-/// Why an operation ended badly.
-fn because(operation: &OperationStatus) -> String {
-    let good = operation::phase_tone(operation.phase) == Tone::Good;
-    if good || operation.message.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", plain(&operation.message))
-    }
-}
-
-/// Requests that stand in an annotation and not yet in the status, and those that never will.
-fn unseen(cluster: &CassandraCluster, view: View) -> Vec<String> {
-    let intents = Intents::parse(cluster.annotations());
-    let waiting = intents
-        .requests
-        .values()
-        .filter(|asked| request::find(cluster, &asked.kind, &asked.id).is_none());
-    let mut lines: Vec<String> = waiting
-        .map(|asked| format!("{} {}", asked.kind, asked.value()))
-        .collect();
-    lines.extend(intents.invalid.iter().map(|invalid| {
-        let what = view.style.paint(Tone::Bad, "not understood");
-        format!("{} {what}: {}", invalid.annotation, plain(&invalid.message))
-    }));
-    titled(
-        "Requests that the operator has not taken up",
-        lines,
-        view.style,
-    )
-}
-
-fn titled(title: &str, lines: Vec<String>, style: Style) -> Vec<String> {
-    if lines.is_empty() {
-        return lines;
-    }
-    let title = style.paint(Tone::Strong, title);
-    std::iter::once(title)
-        .chain(lines.into_iter().map(|line| format!("  {line}")))
-        .collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
+    columns::{self, Cell},
     operation,
     style::{Style, Tone},
 };
@@ -20,7 +21,7 @@ pub fn render(
     now: Timestamp,
     style: Style,
 ) -> String {
-    let header = [
+    let mut rows = vec![columns::header(&[
         "NAMESPACE",
         "NAME",
         "PHASE",
@@ -28,37 +29,17 @@ pub fn render(
         "READY",
         "OPERATIONS",
         "AGE",
-    ];
-    let header = header.map(|title| (title.to_owned(), Tone::Dim));
-    let mut rows = vec![header.to_vec()];
+    ])];
     rows.extend(clusters.iter().map(|cluster| row(cluster, now)));
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| &row[usize::from(!namespaces)..])
-        .collect();
-    let columns = rows.first().map_or(0, |row| row.len());
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].0.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for ((cell, tone), width) in row.iter().zip(&widths) {
-            line += &style.paint(*tone, cell);
-            line += &" ".repeat(width - cell.chars().count() + GAP);
+    if !namespaces {
+        for row in &mut rows {
+            row.remove(0);
         }
-        text += line.trim_end();
-        text.push('\n');
     }
-    text
+    columns::lay(&rows, GAP, style)
 }
 
-fn row(cluster: &CassandraCluster, now: Timestamp) -> Vec<(String, Tone)> {
+fn row(cluster: &CassandraCluster, now: Timestamp) -> Vec<Cell> {
     let status = cluster.status.clone().unwrap_or_default();
     let available = status
         .conditions

@@ -5,14 +5,21 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod complete;
 mod connection;
+mod control;
+mod discard;
+mod events;
+mod explain;
 mod fake;
 mod help;
 mod install;
+mod logs;
 mod operate;
 mod permissions;
 mod reference;
 mod report;
 mod run;
+mod see;
 mod status;
 mod wait;

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use crate::{
+    complete, events, explain,
     fake::{Api, Asked, merge},
-    report,
+    logs, report,
     run::{fixture, run},
 };
 
@@ -53,7 +54,7 @@ fn taken(asked: &Asked) -> Option<String> {
         _ => return None,
     };
     words.remove(0);
-    if words[0] == "namespaces" {
+    if words[0] == "namespaces" && words.len() > 2 {
         words.drain(..2);
     }
     let verb = match (asked.method.as_str(), words.len()) {
@@ -115,4 +116,24 @@ fn operations_are_seen_and_requested() {
     // Names the nearest cluster when there is none of that name.
     rights.insert(right("list", "cassandraclusters", "db.orange.com"));
     assert_eq!(role("operations"), rights);
+}
+
+#[test]
+fn details_are_what_stands_beside_a_cluster() {
+    let mut rights = Rights::new();
+    for (api, arguments) in [
+        (
+            explain::with_operator(fixture("healthy.yaml"), &[true]),
+            &["explain", "demo"][..],
+        ),
+        (events::with_events(), &["events", "demo", "--watch"]),
+        (logs::with_logs(), &["logs", "demo"]),
+        (logs::with_logs(), &["logs", "demo", "--operator"]),
+        (complete::api(), &["__complete", "status", "-n", ""]),
+        (complete::api(), &["__complete", "status", ""]),
+    ] {
+        run(&api, arguments);
+        rights.extend(asked(&api));
+    }
+    assert_eq!(role("details"), rights);
 }

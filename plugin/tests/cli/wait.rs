@@ -285,3 +285,81 @@ fn ctrl_c_leaves_it_running_and_says_how_to_come_back() {
     let code = child.wait().unwrap().code();
     insta::assert_snapshot!(format!("{seen}--- exit code {code:?}"));
 }
+
+/// A cluster on which cleanup `a` runs and comes to its end.
+fn at_work() -> Api {
+    let mut cluster = fixture("healthy.yaml");
+    let mut changes = phases(&succeeded());
+    merge(&mut cluster, &changes[1]);
+    Api::cluster(cluster, changes.split_off(3))
+}
+
+#[test]
+fn wait_for_the_one_that_runs() {
+    insta::assert_snapshot!(run(&at_work(), &["wait", "demo"]));
+}
+
+#[test]
+fn wait_for_one_that_has_ended() {
+    let ended = || {
+        let mut cluster = fixture("failed.yaml");
+        merge(
+            &mut cluster,
+            &json!({ "status": { "operationHistory": [{ "kind": "cleanup", "id": "older", "phase": "Succeeded" }] } }),
+        );
+        Api::cluster(cluster, Vec::new())
+    };
+    let shown = [
+        run(&ended(), &["wait", "demo", "cleanup"]),
+        run(&ended(), &["wait", "demo", "--id", "older"]),
+        run(
+            &ended(),
+            &["wait", "demo", "cleanup", "--id", "older", "-o", "json"],
+        ),
+        run(&ended(), &["wait", "demo"]),
+        run(&ended(), &["wait", "demo", "flush"]),
+        run(&ended(), &["wait", "demo", "cleanup", "--id", "nope"]),
+    ];
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn wait_for_a_plan_that_is_asked_for() {
+    let mut cluster = fixture("healthy.yaml");
+    let annotation = json!({ "operations.db.orange.com/cleanup": "a --dc dc1 --dry-run" });
+    merge(
+        &mut cluster,
+        &json!({ "metadata": { "annotations": annotation } }),
+    );
+    let api = Api::cluster(cluster, phases(&[planned("Planned", true)]));
+    insta::assert_snapshot!(run(&api, &["wait", "demo"]));
+}
+
+#[test]
+fn wait_for_one_behind_another_times_out() {
+    let mut cluster = fixture("healthy.yaml");
+    let running = json!([{ "kind": "cleanup", "id": "x", "phase": "Running" }]);
+    let annotations = json!({ "operations.db.orange.com/cleanup": "b" });
+    merge(
+        &mut cluster,
+        &json!({ "metadata": { "annotations": annotations }, "status": { "operations": running } }),
+    );
+    let api = Api::cluster(cluster, Vec::new());
+    insta::assert_snapshot!(run(&api, &["wait", "demo", "cleanup", "--timeout", "1s"]));
+}
+
+#[test]
+fn wait_for_one_of_several() {
+    let mut cluster = fixture("healthy.yaml");
+    let running = json!([{ "kind": "cleanup", "id": "x", "phase": "Running" }, { "kind": "flush", "id": "x", "phase": "Pending" }]);
+    merge(
+        &mut cluster,
+        &json!({ "status": { "operations": running } }),
+    );
+    let api = || Api::cluster(cluster.clone(), Vec::new());
+    let shown = [
+        run(&api(), &["wait", "demo"]),
+        run(&api(), &["wait", "demo", "--id", "x"]),
+    ];
+    insta::assert_snapshot!(shown.join("\n"));
+}

@@ -128,7 +128,7 @@ fn node_line(label: String, status: Option<&NodeStatus>, wide: bool) -> Line {
 }
 
 /// The two letters that `nodetool status` has for it, the same in words, and whether that is good.
-fn state(status: &NodeStatus) -> (String, String, Tone) {
+pub fn state(status: &NodeStatus) -> (String, String, Tone) {
     let (up, seen) = match status.gossip.as_str() {
         "Up" => ('U', "up"),
         "Down" => ('D', "down"),

@@ -13,9 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep_until};
 
-use super::Order;
 use crate::{
-    cli::PROGRAM,
+    cli::{Output, PROGRAM},
     clusters::Clusters,
     error::{CliError, Result},
     follow::{Change, Follower},
@@ -31,6 +30,36 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Changes it, for tests.
 const PATIENCE_VARIABLE: &str = "CASSKOP_PATIENCE";
 
+/// A request that is waited for.
+pub struct Awaited {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Kind of the operation.
+    pub kind: String,
+    /// Id of the request.
+    pub id: String,
+    /// Whether the plan is all that is asked for.
+    pub dry_run: bool,
+    /// How the result is printed.
+    pub output: Output,
+    /// The connection flags, for printed commands.
+    pub again: String,
+}
+
+impl Awaited {
+    /// The command that waits for it again.
+    pub fn come_back(&self) -> String {
+        let (cluster, kind, id, again) = (&self.cluster, &self.kind, &self.id, &self.again);
+        format!("{PROGRAM} wait {cluster} {kind} --id {id}{again}")
+    }
+
+    /// The command that controls it.
+    pub fn control(&self, control: &str) -> String {
+        let (cluster, kind, id, again) = (&self.cluster, &self.kind, &self.id, &self.again);
+        format!("{PROGRAM} {control} {cluster} {kind} --id {id}{again}")
+    }
+}
+
 /// Waits until the request has come to its end.
 ///
 /// # Errors
@@ -38,7 +67,7 @@ const PATIENCE_VARIABLE: &str = "CASSKOP_PATIENCE";
 pub async fn run(
     clusters: &Clusters,
     submitted: Submitted,
-    order: &Order,
+    awaited: &Awaited,
     timeout: Option<Duration>,
     ui: &Ui,
 ) -> Result<()> {
@@ -48,22 +77,22 @@ pub async fn run(
     let old_complaint = if submitted.known {
         None
     } else {
-        complaint(&cluster, &order.request.kind).cloned()
+        complaint(&cluster, &awaited.kind).cloned()
     };
     let mut progress = Progress::new(ui);
-    progress.requested(order, submitted.known);
+    progress.requested(awaited, submitted.known);
     let begun = Instant::now();
     let deadline = timeout.map(|timeout| begun + timeout);
     let mut impatient_at = Some(begun + patience());
     loop {
-        let operation = request::find(&cluster, &order.request.kind, &order.request.id);
+        let operation = request::find(&cluster, &awaited.kind, &awaited.id);
         if let Some(operation) = operation {
             impatient_at = None;
             if operation.phase.is_final() {
                 progress.end();
-                return end::conclude(operation, order, ui);
+                return end::conclude(operation, awaited, ui);
             }
-        } else if let Some(error) = lost(&cluster, order, old_complaint.as_ref()) {
+        } else if let Some(error) = lost(&cluster, awaited, old_complaint.as_ref()) {
             progress.end();
             return Err(error);
         }
@@ -76,14 +105,14 @@ pub async fn run(
             let why = tokio::select! {
                 change = &mut next => break change.map_err(|error| {
                     progress.end();
-                    end::stays(error, order)
+                    end::stays(error, awaited)
                 })?,
-                () = at(deadline) => end::timed_out(operation, order, timeout.unwrap_or_default()),
-                _ = tokio::signal::ctrl_c() => end::interrupted(order),
+                () = at(deadline) => end::timed_out(operation, awaited, timeout.unwrap_or_default()),
+                _ = tokio::signal::ctrl_c() => end::interrupted(awaited),
                 () = at(impatient_at) => {
                     impatient_at = None;
-                    if !is_behind_another(&cluster, order) {
-                        progress.note(&nobody(clusters));
+                    if !is_behind_another(&cluster, awaited) {
+                        progress.note(&nobody(clusters, awaited));
                     }
                     continue;
                 }
@@ -100,7 +129,7 @@ pub async fn run(
             Change::Trouble(why) => progress.trouble(&why),
             Change::Deleted => {
                 progress.end();
-                return Err(end::deleted(order));
+                return Err(end::deleted(awaited));
             }
         }
     }
@@ -120,7 +149,7 @@ fn patience() -> Duration {
 }
 
 /// The operator's complaint about the annotation of a kind.
-fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
+pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
     let key = names::request_annotation(kind);
     let names_it = |message: &str| {
         // The key of `cleanup` is not that of `cleanup.pause` or `cleanup2`.
@@ -141,10 +170,14 @@ fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condit
 }
 
 /// Why the request will never be taken up, if that is so.
-fn lost(cluster: &CassandraCluster, order: &Order, old: Option<&Condition>) -> Option<CliError> {
-    let (kind, id) = (&order.request.kind, &order.request.id);
+fn lost(
+    cluster: &CassandraCluster,
+    awaited: &Awaited,
+    old: Option<&Condition>,
+) -> Option<CliError> {
+    let (kind, id) = (&awaited.kind, &awaited.id);
     let key = names::request_annotation(kind);
-    let name = &order.options.name;
+    let name = &awaited.cluster;
     let Some(value) = cluster.annotations().get(&key) else {
         return Some(
             CliError::failed(format!("{kind} {id} was removed from cluster {name} before the operator took it up"))
@@ -165,15 +198,15 @@ fn lost(cluster: &CassandraCluster, order: &Order, old: Option<&Condition>) -> O
 }
 
 /// Whether the operator is at work on the request before this one: it takes up one of a kind at a time.
-fn is_behind_another(cluster: &CassandraCluster, order: &Order) -> bool {
+fn is_behind_another(cluster: &CassandraCluster, awaited: &Awaited) -> bool {
     let mut newest = cluster.status.iter().flat_map(|status| &status.operations);
-    newest.any(|other| other.kind == order.request.kind && !other.phase.is_final())
+    newest.any(|other| other.kind == awaited.kind && !other.phase.is_final())
 }
 
-fn nobody(clusters: &Clusters) -> String {
+fn nobody(clusters: &Clusters, awaited: &Awaited) -> String {
     format!(
         "nobody has taken up the request yet: the operator does not run, is busy, or does not watch namespace {}; \
-         see kubectl get pods -A -l app.kubernetes.io/name=casskop-operator",
-        clusters.place.namespace
+         see {PROGRAM} explain {}{}",
+        clusters.place.namespace, awaited.cluster, awaited.again
     )
 }

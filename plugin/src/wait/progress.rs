@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::pending, io, time::Duration};
 
 use casskop_common::api::{NodePhase, OperationStatus};
 
-use super::Order;
+use super::Awaited;
 use crate::{
     text::plain,
     time,
@@ -37,16 +37,15 @@ impl<'a> Progress<'a> {
     }
 
     /// That the request stands.
-    pub fn requested(&self, order: &Order, known: bool) {
+    pub fn requested(&self, awaited: &Awaited, known: bool) {
         let requested = if known {
             "was already requested"
         } else {
             "requested"
         };
-        let (request, name) = (&order.request, &order.options.name);
         self.ui.say(&format!(
-            "{} {} {requested} on cluster {name}",
-            request.kind, request.id
+            "{} {} {requested} on cluster {}",
+            awaited.kind, awaited.id, awaited.cluster
         ));
     }
 

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use casskop_common::api::{OperationPhase, OperationStatus};
 
-use super::super::{Order, come_back, control};
+use super::Awaited;
 use crate::{
     cli::{Output, PROGRAM},
-    client,
     error::{CliError, Kind, Result},
     manifest,
     text::plain,
@@ -16,21 +15,23 @@ use crate::{
 };
 
 /// The wait cannot go on; the request does.
-pub fn stays(error: CliError, order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
-    let again = client::again(&order.flags);
+pub fn stays(error: CliError, awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
     error.hint(format!(
-        "{} {} stays requested; look at it: {PROGRAM} status {name}{again}",
-        request.kind, request.id
+        "{kind} {id} stays requested; look at it: {PROGRAM} status {cluster}{}",
+        awaited.again
     ))
 }
 
 /// The cluster is gone.
-pub fn deleted(order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
+pub fn deleted(awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
     CliError::failed(format!(
-        "cassandracluster {name} was deleted while {} {} was waited for",
-        request.kind, request.id
+        "cassandracluster {cluster} was deleted while {kind} {id} was waited for"
     ))
 }
 
@@ -38,28 +39,28 @@ pub fn deleted(order: &Order) -> CliError {
 ///
 /// # Errors
 /// That error.
-pub fn conclude(ended: &OperationStatus, order: &Order, ui: &Ui) -> Result<()> {
-    ui.data(&match order.options.output {
+pub fn conclude(ended: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<()> {
+    ui.data(&match awaited.output {
         Output::Yaml => manifest::yaml(ended)?,
         Output::Json => manifest::json(ended)?,
-        Output::Name => manifest::object_name(&order.options.name),
-        Output::Text if order.request.is_dry_run() => plan::render(ended, ui.out),
+        Output::Name => manifest::object_name(&awaited.cluster),
+        Output::Text if awaited.dry_run => plan::render(ended, ui.out),
         Output::Text => operation::headline(ended, time::now(), ui.out),
     })?;
     match ended.phase {
         OperationPhase::Planned => {
-            if order.options.output == Output::Text {
+            if awaited.output == Output::Text {
                 ui.say("nothing was done; to do it, leave out --dry-run");
             }
             Ok(())
         }
         OperationPhase::Succeeded => Ok(()),
-        _ => Err(bad_end(ended, order)),
+        _ => Err(bad_end(ended, awaited)),
     }
 }
 
-fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
-    let name = &order.options.name;
+fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
+    let name = &awaited.cluster;
     let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
     let why = if ended.message.is_empty() {
         &ended.reason
@@ -80,7 +81,7 @@ fn bad_end(ended: &OperationStatus, order: &Order) -> CliError {
             let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
             CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
                 "try the failed nodes again: {}",
-                control(order, "retry")
+                awaited.control("retry")
             ))
         }
         OperationPhase::Refused => {
@@ -103,11 +104,11 @@ fn lines<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 /// The time to wait has passed; the operation goes on.
 pub fn timed_out(
     operation: Option<&OperationStatus>,
-    order: &Order,
+    awaited: &Awaited,
     timeout: Duration,
 ) -> CliError {
-    let (kind, id) = (&order.request.kind, &order.request.id);
-    let name = &order.options.name;
+    let (kind, id) = (&awaited.kind, &awaited.id);
+    let name = &awaited.cluster;
     let after = time::short(timeout.try_into().unwrap_or_default());
     let state = match operation {
         None => "not been taken up by the operator".into(),
@@ -124,23 +125,25 @@ pub fn timed_out(
         Kind::TimedOut,
         format!("after {after}, {kind} {id} on cluster {name} has {state}"),
     )
-    .hint(format!("it stays requested; wait on: {}", come_back(order)))
+    .hint(format!(
+        "it stays requested; wait on: {}",
+        awaited.come_back()
+    ))
 }
 
 /// Ctrl-C; the operation goes on.
-pub fn interrupted(order: &Order) -> CliError {
-    let (request, name) = (&order.request, &order.options.name);
+pub fn interrupted(awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
     CliError::new(
         Kind::Interrupted,
-        format!(
-            "{} {} stays requested on cluster {name}",
-            request.kind, request.id
-        ),
+        format!("{kind} {id} stays requested on cluster {cluster}"),
     )
-    .hint(format!("wait on:    {}", come_back(order)))
+    .hint(format!("wait on:    {}", awaited.come_back()))
     .hint(format!(
-        "look at it: {PROGRAM} status {name}{}",
-        client::again(&order.flags)
+        "look at it: {PROGRAM} status {cluster}{}",
+        awaited.again
     ))
-    .hint(format!("cancel it:  {}", control(order, "cancel")))
+    .hint(format!("cancel it:  {}", awaited.control("cancel")))
 }

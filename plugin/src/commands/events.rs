@@ -1,0 +1,133 @@
+//! `events`: what happened to a cluster and to its objects.
+
+use clap::{ArgMatches, FromArgMatches};
+use futures::StreamExt;
+use kube::{
+    Api, ResourceExt,
+    api::{DynamicObject, WatchEvent, WatchParams},
+};
+use serde_json::json;
+use tokio::time::{Duration, sleep, timeout};
+
+use super::{live, show, usage};
+use crate::{
+    cli::{Connection, Events, ListOutput},
+    client::explain::{self, Call},
+    clusters::Clusters,
+    error::{CliError, Result},
+    events::{Event, Objects},
+    objects::{self, EVENTS},
+    time,
+    ui::{self, Ui},
+};
+
+/// Pause before a watch that was lost is begun anew.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Seconds after which the server ends a watch, which is then begun anew.
+const WATCH_SECONDS: u32 = 120;
+/// A watch that is silent for longer than the server lets it live is dead.
+const SILENCE: Duration = Duration::from_secs(130);
+
+/// Lists the events of a cluster, and with `--watch` those to come.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
+    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
+    let Events { look, watch } =
+        Events::from_arg_matches(matches).map_err(|error| usage(&error))?;
+    if watch && look.output != ListOutput::Text {
+        return Err(CliError::usage(
+            "--watch is for people: it goes with -o text",
+        ));
+    }
+    live(async {
+        let clusters = Clusters::connect(&flags)?;
+        let cluster = clusters.get(&look.name).await?;
+        let known = Objects::of(&cluster);
+        let (found, version) = list(&clusters, &known).await?;
+        if found.is_empty() && look.output == ListOutput::Text {
+            ui.say(&format!(
+                "There are no events about cluster {}; Kubernetes keeps them for an hour.",
+                cluster.name_any()
+            ));
+        } else {
+            let data = json!({ "events": found });
+            let text = || ui::events::render(&found, time::now(), ui.out);
+            show(look.output, &data, text, ui)?;
+        }
+        if watch {
+            follow(&clusters, &known, version, ui).await?;
+        }
+        Ok(())
+    })
+}
+
+/// The events about these objects, oldest first, and from where a watch goes on.
+async fn list(clusters: &Clusters, known: &Objects) -> Result<(Vec<Event>, String)> {
+    let all = objects::list(clusters, &EVENTS, "Event", None).await?;
+    let events = all.items.iter().map(objects::part::<Event>);
+    let mut events: Vec<Event> = events
+        .filter(|event| known.have(&event.regarding))
+        .collect();
+    events.sort_by_key(Event::last_seen);
+    Ok((events, all.metadata.resource_version.unwrap_or_default()))
+}
+
+/// A line for each event to come.
+async fn follow(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) -> Result<()> {
+    let namespace = &clusters.place.namespace;
+    let call = Call {
+        verb: "watch",
+        resource: &EVENTS,
+        name: None,
+        namespace: Some(namespace),
+    };
+    let described = objects::api_resource(&EVENTS, "Event");
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(clusters.client().clone(), namespace, &described);
+    loop {
+        // What came in between may not be told; what was told is not told twice.
+        if let Err(error) = changes(&api, &mut from, known, ui).await? {
+            if !explain::is_transient(&error) {
+                return Err(explain::call(&error, &call, &clusters.place));
+            }
+            from = list(clusters, known).await?.1;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Tells events until the watch ends, by itself or with an error.
+async fn changes(
+    api: &Api<DynamicObject>,
+    from: &mut String,
+    known: &Objects,
+    ui: &Ui,
+) -> Result<kube::Result<()>> {
+    let params = WatchParams::default().timeout(WATCH_SECONDS);
+    let mut stream = match api.watch(&params, from).await {
+        Ok(stream) => stream.boxed(),
+        Err(error) => return Ok(Err(error)),
+    };
+    loop {
+        let Ok(Some(event)) = timeout(SILENCE, stream.next()).await else {
+            return Ok(Ok(()));
+        };
+        match event {
+            Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                if let Some(version) = object.resource_version() {
+                    *from = version;
+                }
+                let event: Event = objects::part(&object);
+                if known.have(&event.regarding) {
+                    ui.data(&ui::events::line(&event, time::now(), ui.out))?;
+                }
+            }
+            Ok(WatchEvent::Bookmark(mark)) => *from = mark.metadata.resource_version,
+            Ok(WatchEvent::Deleted(_)) => {}
+            Ok(WatchEvent::Error(status)) => return Ok(Err(kube::Error::Api(status))),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `logs`: what the nodes of a cluster, or the operator, have written.
+
+use std::time::Duration;
+
+use casskop_common::{names, operations::Target};
+use clap::{ArgMatches, FromArgMatches};
+use futures::{AsyncBufRead, AsyncBufReadExt, future::try_join_all};
+use kube::{ResourceExt, api::LogParams, core::Request};
+
+use super::{live, usage};
+use crate::{
+    cli::{Connection, Logs},
+    client::{
+        self,
+        explain::{Call, Resource},
+    },
+    clusters::Clusters,
+    error::{CliError, Kind, Result},
+    objects::{self, OPERATOR_SELECTOR, PODS},
+    preflight, topology,
+    ui::Ui,
+};
+
+/// Lines of each pod, where there are several and nobody says how many.
+const TAIL: i64 = 20;
+/// Container of the operator.
+const OPERATOR_CONTAINER: &str = "operator";
+
+const POD_LOGS: Resource = Resource {
+    group: "",
+    plural: "pods/log",
+    singular: "log of pod",
+};
+
+/// Prints the logs.
+///
+/// # Errors
+/// When none of them can be read.
+pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
+    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
+    let arguments = Logs::from_arg_matches(matches).map_err(|error| usage(&error))?;
+    live(async {
+        let clusters = Clusters::connect(&flags)?;
+        let pods = if arguments.operator {
+            operators(&clusters).await?
+        } else {
+            nodes(&clusters, &arguments).await?
+        };
+        let reader = Reader {
+            clusters: &clusters,
+            params: params(&arguments, pods.len()),
+            prefixed: pods.len() > 1,
+            limit: client::limit(&flags).filter(|_| !arguments.follow),
+            ui,
+        };
+        let mut ends = Vec::new();
+        if arguments.follow {
+            ends = try_join_all(pods.iter().map(|pod| reader.survived(pod))).await?;
+        } else {
+            for pod in &pods {
+                ends.push(reader.survived(pod).await?);
+            }
+        }
+        let errors = ends.into_iter().flatten().collect();
+        tell(errors, pods.len(), ui)
+    })
+}
+
+/// One log that cannot be read does not keep back the others.
+fn tell(mut errors: Vec<CliError>, pods: usize, ui: &Ui) -> Result<()> {
+    if errors.len() == pods {
+        return errors.drain(..).next().map_or(Ok(()), Err);
+    }
+    for error in errors {
+        ui.warn(&error.to_string());
+    }
+    Ok(())
+}
+
+async fn nodes(clusters: &Clusters, arguments: &Logs) -> Result<Vec<String>> {
+    let cluster = clusters.get(&arguments.name).await?;
+    let target = Target {
+        pod: arguments.pod.clone(),
+        ..Target::default()
+    };
+    preflight::check(&cluster, &target, &clusters.place.again)?;
+    if !arguments.pod.is_empty() {
+        return Ok(arguments.pod.clone());
+    }
+    let racks = topology::nodes(&cluster);
+    let reported = racks
+        .values()
+        .flatten()
+        .filter(|node| node.status.is_some());
+    let pods: Vec<String> = reported.map(|node| node.pod.clone()).collect();
+    if pods.is_empty() {
+        let name = &arguments.name;
+        return Err(
+            CliError::failed(format!("the status of cluster {name} knows no pod yet")).hint(
+                format!(
+                    "see why: {} explain {name}{}",
+                    crate::cli::PROGRAM,
+                    clusters.place.again
+                ),
+            ),
+        );
+    }
+    Ok(pods)
+}
+
+async fn operators(clusters: &Clusters) -> Result<Vec<String>> {
+    let pods = objects::list(clusters, &PODS, "Pod", Some(OPERATOR_SELECTOR)).await?;
+    if pods.items.is_empty() {
+        return Err(CliError::failed(format!(
+            "there is no pod of the operator in namespace {}",
+            clusters.place.namespace
+        ))
+        .hint(format!(
+            "look in all namespaces: kubectl get pods -A -l {OPERATOR_SELECTOR}"
+        )));
+    }
+    Ok(pods.items.iter().map(ResourceExt::name_any).collect())
+}
+
+fn params(arguments: &Logs, pods: usize) -> LogParams {
+    let container = if arguments.operator {
+        OPERATOR_CONTAINER
+    } else {
+        names::CASSANDRA_CONTAINER
+    };
+    let since = arguments.since.map(|since| since.as_secs().max(1));
+    let default = (pods > 1 && since.is_none()).then_some(TAIL);
+    LogParams {
+        container: Some(container.into()),
+        follow: arguments.follow,
+        tail_lines: arguments.tail.or(default),
+        since_seconds: since.and_then(|since| i64::try_from(since).ok()),
+        ..LogParams::default()
+    }
+}
+
+/// Reads logs line by line: they may be larger than the memory.
+struct Reader<'a> {
+    clusters: &'a Clusters,
+    params: LogParams,
+    prefixed: bool,
+    /// Longest wait for the next line; none for lines that are yet to be written.
+    limit: Option<Duration>,
+    ui: &'a Ui,
+}
+
+impl Reader<'_> {
+    /// What went wrong with one log; an error only if nobody reads any of them.
+    async fn survived(&self, pod: &str) -> Result<Option<CliError>> {
+        match self.print(pod).await {
+            Err(error) if error.kind == Kind::BrokenPipe => Err(error),
+            end => Ok(end.err()),
+        }
+    }
+
+    async fn print(&self, pod: &str) -> Result<()> {
+        let namespace = &self.clusters.place.namespace;
+        let call = Call {
+            verb: "get",
+            resource: &POD_LOGS,
+            name: Some(pod),
+            namespace: Some(namespace),
+        };
+        let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods"))
+            .logs(pod, &self.params)
+            .map_err(|error| {
+                CliError::failed(format!("cannot ask for the log of {pod}: {error}"))
+            })?;
+        let opened = self.clusters.client().request_stream(request);
+        let log = self.clusters.ask(&call, opened).await?;
+        self.lines(pod, log).await
+    }
+
+    async fn lines(&self, pod: &str, log: impl AsyncBufRead) -> Result<()> {
+        let mut log = std::pin::pin!(log);
+        let prefix = if self.prefixed {
+            format!("[{pod}] ")
+        } else {
+            String::new()
+        };
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let next = log.read_until(b'\n', &mut line);
+            let read = match self.limit {
+                None => next.await,
+                Some(limit) => tokio::time::timeout(limit, next).await.map_err(|_| {
+                    CliError::failed(format!(
+                        "the log of {pod} breaks off: no answer within {}s",
+                        limit.as_secs()
+                    ))
+                })?,
+            };
+            match read {
+                Ok(0) => return Ok(()),
+                Ok(_) => self.ui.data(&format!("{prefix}{}", printable(&line)))?,
+                Err(error) => {
+                    return Err(CliError::failed(format!(
+                        "the log of {pod} breaks off: {error}"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+/// A line that cannot steer the terminal; the tabs of a stack trace stay.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let kept = text.trim_end_matches(['\n', '\r']).chars();
+    kept.map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
+        .collect()
+}

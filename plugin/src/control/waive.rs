@@ -1,0 +1,70 @@
+//! Checks that are not to hold an operation back. Pure.
+
+use casskop_common::intent::Controls;
+
+use super::subject::Subject;
+use crate::{
+    cli::PROGRAM,
+    error::{CliError, Result},
+    text::{self, plain},
+};
+
+/// Refuses checks that the operation does not have, and those that do not hold it back.
+///
+/// # Errors
+/// Which one, and those that do.
+pub fn refuse(
+    subject: &Subject,
+    checks: &[String],
+    what: &str,
+    name: &str,
+    again: &str,
+) -> Result<()> {
+    let Some(operation) = &subject.operation else {
+        return Err(CliError::failed(format!(
+            "the checks of {what} are not known: the operator has not taken it up yet"
+        ))
+        .hint(format!("see why: {PROGRAM} explain {name}{again}")));
+    };
+    if operation.checks.is_empty() {
+        return Err(
+            CliError::failed(format!("{what} waits for no check")).hint(format!(
+                "see what it waits for: {PROGRAM} explain {name}{again}"
+            )),
+        );
+    }
+    let known: Vec<&str> = operation
+        .checks
+        .iter()
+        .map(|check| check.name.as_str())
+        .collect();
+    let failing = subject.failing();
+    for word in checks {
+        let Some(check) = operation.checks.iter().find(|check| check.name == *word) else {
+            let error = CliError::failed(format!("{what} has no check {}", plain(word)));
+            return Err(match text::nearest(word, known.iter().copied()) {
+                Some(nearest) => error.hint(format!("did you mean {nearest}?")),
+                None => error.hint(format!("its checks: {}", plain(&text::list(&known)))),
+            });
+        };
+        let waived = check.evidence.starts_with("waived; ");
+        if !failing.contains(&word.as_str()) && !waived {
+            let error = CliError::failed(format!(
+                "the check {word} does not hold {what} back: {}",
+                plain(&check.evidence)
+            ));
+            return Err(if failing.is_empty() {
+                error.hint(format!("see what does: {PROGRAM} explain {name}{again}"))
+            } else {
+                error.hint(format!("those that do: {}", text::list(&failing)))
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The checks that are waived for a request already.
+pub fn waived(controls: &Controls, subject: &Subject) -> Vec<String> {
+    let quoted = controls.waive.clone().filter(|(id, _)| *id == subject.id);
+    quoted.map(|(_, checks)| checks).unwrap_or_default()
+}
