@@ -1,0 +1,173 @@
+//! The plugin as a person uses it: through the real kubectl, on a real ring.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{fs, os::unix::fs::symlink};
+
+use casskop_e2e::{
+    Output, Space,
+    cluster::{find_condition, find_operation},
+    command::{self, inside, setting},
+    fresh_id,
+    plugin::casskop,
+    shared_ring,
+    space::scratch,
+};
+
+/// The real kubectl with the plugin and its completion on the PATH.
+fn kubectl(space: &Space, args: &[&str]) -> Output {
+    let folder = scratch("plugins");
+    let plugin = fs::canonicalize(setting("KUBECTL_CASSKOP")).expect("the plugin is built");
+    fs::create_dir_all(&folder).expect("the scratch folder is writable");
+    for name in ["kubectl-casskop", "kubectl_complete-casskop"] {
+        let link = folder.join(name);
+        let _ = fs::remove_file(&link);
+        symlink(&plugin, link).expect("the scratch folder is writable");
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = inside("kubectl");
+    command
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .args(args)
+        .args(["-n", &space.kubectl.namespace]);
+    command::run(command, "")
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn kubectl_finds_it_and_completes_what_is_there() {
+    let (space, demo) = shared_ring();
+    let ring = kubectl(&space, &["casskop", "ring", "demo"]).ok();
+    for pod in demo.pod_names() {
+        let line = ring.lines().find(|line| line.contains(&pod));
+        assert!(line.is_some_and(|line| line.contains("UN")), "{ring}");
+    }
+    let offered = |words: &[&str]| {
+        let namespace = ["-n", space.kubectl.namespace.as_str()];
+        let words: Vec<&str> = ["__complete", "casskop"]
+            .into_iter()
+            .chain(namespace)
+            .chain(words.iter().copied())
+            .collect();
+        let mut command = inside("kubectl");
+        let path = format!(
+            "{}:{}",
+            scratch("plugins").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        command.env("PATH", path).args(words);
+        command::run(command, "").ok()
+    };
+    assert!(offered(&["status", ""]).starts_with("demo"));
+    let racks = offered(&["cleanup", "demo", "--rack", ""]);
+    assert!(
+        racks.contains("rack1") && racks.contains("rack3"),
+        "{racks}"
+    );
+    let pods = offered(&["restart", "demo", "--pod", "demo-dc1-rack2"]);
+    assert!(pods.starts_with("demo-dc1-rack2-0"), "{pods}");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn it_tells_what_happens_and_why() {
+    let (space, demo) = shared_ring();
+    let see = |args: &[&str]| casskop(&space.kubectl, args).ok();
+    let id = fresh_id("seen");
+    see(&[
+        "flush",
+        "demo",
+        "--id",
+        &id,
+        "--keyspace",
+        "system_auth",
+        "--wait",
+    ]);
+    let done = see(&["operations", "demo", "--history"]);
+    assert!(done.contains(&format!("flush {id}")), "{done}");
+    let events = see(&["events", "demo"]);
+    assert!(events.contains("demo-dc1-rack1-0"), "{events}");
+    let log = see(&["logs", "demo", "--pod", "demo-dc1-rack1-0", "--tail", "5"]);
+    assert_eq!(log.lines().count(), 5, "{log}");
+    let well = see(&["explain", "demo"]);
+    assert!(!well.is_empty());
+
+    // Nothing begins while all action is paused, and it says so.
+    see(&["pause-reconcile", "demo"]);
+    let id = fresh_id("waits");
+    see(&["flush", "demo", "--id", &id]);
+    demo.shows("the request waiting", |cluster| {
+        let operation = find_operation(cluster, "flush", &id)?;
+        operation["message"]
+            .as_str()?
+            .contains("paused")
+            .then_some(())
+    });
+    let why = see(&["explain", "demo"]);
+    assert!(
+        why.contains("paused") && why.contains("resume-reconcile"),
+        "{why}"
+    );
+    see(&["resume-reconcile", "demo"]);
+    see(&["wait", "demo", "flush", "--id", &id, "--timeout", "5m"]);
+    demo.succeeds("flush", &id);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn controls_quote_the_request_that_runs() {
+    let (space, demo) = shared_ring();
+    let run = |args: &[&str]| casskop(&space.kubectl, args);
+    let id = fresh_id("held");
+    demo.annotate("cleanup.pause", Some(&id)).ok();
+    run(&["cleanup", "demo", "--id", &id, "--keyspace", "system_auth"]).ok();
+    demo.shows("it is held back", |cluster| {
+        let operation = find_operation(cluster, "cleanup", &id)?;
+        operation["message"]
+            .as_str()?
+            .contains("paused")
+            .then_some(())
+    });
+    run(&["resume", "demo", "cleanup"]).ok();
+    demo.succeeds("cleanup", &id);
+    let late = run(&["cancel", "demo", "cleanup"]).fails();
+    assert!(
+        late.contains("ended") || late.contains("Succeeded"),
+        "{late}"
+    );
+    // A kind that discards data asks before; nobody answers here.
+    let refused = run(&["replace", "demo", "--pod", "demo-dc1-rack2-0"]).fails();
+    assert!(refused.contains("--yes"), "{refused}");
+    let id = fresh_id("alive");
+    run(&[
+        "replace",
+        "demo",
+        "--pod",
+        "demo-dc1-rack2-0",
+        "--id",
+        &id,
+        "--yes",
+    ])
+    .ok();
+    demo.shows("that the node is alive", |cluster| {
+        let operation = find_operation(cluster, "replace", &id)?;
+        operation["message"]
+            .as_str()?
+            .contains("node-is-down")
+            .then_some(())
+    });
+    run(&["cancel", "demo", "replace"]).ok();
+    demo.shows("it is called off", |cluster| {
+        let operation = find_operation(cluster, "replace", &id)?;
+        (operation["phase"] == "Cancelled").then_some(())
+    });
+    demo.annotate("replace", None).ok();
+    demo.annotate("replace.cancel", None).ok();
+    let resource = demo.get();
+    let intents = find_condition(&resource, "IntentsAccepted").expect("it is told");
+    assert_eq!(intents["status"], "True", "{intents}");
+}
