@@ -78,21 +78,21 @@ shared="bundle input kill loss operations plugin rest ring"
 beside=
 
 streams() {
-    local file name ours=() theirs=() status=0
+    local file name together=() apart=() status=0
     local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
     for file in e2e/tests/*.rs; do
         name=$(basename "$file" .rs)
         case " $shared " in
-            *" $name "*) ours+=(--test "$name") ;;
-            *) theirs+=(--test "$name") ;;
+            *" $name "*) together+=(--test "$name") ;;
+            *) apart+=(--test "$name") ;;
         esac
     done
     "${suite[@]}" --tests --no-run
-    echo "beside, told at their end: ${theirs[*]}"
+    echo "beside, told at their end: ${apart[*]}"
     # In a process group of its own, which ends with it.
-    timeout 60m "${suite[@]}" "${theirs[@]}" -- --ignored --test-threads=1 >"$run/beside.log" 2>&1 &
+    timeout 60m "${suite[@]}" "${apart[@]}" -- --ignored --test-threads=1 >"$run/beside.log" 2>&1 &
     beside=$!
-    timeout --foreground 60m "${suite[@]}" "${ours[@]}" -- --ignored --test-threads=1 || status=$?
+    timeout --foreground 60m "${suite[@]}" "${together[@]}" -- --ignored --test-threads=1 || status=$?
     wait $beside || status=$?
     beside=
     cat "$run/beside.log"
