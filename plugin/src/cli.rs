@@ -51,6 +51,12 @@ pub fn command() -> Command {
     let root = operations::grammar("kubectl-casskop").mut_subcommands(operate::operation);
     let mut kinds = names(root.get_subcommands());
     kinds.retain(|kind| operations::asked_by_spec(kind).is_none());
+    // What discards data comes last.
+    kinds.sort_by_key(|kind| {
+        let arguments = root.find_subcommand(kind).into_iter();
+        let mut arguments = arguments.flat_map(Command::get_arguments);
+        arguments.any(|argument| argument.get_id() == "cluster_uid")
+    });
     let see = see::commands();
     let controls = control::commands();
     kinds.extend(names(&controls));
