@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     command::{self, Output, inside},
     kubectl::Kubectl,
+    wait::until,
 };
 
 /// A cleanup as a node's own log has it.
@@ -96,6 +97,18 @@ pub fn cql(kubectl: &Kubectl, pod: &str, consistency: &str, statements: &[&str])
     command::run(command, "")
 }
 
+/// Runs statements that may be run twice, on every replica: a busy machine may hold a node for down for a moment.
+pub fn write(kubectl: &Kubectl, pod: &str, statements: &[&str]) {
+    until("the statements to be carried out by every replica", || {
+        let output = cql(kubectl, pod, "ALL", statements);
+        if output.code == 0 {
+            Ok(())
+        } else {
+            Err(output.to_string())
+        }
+    });
+}
+
 /// Makes keyspaces with a table `t` each, replicated to three nodes of `dc1`, with some rows.
 pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
     let mut statements = Vec::new();
@@ -112,7 +125,7 @@ pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
         }));
     }
     let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
-    cql(kubectl, pod, "ALL", &statements).ok();
+    write(kubectl, pod, &statements);
 }
 
 /// The nodes as `nodetool status` has them on a pod: address, state (`UN`…), host id, rack.

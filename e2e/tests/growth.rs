@@ -33,7 +33,7 @@ fn two_data_centers_change_and_grow_one_node_at_a_time() {
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
-    cassandra::cql(&space.kubectl, FIRST[0], "ALL", &statements).ok();
+    cassandra::write(&space.kubectl, FIRST[0], &statements);
 
     a_setting_is_changed_rack_by_rack(&space, &grow);
     nodes_join_one_after_the_other(&space, &grow);
@@ -93,7 +93,7 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
     assert_eq!(grow.pod_names(), FIRST, "all others have left");
     let alter =
         "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}";
-    cassandra::cql(&space.kubectl, FIRST[0], "ALL", &[alter]).ok();
+    cassandra::write(&space.kubectl, FIRST[0], &[alter]);
     grow.shows("two nodes", |cluster| {
         let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
         (nodes.len() == 2).then_some(())

@@ -198,7 +198,7 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
 fn a_rack_that_holds_needed_replicas_stays_until_it_is_put_back() {
     let (space, demo) = shared_ring();
     let (pods, ids) = (demo.pod_names(), demo.host_ids());
-    let cql = |statement: &str| cassandra::cql(&space.kubectl, &pods[0], "ALL", &[statement]).ok();
+    let cql = |statement: &str| cassandra::write(&space.kubectl, &pods[0], &[statement]);
     cql(
         "CREATE KEYSPACE IF NOT EXISTS wide WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
     );

@@ -52,7 +52,7 @@ fn on(version: &str) {
         "CREATE TABLE IF NOT EXISTS kinds.t (id int PRIMARY KEY, text text)",
         "INSERT INTO kinds.t (id, text) VALUES (1, 'one')",
     ];
-    cassandra::cql(&space.kubectl, &pods[0], "ALL", &statements).ok();
+    cassandra::write(&space.kubectl, &pods[0], &statements);
     let says = ring.get()["status"]["cassandraNodeStatus"][&pods[0]]["version"].clone();
     assert!(
         says.as_str().is_some_and(|says| says.starts_with(version)),
@@ -79,7 +79,7 @@ fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
     };
     run(&["flush", "--keyspace", KEYSPACE]).ok();
     let insert = "INSERT INTO kinds.t (id, text) VALUES (2, 'two')";
-    cassandra::cql(&space.kubectl, &pods[0], "ALL", &[insert]).ok();
+    cassandra::write(&space.kubectl, &pods[0], &[insert]);
     run(&["flush", "--keyspace", KEYSPACE]).ok();
     all("two files", &|pod| files(space, pod).len() == 2);
     run(&["compact", "--keyspace", KEYSPACE]).ok();
@@ -191,7 +191,7 @@ fn restored(
     pod: &str,
     run: &dyn Fn(&[&str]) -> casskop_e2e::Output,
 ) {
-    cassandra::cql(&space.kubectl, pod, "ALL", &["TRUNCATE kinds.t"]).ok();
+    cassandra::write(&space.kubectl, pod, &["TRUNCATE kinds.t"]);
     let put = format!("cd {}/t-* && cp snapshots/kept/*-* .", folder());
     space
         .kubectl

@@ -32,7 +32,7 @@ fn the_life_of_a_ring() {
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
-    cassandra::cql(&space.kubectl, FIRST, "ALL", &statements).ok();
+    cassandra::write(&space.kubectl, FIRST, &statements);
 
     volumes_grow_under_running_pods(&space, &life);
     a_rack_comes_and_goes(&space, &life);

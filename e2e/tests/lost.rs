@@ -36,7 +36,7 @@ fn a_lost_node_is_replaced_and_one_is_removed() {
         "ALTER KEYSPACE system_auth WITH replication = \
          {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
     ];
-    cassandra::cql(&space.kubectl, OTHER, "ALL", &statements).ok();
+    cassandra::write(&space.kubectl, OTHER, &statements);
     a_member_that_is_alive_is_not_touched(&ring);
     its_place_is_taken(&space, &ring);
     it_leaves_and_its_pod_joins_anew(&space, &ring);
@@ -187,7 +187,7 @@ fn a_new_data_center_gets_the_data(space: &Space, ring: &Cluster, racks: &[&str]
     });
     let alter = "ALTER KEYSPACE kept WITH replication = \
                  {'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}";
-    cassandra::cql(&space.kubectl, OTHER, "ALL", &[alter]).ok();
+    cassandra::write(&space.kubectl, OTHER, &[alter]);
     let select = ["SELECT text FROM kept.t WHERE id = 1"];
     let done = ring.succeeds("rebuild", &id);
     assert_eq!(done["plan"]["steps"], json!(["kept"]), "{done:#}");

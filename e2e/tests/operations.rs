@@ -279,7 +279,7 @@ fn tables_and_jobs_reach_cassandra() {
     let (space, demo) = shared_ring();
     let keyspace = keyspace(&space.kubectl, &demo);
     let more = format!("CREATE TABLE IF NOT EXISTS {keyspace}.u (id int PRIMARY KEY)");
-    cassandra::cql(&space.kubectl, "demo-dc1-rack1-0", "ALL", &[&more]).ok();
+    cassandra::write(&space.kubectl, "demo-dc1-rack1-0", &[&more]);
     let logs = Logs::from_now(&demo);
     let id = fresh_id("tables");
     demo.request(
@@ -417,7 +417,7 @@ fn what_failed_is_told_and_tried_again_when_asked() {
     demo.becomes("Available", "True");
 
     let create = format!("CREATE TABLE {keyspace}.{table} (id int PRIMARY KEY)");
-    cassandra::cql(&space.kubectl, "demo-dc1-rack1-0", "ALL", &[&create]).ok();
+    cassandra::write(&space.kubectl, "demo-dc1-rack1-0", &[&create]);
     let logs = Logs::from_now(&demo);
     demo.request("cleanup.retry", &id);
     demo.reaches("cleanup", &id, &["Succeeded"]);

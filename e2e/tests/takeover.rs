@@ -29,7 +29,7 @@ fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
-    cassandra::cql(&space.kubectl, "old-dc1-rack1-0", "ALL", &statements).ok();
+    cassandra::write(&space.kubectl, "old-dc1-rack1-0", &statements);
     let (hosts, volumes) = (old.host_ids(), volumes(&space));
 
     operator::scale(&space.kubectl, 0);
