@@ -19,7 +19,9 @@ pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,
     ServicePolicy, StorageConfig,
 };
-pub use status::{CassandraClusterStatus, LastAction, NodeStatus, Phase, RackStatus, condition};
+pub use status::{
+    CassandraClusterStatus, LastAction, NodeStatus, Phase, PodLastOperation, RackStatus, condition,
+};
 pub use topology::{Dc, Rack, Topology};
 
 /// API group of all our resources.

@@ -100,9 +100,40 @@ pub struct RackStatus {
     /// Whether `rollingRestart` of the rack was seen to be true: it asks for one restart each time it becomes so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolling_restart: bool,
+    /// While Initializing: as that of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initializing_sub_phase: Option<String>,
     /// The last thing the operator did to the rack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassandra_last_action: Option<LastAction>,
+    /// The last operation on its pods; see `operations` for the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_last_operation: Option<PodLastOperation>,
+}
+
+/// The last operation on the pods of a rack, as the Go `CassKop` tells it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodLastOperation {
+    /// Kind of the operation.
+    pub name: String,
+    /// `Ongoing` or `Done`.
+    pub status: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Time>,
+    /// Pods that it has not ended on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
+    /// Pods on which it is done.
+    #[serde(default, rename = "podsOK", skip_serializing_if = "Vec::is_empty")]
+    pub pods_ok: Vec<String>,
+    /// Pods on which it failed.
+    #[serde(default, rename = "podsKO", skip_serializing_if = "Vec::is_empty")]
+    pub pods_ko: Vec<String>,
 }
 
 /// Something the operator did to a rack.

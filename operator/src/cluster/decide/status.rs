@@ -4,6 +4,7 @@
 mod conditions;
 mod debt;
 mod nodes;
+mod pods;
 mod racks;
 
 use casskop_common::api::{CassandraClusterStatus, Phase};
@@ -32,14 +33,8 @@ pub fn decide(
     CassandraClusterStatus {
         observed_generation: snapshot.cluster.metadata.generation,
         phase: Some(picture.phase()),
-        initializing_sub_phase: (picture.phase() == Phase::Initializing).then(|| {
-            let sub_phase = if rollout.formed {
-                NEXT_POD_PER_RACK
-            } else {
-                FIRST_POD_PER_RACK
-            };
-            sub_phase.to_owned()
-        }),
+        initializing_sub_phase: (picture.phase() == Phase::Initializing)
+            .then(|| initializing(rollout)),
         last_cluster_action: action.clone(),
         last_cluster_action_status: action_status,
         seedlist: if rollout.seeds.is_empty() {
@@ -54,6 +49,16 @@ pub fn decide(
         spent_ids: old.spent_ids.clone(),
         operation_history: old.operation_history,
     }
+}
+
+/// How far the ring is while it is being formed.
+fn initializing(rollout: &Rollout) -> String {
+    let sub_phase = if rollout.formed {
+        NEXT_POD_PER_RACK
+    } else {
+        FIRST_POD_PER_RACK
+    };
+    sub_phase.to_owned()
 }
 
 fn last_action(

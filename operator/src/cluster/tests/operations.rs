@@ -10,6 +10,33 @@ fn ended(world: &World, kind: &str) -> (String, OperationPhase, String) {
 }
 
 #[test]
+fn a_rack_tells_its_last_operation_in_casskops_words() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("cleanup", Some("c1"));
+    world.pass();
+    world.work(0, true, true);
+    world.pass();
+    world.pass();
+    let told = |world: &World, rack: &str| {
+        let racks = world.status().cassandra_rack_status;
+        racks[rack].pod_last_operation.clone().expect("it is told")
+    };
+    let failed = told(&world, "dc1-rack1");
+    assert_eq!(
+        (failed.name.as_str(), failed.status.as_str()),
+        ("cleanup", "Ongoing")
+    );
+    assert_eq!(failed.pods_ko, ["demo-dc1-rack1-0"]);
+    assert_eq!(told(&world, "dc1-rack2").pods, ["demo-dc1-rack2-0"]);
+    world.settle();
+    let done = told(&world, "dc1-rack3");
+    assert_eq!(
+        (done.status.as_str(), &done.pods_ok[..]),
+        ("Done", &["demo-dc1-rack3-0".to_owned()][..])
+    );
+}
+
+#[test]
 fn a_request_is_recorded_with_its_plan_before_anything_is_called() {
     let mut world = World::formed(THREE_RACKS);
     world.annotate(

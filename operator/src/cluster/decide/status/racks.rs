@@ -8,6 +8,7 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::pods;
 use crate::cluster::{
     decide::{operations, rollout::Rollout},
     snapshot::Snapshot,
@@ -77,6 +78,13 @@ fn rack_status(
         rolling_restart: restart_seen(rack, snapshot, before),
         phase: Some(phase),
         cassandra_last_action: last_action,
+        initializing_sub_phase: (phase == Phase::Initializing)
+            .then(|| super::initializing(rollout)),
+        pod_last_operation: pods::last_operation(
+            rack,
+            snapshot,
+            before.and_then(|before| before.pod_last_operation.as_ref()),
+        ),
     }
 }
 

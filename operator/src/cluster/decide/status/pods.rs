@@ -1,0 +1,52 @@
+//! The last operation on the pods of a rack, in CassKop's words: for those who read `podLastOperation`. The whole of it is
+//! in `status.operations`.
+
+use casskop_common::{
+    api::{NodePhase, OperationNode, PodLastOperation},
+    names::{self, RackId},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+
+use crate::cluster::snapshot::Snapshot;
+
+/// The newest operation that worked on the rack, or what was told before.
+pub(super) fn last_operation(
+    rack: &RackId,
+    snapshot: &Snapshot,
+    before: Option<&PodLastOperation>,
+) -> Option<PodLastOperation> {
+    let set = names::stateful_set(snapshot.name(), rack);
+    let is_ours = |node: &&OperationNode| {
+        let owner = node.pod.rsplit_once('-').map(|(owner, _)| owner);
+        owner == Some(set.as_str())
+    };
+    let newest = snapshot
+        .operations()
+        .filter(|operation| operation.started_at.is_some())
+        .filter(|operation| operation.nodes.iter().any(|node| is_ours(&node)))
+        .max_by_key(|operation| operation.started_at.clone());
+    let Some(newest) = newest else {
+        return before.cloned();
+    };
+    let pods = |wanted: &[NodePhase]| -> Vec<String> {
+        let ours = newest.nodes.iter().filter(is_ours);
+        ours.filter(|node| wanted.contains(&node.phase))
+            .map(|node| node.pod.clone())
+            .collect()
+    };
+    let time = |at: Option<&MicroTime>| at.map(|at| Time(at.0));
+    Some(PodLastOperation {
+        name: newest.kind.clone(),
+        status: if newest.phase.is_final() {
+            "Done"
+        } else {
+            "Ongoing"
+        }
+        .to_owned(),
+        start_time: time(newest.started_at.as_ref()),
+        end_time: time(newest.finished_at.as_ref()),
+        pods: pods(&[NodePhase::Pending, NodePhase::Running]),
+        pods_ok: pods(&[NodePhase::Succeeded]),
+        pods_ko: pods(&[NodePhase::Failed]),
+    })
+}
