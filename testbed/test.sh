@@ -73,8 +73,9 @@ clear_away() {
     [ -z "$left" ] || "$run/in" kubectl delete $left --timeout=300s
 }
 
-# The tests that share the ring of three racks run one after the other; beside them those with rings of their own.
-shared="bundle input kill loss operations plugin rest ring"
+# Two streams of about the same length: the tests that share the ring of three racks run one after the other, beside them
+# most of those with rings of their own.
+one_by_one="bundle input kill loss operations plugin rest ring takeover"
 beside=
 
 streams() {
@@ -82,7 +83,7 @@ streams() {
     local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
     for file in e2e/tests/*.rs; do
         name=$(basename "$file" .rs)
-        case " $shared " in
+        case " $one_by_one " in
             *" $name "*) together+=(--test "$name") ;;
             *) apart+=(--test "$name") ;;
         esac
