@@ -160,6 +160,18 @@ fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
     assert_eq!(read(space), "text=before");
     let owed = ring.get()["status"]["cassandraNodeStatus"][OTHER]["cleanupOwedSince"].clone();
     assert!(owed.is_string(), "the others held its ranges meanwhile");
+    ring.change(&json!({ "autoPilot": true }));
+    ring.shows("the cleanup that nobody asked for", |cluster| {
+        let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
+        let paid = nodes
+            .values()
+            .all(|node| node["cleanupOwedSince"].is_null());
+        let operations = cluster["status"]["operations"].as_array()?;
+        let by = operations
+            .iter()
+            .any(|operation| operation["requestedBy"] == "autoPilot");
+        (paid && by).then_some(())
+    });
 }
 
 /// Nodes of a new data center hold nothing until they rebuild.
