@@ -1,10 +1,12 @@
 //! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called;
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
+mod awaited;
 mod node;
 mod peer;
 mod pod;
 mod renew;
+mod volume;
 
 use std::{
     collections::{BTreeSet, HashSet},

@@ -1,0 +1,128 @@
+//! What a step waits for in Kubernetes. Told in the status now and then; a cancel ends it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+
+use super::{Run, StepEvent, node, pod, tell, volume};
+use crate::{
+    bootstrap::Nodes,
+    cluster::{build::config_map, journal},
+    context::Context,
+    nodes::NodeError,
+};
+
+/// Time between two looks at what is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks between two words about what is awaited.
+const SAY_EVERY: u32 = 20;
+/// Looks before it is given up: two hours, for a node that replays a large commit log, and for the machine of a lost one
+/// that a person has to give up first.
+const LOOKS: u32 = 14_400;
+/// Deadline of a request to the API server.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Awaited {
+    /// The ConfigMap of the rack says that the pod joins as a new node.
+    MayJoin,
+    /// The ConfigMap of the rack says which node the pod replaces.
+    Replaces,
+    /// The pod and its volumes are gone.
+    Gone,
+    /// The pod after the one that the operation began with serves clients.
+    ComesBack,
+}
+
+/// Waits until nothing is missing any more.
+pub(super) async fn wait(
+    ctx: &Context,
+    run: &Run,
+    awaited: Awaited,
+) -> Result<Result<(), NodeError>, journal::Error> {
+    let mut waits_for = String::new();
+    for look in 0..LOOKS {
+        waits_for = match awaited.missing(ctx, run).await {
+            Ok(None) => return Ok(Ok(())),
+            Ok(Some(what)) => what,
+            Err(_) => "the API server".to_owned(),
+        };
+        let waits = || StepEvent::Stumbled(format!("waits for {waits_for}"));
+        if look % SAY_EVERY == SAY_EVERY - 1 && !tell(ctx, run, waits()).await? {
+            return Ok(Err(NodeError::Unreachable("cancelled".into())));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let why = format!("waited in vain for {waits_for}");
+    Ok(Err(NodeError::Unreachable(why)))
+}
+
+impl Awaited {
+    /// What is still missing, in words.
+    async fn missing(self, ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
+        match self {
+            Self::MayJoin | Self::Replaces => {
+                let pod = &run.start.pod;
+                let told = match (self, nodes(ctx, run).await?) {
+                    (_, None) => false,
+                    (Self::Replaces, Some(nodes)) => nodes.replaces(pod),
+                    (_, Some(nodes)) => nodes.lets_join(pod),
+                };
+                let missing = "the ConfigMap of its rack to say how the next pod starts";
+                Ok((!told).then(|| missing.to_owned()))
+            }
+            Self::Gone => what_is_left(ctx, run).await,
+            Self::ComesBack => what_is_not_back(ctx, run).await,
+        }
+    }
+}
+
+async fn what_is_left(ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
+    if pod::live(ctx, run)
+        .await?
+        .is_some_and(|(uid, _)| uid == run.pod_uid)
+    {
+        let ends = "the old pod to end; if its machine is gone for good, delete that Node";
+        return Ok(Some(ends.to_owned()));
+    }
+    for volume in &run.volumes {
+        if volume::is_there(ctx, run, volume).await? {
+            return Ok(Some(format!("volume {} to go", volume.name)));
+        }
+    }
+    Ok(None)
+}
+
+async fn what_is_not_back(ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
+    Ok(match pod::live(ctx, run).await? {
+        None => Some("the new pod".to_owned()),
+        Some((uid, _)) if uid == run.pod_uid => Some("the old pod to end".to_owned()),
+        Some((_, live)) if live.ready && node::is_normal(ctx, run).await => None,
+        Some((_, live)) => Some(
+            live.problem
+                .unwrap_or_else(|| "the new pod to be Ready".into()),
+        ),
+    })
+}
+
+/// What the pods of its rack are told when they start.
+async fn nodes(ctx: &Context, run: &Run) -> Result<Option<Nodes>, kube::Error> {
+    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+    let Some((rack, _)) = run.start.pod.rsplit_once('-') else {
+        return Ok(None);
+    };
+    let map = in_time(api.get_opt(rack)).await?;
+    Ok(map.map(|map| config_map::nodes(&map)))
+}
+
+/// Gives up on a request that the API server does not answer.
+pub(super) async fn in_time<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    let late = || kube::Error::Service("the API server did not answer in time".into());
+    tokio::time::timeout(REQUEST, request)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}

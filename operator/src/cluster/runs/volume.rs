@@ -1,0 +1,47 @@
+//! A volume of a node that is given up: the very one that was recorded, and no other.
+
+use casskop_common::api::VolumeRef;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{Api, ResourceExt, api::DeleteParams};
+
+use super::{Run, awaited::in_time};
+use crate::{cluster::objects, context::Context, nodes::NodeError};
+
+/// Deletes it. It goes when its pod has ended.
+pub(super) async fn delete(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<(), NodeError> {
+    let (api, only) = (claims(ctx, run), objects::very(&volume.uid));
+    let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
+    match in_time(deleted).await {
+        // Another one already.
+        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
+        Err(error) => Err(NodeError::Unreachable(format!(
+            "volume {} cannot be deleted: {error}",
+            volume.name
+        ))),
+        Ok(()) => {
+            let (kind, id) = (&run.start.kind, &run.start.id);
+            tracing::info!(
+                cluster = run.cluster.name,
+                volume = volume.name,
+                kind,
+                id,
+                "deleted the volume of a node that is given up"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Whether it is still there.
+pub(super) async fn is_there(
+    ctx: &Context,
+    run: &Run,
+    volume: &VolumeRef,
+) -> Result<bool, kube::Error> {
+    let live = in_time(claims(ctx, run).get_metadata_opt(&volume.name)).await?;
+    Ok(live.is_some_and(|live| live.uid().as_ref() == Some(&volume.uid)))
+}
+
+fn claims(ctx: &Context, run: &Run) -> Api<PersistentVolumeClaim> {
+    Api::namespaced(ctx.client.clone(), &run.cluster.namespace)
+}
