@@ -56,16 +56,10 @@ fn ask(ring: &Cluster, kind: &str, arguments: &str) -> String {
 fn a_member_that_is_alive_is_not_touched(ring: &Cluster) {
     let hosts = ring.host_ids();
     let id = ask(ring, "replace", &format!("--pod {LOST}"));
-    ring.shows("the check", |cluster| {
-        let operation = find_operation(cluster, "replace", &id)?;
-        let message = operation["message"].as_str()?;
-        (message.contains("node-is-down") && message.contains("does not see it down")).then_some(())
-    });
-    ring.annotate("replace", None).ok();
-    ring.shows("the request taken back", |cluster| {
-        let operation = find_operation(cluster, "replace", &id)?;
-        (operation["phase"] == "Withdrawn").then_some(())
-    });
+    let refused = ring.ends("replace", &id);
+    assert_eq!(refused["phase"], "Refused", "{refused:#}");
+    let message = refused["message"].as_str().unwrap_or_default();
+    assert!(message.contains("node-is-down") && message.contains("does not see it down"));
     assert_eq!(ring.host_ids(), hosts);
 }
 
@@ -88,6 +82,16 @@ fn lose(space: &Space, ring: &Cluster) -> (String, String) {
         match uid(space, "persistentvolumeclaim", &claim) {
             Some(now) if now != before => Ok(()),
             other => Err(format!("{other:?}")),
+        }
+    });
+    // Asked for before the others see it down, an operation would be refused.
+    until("the others to see it down", || {
+        let nodes = cassandra::nodetool_status(&space.kubectl, OTHER);
+        let down = nodes.iter().any(|node| node[1] == "DN" && node[2] == host);
+        if down {
+            Ok(())
+        } else {
+            Err(format!("{nodes:?}"))
         }
     });
     // It does not join beside the node that it was, and says what to do.

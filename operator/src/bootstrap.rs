@@ -92,8 +92,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let nodes = Nodes::read(&args.nodes)?;
     let data_directories = yaml::data_directories(&rack);
     let joined = seeds::has_joined(&args.data, &data_directories);
-    let is_empty = !seeds::has_tables(&data_directories);
-    let replaced = nodes.replacement(&args.pod_name, joined, is_empty)?;
+    let is_lost = seeds::is_lost(&args.data, &data_directories)?;
+    let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = seeds::choose(&rack, &args.pod_name, joined);
     yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
     jvm::write(&args.directory, &rack, replaced.map(String::as_str))?;

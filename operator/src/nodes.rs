@@ -403,7 +403,9 @@ pub enum NodeError {
     #[error("{0}")]
     Cassandra(String),
     /// The call ended without having done its work, because something else works on the same tables.
-    #[error("Cassandra could not stop the compactions that work on the same tables")]
+    #[error(
+        "the node is busy with other work of this kind, or could not stop the compactions of the same tables"
+    )]
     Busy,
     /// The call was ended by a cancel.
     #[error("stopped, because the operation was cancelled")]

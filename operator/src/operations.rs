@@ -35,6 +35,7 @@ use casskop_common::{
 use crate::nodes::{Activity, Call, Compaction, NodeError, Reading, Replication};
 pub use checks::quorum_kept;
 pub use decommission::needs_force;
+pub use lost::NODE_IS_DOWN;
 
 /// The ring as an operation sees it.
 pub struct Ring<'a> {

@@ -60,7 +60,8 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub operations: Vec<OperationStatus>,
-    /// Finished operations that a newer one of their kind replaced; the newest 20, newest first.
+    /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, and the last one of each kind
+    /// that an annotation asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.

@@ -46,14 +46,14 @@ impl Nodes {
         &self,
         pod: &str,
         joined: bool,
-        is_empty: bool,
+        is_lost: bool,
     ) -> Result<Option<&String>, Error> {
         if joined {
             return Ok(None);
         }
         match (self.replaced.get(pod), self.members.get(pod)) {
             (Some(address), _) => Ok(Some(address)),
-            (None, Some(host_id)) if is_empty => Err(Error::Lost {
+            (None, Some(host_id)) if is_lost => Err(Error::Lost {
                 pod: pod.to_owned(),
                 host_id: host_id.clone(),
             }),

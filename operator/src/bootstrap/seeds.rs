@@ -13,7 +13,7 @@ use std::{
 
 use casskop_common::names;
 
-use super::RackConfig;
+use super::{Error, RackConfig, files};
 
 /// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
 pub const JOINED_MARKER: &str = ".casskop-joined";
@@ -41,13 +41,36 @@ pub(super) fn has_joined(data: &Path, data_directories: &[String]) -> bool {
 }
 
 /// Whether the first of the data folders has Cassandra's own tables.
-pub(super) fn has_tables(data_directories: &[String]) -> bool {
-    let system = data_directories
-        .first()
-        .map(|first| Path::new(first).join("system"));
-    system
-        .and_then(|system| std::fs::read_dir(system).ok())
-        .is_some_and(|mut tables| tables.next().is_some())
+fn has_tables(data_directories: &[String]) -> bool {
+    let first = data_directories.first();
+    first.is_some_and(|first| tables(first).is_ok_and(|any| any))
+}
+
+/// Whether the volume is a new one: without our mark, and without Cassandra's own tables in any data folder. Where a
+/// folder is on another volume, which is not mounted here, nobody can say.
+///
+/// # Errors
+/// When a folder is there and cannot be read: then nobody can say either.
+pub(super) fn is_lost(data: &Path, data_directories: &[String]) -> Result<bool, Error> {
+    let elsewhere = |folder: &String| !Path::new(folder).starts_with(data);
+    if data.join(JOINED_MARKER).exists() || data_directories.iter().any(elsewhere) {
+        return Ok(false);
+    }
+    for folder in data_directories {
+        if tables(folder).map_err(files::failed("read", Path::new(folder)))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a data folder has Cassandra's own tables.
+fn tables(folder: &str) -> std::io::Result<bool> {
+    match std::fs::read_dir(Path::new(folder).join("system")) {
+        Ok(mut tables) => Ok(tables.next().is_some()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Decides the seeds of `pod`.
@@ -191,6 +214,29 @@ mod tests {
             !has_joined(&folder, &["/nowhere".to_owned()]),
             "data elsewhere"
         );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_volume_is_lost_only_where_that_can_be_seen() {
+        let folder = std::env::temp_dir().join(format!("casskop-lost-{}", std::process::id()));
+        let (first, second) = (folder.join("a"), folder.join("b"));
+        std::fs::create_dir_all(&first).unwrap();
+        let directories = [&first, &second].map(|folder| folder.display().to_string());
+        assert!(is_lost(&folder, &directories).unwrap());
+        let with_elsewhere = [directories[0].clone(), "/data1/data".to_owned()];
+        assert!(
+            !is_lost(&folder, &with_elsewhere).unwrap(),
+            "another volume"
+        );
+        std::fs::create_dir_all(second.join("system/local-7ad54392")).unwrap();
+        assert!(!is_lost(&folder, &directories).unwrap(), "any folder");
+        std::fs::remove_dir_all(&second).unwrap();
+        std::fs::write(first.join("system"), "no folder").unwrap();
+        assert!(is_lost(&folder, &directories).is_err(), "unreadable");
+        std::fs::remove_file(first.join("system")).unwrap();
+        std::fs::write(folder.join(JOINED_MARKER), "id").unwrap();
+        assert!(!is_lost(&folder, &directories).unwrap(), "our mark");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -177,6 +177,7 @@ fn run(
         done: usize::try_from(done).ok()?,
         pod_uid: node.pod_uid.clone(),
         volumes: node.volumes.clone(),
+        host_id: node.host_id.clone(),
         credentials: credentials.clone(),
     })
 }

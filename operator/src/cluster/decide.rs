@@ -114,7 +114,7 @@ fn objects(
     operations: &operations::Decision,
 ) -> (bool, Vec<Object>) {
     let live = &snapshot.live;
-    let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current);
+    let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current, rollout.formed);
     let mut objects = Vec::new();
     let account = build::service_account::build(desired);
     if desired.spec.service_account_name.is_none()

@@ -6,7 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use casskop_common::{api::CassandraCluster, intent::Intents, names, operations::Parallel};
+use casskop_common::{
+    api::{CassandraCluster, OperationStatus},
+    intent::Intents,
+    names,
+    operations::{Arguments, Parallel},
+};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -169,13 +174,23 @@ fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> b
 fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
     let status = cluster.status.as_ref();
     let known = || status.iter().flat_map(|status| &status.operations);
-    intents.requests.values().any(|request| {
-        let ended = known()
-            .any(|old| old.kind == request.kind && old.id == request.id && old.phase.is_final());
-        let arguments = &request.arguments;
+    let needs = |arguments: &Arguments| {
         let together = arguments.shared.waves.parallel == Parallel::Rack;
-        !ended && (together || behaviour(&arguments.operation).reads_replication())
-    })
+        together || behaviour(&arguments.operation).reads_replication()
+    };
+    // Also one whose annotation is gone.
+    let mut under_way = known().filter(|operation| !operation.phase.is_final());
+    let recorded = |operation: &OperationStatus| {
+        Arguments::recorded(&operation.kind, &operation.arguments)
+            .is_some_and(|arguments| needs(&arguments))
+    };
+    under_way.any(recorded)
+        || intents.requests.values().any(|request| {
+            let ended = known().any(|old| {
+                old.kind == request.kind && old.id == request.id && old.phase.is_final()
+            });
+            !ended && needs(&request.arguments)
+        })
 }
 
 /// How the keyspaces are replicated, as the first member says that answers.

@@ -65,6 +65,8 @@ pub struct Run {
     pub pod_uid: String,
     /// Its volumes, of a kind that gives them up.
     pub volumes: Vec<VolumeRef>,
+    /// Host id of its node.
+    pub host_id: String,
     /// How to be let in.
     pub credentials: Arc<Credentials>,
 }

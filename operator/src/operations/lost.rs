@@ -8,6 +8,9 @@ use casskop_common::api::Check;
 use super::{Member, Refusal, Ring, checks};
 use crate::nodes::{Reading, Replication};
 
+/// Name of the check that the node is down.
+pub const NODE_IS_DOWN: &str = "node-is-down";
+
 /// The one node that is meant.
 ///
 /// # Errors
@@ -29,16 +32,16 @@ pub(super) fn checks(ring: &Ring<'_>, host_id: Option<&str>) -> Vec<Check> {
     vec![
         node_is_down(ring, host_id),
         others_up(ring, host_id),
-        checks::ring_settled(ring),
+        others_settled(ring, host_id),
         replicas_remain(ring),
     ]
 }
 
 /// Members that answer, without the one that is meant.
-fn others<'a>(
+fn others<'a, 'h>(
     ring: &'a Ring<'_>,
-    host_id: Option<&'a str>,
-) -> impl Iterator<Item = (&'a Member<'a>, &'a Reading)> {
+    host_id: Option<&'h str>,
+) -> impl Iterator<Item = (&'a Member<'a>, &'a Reading)> + use<'a, 'h> {
     let answering = ring
         .nodes
         .iter()
@@ -50,7 +53,7 @@ fn others<'a>(
 
 /// Every member that answers sees the node down; so nobody is cut off who still serves clients.
 fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
-    let name = "node-is-down";
+    let name = NODE_IS_DOWN;
     let fails = |why: String| checks::check(name, &[why], String::new);
     let Some(host_id) = host_id else {
         return fails(
@@ -59,13 +62,16 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         );
     };
     let mut seen = Vec::new();
-    let itself = ring.nodes.iter().find(|member| {
-        let answers =
-            |reading: &&Reading| reading.mode == "NORMAL" && reading.local_host_id == host_id;
-        member.reading.as_ref().is_ok_and(answers)
-    });
-    if let Some(member) = itself {
-        seen.push(format!("{} is NORMAL: it runs this node", member.pod));
+    // Whatever it does: while it starts or is drained its data is whole.
+    for member in &ring.nodes {
+        let Ok(reading) = &member.reading else {
+            continue;
+        };
+        let runs_it = reading.local_host_id == host_id;
+        let may_run_it = member.host_id == Some(host_id) && reading.local_host_id.is_empty();
+        if runs_it || may_run_it {
+            seen.push(format!("{} answers: it is {}", member.pod, reading.mode));
+        }
     }
     let (mut asked, mut known) = (0, 0);
     for (member, reading) in others(ring, Some(host_id)) {
@@ -79,13 +85,28 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         }
     }
     if asked == 0 {
-        seen.push("no other member answers".into());
+        seen.push("no other member answers, so there is no ring that could make up for it".into());
     } else if known == 0 {
         seen.push(format!("no node knows a member with host id {host_id}"));
     }
     checks::check(name, &seen, || {
         format!("all {asked} other nodes that answer see {host_id} down")
     })
+}
+
+/// No other node is joining, leaving or moving; the lost one may have been leaving.
+fn others_settled(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let lost = host_id.and_then(|host_id| address(ring, host_id));
+    let seen = checks::unsettled(ring, |ip| lost.is_none_or(|lost| lost != ip));
+    checks::check("ring-settled", &seen, || {
+        "no other node is joining, leaving or moving".into()
+    })
+}
+
+/// Address by which the members know a node.
+pub(super) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a String> {
+    let mut readings = others(ring, Some(host_id)).map(|(_, reading)| reading);
+    readings.find_map(|reading| reading.address_of(host_id))
 }
 
 /// Every other node is NORMAL and sees no other one down: they have to hand over what was lost.

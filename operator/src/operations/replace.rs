@@ -11,7 +11,19 @@ use crate::nodes::Activity;
 
 impl Behaviour for Replace {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
-        lost::only_one(ring)?;
+        let target = lost::only_one(ring)?;
+        let known = target
+            .host_id
+            .and_then(|host_id| lost::address(ring, host_id));
+        if known.is_none() {
+            return Err(Refusal {
+                reason: "NotAMember",
+                message: format!(
+                    "no member of the ring knows the node of {}, so there is no place to take: where no ring is left, delete the cluster with its volumes and make it anew",
+                    target.pod
+                ),
+            });
+        }
         Ok(vec![REPLACE.into()])
     }
 

@@ -82,13 +82,9 @@ impl Rollout {
         self.made_anew.contains(rack)
     }
 
-    /// Whether nothing is written or taken away now, at most awaited.
+    /// Whether nothing is written or taken away now, at most awaited; that a node leaves is an operation.
     pub fn is_idle(&self) -> bool {
-        self.formed
-            && self.steps.is_empty()
-            && self.growths.is_empty()
-            && self.removals.is_empty()
-            && self.leaving.is_none()
+        self.formed && self.steps.is_empty() && self.growths.is_empty() && self.removals.is_empty()
     }
 
     /// Whether the racks are not yet as asked.

@@ -42,7 +42,7 @@ pub fn decide(
         } else {
             rollout.seeds.clone()
         },
-        cassandra_rack_status: racks::racks(snapshot, rollout, &old),
+        cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
         cassandra_node_status: nodes::nodes(snapshot, &old),
         conditions: picture.conditions(snapshot, operations, &old.conditions),
         operations: old.operations,

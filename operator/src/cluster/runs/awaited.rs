@@ -43,12 +43,19 @@ pub(super) async fn wait(
     awaited: Awaited,
 ) -> Result<Result<(), NodeError>, journal::Error> {
     let mut waits_for = String::new();
-    for look in 0..LOOKS {
+    let mut still = 0;
+    for look in 0_u32.. {
         waits_for = match awaited.missing(ctx, run).await {
             Ok(None) => return Ok(Ok(())),
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
         };
+        // A node that answers is on its way, however much it has to stream.
+        let moves = matches!(awaited, Awaited::ComesBack) && node::answers(ctx, run).await;
+        still = if moves { 0 } else { still + 1 };
+        if still >= LOOKS {
+            break;
+        }
         let waits = || StepEvent::Stumbled(format!("waits for {waits_for}"));
         if look % SAY_EVERY == SAY_EVERY - 1 && !tell(ctx, run, waits()).await? {
             return Ok(Err(NodeError::Unreachable("cancelled".into())));

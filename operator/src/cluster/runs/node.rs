@@ -28,7 +28,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
 /// Time between two looks at a step that a lost call has begun.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
 /// Cassandra's own ring delays.
 const QUIET_LOOKS: u32 = 150;
@@ -79,6 +79,14 @@ pub(super) async fn is_normal(ctx: &Context, run: &Run) -> bool {
         .activity(endpoint)
         .await
         .is_ok_and(|activity| activity.is_normal())
+}
+
+/// Whether the node answers, whatever it does.
+pub(super) async fn answers(ctx: &Context, run: &Run) -> bool {
+    match endpoint(ctx, run).await {
+        Ok((endpoint, _)) => ctx.nodes.activity(endpoint).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// Whether the node can take the step: it answers, and is not on its way up or down.

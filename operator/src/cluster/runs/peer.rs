@@ -7,7 +7,7 @@ use futures::future;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 
-use super::{Run, node};
+use super::Run;
 use crate::{
     cluster::snapshot::NodePod,
     context::Context,
@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const QUIET_LOOKS: u32 = 150;
 /// Looks after the answer before the ring should show what it says: gossip takes seconds.
 const AFTER_ANSWER: u32 = 60;
+/// Looks without the member that was told before its answer counts as lost: a minute.
+const LOST_AFTER: u32 = 30;
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -32,48 +34,28 @@ pub(super) async fn tell_one(
     behaviour: &dyn Behaviour,
     call: &Call,
 ) -> Result<(), NodeError> {
-    let mut quiet = 0;
-    let endpoint = loop {
-        let members = members(ctx, run).await?;
-        match seen(step, behaviour, &members) {
-            Seen::Done => return Ok(()),
-            Seen::Away(why) => return Err(NodeError::Unreachable(why)),
-            Seen::Busy => quiet = 0,
-            Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
-            Seen::Quiet | Seen::Idle | Seen::Hidden => {
-                break members.into_iter().next().map(|(endpoint, _)| endpoint);
-            }
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    let endpoint =
-        endpoint.ok_or_else(|| NodeError::Unreachable("no other member answers".into()))?;
-    tracing::info!(
-        cluster = run.cluster.name,
-        namespace = run.cluster.namespace,
-        kind = run.start.kind,
-        id = run.start.id,
-        pod = run.start.pod,
-        step,
-        told = endpoint.ip,
-        "calling the node"
-    );
-    let answer = ctx.nodes.call(endpoint, call.clone());
-    tokio::pin!(answer);
-    // The answer may never come: whoever was told may die, and the ring shows what came of it.
     loop {
-        tokio::select! {
-            answer = &mut answer => match answer {
-                Ok(()) => break,
-                Err(error) if behaviour.is_done_already(&error) => break,
-                Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
-                Err(error) => return Err(error),
-            },
-            () = tokio::time::sleep(node::LOOK_EVERY) => {
-                let members = members(ctx, run).await.unwrap_or_default();
-                if seen(step, behaviour, &members) == Seen::Done {
-                    return Ok(());
-                }
+        let Some(endpoint) = idle(ctx, run, step, behaviour).await? else {
+            return Ok(());
+        };
+        let told = endpoint.ip.clone();
+        tracing::info!(
+            cluster = run.cluster.name,
+            namespace = run.cluster.namespace,
+            kind = run.start.kind,
+            id = run.start.id,
+            pod = run.start.pod,
+            step,
+            told,
+            "calling the node"
+        );
+        match answered(ctx, run, step, behaviour, (endpoint, call)).await {
+            // What was told before is still under way there, between two things that show.
+            Err(error) if behaviour.means_busy(&error) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) if behaviour.is_done_already(&error) => break,
+            answer => {
+                answer?;
+                break;
             }
         }
     }
@@ -86,6 +68,94 @@ pub(super) async fn tell_one(
     Err(NodeError::Unfinished)
 }
 
+/// Waits while the ring works on the step. A member that can be told; nothing when the step is done.
+async fn idle(
+    ctx: &Context,
+    run: &Run,
+    step: &str,
+    behaviour: &dyn Behaviour,
+) -> Result<Option<Endpoint>, NodeError> {
+    let mut quiet = 0;
+    loop {
+        let members = members(ctx, run).await?;
+        match seen(step, behaviour, &members) {
+            Seen::Done => return Ok(None),
+            Seen::Away(why) => return Err(NodeError::Unreachable(why)),
+            Seen::Busy => quiet = 0,
+            Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
+            Seen::Quiet | Seen::Idle | Seen::Hidden => {
+                let first = members.into_iter().next().map(|(endpoint, _)| endpoint);
+                let nobody = || NodeError::Unreachable("no other member answers".into());
+                return first.map(Some).ok_or_else(nobody);
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits for the answer, which may never come: whoever was told may die, and the ring shows what came of it.
+async fn answered(
+    ctx: &Context,
+    run: &Run,
+    step: &str,
+    behaviour: &dyn Behaviour,
+    (endpoint, call): (Endpoint, &Call),
+) -> Result<(), NodeError> {
+    let told = endpoint.ip.clone();
+    let answer = ctx.nodes.call(endpoint, call.clone());
+    tokio::pin!(answer);
+    let mut missed = 0;
+    loop {
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let members = members(ctx, run).await.unwrap_or_default();
+                if seen(step, behaviour, &members) == Seen::Done {
+                    return Ok(());
+                }
+                let is_there = members.iter().any(|(endpoint, _)| endpoint.ip == told);
+                missed = if is_there { 0 } else { missed + 1 };
+                if missed >= LOST_AFTER {
+                    let why = "the member that was told does not answer any more";
+                    return Err(NodeError::Unreachable(why.into()));
+                }
+            }
+        }
+    }
+}
+
+/// Looks once more, at who answers now.
+///
+/// # Errors
+/// When the node answers, when a member does not see it down, or when nobody is left to ask.
+pub(super) async fn is_down(ctx: &Context, run: &Run) -> Result<(), NodeError> {
+    let up = |who: &str| {
+        NodeError::Cassandra(format!(
+            "the node is not down any more ({who}): nothing was deleted; request again with a new id when it is"
+        ))
+    };
+    let answering = answering(ctx, run).await?;
+    let itself = |reading: &Reading| reading.local_host_id == run.host_id;
+    if let Some((endpoint, _)) = answering.iter().find(|(_, reading)| itself(reading)) {
+        return Err(up(&format!("it answers on {}", endpoint.ip)));
+    }
+    let mut members = answering
+        .iter()
+        .filter(|(_, reading)| reading.mode == "NORMAL")
+        .peekable();
+    if members.peek().is_none() {
+        return Err(NodeError::Unreachable("no other member answers".into()));
+    }
+    let sees_it = members.find(|(_, reading)| {
+        let address = reading.address_of(&run.host_id);
+        address.is_some_and(|address| !reading.unreachable.contains(address))
+    });
+    match sees_it {
+        Some((endpoint, _)) => Err(up(&format!("{} sees it", endpoint.ip))),
+        None => Ok(()),
+    }
+}
+
 fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) -> Seen {
     let readings: Vec<Reading> = members.iter().map(|(_, reading)| reading.clone()).collect();
     behaviour.seen_by_peers(step, &readings)
@@ -93,6 +163,13 @@ fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) 
 
 /// The members of the ring that answer, with what they say.
 async fn members(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+    let mut members = answering(ctx, run).await?;
+    members.retain(|(_, reading)| reading.mode == "NORMAL");
+    Ok(members)
+}
+
+/// The nodes that answer, with what they say.
+async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
     let params = ListParams::default().labels(&names::cluster_selector(&run.cluster.name));
     let unreadable =
@@ -118,6 +195,5 @@ async fn members(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, N
     let members = endpoints.iter().cloned().zip(readings.await);
     Ok(members
         .filter_map(|(endpoint, reading)| Some((endpoint, reading.ok()?)))
-        .filter(|(_, reading)| reading.mode == "NORMAL")
         .collect())
 }

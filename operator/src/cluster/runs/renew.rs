@@ -4,7 +4,7 @@
 use super::{
     Run,
     awaited::{Awaited, wait},
-    pod, volume,
+    peer, pod, volume,
 };
 use crate::{cluster::journal, context::Context, nodes::NodeError};
 
@@ -27,6 +27,16 @@ pub(super) async fn replace(
     if let Err(error) = wait(ctx, run, Awaited::Replaces).await? {
         return Ok(Err(error));
     }
+    // When nothing is left of it, the pod is the next one, perhaps half-way.
+    match is_left(ctx, run).await {
+        Ok(false) => return wait(ctx, run, Awaited::ComesBack).await,
+        Ok(true) => {}
+        Err(error) => return Ok(Err(NodeError::Unreachable(error.to_string()))),
+    }
+    // Much may have happened since it was asked for.
+    if let Err(error) = peer::is_down(ctx, run).await {
+        return Ok(Err(error));
+    }
     match discard(ctx, run).await? {
         Ok(()) => wait(ctx, run, Awaited::ComesBack).await,
         failed => Ok(failed),
@@ -43,4 +53,15 @@ async fn discard(ctx: &Context, run: &Run) -> Result<Result<(), NodeError>, jour
         Ok(()) => wait(ctx, run, Awaited::Gone).await,
         Err(error) => Ok(Err(error)),
     }
+}
+
+/// Whether the pod or a volume that was recorded is still there.
+async fn is_left(ctx: &Context, run: &Run) -> Result<bool, kube::Error> {
+    for volume in &run.volumes {
+        if volume::is_there(ctx, run, volume).await? {
+            return Ok(true);
+        }
+    }
+    let live = pod::live(ctx, run).await?;
+    Ok(live.is_some_and(|(uid, _)| uid == run.pod_uid))
 }

@@ -117,7 +117,11 @@ fn a_node_that_is_alive_is_neither_replaced_nor_removed() {
         ask(&mut world, kind, "r1");
         passes(&mut world, 5);
         let operation = world.operation(kind);
-        assert_eq!(operation.phase, OperationPhase::Pending);
+        assert_eq!(
+            operation.phase,
+            OperationPhase::Refused,
+            "not kept for later"
+        );
         assert!(
             operation.message.contains("node-is-down"),
             "{}",
@@ -126,6 +130,100 @@ fn a_node_that_is_alive_is_neither_replaced_nor_removed() {
         assert!(operation.message.contains("does not see it down"));
         assert_eq!((world.ring.clone(), world.calls.len()), (ring, 0));
     }
+}
+
+#[test]
+fn a_request_that_waits_is_refused_when_the_node_is_back() {
+    let mut world = three();
+    let one = Replication::Topology([("dc1".to_owned(), 1)].into());
+    world.replication.insert("orders".into(), one);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    ask(&mut world, "replace", "r1");
+    passes(&mut world, 3);
+    assert_eq!(world.operation("replace").phase, OperationPhase::Pending);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Normal;
+    passes(&mut world, 3);
+    let operation = world.operation("replace");
+    assert_eq!(operation.phase, OperationPhase::Refused);
+    insta::assert_snapshot!(operation.message);
+    // Down again, for whatever reason: nobody asks any more.
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    passes(&mut world, 3);
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn once_begun_it_is_not_cancelled_half_way() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 3);
+    ask(&mut world, "remove", "r1");
+    world.pass();
+    world.annotate("remove.cancel", Some("r1"));
+    world.settle();
+    assert!(!world.ring.contains_key(&host));
+    let operation = world.operation("remove");
+    assert_eq!(operation.phase, OperationPhase::Succeeded, "{operation:#?}");
+    assert_eq!((world.ring.len(), world.pods.len()), (3, 3));
+}
+
+#[test]
+fn a_failed_replacement_goes_on_where_it_was() {
+    let mut world = three();
+    world.lose(LOST);
+    passes(&mut world, 3);
+    ask(&mut world, "replace", "r1");
+    world.pass();
+    let asked = world.operation("replace").nodes[0].clone();
+    world.work(0, true, true);
+    passes(&mut world, 2);
+    assert_eq!(world.operation("replace").phase, OperationPhase::Failed);
+    assert!(told(&world).replaces(LOST), "its next start is no join");
+    world.annotate("replace.retry", Some("r1"));
+    world.pass();
+    let again = world.operation("replace").nodes[0].clone();
+    assert_eq!(again.pod_uid, asked.pod_uid, "the new pod is left alone");
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    assert!(told(&world).replaced.is_empty());
+}
+
+#[test]
+fn a_node_that_died_while_it_left_can_be_removed() {
+    let mut world = three();
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack.retain(|rack| rack.name != "rack2");
+    });
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology([("dc1".to_owned(), 2)].into());
+    }
+    world.pass();
+    world.work(0, true, false);
+    assert_eq!(world.pods[LOST].node, Node::Leaving);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    world.work(0, true, true);
+    world.pass();
+    assert_eq!(
+        world.operation("decommission").phase,
+        OperationPhase::Failed
+    );
+    ask(&mut world, "remove", "r1");
+    world.pass();
+    let operation = world.operation("remove");
+    assert_eq!(
+        operation.phase,
+        OperationPhase::Running,
+        "{}",
+        operation.message
+    );
+    for _ in 0..40 {
+        world.pass();
+        world.tick();
+        world.work(0, true, false);
+    }
+    assert_eq!(world.operation("remove").phase, OperationPhase::Succeeded);
+    assert_eq!((world.pods.len(), world.ring.len()), (2, 2));
 }
 
 #[test]
@@ -204,7 +302,10 @@ fn an_id_is_remembered_for_ever() {
     ask(&mut world, "replace", "r1");
     passes(&mut world, 5);
     let told = world.condition("IntentsAccepted");
-    assert!(told.contains("replace r1 ran before"), "{told}");
+    assert!(
+        told.contains("replace r1") && told.contains("not run again"),
+        "{told}"
+    );
     let again = world.calls[calls..]
         .iter()
         .filter(|call| call.0 == "replace");

@@ -10,6 +10,23 @@ fn ended(world: &World, kind: &str) -> (String, OperationPhase, String) {
 }
 
 #[test]
+fn what_is_told_of_a_request_is_told_in_one_pass() {
+    let mut world = World::formed(THREE_RACKS);
+    for (kind, value) in [("cleanup", "c1"), ("flush", "f1")] {
+        world.annotate(kind, Some(value));
+        world.settle();
+    }
+    for value in ["f2 --dry-run", "f3 --keyspace nosuch"] {
+        world.annotate("flush", Some(value));
+        world.pass();
+        assert!(
+            world.is_settled(),
+            "{value}: the next look finds more to write"
+        );
+    }
+}
+
+#[test]
 fn a_rack_tells_its_last_operation_in_casskops_words() {
     let mut world = World::formed(THREE_RACKS);
     world.annotate("cleanup", Some("c1"));

@@ -65,6 +65,25 @@ fn a_rack_goes_away_only_where_a_quorum_is_kept() {
 }
 
 #[test]
+fn the_check_that_holds_a_later_wave_is_told() {
+    let mut world = six(3);
+    world.annotate("cleanup", Some("c1 --parallel rack"));
+    world.pass();
+    let pod = world.pods.get_mut("demo-dc1-rack3-0").expect("a pod");
+    pod.node = Node::Hanging;
+    for _ in 0..20 {
+        world.work(0, true, false);
+        world.pass();
+    }
+    let operation = world.operation("cleanup");
+    let failing = operation.checks.iter().find(|check| !check.passed);
+    assert!(
+        failing.is_some_and(|check| check.name == "nodes-up"),
+        "{operation:#?}"
+    );
+}
+
+#[test]
 fn what_takes_a_node_away_needs_the_nodes_of_later_waves_too() {
     let mut world = six(3);
     world.pods.get_mut("demo-dc1-rack3-1").expect("a pod").node = Node::Hanging;

@@ -200,6 +200,11 @@ impl<'a> Kind<'a> {
                 self.snapshot.now,
             );
         }
+        // Not kept: it would be carried out when the node is down for another reason.
+        if let Some(refusal) = plan::is_alive(request, &operation.id, &self.controls, self.snapshot)
+        {
+            return plan::refuse(operation, &refusal, self.snapshot);
+        }
         let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
         let waits = paused.or_else(|| busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
         if let Some(message) = waits {

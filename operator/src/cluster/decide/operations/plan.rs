@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use casskop_common::{
     api::{
-        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
-        VolumeRef,
+        Check, NodePhase, NodeStatus, OperationNode, OperationPhase, OperationPlan,
+        OperationStatus, Progress, VolumeRef,
     },
     intent::{Controls, Request},
     names::{self, RackId},
@@ -26,11 +26,7 @@ pub(super) fn plan(
     snapshot: &Snapshot,
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
-    let targets = right_cluster(request, snapshot).and_then(|()| match behaviour.host_id() {
-        Some(host_id) => Ok(vec![by_host_id(host_id, snapshot)?]),
-        None => targets(&request.arguments.shared.target, snapshot),
-    });
-    let targets = match targets {
+    let targets = match target(request, behaviour, snapshot) {
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, snapshot),
     };
@@ -174,7 +170,40 @@ fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
         .collect()
 }
 
-fn refuse(operation: OperationStatus, refusal: &Refusal, snapshot: &Snapshot) -> OperationStatus {
+/// Why a request that discards a node is refused: the node is not down.
+pub(super) fn is_alive(
+    request: &Request,
+    id: &str,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> Option<Refusal> {
+    let behaviour = operations::behaviour(&request.arguments.operation);
+    if request.arguments.cluster_uid.is_none() || request.is_dry_run() {
+        return None;
+    }
+    let (pod, _) = target(request, behaviour, snapshot)
+        .ok()?
+        .into_iter()
+        .next()?;
+    let checks = checks(behaviour, &[pod], snapshot);
+    let alive = checks.into_iter().find(|check| {
+        let waived = is_waived(controls.waive.as_ref(), id, &check.name);
+        check.name == operations::NODE_IS_DOWN && !check.passed && !waived
+    })?;
+    Some(Refusal {
+        reason: "NodeIsUp",
+        message: format!(
+            "{}: {}. Request again with a new id when it is down",
+            alive.name, alive.evidence
+        ),
+    })
+}
+
+pub(super) fn refuse(
+    operation: OperationStatus,
+    refusal: &Refusal,
+    snapshot: &Snapshot,
+) -> OperationStatus {
     record::end(
         operation,
         OperationPhase::Refused,
@@ -215,16 +244,16 @@ fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -
     waived.is_some_and(|(quoted, checks)| quoted == id && checks.contains(check))
 }
 
+/// What the status says of a node.
+fn status_of<'a>(snapshot: &'a Snapshot, pod: &str) -> Option<(&'a str, &'a NodeStatus)> {
+    let status = snapshot.cluster.status.as_ref()?;
+    let found = status.cassandra_node_status.get_key_value(pod);
+    found.map(|(pod, told)| (pod.as_str(), told))
+}
+
 /// The ring as operations see it.
 pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
-    let told = |pod: &str| {
-        snapshot
-            .cluster
-            .status
-            .as_ref()?
-            .cassandra_node_status
-            .get(pod)
-    };
+    let told = |pod: &str| status_of(snapshot, pod).map(|(_, told)| told);
     let live = snapshot.pods.iter().filter_map(|(pod, live)| {
         let rack = live.rack.clone()?;
         let reading = match snapshot.nodes.get(pod) {
@@ -248,10 +277,37 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             rack,
         })
     });
+    // One that its StatefulSet has not made yet, or cannot make, is down.
+    let missing = snapshot.expected_pods().into_iter();
+    let missing = missing.filter_map(|(pod, rack)| {
+        let (pod, told) = status_of(snapshot, &pod)?;
+        (!snapshot.pods.contains_key(pod)).then(|| Member {
+            pod,
+            ip: None,
+            reading: Err("the pod does not exist yet".into()),
+            owes_cleanup: told.cleanup_owed_since.is_some(),
+            capacity: None,
+            host_id: snapshot.host_id(pod),
+            rack,
+        })
+    });
     Ring {
-        nodes: live.collect(),
+        nodes: live.chain(missing).collect(),
         targets,
         replication: &snapshot.replication,
+    }
+}
+
+/// The pods that a request is about.
+fn target(
+    request: &Request,
+    behaviour: &dyn Behaviour,
+    snapshot: &Snapshot,
+) -> Result<Vec<(String, RackId)>, Refusal> {
+    right_cluster(request, snapshot)?;
+    match behaviour.host_id() {
+        Some(host_id) => Ok(vec![by_host_id(host_id, snapshot)?]),
+        None => targets(&request.arguments.shared.target, snapshot),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Operations under way: wave after wave, until every node has ended; pause, cancel and retry.
 
 use casskop_common::{
-    api::{NodePhase, OperationNode, OperationPhase, OperationStatus},
+    api::{Check, NodePhase, OperationNode, OperationPhase, OperationStatus},
     intent::Controls,
-    operations::Arguments,
+    operations::{Arguments, discards_data},
 };
 
 use super::{super::super::snapshot::Snapshot, Start, plan, record};
@@ -53,8 +53,9 @@ pub(super) fn advance(
     }
     operation.phase = OperationPhase::Running;
     if working == 0
-        && let Some(why) = what_keeps_wave(&operation, controls, snapshot)
+        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
     {
+        operation.checks = checks;
         "ChecksFailing".clone_into(&mut operation.reason);
         operation.message = format!("waits for {why}");
         return operation;
@@ -70,12 +71,12 @@ fn what_keeps_wave(
     operation: &OperationStatus,
     controls: &Controls,
     snapshot: &Snapshot,
-) -> Option<String> {
+) -> Option<(Vec<Check>, String)> {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let checks = plan::checks(operations::behaviour(&arguments.operation), &wave, snapshot);
     let failing = plan::failing(&checks, controls.waive.as_ref(), &operation.id);
-    (!failing.is_empty()).then(|| failing.join("; "))
+    (!failing.is_empty()).then(|| (checks, failing.join("; ")))
 }
 
 /// The pods of the first wave that has not ended.
@@ -109,11 +110,14 @@ pub(super) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
             .ok()
             .and_then(|done| steps.get(done).cloned())
             .unwrap_or_default();
-        node.pod_uid = snapshot
-            .pods
-            .get(&node.pod)
-            .map(|pod| pod.uid.clone())
-            .unwrap_or_default();
+        // Who is given up stays the one that was recorded, also when it is tried again.
+        if node.pod_uid.is_empty() || !discards_data(&operation.kind) {
+            node.pod_uid = snapshot
+                .pods
+                .get(&node.pod)
+                .map(|pod| pod.uid.clone())
+                .unwrap_or_default();
+        }
         node.started_at = node
             .started_at
             .clone()

@@ -57,7 +57,8 @@ pub fn record(
     else {
         return false;
     };
-    let cancelling = operation.reason == CANCELLING;
+    // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
+    let cancelling = operation.reason == CANCELLING && !discards_data(kind);
     let steps = operation
         .plan
         .as_ref()
@@ -175,7 +176,7 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
     if older.id == status.operations[place].id {
         return;
     }
-    if older.started_at.is_some() && discards_data(&older.kind) {
+    if discards_data(&older.kind) {
         let ids = status.spent_ids.entry(older.kind.clone()).or_default();
         ids.insert(0, older.id.clone());
         ids.truncate(SPENT);
@@ -197,7 +198,24 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
             ..older
         },
     );
-    status.operation_history.truncate(HISTORY);
+    forget(&mut status.operation_history);
+}
+
+/// Forgets the oldest, but never the last one of a kind that was asked for by annotation: it may stand there still, and
+/// would run again.
+fn forget(history: &mut Vec<OperationStatus>) {
+    let is_last_asked = |history: &[OperationStatus], index: usize| {
+        let this = &history[index];
+        let asked = |old: &OperationStatus| old.kind == this.kind && old.requested_by.is_none();
+        asked(this) && !history[..index].iter().any(asked)
+    };
+    let mut index = history.len();
+    while history.len() > HISTORY && index > 0 {
+        index -= 1;
+        if !is_last_asked(history, index) {
+            history.remove(index);
+        }
+    }
 }
 
 /// A moment as it stands in the status.

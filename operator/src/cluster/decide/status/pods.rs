@@ -2,26 +2,26 @@
 //! in `status.operations`.
 
 use casskop_common::{
-    api::{NodePhase, OperationNode, PodLastOperation},
+    api::{NodePhase, OperationNode, OperationStatus, PodLastOperation},
     names::{self, RackId},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
-use crate::cluster::snapshot::Snapshot;
-
-/// The newest operation that worked on the rack, or what was told before.
+/// The newest operation that worked on the rack, or what was told before. `operations` are as they will be when this is
+/// written.
 pub(super) fn last_operation(
+    cluster: &str,
     rack: &RackId,
-    snapshot: &Snapshot,
+    operations: &[OperationStatus],
     before: Option<&PodLastOperation>,
 ) -> Option<PodLastOperation> {
-    let set = names::stateful_set(snapshot.name(), rack);
+    let set = names::stateful_set(cluster, rack);
     let is_ours = |node: &&OperationNode| {
         let owner = node.pod.rsplit_once('-').map(|(owner, _)| owner);
         owner == Some(set.as_str())
     };
-    let newest = snapshot
-        .operations()
+    let newest = operations
+        .iter()
         .filter(|operation| operation.started_at.is_some())
         .filter(|operation| operation.nodes.iter().any(|node| is_ours(&node)))
         .max_by_key(|operation| operation.started_at.clone());

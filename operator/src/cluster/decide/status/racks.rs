@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, LastAction, Phase, RackStatus},
+    api::{CassandraClusterStatus, LastAction, OperationStatus, Phase, RackStatus},
     names::RackId,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::pods;
 use crate::cluster::{
-    decide::{operations, rollout::Rollout},
+    decide::{operations as deciding, rollout::Rollout},
     snapshot::Snapshot,
 };
 
@@ -18,6 +18,7 @@ use crate::cluster::{
 pub(super) fn racks(
     snapshot: &Snapshot,
     rollout: &Rollout,
+    operations: &[OperationStatus],
     old: &CassandraClusterStatus,
 ) -> BTreeMap<String, RackStatus> {
     let stepping = rollout.steps.iter().map(|step| step.rack.id.clone());
@@ -31,7 +32,7 @@ pub(super) fn racks(
     ids.into_iter()
         .map(|rack| {
             let before = old.cassandra_rack_status.get(&rack.key());
-            let status = rack_status(&rack, snapshot, rollout, before);
+            let status = rack_status(&rack, snapshot, rollout, operations, before);
             (rack.key(), status)
         })
         .collect()
@@ -41,6 +42,7 @@ fn rack_status(
     rack: &RackId,
     snapshot: &Snapshot,
     rollout: &Rollout,
+    operations: &[OperationStatus],
     before: Option<&RackStatus>,
 ) -> RackStatus {
     let well = snapshot
@@ -81,8 +83,9 @@ fn rack_status(
         initializing_sub_phase: (phase == Phase::Initializing)
             .then(|| super::initializing(rollout)),
         pod_last_operation: pods::last_operation(
+            snapshot.name(),
             rack,
-            snapshot,
+            operations,
             before.and_then(|before| before.pod_last_operation.as_ref()),
         ),
     }
@@ -90,8 +93,8 @@ fn rack_status(
 
 /// Whether a restart that `rollingRestart` asks for is recorded, or was before.
 fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>) -> bool {
-    let asks = operations::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
-    let id = operations::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
+    let asks = deciding::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
+    let id = deciding::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
     let recorded = snapshot.operations().any(|operation| {
         operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
     });
