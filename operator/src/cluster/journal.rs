@@ -201,6 +201,10 @@ impl Journal {
     ) -> Result<CassandraCluster, kube::Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
         let patch = patch(current, after);
+        // What differs only in memory is as good as written.
+        if patch.0.len() == TESTS {
+            return Ok(current.clone());
+        }
         let params = PatchParams {
             field_manager: Some(names::OPERATOR_MANAGER.into()),
             ..PatchParams::default()
@@ -214,6 +218,9 @@ impl Journal {
         pages.entry(cluster.uid.clone()).or_default().clone()
     }
 }
+
+/// Operations of a patch that only test what it is for.
+const TESTS: usize = 2;
 
 /// The differences, behind a test that the version is still the one they were computed from.
 fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {

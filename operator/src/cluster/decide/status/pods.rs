@@ -5,6 +5,7 @@ use casskop_common::{
     api::{NodePhase, OperationNode, OperationStatus, PodLastOperation},
     names::{self, RackId},
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 /// The newest operation that worked on the rack, or what was told before. `operations` are as they will be when this is
@@ -34,7 +35,11 @@ pub(super) fn last_operation(
             .map(|node| node.pod.clone())
             .collect()
     };
-    let time = |at: Option<&MicroTime>| at.map(|at| Time(at.0));
+    // Written in whole seconds: what is compared is what was written.
+    let time = |at: Option<&MicroTime>| {
+        let seconds = Timestamp::from_second(at?.0.as_second()).ok();
+        seconds.map(Time)
+    };
     Some(PodLastOperation {
         name: newest.kind.clone(),
         status: if newest.phase.is_final() {
@@ -49,4 +54,32 @@ pub(super) fn last_operation(
         pods_ok: pods(&[NodePhase::Succeeded]),
         pods_ko: pods(&[NodePhase::Failed]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use casskop_common::api::OperationPhase;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_reads_back_as_it_was_written() {
+        let at: Timestamp = "2026-11-22T17:00:00.123456Z".parse().expect("a time");
+        let operation = OperationStatus {
+            kind: "cleanup".into(),
+            phase: OperationPhase::Succeeded,
+            started_at: Some(MicroTime(at)),
+            finished_at: Some(MicroTime(at)),
+            nodes: vec![OperationNode {
+                pod: "demo-dc1-rack1-0".into(),
+                ..OperationNode::default()
+            }],
+            ..OperationStatus::default()
+        };
+        let rack = RackId::new("dc1", "rack1");
+        let told = last_operation("demo", &rack, &[operation], None).expect("it is told");
+        let written = serde_json::to_value(&told).expect("JSON");
+        let read: PodLastOperation = serde_json::from_value(written).expect("the same");
+        assert_eq!(read, told);
+    }
 }
