@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use casskop_common::{
@@ -18,11 +17,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::objects::in_time;
+
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
-
-/// Deadline of one request.
-const REQUEST: Duration = Duration::from_secs(30);
 
 /// Why a status was not written.
 #[derive(thiserror::Error, Debug)]
@@ -171,19 +169,10 @@ impl Journal {
         Err(Error::Contended(cluster.name.clone()))
     }
 
-    /// Gives up on a request that the API server does not answer: the lock is held meanwhile.
-    async fn in_time<T>(
-        request: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, kube::Error> {
-        let late = || kube::Error::Service("the API server did not answer in time".into());
-        tokio::time::timeout(REQUEST, request)
-            .await
-            .unwrap_or_else(|_| Err(late()))
-    }
-
     async fn fresh(&self, cluster: &ClusterRef) -> Result<CassandraCluster, Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
-        let found = Self::in_time(api.get_opt(&cluster.name)).await;
+        // The lock is held meanwhile.
+        let found = in_time(api.get_opt(&cluster.name)).await;
         let found = found.map_err(|source| Error::Api {
             name: cluster.name.clone(),
             source,
@@ -210,7 +199,7 @@ impl Journal {
             ..PatchParams::default()
         };
         let patch = Patch::Json::<()>(patch);
-        Self::in_time(api.patch_status(&cluster.name, &params, &patch)).await
+        in_time(api.patch_status(&cluster.name, &params, &patch)).await
     }
 
     fn page(&self, cluster: &ClusterRef) -> Arc<Page> {

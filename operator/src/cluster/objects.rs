@@ -1,6 +1,6 @@
 //! Objects of Kubernetes, whatever their kind.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Resource, ResourceExt,
@@ -8,6 +8,22 @@ use kube::{
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
+
+/// Deadline of a request to the API server.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// Gives up on a request that the API server does not answer.
+///
+/// # Errors
+/// That of the request, or that it was not answered in time.
+pub async fn in_time<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    let late = || kube::Error::Service("the API server did not answer in time".into());
+    tokio::time::timeout(REQUEST, request)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}
 
 /// A kind of objects that live in a namespace.
 pub trait Kind:

@@ -8,7 +8,7 @@ use kube::Api;
 use super::{Run, StepEvent, node, pod, tell, volume};
 use crate::{
     bootstrap::Nodes,
-    cluster::{build::config_map, journal},
+    cluster::{build::config_map, journal, objects::in_time},
     context::Context,
     nodes::NodeError,
 };
@@ -20,8 +20,6 @@ const SAY_EVERY: u32 = 20;
 /// Looks before it is given up: two hours, for a node that replays a large commit log, and for the machine of a lost one
 /// that a person has to give up first.
 const LOOKS: u32 = 14_400;
-/// Deadline of a request to the API server.
-const REQUEST: Duration = Duration::from_secs(30);
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +48,9 @@ pub(super) async fn wait(
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
         };
-        // A node that answers is on its way, however much it has to stream.
-        let moves = matches!(awaited, Awaited::ComesBack) && node::answers(ctx, run).await;
+        // A node that answers is on its way, however much it has to stream. Asked now and then: it has work to do.
+        let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
+        let moves = asks && node::answers(ctx, run).await;
         still = if moves { 0 } else { still + 1 };
         if still >= LOOKS {
             break;
@@ -122,14 +121,4 @@ async fn nodes(ctx: &Context, run: &Run) -> Result<Option<Nodes>, kube::Error> {
     };
     let map = in_time(api.get_opt(rack)).await?;
     Ok(map.map(|map| config_map::nodes(&map)))
-}
-
-/// Gives up on a request that the API server does not answer.
-pub(super) async fn in_time<T>(
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, kube::Error> {
-    let late = || kube::Error::Service("the API server did not answer in time".into());
-    tokio::time::timeout(REQUEST, request)
-        .await
-        .unwrap_or_else(|_| Err(late()))
 }

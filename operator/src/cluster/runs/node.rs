@@ -252,10 +252,13 @@ impl Watch {
 
     /// Stops the work of a step whose operation is cancelled.
     async fn halt(&mut self, ctx: &Context, run: &Run, endpoint: &Endpoint, halts: &[Call]) {
+        if halts.is_empty() {
+            return;
+        }
         let (kind, id) = (&run.start.kind, &run.start.id);
         let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
         let cancelled = ctx.journal.update(&run.cluster, cancelled).await;
-        if halts.is_empty() || !cancelled.unwrap_or(false) {
+        if !cancelled.unwrap_or(false) {
             return;
         }
         self.halted = true;

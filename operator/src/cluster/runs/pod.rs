@@ -5,10 +5,14 @@ use kube::{Api, ResourceExt, api::DeleteParams};
 
 use super::{
     Run,
-    awaited::{Awaited, in_time, wait},
+    awaited::{Awaited, wait},
 };
 use crate::{
-    cluster::{journal, objects, snapshot::NodePod},
+    cluster::{
+        journal,
+        objects::{self, in_time},
+        snapshot::NodePod,
+    },
     context::Context,
     nodes::NodeError,
 };

@@ -4,8 +4,12 @@ use casskop_common::api::VolumeRef;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, ResourceExt, api::DeleteParams};
 
-use super::{Run, awaited::in_time};
-use crate::{cluster::objects, context::Context, nodes::NodeError};
+use super::Run;
+use crate::{
+    cluster::objects::{self, in_time},
+    context::Context,
+    nodes::NodeError,
+};
 
 /// Deletes it. It goes when its pod has ended.
 pub(super) async fn delete(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<(), NodeError> {
