@@ -77,14 +77,15 @@ impl World {
 
     /// Nodes start and join, one at a time once the ring is formed.
     pub(super) fn tick_nodes(&mut self) {
-        let joining = self.pods.values().any(|pod| pod.node == Node::Joining);
+        // What was told to end comes no further, and joins no more.
+        let joins = |pod: &Pod| pod.node == Node::Joining && !pod.deleting;
+        let joining = self.pods.values().any(joins);
         let formed = self.pods.values().any(|pod| pod.node == Node::Normal);
         let forming = self
             .status()
             .phase
             .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
-        // What was told to end comes no further.
         for (name, pod) in self.pods.iter_mut().filter(|(_, pod)| !pod.deleting) {
             let member = pod.host.is_some();
             pod.node = match pod.node {
