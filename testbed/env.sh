@@ -9,6 +9,6 @@ if ! init_pid >/dev/null || [ ! -e "$run/ready" ]; then
 fi
 printf 'export KUBECONFIG=%q\n' "$kubeconfig"
 printf 'export CASSANDRA_IMAGE=%q\n' localhost/cassandra:5.0
-printf 'export OPERATOR_IMAGE=%q\n' localhost/casskop-operator:dev
+printf 'export OPERATOR_IMAGE=%q\n' "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}"
 # A command prefix: runs the command inside the cluster's network.
 printf 'export IN=%q\n' "$run/in"

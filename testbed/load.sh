@@ -1,6 +1,6 @@
 #!/bin/bash
 # Brings the operator's image into the running cluster, in a second or two:
-#   load.sh operator PATH_TO_BINARY    as localhost/casskop-operator:dev
+#   load.sh operator PATH_TO_BINARY    as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
 # The image is the static binary and the Jolokia agent, and nothing else.
 . "$(dirname "$0")/lib.sh"
 . "$testbed/image.sh"
@@ -27,5 +27,5 @@ chmod 755 "$stage"
 install -m 755 "$binary" "$stage/casskop-operator"
 layer casskop-operator "$stage"
 rm -r "$stage"
-import localhost/casskop-operator:dev '{"Entrypoint":["/casskop-operator"],"User":"65532:65532"}' \
+import "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}" '{"Entrypoint":["/casskop-operator"],"User":"65532:65532"}' \
     "$agent" "$images/casskop-operator.tar"
