@@ -13,6 +13,9 @@ use crate::cluster::{
     snapshot::{SecretState, Snapshot},
 };
 
+/// Annotations that cannot be carried out and are told one by one.
+const TOLD: usize = 20;
+
 /// What the conditions are judged from.
 pub(super) struct Picture<'a> {
     rollout: &'a Rollout,
@@ -223,13 +226,22 @@ fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> V
             "every operation annotation is understood".into(),
         )
     } else {
-        (false, "Invalid", told.join("; "))
+        (false, "Invalid", in_brief(&told))
     };
     Verdict {
         kind: condition::INTENTS_ACCEPTED,
         holds,
         reason,
         message,
+    }
+}
+
+/// All of it, or the beginning and how much more there is: annotations may be many.
+fn in_brief(told: &[String]) -> String {
+    let first = told[..told.len().min(TOLD)].join("; ");
+    match told.len().saturating_sub(TOLD) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
     }
 }
 
