@@ -259,9 +259,10 @@ fn run_nowhere(cluster: &Cluster, ip: &str) {
         pod.ok_or_else(|| "none".to_owned())
     });
     let condition = |kind: &str| json!({ "type": kind, "status": "True" });
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
     let status = json!({ "status": {
         "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }],
-        "conditions": ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition),
+        "conditions": conditions,
     } });
     let patch = status.to_string();
     let words = [

@@ -17,6 +17,7 @@ pub mod agents;
 pub mod cassandra;
 pub mod cluster;
 pub mod command;
+pub mod crash;
 pub mod kubectl;
 pub mod operator;
 pub mod plugin;
