@@ -17,6 +17,9 @@ use crate::{
 /// Between two looks; a node call takes some 100 ms.
 const CLOSELY: Duration = Duration::from_millis(2);
 
+/// Looks between two at the status: by `kubectl`, which takes its time. Who dies after his last write has no more to say.
+const RARELY: u32 = 300;
+
 /// An operation that has ended well although the operator died again and again.
 pub struct Survived {
     /// What the status says of it.
@@ -38,10 +41,12 @@ pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str
     let (mut kills, mut ended) = (0, false);
     while !ended {
         let begun = writes.seen() + operator.calls().len();
+        let mut looks = 0;
         ended = until_every(CLOSELY, "the operator to come further", || {
             let points = writes.seen() + operator.calls().len() - begun;
+            looks += 1;
             match points {
-                _ if operator.has_ended(id) => Ok(true),
+                _ if looks % RARELY == 0 && has_ended(cluster, kind, id) => Ok(true),
                 points if points > kills => Ok(false),
                 points => Err(format!("{points} points in its life after {kills} kills")),
             }
@@ -57,6 +62,11 @@ pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str
         kills,
         writes: writes_by(&user).split_off(before),
     }
+}
+
+fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
+    let operation = cluster.operation(kind, id);
+    operation.is_some_and(|operation| !operation["finishedAt"].is_null())
 }
 
 /// Writes by a user, counted as they come.
