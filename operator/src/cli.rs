@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::api::{CassandraCluster, MultiCasskop};
 use clap::{Parser, Subcommand};
 use kube::CustomResourceExt;
 
@@ -47,9 +47,10 @@ pub fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the YAML is the answer")]
 fn print_crds() -> Result<(), String> {
-    let yaml =
-        serde_saphyr::to_string(&CassandraCluster::crd()).map_err(|error| error.to_string())?;
-    println!("{yaml}");
+    for crd in [CassandraCluster::crd(), MultiCasskop::crd()] {
+        let yaml = serde_saphyr::to_string(&crd).map_err(|error| error.to_string())?;
+        println!("---\n{yaml}");
+    }
     Ok(())
 }
 
