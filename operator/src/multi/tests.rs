@@ -1,0 +1,1 @@
+//! Tests of deciding about several sites.
