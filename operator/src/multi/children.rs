@@ -41,6 +41,12 @@ pub fn dcs(cluster: &CassandraCluster) -> Vec<String> {
     }
 }
 
+/// The data center of a pod: pods are called `<ring>-<dc>-<rack>-<n>`, and names of data centers have no `-`.
+pub fn dc_of<'a>(pod: &'a str, ring: &str) -> Option<&'a str> {
+    let rest = pod.strip_prefix(ring)?.strip_prefix('-')?;
+    rest.split('-').next()
+}
+
 /// The clusters of all sites that `override` names, in the order of `sites`.
 ///
 /// # Errors

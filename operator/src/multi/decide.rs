@@ -103,7 +103,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
                 let view = snapshot.site(&child.site)?;
                 Some(site::draft(child, view, first.as_deref(), snapshot))
             });
-            present.collect()
+            one_at_a_time(present, snapshot)
         }
         // What cannot be carried out changes nothing; what runs is told and keeps its seeds.
         Err(_) => running(snapshot),
@@ -145,6 +145,26 @@ fn wanted(snapshot: &Snapshot) -> Result<Vec<Child>, Refused> {
     let children = children::children(&snapshot.multi, &snapshot.known)?;
     first::refuse_same_cluster(&children, snapshot)?;
     Ok(children)
+}
+
+/// Of the clusters that may be made now only the first one is: Cassandra lets one node join at a time.
+fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &Snapshot) -> Vec<Draft> {
+    let is_new = |draft: &Draft| {
+        let live = snapshot.site(&draft.name).and_then(SiteView::cluster);
+        draft.after.is_some() && live.is_none()
+    };
+    let mut made: Option<String> = None;
+    let mut all: Vec<Draft> = drafts.collect();
+    for draft in all.iter_mut().filter(|draft| is_new(draft)) {
+        match &made {
+            None => made = Some(draft.name.clone()),
+            Some(other) => {
+                draft.after = None;
+                draft.waiting = Some(format!("{other} to join the ring"));
+            }
+        }
+    }
+    all
 }
 
 fn running(snapshot: &Snapshot) -> Vec<Draft> {

@@ -69,6 +69,12 @@ impl Snapshot {
         self.sites.iter().find(|site| site.name == name)
     }
 
+    /// Whether a `CassandraCluster` was ever made in a site: there may be members of the ring on its volumes.
+    pub fn was_made(&self, site: &str) -> bool {
+        let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
+        told.any(|told| told.name == site && told.made)
+    }
+
     /// Sites with a `CassandraCluster` of ours.
     pub fn ours(&self) -> impl Iterator<Item = (&SiteView, &CassandraCluster)> {
         self.sites.iter().filter_map(|site| {

@@ -1,1 +1,8 @@
-//! Tests of deciding about several sites.
+//! Decisions about several sites, tried on simulated ones: single decisions, failures, and random histories.
+
+mod failures;
+mod histories;
+mod input;
+mod operations;
+mod rings;
+mod world;

@@ -54,6 +54,10 @@ pub struct SiteStatus {
     /// What is waited for, or what is wrong, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// Whether a `CassandraCluster` was ever made here: its volumes may have members of the ring, so no other site forms
+    /// one anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
     /// Its `CassandraCluster`, as it was when it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ChildStatus>,

@@ -1,7 +1,12 @@
 //! The seeds of each site in the eyes of the others: names that stay, with addresses that follow the pods. What is known
 //! of a site that does not answer is kept.
 
-use casskop_common::names;
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::CassandraCluster,
+    names::{self, RackId},
+};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
@@ -10,6 +15,7 @@ use crate::{
     cluster::build::is_applied,
     multi::{
         build,
+        children::{self, Child},
         snapshot::{Seen, SiteView, Snapshot, is_formed, owner, seeds},
     },
 };
@@ -56,23 +62,83 @@ fn slice<'a>(seen: &'a Seen, other: &str, snapshot: &Snapshot) -> Option<&'a End
 }
 
 /// Names of the seeds of all other sites, in the DNS of this one.
+///
+/// They never run out while another site has a part of the ring: without any, the site would take itself for the first.
 pub(super) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
     let Some(Ok(seen)) = snapshot.site(site).map(|view| view.seen.as_ref()) else {
         return Vec::new();
     };
-    let namespace = snapshot.multi.namespace().unwrap_or_default();
-    let mut pods: Vec<String> = others(site, snapshot)
+    let mut pods: BTreeSet<String> = others(site, snapshot)
         .flat_map(|other| match known(other, snapshot) {
             Known::Now(seeds) => seeds.into_iter().map(|(pod, _)| pod).collect(),
-            Known::Before => slice(seen, &other.name, snapshot)
-                .map(|slice| build::pods(slice).map(str::to_owned).collect())
-                .unwrap_or_default(),
-            Known::Gone => Vec::new(),
+            Known::Before => before(seen, other, snapshot),
+            Known::Gone => BTreeSet::new(),
         })
         .collect();
-    pods.sort();
+    if pods.is_empty() && seen.cluster.is_none() {
+        // It is made anew while nobody else is there either.
+        let theirs = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
+        let made = theirs
+            .iter()
+            .filter(|other| other.site != site && snapshot.was_made(&other.site));
+        pods.extend(made.flat_map(|other| first_pods(&other.cluster)));
+    }
+    let namespace = snapshot.multi.namespace().unwrap_or_default();
     pods.iter()
         .map(|pod| names::foreign_host(snapshot.ring(), &namespace, pod))
+        .collect()
+}
+
+/// Pods of a site that were seeds before, by what this one has of them.
+fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String> {
+    let ring = snapshot.ring();
+    let suffix = names::foreign_host(ring, &snapshot.multi.namespace().unwrap_or_default(), "");
+    let dcs = dcs(&other.name, snapshot);
+    let in_spec = seen.cluster.iter().flat_map(|cluster| &cluster.spec.seeds);
+    let in_spec = in_spec
+        .filter_map(|seed| seed.strip_suffix(&suffix))
+        .filter(|pod| {
+            children::dc_of(pod, ring).is_some_and(|dc| dcs.iter().any(|known| known == dc))
+        });
+    let slice = slice(seen, &other.name, snapshot);
+    let in_slice = slice.into_iter().flat_map(build::pods);
+    in_spec.chain(in_slice).map(str::to_owned).collect()
+}
+
+/// Data centers of a site, as they are asked for or were last seen.
+fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
+    let children = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
+    let asked = children.iter().filter(|child| child.site == site);
+    let told = snapshot
+        .multi
+        .status
+        .iter()
+        .flat_map(|status| &status.sites);
+    let told = told
+        .filter(|told| told.name == site)
+        .flat_map(|told| &told.cluster);
+    asked
+        .flat_map(Child::dcs)
+        .chain(told.flat_map(|cluster| cluster.dcs.clone()))
+        .collect()
+}
+
+/// The first pod of every rack of a cluster: those that will be seeds when they have joined.
+fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
+    let racks: Vec<RackId> = cluster
+        .spec
+        .written_racks()
+        .map(|(dc, rack)| RackId::new(&dc.name, &rack.name))
+        .collect();
+    let default = || {
+        let dcs = children::dcs(cluster).into_iter();
+        dcs.map(|dc| RackId::new(dc, "rack1")).collect()
+    };
+    let racks = if racks.is_empty() { default() } else { racks };
+    let name = cluster.name_any();
+    racks
+        .iter()
+        .map(|rack| names::pod(&name, rack, 0))
         .collect()
 }
 

@@ -62,15 +62,17 @@ fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
     wanted
         .annotations_mut()
         .insert(names::MULTI_APPLIED.into(), digest);
-    wanted
-        .spec
-        .seeds
-        .extend(seeds::of_others(&child.site, snapshot));
+    let others = seeds::of_others(&child.site, snapshot);
+    wanted.spec.seeds.extend(others);
     wanted
 }
 
-/// Why the cluster of a site is not made yet.
+/// Why the cluster of a site is not made yet. One that was made before comes back at once: with the seeds of the others it
+/// cannot form another ring.
 fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Option<String> {
+    if snapshot.was_made(&child.site) {
+        return None;
+    }
     let Some(first) = first else {
         let children = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
         let unknown = first::unknown(snapshot, &children).join(", ");
@@ -79,22 +81,15 @@ fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Optio
         ));
     };
     let others = || snapshot.ours().filter(|(site, _)| site.name != child.site);
-    let told = snapshot.multi.status.iter();
-    let had_cluster = told
-        .flat_map(|status| &status.sites)
-        .find(|site| site.name != child.site && site.cluster.is_some());
-    let is_formed_elsewhere = others().any(|(_, cluster)| is_formed(cluster));
-    match (first == child.site, is_formed_elsewhere, had_cluster) {
-        (true, false, None) if others().next().is_none() => return None,
-        // A first site that lost its cluster joins the others like any other.
-        (true, false, Some(other)) => {
-            return Some(format!(
-                "{} to answer, where members of the ring are",
-                other.name
-            ));
-        }
-        (_, false, _) => return Some(format!("the ring to form in {first}")),
-        (_, true, _) => {}
+    let any_was_made = snapshot
+        .sites
+        .iter()
+        .any(|site| snapshot.was_made(&site.name));
+    if first == child.site && !any_was_made && others().next().is_none() {
+        return None;
+    }
+    if !others().any(|(_, cluster)| is_formed(cluster)) {
+        return Some(format!("the ring to form in {first}"));
     }
     // Cassandra lets one node join at a time.
     let joining = others().find(|(_, cluster)| !is_formed(cluster));

@@ -97,6 +97,8 @@ fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
     SiteStatus {
         name: draft.name.clone(),
         reachability,
+        // One that is about to be made counts already: it may have members before anybody looks again.
+        made: old.is_some_and(|old| old.made) || draft.after.is_some() || cluster.is_some(),
         since: Some(since),
         message: message
             .or_else(|| cluster.as_ref().map(|cluster| cluster.message.clone()))

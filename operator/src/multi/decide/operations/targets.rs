@@ -141,11 +141,6 @@ fn rack_is_in(rack: &str, dcs: &[String]) -> bool {
         .is_none_or(|(dc, _)| dcs.iter().any(|known| known == dc))
 }
 
-/// Pods are called `<ring>-<dc>-<rack>-<n>`; names of data centers have no `-`.
 fn pod_is_in(pod: &str, ring: &str, dcs: &[String]) -> bool {
-    let rest = pod
-        .strip_prefix(ring)
-        .and_then(|rest| rest.strip_prefix('-'));
-    let dc = rest.and_then(|rest| rest.split('-').next());
-    dc.is_some_and(|dc| dcs.iter().any(|known| known == dc))
+    children::dc_of(pod, ring).is_some_and(|dc| dcs.iter().any(|known| known == dc))
 }
