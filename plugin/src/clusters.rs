@@ -14,7 +14,8 @@ use crate::{
     cli::Connection,
     client::{
         self, Place,
-        explain::{self, CLUSTERS, Call},
+        explain::{self, Call},
+        resource::CLUSTERS,
     },
     error::{CliError, Result},
     report::source::Source,
