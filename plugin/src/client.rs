@@ -3,6 +3,7 @@
 pub mod explain;
 mod kubeconfig;
 mod proxy;
+pub mod resource;
 
 use std::{borrow::Cow, time::Duration};
 
