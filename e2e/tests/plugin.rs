@@ -12,6 +12,7 @@ use casskop_e2e::{
     Output, Space,
     cluster::{find_condition, find_operation},
     command::{self, inside, setting},
+    counting::Counting,
     fresh_id,
     plugin::casskop,
     shared_ring,
@@ -159,4 +160,25 @@ fn controls_quote_the_request_that_runs() {
     let resource = demo.get();
     let intents = find_condition(&resource, "IntentsAccepted").expect("it is told");
     assert_eq!(intents["status"], "True", "{intents}");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_is_asked_for_takes_one_get_and_one_patch() {
+    let (space, demo) = shared_ring();
+    let namespace = &space.kubectl.namespace;
+    let counting = Counting::start();
+    let demos = format!("/apis/db.orange.com/v2/namespaces/{namespace}/cassandraclusters/demo");
+    let get = format!("GET {demos}");
+    let patch = format!("PATCH {demos}?&fieldManager=casskop-plugin");
+    let asked = |args: &[&str]| {
+        let (output, asked) = counting.run(namespace, args);
+        output.ok();
+        asked
+    };
+    let id = fresh_id("counted");
+    let flush = ["flush", "demo", "--id", &id, "--keyspace", "system_auth"];
+    assert_eq!(asked(&flush), [get.clone(), patch]);
+    assert_eq!(asked(&["status", "demo"]), [get]);
+    demo.succeeds("flush", &id);
 }
