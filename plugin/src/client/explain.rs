@@ -123,9 +123,15 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
         code => {
             let how = if code >= 500 { "failed" } else { "refused" };
             let server = &place.server;
-            CliError::failed(format!(
+            let error = CliError::failed(format!(
                 "{server} {how} to {verb} {what}: {said} (HTTP {code})"
-            ))
+            ));
+            if code < 500 {
+                return error;
+            }
+            error.hint(
+                "it may pass: try again, or see how it is: kubectl get --raw '/readyz?verbose'",
+            )
         }
     }
 }
