@@ -16,6 +16,7 @@
 pub mod cassandra;
 pub mod cluster;
 pub mod command;
+pub mod counting;
 pub mod kubectl;
 pub mod operator;
 pub mod plugin;

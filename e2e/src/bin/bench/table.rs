@@ -32,6 +32,8 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
+    /// A number of something.
+    Count,
 }
 
 impl Unit {
@@ -40,6 +42,7 @@ impl Unit {
             Self::Seconds | Self::Megabytes => format!("{value:.2}"),
             Self::Millis => format!("{:.1}", value * 1000.0),
             Self::Mebibytes | Self::PerMinute => format!("{value:.1}"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 
@@ -50,6 +53,7 @@ impl Unit {
             Self::Mebibytes => "MiB",
             Self::Megabytes => "MB",
             Self::PerMinute => "/min",
+            Self::Count => return self.number(value),
         };
         format!("{} {unit}", self.number(value))
     }
