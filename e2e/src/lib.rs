@@ -13,10 +13,15 @@
     reason = "a harness of tests: what does not hold ends the test"
 )]
 
+pub mod agents;
 pub mod cassandra;
 pub mod cluster;
 pub mod command;
+<<<<<<< HEAD
 pub mod counting;
+=======
+pub mod crash;
+>>>>>>> operations
 pub mod kubectl;
 pub mod operator;
 pub mod plugin;

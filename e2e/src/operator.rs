@@ -153,6 +153,12 @@ impl Shell {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Whether it has logged that an operation has succeeded.
+    pub fn has_ended(&self, id: &str) -> bool {
+        let said = format!("\"id\":\"{id}\",\"phase\":\"Succeeded\"");
+        self.log().contains(&said)
+    }
+
     /// Node calls that it has logged, as (request, pod, step), oldest first.
     pub fn calls(&self) -> Vec<(String, String, String)> {
         let log = self.log();
