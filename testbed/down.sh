@@ -16,18 +16,11 @@ fi
 numbers=("$@")
 if [ $# = 0 ]; then mapfile -t numbers < <(seq $most_clusters); fi
 
-# What there is of the cluster by the kernel's account: what is still dying, commands run
-# from outside, and what a run left that was killed half-way.
-processes() { find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un; }
-
 end_processes() {
-    local pid root groups=() left tries
+    local pid root left tries
     # The kernel ends every process of a namespace with its first one.
     if pid=$(init_pid); then kill -9 "$pid"; fi
-    for root in $(cgroup_roots); do
-        if [ -d "$root/$cgroup" ]; then groups+=("$root/$cgroup"); fi
-    done
-    if [ ${#groups[@]} = 0 ]; then return 0; fi
+    # What else there is: what is still dying, commands run from outside, and what a run left that was killed half-way.
     for ((tries = 0; tries < 100; tries++)); do
         left=$(processes)
         if [ -z "$left" ]; then break; fi
@@ -36,7 +29,9 @@ end_processes() {
         sleep 0.1
     done
     [ -z "$left" ] || die "these processes do not end: $left"
-    find "${groups[@]}" -depth -type d -exec rmdir {} +
+    for root in $(cgroup_roots); do
+        if [ -d "$root/$cgroup" ]; then find "$root/$cgroup" -depth -type d -exec rmdir {} +; fi
+    done
 }
 
 # Mounts are never made in the machine's own namespace; should one be here all

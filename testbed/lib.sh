@@ -112,16 +112,23 @@ running() {
 in_cluster() { "$run/in" "$@"; }
 kubectl_() { in_cluster casskop-testbed kubectl --kubeconfig "$run/pki/admin.kubeconfig" "$@"; }
 
-# processes_of WORDS: the cluster's processes of the testbed's program with these arguments.
+# The cgroup hierarchies of this machine: several in version 1, one in version 2.
+cgroup_roots() { findmnt -rn -t cgroup,cgroup2 -o TARGET; }
+
+# The numbers of the cluster's processes, by the kernel's account.
+processes() {
+    local root
+    for root in $(cgroup_roots); do
+        if [ -d "$root/$cgroup" ]; then find "$root/$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
+    done | sort -un
+}
+
+# processes_of WORDS: those that are the testbed's program with these arguments
 processes_of() {
-    local root pid
-    root=$(cgroup_roots | sort | tail -n 1)
-    for pid in $(find "$root/$cgroup" -name cgroup.procs -exec cat {} +); do
+    local pid
+    for pid in $(processes); do
         case " $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") " in
             *"casskop-testbed $* "*) printf '%s\n' "$pid" ;;
         esac
     done
 }
-
-# The cgroup hierarchies of this machine: several in version 1, one in version 2.
-cgroup_roots() { findmnt -rn -t cgroup,cgroup2 -o TARGET; }

@@ -132,7 +132,7 @@ slow_link() {
 
 heal_delay() {
     local pid
-    for pid in $(select_cluster "$1" && processes_of delay | xargs); do
+    for pid in $(select_cluster "$1" && processes_of delay); do
         if tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q " slow$2 slow$1 "; then kill "$pid"; fi
     done
 }
