@@ -63,8 +63,6 @@ each() {
     done
 }
 
-clear_away() { if [ -e "$run" ]; then "$testbed/down.sh" --locked "$CASSKOP_CLUSTER"; fi; }
-
 prepare() {
     local node nodes=()
     mkdir -p "$run/logs" "$run/volumes"
@@ -147,16 +145,18 @@ wait_for_api() {
     await 30 kubectl_ get serviceaccount default
 }
 
-wait_for_ready() {
-    wait_for_nodes
-    kubectl_ get nodes --no-headers >"$run/ready"
-}
-
-each "clear away what the last run left" clear_away
+for number in "${starting[@]}"; do
+    select_cluster "$number"
+    if [ -e "$run" ]; then step "clear away what the last run of $context left" "$testbed/down.sh" --locked "$number"; fi
+done
 each "prepare certificates and folders" prepare
 each "start the cluster's namespaces" launch
 each "API server ready" wait_for_api
 "$testbed/images.sh" --load-only
-each "$NODES node(s) ready" wait_for_ready
-if [ "$(running | wc -l)" != 1 ]; then step "link the clusters" "$testbed/link.sh" join; fi
+each "$NODES node(s) ready" wait_for_nodes
+if [ "$(running | wc -l)" -gt 1 ]; then step "link the clusters" "$testbed/link.sh" join; fi
+for number in "${starting[@]}"; do
+    select_cluster "$number"
+    kubectl_ get nodes --no-headers >"$run/ready"
+done
 say "the testbed runs Kubernetes $kubernetes_version after $((SECONDS - began)) s; use it by: eval \"\$(make -s env)\""
