@@ -2,6 +2,7 @@
 //! Whole passes, tried on a simulated API server.
 
 mod api_server;
+mod elsewhere;
 mod fields;
 mod histories;
 mod looks;
