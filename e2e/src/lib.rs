@@ -17,11 +17,8 @@ pub mod agents;
 pub mod cassandra;
 pub mod cluster;
 pub mod command;
-<<<<<<< HEAD
 pub mod counting;
-=======
 pub mod crash;
->>>>>>> operations
 pub mod kubectl;
 pub mod operator;
 pub mod plugin;
