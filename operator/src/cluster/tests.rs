@@ -2,8 +2,8 @@
 //! Whole passes, tried on a simulated API server.
 
 mod api_server;
-mod elsewhere;
 mod crash;
+mod elsewhere;
 mod fields;
 mod histories;
 mod looks;
