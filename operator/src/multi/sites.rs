@@ -97,6 +97,13 @@ fn in_words(error: &kube::Error) -> String {
             "its API server does not let us (403): {}; register the site anew, or give the rights",
             status.message
         ),
+        kube::Error::Api(status) if status.code == 404 => format!(
+            "it lacks something (404): {}; create the namespace there, and apply manifests/crds",
+            status.message
+        ),
+        kube::Error::Api(status) => {
+            format!("its API server answers {}: {}", status.code, status.message)
+        }
         error => format!("its API server does not answer: {}", chain(error)),
     }
 }

@@ -83,6 +83,7 @@ fn main() {
     memory.report(&mut table);
     say("cleanups");
     cleanup::measure(&mut table, &api, &demo);
+    programs::with_a_cluster(&mut table, &demo);
 
     forget(&space.kubectl.namespace);
     many::measure(&mut table, &api);
