@@ -181,13 +181,19 @@ impl Played {
         space
             .kubectl
             .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }));
-        for (index, cluster) in played.clusters.iter().enumerate() {
-            run_nowhere(cluster, &address(net, index));
+        played.run();
+        played
+    }
+
+    /// Says of their pods that they run, and waits until the operator sees that all is well. The scheduler says otherwise
+    /// each five minutes.
+    pub fn run(&self) {
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            run_nowhere(cluster, &address(self.net, index));
         }
-        for cluster in &played.clusters {
+        for cluster in &self.clusters {
             cluster.becomes("Available", "True");
         }
-        played
     }
 
     /// From now on their nodes accept connections and say nothing; or answer again.

@@ -328,6 +328,12 @@ impl Transport {
         blocking(move || jolokia::read(&agent, &endpoint)).await
     }
 
+    /// The same of a node that did not answer before: it is not waited for as long.
+    pub async fn read_briefly(&self, endpoint: Endpoint) -> Result<Reading, NodeError> {
+        let agent = self.agent.clone();
+        blocking(move || jolokia::read_briefly(&agent, &endpoint)).await
+    }
+
     /// Reads what a node is busy with.
     pub async fn activity(&self, endpoint: Endpoint) -> Result<Activity, NodeError> {
         let agent = self.agent.clone();

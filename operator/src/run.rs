@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
     /// Clusters that are worked on at the same time; one whose nodes hang takes some seconds of each look
-    #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
+    #[arg(long, env = "CONCURRENCY", default_value_t = 24)]
     pub concurrency: u16,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
@@ -66,7 +66,7 @@ const REQUEST: Duration = Duration::from_secs(30);
 const IDLE_THREADS: Duration = Duration::from_secs(2);
 /// Threads that read from nodes at the same time: two for each cluster that is worked on. They are there only while
 /// nodes hang; a healthy one answers in milliseconds.
-const READERS: usize = 128;
+const READERS: usize = 48;
 
 /// Why the controller cannot run.
 #[derive(thiserror::Error, Debug)]

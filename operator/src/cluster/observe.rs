@@ -33,6 +33,8 @@ use crate::{
     operations::behaviour,
 };
 
+/// State of a node in the status that gave no answer.
+pub const UNKNOWN: &str = "Unknown";
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
 const AT_ONCE: usize = 12;
 
@@ -119,7 +121,7 @@ pub async fn observe(
         keys, live, pods, ..
     } = found;
     let credentials = keys.credentials;
-    let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
+    let nodes = read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
     let replication = if shrinks(desired, &live.stateful_sets) || is_asked(&cluster, &intents) {
         read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
@@ -226,9 +228,17 @@ async fn read_replication(
     BTreeMap::new()
 }
 
+/// Whether a node gave no answer at this address when it was last asked, by the status.
+fn was_silent(cluster: &CassandraCluster, pod: &str, ip: &str) -> bool {
+    let status = cluster.status.as_ref();
+    let told = status.and_then(|status| status.cassandra_node_status.get(pod));
+    told.is_some_and(|told| told.state == UNKNOWN && told.node_ip == ip)
+}
+
 /// Asks all nodes at once; each has its own deadline.
 async fn read_nodes(
     ctx: &Context,
+    cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
@@ -251,7 +261,14 @@ async fn read_nodes(
         })
         .collect();
     let mut readings: BTreeMap<_, _> = stream::iter(asked)
-        .map(|(name, endpoint)| async move { (name, ctx.nodes.read(endpoint).await) })
+        .map(|(name, endpoint)| async move {
+            let reading = if was_silent(cluster, &name, &endpoint.ip) {
+                ctx.nodes.read_briefly(endpoint).await
+            } else {
+                ctx.nodes.read(endpoint).await
+            };
+            (name, reading)
+        })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;

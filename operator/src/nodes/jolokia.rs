@@ -24,6 +24,8 @@ const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 const CONNECT: Duration = Duration::from_secs(2);
 /// Deadline of a read; a healthy node takes some milliseconds.
 const READ: Duration = Duration::from_secs(4);
+/// The same of a node that did not answer before: many that hang must not keep those waiting that are well.
+const BRIEF: Duration = Duration::from_secs(1);
 /// Deadline of a call: cleanup of a big node takes hours, and losing the answer loses nothing.
 const CALL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two looks at a repair, and looks without an answer before it is given up.
@@ -37,6 +39,22 @@ const MAX_BODY: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// When there is no answer that can be used; a node that is still starting is an answer.
 pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
+    read_within(agent, endpoint, READ)
+}
+
+/// The same, with less patience: of a node that did not answer before.
+///
+/// # Errors
+/// As of [`read`].
+pub fn read_briefly(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
+    read_within(agent, endpoint, BRIEF)
+}
+
+fn read_within(
+    agent: &Agent,
+    endpoint: &Endpoint,
+    deadline: Duration,
+) -> Result<Reading, NodeError> {
     let attributes = [
         "OperationMode",
         "LiveNodes",
@@ -54,7 +72,7 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
         { "type": "read", "mbean": STORAGE_SERVICE, "attribute": attributes, "config": { "ignoreErrors": true } },
         { "type": "read", "mbean": LOAD, "attribute": "Count" },
     ]);
-    let answers = exchange(agent, endpoint, &request, READ)?;
+    let answers = exchange(agent, endpoint, &request, deadline)?;
     let Some([service, load]) = answers.as_array().map(Vec::as_slice) else {
         return Err(malformed(&answers));
     };

@@ -38,6 +38,7 @@ pub fn measure(table: &mut Table, api: &Api) {
     report(table, "  all of them asked at once", &at_once);
     say("50 more");
     let mut hanging = Played::start(&space, 4, HANGING);
+    well.run();
     let before = Cost::now(&space);
     hanging.hang(true);
     let id = fresh_id("hangs");

@@ -1,8 +1,8 @@
 //! What a pass reads, how new it is, and what its writes hold to.
 
-use std::sync::Arc;
+use std::{net::TcpListener, sync::Arc};
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 use serde_json::{Value, json};
@@ -200,6 +200,31 @@ async fn a_rack_that_cannot_be_found_is_not_written() {
         "{}",
         degraded(&server)
     );
+}
+
+#[tokio::test]
+async fn a_node_that_was_silent_is_not_waited_for_as_long() {
+    let server = server();
+    let ctx = server.operator();
+    rest(&server, &ctx).await;
+    // It accepts connections, and says nothing.
+    let _hanging = TcpListener::bind(("127.0.12.1", names::JOLOKIA_PORT)).unwrap();
+    let labels = json!({ "app": "cassandracluster", "cassandracluster": "demo",
+        names::DC_LABEL: "dc1", names::RACK_LABEL: "rack1" });
+    let pod = json!({
+        "metadata": { "name": "demo-dc1-rack1-0", "labels": labels },
+        "status": { "podIP": "127.0.12.1", "conditions": [{ "type": "Ready", "status": "True" }] },
+    });
+    server.with(|state| state.put("/api/v1/namespaces/ns/pods/demo-dc1-rack1-0", pod));
+    let message = || {
+        let cluster = server.with(|state| state.objects[CLUSTER].clone());
+        cluster["status"]["cassandraNodeStatus"]["demo-dc1-rack1-0"]["message"].clone()
+    };
+    for patience in ["within 4 s", "within 1 s"] {
+        pass(&server, &ctx).await.unwrap();
+        let told = message().to_string();
+        assert!(told.contains(patience), "{told}");
+    }
 }
 
 #[test]

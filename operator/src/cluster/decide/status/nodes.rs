@@ -9,7 +9,10 @@ use casskop_common::{
 };
 
 use super::debt;
-use crate::{cluster::snapshot::Snapshot, nodes::Reading};
+use crate::{
+    cluster::{observe::UNKNOWN, snapshot::Snapshot},
+    nodes::Reading,
+};
 
 /// The nodes, by pod name.
 pub(super) fn nodes(
@@ -91,7 +94,7 @@ fn node_status(
             before.and_then(|before| before.load_bytes),
         ),
         gossip: gossip(&ip, pod, snapshot).to_owned(),
-        state: reading.map_or_else(|| "Unknown".to_owned(), |reading| reading.mode.clone()),
+        state: reading.map_or_else(|| UNKNOWN.to_owned(), |reading| reading.mode.clone()),
         ready: live.is_some_and(|live| live.ready),
         message: snapshot.trouble(pod),
         cleanup_owed_since: None,
