@@ -101,7 +101,7 @@ one_by_one="bundle crash faults input kill loss many operations plugin ring take
 # What measures a cluster at rest runs when nothing else does.
 alone="rest"
 # What needs several clusters has a stage of its own.
-multi="multi"
+multi="multi sites"
 beside=
 
 streams() {
@@ -109,7 +109,7 @@ streams() {
     local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
     for file in e2e/tests/*.rs; do
         name=$(basename "$file" .rs)
-        if [ "$name" = "$alone" ] || [ "$name" = "$multi" ]; then continue; fi
+        case " $alone $multi " in *" $name "*) continue ;; esac
         case " $one_by_one " in
             *" $name "*) together+=(--test "$name") ;;
             *) apart+=(--test "$name") ;;
@@ -156,7 +156,7 @@ multi() {
     export CASSANDRA_VERSIONS=5.0 CLUSTERS=3
     prepare
     stage "tests over several clusters" timeout --foreground 60m \
-        cargo test --quiet --locked -p casskop-e2e --test "$multi" -- --ignored --test-threads=1
+        cargo test --quiet --locked -p casskop-e2e $(printf ' --test %s' $multi) -- --ignored --test-threads=1
     each_cluster clear_away
 }
 

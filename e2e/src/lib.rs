@@ -20,6 +20,7 @@ pub mod command;
 pub mod counting;
 pub mod crash;
 pub mod kubectl;
+pub mod multi;
 pub mod operator;
 pub mod plugin;
 pub mod site;

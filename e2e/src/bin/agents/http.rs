@@ -56,7 +56,7 @@ fn length(head: &str) -> usize {
         name.eq_ignore_ascii_case("content-length")
             .then(|| value.trim().parse().ok())?
     });
-    lengths.last().unwrap_or(0)
+    lengths.next_back().unwrap_or(0)
 }
 
 /// Answers; a client that is gone does not mind.
