@@ -3,6 +3,7 @@
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
 mod cluster;
+mod debt;
 mod operation;
 mod pods;
 mod status;
@@ -11,6 +12,7 @@ mod topology;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
+pub use debt::{CleanupReason, SeenReplication};
 pub use operation::{
     Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
     VolumeRef, Work,

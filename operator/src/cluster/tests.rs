@@ -2,6 +2,7 @@
 //! Whole passes, tried on a simulated API server.
 
 mod api_server;
+mod debt;
 mod fields;
 mod histories;
 mod looks;
