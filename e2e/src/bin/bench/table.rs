@@ -32,6 +32,8 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
+    /// How many.
+    Count,
 }
 
 impl Unit {
@@ -40,6 +42,7 @@ impl Unit {
             Self::Seconds | Self::Megabytes => format!("{value:.2}"),
             Self::Millis => format!("{:.1}", value * 1000.0),
             Self::Mebibytes | Self::PerMinute => format!("{value:.1}"),
+            Self::Count => format!("{value:.0}"),
         }
     }
 
@@ -50,8 +53,11 @@ impl Unit {
             Self::Mebibytes => "MiB",
             Self::Megabytes => "MB",
             Self::PerMinute => "/min",
+            Self::Count => "",
         };
         format!("{} {unit}", self.number(value))
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -80,6 +86,13 @@ impl Row {
             all,
             ..Self::default()
         }
+    }
+
+    /// The median of some counts.
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+    pub fn counts(figure: &str, counts: &[usize]) -> Self {
+        let counts: Vec<f64> = counts.iter().map(|&count| count as f64).collect();
+        Self::median(figure, Unit::Count, &counts)
     }
 
     /// Sets beside it the median of other values that were measured in this run.
