@@ -76,8 +76,8 @@ clear_away() {
 # Two streams of about the same length: the tests that share the ring of three racks run one after the other, beside them
 # most of those with rings of their own.
 one_by_one="bundle input kill loss operations plugin ring takeover"
-# What measures a cluster at rest runs when nothing else does.
-alone="rest"
+# What measures a cluster at rest runs when nothing else does, and then what loses a machine.
+alone="rest machine"
 beside=
 
 streams() {
@@ -85,7 +85,7 @@ streams() {
     local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
     for file in e2e/tests/*.rs; do
         name=$(basename "$file" .rs)
-        [ "$name" != "$alone" ] || continue
+        case " $alone " in *" $name "*) continue ;; esac
         case " $one_by_one " in
             *" $name "*) together+=(--test "$name") ;;
             *) apart+=(--test "$name") ;;
@@ -100,7 +100,13 @@ streams() {
     wait $beside || status=$?
     beside=
     cat "$run/beside.log"
-    "${suite[@]}" --test "$alone" -- --ignored --test-threads=1 || status=$?
+    for name in $alone; do
+        if [ "$name" = machine ] && [ "$(wc -l <"$run/ready")" -lt 2 ]; then
+            echo "the running testbed has one machine: not tested what happens when one is lost"
+            continue
+        fi
+        "${suite[@]}" --test "$name" -- --ignored --test-threads=1 || status=$?
+    done
     return $status
 }
 
@@ -110,7 +116,7 @@ e2e() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     if ! init_pid >/dev/null; then ours=yes; fi
-    export CASSANDRA_VERSIONS="5.0 4.1 4.0"
+    export CASSANDRA_VERSIONS="5.0 4.1 4.0" NODES=${NODES:-2}
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
     binaries=$("$testbed/binaries.sh")

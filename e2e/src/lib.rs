@@ -14,14 +14,17 @@
 )]
 
 pub mod cassandra;
+pub mod client;
 pub mod cluster;
 pub mod command;
 pub mod kubectl;
+pub mod machine;
 pub mod operator;
 pub mod plugin;
 pub mod space;
 pub mod wait;
 
+pub use client::Client;
 pub use cluster::Cluster;
 pub use command::Output;
 pub use kubectl::Kubectl;
