@@ -1,6 +1,7 @@
 #!/bin/bash
-# The real krew installs the plugin from an archive and a manifest as a release has them, and kubectl runs it. The
-# manifest passes the checks of krew's index. Needs no testbed; FOLDER holds the built plugin (default: builds it).
+# The real krew installs the plugin from an archive and a manifest as a release has them, and kubectl runs it. Its
+# manifest and that of a whole release pass the checks of krew's index. Needs no testbed; FOLDER holds the built plugin
+# (default: builds it).
 #   krew.sh [FOLDER]
 . "$(dirname "$0")/lib.sh"
 cd "$testbed/.."
@@ -28,20 +29,19 @@ kubectl_program() {
     fi
 }
 
-# A release has an archive of each platform: here stand-ins, for what is checked is the manifest.
-whole_manifest() {
-    local version=$1 place=$2 platform
-    for name in kubectl-casskop kubectl-casskop.exe; do
-        printf 'a stand-in\n' >"$place/$name"
-        chmod 755 "$place/$name"
+# A release as the workflow makes it. Of other platforms it has stand-ins: what is checked is what is made of them.
+whole_release() {
+    local version=$1 binaries=$2 place=$3 platform program=kubectl-casskop
+    for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64 windows_arm64; do
+        mkdir -p "$place/built/$platform"
+        case $platform in windows_*) program=kubectl-casskop.exe ;; esac
+        printf 'a stand-in\n' >"$place/built/$platform/$program"
     done
-    for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64; do
-        krew/archive.sh "$version" $platform "$place/dist" "$place/kubectl-casskop" >/dev/null
-    done
-    for platform in windows_amd64 windows_arm64; do
-        krew/archive.sh "$version" $platform "$place/dist" "$place/kubectl-casskop.exe" >/dev/null
-    done
-    krew/render.sh "$version" "$place/dist" >"$place/casskop.yaml"
+    case $(uname -m) in x86_64) platform=linux_amd64 ;; *) platform=linux_arm64 ;; esac
+    # As artifacts of a workflow come: nothing in them can be executed.
+    install -m 644 "$binaries/kubectl-casskop" "$place/built/$platform/kubectl-casskop"
+    krew/release.sh "v$version" "$place/built" "$place/dist"
+    (cd "$place/dist" && sha256sum --check --quiet SHA256SUMS)
 }
 
 command -v go >/dev/null || step "install missing packages" "$testbed/packages.sh"
@@ -75,6 +75,7 @@ kubectl casskop install generate >"$place/operator.yaml"
 grep -q '^kind: Deployment$' "$place/operator.yaml" || die "the installed plugin lacks its manifests"
 
 "$cache/tools/bin/validate-krew-manifest" -skip-install -manifest "$manifest"
-whole_manifest "$want" "$place"
-"$cache/tools/bin/validate-krew-manifest" -skip-install -manifest "$place/casskop.yaml"
+whole_release "$want" "$binaries" "$place"
+"$cache/tools/bin/validate-krew-manifest" -skip-install -manifest "$place/dist/casskop.yaml"
+cmp "$place/operator.yaml" "$place/dist/casskop-operator.yaml"
 say "krew installs the plugin and kubectl runs it; its manifests pass the checks of the index"

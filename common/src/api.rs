@@ -4,6 +4,7 @@
 
 mod cluster;
 mod debt;
+mod multi;
 mod operation;
 mod pods;
 mod status;
@@ -13,6 +14,10 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
+pub use multi::{
+    ChildStatus, Drift, MultiCasskop, MultiCasskopSpec, MultiCasskopStatus, MultiOperation,
+    Reachability, SiteOperation, SiteStatus,
+};
 pub use operation::{
     Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
     VolumeRef, Work,

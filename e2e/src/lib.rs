@@ -17,6 +17,7 @@ pub mod cassandra;
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod counting;
 pub mod kubectl;
 pub mod machine;
 pub mod operator;

@@ -8,10 +8,12 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use casskop_e2e::{
     Output, Space,
     cluster::{find_condition, find_operation},
     command::{self, inside, setting},
+    counting::Counting,
     fresh_id,
     plugin::casskop,
     shared_ring,
@@ -159,4 +161,76 @@ fn controls_quote_the_request_that_runs() {
     let resource = demo.get();
     let intents = find_condition(&resource, "IntentsAccepted").expect("it is told");
     assert_eq!(intents["status"], "True", "{intents}");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_is_asked_for_takes_one_get_and_one_patch() {
+    let (space, demo) = shared_ring();
+    let namespace = &space.kubectl.namespace;
+    let counting = Counting::start();
+    let demos = format!("/apis/db.orange.com/v2/namespaces/{namespace}/cassandraclusters/demo");
+    let get = format!("GET {demos}");
+    let patch = format!("PATCH {demos}?&fieldManager=casskop-plugin");
+    let asked = |args: &[&str]| {
+        let (output, asked) = counting.run(namespace, args);
+        output.ok();
+        asked
+    };
+    let id = fresh_id("counted");
+    let flush = ["flush", "demo", "--id", &id, "--keyspace", "system_auth"];
+    assert_eq!(asked(&flush), [get.clone(), patch]);
+    assert_eq!(asked(&["status", "demo"]), [get]);
+    demo.succeeds("flush", &id);
+}
+
+/// All that a kubeconfig says can be said by flags, as with kubectl.
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn flags_take_the_place_of_a_kubeconfig() {
+    let (space, _) = shared_ring();
+    let view = ["config", "view", "--raw", "--minify", "-o", "json"];
+    let config = casskop_e2e::kubectl::json(&space.kubectl.ok(&view));
+    let (cluster, user) = (
+        &config["clusters"][0]["cluster"],
+        &config["users"][0]["user"],
+    );
+    let file = |value: &serde_json::Value, name: &str| {
+        let text = value.as_str().unwrap_or_else(|| panic!("{name}: {value}"));
+        let file = scratch(name);
+        let content = BASE64_STANDARD
+            .decode(text)
+            .expect("the testbed's kubeconfig is whole");
+        fs::write(&file, content).expect("the scratch folder is writable");
+        file
+    };
+    let authority = file(&cluster["certificate-authority-data"], "ca.crt");
+    let certificate = file(&user["client-certificate-data"], "client.crt");
+    let key = file(&user["client-key-data"], "client.key");
+    let status = |more: &[&str]| {
+        let mut command = inside(&setting("KUBECTL_CASSKOP"));
+        command
+            .env("KUBECONFIG", "/dev/null")
+            .args([
+                "status",
+                "demo",
+                "-o",
+                "name",
+                "-n",
+                &space.kubectl.namespace,
+            ])
+            .args(["--server", cluster["server"].as_str().unwrap_or_default()])
+            .arg("--certificate-authority")
+            .arg(&authority)
+            .arg("--client-certificate")
+            .arg(&certificate)
+            .arg("--client-key")
+            .arg(&key)
+            .args(more);
+        command::run(command, "")
+    };
+    assert_eq!(status(&[]).ok(), "cassandracluster.db.orange.com/demo\n");
+    status(&["--tls-server-name", "kubernetes"]).ok();
+    let other = status(&["--tls-server-name", "another.example"]).fails();
+    assert!(other.contains("another.example"), "{other}");
 }

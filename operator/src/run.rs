@@ -131,7 +131,7 @@ async fn run(args: Args) -> Result<(), Error> {
     );
     let controller = control(&client, &args, ctx.clone(), woken, ready.clone());
     tokio::select! {
-        outcome = server::serve(args.listen, ctx, ready) => outcome.map_err(|error| {
+        outcome = server::serve(args.listen, ready, move || ctx.metrics.text()) => outcome.map_err(|error| {
             Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
         }),
         () = controller => Ok(()),
@@ -217,7 +217,8 @@ fn forget_bulk(cluster: &mut DeserializeGuard<CassandraCluster>) {
     }
 }
 
-fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
+/// The objects of one namespace, or of all.
+pub fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {
@@ -228,7 +229,8 @@ where
     }
 }
 
-async fn told_to_end() {
+/// Waits until the process is told to end.
+pub async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

@@ -3,8 +3,9 @@
 pub mod explain;
 mod kubeconfig;
 mod proxy;
+pub mod resource;
 
-use std::{borrow::Cow, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use kube::{
     Client, Config,
@@ -199,25 +200,23 @@ pub fn again(flags: &Connection) -> String {
         ("--user", &flags.kube_user),
         ("--as", &flags.as_user),
         ("--server", &flags.server),
+        ("--client-certificate", &flags.client_certificate),
+        ("--client-key", &flags.client_key),
+        ("--certificate-authority", &flags.certificate_authority),
+        ("--tls-server-name", &flags.tls_server_name),
     ];
     let given = single
         .into_iter()
         .filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
     let groups = flags.as_group.iter().map(|group| ("--as-group", group));
-    let quote = |value: &str| {
-        shlex::try_quote(value)
-            .map(Cow::into_owned)
-            .unwrap_or_default()
-    };
-    let flags = given.chain(groups);
-    flags
-        .flat_map(|(flag, value)| {
-            [
-                " ".to_owned(),
-                flag.to_owned(),
-                " ".to_owned(),
-                quote(value),
-            ]
-        })
-        .collect()
+    let mut again = String::new();
+    for (flag, value) in given.chain(groups) {
+        let value = shlex::try_quote(value).unwrap_or_default();
+        // Writing into a string does not fail.
+        let _ = write!(again, " {flag} {value}");
+    }
+    if flags.insecure_skip_tls_verify {
+        again += " --insecure-skip-tls-verify";
+    }
+    again
 }

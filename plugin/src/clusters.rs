@@ -14,7 +14,8 @@ use crate::{
     cli::Connection,
     client::{
         self, Place,
-        explain::{self, CLUSTERS, Call},
+        explain::{self, Call},
+        resource::CLUSTERS,
     },
     error::{CliError, Result},
     report::source::Source,
@@ -203,7 +204,7 @@ impl Clusters {
         let names: Vec<String> = clusters.iter().map(ResourceExt::name_any).collect();
         if names.is_empty() {
             return error
-                .hint(format!("namespace {namespace} has none; choose another with -n, or see all: kubectl casskop status -A"));
+                .hint(format!("namespace {namespace} has none; choose another with -n, or see all: kubectl casskop status{again} -A"));
         }
         match text::nearest(name, names.iter().map(String::as_str)) {
             Some(nearest) => error.hint(format!("did you mean {nearest}?")),

@@ -114,9 +114,11 @@ fn ask(loss: &Loss, typed: &mut impl BufRead, screen: &mut impl Write) -> Result
         .and_then(|()| typed.read_line(&mut line));
     match asked {
         Ok(_) if line.trim() == word => Ok(()),
-        Ok(0) => {
-            // The answer that did not come has left the cursor behind the question.
-            let _ = writeln!(screen);
+        Ok(read) if line.trim().is_empty() => {
+            if read == 0 {
+                // The answer that did not come has left the cursor behind the question.
+                let _ = writeln!(screen);
+            }
             Err(CliError::failed("not confirmed; nothing was requested"))
         }
         Ok(_) => Err(CliError::failed(format!(

@@ -1,14 +1,10 @@
-//! Objects beside the clusters that the plugin looks at: events, and the pods of the operator. As far as they are
-//! shown, and no farther: the types of the whole API would double the binary.
+//! Objects beside the clusters that the plugin looks at, as far as they are shown, and no farther.
 
-use kube::{
-    Api,
-    api::{ApiResource, DynamicObject, ListParams, ObjectList},
-};
+use kube::api::{DynamicObject, ListParams, ObjectList};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    client::explain::{Call, Resource},
+    client::{explain::Call, resource::Resource},
     clusters::Clusters,
     error::Result,
 };
@@ -16,19 +12,7 @@ use crate::{
 /// Objects that are read in one go.
 const PAGE: u32 = 500;
 
-/// Pods.
-pub const PODS: Resource = Resource {
-    group: "",
-    plural: "pods",
-    singular: "pod",
-};
-/// Events.
-pub const EVENTS: Resource = Resource {
-    group: "events.k8s.io",
-    plural: "events",
-    singular: "event",
-};
-/// How the operator's manifests label its pods.
+/// How the operator's manifests label its Deployment and its pods.
 pub const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=casskop-operator";
 
 /// A pod, as far as it is looked at.
@@ -59,56 +43,46 @@ impl Pod {
     }
 }
 
-/// How the API names the kind.
-pub fn api_resource(resource: &Resource, kind: &str) -> ApiResource {
-    let Resource { group, plural, .. } = *resource;
-    let api_version = if group.is_empty() {
-        "v1".to_owned()
-    } else {
-        format!("{group}/v1")
-    };
-    ApiResource {
-        group: group.to_owned(),
-        version: "v1".into(),
-        api_version,
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    }
-}
-
-/// Objects of the namespace that match.
+/// Objects of the clusters' namespace that match.
 ///
 /// # Errors
 /// When they cannot be listed.
 pub async fn list(
     clusters: &Clusters,
     resource: &'static Resource,
-    kind: &str,
-    selector: Option<&str>,
+    labels: &str,
 ) -> Result<ObjectList<DynamicObject>> {
-    let namespace = &clusters.place.namespace;
+    let namespace = Some(clusters.place.namespace.as_str());
     let call = Call {
         verb: "list",
         resource,
         name: None,
-        namespace: Some(namespace),
+        namespace,
     };
-    let described = api_resource(resource, kind);
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(clusters.client().clone(), namespace, &described);
+    let api = resource.api(clusters.client(), namespace);
+    pages(labels, async |page| {
+        clusters.ask(&call, api.list(&page)).await
+    })
+    .await
+}
+
+/// All objects with these labels, page by page; `ask` gets each page.
+///
+/// # Errors
+/// The first of `ask`.
+pub async fn pages<E>(
+    labels: &str,
+    ask: impl AsyncFn(ListParams) -> Result<ObjectList<DynamicObject>, E>,
+) -> Result<ObjectList<DynamicObject>, E> {
     let mut params = ListParams::default().limit(PAGE);
-    if let Some(selector) = selector {
-        params = params.labels(selector);
+    if !labels.is_empty() {
+        params = params.labels(labels);
     }
-    let mut all = clusters.ask(&call, api.list(&params)).await?;
-    while let Some(more) = all
-        .metadata
-        .continue_
-        .take()
-        .filter(|more| !more.is_empty())
+    let mut all = ask(params.clone()).await?;
+    while let Some(more) = all.metadata.continue_.take()
+        && !more.is_empty()
     {
-        params = params.continue_token(&more);
-        let page = clusters.ask(&call, api.list(&params)).await?;
+        let page = ask(params.clone().continue_token(&more)).await?;
         all.items.extend(page.items);
         all.metadata = page.metadata;
     }

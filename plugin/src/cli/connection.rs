@@ -74,6 +74,24 @@ pub struct Connection {
         help_heading = "Connection"
     )]
     pub token: Option<String>,
+    /// Client certificate to use instead of the kubeconfig's credentials
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        hide_short_help = true,
+        help_heading = "Connection"
+    )]
+    pub client_certificate: Option<String>,
+    /// Key of the client certificate
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        hide_short_help = true,
+        help_heading = "Connection"
+    )]
+    pub client_key: Option<String>,
     /// Address of the API server
     #[arg(
         short,
@@ -93,6 +111,15 @@ pub struct Connection {
         help_heading = "Connection"
     )]
     pub certificate_authority: Option<String>,
+    /// Name that the certificate of the API server has to have (default: that in its address)
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        hide_short_help = true,
+        help_heading = "Connection"
+    )]
+    pub tls_server_name: Option<String>,
     /// Do not verify the certificate of the API server
     #[arg(
         long,

@@ -5,28 +5,10 @@ use std::{error::Error as _, time::Duration};
 use casskop_common::api::GROUP;
 use kube::{client::AuthError, core::Status};
 
-use super::Place;
+use super::{Place, resource::Resource};
 use crate::{
     error::CliError,
     text::{self, plain},
-};
-
-/// A kind of object of the API server.
-#[derive(Debug)]
-pub struct Resource {
-    /// Group of the API; empty for the core.
-    pub group: &'static str,
-    /// Name in paths and permissions.
-    pub plural: &'static str,
-    /// Name of one in messages.
-    pub singular: &'static str,
-}
-
-/// The clusters.
-pub const CLUSTERS: Resource = Resource {
-    group: GROUP,
-    plural: "cassandraclusters",
-    singular: "cassandracluster",
 };
 
 /// A call of the API server.
@@ -56,15 +38,6 @@ impl Call<'_> {
             || "all namespaces".into(),
             |name| format!("namespace {name}"),
         )
-    }
-
-    /// The resource as a Role names it.
-    fn permission(&self) -> String {
-        let Resource { group, plural, .. } = self.resource;
-        match *group {
-            "" => (*plural).to_owned(),
-            group => format!("{plural}.{group}"),
-        }
     }
 }
 
@@ -130,7 +103,7 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
             CliError::failed(format!("you may not {verb} {what}: {said}"))
                 .hint(format!(
                     "ask for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
-                    call.permission(),
+                    call.resource.name(),
                     call.scope()
                 ))
                 .hint(format!("who you are: kubectl auth whoami{}", place.again))
@@ -150,9 +123,15 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
         code => {
             let how = if code >= 500 { "failed" } else { "refused" };
             let server = &place.server;
-            CliError::failed(format!(
+            let error = CliError::failed(format!(
                 "{server} {how} to {verb} {what}: {said} (HTTP {code})"
-            ))
+            ));
+            if code < 500 {
+                return error;
+            }
+            error.hint(
+                "it may pass: try again, or see how it is: kubectl get --raw '/readyz?verbose'",
+            )
         }
     }
 }

@@ -129,6 +129,9 @@ fn cluster(
         cluster.certificate_authority = Some(authority.clone());
         cluster.certificate_authority_data = None;
     }
+    if flags.tls_server_name.is_some() {
+        cluster.tls_server_name.clone_from(&flags.tls_server_name);
+    }
     if flags.insecure_skip_tls_verify {
         cluster.insecure_skip_tls_verify = Some(true);
     }
@@ -160,6 +163,14 @@ fn user(
             token: Some(token.clone().into()),
             ..AuthInfo::default()
         };
+    }
+    if let Some(certificate) = &flags.client_certificate {
+        user.client_certificate = Some(certificate.clone());
+        user.client_certificate_data = None;
+    }
+    if let Some(key) = &flags.client_key {
+        user.client_key = Some(key.clone());
+        user.client_key_data = None;
     }
     if let Some(name) = &flags.as_user {
         user.impersonate = Some(name.clone());

@@ -12,12 +12,14 @@ use tokio::time::{Duration, sleep, timeout};
 use super::{live, show, usage};
 use crate::{
     cli::{Connection, Events, ListOutput},
-    client::explain::{self, Call},
+    client::{
+        explain::{self, Call},
+        resource::EVENTS,
+    },
     clusters::Clusters,
     error::{CliError, Result},
     events::{Event, Objects},
-    objects::{self, EVENTS},
-    time,
+    objects, time,
     ui::{self, Ui},
 };
 
@@ -65,7 +67,7 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// The events about these objects, oldest first, and from where a watch goes on.
 async fn list(clusters: &Clusters, known: &Objects) -> Result<(Vec<Event>, String)> {
-    let all = objects::list(clusters, &EVENTS, "Event", None).await?;
+    let all = objects::list(clusters, &EVENTS, "").await?;
     let events = all.items.iter().map(objects::part::<Event>);
     let mut events: Vec<Event> = events
         .filter(|event| known.have(&event.regarding))
@@ -83,9 +85,7 @@ async fn follow(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui)
         name: None,
         namespace: Some(namespace),
     };
-    let described = objects::api_resource(&EVENTS, "Event");
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(clusters.client().clone(), namespace, &described);
+    let api = EVENTS.api(clusters.client(), Some(namespace));
     loop {
         // What came in between may not be told; what was told is not told twice.
         if let Err(error) = changes(&api, &mut from, known, ui).await? {

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::{live, show, usage};
 use crate::{
     cli::{Connection, Look},
-    client,
+    client::{self, resource::PODS},
     clusters::Clusters,
     error::Result,
     explain::{self, Operator},
-    objects::{self, OPERATOR_SELECTOR, PODS, Pod},
+    objects::{self, OPERATOR_SELECTOR, Pod},
     time,
     ui::{self, Ui},
 };
@@ -41,7 +41,7 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
 
 /// Whether the operator runs; without the right to look the rest is told nevertheless.
 async fn operator(clusters: &Clusters, ui: &Ui) -> Operator {
-    match objects::list(clusters, &PODS, "Pod", Some(OPERATOR_SELECTOR)).await {
+    match objects::list(clusters, &PODS, OPERATOR_SELECTOR).await {
         Ok(pods) => {
             let pods: Vec<Pod> = pods.items.iter().map(objects::part).collect();
             Operator::Pods {

@@ -12,11 +12,12 @@ use crate::{
     cli::{Connection, Logs},
     client::{
         self,
-        explain::{Call, Resource},
+        explain::Call,
+        resource::{POD_LOGS, PODS},
     },
     clusters::Clusters,
     error::{CliError, Kind, Result},
-    objects::{self, OPERATOR_SELECTOR, PODS},
+    objects::{self, OPERATOR_SELECTOR},
     preflight, topology,
     ui::Ui,
 };
@@ -25,12 +26,6 @@ use crate::{
 const TAIL: i64 = 20;
 /// Container of the operator.
 const OPERATOR_CONTAINER: &str = "operator";
-
-const POD_LOGS: Resource = Resource {
-    group: "",
-    plural: "pods/log",
-    singular: "log of pod",
-};
 
 /// Prints the logs.
 ///
@@ -109,7 +104,7 @@ async fn nodes(clusters: &Clusters, arguments: &Logs) -> Result<Vec<String>> {
 }
 
 async fn operators(clusters: &Clusters) -> Result<Vec<String>> {
-    let pods = objects::list(clusters, &PODS, "Pod", Some(OPERATOR_SELECTOR)).await?;
+    let pods = objects::list(clusters, &PODS, OPERATOR_SELECTOR).await?;
     if pods.items.is_empty() {
         return Err(CliError::failed(format!(
             "there is no pod of the operator in namespace {}",

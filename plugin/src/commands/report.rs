@@ -11,12 +11,13 @@ use serde_json::Value;
 use super::{live, usage};
 use crate::{
     cli::{Connection, Report},
+    client::resource::CLUSTERS,
     clusters::Clusters,
     error::{CliError, Result},
     report::{
         Entry, Gap, bundle,
         collect::{Scope, collect},
-        source::{Kind, Source},
+        source::Source,
         summary::{self, Summary},
     },
     text, time,
@@ -112,7 +113,7 @@ async fn read(
 /// it as in every command.
 async fn cluster(clusters: &Clusters, source: &Source, name: &str) -> Result<Option<Value>> {
     let namespace = &clusters.place.namespace;
-    let found = source.get(Kind::CLUSTER, namespace, name).await;
+    let found = source.get(&CLUSTERS, namespace, name).await;
     if found.is_some() || source.gaps().iter().any(Gap::is_forbidden) {
         return Ok(found);
     }

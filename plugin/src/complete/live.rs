@@ -4,28 +4,19 @@ use std::collections::BTreeSet;
 
 use casskop_common::{api::CassandraCluster, names::RackId, operations};
 use clap::Arg;
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-};
+use kube::{ResourceExt, api::ListParams};
 
 use super::{
     Candidate,
     line::{Line, value_name},
 };
 use crate::{
-    client,
+    client::{self, explain::Call, resource::NAMESPACES},
     clusters::Clusters,
     control::subject::{self, Subject},
     error::{CliError, Result},
-    objects, topology,
+    topology,
     ui::{status, style::Style},
-};
-
-const NAMESPACES: client::explain::Resource = client::explain::Resource {
-    group: "",
-    plural: "namespaces",
-    singular: "namespace",
 };
 
 /// The candidates for the value of an argument.
@@ -90,9 +81,8 @@ async fn all_clusters(clusters: &Clusters) -> Result<Vec<Candidate>> {
 }
 
 async fn namespaces(clusters: &Clusters) -> Result<Vec<Candidate>> {
-    let described = objects::api_resource(&NAMESPACES, "Namespace");
-    let api: Api<DynamicObject> = Api::all_with(clusters.client().clone(), &described);
-    let call = client::explain::Call {
+    let api = NAMESPACES.api(clusters.client(), None);
+    let call = Call {
         verb: "list",
         resource: &NAMESPACES,
         name: None,

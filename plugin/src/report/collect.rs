@@ -5,13 +5,12 @@ mod logs;
 use casskop_common::{api::CassandraCluster, names};
 use serde_json::{Value, json};
 
-use super::{
-    Entry, redact,
-    source::{Kind, Source},
-};
+use super::{Entry, redact, source::Source};
 use crate::{
+    client::resource::{self, Resource},
     error::Result,
     manifest::yaml,
+    objects::OPERATOR_SELECTOR,
     time,
     ui::{
         status::{View, render},
@@ -20,17 +19,15 @@ use crate::{
 };
 
 /// What the operator makes for a cluster, all of it with the cluster's labels.
-const OWNED: [Kind; 7] = [
-    Kind::STATEFUL_SET,
-    Kind::POD,
-    Kind::VOLUME,
-    Kind::SERVICE,
-    Kind::BUDGET,
-    Kind::CONFIG_MAP,
-    Kind::SERVICE_ACCOUNT,
+const OWNED: [&Resource; 7] = [
+    &resource::STATEFUL_SETS,
+    &resource::PODS,
+    &resource::VOLUMES,
+    &resource::SERVICES,
+    &resource::BUDGETS,
+    &resource::CONFIG_MAPS,
+    &resource::SERVICE_ACCOUNTS,
 ];
-/// Label of the operator's Deployment and its pods.
-const OPERATOR: &str = "app.kubernetes.io/name=casskop-operator";
 
 /// Which cluster, and how much of it.
 pub struct Scope<'a> {
@@ -60,10 +57,10 @@ pub async fn collect(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     let mut pods = Vec::new();
     for kind in OWNED {
         let found = source.list(kind, Some(scope.namespace), &labels).await;
-        if kind.plural() == Kind::POD.plural() {
+        if *kind == resource::PODS {
             pods.clone_from(&found);
         }
-        entries.extend(list(&format!("objects/{}.yaml", kind.plural()), found)?);
+        entries.extend(list(&format!("objects/{}.yaml", kind.plural), found)?);
     }
     entries.extend(named(source, scope).await?);
     entries.extend(list("events.yaml", events(source, scope).await)?);
@@ -95,7 +92,9 @@ async fn named(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         .map_or(&nothing, |cluster| &cluster["spec"]);
     let mut entries = Vec::new();
     if let Some(name) = spec["configMapName"].as_str()
-        && let Some(found) = source.get(Kind::CONFIG_MAP, scope.namespace, name).await
+        && let Some(found) = source
+            .get(&resource::CONFIG_MAPS, scope.namespace, name)
+            .await
     {
         entries.push(object("objects/configmap-named.yaml", found)?);
     }
@@ -114,7 +113,7 @@ async fn named(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     ]);
     let mut found = Vec::new();
     for name in &secrets {
-        let secret = source.get(Kind::SECRET, scope.namespace, name).await;
+        let secret = source.get(&resource::SECRETS, scope.namespace, name).await;
         found.extend(secret.as_ref().map(redact::secret));
     }
     if !found.is_empty() {
@@ -128,7 +127,9 @@ async fn named(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
 
 /// Events of the cluster and of what has its name before its own, whether it still is there or not.
 async fn events(source: &Source, scope: &Scope<'_>) -> Vec<Value> {
-    let mut events = source.list(Kind::EVENT, Some(scope.namespace), "").await;
+    let mut events = source
+        .list(&resource::CORE_EVENTS, Some(scope.namespace), "")
+        .await;
     let claims = format!("{}-{}", names::DATA_VOLUME, scope.name);
     events.retain(|event| {
         let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
@@ -155,16 +156,24 @@ async fn events(source: &Source, scope: &Scope<'_>) -> Vec<Value> {
 /// The operator's Deployment, its pods and their logs: where it is said, else beside the cluster, else anywhere.
 async fn operator(source: &Source, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     let beside = scope.operator.unwrap_or(scope.namespace);
-    let mut deployments = source.list(Kind::DEPLOYMENT, Some(beside), OPERATOR).await;
+    let mut deployments = source
+        .list(&resource::DEPLOYMENTS, Some(beside), OPERATOR_SELECTOR)
+        .await;
     if deployments.is_empty() && scope.operator.is_none() {
-        deployments = source.list(Kind::DEPLOYMENT, None, OPERATOR).await;
+        deployments = source
+            .list(&resource::DEPLOYMENTS, None, OPERATOR_SELECTOR)
+            .await;
     }
     let mut pods = Vec::new();
     for deployment in &deployments {
         let namespace = deployment["metadata"]["namespace"]
             .as_str()
             .unwrap_or(beside);
-        pods.extend(source.list(Kind::POD, Some(namespace), OPERATOR).await);
+        pods.extend(
+            source
+                .list(&resource::PODS, Some(namespace), OPERATOR_SELECTOR)
+                .await,
+        );
     }
     let logs = logs::of(source, "operator/logs", &pods, scope.tail).await;
     let mut entries = Vec::new();

@@ -2,60 +2,25 @@
 
 use std::{cell::RefCell, future::Future, time::Duration};
 
-use casskop_common::api::{GROUP, VERSION};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams},
+    api::{DynamicObject, LogParams},
 };
 use serde_json::Value;
 
 use super::{Gap, Right, Why};
-use crate::{client::explain, text::plain};
+use crate::{
+    client::{
+        explain,
+        resource::{POD_LOGS, Resource},
+    },
+    objects,
+    text::plain,
+};
 
 /// Largest log that is taken, in bytes; of a longer one the end is missing.
 const LOG_BYTES: i64 = 16 << 20;
-
-/// A kind of objects, as the API server has them: group, version, resource, kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind(&'static str, &'static str, &'static str, &'static str);
-
-impl Kind {
-    pub const CLUSTER: Self = Self(GROUP, VERSION, "cassandraclusters", "CassandraCluster");
-    pub const STATEFUL_SET: Self = Self("apps", "v1", "statefulsets", "StatefulSet");
-    pub const DEPLOYMENT: Self = Self("apps", "v1", "deployments", "Deployment");
-    pub const POD: Self = Self("", "v1", "pods", "Pod");
-    pub const VOLUME: Self = Self("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim");
-    pub const SERVICE: Self = Self("", "v1", "services", "Service");
-    pub const CONFIG_MAP: Self = Self("", "v1", "configmaps", "ConfigMap");
-    pub const SERVICE_ACCOUNT: Self = Self("", "v1", "serviceaccounts", "ServiceAccount");
-    pub const SECRET: Self = Self("", "v1", "secrets", "Secret");
-    pub const EVENT: Self = Self("", "v1", "events", "Event");
-    pub const BUDGET: Self = Self(
-        "policy",
-        "v1",
-        "poddisruptionbudgets",
-        "PodDisruptionBudget",
-    );
-
-    /// Name of the resource, in lower case and many.
-    pub fn plural(self) -> &'static str {
-        self.2
-    }
-
-    fn resource(self) -> ApiResource {
-        let Self(group, version, plural, kind) = self;
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
-    }
-
-    /// As rights name it.
-    fn named(self) -> String {
-        match self.0 {
-            "" => self.2.to_owned(),
-            group => format!("{}.{group}", self.2),
-        }
-    }
-}
 
 /// The API server, and what of it could not be read.
 pub struct Source {
@@ -81,9 +46,12 @@ impl Source {
     }
 
     /// One object; none if there is none.
-    pub async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<Value> {
-        let right = right("get", kind.named(), Some(namespace));
-        match self.answer(self.api(kind, Some(namespace)).get(name)).await {
+    pub async fn get(&self, kind: &Resource, namespace: &str, name: &str) -> Option<Value> {
+        let right = right("get", kind.name(), Some(namespace));
+        match self
+            .answer(kind.api(&self.client, Some(namespace)).get(name))
+            .await
+        {
             Ok(object) => Some(value(kind, object)),
             Err(Why::Other(why)) if why == NOT_THERE => None,
             Err(why) => self.missing(right, Some(name.to_owned()), why),
@@ -91,13 +59,11 @@ impl Source {
     }
 
     /// The objects of a kind with these labels, in one namespace or in all.
-    pub async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Vec<Value> {
-        let right = right("list", kind.named(), namespace);
-        let params = match labels {
-            "" => ListParams::default(),
-            labels => ListParams::default().labels(labels),
-        };
-        match self.answer(self.api(kind, namespace).list(&params)).await {
+    pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: &str) -> Vec<Value> {
+        let right = right("list", kind.name(), namespace);
+        let api = kind.api(&self.client, namespace);
+        let listed = objects::pages(labels, async |page| self.answer(api.list(&page)).await);
+        match listed.await {
             Ok(list) => list
                 .items
                 .into_iter()
@@ -116,7 +82,7 @@ impl Source {
         previous: bool,
         tail: u32,
     ) -> Option<String> {
-        let right = right("get", "pods/log".into(), Some(namespace));
+        let right = right("get", POD_LOGS.name(), Some(namespace));
         let object = format!("{pod}, container {container}");
         let params = LogParams {
             container: Some(container.to_owned()),
@@ -138,14 +104,6 @@ impl Source {
         match self.answer(self.client.apiserver_version()).await {
             Ok(info) => Some(info.git_version),
             Err(why) => self.missing(right("get", "/version".into(), None), None, why),
-        }
-    }
-
-    fn api(&self, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
-        let (client, resource) = (self.client.clone(), kind.resource());
-        match namespace {
-            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-            None => Api::all_with(client, &resource),
         }
     }
 
@@ -190,9 +148,9 @@ fn right(verb: &'static str, resource: String, namespace: Option<&str>) -> Right
 const NOT_THERE: &str = "there is none";
 
 /// Items of a list do not say what they are; apart from it they have to.
-fn value(kind: Kind, object: DynamicObject) -> Value {
+fn value(kind: &Resource, object: DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
-    let resource = kind.resource();
+    let resource = kind.described();
     value["apiVersion"] = resource.api_version.into();
     value["kind"] = resource.kind.into();
     value

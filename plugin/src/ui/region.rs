@@ -12,13 +12,17 @@ const LEAST_MIDDLE: usize = 4;
 /// The last lines of a terminal, repainted as a whole.
 pub struct Region<W: Write> {
     terminal: W,
-    lines: usize,
+    /// Columns of each line that is painted.
+    painted: Vec<usize>,
 }
 
 impl<W: Write> Region<W> {
     /// Below what `terminal` shows now.
     pub fn new(terminal: W) -> Self {
-        Self { terminal, lines: 0 }
+        Self {
+            terminal,
+            painted: Vec::new(),
+        }
     }
 
     /// Replaces what was painted before by as much of `text` as fits.
@@ -32,14 +36,14 @@ impl<W: Write> Region<W> {
     /// One write, line over line: nothing flickers.
     fn paint_within(&mut self, text: &str, (width, height): (usize, usize)) -> io::Result<()> {
         let clipped = clip(text, width, height.saturating_sub(1));
-        let mut painted = match self.lines {
-            0 => String::new(),
-            lines => format!("\x1b[{lines}A\r"),
-        };
-        painted += &clipped.replace('\n', "\x1b[K\n");
-        painted += "\x1b[J";
-        self.lines = clipped.lines().count();
-        self.terminal.write_all(painted.as_bytes())?;
+        let mut bytes = self.to_its_top(width);
+        for line in clipped.lines() {
+            // Erased first: behind a line that is as wide as the terminal it would take away the last character.
+            bytes.extend(["\x1b[K", line, "\n"]);
+        }
+        bytes += "\x1b[J";
+        self.painted = clipped.lines().map(columns).collect();
+        self.terminal.write_all(bytes.as_bytes())?;
         self.terminal.flush()
     }
 
@@ -48,11 +52,21 @@ impl<W: Write> Region<W> {
     /// # Errors
     /// When the terminal is gone.
     pub fn erase(&mut self) -> io::Result<()> {
-        if self.lines > 0 {
-            write!(self.terminal, "\x1b[{}A\r\x1b[J", self.lines)?;
-            self.lines = 0;
+        if !self.painted.is_empty() {
+            let to_its_top = self.to_its_top(size().0);
+            self.painted.clear();
+            write!(self.terminal, "{to_its_top}\x1b[J")?;
         }
         self.terminal.flush()
+    }
+
+    /// Moves up over what was painted. Terminals that have become narrower since have broken lines into several.
+    fn to_its_top(&self, width: usize) -> String {
+        let rows = |columns: &usize| columns.div_ceil(width.max(1)).max(1);
+        match self.painted.iter().map(rows).sum() {
+            0_usize => String::new(),
+            rows => format!("\x1b[{rows}A\r"),
+        }
     }
 }
 
@@ -96,23 +110,33 @@ fn clip(text: &str, width: usize, height: usize) -> String {
     clipped
 }
 
-/// Cuts a line after `width` columns. Escape sequences take no column, and those that end a colour are kept.
+/// Cuts a line after `width` columns. Escape sequences are kept: they take none, and some end a colour.
 fn clip_line(line: &str, width: usize) -> String {
-    let mut clipped = String::new();
-    let (mut columns, mut escape, mut cut) = (0, false, false);
-    for c in line.chars() {
-        if escape || c == '\x1b' {
-            escape = !c.is_ascii_alphabetic();
-            clipped.push(c);
-            continue;
-        }
-        columns += c.width().unwrap_or(0);
-        cut |= columns > width;
-        if !cut {
+    let (mut clipped, mut taken) = (String::new(), 0);
+    for (c, columns) in measured(line) {
+        taken += columns.unwrap_or(0);
+        if taken <= width || columns.is_none() {
             clipped.push(c);
         }
     }
     clipped
+}
+
+/// Columns that a line takes.
+fn columns(line: &str) -> usize {
+    measured(line).filter_map(|(_, columns)| columns).sum()
+}
+
+/// Each character with its columns; none for those of an escape sequence.
+fn measured(line: &str) -> impl Iterator<Item = (char, Option<usize>)> {
+    let mut escape = false;
+    line.chars().map(move |c| {
+        if escape || c == '\x1b' {
+            escape = !c.is_ascii_alphabetic();
+            return (c, None);
+        }
+        (c, Some(c.width().unwrap_or(0)))
+    })
 }
 
 #[cfg(test)]
@@ -159,10 +183,22 @@ mod tests {
         }
         region.erase().unwrap();
         let expected = [
-            "one\x1b[K\n… 2 more lines\x1b[K\n\x1b[J",
-            "\x1b[2A\rfour\x1b[K\n\x1b[J",
+            "\x1b[Kone\n\x1b[K… 2 more lines\n\x1b[J",
+            "\x1b[2A\r\x1b[Kfour\n\x1b[J",
             "\x1b[1A\r\x1b[J",
         ];
         assert_eq!(String::from_utf8(screen).unwrap(), expected.concat());
+    }
+
+    #[test]
+    fn lines_that_a_narrower_terminal_has_broken_are_covered_too() {
+        let mut screen = Vec::new();
+        let mut region = Region::new(&mut screen);
+        region
+            .paint_within("0123456789\n\x1b[31mred\x1b[0m\n", (80, 24))
+            .unwrap();
+        region.paint_within("x", (4, 24)).unwrap();
+        let screen = String::from_utf8(screen).unwrap();
+        assert!(screen.ends_with("\x1b[4A\r\x1b[Kx\n\x1b[J"), "{screen:?}");
     }
 }

@@ -138,7 +138,7 @@ pub fn interrupted(awaited: &Awaited) -> CliError {
     } = awaited;
     CliError::new(
         Kind::Interrupted,
-        format!("{kind} {id} stays requested on cluster {cluster}"),
+        format!("interrupted; {kind} {id} stays requested on cluster {cluster}"),
     )
     .hint(format!("wait on:    {}", awaited.come_back()))
     .hint(format!(

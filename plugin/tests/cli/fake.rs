@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::Duration,
 };
@@ -25,6 +28,8 @@ pub enum Reply {
     Text(u16, &'static str),
     /// Events of a watch; then it stays open, or with `true` ends.
     Watch(Vec<Value>, bool),
+    /// A watch of this cluster: each change, merged into it, is told as it is sent.
+    Changes(Value, Receiver<Value>),
     /// No answer, ever.
     Silence,
 }
@@ -88,6 +93,26 @@ impl Api {
                 _ => not_found(asked),
             },
         )
+    }
+
+    /// Serves `cluster`, takes patches of it, and tells a watch what is sent.
+    pub fn changing(mut cluster: Value) -> (Self, Sender<Value>) {
+        let (sender, changes) = mpsc::channel();
+        let mut changes = Some(changes);
+        let api = Self::start(move |asked| {
+            match (asked.method.as_str(), asked.path.contains("watch=true")) {
+                ("PATCH", _) => {
+                    merge(&mut cluster, &asked.body);
+                    bump(&mut cluster);
+                    Reply::Json(200, cluster.clone())
+                }
+                (_, true) => changes.take().map_or(Reply::Silence, |changes| {
+                    Reply::Changes(cluster.clone(), changes)
+                }),
+                _ => Reply::Json(200, cluster.clone()),
+            }
+        });
+        (api, sender)
     }
 
     /// All requests so far.
@@ -212,6 +237,15 @@ fn write(stream: &mut TcpStream, reply: Reply) {
             };
             thread::sleep(hold);
             sent
+        }
+        Reply::Changes(mut cluster, changes) => {
+            let sent = write!(stream, "{}\r\n", head(200, "application/json"));
+            changes.into_iter().fold(sent, |sent, change| {
+                merge(&mut cluster, &change);
+                bump(&mut cluster);
+                let event = json!({ "type": "MODIFIED", "object": cluster });
+                sent.and_then(|()| writeln!(stream, "{event}"))
+            })
         }
         Reply::Silence => {
             thread::sleep(Duration::from_secs(60));

@@ -6,6 +6,8 @@
 )]
 
 mod complete;
+#[cfg(unix)]
+mod confirm;
 mod connection;
 mod control;
 mod discard;
@@ -20,6 +22,10 @@ mod permissions;
 mod reference;
 mod report;
 mod run;
+#[cfg(unix)]
+mod screen;
 mod see;
 mod status;
+#[cfg(unix)]
+mod terminal;
 mod wait;

@@ -82,6 +82,7 @@ fn main() {
     memory.report(&mut table);
     say("cleanups");
     cleanup::measure(&mut table, &api, &demo);
+    programs::with_a_cluster(&mut table, &demo);
     say("restarts");
     restart::measure(&mut table, &api, &demo);
     say("more nodes, and fewer");

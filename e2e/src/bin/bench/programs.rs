@@ -5,6 +5,8 @@ use std::{
     time::Instant,
 };
 
+use casskop_e2e::{Cluster, counting::Counting, fresh_id};
+
 use crate::{
     env,
     table::{Row, Table, Unit},
@@ -20,12 +22,51 @@ pub fn measure(table: &mut Table) {
     // The same with a program that does nothing tells what starting a process costs here.
     let (mut help, mut nothing) = (vec![], vec![]);
     for _ in 0..STARTS {
-        help.push(run(&plugin));
-        nothing.push(run("true"));
+        help.push(run(Command::new(&plugin).arg("--help")));
+        nothing.push(run(Command::new("true").arg("--help")));
     }
     let row = Row::median("kubectl-casskop --help", Unit::Millis, &help).target("≤ 10 ms");
     let nothing = crate::table::quantile(&nothing, 0.5) * 1000.0;
     table.add(row.note(&format!("`true --help` {nothing:.1} ms")));
+}
+
+/// Measures what the plugin costs the API server, and how long the shell waits for a completion.
+pub fn with_a_cluster(table: &mut Table, demo: &Cluster) {
+    let (plugin, namespace) = (env("KUBECTL_CASSKOP"), demo.kubectl.namespace.as_str());
+    let words = [
+        "__complete",
+        "cleanup",
+        &demo.name,
+        "-n",
+        namespace,
+        "--pod",
+        "",
+    ];
+    let completions: Vec<f64> = (0..STARTS)
+        .map(|_| run(Command::new(&plugin).args(words)))
+        .collect();
+    let row = Row::median("completion of a pod", Unit::Millis, &completions);
+    table.add(row.target("< 100 ms"));
+    let counting = Counting::start();
+    let id = fresh_id("bench");
+    let flush = [
+        "flush",
+        &demo.name,
+        "--id",
+        &id,
+        "--keyspace",
+        "system_auth",
+    ];
+    let (output, asked) = counting.run(namespace, &flush);
+    output.ok();
+    demo.succeeds("flush", &id);
+    let verbs: Vec<&str> = asked
+        .iter()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let count = f64::from(u32::try_from(asked.len()).unwrap_or(u32::MAX));
+    let row = Row::median("kubectl casskop flush, requests", Unit::Count, &[count]);
+    table.add(row.note(&verbs.join(", ")).target("2"));
 }
 
 fn size(figure: &str, file: &str) -> Row {
@@ -36,15 +77,11 @@ fn size(figure: &str, file: &str) -> Row {
 }
 
 /// Seconds from the start of a program to its end.
-fn run(program: &str) -> f64 {
-    let mut command = Command::new(program);
-    command
-        .arg("--help")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+fn run(command: &mut Command) -> f64 {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     let began = Instant::now();
     let status = command.status().expect("the program starts");
     let took = began.elapsed().as_secs_f64();
-    assert!(status.success(), "{program} --help");
+    assert!(status.success(), "{command:?}");
     took
 }

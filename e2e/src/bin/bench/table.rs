@@ -32,7 +32,7 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
-    /// How many.
+    /// A number of something.
     Count,
 }
 
@@ -53,11 +53,9 @@ impl Unit {
             Self::Mebibytes => "MiB",
             Self::Megabytes => "MB",
             Self::PerMinute => "/min",
-            Self::Count => "",
+            Self::Count => return self.number(value),
         };
         format!("{} {unit}", self.number(value))
-            .trim_end()
-            .to_owned()
     }
 }
 
