@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    command::{self, Output, inside},
+    command::{self, Output},
     kubectl::Kubectl,
     wait::until,
 };
@@ -111,7 +111,7 @@ pub fn try_cql(
     if address.is_empty() {
         return None;
     }
-    let mut command = inside("casskop-testbed");
+    let mut command = kubectl.site.inside("casskop-testbed");
     command
         .env("CQL_CONSISTENCY", consistency)
         .args(["cql", &address])

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Kubectl, command::setting};
+use crate::Kubectl;
 
 /// A machine that does not answer: its kubelet and its container runtime stand still, and of some of its pods nothing
 /// runs any more. When this is dropped, it is back.
@@ -17,8 +17,8 @@ pub struct LostMachine {
 
 impl LostMachine {
     /// Loses the machine `node` with these pods on it, by their UIDs.
-    pub fn lose(node: &str, pods: &[String]) -> Self {
-        let folder = run_folder().join("nodes").join(node);
+    pub fn lose(kubectl: &Kubectl, node: &str, pods: &[String]) -> Self {
+        let folder = kubectl.site.folder().join("nodes").join(node);
         let folder = format!("{}/", folder.display());
         let frozen: Vec<u32> = processes()
             .filter(|(_, process)| {
@@ -73,11 +73,6 @@ impl Drop for LostMachine {
             signal(process, "-CONT");
         }
     }
-}
-
-fn run_folder() -> PathBuf {
-    let run = PathBuf::from(setting("IN"));
-    run.parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// Processes of this machine, with their folders in `/proc`.

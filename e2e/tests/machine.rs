@@ -13,7 +13,7 @@ use casskop_e2e::{
     Cluster, Space, cassandra, cluster, kubectl,
     machine::LostMachine,
     operator::{self, Shell},
-    space::{scratch, writes_by},
+    space::writes_by,
     wait::until,
 };
 use serde_json::{Value, json};
@@ -49,7 +49,11 @@ fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
         .find(|pod| kubectl::name(pod) == LOST && pod["spec"]["nodeName"] == MACHINE)
         .and_then(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned));
 
-    let lost = LostMachine::lose(MACHINE, &[uid.expect("it is on that machine")]);
+    let lost = LostMachine::lose(
+        &space.kubectl,
+        MACHINE,
+        &[uid.expect("it is on that machine")],
+    );
     let words = [LOST, MACHINE, "does not answer", "out-of-service"];
     ring.tells("Degraded", "True", &words);
     ring.is_looked_at();
@@ -138,7 +142,7 @@ impl<'a> Volumes<'a> {
         let names: Vec<String> = (0..count)
             .map(|index| {
                 let name = casskop_e2e::fresh_id("e2e-anywhere");
-                let folder = scratch(&format!("volume-{index}"));
+                let folder = space.kubectl.site.scratch(&format!("volume-{index}"));
                 fs::create_dir_all(&folder).expect("the scratch folder is writable");
                 fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))
                     .expect("it is ours");

@@ -49,8 +49,8 @@ pub struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Clusters that are worked on at the same time
-    #[arg(long, env = "CONCURRENCY", default_value_t = 16)]
+    /// Clusters that are worked on at the same time; one whose nodes hang takes some seconds of each look
+    #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
@@ -64,8 +64,9 @@ pub struct Args {
 const REQUEST: Duration = Duration::from_secs(30);
 /// Idle threads that waited for nodes end after this time.
 const IDLE_THREADS: Duration = Duration::from_secs(2);
-/// Threads that read from nodes at the same time.
-const READERS: usize = 32;
+/// Threads that read from nodes at the same time: two for each cluster that is worked on. They are there only while
+/// nodes hang; a healthy one answers in milliseconds.
+const READERS: usize = 128;
 
 /// Why the controller cannot run.
 #[derive(thiserror::Error, Debug)]

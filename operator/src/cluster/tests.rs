@@ -4,14 +4,17 @@
 mod api_server;
 mod debt;
 mod elsewhere;
+mod crash;
 mod fields;
 mod histories;
 mod looks;
 mod lost;
 mod messages;
 mod operations;
+mod requests;
 mod rollout;
 mod shrink;
 mod storage;
 mod waves;
+mod work;
 mod world;

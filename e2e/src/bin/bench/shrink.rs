@@ -6,7 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use casskop_e2e::{Cluster, command::inside};
+use casskop_e2e::Cluster;
 use jiff::Timestamp;
 
 use crate::{
@@ -37,7 +37,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
 
 /// Follows the log of a node to its end: when it began to leave, and when it had left.
 fn follow(demo: &Cluster, pod: &str) -> JoinHandle<(Timestamp, Timestamp)> {
-    let mut kubectl = inside("kubectl");
+    let mut kubectl = demo.kubectl.site.inside("kubectl");
     kubectl
         .args(["-n", &demo.kubectl.namespace, "logs", "-f", "--tail=1"])
         .args([pod, "-c", "cassandra"])

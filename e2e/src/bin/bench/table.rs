@@ -32,7 +32,11 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
+<<<<<<< HEAD
     /// A number of something.
+=======
+    /// Whole things.
+>>>>>>> operations
     Count,
 }
 
