@@ -18,11 +18,8 @@ pub mod cassandra;
 pub mod client;
 pub mod cluster;
 pub mod command;
-<<<<<<< HEAD
 pub mod counting;
-=======
 pub mod crash;
->>>>>>> operations
 pub mod kubectl;
 pub mod machine;
 pub mod operator;

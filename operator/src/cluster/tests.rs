@@ -2,9 +2,9 @@
 //! Whole passes, tried on a simulated API server.
 
 mod api_server;
+mod crash;
 mod debt;
 mod elsewhere;
-mod crash;
 mod fields;
 mod histories;
 mod looks;

@@ -32,11 +32,7 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
-<<<<<<< HEAD
     /// A number of something.
-=======
-    /// Whole things.
->>>>>>> operations
     Count,
 }
 

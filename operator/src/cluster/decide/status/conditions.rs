@@ -230,8 +230,6 @@ fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> V
     }
 }
 
-<<<<<<< HEAD
-=======
 /// All of it, or the beginning and how much more there is: annotations may be many.
 fn in_brief(told: &[String]) -> String {
     let first = told[..told.len().min(TOLD)].join("; ");
@@ -241,27 +239,6 @@ fn in_brief(told: &[String]) -> String {
     }
 }
 
-impl Verdict {
-    fn condition(self, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
-        let status = if self.holds { "True" } else { "False" };
-        let since = old
-            .iter()
-            .find(|condition| condition.type_ == self.kind && condition.status == status)
-            .map_or(Time(now), |condition| {
-                condition.last_transition_time.clone()
-            });
-        Condition {
-            type_: self.kind.to_owned(),
-            status: status.to_owned(),
-            reason: self.reason.to_owned(),
-            message: self.message,
-            observed_generation: generation,
-            last_transition_time: since,
-        }
-    }
-}
-
->>>>>>> operations
 /// Turns `Degraded` on because an object could not be applied: nobody reads the operator's log first.
 pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot: &Snapshot) {
     let old = snapshot
