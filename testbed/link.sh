@@ -43,9 +43,12 @@ process() { (select_cluster "$1" && init_pid); }
 # ---- join -------------------------------------------------------------------
 
 # A pair of interfaces without addresses of their own; it ends with either cluster, and its routes too.
+half() { on "$1" ip link "$3" "link$2" >/dev/null 2>&1; }
 join_pair() {
     local one=$1 other=$2
-    if on "$one" ip link show "link$other" >/dev/null 2>&1; then return 0; fi
+    if half "$one" "$other" show && half "$other" "$one" show; then return 0; fi
+    # One half alone leads to a cluster that ended; the kernel takes its time to clear away.
+    half "$one" "$other" delete || half "$other" "$one" delete || true
     on "$one" ip link add name "link$other" type veth peer name "link$one" netns "$(process "$other")"
     on "$one" ip link set "link$other" up
     on "$other" ip link set "link$one" up
