@@ -7,7 +7,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- the testbed: a real Kubernetes with real Cassandra images --------------
-# NODES=3 gives three nodes, CASSANDRA_VERSIONS="5.0 4.1 4.0" more images,
+# NODES=3 gives three nodes, CLUSTERS=3 three linked clusters, CASSANDRA_VERSIONS="5.0 4.1 4.0" more images,
 # CASSKOP_CACHE another folder to keep everything in. More: testbed/README.md
 
 .PHONY: cluster clean env images images-all distclean
@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-unit test-e2e test-krew crds docs krew operator-image bench
+.PHONY: demo test test-unit test-e2e test-multi test-krew crds docs krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -43,6 +43,9 @@ test-unit: ## formatting, lints, unit, property and snapshot tests
 
 test-e2e: ## the end-to-end tests on the testbed
 	@testbed/test.sh e2e
+
+test-multi: ## the end-to-end tests over several linked Kubernetes clusters
+	@testbed/test.sh multi
 
 crds: ## write manifests/crds from the API types
 	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds

@@ -2,7 +2,7 @@
 # Measures everything anew and prints it as one table: times beside the same pods as plain StatefulSets, memory,
 # writes at rest, sizes. Takes some ten minutes, in namespaces bench-*; whatever else runs on the machine is in the
 # figures. A testbed that was not running before is ended again.
-#   BENCH_RUNS=3 BENCH_REQUESTS=100 BENCH_REST=90 testbed/bench.sh
+#   BENCH_RUNS=3 BENCH_REQUESTS=100 BENCH_REST=90 testbed/bench.sh [many]
 . "$(dirname "$0")/lib.sh"
 . "$testbed/rust.sh"
 cd "$testbed/.."
@@ -15,8 +15,8 @@ fi
 "$testbed/up.sh"
 step "build the operator and the plugin" "$testbed/binaries.sh"
 binaries=$("$testbed/binaries.sh")
-step "build the measuring program" cargo build --quiet --locked -p casskop-e2e --bin bench
+step "build the measuring program" cargo build --quiet --locked -p casskop-e2e --bins
 eval "$("$testbed/env.sh")"
 export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
 step "the operator's image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
-"$run/in" "${CARGO_TARGET_DIR:-target}/debug/bench"
+"$run/in" "${CARGO_TARGET_DIR:-target}/debug/bench" "$@"

@@ -10,5 +10,10 @@ fi
 printf 'export KUBECONFIG=%q\n' "$kubeconfig"
 printf 'export CASSANDRA_IMAGE=%q\n' localhost/cassandra:5.0
 printf 'export OPERATOR_IMAGE=%q\n' "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}"
-# A command prefix: runs the command inside the cluster's network.
+# Command prefixes: each runs a command inside the network of its cluster.
 printf 'export IN=%q\n' "$run/in"
+printf 'export CLUSTERS=%q\n' "$(running | wc -l)"
+for number in $(running | grep -vx 1); do
+    select_cluster "$number"
+    printf 'export IN%s=%q\n' "$number" "$run/in"
+done

@@ -19,9 +19,25 @@ seal_layer() {
 }
 
 # import NAMES CONFIG LAYER...: brings the image into every node of the running
-# cluster. NAMES are separated by commas, CONFIG is the JSON object of
+# clusters. NAMES are separated by commas, CONFIG is the JSON object of
 # entrypoint, environment and so on, a LAYER is a file made by layer.
-import() {
+import() { each_node import_here "$@"; }
+
+# each_node COMMAND...: for every node of the running clusters; the command finds its folders in $node and $root.
+each_node() {
+    local number
+    for number in $(running); do
+        (
+            select_cluster "$number"
+            for node in "$run"/nodes/*/; do
+                root=$containerd/$(basename "$node")
+                "$@" || exit 1
+            done
+        ) || return 1
+    done
+}
+
+import_here() {
     local names=$1 config=$2 stage file digests='' files=''
     shift 2
     stage=$(mktemp -d)
@@ -34,33 +50,24 @@ import() {
         "$(go_architecture)" "$config" "${digests#,}" >"$stage/config.json"
     printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":[%s]}]' \
         "${names//,/\",\"}" "${files#,}" >"$stage/manifest.json"
-    for node in "$run"/nodes/*/; do
-        tar -C "$stage" --dereference -cf - . | containerd_ "$node" images import - || return 1
-    done
+    tar -C "$stage" --dereference -cf - . | containerd_ images import - || return 1
     rm -r "$stage"
 }
 
-containerd_() {
-    local node=$1
-    shift
-    ctr --address "$node/containerd.sock" --namespace k8s.io "$@"
-}
+containerd_() { ctr --address "$node/containerd.sock" --namespace k8s.io "$@"; }
 
 # The machine's architecture as images and Go name it.
 go_architecture() { dpkg --print-architecture; }
 
-# import_once KEY ...: import, unless every node has this image by that key. A
+# import_once KEY ...: import, but not into nodes that have this image by that key. A
 # node's images outlive a run, as on a real node.
-import_once() {
-    local key=$1 mark=${2%%,*} node done=yes
-    mark=${mark##*/}
+import_once() { each_node import_here_once "$@"; }
+
+import_here_once() {
+    local key=$1 mark=${2%%,*}
+    mark=$root/.image-${mark##*/}
     shift
-    for node in "$run"/nodes/*/; do
-        [ "$(cat "$cache/containerd/$(basename "$node")/.image-$mark" 2>/dev/null)" = "$key" ] || done=no
-    done
-    if [ $done = yes ]; then return 0; fi
-    import "$@" || return 1
-    for node in "$run"/nodes/*/; do
-        printf '%s\n' "$key" >"$cache/containerd/$(basename "$node")/.image-$mark"
-    done
+    if [ "$(cat "$mark" 2>/dev/null)" = "$key" ]; then return 0; fi
+    import_here "$@" || return 1
+    printf '%s\n' "$key" >"$mark"
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the images the cache lacks and brings them into the running cluster:
+# Builds the images the cache lacks and brings them into the running clusters:
 # pause, and Cassandra in the versions of CASSANDRA_VERSIONS (default 5.0).
 # Usage: images.sh [--build-only | --load-only]
 . "$(dirname "$0")/lib.sh"
@@ -52,8 +52,8 @@ if [ "${1:-}" != --load-only ]; then
 fi
 if [ "${1:-}" = --build-only ]; then exit 0; fi
 
-# ---- into the cluster -------------------------------------------------------
-init_pid >/dev/null || die "no testbed is running; start one by: make cluster"
+# ---- into the clusters ------------------------------------------------------
+[ -n "$(running)" ] || die "no testbed is running; start one by: make cluster"
 
 load_pause() {
     local file stage
@@ -81,4 +81,4 @@ load_all() {
     load_pause
     for version in $cassandra_versions; do load_cassandra "$version"; done
 }
-step "images into the cluster (Cassandra $cassandra_versions)" load_all
+step "images into the nodes (Cassandra $cassandra_versions)" load_all

@@ -62,15 +62,15 @@ done
 mount --make-rshared /
 
 # ---- network ----------------------------------------------------------------
-# node0 is this namespace itself, at 10.250.0.1, with the control plane. Further
+# node0 is this namespace itself, with the control plane. Further
 # nodes have namespaces of their own on the same bridge. No interface of the
 # machine is among them: nothing in here can reach anything out there.
 ip link set lo up
 ip link add nodes type bridge
-ip addr add 10.250.0.1/24 dev nodes
+ip addr add "$node0/24" dev nodes
 ip link set nodes up
 # Service addresses need some route before kube-proxy translates them.
-ip route add default dev nodes src 10.250.0.1
+ip route add default dev nodes src "$node0"
 forward() {
     echo 1 >/proc/sys/net/ipv4/ip_forward
     # Service addresses must be translated back also between pods on one bridge.
@@ -92,11 +92,11 @@ add_network() {
     ip link add "node$n" type veth peer name eth0 netns "$folder/netns"
     ip link set "node$n" master nodes up
     on_node "$n" ip link set lo up
-    on_node "$n" ip addr add "10.250.0.$((n + 1))/24" dev eth0
+    on_node "$n" ip addr add "$nodes_network.$((n + 1))/24" dev eth0
     on_node "$n" ip link set eth0 up
-    on_node "$n" ip route add default via 10.250.0.1
+    on_node "$n" ip route add default via "$node0"
     on_node "$n" bash -c "$(declare -f forward); forward"
-    ip route add "10.244.$n.0/24" via "10.250.0.$((n + 1))"
+    ip route add "$pods_network.$n.0/24" via "$nodes_network.$((n + 1))"
 }
 
 # ---- components -------------------------------------------------------------
@@ -114,8 +114,9 @@ keep() {
 # fill TEMPLATE N: prints it with the values of node N
 fill() {
     local folder=$run/nodes/node$2
-    sed -e "s|@run@|$run|g; s|@cache@|$cache|g; s|@cgroup@|$cgroup|g" \
-        -e "s|@node_folder@|$folder|g; s|@node@|node$2|g; s|@pod_cidr@|10.244.$2.0/24|g" "$testbed/config/$1"
+    sed -e "s|@run@|$run|g; s|@containerd@|$containerd|g; s|@cgroup@|$cgroup|g; s|@dns@|$node0|g" \
+        -e "s|@node_folder@|$folder|g; s|@node@|node$2|g; s|@pods@|$pods_network.0.0/16|g" \
+        -e "s|@node_pods@|$pods_network.$2.0/24|g" "$testbed/config/$1"
 }
 
 control_plane() {
@@ -124,7 +125,7 @@ control_plane() {
         --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
         --listen-peer-urls http://127.0.0.1:2380 &
     keep kube-apiserver "$program" kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
-        --advertise-address=10.250.0.1 --service-cluster-ip-range=10.96.0.0/16 \
+        --advertise-address="$node0" --service-cluster-ip-range="$services_network.0/16" \
         --authorization-mode=Node,RBAC --allow-privileged --client-ca-file="$pki/ca.crt" \
         --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
         --kubelet-client-certificate="$pki/admin.crt" --kubelet-client-key="$pki/admin.key" \
@@ -151,7 +152,7 @@ control_plane() {
 
 node() {
     local n=$1 folder=$run/nodes/node$1
-    mkdir -p "$folder/cni" "$cache/containerd/node$n"
+    mkdir -p "$folder/cni" "$containerd/node$n"
     if [ "$n" != 0 ]; then add_network "$n"; fi
     fill containerd.toml "$n" >"$folder/containerd.toml"
     fill kubelet.yaml "$n" >"$folder/kubelet.yaml"
@@ -160,7 +161,7 @@ node() {
     keep "containerd-node$n" on_node "$n" containerd --config "$folder/containerd.toml" --log-level warn &
     keep "kubelet-node$n" on_node "$n" "$program" kubelet --config "$folder/kubelet.yaml" \
         --kubeconfig "$run/pki/node$n.kubeconfig" --root-dir "$folder/kubelet" --cert-dir "$folder/kubelet/pki" \
-        --hostname-override "node$n" --node-ip "10.250.0.$((n + 1))" \
+        --hostname-override "node$n" --node-ip "$nodes_network.$((n + 1))" \
         --node-labels "topology.kubernetes.io/region=testbed,topology.kubernetes.io/zone=zone$n" &
     keep "kube-proxy-node$n" on_node "$n" "$program" kube-proxy --config "$folder/kube-proxy.yaml" &
 }

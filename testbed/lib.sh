@@ -5,21 +5,36 @@ set -euo pipefail
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Everything worth keeping between runs is in one folder, outside the checkout
-# so that a fresh clone finds it. What belongs to the running cluster is in its
-# "run" folder.
+# so that a fresh clone finds it.
 cache=${CASSKOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/casskop}
 bin=$cache/bin
-run=$cache/run
-kubeconfig=$run/kubeconfig
 
 kubernetes_version=1.34.4
 # Which Cassandra each image has; CASSANDRA_VERSIONS chooses the images.
 declare -A cassandra_release=([5.0]=5.0.9 [4.1]=4.1.10 [4.0]=4.0.19)
 cassandra_versions=${CASSANDRA_VERSIONS:-5.0}
 
-# Every cluster gets a cgroup of its own, named after its run folder, so that
-# everything it started can be found again by the kernel's own account.
-cgroup=casskop-$(printf %s "$run" | sha256sum | cut -c1-8)
+# Clusters are numbered from 1; their networks must not overlap.
+most_clusters=6
+
+# select_cluster NUMBER: what follows is about that cluster, in the scripts called from here too.
+select_cluster() {
+    export CASSKOP_CLUSTER=$1
+    context=cluster$1
+    # What belongs to the running cluster is in its "run" folder: run, run2, run3 and so on.
+    run=$cache/run${1#1}
+    kubeconfig=$run/kubeconfig
+    containerd=$cache/containerd${1#1}
+    # A cgroup of its own, named after its run folder, so that everything it started can be found again by the
+    # kernel's own account.
+    cgroup=casskop-$(printf %s "$run" | sha256sum | cut -c1-8)
+    # Node n has address n + 1 and its pods the n-th /24.
+    nodes_network=10.$((249 + $1)).0
+    pods_network=10.$((243 + $1))
+    services_network=10.$((95 + $1)).0
+    node0=$nodes_network.1
+}
+select_cluster "${CASSKOP_CLUSTER:-1}"
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -86,8 +101,34 @@ init_pid() {
     [ "$(started_at "$pid")" = "$began" ] && printf '%s\n' "$pid"
 }
 
+# Prints the numbers of the clusters that are alive.
+running() {
+    local number
+    for ((number = 1; number <= most_clusters; number++)); do
+        (select_cluster "$number" && init_pid >/dev/null && echo "$number") || true
+    done
+}
+
 in_cluster() { "$run/in" "$@"; }
-kubectl_() { in_cluster casskop-testbed kubectl --kubeconfig "$kubeconfig" "$@"; }
+kubectl_() { in_cluster casskop-testbed kubectl --kubeconfig "$run/pki/admin.kubeconfig" "$@"; }
 
 # The cgroup hierarchies of this machine: several in version 1, one in version 2.
 cgroup_roots() { findmnt -rn -t cgroup,cgroup2 -o TARGET; }
+
+# The numbers of the cluster's processes, by the kernel's account.
+processes() {
+    local root
+    for root in $(cgroup_roots); do
+        if [ -d "$root/$cgroup" ]; then find "$root/$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null || true; fi
+    done | sort -un
+}
+
+# processes_of WORDS: those that are the testbed's program with these arguments
+processes_of() {
+    local pid
+    for pid in $(processes); do
+        case " $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") " in
+            *"casskop-testbed $* "*) printf '%s\n' "$pid" ;;
+        esac
+    done
+}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Brings the operator's image into the running cluster, in a second or two:
+# Brings the operator's image into the running clusters, in a second or two:
 #   load.sh operator PATH_TO_BINARY    as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
 # The image is the static binary and the Jolokia agent, and nothing else.
 . "$(dirname "$0")/lib.sh"
@@ -7,7 +7,7 @@
 
 [ "${1:-}" = operator ] && [ -f "${2:-}" ] || die "usage: load.sh operator PATH_TO_BINARY"
 binary=$2
-init_pid >/dev/null || die "no testbed is running; start one by: make cluster"
+[ -n "$(running)" ] || die "no testbed is running; start one by: make cluster"
 if LC_ALL=C readelf -l "$binary" 2>/dev/null | grep -q INTERP; then
     die "$binary needs shared libraries, which its image does not have: link it statically"
 fi

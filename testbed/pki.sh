@@ -1,17 +1,18 @@
 #!/bin/bash
 # Makes the cluster's certificates and kubeconfigs, anew at every start.
-# Usage: pki.sh FOLDER SERVER_URL NODE...
+# Each cluster has a CA of its own: nothing of one is worth anything at another.
+# Usage: pki.sh FOLDER NODE...
 . "$(dirname "$0")/lib.sh"
 
-folder=$1 server=$2
-shift 2
+folder=$1
+shift
 mkdir -p "$folder"
 cd "$folder"
 
 new_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
 
 new_key ca
-openssl req -x509 -new -key ca.key -subj "/CN=casskop-testbed" -days 3650 -out ca.crt \
+openssl req -x509 -new -key ca.key -subj "/CN=casskop-testbed-$context" -days 3650 -out ca.crt \
     -addext "keyUsage=critical,keyCertSign,digitalSignature"
 
 # certificate FILE SUBJECT [NAMES]
@@ -29,15 +30,15 @@ kubeconfig() {
     cat >"$1.kubeconfig" <<END
 apiVersion: v1
 kind: Config
-clusters: [{name: casskop-testbed, cluster: {server: "$server", certificate-authority-data: $(base64 -w0 ca.crt)}}]
-users: [{name: $1, user: {client-certificate-data: $(base64 -w0 "$1.crt"), client-key-data: $(base64 -w0 "$1.key")}}]
-contexts: [{name: casskop-testbed, context: {cluster: casskop-testbed, user: $1}}]
-current-context: casskop-testbed
+clusters: [{name: $context, cluster: {server: "https://$node0:6443", certificate-authority-data: $(base64 -w0 ca.crt)}}]
+users: [{name: $context-$1, user: {client-certificate-data: $(base64 -w0 "$1.crt"), client-key-data: $(base64 -w0 "$1.key")}}]
+contexts: [{name: $context, context: {cluster: $context, user: $context-$1}}]
+current-context: $context
 END
 }
 
 certificate apiserver "/CN=kube-apiserver" \
-    "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:10.96.0.1,IP:10.250.0.1"
+    "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:$services_network.1,IP:$node0"
 certificate admin "/O=system:masters/CN=admin"
 kubeconfig admin
 for name in kube-controller-manager kube-scheduler kube-proxy; do

@@ -2,7 +2,8 @@
 # All tests. A testbed that was not running before is ended again, whatever happens.
 #   test.sh unit    formatting, lints, unit, property and snapshot tests, dependencies
 #   test.sh e2e     the end-to-end tests on the testbed
-#   test.sh         both
+#   test.sh multi   those over several linked Kubernetes clusters
+#   test.sh         all of them
 . "$(dirname "$0")/lib.sh"
 . "$testbed/rust.sh"
 cd "$testbed/.."
@@ -40,44 +41,67 @@ unit() {
 }
 
 # ---- on the testbed ---------------------------------------------------------
-ours=no
+before=$(running)
 
-# However it ends: a testbed of ours is ended; before that, what a failure left is shown.
+# However it ends: what was not running before is ended; before that, what a failure left is shown.
 end() {
-    local status=$?
+    local status=$? ours number
     trap - EXIT INT TERM
     [ -z "$beside" ] || kill "$beside" 2>/dev/null || true
-    if [ $status != 0 ]; then show_all; fi
-    if [ $ours = yes ]; then
+    mend || true
+    if [ $status != 0 ]; then each_cluster show_all; fi
+    ours=$(running | grep -vxF "$before" || true)
+    # shellcheck disable=SC2086 # one word per cluster
+    if [ -z "$before" ]; then
         "$testbed/down.sh" || true
-    elif [ $status != 0 ]; then
+    elif [ -n "$ours" ]; then
+        "$testbed/down.sh" $ours || true
+        "$testbed/link.sh" join || true
+    fi
+    if [ $status != 0 ] && [ -n "$before" ]; then
         echo "what the tests left is in the namespaces e2e-*; the next run clears it away"
     fi
     exit $status
 }
 
+# What a test that was killed took away from the clusters comes back.
+mend() {
+    local number
+    for number in $(running); do "$testbed/api.sh" start "$number"; done
+    "$testbed/link.sh" heal
+}
+
+# each_cluster COMMAND...: once for each cluster that runs
+each_cluster() {
+    local number
+    for number in $(running); do
+        (select_cluster "$number" && "$@")
+    done
+}
+
 show_all() {
-    [ -x "$run/in" ] || return 0
-    echo "== what is in the cluster"
-    "$run/in" kubectl --request-timeout=20s get cassandraclusters,pods,persistentvolumeclaims -A -o wide || true
-    "$run/in" kubectl --request-timeout=20s get nodes || true
+    echo "== what is in $context"
+    kubectl_ --request-timeout=20s get cassandraclusters,pods,persistentvolumeclaims -A -o wide || true
+    kubectl_ --request-timeout=20s get nodes || true
     free -m || true
 }
 
-e2e_namespaces() { "$run/in" kubectl get namespaces -o name | grep '^namespace/e2e-' || true; }
+e2e_namespaces() { kubectl_ get namespaces -o name | grep '^namespace/e2e-' || true; }
 
 clear_away() {
     local left
     left=$(e2e_namespaces)
     # shellcheck disable=SC2086 # one word per namespace
-    [ -z "$left" ] || "$run/in" kubectl delete $left --timeout=300s
+    [ -z "$left" ] || kubectl_ delete $left --timeout=300s
 }
 
 # Two streams of about the same length: the tests that share the ring of three racks run one after the other, beside them
 # most of those with rings of their own.
-one_by_one="bundle input kill loss operations plugin ring takeover"
+one_by_one="bundle crash faults input kill loss many operations plugin ring takeover"
 # What measures a cluster at rest runs when nothing else does.
 alone="rest"
+# What needs several clusters has a stage of its own.
+multi="multi"
 beside=
 
 streams() {
@@ -85,7 +109,7 @@ streams() {
     local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
     for file in e2e/tests/*.rs; do
         name=$(basename "$file" .rs)
-        [ "$name" != "$alone" ] || continue
+        if [ "$name" = "$alone" ] || [ "$name" = "$multi" ]; then continue; fi
         case " $one_by_one " in
             *" $name "*) together+=(--test "$name") ;;
             *) apart+=(--test "$name") ;;
@@ -104,33 +128,48 @@ streams() {
     return $status
 }
 
-e2e() {
+# prepare: the testbed, the operator in it, and what the tests find in their environment
+prepare() {
     local binaries
     trap end EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    if ! init_pid >/dev/null; then ours=yes; fi
-    export CASSANDRA_VERSIONS="5.0 4.1 4.0"
+    mend
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
     binaries=$("$testbed/binaries.sh")
-    stage "installation by krew" "$testbed/krew.sh" "$binaries"
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     stage "operator image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
-    clear_away
+    each_cluster clear_away
+}
+
+e2e() {
+    export CASSANDRA_VERSIONS="5.0 4.1 4.0"
+    prepare
+    stage "installation by krew" "$testbed/krew.sh" "$(dirname "$KUBECTL_CASSKOP")"
     stage "end-to-end tests" streams
-    clear_away
+    each_cluster clear_away
+}
+
+multi() {
+    export CASSANDRA_VERSIONS=5.0 CLUSTERS=3
+    prepare
+    stage "tests over several clusters" timeout --foreground 60m \
+        cargo test --quiet --locked -p casskop-e2e --test "$multi" -- --ignored --test-threads=1
+    each_cluster clear_away
 }
 
 case $what in
     unit) unit ;;
     e2e) e2e ;;
+    multi) multi ;;
     all)
         unit
         e2e
+        multi
         ;;
-    *) die "usage: test.sh [unit|e2e]" ;;
+    *) die "usage: test.sh [unit|e2e|multi]" ;;
 esac
 printf '\n'
 printf '%s\n' "${times[@]}"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Starts the testbed: builds what the cache lacks, then a Kubernetes of NODES
-# nodes in namespaces of its own. A running one is left as it is; the remains of
-# a killed one are cleared away first.
+# Starts the testbed: builds what the cache lacks, then CLUSTERS times a Kubernetes
+# of NODES nodes in namespaces of its own, and links between them. A running one is
+# left as it is; the remains of a killed one are cleared away first.
 . "$(dirname "$0")/lib.sh"
 . "$testbed/machine.sh"
 
@@ -9,24 +9,36 @@
 lock
 began=$SECONDS
 export NODES=${NODES:-1}
+clusters=${CLUSTERS:-1}
+[ "$clusters" -ge 1 ] && [ "$clusters" -le $most_clusters ] || die "CLUSTERS is a number from 1 to $most_clusters"
 
 # A busy machine is slow to answer: a cluster whose processes live is given time
 # before it is taken for broken and replaced, with all that is in it.
 healthy() {
     local try
-    [ -e "$run/ready" ] || return 1
+    [ -e "$run/ready" ] && init_pid >/dev/null || return 1
+    if "$testbed/api.sh" is-stopped "$CASSKOP_CLUSTER" 2>/dev/null; then
+        say "the API server of $context is stopped; it goes on by: testbed/api.sh start $CASSKOP_CLUSTER"
+        return 0
+    fi
     for try in 1 2 3 4 5 6; do
         init_pid >/dev/null || return 1
-        timeout 10 "$run/in" "$bin/kubectl" --kubeconfig "$kubeconfig" get --raw /readyz >/dev/null 2>&1 && return 0
-        say "  ...   the running cluster does not answer (try $try of 6)"
+        timeout 10 "$run/in" "$bin/kubectl" --kubeconfig "$run/pki/admin.kubeconfig" get --raw /readyz >/dev/null 2>&1 && return 0
+        say "  ...   $context runs and does not answer (try $try of 6)"
         sleep 1
     done
     return 1
 }
 
-if healthy; then
+starting=()
+for ((number = 1; number <= clusters; number++)); do
+    select_cluster "$number"
+    healthy || starting+=("$number")
+done
+select_cluster 1
+if [ ${#starting[@]} = 0 ]; then
     have=$(wc -l <"$run/ready")
-    say "the testbed is running ($have node(s)); use it by: eval \"\$(make -s env)\""
+    say "the testbed is running ($(running | wc -l) cluster(s) of $have node(s)); use it by: eval \"\$(make -s env)\""
     [ "$have" = "$NODES" ] || say "for $NODES node(s) end it first: make clean"
     # Images may have been asked for that it does not have yet.
     "$testbed/images.sh"
@@ -41,13 +53,21 @@ images_built=yes
 wait "$builder" || exit 1
 [ $images_built = yes ] || exit 1
 
-if [ -e "$run" ]; then step "clear away what the last run left" "$testbed/down.sh" --locked; fi
+# each TITLE COMMAND...: the step, for every cluster that is started
+each() {
+    local title=$1 number
+    shift
+    for number in "${starting[@]}"; do
+        select_cluster "$number"
+        if [ "$clusters" = 1 ]; then step "$title" "$@"; else step "$context: $title" "$@"; fi
+    done
+}
 
 prepare() {
     local node nodes=()
     mkdir -p "$run/logs" "$run/volumes"
     chmod 755 "$run/volumes"
-    printf 'nameserver 10.250.0.1\nsearch svc.cluster.local cluster.local\noptions ndots:5\n' >"$run/resolv.conf"
+    printf 'nameserver %s\nsearch svc.cluster.local cluster.local\noptions ndots:5\n' "$node0" >"$run/resolv.conf"
 
     # The cgroup is what tells others that this cluster is there: it comes first.
     exclusively eval 'make_cgroups && remember_machine'
@@ -55,7 +75,7 @@ prepare() {
         nodes+=("node$node")
         mkdir -p "$run/nodes/node$node"
     done
-    "$testbed/pki.sh" "$run/pki" https://10.250.0.1:6443 "${nodes[@]}"
+    "$testbed/pki.sh" "$run/pki" "${nodes[@]}"
     ln -sf pki/admin.kubeconfig "$kubeconfig"
 }
 
@@ -125,10 +145,18 @@ wait_for_api() {
     await 30 kubectl_ get serviceaccount default
 }
 
-step "prepare certificates and folders" prepare
-step "start the cluster's namespaces" launch
-step "API server ready" wait_for_api
+for number in "${starting[@]}"; do
+    select_cluster "$number"
+    if [ -e "$run" ]; then step "clear away what the last run of $context left" "$testbed/down.sh" --locked "$number"; fi
+done
+each "prepare certificates and folders" prepare
+each "start the cluster's namespaces" launch
+each "API server ready" wait_for_api
 "$testbed/images.sh" --load-only
-step "$NODES node(s) ready" wait_for_nodes
-kubectl_ get nodes --no-headers >"$run/ready"
+each "$NODES node(s) ready" wait_for_nodes
+if [ "$(running | wc -l)" -gt 1 ]; then step "link the clusters" "$testbed/link.sh" join; fi
+for number in "${starting[@]}"; do
+    select_cluster "$number"
+    kubectl_ get nodes --no-headers >"$run/ready"
+done
 say "the testbed runs Kubernetes $kubernetes_version after $((SECONDS - began)) s; use it by: eval \"\$(make -s env)\""

@@ -3,6 +3,7 @@
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
 mod cluster;
+mod multi;
 mod operation;
 mod pods;
 mod status;
@@ -11,6 +12,10 @@ mod topology;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
+pub use multi::{
+    ChildStatus, Drift, MultiCasskop, MultiCasskopSpec, MultiCasskopStatus, MultiOperation,
+    Reachability, SiteOperation, SiteStatus,
+};
 pub use operation::{
     Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
     VolumeRef, Work,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     names,
-    operations::{Arguments, DryRun, asked_by_spec, discards_data, kinds},
+    operations::{self, Arguments, DryRun, asked_by_spec, discards_data, kinds},
 };
 
 /// Longest id, so that it may stand in a label.
@@ -199,6 +199,9 @@ impl Controls {
                         .into(),
                 );
             }
+            if let Some(bad) = checks.iter().find(|check| !is_check_name(check)) {
+                return Err(format!("'{}' is not the name of a check", clip(bad)));
+            }
             self.waive = Some((id.to_owned(), checks));
             return Ok(());
         }
@@ -237,6 +240,12 @@ pub fn check_id(id: &str) -> Result<(), String> {
     ))
 }
 
+/// Names of checks are short words, such as `nodes-up`.
+fn is_check_name(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_lowercase() || c == '-';
+    text.len() <= MAX_ID && text.chars().all(known)
+}
+
 fn key_is_reconcile(name: &str) -> bool {
     names::RECONCILE.strip_prefix(names::OPERATIONS_PREFIX) == Some(name)
 }
@@ -263,10 +272,5 @@ fn unknown_kind(kind: &str) -> String {
 
 /// Enough of a bad value to recognise it; a status has limits.
 fn clip(text: &str) -> String {
-    let clipped: String = text.chars().take(80).collect();
-    if clipped.len() < text.len() {
-        format!("{clipped}…")
-    } else {
-        clipped
-    }
+    operations::clip(text, 80)
 }

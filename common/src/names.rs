@@ -24,6 +24,25 @@ pub const OPERATOR_MANAGER: &str = "casskop-operator";
 /// Field manager of the plugin. Does not begin with `kubectl`: Flux strips the fields of such managers.
 pub const PLUGIN_MANAGER: &str = "casskop-plugin";
 
+/// Field manager of what the operator of a `MultiCasskop` writes.
+pub const MULTI_MANAGER: &str = "casskop-multi";
+/// Finalizer of a `MultiCasskop`, until nothing of it is left that should go with it.
+pub const MULTI_FINALIZER: &str = "db.orange.com/multicasskop";
+/// On what a `MultiCasskop` makes: the name of it.
+pub const MULTI_LABEL: &str = "db.orange.com/multicasskop";
+/// On the `CassandraCluster` of a site: UID of the `MultiCasskop` that it belongs to.
+pub const MULTI_OWNER: &str = "db.orange.com/multicasskop-uid";
+/// On the `CassandraCluster` of a site: digest of the spec that was written last, by which a change made by hand is
+/// known from one of the `MultiCasskop`.
+pub const MULTI_APPLIED: &str = "db.orange.com/multicasskop-applied";
+/// On an `EndpointSlice` with seeds: the site that they are in.
+pub const SITE: &str = "db.orange.com/site";
+/// On a `MultiCasskop`: the UID of the `MultiCasskop` whose clusters it may take over, or `unowned` for those that
+/// belong to none.
+pub const ADOPT: &str = "db.orange.com/adopt";
+/// On a `MultiCasskop`: sites, separated by commas, whose clusters may stay behind where they cannot be reached.
+pub const ORPHAN: &str = "db.orange.com/orphan";
+
 /// Label with the name of the `CassandraCluster`.
 pub const CLUSTER_LABEL: &str = "cassandracluster";
 /// Label with `<dc>-<rack>`.
@@ -130,6 +149,16 @@ pub fn accepted_secret(cluster: &str) -> String {
 /// cluster made anew over them joins its nodes and never forms a second ring.
 pub fn ring_mark(cluster: &str) -> String {
     format!("{cluster}-ring")
+}
+
+/// Headless Service that gives the seeds of other sites their names.
+pub fn sites_service(cluster: &str) -> String {
+    format!("{cluster}-sites")
+}
+
+/// Name in the DNS of this site of a pod that is in another one, as seeds are written.
+pub fn foreign_host(cluster: &str, namespace: &str, pod: &str) -> String {
+    format!("{pod}.{}.{namespace}", sites_service(cluster))
 }
 
 /// Annotation that requests an operation.

@@ -110,7 +110,8 @@ pub fn kinds() -> Vec<String> {
 pub const REMOVE: &str = "remove";
 /// The kind that puts a new node in the place of a lost one.
 pub const REPLACE: &str = "replace";
-
+/// The kind that makes pods anew.
+pub const RESTART: &str = "restart";
 /// The kind that nobody requests: the operator does it where the spec asks for fewer nodes.
 pub const DECOMMISSION: &str = "decommission";
 
@@ -126,11 +127,7 @@ const CLUSTER_UID: &str = "cluster_uid";
 
 /// Whether a kind discards data for good. It is asked for with the uid of the cluster, and never twice with one id.
 pub fn discards_data(kind: &str) -> bool {
-    let grammar = grammar("kinds");
-    let arguments = grammar.find_subcommand(kind).into_iter();
-    arguments
-        .flat_map(Command::get_arguments)
-        .any(|argument| argument.get_id() == CLUSTER_UID)
+    matches!(kind, REMOVE | REPLACE)
 }
 
 impl Arguments {
@@ -236,5 +233,31 @@ fn one_line(error: &clap::Error) -> String {
     let message = message
         .trim_start_matches("error:")
         .replace("\n\n  tip:", "; tip:");
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    clip(&line, MAX_MESSAGE)
+}
+
+/// Longest message about a wrong argument, in characters: it quotes what was given, and a status has limits.
+const MAX_MESSAGE: usize = 400;
+
+/// The beginning of a text, and whether there was more.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_discards_data_says_which_cluster_is_meant() {
+        for kind in grammar("kinds").get_subcommands() {
+            let mut arguments = kind.get_arguments();
+            let asks = arguments.any(|argument| argument.get_id() == CLUSTER_UID);
+            assert_eq!(discards_data(kind.get_name()), asks, "{}", kind.get_name());
+        }
+    }
 }

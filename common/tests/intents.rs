@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use casskop_common::{
     intent::{Intents, Request},
-    operations::Operation,
+    operations::{Arguments, Operation, grammar, kinds},
 };
 use proptest::prelude::*;
 
@@ -139,12 +139,89 @@ fn annotations_of_others_are_passed_over() {
     assert_eq!(Intents::parse(&annotations), Intents::default());
 }
 
+/// Keys that mean something: each kind with each control, and those beside the kinds.
+fn keys() -> impl Strategy<Value = String> {
+    let controls = ["", ".pause", ".cancel", ".retry", ".waive", ".spec"];
+    let of_kinds = kinds().into_iter().flat_map(move |kind| {
+        let keys = controls.map(|control| format!("{kind}{control}"));
+        keys.into_iter()
+    });
+    let beside = ["reconcile", "spec.waive", "help", "nodes", "."].map(str::to_owned);
+    proptest::sample::select(of_kinds.chain(beside).collect::<Vec<_>>())
+}
+
+/// Words that the grammar knows, among which the wrong ones come further.
+fn words() -> impl Strategy<Value = String> {
+    let known = grammar("words")
+        .get_subcommands()
+        .flat_map(|kind| {
+            kind.get_arguments()
+                .filter_map(|argument| argument.get_long())
+        })
+        .map(|long| format!("--{long}"))
+        .collect::<Vec<_>>();
+    let word = prop_oneof![
+        4 => proptest::sample::select(known),
+        2 => "[a-z0-9_.-]{1,12}",
+        1 => "--?[a-z-]{0,20}(=[a-z0-9]{0,9})?",
+        1 => "['\"\\\\$`#;&|<>*?~\u{0}\u{202e}é]{1,4}",
+        1 => "[0-9]{1,30}",
+    ];
+    proptest::collection::vec(word, 0..12).prop_map(|words| words.join(" "))
+}
+
+/// Whatever stands there, it is understood or told, in words that fit into a status. What is understood can be recorded
+/// and read again.
+fn is_understood_or_told(key: &str, value: &str) -> Result<(), TestCaseError> {
+    let intents = parse(&[(key, value)]);
+    for invalid in &intents.invalid {
+        let bytes = invalid.message.len();
+        prop_assert!(
+            bytes > 0 && bytes < 2048,
+            "{} bytes: {}",
+            bytes,
+            invalid.message
+        );
+    }
+    for request in intents.requests.values() {
+        prop_assert!(request.id.len() < 64);
+        prop_assert!(request.arguments.text.len() <= 4 * value.len());
+        let recorded = Arguments::recorded(&request.kind, &request.arguments.text);
+        prop_assert_eq!(recorded.as_ref(), Some(&request.arguments));
+    }
+    for controls in intents.controls.values() {
+        let (id, checks) = controls.waive.clone().unwrap_or_default();
+        prop_assert!(id.len() < 64 && checks.iter().all(|check| check.len() < 64));
+    }
+    Ok(())
+}
+
 proptest! {
-    /// Values come from Git: whatever stands there, it is understood or told, with a bounded message.
+    /// Values come from Git: nothing in them is trusted.
     #[test]
-    fn any_value_is_understood_or_told(kind in "[a-z.]{1,12}|cleanup|flush|remove|replace|rebuild|repair|snapshot|restart|scrub|refresh|cleanup\\.waive|reconcile", value in "\\PC{0,200}|[a-z0-9]{1,5}( --?[a-z]{1,8}[ =]?[a-z0-9'\"\\\\]{0,5}){0,5}") {
-        let intents = parse(&[(&kind, &value)]);
-        prop_assert!(intents.invalid.iter().all(|invalid| !invalid.message.is_empty() && invalid.message.len() < 2048));
+    fn any_value_is_understood_or_told(key in keys(), value in "\\PC{0,200}|[a-z0-9]{1,5}( --?[a-z]{1,8}[ =]?[a-z0-9'\"\\\\]{0,5}){0,5}") {
+        is_understood_or_told(&key, &value)?;
+    }
+
+    #[test]
+    fn any_words_are_understood_or_told(key in keys(), id in "[a-z0-9]{1,5}|\\PC{0,80}", words in words()) {
+        is_understood_or_told(&key, &format!("{id} {words}"))?;
+    }
+
+    #[test]
+    fn any_bytes_are_understood_or_told(key in keys(), bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        is_understood_or_told(&key, &String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn any_key_is_understood_or_told(key in "[a-zA-Z0-9._-]{0,63}", value in "\\PC{0,20}") {
+        is_understood_or_told(&key, &value)?;
+    }
+
+    /// However long it is.
+    #[test]
+    fn any_length_is_understood_or_told(key in keys(), part in "\\PC{1,9}| --[a-z]{1,9} [a-z]{1,9}", times in 0..3000_usize) {
+        is_understood_or_told(&key, &format!("a {}", part.repeat(times)))?;
     }
 
     /// What the plugin prints for Git is what the operator reads from it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    command::{self, Output, inside},
+    command::{self, Output},
     kubectl::Kubectl,
     wait::until,
 };
@@ -89,7 +89,7 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 /// Runs statements on one node and returns the rows as `column=value` lines.
 pub fn cql(kubectl: &Kubectl, pod: &str, consistency: &str, statements: &[&str]) -> Output {
     let address = kubectl.ok(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"]);
-    let mut command = inside("casskop-testbed");
+    let mut command = kubectl.site.inside("casskop-testbed");
     command
         .env("CQL_CONSISTENCY", consistency)
         .args(["cql", &address])

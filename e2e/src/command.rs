@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crate::site::HOME;
+
 /// What a command left behind.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -48,13 +50,9 @@ pub fn setting(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: these tests run by `make test-e2e`"))
 }
 
-/// A command that runs inside the network of the testbed.
+/// A command that runs inside the network of the testbed's first cluster.
 pub fn inside(program: &str) -> Command {
-    let prefix = setting("IN");
-    let mut words = prefix.split_whitespace();
-    let mut command = Command::new(words.next().expect("IN is not empty"));
-    command.args(words).arg(program);
-    command
+    HOME.inside(program)
 }
 
 /// Runs a command to its end, with `input` on its standard input.

@@ -1,20 +1,31 @@
-//! `kubectl`, in one namespace.
+//! `kubectl`, in one namespace of one cluster.
 
 use serde_json::Value;
 
-use crate::command::{self, Output, inside};
+use crate::{
+    command::{self, Output},
+    site::{HOME, Site},
+};
 
-/// `kubectl` in one namespace.
+/// `kubectl` in one namespace of one cluster.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
+    /// The cluster.
+    pub site: Site,
     /// The namespace.
     pub namespace: String,
 }
 
 impl Kubectl {
-    /// `kubectl` in `namespace`.
+    /// `kubectl` in `namespace` of the first cluster.
     pub fn new(namespace: &str) -> Self {
+        Self::at(HOME, namespace)
+    }
+
+    /// `kubectl` in `namespace` of a cluster.
+    pub fn at(site: Site, namespace: &str) -> Self {
         Self {
+            site,
             namespace: namespace.to_owned(),
         }
     }
@@ -26,7 +37,7 @@ impl Kubectl {
 
     /// Runs it with something on its standard input.
     pub fn run_with(&self, args: &[&str], input: &str) -> Output {
-        let mut command = inside("kubectl");
+        let mut command = self.site.inside("kubectl");
         command
             .args(["-n", &self.namespace, "--request-timeout=60s"])
             .args(args);

@@ -2,7 +2,7 @@
 //! run from the shell, and the plugin, all driven as a user would, by commands.
 //!
 //! The tests are ignored unless asked for (`make test-e2e`). They expect in the environment what `make -s env`
-//! prints (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`), and the binaries' paths in `CASSKOP_OPERATOR`
+//! prints (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`, `CLUSTERS`), and the binaries' paths in `CASSKOP_OPERATOR`
 //! and `KUBECTL_CASSKOP`. Every wait is for a condition, with a generous deadline; what was seen is told when it
 //! passes, and a failing test shows its namespace: resources, events and the operator's log.
 
@@ -13,19 +13,24 @@
     reason = "a harness of tests: what does not hold ends the test"
 )]
 
+pub mod agents;
 pub mod cassandra;
 pub mod cluster;
 pub mod command;
 pub mod counting;
+pub mod crash;
 pub mod kubectl;
 pub mod operator;
 pub mod plugin;
+pub mod site;
 pub mod space;
+pub mod trouble;
 pub mod wait;
 
 pub use cluster::Cluster;
 pub use command::Output;
 pub use kubectl::Kubectl;
+pub use site::Site;
 pub use space::Space;
 
 use std::{

@@ -10,9 +10,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{inside, setting},
+    command::setting,
     kubectl::Kubectl,
-    space::{Space, scratch, workspace},
+    space::{Space, workspace},
     wait::until,
 };
 
@@ -103,7 +103,9 @@ impl Shell {
         scale(&kubectl, 0);
         let mut shell = Self {
             kubeconfig: space.kubeconfig_of(NAME),
-            log: scratch(&format!("{}-operator.log", kubectl.namespace)),
+            log: kubectl
+                .site
+                .scratch(&format!("{}-operator.log", kubectl.namespace)),
             kubectl,
             child: None,
         };
@@ -116,7 +118,10 @@ impl Shell {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.expect("the log of the operator is writable");
         let again = log.try_clone().expect("a file can be opened twice");
-        let child = inside(&setting("CASSKOP_OPERATOR"))
+        let child = self
+            .kubectl
+            .site
+            .inside(&setting("CASSKOP_OPERATOR"))
             .arg("run")
             .env("KUBECONFIG", &self.kubeconfig)
             .env("WATCH_NAMESPACE", &self.kubectl.namespace)
@@ -151,6 +156,12 @@ impl Shell {
     /// What it has logged, of all of its lives.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether it has logged that an operation has succeeded.
+    pub fn has_ended(&self, id: &str) -> bool {
+        let said = format!("\"id\":\"{id}\",\"phase\":\"Succeeded\"");
+        self.log().contains(&said)
     }
 
     /// Node calls that it has logged, as (request, pod, step), oldest first.

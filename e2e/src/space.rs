@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
-    command::{self, inside, setting},
+    command::{self, inside},
     kubectl::Kubectl,
     operator,
+    site::{HOME, Site},
 };
 
 /// A namespace with an operator of its own. When a test fails, it shows what is in there.
@@ -20,14 +21,24 @@ pub struct Space {
 impl Space {
     /// Makes the namespace and runs the operator in it, unless both are there.
     pub fn open(name: &str) -> Self {
-        let space = Self::without_operator(name);
+        Self::open_at(HOME, name)
+    }
+
+    /// The same in a cluster of the testbed.
+    pub fn open_at(site: Site, name: &str) -> Self {
+        let space = Self::without_operator_at(site, name);
         operator::deploy(&space.kubectl);
         space
     }
 
     /// Makes the namespace, unless it is there.
     pub fn without_operator(name: &str) -> Self {
-        let kubectl = Kubectl::new(name);
+        Self::without_operator_at(HOME, name)
+    }
+
+    /// The same in a cluster of the testbed.
+    pub fn without_operator_at(site: Site, name: &str) -> Self {
+        let kubectl = Kubectl::at(site, name);
         kubectl.apply(&json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name },
         }));
@@ -57,7 +68,10 @@ impl Space {
         );
         config["users"][0]["user"] = json!({ "token": token.trim() });
         config["contexts"][0]["context"]["namespace"] = json!(self.kubectl.namespace);
-        let file = scratch(&format!("{}-{account}.kubeconfig", self.kubectl.namespace));
+        let file = self
+            .kubectl
+            .site
+            .scratch(&format!("{}-{account}.kubeconfig", self.kubectl.namespace));
         std::fs::write(&file, config.to_string()).expect("the scratch folder is writable");
         file
     }
@@ -124,15 +138,12 @@ pub fn workspace() -> PathBuf {
 
 /// A file in the testbed's run folder, which ends with the testbed.
 pub fn scratch(name: &str) -> PathBuf {
-    let folder = PathBuf::from(setting("IN")).with_file_name("e2e");
-    std::fs::create_dir_all(&folder).expect("the run folder of the testbed is writable");
-    folder.join(format!("{}-{name}", std::process::id()))
+    HOME.scratch(name)
 }
 
 /// What the API server wrote down about writes by a user, oldest first; see the testbed's audit policy.
 pub fn writes_by(user: &str) -> Vec<Value> {
-    let run = PathBuf::from(setting("IN"));
-    let log = run.with_file_name("logs").join("audit.log");
+    let log = HOME.folder().join("logs/audit.log");
     let text =
         std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
     let lines = text.lines().filter(|line| line.contains(user));

@@ -46,7 +46,7 @@ fn killed_in_the_middle_of_a_cleanup_it_skips_nothing() {
             let ended = until_every(CLOSELY, "the operator to call nodes", || {
                 match operator.calls().len() {
                     seen if seen >= later => Ok(false),
-                    _ if operator.log().contains(&succeeded(&id)) => Ok(true),
+                    _ if operator.has_ended(&id) => Ok(true),
                     seen => Err(format!("{seen} of {later} calls")),
                 }
             });
@@ -188,10 +188,6 @@ fn in_the_middle(demo: &Cluster, operator: &Shell, id: &str, act: impl FnOnce())
     act();
     let _ = demo.get();
     operator.freeze(false);
-}
-
-fn succeeded(id: &str) -> String {
-    format!("\"id\":\"{id}\",\"phase\":\"Succeeded\"")
 }
 
 /// The cleanups in each node's log.

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::api::{CassandraCluster, MultiCasskop};
 use clap::{Parser, Subcommand};
 use kube::CustomResourceExt;
 
-use crate::{bootstrap, probe, run};
+use crate::{bootstrap, multi, probe, run};
 
 /// Runs Apache Cassandra rings on Kubernetes.
 #[derive(Parser)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// Run the controller: in a pod, or from a shell with a kubeconfig
     Run(run::Args),
+    /// Run the controller of rings over several Kubernetes clusters
+    Multi(multi::Args),
     /// Prepare the configuration of a Cassandra pod (init container)
     Bootstrap(bootstrap::Args),
     /// Ask the Cassandra node of this pod how it is (kubelet probes)
@@ -32,6 +34,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(args).map_err(|error| error.to_string()),
+        Command::Multi(args) => multi::main(args).map_err(|error| error.to_string()),
         Command::Bootstrap(args) => bootstrap::main(&args).map_err(|error| error.to_string()),
         Command::Probe(args) => probe::main(&args),
         Command::Crd => print_crds(),
@@ -47,9 +50,10 @@ pub fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the YAML is the answer")]
 fn print_crds() -> Result<(), String> {
-    let yaml =
-        serde_saphyr::to_string(&CassandraCluster::crd()).map_err(|error| error.to_string())?;
-    println!("{yaml}");
+    for crd in [CassandraCluster::crd(), MultiCasskop::crd()] {
+        let yaml = serde_saphyr::to_string(&crd).map_err(|error| error.to_string())?;
+        println!("---\n{yaml}");
+    }
     Ok(())
 }
 

@@ -7,16 +7,16 @@
 //! operator that is killed anywhere in between goes on where it was.
 
 mod act;
-mod build;
+pub mod build;
 mod decide;
-mod desired;
+pub mod desired;
 mod finalize;
 pub mod journal;
 mod keys;
 pub mod lists;
-mod objects;
+pub mod objects;
 mod observe;
-mod report;
+pub mod report;
 pub mod runs;
 mod snapshot;
 

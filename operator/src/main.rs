@@ -1,19 +1,22 @@
 //! `casskop-operator`: runs Cassandra rings on Kubernetes.
 //!
-//! One binary in four roles: the controller (`run`), what prepares a Cassandra pod before it starts
-//! (`bootstrap`), what the kubelet asks about it (`probe`), and the CRDs that all of it needs (`crd`).
+//! One binary in five roles: the controller of rings in one Kubernetes cluster (`run`), that of rings over several
+//! (`multi`), what prepares a Cassandra pod before it starts (`bootstrap`), what the kubelet asks about it (`probe`), and
+//! the CRDs that all of it needs (`crd`).
 
 mod bootstrap;
 mod cli;
 mod cluster;
 mod context;
 mod metrics;
+mod multi;
 mod nodes;
 mod operations;
 mod probe;
 mod run;
 mod server;
 mod telemetry;
+mod verdict;
 
 use std::process::ExitCode;
 

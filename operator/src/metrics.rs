@@ -7,7 +7,7 @@ use std::time::Instant;
 use casskop_common::api::CassandraCluster;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -18,6 +18,12 @@ pub struct Metrics {
     durations: Histogram,
     operations: Family<OperationLabels, Counter>,
     clusters: operations::Operations,
+    sites: Family<SiteLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SiteLabels {
+    site: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,12 +67,19 @@ impl Default for Metrics {
         );
         let clusters = operations::Operations::default();
         registry.register_collector(Box::new(clusters.clone()));
+        let sites = Family::default();
+        registry.register(
+            "site_reachable",
+            "Whether the API server of a site of a MultiCasskop answers",
+            sites.clone(),
+        );
         Self {
             registry,
             reconciliations,
             durations,
             operations,
             clusters,
+            sites,
         }
     }
 }
@@ -98,6 +111,14 @@ impl Metrics {
     /// Forgets a cluster that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.clusters.forget(namespace, name);
+    }
+
+    /// Tells whether a site can be reached.
+    pub fn site(&self, site: &str, reachable: bool) {
+        let site = site.to_owned();
+        self.sites
+            .get_or_create(&SiteLabels { site })
+            .set(i64::from(reachable));
     }
 
     /// All of it as text.

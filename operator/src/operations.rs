@@ -99,8 +99,9 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
-    /// Whether it mends a ring that may be just what a change of the racks waits for: it begins all the same.
-    fn heals(&self) -> bool {
+    /// Whether it gives up a node that is lost, for the others to make up for it. It mends a ring that may be just what a
+    /// change of the racks waits for, and begins all the same.
+    fn gives_up_lost_node(&self) -> bool {
         false
     }
 
@@ -111,17 +112,17 @@ pub trait Behaviour: Send + Sync {
 
     /// Whether its nodes do not serve clients meanwhile, or for good.
     fn takes_nodes_away(&self) -> bool {
-        false
+        self.gives_up_lost_node()
     }
 
     /// Whether it has to know how keyspaces are replicated.
     fn reads_replication(&self) -> bool {
-        false
+        self.gives_up_lost_node()
     }
 
     /// Whether the volumes of its nodes go.
     fn gives_up_volumes(&self) -> bool {
-        false
+        self.gives_up_lost_node()
     }
 
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.

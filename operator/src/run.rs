@@ -49,8 +49,8 @@ pub struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Clusters that are worked on at the same time
-    #[arg(long, env = "CONCURRENCY", default_value_t = 16)]
+    /// Clusters that are worked on at the same time; one whose nodes hang takes some seconds of each look
+    #[arg(long, env = "CONCURRENCY", default_value_t = 64)]
     pub concurrency: u16,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
@@ -64,8 +64,9 @@ pub struct Args {
 const REQUEST: Duration = Duration::from_secs(30);
 /// Idle threads that waited for nodes end after this time.
 const IDLE_THREADS: Duration = Duration::from_secs(2);
-/// Threads that read from nodes at the same time.
-const READERS: usize = 32;
+/// Threads that read from nodes at the same time: two for each cluster that is worked on. They are there only while
+/// nodes hang; a healthy one answers in milliseconds.
+const READERS: usize = 128;
 
 /// Why the controller cannot run.
 #[derive(thiserror::Error, Debug)]
@@ -131,7 +132,7 @@ async fn run(args: Args) -> Result<(), Error> {
     );
     let controller = control(&client, &args, ctx.clone(), woken, ready.clone());
     tokio::select! {
-        outcome = server::serve(args.listen, ctx, ready) => outcome.map_err(|error| {
+        outcome = server::serve(args.listen, ready, move || ctx.metrics.text()) => outcome.map_err(|error| {
             Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
         }),
         () = controller => Ok(()),
@@ -217,7 +218,8 @@ fn forget_bulk(cluster: &mut DeserializeGuard<CassandraCluster>) {
     }
 }
 
-fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
+/// The objects of one namespace, or of all.
+pub fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
 where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {
@@ -228,7 +230,8 @@ where
     }
 }
 
-async fn told_to_end() {
+/// Waits until the process is told to end.
+pub async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

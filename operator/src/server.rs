@@ -15,8 +15,6 @@ use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, ser
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::context::Context;
-
 /// Time a client has to send its request.
 const HEADERS: Duration = Duration::from_secs(5);
 
@@ -26,8 +24,8 @@ const HEADERS: Duration = Duration::from_secs(5);
 /// When the address cannot be listened on.
 pub async fn serve(
     address: SocketAddr,
-    ctx: Arc<Context>,
     ready: Arc<AtomicBool>,
+    metrics: impl Fn() -> String + Clone + Send + 'static,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     loop {
@@ -36,9 +34,13 @@ pub async fn serve(
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (ctx, ready) = (ctx.clone(), ready.clone());
+        let (metrics, ready) = (metrics.clone(), ready.clone());
         let service = service_fn(move |request| {
-            let response = answer(request.uri().path(), &ctx, ready.load(Ordering::Relaxed));
+            let response = answer(
+                request.uri().path(),
+                &metrics,
+                ready.load(Ordering::Relaxed),
+            );
             discard(request);
             async move { Ok::<_, Infallible>(response) }
         });
@@ -53,15 +55,15 @@ fn discard(request: Request<hyper::body::Incoming>) {
     drop(request);
 }
 
-fn answer(path: &str, ctx: &Context, ready: bool) -> Response<Full<Bytes>> {
+fn answer(path: &str, metrics: &impl Fn() -> String, ready: bool) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/livez" => (StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if ready => (StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the clusters have not been listed yet\n".to_owned(),
+            "the resources have not been listed yet\n".to_owned(),
         ),
-        "/metrics" => (StatusCode::OK, ctx.metrics.text()),
+        "/metrics" => (StatusCode::OK, metrics()),
         _ => (
             StatusCode::NOT_FOUND,
             "there are /livez, /readyz and /metrics\n".to_owned(),

@@ -26,6 +26,7 @@ var programs = map[string]func() int{
 	"coredns":                 coreDNS,
 	"storage":                 storage,
 	"cql":                     cql,
+	"delay":                   delay,
 }
 
 func main() {

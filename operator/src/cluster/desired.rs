@@ -202,10 +202,11 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refused> {
         }
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
-    if racks.iter().all(|rack| rack.replicas == 0) {
+    // The rest of the ring may be elsewhere.
+    if spec.seeds.is_empty() && racks.iter().all(|rack| rack.replicas == 0) {
         return Err(refused(
             "NoNodes",
-            "every data center has nodesPerRacks 0, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
+            "every data center has nodesPerRacks 0, and there are no seeds elsewhere, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
         ));
     }
     if names.len() < racks.len() {

@@ -10,14 +10,13 @@ use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus},
     names,
 };
-use json_patch::{PatchOperation, TestOperation, jsonptr::PointerBuf};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::objects::in_time;
+use super::objects::{changes_nothing, guarded, in_time};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
@@ -190,8 +189,7 @@ impl Journal {
     ) -> Result<CassandraCluster, kube::Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
         let patch = patch(current, after);
-        // What differs only in memory is as good as written.
-        if patch.0.len() == TESTS {
+        if changes_nothing(&patch) {
             return Ok(current.clone());
         }
         let params = PatchParams {
@@ -208,9 +206,6 @@ impl Journal {
     }
 }
 
-/// Operations of a patch that only test what it is for.
-const TESTS: usize = 2;
-
 /// The differences, behind a test that the version is still the one they were computed from.
 fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
     // A missing status is added, not replaced: a patch may not replace what is not there.
@@ -218,26 +213,7 @@ fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_pat
         .status
         .as_ref()
         .map_or_else(|| json!({}), |status| json!({ "status": status }));
-    let after = json!({ "status": after });
-    let mut patch = json_patch::diff(&before, &after);
-    let version = |value: &str, path: [&str; 2]| {
-        PatchOperation::Test(TestOperation {
-            path: PointerBuf::from_tokens(path),
-            value: Value::from(value),
-        })
-    };
-    patch.0.insert(
-        0,
-        version(
-            &current.resource_version().unwrap_or_default(),
-            ["metadata", "resourceVersion"],
-        ),
-    );
-    patch.0.insert(
-        1,
-        version(&current.uid().unwrap_or_default(), ["metadata", "uid"]),
-    );
-    patch
+    guarded(current, &before, &json!({ "status": after }))
 }
 
 /// A failed test of a JSON patch is answered 422, a lost race within the API server 409.

@@ -2,12 +2,14 @@
 
 use std::{fmt::Debug, time::Duration};
 
+use json_patch::{PatchOperation, TestOperation, jsonptr::PointerBuf};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Preconditions},
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -53,6 +55,36 @@ pub fn unchanged<K: Kind>(seen: &K) -> Preconditions {
         uid: seen.uid(),
         resource_version: seen.resource_version(),
     }
+}
+
+/// Operations of a guarded patch that only test what it is for.
+const TESTS: usize = 2;
+
+/// The differences between two states of an object, behind tests that it is the very object that was looked at, and in
+/// that version. Where a test fails, the API server answers 422.
+pub fn guarded<K: Resource>(seen: &K, before: &Value, after: &Value) -> json_patch::Patch {
+    let mut patch = json_patch::diff(before, after);
+    let test = |value: Option<&String>, path: [&str; 2]| {
+        PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(path),
+            value: Value::from(value.map(String::as_str).unwrap_or_default()),
+        })
+    };
+    let meta = seen.meta();
+    let version = test(
+        meta.resource_version.as_ref(),
+        ["metadata", "resourceVersion"],
+    );
+    patch.0.insert(0, version);
+    patch
+        .0
+        .insert(1, test(meta.uid.as_ref(), ["metadata", "uid"]));
+    patch
+}
+
+/// Whether a guarded patch only tests: what differs only in memory is as good as written.
+pub fn changes_nothing(patch: &json_patch::Patch) -> bool {
+    patch.0.len() == TESTS
 }
 
 /// Deletes an object while it is the very one that was looked at. One that is gone already is as good as deleted.

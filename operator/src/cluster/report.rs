@@ -1,6 +1,6 @@
 //! Reporting: writes the status if it changed, and publishes an event at each transition.
 
-mod events;
+pub mod events;
 
 use std::time::Duration;
 

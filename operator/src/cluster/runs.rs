@@ -218,13 +218,22 @@ async fn attempt_step(
     again: bool,
 ) -> Result<(), NodeError> {
     let (endpoint, uid) = node::endpoint(ctx, run).await?;
-    // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
-    // ended the step is called once more, unless the node says that it is done; that finds little left to do.
-    if again && node::has_ended(ctx, &endpoint, step, behaviour).await? {
-        return Ok(());
-    }
-    if let Some(stop) = behaviour.stop().filter(|_| again) {
-        ctx.nodes.call(endpoint.clone(), stop).await?;
+    let mut watch = node::Watch::new(uid);
+    if again {
+        // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
+        // ended the step is called once more, unless the node says that it is done; that finds little left to do.
+        if watch
+            .has_ended(ctx, run, &endpoint, step, behaviour)
+            .await?
+        {
+            return Ok(());
+        }
+        if let Some(stop) = behaviour.stop() {
+            ctx.nodes.call(endpoint.clone(), stop).await?;
+        }
+        if node::is_told_to_end(ctx, run).await {
+            return Err(NodeError::Halted);
+        }
     }
     tracing::info!(
         cluster = run.cluster.name,
@@ -236,7 +245,6 @@ async fn attempt_step(
         again,
         "calling the node"
     );
-    let mut watch = node::Watch::new(uid);
     let call = ctx.nodes.call(endpoint.clone(), call.clone());
     tokio::pin!(call);
     // The answer may never come: a machine without power does not say good-bye.
@@ -258,7 +266,11 @@ async fn attempt_step(
             }
         }
     }
-    if behaviour.is_done_when_seen() && !node::has_ended(ctx, &endpoint, step, behaviour).await? {
+    if behaviour.is_done_when_seen()
+        && !watch
+            .has_ended(ctx, run, &endpoint, step, behaviour)
+            .await?
+    {
         return Err(NodeError::Unfinished);
     }
     Ok(())

@@ -2,14 +2,18 @@
 //! Whole passes, tried on a simulated API server.
 
 mod api_server;
+mod crash;
+mod elsewhere;
 mod fields;
 mod histories;
 mod looks;
 mod lost;
 mod messages;
 mod operations;
+mod requests;
 mod rollout;
 mod shrink;
 mod storage;
 mod waves;
+mod work;
 mod world;

@@ -8,7 +8,7 @@ use casskop_common::{
 };
 
 use super::{Action, Behaviour, Refusal, Ring, Seen, lost};
-use crate::nodes::{Activity, Call, NodeError, Reading};
+use crate::nodes::{Call, NodeError, Reading};
 
 /// The step after the node has left.
 const VOLUMES: &str = "volumes";
@@ -47,24 +47,8 @@ impl Behaviour for Remove {
         self.host_id.as_deref()
     }
 
-    fn heals(&self) -> bool {
+    fn gives_up_lost_node(&self) -> bool {
         true
-    }
-
-    fn reads_replication(&self) -> bool {
-        true
-    }
-
-    fn gives_up_volumes(&self) -> bool {
-        true
-    }
-
-    fn takes_nodes_away(&self) -> bool {
-        true
-    }
-
-    fn seen(&self, _: &str, _: &Activity) -> Seen {
-        Seen::Hidden
     }
 
     fn seen_by_peers(&self, host_id: &str, peers: &[Reading]) -> Seen {

@@ -6,8 +6,7 @@ use casskop_common::{
     operations::{REPLACE, replace::Replace},
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, lost};
-use crate::nodes::Activity;
+use super::{Action, Behaviour, Refusal, Ring, lost};
 
 impl Behaviour for Replace {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -44,23 +43,7 @@ impl Behaviour for Replace {
         lost::checks(ring, target.and_then(|target| target.host_id))
     }
 
-    fn heals(&self) -> bool {
+    fn gives_up_lost_node(&self) -> bool {
         true
-    }
-
-    fn reads_replication(&self) -> bool {
-        true
-    }
-
-    fn gives_up_volumes(&self) -> bool {
-        true
-    }
-
-    fn takes_nodes_away(&self) -> bool {
-        true
-    }
-
-    fn seen(&self, _: &str, _: &Activity) -> Seen {
-        Seen::Hidden
     }
 }

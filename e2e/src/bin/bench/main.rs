@@ -5,7 +5,7 @@
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
 //! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
-//! `BENCH_REST` seconds at rest (90). What a failed run leaves is there to be looked at; the next one clears it away.
+//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost. What a failed run leaves is there to be looked at; the next one clears it away.
 
 #![allow(
     clippy::panic,
@@ -18,6 +18,7 @@
 mod api;
 mod cleanup;
 mod log;
+mod many;
 mod node;
 mod programs;
 mod requests;
@@ -41,10 +42,15 @@ fn main() {
     let runs = setting("BENCH_RUNS", 3);
     let mut table = Table::default();
     say(&format!("{}; load {}", machine(), load()));
+    let api = Api::start();
+    if std::env::args().nth(1).as_deref() == Some("many") {
+        many::measure(&mut table, &api);
+        println!("\n{}; load {}\n\n{table}", machine(), load());
+        return;
+    }
     programs::measure(&mut table);
 
     forget_all();
-    let api = Api::start();
     let mut starts = start::Starts::default();
     let mut memory = rest::Memory::default();
     let mut last = None;
@@ -80,6 +86,7 @@ fn main() {
     programs::with_a_cluster(&mut table, &demo);
 
     forget(&space.kubectl.namespace);
+    many::measure(&mut table, &api);
     println!("\n{}; load {}\n\n{table}", machine(), load());
 }
 

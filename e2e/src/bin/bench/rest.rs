@@ -157,18 +157,25 @@ fn pod(kubectl: &Kubectl) -> Value {
 
 /// Memory of the operator by the kernel's account.
 fn memory(kubectl: &Kubectl) -> [f64; 2] {
+    let status = process(kubectl);
+    ["VmRSS:", "RssAnon:"].map(|name| field(&status, name) / 1024.0)
+}
+
+/// What the kernel tells of the operator.
+pub fn process(kubectl: &Kubectl) -> String {
     let pod = pod(kubectl);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    let status = processes(uid)
+    processes(uid)
         .into_iter()
         .find(|status| status.starts_with("Name:\tcasskop"))
-        .expect("the operator is a process of this machine");
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kilobytes.unwrap_or(f64::NAN) / 1024.0
-    };
-    [field("VmRSS:"), field("RssAnon:")]
+        .expect("the operator is a process of this machine")
+}
+
+/// A number of it: kilobytes, or a count.
+pub fn field(status: &str, name: &str) -> f64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    number.unwrap_or(f64::NAN)
 }
 
 /// What the kernel tells of the processes in a pod.

@@ -32,7 +32,7 @@ pub enum Unit {
     Megabytes,
     /// Something per minute.
     PerMinute,
-    /// A number of something.
+    /// Whole things.
     Count,
 }
 

@@ -6,6 +6,7 @@ mod own;
 mod plan;
 mod progress;
 mod record;
+mod targets;
 
 use casskop_common::{
     api::{NodePhase, OperationPhase, OperationStatus},
@@ -137,7 +138,7 @@ impl Queue<'_> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
         let needed = kind.by.is_some() && kind.name == DECOMMISSION;
-        let mends = self.rollout.is_idle() && kind.heals();
+        let mends = self.rollout.is_idle() && kind.mends();
         if !needed && !mends {
             return self.busy.clone();
         }

@@ -195,11 +195,16 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
         .map(operations::waits_for)
 }
 
-/// The first pod of each rack, all at once. Says whether they have found each other.
+/// The first pod of each rack, all at once; where there are seeds elsewhere, and so a ring that is joined, one after the
+/// other. Says whether they have found each other.
 fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+    let joins = !desired.spec.seeds.is_empty();
+    let is_awaited = first_trouble(snapshot).is_some();
     for pair in pairs
         .iter()
         .filter(|pair| pair.live.is_none() || pair.differs(desired))
+        .filter(|pair| !joins || pair.live.is_some() || !is_awaited)
+        .take(if joins { 1 } else { usize::MAX })
     {
         let replicas = pair.known_nodes(snapshot).max(1).min(pair.wanted.replicas);
         rollout.steps.push(Step {
@@ -208,7 +213,10 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
         });
     }
     rollout.waiting_for = first_trouble(snapshot);
-    rollout.steps.is_empty() && rollout.waiting_for.is_none() && !snapshot.pods.is_empty()
+    let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
+    rollout.steps.is_empty()
+        && rollout.waiting_for.is_none()
+        && (nobody_comes || !snapshot.pods.is_empty())
 }
 
 fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {

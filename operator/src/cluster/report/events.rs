@@ -23,7 +23,8 @@ pub(super) fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
         .collect()
 }
 
-fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
+/// What is worth an event between two states of a condition.
+pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
     let good_news = matches!(
         new.type_.as_str(),
         condition::DEGRADED | condition::PROGRESSING

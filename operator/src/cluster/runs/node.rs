@@ -13,11 +13,11 @@ use super::{Run, StepEvent, tell};
 use crate::{
     cluster::{decide::operations::is_cancelled, journal, snapshot::NodePod},
     context::Context,
-    nodes::{Call, Endpoint, NodeError},
+    nodes::{Activity, Call, Endpoint, NodeError},
     operations::{self, Behaviour, Seen},
 };
 
-/// Time between two looks at a node whose call has not been answered.
+/// Time between two looks at a node that works, or whose call has not been answered.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// The same once its work is being stopped, one task after the other.
 const HALT_EVERY: Duration = Duration::from_millis(200);
@@ -27,8 +27,6 @@ const LOST_AFTER: u32 = 30;
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
-/// Time between two looks at a step that a lost call has begun.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
 /// Cassandra's own ring delays.
 const QUIET_LOOKS: u32 = 150;
@@ -130,26 +128,16 @@ pub(super) async fn is_back(
     Ok(false)
 }
 
-/// Waits while the node works on the step. Says whether it is seen to be done.
-pub(super) async fn has_ended(
-    ctx: &Context,
-    endpoint: &Endpoint,
-    step: &str,
-    behaviour: &dyn Behaviour,
-) -> Result<bool, NodeError> {
-    let mut quiet = 0;
-    loop {
-        match seen(ctx, endpoint, step, behaviour).await? {
-            Seen::Done => return Ok(true),
-            Seen::Busy => quiet = 0,
-            Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
-            Seen::Idle | Seen::Hidden | Seen::Quiet | Seen::Away(_) => return Ok(false),
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+/// Whether the operation is to end before its nodes are done. A status that cannot be read says no.
+pub(super) async fn is_told_to_end(ctx: &Context, run: &Run) -> bool {
+    let (kind, id) = (&run.start.kind, &run.start.id);
+    let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
+    let cancelled = ctx.journal.update(&run.cluster, cancelled).await;
+    cancelled.unwrap_or(false)
 }
 
-/// Notices that the answer to a call will never come.
+/// Watches the work of one step: tells how far it is, stops it when the operation is cancelled, and notices that the
+/// answer to its call will never come.
 pub(super) struct Watch {
     uid: String,
     looks_without_a_sign: u32,
@@ -203,15 +191,8 @@ impl Watch {
         }
         let activity = ctx.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
-            self.tell_work(ctx, run, operations::bytes(behaviour, step, activity))
+            self.attend(ctx, run, endpoint, step, behaviour, activity)
                 .await;
-            self.halt(
-                ctx,
-                run,
-                endpoint,
-                &operations::halts(behaviour, step, activity),
-            )
-            .await;
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
             Ok(Seen::Done) => return Ok(true),
@@ -224,6 +205,49 @@ impl Watch {
             ));
         }
         Ok(false)
+    }
+
+    /// Waits while the node works on what an earlier call began. Says whether the step is seen to be done.
+    pub(super) async fn has_ended(
+        &mut self,
+        ctx: &Context,
+        run: &Run,
+        endpoint: &Endpoint,
+        step: &str,
+        behaviour: &dyn Behaviour,
+    ) -> Result<bool, NodeError> {
+        let mut quiet = 0;
+        loop {
+            let activity = ctx.nodes.activity(endpoint.clone()).await?;
+            self.attend(ctx, run, endpoint, step, behaviour, &activity)
+                .await;
+            match behaviour.seen(step, &activity) {
+                Seen::Done => return Ok(true),
+                Seen::Busy => quiet = 0,
+                Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
+                Seen::Idle | Seen::Hidden | Seen::Quiet | Seen::Away(_) => return Ok(false),
+            }
+            tokio::time::sleep(self.pause()).await;
+        }
+    }
+
+    /// What a look at the work brings with it.
+    async fn attend(
+        &mut self,
+        ctx: &Context,
+        run: &Run,
+        endpoint: &Endpoint,
+        step: &str,
+        behaviour: &dyn Behaviour,
+        activity: &Activity,
+    ) {
+        let bytes = operations::bytes(behaviour, step, activity);
+        self.tell_work(ctx, run, bytes).await;
+        let halts = operations::halts(behaviour, step, activity);
+        if !halts.is_empty() && is_told_to_end(ctx, run).await {
+            self.halted = true;
+            halt(ctx, run, endpoint, halts).await;
+        }
     }
 
     /// Writes how far the node is, now and then. What cannot be written is told the next time.
@@ -249,31 +273,21 @@ impl Watch {
             tracing::debug!(%error, "how far the node is was not written");
         }
     }
+}
 
-    /// Stops the work of a step whose operation is cancelled.
-    async fn halt(&mut self, ctx: &Context, run: &Run, endpoint: &Endpoint, halts: &[Call]) {
-        if halts.is_empty() {
-            return;
-        }
-        let (kind, id) = (&run.start.kind, &run.start.id);
-        let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
-        let cancelled = ctx.journal.update(&run.cluster, cancelled).await;
-        if !cancelled.unwrap_or(false) {
-            return;
-        }
-        self.halted = true;
-        for call in halts {
-            tracing::info!(
-                cluster = run.cluster.name,
-                pod = run.start.pod,
-                kind,
-                id,
-                ?call,
-                "stopping its work"
-            );
-            if let Err(error) = ctx.nodes.call(endpoint.clone(), call.clone()).await {
-                tracing::info!(pod = run.start.pod, %error, "the work was not stopped");
-            }
+/// Stops the work of a step whose operation is cancelled.
+async fn halt(ctx: &Context, run: &Run, endpoint: &Endpoint, halts: Vec<Call>) {
+    for call in halts {
+        tracing::info!(
+            cluster = run.cluster.name,
+            pod = run.start.pod,
+            kind = run.start.kind,
+            id = run.start.id,
+            ?call,
+            "stopping its work"
+        );
+        if let Err(error) = ctx.nodes.call(endpoint.clone(), call).await {
+            tracing::info!(pod = run.start.pod, %error, "the work was not stopped");
         }
     }
 }

@@ -17,11 +17,28 @@ impl Snapshot {
             .filter(|(_, reading)| reading.mode == "NORMAL")
     }
 
-    /// Whether every member that answers, and at least one does, has forgotten a host id.
+    /// Whether every member that answers, and at least one does, has forgotten a host id. Of the last node here of a ring
+    /// that goes on elsewhere only itself can tell: its operation has seen it say that it has left.
     pub fn is_forgotten(&self, host_id: &str) -> bool {
         let mut members = self.members().peekable();
-        members.peek().is_some()
-            && members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
+        if members.peek().is_none() {
+            return self.was_last_here(host_id);
+        }
+        members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
+    }
+
+    /// Whether a node has left that was the last one of this cluster, while the ring goes on elsewhere.
+    fn was_last_here(&self, host_id: &str) -> bool {
+        let has_left = self.operations().any(|operation| {
+            let is_it = operation.kind == DECOMMISSION && operation.id == host_id;
+            is_it && operation.phase == OperationPhase::Succeeded
+        });
+        let is_gone = |pod: &str| {
+            let told = self.told_to_leave(pod);
+            told.is_some_and(|told| told.id == host_id)
+        };
+        let others_are_there = self.expected_pods().iter().any(|(pod, _)| !is_gone(pod));
+        !self.cluster.spec.seeds.is_empty() && has_left && !others_are_there
     }
 
     /// Host id of a pod's node: what it says itself, or what it last said as a member.

@@ -60,10 +60,11 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Whether what is asked mends a ring.
-    pub(super) fn heals(&self) -> bool {
-        let heals = |request: &Request| behaviour(&request.arguments.operation).heals();
-        self.request.is_some_and(heals)
+    /// Whether what is asked mends a ring, by giving up a node that is lost.
+    pub(super) fn mends(&self) -> bool {
+        let mends =
+            |request: &Request| behaviour(&request.arguments.operation).gives_up_lost_node();
+        self.request.is_some_and(mends)
     }
 
     /// Why the request is not carried out, if its id ran before.
@@ -200,19 +201,17 @@ impl<'a> Kind<'a> {
                 self.snapshot.now,
             );
         }
-        // Not kept: it would be carried out when the node is down for another reason.
-        if let Some(refusal) = plan::is_alive(request, &operation.id, &self.controls, self.snapshot)
-        {
-            return plan::refuse(operation, &refusal, self.snapshot);
-        }
         let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
         let waits = paused.or_else(|| busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
-        if let Some(message) = waits {
-            "Waiting".clone_into(&mut operation.reason);
-            operation.message = message;
-            return operation;
+        let Some(message) = waits else {
+            return plan::plan(request, operation, &self.controls, self.snapshot);
+        };
+        if let Some(refusal) = plan::is_alive(request, &self.controls, self.snapshot) {
+            return plan::refuse(operation, &refusal, self.snapshot);
         }
-        plan::plan(request, operation, &self.controls, self.snapshot)
+        "Waiting".clone_into(&mut operation.reason);
+        operation.message = message;
+        operation
     }
 }
 

@@ -4,7 +4,7 @@ use casskop_common::{
     api::{
         CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus, Work,
     },
-    operations::discards_data,
+    operations::{RESTART, discards_data},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -59,6 +59,8 @@ pub fn record(
     };
     // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
     let cancelling = operation.reason == CANCELLING && !discards_data(kind);
+    // Nor is a drained node left as it is: it serves nobody until it is restarted.
+    let stops_between_steps = cancelling && kind != RESTART;
     let steps = operation
         .plan
         .as_ref()
@@ -84,12 +86,12 @@ pub fn record(
             node.error = Some(error.clone());
             end_node(node, NodePhase::Failed, now);
         }
-        StepEvent::Done => step_done(node, &steps, cancelling, now),
+        StepEvent::Done => step_done(node, &steps, stops_between_steps, now),
     }
     node.phase == NodePhase::Running
 }
 
-fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: Timestamp) {
+fn step_done(node: &mut OperationNode, steps: &[String], stops: bool, now: Timestamp) {
     node.error = None;
     node.work = None;
     let progress = node.progress.get_or_insert_default();
@@ -102,7 +104,7 @@ fn step_done(node: &mut OperationNode, steps: &[String], cancelling: bool, now: 
             node.step.clear();
             end_node(node, NodePhase::Succeeded, now);
         }
-        Some(_) if cancelling => end_node(node, NodePhase::Skipped, now),
+        Some(_) if stops => end_node(node, NodePhase::Skipped, now),
         Some(step) => {
             node.step.clone_from(step);
             // The next step is called right after this is written.

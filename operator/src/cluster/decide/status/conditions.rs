@@ -1,17 +1,22 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
 use casskop_common::api::{CassandraClusterStatus, Phase, condition};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::cluster::{
-    decide::{
-        operations,
-        rollout::{INITIALIZING, Rollout},
+use crate::{
+    cluster::{
+        decide::{
+            operations,
+            rollout::{INITIALIZING, Rollout},
+        },
+        desired::{Desired, Refused},
+        snapshot::{SecretState, Snapshot},
     },
-    desired::{Desired, Refused},
-    snapshot::{SecretState, Snapshot},
+    verdict::Verdict,
 };
+
+/// Annotations that cannot be carried out and are told one by one.
+const TOLD: usize = 20;
 
 /// What the conditions are judged from.
 pub(super) struct Picture<'a> {
@@ -24,14 +29,6 @@ pub(super) struct Picture<'a> {
     sick: Vec<String>,
     /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
     faults: Vec<String>,
-}
-
-/// A condition before it has its times.
-struct Verdict {
-    kind: &'static str,
-    holds: bool,
-    reason: &'static str,
-    message: String,
 }
 
 impl<'a> Picture<'a> {
@@ -139,7 +136,7 @@ impl<'a> Picture<'a> {
         };
         Verdict {
             kind: condition::AVAILABLE,
-            holds,
+            holds: Some(holds),
             reason,
             message,
         }
@@ -165,7 +162,7 @@ impl<'a> Picture<'a> {
         };
         Verdict {
             kind: condition::PROGRESSING,
-            holds,
+            holds: Some(holds),
             reason,
             message,
         }
@@ -178,7 +175,7 @@ impl<'a> Picture<'a> {
         };
         Verdict {
             kind: condition::DEGRADED,
-            holds,
+            holds: Some(holds),
             reason,
             message,
         }
@@ -194,7 +191,7 @@ impl<'a> Picture<'a> {
         };
         Verdict {
             kind: condition::SPEC_ACCEPTED,
-            holds,
+            holds: Some(holds),
             reason,
             message,
         }
@@ -223,33 +220,22 @@ fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> V
             "every operation annotation is understood".into(),
         )
     } else {
-        (false, "Invalid", told.join("; "))
+        (false, "Invalid", in_brief(&told))
     };
     Verdict {
         kind: condition::INTENTS_ACCEPTED,
-        holds,
+        holds: Some(holds),
         reason,
         message,
     }
 }
 
-impl Verdict {
-    fn condition(self, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
-        let status = if self.holds { "True" } else { "False" };
-        let since = old
-            .iter()
-            .find(|condition| condition.type_ == self.kind && condition.status == status)
-            .map_or(Time(now), |condition| {
-                condition.last_transition_time.clone()
-            });
-        Condition {
-            type_: self.kind.to_owned(),
-            status: status.to_owned(),
-            reason: self.reason.to_owned(),
-            message: self.message,
-            observed_generation: generation,
-            last_transition_time: since,
-        }
+/// All of it, or the beginning and how much more there is: annotations may be many.
+fn in_brief(told: &[String]) -> String {
+    let first = told[..told.len().min(TOLD)].join("; ");
+    match told.len().saturating_sub(TOLD) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
     }
 }
 
@@ -262,7 +248,7 @@ pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot
         .map(|status| status.conditions.as_slice());
     let verdict = Verdict {
         kind: condition::DEGRADED,
-        holds: true,
+        holds: Some(true),
         reason: "ApplyFailed",
         message: failure.chars().take(1000).collect(),
     };

@@ -80,11 +80,14 @@ impl World {
         // What was told to end comes no further, and joins no more.
         let joins = |pod: &Pod| pod.node == Node::Joining && !pod.deleting;
         let joining = self.pods.values().any(joins);
-        let formed = self.pods.values().any(|pod| pod.node == Node::Normal);
-        let forming = self
-            .status()
-            .phase
-            .is_none_or(|phase| phase == Phase::Initializing);
+        // With seeds elsewhere there is a ring from the beginning, and its members see who joins.
+        let joins_a_ring = !self.cluster.spec.seeds.is_empty();
+        let formed = joins_a_ring || self.pods.values().any(|pod| pod.node == Node::Normal);
+        let forming = !joins_a_ring
+            && self
+                .status()
+                .phase
+                .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
         for (name, pod) in self.pods.iter_mut().filter(|(_, pod)| !pod.deleting) {
             let member = pod.host.is_some();

@@ -1,0 +1,120 @@
+//! `MultiCasskop`: one ring over several Kubernetes clusters.
+
+mod status;
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use status::{
+    ChildStatus, MultiCasskopStatus, MultiOperation, Reachability, SiteOperation, SiteStatus,
+};
+
+/// What to run where: a `CassandraCluster` that all sites begin from, and what is different in each of them.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "db.orange.com",
+    version = "v2",
+    kind = "MultiCasskop",
+    plural = "multicasskops",
+    shortname = "mck",
+    category = "casskop",
+    namespaced,
+    status = "MultiCasskopStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "One Cassandra ring over several Kubernetes clusters (sites): a CassandraCluster in each of them, made from `base` and `override`. Operations on all of it are requested by the same annotations as on a CassandraCluster, `operations.db.orange.com/<kind>: \"<id> [arguments]\"`.",
+    printcolumn(
+        name = "Available",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Available\")].status"
+    ),
+    printcolumn(
+        name = "Progressing",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Progressing\")].status"
+    ),
+    printcolumn(
+        name = "Degraded",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Degraded\")].status"
+    ),
+    printcolumn(name = "Sites", type_ = "string", json_path = ".status.summary"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Progressing\")].message",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.base.metadata.name == oldSelf.base.metadata.name")
+    .message("base.metadata.name cannot be changed: it is the name of the ring, which its nodes have written to their volumes"))]
+pub struct MultiCasskopSpec {
+    /// Whether the `CassandraCluster` of every site is deleted together with this resource (default true). Volumes stay
+    /// unless its `deletePVC` says otherwise. False: they stay as they are, each under the operator of its own site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_cassandra_cluster: Option<bool>,
+    /// What is done about a change that somebody made to the spec of a site's `CassandraCluster` by hand: `Correct`
+    /// (default) takes it back, `Report` leaves it until this resource changes, and says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// The `CassandraCluster` that every site begins from. Its `metadata.name` is the name of the ring, and of the
+    /// `CassandraCluster` in every site; its namespace is that of this resource.
+    #[schemars(schema_with = "cluster_schema")]
+    #[x_kube(validation = Rule::new("has(self.metadata) && has(self.metadata.name)")
+        .message("base.metadata.name is missing: it is the name of the ring"))]
+    pub base: Value,
+    /// The sites, by the names under which the operator knows them (contexts or registered names), each with what is
+    /// different there: a JSON merge patch over `base`. Null removes a field, lists are replaced; `{}` changes nothing.
+    /// Data centers belong to one site each.
+    #[serde(rename = "override")]
+    #[schemars(schema_with = "overrides_schema")]
+    #[x_kube(validation = Rule::new("size(self) > 0")
+        .message("override names no site: give at least one, such as `cluster1: {}`"))]
+    pub override_: BTreeMap<String, Value>,
+}
+
+/// What is done about changes made by hand.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// They are taken back.
+    #[default]
+    Correct,
+    /// They stay, and are told.
+    Report,
+}
+
+/// A `CassandraCluster` of which the controller judges the spec: its rules would not fit here twice.
+fn cluster_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "apiVersion": { "type": "string" },
+            "kind": { "type": "string", "enum": ["CassandraCluster"] },
+            "metadata": {
+                "type": "object",
+                "x-kubernetes-preserve-unknown-fields": true,
+                "properties": { "name": { "type": "string", "minLength": 1, "maxLength": 42 } },
+            },
+            "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+            "status": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+        },
+    })
+}
+
+fn overrides_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 50,
+        "additionalProperties": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+    })
+}

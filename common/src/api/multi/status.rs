@@ -1,0 +1,165 @@
+//! State of a ring over several Kubernetes clusters.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{OperationPhase, Phase};
+
+/// State of all sites, as far as they can be reached.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MultiCasskopStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The site whose nodes form the ring; all others join it. Chosen once, before anything is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_site: Option<String>,
+    /// Sites that are available, of all: `2/3`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// The sites, in the order in which they join.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub sites: Vec<SiteStatus>,
+    /// The newest operation of each kind that was requested on this resource.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub operations: Vec<MultiOperation>,
+    /// Operations that ended and that a newer one of their kind replaced; the newest 20, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operation_history: Vec<MultiOperation>,
+    /// Whether the annotation `reconcile: paused` was handed to the sites, from which it is taken again when it goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted`, as those of a `CassandraCluster`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// One Kubernetes cluster of the ring.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteStatus {
+    /// Name of the site.
+    pub name: String,
+    /// Whether its API server answers.
+    pub reachability: Reachability,
+    /// Since when it is as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// What is waited for, or what is wrong, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Whether a `CassandraCluster` was ever made here: its volumes may have members of the ring, so no other site forms
+    /// one anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
+    /// Its `CassandraCluster`, as it was when it was last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ChildStatus>,
+}
+
+/// Whether a site can be reached.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reachability {
+    /// Its API server does not answer, or does not let us in: nothing is known of it but what was seen before.
+    #[default]
+    Unknown,
+    /// Its API server answers.
+    Reachable,
+}
+
+impl Reachability {
+    /// The word that stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Reachable => "Reachable",
+        }
+    }
+}
+
+/// The `CassandraCluster` of a site.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildStatus {
+    /// Its UID.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// Its generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The generation that the operator of the site has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where it is in its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Its condition `Available`.
+    #[serde(default)]
+    pub available: bool,
+    /// Its data centers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dcs: Vec<String>,
+    /// Nodes that it has.
+    #[serde(default)]
+    pub nodes: i64,
+    /// Those of them that are NORMAL and whose pods are Ready.
+    #[serde(default)]
+    pub ready_nodes: i64,
+    /// What it is doing or what ails it, in its own words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// An operation on all sites, one after the other.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MultiOperation {
+    /// Kind of the operation, such as `cleanup`.
+    pub kind: String,
+    /// Id of the request, the same in every site.
+    pub id: String,
+    /// Its arguments, in canonical form.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arguments: String,
+    /// Where the operation is, over all sites.
+    pub phase: OperationPhase,
+    /// What it does, waits for, or why it ended so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When the request was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// Controls that were handed to the sites, from which they are taken again when they go: `pause`, `cancel`…
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
+    /// The sites that it is for, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["site".into()]))]
+    pub sites: Vec<SiteOperation>,
+}
+
+/// An operation in one site.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteOperation {
+    /// Name of the site.
+    pub site: String,
+    /// Whether the request was handed to the site.
+    #[serde(default)]
+    pub handed: bool,
+    /// Where the site's own operation is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<OperationPhase>,
+    /// What the site's operator says of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}

@@ -1,0 +1,278 @@
+//! Agents of nodes as tests want them: real ones whose answers fail, and nodes that are only played. The program behind
+//! it is `src/bin/agents`; it runs inside the network of the testbed and ends with what is here.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::PathBuf,
+    process::{Child, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::{self, Cluster},
+    command::{self, inside},
+    kubectl,
+    space::{Space, scratch},
+    wait::until,
+};
+
+/// Table of the rules that lead to a proxy.
+const TABLE: &str = "casskop_e2e_faults";
+/// A label that no Kubernetes node has.
+const NOWHERE: &str = "casskop-e2e/nowhere";
+
+/// The program, with what it has printed.
+struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    fn start(name: &str, words: &[String]) -> Self {
+        let log = scratch(&format!("{name}.log"));
+        let file = File::create(&log).expect("the scratch folder is writable");
+        let child = inside(&program().to_string_lossy())
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(file)
+            .spawn();
+        let program = Self {
+            child: child.expect("the agents start"),
+            log,
+        };
+        until("the agents to listen", || {
+            let listens = program
+                .lines()
+                .iter()
+                .any(|line| line.starts_with("listens"));
+            listens
+                .then_some(())
+                .ok_or_else(|| "nothing yet".to_owned())
+        });
+        program
+    }
+
+    fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(input, "{line}").expect("the agents run");
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Cargo puts it beside the tests and the bench.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("a program has a path");
+    let found = own.ancestors().map(|folder| folder.join("agents"));
+    let mut found = found.filter(|program| program.is_file());
+    found
+        .next()
+        .expect("the program agents is built beside this one")
+}
+
+/// A proxy between an operator in the shell and the agent of one pod.
+pub struct Proxy(Program);
+
+impl Proxy {
+    /// Leads what goes to the agent of a pod to a proxy, until this is dropped.
+    pub fn before(cluster: &Cluster, pod: &str) -> Self {
+        let ip = ip(cluster, pod);
+        let program = Program::start("proxy", &["proxy".to_owned(), ip.clone()]);
+        let lines = program.lines();
+        let port = lines[0].trim_start_matches("listens ").to_owned();
+        let rules = format!(
+            "table ip {TABLE} {{
+                chain output {{
+                    type nat hook output priority -110; policy accept;
+                    ip daddr {ip} tcp dport 8778 dnat to 10.250.0.1:{port}
+                    ip daddr {ip} tcp dport 8779 dnat to {ip}:8778
+                }}
+            }}"
+        );
+        forget_rules();
+        let mut nft = inside("nft");
+        nft.args(["-f", "-"]);
+        command::run(nft, &rules).ok();
+        Self(program)
+    }
+
+    /// Lets the next requests with this word in them fail, so many times.
+    pub fn fails(&mut self, fault: &str, times: u32, word: &str) {
+        self.0.tell(&format!("{fault} {times} {word}"));
+    }
+
+    /// How many requests have met a fault so far.
+    pub fn met(&self, fault: &str) -> usize {
+        let lines = self.0.lines();
+        let met = lines
+            .iter()
+            .filter(|line| line.split(' ').next() == Some(fault));
+        met.count()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        forget_rules();
+    }
+}
+
+/// Removes the rules of a proxy, those of a test that was killed too.
+fn forget_rules() {
+    let mut nft = inside("nft");
+    nft.args(["delete", "table", "ip", TABLE]);
+    command::run(nft, "");
+}
+
+fn ip(cluster: &Cluster, pod: &str) -> String {
+    let path = "jsonpath={.status.podIP}";
+    cluster.kubectl.ok(&["get", "pod", pod, "-o", path])
+}
+
+/// Clusters whose pods run nowhere: their one node each is played. Objects, status and operator are real.
+pub struct Played {
+    /// The clusters.
+    pub clusters: Vec<Cluster>,
+    program: Program,
+    net: u8,
+}
+
+/// A call that a played node was told.
+pub struct Told {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// By its place among the clusters.
+    pub cluster: usize,
+    /// What.
+    pub operation: String,
+}
+
+impl Played {
+    /// Makes `count` of them, whose nodes have addresses in `10.99.<net>.0/24`, and waits until each is a ring.
+    pub fn start(space: &Space, net: u8, count: usize) -> Self {
+        let addresses = addresses(net);
+        let mut ip = inside("ip");
+        ip.args(["route", "replace", "local", &addresses, "dev", "lo"]);
+        command::run(ip, "").ok();
+        let ips = (0..count).map(|index| address(net, index));
+        let words: Vec<String> = std::iter::once("stand-in".to_owned()).chain(ips).collect();
+        let program = Program::start(&format!("played-{net}"), &words);
+        let name = |index| format!("played-{net}-{index}");
+        let played = Self {
+            clusters: (0..count)
+                .map(|index| space.cluster(&name(index)))
+                .collect(),
+            program,
+            net,
+        };
+        let manifests: Vec<Value> = played.clusters.iter().map(manifest).collect();
+        space
+            .kubectl
+            .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }));
+        for (index, cluster) in played.clusters.iter().enumerate() {
+            run_nowhere(cluster, &address(net, index));
+        }
+        for cluster in &played.clusters {
+            cluster.becomes("Available", "True");
+        }
+        played
+    }
+
+    /// From now on their nodes accept connections and say nothing; or answer again.
+    pub fn hang(&mut self, hang: bool) {
+        let ips: Vec<String> = (0..self.clusters.len())
+            .map(|index| address(self.net, index))
+            .collect();
+        let what = if hang { "hang" } else { "answer" };
+        self.program.tell(&format!("{what} {}", ips.join(" ")));
+    }
+
+    /// What the nodes were told so far.
+    pub fn told(&self) -> Vec<Told> {
+        let lines = self.program.lines();
+        let told = lines.iter().filter_map(|line| {
+            let [at, ip, operation] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+                return None;
+            };
+            let (_, last) = ip.rsplit_once('.')?;
+            Some(Told {
+                at: at.parse().ok()?,
+                cluster: last.parse::<usize>().ok()?.checked_sub(1)?,
+                operation: operation.to_owned(),
+            })
+        });
+        told.collect()
+    }
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        for cluster in &self.clusters {
+            let kind = "cassandraclusters.db.orange.com";
+            let gone = [
+                "delete",
+                kind,
+                &cluster.name,
+                "--ignore-not-found",
+                "--wait=false",
+            ];
+            cluster.kubectl.run(&gone);
+        }
+        let mut ip = inside("ip");
+        ip.args(["route", "del", "local", &addresses(self.net), "dev", "lo"]);
+        command::run(ip, "");
+    }
+}
+
+fn addresses(net: u8) -> String {
+    format!("10.99.{net}.0/24")
+}
+
+fn address(net: u8, index: usize) -> String {
+    format!("10.99.{net}.{}", index + 1)
+}
+
+fn manifest(cluster: &Cluster) -> Value {
+    let mut manifest = cluster::ring(&cluster.name, &[("dc1", &["rack1"])]);
+    manifest["spec"]["topology"]["dc"][0]["labels"] = json!({ NOWHERE: "true" });
+    manifest["spec"]["deletePVC"] = json!(true);
+    manifest
+}
+
+/// Says of the pod of a cluster that it runs, at this address; nobody else says anything of a pod without a machine.
+fn run_nowhere(cluster: &Cluster, ip: &str) {
+    let pod = until(&format!("the pod of {}", cluster.name), || {
+        let pods = cluster.pods();
+        let pod = pods.first().map(kubectl::name);
+        pod.ok_or_else(|| "none".to_owned())
+    });
+    let condition = |kind: &str| json!({ "type": kind, "status": "True" });
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
+    let status = json!({ "status": {
+        "phase": "Running", "podIP": ip, "podIPs": [{ "ip": ip }],
+        "conditions": conditions,
+    } });
+    let patch = status.to_string();
+    let words = [
+        "patch",
+        "pod",
+        &pod,
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
+    cluster.kubectl.ok(&words);
+}

@@ -1,0 +1,67 @@
+//! One request on one connection, and its answer.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+/// Larger than any request of the operator.
+const LARGEST: usize = 64 * 1024;
+
+/// A request, which still lies unread in the connection.
+pub struct Request {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Its body.
+    pub body: String,
+}
+
+impl Request {
+    /// Waits for the whole request; nothing if the client goes before.
+    pub fn peek(stream: &TcpStream) -> Option<Self> {
+        let mut buffer = vec![0; LARGEST];
+        loop {
+            let seen = stream.peek(&mut buffer).ok().filter(|seen| *seen > 0)?;
+            let text = String::from_utf8_lossy(&buffer[..seen]);
+            if let Some((head, body)) = text.split_once("\r\n\r\n")
+                && body.len() >= length(head)
+            {
+                return Some(Self {
+                    body: body.to_owned(),
+                    bytes: buffer[..seen].to_vec(),
+                });
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Takes it off the connection: what is closed with something unread in it is reset.
+    pub fn take(&self, mut stream: &TcpStream) {
+        let mut bytes = vec![0; self.bytes.len()];
+        let _ = stream.read_exact(&mut bytes);
+    }
+
+    /// What it tells the node to do; nothing for a read.
+    pub fn operation(&self) -> Option<String> {
+        let request: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        request["operation"].as_str().map(str::to_owned)
+    }
+}
+
+fn length(head: &str) -> usize {
+    let lengths = head.lines().filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().ok())?
+    });
+    lengths.last().unwrap_or(0)
+}
+
+/// Answers; a client that is gone does not mind.
+pub fn answer(mut stream: &TcpStream, status: &str, body: &str) {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let _ = stream.write_all(text.as_bytes());
+}

@@ -1,0 +1,33 @@
+//! Jolokia agents as tests want them, run inside the network of the testbed:
+//!
+//! ```text
+//! agents proxy IP          before the agent of the pod with this address, with faults on request
+//! agents stand-in IP…      agents that play healthy nodes of rings of one, at these addresses of this machine
+//! ```
+//! What they do next is read from the standard input, line by line; they end when it does. What they did is printed.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a tool of tests: what does not work ends it, and what it did is printed"
+)]
+
+mod http;
+mod proxy;
+mod stand_in;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((what, [ip])) if what == "proxy" => proxy::run(ip),
+        Some((what, ips)) if what == "stand-in" => stand_in::run(ips),
+        _ => panic!("usage: agents proxy IP | agents stand-in IP…"),
+    }
+}
+
+/// Commands on the standard input.
+fn commands() -> impl Iterator<Item = Vec<String>> {
+    let lines = std::io::stdin().lines().map_while(Result::ok);
+    lines.map(|line| line.split_whitespace().map(str::to_owned).collect())
+}

@@ -1,0 +1,107 @@
+//! An operator that dies at one point of its work after the other: right after each write to the API server, and right
+//! after each call of a node, as the API server's audit log and its own log have them.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    Cluster, command::setting, operator, operator::Shell, space::writes_by, wait::until_every,
+};
+
+/// Between two looks; a node call takes some 100 ms.
+const CLOSELY: Duration = Duration::from_millis(2);
+
+/// Looks between two at the status: by `kubectl`, which takes its time. Who dies after his last write has no more to say.
+const RARELY: u32 = 300;
+
+/// An operation that has ended well although the operator died again and again.
+pub struct Survived {
+    /// What the status says of it.
+    pub operation: Value,
+    /// How often the operator died before it ended.
+    pub kills: usize,
+    /// Writes by all of the operators.
+    pub writes: Vec<Value>,
+}
+
+/// Requests an operation, and kills the operator at the first point of its first life, at the second of its second, and so
+/// on. Each life comes further than the one before it, so it ends.
+pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str) -> Survived {
+    let (id, _) = value.split_once(' ').unwrap_or((value, ""));
+    let user = operator::user(&cluster.kubectl);
+    let before = writes_by(&user).len();
+    let mut writes = Writes::from_now(&user);
+    cluster.request(kind, value);
+    let (mut kills, mut ended) = (0, false);
+    while !ended {
+        let begun = writes.seen() + operator.calls().len();
+        let mut looks = 0;
+        ended = until_every(CLOSELY, "the operator to come further", || {
+            let points = writes.seen() + operator.calls().len() - begun;
+            looks += 1;
+            match points {
+                _ if looks % RARELY == 0 && has_ended(cluster, kind, id) => Ok(true),
+                points if points > kills => Ok(false),
+                points => Err(format!("{points} points in its life after {kills} kills")),
+            }
+        });
+        if !ended {
+            operator.kill();
+            operator.run();
+            kills += 1;
+        }
+    }
+    Survived {
+        operation: cluster.succeeds(kind, id),
+        kills,
+        writes: writes_by(&user).split_off(before),
+    }
+}
+
+fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
+    let operation = cluster.operation(kind, id);
+    operation.is_some_and(|operation| !operation["finishedAt"].is_null())
+}
+
+/// Writes by a user, counted as they come.
+struct Writes {
+    user: String,
+    log: PathBuf,
+    read: u64,
+    seen: usize,
+}
+
+impl Writes {
+    fn from_now(user: &str) -> Self {
+        let log = PathBuf::from(setting("IN")).with_file_name("logs/audit.log");
+        Self {
+            user: user.to_owned(),
+            read: log.metadata().map_or(0, |log| log.len()),
+            log,
+            seen: 0,
+        }
+    }
+
+    /// How many there were so far. A line that is being written counts the next time.
+    fn seen(&mut self) -> usize {
+        let mut text = String::new();
+        let mut file = File::open(&self.log).expect("the audit log is there");
+        // A full log is put aside; the new one is read from its beginning.
+        if file.metadata().is_ok_and(|file| file.len() < self.read) {
+            self.read = 0;
+        }
+        file.seek(SeekFrom::Start(self.read)).expect("it is a file");
+        let _ = file.read_to_string(&mut text);
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        self.read += whole as u64;
+        let lines = text[..whole].lines();
+        self.seen += lines.filter(|line| line.contains(&self.user)).count();
+        self.seen
+    }
+}

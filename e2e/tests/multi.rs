@@ -1,0 +1,262 @@
+//! Several Kubernetes clusters: they are apart, they are linked, what is taken from them comes back; and one ring of
+//! Cassandra over two of them.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::collections::BTreeSet;
+
+use casskop_e2e::{
+    Kubectl, Output, Site, Space, cassandra, cluster,
+    command::{self, setting},
+    operator::is_ready,
+    site::HOME,
+    trouble,
+    wait::until,
+};
+use serde_json::{Value, json};
+
+/// Port of the pods that answer with what they are sent.
+const PORT: u16 = 7777;
+/// Answers each line of each connection with the same line.
+const ECHO: &str = "my $server = IO::Socket::INET->new(LocalPort => 7777, Listen => 9) or die $!; \
+                    while (my $client = $server->accept) { if (!fork) { print $client $_ while <$client>; exit } }";
+/// Counts the answers that arrive over one connection, which is never opened anew.
+const COUNT: &str = "my $server = IO::Socket::INET->new(PeerAddr => $ENV{PEER}, PeerPort => 7777) or die $!; \
+                     my $count = 0; while (1) { print $server qq(tick\\n); defined <$server> or die $!; \
+                     open my $file, '>', '/tmp/new'; print $file ++$count; close $file; \
+                     rename '/tmp/new', '/tmp/count'; select undef, undef, undef, 0.1 }";
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn every_cluster_is_its_own_and_reached_from_every_other() {
+    let sites = Site::first::<3>();
+    let uid_of = |site: Site, from: Site| {
+        let mut command = from.inside("kubectl");
+        command
+            .env("KUBECONFIG", setting("KUBECONFIG"))
+            .args(["--context", &site.context()])
+            .args(["get", "namespace", "kube-system", "--request-timeout=20s"])
+            .args(["-o", "jsonpath={.metadata.uid}"]);
+        command::run(command, "").ok()
+    };
+    let uids: BTreeSet<String> = sites.iter().map(|&site| uid_of(site, HOME)).collect();
+    assert_eq!(uids.len(), 3, "{uids:?}");
+    for from in sites {
+        let seen: BTreeSet<String> = sites.iter().map(|&site| uid_of(site, from)).collect();
+        assert_eq!(seen, uids, "from {}", from.context());
+    }
+    // Nobody of one cluster is anybody in another.
+    let mut stranger = HOME.inside("kubectl");
+    stranger
+        .env("KUBECONFIG", setting("KUBECONFIG"))
+        .args(["--context", "cluster2", "--user", "cluster1-admin"])
+        .args(["get", "nodes"]);
+    let refused = command::run(stranger, "").fails();
+    assert!(refused.contains("must be logged in"), "{refused}");
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn links_between_pods_are_cut_slowed_and_healed() {
+    let [one, other] = Site::first();
+    let spaces = [one, other].map(|site| Space::without_operator_at(site, "e2e-links"));
+    let [here, there] = [&spaces[0].kubectl, &spaces[1].kubectl];
+    let addresses = [here, there].map(|kubectl| run_pod(kubectl, "echo", ECHO, ""));
+    run_pod(here, "count", COUNT, &addresses[1]);
+    let count = || here.ok(&["exec", "count", "--", "cat", "/tmp/count"]);
+    let goes_on = || {
+        let before = count();
+        until("more answers over the open connection", || {
+            if count() == before {
+                Err(before.clone())
+            } else {
+                Ok(())
+            }
+        });
+    };
+    let reached = || answers(here, &addresses[1]).code == 0;
+    let reached_back = || answers(there, &addresses[0]).code == 0;
+
+    assert!(reached() && reached_back());
+    goes_on();
+    {
+        let _cut = trouble::cut(one, other);
+        let before = count();
+        assert!(!reached() && !reached_back(), "new connections");
+        // One answer may have been on its way.
+        let ticks = |text: String| text.parse::<u32>().expect("a number");
+        assert!(ticks(count()) <= ticks(before) + 1, "the open connection");
+    }
+    assert!(reached() && reached_back());
+    goes_on();
+    {
+        let _cut = trouble::cut_one_way(one, other);
+        assert!(!reached() && !reached_back(), "no answer goes one way only");
+    }
+    {
+        let _slow = trouble::slow(one, other, "150ms");
+        let took = connect_time(&addresses[1]);
+        assert!(took >= 0.3, "there and back in {took} s");
+        goes_on();
+        let _cut = trouble::cut(one, other);
+        assert!(!reached(), "a slow link is cut too");
+    }
+    assert!(reached());
+    goes_on();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn api_servers_are_taken_away_and_come_back() {
+    let [one, other] = Site::first();
+    let space = Space::without_operator_at(other, "e2e-links");
+    let address = run_pod(&space.kubectl, "echo", ECHO, "");
+    let pods = |from: Site| {
+        let mut command = from.inside("kubectl");
+        command
+            .env("KUBECONFIG", setting("KUBECONFIG"))
+            .args(["--context", &other.context(), "--request-timeout=5s"])
+            .args(["-n", "e2e-links", "get", "pods"]);
+        command::run(command, "").code == 0
+    };
+    assert!(pods(one) && pods(other));
+    {
+        let _hidden = trouble::hide_api(one, other);
+        assert!(!pods(one), "from the other cluster");
+        assert!(pods(other), "in its own cluster");
+        assert!(connect_time(&address) > 0.0, "all else goes on");
+    }
+    assert!(pods(one));
+    {
+        let _stopped = trouble::stop_api(other);
+        assert!(!pods(one) && !pods(other));
+        assert!(connect_time(&address) > 0.0, "pods go on");
+    }
+    assert!(pods(one) && pods(other));
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn one_ring_forms_over_two_clusters_by_hand() {
+    let [first, second] = Site::first().map(|site| Space::open_at(site, "e2e-two-sites"));
+    let home = first.cluster("demo");
+    home.apply(&cluster::ring("demo", &[("dc1", &["rack1"])]));
+    home.settles();
+    let seed = &home.pods()[0]["status"]["podIP"];
+    for object in seed_in_another_cluster(seed) {
+        second.kubectl.apply(&object);
+    }
+    let away = second.cluster("demo");
+    let mut manifest = cluster::ring("demo", &[("dc2", &["rack1"])]);
+    manifest["spec"]["seeds"] = json!(["dc1-0.elsewhere.e2e-two-sites.svc.cluster.local"]);
+    away.apply(&manifest);
+    away.settles();
+
+    for (kubectl, pod) in [
+        (&first.kubectl, "demo-dc1-rack1-0"),
+        (&second.kubectl, "demo-dc2-rack1-0"),
+    ] {
+        until(&format!("{pod} to see both up"), || {
+            let ring = cassandra::nodetool_status(kubectl, pod);
+            let up = ring.iter().filter(|node| node[1] == "UN").count();
+            if up == 2 && ring.len() == 2 {
+                Ok(())
+            } else {
+                Err(format!("{ring:?}"))
+            }
+        });
+    }
+    cassandra::write(
+        &first.kubectl,
+        "demo-dc1-rack1-0",
+        &[
+            "CREATE KEYSPACE IF NOT EXISTS sites WITH replication = \
+             {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}",
+            "CREATE TABLE IF NOT EXISTS sites.t (id int PRIMARY KEY, text text)",
+            "INSERT INTO sites.t (id, text) VALUES (1, 'written in dc1')",
+        ],
+    );
+    let rows = cassandra::cql(
+        &second.kubectl,
+        "demo-dc2-rack1-0",
+        "LOCAL_QUORUM",
+        &["SELECT text FROM sites.t WHERE id = 1"],
+    );
+    assert_eq!(rows.ok().trim(), "text=written in dc1");
+    // Members elsewhere are nothing to be afraid of.
+    home.settles();
+    away.settles();
+}
+
+/// A name in this cluster for a node in another.
+fn seed_in_another_cluster(address: &Value) -> [Value; 2] {
+    [
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "elsewhere" },
+            "spec": { "clusterIP": "None", "ports": [{ "name": "intra", "port": 7000 }] },
+        }),
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "name": "elsewhere",
+                "labels": {
+                    "kubernetes.io/service-name": "elsewhere",
+                    "endpointslice.kubernetes.io/managed-by": "by-hand",
+                },
+            },
+            "addressType": "IPv4",
+            "ports": [{ "name": "intra", "port": 7000 }],
+            "endpoints": [{ "addresses": [address], "hostname": "dc1-0" }],
+        }),
+    ]
+}
+
+/// Runs a pod with a Perl program and returns its address.
+fn run_pod(kubectl: &Kubectl, name: &str, program: &str, peer: &str) -> String {
+    let ready = format!("[ -e /tmp/count ] || exec 3<>/dev/tcp/localhost/{PORT}");
+    kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "perl",
+                "image": setting("CASSANDRA_IMAGE"),
+                "command": ["perl", "-MIO::Socket::INET", "-e", program],
+                "env": [{ "name": "PEER", "value": peer }],
+                "readinessProbe": {
+                    "exec": { "command": ["bash", "-c", ready] },
+                    "periodSeconds": 1,
+                },
+            }],
+        },
+    }));
+    until(&format!("pod {name}"), || {
+        let pod = kubectl.get("pod", name).ok_or("is gone")?;
+        let address = pod["status"]["podIP"].as_str().unwrap_or_default();
+        if is_ready(&pod) {
+            Ok(address.to_owned())
+        } else {
+            Err(pod["status"].to_string())
+        }
+    })
+}
+
+/// What pod `echo` gets from another by a new connection.
+fn answers(kubectl: &Kubectl, address: &str) -> Output {
+    let ask = format!("exec 3<>/dev/tcp/{address}/{PORT} && echo hello >&3 && grep -m1 hello <&3");
+    kubectl.run(&["exec", "echo", "--", "timeout", "3", "bash", "-c", &ask])
+}
+
+/// Seconds that a connection to a pod takes from the first cluster; 0 if there is none.
+fn connect_time(address: &str) -> f64 {
+    let mut command = HOME.inside("curl");
+    command
+        .args(["-s", "-m", "5", "-o", "/dev/null", "-w", "%{time_connect}"])
+        .arg(format!("telnet://{address}:{PORT}"));
+    let output = command::run(command, "");
+    output.stdout.trim().parse().unwrap_or(0.0)
+}

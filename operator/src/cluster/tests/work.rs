@@ -1,0 +1,197 @@
+//! Work on a node that an operator left behind when it was killed: the next one finds it in the status, and asks the node.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use casskop_common::{
+    api::{NodePhase, OperationStatus},
+    names,
+};
+use serde_json::{Value, json};
+
+use super::{
+    api_server::ApiServer,
+    world::{THREE_RACKS, World},
+};
+use crate::{
+    cluster::{decide::operations::Start, journal::ClusterRef, runs::Run},
+    nodes::Credentials,
+};
+
+const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+const POD: &str = "demo-dc1-rack1-0";
+
+/// A node that works on a task until it is told to stop it, or on streams for a few looks. It remembers what it was told.
+#[derive(Clone, Default)]
+struct Busy {
+    told: Arc<Mutex<Vec<String>>>,
+    task: Arc<Mutex<Option<Value>>>,
+    streams_for: Arc<Mutex<u32>>,
+}
+
+impl Busy {
+    /// Listens on an address of its own, as a pod does.
+    fn listen(&self, ip: &str) {
+        let listener = TcpListener::bind((ip, names::JOLOKIA_PORT)).expect("the port of the agent");
+        let node = self.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                node.answer(&stream.expect("a connection"));
+            }
+        });
+    }
+
+    fn answer(&self, mut stream: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a header");
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+                length = value.trim().parse().expect("a length");
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("a body");
+        let answer = self.say(&serde_json::from_slice(&body).expect("JSON"));
+        let answer = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            answer.len()
+        );
+        // Who was killed does not listen any more.
+        let _ = stream.write_all((head + &answer).as_bytes());
+    }
+
+    fn say(&self, request: &Value) -> Value {
+        if let Some(operation) = request["operation"].as_str() {
+            self.told.lock().unwrap().push(operation.to_owned());
+            if operation.starts_with("stopCompactionById") {
+                *self.task.lock().unwrap() = None;
+            }
+            return json!({ "status": 200, "value": null });
+        }
+        let mut streams_for = self.streams_for.lock().unwrap();
+        let streams = (*streams_for > 0).then(|| json!({ "description": "Rebuild" }));
+        *streams_for = streams_for.saturating_sub(1);
+        let tasks: Vec<Value> = self.task.lock().unwrap().clone().into_iter().collect();
+        let streams: Vec<Value> = streams.into_iter().collect();
+        json!([
+            { "status": 200, "value": { "OperationMode": "NORMAL", "NativeTransportRunning": true } },
+            { "status": 200, "value": tasks },
+            { "status": 200, "value": streams },
+        ])
+    }
+}
+
+/// The status of a killed operator: one step of one node at work, of an operation that was cancelled.
+fn cancelled(kind: &str, arguments: &str, step: &str) -> Value {
+    json!({ "operations": [{
+        "kind": kind, "id": "a", "arguments": arguments, "phase": "Running", "reason": "Cancelling",
+        "plan": { "waves": [[POD]], "steps": [step, "users"] },
+        "nodes": [{ "pod": POD, "podUid": "p", "phase": "Running", "step": step, "attempts": 1,
+            "progress": { "done": 0, "total": 2, "unit": "keyspaces" } }],
+    }] })
+}
+
+/// The next operator goes on with it. What becomes of the operation.
+async fn go_on(ip: &str, status: Value) -> OperationStatus {
+    let server = ApiServer::default();
+    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    cluster["status"] = status;
+    let pod = json!({ "metadata": { "name": POD }, "status": { "podIP": ip } });
+    let uid = server.with(|state| {
+        state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
+        state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
+    });
+    let ctx = server.operator();
+    let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+    let operation = read.status.unwrap().operations.remove(0);
+    let run = Run {
+        cluster: ClusterRef {
+            namespace: "ns".into(),
+            name: "demo".into(),
+            uid: uid.as_str().unwrap().into(),
+        },
+        spec: Arc::new(World::new(THREE_RACKS).cluster.spec),
+        start: Start {
+            kind: operation.kind.clone(),
+            id: operation.id.clone(),
+            pod: POD.into(),
+            resume: true,
+        },
+        arguments: operation.arguments.clone(),
+        steps: Arc::new(operation.plan.unwrap().steps),
+        done: 0,
+        pod_uid: "p".into(),
+        volumes: Vec::new(),
+        host_id: "h".into(),
+        credentials: Arc::new(Credentials {
+            username: "op".into(),
+            password: "p".into(),
+            older: Vec::new(),
+        }),
+    };
+    ctx.runs.start(&ctx, run);
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+        let operation = read.status.unwrap().operations.remove(0);
+        if operation.nodes[0].phase.is_final() {
+            return operation;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_stops_the_work_that_a_killed_operator_began() {
+    let node = Busy::default();
+    *node.task.lock().unwrap() = Some(json!({ "keyspace": "orders", "columnfamily": "t",
+        "taskType": "Cleanup", "compactionId": "task-1", "unit": "bytes", "completed": "1", "total": "2" }));
+    node.listen("127.0.11.1");
+    let ended = go_on("127.0.11.1", cancelled("cleanup", "", "orders")).await;
+    assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
+    assert_eq!(
+        *node.told.lock().unwrap(),
+        ["stopCompactionById(java.lang.String)"],
+        "stopped, and not called again"
+    );
+}
+
+#[tokio::test]
+async fn a_cancel_stops_a_repair_whose_end_nobody_heard() {
+    let node = Busy::default();
+    node.listen("127.0.11.2");
+    let ended = go_on("127.0.11.2", cancelled("repair", "--full", "orders")).await;
+    assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
+    let told = node.told.lock().unwrap();
+    assert!(
+        told.iter()
+            .all(|told| told == "forceTerminateAllRepairSessions()")
+            && !told.is_empty(),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_cassandra_cannot_stop_is_awaited_and_not_called_again() {
+    let node = Busy::default();
+    *node.streams_for.lock().unwrap() = 2;
+    node.listen("127.0.11.3");
+    let ended = go_on(
+        "127.0.11.3",
+        cancelled("rebuild", "--from-dc dc2", "orders"),
+    )
+    .await;
+    assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
+    assert!(node.told.lock().unwrap().is_empty());
+    assert_eq!(*node.streams_for.lock().unwrap(), 0, "awaited");
+}

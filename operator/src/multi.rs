@@ -1,0 +1,165 @@
+//! The controller of `MultiCasskop`: one ring over several Kubernetes clusters, the whole flow in one screen.
+//!
+//! ```text
+//! watch → observe → decide → report → act
+//! ```
+//! It makes and keeps the `CassandraCluster` of every site; the nodes are the business of the operator of each site. What
+//! must not be lost, the site that forms the ring and the requests handed on, is in the status before it is acted upon.
+
+mod act;
+mod build;
+mod children;
+mod context;
+mod decide;
+mod observe;
+mod report;
+mod run;
+mod sites;
+mod snapshot;
+mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use casskop_common::api::MultiCasskop;
+use kube::{
+    ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::controller::Action,
+};
+
+use context::Context;
+use decide::Plan;
+pub use run::{Args, main};
+
+/// Longest time one pass may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Time until a failed pass is repeated.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Why a pass did not come to its end.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// The resource does not fit the types.
+    #[error("read MultiCasskop: {0}; apply manifests/crds of this version")]
+    Invalid(Box<InvalidObject>),
+    /// The home cluster does not answer, or somebody else wrote at the same time.
+    #[error("{what} MultiCasskop {name}: {source}")]
+    Home {
+        /// What was tried.
+        what: &'static str,
+        /// On which resource.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// Sites did not take what was written.
+    #[error("{0}")]
+    Act(String),
+    /// It took too long.
+    #[error("took longer than {} s", DEADLINE.as_secs())]
+    Deadline,
+}
+
+/// Brings the sites one step nearer to what is asked.
+///
+/// # Errors
+/// Which step failed; the next pass begins anew.
+pub async fn reconcile(
+    multi: Arc<DeserializeGuard<MultiCasskop>>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    let trigger = multi
+        .0
+        .as_ref()
+        .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
+    let timer = ctx.metrics.reconciliation();
+    let outcome = tokio::time::timeout(DEADLINE, Box::pin(pass(trigger, &ctx)))
+        .await
+        .unwrap_or(Err(Error::Deadline));
+    timer.done(outcome.is_ok());
+    outcome
+}
+
+async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
+    let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
+    let failed = |what| {
+        let name = name.clone();
+        move |source| Error::Home { what, name, source }
+    };
+    let read = run::read(&ctx.home, &namespace, &name).await;
+    let Some(mut multi) = read.map_err(failed("read"))? else {
+        return Ok(Action::await_change());
+    };
+    let goes = multi.metadata.deletion_timestamp.is_some();
+    if !goes {
+        let kept = report::finalizer(ctx, &multi, true).await;
+        multi = kept.map_err(failed("put our finalizer on"))?;
+    }
+    let is_new = multi.metadata.generation
+        != multi
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
+    let snapshot = observe::observe(ctx, multi).await;
+    let mut plan = if goes {
+        decide::goes(&snapshot)
+    } else {
+        decide::decide(&snapshot)
+    };
+    if is_new
+        && !goes
+        && let Err(refused) = act::rehearse(ctx, &plan.writes).await
+    {
+        plan = refuse(plan, &refused, &snapshot);
+    }
+    let told = report::status(ctx, &snapshot.multi, &plan.status).await;
+    let told = told.map_err(failed("report the status of"))?;
+    let failures = act::act(ctx, &plan.writes).await;
+    if let Some(first) = failures.first() {
+        decide::tell_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);
+        let again = report::status(ctx, &told, &plan.status).await;
+        again.map_err(failed("report the status of"))?;
+        return Err(Error::Act(first.message.clone()));
+    }
+    if !plan.finalizer {
+        let free = report::finalizer(ctx, &told, false).await;
+        free.map_err(failed("take our finalizer from"))?;
+    }
+    Ok(Action::requeue(plan.requeue))
+}
+
+/// What one site does not take, none is given: all of it stays as it is.
+fn refuse(plan: Plan, refused: &act::Failure, snapshot: &snapshot::Snapshot) -> Plan {
+    let mut status = plan.status;
+    decide::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
+    // Not seen as carried out: it is rehearsed again.
+    let old = snapshot.multi.status.as_ref();
+    status.observed_generation = old.and_then(|old| old.observed_generation);
+    status.first_site = old.and_then(|old| old.first_site.clone());
+    Plan {
+        status,
+        writes: Vec::new(),
+        ..plan
+    }
+}
+
+/// What follows a failed pass.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that the controller wants"
+)]
+pub fn after_failure(
+    multi: Arc<DeserializeGuard<MultiCasskop>>,
+    error: &Error,
+    _: Arc<Context>,
+) -> Action {
+    tracing::warn!(multicasskop = multi.name_any(), namespace = multi.namespace(), %error, "reconciliation failed");
+    match error {
+        // Nothing changes by itself until somebody edits it.
+        Error::Invalid(_) => Action::await_change(),
+        _ => Action::requeue(AFTER_FAILURE),
+    }
+}

@@ -1,0 +1,166 @@
+//! Acting: writes what a plan says, site by site. What one site refuses keeps no other from its own.
+
+use casskop_common::{api::CassandraCluster, names};
+use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde::Serialize;
+
+use super::{
+    context::Context,
+    decide::{What, Write},
+    sites::Site,
+};
+use crate::cluster::objects::{self, Kind};
+
+/// What a site did not take.
+pub struct Failure {
+    /// In words: what was tried, where, and why it failed.
+    pub message: String,
+    /// Whether the API server does not take the spec as it is.
+    pub is_spec: bool,
+}
+
+/// Asks the API servers whether they would take the clusters of a plan, before any of them is written.
+///
+/// # Errors
+/// What the first one does not take. A site that does not answer is no obstacle.
+pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
+    for write in writes {
+        match carry_out(ctx, write, true).await {
+            Err(failure) if failure.is_spec => return Err(failure),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Carries out a plan. Returns what failed.
+pub async fn act(ctx: &Context, writes: &[Write]) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for write in writes {
+        match carry_out(ctx, write, false).await {
+            Ok(()) => tracing::info!(site = write.site, what = %write.what, "written"),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    failures
+}
+
+async fn carry_out(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Failure> {
+    let sites = ctx.sites.list();
+    let Some(site) = sites.iter().find(|site| site.name == write.site) else {
+        return Ok(());
+    };
+    let failed = |source: kube::Error| Failure {
+        is_spec: is_about_spec(&source),
+        message: format!("site {} does not take {}: {source}", write.site, write.what),
+    };
+    let outcome = match &write.what {
+        What::Create(cluster) => create(site, cluster, dry_run).await,
+        What::Change { before, after } => change(site, before, after, dry_run).await,
+        _ if dry_run => return Ok(()),
+        What::Delete(cluster) => delete(site, cluster.as_ref()).await,
+        What::Service(service) => apply::<Service>(site, service).await,
+        What::Slice(slice) => apply::<EndpointSlice>(site, slice).await,
+        What::DropSlice(slice) => delete(site, slice.as_ref()).await,
+    };
+    match outcome {
+        // Somebody was faster: the next look sees it.
+        Err(error) if is_conflict(&error) => Ok(()),
+        Err(error) => Err(failed(error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A rule of the resource was broken: the answer says which. One without causes is about the patch itself: somebody was
+/// faster.
+fn is_about_spec(error: &kube::Error) -> bool {
+    let causes = |status: &kube::core::Status| {
+        let details = status.details.as_ref();
+        details.is_some_and(|details| !details.causes.is_empty())
+    };
+    matches!(error, kube::Error::Api(status) if (status.code == 422 && causes(status)) || status.code == 400)
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    let faster = |code: u16| code == 409 || code == 422;
+    matches!(error, kube::Error::Api(status) if faster(status.code)) && !is_about_spec(error)
+}
+
+fn api<K: Kind>(client: &Client, object: &K) -> Api<K> {
+    Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
+}
+
+/// The client of a site as an error of the client's kind.
+fn client(site: &Site) -> Result<&Client, kube::Error> {
+    site.client()
+        .map_err(|why| kube::Error::Service(why.into()))
+}
+
+async fn create(site: &Site, cluster: &CassandraCluster, dry_run: bool) -> Result<(), kube::Error> {
+    let params = PostParams {
+        dry_run,
+        field_manager: Some(names::MULTI_MANAGER.into()),
+    };
+    let api = api(client(site)?, cluster);
+    objects::in_time(api.create(&params, cluster))
+        .await
+        .map(drop)
+}
+
+/// Only the differences, and only if it is still what was looked at: others write annotations, too.
+async fn change(
+    site: &Site,
+    before: &CassandraCluster,
+    after: &CassandraCluster,
+    dry_run: bool,
+) -> Result<(), kube::Error> {
+    let params = PatchParams {
+        dry_run,
+        field_manager: Some(names::MULTI_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let patch = objects::guarded(before, &value(before)?, &value(after)?);
+    let api = api(client(site)?, before);
+    let (name, patch) = (before.name_any(), Patch::Json::<()>(patch));
+    objects::in_time(api.patch(&name, &params, &patch))
+        .await
+        .map(drop)
+}
+
+fn value(cluster: &CassandraCluster) -> Result<serde_json::Value, kube::Error> {
+    serde_json::to_value(cluster).map_err(kube::Error::SerdeError)
+}
+
+async fn apply<K: Kind + Serialize>(site: &Site, object: &K) -> Result<(), kube::Error> {
+    let params = PatchParams::apply(names::MULTI_MANAGER).force();
+    let api = api(client(site)?, object);
+    let name = object.name_any();
+    objects::in_time(api.patch(&name, &params, &Patch::Apply(object)))
+        .await
+        .map(drop)
+}
+
+async fn delete<K: Kind>(site: &Site, object: &K) -> Result<(), kube::Error> {
+    let api = api(client(site)?, object);
+    let very = objects::very(&object.uid().unwrap_or_default());
+    let params = DeleteParams::background();
+    objects::in_time(objects::delete(&api, &object.name_any(), very, params)).await
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (verb, kind, name) = match self {
+            Self::Create(cluster) => ("new", "CassandraCluster", cluster.name_any()),
+            Self::Change { after, .. } => ("changed", "CassandraCluster", after.name_any()),
+            Self::Delete(cluster) => ("deleted", "CassandraCluster", cluster.name_any()),
+            Self::Service(service) => ("applied", "Service", service.name_any()),
+            Self::Slice(slice) => ("applied", "EndpointSlice", slice.name_any()),
+            Self::DropSlice(slice) => ("deleted", "EndpointSlice", slice.name_any()),
+        };
+        write!(f, "{verb} {kind} {name}")
+    }
+}

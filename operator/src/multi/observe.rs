@@ -1,0 +1,86 @@
+//! Looking at all sites at once. One that does not answer is part of the picture, and delays the others by seconds at
+//! most.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraCluster, MultiCasskop},
+    intent::Intents,
+    names,
+};
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    core::v1::{Namespace, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+
+use super::{
+    context::Context,
+    sites::Site,
+    snapshot::{Seen, SiteView, Snapshot, ring},
+};
+
+/// Looks at the sites that a resource may have something in.
+pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Snapshot {
+    let sites = ctx.sites.list();
+    let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
+    let looks = sites.iter().map(|site| look(site, &namespace, cluster));
+    let mut views = join_all(looks).await;
+    let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
+    let told = multi.status.iter().flat_map(|status| &status.sites);
+    for site in told.filter(|site| !known.contains(&site.name)) {
+        let why = "the operator no longer knows this site; register it again (kubectl casskop multi register)";
+        views.push(SiteView {
+            name: site.name.clone(),
+            seen: Err(why.into()),
+        });
+    }
+    for site in &views {
+        ctx.metrics.site(&site.name, site.seen.is_ok());
+    }
+    Snapshot {
+        now: Timestamp::now(),
+        intents: Intents::parse(multi.annotations()),
+        known,
+        sites: views,
+        multi,
+    }
+}
+
+async fn look(site: &Site, namespace: &str, cluster: &str) -> SiteView {
+    let seen = site
+        .ask(async |client: &Client| seen(client, namespace, cluster).await)
+        .await;
+    SiteView {
+        name: site.name.clone(),
+        seen,
+    }
+}
+
+async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<Seen, kube::Error> {
+    let clusters: Api<CassandraCluster> = Api::namespaced(client.clone(), namespace);
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let service = names::sites_service(cluster);
+    let ours = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+    let (namespace, cluster, service, slices) = tokio::try_join!(
+        namespaces.get_metadata(namespace),
+        clusters.get_opt(cluster),
+        services.get_opt(&service),
+        slices.list(&ours),
+    )?;
+    let slices: BTreeMap<String, EndpointSlice> = slices
+        .items
+        .into_iter()
+        .map(|slice| (slice.name_any(), slice))
+        .collect();
+    Ok(Seen {
+        namespace_uid: namespace.uid().unwrap_or_default(),
+        cluster,
+        service,
+        slices,
+    })
+}

@@ -1,0 +1,99 @@
+//! Reporting: writes status and finalizer if they changed, and publishes an event at each transition.
+
+use casskop_common::{
+    api::{MultiCasskop, MultiCasskopStatus},
+    names,
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::events::Recorder,
+};
+use serde_json::json;
+
+use super::context::Context;
+use crate::cluster::{
+    objects::{self, in_time},
+    report::events::condition_event,
+};
+
+/// Writes the status over the version that was looked at.
+///
+/// # Errors
+/// When it could not be written, also because somebody else has changed the resource meanwhile; then nothing may begin.
+pub async fn status(
+    ctx: &Context,
+    seen: &MultiCasskop,
+    wanted: &MultiCasskopStatus,
+) -> Result<MultiCasskop, kube::Error> {
+    if seen.status.as_ref() == Some(wanted) {
+        return Ok(seen.clone());
+    }
+    let before = seen
+        .status
+        .as_ref()
+        .map_or_else(|| json!({}), |status| json!({ "status": status }));
+    let patch = objects::guarded(seen, &before, &json!({ "status": wanted }));
+    if objects::changes_nothing(&patch) {
+        return Ok(seen.clone());
+    }
+    let params = PatchParams {
+        field_manager: Some(names::MULTI_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let (api, name, patch) = (api(ctx, seen), seen.name_any(), Patch::Json::<()>(patch));
+    let written = in_time(api.patch_status(&name, &params, &patch)).await?;
+    tell(ctx, seen, wanted).await;
+    Ok(written)
+}
+
+async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
+    let old = seen.status.iter().flat_map(|status| &status.conditions);
+    let events = wanted.conditions.iter().filter_map(|new| {
+        let old = old.clone().find(|old| old.type_ == new.type_);
+        condition_event(old, new)
+    });
+    for event in events {
+        // A recorder that lives on would count this event to an older one with the same reason, whatever it says.
+        let recorder = Recorder::new(ctx.home.clone(), ctx.reporter.clone());
+        if let Err(error) = recorder.publish(&event, &seen.object_ref(&())).await {
+            tracing::warn!(multicasskop = seen.name_any(), %error, "an event was not published");
+        }
+    }
+}
+
+/// Puts our finalizer on the resource, or takes it away, and no other one.
+///
+/// # Errors
+/// When it could not be written.
+pub async fn finalizer(
+    ctx: &Context,
+    seen: &MultiCasskop,
+    wanted: bool,
+) -> Result<MultiCasskop, kube::Error> {
+    let ours = |finalizer: &String| finalizer == names::MULTI_FINALIZER;
+    if seen.finalizers().iter().any(ours) == wanted {
+        return Ok(seen.clone());
+    }
+    let mut finalizers = seen.finalizers().to_vec();
+    finalizers.retain(|finalizer| !ours(finalizer));
+    if wanted {
+        finalizers.push(names::MULTI_FINALIZER.into());
+    }
+    let metadata = |finalizers: &[String]| json!({ "metadata": { "finalizers": finalizers } });
+    let before = match seen.finalizers() {
+        [] => json!({ "metadata": {} }),
+        some => metadata(some),
+    };
+    let patch = objects::guarded(seen, &before, &metadata(&finalizers));
+    let params = PatchParams {
+        field_manager: Some(names::MULTI_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let (api, name, patch) = (api(ctx, seen), seen.name_any(), Patch::Json::<()>(patch));
+    in_time(api.patch(&name, &params, &patch)).await
+}
+
+fn api(ctx: &Context, seen: &MultiCasskop) -> Api<MultiCasskop> {
+    Api::namespaced(ctx.home.clone(), &seen.namespace().unwrap_or_default())
+}

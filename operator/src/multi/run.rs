@@ -1,0 +1,239 @@
+//! Wiring of the controller: the resources in the home cluster, the clusters in every site, and sites that come and go.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use casskop_common::{
+    api::{CassandraCluster, MultiCasskop},
+    names,
+};
+use futures::{StreamExt, TryStreamExt, channel::mpsc};
+use kube::{
+    Api, Client, ResourceExt,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        Controller, WatchStreamExt, controller,
+        events::Reporter,
+        predicates,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+
+use super::{
+    context::Context,
+    sites::{Site, Sites},
+    sources::Sources,
+};
+use crate::{
+    metrics::Metrics,
+    run::{Error, scoped, told_to_end},
+    server,
+    telemetry::{self, LogFormat},
+};
+
+/// Settings of the controller.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Which sites there are.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Namespace to watch, in every site; empty is all of them
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
+    pub namespace: String,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Log format
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+    /// What to log, such as `info` or `casskop_operator=debug`
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// How often it is looked whether there are other sites.
+const SITES_AGAIN: Duration = Duration::from_secs(5);
+/// Status of the clusters moves often while something happens: so long it is gathered before the next look.
+const GATHER: Duration = Duration::from_millis(300);
+
+type Wake = mpsc::UnboundedSender<ObjectRef<MultiCasskop>>;
+
+/// Runs the controller until the process is told to end.
+///
+/// # Errors
+/// When it cannot start.
+pub fn main(args: Args) -> Result<(), Error> {
+    telemetry::init(args.log_format, &args.log_level).map_err(Error::Telemetry)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(run(args));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(args: Args) -> Result<(), Error> {
+    let sources = args.sources.read().await;
+    // A name that leads nowhere is a mistake to be corrected now; a site that does not answer is not.
+    if let Some((name, why)) = sources
+        .iter()
+        .find_map(|source| Some((&source.name, source.config.as_ref().err()?)))
+        .filter(|(name, _)| args.sources.is_given(name))
+    {
+        return Err(Error::Telemetry(format!("site {name}: {why}")));
+    }
+    let (wake, woken) = mpsc::unbounded();
+    let sites = Sites::default();
+    sites.update(sources, |site| watch(site, &args.namespace, wake.clone()));
+    let home = sites
+        .list()
+        .first()
+        .map(|site| site.client().cloned())
+        .unwrap_or_else(|| Err("there is no site".into()))
+        .map_err(Error::Telemetry)?;
+    let ctx = Arc::new(Context {
+        home,
+        sites,
+        reporter: Reporter {
+            controller: names::MULTI_MANAGER.into(),
+            instance: std::env::var("POD_NAME").ok(),
+        },
+        metrics: Metrics::default(),
+    });
+    let ready = Arc::new(AtomicBool::new(false));
+    let names: Vec<String> = ctx
+        .sites
+        .list()
+        .iter()
+        .map(|site| site.name.clone())
+        .collect();
+    tracing::info!(
+        namespace = args.namespace,
+        sites = names.join(","),
+        version = env!("CARGO_PKG_VERSION"),
+        "casskop-operator multi starts"
+    );
+    let controller = control(&args, ctx.clone(), wake, woken, ready.clone());
+    let metrics = ctx.clone();
+    tokio::select! {
+        outcome = server::serve(args.listen, ready, move || metrics.metrics.text()) => outcome.map_err(|error| {
+            Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
+        }),
+        () = controller => Ok(()),
+    }
+}
+
+/// Watches the resources and reconciles until the process is told to end.
+async fn control(
+    args: &Args,
+    ctx: Arc<Context>,
+    wake: Wake,
+    woken: mpsc::UnboundedReceiver<ObjectRef<MultiCasskop>>,
+    ready: Arc<AtomicBool>,
+) {
+    let all: Api<DeserializeGuard<MultiCasskop>> = scoped(&ctx.home, &args.namespace);
+    let (reader, writer) = reflector::store();
+    let stream = reflector::reflector(
+        writer,
+        watcher(all, watcher::Config::default()).default_backoff(),
+    )
+    .inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            ready.store(true, Ordering::Relaxed);
+        }
+    })
+    .applied_objects()
+    .predicate_filter(
+        // Our own status writes change neither and do not wake us; that it is to go changes the generation.
+        kube::runtime::Predicate::combine(predicates::generation, predicates::annotations),
+        kube::runtime::PredicateConfig::default(),
+    );
+    let controller = Controller::for_stream(stream, reader.clone())
+        .with_config(controller::Config::default().debounce(GATHER))
+        .reconcile_on(woken.map(|multi| {
+            ObjectRef::new(&multi.name).within(&multi.namespace.unwrap_or_default())
+        }))
+        .graceful_shutdown_on(told_to_end())
+        .run(super::reconcile, super::after_failure, ctx.clone())
+        .for_each(|outcome| async move {
+            if let Err(controller::Error::QueueError(error)) = outcome {
+                tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+            }
+        });
+    tokio::select! {
+        () = controller => {}
+        () = follow_sites(args, &ctx, &wake, &reader) => {}
+    }
+}
+
+/// Takes over sites that were added, changed or taken away, without end.
+async fn follow_sites(
+    args: &Args,
+    ctx: &Context,
+    wake: &Wake,
+    known: &Store<DeserializeGuard<MultiCasskop>>,
+) {
+    loop {
+        tokio::time::sleep(SITES_AGAIN).await;
+        let sources = args.sources.read().await;
+        let changed = ctx
+            .sites
+            .update(sources, |site| watch(site, &args.namespace, wake.clone()));
+        if changed {
+            for multi in known.state() {
+                let namespace = multi.namespace().unwrap_or_default();
+                let _ = wake.unbounded_send(ObjectRef::new(&multi.name_any()).within(&namespace));
+            }
+        }
+    }
+}
+
+/// Watches the clusters of a site, and wakes the resource that a change is about.
+fn watch(site: Arc<Site>, namespace: &str, wake: Wake) -> tokio::task::JoinHandle<()> {
+    let namespace = namespace.to_owned();
+    tokio::spawn(async move {
+        let Ok(client) = site.client() else { return };
+        let clusters: Api<PartialObjectMeta<CassandraCluster>> = scoped(client, &namespace);
+        let ours = watcher::Config::default().labels(names::MULTI_LABEL);
+        let mut events = pin!(watcher(clusters, ours).default_backoff());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(
+                    watcher::Event::Apply(cluster)
+                    | watcher::Event::InitApply(cluster)
+                    | watcher::Event::Delete(cluster),
+                ) => {
+                    let Some(multi) = cluster.labels().get(names::MULTI_LABEL) else {
+                        continue;
+                    };
+                    let namespace = cluster.namespace().unwrap_or_default();
+                    let _ = wake.unbounded_send(ObjectRef::new(multi).within(&namespace));
+                }
+                Ok(_) => {}
+                // That it cannot be reached is told by the looks at it.
+                Err(error) => tracing::debug!(site = site.name, %error, "a watch is begun again"),
+            }
+        }
+    })
+}
+
+/// Reads a resource freshly; nothing if it is gone.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn read(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<MultiCasskop>, kube::Error> {
+    let api: Api<MultiCasskop> = Api::namespaced(client.clone(), namespace);
+    crate::cluster::objects::in_time(api.get_opt(name)).await
+}

@@ -1,0 +1,183 @@
+//! The sites of now: a client for each, and whether it answers. A site that does not is left in peace for a moment, so
+//! that nobody waits for it again and again.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use kube::{Client, Config};
+use tokio::task::JoinHandle;
+
+use super::sources::Source;
+
+/// Longest time that a site may take to answer.
+const DEADLINE: Duration = Duration::from_secs(4);
+/// How long a site that did not answer is not asked again.
+pub const PAUSE: Duration = Duration::from_secs(5);
+/// Longest silence of a watch, which asks for bookmarks and ends itself before.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// A Kubernetes cluster.
+pub struct Site {
+    /// Name of the site.
+    pub name: String,
+    /// Its client, or why there is none.
+    client: Result<Client, String>,
+    fingerprint: u64,
+    failed: Mutex<Option<(Instant, String)>>,
+}
+
+impl Site {
+    fn new(source: Source) -> Self {
+        Self {
+            name: source.name,
+            client: source.config.and_then(connect),
+            fingerprint: source.fingerprint,
+            failed: Mutex::default(),
+        }
+    }
+
+    /// Its client.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn client(&self) -> Result<&Client, String> {
+        self.client.as_ref().map_err(Clone::clone)
+    }
+
+    /// Asks the site something, with a deadline.
+    ///
+    /// # Errors
+    /// Why nothing is known, in words: it does not answer, or does not let us in. A site that failed a moment ago is not
+    /// asked.
+    pub async fn ask<T>(
+        &self,
+        request: impl AsyncFnOnce(&Client) -> Result<T, kube::Error>,
+    ) -> Result<T, String> {
+        let client = self.client()?;
+        if let Some(why) = self.failed_just_now() {
+            return Err(why);
+        }
+        let outcome = match tokio::time::timeout(DEADLINE, request(client)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(in_words(&error)),
+            Err(_) => Err(format!(
+                "its API server did not answer within {} s",
+                DEADLINE.as_secs()
+            )),
+        };
+        let failed = outcome.as_ref().err();
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) =
+            failed.map(|why| (Instant::now(), why.clone()));
+        outcome
+    }
+
+    fn failed_just_now(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = failed.as_ref()?;
+        (at.elapsed() < PAUSE).then(|| why.clone())
+    }
+}
+
+fn connect(mut config: Config) -> Result<Client, String> {
+    config.connect_timeout = Some(DEADLINE);
+    config.read_timeout = Some(SILENCE);
+    Client::try_from(config).map_err(|error| format!("set up the client: {error}"))
+}
+
+/// What keeps us from a site, and what to do.
+fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 401 => {
+            "its API server does not know us (401): has the token expired? Register the site anew"
+                .into()
+        }
+        kube::Error::Api(status) if status.code == 403 => format!(
+            "its API server does not let us (403): {}; register the site anew, or give the rights",
+            status.message
+        ),
+        kube::Error::Api(status) if status.code == 404 => format!(
+            "it lacks something (404): {}; create the namespace there, and apply manifests/crds",
+            status.message
+        ),
+        kube::Error::Api(status) => {
+            format!("its API server answers {}: {}", status.code, status.message)
+        }
+        error => format!("its API server does not answer: {}", chain(error)),
+    }
+}
+
+/// An error and what is below it: the cause is what helps.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        below = error.source();
+    }
+    text
+}
+
+/// All sites, the home cluster first.
+#[derive(Default)]
+pub struct Sites {
+    all: RwLock<Vec<Arc<Watched>>>,
+}
+
+/// A site and the task that watches it, which ends with it.
+pub struct Watched {
+    /// The site.
+    pub site: Arc<Site>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Sites {
+    /// The sites of now.
+    pub fn list(&self) -> Vec<Arc<Site>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|watched| watched.site.clone()).collect()
+    }
+
+    /// Takes over what was read, and keeps the sites that did not change. Says whether any did.
+    pub fn update(
+        &self,
+        sources: Vec<Source>,
+        watch: impl Fn(Arc<Site>) -> JoinHandle<()>,
+    ) -> bool {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = all.len() != sources.len();
+        let next = sources
+            .into_iter()
+            .map(|source| {
+                let same = all.iter().find(|old| {
+                    old.site.name == source.name
+                        && old.site.fingerprint == source.fingerprint
+                        // A file that could not be read is read again.
+                        && old.site.client.is_ok() == source.config.is_ok()
+                });
+                if let Some(same) = same {
+                    return same.clone();
+                }
+                changed = true;
+                let site = Arc::new(Site::new(source));
+                tracing::info!(site = site.name, error = site.client.as_ref().err(), "site");
+                Arc::new(Watched {
+                    task: watch(site.clone()),
+                    site,
+                })
+            })
+            .collect();
+        *all = next;
+        changed
+    }
+}

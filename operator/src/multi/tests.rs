@@ -1,0 +1,8 @@
+//! Decisions about several sites, tried on simulated ones: single decisions, failures, and random histories.
+
+mod failures;
+mod histories;
+mod input;
+mod operations;
+mod rings;
+mod world;
