@@ -121,19 +121,18 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
             .unwrap_or("unknown");
         lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
     }
-    let width = status
-        .conditions
-        .iter()
-        .map(|known| words(known).0.len())
-        .max()
-        .unwrap_or(0);
-    lines.extend(
-        status
-            .conditions
-            .iter()
-            .map(|known| condition_line(known, width, now, style)),
-    );
+    lines.extend(conditions(&status.conditions, now, style));
     lines
+}
+
+/// A line for each condition.
+pub fn conditions(conditions: &[Condition], now: Timestamp, style: Style) -> Vec<String> {
+    let widths = conditions.iter().map(|known| words(known).0.len());
+    let width = widths.max().unwrap_or(0);
+    let lines = conditions.iter();
+    lines
+        .map(|known| condition_line(known, width, now, style))
+        .collect()
 }
 
 /// `  not available  for 3m   NodeDown: demo-dc1-rack2-0 is down`.
