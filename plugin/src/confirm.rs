@@ -80,8 +80,12 @@ fn described(node: &Node) -> String {
     };
     let (code, words, _) = status::state(known);
     let load = known.load_bytes.map_or_else(|| "its data".into(), bytes);
-    let host_id = plain(&known.host_id);
-    format!("{pod} ({code}: {words}), host id {host_id}, {load} in volume {volume}")
+    // A node that has only begun has told none yet.
+    let host_id = match plain(&known.host_id) {
+        none if none.is_empty() => String::new(),
+        id => format!(", host id {id}"),
+    };
+    format!("{pod} ({code}: {words}){host_id}, {load} in volume {volume}")
 }
 
 /// Goes on only if a person types the word.

@@ -65,6 +65,7 @@ fn read_within(
         "EndpointToHostId",
         "LocalHostId",
         "ReleaseVersion",
+        "SchemaVersion",
         "NativeTransportRunning",
         "NonLocalStrategyKeyspaces",
     ];
@@ -266,6 +267,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
             .collect(),
         local_host_id: text("LocalHostId"),
         version: text("ReleaseVersion"),
+        schema_version: text("SchemaVersion"),
         native_transport: service["NativeTransportRunning"]
             .as_bool()
             .unwrap_or_default(),

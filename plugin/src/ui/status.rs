@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{
+    columns::{Cell, lay},
     operations,
     style::{Style, Tone},
 };
@@ -121,35 +122,29 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
             .unwrap_or("unknown");
         lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
     }
-    let width = status
-        .conditions
-        .iter()
-        .map(|known| words(known).0.len())
-        .max()
-        .unwrap_or(0);
-    lines.extend(
-        status
-            .conditions
-            .iter()
-            .map(|known| condition_line(known, width, now, style)),
-    );
+    lines.extend(conditions(&status.conditions, now, style));
     lines
 }
 
-/// `  not available  for 3m   NodeDown: demo-dc1-rack2-0 is down`.
-fn condition_line(known: &Condition, width: usize, now: Timestamp, style: Style) -> String {
-    let (words, tone) = words(known);
-    let since = format!("for {}", between(known.last_transition_time.0, now));
-    let why = match (plain(&known.reason), plain(&known.message)) {
-        (reason, message) if message.is_empty() => reason.into_owned(),
-        (reason, message) => format!("{reason}: {message}"),
+/// A line for each condition: `  not available  for 3m  NodeDown: demo-dc1-rack2-0 is down`.
+pub fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String> {
+    let row = |known: &Condition| {
+        let (words, tone) = words(known);
+        let since = format!("for {}", between(known.last_transition_time.0, now));
+        let why = match (plain(&known.reason), plain(&known.message)) {
+            (reason, message) if message.is_empty() => reason.into_owned(),
+            (reason, message) => format!("{reason}: {message}"),
+        };
+        vec![
+            (words, tone),
+            // Not narrower: what stands beside it does not move with every minute.
+            (format!("{since:9}"), Tone::Plain),
+            (why, Tone::Plain),
+        ]
     };
-    format!(
-        "  {}  {since:9}  {why}",
-        style.paint(tone, &format!("{words:width$}"))
-    )
-    .trim_end()
-    .to_owned()
+    let rows: Vec<Vec<Cell>> = all.iter().map(row).collect();
+    let lines = lay(&rows, 2, style);
+    lines.lines().map(|line| format!("  {line}")).collect()
 }
 
 /// A condition as an adjective, and whether that is good.
