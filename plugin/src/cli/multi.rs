@@ -48,7 +48,7 @@ pub struct Unregister {
 /// Arguments of `multi status`.
 #[derive(Args, Clone, Debug)]
 pub struct MultiStatus {
-    /// Name of the MultiCasskop; left out: a table of all
+    /// Name of the resource; left out: a table of all
     #[arg(value_name = "NAME", value_parser = object_name)]
     pub name: Option<String>,
     /// text, json, yaml or name

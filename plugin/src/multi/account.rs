@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::resource::{ROLE_BINDINGS, ROLES, Resource, SECRETS, SERVICE_ACCOUNTS};
 
-/// Name of the service account, of its Role and of the RoleBinding.
+/// Name of the service account, of its Role and of the `RoleBinding`.
 pub const ACCOUNT: &str = "casskop-multi";
 /// Name of the Secret with its token.
 pub const TOKEN: &str = "casskop-multi-token";

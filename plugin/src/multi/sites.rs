@@ -51,16 +51,14 @@ impl<'a> Sites<'a> {
     /// When the Secret cannot be written, or somebody else did meanwhile.
     pub async fn put(&self, site: &str, kubeconfig: &str) -> Result<()> {
         let value = json!(ByteString(kubeconfig.as_bytes().to_vec()));
-        match &self.secret {
-            Some(secret) => self.merge(secret, site, value).await,
-            None => {
-                let mut secret = manifest(&self.home.place.namespace);
-                secret["data"] = json!({ site: value });
-                let secret: DynamicObject = serde_json::from_value(secret)
-                    .map_err(|error| CliError::failed(format!("cannot write {SITES}: {error}")))?;
-                calls::create(self.home, &SECRETS, SITES, &secret).await
-            }
+        if let Some(secret) = &self.secret {
+            return self.merge(secret, site, value).await;
         }
+        let mut secret = manifest(&self.home.place.namespace);
+        secret["data"] = json!({ site: value });
+        let secret: DynamicObject = serde_json::from_value(secret)
+            .map_err(|error| CliError::failed(format!("cannot write {SITES}: {error}")))?;
+        calls::create(self.home, &SECRETS, SITES, &secret).await
     }
 
     /// Takes a site out, and leaves the others alone.

@@ -191,18 +191,18 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>> {
 
 /// What would be written, for reading.
 fn printed(home: &Clusters, site: &Clusters, entry: &Entry) -> Result<String> {
-    let mut text = String::new();
+    let mut documents = Vec::new();
     for object in account::objects(&site.place.namespace) {
         let yaml = manifest::yaml(&object.manifest)?;
-        text += &format!("---\n# in the site, {}\n{yaml}", site.place.source);
+        documents.push(format!("---\n# in the site, {}\n{yaml}", site.place.source));
     }
     let mut secret = sites::manifest(&home.place.namespace);
     let kubeconfig = manifest::yaml(&entry.kubeconfig(REDACTED))?;
     secret["stringData"] = json!({ entry.site.as_str(): kubeconfig });
     let yaml = manifest::yaml(&secret)?;
-    text += &format!(
+    documents.push(format!(
         "---\n# at home, {}; other keys of {SITES} stay as they are\n{yaml}",
         home.place.source
-    );
-    Ok(text)
+    ));
+    Ok(documents.concat())
 }

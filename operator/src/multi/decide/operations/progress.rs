@@ -161,7 +161,7 @@ fn judge(
         let left = sites.len() - ended;
         let rest = match left {
             0 => String::new(),
-            left => format!("; {left} sites were left alone"),
+            left => format!("; left alone: {}", counted(left)),
         };
         return (phase, format!("{why}{rest}"));
     }
@@ -172,10 +172,13 @@ fn judge(
         return if planned {
             (
                 OperationPhase::Planned,
-                format!("planned in {ended} sites; nothing was called"),
+                format!("planned in {}; nothing was called", counted(ended)),
             )
         } else {
-            (OperationPhase::Succeeded, format!("done in {ended} sites"))
+            (
+                OperationPhase::Succeeded,
+                format!("done in {}", counted(ended)),
+            )
         };
     }
     if cancelled {
@@ -204,4 +207,11 @@ fn judge(
         .collect();
     let done = format!("{ended} of {} sites done", sites.len());
     (phase, format!("{done}; waits: {}", left.join("; ")))
+}
+
+fn counted(sites: usize) -> String {
+    match sites {
+        1 => "1 site".to_owned(),
+        more => format!("{more} sites"),
+    }
 }
