@@ -138,7 +138,7 @@ fn the_server_is_silent() {
     });
     insta::assert_snapshot!(run(
         &api,
-        &["cleanup", "demo", "--id", "a", "--request-timeout", "300ms"]
+        &["cleanup", "demo", "--id", "a", "--request-timeout", "2s"]
     ));
 }
 
