@@ -19,6 +19,7 @@ mod install;
 mod logs;
 mod operate;
 mod permissions;
+mod plan;
 mod reference;
 mod report;
 mod run;
