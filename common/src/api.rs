@@ -3,6 +3,7 @@
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
 mod cluster;
+mod debt;
 mod multi;
 mod operation;
 mod pods;
@@ -12,6 +13,7 @@ mod topology;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
+pub use debt::{CleanupReason, SeenReplication};
 pub use multi::{
     ChildStatus, Drift, MultiCasskop, MultiCasskopSpec, MultiCasskopStatus, MultiOperation,
     Reachability, SiteOperation, SiteStatus,

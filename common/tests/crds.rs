@@ -1,5 +1,10 @@
 //! The committed CRDs are those that the Rust types generate.
 
+#![allow(
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
 use casskop_common::api::{CassandraCluster, MultiCasskop};
 use kube::CustomResourceExt;
 

@@ -88,13 +88,35 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 
 /// Runs statements on one node and returns the rows as `column=value` lines.
 pub fn cql(kubectl: &Kubectl, pod: &str, consistency: &str, statements: &[&str]) -> Output {
-    let address = kubectl.ok(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"]);
+    let output = try_cql(kubectl, pod, consistency, statements);
+    output.unwrap_or_else(|| panic!("{pod} has no address"))
+}
+
+/// The same; nothing while there is no such pod, or it has no address.
+pub fn try_cql(
+    kubectl: &Kubectl,
+    pod: &str,
+    consistency: &str,
+    statements: &[&str],
+) -> Option<Output> {
+    let address = kubectl.run(&[
+        "get",
+        "pod",
+        pod,
+        "--ignore-not-found",
+        "-o",
+        "jsonpath={.status.podIP}",
+    ]);
+    let address = address.stdout.trim().to_owned();
+    if address.is_empty() {
+        return None;
+    }
     let mut command = kubectl.site.inside("casskop-testbed");
     command
         .env("CQL_CONSISTENCY", consistency)
         .args(["cql", &address])
         .args(statements);
-    command::run(command, "")
+    Some(command::run(command, ""))
 }
 
 /// Runs statements that may be run twice, on every replica: a busy machine may hold a node for down for a moment.

@@ -15,11 +15,14 @@
 
 pub mod agents;
 pub mod cassandra;
+pub mod client;
 pub mod cluster;
 pub mod command;
 pub mod counting;
 pub mod crash;
 pub mod kubectl;
+pub mod machine;
+pub mod multi;
 pub mod operator;
 pub mod plugin;
 pub mod site;
@@ -27,6 +30,7 @@ pub mod space;
 pub mod trouble;
 pub mod wait;
 
+pub use client::Client;
 pub use cluster::Cluster;
 pub use command::Output;
 pub use kubectl::Kubectl;

@@ -142,6 +142,12 @@ impl Shell {
         }
     }
 
+    /// `kill -9`, and another one begins where it was.
+    pub fn dies(&mut self) {
+        self.kill();
+        self.run();
+    }
+
     /// Stops the process where it is, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
         let pid = self.child.as_ref().map_or(0, Child::id).to_string();

@@ -1,5 +1,5 @@
-//! A ring of two data centers changes rack by rack, and grows from one to two nodes a rack: one joining node at a
-//! time.
+//! A ring gets a second data center, changes rack by rack, grows from one to two nodes a rack, one joining node at a time,
+//! and shrinks again, while a client goes on at QUORUM and the operator is killed in the middle of each change.
 
 #![allow(
     clippy::panic,
@@ -7,9 +7,18 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::Duration,
+};
 
-use casskop_e2e::{Cluster, Space, cassandra, cluster, kubectl, operator, plugin::casskop};
+use casskop_e2e::{
+    Client, Cluster, Space, cassandra, cluster, kubectl,
+    operator::{self, Shell},
+    plugin::casskop,
+    wait::until,
+};
 use serde_json::{Value, json};
 
 const FIRST: [&str; 3] = ["grow-dc1-rack1-0", "grow-dc1-rack2-0", "grow-dc2-rack1-0"];
@@ -18,25 +27,29 @@ const OFTEN: Duration = Duration::from_millis(500);
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
-fn two_data_centers_change_and_grow_one_node_at_a_time() {
+#[expect(
+    clippy::print_stderr,
+    reason = "how many requests there were is told with the test"
+)]
+fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     let space = Space::open("e2e-growth");
     let grow = space.cluster("grow");
-    grow.apply(&cluster::ring(
-        "grow",
-        &[("dc1", &["rack1", "rack2"]), ("dc2", &["rack1"])],
-    ));
+    grow.apply(&cluster::ring("grow", &[("dc1", &["rack1", "rack2"])]));
     grow.settles();
-    assert_eq!(grow.pod_names(), FIRST);
+    assert_eq!(grow.pod_names(), FIRST[..2]);
     let statements = [
         "CREATE KEYSPACE IF NOT EXISTS two WITH replication = \
-         {'class': 'NetworkTopologyStrategy', 'dc1': 2, 'dc2': 1}",
+         {'class': 'NetworkTopologyStrategy', 'dc1': 2}",
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
     cassandra::write(&space.kubectl, FIRST[0], &statements);
 
-    a_setting_is_changed_rack_by_rack(&space, &grow);
-    nodes_join_one_after_the_other(&space, &grow);
+    let mut operator = Shell::start(&space);
+    let client = Client::start(&space.kubectl, &FIRST[..2], "two.t");
+    a_data_center_is_added(&space, &grow, &mut operator);
+    a_setting_is_changed_rack_by_rack(&space, &grow, &mut operator);
+    nodes_join_one_after_the_other(&space, &grow, &mut operator);
     a_rack_without_its_stateful_set_keeps_its_pods(&space, &grow);
 
     // What growth makes necessary, on one data center only.
@@ -56,13 +69,57 @@ fn two_data_centers_change_and_grow_one_node_at_a_time() {
         let found = cleaned.iter().any(|cleanup| cleanup.keyspace == "two");
         assert_eq!(found, expected, "{pod}");
     }
-    nodes_and_a_data_center_go_again(&space, &grow);
+    nodes_and_a_data_center_go_again(&space, &grow, &mut operator);
+    let outcome = client.end();
+    eprintln!("{} requests, {} retried", outcome.requests, outcome.retried);
+    assert!(outcome.failed.is_empty(), "{outcome:#?}");
+    assert!(outcome.requests > 100, "{outcome:?}");
+    fewer_replicas_are_a_debt(&space, &grow, &mut operator);
     grow.delete();
+}
+
+/// Its node joins the ring that is there, and gets its data from the other data center.
+fn a_data_center_is_added(space: &Space, grow: &Cluster, operator: &mut Shell) {
+    let dc = |name: &str, racks: &[&str]| {
+        let racks: Vec<Value> = racks.iter().map(|rack| json!({ "name": rack })).collect();
+        json!({ "name": name, "rack": racks })
+    };
+    let dcs = [dc("dc1", &["rack1", "rack2"]), dc("dc2", &["rack1"])];
+    grow.change(&json!({ "topology": { "dc": dcs } }));
+    until("the pod of the new data center", || {
+        let pods = grow.pod_names();
+        if pods == FIRST {
+            Ok(())
+        } else {
+            Err(format!("{pods:?}"))
+        }
+    });
+    operator.dies();
+    grow.settles();
+    let alter = "ALTER KEYSPACE two WITH replication = \
+                 {'class': 'NetworkTopologyStrategy', 'dc1': 2, 'dc2': 1}";
+    cassandra::write(&space.kubectl, FIRST[0], &[alter]);
+    let rebuild = [
+        "rebuild",
+        "grow",
+        "--dc",
+        "dc2",
+        "--from-dc",
+        "dc1",
+        "--keyspace",
+        "two",
+        "--wait",
+        "--timeout",
+        "5m",
+    ];
+    casskop(&space.kubectl, &rebuild).ok();
+    let ring = cassandra::nodetool_status(&space.kubectl, FIRST[2]);
+    assert_eq!(ring.len(), 3, "{ring:?}");
 }
 
 /// Six nodes become two: each leaves when the ring can do without it, and a data center goes when nothing is replicated
 /// there any more.
-fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
+fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let racks = |racks: &[&str]| {
         racks
             .iter()
@@ -85,6 +142,10 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
     )
     .ok();
     grow.change(&json!({ "nodesPerRacks": 1, "topology": { "dc": [dc1, dc2] } }));
+    for told in [1, 3] {
+        are_told_to_leave(operator, told);
+        operator.dies();
+    }
     grow.tells(
         "Progressing",
         "False",
@@ -94,13 +155,16 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
     let alter =
         "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}";
     cassandra::write(&space.kubectl, FIRST[0], &[alter]);
+    are_told_to_leave(operator, 4);
+    operator.dies();
     grow.shows("two nodes", |cluster| {
         let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
         (nodes.len() == 2).then_some(())
     });
     grow.settles();
     grow.change(&json!({ "topology": { "dc": [dc1] } }));
-    casskop_e2e::wait::until("the rack of the data center to be gone", || {
+    operator.dies();
+    until("the rack of the data center to be gone", || {
         let set = space.kubectl.get("statefulset", "grow-dc2-rack1");
         if set.is_none() {
             Ok(())
@@ -118,26 +182,62 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster) {
     assert_eq!(left.len(), 2, "the volumes went with their nodes");
 }
 
-/// While each node is replaced, a client that reads at QUORUM notices nothing.
-fn a_setting_is_changed_rack_by_rack(space: &Space, grow: &Cluster) {
+/// Waits until so many nodes were told to leave, by all lives of the operator.
+fn are_told_to_leave(operator: &Shell, wanted: usize) {
+    until(&format!("{wanted} nodes to be told to leave"), || {
+        let calls = operator.calls();
+        let leaving = calls.iter().filter(|(.., step)| step == "leave");
+        let nodes: BTreeSet<&String> = leaving.map(|(host_id, ..)| host_id).collect();
+        if nodes.len() >= wanted {
+            Ok(())
+        } else {
+            Err(format!("{nodes:?}"))
+        }
+    });
+}
+
+/// Both nodes had everything, and now they own a half of it.
+fn fewer_replicas_are_a_debt(space: &Space, grow: &Cluster, operator: &mut Shell) {
+    let owe = |reason: &Value| {
+        grow.shows(&format!("both nodes owe {reason}"), |cluster| {
+            let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
+            let mut owed = nodes.values().map(|node| &node["cleanupOwedBecause"]);
+            owed.all(|owed| owed == reason).then_some(())
+        });
+    };
+    owe(&Value::Null);
+    let alter =
+        "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}";
+    cassandra::write(&space.kubectl, FIRST[0], &[alter]);
+    operator.dies();
+    owe(&json!("ReplicasLowered"));
+    casskop(
+        &space.kubectl,
+        &["cleanup", "grow", "--wait", "--timeout", "5m"],
+    )
+    .ok();
+    owe(&Value::Null);
+    assert_eq!(read(space, FIRST[1], "ALL"), "text=before");
+}
+
+fn a_setting_is_changed_rack_by_rack(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let (hosts, before) = (grow.host_ids(), uids(&grow.pods()));
+    let mut killed = 0;
     grow.change(&json!({ "config": { "cassandra-yaml": { "auto_snapshot": false } } }));
     loop {
         let pods = grow.pods();
         let ready: Vec<&Value> = pods.iter().filter(|pod| operator::is_ready(pod)).collect();
         assert!(ready.len() >= 2, "only {} nodes are up", ready.len());
-        // The node that is asked may go down just now; then another one answers.
-        let outcomes: Vec<_> = ready
-            .iter()
-            .map(|pod| read(space, &kubectl::name(pod), "QUORUM"))
-            .collect();
-        assert!(
-            outcomes.iter().any(|row| row == "text=before"),
-            "nobody answers at QUORUM: {outcomes:?}"
-        );
         let now = uids(&pods);
-        let renewed = before.iter().all(|(pod, uid)| now.get(pod) != Some(uid));
-        if renewed && ready.len() == before.len() {
+        let kept = before
+            .iter()
+            .filter(|(pod, uid)| now.get(*pod) == Some(uid));
+        let renewed = before.len() - kept.count();
+        if renewed > killed {
+            operator.dies();
+            killed += 1;
+        }
+        if renewed == before.len() && ready.len() == before.len() {
             break;
         }
         thread::sleep(OFTEN);
@@ -152,7 +252,7 @@ fn a_setting_is_changed_rack_by_rack(space: &Space, grow: &Cluster) {
     }
 }
 
-fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster) {
+fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let hosts = grow.host_ids();
     grow.change(&json!({ "nodesPerRacks": 2 }));
     // The order in which pods appear, and how many nodes join at once, seen from outside.
@@ -162,6 +262,9 @@ fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster) {
         for pod in &pods {
             let name = kubectl::name(pod);
             if !appeared.contains(&name) {
+                if !FIRST.contains(&name.as_str()) {
+                    operator.dies();
+                }
                 appeared.push(name);
             }
         }
@@ -212,7 +315,7 @@ fn a_rack_without_its_stateful_set_keeps_its_pods(space: &Space, grow: &Cluster)
         "--cascade=orphan",
     ];
     space.kubectl.ok(&delete);
-    casskop_e2e::wait::until("the StatefulSet to come back", || {
+    until("the StatefulSet to come back", || {
         let now = set("/metadata/uid");
         if now.is_some() && now != old {
             Ok(())

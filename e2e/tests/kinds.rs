@@ -6,8 +6,10 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use casskop_e2e::{Cluster, Space, cassandra, cluster, plugin::casskop, wait::until};
-use serde_json::json;
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster, operator::Shell, plugin::casskop, wait::until,
+};
+use serde_json::{Value, json};
 
 const KEYSPACE: &str = "kinds";
 
@@ -153,13 +155,28 @@ fn repaired(space: &Space, ring: &Cluster) {
     assert!(repairs >= pods.len(), "{output}");
 }
 
-/// To the newest version and not back; data and nodes stay.
+/// To the newest version and not back; data and nodes stay. The operator is killed while the first node tries it, and
+/// again while the second one takes it.
 fn upgraded(space: &Space, ring: &Cluster, pods: &[String]) {
     let hosts = ring.host_ids();
+    let mut operator = Shell::start(space);
     ring.change(&json!({ "cassandraImage": image("5.0") }));
+    for renewed in 1..=pods.len() {
+        until(&format!("{renewed} pods with the new image"), || {
+            let pods = ring.pods();
+            let has = |pod: &Value| pod["spec"]["containers"][0]["image"] == image("5.0").as_str();
+            let count = pods.iter().filter(|pod| has(pod)).count();
+            if count >= renewed {
+                Ok(())
+            } else {
+                Err(format!("{count} pods"))
+            }
+        });
+        operator.dies();
+    }
     ring.shows("every node with 5.0", |cluster| {
         let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
-        let newest = |node: &serde_json::Value| {
+        let newest = |node: &Value| {
             node["version"]
                 .as_str()
                 .is_some_and(|has| has.starts_with("5.0"))
@@ -167,6 +184,7 @@ fn upgraded(space: &Space, ring: &Cluster, pods: &[String]) {
         nodes.values().all(newest).then_some(())
     });
     ring.settles();
+    drop(operator);
     assert_eq!(ring.host_ids(), hosts);
     let row = "SELECT text FROM kinds.t WHERE id = 2";
     let output = cassandra::cql(&space.kubectl, &pods[0], "QUORUM", &[row]).ok();

@@ -1,5 +1,5 @@
 //! The life of a ring, from its spec alone: larger volumes, a rack that comes and goes, another password, restarts, and
-//! the end with its volumes.
+//! the end with its volumes. The operator is killed in the middle of each.
 
 #![allow(
     clippy::panic,
@@ -34,17 +34,27 @@ fn the_life_of_a_ring() {
     ];
     cassandra::write(&space.kubectl, FIRST, &statements);
 
-    volumes_grow_under_running_pods(&space, &life);
-    a_rack_comes_and_goes(&space, &life);
-    another_password_is_taken_over(&space, &life);
+    let mut operator = Shell::start(&space);
+    volumes_grow_under_running_pods(&space, &life, &mut operator);
+    a_rack_comes_and_goes(&space, &life, &mut operator);
+    another_password_is_taken_over(&space, &life, &mut operator);
     restarts_are_asked_for_by_command_and_by_spec(&space, &life);
     assert_eq!(read(&space, FIRST), "text=before");
     it_ends_with_its_volumes(&space, &life);
 }
 
-fn volumes_grow_under_running_pods(space: &Space, life: &Cluster) {
+fn volumes_grow_under_running_pods(space: &Space, life: &Cluster, operator: &mut Shell) {
     let before = uids(&life.pods());
     life.change(&json!({ "dataCapacity": "2Gi" }));
+    until("the first volume to be asked to grow", || {
+        let asked = volumes(space, "/spec/resources/requests/storage");
+        if asked.values().any(|size| size == "2Gi") {
+            Ok(())
+        } else {
+            Err(format!("{asked:?}"))
+        }
+    });
+    operator.dies();
     until("the volumes to have 2Gi", || {
         let sizes = volumes(space, "/status/capacity/storage");
         let grown = sizes.values().all(|size| size == "2Gi");
@@ -73,8 +83,17 @@ fn volumes_grow_under_running_pods(space: &Space, life: &Cluster) {
     life.settles();
 }
 
-fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
+fn a_rack_comes_and_goes(space: &Space, life: &Cluster, operator: &mut Shell) {
     racks(life, &["rack1", "rack2", "rack3"]);
+    until("the pod of the third rack", || {
+        let pods = life.pod_names();
+        if pods.len() == 3 {
+            Ok(())
+        } else {
+            Err(format!("{pods:?}"))
+        }
+    });
+    operator.dies();
     life.shows("the third node", |cluster| {
         (cluster["status"]["cassandraNodeStatus"][THIRD]["state"] == "NORMAL").then_some(())
     });
@@ -95,7 +114,6 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
     );
     assert_eq!(life.pod_names().len(), 3);
 
-    let mut operator = Shell::start(space);
     casskop(
         &space.kubectl,
         &["cleanup", "life", "--wait", "--timeout", "5m"],
@@ -110,11 +128,9 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
             Err(format!("{:?}", operator.calls()))
         }
     });
-    operator.kill();
-    operator.run();
+    operator.dies();
     thread::sleep(Duration::from_secs(2));
-    operator.kill();
-    operator.run();
+    operator.dies();
     until("the rack to be gone", || {
         let set = space.kubectl.get("statefulset", "life-dc1-rack3");
         let left = volumes(space, "/metadata/name");
@@ -126,7 +142,6 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
         }
     });
     life.settles();
-    drop(operator);
     let done = find_operation(&life.get(), "decommission", &host_id).expect("it is told");
     assert_eq!(done["phase"], "Succeeded", "{done:#}");
     assert_eq!(done["requestedBy"], "spec");
@@ -136,13 +151,14 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster) {
     assert!(space.kubectl.get("configmap", "life-dc1-rack3").is_none());
 }
 
-fn another_password_is_taken_over(space: &Space, life: &Cluster) {
+fn another_password_is_taken_over(space: &Space, life: &Cluster, operator: &mut Shell) {
     let before = uids(&life.pods());
     let password = json!({ "stringData": { "password": "another-one" } });
     space
         .kubectl
         .patch("secret", "life-jolokia", &password)
         .ok();
+    let mut killed = false;
     until("every pod to be made anew", || {
         let now = uids(&life.pods());
         let ready = life
@@ -151,6 +167,10 @@ fn another_password_is_taken_over(space: &Space, life: &Cluster) {
             .filter(|pod| operator::is_ready(pod))
             .count();
         assert!(ready >= 1, "one rack at a time");
+        if !killed && now != before {
+            operator.dies();
+            killed = true;
+        }
         let renewed = before
             .iter()
             .all(|(pod, uid)| now.get(pod).is_some_and(|now| now != uid));

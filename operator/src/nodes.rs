@@ -178,6 +178,8 @@ pub struct Reading {
     pub version: String,
     /// Whether clients can connect.
     pub native_transport: bool,
+    /// `StorageService.SchemaVersion`.
+    pub schema_version: String,
     /// Keyspaces that are replicated (`NonLocalStrategyKeyspaces`), sorted.
     pub keyspaces: Vec<String>,
     /// Bytes of live data on disk.

@@ -27,7 +27,7 @@ mod upgradesstables;
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check},
+    api::{CassandraClusterSpec, Check, CleanupReason},
     names::RackId,
     operations::Operation,
 };
@@ -59,8 +59,8 @@ pub struct Member<'a> {
     pub host_id: Option<&'a str>,
     /// What the node says, or why it says nothing.
     pub reading: Result<&'a Reading, String>,
-    /// Whether it may hold data that it no longer owns.
-    pub owes_cleanup: bool,
+    /// Why it may hold data that it no longer owns, if it may.
+    pub owes_cleanup: Option<CleanupReason>,
     /// Bytes of its data volume, if it has one that is bound.
     pub capacity: Option<i64>,
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod control;
 mod install;
+mod multi;
 mod operate;
 mod report;
 mod see;
@@ -17,6 +18,7 @@ use casskop_common::operations;
 pub use connection::Connection;
 pub use control::{Control, Edit, Reconcile, Wait, Waive};
 pub use install::{Generate, namespace};
+pub use multi::{MultiStatus, Register, Unregister, site};
 pub use operate::{Operate, Output};
 pub use report::Report;
 pub use see::{Events, ListOutput, Logs, Look, Operations, Status, StatusOutput};
@@ -64,6 +66,7 @@ pub fn command() -> Command {
     manage.extend([
         report::command(),
         install::command(),
+        multi::command(),
         Command::new("completion")
             .about("Print the program that kubectl asks what may come next on a command line")
             .after_help(COMPLETION_HELP),

@@ -51,6 +51,17 @@ pub fn namespace(flags: &Connection) -> Option<String> {
     })
 }
 
+/// How the API server is reached that the flags lead to.
+///
+/// # Errors
+/// When there is no usable kubeconfig.
+pub fn cluster(flags: &Connection) -> Result<Cluster> {
+    let (kubeconfig, file) = kubeconfig::read(flags)?.ok_or_else(|| kubeconfig::none(flags))?;
+    let resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
+    let cluster = resolved.clusters.into_iter().next();
+    Ok(cluster.and_then(|named| named.cluster).unwrap_or_default())
+}
+
 /// What a kubeconfig has entries of.
 #[derive(Clone, Copy, Debug)]
 pub enum Entry {

@@ -6,6 +6,7 @@ mod events;
 mod explain;
 mod install;
 mod logs;
+mod multi;
 mod operate;
 mod operations;
 mod reconcile;
@@ -46,6 +47,7 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
         Some((verb @ ("pause" | "resume" | "cancel" | "retry" | "waive"), own)) => {
             control::run(verb, own, ui)
         }
+        Some(("multi", own)) => multi::run(own, ui),
         Some(("wait", own)) => wait::run(own, ui),
         Some(("pause-reconcile", own)) => reconcile::run(true, own, ui),
         Some(("resume-reconcile", own)) => reconcile::run(false, own, ui),

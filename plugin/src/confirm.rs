@@ -68,7 +68,7 @@ fn described(node: &Node) -> String {
     let load = known.load_bytes.map_or_else(|| "its data".into(), bytes);
     // A node that has only begun has told none yet.
     let host_id = match plain(&known.host_id) {
-        none if none.is_empty() => String::new(),
+        unknown if unknown.is_empty() => String::new(),
         id => format!(", host id {id}"),
     };
     format!("{pod} ({code}: {words}){host_id}, {load} in volume {volume}")

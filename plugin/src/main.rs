@@ -1,7 +1,7 @@
 //! `kubectl casskop`: requests operations on `CassandraCluster`s and shows their state.
 //!
 //! It writes annotations and reads the status: what it types is what a person could commit to Git. Only `report`,
-//! `events`, `logs` and `explain` look at anything else.
+//! `events`, `logs` and `explain` look at anything else, and only `multi` writes anything else.
 
 mod annotations;
 mod cli;
@@ -18,6 +18,7 @@ mod follow;
 mod install;
 mod managers;
 mod manifest;
+mod multi;
 mod objects;
 mod preflight;
 mod report;

@@ -3,6 +3,7 @@
 pub mod columns;
 pub mod events;
 pub mod explain;
+pub mod multi;
 pub mod operation;
 pub mod operations;
 pub mod plan;

@@ -148,7 +148,7 @@ pub struct CassandraClusterSpec {
     /// configuration is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_name: Option<String>,
-    /// Version of Cassandra (default: from the image's tag, then asked from the nodes).
+    /// Accepted and not used: the version is that of the image, and asked from the nodes. One before 4.0 is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
     /// `cassandra`; `dse` is refused.

@@ -27,6 +27,8 @@ pub use status::{
     derive = "PartialEq",
     derive = "Default",
     doc = "One Cassandra ring over several Kubernetes clusters (sites): a CassandraCluster in each of them, made from `base` and `override`. Operations on all of it are requested by the same annotations as on a CassandraCluster, `operations.db.orange.com/<kind>: \"<id> [arguments]\"`.",
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("the name of a MultiCasskop has at most 63 characters: it stands in a label"),
     printcolumn(
         name = "Available",
         type_ = "string",

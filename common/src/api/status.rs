@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::OperationStatus;
+use super::{CleanupReason, OperationStatus, SeenReplication};
 
 /// Types of our conditions; each has `observedGeneration`, so that `kubectl wait` works.
 pub mod condition {
@@ -67,6 +67,9 @@ pub struct CassandraClusterStatus {
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spent_ids: BTreeMap<String, Vec<String>>,
+    /// How keyspaces were replicated when it was last seen: nodes owe a cleanup where replicas became fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<SeenReplication>,
 }
 
 /// Where a cluster or a rack is in its life.
@@ -181,10 +184,12 @@ pub struct NodeStatus {
     /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth and a MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_bytes: Option<i64>,
-    /// Since when the node may hold data that it no longer owns, because others have joined its data center; a
-    /// cleanup of all keyspaces pays this debt.
+    /// Since when the node may hold data that it no longer owns; a cleanup of all keyspaces pays this debt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_owed_since: Option<Time>,
+    /// Why it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_owed_because: Option<CleanupReason>,
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,

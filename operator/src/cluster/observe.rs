@@ -25,7 +25,7 @@ use super::{
     desired::{Desired, Scripts},
     keys::{self, Keys},
     lists::{Freshness, list},
-    snapshot::{Live, NodePod, Snapshot, Volume, replicas},
+    snapshot::{Live, NodePod, Snapshot, Volume, agreed_schema, replicas},
 };
 use crate::{
     context::Context,
@@ -121,7 +121,8 @@ pub async fn observe(
     let credentials = keys.credentials;
     let nodes = read_nodes(ctx, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
-    let replication = if shrinks(desired, &live.stateful_sets) || is_asked(&cluster, &intents) {
+    let needed = shrinks(desired, &live.stateful_sets) || is_asked(&cluster, &intents);
+    let replication = if needed || has_another_schema(&cluster, &nodes) {
         read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
     } else {
         BTreeMap::new()
@@ -193,6 +194,16 @@ fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
         })
 }
 
+/// Whether the schema may have changed since the replication of the keyspaces was last seen.
+fn has_another_schema(
+    cluster: &CassandraCluster,
+    nodes: &BTreeMap<String, Result<Reading, NodeError>>,
+) -> bool {
+    let status = cluster.status.as_ref();
+    let seen = status.and_then(|status| status.replication.as_ref());
+    agreed_schema(nodes).is_some_and(|now| seen.is_none_or(|seen| seen.schema_version != now))
+}
+
 /// How the keyspaces are replicated, as the first member says that answers.
 async fn read_replication(
     ctx: &Context,
@@ -259,7 +270,7 @@ async fn read_nodes(
     readings.retain(|name, reading| {
         let starting = pods
             .get(name)
-            .is_some_and(|pod| !pod.ready && pod.problem.is_none());
+            .is_some_and(|pod| !pod.ready && pod.problem.is_none() && pod.lost_with.is_none());
         !(starting
             && matches!(
                 reading,

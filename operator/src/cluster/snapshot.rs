@@ -5,6 +5,7 @@ mod pod;
 mod troubles;
 mod volume;
 
+pub use members::agreed_schema;
 pub use pod::NodePod;
 pub use volume::Volume;
 

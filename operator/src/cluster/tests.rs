@@ -3,6 +3,7 @@
 
 mod api_server;
 mod crash;
+mod debt;
 mod elsewhere;
 mod fields;
 mod histories;

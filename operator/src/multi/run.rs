@@ -96,8 +96,10 @@ async fn run(args: Args) -> Result<(), Error> {
     let home = sites
         .list()
         .first()
-        .map(|site| site.client().cloned())
-        .unwrap_or_else(|| Err("there is no site".into()))
+        .map_or_else(
+            || Err("there is no site".into()),
+            |site| site.client().cloned(),
+        )
         .map_err(Error::Telemetry)?;
     let ctx = Arc::new(Context {
         home,

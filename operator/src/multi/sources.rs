@@ -105,9 +105,9 @@ impl Sources {
             .flatten()
             .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
             .filter(|(name, _)| !name.starts_with('.'))
-            .map(|(name, path)| match path.is_dir() {
-                true => (name, path.join("kubeconfig")),
-                false => (name, path),
+            .map(|(name, path)| {
+                let in_folder = path.is_dir().then(|| path.join("kubeconfig"));
+                (name, in_folder.unwrap_or(path))
             })
             .collect();
         files.sort();

@@ -47,6 +47,7 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
         "EndpointToHostId",
         "LocalHostId",
         "ReleaseVersion",
+        "SchemaVersion",
         "NativeTransportRunning",
         "NonLocalStrategyKeyspaces",
     ];
@@ -248,6 +249,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
             .collect(),
         local_host_id: text("LocalHostId"),
         version: text("ReleaseVersion"),
+        schema_version: text("SchemaVersion"),
         native_transport: service["NativeTransportRunning"]
             .as_bool()
             .unwrap_or_default(),

@@ -38,3 +38,29 @@ impl Behaviour for Cleanup {
         task.task == "Cleanup" && task.keyspace == step
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spec_says_how_many_threads_where_the_request_does_not() {
+        let jobs = |asked: Option<i32>, of_spec: Option<i32>| {
+            let cleanup = Cleanup {
+                jobs: asked,
+                ..Cleanup::default()
+            };
+            let spec = CassandraClusterSpec {
+                keyspace_cleanup_threads: of_spec,
+                ..CassandraClusterSpec::default()
+            };
+            match cleanup.action("orders", &spec) {
+                Action::Call(Call::Cleanup { jobs, .. }) => Some(jobs),
+                _ => None,
+            }
+        };
+        assert_eq!(jobs(None, None), Some(0));
+        assert_eq!(jobs(None, Some(3)), Some(3));
+        assert_eq!(jobs(Some(2), Some(3)), Some(2));
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check},
+    api::{CassandraClusterSpec, Check, CleanupReason},
     operations::decommission::Decommission,
 };
 
@@ -233,18 +233,19 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     })
 }
 
-/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again.
+/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again. What
+/// is not replicated in the data center any more is owned by none of its nodes, however few they are.
 fn cleanup_paid(ring: &Ring<'_>) -> Check {
     let owing: Vec<&str> = Stay::of(ring)
         .iter()
         .flat_map(|stay| &stay.in_dc)
-        .filter(|member| member.owes_cleanup)
+        .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicasGone))
         .map(|member| member.pod)
         .collect();
     let seen = match owing[..] {
         [] => Vec::new(),
         _ => vec![format!(
-            "{} may hold data that they no longer own since the ring has grown: request a cleanup of them",
+            "{} may hold data that they no longer own since the ring has grown or replicas became fewer: request a cleanup of them",
             owing.join(", ")
         )],
     };

@@ -5,7 +5,10 @@ use std::{error::Error as _, time::Duration};
 use casskop_common::api::GROUP;
 use kube::{client::AuthError, core::Status};
 
-use super::{Place, resource::Resource};
+use super::{
+    Place,
+    resource::{CLUSTERS, Resource},
+};
 use crate::{
     error::CliError,
     text::{self, plain},
@@ -109,11 +112,20 @@ fn refused(status: &Status, call: &Call, place: &Place) -> CliError {
                 .hint(format!("who you are: kubectl auth whoami{}", place.again))
         }
         404 if !is_missing_object(status) && call.resource.group == GROUP => {
+            let install = match call.resource {
+                known if *known == CLUSTERS => {
+                    "kubectl casskop install generate | kubectl apply --server-side -f -"
+                }
+                _ => {
+                    "kubectl apply --server-side -f manifests/crds; kubectl apply -k manifests/multi"
+                }
+            };
             CliError::failed(format!(
-                "{} does not know cassandraclusters.{GROUP}: CassKop is not installed there",
-                place.server
+                "{} does not know {}: CassKop is not installed there",
+                place.server,
+                call.resource.name()
             ))
-            .hint("install it: kubectl casskop install generate | kubectl apply --server-side -f -")
+            .hint(format!("install it: {install}"))
             .hint(format!(
                 "or choose another cluster with --context; this is {}",
                 place.source

@@ -28,6 +28,14 @@ pub const CLUSTERS: Resource = Resource {
     plural: "cassandraclusters",
     singular: "cassandracluster",
 };
+/// Rings over several Kubernetes clusters.
+pub const RINGS: Resource = Resource {
+    group: GROUP,
+    version: VERSION,
+    kind: "MultiCasskop",
+    plural: "multicasskops",
+    singular: "multicasskop",
+};
 pub const NAMESPACES: Resource = core("Namespace", "namespaces", "namespace");
 pub const PODS: Resource = core("Pod", "pods", "pod");
 /// What pods have written.
@@ -47,6 +55,13 @@ pub const SERVICES: Resource = core("Service", "services", "service");
 pub const CONFIG_MAPS: Resource = core("ConfigMap", "configmaps", "configmap");
 pub const SECRETS: Resource = core("Secret", "secrets", "secret");
 pub const SERVICE_ACCOUNTS: Resource = core("ServiceAccount", "serviceaccounts", "serviceaccount");
+pub const ROLES: Resource = in_group("rbac.authorization.k8s.io", "Role", "roles", "role");
+pub const ROLE_BINDINGS: Resource = in_group(
+    "rbac.authorization.k8s.io",
+    "RoleBinding",
+    "rolebindings",
+    "rolebinding",
+);
 pub const BUDGETS: Resource = in_group(
     "policy",
     "PodDisruptionBudget",

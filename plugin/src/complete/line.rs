@@ -78,9 +78,8 @@ impl<'a> Line<'a> {
                 None if takes_next_word(arg) => self.open = Some(arg),
                 value => self.flags.push((arg, value.unwrap_or_default().to_owned())),
             }
-        } else if self.command.is_none()
-            && self.positionals.is_empty()
-            && let Some(command) = self.root.find_subcommand(word)
+        } else if self.positionals.is_empty()
+            && let Some(command) = self.command.unwrap_or(self.root).find_subcommand(word)
         {
             self.command = Some(command);
         } else {
@@ -114,6 +113,9 @@ impl<'a> Line<'a> {
                 commands(self.root)
             });
         };
+        if command.has_subcommands() {
+            return Wanted::Known(commands(command));
+        }
         let mut positionals = command.get_positionals();
         let last = command.get_positionals().last();
         let repeated = last.filter(|arg| matches!(arg.get_action(), ArgAction::Append));

@@ -126,8 +126,8 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
     lines
 }
 
-/// `  not available  for 3m  NodeDown: demo-dc1-rack2-0 is down`.
-fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String> {
+/// A line for each condition: `  not available  for 3m  NodeDown: demo-dc1-rack2-0 is down`.
+pub fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String> {
     let row = |known: &Condition| {
         let (words, tone) = words(known);
         let since = format!("for {}", between(known.last_transition_time.0, now));

@@ -17,6 +17,7 @@ mod fake;
 mod help;
 mod install;
 mod logs;
+mod multi;
 mod operate;
 mod permissions;
 mod plan;

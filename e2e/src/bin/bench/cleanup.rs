@@ -5,20 +5,15 @@ use std::{
     time::Instant,
 };
 
-use casskop_e2e::{
-    Cluster, cassandra,
-    cluster::{OPERATIONS, find_operation},
-    fresh_id,
-};
+use casskop_e2e::{Cluster, cassandra};
 use serde_json::{Value, json};
 
 use crate::{
     RACKS,
     api::Api,
     node::{Nodes, STORAGE_SERVICE},
-    path,
+    operate::operate,
     table::{Row, Table, Unit},
-    watched,
 };
 
 const KEYSPACES: usize = 9;
@@ -81,27 +76,12 @@ fn exec(operation: &str, arguments: &Value) -> Value {
     json!({ "type": "exec", "mbean": STORAGE_SERVICE, "operation": operation, "arguments": arguments })
 }
 
-/// From just before the annotation is sent to the news that all is done.
 fn by_annotation(api: &Api, demo: &Cluster, keyspaces: &[String]) -> f64 {
-    let id = fresh_id("bench");
     let flags: Vec<String> = keyspaces
         .iter()
         .map(|name| format!("--keyspace {name}"))
         .collect();
-    let key = format!("{OPERATIONS}cleanup");
-    let value = format!("{id} {}", flags.join(" "));
-    let patch = json!({ "metadata": { "annotations": { key: value } } });
-    let began = Instant::now();
-    api.merge(&path(demo), &patch);
-    let ended = api.watch(&watched(demo), |cluster| {
-        let phase = find_operation(cluster, "cleanup", &id)
-            .map(|operation| operation["phase"].as_str().unwrap_or_default().to_owned())
-            .unwrap_or_default();
-        let failed = ["Failed", "Refused"].contains(&phase.as_str());
-        assert!(!failed, "{id} {phase}");
-        phase == "Succeeded"
-    });
-    (ended - began).as_secs_f64()
+    operate(api, demo, "cleanup", &flags.join(" "))
 }
 
 fn by_curl(url: &str, login: &str, request: &Value) {

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf};
 
 use casskop_e2e::{Kubectl, command::setting};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
 /// Entries of the audit log that have `text` in them, in the order of their arrival.
@@ -42,6 +42,21 @@ pub fn is_status(entry: &Value) -> bool {
     object["resource"] == "cassandraclusters" && object["subresource"] == "status"
 }
 
+/// Writes by a user in a span of time, those of events left out.
+pub fn writes(user: &str, began: Timestamp, ended: Timestamp) -> usize {
+    let entries = audit(user);
+    let times = entries.iter().map(received);
+    times.filter(|at| (began..ended).contains(at)).count()
+}
+
+/// When Cassandra wrote a line of its log; its clock is that of this machine, in UTC.
+pub fn cassandra(line: &str) -> Option<Timestamp> {
+    let (_, rest) = line.split_once("] ")?;
+    let at: DateTime = rest.get(..23)?.replace(',', ".").parse().ok()?;
+    let zoned = at.to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp())
+}
+
 /// Lines of the operator's log with this message.
 pub fn operator(kubectl: &Kubectl, message: &str) -> Vec<Value> {
     let log = kubectl.ok(&["logs", "deployment/casskop-operator"]);
@@ -61,4 +76,17 @@ pub fn time(text: &Value) -> Timestamp {
 /// Seconds from one time to another.
 pub fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_cassandra_have_a_time() {
+        let line = "INFO  [GossipStage:1] 2026-11-22 20:35:47,384 Gossiper.java:1 - Node is UP";
+        let at = cassandra(line).map(|at| at.to_string());
+        assert_eq!(at.as_deref(), Some("2026-11-22T20:35:47.384Z"));
+        assert_eq!(cassandra("\tat java.base/Thread.run"), None);
+    }
 }

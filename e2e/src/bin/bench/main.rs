@@ -1,5 +1,6 @@
 //! Measures what `make bench` prints: how long a ring takes beside the same pods as plain StatefulSets, how long a
-//! request takes to reach a node, what the operator costs at rest, and what the programs weigh.
+//! request takes to reach a node, restarts, growth and shrinking beside what nodes take for it themselves, what the
+//! operator costs at rest, and what the programs weigh.
 //!
 //! Everything is measured in this run, on this machine. The targets of the design stand beside the figures; nothing
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
@@ -17,12 +18,16 @@
 
 mod api;
 mod cleanup;
+mod grow;
 mod log;
 mod many;
 mod node;
+mod operate;
 mod programs;
 mod requests;
 mod rest;
+mod restart;
+mod shrink;
 mod start;
 mod table;
 
@@ -84,6 +89,11 @@ fn main() {
     say("cleanups");
     cleanup::measure(&mut table, &api, &demo);
     programs::with_a_cluster(&mut table, &demo);
+    say("restarts");
+    restart::measure(&mut table, &api, &demo);
+    say("more nodes, and fewer");
+    grow::measure(&mut table, &api, &demo);
+    shrink::measure(&mut table, &api, &demo);
 
     forget(&space.kubectl.namespace);
     many::measure(&mut table, &api);

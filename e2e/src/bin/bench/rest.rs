@@ -71,11 +71,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, seconds: u32) {
         reconciliations(api, demo),
     );
     let minutes = f64::from(seconds) / 60.0;
-    let writes = log::audit(&user(demo))
-        .iter()
-        .map(log::received)
-        .filter(|at| (began..ended).contains(at))
-        .count();
+    let writes = log::writes(&user(demo), began, ended);
     let news = events_after
         .iter()
         .filter(|&(name, version)| events.get(name) != Some(version))

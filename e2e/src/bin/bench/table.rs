@@ -86,6 +86,13 @@ impl Row {
         }
     }
 
+    /// The median of some counts.
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+    pub fn counts(figure: &str, counts: &[usize]) -> Self {
+        let counts: Vec<f64> = counts.iter().map(|&count| count as f64).collect();
+        Self::median(figure, Unit::Count, &counts)
+    }
+
     /// Sets beside it the median of other values that were measured in this run.
     pub fn beside(mut self, unit: Unit, own: &[f64], what: &str, values: &[f64]) -> Self {
         let all: Vec<String> = values.iter().map(|&value| unit.number(value)).collect();

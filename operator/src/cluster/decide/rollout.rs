@@ -2,6 +2,7 @@
 //! then the others one by one. Later: one rack at a time, one joining node at a time, and nothing while a node is
 //! in trouble, except a correction of the very rack that is.
 
+mod grow;
 mod pair;
 mod refuse;
 mod shrink;
@@ -274,12 +275,14 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         return;
     }
     let Some(first) = unfinished.first() else {
-        match (next_to_grow(pairs), first_trouble(snapshot)) {
-            (Some(pair), None) => rollout.grow(pair),
-            (Some(_), trouble) => {
-                rollout.action = Some("ScaleUp");
-                rollout.waiting_for = trouble;
-            }
+        match (grow::next(pairs), first_trouble(snapshot)) {
+            (Some(pair), trouble) => match trouble.or_else(|| grow::surplus(snapshot)) {
+                None => rollout.grow(pair),
+                trouble => {
+                    rollout.action = Some("ScaleUp");
+                    rollout.waiting_for = trouble;
+                }
+            },
             (None, trouble) if !differing.is_empty() => {
                 rollout.action = differing.first().map(|pair| pair.action(desired));
                 rollout.waiting_for = trouble;
@@ -297,7 +300,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     let rolling = unfinished.iter().find(|pair| !pair.is_rolled());
     if differing.is_empty()
         && rolling.is_none()
-        && next_to_grow(pairs).is_none()
+        && grow::next(pairs).is_none()
         && !first.has_newcomer(snapshot)
     {
         return;
@@ -306,7 +309,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     rollout.action = Some(match differing.first() {
         Some(next) => next.action(desired),
         None if pair.has_newcomer(snapshot)
-            || (rolling.is_none() && next_to_grow(pairs).is_some()) =>
+            || (rolling.is_none() && grow::next(pairs).is_some()) =>
         {
             "ScaleUp"
         }
@@ -384,29 +387,6 @@ impl Rollout {
         self.rack = Some(rack);
         self.waiting_for = Some(waiting_for);
     }
-
-    fn grow(&mut self, pair: &Pair<'_>) {
-        let replicas = pair.live_replicas() + 1;
-        self.action = Some("ScaleUp");
-        self.rack = Some(pair.wanted.id.clone());
-        self.waiting_for = Some(format!(
-            "node {replicas} of rack {} to join",
-            pair.wanted.id
-        ));
-        self.steps.push(Step {
-            rack: pair.wanted.clone(),
-            replicas,
-        });
-    }
-}
-
-/// The rack with the fewest nodes of those that should have more: every rack's next node before any rack's second
-/// next, so that replicas stay spread.
-fn next_to_grow<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
-    pairs
-        .iter()
-        .filter(|pair| pair.live_replicas() < pair.wanted.replicas)
-        .min_by_key(|pair| pair.live_replicas())
 }
 
 fn first_trouble(snapshot: &Snapshot) -> Option<String> {

@@ -6,6 +6,7 @@ mod debt;
 mod nodes;
 mod pods;
 mod racks;
+mod replication;
 
 use casskop_common::api::{CassandraClusterStatus, Phase};
 
@@ -30,6 +31,7 @@ pub fn decide(
     let old = snapshot.cluster.status.clone().unwrap_or_default();
     let picture = Picture::of(desired, snapshot, rollout);
     let (action, action_status) = last_action(rollout, &picture, &old);
+    let replication = replication::seen(snapshot, old.replication.as_ref());
     CassandraClusterStatus {
         observed_generation: snapshot.cluster.metadata.generation,
         phase: Some(picture.phase()),
@@ -43,10 +45,11 @@ pub fn decide(
             rollout.seeds.clone()
         },
         cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
-        cassandra_node_status: nodes::nodes(snapshot, &old),
+        cassandra_node_status: nodes::nodes(snapshot, replication.as_ref(), &old),
         conditions: picture.conditions(snapshot, operations, &old.conditions),
         operations: old.operations,
         spent_ids: old.spent_ids.clone(),
+        replication,
         operation_history: old.operation_history,
     }
 }

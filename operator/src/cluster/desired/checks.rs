@@ -98,6 +98,10 @@ pub(super) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
+            spec.server_version.is_some(),
+            "serverVersion is not used: the version is that of the image, and asked from the nodes; remove the field",
+        ),
+        (
             spec.data_capacity.is_none()
                 && spec
                     .topology

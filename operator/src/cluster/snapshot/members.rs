@@ -1,12 +1,14 @@
 //! Who is a member of the ring, who is none yet, and who leaves it.
 
+use std::collections::BTreeMap;
+
 use casskop_common::{
     api::{OperationNode, OperationPhase, OperationStatus, VolumeRef},
     operations::DECOMMISSION,
 };
 
 use super::Snapshot;
-use crate::nodes::Reading;
+use crate::nodes::{NodeError, Reading};
 
 impl Snapshot {
     /// Pods whose nodes are members and answer.
@@ -15,6 +17,11 @@ impl Snapshot {
             .iter()
             .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
             .filter(|(_, reading)| reading.mode == "NORMAL")
+    }
+
+    /// Version of the schema, if every member that answers has the same.
+    pub fn schema_version(&self) -> Option<&str> {
+        agreed_schema(&self.nodes)
     }
 
     /// Whether every member that answers, and at least one does, has forgotten a host id. Of the last node here of a ring
@@ -102,4 +109,14 @@ impl Snapshot {
     pub fn is_settled(&self) -> bool {
         self.nodes.values().flatten().all(Reading::is_settled)
     }
+}
+
+/// Version of the schema, if every member that answers has the same.
+pub fn agreed_schema(nodes: &BTreeMap<String, Result<Reading, NodeError>>) -> Option<&str> {
+    let members = nodes.values().flatten();
+    let mut versions = members
+        .filter(|reading| reading.is_normal())
+        .map(|reading| reading.schema_version.as_str());
+    let first = versions.next().filter(|version| !version.is_empty())?;
+    versions.all(|version| version == first).then_some(first)
 }

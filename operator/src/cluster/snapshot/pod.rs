@@ -19,6 +19,8 @@ pub struct NodePod {
     pub deleting: bool,
     /// Why it does not run, in the words of Kubernetes.
     pub problem: Option<String>,
+    /// The Kubernetes node that it is on, if Kubernetes no longer hears from that.
+    pub lost_with: Option<String>,
     /// How often Cassandra was started again in it.
     pub restarts: i32,
     /// Revision of the StatefulSet it was made from.
@@ -47,6 +49,7 @@ impl NodePod {
             deleting: pod.metadata.deletion_timestamp.is_some(),
             restarts: restarts(pod),
             problem: problem(pod),
+            lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
         }
     }
@@ -61,6 +64,18 @@ fn restarts(pod: &Pod) -> i32 {
     cassandra
         .find(|container| container.name == names::CASSANDRA_CONTAINER)
         .map_or(0, |container| container.restart_count)
+}
+
+/// The Kubernetes node of a pod, if Kubernetes no longer hears from its kubelet. The pod tells so itself, and nobody needs
+/// the right to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node's controller only `Ready`.
+fn lost_with(pod: &Pod) -> Option<String> {
+    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
+    let is = |kind: &str, status: &str| {
+        let mut conditions = conditions.iter();
+        conditions.any(|condition| condition.type_ == kind && condition.status == status)
+    };
+    let unheard = is("Ready", "False") && is("ContainersReady", "True");
+    pod.spec.as_ref()?.node_name.clone().filter(|_| unheard)
 }
 
 /// Characters of a container's last words that are told.
@@ -118,4 +133,31 @@ fn problem(pod: &Pod) -> Option<String> {
         ));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_tells_that_its_machine_does_not_answer() {
+        for (ready, containers, lost) in [
+            ("True", "True", None),
+            ("False", "False", None),
+            ("False", "True", Some("node1")),
+        ] {
+            let pod = json!({
+                "metadata": { "name": "demo-dc1-rack1-0" },
+                "spec": { "nodeName": "node1", "containers": [] },
+                "status": { "conditions": [
+                    { "type": "Ready", "status": ready },
+                    { "type": "ContainersReady", "status": containers },
+                ] },
+            });
+            let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
+            assert_eq!(pod.lost_with.as_deref(), lost, "{ready} {containers}");
+        }
+    }
 }

@@ -26,6 +26,11 @@ impl Snapshot {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
         };
+        if let Some(node) = &live.lost_with {
+            return Some(format!(
+                "its Kubernetes node {node} does not answer; if that is gone for good, delete the Node or taint it node.kubernetes.io/out-of-service, and the pod is made elsewhere"
+            ));
+        }
         if live.deleting {
             return Some("the pod is being deleted".into());
         }

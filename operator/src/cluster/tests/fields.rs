@@ -1,4 +1,7 @@
-//! No field is silently ignored: each changes an object, or the status says what it does not do.
+//! No field is silently ignored: each shows in an object, or the status says what it does not do; and each stands in the
+//! guide for those who come from the Go `CassKop`.
+
+mod effects;
 
 use std::collections::BTreeSet;
 
@@ -7,167 +10,136 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::world::{THREE_RACKS, World};
+use effects::{SEEN_LATER, seen_at_once};
 
-/// Fields of the spec, each with a value that changes an object or a condition.
-fn spec() -> Vec<(&'static str, Value)> {
-    let probes = |name| (name, json!(7));
-    let mut fields = vec![
-        ("cassandraImage", json!("cassandra:4.1")),
-        ("imagepullpolicy", json!("Never")),
-        ("imagePullSecret", json!({ "name": "registry" })),
-        ("bootstrapImage", json!("mine/bootstrap:1")),
-        ("configBuilderImage", json!("x")),
-        ("envVars", json!([{ "name": "A", "value": "b" }])),
-        ("runAsUser", json!(1000)),
-        ("fsGroup", json!(1000)),
-        ("readOnlyRootFilesystem", json!(false)),
-        ("resources", json!({ "requests": { "memory": "2Gi" } })),
-        ("hardAntiAffinity", json!(true)),
-        (
-            "pod",
-            json!({ "annotations": { "a": "b" }, "tolerations": [{ "key": "a", "operator": "Exists" }] }),
-        ),
-        ("service", json!({ "annotations": { "a": "b" } })),
-        ("debug", json!(true)),
-        ("noCheckStsAreEqual", json!(true)),
-        ("maxPodUnavailable", json!(2)),
-        ("unlockNextOperation", json!(true)),
-        ("dataCapacity", json!("7Gi")),
-        ("dataStorageClass", json!("fast")),
-        (
-            "storageConfigs",
-            json!([{ "name": "log", "mountPath": "/log", "pvcSpec": {} }]),
-        ),
-        (
-            "sidecarConfigs",
-            json!([{ "name": "side", "image": "side:1" }]),
-        ),
-        ("configMapName", json!("scripts")),
-        ("serverVersion", json!("3.11.10")),
-        ("config", json!({ "cassandra-yaml": { "num_tokens": 4 } })),
-        ("imageJolokiaSecret", json!({ "name": "mine" })),
-        (
-            "topology",
-            json!({ "dc": [{ "name": "dc1", "rack": [{ "name": "r" }] }] }),
-        ),
-        ("shareProcessNamespace", json!(true)),
-        ("backRestSidecar", json!({ "enabled": true })),
-        ("serviceAccountName", json!("mine")),
-        ("jmxConfiguration", json!({ "jmxRemoteEnable": true })),
-        ("seeds", json!(["elsewhere.example.org"])),
-        ("nodeApi", json!({ "kind": "ManagementApi" })),
-        ("jolokia", json!({ "tls": { "secretName": "tls" } })),
-    ];
-    fields.extend(
-        [
-            "livenessInitialDelaySeconds",
-            "livenessHealthCheckTimeout",
-            "livenessHealthCheckPeriod",
-            "livenessFailureThreshold",
-            "readinessInitialDelaySeconds",
-            "readinessHealthCheckTimeout",
-            "readinessHealthCheckPeriod",
-            "readinessFailureThreshold",
-            "readinessSuccessThreshold",
-        ]
-        .map(probes),
-    );
-    fields
+const GUIDE: &str = include_str!("../../../../docs/from-go-casskop.md");
+
+/// A ring with the least of everything that has fields below it.
+fn least() -> Value {
+    let mut cluster = serde_json::to_value(World::new(THREE_RACKS).cluster).expect("JSON");
+    cluster["spec"]["topology"] =
+        json!({ "dc": [{ "name": "dc1", "rack": [{ "name": "rack1" }] }] });
+    cluster
 }
 
-/// Fields whose effect comes later, and what shows it.
-const LATER: [(&str, &str); 8] = [
-    (
-        "restartCountBeforePodDeletion",
-        "rollout.rs: a_pod_with_the_address_of_another_member_is_made_anew",
-    ),
-    (
-        "nodesPerRacks",
-        "rollout.rs: the_first_pod_of_every_rack_comes_at_once_and_before_any_second",
-    ),
-    ("deletePVC", "finalize.rs"),
-    (
-        "autoPilot",
-        "shrink.rs: the_auto_pilot_cleans_up_after_growth",
-    ),
-    (
-        "autoUpdateSeedList",
-        "rollout.rs: running_nodes_get_new_seeds_if_that_is_asked_for",
-    ),
-    ("keyspaceCleanupThreads", "operations/cleanup.rs: jobs"),
-    ("serverType", "only `cassandra` passes the schema"),
-    ("livenessSuccessThreshold", "Kubernetes allows 1 only"),
-];
+/// Sets a field, in lists that of the first element.
+fn set(spec: &mut Value, path: &str, value: Value) {
+    let mut at = spec;
+    for part in path.split('.') {
+        at = match part.strip_suffix("[]") {
+            Some(list) => {
+                if at[list].is_null() {
+                    at[list] = json!([{ "name": "more", "mountPath": "/more", "pvcSpec": {} }]);
+                }
+                &mut at[list][0]
+            }
+            None => &mut at[part],
+        };
+    }
+    *at = value;
+}
 
-fn outcome(field: &str, value: &Value) -> (String, String) {
+/// What comes of it: the objects of the first pass, and what is told.
+fn outcome(cluster: Value) -> String {
     let mut world = World::new(THREE_RACKS);
-    let mut cluster = serde_json::to_value(&world.cluster).expect("JSON");
-    cluster["spec"][field] = value.clone();
     world.cluster = serde_json::from_value(cluster).expect("the field is known");
     let objects = serde_json::to_string(&world.plan().objects).expect("JSON");
     world.pass();
-    (objects, world.condition("SpecAccepted"))
+    objects + &world.condition("SpecAccepted")
 }
 
 #[test]
-fn every_field_of_the_spec_changes_something_or_is_told() {
-    let nothing = outcome("debug", &Value::Null);
-    for (field, value) in spec() {
-        assert!(outcome(field, &value) != nothing, "{field}");
+fn every_field_shows_its_effect_or_is_told() {
+    let before = outcome(least());
+    let count = |text: &str, seen: &str| text.matches(seen).count();
+    for (path, value, seen) in seen_at_once() {
+        let mut cluster = least();
+        set(&mut cluster["spec"], path, value);
+        let after = outcome(cluster);
+        assert!(
+            count(&after, seen) > count(&before, seen),
+            "{path}: {after}"
+        );
     }
 }
 
-#[test]
-fn fields_of_data_centers_and_racks_change_something() {
-    let with = |dc: Value, rack: Value| {
-        let (mut dc, mut rack) = (dc, rack);
-        rack["name"] = json!("rack1");
-        dc["name"] = json!("dc1");
-        dc["rack"] = json!([rack]);
-        outcome("topology", &json!({ "dc": [dc] }))
-    };
-    let nothing = with(json!({}), json!({}));
-    let config = json!({ "cassandra-yaml": { "num_tokens": 4 } });
-    for (field, value) in [
-        ("labels", json!({ "zone": "a" })),
-        ("config", config.clone()),
-        ("nodesPerRacks", json!(0)),
-        ("dataCapacity", json!("7Gi")),
-        ("dataStorageClass", json!("fast")),
-        ("resources", json!({ "requests": { "memory": "2Gi" } })),
-    ] {
-        assert!(
-            with(json!({ field: value }), json!({})) != nothing,
-            "dc.{field}"
-        );
+/// Whose fields are those of Kubernetes, or our own to explain.
+const WHOLE: [&str; 10] = [
+    "resources",
+    "envVars",
+    "sidecarConfigs",
+    "pvcSpec",
+    "tolerations",
+    "volumeMount",
+    "conditions",
+    "operations",
+    "operationHistory",
+    "replication",
+];
+
+/// Paths of all fields of a part of the resource.
+fn fields(part: &str) -> BTreeSet<String> {
+    fn walk(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+        let (below, mark) = [
+            (&schema["items"], "[]"),
+            (&schema["additionalProperties"], ".*"),
+            (schema, ""),
+        ]
+        .into_iter()
+        .find(|(below, _)| below["properties"].is_object())
+        .unwrap_or((&Value::Null, ""));
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let Some(properties) = below["properties"]
+            .as_object()
+            .filter(|_| !WHOLE.contains(&name))
+        else {
+            found.insert(path.to_owned());
+            return;
+        };
+        for (name, schema) in properties {
+            let join = if path.is_empty() { "" } else { "." };
+            walk(schema, &format!("{path}{mark}{join}{name}"), found);
+        }
     }
-    for (field, value) in [
-        ("labels", json!({ "zone": "a" })),
-        ("config", config),
-        ("rollingPartition", json!(1)),
-    ] {
-        assert!(
-            with(json!({}), json!({ field: value })) != nothing,
-            "rack.{field}"
-        );
-    }
+    let crd = serde_json::to_value(CassandraCluster::crd()).expect("JSON");
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part];
+    let mut found = BTreeSet::new();
+    walk(schema, "", &mut found);
+    found
 }
 
 #[test]
 fn no_field_is_forgotten_here() {
-    let crd = serde_json::to_value(CassandraCluster::crd()).expect("JSON");
-    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
-    let known: BTreeSet<&str> = schema["properties"]
-        .as_object()
-        .expect("fields")
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let tried = spec();
-    let tested: BTreeSet<&str> = tried
+    let tried = seen_at_once();
+    let tested: BTreeSet<String> = tried
         .iter()
-        .map(|(field, _)| *field)
-        .chain(LATER.map(|(field, _)| field))
+        .map(|(field, ..)| *field)
+        .chain(SEEN_LATER.map(|(field, _)| field))
+        .map(str::to_owned)
         .collect();
-    assert_eq!(known, tested);
+    assert_eq!(fields("spec"), tested);
+}
+
+/// Names in the first column of the tables below a heading of the guide.
+fn in_the_guide(heading: &str) -> BTreeSet<String> {
+    let section = GUIDE.split("\n## ").find(|part| part.starts_with(heading));
+    let rows = section.expect("the heading is there").lines();
+    let first = rows.filter_map(|row| row.strip_prefix("| ")?.split(" | ").next());
+    let names = first.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    names.map(str::to_owned).collect()
+}
+
+/// Fields of the Go `CassKop`'s status that nobody reads from a ring that runs.
+const LEFT_OUT: [&str; 3] = [
+    "cassandraRackStatus.*.cassandraLastAction.updatedNodes",
+    "cassandraRackStatus.*.podLastOperation.operatorName",
+    "cassandraRackStatus.*.statefulSetSnapshotBeforeStorageResize",
+];
+
+#[test]
+fn every_field_stands_in_the_guide() {
+    assert_eq!(in_the_guide("Fields of the spec"), fields("spec"));
+    let mut status = fields("status");
+    status.extend(LEFT_OUT.map(str::to_owned));
+    assert_eq!(in_the_guide("Fields of the status"), status);
 }

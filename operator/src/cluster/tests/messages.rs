@@ -37,6 +37,16 @@ fn of_a_node_that_hangs() {
 }
 
 #[test]
+fn of_a_node_whose_machine_is_lost() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Lost;
+    let plan = world.plan();
+    assert!(plan.objects.is_empty() && plan.removals.is_empty());
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+}
+
+#[test]
 fn of_a_secret_that_is_missing_or_broken() {
     let named = format!("{THREE_RACKS}  imageJolokiaSecret: {{ name: mine }}\n");
     let mut world = World::new(&named);

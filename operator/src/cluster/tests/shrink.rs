@@ -3,7 +3,7 @@
 use casskop_common::api::{OperationPhase, Phase, Rack};
 
 use super::world::{Node, THREE_RACKS, World};
-use crate::nodes::Replication;
+use crate::{cluster::snapshot::replicas, nodes::Replication};
 
 /// Three racks of two nodes, without a cleanup owed.
 fn six() -> World {
@@ -153,6 +153,32 @@ fn a_pod_that_never_joined_goes_without_leaving() {
     nodes(&mut world, 1);
     world.settle();
     assert_eq!((world.pods.len(), world.calls.len()), (3, 0));
+}
+
+/// Its node may still join, and the next one would join beside it.
+#[test]
+fn no_node_is_added_while_a_surplus_pod_has_not_ended() {
+    let mut world = World::formed(THREE_RACKS);
+    world.bad_images.insert("cassandra:5.0".into());
+    nodes(&mut world, 2);
+    passes(&mut world);
+    nodes(&mut world, 1);
+    world.pass();
+    world.tick();
+    world.bad_images.clear();
+    nodes(&mut world, 2);
+    world.pass();
+    let grown = |world: &World| {
+        let mut sets = world.live.stateful_sets.values();
+        sets.any(|set| replicas(set) > 1)
+    };
+    assert!(world.pods.len() == 4 && !grown(&world));
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.tick();
+    world.pass();
+    assert!(grown(&world));
+    world.settle();
+    assert_eq!(world.ring.len(), 6);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(super) enum Node {
     Normal,
     /// Its process is there and does not answer.
     Hanging,
+    /// Its Kubernetes node does not answer.
+    Lost,
     /// It hands its data over.
     Leaving,
     /// It has left the ring; its process still answers.

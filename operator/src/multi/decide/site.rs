@@ -32,13 +32,9 @@ pub(super) fn draft(
     };
     let wanted = wanted(child, snapshot);
     let Some(live) = &seen.cluster else {
-        match why_not_yet(child, first, snapshot) {
-            Some(why) => draft.waiting = Some(why),
-            None => {
-                draft.waiting = Some("its CassandraCluster to be made".into());
-                draft.after = Some(wanted);
-            }
-        }
+        let why = why_not_yet(child, first, snapshot);
+        draft.after = why.is_none().then_some(wanted);
+        draft.waiting = why.or_else(|| Some("its CassandraCluster to be made".into()));
         return draft;
     };
     if live.metadata.deletion_timestamp.is_some() {

@@ -51,7 +51,7 @@ fn what_cannot_be_carried_out_says_why() {
         refused(|multi| multi.spec.base["spec"]["nodesPerRacks"] = "three".into()),
         refused(|multi| multi.spec.base["spec"]["nodesPerRack"] = 3.into()),
         refused(|multi| {
-            of_b(multi)["spec"]["topology"]["dc"][0]["racks"] = serde_json::json!(["x"])
+            of_b(multi)["spec"]["topology"]["dc"][0]["racks"] = serde_json::json!(["x"]);
         }),
     ];
     insta::assert_snapshot!(told.join("\n"));

@@ -91,7 +91,7 @@ pub fn record(
     node.phase == NodePhase::Running
 }
 
-fn step_done(node: &mut OperationNode, steps: &[String], stops: bool, now: Timestamp) {
+fn step_done(node: &mut OperationNode, steps: &[String], ends_here: bool, now: Timestamp) {
     node.error = None;
     node.work = None;
     let progress = node.progress.get_or_insert_default();
@@ -104,7 +104,7 @@ fn step_done(node: &mut OperationNode, steps: &[String], stops: bool, now: Times
             node.step.clear();
             end_node(node, NodePhase::Succeeded, now);
         }
-        Some(_) if stops => end_node(node, NodePhase::Skipped, now),
+        Some(_) if ends_here => end_node(node, NodePhase::Skipped, now),
         Some(step) => {
             node.step.clone_from(step);
             // The next step is called right after this is written.

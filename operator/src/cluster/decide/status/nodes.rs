@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodeStatus, Phase},
+    api::{CassandraClusterStatus, NodeStatus, Phase, SeenReplication},
     names::{self, RackId},
     operations::REMOVE,
 };
 
-use super::debt;
+use super::debt::{self, Losses};
 use crate::{cluster::snapshot::Snapshot, nodes::Reading};
 
 /// The nodes, by pod name.
 pub(super) fn nodes(
     snapshot: &Snapshot,
+    replication: Option<&SeenReplication>,
     old: &CassandraClusterStatus,
 ) -> BTreeMap<String, NodeStatus> {
     let expected = snapshot.expected_pods();
-    let grown = grown(snapshot, old);
+    let losses = Losses {
+        grown: grown(snapshot, old),
+        seen: old.replication.as_ref().zip(replication),
+    };
     let nodes = expected.iter().map(|(pod, rack)| {
         let before = old.cassandra_node_status.get(pod);
         let mut status = node_status(pod, rack, snapshot, before);
-        status.cleanup_owed_since = debt::owed(pod, &status, before, &grown, snapshot, old);
+        debt::record(&mut status, pod, before, &losses, snapshot, old);
         (pod.clone(), status)
     });
     // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them.
@@ -39,7 +43,11 @@ pub(super) fn nodes(
         .cassandra_node_status
         .iter()
         .filter(missing)
-        .map(|(pod, node)| (pod.clone(), node.clone()));
+        .map(|(pod, node)| {
+            let mut status = node.clone();
+            debt::record(&mut status, pod, Some(node), &losses, snapshot, old);
+            (pod.clone(), status)
+        });
     lost.chain(nodes).collect()
 }
 
@@ -95,6 +103,7 @@ fn node_status(
         ready: live.is_some_and(|live| live.ready),
         message: snapshot.trouble(pod),
         cleanup_owed_since: None,
+        cleanup_owed_because: None,
         dc: rack.dc.clone(),
         rack: rack.rack.clone(),
         node_ip: ip,

@@ -10,7 +10,7 @@ use casskop_common::{
 
 use super::{Node, Pod, World};
 use crate::{
-    cluster::build::config_map,
+    cluster::build::{self, config_map},
     nodes::{NodeError, Reading},
 };
 
@@ -32,7 +32,7 @@ impl World {
         };
         match pod.node {
             Node::Starting | Node::Broken => None,
-            Node::Hanging => Some(Err(NodeError::Timeout(4))),
+            Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
                 Some(Ok(Reading {
                     mode: match pod.node {
@@ -64,6 +64,7 @@ impl World {
                         .clone()
                         .unwrap_or_else(|| format!("host-{}", pod.ip)),
                     version: "5.0.9".into(),
+                    schema_version: build::digest(&format!("{:?}", self.replication)),
                     native_transport: normal(pod),
                     keyspaces: ["orders", "system_auth", "users"]
                         .map(str::to_owned)

@@ -231,6 +231,7 @@ pub(super) fn seen(pod: &Pod) -> NodePod {
         problem: (pod.node == Node::Broken).then(|| {
             "container cassandra: ImagePullBackOff: Back-off pulling image \"nope:1\"".to_owned()
         }),
+        lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
         revision: pod.revision.clone(),
         restarts: pod.restarts,
     }

@@ -1,0 +1,42 @@
+//! Cleanup debt: why a node holds what it no longer owns, and what has to be remembered to see it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::NodeStatus;
+
+/// Why a node may hold data that it no longer owns. The later ones include the earlier.
+#[derive(
+    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
+)]
+pub enum CleanupReason {
+    /// A keyspace is no longer replicated in the data center. That nodes leave brings nothing back.
+    ReplicasGone,
+    /// A keyspace has fewer replicas in the data center than before, or is replicated by another strategy.
+    ReplicasLowered,
+    /// Other nodes have joined the data center.
+    NodesJoined,
+}
+
+/// How keyspaces were replicated when it was last seen.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenReplication {
+    /// Version of the schema that it was read from (`StorageService.SchemaVersion`).
+    pub schema_version: String,
+    /// Replicas of each keyspace by data center; `*` is `SimpleStrategy`, which knows none. The first 1000 keyspaces by
+    /// their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keyspaces: BTreeMap<String, BTreeMap<String, i32>>,
+}
+
+impl NodeStatus {
+    /// Why the node owes a cleanup, if it does. What an operator without this word recorded came from growth.
+    pub fn owes_cleanup(&self) -> Option<CleanupReason> {
+        self.cleanup_owed_since.as_ref()?;
+        self.cleanup_owed_because
+            .or(Some(CleanupReason::NodesJoined))
+    }
+}

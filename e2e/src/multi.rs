@@ -1,0 +1,151 @@
+//! The operator of a `MultiCasskop`, run from the shell, where it can be killed at any moment, and the resource.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::{find_condition, find_operation},
+    command::setting,
+    kubectl::Kubectl,
+    site::{HOME, Site},
+    wait::until,
+};
+
+const KIND: &str = "multicasskops.db.orange.com";
+
+/// The operator, with a context for each site.
+pub struct Operator {
+    namespace: String,
+    sites: Vec<Site>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Operator {
+    /// Runs it for one namespace of these sites, the first of which is its home.
+    pub fn start(namespace: &str, sites: &[Site]) -> Self {
+        let mut operator = Self {
+            namespace: namespace.to_owned(),
+            sites: sites.to_vec(),
+            log: HOME.scratch(&format!("{namespace}-multi.log")),
+            child: None,
+        };
+        operator.run();
+        operator
+    }
+
+    /// Runs it (again); it goes on in the same log.
+    pub fn run(&mut self) {
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.expect("the log of the operator is writable");
+        let again = log.try_clone().expect("a file can be opened twice");
+        let mut command = HOME.inside(&setting("CASSKOP_OPERATOR"));
+        command.arg("multi");
+        for site in &self.sites {
+            command.args(["--context", &site.context()]);
+        }
+        let child = command
+            .env("KUBECONFIG", setting("KUBECONFIG"))
+            .env("WATCH_NAMESPACE", &self.namespace)
+            .env("LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(again)
+            .spawn();
+        self.child = Some(child.expect("the operator starts"));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the operator runs until it is killed");
+            child.wait().expect("it is our child");
+        }
+    }
+}
+
+impl Drop for Operator {
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown by the test runner for a test that fails"
+    )]
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            eprintln!("--- the operator of the MultiCasskop\n{log}");
+        }
+    }
+}
+
+/// A `MultiCasskop`.
+pub struct Multi {
+    /// Its name.
+    pub name: String,
+    /// `kubectl` in its namespace of the home cluster.
+    pub kubectl: Kubectl,
+}
+
+impl Multi {
+    /// The resource; nothing if it is gone.
+    pub fn get(&self) -> Option<Value> {
+        self.kubectl.get(KIND, &self.name)
+    }
+
+    /// Merges a patch into it.
+    pub fn patch(&self, patch: &Value) {
+        self.kubectl.patch(KIND, &self.name, patch).ok();
+    }
+
+    /// Sets an annotation, or removes it.
+    pub fn annotate(&self, key: &str, value: Option<&str>) {
+        self.patch(&json!({ "metadata": { "annotations": { key: value } } }));
+    }
+
+    /// Waits until `look` finds something in it.
+    pub fn shows<T>(&self, what: &str, look: impl Fn(&Value) -> Option<T>) -> T {
+        until(&format!("{}: {what}", self.name), || {
+            let multi = self.get().ok_or("it is gone")?;
+            look(&multi).ok_or_else(|| multi["status"].to_string())
+        })
+    }
+
+    /// Waits until a condition has a status and its message has all of these words.
+    pub fn tells(&self, condition: &str, status: &str, words: &[&str]) {
+        self.shows(&format!("{condition}={status} with {words:?}"), |multi| {
+            let found = find_condition(multi, condition)?;
+            let message = found["message"].as_str().unwrap_or_default();
+            let told = words.iter().all(|word| message.contains(word));
+            (found["status"] == status && told).then_some(())
+        });
+    }
+
+    /// Waits until every site is as asked, and well.
+    pub fn settles(&self) {
+        self.shows("available and settled", |multi| {
+            let is = |condition: &str, status: &str| {
+                find_condition(multi, condition).is_some_and(|found| found["status"] == status)
+            };
+            let settled = is("Available", "True")
+                && is("Progressing", "False")
+                && is("Degraded", "False")
+                && is("SpecAccepted", "True");
+            settled.then_some(())
+        });
+    }
+
+    /// Waits until an operation is in a phase.
+    pub fn reaches(&self, kind: &str, id: &str, phase: &str) -> Value {
+        self.shows(&format!("{kind} {id} {phase}"), |multi| {
+            find_operation(multi, kind, id).filter(|found| found["phase"] == phase)
+        })
+    }
+}

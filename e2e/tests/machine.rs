@@ -1,0 +1,173 @@
+//! A machine is lost with a node on it: that is told, nothing is deleted and no rack changes; once Kubernetes is told that
+//! the machine is gone, the pod is made on another one, and the node is who it was.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster, kubectl,
+    machine::LostMachine,
+    operator::{self, Shell},
+    space::writes_by,
+    wait::until,
+};
+use serde_json::{Value, json};
+
+const LOST: &str = "machine-dc1-rack3-0";
+const MACHINE: &str = "node1";
+/// Of machines that the third rack may run on.
+const LABEL: &str = "e2e.casskop/third-rack";
+/// Volumes that are not bound to a machine.
+const CLASS: &str = "e2e-anywhere";
+
+#[test]
+#[ignore = "needs a testbed of two machines: make clean; NODES=2 make test-e2e"]
+fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
+    let space = Space::open("e2e-machine");
+    let ring = space.cluster("machine");
+    let machines = space.kubectl.ok(&["get", "nodes", "-o", "name"]);
+    assert!(
+        machines.contains(&format!("node/{MACHINE}")),
+        "the testbed has one machine: make clean, and NODES=2 make cluster"
+    );
+    let _volumes = Volumes::make(&space, 3);
+    third_rack_runs_on(&space, MACHINE, "node0");
+    // The operator runs elsewhere.
+    let operator = Shell::start(&space);
+    ring.apply(&manifest());
+    ring.settles();
+    cassandra::fill(&space.kubectl, "machine-dc1-rack1-0", &["three".into()]);
+    let (hosts, before) = (ring.host_ids(), picture(&space, &ring));
+    let uid = ring
+        .pods()
+        .iter()
+        .find(|pod| kubectl::name(pod) == LOST && pod["spec"]["nodeName"] == MACHINE)
+        .and_then(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned));
+
+    let lost = LostMachine::lose(
+        &space.kubectl,
+        MACHINE,
+        &[uid.expect("it is on that machine")],
+    );
+    let words = [LOST, MACHINE, "does not answer", "out-of-service"];
+    ring.tells("Degraded", "True", &words);
+    ring.is_looked_at();
+    assert_eq!(picture(&space, &ring), before, "nothing was changed");
+    let writes = writes_by(&operator::user(&space.kubectl));
+    let deleted = writes.iter().find(|entry| entry["verb"] == "delete");
+    assert_eq!(deleted, None);
+
+    third_rack_runs_on(&space, "node0", MACHINE);
+    lost.is_out_of_service(&space.kubectl);
+    until("the pod on another machine", || {
+        let pods = ring.pods();
+        let found = pods.iter().find(|pod| kubectl::name(pod) == LOST);
+        let node = found.map(|pod| pod["spec"]["nodeName"].clone());
+        if node == Some(json!("node0")) {
+            Ok(())
+        } else {
+            Err(format!("{node:?}"))
+        }
+    });
+    ring.settles();
+    assert_eq!(ring.host_ids(), hosts, "the nodes are who they were");
+    let nodes = cassandra::nodetool_status(&space.kubectl, LOST);
+    let up = nodes.iter().filter(|node| node[1] == "UN").count();
+    assert_eq!((nodes.len(), up), (3, 3), "{nodes:?}");
+    let row = "SELECT text FROM three.t WHERE id = 3";
+    let rows = cassandra::cql(&space.kubectl, LOST, "ALL", &[row]).ok();
+    assert_eq!(rows.trim(), "text=row 3 of three");
+    lost.is_back(&space.kubectl);
+    ring.delete();
+    drop(operator);
+}
+
+fn manifest() -> Value {
+    let mut manifest = cluster::ring("machine", &[("dc1", &["rack1", "rack2", "rack3"])]);
+    manifest["spec"]["dataStorageClass"] = json!(CLASS);
+    let racks = &mut manifest["spec"]["topology"]["dc"][0]["rack"];
+    for rack in [0, 1] {
+        racks[rack]["labels"] = json!({ "kubernetes.io/hostname": "node0" });
+    }
+    racks[2]["labels"] = json!({ LABEL: "yes" });
+    manifest
+}
+
+fn third_rack_runs_on(space: &Space, machine: &str, no_more: &str) {
+    let yes = format!("{LABEL}=yes");
+    space
+        .kubectl
+        .ok(&["label", "--overwrite", "node", machine, &yes]);
+    let no = format!("{LABEL}-");
+    space.kubectl.ok(&["label", "node", no_more, &no]);
+}
+
+/// Generations of the StatefulSets, UIDs of pods and volumes.
+fn picture(space: &Space, ring: &Cluster) -> Vec<(String, Value)> {
+    let of = |kind: &str, field: &str| -> Vec<(String, Value)> {
+        let objects = space.kubectl.list(kind, "cassandracluster=machine");
+        let part = |object: &Value| object["metadata"][field].clone();
+        let named = objects.iter();
+        named
+            .map(|object| (kubectl::name(object), part(object)))
+            .collect()
+    };
+    let pods = ring.pods();
+    let pods = pods
+        .iter()
+        .map(|pod| (kubectl::name(pod), pod["metadata"]["uid"].clone()));
+    let sets = of("statefulsets", "generation");
+    let claims = of("persistentvolumeclaims", "uid");
+    pods.chain(sets).chain(claims).collect()
+}
+
+/// Folders that pods of every machine of the testbed see, as volumes.
+struct Volumes<'a> {
+    space: &'a Space,
+    names: Vec<String>,
+}
+
+impl<'a> Volumes<'a> {
+    fn make(space: &'a Space, count: usize) -> Self {
+        space.kubectl.apply(&json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": { "name": CLASS },
+            "provisioner": "kubernetes.io/no-provisioner",
+        }));
+        let names: Vec<String> = (0..count)
+            .map(|index| {
+                let name = casskop_e2e::fresh_id("e2e-anywhere");
+                let folder = space.kubectl.site.scratch(&format!("volume-{index}"));
+                fs::create_dir_all(&folder).expect("the scratch folder is writable");
+                fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))
+                    .expect("it is ours");
+                space.kubectl.apply(&json!({
+                    "apiVersion": "v1", "kind": "PersistentVolume",
+                    "metadata": { "name": name },
+                    "spec": {
+                        "storageClassName": CLASS,
+                        "capacity": { "storage": "1Gi" },
+                        "accessModes": ["ReadWriteOnce"],
+                        "hostPath": { "path": folder },
+                    },
+                }));
+                name
+            })
+            .collect();
+        Self { space, names }
+    }
+}
+
+impl Drop for Volumes<'_> {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let delete = ["delete", "persistentvolume", name, "--wait=false"];
+            self.space.kubectl.run(&delete);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! One ring over two Kubernetes clusters, made by one `MultiCasskop`: its whole life, and what may go wrong in it.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{
+    Kubectl, Site, Space, cassandra,
+    cluster::{self, OPERATIONS},
+    kubectl,
+    multi::{Multi, Operator},
+    operator::is_ready,
+    trouble,
+    wait::until,
+};
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "e2e-sites";
+const HERE: &str = "demo-dc1-rack1-0";
+const THERE: &str = "demo-dc2-rack1-0";
+const CLUSTER: &str = "cassandraclusters.db.orange.com";
+const ROW: &str = "SELECT text FROM shop.t WHERE id = 1";
+
+/// The manifest: three racks in the first site, one in the second.
+fn manifest() -> Value {
+    let ring = cluster::ring("demo", &[("dc1", &["rack1", "rack2", "rack3"])]);
+    let mut base = ring["spec"].clone();
+    let here = base["topology"].take();
+    base.as_object_mut().expect("a spec").remove("topology");
+    let there = cluster::ring("demo", &[("dc2", &["rack1"])]);
+    json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "MultiCasskop",
+        "metadata": { "name": "multi" },
+        "spec": {
+            "base": { "metadata": { "name": "demo" }, "spec": base },
+            "override": {
+                "cluster1": { "spec": { "topology": here } },
+                "cluster2": { "spec": { "topology": there["spec"]["topology"] } },
+            },
+        },
+    })
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn one_ring_over_two_sites_lives_and_ends() {
+    let sites: [Site; 2] = Site::first();
+    let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
+    let [here, there] = [&spaces[0].kubectl, &spaces[1].kubectl];
+    let multi = Multi {
+        name: "multi".into(),
+        kubectl: here.clone(),
+    };
+    let mut operator = Operator::start(NAMESPACE, &sites);
+    here.apply(&manifest());
+    multi.settles();
+    each_sees(&[(here, HERE), (there, THERE)], 4);
+
+    data_is_rebuilt_in_the_site_that_joined(&multi, here, there);
+    every_node_is_restarted_under_a_client(&multi, here, there, &mut operator);
+    addresses_are_followed(here, there);
+    a_site_that_cannot_be_reached_keeps_nobody_waiting(&multi, sites, here, there);
+    what_is_done_by_hand_is_mended(&multi, there);
+    a_site_is_taken_out(&multi, here, there);
+
+    here.ok(&["delete", "multicasskop", "multi", "--timeout=200s"]);
+    assert!(here.get(CLUSTER, "demo").is_none());
+}
+
+/// Waits until the nodes see so many up, and no other.
+fn each_sees(nodes: &[(&Kubectl, &str)], count: usize) {
+    for (kubectl, pod) in nodes {
+        until(&format!("{pod} to see {count} nodes up"), || {
+            let ring = cassandra::nodetool_status(kubectl, pod);
+            let up = ring.iter().filter(|node| node[1] == "UN").count();
+            if up == count && ring.len() == count {
+                Ok(())
+            } else {
+                Err(format!("{ring:?}"))
+            }
+        });
+    }
+}
+
+fn data_is_rebuilt_in_the_site_that_joined(multi: &Multi, here: &Kubectl, there: &Kubectl) {
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS shop WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
+        "CREATE TABLE IF NOT EXISTS shop.t (id int PRIMARY KEY, text text)",
+        "INSERT INTO shop.t (id, text) VALUES (1, 'written here')",
+        "ALTER KEYSPACE shop WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}",
+    ];
+    cassandra::write(here, HERE, &statements);
+    let read = || cassandra::cql(there, THERE, "LOCAL_QUORUM", &[ROW]).ok();
+    assert_eq!(read().trim(), "", "it has not been streamed yet");
+    multi.annotate(&format!("{OPERATIONS}rebuild"), Some("first --from-dc dc1"));
+    let done = multi.reaches("rebuild", "first", "Succeeded");
+    assert_eq!(done["sites"].as_array().map(Vec::len), Some(1), "{done:#}");
+    assert_eq!(read().trim(), "text=written here");
+}
+
+/// One site after the other, while the operator is killed and a client reads at QUORUM.
+fn every_node_is_restarted_under_a_client(
+    multi: &Multi,
+    here: &Kubectl,
+    there: &Kubectl,
+    operator: &mut Operator,
+) {
+    let pods = || [here, there].map(|kubectl| kubectl.list("pods", "app=cassandracluster"));
+    let uids = || -> Vec<Value> {
+        let uid = |pod: &Value| pod["metadata"]["uid"].clone();
+        pods().iter().flatten().map(uid).collect()
+    };
+    let before = uids();
+    multi.annotate(&format!("{OPERATIONS}restart"), Some("all"));
+    multi.reaches("restart", "all", "Running");
+    operator.kill();
+    operator.run();
+    multi.shows("the restart to end under a client", |multi| {
+        let ready: Vec<String> = pods()[0]
+            .iter()
+            .filter(|pod| is_ready(pod))
+            .map(kubectl::name)
+            .collect();
+        let down = pods().iter().flatten().filter(|pod| !is_ready(pod)).count();
+        assert!(down <= 1, "{down} nodes are down");
+        let mut asked = ready
+            .iter()
+            .map(|pod| cassandra::cql(here, pod, "QUORUM", &[ROW]));
+        assert!(
+            asked.any(|row| row.stdout.trim() == "text=written here"),
+            "nobody answers at QUORUM"
+        );
+        let found = casskop_e2e::cluster::find_operation(multi, "restart", "all")?;
+        (found["phase"] == "Succeeded").then_some(())
+    });
+    let after = uids();
+    assert_eq!(after.len(), 4);
+    assert!(
+        before.iter().all(|uid| !after.contains(uid)),
+        "every pod is a new one"
+    );
+    multi.settles();
+}
+
+/// The pods have other addresses now; the names of the seeds lead to them.
+fn addresses_are_followed(here: &Kubectl, there: &Kubectl) {
+    for (seen_in, pod, at) in [(there, HERE, here), (here, THERE, there)] {
+        until(&format!("the address of {pod} in the other site"), || {
+            let address = at.get("pod", pod).ok_or("no pod")?["status"]["podIP"].clone();
+            let slices = seen_in.list("endpointslices", "db.orange.com/multicasskop=multi");
+            let endpoints = slices
+                .iter()
+                .filter_map(|slice| slice["endpoints"].as_array());
+            let known = endpoints
+                .flatten()
+                .find(|endpoint| endpoint["hostname"] == pod);
+            let known = known.map(|endpoint| endpoint["addresses"][0].clone());
+            if known.as_ref() == Some(&address) {
+                Ok(())
+            } else {
+                Err(format!("{known:?} instead of {address}"))
+            }
+        });
+    }
+}
+
+fn a_site_that_cannot_be_reached_keeps_nobody_waiting(
+    multi: &Multi,
+    [home, away]: [Site; 2],
+    here: &Kubectl,
+    there: &Kubectl,
+) {
+    let has = |kubectl: &Kubectl| {
+        kubectl.get(CLUSTER, "demo").expect("a cluster")["spec"]["autoPilot"].clone()
+    };
+    {
+        let _hidden = trouble::hide_api(home, away);
+        multi.tells("Degraded", "True", &["cluster2", "API server"]);
+        multi.patch(&json!({ "spec": { "base": { "spec": { "autoPilot": true } } } }));
+        until("the site that can be reached to be changed", || {
+            if has(here) == json!(true) {
+                Ok(())
+            } else {
+                Err(has(here).to_string())
+            }
+        });
+        assert_eq!(has(there), Value::Null);
+        let status = multi.get().expect("it is there")["status"]["sites"][1].clone();
+        assert_eq!(status["reachability"], "Unknown");
+        assert!(
+            status["since"].is_string() && status["cluster"].is_object(),
+            "{status}"
+        );
+    }
+    until("the other one to follow", || {
+        if has(there) == json!(true) {
+            Ok(())
+        } else {
+            Err(has(there).to_string())
+        }
+    });
+    multi.settles();
+}
+
+/// A change of the spec is taken back; a cluster that was deleted comes back over its volume, as the same node.
+fn what_is_done_by_hand_is_mended(multi: &Multi, there: &Kubectl) {
+    there
+        .patch(CLUSTER, "demo", &json!({ "spec": { "autoPilot": false } }))
+        .ok();
+    until("the change by hand to be taken back", || {
+        let spec = there.get(CLUSTER, "demo").ok_or("no cluster")?["spec"]["autoPilot"].clone();
+        if spec == json!(true) {
+            Ok(())
+        } else {
+            Err(spec.to_string())
+        }
+    });
+    let host = |kubectl: &Kubectl| {
+        let cluster = kubectl.get(CLUSTER, "demo").unwrap_or_default();
+        cluster["status"]["cassandraNodeStatus"][THERE]["hostId"].clone()
+    };
+    let before = host(there);
+    there.ok(&["delete", CLUSTER, "demo"]);
+    until("the cluster to come back as the node that it was", || {
+        let now = host(there);
+        if now == before && before.is_string() {
+            Ok(())
+        } else {
+            Err(now.to_string())
+        }
+    });
+    multi.settles();
+}
+
+/// Not while it has nodes, and those go only when no keyspace needs them.
+fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
+    let override_ =
+        |site: Value| multi.patch(&json!({ "spec": { "override": { "cluster2": site } } }));
+    let nodes = |count: i32| {
+        json!({ "spec": { "topology": { "dc": [
+        { "name": "dc2", "nodesPerRacks": count, "rack": [{ "name": "rack1" }] },
+    ] } } })
+    };
+    override_(Value::Null);
+    multi.tells("SpecAccepted", "False", &["cluster2", "still has nodes"]);
+    assert!(there.get(CLUSTER, "demo").is_some());
+    override_(nodes(0));
+    until(
+        "the operator of the site to refuse, with the keyspace",
+        || {
+            let cluster = there.get(CLUSTER, "demo").ok_or("no cluster")?;
+            let text = cluster["status"].to_string();
+            if text.contains("keyspace shop has 1 replicas in dc2") {
+                Ok(())
+            } else {
+                Err(text)
+            }
+        },
+    );
+    let statement = "ALTER KEYSPACE shop WITH replication = \
+                     {'class': 'NetworkTopologyStrategy', 'dc1': 3}";
+    cassandra::write(here, HERE, &[statement]);
+    until("the node and its volume to go", || {
+        let left = there.list("pods,persistentvolumeclaims", "cassandracluster=demo");
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(kubectl::names(&left).join(", "))
+        }
+    });
+    each_sees(&[(here, HERE)], 3);
+    override_(Value::Null);
+    until("the cluster without nodes to go", || {
+        match there.get(CLUSTER, "demo") {
+            None => Ok(()),
+            Some(cluster) => Err(cluster["status"].to_string()),
+        }
+    });
+    multi.settles();
+}

@@ -1,0 +1,39 @@
+//! More nodes: one at a time, where there are fewest.
+
+use super::{Pair, Rollout, Step};
+use crate::cluster::snapshot::Snapshot;
+
+/// The rack with the fewest nodes of those that should have more: every rack's next node before any rack's second
+/// next, so that replicas stay spread.
+pub(super) fn next<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
+    pairs
+        .iter()
+        .filter(|pair| pair.live_replicas() < pair.wanted.replicas)
+        .min_by_key(|pair| pair.live_replicas())
+}
+
+/// A pod that is too many and has not ended. Until it has, its node may still join, and another would join beside it.
+pub(super) fn surplus(snapshot: &Snapshot) -> Option<String> {
+    let expected = snapshot.expected_pods();
+    let is_expected = |pod: &str| expected.iter().any(|(name, _)| name == pod);
+    let mut pods = snapshot.pods.iter();
+    let (pod, _) = pods.find(|(pod, live)| live.rack.is_some() && !is_expected(pod))?;
+    Some(format!("{pod}, which is one too many, to end"))
+}
+
+impl Rollout {
+    /// One more node for a rack.
+    pub(super) fn grow(&mut self, pair: &Pair<'_>) {
+        let replicas = pair.live_replicas() + 1;
+        self.action = Some("ScaleUp");
+        self.rack = Some(pair.wanted.id.clone());
+        self.waiting_for = Some(format!(
+            "node {replicas} of rack {} to join",
+            pair.wanted.id
+        ));
+        self.steps.push(Step {
+            rack: pair.wanted.clone(),
+            replicas,
+        });
+    }
+}
