@@ -1,7 +1,7 @@
 //! What a control does to a request that stands, and whether that makes sense now. Pure.
 
 pub mod subject;
-mod waive;
+pub mod waive;
 
 use casskop_common::{
     api::{CassandraCluster, OperationPhase},

@@ -15,7 +15,9 @@ use crate::{
     clusters::Clusters,
     error::{CliError, Result},
     manifest::{self, Annotations},
-    preflight, time,
+    preflight,
+    text::plain,
+    time,
 };
 
 /// A request that now stands on the cluster.
@@ -190,4 +192,32 @@ fn notes(cluster: &CassandraCluster, request: &Request) -> Vec<String> {
 /// When the system has no randomness.
 pub fn id(given: Option<&str>) -> Result<String> {
     given.map_or_else(|| new_id(time::now()), |id| Ok(id.to_owned()))
+}
+
+/// The arguments as a person typed them: without what the plugin adds.
+pub fn typed(arguments: &str) -> String {
+    let mut words = arguments.split(' ');
+    let mut typed = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "--cluster-uid" => drop(words.next()),
+            word if word.starts_with("--dry-run") => {}
+            word => typed.push(word),
+        }
+    }
+    plain(&typed.join(" ")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typed;
+
+    #[test]
+    fn the_arguments_are_shown_as_they_were_typed() {
+        assert_eq!(typed("--cluster-uid a-b --pod x"), "--pod x");
+        assert_eq!(
+            typed("--pod x --cluster-uid a-b --dry-run=server"),
+            "--pod x"
+        );
+    }
 }

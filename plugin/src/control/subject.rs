@@ -8,6 +8,7 @@ use casskop_common::{
 };
 use kube::ResourceExt;
 
+use super::waive;
 use crate::{
     cli::PROGRAM,
     error::{CliError, Result},
@@ -40,10 +41,8 @@ impl Subject {
         };
         let waits = operation.reason == "ChecksFailing";
         let said = |name: &str| waits && operation.message.contains(&format!("{name}: "));
-        let checks = operation.checks.iter().filter(|check| {
-            let waived = check.evidence.starts_with("waived; ");
-            (!check.passed && !waived) || said(&check.name)
-        });
+        let checks = operation.checks.iter();
+        let checks = checks.filter(|check| waive::holds_back(check) || said(&check.name));
         checks.map(|check| check.name.as_str()).collect()
     }
 

@@ -8,7 +8,7 @@ use super::{
     Operator, Reason, Weight,
     reasons::{Look, held_up},
 };
-use crate::{managers, request, text::plain, wait};
+use crate::{cli::PROGRAM, managers, objects::OPERATOR_SELECTOR, request, text::plain, wait};
 
 /// How long the operator may take to notice something.
 const NOTICE: SignedDuration = SignedDuration::from_secs(10);
@@ -76,13 +76,18 @@ pub fn not_running(look: &Look, unseen: bool) -> Option<Reason> {
         ),
     };
     let mut reason = held_up("OperatorNotRunning", message, None);
-    reason.next = vec![
-        format!(
-            "kubectl get pods -l app.kubernetes.io/name=casskop-operator{}",
-            look.again
-        ),
-        look.see_operator(),
-    ];
+    reason.next = match all {
+        0 => vec![
+            look.see_operator(),
+            format!(
+                "if there is none: {PROGRAM} install generate --watch-namespace {namespace} | kubectl apply --server-side -f -"
+            ),
+        ],
+        _ => vec![
+            format!("kubectl get pods{} -l {OPERATOR_SELECTOR}", look.again),
+            look.see_operator(),
+        ],
+    };
     Some(reason)
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{Operator, Reason, Weight, conditions, operations, operator};
-use crate::{cli::PROGRAM, control::subject};
+use crate::{cli::PROGRAM, control::subject, objects::OPERATOR_SELECTOR};
 
 /// What is looked at.
 pub struct Look<'a> {
@@ -67,8 +67,14 @@ impl Look<'_> {
             .find(|known| known.type_ == kind && known.status == status)
     }
 
+    /// What the operator says; or where it is, if it is not in this namespace.
     pub fn see_operator(&self) -> String {
-        self.command("logs", "--operator")
+        match self.operator {
+            Operator::Pods { all: 0, .. } => {
+                format!("kubectl get pods{} -A -l {OPERATOR_SELECTOR}", self.again)
+            }
+            _ => self.command("logs", "--operator"),
+        }
     }
 }
 

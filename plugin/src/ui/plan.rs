@@ -3,31 +3,38 @@
 use casskop_common::api::{Check, OperationPhase, OperationStatus};
 
 use super::style::{Style, Tone};
-use crate::text::{count, plain};
+use crate::{
+    control::waive::{WAIVED, holds_back},
+    request::typed,
+    text::{count, plain},
+};
 
 /// The plan in words: nodes in their order, calls, checks with what they saw.
 pub fn render(operation: &OperationStatus, style: Style) -> String {
     let mut lines = Vec::new();
     let plan = operation.plan.clone().unwrap_or_default();
     let nodes: usize = plan.waves.iter().map(Vec::len).sum();
-    let title = match operation.phase {
-        OperationPhase::Refused => style.paint(Tone::Bad, "would be refused"),
-        _ => format!(
-            "would run on {} in {}",
+    let failing = operation
+        .checks
+        .iter()
+        .filter(|check| holds_back(check))
+        .count();
+    let verdict = match (operation.phase, failing) {
+        (OperationPhase::Refused, _) => style.paint(Tone::Bad, "would be refused."),
+        (_, 0) => format!(
+            "would run on {} in {}.",
             count(nodes, "node"),
             count(plan.waves.len(), "wave")
         ),
+        (_, 1) => style.paint(Tone::Bad, "would not begin: a check fails."),
+        (_, failing) => style.paint(
+            Tone::Bad,
+            &format!("would not begin: {failing} checks fail."),
+        ),
     };
-    let arguments = shlex::split(&operation.arguments).unwrap_or_default();
-    let arguments = arguments
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !word.starts_with("--dry-run"));
-    let request: Vec<&str> = std::iter::once(operation.kind.as_str())
-        .chain(arguments)
-        .collect();
-    lines.push(format!("{} {title}.", plain(&request.join(" "))));
-    if !operation.message.is_empty() {
+    let request = format!("{} {}", operation.kind, typed(&operation.arguments));
+    lines.push(format!("{} {verdict}", plain(request.trim_end())));
+    if operation.phase == OperationPhase::Refused && !operation.message.is_empty() {
         lines.push(plain(&operation.message).into_owned());
     }
     if !plan.waves.is_empty() {
@@ -52,7 +59,7 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
         lines.extend(plan.steps.iter().map(|step| format!("  {}", plain(step))));
     }
     if !plan.call.is_empty() {
-        lines.push(format!("  each a call of {}", plain(&plan.call)));
+        lines.push(format!("  that is: {}", plain(&plan.call)));
     }
     if !operation.checks.is_empty() {
         lines.extend([String::new(), style.paint(Tone::Strong, "Checks")]);
@@ -73,12 +80,12 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
 }
 
 fn line(check: &Check, width: usize, style: Style) -> String {
-    let (word, tone) = if check.passed {
-        ("passed", Tone::Good)
-    } else {
-        ("FAILED", Tone::Bad)
+    let (word, tone) = match check.passed {
+        true => ("passed", Tone::Good),
+        false if holds_back(check) => ("FAILED", Tone::Bad),
+        false => ("waived", Tone::Busy),
     };
-    let evidence = plain(&check.evidence);
+    let evidence = plain(check.evidence.trim_start_matches(WAIVED));
     format!(
         "  {}  {:width$}  {evidence}",
         style.paint(tone, word),

@@ -7,6 +7,7 @@ use casskop_common::api::{OperationPhase, OperationStatus};
 use super::Awaited;
 use crate::{
     cli::{Output, PROGRAM},
+    control::waive::holds_back,
     error::{CliError, Kind, Result},
     manifest,
     text::plain,
@@ -48,15 +49,28 @@ pub fn conclude(ended: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<(
         Output::Text => operation::headline(ended, time::now(), ui.out),
     })?;
     match ended.phase {
-        OperationPhase::Planned => {
-            if awaited.output == Output::Text {
-                ui.say("nothing was done; to do it, leave out --dry-run");
-            }
-            Ok(())
-        }
+        OperationPhase::Planned => planned(ended, awaited, ui),
         OperationPhase::Succeeded => Ok(()),
         _ => Err(bad_end(ended, awaited)),
     }
+}
+
+/// A plan is good news only if it would begin.
+fn planned(plan: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<()> {
+    let failing = plan.checks.iter().filter(|check| holds_back(check));
+    let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
+    if failing.is_empty() {
+        if awaited.output == Output::Text {
+            ui.say("nothing was done; to do it, leave out --dry-run");
+        }
+        return Ok(());
+    }
+    let (kind, name) = (&awaited.kind, &awaited.cluster);
+    let failing = plain(&failing.join(", ")).into_owned();
+    Err(CliError::failed(format!(
+        "{kind} on cluster {name} would not begin: {failing}"
+    ))
+    .hint("nothing was done; put right what the checks name: requested as it is, it waits for them or is refused"))
 }
 
 fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {

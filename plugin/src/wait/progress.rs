@@ -44,8 +44,11 @@ impl<'a> Progress<'a> {
             "requested"
         };
         self.ui.say(&format!(
-            "{} {} {requested} on cluster {}",
-            awaited.kind, awaited.id, awaited.cluster
+            "{}{} {} {requested} on cluster {}",
+            if awaited.dry_run { "the plan of " } else { "" },
+            awaited.kind,
+            awaited.id,
+            awaited.cluster
         ));
     }
 

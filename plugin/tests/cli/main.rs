@@ -20,6 +20,7 @@ mod logs;
 mod multi;
 mod operate;
 mod permissions;
+mod plan;
 mod reference;
 mod report;
 mod run;

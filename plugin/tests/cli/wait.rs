@@ -15,7 +15,7 @@ use crate::{
 const CLEANUP: &[&str] = &["cleanup", "demo", "--id", "a", "--wait"];
 
 /// Changes of the status that say how cleanup `a` goes on.
-fn phases(operations: &[Value]) -> Vec<Value> {
+pub fn phases(operations: &[Value]) -> Vec<Value> {
     let common = json!({ "kind": "cleanup", "id": "a" });
     let change = |operation: &Value| {
         let mut whole = common.clone();
@@ -30,7 +30,7 @@ fn node(pod: &str, phase: &str, done: i64, step: &str) -> Value {
         "progress": { "done": done, "total": 2, "unit": "keyspaces" } })
 }
 
-fn server(operations: &[Value]) -> Api {
+pub fn server(operations: &[Value]) -> Api {
     Api::cluster(fixture("healthy.yaml"), phases(operations))
 }
 
@@ -67,7 +67,7 @@ fn failed() -> Vec<Value> {
     )
 }
 
-fn planned(phase: &str, passed: bool) -> Value {
+pub fn planned(phase: &str, passed: bool) -> Value {
     json!({ "phase": phase, "arguments": "--dc dc1 --dry-run=server",
         "plan": { "waves": [["demo-dc1-rack1-0"], ["demo-dc1-rack2-0", "demo-dc1-rack2-1"]], "steps": ["orders", "users"], "call": "StorageService.forceKeyspaceCleanup" },
         "checks": [
@@ -103,20 +103,6 @@ fn to_the_other_ends() {
         run(&server(&[end]), CLEANUP)
     });
     insta::assert_snapshot!(ends.join("\n"));
-}
-
-#[test]
-fn a_plan() {
-    let arguments = ["cleanup", "demo", "--dc", "dc1", "--id", "a", "--dry-run"];
-    insta::assert_snapshot!(run(&server(&[planned("Planned", true)]), &arguments));
-}
-
-#[test]
-fn a_plan_that_is_refused() {
-    let arguments = ["cleanup", "demo", "--dc", "dc1", "--id", "a", "--dry-run"];
-    let mut plan = planned("Refused", false);
-    plan["message"] = "nodes-up: demo-dc1-rack2-0 is down".into();
-    insta::assert_snapshot!(run(&server(&[plan]), &arguments));
 }
 
 #[test]
@@ -321,18 +307,6 @@ fn wait_for_one_that_has_ended() {
         run(&ended(), &["wait", "demo", "cleanup", "--id", "nope"]),
     ];
     insta::assert_snapshot!(shown.join("\n"));
-}
-
-#[test]
-fn wait_for_a_plan_that_is_asked_for() {
-    let mut cluster = fixture("healthy.yaml");
-    let annotation = json!({ "operations.db.orange.com/cleanup": "a --dc dc1 --dry-run" });
-    merge(
-        &mut cluster,
-        &json!({ "metadata": { "annotations": annotation } }),
-    );
-    let api = Api::cluster(cluster, phases(&[planned("Planned", true)]));
-    insta::assert_snapshot!(run(&api, &["wait", "demo"]));
 }
 
 #[test]
