@@ -9,6 +9,7 @@ mod jvm;
 mod nodes;
 mod rack;
 mod seeds;
+mod tokens;
 mod yaml;
 
 use std::{io, path::PathBuf};
@@ -95,7 +96,7 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = seeds::choose(&rack, &args.pod_name, joined);
-    yaml::write(&args.directory, &rack, &seeds.list, &args.pod_ip)?;
+    yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
     jvm::write(&args.directory, &rack, replaced.map(String::as_str))?;
     files::write_rack_properties(&args.directory, &rack)?;
     jolokia::install(args)?;

@@ -13,7 +13,7 @@ use std::{
 
 use casskop_common::names;
 
-use super::{Error, RackConfig, files};
+use super::{Error, RackConfig, files, tokens::Place};
 
 /// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
 pub const JOINED_MARKER: &str = ".casskop-joined";
@@ -32,6 +32,8 @@ pub(super) struct Seeds {
     pub(super) wait_for: Vec<String>,
     /// Whether all of them do, or one is enough.
     pub(super) all: bool,
+    /// Where the node is among those that form the ring, if it is one of them.
+    pub(super) forms: Option<Place>,
 }
 
 /// Whether this node was a member of the ring before, and still has the data of one: the mark, and Cassandra's own
@@ -96,11 +98,26 @@ pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
         (_, true) => (Vec::new(), false),
     };
     let list = if own_seed { rack.seeds.clone() } else { others };
+    let forms = (forming && !joined).then(|| place(rack, &own));
     let list = if list.is_empty() { vec![own] } else { list };
     Seeds {
         list,
         wait_for,
         all,
+        forms,
+    }
+}
+
+/// Where a node is among the seeds of a ring that is formed.
+fn place(rack: &RackConfig, own: &str) -> Place {
+    let dc = format!("{}-{}-", rack.cluster_name, rack.dc);
+    let of = |count: usize| u32::try_from(count).unwrap_or_default();
+    let before = rack.seeds.iter().take_while(|seed| *seed != own);
+    let in_dc = |seed: &&String| seed.starts_with(&dc);
+    Place {
+        in_dc: of(before.clone().filter(in_dc).count()),
+        of_dc: of(rack.seeds.iter().filter(in_dc).count()),
+        of_all: of(before.count()),
     }
 }
 
@@ -158,6 +175,7 @@ mod tests {
         RackConfig {
             cluster_name: "demo".into(),
             namespace: "ns".into(),
+            dc: "dc1".into(),
             seeds: seeds.iter().map(|pod| format!("{pod}.demo.ns")).collect(),
             formed,
             ..RackConfig::default()
@@ -177,6 +195,28 @@ mod tests {
         );
         assert_eq!(seeds.wait_for, ["demo-dc1-rack2-0.demo.ns"]);
         assert!(seeds.all);
+    }
+
+    #[test]
+    fn only_those_that_form_the_ring_are_told_their_tokens() {
+        let away = "demo-dc2-rack1-0";
+        let all = [FIRST, OTHER, away];
+        let place = |formed, pod, joined| choose(&rack(formed, &all), pod, joined).forms;
+        let told = |in_dc, of_dc, of_all| {
+            Some(Place {
+                in_dc,
+                of_dc,
+                of_all,
+            })
+        };
+        assert_eq!(place(false, FIRST, false), told(0, 2, 0));
+        assert_eq!(place(false, OTHER, false), told(1, 2, 1));
+        let mut other_dc = rack(false, &all);
+        other_dc.dc = "dc2".into();
+        assert_eq!(choose(&other_dc, away, false).forms, told(0, 1, 2));
+        assert_eq!(place(true, FIRST, false), None, "it joins");
+        assert_eq!(place(false, FIRST, true), None, "it has its tokens");
+        assert_eq!(place(false, SECOND, false), None, "it joins later");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Error, RackConfig, files};
+use super::{Error, RackConfig, files, seeds::Seeds, tokens};
 
 /// Keys that follow from the pod and the ring; a user who could set them would break both.
 pub const OPERATOR_KEYS: [&str; 5] = [
@@ -24,7 +24,7 @@ const DATA: &str = "/var/lib/cassandra";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
-    seeds: &[String],
+    seeds: &Seeds,
     pod_ip: &str,
 ) -> Result<(), Error> {
     let path = directory.join("cassandra.yaml");
@@ -34,7 +34,10 @@ pub(super) fn write(
     };
     let mut yaml: Value =
         serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
-    overlay(&mut yaml, rack, seeds, pod_ip);
+    overlay(&mut yaml, rack, &seeds.list, pod_ip);
+    if let Some(place) = seeds.forms {
+        tokens::choose(&mut yaml, place);
+    }
     let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(error.to_string()))?;
     files::write(&path, &text)
 }
