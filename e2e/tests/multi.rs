@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 /// Port of the pods that answer with what they are sent.
 const PORT: u16 = 7777;
+/// Exit code of `timeout` when it has ended a command.
+const TIMED_OUT: i32 = 124;
 /// Answers each line of each connection with the same line.
 const ECHO: &str = "my $server = IO::Socket::INET->new(LocalPort => 7777, Listen => 9) or die $!; \
                     while (my $client = $server->accept) { if (!fork) { print $client $_ while <$client>; exit } }";
@@ -78,35 +80,52 @@ fn links_between_pods_are_cut_slowed_and_healed() {
             }
         });
     };
-    let reached = || answers(here, &addresses[1]).code == 0;
-    let reached_back = || answers(there, &addresses[0]).code == 0;
+    let both_ways = [(here, &addresses[1]), (there, &addresses[0])];
+    let all_reached = || {
+        for (from, address) in both_ways {
+            until("an answer from the other cluster", || {
+                let output = answers(from, address);
+                if output.code == 0 {
+                    Ok(())
+                } else {
+                    Err(output.to_string())
+                }
+            });
+        }
+        goes_on();
+    };
+    let none_reached = || {
+        for (from, address) in both_ways {
+            let output = answers(from, address);
+            assert_eq!(output.code, TIMED_OUT, "{output}");
+        }
+    };
 
-    assert!(reached() && reached_back());
-    goes_on();
+    all_reached();
     {
         let _cut = trouble::cut(one, other);
-        let before = count();
-        assert!(!reached() && !reached_back(), "new connections");
+        let ticks = || count().parse::<u32>().expect("a number");
+        let before = ticks();
+        none_reached();
         // One answer may have been on its way.
-        let ticks = |text: String| text.parse::<u32>().expect("a number");
-        assert!(ticks(count()) <= ticks(before) + 1, "the open connection");
+        assert!(ticks() <= before + 1, "on the open connection");
     }
-    assert!(reached() && reached_back());
-    goes_on();
+    all_reached();
     {
+        // No answer goes one way only.
         let _cut = trouble::cut_one_way(one, other);
-        assert!(!reached() && !reached_back(), "no answer goes one way only");
+        none_reached();
     }
+    all_reached();
     {
         let _slow = trouble::slow(one, other, "150ms");
         let took = connect_time(&addresses[1]);
         assert!(took >= 0.3, "there and back in {took} s");
         goes_on();
         let _cut = trouble::cut(one, other);
-        assert!(!reached(), "a slow link is cut too");
+        none_reached();
     }
-    assert!(reached());
-    goes_on();
+    all_reached();
 }
 
 #[test]
@@ -121,22 +140,35 @@ fn api_servers_are_taken_away_and_come_back() {
             .env("KUBECONFIG", setting("KUBECONFIG"))
             .args(["--context", &other.context(), "--request-timeout=5s"])
             .args(["-n", "e2e-links", "get", "pods"]);
-        command::run(command, "").code == 0
+        command::run(command, "")
     };
-    assert!(pods(one) && pods(other));
+    let answers = |from: Site| {
+        until("the API server to answer", || {
+            let output = pods(from);
+            if output.code == 0 {
+                Ok(())
+            } else {
+                Err(output.to_string())
+            }
+        });
+    };
+    answers(one);
     {
         let _hidden = trouble::hide_api(one, other);
-        assert!(!pods(one), "from the other cluster");
-        assert!(pods(other), "in its own cluster");
-        assert!(connect_time(&address) > 0.0, "all else goes on");
+        pods(one).fails();
+        answers(other);
+        // All else goes on.
+        connect_time(&address);
     }
-    assert!(pods(one));
+    answers(one);
     {
         let _stopped = trouble::stop_api(other);
-        assert!(!pods(one) && !pods(other));
-        assert!(connect_time(&address) > 0.0, "pods go on");
+        pods(one).fails();
+        pods(other).fails();
+        connect_time(&address);
     }
-    assert!(pods(one) && pods(other));
+    answers(one);
+    answers(other);
 }
 
 #[test]
@@ -251,12 +283,20 @@ fn answers(kubectl: &Kubectl, address: &str) -> Output {
     kubectl.run(&["exec", "echo", "--", "timeout", "3", "bash", "-c", &ask])
 }
 
-/// Seconds that a connection to a pod takes from the first cluster; 0 if there is none.
+/// Seconds that a connection to a pod takes from the first cluster.
 fn connect_time(address: &str) -> f64 {
-    let mut command = HOME.inside("curl");
-    command
-        .args(["-s", "-m", "5", "-o", "/dev/null", "-w", "%{time_connect}"])
-        .arg(format!("telnet://{address}:{PORT}"));
-    let output = command::run(command, "");
-    output.stdout.trim().parse().unwrap_or(0.0)
+    until("a connection", || {
+        let mut command = HOME.inside("curl");
+        command
+            .args(["-s", "-m", "5", "-o", "/dev/null", "-w", "%{time_connect}"])
+            .arg(format!("telnet://{address}:{PORT}"));
+        let output = command::run(command, "");
+        let seconds = output.stdout.trim().parse().unwrap_or(0.0);
+        // It says 0 when there is none.
+        if seconds > 0.0 {
+            Ok(seconds)
+        } else {
+            Err(output.to_string())
+        }
+    })
 }
