@@ -6,6 +6,9 @@ use unicode_width::UnicodeWidthChar;
 
 /// Terminals that do not say how large they are.
 const USUAL_SIZE: (usize, usize) = (80, 24);
+/// A terminal that knows these two shows what comes between them at once; others pass over them.
+const BEGIN_UPDATE: &str = "\x1b[?2026h";
+const END_UPDATE: &str = "\x1b[?2026l";
 /// Lines that are left to the middle part however small the terminal is.
 const LEAST_MIDDLE: usize = 4;
 
@@ -36,12 +39,12 @@ impl<W: Write> Region<W> {
     /// One write, line over line: nothing flickers.
     fn paint_within(&mut self, text: &str, (width, height): (usize, usize)) -> io::Result<()> {
         let clipped = clip(text, width, height.saturating_sub(1));
-        let mut bytes = self.to_its_top(width);
+        let mut bytes = BEGIN_UPDATE.to_owned() + &self.to_its_top(width);
         for line in clipped.lines() {
             // Erased first: behind a line that is as wide as the terminal it would take away the last character.
             bytes.extend(["\x1b[K", line, "\n"]);
         }
-        bytes += "\x1b[J";
+        bytes.extend(["\x1b[J", END_UPDATE]);
         self.painted = clipped.lines().map(columns).collect();
         self.terminal.write_all(bytes.as_bytes())?;
         self.terminal.flush()
@@ -183,8 +186,8 @@ mod tests {
         }
         region.erase().unwrap();
         let expected = [
-            "\x1b[Kone\n\x1b[K… 2 more lines\n\x1b[J",
-            "\x1b[2A\r\x1b[Kfour\n\x1b[J",
+            "\x1b[?2026h\x1b[Kone\n\x1b[K… 2 more lines\n\x1b[J\x1b[?2026l",
+            "\x1b[?2026h\x1b[2A\r\x1b[Kfour\n\x1b[J\x1b[?2026l",
             "\x1b[1A\r\x1b[J",
         ];
         assert_eq!(String::from_utf8(screen).unwrap(), expected.concat());
@@ -199,6 +202,9 @@ mod tests {
             .unwrap();
         region.paint_within("x", (4, 24)).unwrap();
         let screen = String::from_utf8(screen).unwrap();
-        assert!(screen.ends_with("\x1b[4A\r\x1b[Kx\n\x1b[J"), "{screen:?}");
+        assert!(
+            screen.ends_with("\x1b[4A\r\x1b[Kx\n\x1b[J\x1b[?2026l"),
+            "{screen:?}"
+        );
     }
 }

@@ -92,7 +92,8 @@ impl Terminal {
     /// The screen, as soon as it is as it is awaited.
     pub fn see(&self, awaited: impl Fn(&str) -> bool) -> String {
         let shown = self.screen.shown.lock().unwrap();
-        let not_yet = |shown: &mut Shown| !awaited(&shown.text()) && !shown.ended;
+        let not_yet =
+            |shown: &mut Shown| (shown.updating() || !awaited(&shown.text())) && !shown.ended;
         let (shown, _) = self
             .screen
             .changed
@@ -174,6 +175,12 @@ impl Screen {
 }
 
 impl Shown {
+    /// Whether the rest of a repaint is still to come.
+    fn updating(&self) -> bool {
+        let last = |mark: &[u8]| self.bytes.windows(mark.len()).rposition(|at| at == mark);
+        last(b"\x1b[?2026h") > last(b"\x1b[?2026l")
+    }
+
     /// The lines without what is blank at their ends.
     fn text(&self) -> String {
         let screen = self.picture.screen();
