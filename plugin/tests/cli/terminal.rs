@@ -128,10 +128,21 @@ impl Terminal {
             screen,
             reader,
         } = self;
+        let shown = screen.shown.lock().unwrap();
+        let goes_on = |shown: &mut Shown| !shown.ended;
+        let (shown, waited) = screen
+            .changed
+            .wait_timeout_while(shown, PATIENCE, goes_on)
+            .unwrap();
+        drop(shown);
+        if waited.timed_out() {
+            child.kill().unwrap();
+        }
         let status = child.wait().unwrap();
         reader.join().unwrap();
         drop(keyboard);
         let shown = screen.shown.lock().unwrap();
+        assert!(!waited.timed_out(), "it does not end: {}", shown.text());
         End {
             screen: shown.text(),
             bytes: String::from_utf8_lossy(&shown.bytes).into_owned(),
