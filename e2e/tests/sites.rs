@@ -63,6 +63,8 @@ fn one_ring_over_two_sites_lives_and_ends() {
     every_node_is_restarted_under_a_client(&multi, here, there, &mut operator);
     addresses_are_followed(here, there);
     a_site_that_cannot_be_reached_keeps_nobody_waiting(&multi, sites, here, there);
+    a_node_behind_a_cut_link_is_not_taken_for_dead(sites, here, there);
+    multi.settles();
     what_is_done_by_hand_is_mended(&multi, there);
     a_site_is_taken_out(&multi, here, there);
 
@@ -205,6 +207,60 @@ fn a_site_that_cannot_be_reached_keeps_nobody_waiting(
         }
     });
     multi.settles();
+}
+
+/// It looks dead from here. What runs here goes on without it, and so does a node that restarts.
+fn a_node_behind_a_cut_link_is_not_taken_for_dead(
+    sites: [Site; 2],
+    here: &Kubectl,
+    there: &Kubectl,
+) {
+    let cluster = |kubectl: &Kubectl| kubectl.get(CLUSTER, "demo").expect("a cluster");
+    let host = cluster(there)["status"]["cassandraNodeStatus"][THERE]["hostId"].clone();
+    let host = host.as_str().expect("a host id");
+    let request = |kind: &str, value: &str| {
+        let annotation = format!("{OPERATIONS}{kind}={value}");
+        here.ok(&["annotate", CLUSTER, "demo", "--overwrite", &annotation]);
+    };
+    let reaches = |kind: &str, id: &str, words: &[&str]| {
+        until(&format!("{kind} {id}: {words:?}"), || {
+            let found = cluster::find_operation(&cluster(here), kind, id).unwrap_or_default();
+            let text = found.to_string();
+            if words.iter().all(|word| text.contains(word)) {
+                Ok(())
+            } else {
+                Err(text)
+            }
+        });
+    };
+    {
+        let _cut = trouble::cut(sites[0], sites[1]);
+        until("its own cluster to tell which node it misses", || {
+            let conditions = cluster(here)["status"]["conditions"].to_string();
+            if conditions.contains(host) {
+                Ok(())
+            } else {
+                Err(conditions)
+            }
+        });
+        let uid = cluster(here)["metadata"]["uid"].clone();
+        let uid = uid.as_str().expect("a uid");
+        request(
+            "remove",
+            &format!("dead --host-id {host} --cluster-uid {uid}"),
+        );
+        reaches("remove", "dead", &["node-is-ours", "dc2.rack1"]);
+        request("restart", &format!("cut --pod {HERE}"));
+        reaches("restart", "cut", &["Succeeded"]);
+        reaches("remove", "dead", &["\"Pending\"", "node-is-ours"]);
+        let row = cassandra::cql(here, HERE, "LOCAL_QUORUM", &[ROW]).ok();
+        assert_eq!(row.trim(), "text=written here");
+    }
+    // Seen alive again it is refused, and not kept for the next cut.
+    reaches("remove", "dead", &["Refused", "node-is-down"]);
+    each_sees(&[(here, HERE), (there, THERE)], 4);
+    let removed = format!("{OPERATIONS}remove-");
+    here.ok(&["annotate", CLUSTER, "demo", &removed]);
 }
 
 /// A change of the spec is taken back; a cluster that was deleted comes back over its volume, as the same node.

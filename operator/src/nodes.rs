@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use casskop_common::names::RackId;
 use serde::{Deserialize, Serialize};
 
 /// Something a node is told to do. Blocks until it is done, which may take hours.
@@ -184,6 +185,8 @@ pub struct Reading {
     pub keyspaces: Vec<String>,
     /// Bytes of live data on disk.
     pub load: i64,
+    /// Tokens that it owns (`StorageService.Tokens`); nothing where it does not say.
+    pub tokens: Option<usize>,
 }
 
 impl Reading {
@@ -350,6 +353,16 @@ impl Transport {
     ) -> Result<BTreeMap<String, Replication>, NodeError> {
         let agent = self.agent.clone();
         blocking(move || jolokia::replication(&agent, &endpoint, &keyspaces)).await
+    }
+
+    /// Asks a node where others are, by their addresses.
+    pub async fn places(
+        &self,
+        endpoint: Endpoint,
+        ips: Vec<String>,
+    ) -> Result<BTreeMap<String, RackId>, NodeError> {
+        let agent = self.agent.clone();
+        blocking(move || jolokia::places(&agent, &endpoint, &ips)).await
     }
 
     /// Tells a node to do something and waits until it is done.

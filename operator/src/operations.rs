@@ -45,6 +45,8 @@ pub struct Ring<'a> {
     pub targets: &'a [String],
     /// How keyspaces are replicated; empty where nobody could be asked.
     pub replication: &'a BTreeMap<String, Replication>,
+    /// Where members are that are none of the pods, by their addresses.
+    pub places: &'a BTreeMap<String, RackId>,
 }
 
 /// A pod with its node.
@@ -298,6 +300,13 @@ impl Ring<'_> {
         nodes.any(|member| self.is_target(member) && member.ip == Some(ip))
     }
 
+    /// Data center and rack of the node at an address, where that is known.
+    fn place(&self, ip: &str) -> Option<&RackId> {
+        let pod = self.nodes.iter().find(|member| member.ip == Some(ip));
+        pod.map(|member| &member.rack)
+            .or_else(|| self.places.get(ip))
+    }
+
     fn is_target(&self, member: &Member<'_>) -> bool {
         self.targets.iter().any(|target| target == member.pod)
     }
@@ -317,6 +326,7 @@ mod tests {
             nodes: Vec::new(),
             targets: &[],
             replication: &BTreeMap::new(),
+            places: &BTreeMap::new(),
         };
         for kind in kinds() {
             let words = match kind.as_str() {

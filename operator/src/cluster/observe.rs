@@ -9,7 +9,7 @@ use std::{
 use casskop_common::{
     api::{CassandraCluster, OperationStatus},
     intent::Intents,
-    names,
+    names::{self, RackId},
     operations::{Arguments, Parallel},
 };
 use futures::{StreamExt, stream};
@@ -129,18 +129,24 @@ pub async fn observe(
     } else {
         BTreeMap::new()
     };
-    let snapshot = Snapshot {
+    let mut snapshot = Snapshot {
         now: Timestamp::now(),
         at_work,
         intents,
         cluster,
         live,
         replication,
+        places: BTreeMap::new(),
         secret: keys.state,
         secret_name: keys.name,
         pods,
         nodes,
     };
+    let strangers = snapshot.strangers();
+    if needed || strangers.iter().any(|stranger| stranger.down) {
+        let ips = strangers.iter().map(|stranger| stranger.ip.to_owned());
+        snapshot.places = read_places(ctx, ips.collect(), &snapshot, credentials.as_ref()).await;
+    }
     Observed {
         snapshot,
         credentials,
@@ -213,23 +219,9 @@ async fn read_replication(
     nodes: &BTreeMap<String, Result<Reading, NodeError>>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Replication> {
-    let members = nodes.iter().filter_map(|(pod, reading)| {
-        let reading = reading
-            .as_ref()
-            .ok()
-            .filter(|reading| reading.is_normal())?;
-        Some((pods.get(pod)?.ip.clone()?, &reading.keyspaces))
-    });
-    for (ip, keyspaces) in members {
-        let Some(credentials) = credentials.cloned() else {
-            break;
-        };
-        let endpoint = Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials,
-        };
-        match ctx.nodes.replication(endpoint, keyspaces.clone()).await {
+    for (endpoint, reading) in members(pods, nodes, credentials) {
+        let keyspaces = reading.keyspaces.clone();
+        match ctx.nodes.replication(endpoint, keyspaces).await {
             Ok(found) => return found,
             Err(error) => {
                 tracing::debug!(%error, "the replication of the keyspaces could not be read");
@@ -237,6 +229,47 @@ async fn read_replication(
         }
     }
     BTreeMap::new()
+}
+
+/// Where the nodes at these addresses are, as the first member says that answers.
+async fn read_places(
+    ctx: &Context,
+    ips: Vec<String>,
+    snapshot: &Snapshot,
+    credentials: Option<&Arc<Credentials>>,
+) -> BTreeMap<String, RackId> {
+    if ips.is_empty() {
+        return BTreeMap::new();
+    }
+    for (endpoint, _) in members(&snapshot.pods, &snapshot.nodes, credentials) {
+        match ctx.nodes.places(endpoint, ips.clone()).await {
+            Ok(found) => return found,
+            Err(error) => {
+                tracing::debug!(%error, "the racks of the other nodes could not be read");
+            }
+        }
+    }
+    BTreeMap::new()
+}
+
+/// Members that answer, and where.
+fn members<'a>(
+    pods: &'a BTreeMap<String, NodePod>,
+    nodes: &'a BTreeMap<String, Result<Reading, NodeError>>,
+    credentials: Option<&'a Arc<Credentials>>,
+) -> impl Iterator<Item = (Endpoint, &'a Reading)> {
+    nodes.iter().filter_map(move |(pod, reading)| {
+        let reading = reading
+            .as_ref()
+            .ok()
+            .filter(|reading| reading.is_normal())?;
+        let endpoint = Endpoint {
+            ip: pods.get(pod)?.ip.clone()?,
+            port: names::JOLOKIA_PORT,
+            credentials: credentials.cloned()?,
+        };
+        Some((endpoint, reading))
+    })
 }
 
 /// Whether a node gave no answer at this address when it was last asked, by the status.

@@ -2,11 +2,13 @@
 
 mod members;
 mod pod;
+mod strangers;
 mod troubles;
 mod volume;
 
 pub use members::agreed_schema;
 pub use pod::NodePod;
+pub use strangers::Stranger;
 pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +49,9 @@ pub struct Snapshot {
     pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
     /// How keyspaces are replicated, by their names; read only where something depends on it.
     pub replication: BTreeMap<String, Replication>,
+    /// Where members of the ring are that are none of our pods, by their addresses; read only where something depends on
+    /// it.
+    pub places: BTreeMap<String, RackId>,
     /// Nodes that a task of this very process is working on, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
 }

@@ -8,6 +8,7 @@ mod calls;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use casskop_common::names::RackId;
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -18,6 +19,7 @@ use super::{Activity, Call, Credentials, Endpoint, NodeError, Reading, Replicati
 const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";
 const STREAM_MANAGER: &str = "org.apache.cassandra.net:type=StreamManager";
+const SNITCH: &str = "org.apache.cassandra.db:type=EndpointSnitchInfo";
 const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 
 /// Deadline to connect.
@@ -72,9 +74,10 @@ fn read_within(
     let request = json!([
         { "type": "read", "mbean": STORAGE_SERVICE, "attribute": attributes, "config": { "ignoreErrors": true } },
         { "type": "read", "mbean": LOAD, "attribute": "Count" },
+        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": "Tokens" },
     ]);
     let answers = exchange(agent, endpoint, &request, deadline)?;
-    let Some([service, load]) = answers.as_array().map(Vec::as_slice) else {
+    let Some([service, load, tokens]) = answers.as_array().map(Vec::as_slice) else {
         return Err(malformed(&answers));
     };
     match value(service) {
@@ -87,8 +90,48 @@ fn read_within(
             })
         }
         Err(error) => Err(error),
-        Ok(service) => Ok(reading(service, value(load).ok())),
+        Ok(service) => Ok(Reading {
+            tokens: owned(tokens),
+            ..reading(service, value(load).ok())
+        }),
     }
+}
+
+/// Tokens of the node. One that has none, as while it joins, does not answer with an empty list but fails
+/// (`TokenMetadata.getTokens`).
+fn owned(tokens: &Value) -> Option<usize> {
+    match value(tokens) {
+        Ok(tokens) => tokens.as_array().map(Vec::len),
+        Err(NodeError::Cassandra(error)) if error.contains("is not a member") => Some(0),
+        Err(_) => None,
+    }
+}
+
+/// Reads in which data centers and racks the nodes at these addresses are (`EndpointSnitchInfo.getDatacenter(String)` and
+/// `getRack(String)`, 4.0 and later), living or not: one request. One of which that is not known is left out.
+///
+/// # Errors
+/// When there is no answer that can be used.
+pub fn places(
+    agent: &Agent,
+    endpoint: &Endpoint,
+    ips: &[String],
+) -> Result<BTreeMap<String, RackId>, NodeError> {
+    let ask = |operation: &str, ip: &String| json!({ "type": "exec", "mbean": SNITCH, "operation": operation, "arguments": [ip] });
+    let both = ["getDatacenter", "getRack"];
+    let request = ips
+        .iter()
+        .flat_map(|ip| both.map(|operation| ask(operation, ip)));
+    let answers = exchange(agent, endpoint, &Value::Array(request.collect()), READ)?;
+    let answers = answers.as_array().ok_or_else(|| malformed(&answers))?;
+    let text = |answer: &Value| value(answer).ok()?.as_str().map(str::to_owned);
+    let found = ips.iter().zip(answers.chunks(both.len()));
+    Ok(found
+        .filter_map(|(ip, answers)| match answers {
+            [dc, rack] => Some((ip.clone(), RackId::new(&text(dc)?, &text(rack)?))),
+            _ => None,
+        })
+        .collect())
 }
 
 /// Reads what the node is busy with: one request.
@@ -273,6 +316,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
             .unwrap_or_default(),
         keyspaces,
         load: load.and_then(Value::as_i64).unwrap_or_default(),
+        tokens: None,
     }
 }
 

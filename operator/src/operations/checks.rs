@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::api::Check;
+use casskop_common::{api::Check, names::RackId};
 
 use super::{Member, Ring};
 use crate::nodes::Replication;
@@ -125,17 +125,26 @@ pub(super) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<S
     seen.into_iter().collect()
 }
 
-/// Every other node is NORMAL, serves clients, and sees no node down: the targets may be missing for a while.
+/// Every other node is NORMAL, serves clients, and sees no node of these data centers down: the targets may be missing for
+/// a while. Replicas in other data centers are nothing that a quorum here could use.
 pub(super) fn others_up(ring: &Ring<'_>) -> Check {
-    up(ring, |member| !ring.is_target(member))
+    let is_here = |ip: &str| {
+        let here = |place: &RackId| ring.nodes.iter().any(|node| node.rack.dc == place.dc);
+        ring.place(ip).is_none_or(here)
+    };
+    up(ring, |member| !ring.is_target(member), is_here)
 }
 
 /// Every node is NORMAL, serves clients, and sees no node down.
 pub(super) fn all_up(ring: &Ring<'_>) -> Check {
-    up(ring, |_| true)
+    up(ring, |_| true, |_| true)
 }
 
-fn up(ring: &Ring<'_>, counts: impl Fn(&Member<'_>) -> bool) -> Check {
+fn up(
+    ring: &Ring<'_>,
+    counts: impl Fn(&Member<'_>) -> bool,
+    matters: impl Fn(&str) -> bool,
+) -> Check {
     let mut seen: Vec<String> = Vec::new();
     for member in ring.nodes.iter().filter(|member| counts(member)) {
         seen.extend(down(member));
@@ -144,7 +153,7 @@ fn up(ring: &Ring<'_>, counts: impl Fn(&Member<'_>) -> bool) -> Check {
             .iter()
             .flat_map(|reading| reading.down_members());
         // A target that is down may be what the operation is for; if not, it is told as such.
-        let unseen = unseen.filter(|ip| !ring.is_targets(ip));
+        let unseen = unseen.filter(|ip| !ring.is_targets(ip) && matters(ip));
         seen.extend(unseen.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
     seen.truncate(5);

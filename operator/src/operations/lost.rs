@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::api::Check;
+use casskop_common::{api::Check, names::RackId};
 
 use super::{Member, Refusal, Ring, checks};
 use crate::nodes::{Reading, Replication};
@@ -31,6 +31,7 @@ pub(super) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal
 pub(super) fn checks(ring: &Ring<'_>, host_id: Option<&str>) -> Vec<Check> {
     vec![
         node_is_down(ring, host_id),
+        node_is_ours(ring, host_id),
         others_up(ring, host_id),
         others_settled(ring, host_id),
         replicas_remain(ring),
@@ -94,6 +95,34 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     })
 }
 
+/// The node is one of this cluster's racks. Of another one a cut link shows the same as its death.
+fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let pod = host_id.and_then(|host_id| {
+        let mut nodes = ring.nodes.iter();
+        nodes.find(|member| member.host_id == Some(host_id))
+    });
+    let place = host_id
+        .and_then(|host_id| address(ring, host_id))
+        .and_then(|ip| ring.place(ip));
+    let is_here = |place: &RackId| ring.nodes.iter().any(|member| member.rack == *place);
+    let seen = match (pod, place) {
+        (Some(_), _) => None,
+        (None, Some(place)) if is_here(place) => None,
+        (None, Some(place)) => Some(format!(
+            "it is of rack {place}, which this cluster has no pods of"
+        )),
+        (None, None) => Some("no node says of which rack it is".to_owned()),
+    };
+    let seen = seen.map(|why| {
+        format!("{why}: with a link cut, a node that lives elsewhere looks dead from here. Look there; waive this check if it is dead")
+    });
+    let seen: Vec<String> = seen.into_iter().collect();
+    checks::check("node-is-ours", &seen, || match pod {
+        Some(member) => format!("it is the node of {}", member.pod),
+        None => "it is of a rack of this cluster".into(),
+    })
+}
+
 /// No other node is joining, leaving or moving; the lost one may have been leaving.
 fn others_settled(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let lost = host_id.and_then(|host_id| address(ring, host_id));
@@ -109,7 +138,7 @@ pub(super) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a Strin
     readings.find_map(|reading| reading.address_of(host_id))
 }
 
-/// Every other node is NORMAL and sees no other one down: they have to hand over what was lost.
+/// Every other node is NORMAL and sees none down that has to make up for what was lost.
 fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let is_it =
         |member: &&Member<'_>| host_id.is_some_and(|host_id| member.host_id == Some(host_id));
@@ -121,13 +150,32 @@ fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         .collect();
     for (member, reading) in others(ring, host_id) {
         let lost = host_id.and_then(|host_id| reading.address_of(host_id));
-        let down = reading.down_members().filter(|ip| Some(*ip) != lost);
+        let down = reading.down_members();
+        let down = down.filter(|ip| Some(*ip) != lost && makes_up_for(ring, reading, lost, ip));
         seen.extend(down.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
     seen.truncate(5);
     checks::check("nodes-up", &seen, || {
         "the other nodes are NORMAL and see each other".into()
     })
+}
+
+/// Whether a node takes ranges of the lost one over: those of its data center do, as long as one of them lives; all do
+/// where a keyspace is replicated without regard to data centers.
+fn makes_up_for(ring: &Ring<'_>, reading: &Reading, lost: Option<&String>, ip: &str) -> bool {
+    let dc = |ip: &str| ring.place(ip).map(|place| place.dc.as_str());
+    let (Some(its), Some(lost)) = (dc(ip), lost.and_then(|lost| dc(lost))) else {
+        return true;
+    };
+    let by_dc = |(keyspace, replication): (&String, &Replication)| {
+        checks::DIAGNOSTIC.contains(&keyspace.as_str())
+            || matches!(replication, Replication::Topology(_))
+    };
+    if its != lost {
+        return !ring.replication.iter().all(by_dc);
+    }
+    let mut there = reading.host_ids.keys().filter(|ip| dc(ip) == Some(lost));
+    there.any(|ip| !reading.unreachable.contains(ip))
 }
 
 /// Every keyspace has more than one replica: the others have what the lost node had.

@@ -60,6 +60,11 @@ impl Snapshot {
         if reading.mode != "NORMAL" {
             return Some(format!("Cassandra is {}", reading.mode));
         }
+        if reading.tokens == Some(0) {
+            return Some(
+                "Cassandra is NORMAL, but owns no tokens: another node was started with the same ones (its log: `have the same token`). Restart neither of them, or the tokens change hands; if the ring is new, delete it with its volumes and make it again".into(),
+            );
+        }
         if !reading.native_transport {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
         }
@@ -82,6 +87,16 @@ impl Snapshot {
             })
             .map(|(name, _)| name.as_str())
             .collect();
-        (!unseen.is_empty()).then(|| format!("does not see {} up", unseen.join(", ")))
+        if !unseen.is_empty() {
+            return Some(format!("does not see {} up", unseen.join(", ")));
+        }
+        let [lost, _] = self.strangers_down();
+        let lost = lost
+            .iter()
+            .find(|lost| reading.unreachable.contains(lost.ip))?;
+        Some(format!(
+            "does not see {} up, a member that no pod runs: bring it back, or remove it (--host-id)",
+            lost.describe()
+        ))
     }
 }

@@ -1,6 +1,9 @@
 //! Nodes that are lost for good: replaced by a new one in their place, or taken out of the ring.
 
-use casskop_common::api::{OperationPhase, Phase, Rack};
+use casskop_common::{
+    api::{OperationPhase, Phase, Rack},
+    names::RackId,
+};
 
 use super::world::{Node, THREE_RACKS, World};
 use crate::{cluster::build::config_map, nodes::Replication};
@@ -96,6 +99,8 @@ fn a_node_that_no_pod_runs_is_removed_by_its_host_id() {
     let mut world = three();
     let ghost = "6799ee6c-3588-4dfa-9842-091edc5e9706";
     world.ring.insert(ghost.into(), "10.9.9.9".into());
+    let rack = RackId::new("dc1", "rack2");
+    world.places.insert(ghost.into(), rack);
     world.annotate(
         "remove",
         Some(&format!("r1 --host-id {ghost} --cluster-uid {UID}")),

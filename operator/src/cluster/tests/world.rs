@@ -77,6 +77,8 @@ pub(super) struct World {
     left: BTreeSet<String>,
     /// How keyspaces are replicated.
     pub(super) replication: BTreeMap<String, Replication>,
+    /// Where members of the ring are, by host id.
+    pub(super) places: BTreeMap<String, RackId>,
     /// What it is made from beside its spec.
     pub(super) around: Around,
     /// Images that cannot be pulled.
@@ -118,6 +120,7 @@ impl World {
                     )
                 })
                 .into(),
+            places: BTreeMap::new(),
             around: Around {
                 operator_image: "operator:1".into(),
                 ..Around::default()

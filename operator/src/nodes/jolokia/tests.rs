@@ -150,7 +150,8 @@ fn a_reading_is_one_request() {
         r#"[{"value":{"OperationMode":"NORMAL","LiveNodes":["10.0.0.1","10.0.0.2"],"UnreachableNodes":["10.0.0.3"],
         "JoiningNodes":[],"LeavingNodes":[],"MovingNodes":[],"EndpointToHostId":{"10.0.0.1":"a","10.0.0.2":"b"},
         "LocalHostId":"a","ReleaseVersion":"5.0.9","NativeTransportRunning":true,
-        "NonLocalStrategyKeyspaces":["system_traces","orders"]},"status":200},{"value":120626,"status":200}]"#,
+        "NonLocalStrategyKeyspaces":["system_traces","orders"]},"status":200},{"value":120626,"status":200},
+        {"value":["-9166447713372416021","25"],"status":200}]"#,
     );
     let (endpoint, _server) = agent_that_says(&answer);
     insta::assert_yaml_snapshot!(read(&agent(), &endpoint).expect("a reading"));
@@ -159,7 +160,7 @@ fn a_reading_is_one_request() {
 #[test]
 fn a_node_that_has_registered_nothing_yet_is_starting() {
     let missing = r#"{"status":404,"error_type":"javax.management.InstanceNotFoundException","error":"no such MBean"}"#;
-    let (endpoint, _server) = agent_that_says(&json(&format!("[{missing},{missing}]")));
+    let (endpoint, _server) = agent_that_says(&json(&format!("[{missing},{missing},{missing}]")));
     assert_eq!(
         read(&agent(), &endpoint).expect("an answer").mode,
         "STARTING"
@@ -171,7 +172,7 @@ fn attributes_that_cannot_be_read_are_not_taken_for_values() {
     let failed =
         r#"{".error":true,"error_type":"javax.management.AttributeNotFoundException","error":"x"}"#;
     let body = format!(
-        r#"[{{"value":{{"OperationMode":"JOINING","LiveNodes":{failed},"NativeTransportRunning":{failed},"LocalHostId":{failed}}},"status":200}},{{"status":404,"error":"x"}}]"#
+        r#"[{{"value":{{"OperationMode":"JOINING","LiveNodes":{failed},"NativeTransportRunning":{failed},"LocalHostId":{failed}}},"status":200}},{{"status":404,"error":"x"}},{{"status":404,"error":"x"}}]"#
     );
     let (endpoint, _server) = agent_that_says(&json(&body));
     let reading = read(&agent(), &endpoint).expect("an answer");
@@ -333,4 +334,38 @@ fn every_call_is_made_with_its_full_signature_and_allowed_by_the_policy() {
         );
     }
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_node_says_how_many_tokens_it_owns() {
+    let reading_with = |tokens: &str| {
+        let body = format!(
+            r#"[{{"value":{{"OperationMode":"NORMAL"}},"status":200}},{{"value":1,"status":200}},{tokens}]"#
+        );
+        let (endpoint, server) = agent_that_says(&json(&body));
+        let reading = read(&agent(), &endpoint).expect("a reading");
+        server.join().expect("the server");
+        reading.tokens
+    };
+    let owned = [
+        r#"{"value":["-3","7"],"status":200}"#,
+        r#"{"error":"java.lang.AssertionError : Unable to get tokens for /10.0.0.1; it is not a member","status":500}"#,
+        r#"{"error":"forbidden","status":403}"#,
+    ];
+    assert_eq!(owned.map(reading_with), [Some(2), Some(0), None]);
+}
+
+#[test]
+fn places_are_one_request_and_what_is_unknown_is_left_out() {
+    let answer = r#"[{"value":"dc1","status":200},{"value":"rack2","status":200},
+        {"error":"java.net.UnknownHostException : x","status":500},{"value":"rack1","status":200}]"#;
+    let (endpoint, server) = agent_that_says(&json(answer));
+    let ips = ["10.0.0.1", "x"].map(str::to_owned);
+    let places = places(&agent(), &endpoint, &ips).expect("an answer");
+    assert_eq!(
+        places,
+        [("10.0.0.1".to_owned(), RackId::new("dc1", "rack2"))].into()
+    );
+    let asked = server.join().expect("the server");
+    assert_eq!(asked.matches("EndpointSnitchInfo").count(), 4);
 }

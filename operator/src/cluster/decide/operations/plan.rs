@@ -299,5 +299,6 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
         nodes: live.chain(missing).collect(),
         targets,
         replication: &snapshot.replication,
+        places: &snapshot.places,
     }
 }

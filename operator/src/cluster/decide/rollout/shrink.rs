@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use crate::cluster::{
     decide::Removal,
     desired::Desired,
-    snapshot::{Snapshot, replicas},
+    snapshot::{Snapshot, Stranger, replicas},
 };
 
 /// What shrinking does next.
@@ -134,7 +134,8 @@ impl Live<'_> {
     fn drop_stranger(&self, snapshot: &Snapshot) -> Option<Next> {
         let pod = self.last_pod(snapshot).filter(|_| self.excess() > 0)?;
         let joins = snapshot.reading(&pod).is_some();
-        (!joins && snapshot.is_newcomer(&pod)).then(|| match unexplained(snapshot, &pod) {
+        let unexplained = || unexplained(snapshot, &pod, &self.rack);
+        (!joins && snapshot.is_newcomer(&pod)).then(|| match unexplained() {
             None => self.scale(),
             Some(why) => Next::Wait(self.rack.clone(), why),
         })
@@ -194,25 +195,23 @@ fn is_under_way(operation: &OperationStatus) -> bool {
     called && operation.phase != OperationPhase::Pending
 }
 
-/// A member of the ring that is none of the other pods: it could be this one.
-fn unexplained(snapshot: &Snapshot, pod: &str) -> Option<String> {
-    let others: Vec<&str> = snapshot
-        .expected_pods()
-        .iter()
-        .filter(|(other, _)| other != pod)
-        .filter_map(|(other, _)| snapshot.host_id(other))
-        .collect();
-    let mut members = snapshot.members().peekable();
-    if members.peek().is_none() {
+/// A member of the ring that is none of the other pods: it could be this one, unless it is of another rack.
+fn unexplained(snapshot: &Snapshot, pod: &str, rack: &RackId) -> Option<String> {
+    if snapshot.members().next().is_none() {
         return Some(format!(
             "a node that answers, to ask it whether {pod} ever joined"
         ));
     }
-    let outside = !snapshot.cluster.spec.seeds.is_empty();
-    let unknown = members
-        .flat_map(|(_, reading)| reading.host_ids.values())
-        .find(|id| !others.contains(&id.as_str()) && !outside);
-    unknown.map(|id| {
-        format!("the ring has a member with host id {id} that answers under no pod; it may be {pod}: bring it back, or remove it")
-    })
+    let ip = snapshot.pods.get(pod).and_then(|pod| pod.ip.as_ref());
+    let own = ip.and_then(|ip| {
+        let mut members = snapshot.members();
+        members.find_map(|(_, reading)| reading.host_ids.get(ip))
+    });
+    let strangers = snapshot.strangers();
+    let could_be = |stranger: &&Stranger<'_>| stranger.place.is_none_or(|place| place == rack);
+    let stranger = || strangers.iter().find(could_be);
+    let host_id = own.map_or_else(|| Some(stranger()?.host_id), |own| Some(own))?;
+    Some(format!(
+        "the ring has a member with host id {host_id} that answers under no pod; it may be {pod}: bring it back, or remove it"
+    ))
 }

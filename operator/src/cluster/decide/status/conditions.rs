@@ -10,7 +10,7 @@ use crate::{
             rollout::{INITIALIZING, Rollout},
         },
         desired::{Desired, Refused},
-        snapshot::{SecretState, Snapshot},
+        snapshot::{SecretState, Snapshot, Stranger},
     },
     verdict::Verdict,
 };
@@ -56,6 +56,14 @@ impl<'a> Picture<'a> {
             })
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
+        let [_, elsewhere] = snapshot.strangers_down();
+        let elsewhere: Vec<String> = elsewhere.iter().map(Stranger::describe).collect();
+        if let Some(first) = elsewhere.first() {
+            faults.push(format!(
+                "down in the view of this cluster, which does not run it: {}",
+                counted(&elsewhere, first)
+            ));
+        }
         if let (SecretState::Broken(why), true) = (&snapshot.secret, desired.is_ok()) {
             faults.insert(0, why.clone());
         }

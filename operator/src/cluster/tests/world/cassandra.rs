@@ -112,6 +112,7 @@ impl World {
                     self.ring.retain(|_, ip| *ip != address);
                 }
                 self.hosts.insert(name.clone(), host.clone());
+                self.places.insert(host.clone(), pod.rack.clone());
                 self.ring.insert(host, pod.ip.clone());
             }
         }

@@ -37,6 +37,11 @@ impl World {
                 .collect(),
             at_work: self.at_work.clone(),
             replication: self.replication.clone(),
+            places: self
+                .ring
+                .iter()
+                .filter_map(|(host, ip)| Some((ip.clone(), self.places.get(host)?.clone())))
+                .collect(),
         }
     }
 
