@@ -1,7 +1,7 @@
 //! Structured logs.
 
 use clap::ValueEnum;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{filter::Targets, fmt, prelude::*};
 
 /// How log lines look.
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -17,12 +17,14 @@ pub enum LogFormat {
 /// # Errors
 /// When the filter cannot be parsed.
 pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter =
-        EnvFilter::try_new(level).map_err(|error| format!("--log-level {level}: {error}"))?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter: Targets = level
+        .parse()
+        .map_err(|error| format!("--log-level {level}: {error}"))?;
+    let logs = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.init(),
+        LogFormat::Json => logs.with(layer.json().flatten_event(true)).init(),
+        LogFormat::Text => logs.with(layer).init(),
     }
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! A condition before it has its times.
 
+use casskop_common::{api::condition, intent::Invalid};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Annotations that cannot be carried out and are told one by one.
+const TOLD: usize = 20;
 
 /// Whether something holds, why, and in words.
 pub struct Verdict {
@@ -16,6 +20,24 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether every operation annotation is understood.
+    pub fn of_intents<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Self {
+        let told: Vec<String> = invalid
+            .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
+            .collect();
+        let is_well = told.is_empty();
+        Self {
+            kind: condition::INTENTS_ACCEPTED,
+            holds: Some(is_well),
+            reason: if is_well { "Accepted" } else { "Invalid" },
+            message: if is_well {
+                "every operation annotation is understood".into()
+            } else {
+                in_brief(&told)
+            },
+        }
+    }
+
     /// The condition; its time is that of the old one if its status did not change.
     pub fn condition(
         self,
@@ -42,5 +64,14 @@ impl Verdict {
             observed_generation: generation,
             last_transition_time: since,
         }
+    }
+}
+
+/// All of it, or the beginning and how much more there is: annotations may be many.
+fn in_brief(told: &[String]) -> String {
+    let first = told[..told.len().min(TOLD)].join("; ");
+    match told.len().saturating_sub(TOLD) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
     }
 }

@@ -22,7 +22,7 @@ use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use serde::Serialize;
 
 use super::{
-    children::{self, Child},
+    children::Child,
     sites::PAUSE,
     snapshot::{SiteView, Snapshot},
 };
@@ -121,7 +121,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
     }
     writes.extend(seeds::writes(snapshot));
     if snapshot.intents.reconcile_paused {
-        writes.retain(|write| write.is_handing_over(snapshot));
+        writes.retain(Write::is_handing_over);
     }
     let refused = wanted.as_ref().err();
     let status = status::decide(
@@ -141,9 +141,9 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 }
 
 /// The clusters that are wanted.
-fn wanted(snapshot: &Snapshot) -> Result<Vec<Child>, Refused> {
-    let children = children::children(&snapshot.multi, &snapshot.known)?;
-    first::refuse_same_cluster(&children, snapshot)?;
+fn wanted(snapshot: &Snapshot) -> Result<&[Child], Refused> {
+    let children = snapshot.children.as_deref().map_err(Clone::clone)?;
+    first::refuse_same_cluster(children, snapshot)?;
     Ok(children)
 }
 
@@ -203,11 +203,11 @@ impl Draft {
 
 impl Write {
     /// Whether all that is written are annotations: requests and controls of operations.
-    fn is_handing_over(&self, snapshot: &Snapshot) -> bool {
+    fn is_handing_over(&self) -> bool {
         let What::Change { before, after } = &self.what else {
             return false;
         };
-        snapshot.site(&self.site).is_some() && before.spec == after.spec
+        before.spec == after.spec
     }
 }
 

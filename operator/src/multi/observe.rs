@@ -17,6 +17,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use super::{
+    children::children,
     context::Context,
     sites::Site,
     snapshot::{Seen, SiteView, Snapshot, ring},
@@ -43,7 +44,7 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Snapshot {
     Snapshot {
         now: Timestamp::now(),
         intents: Intents::parse(multi.annotations()),
-        known,
+        children: children(&multi, &known),
         sites: views,
         multi,
     }

@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::ResourceExt;
 
+use super::children::Child;
+use crate::cluster::desired::Refused;
+
 /// Everything that is known at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -20,10 +23,10 @@ pub struct Snapshot {
     pub multi: MultiCasskop,
     /// What its annotations ask for.
     pub intents: Intents,
+    /// What it asks of each site, in the order in which they join, or why it cannot be carried out.
+    pub children: Result<Vec<Child>, Refused>,
     /// All sites that the operator knows and all that the status names, in the order in which they join.
     pub sites: Vec<SiteView>,
-    /// Names of those that the operator knows, in the same order.
-    pub known: Vec<String>,
 }
 
 /// A site, as far as it can be seen.
@@ -49,6 +52,11 @@ pub struct Seen {
 }
 
 impl Snapshot {
+    /// What is asked of each site; nothing where that cannot be carried out.
+    pub fn children(&self) -> &[Child] {
+        self.children.as_deref().unwrap_or_default()
+    }
+
     /// Name of the resource.
     pub fn name(&self) -> &str {
         self.multi.metadata.name.as_deref().unwrap_or_default()

@@ -55,18 +55,17 @@ impl Snapshot {
             .values()
             .filter_map(|pod| pod.ip.as_deref())
             .collect();
-        let mut known: BTreeMap<&str, (&str, usize, bool)> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, (&str, usize, bool)> = BTreeMap::new();
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
             for (ip, host_id) in &reading.host_ids {
-                let (_, knows, down) = known.entry(ip).or_insert((host_id, 0, false));
+                let (_, knows, down) = seen.entry(ip).or_insert((host_id, 0, false));
                 *knows += usize::from(!reading.joining.contains(ip));
                 *down |= reading.unreachable.contains(ip);
             }
         }
-        known
-            .into_iter()
+        seen.into_iter()
             .filter(|(ip, (host_id, ..))| !ips.contains(ip) && !ours.contains(host_id))
             .map(|(ip, (host_id, knows, down))| Stranger {
                 ip,

@@ -21,12 +21,13 @@ pub(super) fn conditions(
     operations: &operations::Decision,
     writes: bool,
 ) -> Vec<Condition> {
+    let invalid = snapshot.intents.invalid.iter();
     let verdicts = [
         available(snapshot, drafts),
         progressing(snapshot, drafts, refused, writes),
         degraded(snapshot, drafts),
         spec_accepted(snapshot, drafts, refused),
-        intents_accepted(snapshot, operations),
+        Verdict::of_intents(invalid.chain(&operations.complaints)),
     ];
     let old = old(snapshot);
     let generation = snapshot.multi.metadata.generation;
@@ -162,32 +163,6 @@ fn spec_accepted(snapshot: &Snapshot, drafts: &[Draft], refused: Option<&Refused
     };
     Verdict {
         kind: condition::SPEC_ACCEPTED,
-        holds: Some(holds),
-        reason,
-        message,
-    }
-}
-
-fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> Verdict {
-    let invalid = snapshot
-        .intents
-        .invalid
-        .iter()
-        .chain(&operations.complaints);
-    let told: Vec<String> = invalid
-        .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
-        .collect();
-    let (holds, reason, message) = if told.is_empty() {
-        (
-            true,
-            "Accepted",
-            "every operation annotation is understood".to_owned(),
-        )
-    } else {
-        (false, "Invalid", told.join("; "))
-    };
-    Verdict {
-        kind: condition::INTENTS_ACCEPTED,
         holds: Some(holds),
         reason,
         message,

@@ -77,10 +77,8 @@ pub(super) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
         .collect();
     if pods.is_empty() && seen.cluster.is_none() {
         // It is made anew while nobody else is there either.
-        let theirs = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
-        let made = theirs
-            .iter()
-            .filter(|other| other.site != site && snapshot.was_made(&other.site));
+        let others = snapshot.children().iter();
+        let made = others.filter(|other| other.site != site && snapshot.was_made(&other.site));
         pods.extend(made.flat_map(|other| first_pods(&other.cluster)));
     }
     let namespace = snapshot.multi.namespace().unwrap_or_default();
@@ -107,8 +105,10 @@ fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String
 
 /// Data centers of a site, as they are asked for or were last seen.
 fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
-    let children = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
-    let asked = children.iter().filter(|child| child.site == site);
+    let asked = snapshot
+        .children()
+        .iter()
+        .filter(|child| child.site == site);
     let told = snapshot
         .multi
         .status

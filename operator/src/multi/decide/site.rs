@@ -7,7 +7,7 @@ use super::{Draft, first, seeds};
 use crate::{
     cluster::{build::digest, desired::Refused},
     multi::{
-        children::{self, Child},
+        children::Child,
         snapshot::{SiteView, Snapshot, is_formed, owner},
     },
 };
@@ -70,8 +70,7 @@ fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Optio
         return None;
     }
     let Some(first) = first else {
-        let children = children::children(&snapshot.multi, &snapshot.known).unwrap_or_default();
-        let unknown = first::unknown(snapshot, &children).join(", ");
+        let unknown = first::unknown(snapshot, snapshot.children()).join(", ");
         return Some(format!(
             "{unknown} to answer: it may have formed a ring already, and there must not be two; if it never will, take it out of override"
         ));

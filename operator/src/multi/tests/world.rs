@@ -160,7 +160,7 @@ impl World {
             now: self.now,
             intents: Intents::parse(self.multi.annotations()),
             sites: self.order.iter().chain(strange).map(view).collect(),
-            known: self.order.clone(),
+            children: children::children(&self.multi, &self.order),
             multi: self.multi.clone(),
         }
     }

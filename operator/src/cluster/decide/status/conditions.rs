@@ -15,9 +15,6 @@ use crate::{
     verdict::Verdict,
 };
 
-/// Annotations that cannot be carried out and are told one by one.
-const TOLD: usize = 20;
-
 /// What the conditions are judged from.
 pub(super) struct Picture<'a> {
     rollout: &'a Rollout,
@@ -96,12 +93,13 @@ impl<'a> Picture<'a> {
         operations: &operations::Decision,
         old: &[Condition],
     ) -> Vec<Condition> {
+        let invalid = snapshot.intents.invalid.iter();
         let verdicts = [
             self.available(),
             self.progressing(),
             self.degraded(),
             self.spec_accepted(),
-            intents_accepted(snapshot, operations),
+            Verdict::of_intents(invalid.chain(&operations.complaints)),
         ];
         let generation = snapshot.cluster.metadata.generation;
         verdicts
@@ -210,40 +208,6 @@ fn counted(all: &[String], first: &str) -> String {
     match all.len() {
         1 => first.to_owned(),
         many => format!("{first} (and {} more)", many - 1),
-    }
-}
-
-fn intents_accepted(snapshot: &Snapshot, operations: &operations::Decision) -> Verdict {
-    let told: Vec<String> = snapshot
-        .intents
-        .invalid
-        .iter()
-        .chain(&operations.complaints)
-        .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
-        .collect();
-    let (holds, reason, message) = if told.is_empty() {
-        (
-            true,
-            "Accepted",
-            "every operation annotation is understood".into(),
-        )
-    } else {
-        (false, "Invalid", in_brief(&told))
-    };
-    Verdict {
-        kind: condition::INTENTS_ACCEPTED,
-        holds: Some(holds),
-        reason,
-        message,
-    }
-}
-
-/// All of it, or the beginning and how much more there is: annotations may be many.
-fn in_brief(told: &[String]) -> String {
-    let first = told[..told.len().min(TOLD)].join("; ");
-    match told.len().saturating_sub(TOLD) {
-        0 => first,
-        more => format!("{first}; and {more} more"),
     }
 }
 

@@ -4,7 +4,7 @@ use casskop_common::{api::SiteOperation, intent::Request, operations::Operation}
 use kube::ResourceExt;
 
 use crate::multi::{
-    children,
+    children::{self, Child},
     snapshot::{SiteView, Snapshot},
 };
 
@@ -13,8 +13,8 @@ const CHOOSING: [&str; 3] = ["--dc", "--rack", "--pod"];
 
 /// Sites with their data centers, in the order in which they join.
 fn all(snapshot: &Snapshot) -> Vec<(String, Vec<String>)> {
-    if let Ok(children) = children::children(&snapshot.multi, &snapshot.known) {
-        let dcs = |child: &children::Child| (child.site.clone(), child.dcs());
+    if let Ok(children) = &snapshot.children {
+        let dcs = |child: &Child| (child.site.clone(), child.dcs());
         return children.iter().map(dcs).collect();
     }
     let dcs = |(site, cluster): (&SiteView, _)| (site.name.clone(), children::dcs(cluster));
