@@ -13,6 +13,11 @@ const PARTS: [&str; 3] = [
     include_str!("../../manifests/operator/rbac.yaml"),
     include_str!("../../manifests/operator/deployment.yaml"),
 ];
+const MULTI_CRD: &str = include_str!("../../manifests/crds/multicasskops.yaml");
+const MULTI_PARTS: [&str; 2] = [
+    include_str!("../../manifests/multi/rbac.yaml"),
+    include_str!("../../manifests/multi/deployment.yaml"),
+];
 const RIGHTS_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Whose clusters the operator runs.
@@ -26,17 +31,37 @@ pub enum Watch {
     All,
 }
 
-/// All of it as one YAML stream: the CRD first, what needs others after them.
+/// What is installed.
+#[derive(Clone, Debug)]
+pub struct Install<'a> {
+    /// Namespace of the operators.
+    pub namespace: &'a str,
+    /// Their image.
+    pub image: &'a str,
+    /// Whose clusters they run.
+    pub watch: Watch,
+    /// Name of this Kubernetes cluster as the home of rings over several; nothing without the operator of those.
+    pub home: Option<&'a str>,
+}
+
+/// All of it as one YAML stream: the CRDs first, what needs others after them.
 ///
 /// # Errors
 /// Never, with the manifests of this repository: a test reads them all.
-pub fn manifests(namespace: &str, image: &str, watch: &Watch) -> Result<String> {
-    let mut text = format!("---\n{}", CRD.trim_start_matches("---\n"));
-    for part in PARTS {
+pub fn manifests(install: &Install<'_>) -> Result<String> {
+    let multi = install.home.is_some();
+    let crds = [CRD].into_iter().chain(multi.then_some(MULTI_CRD));
+    let mut text = String::new();
+    for crd in crds {
+        text.push_str("---\n");
+        text.push_str(crd.trim_start_matches("---\n"));
+    }
+    let more = MULTI_PARTS.into_iter().filter(|_| multi);
+    for part in PARTS.into_iter().chain(more) {
         let objects: Vec<Value> = serde_saphyr::from_multiple(part)
             .map_err(|error| CliError::failed(format!("cannot read our own manifests: {error}")))?;
         for mut object in objects {
-            place(&mut object, namespace, image, watch)?;
+            place(&mut object, install)?;
             text.push_str("---\n");
             text.push_str(&manifest::yaml(&object)?);
         }
@@ -44,13 +69,14 @@ pub fn manifests(namespace: &str, image: &str, watch: &Watch) -> Result<String> 
     Ok(text)
 }
 
-fn place(object: &mut Value, namespace: &str, image: &str, watch: &Watch) -> Result<()> {
+fn place(object: &mut Value, install: &Install<'_>) -> Result<()> {
+    let namespace = install.namespace;
     match object["kind"].as_str().unwrap_or_default() {
         "Namespace" => object["metadata"]["name"] = namespace.into(),
-        "Role" | "RoleBinding" => rights(object, namespace, watch)?,
+        "Role" | "RoleBinding" => rights(object, namespace, &install.watch)?,
         "Deployment" => {
             object["metadata"]["namespace"] = namespace.into();
-            deployment(object, image, watch)?;
+            deployment(object, install)?;
         }
         _ => object["metadata"]["namespace"] = namespace.into(),
     }
@@ -76,13 +102,15 @@ fn rights(object: &mut Value, namespace: &str, watch: &Watch) -> Result<()> {
     Ok(())
 }
 
-fn deployment(object: &mut Value, image: &str, watch: &Watch) -> Result<()> {
+fn deployment(object: &mut Value, install: &Install<'_>) -> Result<()> {
+    let image = install.image;
     let operator = part(object, "/spec/template/spec/containers/0")?;
     operator["image"] = image.into();
     let variables = operator["env"].as_array_mut().into_iter().flatten();
     for variable in variables {
-        let value = match (variable["name"].as_str(), watch) {
+        let value = match (variable["name"].as_str(), &install.watch) {
             (Some("BOOTSTRAP_IMAGE"), _) => image,
+            (Some("HOME_SITE"), _) => install.home.unwrap_or_default(),
             (Some("WATCH_NAMESPACE"), Watch::One(other)) => other,
             (Some("WATCH_NAMESPACE"), Watch::All) => "",
             _ => continue,

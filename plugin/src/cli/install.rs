@@ -19,6 +19,9 @@ pub struct Generate {
     /// It runs the clusters of all namespaces
     #[arg(long, conflicts_with = "watch_namespace")]
     pub watch_all_namespaces: bool,
+    /// Also the operator of rings over several Kubernetes clusters, which knows this one, their home, by the name SITE
+    #[arg(long, value_name = "SITE", value_parser = super::site)]
+    pub multi: Option<String>,
 }
 
 /// The command with its subcommand.
@@ -65,5 +68,6 @@ Examples:
   kubectl casskop install generate | kubectl apply --server-side -f -
   kubectl casskop install generate -n cassandra --image mirror/casskop-operator:0.1.0
   kubectl casskop install generate --watch-namespace shop > casskop.yaml
+  kubectl casskop install generate --multi north | kubectl apply --server-side -f -
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.";

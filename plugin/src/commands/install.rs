@@ -6,7 +6,7 @@ use super::usage;
 use crate::{
     cli::{self, Connection},
     error::{CliError, Result},
-    install::{self, Watch},
+    install::{self, Install, Watch},
     ui::Ui,
 };
 
@@ -29,5 +29,10 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
         Some(other) if other != namespace => Watch::One(other),
         _ => Watch::Own,
     };
-    ui.data(&install::manifests(namespace, &arguments.image, &watch)?)
+    ui.data(&install::manifests(&Install {
+        namespace,
+        image: &arguments.image,
+        watch,
+        home: arguments.multi.as_deref(),
+    })?)
 }

@@ -41,8 +41,15 @@ fn generated(arguments: &[&str]) -> Objects {
 
 /// The manifests as `manifests/operator/kustomization.yaml` puts them together.
 fn customized() -> Objects {
-    let settings: Value =
-        serde_saphyr::from_str(&repository("operator/kustomization.yaml")).unwrap();
+    let mut objects = objects(&repository("crds/cassandraclusters.yaml"));
+    add(&mut objects, "operator");
+    objects
+}
+
+/// Adds those of a folder, as its kustomization puts them together.
+fn add(objects: &mut Objects, folder: &str) {
+    let settings = repository(&format!("{folder}/kustomization.yaml"));
+    let settings: Value = serde_saphyr::from_str(&settings).unwrap();
     let namespace = &settings["namespace"];
     let image = &settings["images"][0];
     let tagged = format!(
@@ -50,9 +57,8 @@ fn customized() -> Objects {
         image["newName"].as_str().unwrap(),
         image["newTag"].as_str().unwrap()
     );
-    let mut objects = objects(&repository("crds/cassandraclusters.yaml"));
     for resource in settings["resources"].as_array().unwrap() {
-        let path = format!("operator/{}", resource.as_str().unwrap());
+        let path = format!("{folder}/{}", resource.as_str().unwrap());
         for (key, mut object) in self::objects(&repository(&path)) {
             match object["kind"].as_str().unwrap() {
                 "Namespace" => object["metadata"]["name"] = namespace.clone(),
@@ -61,11 +67,10 @@ fn customized() -> Objects {
                     let operator = &mut object["spec"]["template"]["spec"]["containers"][0];
                     assert_eq!(operator["image"], image["name"]);
                     operator["image"] = tagged.clone().into();
-                    let variables = operator["env"].as_array_mut().unwrap();
-                    let own = variables
-                        .iter_mut()
-                        .find(|one| one["name"] == "BOOTSTRAP_IMAGE");
-                    own.unwrap()["value"] = tagged.clone().into();
+                    let variables = operator["env"].as_array_mut().unwrap().iter_mut();
+                    for own in variables.filter(|one| one["name"] == "BOOTSTRAP_IMAGE") {
+                        own["value"] = tagged.clone().into();
+                    }
                 }
                 _ => {}
             }
@@ -75,7 +80,25 @@ fn customized() -> Objects {
             assert!(objects.insert(key, object).is_none());
         }
     }
-    objects
+}
+
+#[test]
+fn with_the_operator_of_rings_over_several_clusters() {
+    let mut expected = customized();
+    expected.extend(objects(&repository("crds/multicasskops.yaml")));
+    add(&mut expected, "multi");
+    let deployment = expected.get_mut("Deployment casskop-multi").unwrap();
+    let home = &mut deployment["spec"]["template"]["spec"]["containers"][0]["env"][0];
+    assert_eq!(home["name"], "HOME_SITE");
+    home["value"] = "north".into();
+    assert_eq!(generated(&["--multi", "north"]), expected);
+    let everywhere = generated(&["--multi", "north", "--watch-all-namespaces"]);
+    for key in [
+        "ClusterRole casskop-multi-operator",
+        "ClusterRoleBinding casskop-multi-operator",
+    ] {
+        assert!(everywhere.contains_key(key), "{key}");
+    }
 }
 
 #[test]
@@ -162,6 +185,7 @@ fn what_is_impossible() {
         &["install", "generate", "-n", "Ops"][..],
         &["install", "generate", "--watch-namespace", "a/b"],
         &["install", "generate", "--image", "a b"],
+        &["install", "generate", "--multi", ".x"],
         &[
             "install",
             "generate",
