@@ -101,7 +101,7 @@ one_by_one="bundle crash faults input kill loss many operations plugin ring take
 # What measures a cluster at rest runs when nothing else does, and then what loses a machine.
 alone="rest machine"
 # What needs several clusters has a stage of its own.
-multi="multi sites"
+multi="multi register sites"
 beside=
 
 streams() {

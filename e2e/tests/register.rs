@@ -1,0 +1,151 @@
+//! The operator of rings over several clusters as a person installs it: in a pod, with the sites that the plugin lets it
+//! into, with no other rights than those.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{
+    Kubectl, Site, Space, cluster, command::setting, multi::Multi, plugin::casskop, wait::until,
+};
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "e2e-register";
+const ACCOUNT: &str = "casskop-multi";
+const SITES: &str = "casskop-multi-sites";
+
+/// A rack in each of two sites.
+fn manifest() -> Value {
+    let base = cluster::ring("demo", &[("dc1", &["rack1"])])["spec"].clone();
+    let there = cluster::ring("demo", &[("dc2", &["rack1"])]);
+    json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "MultiCasskop",
+        "metadata": { "name": "multi" },
+        "spec": {
+            "base": { "metadata": { "name": "demo" }, "spec": base },
+            "override": {
+                "cluster1": {},
+                "cluster2": { "spec": { "topology": there["spec"]["topology"] } },
+            },
+        },
+    })
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-multi"]
+fn sites_are_let_in_and_taken_away_by_the_plugin() {
+    let sites: [Site; 2] = Site::first();
+    let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
+    let [here, there] = [&spaces[0].kubectl, &spaces[1].kubectl];
+    install(here);
+    let pods = || here.list("pods", "app.kubernetes.io/name=casskop-multi");
+    let uid = |pods: &[Value]| pods[0]["metadata"]["uid"].clone();
+    let before = uid(&pods());
+
+    here.apply(&manifest());
+    let multi = Multi {
+        name: "multi".into(),
+        kubectl: here.clone(),
+    };
+    multi.tells("SpecAccepted", "False", &["cluster2"]);
+    let register = ["multi", "register", "--site-context", "cluster2"];
+    let told = casskop(here, &register).ok();
+    assert!(told.contains("site cluster2 registered"), "{told}");
+    multi.settles();
+    let status = casskop(here, &["multi", "status", "multi"]).ok();
+    for word in ["cluster1", "cluster2", "dc1", "dc2"] {
+        assert!(status.contains(word), "{word} in {status}");
+    }
+    it_may_do_no_more(there);
+
+    // A token that is worth nothing any more: the site is unknown, and what runs there goes on.
+    there.ok(&["delete", "secret", "casskop-multi-token"]);
+    multi.tells("Available", "Unknown", &["cluster2"]);
+    multi.tells("Degraded", "True", &["cluster2", "401"]);
+    assert!(
+        there
+            .get("cassandraclusters.db.orange.com", "demo")
+            .is_some()
+    );
+    casskop(here, &register).ok();
+    multi.settles();
+    let after = pods();
+    assert_eq!(uid(&after), before, "it never had to be started anew");
+    let restarts = &after[0]["status"]["containerStatuses"][0]["restartCount"];
+    assert_eq!(restarts, 0, "{restarts}");
+
+    // As long as a ring names it, it stays.
+    let unregister = [
+        "multi",
+        "unregister",
+        "cluster2",
+        "--site-context",
+        "cluster2",
+    ];
+    let refused = casskop(here, &unregister).fails();
+    assert!(refused.contains("multi"), "{refused}");
+    here.ok(&["delete", "multicasskop", "multi", "--timeout=200s"]);
+    assert!(
+        there
+            .get("cassandraclusters.db.orange.com", "demo")
+            .is_none()
+    );
+    casskop(here, &unregister).ok();
+    for (kind, name) in [
+        ("serviceaccount", ACCOUNT),
+        ("role", ACCOUNT),
+        ("rolebinding", ACCOUNT),
+        ("secret", "casskop-multi-token"),
+    ] {
+        until(&format!("{kind} {name} to be gone"), || {
+            match there.get(kind, name) {
+                None => Ok(()),
+                Some(_) => Err("it is there".into()),
+            }
+        });
+    }
+    let left = here.get("secret", SITES).expect("others may be in it");
+    assert!(left["data"]["cluster2"].is_null());
+}
+
+/// By what `install generate` prints, in the operator's own image.
+fn install(here: &Kubectl) {
+    let image = setting("OPERATOR_IMAGE");
+    let generate = [
+        "install", "generate", "--multi", "cluster1", "--image", &image,
+    ];
+    let manifests = casskop(here, &generate).ok();
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    here.run_with(&apply, &manifests).ok();
+    for deployment in ["casskop-operator", "casskop-multi"] {
+        let deployment = format!("deployment/{deployment}");
+        here.ok(&["rollout", "status", &deployment, "--timeout=300s"]);
+    }
+}
+
+/// What it is let in for is enough for all the rest of the test; what it is not is refused.
+fn it_may_do_no_more(there: &Kubectl) {
+    let user = format!("--as=system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
+    let may = |args: &[&str]| {
+        let args = [&["auth", "can-i"], args, &[user.as_str()]].concat();
+        there.run(&args).stdout.trim() == "yes"
+    };
+    assert!(may(&["patch", "cassandraclusters.db.orange.com"]));
+    for more in [
+        &["get", "secrets"][..],
+        &["delete", "pods"],
+        &["delete", "persistentvolumeclaims"],
+        &[
+            "patch",
+            "cassandraclusters.db.orange.com",
+            "--subresource=status",
+        ],
+        &["get", "cassandraclusters.db.orange.com", "-n", "default"],
+        &["create", "services", "-n", "kube-system"],
+    ] {
+        assert!(!may(more), "it may {more:?}");
+    }
+}
