@@ -1,4 +1,5 @@
-//! One ring over two Kubernetes clusters, made by one `MultiCasskop`: its whole life, and what may go wrong in it.
+//! One ring over two Kubernetes clusters, and then three, made by one `MultiCasskop`: its whole life, and what may go
+//! wrong in it.
 
 #![allow(
     clippy::panic,
@@ -47,7 +48,8 @@ fn manifest() -> Value {
 #[test]
 #[ignore = "needs the testbed: make test-multi"]
 fn one_ring_over_two_sites_lives_and_ends() {
-    let sites: [Site; 2] = Site::first();
+    let [home, away, third]: [Site; 3] = Site::first();
+    let sites = [home, away];
     let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
     let [here, there] = [&spaces[0].kubectl, &spaces[1].kubectl];
     let multi = Multi {
@@ -66,10 +68,16 @@ fn one_ring_over_two_sites_lives_and_ends() {
     a_node_behind_a_cut_link_is_not_taken_for_dead(sites, here, there);
     multi.settles();
     what_is_done_by_hand_is_mended(&multi, there);
+    let space = Space::open_at(third, NAMESPACE);
+    let (multi, _operator) = its_home_is_lost(multi, operator, [third, home, away]);
+    another_site_joins(&multi, [here, there, &space.kubectl]);
     a_site_is_taken_out(&multi, here, there);
 
-    here.ok(&["delete", "multicasskop", "multi", "--timeout=200s"]);
-    assert!(here.get(CLUSTER, "demo").is_none());
+    let delete = ["delete", "multicasskop", "multi", "--timeout=200s"];
+    multi.kubectl.ok(&delete);
+    for kubectl in [here, there, &space.kubectl] {
+        assert!(kubectl.get(CLUSTER, "demo").is_none());
+    }
 }
 
 /// Waits until the nodes see so many up, and no other.
@@ -293,6 +301,52 @@ fn what_is_done_by_hand_is_mended(multi: &Multi, there: &Kubectl) {
     multi.settles();
 }
 
+/// The resource and its operator are gone. Made anew in another cluster it takes the ring over, and no pod notices.
+fn its_home_is_lost(multi: Multi, mut operator: Operator, sites: [Site; 3]) -> (Multi, Operator) {
+    let uids = |kubectl: &Kubectl| -> Vec<Value> {
+        let pods = kubectl.list("pods", "app=cassandracluster");
+        let uid = |pod: &Value| pod["metadata"]["uid"].clone();
+        pods.iter().map(uid).collect()
+    };
+    let [_, here, there] = sites.map(|site| Kubectl::at(site, NAMESPACE));
+    let before = [&here, &there].map(uids);
+    let lost = multi.get().expect("it is there")["metadata"]["uid"].clone();
+    operator.kill();
+    multi.patch(&json!({ "metadata": { "finalizers": null } }));
+    here.ok(&["delete", "multicasskop", "multi", "--timeout=60s"]);
+
+    let operator = Operator::start(NAMESPACE, &sites);
+    let multi = Multi {
+        name: multi.name,
+        kubectl: Kubectl::at(sites[0], NAMESPACE),
+    };
+    let mut anew = manifest();
+    anew["spec"]["base"]["spec"]["autoPilot"] = true.into();
+    multi.kubectl.apply(&anew);
+    multi.tells("SpecAccepted", "False", &["cluster1", "belongs to"]);
+    let adopt = lost.as_str().expect("a uid");
+    multi.annotate("db.orange.com/adopt", Some(adopt));
+    multi.settles();
+    assert_eq!([&here, &there].map(uids), before);
+    (multi, operator)
+}
+
+/// A third one, whose nodes are seen by all others.
+fn another_site_joins(multi: &Multi, [here, there, third]: [&Kubectl; 3]) {
+    let ring = cluster::ring("demo", &[("dc3", &["rack1"])]);
+    let site = json!({ "spec": { "topology": ring["spec"]["topology"] } });
+    multi.patch(&json!({ "spec": { "override": { "cluster3": site } } }));
+    multi.shows("the third site", |multi| {
+        let sites = multi["status"]["sites"].as_array()?;
+        (sites.len() == 3).then_some(())
+    });
+    multi.settles();
+    each_sees(
+        &[(here, HERE), (there, THERE), (third, "demo-dc3-rack1-0")],
+        5,
+    );
+}
+
 /// Not while it has nodes, and those go only when no keyspace needs them.
 fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
     let override_ =
@@ -329,7 +383,7 @@ fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
             Err(kubectl::names(&left).join(", "))
         }
     });
-    each_sees(&[(here, HERE)], 3);
+    each_sees(&[(here, HERE)], 4);
     override_(Value::Null);
     until("the cluster without nodes to go", || {
         match there.get(CLUSTER, "demo") {

@@ -21,6 +21,7 @@ pub(super) struct Picture<'a> {
     refused: Option<&'a Refused>,
     warnings: &'a [String],
     formed: bool,
+    /// Members of the ring.
     nodes: usize,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
@@ -79,7 +80,11 @@ impl<'a> Picture<'a> {
                 .map(|desired| desired.warnings.as_slice())
                 .unwrap_or_default(),
             formed: rollout.formed,
-            nodes: snapshot.expected_pods().len(),
+            nodes: snapshot
+                .expected_pods()
+                .iter()
+                .filter(|(pod, _)| !snapshot.is_newcomer(pod))
+                .count(),
             rollout,
             sick,
             faults,
