@@ -20,6 +20,7 @@ pub mod cluster;
 pub mod command;
 pub mod counting;
 pub mod crash;
+pub mod daemon;
 pub mod kubectl;
 pub mod machine;
 pub mod multi;

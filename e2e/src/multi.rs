@@ -1,16 +1,11 @@
 //! The operator of a `MultiCasskop`, run from the shell, where it can be killed at any moment, and the resource.
 
-use std::{
-    fs::File,
-    path::PathBuf,
-    process::{Child, Stdio},
-};
-
 use serde_json::{Value, json};
 
 use crate::{
     cluster::{find_condition, find_operation},
     command::setting,
+    daemon::Daemon,
     kubectl::Kubectl,
     site::{HOME, Site},
     wait::until,
@@ -22,67 +17,39 @@ const KIND: &str = "multicasskops.db.orange.com";
 pub struct Operator {
     namespace: String,
     sites: Vec<Site>,
-    log: PathBuf,
-    child: Option<Child>,
+    daemon: Daemon,
 }
 
 impl Operator {
     /// Runs it for one namespace of these sites, the first of which is its home.
     pub fn start(namespace: &str, sites: &[Site]) -> Self {
+        let log = HOME.scratch(&format!("{namespace}-multi.log"));
         let mut operator = Self {
             namespace: namespace.to_owned(),
             sites: sites.to_vec(),
-            log: HOME.scratch(&format!("{namespace}-multi.log")),
-            child: None,
+            daemon: Daemon::new("the operator of the MultiCasskop", log),
         };
         operator.run();
         operator
     }
 
-    /// Runs it (again); it goes on in the same log.
+    /// Runs it (again).
     pub fn run(&mut self) {
-        let log = File::options().create(true).append(true).open(&self.log);
-        let log = log.expect("the log of the operator is writable");
-        let again = log.try_clone().expect("a file can be opened twice");
         let mut command = HOME.inside(&setting("CASSKOP_OPERATOR"));
         command.arg("multi");
         for site in &self.sites {
             command.args(["--context", &site.context()]);
         }
-        let child = command
+        command
             .env("KUBECONFIG", setting("KUBECONFIG"))
             .env("WATCH_NAMESPACE", &self.namespace)
-            .env("LISTEN", "127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(again)
-            .spawn();
-        self.child = Some(child.expect("the operator starts"));
+            .env("LISTEN", "127.0.0.1:0");
+        self.daemon.run(command);
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("the operator runs until it is killed");
-            child.wait().expect("it is our child");
-        }
-    }
-}
-
-impl Drop for Operator {
-    #[expect(
-        clippy::print_stderr,
-        reason = "shown by the test runner for a test that fails"
-    )]
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            eprintln!("--- the operator of the MultiCasskop\n{log}");
-        }
+        self.daemon.kill();
     }
 }
 

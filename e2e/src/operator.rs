@@ -1,9 +1,8 @@
 //! The operator: in a pod with its own Role, or run from the shell, where it can be killed at any moment.
 
 use std::{
-    fs::File,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     command::setting,
+    daemon::Daemon,
     kubectl::Kubectl,
     space::{Space, workspace},
     wait::until,
@@ -92,8 +92,7 @@ pub fn is_ready(pod: &Value) -> bool {
 pub struct Shell {
     kubectl: Kubectl,
     kubeconfig: PathBuf,
-    log: PathBuf,
-    child: Option<Child>,
+    daemon: Daemon,
 }
 
 impl Shell {
@@ -101,45 +100,33 @@ impl Shell {
     pub fn start(space: &Space) -> Self {
         let kubectl = space.kubectl.clone();
         scale(&kubectl, 0);
+        let log = kubectl
+            .site
+            .scratch(&format!("{}-operator.log", kubectl.namespace));
         let mut shell = Self {
             kubeconfig: space.kubeconfig_of(NAME),
-            log: kubectl
-                .site
-                .scratch(&format!("{}-operator.log", kubectl.namespace)),
+            daemon: Daemon::new("the operator in the shell", log),
             kubectl,
-            child: None,
         };
         shell.run();
         shell
     }
 
-    /// Runs the operator (again); it goes on in the same log.
+    /// Runs the operator (again).
     pub fn run(&mut self) {
-        let log = File::options().create(true).append(true).open(&self.log);
-        let log = log.expect("the log of the operator is writable");
-        let again = log.try_clone().expect("a file can be opened twice");
-        let child = self
-            .kubectl
-            .site
-            .inside(&setting("CASSKOP_OPERATOR"))
+        let mut command = self.kubectl.site.inside(&setting("CASSKOP_OPERATOR"));
+        command
             .arg("run")
             .env("KUBECONFIG", &self.kubeconfig)
             .env("WATCH_NAMESPACE", &self.kubectl.namespace)
             .env("BOOTSTRAP_IMAGE", setting("OPERATOR_IMAGE"))
-            .env("LISTEN", "127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(again)
-            .spawn();
-        self.child = Some(child.expect("the operator starts"));
+            .env("LISTEN", "127.0.0.1:0");
+        self.daemon.run(command);
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("the operator runs until it is killed");
-            child.wait().expect("it is our child");
-        }
+        self.daemon.kill();
     }
 
     /// `kill -9`, and another one begins where it was.
@@ -150,7 +137,7 @@ impl Shell {
 
     /// Stops the process where it is, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
-        let pid = self.child.as_ref().map_or(0, Child::id).to_string();
+        let pid = self.daemon.pid().expect("it runs").to_string();
         let signal = if frozen { "-STOP" } else { "-CONT" };
         let status = Command::new("kill").args([signal, &pid]).status();
         assert!(
@@ -161,7 +148,7 @@ impl Shell {
 
     /// What it has logged, of all of its lives.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.daemon.log()
     }
 
     /// Whether it has logged that an operation has succeeded.
@@ -189,20 +176,9 @@ impl Shell {
 }
 
 impl Drop for Shell {
-    #[expect(
-        clippy::print_stderr,
-        reason = "shown by the test runner for a test that fails"
-    )]
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.kill();
         if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(120)..];
-            eprintln!("--- the operator in the shell\n{}", tail.join("\n"));
             let scale = json!({ "spec": { "replicas": 1 } });
             let _ = self.kubectl.patch("deployment", NAME, &scale);
         } else {

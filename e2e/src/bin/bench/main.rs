@@ -6,7 +6,8 @@
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
 //! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
-//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost. What a failed run leaves is there to be looked at; the next one clears it away.
+//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench sites` only a ring over
+//! two Kubernetes clusters. What a failed run leaves is there to be looked at; the next one clears it away.
 
 #![allow(
     clippy::panic,
@@ -28,6 +29,7 @@ mod requests;
 mod rest;
 mod restart;
 mod shrink;
+mod sites;
 mod start;
 mod table;
 
@@ -44,16 +46,23 @@ const OURS: &str = "bench-ring";
 const PLAIN: &str = "bench-plain";
 
 fn main() {
-    let runs = setting("BENCH_RUNS", 3);
     let mut table = Table::default();
     say(&format!("{}; load {}", machine(), load()));
     let api = Api::start();
-    if std::env::args().nth(1).as_deref() == Some("many") {
-        many::measure(&mut table, &api);
-        println!("\n{}; load {}\n\n{table}", machine(), load());
-        return;
+    match std::env::args().nth(1).as_deref() {
+        None => everything(&mut table, &api),
+        Some("many") => many::measure(&mut table, &api),
+        Some("sites") => sites::measure(&mut table),
+        Some(other) => {
+            panic!("bench {other}: it is many, sites, or nothing for all in one cluster")
+        }
     }
-    programs::measure(&mut table);
+    println!("\n{}; load {}\n\n{table}", machine(), load());
+}
+
+fn everything(table: &mut Table, api: &Api) {
+    let runs = setting("BENCH_RUNS", 3);
+    programs::measure(table);
 
     forget_all();
     let mut starts = start::Starts::default();
@@ -65,7 +74,7 @@ fn main() {
         memory.without_clusters(&space.kubectl);
         let demo = space.cluster(NAME);
         say(&format!("ring {run} of {runs}, by the operator"));
-        starts.ours(&api, &demo);
+        starts.ours(api, &demo);
         memory.with_one_cluster(&space.kubectl);
         if run == runs {
             last = Some((space, demo));
@@ -74,30 +83,29 @@ fn main() {
         let manifests = start::manifests(&demo, PLAIN);
         forget(&namespace);
         say(&format!("ring {run} of {runs}, as plain StatefulSets"));
-        starts.plain(&api, PLAIN, &manifests);
+        starts.plain(api, PLAIN, &manifests);
         forget(PLAIN);
     }
     let (space, demo) = last.expect("there is at least one run");
-    starts.report(&mut table);
+    starts.report(table);
 
     say("at rest");
-    rest::measure(&mut table, &api, &demo, setting("BENCH_REST", 90));
+    rest::measure(table, api, &demo, setting("BENCH_REST", 90));
     say("requests");
-    requests::measure(&mut table, &api, &demo, setting("BENCH_REQUESTS", 100));
+    requests::measure(table, api, &demo, setting("BENCH_REQUESTS", 100));
     memory.after_requests(&space.kubectl);
-    memory.report(&mut table);
+    memory.report(table);
     say("cleanups");
-    cleanup::measure(&mut table, &api, &demo);
-    programs::with_a_cluster(&mut table, &demo);
+    cleanup::measure(table, api, &demo);
+    programs::with_a_cluster(table, &demo);
     say("restarts");
-    restart::measure(&mut table, &api, &demo);
+    restart::measure(table, api, &demo);
     say("more nodes, and fewer");
-    grow::measure(&mut table, &api, &demo);
-    shrink::measure(&mut table, &api, &demo);
+    grow::measure(table, api, &demo);
+    shrink::measure(table, api, &demo);
 
     forget(&space.kubectl.namespace);
-    many::measure(&mut table, &api);
-    println!("\n{}; load {}\n\n{table}", machine(), load());
+    many::measure(table, api);
 }
 
 /// The manifest of the ring.
@@ -137,7 +145,12 @@ fn forget_all() {
 
 /// Deletes a namespace with all that is in it; a node that would take its time to drain is not waited for.
 fn forget(namespace: &str) {
-    let kubectl = Kubectl::new(namespace);
+    forget_in(&Kubectl::new(namespace));
+}
+
+/// The same in any cluster of the testbed.
+fn forget_in(kubectl: &Kubectl) {
+    let namespace = kubectl.namespace.as_str();
     let all = [
         "delete",
         "--ignore-not-found",

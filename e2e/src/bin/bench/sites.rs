@@ -1,0 +1,88 @@
+//! One ring over two Kubernetes clusters, from the `MultiCasskop` to the news that it is as asked, beside the same ring in
+//! one cluster. There all first nodes start at once; over several the sites join one after the other, for the ring must
+//! never form twice.
+
+use std::time::Instant;
+
+use casskop_e2e::{
+    Cluster, Kubectl, Site, Space, cluster,
+    multi::{Multi, Operator},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    setting,
+    table::{Row, Table, Unit},
+};
+
+const NAMESPACE: &str = "bench-sites";
+const DCS: [&str; 2] = ["dc1", "dc2"];
+const RACKS: &[&str] = &["rack1"];
+
+/// Measures both, in turns.
+pub fn measure(table: &mut Table) {
+    let sites: [Site; 2] = Site::first();
+    let (mut over_two, mut in_one) = (vec![], vec![]);
+    for _ in 0..setting("BENCH_RUNS", 3) {
+        forget(&sites);
+        let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
+        in_one.push(one_cluster(&spaces[0]));
+        forget(&sites);
+        let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
+        over_two.push(several(&spaces[0].kubectl, &sites));
+    }
+    forget(&sites);
+    let row = Row::median(
+        "one ring of 2 nodes over 2 clusters",
+        Unit::Seconds,
+        &over_two,
+    );
+    table.add(row.beside(Unit::Seconds, &over_two, "in one cluster", &in_one));
+}
+
+fn one_cluster(space: &Space) -> f64 {
+    let demo: Cluster = space.cluster("demo");
+    let manifest = cluster::ring("demo", &DCS.map(|dc| (dc, RACKS)));
+    let began = Instant::now();
+    demo.apply(&manifest);
+    demo.settles();
+    began.elapsed().as_secs_f64()
+}
+
+fn several(home: &Kubectl, sites: &[Site]) -> f64 {
+    let _operator = Operator::start(NAMESPACE, sites);
+    let ring = |dc: &str| cluster::ring("demo", &[(dc, RACKS)])["spec"].clone();
+    let over: serde_json::Map<String, Value> = sites
+        .iter()
+        .zip(DCS)
+        .map(|(site, dc)| {
+            let topology = ring(dc)["topology"].clone();
+            (site.context(), json!({ "spec": { "topology": topology } }))
+        })
+        .collect();
+    let manifest = json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "MultiCasskop",
+        "metadata": { "name": "demo" },
+        "spec": {
+            "base": { "metadata": { "name": "demo" }, "spec": ring(DCS[0]) },
+            "override": over,
+        },
+    });
+    let multi = Multi {
+        name: "demo".into(),
+        kubectl: home.clone(),
+    };
+    let began = Instant::now();
+    home.apply(&manifest);
+    multi.settles();
+    let took = began.elapsed().as_secs_f64();
+    home.ok(&["delete", "multicasskop", "demo", "--timeout=120s"]);
+    took
+}
+
+fn forget(sites: &[Site]) {
+    for site in sites {
+        crate::forget_in(&Kubectl::at(*site, NAMESPACE));
+    }
+}

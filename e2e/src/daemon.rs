@@ -1,0 +1,71 @@
+//! A process that is killed and run again, and goes on in the same log.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+/// Lines of a log that are shown of a test that fails.
+const TAIL: usize = 120;
+
+/// The process; it ends when this is dropped.
+pub struct Daemon {
+    what: &'static str,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Daemon {
+    /// None that runs yet.
+    pub fn new(what: &'static str, log: PathBuf) -> Self {
+        Self {
+            what,
+            log,
+            child: None,
+        }
+    }
+
+    /// Runs it (again).
+    pub fn run(&mut self, mut command: Command) {
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.expect("its log is writable");
+        let again = log.try_clone().expect("a file can be opened twice");
+        command.stdin(Stdio::null()).stdout(log).stderr(again);
+        self.child = Some(command.spawn().expect("it starts"));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// What it has logged, of all of its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Daemon {
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown by the test runner for a test that fails"
+    )]
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(TAIL)..];
+            eprintln!("--- {}\n{}", self.what, tail.join("\n"));
+        }
+    }
+}
