@@ -7,7 +7,8 @@
 cd "$testbed/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 target=${CARGO_TARGET_DIR:-target}
-# What aborts when it panics needs no tables to unwind by.
-RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" cargo build --quiet --release --locked --target "$host" \
+# At a place that stays: what was built with other flags is built anew.
+cp "$testbed/binaries.ld" "$cache/binaries.ld"
+RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-T,$cache/binaries.ld" cargo build --quiet --release --locked --target "$host" \
     -p casskop-operator -p kubectl-casskop
 (cd "$target/$host/release" && pwd)

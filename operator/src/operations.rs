@@ -47,6 +47,8 @@ pub struct Ring<'a> {
     pub replication: &'a BTreeMap<String, Replication>,
     /// Where members are that are none of the pods, by their addresses.
     pub places: &'a BTreeMap<String, RackId>,
+    /// Whether the ring goes on in other clusters, by `spec.seeds`.
+    pub goes_on_elsewhere: bool,
 }
 
 /// A pod with its node.
@@ -300,11 +302,26 @@ impl Ring<'_> {
         nodes.any(|member| self.is_target(member) && member.ip == Some(ip))
     }
 
-    /// Data center and rack of the node at an address, where that is known.
+    /// Data center and rack of the node at an address, where that is known. A pod that was made anew is elsewhere than its
+    /// node was.
     fn place(&self, ip: &str) -> Option<&RackId> {
-        let pod = self.nodes.iter().find(|member| member.ip == Some(ip));
+        let host_id = self.readings().find_map(|reading| reading.host_ids.get(ip));
+        let is_it = |member: &&Member<'_>| match host_id {
+            Some(host_id) if member.host_id.is_some() => member.host_id == Some(host_id),
+            _ => member.ip == Some(ip),
+        };
+        let pod = self.nodes.iter().find(is_it);
         pod.map(|member| &member.rack)
             .or_else(|| self.places.get(ip))
+    }
+
+    /// Whether it is known of every keyspace with data of users how many replicas each data center has.
+    fn is_by_dc(&self) -> bool {
+        let by_dc = |(keyspace, replication): (&String, &Replication)| {
+            checks::DIAGNOSTIC.contains(&keyspace.as_str())
+                || matches!(replication, Replication::Topology(_))
+        };
+        !self.replication.is_empty() && self.replication.iter().all(by_dc)
     }
 
     fn is_target(&self, member: &Member<'_>) -> bool {
@@ -327,6 +344,7 @@ mod tests {
             targets: &[],
             replication: &BTreeMap::new(),
             places: &BTreeMap::new(),
+            goes_on_elsewhere: false,
         };
         for kind in kinds() {
             let words = match kind.as_str() {

@@ -38,6 +38,9 @@ pub const UNKNOWN: &str = "Unknown";
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
 const AT_ONCE: usize = 12;
 
+/// Members that are asked for what any of them knows, one after the other, until one answers.
+const TRIES: usize = 3;
+
 /// What Kubernetes has of a cluster.
 pub struct Found {
     /// Passwords of its nodes.
@@ -231,7 +234,8 @@ async fn read_replication(
     BTreeMap::new()
 }
 
-/// Where the nodes at these addresses are, as the first member says that answers.
+/// Where the nodes at these addresses are, as the first member says that answers and knows where our own pods are: with a
+/// snitch that the user has chosen the racks may have other names, or all be one.
 async fn read_places(
     ctx: &Context,
     ips: Vec<String>,
@@ -241,9 +245,20 @@ async fn read_places(
     if ips.is_empty() {
         return BTreeMap::new();
     }
-    for (endpoint, _) in members(&snapshot.pods, &snapshot.nodes, credentials) {
-        match ctx.nodes.places(endpoint, ips.clone()).await {
-            Ok(found) => return found,
+    for (endpoint, reading) in members(&snapshot.pods, &snapshot.nodes, credentials) {
+        let own = snapshot.pods.values().filter_map(|pod| {
+            let ip = pod.ip.as_ref()?;
+            let is_member = reading.host_ids.contains_key(ip);
+            is_member.then_some((ip, pod.rack.as_ref()?))
+        });
+        let own: Vec<(&String, &RackId)> = own.collect();
+        let asked = ips.iter().chain(own.iter().map(|(ip, _)| *ip));
+        match ctx.nodes.places(endpoint, asked.cloned().collect()).await {
+            Ok(found) if own.iter().any(|(ip, rack)| found.get(*ip) != Some(rack)) => break,
+            Ok(mut found) => {
+                found.retain(|ip, _| ips.contains(ip));
+                return found;
+            }
             Err(error) => {
                 tracing::debug!(%error, "the racks of the other nodes could not be read");
             }
@@ -258,7 +273,7 @@ fn members<'a>(
     nodes: &'a BTreeMap<String, Result<Reading, NodeError>>,
     credentials: Option<&'a Arc<Credentials>>,
 ) -> impl Iterator<Item = (Endpoint, &'a Reading)> {
-    nodes.iter().filter_map(move |(pod, reading)| {
+    let members = nodes.iter().filter_map(move |(pod, reading)| {
         let reading = reading
             .as_ref()
             .ok()
@@ -269,7 +284,9 @@ fn members<'a>(
             credentials: credentials.cloned()?,
         };
         Some((endpoint, reading))
-    })
+    });
+    // Each that does not answer after all takes its time.
+    members.take(TRIES)
 }
 
 /// Whether a node gave no answer at this address when it was last asked, by the status.

@@ -108,7 +108,7 @@ fn owned(tokens: &Value) -> Option<usize> {
 }
 
 /// Reads in which data centers and racks the nodes at these addresses are (`EndpointSnitchInfo.getDatacenter(String)` and
-/// `getRack(String)`, 4.0 and later), living or not: one request. One of which that is not known is left out.
+/// `getRack(String)`, 4.0 and later), living or not: one request. One of which that is not known is left out; the snitch invents a place for it.
 ///
 /// # Errors
 /// When there is no answer that can be used.
@@ -124,7 +124,10 @@ pub fn places(
         .flat_map(|ip| both.map(|operation| ask(operation, ip)));
     let answers = exchange(agent, endpoint, &Value::Array(request.collect()), READ)?;
     let answers = answers.as_array().ok_or_else(|| malformed(&answers))?;
-    let text = |answer: &Value| value(answer).ok()?.as_str().map(str::to_owned);
+    let text = |answer: &Value| -> Option<String> {
+        let text = value(answer).ok()?.as_str()?;
+        (!text.starts_with("UNKNOWN_")).then(|| text.to_owned())
+    };
     let found = ips.iter().zip(answers.chunks(both.len()));
     Ok(found
         .filter_map(|(ip, answers)| match answers {
@@ -289,7 +292,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
     let text = |name: &str| service[name].as_str().unwrap_or_default().to_owned();
     let list = |name: &str| {
         let entries = service[name].as_array().into_iter().flatten();
-        entries.filter_map(Value::as_str).map(str::to_owned)
+        entries.filter_map(Value::as_str).map(canonical)
     };
     let host_ids = service["EndpointToHostId"]
         .as_object()
@@ -306,7 +309,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
         // In every version a list of "<address>" or, while moving, "<token>/<address>".
         moving: list("MovingNodes").collect(),
         host_ids: host_ids
-            .filter_map(|(ip, id)| Some((ip.clone(), id.as_str()?.to_owned())))
+            .filter_map(|(ip, id)| Some((canonical(ip), id.as_str()?.to_owned())))
             .collect(),
         local_host_id: text("LocalHostId"),
         version: text("ReleaseVersion"),
@@ -318,6 +321,12 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
         load: load.and_then(Value::as_i64).unwrap_or_default(),
         tokens: None,
     }
+}
+
+/// An address as Kubernetes writes it: Java writes all the zeros of an IPv6 address. Other text stays as it is.
+fn canonical(text: &str) -> String {
+    text.parse::<std::net::IpAddr>()
+        .map_or_else(|_| text.to_owned(), |ip| ip.to_string())
 }
 
 /// One HTTP exchange: a request (or several in an array) and its JSON answer.

@@ -125,12 +125,12 @@ pub(super) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<S
     seen.into_iter().collect()
 }
 
-/// Every other node is NORMAL, serves clients, and sees no node of these data centers down: the targets may be missing for
-/// a while. Replicas in other data centers are nothing that a quorum here could use.
+/// Every other node is NORMAL, serves clients, and sees no node down that matters: the targets may be missing for a while.
+/// Where keyspaces are replicated by data center, a quorum in one does not ask for replicas in others.
 pub(super) fn others_up(ring: &Ring<'_>) -> Check {
     let is_here = |ip: &str| {
         let here = |place: &RackId| ring.nodes.iter().any(|node| node.rack.dc == place.dc);
-        ring.place(ip).is_none_or(here)
+        !ring.is_by_dc() || ring.place(ip).is_none_or(here)
     };
     up(ring, |member| !ring.is_target(member), is_here)
 }

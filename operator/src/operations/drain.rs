@@ -33,6 +33,10 @@ impl Behaviour for Drain {
         true
     }
 
+    fn reads_replication(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         drained(activity)
     }

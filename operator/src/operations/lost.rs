@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{api::Check, names::RackId};
+use casskop_common::api::Check;
 
 use super::{Member, Refusal, Ring, checks};
 use crate::nodes::{Reading, Replication};
@@ -95,7 +95,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     })
 }
 
-/// The node is one of this cluster's racks. Of another one a cut link shows the same as its death.
+/// The node is one of this cluster's. Of another one a cut link shows the same as its death.
 fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let pod = host_id.and_then(|host_id| {
         let mut nodes = ring.nodes.iter();
@@ -104,22 +104,30 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let place = host_id
         .and_then(|host_id| address(ring, host_id))
         .and_then(|ip| ring.place(ip));
-    let is_here = |place: &RackId| ring.nodes.iter().any(|member| member.rack == *place);
+    let nodes = ring.nodes.iter();
+    let of_rack: Vec<&Member<'_>> = nodes.filter(|member| Some(&member.rack) == place).collect();
     let seen = match (pod, place) {
         (Some(_), _) => None,
-        (None, Some(place)) if is_here(place) => None,
-        (None, Some(place)) => Some(format!(
+        (None, None) => Some("no node says of which rack it is".to_owned()),
+        (None, Some(place)) if of_rack.is_empty() => Some(format!(
             "it is of rack {place}, which this cluster has no pods of"
         )),
-        (None, None) => Some("no node says of which rack it is".to_owned()),
+        (None, Some(_)) if ring.goes_on_elsewhere => Some(
+            "no pod of this cluster was ever seen to be it, and the ring has nodes in others"
+                .into(),
+        ),
+        (None, Some(_)) => of_rack
+            .iter()
+            .find(|member| member.host_id.is_none())
+            .map(|member| format!("it may be {}, which does not say who it is", member.pod)),
     };
     let seen = seen.map(|why| {
-        format!("{why}: with a link cut, a node that lives elsewhere looks dead from here. Look there; waive this check if it is dead")
+        format!("{why}: with a link cut, a node that lives looks dead from here. Look there; waive this check if it is dead")
     });
     let seen: Vec<String> = seen.into_iter().collect();
     checks::check("node-is-ours", &seen, || match pod {
         Some(member) => format!("it is the node of {}", member.pod),
-        None => "it is of a rack of this cluster".into(),
+        None => "it is of a rack of this cluster, and none of its pods".into(),
     })
 }
 
@@ -138,14 +146,15 @@ pub(super) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a Strin
     readings.find_map(|reading| reading.address_of(host_id))
 }
 
-/// Every other node is NORMAL and sees none down that has to make up for what was lost.
+/// Every other node is NORMAL and sees none down that has to make up for what was lost. A pod that never was a member has
+/// nothing to do with it.
 fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let is_it =
         |member: &&Member<'_>| host_id.is_some_and(|host_id| member.host_id == Some(host_id));
     let mut seen: Vec<String> = ring
         .nodes
         .iter()
-        .filter(|member| !is_it(member))
+        .filter(|member| !is_it(member) && member.host_id.is_some())
         .filter_map(checks::down)
         .collect();
     for (member, reading) in others(ring, host_id) {
@@ -167,12 +176,8 @@ fn makes_up_for(ring: &Ring<'_>, reading: &Reading, lost: Option<&String>, ip: &
     let (Some(its), Some(lost)) = (dc(ip), lost.and_then(|lost| dc(lost))) else {
         return true;
     };
-    let by_dc = |(keyspace, replication): (&String, &Replication)| {
-        checks::DIAGNOSTIC.contains(&keyspace.as_str())
-            || matches!(replication, Replication::Topology(_))
-    };
     if its != lost {
-        return !ring.replication.iter().all(by_dc);
+        return !ring.is_by_dc();
     }
     let mut there = reading.host_ids.keys().filter(|ip| dc(ip) == Some(lost));
     there.any(|ip| !reading.unreachable.contains(ip))

@@ -48,6 +48,10 @@ impl Behaviour for Restart {
         true
     }
 
+    fn reads_replication(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         drained(activity)
     }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::names::RackId;
+use casskop_common::{api::Phase, names::RackId};
 
 use super::Snapshot;
+use crate::nodes::Reading;
 
 /// A member of the ring that is none of the pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +33,13 @@ impl Stranger<'_> {
 }
 
 impl Snapshot {
-    /// The strangers that a member knows.
+    /// The strangers that a member knows. Who they are is said by their host ids; an address says so only where a pod is at
+    /// it that has none yet.
     pub fn strangers(&self) -> Vec<Stranger<'_>> {
-        let pods: BTreeSet<String> = self
-            .expected_pods()
-            .into_iter()
-            .map(|(pod, _)| pod)
-            .chain(self.pods.keys().cloned())
-            .collect();
-        let ours: BTreeSet<&str> = pods
-            .iter()
-            .filter_map(|pod| self.host_id(pod))
+        let told = self.cluster.status.iter();
+        let told = told.flat_map(|status| status.cassandra_node_status.values());
+        let ours: BTreeSet<&str> = told
+            .map(|node| node.host_id.as_str())
             .chain(
                 self.nodes
                     .values()
@@ -50,24 +47,26 @@ impl Snapshot {
                     .map(|own| own.local_host_id.as_str()),
             )
             .collect();
-        let ips: BTreeSet<&str> = self
+        let newcomers: BTreeSet<&str> = self
             .pods
-            .values()
-            .filter_map(|pod| pod.ip.as_deref())
+            .iter()
+            .filter(|(pod, _)| self.host_id(pod).is_none())
+            .filter_map(|(_, pod)| pod.ip.as_deref())
             .collect();
-        let mut seen: BTreeMap<&str, (&str, usize, bool)> = BTreeMap::new();
+        let mut seen: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
             for (ip, host_id) in &reading.host_ids {
-                let (_, knows, down) = seen.entry(ip).or_insert((host_id, 0, false));
-                *knows += usize::from(!reading.joining.contains(ip));
-                *down |= reading.unreachable.contains(ip);
+                if !ours.contains(host_id.as_str()) && !newcomers.contains(ip.as_str()) {
+                    let (knows, down) = seen.entry((ip, host_id)).or_default();
+                    *knows += usize::from(!reading.joining.contains(ip));
+                    *down |= reading.unreachable.contains(ip);
+                }
             }
         }
         seen.into_iter()
-            .filter(|(ip, (host_id, ..))| !ips.contains(ip) && !ours.contains(host_id))
-            .map(|(ip, (host_id, knows, down))| Stranger {
+            .map(|((ip, host_id), (knows, down))| Stranger {
                 ip,
                 host_id,
                 place: self.places.get(ip),
@@ -76,16 +75,45 @@ impl Snapshot {
             .collect()
     }
 
-    /// Strangers that are down: first those in the data centers of this cluster, whose replicas are missing here, then all
-    /// others.
-    pub fn strangers_down(&self) -> [Vec<Stranger<'_>>; 2] {
-        let dcs: BTreeSet<String> = self.racks().map(|(rack, _)| rack.dc).collect();
-        let strangers = self.strangers().into_iter();
-        let down = strangers.filter(|stranger| stranger.down);
-        let (here, elsewhere) = down.partition(|stranger| {
-            let place = stranger.place;
-            place.is_some_and(|place| dcs.contains(&place.dc))
-        });
-        [here, elsewhere]
+    /// Strangers in other data centers that are down, or of which nobody says where they are.
+    pub fn down_elsewhere(&self) -> Vec<Stranger<'_>> {
+        let mut strangers = self.strangers();
+        strangers.retain(|stranger| stranger.down && !self.is_here(stranger.place));
+        strangers
+    }
+
+    /// A stranger in the data centers of this cluster that a member sees down: its replicas are missing here. Not while
+    /// the ring is being formed, nor while a pod of its rack does not say who it is: it may be that.
+    pub fn lost_replica<'a>(&'a self, reading: &'a Reading) -> Option<Stranger<'a>> {
+        let known_to_all = |ip: &String| {
+            let mut members = self.members();
+            members.all(|(_, other)| other.host_ids.contains_key(ip) && !other.joining.contains(ip))
+        };
+        let is_lost = |ip: &&String| {
+            let place = self.places.get(*ip);
+            self.is_here(place) && !self.has_nameless(place) && known_to_all(ip)
+        };
+        let ip = reading.down_members().find(is_lost)?;
+        let formed = matches!(
+            self.cluster.status.as_ref()?.phase,
+            Some(Phase::Running | Phase::Pending)
+        );
+        formed.then_some(Stranger {
+            ip,
+            host_id: reading.host_ids.get(ip)?,
+            place: self.places.get(ip),
+            down: true,
+        })
+    }
+
+    fn is_here(&self, place: Option<&RackId>) -> bool {
+        place.is_some_and(|place| self.racks().any(|(rack, _)| rack.dc == place.dc))
+    }
+
+    /// Whether a pod of a rack has no host id.
+    fn has_nameless(&self, rack: Option<&RackId>) -> bool {
+        let expected = self.expected_pods();
+        let mut expected = expected.iter().filter(|(_, its)| Some(its) == rack);
+        expected.any(|(pod, _)| self.host_id(pod).is_none())
     }
 }

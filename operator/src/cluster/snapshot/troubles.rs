@@ -90,10 +90,7 @@ impl Snapshot {
         if !unseen.is_empty() {
             return Some(format!("does not see {} up", unseen.join(", ")));
         }
-        let [lost, _] = self.strangers_down();
-        let lost = lost
-            .iter()
-            .find(|lost| reading.unreachable.contains(lost.ip))?;
+        let lost = self.lost_replica(reading)?;
         Some(format!(
             "does not see {} up, a member that no pod runs: bring it back, or remove it (--host-id)",
             lost.describe()

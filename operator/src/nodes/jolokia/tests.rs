@@ -358,14 +358,26 @@ fn a_node_says_how_many_tokens_it_owns() {
 #[test]
 fn places_are_one_request_and_what_is_unknown_is_left_out() {
     let answer = r#"[{"value":"dc1","status":200},{"value":"rack2","status":200},
-        {"error":"java.net.UnknownHostException : x","status":500},{"value":"rack1","status":200}]"#;
+        {"error":"java.net.UnknownHostException : x","status":500},{"value":"rack1","status":200},
+        {"value":"UNKNOWN_DC","status":200},{"value":"UNKNOWN_RACK","status":200}]"#;
     let (endpoint, server) = agent_that_says(&json(answer));
-    let ips = ["10.0.0.1", "x"].map(str::to_owned);
+    let ips = ["10.0.0.1", "x", "10.0.0.9"].map(str::to_owned);
     let places = places(&agent(), &endpoint, &ips).expect("an answer");
     assert_eq!(
         places,
         [("10.0.0.1".to_owned(), RackId::new("dc1", "rack2"))].into()
     );
     let asked = server.join().expect("the server");
-    assert_eq!(asked.matches("EndpointSnitchInfo").count(), 4);
+    assert_eq!(asked.matches("EndpointSnitchInfo").count(), 6);
+}
+
+#[test]
+fn addresses_are_written_as_kubernetes_does() {
+    for (java, kubernetes) in [
+        ("fd00:0:0:0:0:0:0:1", "fd00::1"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("-3/10.0.0.1", "-3/10.0.0.1"),
+    ] {
+        assert_eq!(canonical(java), kubernetes);
+    }
 }

@@ -300,5 +300,6 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
         targets,
         replication: &snapshot.replication,
         places: &snapshot.places,
+        goes_on_elsewhere: !snapshot.cluster.spec.seeds.is_empty(),
     }
 }

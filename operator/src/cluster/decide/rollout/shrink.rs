@@ -212,6 +212,6 @@ fn unexplained(snapshot: &Snapshot, pod: &str, rack: &RackId) -> Option<String> 
     let stranger = || strangers.iter().find(could_be);
     let host_id = own.map_or_else(|| Some(stranger()?.host_id), |own| Some(own))?;
     Some(format!(
-        "the ring has a member with host id {host_id} that answers under no pod; it may be {pod}: bring it back, or remove it"
+        "{pod} to say who it is: it may be the member with host id {host_id}, which answers under no pod of this cluster; bring it back or, if that member is dead, remove it (--host-id)"
     ))
 }

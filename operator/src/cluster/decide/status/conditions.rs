@@ -54,7 +54,7 @@ impl<'a> Picture<'a> {
             })
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let [_, elsewhere] = snapshot.strangers_down();
+        let elsewhere = snapshot.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(Stranger::describe).collect();
         if let Some(first) = elsewhere.first() {
             faults.push(format!(

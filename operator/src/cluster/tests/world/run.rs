@@ -1,5 +1,7 @@
 //! The run loop: the operator looks, decides and acts; Kubernetes and the nodes follow.
 
+use std::collections::BTreeMap;
+
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase},
     intent::Intents,
@@ -18,7 +20,7 @@ use crate::cluster::{
 
 impl World {
     pub(in super::super) fn snapshot(&self) -> Snapshot {
-        Snapshot {
+        let mut snapshot = Snapshot {
             now: self.now,
             cluster: self.cluster.clone(),
             intents: Intents::parse(self.cluster.annotations()),
@@ -37,12 +39,15 @@ impl World {
                 .collect(),
             at_work: self.at_work.clone(),
             replication: self.replication.clone(),
-            places: self
-                .ring
-                .iter()
-                .filter_map(|(host, ip)| Some((ip.clone(), self.places.get(host)?.clone())))
-                .collect(),
-        }
+            places: BTreeMap::new(),
+        };
+        let strangers = snapshot.strangers().into_iter();
+        let places = strangers.filter_map(|stranger| {
+            let place = self.places.get(stranger.host_id)?;
+            Some((stranger.ip.to_owned(), place.clone()))
+        });
+        snapshot.places = places.collect();
+        snapshot
     }
 
     pub(in super::super) fn plan(&self) -> Plan {

@@ -80,7 +80,7 @@ pub(super) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOp
     Ok(chosen)
 }
 
-/// One site takes a dead node out of the ring: that which knew it, or the first one.
+/// One site takes a dead node out of the ring: that which knew it, or the first one that can be reached.
 fn site_of_dead(
     host_id: &str,
     chosen: Vec<SiteOperation>,
@@ -94,7 +94,16 @@ fn site_of_dead(
             nodes.any(|node| node.host_id == host_id)
         })
     };
-    let place = chosen.iter().position(knew).unwrap_or(0);
+    let answers = |site: &SiteOperation| {
+        snapshot
+            .site(&site.site)
+            .and_then(SiteView::cluster)
+            .is_some()
+    };
+    let place = chosen.iter().position(knew);
+    let place = place
+        .or_else(|| chosen.iter().position(answers))
+        .unwrap_or(0);
     let site = chosen.into_iter().nth(place);
     site.ok_or_else(|| "there is no site".to_owned())
 }
