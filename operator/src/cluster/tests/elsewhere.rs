@@ -198,6 +198,61 @@ fn a_pod_that_may_have_joined_is_not_dropped_beside_members_elsewhere() {
 }
 
 #[test]
+fn a_node_of_its_own_is_replaced_while_others_cannot_be_seen() {
+    let mut world = cut_off();
+    let lost = "demo-dc1-rack2-0";
+    let host = world.lose(lost);
+    for _ in 0..5 {
+        world.pass();
+        world.tick();
+    }
+    let value = format!("r1 --pod {lost} --cluster-uid {UID}");
+    world.annotate("replace", Some(&value));
+    world.settle();
+    let done = world.operation("replace");
+    assert_eq!(done.phase, OperationPhase::Succeeded, "{done:#?}");
+    assert!(!world.ring.contains_key(&host));
+}
+
+#[test]
+fn a_node_that_a_silent_pod_may_be_is_not_removed() {
+    let mut world = cut_off();
+    let silent = "demo-dc1-rack2-0";
+    let pod = world.pods.get_mut(silent).expect("a pod");
+    pod.node = Node::Hanging;
+    let host = "9799ee6c-3588-4dfa-9842-091edc5e9706";
+    let before = pod.host.replace(host.into()).expect("a member");
+    world.ring.remove(&before);
+    world.ring.insert(host.into(), pod.ip.clone());
+    // The resource was made anew over its volumes: nothing is known of who was who.
+    world.cluster.status = None;
+    world.settle();
+    remove(&mut world, host, "r1");
+    let waits = world.operation("remove");
+    assert_eq!(waits.phase, OperationPhase::Pending);
+    assert!(
+        waits.message.contains("it may be demo-dc1-rack2-0"),
+        "{}",
+        waits.message
+    );
+}
+
+#[test]
+fn a_ring_that_forms_is_not_held_up_by_a_dead_member() {
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    world.tick();
+    let ghost = "8799ee6c-3588-4dfa-9842-091edc5e9706";
+    world.ring.insert(ghost.into(), "10.9.9.3".into());
+    let rack = RackId::new("dc1", "rack2");
+    world.places.insert(ghost.into(), rack);
+    world.settle();
+    let formed = world.condition("Available");
+    assert!(formed.starts_with("False NodesDown"), "{formed}");
+    assert_eq!((world.pods.len(), world.ring.len()), (3, 4));
+}
+
+#[test]
 fn a_member_that_owns_nothing_is_told() {
     let world = World::formed(THREE_RACKS);
     let mut snapshot = world.snapshot();
