@@ -315,13 +315,17 @@ impl Ring<'_> {
             .or_else(|| self.places.get(ip))
     }
 
-    /// Whether it is known of every keyspace with data of users how many replicas each data center has.
-    fn is_by_dc(&self) -> bool {
-        let by_dc = |(keyspace, replication): (&String, &Replication)| {
-            checks::DIAGNOSTIC.contains(&keyspace.as_str())
-                || matches!(replication, Replication::Topology(_))
+    /// Whether nodes of one data center are replicas for what those of another one are: by keyspaces that are replicated
+    /// without regard to data centers, except those with a single replica.
+    fn mixes_dcs(&self) -> bool {
+        let mixes = |(keyspace, replication): (&String, &Replication)| {
+            let by_dc = matches!(
+                replication,
+                Replication::Topology(_) | Replication::Simple(1)
+            );
+            !by_dc && !checks::DIAGNOSTIC.contains(&keyspace.as_str())
         };
-        !self.replication.is_empty() && self.replication.iter().all(by_dc)
+        self.replication.is_empty() || self.replication.iter().any(mixes)
     }
 
     fn is_target(&self, member: &Member<'_>) -> bool {

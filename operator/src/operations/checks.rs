@@ -130,7 +130,7 @@ pub(super) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<S
 pub(super) fn others_up(ring: &Ring<'_>) -> Check {
     let is_here = |ip: &str| {
         let here = |place: &RackId| ring.nodes.iter().any(|node| node.rack.dc == place.dc);
-        !ring.is_by_dc() || ring.place(ip).is_none_or(here)
+        ring.mixes_dcs() || ring.place(ip).is_none_or(here)
     };
     up(ring, |member| !ring.is_target(member), is_here)
 }

@@ -177,7 +177,7 @@ fn makes_up_for(ring: &Ring<'_>, reading: &Reading, lost: Option<&String>, ip: &
         return true;
     };
     if its != lost {
-        return !ring.is_by_dc();
+        return ring.mixes_dcs();
     }
     let mut there = reading.host_ids.keys().filter(|ip| dc(ip) == Some(lost));
     there.any(|ip| !reading.unreachable.contains(ip))

@@ -134,9 +134,23 @@ fn that_nodes_elsewhere_are_down_is_told_and_keeps_nothing_waiting() {
     world.settle();
     insta::assert_snapshot!(world.condition("Degraded"));
     assert!(world.condition("Available").starts_with("True"));
+    // A single replica has no other one that could be missing; three of them may be anywhere.
+    world
+        .replication
+        .insert("system_auth".into(), Replication::Simple(1));
     world.annotate("restart", Some("a"));
     world.settle();
     assert_eq!(world.operation("restart").phase, OperationPhase::Succeeded);
+    let mixed = {
+        let mut world = world.clone();
+        world
+            .replication
+            .insert("users".into(), Replication::Simple(3));
+        world.annotate("restart", Some("b"));
+        world.settle();
+        world.operation("restart")
+    };
+    assert_eq!(mixed.phase, OperationPhase::Pending, "{mixed:#?}");
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
     world.settle();
     assert_eq!(world.status().phase, Some(Phase::Running));
