@@ -49,7 +49,7 @@ pub struct Unregister {
 #[derive(Args, Clone, Debug)]
 pub struct MultiStatus {
     /// Name of the resource; left out: a table of all
-    #[arg(value_name = "NAME", value_parser = object_name)]
+    #[arg(value_name = "RING", value_parser = object_name)]
     pub name: Option<String>,
     /// text, json, yaml or name
     #[arg(

@@ -15,6 +15,7 @@ use crate::{
     clusters::Clusters,
     control::subject::{self, Subject},
     error::{CliError, Result},
+    multi::rings,
     topology,
     ui::{status, style::Style},
 };
@@ -33,7 +34,8 @@ pub fn candidates(line: &Line, arg: &Arg) -> Result<Vec<Candidate>> {
         // A new request has no old id.
         ("ID", "id") if requests(line) => return Ok(Vec::new()),
         (
-            "CLUSTER" | "NAMESPACE" | "KIND" | "CHECK" | "ID" | "DC" | "RACK" | "POD" | "KEYSPACE",
+            "CLUSTER" | "RING" | "SITE" | "NAMESPACE" | "KIND" | "CHECK" | "ID" | "DC" | "RACK"
+            | "POD" | "KEYSPACE",
             _,
         ) => {}
         _ => return Ok(Vec::new()),
@@ -42,6 +44,16 @@ pub fn candidates(line: &Line, arg: &Arg) -> Result<Vec<Candidate>> {
         let clusters = Clusters::connect(&flags)?;
         match what {
             "CLUSTER" => all_clusters(&clusters).await,
+            "RING" => {
+                let rings = rings::list(&clusters).await?;
+                Ok(named(rings.iter().map(ResourceExt::name_any).collect()))
+            }
+            "SITE" => {
+                let rings = rings::list(&clusters).await?;
+                let sites = rings.iter().flat_map(|ring| ring.spec.override_.keys());
+                let sites: BTreeSet<String> = sites.cloned().collect();
+                Ok(named(sites.into_iter().collect()))
+            }
             "NAMESPACE" => namespaces(&clusters).await,
             _ => {
                 let name = line

@@ -35,6 +35,11 @@ pub fn api() -> Api {
         if asked.path.contains("/cassandraclusters/") {
             return Reply::Json(200, cluster.clone());
         }
+        if asked.path.contains("/multicasskops") {
+            let ring = json!({ "metadata": { "name": "orders" },
+                "spec": { "base": {}, "override": { "north": {}, "south": {} } } });
+            return Reply::Json(200, json!({ "metadata": {}, "items": [ring] }));
+        }
         let mut new = fixture("new.yaml");
         merge(&mut new, &json!({ "metadata": { "name": "orders" } }));
         Reply::Json(200, list(&[&cluster, &new]))
@@ -44,6 +49,18 @@ pub fn api() -> Api {
 /// What is offered for the last word, and what was asked for it.
 fn completed(words: &[&str]) -> String {
     run(&api(), &[&["__complete"], words].concat())
+}
+
+#[test]
+fn rings_over_several_clusters_and_their_sites() {
+    let shown = [
+        &["multi", ""][..],
+        &["multi", "status", ""],
+        &["multi", "unregister", "s"],
+        &["multi", "register", "--site-context", ""],
+    ]
+    .map(completed);
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
