@@ -25,7 +25,7 @@ use super::{
     desired::{Desired, Scripts},
     keys::{self, Keys},
     lists::{Freshness, list},
-    snapshot::{Live, NodePod, Snapshot, Volume, agreed_schema, replicas},
+    snapshot::{Live, NodePod, Snapshot, Volume, agreed_schema, believed, replicas},
 };
 use crate::{
     context::Context,
@@ -234,8 +234,7 @@ async fn read_replication(
     BTreeMap::new()
 }
 
-/// Where the nodes at these addresses are, as the first member says that answers and knows where our own pods are: with a
-/// snitch that the user has chosen the racks may have other names, or all be one.
+/// Where the nodes at these addresses are, as the first member says that answers.
 async fn read_places(
     ctx: &Context,
     ips: Vec<String>,
@@ -247,18 +246,15 @@ async fn read_places(
     }
     for (endpoint, reading) in members(&snapshot.pods, &snapshot.nodes, credentials) {
         let own = snapshot.pods.values().filter_map(|pod| {
-            let ip = pod.ip.as_ref()?;
+            let ip = pod.ip.as_deref()?;
             let is_member = reading.host_ids.contains_key(ip);
             is_member.then_some((ip, pod.rack.as_ref()?))
         });
-        let own: Vec<(&String, &RackId)> = own.collect();
-        let asked = ips.iter().chain(own.iter().map(|(ip, _)| *ip));
-        match ctx.nodes.places(endpoint, asked.cloned().collect()).await {
-            Ok(found) if own.iter().any(|(ip, rack)| found.get(*ip) != Some(rack)) => break,
-            Ok(mut found) => {
-                found.retain(|ip, _| ips.contains(ip));
-                return found;
-            }
+        let own: Vec<(&str, &RackId)> = own.collect();
+        let asked = own.iter().map(|(ip, _)| (*ip).to_owned());
+        let asked = ips.iter().cloned().chain(asked).collect();
+        match ctx.nodes.places(endpoint, asked).await {
+            Ok(found) => return believed(found, &own),
             Err(error) => {
                 tracing::debug!(%error, "the racks of the other nodes could not be read");
             }

@@ -8,7 +8,7 @@ mod volume;
 
 pub use members::agreed_schema;
 pub use pod::NodePod;
-pub use strangers::Stranger;
+pub use strangers::{Stranger, believed};
 pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -117,3 +117,37 @@ impl Snapshot {
         expected.any(|(pod, _)| self.host_id(pod).is_none())
     }
 }
+
+/// What a snitch says of strangers, if it is right about our own pods: with one that the user has chosen racks may have
+/// other names, or all be one.
+pub fn believed(
+    mut found: BTreeMap<String, RackId>,
+    own: &[(&str, &RackId)],
+) -> BTreeMap<String, RackId> {
+    let is_right = own.iter().all(|(ip, rack)| found.get(*ip) == Some(*rack));
+    if !is_right || own.is_empty() {
+        return BTreeMap::new();
+    }
+    found.retain(|ip, _| own.iter().all(|(own, _)| own != ip));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snitch_that_is_wrong_about_our_pods_is_not_believed() {
+        let found = |own: &RackId| -> BTreeMap<String, RackId> {
+            let away = RackId::new("dc9", "rack1");
+            [("10.0.0.1".into(), own.clone()), ("10.9.9.9".into(), away)].into()
+        };
+        let ours = RackId::new("dc1", "rack1");
+        let simple = RackId::new("datacenter1", "rack1");
+        let own = [("10.0.0.1", &ours)];
+        let strangers = believed(found(&ours), &own);
+        assert_eq!(strangers.into_keys().collect::<Vec<_>>(), ["10.9.9.9"]);
+        assert!(believed(found(&simple), &own).is_empty());
+        assert!(believed(found(&ours), &[]).is_empty());
+    }
+}
