@@ -16,6 +16,8 @@ mod probe;
 mod run;
 mod server;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod verdict;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 mod operations;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use casskop_common::api::CassandraCluster;
 use prometheus_client::{
@@ -35,12 +35,6 @@ struct Outcome {
 struct OperationLabels {
     kind: String,
     phase: &'static str,
-}
-
-/// Measures one reconciliation.
-pub struct Timer<'a> {
-    metrics: &'a Metrics,
-    began: Instant,
 }
 
 impl Default for Metrics {
@@ -85,12 +79,25 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Starts to measure a reconciliation.
-    pub fn reconciliation(&self) -> Timer<'_> {
-        Timer {
-            metrics: self,
-            began: Instant::now(),
-        }
+    /// Measures a reconciliation, and ends it after this long.
+    ///
+    /// # Errors
+    /// Its own, or `late`.
+    pub async fn reconciliation<T, E>(
+        &self,
+        deadline: Duration,
+        late: E,
+        pass: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let began = Instant::now();
+        let ended = tokio::time::timeout(deadline, pass).await;
+        let outcome = ended.unwrap_or(Err(late));
+        let result = if outcome.is_ok() { "ok" } else { "error" };
+        self.reconciliations
+            .get_or_create(&Outcome { result })
+            .inc();
+        self.durations.observe(began.elapsed().as_secs_f64());
+        outcome
     }
 
     /// Counts an operation that enters a phase.
@@ -127,19 +134,5 @@ impl Metrics {
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);
         text
-    }
-}
-
-impl Timer<'_> {
-    /// The reconciliation has ended.
-    pub fn done(self, well: bool) {
-        let result = if well { "ok" } else { "error" };
-        self.metrics
-            .reconciliations
-            .get_or_create(&Outcome { result })
-            .inc();
-        self.metrics
-            .durations
-            .observe(self.began.elapsed().as_secs_f64());
     }
 }

@@ -75,12 +75,10 @@ pub async fn reconcile(
         .0
         .as_ref()
         .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
-    let timer = ctx.metrics.reconciliation();
-    let outcome = tokio::time::timeout(DEADLINE, Box::pin(pass(trigger, &ctx)))
+    let pass = Box::pin(pass(trigger, &ctx));
+    ctx.metrics
+        .reconciliation(DEADLINE, Error::Deadline, pass)
         .await
-        .unwrap_or(Err(Error::Deadline));
-    timer.done(outcome.is_ok());
-    outcome
 }
 
 async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {

@@ -7,7 +7,7 @@ use casskop_common::api::{OperationPhase, Phase, Rack};
 use proptest::prelude::*;
 
 use super::world::{Node, THREE_RACKS, World};
-use crate::cluster::snapshot::replicas;
+use crate::{cluster::snapshot::replicas, testing::histories};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -174,16 +174,8 @@ fn check(world: &World, before: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Histories in a test run; `PROPTEST_CASES=5000` tries more.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(64)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(histories())]
 
     #[test]
     fn nothing_is_lost_and_it_ends(events in prop::collection::vec(event(), 1..100)) {

@@ -2,7 +2,7 @@
 //! site that cannot be reached is never taken for empty.
 
 use casskop_common::{
-    api::{ChildStatus, MultiCasskopStatus},
+    api::{CassandraCluster, ChildStatus, MultiCasskopStatus},
     names,
 };
 use kube::ResourceExt;
@@ -140,9 +140,7 @@ pub fn goes(snapshot: &Snapshot) -> Plan {
 }
 
 /// The cluster as one that belongs to nobody else.
-fn let_go(
-    cluster: &casskop_common::api::CassandraCluster,
-) -> casskop_common::api::CassandraCluster {
+fn let_go(cluster: &CassandraCluster) -> CassandraCluster {
     let mut free = cluster.clone();
     free.labels_mut().remove(names::MULTI_LABEL);
     for key in [names::MULTI_OWNER, names::MULTI_APPLIED, names::SITE] {

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::world::{TWO_SITES, World};
+use crate::testing::histories;
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -73,14 +74,8 @@ fn happen(world: &mut World, event: &Event) {
     }
 }
 
-/// Enough to be quick in every run; more by `PROPTEST_CASES`.
-fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(64)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(histories())]
 
     #[test]
     fn there_is_one_ring_and_in_the_end_it_is_as_asked(events in prop::collection::vec(event(), 0..60)) {
