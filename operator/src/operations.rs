@@ -156,6 +156,11 @@ pub trait Behaviour: Send + Sync {
         Seen::Hidden
     }
 
+    /// Whether the members that answer see that a node which does not answer any more has done the step that it was told.
+    fn is_done_for_peers(&self, _host_id: &str, _peers: &[&Reading]) -> bool {
+        false
+    }
+
     /// What ends the work of an earlier call of a step, before it is called again, where two of them would meet.
     fn stop(&self) -> Option<Call> {
         None

@@ -70,6 +70,12 @@ impl Behaviour for Decommission {
         }
     }
 
+    /// It was a member, and none of them knows it any more.
+    fn is_done_for_peers(&self, host_id: &str, peers: &[&Reading]) -> bool {
+        let knows = |peer: &&Reading| peer.address_of(host_id).is_some();
+        !host_id.is_empty() && !peers.is_empty() && !peers.iter().any(knows)
+    }
+
     /// A second call beside the first one is answered at once.
     fn is_done_when_seen(&self) -> bool {
         true

@@ -295,3 +295,19 @@ fn racks_that_are_taken_back_while_the_ring_forms_go() {
     world.settle();
     assert_eq!((world.pods.len(), world.ring.len()), (1, 1));
 }
+
+#[test]
+fn a_node_that_has_left_and_was_lost_before_anybody_knew_is_known_by_its_peers() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    let left = world.operation("decommission").nodes[0].clone();
+    // It leaves, the operator dies before it is told so, and the pod is lost.
+    world.work(0, true, false);
+    world.work(0, false, false);
+    assert!(!world.ring.contains_key(&left.host_id));
+    world.pods.remove(&left.pod);
+    world.settle();
+    assert_eq!((world.pods.len(), world.ring.len()), (3, 3));
+    assert_eq!(world.status().phase, Some(Phase::Running));
+}

@@ -7,7 +7,7 @@ use casskop_common::{
 };
 
 use super::{super::super::snapshot::Snapshot, Start, plan, record};
-use crate::operations;
+use crate::{nodes::Reading, operations};
 
 /// Time until an operation that the spec asks for is tried again.
 const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
@@ -20,6 +20,7 @@ pub(super) fn advance(
     snapshot: &Snapshot,
 ) -> OperationStatus {
     let mut operation = current.clone();
+    end_those_gone(&mut operation, snapshot);
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
     let cancelled = quoted(&controls.cancel);
     if cancelled {
@@ -64,6 +65,29 @@ pub(super) fn advance(
     begin_wave(&mut operation, snapshot);
     operation.message = summary(&operation);
     operation
+}
+
+/// A node that has done its step and then was lost cannot tell that it has; its peers can.
+fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    let Some(arguments) = Arguments::recorded(&operation.kind, &operation.arguments) else {
+        return;
+    };
+    let behaviour = operations::behaviour(&arguments.operation);
+    let steps = operation.plan.as_ref().map(|plan| plan.steps.clone());
+    let peers: Vec<&Reading> = snapshot.members().map(|(_, reading)| reading).collect();
+    let silent = |node: &&mut OperationNode| {
+        node.phase == NodePhase::Running && snapshot.reading(&node.pod).is_none()
+    };
+    for node in operation.nodes.iter_mut().filter(silent) {
+        if behaviour.is_done_for_peers(&node.host_id, &peers) {
+            record::step_done(
+                node,
+                steps.as_deref().unwrap_or_default(),
+                false,
+                snapshot.now,
+            );
+        }
+    }
 }
 
 /// Why the next wave may not begin: the checks hold for each of them, not only for the first.

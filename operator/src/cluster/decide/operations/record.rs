@@ -91,7 +91,13 @@ pub fn record(
     node.phase == NodePhase::Running
 }
 
-fn step_done(node: &mut OperationNode, steps: &[String], ends_here: bool, now: Timestamp) {
+/// A step of a node is done: the next one begins, or the node has ended.
+pub(super) fn step_done(
+    node: &mut OperationNode,
+    steps: &[String],
+    ends_here: bool,
+    now: Timestamp,
+) {
     node.error = None;
     node.work = None;
     let progress = node.progress.get_or_insert_default();
