@@ -10,7 +10,10 @@ use casskop_common::{
 
 use super::{Node, Pod, World};
 use crate::{
-    cluster::build::{self, config_map},
+    cluster::{
+        build::{self, config_map},
+        snapshot::replicas,
+    },
     nodes::{NodeError, Reading},
 };
 
@@ -90,7 +93,17 @@ impl World {
                 .phase
                 .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
-        for (name, pod) in self.pods.iter_mut().filter(|(_, pod)| !pod.deleting) {
+        // Kubernetes is quicker than a process that has only begun to start.
+        let sets = &self.live.stateful_sets;
+        let is_surplus = |name: &str| {
+            let ordinal = names::ordinal(name).unwrap_or(0);
+            let set = name.rsplit_once('-').and_then(|(set, _)| sets.get(set));
+            set.is_none_or(|set| ordinal >= replicas(set))
+        };
+        let ends = |(name, pod): &(&String, &mut Pod)| {
+            pod.deleting || (pod.node == Node::Starting && is_surplus(name))
+        };
+        for (name, pod) in self.pods.iter_mut().filter(|pod| !ends(pod)) {
             let member = pod.host.is_some();
             pod.node = match pod.node {
                 Node::Starting
