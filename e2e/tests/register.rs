@@ -8,12 +8,14 @@
 )]
 
 use casskop_e2e::{
-    Kubectl, Site, Space, cluster, command::setting, multi::Multi, plugin::casskop, wait::until,
+    Kubectl, Site, Space, cluster, command::setting, multi::Multi, plugin::casskop, trouble,
+    wait::until,
 };
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "e2e-register";
 const ACCOUNT: &str = "casskop-multi";
+const CLUSTER: &str = "cassandraclusters.db.orange.com";
 const SITES: &str = "casskop-multi-sites";
 
 /// A rack in each of two sites.
@@ -65,11 +67,7 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     there.ok(&["delete", "secret", "casskop-multi-token"]);
     multi.tells("Available", "Unknown", &["cluster2"]);
     multi.tells("Degraded", "True", &["cluster2", "401"]);
-    assert!(
-        there
-            .get("cassandraclusters.db.orange.com", "demo")
-            .is_some()
-    );
+    assert!(there.get(CLUSTER, "demo").is_some());
     casskop(here, &register).ok();
     multi.settles();
     let after = pods();
@@ -87,12 +85,9 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     ];
     let refused = casskop(here, &unregister).fails();
     assert!(refused.contains("multi"), "{refused}");
-    here.ok(&["delete", "multicasskop", "multi", "--timeout=200s"]);
-    assert!(
-        there
-            .get("cassandraclusters.db.orange.com", "demo")
-            .is_none()
-    );
+    it_ends_without_a_site_that_cannot_be_reached(&multi, sites);
+    // What was left behind belongs to whoever is there.
+    there.ok(&["delete", CLUSTER, "demo", "--timeout=200s"]);
     casskop(here, &unregister).ok();
     for (kind, name) in [
         ("serviceaccount", ACCOUNT),
@@ -109,6 +104,31 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     }
     let left = here.get("secret", SITES).expect("others may be in it");
     assert!(left["data"]["cluster2"].is_null());
+}
+
+/// Only by a choice of the user: its cluster stays where it is.
+fn it_ends_without_a_site_that_cannot_be_reached(multi: &Multi, sites: [Site; 2]) {
+    let [here, there] = sites.map(|site| Kubectl::at(site, NAMESPACE));
+    {
+        let _hidden = trouble::hide_api(sites[0], sites[1]);
+        multi.tells("Degraded", "True", &["cluster2"]);
+        here.ok(&["delete", "multicasskop", "multi", "--wait=false"]);
+        multi.tells("Degraded", "True", &["cluster2", "db.orange.com/orphan"]);
+        until("what can be reached to go", || {
+            match here.get(CLUSTER, "demo") {
+                None => Ok(()),
+                Some(_) => Err("it is there".into()),
+            }
+        });
+        assert!(multi.get().is_some(), "it waits for the other one");
+        multi.annotate("db.orange.com/orphan", Some("cluster2"));
+        until("the resource to go", || match multi.get() {
+            None => Ok(()),
+            Some(multi) => Err(multi["status"].to_string()),
+        });
+    }
+    assert!(there.get(CLUSTER, "demo").is_some());
+    assert!(there.get("pod", "demo-dc2-rack1-0").is_some());
 }
 
 /// By what `install generate` prints, in the operator's own image.

@@ -6,7 +6,8 @@
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
 //! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
-//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench sites` only a ring over
+//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench resize` only growth and
+//! shrinking, `bench sites` only a ring over
 //! two Kubernetes clusters. What a failed run leaves is there to be looked at; the next one clears it away.
 
 #![allow(
@@ -52,12 +53,25 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         None => everything(&mut table, &api),
         Some("many") => many::measure(&mut table, &api),
+        Some("resize") => resize(&mut table, &api),
         Some("sites") => sites::measure(&mut table),
         Some(other) => {
-            panic!("bench {other}: it is many, sites, or nothing for all in one cluster")
+            panic!("bench {other}: it is many, resize, sites, or nothing for all in one cluster")
         }
     }
     println!("\n{}; load {}\n\n{table}", machine(), load());
+}
+
+/// Only growth and shrinking.
+fn resize(table: &mut Table, api: &Api) {
+    forget_all();
+    let space = Space::open(&format!("{OURS}-resize"));
+    let demo = space.cluster(NAME);
+    demo.apply(&ring());
+    demo.settles();
+    grow::measure(table, api, &demo);
+    shrink::measure(table, api, &demo);
+    forget(&space.kubectl.namespace);
 }
 
 fn everything(table: &mut Table, api: &Api) {

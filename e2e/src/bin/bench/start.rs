@@ -174,6 +174,8 @@ fn plain(object: &Value, from: &str, to: &str) -> Value {
             ));
         }
         plain["data"]["rack.json"] = json!(rack.to_string());
+        // Who is a member there is none here.
+        plain["data"]["nodes.json"] = json!(json!({ "members": {}, "replaced": {} }).to_string());
     }
     plain
 }
