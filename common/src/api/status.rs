@@ -84,6 +84,11 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether the ring was formed, or joined, at some time: there are members.
+    pub fn is_formed(self) -> bool {
+        matches!(self, Self::Running | Self::Pending)
+    }
+
     /// The word that stands in the status.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,7 +37,6 @@ use crate::{
 pub const UNKNOWN: &str = "Unknown";
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
 const AT_ONCE: usize = 12;
-
 /// Members that are asked for what any of them knows, one after the other, until one answers.
 const TRIES: usize = 3;
 

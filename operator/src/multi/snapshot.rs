@@ -114,7 +114,7 @@ pub fn owner(cluster: &CassandraCluster) -> Option<&str> {
 /// Whether the ring of a cluster was formed, or joined, at some time: there are members.
 pub fn is_formed(cluster: &CassandraCluster) -> bool {
     let status = cluster.status.as_ref();
-    status.is_some_and(|status| matches!(status.phase, Some(Phase::Running | Phase::Pending)))
+    status.is_some_and(|status| status.phase.is_some_and(Phase::is_formed))
 }
 
 /// Whether a condition holds, and what it says, of the newest spec.

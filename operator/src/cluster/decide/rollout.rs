@@ -153,7 +153,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
 /// status says so, or a rack's configuration that outlived it, or the mark that stays beside the volumes.
 fn is_formed(snapshot: &Snapshot) -> bool {
     let told = snapshot.cluster.status.as_ref().is_some_and(|status| {
-        matches!(status.phase, Some(Phase::Running | Phase::Pending))
+        status.phase.is_some_and(Phase::is_formed)
             || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
     });
     let maps = &snapshot.live.config_maps;

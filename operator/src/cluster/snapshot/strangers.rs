@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::{api::Phase, names::RackId};
+use casskop_common::names::RackId;
 
 use super::Snapshot;
 use crate::nodes::Reading;
@@ -93,12 +93,11 @@ impl Snapshot {
             let place = self.places.get(*ip);
             self.is_here(place) && !self.has_nameless(place) && known_to_all(ip)
         };
+        if !self.cluster.status.as_ref()?.phase?.is_formed() {
+            return None;
+        }
         let ip = reading.down_members().find(is_lost)?;
-        let formed = matches!(
-            self.cluster.status.as_ref()?.phase,
-            Some(Phase::Running | Phase::Pending)
-        );
-        formed.then_some(Stranger {
+        Some(Stranger {
             ip,
             host_id: reading.host_ids.get(ip)?,
             place: self.places.get(ip),
