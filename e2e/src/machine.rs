@@ -6,7 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::Kubectl;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Kubectl, wait::until};
 
 /// A machine that does not answer: its kubelet and its container runtime stand still, and of some of its pods nothing
 /// runs any more. When this is dropped, it is back.
@@ -26,9 +28,7 @@ impl LostMachine {
                 let mut words = words.split('\0');
                 let program = words.next().unwrap_or_default().to_owned();
                 let is_ours = words.any(|word| word.contains(&folder));
-                is_ours
-                    && (program.ends_with("containerd")
-                        || text(process, "cmdline").contains("\0kubelet\0"))
+                is_ours && (program.ends_with("containerd") || is_kubelet(process))
             })
             .map(|(number, _)| number)
             .collect();
@@ -40,11 +40,7 @@ impl LostMachine {
             node: node.to_owned(),
             frozen,
         };
-        let of_pods = processes().filter(|(_, process)| {
-            let groups = text(process, "cgroup");
-            pods.iter().any(|uid| groups.contains(uid.as_str()))
-        });
-        for (process, _) in of_pods {
+        for (process, _) in pods.iter().flat_map(|uid| processes_of(uid)) {
             signal(process, "-KILL");
         }
         lost
@@ -62,9 +58,33 @@ impl LostMachine {
         drop(self);
         let taint = "node.kubernetes.io/out-of-service-";
         kubectl.ok(&["taint", "node", &node, taint]);
-        let ready = "--for=condition=Ready";
-        kubectl.ok(&["wait", "node", &node, ready, "--timeout=120s"]);
+        is_ready(kubectl, &node);
     }
+
+    /// It comes into the cluster anew after its Node was deleted: a kubelet registers when it starts.
+    pub fn is_new(self, kubectl: &Kubectl) {
+        let node = self.node.clone();
+        let kubelet = |process: &&u32| is_kubelet(&Path::new("/proc").join(process.to_string()));
+        let kubelet = self.frozen.iter().find(kubelet).copied();
+        drop(self);
+        signal(kubelet.expect("a kubelet"), "-TERM");
+        until("the Node to be there again", || {
+            kubectl
+                .get("node", &node)
+                .map(|_| ())
+                .ok_or_else(|| node.clone())
+        });
+        is_ready(kubectl, &node);
+    }
+}
+
+fn is_ready(kubectl: &Kubectl, node: &str) {
+    let ready = "--for=condition=Ready";
+    kubectl.ok(&["wait", "node", node, ready, "--timeout=120s"]);
+}
+
+fn is_kubelet(process: &Path) -> bool {
+    text(process, "cmdline").contains("\0kubelet\0")
 }
 
 impl Drop for LostMachine {
@@ -73,6 +93,37 @@ impl Drop for LostMachine {
             signal(process, "-CONT");
         }
     }
+}
+
+/// When the Cassandra of a pod, by its UID, began: its process, before there is anything in its log. The kernel counts
+/// from its own start, by the hundredth of a second.
+pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
+    const TICKS: f64 = 100.0;
+    let daemon = "org.apache.cassandra.service.CassandraDaemon";
+    let (_, process) =
+        processes_of(pod).find(|(_, process)| text(process, "cmdline").contains(daemon))?;
+    let up: f64 = text(Path::new("/proc"), "uptime")
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()?;
+    let now = Timestamp::now();
+    let stat = text(&process, "stat");
+    // The name of the program, in brackets, may have spaces in it. The time is the 20th field after it.
+    let began: f64 = stat
+        .rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()?;
+    let age = SignedDuration::try_from_secs_f64(up - began / TICKS).ok()?;
+    now.checked_sub(age).ok()
+}
+
+/// Processes of a pod, by its UID.
+fn processes_of(pod: &str) -> impl Iterator<Item = (u32, PathBuf)> {
+    processes().filter(move |(_, process)| text(process, "cgroup").contains(pod))
 }
 
 /// Processes of this machine, with their folders in `/proc`.

@@ -1,9 +1,9 @@
 //! The operator of a `MultiCasskop`, run from the shell, where it can be killed at any moment, and the resource.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    cluster::{find_condition, find_operation},
+    cluster::{self, find_condition, find_operation},
     command::setting,
     daemon::Daemon,
     kubectl::Kubectl,
@@ -51,6 +51,29 @@ impl Operator {
     pub fn kill(&mut self) {
         self.daemon.kill();
     }
+}
+
+/// The manifest of a `MultiCasskop` with a ring `demo`: by the contexts of its sites the data center in each, and its racks.
+pub fn manifest(name: &str, sites: &[(&str, &str, &[&str])]) -> Value {
+    let ring = |dc: &str, racks: &[&str]| cluster::ring("demo", &[(dc, racks)])["spec"].clone();
+    let mut base = ring("", &[]);
+    base.as_object_mut().expect("a spec").remove("topology");
+    let over = sites.iter().map(|(context, dc, racks)| {
+        let topology = ring(dc, racks)["topology"].clone();
+        (
+            (*context).to_owned(),
+            json!({ "spec": { "topology": topology } }),
+        )
+    });
+    json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "MultiCasskop",
+        "metadata": { "name": name },
+        "spec": {
+            "base": { "metadata": { "name": "demo" }, "spec": base },
+            "override": over.collect::<Map<String, Value>>(),
+        },
+    })
 }
 
 /// A `MultiCasskop`.

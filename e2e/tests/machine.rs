@@ -1,5 +1,5 @@
 //! A machine is lost with a node on it: that is told, nothing is deleted and no rack changes; once Kubernetes is told that
-//! the machine is gone, the pod is made on another one, and the node is who it was.
+//! the machine is gone, by its taint or by the end of its Node, the pod is made on another one, and the node is who it was.
 
 #![allow(
     clippy::panic,
@@ -42,38 +42,53 @@ fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
     ring.apply(&manifest());
     ring.settles();
     cassandra::fill(&space.kubectl, "machine-dc1-rack1-0", &["three".into()]);
-    let (hosts, before) = (ring.host_ids(), picture(&space, &ring));
-    let uid = ring
-        .pods()
-        .iter()
-        .find(|pod| kubectl::name(pod) == LOST && pod["spec"]["nodeName"] == MACHINE)
-        .and_then(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned));
+    let hosts = ring.host_ids();
+    let tainted = is_told(&space, &ring);
+    tainted.is_out_of_service(&space.kubectl);
+    is_elsewhere(&space, &ring, &hosts);
+    tainted.is_back(&space.kubectl);
 
-    let lost = LostMachine::lose(
-        &space.kubectl,
+    third_rack_runs_on(&space, MACHINE, "node0");
+    space.kubectl.ok(&["delete", "pod", LOST]);
+    runs_on(&ring, MACHINE);
+    ring.settles();
+    let given_up = is_told(&space, &ring);
+    space.kubectl.ok(&["delete", "node", MACHINE]);
+    is_elsewhere(&space, &ring, &hosts);
+    given_up.is_new(&space.kubectl);
+    ring.delete();
+    drop(operator);
+}
+
+/// The machine is lost; that is told, and nothing is done about it.
+fn is_told(space: &Space, ring: &Cluster) -> LostMachine {
+    let before = picture(space, ring);
+    let pods = ring.pods();
+    let mut pods = pods.iter();
+    let pod = pods.find(|pod| kubectl::name(pod) == LOST && pod["spec"]["nodeName"] == MACHINE);
+    let uid = pod.and_then(|pod| pod["metadata"]["uid"].as_str());
+    let uid = uid.expect("it is on that machine").to_owned();
+    let lost = LostMachine::lose(&space.kubectl, MACHINE, &[uid]);
+    let words = [
+        LOST,
         MACHINE,
-        &[uid.expect("it is on that machine")],
-    );
-    let words = [LOST, MACHINE, "does not answer", "out-of-service"];
+        "does not answer",
+        "delete the Node",
+        "out-of-service",
+    ];
     ring.tells("Degraded", "True", &words);
     ring.is_looked_at();
-    assert_eq!(picture(&space, &ring), before, "nothing was changed");
+    assert_eq!(picture(space, ring), before, "nothing was changed");
     let writes = writes_by(&operator::user(&space.kubectl));
     let deleted = writes.iter().find(|entry| entry["verb"] == "delete");
     assert_eq!(deleted, None);
+    third_rack_runs_on(space, "node0", MACHINE);
+    lost
+}
 
-    third_rack_runs_on(&space, "node0", MACHINE);
-    lost.is_out_of_service(&space.kubectl);
-    until("the pod on another machine", || {
-        let pods = ring.pods();
-        let found = pods.iter().find(|pod| kubectl::name(pod) == LOST);
-        let node = found.map(|pod| pod["spec"]["nodeName"].clone());
-        if node == Some(json!("node0")) {
-            Ok(())
-        } else {
-            Err(format!("{node:?}"))
-        }
-    });
+/// The pod is made on the other machine, and its node is who it was.
+fn is_elsewhere(space: &Space, ring: &Cluster, hosts: &[(String, String)]) {
+    runs_on(ring, "node0");
     ring.settles();
     assert_eq!(ring.host_ids(), hosts, "the nodes are who they were");
     let nodes = cassandra::nodetool_status(&space.kubectl, LOST);
@@ -82,9 +97,19 @@ fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
     let row = "SELECT text FROM three.t WHERE id = 3";
     let rows = cassandra::cql(&space.kubectl, LOST, "ALL", &[row]).ok();
     assert_eq!(rows.trim(), "text=row 3 of three");
-    lost.is_back(&space.kubectl);
-    ring.delete();
-    drop(operator);
+}
+
+fn runs_on(ring: &Cluster, machine: &str) {
+    until(&format!("{LOST} on {machine}"), || {
+        let pods = ring.pods();
+        let found = pods.iter().find(|pod| kubectl::name(pod) == LOST);
+        let node = found.map(|pod| pod["spec"]["nodeName"].clone());
+        if node == Some(json!(machine)) {
+            Ok(())
+        } else {
+            Err(format!("{node:?}"))
+        }
+    });
 }
 
 fn manifest() -> Value {

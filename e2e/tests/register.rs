@@ -8,7 +8,11 @@
 )]
 
 use casskop_e2e::{
-    Kubectl, Site, Space, cluster, command::setting, multi::Multi, plugin::casskop, trouble,
+    Kubectl, Site, Space,
+    command::setting,
+    multi::{self, Multi},
+    plugin::casskop,
+    trouble,
     wait::until,
 };
 use serde_json::{Value, json};
@@ -18,22 +22,18 @@ const ACCOUNT: &str = "casskop-multi";
 const CLUSTER: &str = "cassandraclusters.db.orange.com";
 const SITES: &str = "casskop-multi-sites";
 
-/// A rack in each of two sites.
+/// A rack in each of two sites; what the first one is like stands in the base.
 fn manifest() -> Value {
-    let base = cluster::ring("demo", &[("dc1", &["rack1"])])["spec"].clone();
-    let there = cluster::ring("demo", &[("dc2", &["rack1"])]);
-    json!({
-        "apiVersion": "db.orange.com/v2",
-        "kind": "MultiCasskop",
-        "metadata": { "name": "multi" },
-        "spec": {
-            "base": { "metadata": { "name": "demo" }, "spec": base },
-            "override": {
-                "cluster1": {},
-                "cluster2": { "spec": { "topology": there["spec"]["topology"] } },
-            },
-        },
-    })
+    let sites = [
+        ("cluster1", "dc1", &["rack1"][..]),
+        ("cluster2", "dc2", &["rack1"]),
+    ];
+    let mut manifest = multi::manifest("multi", &sites);
+    let spec = &mut manifest["spec"];
+    let here = spec["override"]["cluster1"].take();
+    spec["base"]["spec"]["topology"] = here["spec"]["topology"].clone();
+    spec["override"]["cluster1"] = json!({});
+    manifest
 }
 
 #[test]

@@ -11,7 +11,7 @@ use casskop_e2e::{
     Kubectl, Site, Space, cassandra,
     cluster::{self, OPERATIONS},
     kubectl,
-    multi::{Multi, Operator},
+    multi::{self, Multi, Operator},
     operator::is_ready,
     trouble,
     wait::until,
@@ -26,23 +26,11 @@ const ROW: &str = "SELECT text FROM shop.t WHERE id = 1";
 
 /// The manifest: three racks in the first site, one in the second.
 fn manifest() -> Value {
-    let ring = cluster::ring("demo", &[("dc1", &["rack1", "rack2", "rack3"])]);
-    let mut base = ring["spec"].clone();
-    let here = base["topology"].take();
-    base.as_object_mut().expect("a spec").remove("topology");
-    let there = cluster::ring("demo", &[("dc2", &["rack1"])]);
-    json!({
-        "apiVersion": "db.orange.com/v2",
-        "kind": "MultiCasskop",
-        "metadata": { "name": "multi" },
-        "spec": {
-            "base": { "metadata": { "name": "demo" }, "spec": base },
-            "override": {
-                "cluster1": { "spec": { "topology": here } },
-                "cluster2": { "spec": { "topology": there["spec"]["topology"] } },
-            },
-        },
-    })
+    let three = &["rack1", "rack2", "rack3"][..];
+    multi::manifest(
+        "multi",
+        &[("cluster1", "dc1", three), ("cluster2", "dc2", &["rack1"])],
+    )
 }
 
 #[test]

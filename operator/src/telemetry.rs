@@ -23,7 +23,9 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
     let logs = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => logs.with(layer.json().flatten_event(true)).init(),
+        LogFormat::Json => logs
+            .with(layer.json().flatten_event(true).with_span_list(false))
+            .init(),
         LogFormat::Text => logs.with(layer).init(),
     }
     Ok(())

@@ -39,6 +39,8 @@ use super::{
 
 /// Time to the next look when something has just ended.
 const AT_ONCE: Duration = Duration::from_millis(20);
+/// Time to the next look when Kubernetes was asked for what it does at once, and nobody tells when it is done.
+const BRIEFLY: Duration = Duration::from_millis(100);
 /// How long something is expected to happen by the half second.
 const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
 /// Time to the next look while something is in the making.
@@ -94,7 +96,11 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         removals.extend(crossed::crossed(snapshot));
     }
     let status = status::decide(desired, snapshot, &rollout, &operations);
-    let requeue = requeue(snapshot, &rollout, &operations);
+    let requeue = if removals.iter().any(Removal::is_unannounced) {
+        BRIEFLY
+    } else {
+        requeue(snapshot, &rollout, &operations)
+    };
     Plan {
         make_secret,
         objects,

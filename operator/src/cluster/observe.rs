@@ -304,7 +304,9 @@ async fn read_nodes(
     let asked: Vec<(String, Endpoint)> = pods
         .iter()
         .filter_map(|(name, pod)| {
-            let ip = pod.ip.clone().filter(|_| pod.rack.is_some())?;
+            // Where nothing is left a connection is not refused: the whole look would wait for its deadline.
+            let is_asked = pod.rack.is_some() && !pod.ended;
+            let ip = pod.ip.clone().filter(|_| is_asked)?;
             let credentials = credentials.clone();
             Some((
                 name.clone(),

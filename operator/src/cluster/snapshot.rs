@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub secret_name: String,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
-    /// What the nodes say, by pod name; a pod without an address was not asked.
+    /// What the nodes say, by pod name; a pod without an address, or whose Cassandra has ended, was not asked.
     pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
     /// How keyspaces are replicated, by their names; read only where something depends on it.
     pub replication: BTreeMap<String, Replication>,

@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use casskop_e2e::{
     Cluster, Kubectl, Site, Space, cluster,
-    multi::{Multi, Operator},
+    multi::{self, Multi, Operator},
 };
-use serde_json::{Value, json};
 
 use crate::{
     setting,
@@ -51,24 +50,12 @@ fn one_cluster(space: &Space) -> f64 {
 
 fn several(home: &Kubectl, sites: &[Site]) -> f64 {
     let _operator = Operator::start(NAMESPACE, sites);
-    let ring = |dc: &str| cluster::ring("demo", &[(dc, RACKS)])["spec"].clone();
-    let over: serde_json::Map<String, Value> = sites
-        .iter()
-        .zip(DCS)
-        .map(|(site, dc)| {
-            let topology = ring(dc)["topology"].clone();
-            (site.context(), json!({ "spec": { "topology": topology } }))
-        })
+    let contexts: Vec<String> = sites.iter().map(|site| site.context()).collect();
+    let contexts = contexts.iter().zip(DCS);
+    let sites: Vec<_> = contexts
+        .map(|(context, dc)| (context.as_str(), dc, RACKS))
         .collect();
-    let manifest = json!({
-        "apiVersion": "db.orange.com/v2",
-        "kind": "MultiCasskop",
-        "metadata": { "name": "demo" },
-        "spec": {
-            "base": { "metadata": { "name": "demo" }, "spec": ring(DCS[0]) },
-            "override": over,
-        },
-    });
+    let manifest = multi::manifest("demo", &sites);
     let multi = Multi {
         name: "demo".into(),
         kubectl: home.clone(),

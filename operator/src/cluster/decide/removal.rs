@@ -40,6 +40,11 @@ pub enum Removal {
 }
 
 impl Removal {
+    /// Whether nobody tells when it is done: volumes are not watched.
+    pub fn is_unannounced(&self) -> bool {
+        matches!(self, Self::Volume { .. })
+    }
+
     /// What it is, in CassKop's words.
     pub fn action(&self) -> &'static str {
         match self {

@@ -32,6 +32,8 @@ const AWAIT_EVERY: Duration = Duration::from_secs(5);
 const QUIET_LOOKS: u32 = 150;
 /// Looks before an awaited node is given up: an hour.
 const AWAIT_LOOKS: u32 = 720;
+/// Looks until an awaited node is told although it does not see all members: a minute.
+const ALONE_LOOKS: u32 = 12;
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -101,18 +103,27 @@ pub(super) async fn can_take(
     seen.is_ok_and(|seen| !matches!(seen, Seen::Away(_)))
 }
 
-/// Waits until the node can take the step again. What is waited for stands in the status; a cancel ends it.
+/// Waits until the node can take the step again, and sees the others: one that has just started holds them for down, and
+/// what it is told to do with them would fail. What is waited for stands in the status; a cancel ends it.
 pub(super) async fn is_back(
     ctx: &Context,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Result<bool, journal::Error> {
+    let mut alone = 0;
     for look in 0..AWAIT_LOOKS {
-        if can_take(ctx, run, step, behaviour).await {
-            return Ok(true);
-        }
-        let waits = StepEvent::Stumbled("waits until the node is NORMAL again".into());
+        let waits_until = if can_take(ctx, run, step, behaviour).await {
+            let missed = missed_by(ctx, run).await;
+            if missed.is_empty() || alone >= ALONE_LOOKS {
+                return Ok(true);
+            }
+            alone += 1;
+            format!("the node sees {} up", missed.join(", "))
+        } else {
+            "the node is NORMAL again".into()
+        };
+        let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
         if !tell(ctx, run, waits).await? {
             return Ok(false);
         }
@@ -126,6 +137,17 @@ pub(super) async fn is_back(
         tokio::time::sleep(AWAIT_EVERY).await;
     }
     Ok(false)
+}
+
+/// Members that the node does not see up, by their addresses.
+async fn missed_by(ctx: &Context, run: &Run) -> Vec<String> {
+    let Ok((endpoint, _)) = endpoint(ctx, run).await else {
+        return Vec::new();
+    };
+    match ctx.nodes.read(endpoint).await {
+        Ok(reading) => reading.down_members().cloned().collect(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Whether the operation is to end before its nodes are done. A status that cannot be read says no.

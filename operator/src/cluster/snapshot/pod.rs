@@ -1,7 +1,7 @@
 //! A Cassandra pod.
 
 use casskop_common::names::{self, RackId};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
 /// What matters of a Cassandra pod.
@@ -17,6 +17,9 @@ pub struct NodePod {
     pub ready: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether its Cassandra has ended for good: it is being deleted, so nobody starts it again. Nothing answers at its
+    /// address any more, not even with a refusal.
+    pub ended: bool,
     /// Why it does not run, in the words of Kubernetes.
     pub problem: Option<String>,
     /// The Kubernetes node that it is on, if Kubernetes no longer hears from that.
@@ -47,6 +50,7 @@ impl NodePod {
                 .iter()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             deleting: pod.metadata.deletion_timestamp.is_some(),
+            ended: ended(pod),
             restarts: restarts(pod),
             problem: problem(pod),
             lost_with: lost_with(pod),
@@ -56,14 +60,19 @@ impl NodePod {
 }
 
 fn restarts(pod: &Pod) -> i32 {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref());
-    let mut cassandra = statuses.into_iter().flatten();
-    cassandra
-        .find(|container| container.name == names::CASSANDRA_CONTAINER)
-        .map_or(0, |container| container.restart_count)
+    cassandra(pod).map_or(0, |container| container.restart_count)
+}
+
+fn ended(pod: &Pod) -> bool {
+    let state = cassandra(pod).and_then(|container| container.state.as_ref());
+    pod.metadata.deletion_timestamp.is_some()
+        && state.is_some_and(|state| state.terminated.is_some())
+}
+
+fn cassandra(pod: &Pod) -> Option<&ContainerStatus> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let mut statuses = statuses.iter();
+    statuses.find(|container| container.name == names::CASSANDRA_CONTAINER)
 }
 
 /// The Kubernetes node of a pod, if Kubernetes no longer hears from its kubelet. The pod tells so itself, and nobody needs
@@ -158,6 +167,30 @@ mod tests {
             });
             let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
             assert_eq!(pod.lost_with.as_deref(), lost, "{ready} {containers}");
+        }
+    }
+
+    #[test]
+    fn a_process_has_ended_for_good_only_in_a_pod_that_is_deleted() {
+        let (terminated, running) = (
+            json!({ "terminated": { "exitCode": 0 } }),
+            json!({ "running": {} }),
+        );
+        for (deleted, state, ended) in [
+            (true, &terminated, true),
+            (true, &running, false),
+            (false, &terminated, false),
+        ] {
+            let deleted_at = deleted.then_some("2026-01-01T00:00:00Z");
+            let pod = json!({
+                "metadata": { "name": "demo-dc1-rack1-0", "deletionTimestamp": deleted_at },
+                "status": { "containerStatuses": [
+                    { "name": "sidecar", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": &terminated },
+                    { "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state },
+                ] },
+            });
+            let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
+            assert_eq!(pod.ended, ended, "{deleted} {state}");
         }
     }
 }

@@ -228,6 +228,7 @@ pub(super) fn seen(pod: &Pod) -> NodePod {
         ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
         deleting: pod.deleting,
+        ended: false,
         problem: (pod.node == Node::Broken).then(|| {
             "container cassandra: ImagePullBackOff: Back-off pulling image \"nope:1\"".to_owned()
         }),
