@@ -7,6 +7,7 @@ mod debt;
 mod elsewhere;
 mod fields;
 mod histories;
+mod images;
 mod looks;
 mod lost;
 mod messages;

@@ -5,6 +5,7 @@
 //! does not stop what the call began.
 
 mod calls;
+mod exchange;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 use calls::{invocation, verdict};
+use exchange::{exchange, is_not_found, malformed, value};
 
-use super::{Activity, Call, Credentials, Endpoint, NodeError, Reading, Replication};
+use super::{Activity, Call, Endpoint, NodeError, Reading, Replication};
 
 const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";
@@ -22,8 +24,6 @@ const STREAM_MANAGER: &str = "org.apache.cassandra.net:type=StreamManager";
 const SNITCH: &str = "org.apache.cassandra.db:type=EndpointSnitchInfo";
 const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 
-/// Deadline to connect.
-const CONNECT: Duration = Duration::from_secs(2);
 /// Deadline of a read; a healthy node takes some milliseconds.
 const READ: Duration = Duration::from_secs(4);
 /// The same of a node that did not answer before: many that hang must not keep those waiting that are well.
@@ -33,8 +33,6 @@ const CALL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two looks at a repair, and looks without an answer before it is given up.
 const REPAIR_EVERY: Duration = Duration::from_millis(500);
 const REPAIR_SILENCE: u32 = 30;
-/// Longest answer that is read.
-const MAX_BODY: u64 = 16 * 1024 * 1024;
 
 /// Reads what the node says of itself and of the ring: one request.
 ///
@@ -327,105 +325,6 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
 fn canonical(text: &str) -> String {
     text.parse::<std::net::IpAddr>()
         .map_or_else(|_| text.to_owned(), |ip| ip.to_string())
-}
-
-/// One HTTP exchange: a request (or several in an array) and its JSON answer.
-fn exchange(
-    agent: &Agent,
-    endpoint: &Endpoint,
-    request: &Value,
-    deadline: Duration,
-) -> Result<Value, NodeError> {
-    let host = if endpoint.ip.contains(':') {
-        format!("[{}]", endpoint.ip)
-    } else {
-        endpoint.ip.clone()
-    };
-    let url = format!(
-        "http://{host}:{}/jolokia/?includeRequest=false",
-        endpoint.port
-    );
-    let ask = |credentials: &Credentials| {
-        let response = agent
-            .post(&url)
-            .config()
-            .timeout_global(Some(deadline))
-            .timeout_connect(Some(CONNECT.min(deadline)))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .build()
-            .header("Authorization", credentials.basic())
-            .content_type("application/json")
-            .send(request.to_string());
-        response.map_err(|error| transport_error(&error, deadline))
-    };
-    let mut response = ask(&endpoint.credentials)?;
-    for older in &endpoint.credentials.older {
-        if response.status() == 401 {
-            response = ask(older)?;
-        }
-    }
-    match response.status().as_u16() {
-        200 => {}
-        401 => return Err(NodeError::Unauthorized),
-        403 => return Err(NodeError::Forbidden("HTTP 403".into())),
-        status => return Err(NodeError::Malformed(format!("HTTP {status}"))),
-    }
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(MAX_BODY)
-        .read_to_vec()
-        .map_err(|error| transport_error(&error, deadline))?;
-    serde_json::from_slice(&body).map_err(|error| NodeError::Malformed(error.to_string()))
-}
-
-fn transport_error(error: &ureq::Error, deadline: Duration) -> NodeError {
-    match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect) => NodeError::Timeout(CONNECT.as_secs()),
-        ureq::Error::Timeout(_) => NodeError::Timeout(deadline.as_secs()),
-        error => NodeError::Unreachable(error.to_string()),
-    }
-}
-
-/// The value of one answer, or what its `status` says went wrong.
-fn value(answer: &Value) -> Result<&Value, NodeError> {
-    match answer["status"].as_i64() {
-        Some(200) => Ok(&answer["value"]),
-        Some(403) => Err(NodeError::Forbidden(error_text(answer))),
-        Some(_) => Err(NodeError::Cassandra(error_text(answer))),
-        None => Err(malformed(answer)),
-    }
-}
-
-fn is_not_found(answer: &Value) -> bool {
-    answer["status"] == 404
-}
-
-/// The first line of Java's message, without the classes of the exceptions around it.
-fn error_text(answer: &Value) -> String {
-    let text = answer["error"].as_str().unwrap_or("no reason given");
-    let line = text.lines().next().unwrap_or(text);
-    line.rsplit("Exception: ")
-        .next()
-        .unwrap_or(line)
-        .chars()
-        .take(500)
-        .collect()
-}
-
-fn malformed(answer: &Value) -> NodeError {
-    NodeError::Malformed(answer.to_string().chars().take(200).collect())
-}
-
-impl Credentials {
-    fn basic(&self) -> String {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        format!(
-            "Basic {}",
-            STANDARD.encode(format!("{}:{}", self.username, self.password))
-        )
-    }
 }
 
 #[cfg(test)]

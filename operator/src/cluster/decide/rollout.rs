@@ -263,7 +263,9 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
         // The first rack that changes tries it; the others follow.
-        let is_first = !pairs.iter().any(|other| other.is_made_from_wanted(desired));
+        let tries =
+            |other: &Pair<'_>| other.is_made_from_wanted(desired) && !other.has_lost_trial(desired);
+        let is_first = !pairs.iter().any(tries);
         let mut rack = pair.wanted.clone();
         if is_first {
             rack.partition = pair.trial(desired, snapshot);

@@ -6,7 +6,7 @@ use super::world::{Node, THREE_RACKS, World};
 use crate::cluster::build::Object;
 
 /// Names and replicas of the StatefulSets that a plan writes.
-fn sets(world: &World) -> Vec<(String, i32)> {
+pub(super) fn sets(world: &World) -> Vec<(String, i32)> {
     let objects = world.plan().objects;
     let sets = objects.iter().filter_map(|object| match object {
         Object::StatefulSet(set) => Some(set),
@@ -80,28 +80,6 @@ fn another_version_of_the_operator_restarts_nothing() {
     let mut world = World::formed(THREE_RACKS);
     world.around.operator_image = "operator:2".into();
     assert_eq!(world.plan().objects, []);
-}
-
-#[test]
-fn a_bad_image_stops_at_the_first_pod_and_a_corrected_spec_goes_on() {
-    let mut world = World::formed(THREE_RACKS);
-    world.bad_images.insert("nope:1".into());
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("nope:1".into()));
-    for _ in 0..20 {
-        world.pass();
-        world.tick();
-    }
-    let broken: Vec<&String> = world
-        .pods
-        .iter()
-        .filter(|(_, pod)| pod.node == Node::Broken)
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(broken, ["demo-dc1-rack1-0"]);
-    insta::assert_snapshot!(world.condition("Degraded"));
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
-    world.settle();
-    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
 }
 
 #[test]
@@ -255,30 +233,6 @@ fn one_rack_of_three_nodes_forms() {
 }
 
 #[test]
-fn a_bad_image_of_a_rack_of_two_is_corrected_too() {
-    let mut world = World::new(THREE_RACKS);
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
-    world.settle();
-    world.bad_images.insert("nope:1".into());
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("nope:1".into()));
-    for _ in 0..20 {
-        world.pass();
-        world.tick();
-    }
-    assert_eq!(
-        world
-            .pods
-            .values()
-            .filter(|pod| pod.node == Node::Broken)
-            .count(),
-        1
-    );
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0".into()));
-    world.settle();
-    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
-}
-
-#[test]
 fn changed_configuration_makes_new_pods_one_rack_after_the_other() {
     let mut world = World::formed(THREE_RACKS);
     let before = world.pods.clone();
@@ -370,48 +324,6 @@ fn growing_keeps_the_template_of_an_older_operator() {
         _ => None,
     });
     assert_eq!(grace, Some(7));
-}
-
-#[test]
-fn another_image_is_tried_on_one_node_before_the_others_get_it() {
-    let mut world = World::new(THREE_RACKS);
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
-    world.settle();
-    let partition = |world: &World| {
-        let set = world.live.stateful_sets["demo-dc1-rack1"]
-            .spec
-            .clone()
-            .unwrap_or_default();
-        let rolling = set
-            .update_strategy
-            .and_then(|strategy| strategy.rolling_update);
-        rolling.and_then(|rolling| rolling.partition)
-    };
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
-    world.pass();
-    assert_eq!(partition(&world), Some(2));
-    world.tick();
-    world.pass();
-    assert_eq!(partition(&world), Some(2), "until it is well");
-    for _ in 0..4 {
-        world.tick();
-        world.pass();
-    }
-    assert_eq!(partition(&world), Some(0));
-    world.settle();
-}
-
-#[test]
-fn a_downgrade_is_refused_unless_it_is_waived() {
-    let mut world = World::formed(THREE_RACKS);
-    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:4.1".into()));
-    world.pass();
-    insta::assert_snapshot!(world.condition("SpecAccepted"));
-    assert_eq!(sets(&world), []);
-    world.annotate("spec.waive", Some("4.1 downgrade"));
-    assert_eq!(sets(&world).len(), 1);
-    world.annotate("spec.waive", Some("4.0 downgrade"));
-    assert_eq!(sets(&world), [], "that is about another image");
 }
 
 #[test]

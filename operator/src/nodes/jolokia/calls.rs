@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::malformed;
+use super::exchange::malformed;
 use crate::nodes::{Call, NodeError};
 
 /// The operation with its full signature, and its arguments.

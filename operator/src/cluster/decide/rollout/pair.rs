@@ -91,6 +91,14 @@ impl Pair<'_> {
         held && self.is_made_from_wanted(desired)
     }
 
+    /// Whether the pod that should try a change is gone: it was one too many, or a newcomer that was taken back.
+    pub(super) fn has_lost_trial(&self, desired: &Desired) -> bool {
+        self.is_on_trial(desired)
+            && self
+                .live
+                .is_some_and(|live| partition(live) >= self.live_replicas())
+    }
+
     /// Whether the rack has the inputs that are wanted now.
     pub(super) fn is_made_from_wanted(&self, desired: &Desired) -> bool {
         self.live.is_some_and(|live| {
@@ -114,8 +122,8 @@ impl Pair<'_> {
     /// Pods below this ordinal keep their revision for now: another version of Cassandra is tried on one node first,
     /// unless the rack has none to lose.
     pub(super) fn trial(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
-        let tries = self.action(desired) == "UpdateDockerImage" && !self.is_all_down(snapshot);
-        if tries {
+        let tries = self.action(desired) == "UpdateDockerImage" || self.has_lost_trial(desired);
+        if tries && !self.is_all_down(snapshot) {
             self.wanted.partition.max(self.live_replicas() - 1)
         } else {
             self.wanted.partition
@@ -177,7 +185,7 @@ impl Pair<'_> {
     /// of a change, or has no node that is well.
     pub(super) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
         if self.is_on_trial(desired) {
-            return self.has_passed_trial(snapshot);
+            return self.has_passed_trial(snapshot) || self.has_lost_trial(desired);
         }
         !self.is_rolled() || self.is_all_down(snapshot)
     }

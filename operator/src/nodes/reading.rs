@@ -1,0 +1,127 @@
+//! What a node says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// What a node says of itself and of its peers, read at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reading {
+    /// `StorageService.OperationMode`; `STARTING` also while Cassandra has registered nothing yet.
+    pub mode: String,
+    /// Addresses of the peers it sees up, itself among them.
+    pub live: BTreeSet<String>,
+    /// Addresses of the peers it sees down.
+    pub unreachable: BTreeSet<String>,
+    /// Addresses of joining nodes.
+    pub joining: BTreeSet<String>,
+    /// Addresses of leaving nodes.
+    pub leaving: BTreeSet<String>,
+    /// Addresses of moving nodes.
+    pub moving: BTreeSet<String>,
+    /// Host ids of the ring, by address.
+    pub host_ids: BTreeMap<String, String>,
+    /// Its own host id.
+    pub local_host_id: String,
+    /// `StorageService.ReleaseVersion`.
+    pub version: String,
+    /// Whether clients can connect.
+    pub native_transport: bool,
+    /// `StorageService.SchemaVersion`.
+    pub schema_version: String,
+    /// Keyspaces that are replicated (`NonLocalStrategyKeyspaces`), sorted.
+    pub keyspaces: Vec<String>,
+    /// Bytes of live data on disk.
+    pub load: i64,
+    /// Tokens that it owns (`StorageService.Tokens`); nothing where it does not say.
+    pub tokens: Option<usize>,
+}
+
+impl Reading {
+    /// Whether the node is a member of the ring and serves clients.
+    pub fn is_normal(&self) -> bool {
+        self.mode == "NORMAL" && self.native_transport
+    }
+
+    /// Members that it sees down. Nodes that have left the ring count as unreachable for days, but not as members.
+    pub fn down_members(&self) -> impl Iterator<Item = &String> {
+        self.unreachable
+            .iter()
+            .filter(|ip| self.host_ids.contains_key(*ip))
+    }
+
+    /// Address of a member, by its host id.
+    pub fn address_of(&self, host_id: &str) -> Option<&String> {
+        let mut members = self.host_ids.iter();
+        members
+            .find(|(_, member)| *member == host_id)
+            .map(|(ip, _)| ip)
+    }
+
+    /// Whether the node sees a member of the ring come, go or move.
+    pub fn is_settled(&self) -> bool {
+        self.joining.is_empty() && self.leaving.is_empty() && self.moving.is_empty()
+    }
+}
+
+/// What a node is busy with, read at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// `StorageService.OperationMode`, as in [`Reading::mode`].
+    pub mode: String,
+    /// Whether clients can connect.
+    pub native_transport: bool,
+    /// Tasks that work on `SSTables` (`CompactionManager.Compactions`).
+    pub tasks: Vec<Compaction>,
+    /// Data that comes or goes (`StreamManager.CurrentStreams`).
+    pub streams: Vec<Stream>,
+}
+
+impl Activity {
+    /// Whether the node is a member of the ring and serves clients.
+    pub fn is_normal(&self) -> bool {
+        self.mode == "NORMAL" && self.native_transport
+    }
+}
+
+/// A compaction-like task that runs on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Compaction {
+    /// Keyspace of the task.
+    pub keyspace: String,
+    /// Table of the task.
+    #[serde(rename = "columnfamily")]
+    pub table: String,
+    /// Such as `Cleanup` or `Compaction`.
+    #[serde(rename = "taskType")]
+    pub task: String,
+    /// Units that are done; Cassandra writes numbers as text.
+    #[serde(default)]
+    pub completed: String,
+    /// Units in all.
+    #[serde(default)]
+    pub total: String,
+    /// What is counted, such as `bytes`.
+    #[serde(default)]
+    pub unit: String,
+    /// Id of the task, by which it can be stopped.
+    #[serde(default, rename = "compactionId")]
+    pub id: String,
+}
+
+/// A stream plan that runs on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Stream {
+    /// Such as `Bootstrap`, `Rebuild` or `Unbootstrap`.
+    pub description: String,
+    /// Bytes received so far.
+    pub current_rx_bytes: i64,
+    /// Bytes to receive.
+    pub total_rx_bytes: i64,
+    /// Bytes sent so far.
+    pub current_tx_bytes: i64,
+    /// Bytes to send.
+    pub total_tx_bytes: i64,
+}
