@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+/// The data center of a cluster that names none.
+pub const DEFAULT_DC: &str = "dc1";
 /// Prefix of the annotations that request and control operations.
 pub const OPERATIONS_PREFIX: &str = "operations.db.orange.com/";
 /// Annotation that stops all action on a cluster while its value is `paused`.

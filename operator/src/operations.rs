@@ -49,6 +49,8 @@ pub struct Ring<'a> {
     pub places: &'a BTreeMap<String, RackId>,
     /// Whether the ring goes on in other clusters, by `spec.seeds`.
     pub goes_on_elsewhere: bool,
+    /// What is asked for.
+    pub spec: &'a CassandraClusterSpec,
 }
 
 /// A pod with its node.
@@ -354,6 +356,7 @@ mod tests {
             replication: &BTreeMap::new(),
             places: &BTreeMap::new(),
             goes_on_elsewhere: false,
+            spec: &CassandraClusterSpec::default(),
         };
         for kind in kinds() {
             let words = match kind.as_str() {

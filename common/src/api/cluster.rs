@@ -228,6 +228,26 @@ pub struct CassandraClusterSpec {
 }
 
 impl CassandraClusterSpec {
+    /// Nodes that the spec asks for in a data center; 0 in one that it does not have.
+    pub fn nodes_in(&self, dc: &str) -> i32 {
+        let dcs = self
+            .topology
+            .as_ref()
+            .map(|topology| topology.dc.as_slice());
+        let in_each = self.nodes_per_racks.unwrap_or(1);
+        match dcs.unwrap_or_default() {
+            [] if dc == crate::names::DEFAULT_DC => in_each,
+            dcs => dcs
+                .iter()
+                .filter(|written| written.name == dc)
+                .map(|dc| {
+                    let racks = i32::try_from(dc.rack.len().max(1)).unwrap_or(i32::MAX);
+                    racks.saturating_mul(dc.nodes_per_racks.unwrap_or(in_each))
+                })
+                .sum(),
+        }
+    }
+
     /// Racks as the spec writes them, with their data centers.
     pub fn written_racks(&self) -> impl Iterator<Item = (&Dc, &Rack)> {
         let dcs = self.topology.iter().flat_map(|topology| &topology.dc);

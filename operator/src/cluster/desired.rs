@@ -179,7 +179,7 @@ fn owner(cluster: &CassandraCluster) -> OwnerReference {
 
 fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refused> {
     let default = vec![Dc {
-        name: "dc1".into(),
+        name: casskop_common::names::DEFAULT_DC.into(),
         ..Dc::default()
     }];
     let dcs = spec

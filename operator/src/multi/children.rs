@@ -27,7 +27,7 @@ impl Child {
     }
 }
 
-/// The data centers of a cluster; without any it has `dc1`.
+/// The data centers of a cluster.
 pub fn dcs(cluster: &CassandraCluster) -> Vec<String> {
     let topology = cluster.spec.topology.iter();
     let dcs: Vec<String> = topology
@@ -35,7 +35,7 @@ pub fn dcs(cluster: &CassandraCluster) -> Vec<String> {
         .map(|dc| dc.name.clone())
         .collect();
     if dcs.is_empty() {
-        vec!["dc1".to_owned()]
+        vec![names::DEFAULT_DC.to_owned()]
     } else {
         dcs
     }

@@ -28,8 +28,11 @@ const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 const READ: Duration = Duration::from_secs(4);
 /// The same of a node that did not answer before: many that hang must not keep those waiting that are well.
 const BRIEF: Duration = Duration::from_secs(1);
-/// Deadline of a call: cleanup of a big node takes hours, and losing the answer loses nothing.
-const CALL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Deadline of a call: what a big node does may take days, and losing the answer loses nothing.
+const CALL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// The same of what takes seconds to minutes, and is not to be seen while it lasts: only its answer tells, and one that is
+/// lost must not keep all else waiting.
+const BRIEF_CALL: Duration = Duration::from_secs(15 * 60);
 /// Time between two looks at a repair, and looks without an answer before it is given up.
 const REPAIR_EVERY: Duration = Duration::from_millis(500);
 const REPAIR_SILENCE: u32 = 30;
@@ -214,10 +217,25 @@ pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeE
         Call::StopTask { .. } => COMPACTION_MANAGER,
         _ => STORAGE_SERVICE,
     };
-    let answer = exec(agent, endpoint, mbean, operation, &arguments, CALL)?;
+    let deadline = deadline(call);
+    let answer = exec(agent, endpoint, mbean, operation, &arguments, deadline)?;
     match call {
         Call::Repair { .. } => repaired(agent, endpoint, value(&answer)?),
         _ => verdict(call, value(&answer)?),
+    }
+}
+
+fn deadline(call: &Call) -> Duration {
+    match call {
+        Call::Flush { .. }
+        | Call::Snapshot { .. }
+        | Call::ClearSnapshot { .. }
+        | Call::Refresh { .. }
+        | Call::StopTask { .. }
+        | Call::StopRepairs
+        // Answered with a number at once.
+        | Call::Repair { .. } => BRIEF_CALL,
+        _ => CALL,
     }
 }
 

@@ -86,6 +86,9 @@ impl Behaviour for Decommission {
 struct Stay<'a> {
     dc: &'a str,
     in_dc: Vec<&'a Member<'a>>,
+    /// Nodes that stay there in the end, when all have left that the spec asks for no more: whether they do is asked before
+    /// the first.
+    in_the_end: usize,
     racks_now: usize,
     total: usize,
 }
@@ -107,17 +110,34 @@ impl<'a> Stay<'a> {
             .map(|reading| reading.host_ids.len())
             .max()
             .unwrap_or(0);
+        let stay = ring.nodes.iter().filter(in_dc);
+        let stay: Vec<&Member<'_>> = stay.filter(|member| !ring.is_target(member)).collect();
+        let wanted = usize::try_from(ring.spec.nodes_in(dc)).unwrap_or(0);
         Some(Self {
             dc,
-            in_dc: ring
-                .nodes
-                .iter()
-                .filter(in_dc)
-                .filter(|member| !ring.is_target(member))
-                .collect(),
+            in_the_end: stay.len().min(wanted),
+            in_dc: stay,
             racks_now: racks_now.len(),
             total: known.saturating_sub(ring.targets.len()),
         })
+    }
+
+    /// Those that take over what the target holds.
+    fn receivers(self, ring: &Ring<'_>) -> Vec<&'a Member<'a>> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member));
+        let beside = self.in_dc.iter().copied();
+        let beside: Vec<&Member<'_>> = beside
+            .filter(|member| target.is_some_and(|target| target.rack == member.rack))
+            .collect();
+        let in_each_rack = ring.replication.values().any(|replication| {
+            let factor = replication.in_dc(self.dc);
+            factor.is_some_and(|factor| factor >= self.racks_now)
+        });
+        if in_each_rack && !beside.is_empty() {
+            beside
+        } else {
+            self.in_dc
+        }
     }
 
     fn racks_left(&self) -> usize {
@@ -188,7 +208,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         );
     };
     let short = |keyspace: &String, replication: &Replication| -> Option<String> {
-        let (nodes, racks) = (stay.in_dc.len(), stay.racks_left());
+        let (nodes, racks) = (stay.in_the_end, stay.racks_left());
         let dc = stay.dc;
         match replication {
             Replication::Simple(factor) if *factor > stay.total => Some(format!(
@@ -233,8 +253,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     check(name, &mended, || {
         format!(
             "{} nodes would be left in {}, enough for every keyspace",
-            stay.in_dc.len(),
-            stay.dc
+            stay.in_the_end, stay.dc
         )
     })
 }
@@ -260,7 +279,8 @@ fn cleanup_paid(ring: &Ring<'_>) -> Check {
     })
 }
 
-/// The nodes that stay have room for what the one that leaves hands over.
+/// The nodes that stay have room for what the one that leaves hands over. Where each rack holds a replica of its own, those
+/// of its rack take it all.
 fn disk_space(ring: &Ring<'_>) -> Check {
     let leaving: i64 = ring
         .nodes
@@ -269,7 +289,9 @@ fn disk_space(ring: &Ring<'_>) -> Check {
         .filter_map(|member| member.reading.as_ref().ok())
         .map(|reading| reading.load)
         .sum();
-    let stay = Stay::of(ring).map(|stay| stay.in_dc).unwrap_or_default();
+    let stay = Stay::of(ring)
+        .map(|stay| stay.receivers(ring))
+        .unwrap_or_default();
     let share = leaving / i64::try_from(stay.len().max(1)).unwrap_or(1);
     let seen: Vec<String> = stay
         .iter()

@@ -81,14 +81,17 @@ pub fn running(snapshot: &Snapshot) -> Option<&OperationStatus> {
     snapshot.operations().find(|operation| has_begun(operation))
 }
 
-/// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
+/// Whether an operation has begun and not ended: one that gives way as long as a node is still at work.
 fn has_begun(operation: &OperationStatus) -> bool {
     let at_work = operation
         .nodes
         .iter()
         .any(|node| node.phase == NodePhase::Running);
-    operation.phase == OperationPhase::Running
-        || (operation.phase == OperationPhase::Paused && at_work)
+    match operation.phase {
+        OperationPhase::Running => at_work || !progress::gives_way(operation),
+        OperationPhase::Paused => at_work,
+        _ => false,
+    }
 }
 
 /// Decides about all operations.

@@ -305,6 +305,12 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         && grow::next(pairs).is_none()
         && !first.has_newcomer(snapshot)
     {
+        // It waits, but keeps nothing else waiting: an operation may mend the node.
+        if let Some(rack) = shrink::wanted(desired, snapshot) {
+            rollout.action = Some("ScaleDown");
+            rollout.rack = Some(rack);
+            rollout.blocked = first_trouble(snapshot);
+        }
         return;
     }
     let pair = rolling.unwrap_or(first);

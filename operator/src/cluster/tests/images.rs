@@ -108,3 +108,23 @@ fn a_trial_whose_pod_goes_before_it_has_joined_is_held_by_another_one() {
     assert_ne!(image(&world, "demo-dc1-rack1-0"), before);
     assert_eq!(world.pods.len(), 3);
 }
+
+#[test]
+fn nobody_is_restarted_because_only_the_operator_gets_no_answer() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cut = true;
+    let revisions = |world: &World| -> Vec<String> {
+        let pods = world.pods.values();
+        pods.map(|pod| pod.revision.clone()).collect()
+    };
+    let before = revisions(&world);
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    for _ in 0..20 {
+        world.pass();
+        world.tick();
+    }
+    assert_eq!(revisions(&world), before);
+    world.cut = false;
+    world.settle();
+    assert_ne!(revisions(&world), before);
+}

@@ -50,6 +50,29 @@ fn a_member_without_its_data_does_not_join_as_another_node() {
 }
 
 #[test]
+fn an_operation_that_waits_for_the_node_does_not_keep_it_from_being_replaced() {
+    let mut world = three();
+    world.annotate("cleanup", Some("c1"));
+    world.pass();
+    world.lose(LOST);
+    for _ in 0..3 {
+        world.work(0, true, false);
+    }
+    passes(&mut world, 5);
+    let cleanup = world.operation("cleanup");
+    assert_eq!(cleanup.phase, OperationPhase::Running, "{cleanup:#?}");
+    assert!(cleanup.message.contains("nodes-up"), "{cleanup:#?}");
+    ask(&mut world, "replace", "r1");
+    world.pass();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Running);
+    let cleanup = world.operation("cleanup");
+    assert!(cleanup.message.contains("waits for"), "{cleanup:#?}");
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
+}
+
+#[test]
 fn a_lost_node_is_replaced_in_its_place() {
     let mut world = three();
     let host = world.lose(LOST);

@@ -364,3 +364,28 @@ fn a_cancel_is_not_outrun_by_a_node_that_goes_on() {
     assert_eq!(ended(&world, "cleanup").1, OperationPhase::Cancelled);
     assert_eq!(world.calls.len(), 2, "ends after the step at work");
 }
+
+#[test]
+fn nodes_are_tried_again_when_the_checks_pass() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("cleanup", Some("c1"));
+    world.pass();
+    world.work(0, true, true);
+    for _ in 0..20 {
+        world.pass();
+        world.work(0, true, false);
+    }
+    assert_eq!(world.operation("cleanup").phase, OperationPhase::Failed);
+    let calls = world.calls.len();
+    let failed = "demo-dc1-rack1-0";
+    world.pods.get_mut(failed).expect("a pod").node = Node::Hanging;
+    world.annotate("cleanup.retry", Some("c1"));
+    world.pass();
+    world.pass();
+    let waits = world.operation("cleanup");
+    assert!(waits.message.contains("nodes-up"), "{waits:#?}");
+    assert_eq!(world.calls.len(), calls);
+    world.pods.get_mut(failed).expect("a pod").node = Node::Normal;
+    world.settle();
+    assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
+}

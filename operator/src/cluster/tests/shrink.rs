@@ -100,6 +100,78 @@ fn what_was_not_begun_is_called_off() {
 }
 
 #[test]
+fn what_is_cancelled_before_it_begins_is_at_rest_until_the_cancel_is_taken_back() {
+    let mut world = six();
+    replicate(&mut world, "orders", 6);
+    nodes(&mut world, 1);
+    passes(&mut world);
+    let id = world.operation("decommission").id;
+    world.annotate("decommission.cancel", Some(&id));
+    passes(&mut world);
+    let cancelled = world.operation("decommission");
+    assert_eq!(cancelled.phase, OperationPhase::Cancelled);
+    assert!(
+        world.plan().operations.is_empty(),
+        "nothing changes any more"
+    );
+    assert_eq!(world.calls.len(), 0);
+    replicate(&mut world, "orders", 3);
+    world.annotate("decommission.cancel", None);
+    world.settle();
+    assert_eq!(world.ring.len(), 5, "the next one waits for a cleanup");
+}
+
+#[test]
+fn what_failed_before_it_left_can_be_called_off() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, true);
+    passes(&mut world);
+    assert_eq!(
+        world.operation("decommission").phase,
+        OperationPhase::Failed
+    );
+    nodes(&mut world, 2);
+    for _ in 0..30 {
+        passes(&mut world);
+    }
+    assert_eq!((world.ring.len(), world.calls.len()), (6, 1));
+    assert_eq!(world.status().phase, Some(Phase::Running));
+}
+
+#[test]
+fn that_a_sick_node_keeps_others_from_leaving_is_told() {
+    let mut world = six();
+    let sick = "demo-dc1-rack1-0";
+    world.pods.get_mut(sick).expect("a pod").node = Node::Hanging;
+    nodes(&mut world, 1);
+    passes(&mut world);
+    assert_eq!(world.calls.len(), 0);
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.pods.get_mut(sick).expect("a pod").node = Node::Normal;
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+}
+
+#[test]
+fn the_nodes_of_its_rack_need_room_for_all_that_a_node_has() {
+    let mut world = six();
+    replicate(&mut world, "orders", 3);
+    nodes(&mut world, 1);
+    // Of 100 kB each; with a fifth of another one it would do.
+    let volume = world.live.volumes.get_mut("data-demo-dc1-rack3-0");
+    volume.expect("a volume").capacity = Some("180k".into());
+    passes(&mut world);
+    let waits = world.operation("decommission");
+    assert_eq!(waits.phase, OperationPhase::Pending);
+    assert!(
+        waits.message.contains("disk-space: demo-dc1-rack3-0"),
+        "{waits:#?}"
+    );
+}
+
+#[test]
 fn what_was_begun_is_finished_and_then_grown_again() {
     let mut world = six();
     nodes(&mut world, 1);

@@ -83,6 +83,8 @@ pub(super) struct World {
     pub(super) around: Around,
     /// Images that cannot be pulled.
     pub(super) bad_images: BTreeSet<String>,
+    /// Whether no node answers the operator, although all is well.
+    pub(super) cut: bool,
     now: Timestamp,
     made: u32,
 }
@@ -126,6 +128,7 @@ impl World {
                 ..Around::default()
             },
             bad_images: BTreeSet::new(),
+            cut: false,
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
             made: 0,
         }

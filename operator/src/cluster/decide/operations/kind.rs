@@ -30,11 +30,17 @@ impl<'a> Kind<'a> {
     /// What is known of a kind.
     pub(super) fn of(name: &'a str, own: Option<&'a Own>, snapshot: &'a Snapshot) -> Self {
         let status = snapshot.cluster.status.as_ref();
-        let asked = || snapshot.intents.requests.get(name);
-        let request = own.map(|own| &own.request).or_else(asked);
+        let asked = snapshot.intents.requests.get(name);
         let current = snapshot
             .operations()
             .find(|operation| operation.kind == name);
+        // What somebody asked for, and waits, goes first: replaced by an own one it would be lost.
+        let waits = current.filter(|current| {
+            current.phase == OperationPhase::Pending && current.requested_by.is_none()
+        });
+        let waits = waits.is_some_and(|waits| asked.is_some_and(|asked| asked.id == waits.id));
+        let own = own.filter(|_| !waits);
+        let request = own.map(|own| &own.request).or(asked);
         let is_asked = |id: &str| request.is_some_and(|request| request.id == id);
         let history = status.iter().flat_map(|status| &status.operation_history);
         let finished = history
@@ -154,14 +160,17 @@ impl<'a> Kind<'a> {
             ));
         }
         if self.by.is_some()
-            && let Some(again) = asked.and_then(|_| progress::again(current, busy, self.snapshot))
+            && let Some(again) =
+                asked.and_then(|_| progress::again(current, &self.controls, busy, self.snapshot))
         {
             return Some(again);
         }
         if let Some(retried) = progress::retry(current, &self.controls, busy, self.snapshot) {
             return Some(retried);
         }
-        let called_off = self.by.is_some() && current.started_at.is_none();
+        // Until the cancel is taken back, it would be called off again.
+        let cancelled = self.controls.cancel.as_ref() == Some(&current.id);
+        let called_off = self.by.is_some() && current.started_at.is_none() && !cancelled;
         let newer = self
             .request
             .filter(|request| (request.id != current.id || called_off) && may_admit)?;

@@ -10,7 +10,7 @@ use casskop_common::{
     operations::{Parallel, Waves},
 };
 
-use super::{super::super::snapshot::Snapshot, record, targets::target};
+use super::{super::super::snapshot::Snapshot, progress::CHECKS_FAILING, record, targets::target};
 use crate::{
     cluster::desired::quantity_bytes,
     operations::{self, Behaviour, Member, Refusal, Ring},
@@ -56,7 +56,7 @@ pub(super) fn plan(
     }
     let failing = failing(&operation.checks, waived, &operation.id);
     if !failing.is_empty() && !request.is_dry_run() {
-        "ChecksFailing".clone_into(&mut operation.reason);
+        CHECKS_FAILING.clone_into(&mut operation.reason);
         operation.message = format!("waits for {}", failing.join("; "));
         return operation;
     }
@@ -301,5 +301,6 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
         replication: &snapshot.replication,
         places: &snapshot.places,
         goes_on_elsewhere: !snapshot.cluster.spec.seeds.is_empty(),
+        spec: &snapshot.cluster.spec,
     }
 }

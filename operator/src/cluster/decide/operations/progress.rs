@@ -12,6 +12,15 @@ use crate::{nodes::Reading, operations};
 /// Time until an operation that the spec asks for is tried again.
 const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
+/// Why an operation does not begin, or not go on with its next nodes.
+pub(super) const CHECKS_FAILING: &str = "ChecksFailing";
+
+/// Whether an operation that has begun lets others go first while none of its nodes is at work: it is paused, or its checks
+/// keep it from its next nodes, and what would make them pass must not wait for it.
+pub(super) fn gives_way(operation: &OperationStatus) -> bool {
+    operation.phase == OperationPhase::Paused || operation.reason == CHECKS_FAILING
+}
+
 /// Where an operation that has begun goes from here.
 pub(super) fn advance(
     current: &OperationStatus,
@@ -47,17 +56,26 @@ pub(super) fn advance(
         };
         return operation;
     }
-    // While it was paused with no node at work, something else may have begun.
-    if let Some(busy) = busy.filter(|_| current.phase == OperationPhase::Paused && working == 0) {
+    // While it gave way, something else may have begun.
+    if let Some(busy) = busy.filter(|_| gives_way(current) && working == 0) {
         busy.clone_into(&mut operation.message);
         return operation;
     }
     operation.phase = OperationPhase::Running;
-    if working == 0
-        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
-    {
+    go_on(operation, controls, snapshot)
+}
+
+/// Begins with the next wave, if nobody is at work and nothing keeps it.
+fn go_on(
+    mut operation: OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    let mut nodes = operation.nodes.iter();
+    let at_work = nodes.any(|node| node.phase == NodePhase::Running);
+    if !at_work && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot) {
         operation.checks = checks;
-        "ChecksFailing".clone_into(&mut operation.reason);
+        CHECKS_FAILING.clone_into(&mut operation.reason);
         operation.message = format!("waits for {why}");
         return operation;
     }
@@ -90,7 +108,9 @@ fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
     }
 }
 
-/// Why the next wave may not begin: the checks hold for each of them, not only for the first.
+/// Why the next wave may not begin: the checks hold for each of them, not only for the first, and when it is tried again.
+/// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. Who gives it up
+/// looks himself, before each thing that he takes away.
 fn what_keeps_wave(
     operation: &OperationStatus,
     controls: &Controls,
@@ -98,7 +118,13 @@ fn what_keeps_wave(
 ) -> Option<(Vec<Check>, String)> {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
-    let checks = plan::checks(operations::behaviour(&arguments.operation), &wave, snapshot);
+    let behaviour = operations::behaviour(&arguments.operation);
+    let is_normal = |pod: &String| snapshot.reading(pod).is_some_and(Reading::is_normal);
+    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_normal);
+    if half_done || behaviour.gives_up_lost_node() {
+        return None;
+    }
+    let checks = plan::checks(behaviour, &wave, snapshot);
     let failing = plan::failing(&checks, controls.waive.as_ref(), &operation.id);
     (!failing.is_empty()).then(|| (checks, failing.join("; ")))
 }
@@ -200,28 +226,31 @@ pub(super) fn retry(
     if !asked || current.retried || current.phase != OperationPhase::Failed || busy.is_some() {
         return None;
     }
-    Some(begin_again(
-        OperationStatus {
-            retried: true,
-            ..current.clone()
-        },
-        snapshot,
-    ))
+    let operation = OperationStatus {
+        retried: true,
+        ..current.clone()
+    };
+    Some(begin_again(operation, controls, snapshot))
 }
 
 /// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed.
 pub(super) fn again(
     current: &OperationStatus,
+    controls: &Controls,
     busy: Option<&str>,
     snapshot: &Snapshot,
 ) -> Option<OperationStatus> {
     let ended = current.finished_at.as_ref()?.0;
     let rested = snapshot.now.duration_since(ended) >= REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
-        .then(|| begin_again(current.clone(), snapshot))
+        .then(|| begin_again(current.clone(), controls, snapshot))
 }
 
-fn begin_again(mut operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
+fn begin_again(
+    mut operation: OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
     operation.finished_at = None;
     for node in operation
         .nodes
@@ -233,10 +262,7 @@ fn begin_again(mut operation: OperationStatus, snapshot: &Snapshot) -> Operation
         node.finished_at = None;
     }
     operation.phase = OperationPhase::Running;
-    "Running".clone_into(&mut operation.reason);
-    begin_wave(&mut operation, snapshot);
-    operation.message = summary(&operation);
-    operation
+    go_on(operation, controls, snapshot)
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {

@@ -190,12 +190,13 @@ impl Pair<'_> {
         !self.is_rolled() || self.is_all_down(snapshot)
     }
 
-    /// Whether no node of the rack is a member that serves clients. One that refuses our password may be.
+    /// Whether no node of the rack is a member that serves clients. One that refuses our password may be; and where it is
+    /// only we who get no answer, the kubelet, which asks it on its own machine, knows better.
     pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
         let may_serve = |pod: &String| match snapshot.nodes.get(pod) {
             Some(Ok(reading)) => reading.is_normal(),
-            Some(Err(error)) => *error == NodeError::Unauthorized,
-            None => false,
+            Some(Err(NodeError::Unauthorized)) => true,
+            Some(Err(_)) | None => snapshot.pods.get(pod).is_some_and(|pod| pod.ready),
         };
         !self.pods(snapshot).any(|pod| may_serve(&pod))
     }

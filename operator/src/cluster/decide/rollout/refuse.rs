@@ -52,7 +52,7 @@ pub(super) fn refuse_irreversible(
 
 /// Cassandra does not read the files of a later one: a downgrade loses what was written since the upgrade.
 fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refused> {
-    let tag = desired.image.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let tag = tag(&desired.image);
     let newest = snapshot
         .members()
         .filter_map(|(pod, reading)| Some((release(&reading.version)?, pod)))
@@ -76,13 +76,24 @@ fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refuse
     })
 }
 
-/// `5.0.9` and `5.0-jdk17` are both of the release 5.0.
+/// The tag of an image, without a digest after it and a registry's port before it.
+fn tag(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or_default();
+    let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+    tag.filter(|tag| !tag.contains('/')).unwrap_or_default()
+}
+
+/// `5.0.9`, `5.0-jdk17`, `v5.0` and `2025.11-5.0` are all of the release 5.0: the first two numbers between which there is a
+/// dot, and that may be one of Cassandra's.
 fn release(version: &str) -> Option<(u32, u32)> {
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
-        _ => None,
-    }
+    let words = version.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words
+        .filter_map(|word| {
+            let mut numbers = word.split('.').map(str::parse);
+            let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+            Some((major, minor))
+        })
+        .find(|(major, _)| (2..=20).contains(major))
 }
 
 /// What of a volume claim cannot be changed.
@@ -137,13 +148,20 @@ pub(super) fn claims(set: &StatefulSet) -> Vec<Claim> {
 
 #[cfg(test)]
 mod tests {
-    use super::release;
+    use super::{release, tag};
 
     #[test]
-    fn a_release_is_the_first_two_numbers() {
-        assert_eq!(release("5.0.9"), Some((5, 0)));
-        assert_eq!(release("4.1-jdk11"), Some((4, 1)));
-        assert_eq!(release("latest"), None);
-        assert_eq!(release("5"), None);
+    fn the_release_of_an_image_is_in_its_tag() {
+        let of = |image| release(tag(image));
+        assert_eq!(of("cassandra:5.0.9"), Some((5, 0)));
+        assert_eq!(of("registry:5000/cassandra:4.1-jdk11"), Some((4, 1)));
+        assert_eq!(of("cassandra:v4.1"), Some((4, 1)));
+        assert_eq!(of("cassandra:jdk11-prod-4.1.2"), Some((4, 1)));
+        assert_eq!(of("cassandra:2025.11-5.0"), Some((5, 0)));
+        assert_eq!(of("cassandra:5.0@sha256:3f5a4.1"), Some((5, 0)));
+        assert_eq!(of("registry.4.1:5000/cassandra"), None);
+        assert_eq!(of("cassandra@sha256:3f5a"), None);
+        assert_eq!(of("cassandra:latest"), None);
+        assert_eq!(of("cassandra:5"), None);
     }
 }

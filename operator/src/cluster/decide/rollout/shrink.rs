@@ -83,6 +83,13 @@ pub(super) fn begin(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     Some(unwanted.remove(snapshot))
 }
 
+/// A rack that is to have fewer nodes, or to go.
+pub(super) fn wanted(desired: &Desired, snapshot: &Snapshot) -> Option<RackId> {
+    let racks = racks(desired, snapshot).into_iter();
+    let mut wanted = racks.filter(|live| live.excess() > 0 || live.wanted.is_none());
+    wanted.next().map(|live| live.rack)
+}
+
 impl Live<'_> {
     fn excess(&self) -> i32 {
         replicas(self.set) - self.wanted.unwrap_or(0)
@@ -103,7 +110,11 @@ impl Live<'_> {
             Some(told) => told.phase == OperationPhase::Succeeded,
             None => mode == Some("DECOMMISSIONED"),
         };
-        let on_its_way = told.is_some_and(is_under_way)
+        // That it failed before it began to leave can be taken back.
+        let called_off = self.excess() <= 0
+            && mode == Some("NORMAL")
+            && told.is_some_and(|told| told.phase == OperationPhase::Failed);
+        let on_its_way = told.is_some_and(|told| is_under_way(told) && !called_off)
             || matches!(
                 mode,
                 Some("LEAVING" | "DECOMMISSIONED" | "DECOMMISSION_FAILED")

@@ -35,6 +35,7 @@ impl World {
         };
         match pod.node {
             Node::Starting | Node::Broken => None,
+            _ if self.cut => Some(Err(NodeError::Timeout(4))),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
                 Some(Ok(Reading {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodePhase, OperationPhase},
+    api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
     operations::{DECOMMISSION, REMOVE, REPLACE},
 };
@@ -217,9 +217,10 @@ impl World {
             && !plan.make_secret
             && plan.removals.is_empty()
             && self.at_work.is_empty()
-            // A node that could not leave is told again after a while.
-            && !current.operations.iter().any(|operation| operation.requested_by.is_some()
-                && operation.phase == OperationPhase::Failed)
+            // A node that could not leave is told again after a while, unless it may stay after all.
+            && (current.phase == Some(Phase::Running)
+                || !current.operations.iter().any(|operation| operation.requested_by.is_some()
+                    && operation.phase == OperationPhase::Failed))
             && wanted == current
             && self
                 .pods
