@@ -21,8 +21,6 @@ pub struct Topology {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.dataStorageClass) == has(oldSelf.dataStorageClass) && (!has(self.dataStorageClass) || self.dataStorageClass == oldSelf.dataStorageClass)")
     .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
-#[x_kube(validation = Rule::new("has(self.dataCapacity) == has(oldSelf.dataCapacity)")
-    .message("dataCapacity of a data center cannot be added or removed: its nodes would start without their data"))]
 pub struct Dc {
     /// Name of the data center, as Cassandra knows it: lower-case letters and digits, because it is part of
     /// the names of StatefulSets and pods (`<cluster>-<dc>-<rack>-<n>`).
@@ -46,7 +44,7 @@ pub struct Dc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub nodes_per_racks: Option<i32>,
-    /// Size of the data volume here instead of `spec.dataCapacity`.
+    /// Size of the data volume here instead of `spec.dataCapacity`; volumes can only grow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))")

@@ -262,14 +262,8 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         rollout.action = Some(pair.action(desired));
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
-        // The first rack that changes tries it; the others follow.
-        let tries =
-            |other: &Pair<'_>| other.is_made_from_wanted(desired) && !other.has_lost_trial(desired);
-        let is_first = !pairs.iter().any(tries);
         let mut rack = pair.wanted.clone();
-        if is_first {
-            rack.partition = pair.trial(desired, snapshot);
-        }
+        rack.partition = pair.next_partition(desired, snapshot);
         rollout.steps.push(Step {
             rack,
             replicas: pair.live_replicas(),

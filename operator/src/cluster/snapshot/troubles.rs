@@ -71,6 +71,13 @@ impl Snapshot {
         None
     }
 
+    /// Whether every member that answers sees the node of a pod up.
+    pub fn is_seen(&self, pod: &str) -> bool {
+        let ip = self.pods.get(pod).and_then(|pod| pod.ip.as_ref());
+        let mut members = self.members();
+        ip.is_some_and(|ip| members.all(|(_, reading)| reading.live.contains(ip)))
+    }
+
     /// Which other nodes a node does not see up.
     fn missed_by(&self, pod: &str) -> Option<String> {
         let reading = self.reading(pod)?;

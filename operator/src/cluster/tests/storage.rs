@@ -30,6 +30,25 @@ fn volumes_grow_without_a_restart() {
 }
 
 #[test]
+fn a_data_center_may_have_a_size_of_its_own_later_and_not_a_smaller_one() {
+    let mut world = World::formed(THREE_RACKS);
+    let of_dc = |world: &mut World, size: Option<&str>| {
+        world.edit(|cluster| {
+            let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+            dc.data_capacity = size.map(str::to_owned);
+        });
+    };
+    of_dc(&mut world, Some("2Gi"));
+    world.settle();
+    let mut volumes = world.live.volumes.values();
+    assert!(volumes.all(|volume| volume.requested == "2Gi"));
+    of_dc(&mut world, None);
+    world.pass();
+    let accepted = world.condition("SpecAccepted");
+    assert!(accepted.starts_with("False VolumeChanged"), "{accepted}");
+}
+
+#[test]
 fn volumes_do_not_shrink() {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.data_capacity = Some("500Mi".into()));

@@ -82,8 +82,8 @@ impl Pair<'_> {
         self.pods(snapshot).flat_map(of_pod).collect()
     }
 
-    /// Whether the rack is made from what is wanted, but not all of its pods may be yet: the first one shows whether
-    /// they should.
+    /// Whether the rack is made from what is wanted, but not all of its pods may be yet: each shows whether the next one
+    /// should.
     pub(super) fn is_on_trial(&self, desired: &Desired) -> bool {
         let held = self
             .live
@@ -107,27 +107,31 @@ impl Pair<'_> {
         })
     }
 
-    /// Whether the pod that tries a change has taken it and is well.
+    /// Whether the newest pod that a change was let to has taken it and is well, and everybody sees it. Kubernetes would go
+    /// on as soon as the pod is Ready, and the others hold its node for down a moment longer.
     fn has_passed_trial(&self, snapshot: &Snapshot) -> bool {
         let status = self.live.and_then(|live| live.status.as_ref());
         let newest = status.and_then(|status| status.update_revision.as_deref());
-        let last = names::pod(snapshot.name(), &self.wanted.id, self.live_replicas() - 1);
+        let ordinal = self.live.map_or(0, partition);
+        let tried = names::pod(snapshot.name(), &self.wanted.id, ordinal);
         let taken = snapshot
             .pods
-            .get(&last)
+            .get(&tried)
             .is_some_and(|pod| Some(pod.revision.as_str()) == newest);
-        taken && snapshot.trouble(&last).is_none()
+        taken && snapshot.trouble(&tried).is_none() && snapshot.is_seen(&tried)
     }
 
-    /// Pods below this ordinal keep their revision for now: another version of Cassandra is tried on one node first,
+    /// Pods below this ordinal keep their revision for now: a change goes to one node after the other, the last one first,
     /// unless the rack has none to lose.
-    pub(super) fn trial(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
-        let tries = self.action(desired) == "UpdateDockerImage" || self.has_lost_trial(desired);
-        if tries && !self.is_all_down(snapshot) {
-            self.wanted.partition.max(self.live_replicas() - 1)
-        } else {
-            self.wanted.partition
-        }
+    pub(super) fn next_partition(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
+        let next = match self.live {
+            _ if self.is_all_down(snapshot) => 0,
+            Some(live) if self.is_on_trial(desired) && !self.has_lost_trial(desired) => {
+                partition(live) - 1
+            }
+            _ => self.live_replicas() - 1,
+        };
+        self.wanted.partition.max(next)
     }
 
     pub(super) fn pods<'s>(
