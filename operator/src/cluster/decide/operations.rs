@@ -76,22 +76,26 @@ pub struct Start {
     pub resume: bool,
 }
 
-/// The operation that nodes are working on.
-pub fn running(snapshot: &Snapshot) -> Option<&OperationStatus> {
-    snapshot.operations().find(|operation| has_begun(operation))
+/// Operations that nodes are working on, and that do not wait for what would mend the ring.
+pub fn at_work(snapshot: &Snapshot) -> impl Iterator<Item = &OperationStatus> {
+    let operations = snapshot.operations();
+    operations.filter(|operation| has_begun(operation) && !waits_for_ring(operation))
 }
 
-/// Whether an operation has begun and not ended: one that gives way as long as a node is still at work.
+/// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
 fn has_begun(operation: &OperationStatus) -> bool {
-    let at_work = operation
-        .nodes
-        .iter()
-        .any(|node| node.phase == NodePhase::Running);
-    match operation.phase {
-        OperationPhase::Running => at_work || !progress::gives_way(operation),
-        OperationPhase::Paused => at_work,
-        _ => false,
-    }
+    operation.phase == OperationPhase::Running
+        || (operation.phase == OperationPhase::Paused && has_node_at_work(operation))
+}
+
+/// Whether its checks keep an operation from its next nodes.
+fn waits_for_ring(operation: &OperationStatus) -> bool {
+    progress::is_kept(operation) && !has_node_at_work(operation)
+}
+
+fn has_node_at_work(operation: &OperationStatus) -> bool {
+    let mut nodes = operation.nodes.iter();
+    nodes.any(|node| node.phase == NodePhase::Running)
 }
 
 /// Decides about all operations.
@@ -100,8 +104,8 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
     let mut queue = Queue {
         snapshot,
         rollout,
-        busy: why_none_begins(snapshot, rollout).or_else(|| running(snapshot).map(waits_for)),
-        begun: None,
+        busy: why_none_begins(snapshot, rollout),
+        begun: Vec::new(),
     };
     for name in kinds() {
         let own = own::request(&name, snapshot, rollout);
@@ -129,10 +133,10 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
 struct Queue<'a> {
     snapshot: &'a Snapshot,
     rollout: &'a Rollout,
-    /// Why a kind like any other does not begin.
+    /// Why a kind like any other does not begin, whatever else is under way.
     busy: Option<String>,
-    /// What has begun just now.
-    begun: Option<String>,
+    /// What has begun, of the kinds before.
+    begun: Vec<OperationStatus>,
 }
 
 impl Queue<'_> {
@@ -141,20 +145,26 @@ impl Queue<'_> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
         let needed = kind.by.is_some() && kind.name == DECOMMISSION;
-        let mends = self.rollout.is_idle() && kind.mends();
-        if !needed && !mends {
-            return self.busy.clone();
-        }
-        let others = running(self.snapshot).filter(|running| running.kind != kind.name);
-        let others = others.map(waits_for).or_else(|| self.begun.clone());
-        why_nothing_begins(self.snapshot).or(others)
+        let goes_first = needed || (self.rollout.is_idle() && kind.mends());
+        let busy = if goes_first {
+            why_nothing_begins(self.snapshot)
+        } else {
+            self.busy.clone()
+        };
+        let mut others = self
+            .snapshot
+            .operations()
+            .filter(|other| has_begun(other))
+            .chain(&self.begun)
+            .filter(|other| other.kind != kind.name)
+            .filter(|other| !goes_first || !waits_for_ring(other));
+        busy.or_else(|| others.next().map(waits_for))
     }
 
     /// What begins now keeps the kinds after it waiting.
     fn saw(&mut self, operation: &OperationStatus) {
         if has_begun(operation) {
-            self.begun.get_or_insert_with(|| waits_for(operation));
-            self.busy.get_or_insert_with(|| waits_for(operation));
+            self.begun.push(operation.clone());
         }
     }
 }

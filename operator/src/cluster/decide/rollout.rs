@@ -191,8 +191,8 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         operation.kind == DECOMMISSION && leaving == Some(&operation.id)
     };
-    operations::running(snapshot)
-        .filter(|operation| !own(operation))
+    operations::at_work(snapshot)
+        .find(|operation| !own(operation))
         .map(operations::waits_for)
 }
 

@@ -62,6 +62,10 @@ fn an_operation_that_waits_for_the_node_does_not_keep_it_from_being_replaced() {
     let cleanup = world.operation("cleanup");
     assert_eq!(cleanup.phase, OperationPhase::Running, "{cleanup:#?}");
     assert!(cleanup.message.contains("nodes-up"), "{cleanup:#?}");
+    world.annotate("flush", Some("f1 --pod demo-dc1-rack1-0"));
+    world.pass();
+    let flush = world.operation("flush");
+    assert_eq!(flush.message, "waits for cleanup c1 to end", "in its turn");
     ask(&mut world, "replace", "r1");
     world.pass();
     assert_eq!(world.operation("replace").phase, OperationPhase::Running);
@@ -69,7 +73,10 @@ fn an_operation_that_waits_for_the_node_does_not_keep_it_from_being_replaced() {
     assert!(cleanup.message.contains("waits for"), "{cleanup:#?}");
     world.settle();
     assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
-    assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
+    for kind in ["cleanup", "flush"] {
+        let phase = world.operation(kind).phase;
+        assert_eq!(phase, OperationPhase::Succeeded, "{kind}");
+    }
 }
 
 #[test]

@@ -15,10 +15,9 @@ const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// Why an operation does not begin, or not go on with its next nodes.
 pub(super) const CHECKS_FAILING: &str = "ChecksFailing";
 
-/// Whether an operation that has begun lets others go first while none of its nodes is at work: it is paused, or its checks
-/// keep it from its next nodes, and what would make them pass must not wait for it.
-pub(super) fn gives_way(operation: &OperationStatus) -> bool {
-    operation.phase == OperationPhase::Paused || operation.reason == CHECKS_FAILING
+/// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
+pub(super) fn is_kept(operation: &OperationStatus) -> bool {
+    operation.reason == CHECKS_FAILING
 }
 
 /// Where an operation that has begun goes from here.
@@ -56,8 +55,9 @@ pub(super) fn advance(
         };
         return operation;
     }
-    // While it gave way, something else may have begun.
-    if let Some(busy) = busy.filter(|_| gives_way(current) && working == 0) {
+    // Meanwhile something else may have begun.
+    let stood_still = current.phase == OperationPhase::Paused || is_kept(current);
+    if let Some(busy) = busy.filter(|_| stood_still && working == 0) {
         busy.clone_into(&mut operation.message);
         return operation;
     }

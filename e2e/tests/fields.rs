@@ -1,0 +1,186 @@
+//! What a spec may say of its pods, seen in a running one; and changes that roll through a data center of one rack, where
+//! two nodes away at once would be two replicas: one pod after the other, while a client goes on at QUORUM.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use casskop_e2e::{
+    Client, Cluster, Space, cassandra, cluster, command::setting, kubectl, operator::is_ready,
+    wait::until,
+};
+use serde_json::{Value, json};
+
+const PODS: [&str; 3] = [
+    "fields-dc1-rack1-0",
+    "fields-dc1-rack1-1",
+    "fields-dc1-rack1-2",
+];
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
+    let space = Space::open("e2e-fields");
+    let ring = space.cluster("fields");
+    scripts(&space, "one");
+    ring.apply(&manifest());
+    ring.settles();
+    assert_eq!(ring.pod_names(), PODS);
+    in_each_pod_is_what_was_asked_for(&space, &ring);
+
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS three WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
+        "CREATE TABLE IF NOT EXISTS three.t (id int PRIMARY KEY, text text)",
+    ];
+    cassandra::write(&space.kubectl, PODS[0], &statements);
+    let client = Client::start(&space.kubectl, &PODS, "three.t");
+    // The same name, and other content.
+    scripts(&space, "two");
+    rolls(&ring, || {
+        let done = PODS
+            .iter()
+            .map(|pod| run(&space, pod, "cat /etc/cassandra/by-*"));
+        done.filter(|said| said == "two two").count()
+    });
+    ring.change(&json!({
+        "envVars": [{ "name": "GREETING", "value": "good evening" }],
+        "resources": { "requests": { "cpu": "60m", "memory": "710Mi" }, "limits": { "memory": "1Gi" } },
+    }));
+    rolls(&ring, || {
+        let done = PODS.iter().map(|pod| run(&space, pod, "echo $GREETING"));
+        done.filter(|said| said == "good evening").count()
+    });
+    let requests = ring.pods()[0]["spec"]["containers"]
+        .as_array()
+        .and_then(|all| all.iter().find(|one| one["name"] == "cassandra"))
+        .map(|cassandra| cassandra["resources"]["requests"]["memory"].clone());
+    assert_eq!(requests, Some(json!("710Mi")));
+    a_bad_change_stops_at_the_first_pod(&ring);
+    let outcome = client.end();
+    assert!(outcome.failed.is_empty(), "{outcome:#?}");
+    assert!(outcome.requests > 100, "{outcome:?}");
+    ring.delete();
+}
+
+fn manifest() -> Value {
+    let mut manifest = cluster::ring("fields", &[("dc1", &["rack1"])]);
+    let more = json!({
+        "nodesPerRacks": 3,
+        "configMapName": "scripts",
+        "envVars": [{ "name": "GREETING", "value": "good morning" }],
+        "shareProcessNamespace": true,
+        "runAsUser": 1000,
+        "fsGroup": 1234,
+        "readOnlyRootFilesystem": true,
+        "hardAntiAffinity": false,
+        "pod": {
+            "annotations": { "example.com/team": "orders" },
+            "tolerations": [{ "key": "example.com/cassandra", "operator": "Exists" }],
+        },
+        "service": { "annotations": { "example.com/team": "orders" } },
+        "jmxConfiguration": {
+            "jmxRemoteEnable": true, "jmxRemotePort": 7299, "jmxRemoteRmiPort": 7299,
+            "jmxRemoteSSL": false, "jmxRemoteAuthenticate": false,
+        },
+        "storageConfigs": [{
+            "name": "more", "mountPath": "/var/lib/more",
+            "pvcSpec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": { "requests": { "storage": "1Gi" } },
+            },
+        }],
+        "sidecarConfigs": [{
+            "name": "beside", "image": setting("CASSANDRA_IMAGE"),
+            "command": ["sleep", "123456789"],
+            "resources": { "requests": { "cpu": "1m", "memory": "8Mi" } },
+        }],
+    });
+    let spec = manifest["spec"].as_object_mut().expect("a spec");
+    spec.extend(more.as_object().cloned().expect("an object"));
+    manifest
+}
+
+/// The scripts that run before and after the configuration is written.
+fn scripts(space: &Space, word: &str) {
+    space.kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "scripts" },
+        "data": {
+            "pre_run.sh": format!("echo {word} > /bootstrap/by-pre-run"),
+            "post_run.sh": format!("echo {word} > /etc/cassandra/by-post-run"),
+        },
+    }));
+}
+
+fn in_each_pod_is_what_was_asked_for(space: &Space, ring: &Cluster) {
+    let daemon = "grep -lz jmxremote.port=729[9] /proc/*/cmdline | wc -l";
+    let sleep = "grep -lz 12345678[9] /proc/*/cmdline | wc -l";
+    for pod in PODS {
+        for (command, said) in [
+            ("cat /etc/cassandra/by-*", "one one"),
+            ("echo $GREETING", "good morning"),
+            ("id -u", "1000"),
+            ("id -G | tr ' ' '\\n' | grep -x 1234", "1234"),
+            ("touch /var/lib/more/kept && echo done", "done"),
+            ("touch /anywhere 2>/dev/null || echo read-only", "read-only"),
+            (daemon, "1"),
+            (sleep, "1"),
+        ] {
+            assert_eq!(run(space, pod, command), said, "{pod}: {command}");
+        }
+    }
+    for pod in ring.pods() {
+        let annotations = &pod["metadata"]["annotations"];
+        assert_eq!(annotations["example.com/team"], "orders");
+        let tolerations = pod["spec"]["tolerations"].as_array();
+        let mut tolerations = tolerations.into_iter().flatten();
+        assert!(tolerations.any(|found| found["key"] == "example.com/cassandra"));
+    }
+    let service = space.kubectl.get("service", "fields").expect("a Service");
+    let annotations = &service["metadata"]["annotations"];
+    assert_eq!(annotations["example.com/team"], "orders");
+    let claims = space
+        .kubectl
+        .list("persistentvolumeclaims", "cassandracluster=fields");
+    assert_eq!(claims.len(), 6, "two for each pod");
+}
+
+/// Waits until a change has come to all pods; at no time more than one of them is away.
+fn rolls(ring: &Cluster, changed: impl Fn() -> usize) {
+    until("all pods to have the change", || {
+        let pods = ring.pods();
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        assert!(ready >= PODS.len() - 1, "{ready} are Ready");
+        match changed() {
+            3 => Ok(()),
+            changed => Err(format!("{changed} have it")),
+        }
+    });
+    ring.settles();
+}
+
+fn a_bad_change_stops_at_the_first_pod(ring: &Cluster) {
+    let image = |image: &str| ring.change(&json!({ "cassandraImage": image }));
+    image("localhost/cassandra:nosuch");
+    ring.tells("Degraded", "True", &[PODS[2], "nosuch"]);
+    ring.is_looked_at();
+    let away: Vec<String> = ring
+        .pods()
+        .iter()
+        .filter(|pod| !is_ready(pod))
+        .map(kubectl::name)
+        .collect();
+    assert_eq!(away, [PODS[2]]);
+    image(&setting("CASSANDRA_IMAGE"));
+    ring.settles();
+}
+
+/// What a command says in the container of Cassandra, in one line; nothing while it cannot be run.
+fn run(space: &Space, pod: &str, command: &str) -> String {
+    let exec = ["exec", pod, "-c", "cassandra", "--", "sh", "-c", command];
+    let output = space.kubectl.run(&exec);
+    let words: Vec<&str> = output.stdout.split_whitespace().collect();
+    words.join(" ")
+}
