@@ -237,3 +237,26 @@ proptest! {
         prop_assert_eq!(&read.requests["cleanup"], &request);
     }
 }
+
+#[test]
+fn a_repair_of_some_nodes_is_of_all_their_ranges() {
+    use casskop_common::operations::{Arguments, Operation};
+    for (arguments, all_ranges) in [
+        ("", false),
+        ("--all-ranges", true),
+        ("--dc dc1", true),
+        ("--rack dc1.rack1", true),
+        ("--pod demo-dc1-rack1-0", true),
+        ("--primary-range --dc dc1", false),
+    ] {
+        let words = shlex::split(arguments).expect("words");
+        let parsed = Arguments::parse("repair", &words).expect("it parses");
+        let Operation::Repair(repair) = &parsed.operation else {
+            panic!("{:?}", parsed.operation);
+        };
+        assert_eq!(repair.all_ranges, all_ranges, "{arguments}");
+        assert_eq!(parsed.text, arguments, "as it was typed");
+    }
+    let both = ["--all-ranges", "--primary-range"].map(str::to_owned);
+    assert!(Arguments::parse("repair", &both).is_err());
+}

@@ -1,8 +1,16 @@
 //! `repair`: bring the replicas of each range to agree.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::ArgPredicate};
 
 use super::Tables;
+
+/// What makes `--all-ranges` the default, unless the first one is given.
+const WHERE_NODES_ARE_CHOSEN: [(&str, ArgPredicate, &str); 4] = [
+    ("primary_range", ArgPredicate::IsPresent, "false"),
+    ("dc", ArgPredicate::IsPresent, "true"),
+    ("rack", ArgPredicate::IsPresent, "true"),
+    ("pod", ArgPredicate::IsPresent, "true"),
+];
 
 /// Arguments of `repair`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -13,10 +21,17 @@ pub struct Repair {
     /// Compare all data, and not only what was written since the last repair
     #[arg(long)]
     pub full: bool,
-    /// Repair every range that a node holds, and not only those it is the first replica of; needed where not all nodes
-    /// are repaired
-    #[arg(long)]
+    /// Repair every range that a node holds, as is the default where nodes are chosen: ranges whose first replica is
+    /// another one would stay as they are
+    #[arg(
+        long,
+        conflicts_with = "primary_range",
+        default_value_ifs(WHERE_NODES_ARE_CHOSEN)
+    )]
     pub all_ranges: bool,
+    /// Repair only the ranges that a node is the first replica of, as is the default where all nodes are repaired
+    #[arg(long)]
+    pub primary_range: bool,
     /// Whether replicas are compared one after the other, all at once, or one in each data center at once
     #[arg(long, value_name = "HOW", default_value = "parallel")]
     pub parallelism: Parallelism,
