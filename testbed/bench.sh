@@ -2,7 +2,7 @@
 # Measures everything anew and prints it as one table: times beside the same pods as plain StatefulSets, memory,
 # writes at rest, sizes. Takes some ten minutes, in namespaces bench-*; whatever else runs on the machine is in the
 # figures. A testbed that was not running before is ended again.
-#   BENCH_RUNS=3 BENCH_REQUESTS=100 BENCH_REST=90 testbed/bench.sh [many|resize|sites]
+#   BENCH_RUNS=3 BENCH_REQUESTS=100 BENCH_REST=90 testbed/bench.sh [many|operations|resize|sites]
 . "$(dirname "$0")/lib.sh"
 . "$testbed/rust.sh"
 cd "$testbed/.."

@@ -248,6 +248,15 @@ impl CassandraClusterSpec {
         }
     }
 
+    /// Racks that the spec asks for in a data center, if it asks for nodes there.
+    pub fn racks_in(&self, dc: &str) -> usize {
+        let written = self.written_racks().filter(|(of, _)| of.name == dc);
+        match self.nodes_in(dc) {
+            0 => 0,
+            _ => written.count().max(1),
+        }
+    }
+
     /// Racks as the spec writes them, with their data centers.
     pub fn written_racks(&self) -> impl Iterator<Item = (&Dc, &Rack)> {
         let dcs = self.topology.iter().flat_map(|topology| &topology.dc);

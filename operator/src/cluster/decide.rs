@@ -156,8 +156,13 @@ fn objects(
             &nodes(&step.rack.id),
         );
         let set = build::stateful_set::build(desired, &step.rack, step.replicas);
-        let set = Box::new(build::stateful_set::keep_template(set, &live.stateful_sets));
-        objects.push(Object::ConfigMap(Box::new(config)));
+        let set = if step.volumes_only {
+            build::stateful_set::only_volumes(set, &live.stateful_sets)
+        } else {
+            objects.push(Object::ConfigMap(Box::new(config)));
+            build::stateful_set::keep_template(set, &live.stateful_sets)
+        };
+        let set = Box::new(set);
         let is_there = live.stateful_sets.contains_key(&set.name_any());
         objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
             Object::MadeAnew(set)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check, CleanupReason},
+    names::RackId,
     operations::decommission::Decommission,
 };
 
@@ -129,7 +130,12 @@ impl<'a> Stay<'a> {
         let beside: Vec<&Member<'_>> = beside
             .filter(|member| target.is_some_and(|target| target.rack == member.rack))
             .collect();
-        let in_each_rack = ring.replication.values().any(|replication| {
+        // Cassandra's own keyspaces weigh nothing.
+        let mut weighty = ring
+            .replication
+            .iter()
+            .filter(|(keyspace, _)| !keyspace.starts_with("system_"));
+        let in_each_rack = weighty.any(|(_, replication)| {
             let factor = replication.in_dc(self.dc);
             factor.is_some_and(|factor| factor >= self.racks_now)
         });
@@ -140,12 +146,17 @@ impl<'a> Stay<'a> {
         }
     }
 
-    fn racks_left(&self) -> usize {
-        self.in_dc
-            .iter()
-            .map(|member| &member.rack)
-            .collect::<BTreeSet<_>>()
-            .len()
+    /// Racks that stay in the end, and have a node.
+    fn racks_left(&self, spec: &CassandraClusterSpec) -> usize {
+        let racks = self.in_dc.iter().map(|member| &member.rack);
+        let racks: BTreeSet<&RackId> = racks.collect();
+        racks.len().min(spec.racks_in(self.dc))
+    }
+
+    /// Nodes that stay in the end, in all data centers.
+    fn total_left(&self) -> usize {
+        let more = self.in_dc.len() - self.in_the_end;
+        self.total.saturating_sub(more)
     }
 }
 
@@ -208,12 +219,12 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         );
     };
     let short = |keyspace: &String, replication: &Replication| -> Option<String> {
-        let (nodes, racks) = (stay.in_the_end, stay.racks_left());
+        let (nodes, racks) = (stay.in_the_end, stay.racks_left(ring.spec));
         let dc = stay.dc;
         match replication {
-            Replication::Simple(factor) if *factor > stay.total => Some(format!(
+            Replication::Simple(factor) if *factor > stay.total_left() => Some(format!(
                 "keyspace {keyspace} has {factor} replicas, and {} nodes would be left",
-                stay.total
+                stay.total_left()
             )),
             Replication::Topology(factors) => {
                 let factor = replication.in_dc(dc).unwrap_or(0);

@@ -6,9 +6,9 @@
 //! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
 //! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
-//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench resize` only growth and
-//! shrinking, `bench sites` only a ring over
-//! two Kubernetes clusters. What a failed run leaves is there to be looked at; the next one clears it away.
+//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench operations` only cleanups
+//! and restarts, `bench resize` only growth and shrinking, `bench sites` only a ring over two Kubernetes clusters. What a
+//! failed run leaves is there to be looked at; the next one clears it away.
 
 #![allow(
     clippy::panic,
@@ -53,25 +53,45 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         None => everything(&mut table, &api),
         Some("many") => many::measure(&mut table, &api),
-        Some("resize") => resize(&mut table, &api),
+        Some("operations") => on_a_ring("operations", &mut table, &api, operations),
+        Some("resize") => on_a_ring("resize", &mut table, &api, resize),
         Some("sites") => sites::measure(&mut table),
         Some(other) => {
-            panic!("bench {other}: it is many, resize, sites, or nothing for all in one cluster")
+            panic!(
+                "bench {other}: it is many, operations, resize, sites, or nothing for all in one cluster"
+            )
         }
     }
     println!("\n{}; load {}\n\n{table}", machine(), load());
 }
 
-/// Only growth and shrinking.
-fn resize(table: &mut Table, api: &Api) {
+/// Measures something on a ring of its own.
+fn on_a_ring(
+    name: &str,
+    table: &mut Table,
+    api: &Api,
+    measure: impl Fn(&mut Table, &Api, &Cluster),
+) {
     forget_all();
-    let space = Space::open(&format!("{OURS}-resize"));
+    let space = Space::open(&format!("{OURS}-{name}"));
     let demo = space.cluster(NAME);
     demo.apply(&ring());
     demo.settles();
-    grow::measure(table, api, &demo);
-    shrink::measure(table, api, &demo);
+    measure(table, api, &demo);
     forget(&space.kubectl.namespace);
+}
+
+fn operations(table: &mut Table, api: &Api, demo: &Cluster) {
+    say("cleanups");
+    cleanup::measure(table, api, demo);
+    say("restarts");
+    restart::measure(table, api, demo);
+}
+
+fn resize(table: &mut Table, api: &Api, demo: &Cluster) {
+    say("more nodes, and fewer");
+    grow::measure(table, api, demo);
+    shrink::measure(table, api, demo);
 }
 
 fn everything(table: &mut Table, api: &Api) {
@@ -109,14 +129,9 @@ fn everything(table: &mut Table, api: &Api) {
     requests::measure(table, api, &demo, setting("BENCH_REQUESTS", 100));
     memory.after_requests(&space.kubectl);
     memory.report(table);
-    say("cleanups");
-    cleanup::measure(table, api, &demo);
     programs::with_a_cluster(table, &demo);
-    say("restarts");
-    restart::measure(table, api, &demo);
-    say("more nodes, and fewer");
-    grow::measure(table, api, &demo);
-    shrink::measure(table, api, &demo);
+    operations(table, api, &demo);
+    resize(table, api, &demo);
 
     forget(&space.kubectl.namespace);
     many::measure(table, api);

@@ -12,6 +12,7 @@ use casskop_common::{
     names::{self, RackId},
     operations::DECOMMISSION,
 };
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
@@ -75,6 +76,9 @@ pub struct Step {
     pub rack: DesiredRack,
     /// Pods it may have now.
     pub replicas: i32,
+    /// Whether only its volumes change now: its pods are made from what they were, and another change of them waits for its
+    /// turn.
+    pub volumes_only: bool,
 }
 
 impl Rollout {
@@ -211,6 +215,7 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
         rollout.steps.push(Step {
             rack: pair.wanted.clone(),
             replicas,
+            volumes_only: false,
         });
     }
     rollout.waiting_for = first_trouble(snapshot);
@@ -267,6 +272,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         rollout.steps.push(Step {
             rack,
             replicas: pair.live_replicas(),
+            volumes_only: false,
         });
         return;
     }
@@ -335,6 +341,7 @@ fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bo
             rollout.steps.push(Step {
                 rack: pair.wanted.clone(),
                 replicas,
+                volumes_only: false,
             });
         }
     }
@@ -363,6 +370,10 @@ fn grow_volumes(
             rollout.steps.push(Step {
                 rack: pair.wanted.clone(),
                 replicas: pair.live_replicas(),
+                // One that the Go CassKop made becomes ours altogether.
+                volumes_only: pair
+                    .live
+                    .is_some_and(|live| live.annotations().contains_key(names::INPUTS_DIGEST)),
             });
         }
         return !rollout.growths.is_empty() || !rollout.steps.is_empty();

@@ -96,11 +96,14 @@ pub(super) async fn can_take(
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> bool {
-    let Ok((endpoint, _)) = endpoint(ctx, run).await else {
-        return false;
-    };
-    let seen = seen(ctx, &endpoint, step, behaviour).await;
-    seen.is_ok_and(|seen| !matches!(seen, Seen::Away(_)))
+    let shows = shows(ctx, run, step, behaviour).await;
+    shows.is_some_and(|seen| !matches!(seen, Seen::Away(_)))
+}
+
+/// How the step shows on the node; nothing while it does not answer.
+async fn shows(ctx: &Context, run: &Run, step: &str, behaviour: &dyn Behaviour) -> Option<Seen> {
+    let (endpoint, _) = endpoint(ctx, run).await.ok()?;
+    seen(ctx, &endpoint, step, behaviour).await.ok()
 }
 
 /// Waits until the node can take the step again, and sees the others: one that has just started holds them for down, and
@@ -113,15 +116,18 @@ pub(super) async fn is_back(
 ) -> Result<bool, journal::Error> {
     let mut alone = 0;
     for look in 0..AWAIT_LOOKS {
-        let waits_until = if can_take(ctx, run, step, behaviour).await {
-            let missed = missed_by(ctx, run).await;
-            if missed.is_empty() || alone >= ALONE_LOOKS {
-                return Ok(true);
+        let waits_until = match shows(ctx, run, step, behaviour).await {
+            None | Some(Seen::Away(_)) => "the node is NORMAL again".into(),
+            Some(Seen::Idle | Seen::Hidden) => {
+                let missed = missed_by(ctx, run).await;
+                if missed.is_empty() || alone >= ALONE_LOOKS {
+                    return Ok(true);
+                }
+                alone += 1;
+                format!("the node sees {} up", missed.join(", "))
             }
-            alone += 1;
-            format!("the node sees {} up", missed.join(", "))
-        } else {
-            "the node is NORMAL again".into()
+            // It is on it, or done: that is not left alone.
+            Some(Seen::Busy | Seen::Quiet | Seen::Done) => return Ok(true),
         };
         let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
         if !tell(ctx, run, waits).await? {

@@ -131,3 +131,68 @@ fn nobody_is_restarted_because_only_the_operator_gets_no_answer() {
     world.settle();
     assert_ne!(revisions(&world), before);
 }
+
+#[test]
+fn a_correction_comes_to_the_pod_that_needs_it_although_another_one_is_well() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    let image = |world: &mut World, image: &str| {
+        world.edit(|cluster| cluster.spec.cassandra_image = Some(image.into()));
+    };
+    image(&mut world, "cassandra:5.0.8");
+    world.pass();
+    world.tick();
+    world.pass();
+    // The last pod is well with it; the next one is not.
+    world.pods.get_mut("demo-dc1-rack1-1").expect("a pod").node = Node::Normal;
+    world.bad_images.insert("cassandra:5.0.8".into());
+    for _ in 0..5 {
+        world.pass();
+        world.tick();
+    }
+    assert_eq!(world.pods["demo-dc1-rack1-0"].node, Node::Broken);
+    assert_eq!(world.pods["demo-dc1-rack1-1"].node, Node::Normal);
+    image(&mut world, "cassandra:5.0.9");
+    world.settle();
+    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}
+
+#[test]
+fn nothing_is_let_further_before_kubernetes_has_seen_what_was_written() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
+    world.settle();
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    for _ in 0..5 {
+        world.pass();
+    }
+    let set = &world.live.stateful_sets["demo-dc1-rack1"];
+    let strategy = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.update_strategy.as_ref());
+    let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
+    assert_eq!(rolling.and_then(|rolling| rolling.partition), Some(2));
+}
+
+#[test]
+fn a_pod_that_cannot_run_is_corrected_beside_one_that_is_well() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    let well = world.pods["demo-dc1-rack1-0"].ip.clone();
+    world.pods.get_mut("demo-dc1-rack1-1").expect("a pod").node = Node::Broken;
+    world.edit(|cluster| {
+        cluster.spec.env_vars = serde_json::from_value(serde_json::json!([
+            { "name": "MAX_HEAP", "value": "more" },
+        ]))
+        .expect("variables");
+    });
+    world.pass();
+    world.tick();
+    assert_ne!(world.pods["demo-dc1-rack1-1"].node, Node::Broken);
+    assert_eq!(world.pods["demo-dc1-rack1-0"].ip.clone(), well);
+    world.settle();
+    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}

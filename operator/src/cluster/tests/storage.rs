@@ -49,6 +49,30 @@ fn a_data_center_may_have_a_size_of_its_own_later_and_not_a_smaller_one() {
 }
 
 #[test]
+fn volumes_that_grow_take_no_other_change_with_them() {
+    let mut world = World::formed(THREE_RACKS);
+    let before = world.pods.clone();
+    world.bad_images.insert("nope:1".into());
+    world.edit(|cluster| {
+        cluster.spec.data_capacity = Some("2Gi".into());
+        cluster.spec.cassandra_image = Some("nope:1".into());
+    });
+    for _ in 0..20 {
+        world.pass();
+        world.tick();
+    }
+    let mut volumes = world.live.volumes.values();
+    assert!(volumes.all(|volume| volume.requested == "2Gi"));
+    let changed = world
+        .pods
+        .iter()
+        .filter(|(name, pod)| pod.ip != before[*name].ip);
+    assert_eq!(changed.count(), 1, "the image is tried on one node");
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0".into()));
+    world.settle();
+}
+
+#[test]
 fn volumes_do_not_shrink() {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.data_capacity = Some("500Mi".into()));

@@ -4,6 +4,7 @@ use casskop_common::{
     api::{OperationPhase, OperationStatus},
     intent::{Controls, Invalid, Request},
     names,
+    operations::DECOMMISSION,
 };
 
 use super::{own::Own, plan, progress, record};
@@ -170,7 +171,10 @@ impl<'a> Kind<'a> {
         }
         // Until the cancel is taken back, it would be called off again.
         let cancelled = self.controls.cancel.as_ref() == Some(&current.id);
-        let called_off = self.by.is_some() && current.started_at.is_none() && !cancelled;
+        // Who was cancelled while he left is followed to his end.
+        let came_to_nothing = current.started_at.is_none()
+            || (self.name == DECOMMISSION && current.phase == OperationPhase::Cancelled);
+        let called_off = self.by.is_some() && came_to_nothing && !cancelled;
         let newer = self
             .request
             .filter(|request| (request.id != current.id || called_off) && may_admit)?;

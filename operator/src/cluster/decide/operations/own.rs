@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::CassandraClusterSpec,
+    api::{CassandraClusterSpec, OperationPhase},
     intent::Request,
     names::RackId,
     operations::{Arguments, DECOMMISSION},
@@ -119,12 +119,15 @@ fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
     request_of(DECOMMISSION, leaving.host_id.clone(), &words)
 }
 
-/// Why a node may not leave the ring now. Nothing once it was told to.
+/// Why a node may not leave the ring now. Nothing while it is told to, or on its way.
 pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option<String> {
-    let mut same = snapshot
-        .operations()
-        .filter(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id);
-    if same.any(|operation| operation.started_at.is_some()) {
+    let mut operations = snapshot.operations();
+    let told = operations
+        .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
+        .filter(|operation| operation.started_at.is_some());
+    let reading = snapshot.reading(&leaving.pod);
+    let is_whole = reading.is_some_and(|reading| reading.mode == "NORMAL");
+    if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_whole) {
         return None;
     }
     let request = leave(leaving, snapshot)?;

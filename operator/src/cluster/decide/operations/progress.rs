@@ -29,6 +29,7 @@ pub(super) fn advance(
 ) -> OperationStatus {
     let mut operation = current.clone();
     end_those_gone(&mut operation, snapshot);
+    fail_those_without_pod(&mut operation, snapshot);
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
     let cancelled = quoted(&controls.cancel);
     if cancelled {
@@ -108,6 +109,24 @@ fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
     }
 }
 
+/// While an operation stood still, nodes may have left that it has not come to.
+fn fail_those_without_pod(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    let status = snapshot.cluster.status.as_ref();
+    let is_known = |pod: &String| {
+        snapshot.pods.contains_key(pod)
+            || status.is_some_and(|status| status.cassandra_node_status.contains_key(pod))
+    };
+    if discards_data(&operation.kind) {
+        return;
+    }
+    let pending = operation.nodes.iter_mut();
+    for node in pending.filter(|node| node.phase == NodePhase::Pending && !is_known(&node.pod)) {
+        node.phase = NodePhase::Failed;
+        node.error = Some("its pod is gone: the spec asks for it no more".to_owned());
+        node.finished_at = Some(record::time(snapshot.now));
+    }
+}
+
 /// Why the next wave may not begin: the checks hold for each of them, not only for the first, and when it is tried again.
 /// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. Who gives it up
 /// looks himself, before each thing that he takes away.
@@ -119,8 +138,11 @@ fn what_keeps_wave(
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
-    let is_normal = |pod: &String| snapshot.reading(pod).is_some_and(Reading::is_normal);
-    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_normal);
+    let is_whole = |pod: &String| {
+        let reading = snapshot.reading(pod);
+        reading.is_some_and(|reading| reading.mode == "NORMAL")
+    };
+    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_whole);
     if half_done || behaviour.gives_up_lost_node() {
         return None;
     }
@@ -233,7 +255,8 @@ pub(super) fn retry(
     Some(begin_again(operation, controls, snapshot))
 }
 
-/// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed.
+/// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed, when its
+/// checks pass.
 pub(super) fn again(
     current: &OperationStatus,
     controls: &Controls,
@@ -244,6 +267,7 @@ pub(super) fn again(
     let rested = snapshot.now.duration_since(ended) >= REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
         .then(|| begin_again(current.clone(), controls, snapshot))
+        .filter(|again| !is_kept(again))
 }
 
 fn begin_again(

@@ -34,6 +34,7 @@ impl Rollout {
         self.steps.push(Step {
             rack: pair.wanted.clone(),
             replicas,
+            volumes_only: false,
         });
     }
 }

@@ -110,19 +110,43 @@ impl Pair<'_> {
     /// Whether the newest pod that a change was let to has taken it and is well, and everybody sees it. Kubernetes would go
     /// on as soon as the pod is Ready, and the others hold its node for down a moment longer.
     fn has_passed_trial(&self, snapshot: &Snapshot) -> bool {
-        let status = self.live.and_then(|live| live.status.as_ref());
-        let newest = status.and_then(|status| status.update_revision.as_deref());
-        let ordinal = self.live.map_or(0, partition);
+        let Some((live, status)) = self
+            .live
+            .and_then(|live| Some((live, live.status.as_ref()?)))
+        else {
+            return false;
+        };
+        // Until Kubernetes has seen what was written, the newest revision is that of before.
+        if status.observed_generation < live.metadata.generation {
+            return false;
+        }
+        let ordinal = partition(live);
         let tried = names::pod(snapshot.name(), &self.wanted.id, ordinal);
         let taken = snapshot
             .pods
             .get(&tried)
-            .is_some_and(|pod| Some(pod.revision.as_str()) == newest);
-        taken && snapshot.trouble(&tried).is_none() && snapshot.is_seen(&tried)
+            .is_some_and(|pod| Some(&pod.revision) == status.update_revision.as_ref());
+        // Whom it misses may be just who waits for the change.
+        let misses = || snapshot.trouble(&tried).is_some();
+        let waits = || {
+            self.lowest_sick(snapshot)
+                .is_some_and(|sick| sick < ordinal)
+        };
+        taken
+            && snapshot.own_trouble(&tried).is_none()
+            && snapshot.is_seen(&tried)
+            && (!misses() || waits())
+    }
+
+    /// The first of the rack's pods that is in trouble itself.
+    fn lowest_sick(&self, snapshot: &Snapshot) -> Option<i32> {
+        let sick = |pod: &String| snapshot.own_trouble(pod).is_some();
+        let pod = self.pods(snapshot).find(sick)?;
+        names::ordinal(&pod)
     }
 
     /// Pods below this ordinal keep their revision for now: a change goes to one node after the other, the last one first,
-    /// unless the rack has none to lose.
+    /// unless the rack has none to lose. One that is in trouble may need just this change, and does not wait for its turn.
     pub(super) fn next_partition(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
         let next = match self.live {
             _ if self.is_all_down(snapshot) => 0,
@@ -131,6 +155,9 @@ impl Pair<'_> {
             }
             _ => self.live_replicas() - 1,
         };
+        let next = self
+            .lowest_sick(snapshot)
+            .map_or(next, |sick| sick.min(next));
         self.wanted.partition.max(next)
     }
 
@@ -186,23 +213,44 @@ impl Pair<'_> {
     }
 
     /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
-    /// of a change, or has no node that is well.
+    /// of a change, or has no node that is well, or the one that is not is the first to get it.
     pub(super) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
         if self.is_on_trial(desired) {
             return self.has_passed_trial(snapshot) || self.has_lost_trial(desired);
         }
-        !self.is_rolled() || self.is_all_down(snapshot)
+        !self.is_rolled() || self.is_silent(snapshot) || self.only_last_is_broken(snapshot)
     }
 
-    /// Whether no node of the rack is a member that serves clients. One that refuses our password may be; and where it is
-    /// only we who get no answer, the kubelet, which asks it on its own machine, knows better.
-    pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
+    /// Whether the last pod cannot run, and no other one is in trouble. One that only takes its time is waited for.
+    fn only_last_is_broken(&self, snapshot: &Snapshot) -> bool {
+        let last = self.live_replicas() - 1;
+        let pod = names::pod(snapshot.name(), &self.wanted.id, last);
+        let pod = snapshot.pods.get(&pod);
+        pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(snapshot) == Some(last)
+    }
+
+    /// Whether no node of the rack says that it is a member that serves clients. One that refuses our password may be.
+    fn is_silent(&self, snapshot: &Snapshot) -> bool {
         let may_serve = |pod: &String| match snapshot.nodes.get(pod) {
             Some(Ok(reading)) => reading.is_normal(),
-            Some(Err(NodeError::Unauthorized)) => true,
-            Some(Err(_)) | None => snapshot.pods.get(pod).is_some_and(|pod| pod.ready),
+            Some(Err(error)) => *error == NodeError::Unauthorized,
+            None => false,
         };
         !self.pods(snapshot).any(|pod| may_serve(&pod))
+    }
+
+    /// Whether no node of the rack serves clients: where it is only we who get no answer, the kubelet, which asks it on its
+    /// own machine, knows better.
+    pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
+        let is_ready = |pod: &String| snapshot.pods.get(pod).is_some_and(|pod| pod.ready);
+        let answers_no = |pod: &String| {
+            let reading = snapshot.reading(pod);
+            reading.is_some_and(|reading| !reading.is_normal())
+        };
+        self.is_silent(snapshot)
+            && !self
+                .pods(snapshot)
+                .any(|pod| is_ready(&pod) && !answers_no(&pod))
     }
 
     pub(super) fn has_newcomer(&self, snapshot: &Snapshot) -> bool {

@@ -83,17 +83,15 @@ fn tag(image: &str) -> &str {
     tag.filter(|tag| !tag.contains('/')).unwrap_or_default()
 }
 
-/// `5.0.9`, `5.0-jdk17`, `v5.0` and `2025.11-5.0` are all of the release 5.0: the first two numbers between which there is a
-/// dot, and that may be one of Cassandra's.
+/// `5.0.9`, `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` are all of the release 5.0: the last two numbers with a dot between
+/// them that are a release of Cassandra.
 fn release(version: &str) -> Option<(u32, u32)> {
     let words = version.split(|c: char| !c.is_ascii_digit() && c != '.');
-    words
-        .filter_map(|word| {
-            let mut numbers = word.split('.').map(str::parse);
-            let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-            Some((major, minor))
-        })
-        .find(|(major, _)| (2..=20).contains(major))
+    let mut releases = words.filter_map(|word| {
+        let mut numbers = word.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    releases.rfind(|release| matches!(release, (4, 0 | 1) | (5 | 6, 0..=2)))
 }
 
 /// What of a volume claim cannot be changed.
@@ -158,6 +156,9 @@ mod tests {
         assert_eq!(of("cassandra:v4.1"), Some((4, 1)));
         assert_eq!(of("cassandra:jdk11-prod-4.1.2"), Some((4, 1)));
         assert_eq!(of("cassandra:2025.11-5.0"), Some((5, 0)));
+        assert_eq!(of("cassandra:ubuntu20.04-4.1"), Some((4, 1)));
+        assert_eq!(of("cassandra:alpine3.18-5.0.9"), Some((5, 0)));
+        assert_eq!(of("cassandra:5.0.9-jdk11.0.22"), Some((5, 0)));
         assert_eq!(of("cassandra:5.0@sha256:3f5a4.1"), Some((5, 0)));
         assert_eq!(of("registry.4.1:5000/cassandra"), None);
         assert_eq!(of("cassandra@sha256:3f5a"), None);

@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// The StatefulSet controller: makes missing pods, replaces one outdated pod at a time, broken ones first.
+    /// The StatefulSet controller: makes missing pods, replaces one outdated pod at a time.
     pub(super) fn tick_set(&mut self, set: &StatefulSet) {
         let rack = rack_of(set).expect("our labels");
         let spec = set.spec.as_ref().expect("a spec");
@@ -134,14 +134,15 @@ impl World {
             .as_ref()
             .and_then(|strategy| strategy.rolling_update.as_ref());
         let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
-        let outdated = names.iter().rev().find(|name| {
-            self.pods[*name].revision != revision && names::ordinal(name).unwrap_or(0) >= partition
+        // From the last one on: an outdated one is replaced, and one that is not well is waited for.
+        let mut let_to = names.iter().rev();
+        let next = let_to.find(|name| {
+            let pod = &self.pods[*name];
+            pod.revision != revision || pod.node != Node::Normal
         });
-        let well = names
-            .iter()
-            .all(|name| self.pods[name].node == Node::Normal);
-        if let Some(name) = outdated
-            && (well || self.pods[name].node == Node::Broken)
+        if let Some(name) = next
+            && names::ordinal(name).unwrap_or(0) >= partition
+            && self.pods[name].revision != revision
         {
             self.make_pod(name, &rack, &revision, broken);
         }
@@ -150,16 +151,20 @@ impl World {
             .filter(|name| self.pods[*name].revision == revision)
             .count();
         let updated = i32::try_from(updated).expect("few pods");
+        let ready = names
+            .iter()
+            .all(|name| self.pods[name].node == Node::Normal);
         let live = self
             .live
             .stateful_sets
             .get_mut(&set.name_any())
             .expect("it is there");
-        let all = updated == replicas(set);
         let before = live
             .status
             .as_ref()
             .and_then(|status| status.current_revision.clone());
+        // Only when they are Ready, too.
+        let all = updated == replicas(set) && (ready || before.is_none());
         live.status = Some(StatefulSetStatus {
             observed_generation: live.metadata.generation,
             current_revision: if all { Some(revision.clone()) } else { before },
