@@ -96,11 +96,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         removals.extend(crossed::crossed(snapshot));
     }
     let status = status::decide(desired, snapshot, &rollout, &operations);
-    let requeue = if removals.iter().any(Removal::is_unannounced) {
-        BRIEFLY
-    } else {
-        requeue(snapshot, &rollout, &operations)
-    };
+    let requeue = requeue(snapshot, &rollout, &operations, &removals);
     Plan {
         make_secret,
         objects,
@@ -203,6 +199,7 @@ fn requeue(
     snapshot: &Snapshot,
     rollout: &rollout::Rollout,
     operations: &operations::Decision,
+    removals: &[Removal],
 ) -> Duration {
     let waits = |operation: &OperationStatus| !operation.phase.is_final();
     let ended = operations
@@ -210,7 +207,9 @@ fn requeue(
         .iter()
         .any(|change| change.after.phase.is_final());
     let stuck = snapshot.pods.values().any(|pod| pod.problem.is_some());
-    if ended {
+    if removals.iter().any(Removal::is_unannounced) {
+        BRIEFLY
+    } else if ended {
         // The next one in the queue begins.
         AT_ONCE
     } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(snapshot)

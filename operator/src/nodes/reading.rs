@@ -39,9 +39,14 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether the node is a member of the ring, whether it serves clients or not.
+    pub fn is_member(&self) -> bool {
+        self.mode == "NORMAL"
+    }
+
     /// Whether the node is a member of the ring and serves clients.
     pub fn is_normal(&self) -> bool {
-        self.mode == "NORMAL" && self.native_transport
+        self.is_member() && self.native_transport
     }
 
     /// Members that it sees down. Nodes that have left the ring count as unreachable for days, but not as members.

@@ -30,20 +30,19 @@ impl Default for Transport {
 impl Transport {
     /// Reads what a node says of itself and of the ring.
     pub async fn read(&self, endpoint: Endpoint) -> Result<Reading, NodeError> {
-        let agent = self.agent.clone();
-        blocking(move || jolokia::read(&agent, &endpoint)).await
+        self.ask(move |agent| jolokia::read(agent, &endpoint)).await
     }
 
     /// The same of a node that did not answer before: it is not waited for as long.
     pub async fn read_briefly(&self, endpoint: Endpoint) -> Result<Reading, NodeError> {
-        let agent = self.agent.clone();
-        blocking(move || jolokia::read_briefly(&agent, &endpoint)).await
+        self.ask(move |agent| jolokia::read_briefly(agent, &endpoint))
+            .await
     }
 
     /// Reads what a node is busy with.
     pub async fn activity(&self, endpoint: Endpoint) -> Result<Activity, NodeError> {
-        let agent = self.agent.clone();
-        blocking(move || jolokia::activity(&agent, &endpoint)).await
+        self.ask(move |agent| jolokia::activity(agent, &endpoint))
+            .await
     }
 
     /// Reads how keyspaces are replicated, by their names.
@@ -52,8 +51,8 @@ impl Transport {
         endpoint: Endpoint,
         keyspaces: Vec<String>,
     ) -> Result<BTreeMap<String, Replication>, NodeError> {
-        let agent = self.agent.clone();
-        blocking(move || jolokia::replication(&agent, &endpoint, &keyspaces)).await
+        self.ask(move |agent| jolokia::replication(agent, &endpoint, &keyspaces))
+            .await
     }
 
     /// Asks a node where others are, by their addresses.
@@ -62,8 +61,21 @@ impl Transport {
         endpoint: Endpoint,
         ips: Vec<String>,
     ) -> Result<BTreeMap<String, RackId>, NodeError> {
+        self.ask(move |agent| jolokia::places(agent, &endpoint, &ips))
+            .await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ureq::Agent) -> Result<T, NodeError> + Send + 'static,
+    ) -> Result<T, NodeError> {
         let agent = self.agent.clone();
-        blocking(move || jolokia::places(&agent, &endpoint, &ips)).await
+        let ended = tokio::task::spawn_blocking(move || read(&agent)).await;
+        ended.unwrap_or_else(|error| {
+            Err(NodeError::Unreachable(format!(
+                "the read's thread ended early: {error}"
+            )))
+        })
     }
 
     /// Tells a node to do something and waits until it is done.
@@ -87,14 +99,3 @@ impl Transport {
 
 /// Stack of a thread that waits for one HTTP answer.
 const CALL_STACK: usize = 256 * 1024;
-
-async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
-) -> Result<T, NodeError> {
-    let ended = tokio::task::spawn_blocking(read).await;
-    ended.unwrap_or_else(|error| {
-        Err(NodeError::Unreachable(format!(
-            "the read's thread ended early: {error}"
-        )))
-    })
-}

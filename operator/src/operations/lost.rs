@@ -48,7 +48,7 @@ fn others<'a, 'h>(
         .iter()
         .filter_map(|member| Some((member, *member.reading.as_ref().ok()?)));
     answering.filter(move |(_, reading)| {
-        reading.mode == "NORMAL" && Some(reading.local_host_id.as_str()) != host_id
+        reading.is_member() && Some(reading.local_host_id.as_str()) != host_id
     })
 }
 

@@ -167,19 +167,18 @@ pub fn keep_template(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>)
 }
 
 /// Only the volumes become what is wanted; the pods, and how far a change of them has come, stay as they are.
-pub fn only_volumes(set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
+pub fn only_volumes(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
     let Some(live) = live.get(&set.name_any()) else {
         return set;
     };
-    let mut kept = set;
     let digest = live.annotations().get(names::INPUTS_DIGEST).cloned();
-    kept.annotations_mut()
+    set.annotations_mut()
         .extend(digest.map(|digest| (names::INPUTS_DIGEST.to_owned(), digest)));
-    if let (Some(spec), Some(live)) = (&mut kept.spec, &live.spec) {
+    if let (Some(spec), Some(live)) = (&mut set.spec, &live.spec) {
         spec.template.clone_from(&live.template);
         spec.update_strategy.clone_from(&live.update_strategy);
     }
-    kept
+    set
 }
 
 fn claims(

@@ -9,7 +9,7 @@ mod record;
 mod targets;
 
 use casskop_common::{
-    api::{NodePhase, OperationPhase, OperationStatus},
+    api::{OperationPhase, OperationStatus},
     intent::Invalid,
     names,
     operations::{Arguments, DECOMMISSION, kinds},
@@ -21,6 +21,7 @@ use crate::operations::behaviour;
 
 use kind::Kind;
 pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
+use progress::has_node_at_work;
 pub use record::{StepEvent, archive, control, is_cancelled, record};
 
 /// What happens to the operations of a cluster now.
@@ -91,11 +92,6 @@ fn has_begun(operation: &OperationStatus) -> bool {
 /// Whether its checks keep an operation from its next nodes.
 fn waits_for_ring(operation: &OperationStatus) -> bool {
     progress::is_kept(operation) && !has_node_at_work(operation)
-}
-
-fn has_node_at_work(operation: &OperationStatus) -> bool {
-    let mut nodes = operation.nodes.iter();
-    nodes.any(|node| node.phase == NodePhase::Running)
 }
 
 /// Decides about all operations.

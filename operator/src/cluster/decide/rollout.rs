@@ -81,6 +81,17 @@ pub struct Step {
     pub volumes_only: bool,
 }
 
+impl Step {
+    /// A rack with so many pods, made from what is wanted.
+    fn new(rack: DesiredRack, replicas: i32) -> Self {
+        Self {
+            rack,
+            replicas,
+            volumes_only: false,
+        }
+    }
+}
+
 impl Rollout {
     /// Whether the StatefulSet of a rack cannot be changed into what is wanted.
     pub fn is_made_anew(&self, rack: &RackId) -> bool {
@@ -212,11 +223,7 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
         .take(if joins { 1 } else { usize::MAX })
     {
         let replicas = pair.known_nodes(snapshot).max(1).min(pair.wanted.replicas);
-        rollout.steps.push(Step {
-            rack: pair.wanted.clone(),
-            replicas,
-            volumes_only: false,
-        });
+        rollout.steps.push(Step::new(pair.wanted.clone(), replicas));
     }
     rollout.waiting_for = first_trouble(snapshot);
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
@@ -269,11 +276,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
         let mut rack = pair.wanted.clone();
         rack.partition = pair.next_partition(desired, snapshot);
-        rollout.steps.push(Step {
-            rack,
-            replicas: pair.live_replicas(),
-            volumes_only: false,
-        });
+        rollout.steps.push(Step::new(rack, pair.live_replicas()));
         return;
     }
     let Some(first) = unfinished.first() else {
@@ -338,11 +341,7 @@ fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bo
             rollout.action = Some("UpdateStatefulSet");
             rollout.rack = Some(pair.wanted.id.clone());
             rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
-            rollout.steps.push(Step {
-                rack: pair.wanted.clone(),
-                replicas,
-                volumes_only: false,
-            });
+            rollout.steps.push(Step::new(pair.wanted.clone(), replicas));
         }
     }
     !rollout.steps.is_empty()
@@ -368,12 +367,11 @@ fn grow_volumes(
         rollout.growths = pair.small_volumes(desired, snapshot, true);
         if pair.is_made_anew(desired) {
             rollout.steps.push(Step {
-                rack: pair.wanted.clone(),
-                replicas: pair.live_replicas(),
                 // One that the Go CassKop made becomes ours altogether.
                 volumes_only: pair
                     .live
                     .is_some_and(|live| live.annotations().contains_key(names::INPUTS_DIGEST)),
+                ..Step::new(pair.wanted.clone(), pair.live_replicas())
             });
         }
         return !rollout.growths.is_empty() || !rollout.steps.is_empty();

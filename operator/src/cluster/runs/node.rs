@@ -97,13 +97,19 @@ pub(super) async fn can_take(
     behaviour: &dyn Behaviour,
 ) -> bool {
     let shows = shows(ctx, run, step, behaviour).await;
-    shows.is_some_and(|seen| !matches!(seen, Seen::Away(_)))
+    shows.is_some_and(|(seen, _)| !matches!(seen, Seen::Away(_)))
 }
 
-/// How the step shows on the node; nothing while it does not answer.
-async fn shows(ctx: &Context, run: &Run, step: &str, behaviour: &dyn Behaviour) -> Option<Seen> {
+/// How the step shows on the node, and where that is; nothing while it does not answer.
+async fn shows(
+    ctx: &Context,
+    run: &Run,
+    step: &str,
+    behaviour: &dyn Behaviour,
+) -> Option<(Seen, Endpoint)> {
     let (endpoint, _) = endpoint(ctx, run).await.ok()?;
-    seen(ctx, &endpoint, step, behaviour).await.ok()
+    let seen = seen(ctx, &endpoint, step, behaviour).await.ok()?;
+    Some((seen, endpoint))
 }
 
 /// Waits until the node can take the step again, and sees the others: one that has just started holds them for down, and
@@ -117,9 +123,9 @@ pub(super) async fn is_back(
     let mut alone = 0;
     for look in 0..AWAIT_LOOKS {
         let waits_until = match shows(ctx, run, step, behaviour).await {
-            None | Some(Seen::Away(_)) => "the node is NORMAL again".into(),
-            Some(Seen::Idle | Seen::Hidden) => {
-                let missed = missed_by(ctx, run).await;
+            None | Some((Seen::Away(_), _)) => "the node is NORMAL again".into(),
+            Some((Seen::Idle | Seen::Hidden, endpoint)) => {
+                let missed = missed_by(ctx, endpoint).await;
                 if missed.is_empty() || alone >= ALONE_LOOKS {
                     return Ok(true);
                 }
@@ -127,7 +133,7 @@ pub(super) async fn is_back(
                 format!("the node sees {} up", missed.join(", "))
             }
             // It is on it, or done: that is not left alone.
-            Some(Seen::Busy | Seen::Quiet | Seen::Done) => return Ok(true),
+            Some((Seen::Busy | Seen::Quiet | Seen::Done, _)) => return Ok(true),
         };
         let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
         if !tell(ctx, run, waits).await? {
@@ -146,10 +152,7 @@ pub(super) async fn is_back(
 }
 
 /// Members that the node does not see up, by their addresses.
-async fn missed_by(ctx: &Context, run: &Run) -> Vec<String> {
-    let Ok((endpoint, _)) = endpoint(ctx, run).await else {
-        return Vec::new();
-    };
+async fn missed_by(ctx: &Context, endpoint: Endpoint) -> Vec<String> {
     match ctx.nodes.read(endpoint).await {
         Ok(reading) => reading.down_members().cloned().collect(),
         Err(_) => Vec::new(),

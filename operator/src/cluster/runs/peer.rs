@@ -141,7 +141,7 @@ pub(super) async fn is_down(ctx: &Context, run: &Run) -> Result<(), NodeError> {
     }
     let mut members = answering
         .iter()
-        .filter(|(_, reading)| reading.mode == "NORMAL")
+        .filter(|(_, reading)| reading.is_member())
         .peekable();
     if members.peek().is_none() {
         return Err(NodeError::Unreachable("no other member answers".into()));
@@ -164,7 +164,7 @@ fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) 
 /// The members of the ring that answer, with what they say.
 async fn members(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
     let mut members = answering(ctx, run).await?;
-    members.retain(|(_, reading)| reading.mode == "NORMAL");
+    members.retain(|(_, reading)| reading.is_member());
     Ok(members)
 }
 

@@ -16,7 +16,7 @@ impl Snapshot {
         self.nodes
             .iter()
             .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
-            .filter(|(_, reading)| reading.mode == "NORMAL")
+            .filter(|(_, reading)| reading.is_member())
     }
 
     /// Version of the schema, if every member that answers has the same.

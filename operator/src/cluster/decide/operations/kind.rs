@@ -36,10 +36,11 @@ impl<'a> Kind<'a> {
             .operations()
             .find(|operation| operation.kind == name);
         // What somebody asked for, and waits, goes first: replaced by an own one it would be lost.
-        let waits = current.filter(|current| {
-            current.phase == OperationPhase::Pending && current.requested_by.is_none()
+        let waits = current.zip(asked).is_some_and(|(current, asked)| {
+            current.phase == OperationPhase::Pending
+                && current.requested_by.is_none()
+                && current.id == asked.id
         });
-        let waits = waits.is_some_and(|waits| asked.is_some_and(|asked| asked.id == waits.id));
         let own = own.filter(|_| !waits);
         let request = own.map(|own| &own.request).or(asked);
         let is_asked = |id: &str| request.is_some_and(|request| request.id == id);

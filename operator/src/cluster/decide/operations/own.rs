@@ -15,7 +15,10 @@ use super::{
     super::rollout::{Leaving, Rollout},
     plan,
 };
-use crate::operations::{behaviour, needs_force};
+use crate::{
+    nodes::Reading,
+    operations::{behaviour, needs_force},
+};
 
 /// Who asks where the spec does.
 pub(super) const SPEC: &str = "spec";
@@ -126,8 +129,8 @@ pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option
         .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
         .filter(|operation| operation.started_at.is_some());
     let reading = snapshot.reading(&leaving.pod);
-    let is_whole = reading.is_some_and(|reading| reading.mode == "NORMAL");
-    if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_whole) {
+    let is_member = reading.is_some_and(Reading::is_member);
+    if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_member) {
         return None;
     }
     let request = leave(leaving, snapshot)?;

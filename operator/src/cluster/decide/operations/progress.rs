@@ -20,6 +20,12 @@ pub(super) fn is_kept(operation: &OperationStatus) -> bool {
     operation.reason == CHECKS_FAILING
 }
 
+/// Whether one of its nodes is at work.
+pub(super) fn has_node_at_work(operation: &OperationStatus) -> bool {
+    let mut nodes = operation.nodes.iter();
+    nodes.any(|node| node.phase == NodePhase::Running)
+}
+
 /// Where an operation that has begun goes from here.
 pub(super) fn advance(
     current: &OperationStatus,
@@ -72,9 +78,9 @@ fn go_on(
     controls: &Controls,
     snapshot: &Snapshot,
 ) -> OperationStatus {
-    let mut nodes = operation.nodes.iter();
-    let at_work = nodes.any(|node| node.phase == NodePhase::Running);
-    if !at_work && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot) {
+    if !has_node_at_work(&operation)
+        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
+    {
         operation.checks = checks;
         CHECKS_FAILING.clone_into(&mut operation.reason);
         operation.message = format!("waits for {why}");
@@ -111,14 +117,14 @@ fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
 
 /// While an operation stood still, nodes may have left that it has not come to.
 fn fail_those_without_pod(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    if discards_data(&operation.kind) {
+        return;
+    }
     let status = snapshot.cluster.status.as_ref();
     let is_known = |pod: &String| {
         snapshot.pods.contains_key(pod)
             || status.is_some_and(|status| status.cassandra_node_status.contains_key(pod))
     };
-    if discards_data(&operation.kind) {
-        return;
-    }
     let pending = operation.nodes.iter_mut();
     for node in pending.filter(|node| node.phase == NodePhase::Pending && !is_known(&node.pod)) {
         node.phase = NodePhase::Failed;
@@ -138,11 +144,8 @@ fn what_keeps_wave(
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
-    let is_whole = |pod: &String| {
-        let reading = snapshot.reading(pod);
-        reading.is_some_and(|reading| reading.mode == "NORMAL")
-    };
-    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_whole);
+    let is_member = |pod: &String| snapshot.reading(pod).is_some_and(Reading::is_member);
+    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_member);
     if half_done || behaviour.gives_up_lost_node() {
         return None;
     }

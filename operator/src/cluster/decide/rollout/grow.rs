@@ -31,10 +31,6 @@ impl Rollout {
             "node {replicas} of rack {} to join",
             pair.wanted.id
         ));
-        self.steps.push(Step {
-            rack: pair.wanted.clone(),
-            replicas,
-            volumes_only: false,
-        });
+        self.steps.push(Step::new(pair.wanted.clone(), replicas));
     }
 }

@@ -127,15 +127,12 @@ impl Pair<'_> {
             .get(&tried)
             .is_some_and(|pod| Some(&pod.revision) == status.update_revision.as_ref());
         // Whom it misses may be just who waits for the change.
-        let misses = || snapshot.trouble(&tried).is_some();
-        let waits = || {
-            self.lowest_sick(snapshot)
-                .is_some_and(|sick| sick < ordinal)
-        };
+        let sick = self.lowest_sick(snapshot);
+        let who_waits_is_sick = sick.is_some_and(|sick| sick < ordinal);
         taken
             && snapshot.own_trouble(&tried).is_none()
             && snapshot.is_seen(&tried)
-            && (!misses() || waits())
+            && (who_waits_is_sick || snapshot.trouble(&tried).is_none())
     }
 
     /// The first of the rack's pods that is in trouble itself.
@@ -229,28 +226,27 @@ impl Pair<'_> {
         pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(snapshot) == Some(last)
     }
 
-    /// Whether no node of the rack says that it is a member that serves clients. One that refuses our password may be.
+    /// Whether no node of the rack says that it is a member that serves clients.
     fn is_silent(&self, snapshot: &Snapshot) -> bool {
-        let may_serve = |pod: &String| match snapshot.nodes.get(pod) {
-            Some(Ok(reading)) => reading.is_normal(),
-            Some(Err(error)) => *error == NodeError::Unauthorized,
-            None => false,
-        };
-        !self.pods(snapshot).any(|pod| may_serve(&pod))
+        !self.has_serving(snapshot, |_| false)
     }
 
     /// Whether no node of the rack serves clients: where it is only we who get no answer, the kubelet, which asks it on its
     /// own machine, knows better.
     pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        let is_ready = |pod: &String| snapshot.pods.get(pod).is_some_and(|pod| pod.ready);
-        let answers_no = |pod: &String| {
-            let reading = snapshot.reading(pod);
-            reading.is_some_and(|reading| !reading.is_normal())
+        let is_ready = |pod: &str| snapshot.pods.get(pod).is_some_and(|pod| pod.ready);
+        !self.has_serving(snapshot, is_ready)
+    }
+
+    /// Whether a node of the rack serves clients; one that refuses our password may. Of one that is not heard the other
+    /// tells.
+    fn has_serving(&self, snapshot: &Snapshot, unheard: impl Fn(&str) -> bool) -> bool {
+        let serves = |pod: String| match snapshot.nodes.get(&pod) {
+            Some(Ok(reading)) => reading.is_normal(),
+            Some(Err(NodeError::Unauthorized)) => true,
+            Some(Err(_)) | None => unheard(&pod),
         };
-        self.is_silent(snapshot)
-            && !self
-                .pods(snapshot)
-                .any(|pod| is_ready(&pod) && !answers_no(&pod))
+        self.pods(snapshot).any(serves)
     }
 
     pub(super) fn has_newcomer(&self, snapshot: &Snapshot) -> bool {
