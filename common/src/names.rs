@@ -153,6 +153,11 @@ pub fn ring_mark(cluster: &str) -> String {
     format!("{cluster}-ring")
 }
 
+/// ConfigMap with the spec that was accepted last.
+pub fn accepted_spec(cluster: &str) -> String {
+    format!("{cluster}-accepted")
+}
+
 /// Headless Service that gives the seeds of other sites their names.
 pub fn sites_service(cluster: &str) -> String {
     format!("{cluster}-sites")

@@ -23,7 +23,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use casskop_common::api::CassandraCluster;
 use kube::{
@@ -88,6 +88,7 @@ pub async fn reconcile(
 
 /// What was seen of a cluster, and what follows from it.
 struct Look {
+    around: Around,
     desired: Result<Desired, Refused>,
     observed: Observed,
     plan: Plan,
@@ -107,7 +108,8 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
     }
 }
 
-/// Looks at a cluster and decides; nothing if it is gone or about to go.
+/// Looks at a cluster and decides; nothing if it is gone or about to go. Where its spec is refused, what was accepted
+/// before is looked after.
 async fn look(
     trigger: &CassandraCluster,
     ctx: &Context,
@@ -130,21 +132,52 @@ async fn look(
     finalize::prepare(ctx, &cluster)
         .await
         .map_err(Error::Finalize)?;
+    let as_written = Box::pin(see(ctx, cluster, None, at_work.clone(), freshness)).await?;
+    let Some(refused) = &as_written.plan.refused else {
+        return Ok(Some(as_written));
+    };
+    let snapshot = &as_written.observed.snapshot;
+    let maps = &snapshot.live.config_maps;
+    match desired::instead(&snapshot.cluster, &as_written.around, maps, refused) {
+        Some((cluster, desired)) => {
+            let instead = Some(desired);
+            let look = see(ctx, cluster, instead, at_work, freshness);
+            Ok(Some(Box::pin(look).await?))
+        }
+        None => Ok(Some(as_written)),
+    }
+}
+
+/// Looks at a cluster, and decides about what it asks for, or about what is wanted instead.
+async fn see(
+    ctx: &Context,
+    cluster: CassandraCluster,
+    instead: Option<Desired>,
+    at_work: BTreeSet<(String, String)>,
+    freshness: Freshness,
+) -> Result<Look, Error> {
     let found = Box::pin(observe::find(ctx, &cluster, freshness)).await?;
     let around = Around {
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
     };
-    let desired = desired::desired(&cluster, &around);
+    let desired = match instead {
+        Some(desired) => Ok(Desired {
+            key_revision: around.key_revision.clone(),
+            ..desired
+        }),
+        None => desired::desired(&cluster, &around),
+    };
     let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok());
     let observed = Box::pin(observed).await;
     let plan = decide::decide(&desired, &observed.snapshot);
-    Ok(Some(Look {
+    Ok(Look {
+        around,
         desired,
         observed,
         plan,
-    }))
+    })
 }
 
 async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
@@ -152,6 +185,7 @@ async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
         desired,
         observed,
         mut plan,
+        ..
     } = look;
     let snapshot = &observed.snapshot;
     report::intents(ctx, snapshot, &mut plan).await?;

@@ -1,5 +1,6 @@
 //! The Kubernetes objects of a cluster, each in its own file. Pure: from what is wanted to what is applied.
 
+pub mod accepted;
 pub mod budget;
 pub mod config_map;
 pub mod pod;
@@ -32,7 +33,7 @@ pub enum Object {
     Service(Box<Service>),
     /// Limit of voluntary disruptions.
     Budget(Box<PodDisruptionBudget>),
-    /// Configuration of a rack.
+    /// Configuration of a rack, the mark of the ring, or the spec that is accepted.
     ConfigMap(Box<ConfigMap>),
     /// A rack.
     StatefulSet(Box<StatefulSet>),

@@ -66,6 +66,9 @@ pub struct Plan {
     /// Whether one of these operations takes nodes away from clients.
     #[serde(skip)]
     pub takes_nodes_away: bool,
+    /// Why the spec is not carried out.
+    #[serde(skip)]
+    pub refused: Option<Refused>,
     /// The rest of the status.
     #[serde(skip)]
     pub status: CassandraClusterStatus,
@@ -104,6 +107,7 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Plan {
         takes_nodes_away: operations.takes_nodes_away(),
         operations: operations.changes,
         starts: operations.starts,
+        refused: rollout.refused,
         status,
         requeue,
     }
@@ -133,6 +137,11 @@ fn objects(
     let before = live.budgets.get(&desired.name);
     if !build::is_applied(&budget, before) || build::selects_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
+    }
+    let accepted = build::accepted::build(desired);
+    let before = live.config_maps.get(&accepted.name_any());
+    if rollout.refused.is_none() && !build::is_applied(&accepted, before) {
+        objects.push(Object::ConfigMap(Box::new(accepted)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
     let mark = build::config_map::ring_mark(desired, rollout.formed);

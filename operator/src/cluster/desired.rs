@@ -10,13 +10,14 @@ use casskop_common::{
     names::RackId,
 };
 use k8s_openapi::{
-    api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
+    api::core::v1::{ConfigMap, ResourceRequirements},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::keys;
+use super::{build::accepted, keys};
 use crate::bootstrap;
 
 /// Image that is run where the spec names none.
@@ -51,6 +52,8 @@ pub struct Desired {
     pub service_account: String,
     /// Accepted for compatibility and not used: what, and what to do instead.
     pub warnings: Vec<String>,
+    /// Why this is not what the spec asks for now, but what was accepted before: nothing new is begun then.
+    pub instead_of: Option<Refused>,
 }
 
 /// What a cluster is made from beside its spec.
@@ -145,10 +148,35 @@ pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, R
         spec: spec.clone(),
         racks,
         warnings,
+        instead_of: None,
         key_revision: around.key_revision.clone(),
         scripts,
         name,
     })
+}
+
+/// A resource with the spec that was accepted before the one that is refused, and the cluster that this one asks for.
+/// Nothing if none was.
+pub fn instead(
+    cluster: &CassandraCluster,
+    around: &Around,
+    maps: &BTreeMap<String, ConfigMap>,
+    refused: &Refused,
+) -> Option<(CassandraCluster, Desired)> {
+    let accepted = accepted::read(maps, cluster)?;
+    let cluster = CassandraCluster {
+        spec: accepted.spec,
+        ..cluster.clone()
+    };
+    let around = Around {
+        scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
+        ..around.clone()
+    };
+    let desired = Desired {
+        instead_of: Some(refused.clone()),
+        ..desired(&cluster, &around).ok()?
+    };
+    Some((cluster, desired))
 }
 
 impl Desired {

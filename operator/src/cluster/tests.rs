@@ -1,6 +1,7 @@
 //! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
 //! Whole passes, tried on a simulated API server.
 
+mod accepted;
 mod api_server;
 mod crash;
 mod debt;

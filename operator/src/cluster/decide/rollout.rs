@@ -31,6 +31,8 @@ pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 use pair::Pair;
 use refuse::refuse_irreversible;
+#[cfg(test)]
+pub use pair::partition;
 pub use shrink::Leaving;
 
 /// What is waited for while the ring is not settled.
@@ -128,11 +130,15 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
         formed,
         ..Rollout::default()
     };
-    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
-        rollout.refused = Some(refused);
+    let irreversible = refuse_irreversible(&pairs, desired, snapshot).err();
+    rollout.refused = desired.instead_of.clone().or(irreversible.clone());
+    if irreversible.is_some() {
         return rollout;
     }
-    rollout.formed = formed || form(&pairs, desired, snapshot, &mut rollout);
+    let forms = |rollout: &mut Rollout| {
+        rollout.refused.is_none() && form(&pairs, desired, snapshot, rollout)
+    };
+    rollout.formed = formed || forms(&mut rollout);
     if rollout.formed {
         change(&pairs, desired, snapshot, &mut rollout);
     }
@@ -236,19 +242,14 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     if restore(pairs, snapshot, rollout) {
         return;
     }
+    if rollout.refused.is_some() {
+        go_to_the_end(desired, snapshot, rollout);
+        return;
+    }
     if grow_volumes(pairs, desired, snapshot, rollout) {
         return;
     }
-    if let Some(volume) = volumes::awaited(snapshot) {
-        rollout.action = Some("ScaleDown");
-        rollout.waiting_for = Some(format!(
-            "volume {} of a node that has left to go",
-            volume.name
-        ));
-        return;
-    }
-    if let Some(next) = shrink::finish(desired, snapshot) {
-        rollout.shrink(next);
+    if go_to_the_end(desired, snapshot, rollout) {
         return;
     }
     let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
@@ -331,6 +332,20 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
 }
 
+/// A node that is on its way out goes the rest of it. Says whether there is one.
+fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+    if let Some(volume) = volumes::awaited(snapshot) {
+        rollout.action = Some("ScaleDown");
+        rollout.waiting_for = Some(format!(
+            "volume {} of a node that has left to go",
+            volume.name
+        ));
+        return true;
+    }
+    let next = shrink::finish(desired, snapshot);
+    next.map(|next| rollout.shrink(next)).is_some()
+}
+
 /// Racks whose StatefulSet is gone while their nodes or volumes are there come back as they were, all at once: fewer
 /// replicas would make Kubernetes delete running pods.
 fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
@@ -338,10 +353,13 @@ fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bo
         // As it was, also where the spec asks for fewer: those leave the ring first.
         let replicas = pair.known_nodes(snapshot);
         if replicas > 0 {
+            let mut rack = pair.wanted.clone();
+            // A change of its pods waits for its turn.
+            rack.partition = replicas;
             rollout.action = Some("UpdateStatefulSet");
             rollout.rack = Some(pair.wanted.id.clone());
             rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
-            rollout.steps.push(Step::new(pair.wanted.clone(), replicas));
+            rollout.steps.push(Step::new(rack, replicas));
         }
     }
     !rollout.steps.is_empty()

@@ -3,11 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::api::{OperationPhase, Phase, Rack};
+use casskop_common::{
+    api::{OperationPhase, Phase, Rack},
+    names,
+};
 use proptest::prelude::*;
 
 use super::world::{Node, THREE_RACKS, World};
-use crate::{cluster::snapshot::replicas, testing::histories};
+use crate::{
+    cluster::{decide::rollout::partition, snapshot::replicas},
+    testing::histories,
+};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -43,6 +49,10 @@ enum Event {
     Hang { index: usize, back: bool },
     /// A pod is deleted.
     Lose(usize),
+    /// A StatefulSet is deleted, and its pods stay.
+    Orphan(usize),
+    /// The spec asks for what is refused, or no more.
+    Refuse(bool),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -63,6 +73,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0_u8..3).prop_map(Event::Image),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(index, back)| Event::Hang { index, back }),
         1 => any::<usize>().prop_map(Event::Lose),
+        1 => any::<usize>().prop_map(Event::Orphan),
+        1 => any::<bool>().prop_map(Event::Refuse),
     ]
 }
 
@@ -129,6 +141,15 @@ fn happen(world: &mut World, event: &Event) {
                 world.pods.remove(&name);
             }
         }
+        Event::Orphan(index) => {
+            let count = world.live.stateful_sets.len().max(1);
+            let set = world.live.stateful_sets.keys().nth(index % count).cloned();
+            set.and_then(|set| world.live.stateful_sets.remove(&set));
+        }
+        Event::Refuse(is_refused) => {
+            let size = if is_refused { "1Mi" } else { "1Gi" };
+            world.edit(|cluster| cluster.spec.data_capacity = Some(size.into()));
+        }
     }
 }
 
@@ -138,17 +159,30 @@ fn rolling(world: &World) -> BTreeSet<String> {
         let template = &set.spec.as_ref().expect("a spec").template;
         let revision = crate::cluster::build::digest(template);
         let name = set.metadata.name.clone().unwrap_or_default();
-        world
-            .pods
-            .iter()
-            .any(|(pod, made)| pod.starts_with(&format!("{name}-")) && made.revision != revision)
+        let held = partition(set);
+        world.pods.iter().any(|(pod, made)| {
+            let ordinal = pod.strip_prefix(&format!("{name}-"));
+            let ordinal = ordinal.and_then(|ordinal| ordinal.parse().ok());
+            ordinal.is_some_and(|ordinal: i32| ordinal >= held) && made.revision != revision
+        })
     });
     sets.map(|(name, _)| name.clone()).collect()
 }
 
+/// Whether a member has neither pod nor `StatefulSet`, both taken away by hand, and the spec does not know its rack. A person
+/// puts the rack back, or removes the member.
+fn needs_its_rack(world: &World) -> bool {
+    let mut members = world.ring.keys().filter_map(|host| world.places.get(host));
+    members.any(|rack| {
+        let set = names::stateful_set("demo", rack);
+        !world.live.stateful_sets.contains_key(&set)
+    })
+}
+
 /// What holds at every moment.
-fn check(world: &World, before: &World) -> Result<(), TestCaseError> {
-    for (name, set) in &before.live.stateful_sets {
+fn check(world: &World, before: &World, event: &Event) -> Result<(), TestCaseError> {
+    let by_hand = matches!(event, Event::Orphan(_));
+    for (name, set) in before.live.stateful_sets.iter().filter(|_| !by_hand) {
         let after = world.live.stateful_sets.get(name).map_or(0, replicas);
         prop_assert!((after - replicas(set)).abs() <= 1, "{name} changes by one");
     }
@@ -183,7 +217,7 @@ proptest! {
         for event in &events {
             let before = world.clone();
             happen(&mut world, event);
-            check(&world, &before)?;
+            check(&world, &before, event)?;
         }
         // The faults stop: everybody comes back and nobody holds anything up.
         world.kill_operator();
@@ -194,6 +228,10 @@ proptest! {
         }
         for pod in world.pods.values_mut().filter(|pod| pod.node == Node::Hanging) {
             pod.node = Node::Normal;
+        }
+        happen(&mut world, &Event::Refuse(false));
+        if needs_its_rack(&world) {
+            happen(&mut world, &Event::Racks(3));
         }
         // Nodes leave only when the cleanups are paid that growth has left behind.
         world.edit(|cluster| cluster.spec.auto_pilot = Some(true));

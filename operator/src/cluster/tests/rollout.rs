@@ -198,8 +198,8 @@ fn objects_that_were_deleted_by_hand_come_back() {
     );
     assert_eq!(
         world.live.config_maps.len(),
-        4,
-        "three racks and the mark of the ring"
+        5,
+        "three racks, the mark of the ring, the accepted spec"
     );
 }
 

@@ -279,7 +279,8 @@ impl Pair<'_> {
     }
 }
 
-fn partition(set: &StatefulSet) -> i32 {
+/// Ordinals below it keep their revision.
+pub fn partition(set: &StatefulSet) -> i32 {
     let strategy = set
         .spec
         .as_ref()

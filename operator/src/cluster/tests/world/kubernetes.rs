@@ -163,8 +163,8 @@ impl World {
             .status
             .as_ref()
             .and_then(|status| status.current_revision.clone());
-        // Only when they are Ready, too.
-        let all = updated == replicas(set) && (ready || before.is_none());
+        // Only when they are Ready, too. A new one says so at once, whatever pods it finds.
+        let all = (updated == replicas(set) && ready) || before.is_none();
         live.status = Some(StatefulSetStatus {
             observed_generation: live.metadata.generation,
             current_revision: if all { Some(revision.clone()) } else { before },

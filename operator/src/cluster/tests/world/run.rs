@@ -51,10 +51,18 @@ impl World {
     }
 
     pub(in super::super) fn plan(&self) -> Plan {
-        decide::decide(
-            &desired::desired(&self.cluster, &self.around),
-            &self.snapshot(),
-        )
+        let desired = desired::desired(&self.cluster, &self.around);
+        let mut snapshot = self.snapshot();
+        let plan = decide::decide(&desired, &snapshot);
+        let maps = &self.live.config_maps;
+        let instead = plan.refused.as_ref().and_then(|refused| {
+            desired::instead(&self.cluster, &self.around, maps, refused)
+        });
+        let Some((cluster, desired)) = instead else {
+            return plan;
+        };
+        snapshot.cluster = cluster;
+        decide::decide(&Ok(desired), &snapshot)
     }
 
     /// One pass of the operator that is killed after `effects` of its effects. Says whether it came to its end.
