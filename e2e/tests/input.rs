@@ -8,9 +8,7 @@
 )]
 
 use casskop_e2e::{
-    Cluster, Space, cassandra, cluster,
-    cluster::find_condition,
-    fresh_id, operator,
+    Cluster, Space, cassandra, cluster, fresh_id, operator,
     plugin::{casskop, casskop_as},
     shared_ring,
 };
@@ -109,113 +107,6 @@ fn what_the_schema_can_judge_is_refused_at_once() {
     let upper = space.kubectl.try_apply(&manifest("1st", |_| {})).fails();
     assert!(upper.contains("starts with a letter"), "{upper}");
     assert!(space.kubectl.get("cassandracluster", "refused").is_none());
-}
-
-#[test]
-#[ignore = "needs the testbed: make test-e2e"]
-fn what_cannot_be_undone_is_refused_for_a_running_ring() {
-    let (space, demo) = shared_ring();
-    let before = demo.get()["spec"].clone();
-    for (change, words) in [
-        (
-            json!({ "spec": { "dataStorageClass": "fixed" } }),
-            ["dataStorageClass cannot be changed", "data center"],
-        ),
-        (
-            json!({ "spec": { "dataCapacity": null } }),
-            [
-                "dataCapacity cannot be added to or removed",
-                "without their data",
-            ],
-        ),
-    ] {
-        let said = space
-            .kubectl
-            .patch("cassandracluster", "demo", &change)
-            .fails();
-        assert!(words.iter().all(|word| said.contains(word)), "{said}");
-    }
-    assert_eq!(demo.get()["spec"], before);
-}
-
-#[test]
-#[ignore = "needs the testbed: make test-e2e"]
-fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
-    let (space, demo) = shared_ring();
-    let sets = || {
-        let sets = space.kubectl.list("statefulsets", "cassandracluster=demo");
-        sets.into_iter()
-            .map(|set| set["metadata"]["generation"].clone())
-            .collect::<Vec<_>>()
-    };
-    let (before, ids) = (sets(), demo.host_ids());
-    for (change, words) in [
-        (
-            json!({ "dataCapacity": "500Mi" }),
-            vec!["1Gi", "500Mi", "back"],
-        ),
-        (
-            json!({ "config": { "cassandra-yaml": { "seed_provider": [] } } }),
-            vec!["seed_provider", "spec.seeds"],
-        ),
-        (
-            json!({ "nodeApi": { "kind": "ManagementApi" } }),
-            vec!["ManagementApi"],
-        ),
-    ] {
-        let spec = demo.get()["spec"].clone();
-        demo.change(&change);
-        demo.tells("SpecAccepted", "False", &words);
-        demo.announces("SpecRefused", &words);
-        let resource = demo.get();
-        assert_eq!(resource["status"]["lastClusterAction"], "CorrectCRDConfig");
-        assert_eq!(
-            find_condition(&resource, "Available").expect("told")["status"],
-            "True",
-            "the ring keeps running"
-        );
-        // An operation is not held up by it.
-        let id = fresh_id("despite");
-        demo.request("flush", &format!("{id} --keyspace system_auth"));
-        demo.succeeds("flush", &id);
-        // Put back, it goes on by itself.
-        let back = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
-        space.kubectl.ok(&[
-            "patch",
-            "cassandracluster",
-            "demo",
-            "--type=json",
-            "-p",
-            &back,
-        ]);
-        demo.settles();
-    }
-    assert_eq!((sets(), demo.host_ids()), (before, ids));
-}
-
-#[test]
-#[ignore = "needs the testbed: make test-e2e"]
-fn a_rack_that_holds_needed_replicas_stays_until_it_is_put_back() {
-    let (space, demo) = shared_ring();
-    let (pods, ids) = (demo.pod_names(), demo.host_ids());
-    let cql = |statement: &str| cassandra::write(&space.kubectl, &pods[0], &[statement]);
-    cql(
-        "CREATE KEYSPACE IF NOT EXISTS wide WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
-    );
-    let racks = |names: &[&str]| {
-        let racks: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
-        demo.change(&json!({ "topology": { "dc": [{ "name": "dc1", "rack": racks }] } }));
-    };
-    racks(&["rack1", "rack2"]);
-    demo.tells(
-        "Progressing",
-        "False",
-        &["replicas-remain", "keyspace wide", "ALTER KEYSPACE"],
-    );
-    racks(&["rack1", "rack2", "rack3"]);
-    demo.settles();
-    cql("DROP KEYSPACE wide");
-    assert_eq!(demo.host_ids(), ids, "no node has left");
 }
 
 #[test]

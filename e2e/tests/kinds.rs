@@ -132,7 +132,8 @@ fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
 
     run(&["snapshot", "--name", "kept", "--keyspace", KEYSPACE]).ok();
     all("the snapshot", &|pod| has(space, pod, "*/snapshots/kept"));
-    run(&["snapshot", "--name", "kept", "--keyspace", KEYSPACE]).fails();
+    let taken = run(&["snapshot", "--name", "kept", "--keyspace", KEYSPACE]).fails();
+    assert!(taken.contains("has a snapshot kept already"), "{taken}");
     restored(space, ring, &pods[0], &run);
     run(&["clearsnapshot", "--name", "kept"]).ok();
     all("no snapshot", &|pod| !has(space, pod, "*/snapshots/kept"));

@@ -103,7 +103,7 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
         seen = Box::pin(look(trigger, ctx, Freshness::Now)).await?;
     }
     match seen {
-        Some(look) => carry_out(ctx, look).await,
+        Some(look) => Box::pin(carry_out(ctx, look)).await,
         None => Ok(Action::await_change()),
     }
 }

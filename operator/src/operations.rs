@@ -100,6 +100,11 @@ pub trait Behaviour: Send + Sync {
     /// Named checks that hold the operation back until they pass, with what they see.
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check>;
 
+    /// Whether it has to know which snapshots there are, before it begins.
+    fn reads_snapshots(&self) -> bool {
+        false
+    }
+
     /// Host id of the one node that it is about, where it names no pod.
     fn host_id(&self) -> Option<&str> {
         None
@@ -237,6 +242,18 @@ pub fn bytes(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Opti
     let (done, total) = tasks
         .chain(streams)
         .fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+    (total > 0).then_some((done, total))
+}
+
+/// Bytes that a node has received of all its streams, of how many. Nothing while none shows.
+pub fn received(activity: &Activity) -> Option<(i64, i64)> {
+    let streams = activity.streams.iter();
+    let (done, total) = streams.fold((0, 0), |(done, total), stream| {
+        (
+            done + stream.current_rx_bytes,
+            total + stream.total_rx_bytes,
+        )
+    });
     (total > 0).then_some((done, total))
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, OperationStatus},
+    api::{CassandraCluster, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, Parallel},
@@ -123,9 +123,19 @@ pub async fn observe(
         keys, live, pods, ..
     } = found;
     let credentials = keys.credentials;
-    let nodes = read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await;
+    let mut nodes = read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await;
     let intents = Intents::parse(cluster.annotations());
-    let needed = shrinks(desired, &live.stateful_sets) || is_asked(&cluster, &intents);
+    let before = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
+    let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
+    if is_asked(&cluster, &intents, before, reads) {
+        read_snapshots(ctx, &pods, &mut nodes, credentials.as_ref()).await;
+    }
+    // A broken pod may be mended by a change of its rack, which others have to outlive.
+    let is_broken = pods.values().any(|pod| pod.problem.is_some());
+    let until_its_end = |operation: &OperationStatus| !operation.phase.is_final();
+    let needed = is_broken
+        || shrinks(desired, &live.stateful_sets)
+        || is_asked(&cluster, &intents, until_its_end, needs_replication);
     let replication = if needed || has_another_schema(&cluster, &nodes) {
         read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
     } else {
@@ -181,26 +191,32 @@ fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> b
     })
 }
 
-/// Whether an operation that has not ended depends on how keyspaces are replicated.
-fn is_asked(cluster: &CassandraCluster, intents: &Intents) -> bool {
+/// Whether an operation depends on how keyspaces are replicated.
+fn needs_replication(arguments: &Arguments) -> bool {
+    let together = arguments.shared.waves.parallel == Parallel::Rack;
+    together || behaviour(&arguments.operation).reads_replication()
+}
+
+/// Whether an operation needs something that is not always read, as long as it is so.
+fn is_asked(
+    cluster: &CassandraCluster,
+    intents: &Intents,
+    still: impl Fn(&OperationStatus) -> bool,
+    needs: impl Fn(&Arguments) -> bool,
+) -> bool {
     let status = cluster.status.as_ref();
     let known = || status.iter().flat_map(|status| &status.operations);
-    let needs = |arguments: &Arguments| {
-        let together = arguments.shared.waves.parallel == Parallel::Rack;
-        together || behaviour(&arguments.operation).reads_replication()
-    };
     // Also one whose annotation is gone.
-    let mut under_way = known().filter(|operation| !operation.phase.is_final());
+    let mut under_way = known().filter(|operation| still(operation));
     let recorded = |operation: &OperationStatus| {
         Arguments::recorded(&operation.kind, &operation.arguments)
             .is_some_and(|arguments| needs(&arguments))
     };
     under_way.any(recorded)
         || intents.requests.values().any(|request| {
-            let ended = known().any(|old| {
-                old.kind == request.kind && old.id == request.id && old.phase.is_final()
-            });
-            !ended && needs(&request.arguments)
+            let is_past =
+                known().any(|old| old.kind == request.kind && old.id == request.id && !still(old));
+            !is_past && needs(&request.arguments)
         })
 }
 
@@ -231,6 +247,36 @@ async fn read_replication(
         }
     }
     BTreeMap::new()
+}
+
+/// Which snapshots each member has; what one does not say stays unknown.
+async fn read_snapshots(
+    ctx: &Context,
+    pods: &BTreeMap<String, NodePod>,
+    nodes: &mut BTreeMap<String, Result<Reading, NodeError>>,
+    credentials: Option<&Arc<Credentials>>,
+) {
+    let asked = nodes.iter_mut().filter_map(|(pod, reading)| {
+        let reading = reading.as_mut().ok()?;
+        let endpoint = endpoint(pods.get(pod)?, credentials)?;
+        Some((reading, endpoint))
+    });
+    let each = stream::iter(asked).for_each_concurrent(AT_ONCE, |(reading, endpoint)| async {
+        match ctx.nodes.snapshots(endpoint).await {
+            Ok(names) => reading.snapshots = Some(names),
+            Err(error) => tracing::debug!(%error, "the snapshots of a node could not be read"),
+        }
+    });
+    each.await;
+}
+
+/// Where the node of a pod is asked.
+fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<Endpoint> {
+    Some(Endpoint {
+        ip: pod.ip.clone()?,
+        port: names::JOLOKIA_PORT,
+        credentials: credentials.cloned()?,
+    })
 }
 
 /// Where the nodes at these addresses are, as the first member says that answers.
@@ -273,12 +319,7 @@ fn members<'a>(
             .as_ref()
             .ok()
             .filter(|reading| reading.is_normal())?;
-        let endpoint = Endpoint {
-            ip: pods.get(pod)?.ip.clone()?,
-            port: names::JOLOKIA_PORT,
-            credentials: credentials.cloned()?,
-        };
-        Some((endpoint, reading))
+        Some((endpoint(pods.get(pod)?, credentials)?, reading))
     });
     // Each that does not answer after all takes its time.
     members.take(TRIES)
@@ -298,25 +339,11 @@ async fn read_nodes(
     pods: &BTreeMap<String, NodePod>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
-    let Some(credentials) = credentials else {
-        return BTreeMap::new();
-    };
+    // Where nothing is left a connection is not refused: the whole look would wait for its deadline.
     let asked: Vec<(String, Endpoint)> = pods
         .iter()
-        .filter_map(|(name, pod)| {
-            // Where nothing is left a connection is not refused: the whole look would wait for its deadline.
-            let is_asked = pod.rack.is_some() && !pod.ended;
-            let ip = pod.ip.clone().filter(|_| is_asked)?;
-            let credentials = credentials.clone();
-            Some((
-                name.clone(),
-                Endpoint {
-                    ip,
-                    port: names::JOLOKIA_PORT,
-                    credentials,
-                },
-            ))
-        })
+        .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
+        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)))
         .collect();
     let mut readings: BTreeMap<_, _> = stream::iter(asked)
         .map(|(name, endpoint)| async move {

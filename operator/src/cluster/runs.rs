@@ -2,6 +2,7 @@
 //! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
 
 mod awaited;
+mod meter;
 mod node;
 mod peer;
 mod pod;

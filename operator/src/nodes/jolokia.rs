@@ -7,7 +7,10 @@
 mod calls;
 mod exchange;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use casskop_common::names::RackId;
 use serde_json::{Value, json};
@@ -207,6 +210,20 @@ pub fn replication(
     Ok(found)
 }
 
+/// Reads the names of the node's snapshots (`StorageService.SnapshotDetails`, 4.0 and later): one request. Only the names:
+/// of what is below them an answer is cut off where a snapshot does not expire.
+///
+/// # Errors
+/// When there is no answer that can be used.
+pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>, NodeError> {
+    let request = json!({ "type": "read", "mbean": STORAGE_SERVICE, "attribute": "SnapshotDetails",
+        "config": { "maxDepth": 1 } });
+    let answer = exchange(agent, endpoint, &request, READ)?;
+    let names = value(&answer)?;
+    let names = names.as_object().ok_or_else(|| malformed(names))?;
+    Ok(names.keys().cloned().collect())
+}
+
 /// Tells the node to do something and waits until it says that it is done.
 ///
 /// # Errors
@@ -336,6 +353,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
         keyspaces,
         load: load.and_then(Value::as_i64).unwrap_or_default(),
         tokens: None,
+        snapshots: None,
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Reading {
     pub keyspaces: Vec<String>,
     /// Bytes of live data on disk.
     pub load: i64,
+    /// Names of its snapshots (`StorageService.SnapshotDetails`); read only where something depends on them.
+    pub snapshots: Option<BTreeSet<String>>,
     /// Tokens that it owns (`StorageService.Tokens`); nothing where it does not say.
     pub tokens: Option<usize>,
 }

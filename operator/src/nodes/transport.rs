@@ -1,6 +1,6 @@
 //! The way to the nodes from asynchronous code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::names::RackId;
 
@@ -62,6 +62,12 @@ impl Transport {
         ips: Vec<String>,
     ) -> Result<BTreeMap<String, RackId>, NodeError> {
         self.ask(move |agent| jolokia::places(agent, &endpoint, &ips))
+            .await
+    }
+
+    /// Reads the names of a node's snapshots.
+    pub async fn snapshots(&self, endpoint: Endpoint) -> Result<BTreeSet<String>, NodeError> {
+        self.ask(move |agent| jolokia::snapshots(agent, &endpoint))
             .await
     }
 

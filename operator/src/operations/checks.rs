@@ -1,6 +1,6 @@
 //! Named safety checks. Each says what it saw, so that a person can verify it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{api::Check, names::RackId};
 
@@ -46,6 +46,9 @@ pub(super) fn down(member: &Member<'_>) -> Option<String> {
 
 /// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
 pub(super) const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
+
+/// Part of a volume that data may fill, in percent: compaction needs the rest.
+const FULL: i64 = 90;
 
 /// With all targets away every range of every keyspace keeps a quorum in each data center. From the replication and the
 /// racks: `NetworkTopologyStrategy` puts replicas in racks of their own as long as there are racks left, so a rack
@@ -97,6 +100,51 @@ pub fn quorum_kept(ring: &Ring<'_>) -> Check {
             targets().count()
         )
     })
+}
+
+/// All members that answer have the same schema: what is streamed belongs to the tables that it comes to.
+pub(super) fn schema_agreed(ring: &Ring<'_>) -> Check {
+    let mut schemas: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for member in &ring.nodes {
+        if let Ok(reading) = member.reading
+            && reading.is_member()
+        {
+            let schema = schemas.entry(&reading.schema_version).or_default();
+            schema.push(member.pod);
+        }
+    }
+    let seen: Vec<String> = match schemas.len() {
+        0 | 1 => Vec::new(),
+        _ => schemas
+            .iter()
+            .map(|(schema, pods)| format!("{} with schema {schema}", pods.join(", ")))
+            .collect(),
+    };
+    check("schema-agreed", &seen, || {
+        let schema = schemas.keys().next().copied().unwrap_or_default();
+        format!("all members have schema {schema}")
+    })
+}
+
+/// Each of these nodes has room for so many bytes more.
+pub(super) fn disk_space(
+    receivers: &[&Member<'_>],
+    share: i64,
+    well: impl FnOnce() -> String,
+) -> Check {
+    let full = |member: &&Member<'_>| {
+        let (load, capacity) = (member.reading.as_ref().ok()?.load, member.capacity?);
+        (load + share > capacity / 100 * FULL).then(|| {
+            format!(
+                "{} would hold {} of {} MiB",
+                member.pod,
+                (load + share) >> 20,
+                capacity >> 20
+            )
+        })
+    };
+    let seen: Vec<String> = receivers.iter().filter_map(full).collect();
+    check("disk-space", &seen, well)
 }
 
 /// No node of the ring is joining, leaving or moving.

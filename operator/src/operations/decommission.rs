@@ -18,8 +18,6 @@ use crate::nodes::{Activity, Call, Reading, Replication};
 /// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
 /// that goes away goes first.
 const AUTH: &str = "system_auth";
-/// Part of a volume that data may fill, in percent: compaction needs the rest.
-const FULL: i64 = 90;
 
 impl Behaviour for Decommission {
     fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -42,6 +40,7 @@ impl Behaviour for Decommission {
         vec![
             peers_up(ring),
             others_settled(ring),
+            checks::schema_agreed(ring),
             replicas_remain(ring),
             cleanup_paid(ring),
             disk_space(ring),
@@ -304,21 +303,7 @@ fn disk_space(ring: &Ring<'_>) -> Check {
         .map(|stay| stay.receivers(ring))
         .unwrap_or_default();
     let share = leaving / i64::try_from(stay.len().max(1)).unwrap_or(1);
-    let seen: Vec<String> = stay
-        .iter()
-        .filter_map(|member| {
-            let (load, capacity) = (member.reading.as_ref().ok()?.load, member.capacity?);
-            (load + share > capacity / 100 * FULL).then(|| {
-                format!(
-                    "{} would hold {} of {} MiB",
-                    member.pod,
-                    (load + share) >> 20,
-                    capacity >> 20
-                )
-            })
-        })
-        .collect();
-    check("disk-space", &seen, || {
+    checks::disk_space(&stay, share, || {
         format!("{} MiB spread over {} nodes fit", leaving >> 20, stay.len())
     })
 }

@@ -8,7 +8,7 @@ use casskop_common::{
     operations::rebuild::Rebuild,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, tables};
+use super::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, tables};
 use crate::nodes::{Activity, Call, NodeError, Replication};
 
 impl Behaviour for Rebuild {
@@ -39,7 +39,9 @@ impl Behaviour for Rebuild {
         vec![
             checks::nodes_up(ring),
             checks::ring_settled(ring),
+            checks::schema_agreed(ring),
             source_has_data(self, ring),
+            disk_space(self, ring),
         ]
     }
 
@@ -134,7 +136,107 @@ fn source_has_data(rebuild: &Rebuild, ring: &Ring<'_>) -> Check {
     })
 }
 
+/// The targets have room for what they stream. Of keyspaces that are named it is not known how large they are; nor of a
+/// source that other clusters run.
+fn disk_space(rebuild: &Rebuild, ring: &Ring<'_>) -> Check {
+    let from = rebuild.from_dc.as_str();
+    let held: i64 = ring
+        .nodes
+        .iter()
+        .filter(|member| member.rack.dc == from)
+        .filter_map(|member| Some(member.reading.as_ref().ok()?.load))
+        .sum();
+    let targets: Vec<&Member<'_>> = ring
+        .nodes
+        .iter()
+        .filter(|member| ring.is_target(member))
+        .collect();
+    // As if all of it were of the keyspace that gets the most replicas for one of the source.
+    let share = |dc: &str| {
+        let factors = ring.replication.values().filter_map(|replication| {
+            let (there, here) = (replication.in_dc(from)?, replication.in_dc(dc)?);
+            (there > 0).then_some((here, there))
+        });
+        let (here, there) = factors.max_by(|(a, b), (c, d)| (a * d).cmp(&(c * b)))?;
+        let (here, there) = (i64::try_from(here).ok()?, i64::try_from(there).ok()?);
+        let nodes = ring.nodes.iter().filter(|member| member.rack.dc == dc);
+        let nodes = i64::try_from(nodes.count()).ok()?;
+        Some(held / there * here / nodes.max(1))
+    };
+    let dcs = target_dcs(ring).into_iter();
+    let share = dcs.filter_map(share).max().unwrap_or(0);
+    let share = if rebuild.keyspace.is_empty() {
+        share
+    } else {
+        0
+    };
+    checks::disk_space(&targets, share, || match (share, &rebuild.keyspace[..]) {
+        (0, []) => format!("how much {from} holds is not known here"),
+        (0, _) => "how large single keyspaces are is not known".to_owned(),
+        _ => format!("{} MiB more fit on each target", share >> 20),
+    })
+}
+
 fn target_dcs<'a>(ring: &'a Ring<'_>) -> BTreeSet<&'a str> {
     let targets = ring.nodes.iter().filter(|member| ring.is_target(member));
     targets.map(|member| member.rack.dc.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use casskop_common::names::RackId;
+
+    use super::*;
+    use crate::nodes::Reading;
+
+    const GIB: i64 = 1 << 30;
+
+    #[test]
+    fn the_targets_need_room_for_what_the_source_holds() {
+        // Loads of the nodes of dc1 and dc2, replicas there, keyspaces that are named: whether it fits into 10 GiB.
+        for (loads, factors, named, fits) in [
+            ([4, 0], (1, 1), "", true),
+            ([10, 0], (1, 1), "", false),
+            ([10, 0], (3, 1), "", true),
+            ([4, 0], (1, 3), "", false),
+            ([4, 6], (1, 1), "", false),
+            ([10, 0], (1, 1), "orders", true),
+        ] {
+            let readings = loads.map(|load| Reading {
+                load: load * GIB,
+                ..Reading::default()
+            });
+            let node = |index: usize, pod, dc| Member {
+                pod,
+                ip: None,
+                rack: RackId::new(dc, "rack1"),
+                host_id: None,
+                reading: Ok(&readings[index]),
+                owes_cleanup: None,
+                capacity: Some(10 * GIB),
+            };
+            let (from, here) = factors;
+            let factors = [("dc1".to_owned(), from), ("dc2".to_owned(), here)].into();
+            let ring = Ring {
+                nodes: vec![node(0, "a", "dc1"), node(1, "b", "dc2")],
+                targets: &["b".to_owned()],
+                replication: &[("orders".to_owned(), Replication::Topology(factors))].into(),
+                places: &BTreeMap::new(),
+                goes_on_elsewhere: false,
+                spec: &CassandraClusterSpec::default(),
+            };
+            let rebuild = Rebuild {
+                from_dc: "dc1".into(),
+                keyspace: named.split_whitespace().map(str::to_owned).collect(),
+            };
+            let check = disk_space(&rebuild, &ring);
+            assert_eq!(
+                check.passed, fits,
+                "{loads:?} {from} {here} {named}: {}",
+                check.evidence
+            );
+        }
+    }
 }

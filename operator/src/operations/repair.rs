@@ -7,7 +7,7 @@ use casskop_common::{
 };
 
 use super::{Action, Behaviour, Refusal, Ring, Seen, checks, tables};
-use crate::nodes::{Activity, Call};
+use crate::nodes::{Activity, Call, Compaction};
 
 impl Behaviour for Repair {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -38,7 +38,11 @@ impl Behaviour for Repair {
 
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
         // A range with a replica that is down cannot be repaired.
-        vec![checks::all_up(ring), checks::ring_settled(ring)]
+        vec![
+            checks::all_up(ring),
+            checks::ring_settled(ring),
+            checks::schema_agreed(ring),
+        ]
     }
 
     fn goes_alone(&self) -> Option<&'static str> {
@@ -50,20 +54,21 @@ impl Behaviour for Repair {
         Some(Call::StopRepairs)
     }
 
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        let compares = ["Validation", "Anticompaction after repair"];
+        compares.contains(&task.task.as_str()) && task.keyspace == step
+    }
+
+    fn streams_as(&self) -> Option<&'static str> {
+        Some("Repair")
+    }
+
     fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        let compares = |task: &crate::nodes::Compaction| {
-            matches!(
-                task.task.as_str(),
-                "Validation" | "Anticompaction after repair"
-            ) && task.keyspace == step
-        };
+        let mut streams = activity.streams.iter();
         if !activity.is_normal() {
             Seen::Away(activity.mode.clone())
-        } else if activity.tasks.iter().any(compares)
-            || activity
-                .streams
-                .iter()
-                .any(|stream| stream.description == "Repair")
+        } else if activity.tasks.iter().any(|task| self.works_as(step, task))
+            || streams.any(|stream| self.streams_as() == Some(stream.description.as_str()))
         {
             Seen::Busy
         } else {

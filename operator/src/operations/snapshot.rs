@@ -5,7 +5,7 @@ use casskop_common::{
     operations::snapshot::Snapshot,
 };
 
-use super::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables};
+use super::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, seen_nowhere, tables};
 use crate::nodes::{Activity, Call, NodeError};
 
 impl Behaviour for Snapshot {
@@ -13,6 +13,7 @@ impl Behaviour for Snapshot {
         if self.ttl.is_some() {
             knows_ttl(ring)?;
         }
+        is_free(&self.name, ring)?;
         tables::keyspaces(&self.tables, ring)
     }
 
@@ -38,6 +39,10 @@ impl Behaviour for Snapshot {
         vec![checks::nodes_up(ring)]
     }
 
+    fn reads_snapshots(&self) -> bool {
+        true
+    }
+
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         seen_nowhere(activity)
     }
@@ -45,6 +50,29 @@ impl Behaviour for Snapshot {
     fn is_done_already(&self, error: &NodeError) -> bool {
         matches!(error, NodeError::Cassandra(text) if text.contains("already exists"))
     }
+}
+
+/// No target has a snapshot of that name. Asked before the first call: one that is there when an operator goes on with a
+/// step of another's is then of this request, and not an older one that says nothing of the data of now.
+fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
+    let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
+    let has_it = |member: &&Member<'_>| {
+        let names = member
+            .reading
+            .as_ref()
+            .ok()
+            .and_then(|reading| reading.snapshots.as_ref());
+        names.is_some_and(|names| names.contains(name))
+    };
+    targets.find(has_it).map_or(Ok(()), |member| {
+        Err(Refusal {
+            reason: "NameTaken",
+            message: format!(
+                "{} has a snapshot {name} already: request with another --name and a new id, or end that one by clearsnapshot",
+                member.pod
+            ),
+        })
+    })
 }
 
 /// Cassandra 4.0 takes the option, and keeps the snapshot for ever.
@@ -67,12 +95,51 @@ fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::LazyLock};
 
     use casskop_common::names::RackId;
 
     use super::*;
-    use crate::{nodes::Reading, operations::Member};
+    use crate::nodes::{Reading, Replication};
+
+    static TARGETS: LazyLock<[String; 1]> = LazyLock::new(|| ["demo-dc1-rack1-0".to_owned()]);
+    static REPLICATION: BTreeMap<String, Replication> = BTreeMap::new();
+    static PLACES: BTreeMap<String, RackId> = BTreeMap::new();
+    static SPEC: LazyLock<CassandraClusterSpec> = LazyLock::new(CassandraClusterSpec::default);
+
+    fn ring(reading: &Reading) -> Ring<'_> {
+        let node = Member {
+            pod: "demo-dc1-rack1-0",
+            ip: None,
+            rack: RackId::new("dc1", "rack1"),
+            host_id: None,
+            reading: Ok(reading),
+            owes_cleanup: None,
+            capacity: None,
+        };
+        Ring {
+            nodes: vec![node],
+            targets: TARGETS.as_slice(),
+            replication: &REPLICATION,
+            places: &PLACES,
+            goes_on_elsewhere: false,
+            spec: &SPEC,
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        let told = [None, Some(vec![]), Some(vec!["kept"]), Some(vec!["kept2"])];
+        let free = told.map(|names| {
+            let reading = Reading {
+                snapshots: names.map(|names| names.into_iter().map(str::to_owned).collect()),
+                ..Reading::default()
+            };
+            let ring = ring(&reading);
+            is_free("kept", &ring).is_ok()
+        });
+        assert_eq!(free, [true, true, false, true]);
+    }
 
     #[test]
     fn what_would_never_expire_is_refused() {
@@ -86,23 +153,7 @@ mod tests {
                 keyspaces: vec!["orders".into()],
                 ..Reading::default()
             };
-            let node = Member {
-                pod: "demo-dc1-rack1-0",
-                ip: None,
-                rack: RackId::new("dc1", "rack1"),
-                host_id: None,
-                reading: Ok(&reading),
-                owes_cleanup: None,
-                capacity: None,
-            };
-            let ring = Ring {
-                nodes: vec![node],
-                targets: &["demo-dc1-rack1-0".to_owned()],
-                replication: &BTreeMap::new(),
-                places: &BTreeMap::new(),
-                goes_on_elsewhere: false,
-                spec: &CassandraClusterSpec::default(),
-            };
+            let ring = ring(&reading);
             let snapshot = Snapshot {
                 name: "kept".into(),
                 ttl: ttl.map(str::to_owned),

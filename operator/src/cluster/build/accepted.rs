@@ -44,7 +44,10 @@ pub fn build(desired: &Desired) -> ConfigMap {
 pub fn read(maps: &BTreeMap<String, ConfigMap>, cluster: &CassandraCluster) -> Option<Accepted> {
     let map = maps.get(&names::accepted_spec(&cluster.name_any()))?;
     let owner = cluster.controller_owner_ref(&())?;
-    let is_ours = map.owner_references().iter().any(|old| old.uid == owner.uid);
+    let is_ours = map
+        .owner_references()
+        .iter()
+        .any(|old| old.uid == owner.uid);
     let json = map.data.as_ref()?.get(KEY).filter(|_| is_ours)?;
     serde_json::from_str(json).ok()
 }

@@ -30,8 +30,8 @@ const CONFIG: &str = "bootstrap";
 const RACK: &str = "rack";
 /// The Jolokia Secret.
 const JOLOKIA: &str = "jolokia";
-/// The user's scripts.
-const SCRIPTS: &str = "scripts";
+/// Volume of the user's scripts.
+pub const SCRIPTS: &str = "scripts";
 
 /// The template of the pods of a rack.
 pub fn template(

@@ -17,7 +17,7 @@ use casskop_common::{
 use serde::Serialize;
 
 use super::{super::snapshot::Snapshot, rollout::Rollout};
-use crate::operations::behaviour;
+use crate::operations::{behaviour, quorum_kept};
 
 use kind::Kind;
 pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
@@ -163,6 +163,11 @@ impl Queue<'_> {
             self.begun.push(operation.clone());
         }
     }
+}
+
+/// Whether every keyspace keeps a quorum while these pods are away.
+pub fn keep_quorum_without(pods: &[String], snapshot: &Snapshot) -> bool {
+    quorum_kept(&plan::ring(snapshot, pods)).passed
 }
 
 /// What waits for an operation says so.

@@ -45,12 +45,13 @@ impl Removal {
         matches!(self, Self::Volume { .. })
     }
 
-    /// What it is, in CassKop's words.
-    pub fn action(&self) -> &'static str {
+    /// What it is, in CassKop's words, in a data center that stays or goes.
+    pub fn action(&self, dc_stays: bool) -> &'static str {
         match self {
             Self::Pods { .. } | Self::Volume { .. } => "ScaleDown",
             Self::Pod { .. } => "RollingRestart",
-            Self::Rack { .. } => "ActionDeleteRack",
+            Self::Rack { .. } if dc_stays => "ActionDeleteRack",
+            Self::Rack { .. } => "ActionDeleteDC",
         }
     }
 }

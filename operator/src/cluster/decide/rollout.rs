@@ -30,9 +30,9 @@ pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
 pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 use pair::Pair;
-use refuse::refuse_irreversible;
 #[cfg(test)]
 pub use pair::partition;
+use refuse::refuse_irreversible;
 pub use shrink::Leaving;
 
 /// What is waited for while the ring is not settled.
@@ -295,7 +295,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
             }
             (None, trouble) => {
                 if let Some(next) = shrink::begin(desired, snapshot) {
-                    rollout.shrink(next);
+                    rollout.shrink(next, desired);
                     rollout.waiting_for = trouble.or(rollout.waiting_for.take());
                 }
             }
@@ -343,7 +343,7 @@ fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) 
         return true;
     }
     let next = shrink::finish(desired, snapshot);
-    next.map(|next| rollout.shrink(next)).is_some()
+    next.map(|next| rollout.shrink(next, desired)).is_some()
 }
 
 /// Racks whose StatefulSet is gone while their nodes or volumes are there come back as they were, all at once: fewer
@@ -398,7 +398,7 @@ fn grow_volumes(
 }
 
 impl Rollout {
-    fn shrink(&mut self, next: shrink::Next) {
+    fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
         self.action = Some("ScaleDown");
         let (rack, waiting_for) = match next {
             shrink::Next::Leave(leaving) => {
@@ -407,7 +407,8 @@ impl Rollout {
             }
             shrink::Next::Wait(rack, waiting_for) => (rack, waiting_for),
             shrink::Next::Remove(rack, removal) => {
-                self.action = Some(removal.action());
+                let stays = desired.racks.iter().any(|other| other.id.dc == rack.dc);
+                self.action = Some(removal.action(stays));
                 let waiting_for = removal.to_string();
                 self.removals.push(removal);
                 (rack, waiting_for)

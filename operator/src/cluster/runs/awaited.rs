@@ -5,12 +5,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
-use super::{Run, StepEvent, node, pod, tell, volume};
+use super::{Run, StepEvent, meter::Meter, node, pod, tell, volume};
 use crate::{
     bootstrap::Nodes,
     cluster::{build::config_map, journal, objects::in_time},
     context::Context,
     nodes::NodeError,
+    operations,
 };
 
 /// Time between two looks at what is awaited.
@@ -42,6 +43,7 @@ pub(super) async fn wait(
 ) -> Result<Result<(), NodeError>, journal::Error> {
     let mut waits_for = String::new();
     let mut still = 0;
+    let mut meter = Meter::default();
     for look in 0_u32.. {
         waits_for = match awaited.missing(ctx, run).await {
             Ok(None) => return Ok(Ok(())),
@@ -50,8 +52,15 @@ pub(super) async fn wait(
         };
         // A node that answers is on its way, however much it has to stream. Asked now and then: it has work to do.
         let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
-        let moves = asks && node::answers(ctx, run).await;
-        still = if moves { 0 } else { still + 1 };
+        let activity = if asks {
+            node::activity(ctx, run).await
+        } else {
+            None
+        };
+        still = if activity.is_some() { 0 } else { still + 1 };
+        meter
+            .tell(ctx, run, activity.as_ref().and_then(operations::received))
+            .await;
         if still >= LOOKS {
             break;
         }

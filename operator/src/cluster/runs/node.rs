@@ -1,15 +1,12 @@
 //! The node a task works on: where it is now, whether it is well, and whether it still works on what it was told.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use casskop_common::{
-    api::{CassandraClusterStatus, Work},
-    names,
-};
+use casskop_common::{api::CassandraClusterStatus, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
-use super::{Run, StepEvent, tell};
+use super::{Run, StepEvent, meter::Meter, tell};
 use crate::{
     cluster::{decide::operations::is_cancelled, journal, snapshot::NodePod},
     context::Context,
@@ -23,8 +20,6 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const HALT_EVERY: Duration = Duration::from_millis(200);
 /// Looks without a sign of the work before its call counts as lost: a minute.
 const LOST_AFTER: u32 = 30;
-/// Time between two words about how far a node is.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
 /// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
@@ -72,21 +67,14 @@ pub(super) async fn seen(
 
 /// Whether the node is a member that serves clients.
 pub(super) async fn is_normal(ctx: &Context, run: &Run) -> bool {
-    let Ok((endpoint, _)) = endpoint(ctx, run).await else {
-        return false;
-    };
-    ctx.nodes
-        .activity(endpoint)
-        .await
-        .is_ok_and(|activity| activity.is_normal())
+    let activity = activity(ctx, run).await;
+    activity.is_some_and(|activity| activity.is_normal())
 }
 
-/// Whether the node answers, whatever it does.
-pub(super) async fn answers(ctx: &Context, run: &Run) -> bool {
-    match endpoint(ctx, run).await {
-        Ok((endpoint, _)) => ctx.nodes.activity(endpoint).await.is_ok(),
-        Err(_) => false,
-    }
+/// What the node is busy with, if it answers.
+pub(super) async fn activity(ctx: &Context, run: &Run) -> Option<Activity> {
+    let (endpoint, _) = endpoint(ctx, run).await.ok()?;
+    ctx.nodes.activity(endpoint).await.ok()
 }
 
 /// Whether the node can take the step: it answers, and is not on its way up or down.
@@ -173,9 +161,7 @@ pub(super) struct Watch {
     uid: String,
     looks_without_a_sign: u32,
     halted: bool,
-    /// When the step was first seen at work, and how many bytes were done then.
-    first: Option<(Instant, i64)>,
-    told: Option<Instant>,
+    meter: Meter,
 }
 
 impl Watch {
@@ -185,8 +171,7 @@ impl Watch {
             uid,
             looks_without_a_sign: 0,
             halted: false,
-            first: None,
-            told: None,
+            meter: Meter::default(),
         }
     }
 
@@ -273,35 +258,11 @@ impl Watch {
         activity: &Activity,
     ) {
         let bytes = operations::bytes(behaviour, step, activity);
-        self.tell_work(ctx, run, bytes).await;
+        self.meter.tell(ctx, run, bytes).await;
         let halts = operations::halts(behaviour, step, activity);
         if !halts.is_empty() && is_told_to_end(ctx, run).await {
             self.halted = true;
             halt(ctx, run, endpoint, halts).await;
-        }
-    }
-
-    /// Writes how far the node is, now and then. What cannot be written is told the next time.
-    async fn tell_work(&mut self, ctx: &Context, run: &Run, bytes: Option<(i64, i64)>) {
-        let Some((done, total)) = bytes else { return };
-        let now = Instant::now();
-        // A further task begins anew.
-        let (since, at_first) = match self.first {
-            Some(first) if first.1 <= done => first,
-            _ => *self.first.insert((now, done)),
-        };
-        if self.told.is_some_and(|told| now - told < TELL_EVERY) {
-            return;
-        }
-        self.told = Some(now);
-        let seconds = i64::try_from((now - since).as_secs()).unwrap_or(i64::MAX);
-        let work = Work {
-            bytes: done,
-            total_bytes: total,
-            bytes_per_second: (done - at_first).checked_div(seconds).unwrap_or(0).max(0),
-        };
-        if let Err(error) = tell(ctx, run, StepEvent::Works(work)).await {
-            tracing::debug!(%error, "how far the node is was not written");
         }
     }
 }

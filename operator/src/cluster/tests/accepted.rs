@@ -90,14 +90,21 @@ fn a_change_under_way_goes_no_further() {
     world.live.stateful_sets.clear();
     world.pass();
     let partitions = world.live.stateful_sets.values().map(partition);
-    assert_eq!(partitions.collect::<Vec<_>>(), [1; 3], "no pod is taken down");
+    assert_eq!(
+        partitions.collect::<Vec<_>>(),
+        [1; 3],
+        "no pod is taken down"
+    );
     mended(&mut world);
     let mut images = world.live.stateful_sets.values().map(image);
     assert!(images.all(|image| image.ends_with("5.0.1")));
 }
 
 fn image(set: &k8s_openapi::api::apps::v1::StatefulSet) -> String {
-    let pod = set.spec.as_ref().and_then(|spec| spec.template.spec.clone());
+    let pod = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.clone());
     let mut containers = pod.expect("a template").containers.into_iter();
     let cassandra = containers.find(|container| container.name == names::CASSANDRA_CONTAINER);
     cassandra.and_then(|found| found.image).expect("an image")

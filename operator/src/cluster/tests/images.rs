@@ -4,6 +4,7 @@ use super::{
     rollout::sets,
     world::{Node, THREE_RACKS, World},
 };
+use crate::nodes::Replication;
 
 #[test]
 fn a_bad_image_stops_at_the_first_pod_and_a_corrected_spec_goes_on() {
@@ -49,6 +50,31 @@ fn a_bad_image_of_a_rack_of_two_is_corrected_too() {
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0".into()));
     world.settle();
     assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}
+
+#[test]
+fn what_a_broken_pod_needs_reaches_it_where_its_rack_can_be_missed() {
+    for (replicas, reaches) in [(3, true), (1, false)] {
+        let mut world = World::new(THREE_RACKS);
+        world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
+        world.settle();
+        let factors = || Replication::Topology([("dc1".to_owned(), replicas)].into());
+        world
+            .replication
+            .values_mut()
+            .for_each(|keyspace| *keyspace = factors());
+        let first = "demo-dc1-rack1-0";
+        world.pods.get_mut(first).expect("a pod").node = Node::Broken;
+        world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+        for _ in 0..20 {
+            world.pass();
+            world.tick();
+            let down = world.pods.values().filter(|pod| pod.node != Node::Normal);
+            assert!(down.count() <= 2, "one beside it at most");
+        }
+        let mended = world.pods[first].node == Node::Normal;
+        assert_eq!(mended, reaches, "{replicas} replicas");
+    }
 }
 
 #[test]

@@ -98,6 +98,32 @@ fn two_ids_one_after_the_other_before_anybody_looked_are_one_request() {
 }
 
 #[test]
+fn what_somebody_asks_for_goes_before_what_the_spec_asks_for_and_has_not_begun() {
+    let mut world = World::formed(THREE_RACKS);
+    world.annotate("reconcile", Some("paused"));
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack[0].rolling_restart = Some(true);
+    });
+    world.pass();
+    assert!(world.operation("restart").requested_by.is_some());
+    world.annotate("restart", Some("a --rack rack2"));
+    world.pass();
+    world.pass();
+    assert_eq!(world.operation("restart").id, "a", "it is seen to wait");
+    world.annotate("reconcile", None);
+    world.settle();
+    let restarted: Vec<&str> = world.calls.iter().map(|call| call.2.as_str()).collect();
+    assert_eq!(
+        restarted,
+        [LOST, "demo-dc1-rack1-0"],
+        "both, one after the other"
+    );
+    world.settle();
+    assert_eq!(world.calls.len(), 2, "once each");
+}
+
+#[test]
 fn one_id_may_stand_in_several_kinds() {
     let mut world = World::formed(THREE_RACKS);
     world.annotate("cleanup", Some("a"));

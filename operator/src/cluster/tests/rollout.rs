@@ -247,6 +247,26 @@ fn changed_configuration_makes_new_pods_one_rack_after_the_other() {
 }
 
 #[test]
+fn what_changes_is_told_in_the_words_of_casskop() {
+    type Edit = fn(&mut casskop_common::api::CassandraClusterSpec);
+    let edits: [(&str, Edit); 3] = [
+        ("UpdateDockerImage", |spec| {
+            spec.cassandra_image = Some("cassandra:5.0.9".into());
+        }),
+        ("UpdateConfigMap", |spec| {
+            spec.config_map_name = Some("scripts".into());
+        }),
+        ("UpdateStatefulSet", |spec| spec.run_as_user = Some(1000)),
+    ];
+    for (word, edit) in edits {
+        let mut world = World::formed(THREE_RACKS);
+        world.edit(|cluster| edit(&mut cluster.spec));
+        world.pass();
+        assert_eq!(world.status().last_cluster_action.as_deref(), Some(word));
+    }
+}
+
+#[test]
 fn a_partition_holds_the_other_racks() {
     let mut world = World::new(THREE_RACKS);
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));

@@ -35,21 +35,32 @@ impl<'a> Kind<'a> {
         let current = snapshot
             .operations()
             .find(|operation| operation.kind == name);
-        // What somebody asked for, and waits, goes first: replaced by an own one it would be lost.
-        let waits = current.zip(asked).is_some_and(|(current, asked)| {
-            current.phase == OperationPhase::Pending
-                && current.requested_by.is_none()
-                && current.id == asked.id
+        let history = || {
+            let history = status.iter().flat_map(|status| &status.operation_history);
+            history.filter(|old| old.kind == name)
+        };
+        let spent = status.and_then(|status| status.spent_ids.get(name));
+        let is_spent = |id: &str| spent.is_some_and(|ids| ids.iter().any(|spent| spent == id));
+        // What somebody asks for goes before what is ours and has not begun: replaced by it, it would be lost; behind it,
+        // it would not be seen.
+        let own = own.filter(|own| {
+            let begun = current.is_some_and(|current| {
+                current.id == own.request.id && current.started_at.is_some()
+            });
+            let is_new = |asked: &Request| match current {
+                Some(current) if current.id == asked.id => {
+                    current.phase == OperationPhase::Pending && current.requested_by.is_none()
+                }
+                _ => !is_spent(&asked.id) && !history().any(|old| old.id == asked.id),
+            };
+            begun || !asked.is_some_and(is_new)
         });
-        let own = own.filter(|_| !waits);
         let request = own.map(|own| &own.request).or(asked);
         let is_asked = |id: &str| request.is_some_and(|request| request.id == id);
-        let history = status.iter().flat_map(|status| &status.operation_history);
-        let finished = history
-            .filter(|old| old.kind == name && is_asked(&old.id))
+        let finished = history()
+            .filter(|old| is_asked(&old.id))
             // What the spec asks for may be called off before it begins, and asked for again.
             .find(|old| own.is_none() || old.started_at.is_some());
-        let spent = status.and_then(|status| status.spent_ids.get(name));
         let is_current = current.is_some_and(|current| is_asked(&current.id));
         Self {
             snapshot,
@@ -64,7 +75,7 @@ impl<'a> Kind<'a> {
                 .unwrap_or_default(),
             current,
             finished,
-            is_spent: !is_current && spent.is_some_and(|ids| ids.iter().any(|id| is_asked(id))),
+            is_spent: !is_current && request.is_some_and(|request| is_spent(&request.id)),
         }
     }
 

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use crate::{
     cluster::{
         build,
-        decide::Growth,
+        decide::{Growth, operations},
         desired::quantity_bytes,
         desired::{Desired, DesiredRack},
         snapshot::{Snapshot, Volume, replicas},
@@ -215,7 +215,28 @@ impl Pair<'_> {
         if self.is_on_trial(desired) {
             return self.has_passed_trial(snapshot) || self.has_lost_trial(desired);
         }
-        !self.is_rolled() || self.is_silent(snapshot) || self.only_last_is_broken(snapshot)
+        !self.is_rolled()
+            || self.is_silent(snapshot)
+            || self.only_last_is_broken(snapshot)
+            || (self.has_broken(snapshot) && self.is_dispensable(snapshot))
+    }
+
+    /// Whether a pod of the rack cannot run.
+    fn has_broken(&self, snapshot: &Snapshot) -> bool {
+        let problem = |pod: String| {
+            snapshot
+                .pods
+                .get(&pod)
+                .is_some_and(|pod| pod.problem.is_some())
+        };
+        self.pods(snapshot).any(problem)
+    }
+
+    /// Whether every keyspace keeps its quorum without the whole rack: Kubernetes comes to a pod that is not the last one
+    /// only after those above it.
+    fn is_dispensable(&self, snapshot: &Snapshot) -> bool {
+        let pods: Vec<String> = self.pods(snapshot).collect();
+        operations::keep_quorum_without(&pods, snapshot)
     }
 
     /// Whether the last pod cannot run, and no other one is in trouble. One that only takes its time is waited for.
@@ -269,11 +290,15 @@ impl Pair<'_> {
                 .iter()
                 .find(|container| container.name == names::CASSANDRA_CONTAINER)
         });
+        let mut volumes = template.iter().flat_map(|pod| pod.volumes.iter().flatten());
+        let scripts = volumes.find(|volume| volume.name == build::pod::SCRIPTS);
+        let scripts = scripts.and_then(|volume| Some(&volume.config_map.as_ref()?.name));
         match cassandra {
             Some(container) if container.image.as_ref() != Some(&desired.image) => {
                 "UpdateDockerImage"
             }
             Some(container) if container.resources != self.wanted.resources => "UpdateResources",
+            Some(_) if scripts != desired.spec.config_map_name.as_ref() => "UpdateConfigMap",
             _ => "UpdateStatefulSet",
         }
     }

@@ -74,6 +74,7 @@ impl World {
                         .map(str::to_owned)
                         .to_vec(),
                     load: 100_000,
+                    snapshots: Some(BTreeSet::new()),
                     ..Reading::default()
                 }))
             }

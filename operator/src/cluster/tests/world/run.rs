@@ -55,9 +55,10 @@ impl World {
         let mut snapshot = self.snapshot();
         let plan = decide::decide(&desired, &snapshot);
         let maps = &self.live.config_maps;
-        let instead = plan.refused.as_ref().and_then(|refused| {
-            desired::instead(&self.cluster, &self.around, maps, refused)
-        });
+        let instead = plan
+            .refused
+            .as_ref()
+            .and_then(|refused| desired::instead(&self.cluster, &self.around, maps, refused));
         let Some((cluster, desired)) = instead else {
             return plan;
         };

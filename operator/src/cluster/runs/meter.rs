@@ -1,0 +1,45 @@
+//! How far a node is with its work, told now and then.
+
+use std::time::{Duration, Instant};
+
+use casskop_common::api::Work;
+
+use super::{Run, StepEvent, tell};
+use crate::context::Context;
+
+/// Time between two words about it.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Bytes done, and since when.
+#[derive(Default)]
+pub(super) struct Meter {
+    /// When the work was first seen, and how many bytes were done then.
+    first: Option<(Instant, i64)>,
+    told: Option<Instant>,
+}
+
+impl Meter {
+    /// Writes how many bytes are done, of how many. What cannot be written is told the next time.
+    pub(super) async fn tell(&mut self, ctx: &Context, run: &Run, bytes: Option<(i64, i64)>) {
+        let Some((done, total)) = bytes else { return };
+        let now = Instant::now();
+        // A further task begins anew.
+        let (since, at_first) = match self.first {
+            Some(first) if first.1 <= done => first,
+            _ => *self.first.insert((now, done)),
+        };
+        if self.told.is_some_and(|told| now - told < TELL_EVERY) {
+            return;
+        }
+        self.told = Some(now);
+        let seconds = i64::try_from((now - since).as_secs()).unwrap_or(i64::MAX);
+        let work = Work {
+            bytes: done,
+            total_bytes: total,
+            bytes_per_second: (done - at_first).checked_div(seconds).unwrap_or(0).max(0),
+        };
+        if let Err(error) = tell(ctx, run, StepEvent::Works(work)).await {
+            tracing::debug!(%error, "how far the node is was not written");
+        }
+    }
+}
