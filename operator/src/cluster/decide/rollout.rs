@@ -2,9 +2,11 @@
 //! then the others one by one. Later: one rack at a time, one joining node at a time, and nothing while a node is
 //! in trouble, except a correction of the very rack that is.
 
+mod enlarge;
 mod grow;
 mod pair;
 mod refuse;
+mod restore;
 mod shrink;
 
 use casskop_common::{
@@ -12,7 +14,6 @@ use casskop_common::{
     names::{self, RackId},
     operations::DECOMMISSION,
 };
-use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
@@ -239,14 +240,14 @@ fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mu
 }
 
 fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
-    if restore(pairs, snapshot, rollout) {
+    if restore::racks(pairs, snapshot, rollout) {
         return;
     }
     if rollout.refused.is_some() {
         go_to_the_end(desired, snapshot, rollout);
         return;
     }
-    if grow_volumes(pairs, desired, snapshot, rollout) {
+    if enlarge::volumes(pairs, desired, snapshot, rollout) {
         return;
     }
     if go_to_the_end(desired, snapshot, rollout) {
@@ -344,57 +345,6 @@ fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) 
     }
     let next = shrink::finish(desired, snapshot);
     next.map(|next| rollout.shrink(next, desired)).is_some()
-}
-
-/// Racks whose StatefulSet is gone while their nodes or volumes are there come back as they were, all at once: fewer
-/// replicas would make Kubernetes delete running pods.
-fn restore(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
-    for pair in pairs.iter().filter(|pair| pair.live.is_none()) {
-        // As it was, also where the spec asks for fewer: those leave the ring first.
-        let replicas = pair.known_nodes(snapshot);
-        if replicas > 0 {
-            let mut rack = pair.wanted.clone();
-            // A change of its pods waits for its turn.
-            rack.partition = replicas;
-            rollout.action = Some("UpdateStatefulSet");
-            rollout.rack = Some(pair.wanted.id.clone());
-            rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
-            rollout.steps.push(Step::new(rack, replicas));
-        }
-    }
-    !rollout.steps.is_empty()
-}
-
-/// Volumes grow rack by rack, whatever the nodes say: a full disk may be what ails them. The StatefulSet is made anew
-/// with the new size, so that nodes to come get it too. Says whether there is something to do; storage that takes its
-/// time to grow keeps only the next rack waiting.
-fn grow_volumes(
-    pairs: &[Pair<'_>],
-    desired: &Desired,
-    snapshot: &Snapshot,
-    rollout: &mut Rollout,
-) -> bool {
-    for pair in pairs.iter().filter(|pair| pair.live.is_some()) {
-        let growing = pair.small_volumes(desired, snapshot, false);
-        let Some(first) = growing.first() else {
-            continue;
-        };
-        rollout.action = Some("StorageUpsize");
-        rollout.rack = Some(pair.wanted.id.clone());
-        rollout.waiting_for = Some(format!("volume {} to have {}", first.name, first.size));
-        rollout.growths = pair.small_volumes(desired, snapshot, true);
-        if pair.is_made_anew(desired) {
-            rollout.steps.push(Step {
-                // One that the Go CassKop made becomes ours altogether.
-                volumes_only: pair
-                    .live
-                    .is_some_and(|live| live.annotations().contains_key(names::INPUTS_DIGEST)),
-                ..Step::new(pair.wanted.clone(), pair.live_replicas())
-            });
-        }
-        return !rollout.growths.is_empty() || !rollout.steps.is_empty();
-    }
-    false
 }
 
 impl Rollout {

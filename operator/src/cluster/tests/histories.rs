@@ -15,6 +15,10 @@ use crate::{
     testing::histories,
 };
 
+const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+/// Kinds that are asked for.
+const KINDS: [&str; 5] = ["cleanup", "flush", "repair", "restart", "snapshot"];
+
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Event {
@@ -49,6 +53,8 @@ enum Event {
     Hang { index: usize, back: bool },
     /// A pod is deleted.
     Lose(usize),
+    /// A node is lost with its volume.
+    LoseVolume(usize),
     /// A StatefulSet is deleted, and its pods stay.
     Orphan(usize),
     /// The spec asks for what is refused, or no more.
@@ -56,7 +62,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let kind = prop_oneof![Just("cleanup"), Just("flush")];
+    let kind = || prop::sample::select(&KINDS[..]);
     let control = prop_oneof![Just("pause"), Just("cancel"), Just("retry")];
     prop_oneof![
         6 => (0_usize..12).prop_map(Event::Pass),
@@ -64,15 +70,16 @@ fn event() -> impl Strategy<Value = Event> {
         6 => Just(Event::Tick),
         6 => (any::<usize>(), prop::bool::weighted(0.8), prop::bool::weighted(0.1))
             .prop_map(|(index, hears, fails)| Event::Work { index, hears, fails }),
-        3 => (kind.clone(), 0_u8..4).prop_map(|(kind, id)| Event::Ask { kind, id }),
-        1 => kind.clone().prop_map(Event::Withdraw),
-        1 => (kind, control, 0_u8..4, any::<bool>())
+        3 => (kind(), 0_u8..4).prop_map(|(kind, id)| Event::Ask { kind, id }),
+        1 => kind().prop_map(Event::Withdraw),
+        1 => (kind(), control, 0_u8..4, any::<bool>())
             .prop_map(|(kind, control, id, set)| Event::Control { kind, control, id, set }),
         1 => (1_i32..4).prop_map(Event::Nodes),
         1 => (1_usize..4).prop_map(Event::Racks),
         1 => (0_u8..3).prop_map(Event::Image),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(index, back)| Event::Hang { index, back }),
         1 => any::<usize>().prop_map(Event::Lose),
+        1 => any::<usize>().prop_map(Event::LoseVolume),
         1 => any::<usize>().prop_map(Event::Orphan),
         1 => any::<bool>().prop_map(Event::Refuse),
     ]
@@ -91,7 +98,14 @@ fn happen(world: &mut World, event: &Event) {
             hears,
             fails,
         } => world.work(index, hears, fails),
-        Event::Ask { kind, id } => world.annotate(kind, Some(&format!("id-{id}"))),
+        Event::Ask { kind, id } => {
+            let arguments = match kind {
+                "snapshot" => "--name kept",
+                "restart" => "--drain",
+                _ => "",
+            };
+            world.annotate(kind, Some(&format!("id-{id} {arguments}")));
+        }
         Event::Withdraw(kind) => world.annotate(kind, None),
         Event::Control {
             kind,
@@ -141,6 +155,16 @@ fn happen(world: &mut World, event: &Event) {
                 world.pods.remove(&name);
             }
         }
+        Event::LoseVolume(index) => {
+            let members = world
+                .pods
+                .iter()
+                .filter(|(_, pod)| pod.node == Node::Normal);
+            let members: Vec<String> = members.map(|(name, _)| name.clone()).collect();
+            if let Some(name) = members.get(index % members.len().max(1)) {
+                world.lose(name);
+            }
+        }
         Event::Orphan(index) => {
             let count = world.live.stateful_sets.len().max(1);
             let set = world.live.stateful_sets.keys().nth(index % count).cloned();
@@ -179,6 +203,34 @@ fn needs_its_rack(world: &World) -> bool {
     })
 }
 
+/// A person has the lost nodes replaced, one after the other, with their racks as large as they ever were.
+fn replace_the_lost(world: &mut World) {
+    let is_well = |world: &World, pod: &String| {
+        let pod = world.pods.get(pod);
+        pod.is_some_and(|pod| matches!(pod.node, Node::Normal | Node::Starting | Node::Joining))
+    };
+    let mut lost = world.lost.clone();
+    lost.retain(|pod| !is_well(world, pod));
+    let asked = world.cluster.spec.clone();
+    if !lost.is_empty() {
+        happen(world, &Event::Racks(3));
+        happen(world, &Event::Nodes(3));
+    }
+    for pod in lost {
+        world.settle();
+        if is_well(world, &pod) {
+            continue;
+        }
+        let id = format!("mend-{pod}");
+        let waived = format!("{id} replicas-remain nodes-up");
+        world.annotate("replace.waive", Some(&waived));
+        let value = format!("{id} --pod {pod} --cluster-uid {UID}");
+        world.annotate("replace", Some(&value));
+        world.settle();
+    }
+    world.edit(|cluster| cluster.spec = asked);
+}
+
 /// What holds at every moment.
 fn check(world: &World, before: &World, event: &Event) -> Result<(), TestCaseError> {
     let by_hand = matches!(event, Event::Orphan(_));
@@ -214,6 +266,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_it_ends(events in prop::collection::vec(event(), 1..100)) {
         let mut world = World::new(THREE_RACKS);
+        world.cluster.metadata.uid = Some(UID.into());
         for event in &events {
             let before = world.clone();
             happen(&mut world, event);
@@ -221,7 +274,7 @@ proptest! {
         }
         // The faults stop: everybody comes back and nobody holds anything up.
         world.kill_operator();
-        for kind in ["cleanup", "flush"] {
+        for kind in KINDS {
             for control in ["pause", "cancel", "retry"] {
                 world.annotate(&format!("{kind}.{control}"), None);
             }
@@ -233,6 +286,7 @@ proptest! {
         if needs_its_rack(&world) {
             happen(&mut world, &Event::Racks(3));
         }
+        replace_the_lost(&mut world);
         // Nodes leave only when the cleanups are paid that growth has left behind.
         world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
         world.settle();

@@ -71,6 +71,8 @@ pub(super) struct World {
     pub(super) calls: Vec<(String, String, String, String)>,
     /// Host ids of the data on the volumes, by pod.
     hosts: BTreeMap<String, String>,
+    /// Pods that lost the volume of their node.
+    pub(super) lost: BTreeSet<String>,
     /// The members of the ring with their last addresses, by host id.
     pub(super) ring: BTreeMap<String, String>,
     /// Addresses of those that have left; gossip remembers them as unreachable.
@@ -112,6 +114,7 @@ impl World {
             at_work: BTreeSet::new(),
             calls: Vec::new(),
             hosts: BTreeMap::new(),
+            lost: BTreeSet::new(),
             ring: BTreeMap::new(),
             left: BTreeSet::new(),
             replication: ["orders", "system_auth", "users"]

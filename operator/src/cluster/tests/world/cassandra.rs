@@ -165,6 +165,16 @@ impl World {
         kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
     }
 
+    /// The pod that the operation began with is deleted. Says whether the one after it serves clients.
+    pub(super) fn restart(&mut self, node: &OperationNode) -> bool {
+        let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
+        if self.pods.get(&node.pod).is_some_and(is_old) {
+            self.pods.remove(&node.pod);
+        }
+        let pod = self.pods.get(&node.pod);
+        pod.is_some_and(|pod| pod.node == Node::Normal)
+    }
+
     fn runs(&self, host: &str) -> bool {
         let mut pods = self.pods.values();
         pods.any(|pod| pod.node == Node::Normal && pod.host.as_deref() == Some(host))
@@ -172,6 +182,7 @@ impl World {
 
     /// The volume of a node and its pod are lost.
     pub(in super::super) fn lose(&mut self, pod: &str) -> String {
+        self.lost.insert(pod.to_owned());
         let host = self.hosts.remove(pod).expect("it was a member");
         self.live.volumes.remove(&format!("data-{pod}"));
         self.pods.remove(pod);

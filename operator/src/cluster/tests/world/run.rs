@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
-    operations::{DECOMMISSION, REMOVE, REPLACE},
+    operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
 };
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -169,6 +169,13 @@ impl World {
             .push((kind.clone(), id.clone(), pod.clone(), step));
         let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
         if gives_up && !self.give_up(&kind, &node) {
+            if !hears {
+                self.kill_operator();
+            }
+            return;
+        }
+        let restarts = kind == RESTART && node.step == RESTART && !fails;
+        if restarts && !self.restart(&node) {
             if !hears {
                 self.kill_operator();
             }
