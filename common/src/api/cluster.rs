@@ -121,7 +121,7 @@ pub struct CassandraClusterSpec {
     #[schemars(range(min = 0))]
     pub max_pod_unavailable: Option<i32>,
     /// A pod whose Cassandra container restarted more often than this and that took another node's address is
-    /// deleted (default 0: never).
+    /// deleted, and made anew with another address (default 2; 0: never).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub restart_count_before_pod_deletion: Option<i32>,

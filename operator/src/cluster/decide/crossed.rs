@@ -2,36 +2,33 @@
 //! node by, and Cassandra refuses to start. A new pod gets a new address (`restartCountBeforePodDeletion`).
 
 use super::Removal;
-use crate::cluster::snapshot::Snapshot;
+use crate::cluster::snapshot::{NodePod, Snapshot};
 
-/// Pods to be made anew: restarted more often than the spec allows, with the address of another member.
+/// Restarts after which the pod is made anew, where the spec does not say.
+const RESTARTS: i32 = 2;
+
+/// The pod to be made anew: restarted more often than the spec allows, with the address of another member. One at a time:
+/// the next one may be well when this one has moved.
 pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
-    let allowed = snapshot
-        .cluster
-        .spec
-        .restart_count_before_pod_deletion
-        .unwrap_or(0);
-    if allowed <= 0 {
+    let spec = &snapshot.cluster.spec;
+    let allowed = spec.restart_count_before_pod_deletion.unwrap_or(RESTARTS);
+    let mut pods = snapshot.pods.iter();
+    let one_moves = pods.any(|(_, pod)| pod.deleting || is_starting(pod));
+    if allowed <= 0 || one_moves {
         return Vec::new();
     }
-    let mut found = snapshot.pods.iter().filter(|(name, pod)| {
-        let Some(ip) = pod
-            .ip
-            .as_ref()
-            .filter(|_| pod.restarts > allowed && !pod.deleting)
-        else {
-            return false;
-        };
-        let own = snapshot.host_id(name);
-        let known = snapshot
-            .members()
-            .find_map(|(_, reading)| reading.host_ids.get(ip));
-        matches!((own, known), (Some(own), Some(known)) if own != known)
-    });
-    // One at a time: the next one may be well when this one has moved.
-    let first = found.next().map(|(name, pod)| Removal::Pod {
+    let mut crossed = snapshot
+        .pods
+        .iter()
+        .filter(|(name, pod)| pod.restarts > allowed && snapshot.crosses(name).is_some());
+    let first = crossed.next().map(|(name, pod)| Removal::Pod {
         name: name.clone(),
         uid: pod.uid.clone(),
     });
     first.into_iter().collect()
+}
+
+/// Whether a pod was just made: what it will say is not known yet.
+fn is_starting(pod: &NodePod) -> bool {
+    pod.rack.is_some() && !pod.ready && pod.restarts == 0 && pod.problem.is_none()
 }

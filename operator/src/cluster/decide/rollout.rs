@@ -14,6 +14,8 @@ use casskop_common::{
     names::{self, RackId},
     operations::DECOMMISSION,
 };
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
@@ -48,6 +50,8 @@ pub struct Rollout {
     pub steps: Vec<Step>,
     /// Volumes that are asked to grow.
     pub growths: Vec<Growth>,
+    /// Whether these racks come back as they were: no pod is taken down by that.
+    pub restores: bool,
     /// What is taken away.
     pub removals: Vec<Removal>,
     /// The member that is to leave the ring.
@@ -182,8 +186,14 @@ fn is_formed(snapshot: &Snapshot) -> bool {
     let mark = maps
         .get(&names::ring_mark(snapshot.name()))
         .is_some_and(build::config_map::is_marked);
+    // A ring of the Go CassKop whose resource was made anew.
+    let runs = |set: &StatefulSet| {
+        let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
+        is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
+    };
     told || maps.values().any(build::config_map::says_formed)
         || (mark && !snapshot.live.volumes.is_empty())
+        || snapshot.live.stateful_sets.values().any(runs)
 }
 
 fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
@@ -214,6 +224,8 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
         operation.kind == DECOMMISSION && leaving == Some(&operation.id)
     };
     operations::at_work(snapshot)
+        // One may wait for a pod that only its StatefulSet can make anew.
+        .filter(|_| !rollout.restores)
         .find(|operation| !own(operation))
         .map(operations::waits_for)
 }
@@ -304,7 +316,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         return;
     };
     // Nodes in trouble of which no change is to blame are told by `Degraded`, unless a change waits for them.
-    let rolling = unfinished.iter().find(|pair| !pair.is_rolled());
+    let rolling = unfinished.iter().find(|pair| pair.is_rolling(snapshot));
     if differing.is_empty()
         && rolling.is_none()
         && grow::next(pairs).is_none()

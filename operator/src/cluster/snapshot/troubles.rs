@@ -44,7 +44,14 @@ impl Snapshot {
             let hint = problem.contains("PersistentVolumeClaim").then(|| {
                 format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
             });
-            return Some(format!("{problem}{}", hint.unwrap_or_default()));
+            let crossed = self.crosses(pod).map(|host_id| {
+                format!(
+                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (restartCountBeforePodDeletion) or when it is deleted",
+                    live.ip.as_deref().unwrap_or_default()
+                )
+            });
+            let hint = hint.or(crossed).unwrap_or_default();
+            return Some(format!("{problem}{hint}"));
         }
         let reading = match self.nodes.get(pod) {
             None => return Some("the pod is starting".into()),
@@ -69,6 +76,15 @@ impl Snapshot {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
         }
         None
+    }
+
+    /// The other member whose address, in the ring, is that of a pod.
+    pub fn crosses(&self, pod: &str) -> Option<&str> {
+        let own = self.host_id(pod)?;
+        let ip = self.pods.get(pod)?.ip.as_ref()?;
+        let mut members = self.members();
+        let known = members.find_map(|(_, reading)| reading.host_ids.get(ip))?;
+        (known != own).then_some(known.as_str())
     }
 
     /// Whether every member that answers sees the node of a pod up.

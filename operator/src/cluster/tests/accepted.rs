@@ -6,7 +6,10 @@ use super::{
     rollout::sets,
     world::{THREE_RACKS, World},
 };
-use crate::cluster::{decide::rollout::partition, snapshot::replicas};
+use crate::{
+    cluster::{decide::rollout::partition, snapshot::replicas},
+    nodes::Replication,
+};
 
 /// A volume cannot shrink.
 fn refused(world: &mut World) {
@@ -121,4 +124,24 @@ fn what_another_resource_of_the_name_had_accepted_counts_for_nothing() {
     assert_eq!(world.live.stateful_sets.len(), 2);
     let accepted = world.condition("SpecAccepted");
     assert!(accepted.starts_with("False VolumeChanged"), "{accepted}");
+}
+
+#[test]
+fn what_is_replicated_where_no_node_is_is_told() {
+    let mut world = World::formed(THREE_RACKS);
+    let factors = [("dc1".to_owned(), 1), ("dc2".to_owned(), 1)].into();
+    world
+        .replication
+        .insert("system_auth".to_owned(), Replication::Topology(factors));
+    world.settle();
+    let told = world.condition("SpecAccepted");
+    assert!(told.starts_with("True AcceptedWithWarnings"), "{told}");
+    assert!(
+        told.contains("keyspace system_auth is replicated in dc2"),
+        "{told}"
+    );
+    world.edit(|cluster| cluster.spec.seeds = vec!["elsewhere.example.org".into()]);
+    world.settle();
+    let told = world.condition("SpecAccepted");
+    assert!(!told.contains("dc2"), "others may run it: {told}");
 }

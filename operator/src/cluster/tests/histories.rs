@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::world::{Node, THREE_RACKS, World};
 use crate::{
-    cluster::{decide::rollout::partition, snapshot::replicas},
+    cluster::{build::config_map, decide::rollout::partition, snapshot::replicas},
     testing::histories,
 };
 
@@ -156,12 +156,19 @@ fn happen(world: &mut World, event: &Event) {
             }
         }
         Event::LoseVolume(index) => {
-            let members = world
-                .pods
-                .iter()
-                .filter(|(_, pod)| pod.node == Node::Normal);
+            let members = world.pods.iter().filter(|(name, pod)| {
+                // One that is lost before anybody saw it as a member joins as another one.
+                let set = names::stateful_set("demo", &pod.rack);
+                let told = world.live.config_maps.get(&set).map(config_map::nodes);
+                let is_known = told.is_some_and(|told| told.members.contains_key(*name));
+                pod.node == Node::Normal && is_known
+            });
             let members: Vec<String> = members.map(|(name, _)| name.clone()).collect();
-            if let Some(name) = members.get(index % members.len().max(1)) {
+            // Of the data of all of them nothing would be left.
+            let others_are_left = world.lost.is_empty() && members.len() > 1;
+            if let Some(name) = members.get(index % members.len().max(1))
+                && others_are_left
+            {
                 world.lose(name);
             }
         }
@@ -193,11 +200,12 @@ fn rolling(world: &World) -> BTreeSet<String> {
     sets.map(|(name, _)| name.clone()).collect()
 }
 
-/// Whether a member has neither pod nor `StatefulSet`, both taken away by hand, and the spec does not know its rack. A person
-/// puts the rack back, or removes the member.
+/// Whether a member or a pod has no `StatefulSet`, which was taken away by hand, and the spec may not know its rack. A person
+/// puts the rack back, or removes them.
 fn needs_its_rack(world: &World) -> bool {
-    let mut members = world.ring.keys().filter_map(|host| world.places.get(host));
-    members.any(|rack| {
+    let members = world.ring.keys().filter_map(|host| world.places.get(host));
+    let mut racks = members.chain(world.pods.values().map(|pod| &pod.rack));
+    racks.any(|rack| {
         let set = names::stateful_set("demo", rack);
         !world.live.stateful_sets.contains_key(&set)
     })
@@ -228,7 +236,17 @@ fn replace_the_lost(world: &mut World) {
         world.annotate("replace", Some(&value));
         world.settle();
     }
+    remove_the_forgotten(world);
     world.edit(|cluster| cluster.spec = asked);
+}
+
+/// Of a node that was lost together with its `StatefulSet` nothing is left but its place in the ring.
+fn remove_the_forgotten(world: &mut World) {
+    let mut forgotten = world.ring.clone();
+    forgotten.retain(|host, _| !world.may_come_back(host));
+    for host in forgotten.keys() {
+        world.remove_by_hand(host);
+    }
 }
 
 /// What holds at every moment.

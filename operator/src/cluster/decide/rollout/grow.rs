@@ -16,9 +16,16 @@ pub(super) fn next<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
 pub(super) fn surplus(snapshot: &Snapshot) -> Option<String> {
     let expected = snapshot.expected_pods();
     let is_expected = |pod: &str| expected.iter().any(|(name, _)| name == pod);
-    let mut pods = snapshot.pods.iter();
-    let (pod, _) = pods.find(|(pod, live)| live.rack.is_some() && !is_expected(pod))?;
-    Some(format!("{pod}, which is one too many, to end"))
+    let pods = snapshot.pods.iter();
+    let mut racks = pods.filter_map(|(pod, live)| Some((pod, live.rack.as_ref()?)));
+    let (pod, rack) = racks.find(|(pod, _)| !is_expected(pod))?;
+    Some(if snapshot.racks().any(|(live, _)| live == *rack) {
+        format!("{pod}, which is one too many, to end")
+    } else {
+        format!(
+            "{pod}, whose StatefulSet was deleted by hand: put rack {rack} back into the spec, for its node to leave the ring when it is taken out again; or delete the pod, if that never joined"
+        )
+    })
 }
 
 impl Rollout {

@@ -185,11 +185,15 @@ impl Pair<'_> {
             && status.current_revision == status.update_revision
     }
 
+    /// Whether a pod is still to be replaced.
+    pub(super) fn is_rolling(&self, snapshot: &Snapshot) -> bool {
+        !self.is_rolled() || self.has_outdated(snapshot)
+    }
+
     /// Whether the rack is rolled out and each of its nodes is well. That others miss a node is the trouble of that
     /// node's rack, not of theirs.
     pub(super) fn is_finished(&self, snapshot: &Snapshot) -> bool {
-        self.is_rolled()
-            && !self.has_outdated(snapshot)
+        !self.is_rolling(snapshot)
             && self
                 .pods(snapshot)
                 .all(|pod| snapshot.own_trouble(&pod).is_none())

@@ -19,5 +19,6 @@ pub(super) fn racks(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollo
             rollout.steps.push(Step::new(rack, replicas));
         }
     }
-    !rollout.steps.is_empty()
+    rollout.restores = !rollout.steps.is_empty();
+    rollout.restores
 }

@@ -3,6 +3,7 @@
 use casskop_common::api::{CassandraClusterStatus, Phase, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::replication;
 use crate::{
     cluster::{
         decide::{
@@ -19,7 +20,7 @@ use crate::{
 pub(super) struct Picture<'a> {
     rollout: &'a Rollout,
     refused: Option<&'a Refused>,
-    warnings: &'a [String],
+    warnings: Vec<String>,
     formed: bool,
     /// Members of the ring.
     nodes: usize,
@@ -75,10 +76,13 @@ impl<'a> Picture<'a> {
         }
         Self {
             refused: rollout.refused.as_ref(),
-            warnings: desired
-                .as_ref()
-                .map(|desired| desired.warnings.as_slice())
-                .unwrap_or_default(),
+            warnings: desired.as_ref().map_or_else(
+                |_| Vec::new(),
+                |desired| {
+                    let nowhere = replication::nowhere(desired, snapshot);
+                    desired.warnings.iter().cloned().chain(nowhere).collect()
+                },
+            ),
             formed: rollout.formed,
             nodes: snapshot
                 .expected_pods()

@@ -1,11 +1,14 @@
 //! How keyspaces were replicated when it was last seen. Where replicas became fewer since, nodes hold what they no longer
 //! own. Nothing is owed for what was never seen before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::api::{CleanupReason, SeenReplication};
 
-use crate::{cluster::snapshot::Snapshot, nodes::Replication};
+use crate::{
+    cluster::{desired::Desired, snapshot::Snapshot},
+    nodes::Replication,
+};
 
 /// Keyspaces that are remembered; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
@@ -45,6 +48,29 @@ pub(super) fn seen(
         schema_version: version.to_owned(),
         keyspaces: keyspaces.into_iter().take(KEYSPACES).collect(),
     })
+}
+
+/// Keyspaces that are replicated in a data center without nodes, in words.
+pub(super) fn nowhere(desired: &Desired, snapshot: &Snapshot) -> Option<String> {
+    let status = snapshot.cluster.status.as_ref()?;
+    let seen = &status.replication.as_ref()?.keyspaces;
+    // Other clusters may run it.
+    if !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty() {
+        return None;
+    }
+    let racks = desired.racks.iter().filter(|rack| rack.replicas > 0);
+    let wanted = racks.map(|rack| &rack.id);
+    let runs = snapshot.pods.values().filter_map(|pod| pod.rack.as_ref());
+    let dcs: BTreeSet<&str> = wanted.chain(runs).map(|rack| rack.dc.as_str()).collect();
+    let mut found = seen.iter().filter_map(|(keyspace, factors)| {
+        let mut there = factors.keys().filter(|dc| *dc != ANYWHERE);
+        let dc = there.find(|dc| !dcs.contains(dc.as_str()))?;
+        Some((keyspace, dc))
+    });
+    let (keyspace, dc) = found.next()?;
+    Some(format!(
+        "keyspace {keyspace} is replicated in {dc}, where no node is: what is written at EACH_QUORUM, as roles and passwords are, fails; take {dc} out of its replication (ALTER KEYSPACE)"
+    ))
 }
 
 fn factors(replication: &Replication) -> Option<Factors> {

@@ -189,6 +189,18 @@ impl World {
         host
     }
 
+    /// Whether a pod runs a member, or a volume has its data.
+    pub(in super::super) fn may_come_back(&self, host: &String) -> bool {
+        let mut pods = self.pods.values();
+        pods.any(|pod| pod.host.as_ref() == Some(host))
+            || self.hosts.values().any(|old| old == host)
+    }
+
+    /// The ring is told that a node is gone for good, with Cassandra's own tools.
+    pub(in super::super) fn remove_by_hand(&mut self, host: &str) {
+        self.left.extend(self.ring.remove(host));
+    }
+
     /// A node is told to leave the ring. Says whether it has done so.
     pub(super) fn leave(&mut self, pod: &str, hears: bool) -> bool {
         let Some(node) = self.pods.get_mut(pod) else {
