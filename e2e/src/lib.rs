@@ -21,6 +21,7 @@ pub mod command;
 pub mod counting;
 pub mod crash;
 pub mod daemon;
+pub mod go_casskop;
 pub mod kubectl;
 pub mod machine;
 pub mod multi;
