@@ -13,6 +13,7 @@
     reason = "a harness of tests: what does not hold ends the test"
 )]
 
+pub mod addresses;
 pub mod agents;
 pub mod cassandra;
 pub mod client;
