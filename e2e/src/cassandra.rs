@@ -152,7 +152,26 @@ pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
 
 /// The nodes as `nodetool status` has them on a pod: address, state (`UN`…), host id, rack.
 pub fn nodetool_status(kubectl: &Kubectl, pod: &str) -> Vec<[String; 4]> {
-    let text = kubectl.ok(&["exec", pod, "-c", "cassandra", "--", "nodetool", "status"]);
+    nodes(&run_nodetool_status(kubectl, pod).ok())
+}
+
+/// The same of a node that may not be a member yet.
+///
+/// # Errors
+/// With what it says instead.
+pub fn try_nodetool_status(kubectl: &Kubectl, pod: &str) -> Result<Vec<[String; 4]>, String> {
+    let output = run_nodetool_status(kubectl, pod);
+    match output.code {
+        0 => Ok(nodes(&output.stdout)),
+        _ => Err(output.stderr),
+    }
+}
+
+fn run_nodetool_status(kubectl: &Kubectl, pod: &str) -> Output {
+    kubectl.run(&["exec", pod, "-c", "cassandra", "--", "nodetool", "status"])
+}
+
+fn nodes(text: &str) -> Vec<[String; 4]> {
     let lines = text
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());

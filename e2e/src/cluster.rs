@@ -30,6 +30,15 @@ pub struct Cluster {
     pub kubectl: Kubectl,
 }
 
+/// The testbed's image of a version of Cassandra.
+pub fn image(version: &str) -> String {
+    let newest = setting("CASSANDRA_IMAGE");
+    let name = newest
+        .rsplit_once(':')
+        .map_or(newest.as_str(), |(name, _)| name);
+    format!("{name}:{version}")
+}
+
 /// The manifest of a small ring that starts fast, with one node in each rack.
 pub fn ring(name: &str, dcs: &[(&str, &[&str])]) -> Value {
     let racks = |racks: &[&str]| {

@@ -13,6 +13,7 @@
     reason = "a harness of tests: what does not hold ends the test"
 )]
 
+pub mod addresses;
 pub mod agents;
 pub mod cassandra;
 pub mod client;
@@ -21,6 +22,7 @@ pub mod command;
 pub mod counting;
 pub mod crash;
 pub mod daemon;
+pub mod go_casskop;
 pub mod kubectl;
 pub mod machine;
 pub mod multi;

@@ -27,6 +27,8 @@ fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
     scripts(&space, "one");
     ring.apply(&manifest());
     ring.settles();
+    assert_eq!(ring.pod_names(), PODS[..2]);
+    seeds_reach_running_nodes(&space, &ring);
     assert_eq!(ring.pod_names(), PODS);
     in_each_pod_is_what_was_asked_for(&space, &ring);
 
@@ -48,7 +50,10 @@ fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
     ring.change(&json!({
         "envVars": [{ "name": "GREETING", "value": "good evening" }],
         "resources": { "requests": { "cpu": "60m", "memory": "710Mi" }, "limits": { "memory": "1Gi" } },
+        "topology": with_partition(2),
     }));
+    below_the_partition_pods_stay(&space, &ring);
+    ring.change(&json!({ "topology": with_partition(0) }));
     rolls(&ring, || {
         let done = PODS.iter().map(|pod| run(&space, pod, "echo $GREETING"));
         done.filter(|said| said == "good evening").count()
@@ -59,6 +64,8 @@ fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
         .map(|cassandra| cassandra["resources"]["requests"]["memory"].clone());
     assert_eq!(requests, Some(json!("710Mi")));
     a_bad_change_stops_at_the_first_pod(&ring);
+    without_cassandra_a_pod_is_there_to_be_looked_into(&space, &ring);
+    pods_may_want_machines_of_their_own(&ring);
     let outcome = client.end();
     assert!(outcome.failed.is_empty(), "{outcome:#?}");
     assert!(outcome.requests > 100, "{outcome:?}");
@@ -68,7 +75,8 @@ fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
 fn manifest() -> Value {
     let mut manifest = cluster::ring("fields", &[("dc1", &["rack1"])]);
     let more = json!({
-        "nodesPerRacks": 3,
+        "nodesPerRacks": 2,
+        "autoUpdateSeedList": true,
         "configMapName": "scripts",
         "envVars": [{ "name": "GREETING", "value": "good morning" }],
         "shareProcessNamespace": true,
@@ -112,6 +120,50 @@ fn scripts(space: &Space, word: &str) {
             "post_run.sh": format!("echo {word} > /etc/cassandra/by-post-run"),
         },
     }));
+}
+
+/// The third node is a seed, and those that ran before it know that too.
+fn seeds_reach_running_nodes(space: &Space, ring: &Cluster) {
+    ring.change(&json!({ "nodesPerRacks": 3 }));
+    let seeds = format!(
+        "grep -A 1 -- '- seeds:' /etc/cassandra/cassandra.yaml | grep -c {}",
+        PODS[2]
+    );
+    until("its name in the pods before it", || {
+        let known = [PODS[0], PODS[1]].map(|pod| run(space, pod, &seeds));
+        if known == ["1", "1"] {
+            Ok(())
+        } else {
+            Err(format!("{known:?}"))
+        }
+    });
+    ring.settles();
+}
+
+fn with_partition(partition: i32) -> Value {
+    json!({ "dc": [{ "name": "dc1", "rack": [{ "name": "rack1", "rollingPartition": partition }] }] })
+}
+
+/// Also when the one that has the change is well, and seen by all.
+fn below_the_partition_pods_stay(space: &Space, ring: &Cluster) {
+    let says = |pod: &str| run(space, pod, "echo $GREETING");
+    until("the last pod to have the change", || {
+        let said = says(PODS[2]);
+        if said == "good evening" {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+    ring.becomes("Available", "True");
+    ring.is_looked_at();
+    for pod in &PODS[..2] {
+        assert_eq!(says(pod), "good morning", "{pod}");
+    }
+    let revision = |pod: &Value| pod["metadata"]["labels"]["controller-revision-hash"].clone();
+    let revisions: Vec<Value> = ring.pods().iter().map(revision).collect();
+    assert_eq!(revisions[0], revisions[1]);
+    assert_ne!(revisions[1], revisions[2]);
 }
 
 fn in_each_pod_is_what_was_asked_for(space: &Space, ring: &Cluster) {
@@ -166,15 +218,64 @@ fn a_bad_change_stops_at_the_first_pod(ring: &Cluster) {
     image("localhost/cassandra:nosuch");
     ring.tells("Degraded", "True", &[PODS[2], "nosuch"]);
     ring.is_looked_at();
-    let away: Vec<String> = ring
-        .pods()
-        .iter()
-        .filter(|pod| !is_ready(pod))
-        .map(kubectl::name)
-        .collect();
-    assert_eq!(away, [PODS[2]]);
+    assert_eq!(away(ring), [PODS[2]]);
     image(&setting("CASSANDRA_IMAGE"));
     ring.settles();
+}
+
+/// With `debug`, in the first pod that gets it; the others wait for Cassandra to be there again.
+fn without_cassandra_a_pod_is_there_to_be_looked_into(space: &Space, ring: &Cluster) {
+    let daemon = "grep -lz service.CassandraDaemo[n] /proc/*/cmdline | wc -l";
+    let data = "ls /var/lib/cassandra/data | grep -x three";
+    let before = ring.pods();
+    ring.change(&json!({ "debug": true }));
+    ring.tells("Degraded", "True", &[PODS[2]]);
+    until("a pod without Cassandra", || {
+        let said = [daemon, data].map(|command| run(space, PODS[2], command));
+        if said == ["0", "three"] {
+            Ok(())
+        } else {
+            Err(format!("{said:?}"))
+        }
+    });
+    ring.is_looked_at();
+    let uid = |pod: &Value| pod["metadata"]["uid"].clone();
+    let now = ring.pods();
+    let kept: Vec<bool> = before
+        .iter()
+        .zip(&now)
+        .map(|(old, new)| uid(old) == uid(new))
+        .collect();
+    assert_eq!(kept, [true, true, false]);
+    ring.change(&json!({ "debug": null }));
+    ring.settles();
+    assert_eq!(run(space, PODS[2], daemon), "1");
+}
+
+/// There are fewer machines than pods: one finds no place, and no other is taken away for it.
+fn pods_may_want_machines_of_their_own(ring: &Cluster) {
+    ring.change(&json!({ "hardAntiAffinity": true }));
+    ring.tells("Degraded", "True", &["cannot be placed", "anti-affinity"]);
+    ring.is_looked_at();
+    let away = away(ring);
+    assert_eq!(away.len(), 1, "{away:?}");
+    let pods = ring.pods();
+    let unplaced = pods.iter().find(|pod| kubectl::name(pod) == away[0]);
+    let affinity = unplaced.map(|pod| &pod["spec"]["affinity"]["podAntiAffinity"]);
+    let required = affinity.map(|how| &how["requiredDuringSchedulingIgnoredDuringExecution"][0]);
+    assert_eq!(
+        required.map(|how| &how["topologyKey"]),
+        Some(&json!("kubernetes.io/hostname"))
+    );
+    ring.change(&json!({ "hardAntiAffinity": false }));
+    ring.settles();
+}
+
+/// Names of the pods that are not Ready.
+fn away(ring: &Cluster) -> Vec<String> {
+    let pods = ring.pods();
+    let away = pods.iter().filter(|pod| !is_ready(pod));
+    away.map(kubectl::name).collect()
 }
 
 /// What a command says in the container of Cassandra, in one line; nothing while it cannot be run.

@@ -48,6 +48,7 @@ fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     let mut operator = Shell::start(&space);
     let client = Client::start(&space.kubectl, &FIRST[..2], "two.t");
     a_data_center_is_added(&space, &grow, &mut operator);
+    volumes_of_one_data_center_grow(&space, &grow);
     a_setting_is_changed_rack_by_rack(&space, &grow, &mut operator);
     nodes_join_one_after_the_other(&space, &grow, &mut operator);
     a_rack_without_its_stateful_set_keeps_its_pods(&space, &grow);
@@ -117,6 +118,45 @@ fn a_data_center_is_added(space: &Space, grow: &Cluster, operator: &mut Shell) {
     assert_eq!(ring.len(), 3, "{ring:?}");
 }
 
+/// Under running pods; the others keep what they have, and the next node of either gets its share.
+fn volumes_of_one_data_center_grow(space: &Space, grow: &Cluster) {
+    let before = uids(&grow.pods());
+    let rack = |name: &str| json!({ "name": name });
+    let dc1 = json!({ "name": "dc1", "rack": [rack("rack1"), rack("rack2")] });
+    let dc2 = json!({ "name": "dc2", "dataCapacity": "2Gi", "rack": [rack("rack1")] });
+    grow.change(&json!({ "topology": { "dc": [dc1, dc2] } }));
+    until("the volume of dc2 to have grown", || {
+        sizes_are_of_their_dc(space)
+    });
+    grow.settles();
+    assert_eq!(uids(&grow.pods()), before, "no pod was restarted");
+    let path = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+    for (set, size) in [("grow-dc1-rack1", "1Gi"), ("grow-dc2-rack1", "2Gi")] {
+        let set = space.kubectl.get("statefulset", set).expect("it is there");
+        assert_eq!(set.pointer(path), Some(&json!(size)), "the next node");
+    }
+}
+
+/// Whether each volume is as large as its data center asks.
+fn sizes_are_of_their_dc(space: &Space) -> Result<(), String> {
+    let claims = space
+        .kubectl
+        .list("persistentvolumeclaims", "cassandracluster=grow");
+    let size = |claim: &Value| {
+        let size = claim.pointer("/status/capacity/storage");
+        (kubectl::name(claim), size.cloned().unwrap_or_default())
+    };
+    let sizes: BTreeMap<String, Value> = claims.iter().map(size).collect();
+    let fits = |(name, size): (&String, &Value)| {
+        *size == if name.contains("-dc2-") { "2Gi" } else { "1Gi" }
+    };
+    if sizes.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(format!("{sizes:?}"))
+    }
+}
+
 /// Six nodes become two, and a data center goes: none leaves before nothing is replicated there any more.
 fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let racks = |racks: &[&str]| {
@@ -126,7 +166,7 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mu
             .collect::<Vec<_>>()
     };
     let dc1 = json!({ "name": "dc1", "rack": racks(&["rack1", "rack2"]) });
-    let dc2 = json!({ "name": "dc2", "nodesPerRacks": 0, "rack": racks(&["rack1"]) });
+    let dc2 = json!({ "name": "dc2", "nodesPerRacks": 0, "dataCapacity": "2Gi", "rack": racks(&["rack1"]) });
     casskop(
         &space.kubectl,
         &[
@@ -295,6 +335,7 @@ fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster, operator: &mut 
     let up = ring.iter().filter(|node| node[1] == "UN").count();
     assert_eq!(up, 6, "{ring:?}");
     assert_eq!(read(space, "grow-dc2-rack1-1", "ALL"), "text=before");
+    assert_eq!(sizes_are_of_their_dc(space), Ok(()));
 }
 
 /// It comes back as large as it was: no node is taken away.

@@ -1,5 +1,5 @@
 //! A cluster of the Go CassKop is taken over: StatefulSets whose selectors hold the labels of the resource, a Service and
-//! a budget that select by them, pods in order. Its nodes and volumes stay the same.
+//! a budget that select by them, pods of its own shape, in order. Its nodes, volumes and data stay the same.
 
 #![allow(
     clippy::panic,
@@ -9,132 +9,129 @@
 
 use std::collections::BTreeMap;
 
-use casskop_e2e::{Cluster, Space, cassandra, cluster, kubectl, operator, wait::until};
+use casskop_e2e::{
+    Cluster, Space, cassandra, cluster, go_casskop, kubectl, operator, space::http, wait::until,
+};
 use serde_json::{Value, json};
 
-const RACKS: [&str; 2] = ["old-dc1-rack1", "old-dc1-rack2"];
+const PODS: [&str; 2] = ["old-dc1-rack1-0", "old-dc1-rack2-0"];
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
     let space = Space::open("e2e-takeover");
+    operator::scale(&space.kubectl, 0);
     let old = space.cluster("old");
-    let mut manifest = cluster::ring("old", &[("dc1", &["rack1", "rack2"])]);
-    manifest["metadata"]["labels"] = json!({ "team": "orders" });
-    old.apply(&manifest);
-    old.settles();
+    go_casskop::makes(&old, &manifest());
+    assert_eq!(old.pod_names(), PODS);
+    for pod in old.pods() {
+        let (status, body) = jolokia(&pod);
+        assert_eq!(status, 200, "it asks for no password: {body}");
+        assert_eq!(kubectl::json(&body)["value"]["agent"], "1.6.1");
+    }
     let statements = [
         "CREATE KEYSPACE IF NOT EXISTS two WITH replication = \
          {'class': 'NetworkTopologyStrategy', 'dc1': 2}",
         "CREATE TABLE IF NOT EXISTS two.t (id int PRIMARY KEY, text text)",
         "INSERT INTO two.t (id, text) VALUES (1, 'before')",
     ];
-    cassandra::write(&space.kubectl, "old-dc1-rack1-0", &statements);
-    let (hosts, volumes) = (old.host_ids(), volumes(&space));
+    cassandra::write(&space.kubectl, PODS[0], &statements);
+    let hosts = go_casskop::host_ids(&space.kubectl, &old.pods());
+    let volumes = volumes(&space);
 
-    operator::scale(&space.kubectl, 0);
-    as_the_go_casskop_has_it(&space, &old);
     operator::scale(&space.kubectl, 1);
-
-    until("both StatefulSets to be ours", || {
-        let selectors: Vec<Value> = RACKS.iter().map(|set| selector(&space, set)).collect();
-        let ours = selectors
-            .iter()
-            .all(|labels| labels.is_object() && labels["team"].is_null());
-        if ours {
-            Ok(())
-        } else {
-            Err(format!("{selectors:?}"))
-        }
-    });
+    rack_after_rack_pods_are_ours(&old);
     old.settles();
+    assert_eq!(old.get()["status"]["phase"], "Running");
     assert_eq!(old.host_ids(), hosts, "the nodes are who they were");
+    let now = go_casskop::host_ids(&space.kubectl, &old.pods());
+    assert_eq!(now, hosts, "in their own view too");
     assert_eq!(
         self::volumes(&space),
         volumes,
         "on the volumes that they had"
     );
-    let service = space.kubectl.get("service", "old").expect("it is there");
-    assert!(service["spec"]["selector"]["team"].is_null(), "{service:#}");
-    let budget = space
-        .kubectl
-        .get("poddisruptionbudget", "old")
-        .expect("it is there");
-    assert!(
-        budget["spec"]["selector"]["matchLabels"]["team"].is_null(),
-        "{budget:#}"
-    );
-    for pod in old.pods() {
-        assert!(
-            pod["metadata"]["labels"]["team"].is_null(),
-            "{}",
-            kubectl::name(&pod)
-        );
-    }
+    everything_is_ours(&space, &old);
     let row = "SELECT text FROM two.t WHERE id = 1";
-    let output = cassandra::cql(&space.kubectl, "old-dc1-rack2-0", "ALL", &[row]).ok();
+    let output = cassandra::cql(&space.kubectl, PODS[1], "ALL", &[row]).ok();
     assert_eq!(output.trim(), "text=before");
     old.delete();
 }
 
-/// Gives everything the shape that the Go CassKop makes, around the running pods.
-fn as_the_go_casskop_has_it(space: &Space, old: &Cluster) {
-    let label = json!({ "metadata": { "labels": { "team": "orders" } } });
-    for pod in old.pod_names() {
-        space.kubectl.patch("pod", &pod, &label).ok();
-    }
-    let selector = json!({ "spec": { "selector": { "team": "orders" } } });
-    space.kubectl.patch("service", "old", &selector).ok();
-    let mut budget = stripped(space.kubectl.get("poddisruptionbudget", "old"));
-    budget["spec"]["selector"]["matchLabels"]["team"] = json!("orders");
-    space.kubectl.ok(&["delete", "poddisruptionbudget", "old"]);
-    create(space, &budget);
-    for name in RACKS {
-        let mut set = stripped(space.kubectl.get("statefulset", name));
-        set["metadata"]["labels"]["team"] = json!("orders");
-        set["spec"]["selector"]["matchLabels"]["team"] = json!("orders");
-        set["spec"]["template"]["metadata"]["labels"]["team"] = json!("orders");
-        set["spec"]["podManagementPolicy"] = json!("OrderedReady");
-        space
-            .kubectl
-            .ok(&["delete", "statefulset", name, "--cascade=orphan"]);
-        create(space, &set);
-        until("the rack to be as the Go CassKop has it", || {
-            let set = space.kubectl.get("statefulset", name).unwrap_or_default();
-            let status = &set["status"];
-            let done = status["updateRevision"] == status["currentRevision"]
-                && status["readyReplicas"] == json!(1)
-                && status["updatedReplicas"] == json!(1);
-            if done {
-                Ok(())
-            } else {
-                Err(status.to_string())
-            }
-        });
-    }
-}
-
-/// An object without what the API server and our operator wrote into it.
-fn stripped(object: Option<Value>) -> Value {
-    let mut object = object.expect("it is there");
-    object["status"] = Value::Null;
-    let metadata = object["metadata"].as_object_mut().expect("metadata");
-    metadata.retain(|key, _| {
-        ["name", "namespace", "labels", "ownerReferences"].contains(&key.as_str())
+/// As it stands in the API server after the Go `CassKop` has written its defaults into it.
+fn manifest() -> Value {
+    let mut manifest = cluster::ring("old", &[("dc1", &["rack1", "rack2"])]);
+    manifest["metadata"]["labels"] = json!({ "team": "orders" });
+    let spec = manifest["spec"].as_object_mut().expect("a spec");
+    let more = json!({
+        // The newest that it can configure.
+        "cassandraImage": cluster::image("4.0"),
+        "imagepullpolicy": "IfNotPresent",
+        "bootstrapImage": "ghcr.io/cscetbon/casskop-bootstrap:0.1.21",
+        "configBuilderImage": "datastax/cass-config-builder:1.0.4",
+        "runAsUser": 999,
+        "fsGroup": 1,
+        "readOnlyRootFilesystem": true,
+        "serviceAccountName": "cassandra-cluster-node",
+        "maxPodUnavailable": 1,
+        "serverType": "cassandra",
+        "livenessInitialDelaySeconds": 120,
+        "backRestSidecar": { "enabled": false },
     });
-    object
+    spec.extend(more.as_object().cloned().expect("an object"));
+    manifest
 }
 
-fn create(space: &Space, object: &Value) {
-    space
-        .kubectl
-        .run_with(&["create", "-f", "-"], &object.to_string())
-        .ok();
+/// What the agent of a node says of itself to somebody without a password.
+fn jolokia(pod: &Value) -> (u16, String) {
+    let address = pod["status"]["podIP"].as_str().expect("an address");
+    let url = format!("http://{address}:8778/jolokia/");
+    http(&url, None, r#"{"type":"version"}"#)
 }
 
-fn selector(space: &Space, set: &str) -> Value {
-    let set = space.kubectl.get("statefulset", set).unwrap_or_default();
-    set["spec"]["selector"]["matchLabels"].clone()
+fn rack_after_rack_pods_are_ours(old: &Cluster) {
+    let mut order = Vec::new();
+    until("both pods to be ours", || {
+        let pods = old.pods();
+        let ready = pods.iter().filter(|pod| operator::is_ready(pod)).count();
+        assert!(ready >= 1, "no node is up: {order:?}");
+        for pod in &pods {
+            let name = kubectl::name(pod);
+            if pod["metadata"]["labels"]["team"].is_null() && !order.contains(&name) {
+                order.push(name);
+            }
+        }
+        if order.len() == 2 && ready == 2 {
+            Ok(())
+        } else {
+            Err(format!("{order:?}, {ready} Ready"))
+        }
+    });
+    assert_eq!(order, PODS);
+}
+
+/// No label of the resource selects anything any more, the agent asks for a password, and nodes know that they are members.
+fn everything_is_ours(space: &Space, old: &Cluster) {
+    let has = |kind: &str, name: &str, path: &str, what: &str| {
+        let object = space.kubectl.get(kind, name).expect("it is there");
+        let labels = object.pointer(path).expect("labels");
+        assert_eq!(labels["cassandracluster"], "old", "{object:#}");
+        assert!(labels["team"].is_null(), "{what}: {object:#}");
+    };
+    has("service", "old", "/spec/selector", "the Service");
+    let labels = "/spec/selector/matchLabels";
+    has("poddisruptionbudget", "old", labels, "the budget");
+    for pod in old.pods() {
+        let name = kubectl::name(&pod);
+        has("statefulset", &name[..name.len() - 2], labels, "the rack");
+        has("pod", &name, "/metadata/labels", "the pod");
+        let (status, body) = jolokia(&pod);
+        assert_eq!(status, 401, "{name}: {body}");
+        let mark = "cat /var/lib/cassandra/.casskop-joined";
+        let exec = ["exec", &name, "-c", "cassandra", "--", "sh", "-c", mark];
+        let mark = space.kubectl.ok(&exec);
+        assert!(old.host_ids().contains(&(name, mark)));
+    }
 }
 
 fn volumes(space: &Space) -> BTreeMap<String, Value> {
