@@ -30,37 +30,49 @@ pub struct Survived {
     pub writes: Vec<Value>,
 }
 
-/// Requests an operation, and kills the operator at the first point of its first life, at the second of its second, and so
-/// on. Each life comes further than the one before it, so it ends.
+/// Requests an operation, and lets the operator die at each point of it.
 pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str) -> Survived {
     let (id, _) = value.split_once(' ').unwrap_or((value, ""));
     let user = operator::user(&cluster.kubectl);
     let before = writes_by(&user).len();
-    let mut writes = Writes::from_now(&user);
-    cluster.request(kind, value);
-    let (mut kills, mut ended) = (0, false);
-    while !ended {
-        let begun = writes.seen() + operator.calls().len();
-        let mut looks = 0;
-        ended = until_every(CLOSELY, "the operator to come further", || {
-            let points = writes.seen() + operator.calls().len() - begun;
-            looks += 1;
-            match points {
-                _ if looks % RARELY == 0 && has_ended(cluster, kind, id) => Ok(true),
-                points if points > kills => Ok(false),
-                points => Err(format!("{points} points in its life after {kills} kills")),
-            }
-        });
-        if !ended {
-            operator.kill();
-            operator.run();
-            kills += 1;
-        }
-    }
+    let begin = || cluster.request(kind, value);
+    let kills = dies_at_each_point(operator, cluster, begin, || has_ended(cluster, kind, id));
     Survived {
         operation: cluster.succeeds(kind, id),
         kills,
         writes: writes_by(&user).split_off(before),
+    }
+}
+
+/// Begins something, and kills the operator at the first point of its first life, at the second of its second, and so on.
+/// Each life comes further than the one before it, so it ends. Says how often it died.
+pub fn dies_at_each_point(
+    operator: &mut Shell,
+    cluster: &Cluster,
+    begin: impl FnOnce(),
+    has_ended: impl Fn() -> bool,
+) -> usize {
+    let mut writes = Writes::from_now(&operator::user(&cluster.kubectl));
+    begin();
+    let mut kills = 0;
+    loop {
+        let before = writes.seen() + operator.calls().len();
+        let mut looks = 0;
+        let ended = until_every(CLOSELY, "the operator to come further", || {
+            let points = writes.seen() + operator.calls().len() - before;
+            looks += 1;
+            match points {
+                _ if looks % RARELY == 0 && has_ended() => Ok(true),
+                points if points > kills => Ok(false),
+                points => Err(format!("{points} points in its life after {kills} kills")),
+            }
+        });
+        if ended {
+            return kills;
+        }
+        operator.kill();
+        operator.run();
+        kills += 1;
     }
 }
 

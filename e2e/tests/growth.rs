@@ -14,7 +14,9 @@ use std::{
 };
 
 use casskop_e2e::{
-    Client, Cluster, Space, cassandra, cluster, kubectl,
+    Client, Cluster, Space, cassandra, cluster,
+    crash::dies_at_each_point,
+    kubectl,
     operator::{self, Shell},
     plugin::casskop,
     wait::until,
@@ -189,16 +191,21 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mu
     assert_eq!(grow.pod_names().len(), 6, "none has left");
     let alter =
         "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}";
-    cassandra::write(&space.kubectl, FIRST[0], &[alter]);
-    for told in [1, 3, 4] {
-        are_told_to_leave(operator, told);
-        operator.dies();
-    }
-    grow.shows("two nodes", |cluster| {
-        let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
-        (nodes.len() == 2).then_some(())
-    });
+    let begin = || cassandra::write(&space.kubectl, FIRST[0], &[alter]);
+    let two_are_left = || {
+        let nodes = &grow.get()["status"]["cassandraNodeStatus"];
+        nodes.as_object().is_some_and(|nodes| nodes.len() == 2)
+    };
+    let kills = dies_at_each_point(operator, grow, begin, two_are_left);
+    assert!(kills > 4, "killed {kills} times only");
     grow.settles();
+    let told: BTreeSet<String> = operator
+        .calls()
+        .into_iter()
+        .filter(|(.., step)| step == "leave")
+        .map(|(host_id, ..)| host_id)
+        .collect();
+    assert_eq!(told.len(), 4, "no other node was told to leave: {told:?}");
     grow.change(&json!({ "topology": { "dc": [dc1] } }));
     operator.dies();
     until("the rack of the data center to be gone", || {
@@ -217,20 +224,6 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mu
         .kubectl
         .list("persistentvolumeclaims", "cassandracluster=grow");
     assert_eq!(left.len(), 2, "the volumes went with their nodes");
-}
-
-/// Waits until so many nodes were told to leave, by all lives of the operator.
-fn are_told_to_leave(operator: &Shell, wanted: usize) {
-    until(&format!("{wanted} nodes to be told to leave"), || {
-        let calls = operator.calls();
-        let leaving = calls.iter().filter(|(.., step)| step == "leave");
-        let nodes: BTreeSet<&String> = leaving.map(|(host_id, ..)| host_id).collect();
-        if nodes.len() >= wanted {
-            Ok(())
-        } else {
-            Err(format!("{nodes:?}"))
-        }
-    });
 }
 
 /// Both nodes had everything, and now they own a half of it.

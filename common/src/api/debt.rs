@@ -16,6 +16,8 @@ pub enum CleanupReason {
     ReplicasGone,
     /// A keyspace has fewer replicas in the data center than before, or is replicated by another strategy.
     ReplicasLowered,
+    /// A node of the data center was to leave, failed on its way, and stays: it has handed out data.
+    NodeStayed,
     /// Other nodes have joined the data center.
     NodesJoined,
 }

@@ -45,7 +45,7 @@ pub fn decide(
             rollout.seeds.clone()
         },
         cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
-        cassandra_node_status: nodes::nodes(snapshot, replication.as_ref(), &old),
+        cassandra_node_status: nodes::nodes(snapshot, rollout, replication.as_ref(), &old),
         conditions: picture.conditions(snapshot, operations, &old.conditions),
         operations: old.operations,
         spent_ids: old.spent_ids.clone(),

@@ -1,6 +1,6 @@
 //! Fewer nodes: who leaves when, what holds it back, and what is left behind.
 
-use casskop_common::api::{OperationPhase, Phase, Rack};
+use casskop_common::api::{CleanupReason, OperationPhase, Phase, Rack};
 
 use super::world::{Node, THREE_RACKS, World};
 use crate::{cluster::snapshot::replicas, nodes::Replication};
@@ -138,6 +138,24 @@ fn what_failed_before_it_left_can_be_called_off() {
     }
     assert_eq!((world.ring.len(), world.calls.len()), (6, 1));
     assert_eq!(world.status().phase, Some(Phase::Running));
+    // It may have handed out data before it failed.
+    let owe = |world: &World| {
+        let nodes = world.status().cassandra_node_status;
+        let owe = nodes
+            .values()
+            .filter(|node| node.cleanup_owed_because == Some(CleanupReason::NodeStayed));
+        owe.count()
+    };
+    assert_eq!(owe(&world), 5);
+    world.annotate("cleanup", Some("pay"));
+    world.settle();
+    assert_eq!(owe(&world), 0);
+    world.annotate("cleanup", Some("part --rack rack1"));
+    world.settle();
+    assert_eq!(owe(&world), 0, "it stays paid");
+    nodes(&mut world, 1);
+    world.settle();
+    assert_eq!(world.ring.len(), 3);
 }
 
 #[test]

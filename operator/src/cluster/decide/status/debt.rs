@@ -3,16 +3,19 @@
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, CleanupReason, NodePhase, NodeStatus, OperationStatus,
-        SeenReplication,
+        CassandraClusterStatus, CleanupReason, NodePhase, NodeStatus, OperationPhase,
+        OperationStatus, SeenReplication,
     },
-    operations::{Arguments, Operation},
+    operations::{Arguments, DECOMMISSION, Operation, Target},
 };
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use super::replication;
-use crate::cluster::snapshot::Snapshot;
+use crate::{
+    cluster::{decide::rollout::Rollout, snapshot::Snapshot},
+    nodes::Reading,
+};
 
 /// What takes ranges away from nodes that are members.
 pub(super) struct Losses<'a> {
@@ -20,6 +23,35 @@ pub(super) struct Losses<'a> {
     pub(super) grown: Vec<String>,
     /// How keyspaces were replicated before, and how they are now.
     pub(super) seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
+    /// A member that stays although it was on its way out.
+    pub(super) stayed: Option<Stayed<'a>>,
+}
+
+/// A member that was told to leave and failed, and that the spec wants back.
+pub(super) struct Stayed<'a> {
+    pod: &'a str,
+    dc: String,
+    since: &'a MicroTime,
+}
+
+impl<'a> Stayed<'a> {
+    /// The last one that was told to leave, if it stays.
+    pub(super) fn find(snapshot: &'a Snapshot, rollout: &Rollout) -> Option<Self> {
+        let mut told = snapshot.operations();
+        let told = told.find(|operation| operation.kind == DECOMMISSION)?;
+        let leaves = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
+        let mut nodes = told.nodes.iter();
+        let node = nodes.find(|node| node.phase == NodePhase::Failed && node.attempts > 0)?;
+        let is_member = |(_, reading): (&str, &Reading)| reading.address_of(&told.id).is_some();
+        let stays = leaves != Some(&told.id) && snapshot.members().any(is_member);
+        let rack = snapshot.pods.get(&node.pod)?.rack.as_ref()?;
+        let since = told.finished_at.as_ref().filter(|_| stays)?;
+        Some(Self {
+            pod: &node.pod,
+            dc: rack.dc.clone(),
+            since,
+        })
+    }
 }
 
 impl Losses<'_> {
@@ -53,12 +85,22 @@ pub(super) fn record(
         before.filter(|before| !before.host_id.is_empty() && before.host_id == status.host_id);
     let paid = |since: &Time| {
         let mut operations = old.operations.iter();
+        let mut history = old.operation_history.iter();
         operations.any(|operation| pays(operation, pod, since.0))
+            || history.any(|operation| has_paid_all(operation, since.0))
     };
-    let owed = before.and_then(|before| {
+    let recorded = before.and_then(|before| {
         let since = before.cleanup_owed_since.clone()?;
-        (!paid(&since)).then_some((since, before.owes_cleanup()))
+        Some((since, before.owes_cleanup()))
     });
+    let received = losses
+        .stayed
+        .iter()
+        .filter(|stayed| before.is_some() && stayed.dc == status.dc && stayed.pod != pod);
+    let received = received.map(|stayed| (Time(stayed.since.0), Some(CleanupReason::NodeStayed)));
+    let owed = recorded.into_iter().chain(received);
+    let owed = owed.filter(|(since, _)| !paid(since));
+    let owed = owed.max_by_key(|(since, because)| (*because, since.0));
     let lost = before.and_then(|_| losses.of(&status.dc));
     let was = match owed.as_ref().and_then(|(_, because)| *because) {
         Some(CleanupReason::ReplicasGone) if losses.are_taken_back(&status.dc) => {
@@ -81,6 +123,16 @@ fn pays(operation: &OperationStatus, pod: &str, since: Timestamp) -> bool {
         .filter(|node| node.pod == pod && node.phase == NodePhase::Succeeded)
         .any(|node| node.started_at.as_ref().is_some_and(|at| at.0 >= since));
     began_later && is_whole_cleanup(operation)
+}
+
+/// Whether an operation that is remembered has cleaned every keyspace of every node that joined the debt before.
+fn has_paid_all(operation: &OperationStatus, since: Timestamp) -> bool {
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments);
+    let all = arguments.is_some_and(|arguments| arguments.shared.target == Target::default());
+    let began = operation.started_at.as_ref();
+    all && operation.phase == OperationPhase::Succeeded
+        && began.is_some_and(|at| at.0 >= since)
+        && is_whole_cleanup(operation)
 }
 
 fn is_whole_cleanup(operation: &OperationStatus) -> bool {

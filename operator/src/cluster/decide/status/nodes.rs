@@ -8,15 +8,16 @@ use casskop_common::{
     operations::REMOVE,
 };
 
-use super::debt::{self, Losses};
+use super::debt::{self, Losses, Stayed};
 use crate::{
-    cluster::{observe::UNKNOWN, snapshot::Snapshot},
+    cluster::{decide::rollout::Rollout, observe::UNKNOWN, snapshot::Snapshot},
     nodes::Reading,
 };
 
 /// The nodes, by pod name.
 pub(super) fn nodes(
     snapshot: &Snapshot,
+    rollout: &Rollout,
     replication: Option<&SeenReplication>,
     old: &CassandraClusterStatus,
 ) -> BTreeMap<String, NodeStatus> {
@@ -24,6 +25,7 @@ pub(super) fn nodes(
     let losses = Losses {
         grown: grown(snapshot, old),
         seen: old.replication.as_ref().zip(replication),
+        stayed: Stayed::find(snapshot, rollout),
     };
     let nodes = expected.iter().map(|(pod, rack)| {
         let before = old.cassandra_node_status.get(pod);
