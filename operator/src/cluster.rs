@@ -141,7 +141,8 @@ async fn look(
     match desired::instead(&snapshot.cluster, &as_written.around, maps, refused) {
         Some((cluster, desired)) => {
             let instead = Some(desired);
-            let look = see(ctx, cluster, instead, at_work, freshness);
+            let before = Some(&as_written.observed);
+            let look = see(ctx, cluster, instead.zip(before), at_work, freshness);
             Ok(Some(Box::pin(look).await?))
         }
         None => Ok(Some(as_written)),
@@ -152,7 +153,7 @@ async fn look(
 async fn see(
     ctx: &Context,
     cluster: CassandraCluster,
-    instead: Option<Desired>,
+    instead: Option<(Desired, &Observed)>,
     at_work: BTreeSet<(String, String)>,
     freshness: Freshness,
 ) -> Result<Look, Error> {
@@ -162,6 +163,7 @@ async fn see(
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
     };
+    let (instead, before) = instead.unzip();
     let desired = match instead {
         Some(desired) => Ok(Desired {
             key_revision: around.key_revision.clone(),
@@ -169,7 +171,7 @@ async fn see(
         }),
         None => desired::desired(&cluster, &around),
     };
-    let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok());
+    let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok(), before);
     let observed = Box::pin(observed).await;
     let plan = decide::decide(&desired, &observed.snapshot);
     Ok(Look {
@@ -188,6 +190,10 @@ async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
         ..
     } = look;
     let snapshot = &observed.snapshot;
+    if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
+        keys::accept(ctx, &snapshot.cluster, new).await?;
+        plan.requeue = AFTER_CONFLICT;
+    }
     report::intents(ctx, snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);
     let mut applied = match &desired {

@@ -176,6 +176,7 @@ fn run(
         steps: Arc::new(operation.plan.as_ref()?.steps.clone()),
         done: usize::try_from(done).ok()?,
         pod_uid: node.pod_uid.clone(),
+        since: node.started_at.as_ref().map(|at| at.0),
         volumes: node.volumes.clone(),
         host_id: node.host_id.clone(),
         credentials: credentials.clone(),

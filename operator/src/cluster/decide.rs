@@ -122,6 +122,11 @@ fn objects(
     let live = &snapshot.live;
     let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current, rollout.formed);
     let mut objects = Vec::new();
+    let accepted = build::accepted::build(desired);
+    let before = live.config_maps.get(&accepted.name_any());
+    if rollout.refused.is_none() && !build::is_applied(&accepted, before) {
+        objects.push(Object::ConfigMap(Box::new(accepted)));
+    }
     let account = build::service_account::build(desired);
     if desired.spec.service_account_name.is_none()
         && !build::is_applied(&account, live.service_accounts.get(&desired.name))
@@ -137,11 +142,6 @@ fn objects(
     let before = live.budgets.get(&desired.name);
     if !build::is_applied(&budget, before) || build::selects_otherwise(&budget, before) {
         objects.push(Object::Budget(Box::new(budget)));
-    }
-    let accepted = build::accepted::build(desired);
-    let before = live.config_maps.get(&accepted.name_any());
-    if rollout.refused.is_none() && !build::is_applied(&accepted, before) {
-        objects.push(Object::ConfigMap(Box::new(accepted)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
     let mark = build::config_map::ring_mark(desired, rollout.formed);

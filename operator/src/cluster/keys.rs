@@ -39,6 +39,14 @@ pub struct Keys {
     pub credentials: Option<Arc<Credentials>>,
     /// Another word each time that the password changed; empty for the first one.
     pub revision: String,
+    /// What is to be accepted, where the Secret has another password.
+    pub new: Option<New>,
+}
+
+/// Passwords that are to be accepted, the newest first.
+pub struct New {
+    before: Option<Secret>,
+    accepted: Vec<Key>,
 }
 
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
@@ -47,17 +55,18 @@ struct Key {
     password: String,
 }
 
-/// Reads the passwords, and accepts the one of the Secret if it is new.
+/// Reads the passwords. One that is new is known at once, and no pod is made anew for it before it is accepted.
 ///
 /// # Errors
-/// When the API server does not answer, or somebody else writes at the same time.
+/// When the API server does not answer.
 pub async fn read(ctx: &Context, cluster: &CassandraCluster) -> Result<Keys, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
     let name = secret_name(cluster);
     let ours = names::accepted_secret(&cluster.name_any());
     let (given, ours) = tokio::try_join!(api.get_opt(&name), api.get_opt(&ours))?;
-    let (mut accepted, mut revision) = ours.as_ref().map(remembered).unwrap_or_default();
+    let (mut accepted, revision) = ours.as_ref().map(remembered).unwrap_or_default();
+    let mut new = None;
     let state = match given.as_ref().map(key) {
         None => SecretState::Missing,
         Some(None) => SecretState::Broken(format!(
@@ -65,13 +74,13 @@ pub async fn read(ctx: &Context, cluster: &CassandraCluster) -> Result<Keys, kub
         )),
         Some(Some(key)) => {
             if accepted.first() != Some(&key) {
-                if !accepted.is_empty() {
-                    revision = random(REVISION_BYTES)?;
-                }
                 accepted.retain(|old| *old != key);
                 accepted.insert(0, key);
                 accepted.truncate(REMEMBERED + 1);
-                accept(&api, cluster, ours, &accepted, &revision).await?;
+                new = Some(New {
+                    before: ours,
+                    accepted: accepted.clone(),
+                });
             }
             SecretState::Usable
         }
@@ -81,7 +90,42 @@ pub async fn read(ctx: &Context, cluster: &CassandraCluster) -> Result<Keys, kub
         name,
         credentials: credentials(accepted),
         revision,
+        new,
     })
+}
+
+/// Accepts a new password: from now on pods are made anew for it, if there was one before.
+///
+/// # Errors
+/// When the API server refuses, or somebody else writes at the same time.
+pub async fn accept(
+    ctx: &Context,
+    cluster: &CassandraCluster,
+    new: &New,
+) -> Result<(), kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
+    let revision = match new.accepted.len() {
+        0 | 1 => String::new(),
+        _ => random(REVISION_BYTES)?,
+    };
+    let accepted = serde_json::to_string(&new.accepted).map_err(kube::Error::SerdeError)?;
+    let name = names::accepted_secret(&cluster.name_any());
+    let data = [(ACCEPTED, accepted), (REVISION, revision)];
+    let mut wanted = secret(cluster, name.clone(), data);
+    match &new.before {
+        None => drop(api.create(&params(), &wanted).await?),
+        Some(before) => {
+            // Only what was read is replaced.
+            wanted.metadata.resource_version = before.resource_version();
+            api.replace(&name, &params(), &wanted).await?;
+        }
+    }
+    tracing::info!(
+        cluster = cluster.name_any(),
+        "a Jolokia password was accepted"
+    );
+    Ok(())
 }
 
 /// Name of the Secret that holds the password.
@@ -120,32 +164,6 @@ pub async fn make(ctx: &Context, cluster: &CassandraCluster) -> Result<(), kube:
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         outcome => outcome.map(drop),
     }
-}
-
-async fn accept(
-    api: &Api<Secret>,
-    cluster: &CassandraCluster,
-    before: Option<Secret>,
-    accepted: &[Key],
-    revision: &str,
-) -> Result<(), kube::Error> {
-    let accepted = serde_json::to_string(accepted).map_err(kube::Error::SerdeError)?;
-    let name = names::accepted_secret(&cluster.name_any());
-    let data = [(ACCEPTED, accepted), (REVISION, revision.to_owned())];
-    let mut wanted = secret(cluster, name.clone(), data);
-    match before {
-        None => drop(api.create(&params(), &wanted).await?),
-        Some(before) => {
-            // Only what was read is replaced.
-            wanted.metadata.resource_version = before.resource_version();
-            api.replace(&name, &params(), &wanted).await?;
-        }
-    }
-    tracing::info!(
-        cluster = cluster.name_any(),
-        "a Jolokia password was accepted"
-    );
-    Ok(())
 }
 
 fn secret<const N: usize>(

@@ -56,6 +56,8 @@ pub struct Observed {
     pub snapshot: Snapshot,
     /// How to be let in; nothing while there is no Secret.
     pub credentials: Option<Arc<Credentials>>,
+    /// A password that is to be accepted.
+    pub new_key: Option<keys::New>,
 }
 
 /// Reads what Kubernetes has of a cluster, all at once.
@@ -111,23 +113,30 @@ pub async fn find(
     })
 }
 
-/// Asks the nodes. One that does not answer is part of the picture.
+/// Asks the nodes, unless they just were asked for another picture. One that does not answer is part of it.
 pub async fn observe(
     ctx: &Context,
     cluster: CassandraCluster,
     at_work: BTreeSet<(String, String)>,
     found: Found,
     desired: Option<&Desired>,
+    before: Option<&Observed>,
 ) -> Observed {
     let Found {
         keys, live, pods, ..
     } = found;
     let credentials = keys.credentials;
-    let mut nodes = read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await;
+    let before = before.filter(|before| before.credentials == credentials);
+    let mut nodes = match before {
+        Some(before) => before.snapshot.nodes.clone(),
+        None => read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await,
+    };
     let intents = Intents::parse(cluster.annotations());
-    let before = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
+    let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
-    if is_asked(&cluster, &intents, before, reads) {
+    // Not as long as nothing begins: a node looks into all its folders for that.
+    let waits = intents.reconcile_paused || has_begun_one(&cluster);
+    if !waits && is_asked(&cluster, &intents, not_begun, reads) {
         read_snapshots(ctx, &pods, &mut nodes, credentials.as_ref()).await;
     }
     // A broken pod may be mended by a change of its rack, which others have to outlive.
@@ -162,7 +171,15 @@ pub async fn observe(
     Observed {
         snapshot,
         credentials,
+        new_key: keys.new,
     }
+}
+
+/// Whether an operation is under way.
+fn has_begun_one(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.iter();
+    let mut operations = status.flat_map(|status| &status.operations);
+    operations.any(|operation| operation.phase == OperationPhase::Running)
 }
 
 /// The user's scripts, as one word that changes when they do.

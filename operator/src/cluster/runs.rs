@@ -64,6 +64,8 @@ pub struct Run {
     pub done: usize,
     /// UID of the pod when the operation began with it.
     pub pod_uid: String,
+    /// When the operation began with it.
+    pub since: Option<Timestamp>,
     /// Its volumes, of a kind that gives them up.
     pub volumes: Vec<VolumeRef>,
     /// Host id of its node.
@@ -252,7 +254,15 @@ async fn attempt_step(
     loop {
         tokio::select! {
             answer = &mut call => match answer {
-                Err(error) if again && behaviour.is_done_already(&error) => return Ok(()),
+                Err(error) if again && behaviour.is_done_already(&error) => {
+                    return if node::ran_all_along(ctx, run).await {
+                        Ok(())
+                    } else {
+                        Err(NodeError::Cassandra(format!(
+                            "{error}; Cassandra was restarted since it was told, so that may be a part of it"
+                        )))
+                    };
+                }
                 Err(_) if watch.has_halted() => return Err(NodeError::Halted),
                 Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
                 answer => {

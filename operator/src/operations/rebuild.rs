@@ -151,9 +151,13 @@ fn disk_space(rebuild: &Rebuild, ring: &Ring<'_>) -> Check {
         .iter()
         .filter(|member| ring.is_target(member))
         .collect();
-    // As if all of it were of the keyspace that gets the most replicas for one of the source.
+    // As if all of it were of the keyspace that gets the most replicas for one of the source; Cassandra's own weigh nothing.
     let share = |dc: &str| {
-        let factors = ring.replication.values().filter_map(|replication| {
+        let weighty = ring
+            .replication
+            .iter()
+            .filter(|(keyspace, _)| !keyspace.starts_with("system_"));
+        let factors = weighty.filter_map(|(_, replication)| {
             let (there, here) = (replication.in_dc(from)?, replication.in_dc(dc)?);
             (there > 0).then_some((here, there))
         });

@@ -53,7 +53,8 @@ impl Behaviour for Snapshot {
 }
 
 /// No target has a snapshot of that name. Asked before the first call: one that is there when an operator goes on with a
-/// step of another's is then of this request, and not an older one that says nothing of the data of now.
+/// step of another's is then of this request, and not an older one that says nothing of the data of now. A node that did
+/// not say it in time is asked by the call itself.
 fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
     let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
     let has_it = |member: &&Member<'_>| {
@@ -68,7 +69,7 @@ fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
         Err(Refusal {
             reason: "NameTaken",
             message: format!(
-                "{} has a snapshot {name} already: request with another --name and a new id, or end that one by clearsnapshot",
+                "{} has a snapshot {name} already: request with another --name and a new id, or end that one by clearsnapshot; one that was requested and failed is tried again by retry",
                 member.pod
             ),
         })

@@ -54,6 +54,20 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
     ))
 }
 
+/// Whether the same process of Cassandra has run since the operation began with the node: what it was told it has done, or
+/// is doing still.
+pub(super) async fn ran_all_along(ctx: &Context, run: &Run) -> bool {
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+    let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod)).await;
+    let runs_since = match pod {
+        Ok(Ok(Some(pod))) => NodePod::of(&pod).runs_since,
+        _ => None,
+    };
+    runs_since
+        .zip(run.since)
+        .is_some_and(|(process, operation)| process < operation)
+}
+
 /// How the step shows on the node.
 pub(super) async fn seen(
     ctx: &Context,

@@ -1,6 +1,7 @@
 //! A Cassandra pod.
 
 use casskop_common::names::{self, RackId};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
@@ -26,6 +27,8 @@ pub struct NodePod {
     pub lost_with: Option<String>,
     /// How often Cassandra was started again in it.
     pub restarts: i32,
+    /// Since when Cassandra's process runs, if it does.
+    pub runs_since: Option<Timestamp>,
     /// Revision of the StatefulSet it was made from.
     pub revision: String,
 }
@@ -52,6 +55,7 @@ impl NodePod {
             deleting: pod.metadata.deletion_timestamp.is_some(),
             ended: ended(pod),
             restarts: restarts(pod),
+            runs_since: runs_since(pod),
             problem: problem(pod),
             lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
@@ -61,6 +65,11 @@ impl NodePod {
 
 fn restarts(pod: &Pod) -> i32 {
     cassandra(pod).map_or(0, |container| container.restart_count)
+}
+
+fn runs_since(pod: &Pod) -> Option<Timestamp> {
+    let running = cassandra(pod)?.state.as_ref()?.running.as_ref()?;
+    running.started_at.as_ref().map(|at| at.0)
 }
 
 fn ended(pod: &Pod) -> bool {

@@ -46,7 +46,7 @@ impl Snapshot {
             });
             let crossed = self.crosses(pod).map(|host_id| {
                 format!(
-                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (restartCountBeforePodDeletion) or when it is deleted",
+                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (unless restartCountBeforePodDeletion is 0), or when it is deleted",
                     live.ip.as_deref().unwrap_or_default()
                 )
             });
@@ -84,7 +84,10 @@ impl Snapshot {
         let ip = self.pods.get(pod)?.ip.as_ref()?;
         let mut members = self.members();
         let known = members.find_map(|(_, reading)| reading.host_ids.get(ip))?;
-        (known != own).then_some(known.as_str())
+        let status = self.cluster.status.as_ref()?;
+        let mut others = status.cassandra_node_status.iter();
+        let is_others = others.any(|(name, other)| name != pod && other.host_id == *known);
+        (known != own && is_others).then_some(known.as_str())
     }
 
     /// Whether every member that answers sees the node of a pod up.

@@ -77,6 +77,29 @@ fn a_node_on_its_way_out_goes_to_the_end() {
 }
 
 #[test]
+fn a_node_that_failed_to_leave_is_not_told_again_meanwhile() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    world.annotate("cleanup", Some("paid"));
+    world.settle();
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    while world.at_work.is_empty() {
+        world.pass();
+    }
+    world.work(0, true, true);
+    // What is written now wants the node back, and something that is refused.
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    refused(&mut world);
+    for _ in 0..100 {
+        world.pass();
+        world.tick();
+        assert!(world.at_work.is_empty());
+    }
+    assert_eq!(world.ring.len(), 6);
+}
+
+#[test]
 fn a_change_under_way_goes_no_further() {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.1".into()));

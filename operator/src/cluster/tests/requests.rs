@@ -123,6 +123,31 @@ fn what_somebody_asks_for_goes_before_what_the_spec_asks_for_and_has_not_begun()
 }
 
 #[test]
+fn what_somebody_asks_for_is_seen_although_an_own_one_fails_again_and_again() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| {
+        cluster.spec.auto_pilot = Some(true);
+        cluster.spec.nodes_per_racks = Some(2);
+    });
+    while world.at_work.is_empty() {
+        world.pass();
+        world.tick();
+    }
+    world.work(0, true, true);
+    while phase(&world, "cleanup") != OperationPhase::Failed {
+        world.pass();
+        world.work(0, true, false);
+    }
+    world.annotate("cleanup", Some("a --rack rack2"));
+    world.pass();
+    assert_eq!(world.operation("cleanup").id, "a");
+    world.settle();
+    let own = world.operation("cleanup");
+    assert_eq!(own.requested_by.as_deref(), Some("autoPilot"));
+    assert_eq!(own.phase, OperationPhase::Succeeded, "tried again after it");
+}
+
+#[test]
 fn one_id_may_stand_in_several_kinds() {
     let mut world = World::formed(THREE_RACKS);
     world.annotate("cleanup", Some("a"));

@@ -25,6 +25,8 @@ use crate::{
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const POD: &str = "demo-dc1-rack1-0";
+/// Since when Cassandra runs there.
+const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
 
 /// A node that works on a task until it is told to stop it, or on streams for a few looks. It remembers what it was told.
 #[derive(Clone, Default)]
@@ -77,6 +79,9 @@ impl Busy {
             if operation.starts_with("stopCompactionById") {
                 *self.task.lock().unwrap() = None;
             }
+            if operation.starts_with("takeSnapshot") {
+                return json!({ "status": 500, "error": "Snapshot kept already exists." });
+            }
             return json!({ "status": 200, "value": null });
         }
         let mut streams_for = self.streams_for.lock().unwrap();
@@ -107,7 +112,10 @@ async fn go_on(ip: &str, status: Value) -> OperationStatus {
     let server = ApiServer::default();
     let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
     cluster["status"] = status;
-    let pod = json!({ "metadata": { "name": POD }, "status": { "podIP": ip } });
+    let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
+        "restartCount": 0, "state": { "running": { "startedAt": RUNS_SINCE } } });
+    let pod = json!({ "metadata": { "name": POD },
+        "status": { "podIP": ip, "containerStatuses": [cassandra] } });
     let uid = server.with(|state| {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
         state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
@@ -132,6 +140,7 @@ async fn go_on(ip: &str, status: Value) -> OperationStatus {
         steps: Arc::new(operation.plan.unwrap().steps),
         done: 0,
         pod_uid: "p".into(),
+        since: operation.nodes[0].started_at.as_ref().map(|at| at.0),
         volumes: Vec::new(),
         host_id: "h".into(),
         credentials: Arc::new(Credentials {
@@ -194,4 +203,22 @@ async fn what_cassandra_cannot_stop_is_awaited_and_not_called_again() {
     assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
     assert!(node.told.lock().unwrap().is_empty());
     assert_eq!(*node.streams_for.lock().unwrap(), 0, "awaited");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_there_is_whole_only_if_cassandra_has_run_all_along() {
+    for (ip, began, phase) in [
+        ("127.0.11.4", "2026-11-22T18:00:00Z", NodePhase::Succeeded),
+        ("127.0.11.5", "2026-11-22T16:00:00Z", NodePhase::Failed),
+    ] {
+        Busy::default().listen(ip);
+        let status = json!({ "operations": [{
+            "kind": "snapshot", "id": "a", "arguments": "--name kept", "phase": "Running", "reason": "Running",
+            "plan": { "waves": [[POD]], "steps": ["orders"] },
+            "nodes": [{ "pod": POD, "podUid": "p", "phase": "Running", "step": "orders", "attempts": 1,
+                "startedAt": began, "progress": { "done": 0, "total": 1, "unit": "keyspaces" } }],
+        }] });
+        let ended = go_on(ip, status).await;
+        assert_eq!(ended.nodes[0].phase, phase, "{:?}", ended.nodes[0].error);
+    }
 }

@@ -45,7 +45,8 @@ impl<'a> Kind<'a> {
         // it would not be seen.
         let own = own.filter(|own| {
             let begun = current.is_some_and(|current| {
-                current.id == own.request.id && current.started_at.is_some()
+                let begun = current.started_at.is_some() && !current.phase.is_final();
+                current.id == own.request.id && begun
             });
             let is_new = |asked: &Request| match current {
                 Some(current) if current.id == asked.id => {
@@ -59,8 +60,11 @@ impl<'a> Kind<'a> {
         let is_asked = |id: &str| request.is_some_and(|request| request.id == id);
         let finished = history()
             .filter(|old| is_asked(&old.id))
-            // What the spec asks for may be called off before it begins, and asked for again.
-            .find(|old| own.is_none() || old.started_at.is_some());
+            // What the spec asks for may be called off before it begins, or fail, and is asked for again.
+            .find(|old| {
+                let failed = old.phase == OperationPhase::Failed;
+                own.is_none() || (old.started_at.is_some() && !failed)
+            });
         let is_current = current.is_some_and(|current| is_asked(&current.id));
         Self {
             snapshot,

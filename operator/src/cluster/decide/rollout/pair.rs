@@ -216,8 +216,8 @@ impl Pair<'_> {
     /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
     /// of a change, or has no node that is well, or the one that is not is the first to get it.
     pub(super) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
-        if self.is_on_trial(desired) {
-            return self.has_passed_trial(snapshot) || self.has_lost_trial(desired);
+        if self.is_on_trial(desired) && !self.has_lost_trial(desired) {
+            return self.has_passed_trial(snapshot);
         }
         !self.is_rolled()
             || self.is_silent(snapshot)

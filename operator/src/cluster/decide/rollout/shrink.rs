@@ -62,8 +62,13 @@ fn racks<'a>(desired: &Desired, snapshot: &'a Snapshot) -> Vec<Live<'a>> {
 /// What has been begun is finished first: a node on its way out, or one that never was a member and only is in the way.
 pub(super) fn finish(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     let racks = racks(desired, snapshot);
-    let leaving = racks.iter().find_map(|live| live.finish(snapshot));
-    let stranger = || racks.iter().find_map(|live| live.drop_stranger(snapshot));
+    // What is written now may want them back.
+    let begins = desired.instead_of.is_none();
+    let leaving = racks.iter().find_map(|live| live.finish(snapshot, begins));
+    let stranger = || {
+        let mut racks = racks.iter().filter(|_| begins);
+        racks.find_map(|live| live.drop_stranger(snapshot))
+    };
     leaving.or_else(stranger)
 }
 
@@ -101,7 +106,7 @@ impl Live<'_> {
     }
 
     /// Goes on with a node that was told to leave.
-    fn finish(&self, snapshot: &Snapshot) -> Option<Next> {
+    fn finish(&self, snapshot: &Snapshot, begins: bool) -> Option<Next> {
         let pod = self.last_pod(snapshot)?;
         let told = snapshot.told_to_leave(&pod);
         let mode = snapshot.reading(&pod).map(|reading| reading.mode.as_str());
@@ -111,7 +116,7 @@ impl Live<'_> {
             None => mode == Some("DECOMMISSIONED"),
         };
         // That it failed before it began to leave can be taken back.
-        let called_off = self.excess() <= 0
+        let called_off = (self.excess() <= 0 || !begins)
             && mode == Some("NORMAL")
             && told.is_some_and(|told| told.phase == OperationPhase::Failed);
         let on_its_way = told.is_some_and(|told| is_under_way(told) && !called_off)

@@ -33,7 +33,8 @@ pub(super) fn nodes(
         debt::record(&mut status, pod, before, &losses, snapshot, old);
         (pod.clone(), status)
     });
-    // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them.
+    // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them; and who is a member still can
+    // only be replaced or removed by who knows him.
     let missing = |(pod, node): &(&String, &NodeStatus)| {
         let rack = RackId::new(&node.dc, &node.rack);
         let set = names::stateful_set(snapshot.name(), &rack);
@@ -41,7 +42,8 @@ pub(super) fn nodes(
             .live
             .volumes
             .contains_key(&format!("{}-{pod}", names::DATA_VOLUME))
-            || snapshot.pods.contains_key(*pod);
+            || snapshot.pods.contains_key(*pod)
+            || (!node.host_id.is_empty() && !snapshot.is_forgotten(&node.host_id));
         kept && !snapshot.live.stateful_sets.contains_key(&set)
     };
     let lost = old

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::api::{CleanupReason, SeenReplication};
+use casskop_common::{
+    api::{CleanupReason, SeenReplication},
+    names::RackId,
+};
 
 use crate::{
     cluster::{desired::Desired, snapshot::Snapshot},
@@ -54,8 +57,14 @@ pub(super) fn seen(
 pub(super) fn nowhere(desired: &Desired, snapshot: &Snapshot) -> Option<String> {
     let status = snapshot.cluster.status.as_ref()?;
     let seen = &status.replication.as_ref()?.keyspaces;
-    // Other clusters may run it.
-    if !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty() {
+    // Other clusters may run it; and with a snitch of the user's choice data centers may have other names.
+    let names = || seen.values().flat_map(BTreeMap::keys);
+    let mut ours = snapshot
+        .members()
+        .filter_map(|(pod, _)| snapshot.pods.get(pod)?.rack.as_ref());
+    let is_named = |rack: &RackId| names().any(|dc| *dc == rack.dc);
+    let elsewhere = !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty();
+    if elsewhere || snapshot.members().next().is_none() || !ours.all(is_named) {
         return None;
     }
     let racks = desired.racks.iter().filter(|rack| rack.replicas > 0);

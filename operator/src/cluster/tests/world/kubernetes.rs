@@ -240,5 +240,6 @@ pub(super) fn seen(pod: &Pod) -> NodePod {
         lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
         revision: pod.revision.clone(),
         restarts: pod.restarts,
+        runs_since: None,
     }
 }
