@@ -83,13 +83,15 @@ fn the_promised_objects_are_there_and_go_with_the_cluster() {
     let sets = kubectl.list("statefulsets", OURS);
     assert_eq!(names(&sets), RACKS);
     let config = names(&kubectl.list("configmaps", OURS));
-    assert_eq!(config, [&RACKS[..], &["demo-ring"]].concat());
+    let promised = [&["demo-accepted"], &RACKS[..], &["demo-ring"]].concat();
+    assert_eq!(config, promised);
     let mut owned = sets.clone();
     for (kind, name) in [
         ("service", "demo"),
         ("poddisruptionbudget", "demo"),
         ("serviceaccount", "demo"),
         ("secret", "demo-jolokia"),
+        ("configmap", "demo-accepted"),
     ] {
         owned.push(
             kubectl
