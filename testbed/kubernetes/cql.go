@@ -31,6 +31,11 @@ func runCQL(host string, statements []string) error {
 	// which node answered.
 	cluster.DisableInitialHostLookup = true
 	cluster.NumConns = 1
+	// News of other nodes that come and go make the driver look for hosts anew,
+	// and it has none for that moment.
+	cluster.Events.DisableNodeStatusEvents = true
+	cluster.Events.DisableTopologyEvents = true
+	cluster.Events.DisableSchemaEvents = true
 	cluster.Timeout = 20 * time.Second
 	cluster.ConnectTimeout = 5 * time.Second
 	cluster.Consistency = gocql.One
