@@ -22,7 +22,6 @@ use kube::{Api, ResourceExt};
 
 use super::{
     build,
-    decide::operations::has_begun,
     desired::{Desired, Scripts},
     keys::{self, Keys},
     lists::{Freshness, list},
@@ -136,9 +135,7 @@ pub async fn observe(
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
     // Not as long as nothing begins: a node looks into all its folders for that.
-    let status = cluster.status.iter();
-    let mut operations = status.flat_map(|status| &status.operations);
-    let waits = intents.reconcile_paused || operations.any(has_begun);
+    let waits = intents.reconcile_paused || has_begun_one(&cluster);
     if !waits && is_asked(&cluster, &intents, not_begun, reads) {
         read_snapshots(ctx, &pods, &mut nodes, credentials.as_ref()).await;
     }
@@ -176,6 +173,13 @@ pub async fn observe(
         credentials,
         new_key: keys.new,
     }
+}
+
+/// Whether an operation is under way.
+fn has_begun_one(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.iter();
+    let mut operations = status.flat_map(|status| &status.operations);
+    operations.any(|operation| operation.phase == OperationPhase::Running)
 }
 
 /// The user's scripts, as one word that changes when they do.
