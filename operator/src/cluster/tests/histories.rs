@@ -225,7 +225,12 @@ fn replace_the_lost(world: &mut World) {
         happen(world, &Event::Nodes(3));
     }
     for pod in lost {
-        world.settle();
+        // What waits for a person does not settle: a node that failed to leave is told again and again.
+        for _ in 0..100 {
+            world.pass();
+            world.tick();
+            world.work(0, true, false);
+        }
         if is_well(world, &pod) {
             continue;
         }
