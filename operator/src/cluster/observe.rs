@@ -22,6 +22,7 @@ use kube::{Api, ResourceExt};
 
 use super::{
     build,
+    decide::operations::has_begun,
     desired::{Desired, Scripts},
     keys::{self, Keys},
     lists::{Freshness, list},
@@ -135,7 +136,9 @@ pub async fn observe(
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
     // Not as long as nothing begins: a node looks into all its folders for that.
-    let waits = intents.reconcile_paused || has_begun_one(&cluster);
+    let status = cluster.status.iter();
+    let mut operations = status.flat_map(|status| &status.operations);
+    let waits = intents.reconcile_paused || operations.any(has_begun);
     if !waits && is_asked(&cluster, &intents, not_begun, reads) {
         read_snapshots(ctx, &pods, &mut nodes, credentials.as_ref()).await;
     }
@@ -173,13 +176,6 @@ pub async fn observe(
         credentials,
         new_key: keys.new,
     }
-}
-
-/// Whether an operation is under way.
-fn has_begun_one(cluster: &CassandraCluster) -> bool {
-    let status = cluster.status.iter();
-    let mut operations = status.flat_map(|status| &status.operations);
-    operations.any(|operation| operation.phase == OperationPhase::Running)
 }
 
 /// The user's scripts, as one word that changes when they do.

@@ -2,7 +2,7 @@
 //! node by, and Cassandra refuses to start. A new pod gets a new address (`restartCountBeforePodDeletion`).
 
 use super::Removal;
-use crate::cluster::snapshot::Snapshot;
+use crate::cluster::snapshot::{NodePod, Snapshot};
 
 /// Restarts after which the pod is made anew, where the spec does not say.
 const RESTARTS: i32 = 2;
@@ -12,16 +12,15 @@ const RESTARTS: i32 = 2;
 pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
     let spec = &snapshot.cluster.spec;
     let allowed = spec.restart_count_before_pod_deletion.unwrap_or(RESTARTS);
-    let mut pods = snapshot.pods.keys();
-    let one_moves = pods.any(|pod| moves(pod, snapshot));
+    let mut pods = snapshot.pods.iter();
+    let one_moves = pods.any(|(name, pod)| moves(pod, snapshot.reading(name).is_some()));
     if allowed <= 0 || one_moves {
         return Vec::new();
     }
-    let mut crossed = snapshot
-        .pods
-        .iter()
-        .filter(|(name, pod)| pod.restarts > allowed && snapshot.crosses(name).is_some())
-        .filter(|(_, pod)| pod.problem.is_some() && !pod.ready && !pod.deleting);
+    let mut crossed = snapshot.pods.iter().filter(|(name, pod)| {
+        let is_broken = pod.problem.is_some() && !pod.ready && !pod.deleting;
+        is_broken && pod.restarts > allowed && snapshot.crosses(name).is_some()
+    });
     let first = crossed.next().map(|(name, pod)| Removal::Pod {
         name: name.clone(),
         uid: pod.uid.clone(),
@@ -30,11 +29,7 @@ pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
 }
 
 /// Whether a pod is made anew just now: what its node will say is not known yet. That of a lost machine may stay for long.
-fn moves(name: &str, snapshot: &Snapshot) -> bool {
-    let Some(pod) = snapshot.pods.get(name) else {
-        return false;
-    };
+fn moves(pod: &NodePod, answers: bool) -> bool {
     let starts = pod.rack.is_some() && !pod.ready && pod.restarts == 0 && pod.problem.is_none();
-    let answers = matches!(snapshot.nodes.get(name), Some(Ok(_)));
     pod.lost_with.is_none() && (pod.deleting || (starts && !answers))
 }

@@ -84,7 +84,7 @@ pub fn at_work(snapshot: &Snapshot) -> impl Iterator<Item = &OperationStatus> {
 }
 
 /// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
-fn has_begun(operation: &OperationStatus) -> bool {
+pub fn has_begun(operation: &OperationStatus) -> bool {
     operation.phase == OperationPhase::Running
         || (operation.phase == OperationPhase::Paused && has_node_at_work(operation))
 }

@@ -135,15 +135,13 @@ pub fn decide(desired: &Result<Desired, Refused>, snapshot: &Snapshot) -> Rollou
         formed,
         ..Rollout::default()
     };
-    let irreversible = refuse_irreversible(&pairs, desired, snapshot).err();
-    rollout.refused = desired.instead_of.clone().or(irreversible.clone());
-    if irreversible.is_some() {
+    rollout.refused.clone_from(&desired.instead_of);
+    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
+        rollout.refused.get_or_insert(refused);
         return rollout;
     }
-    let forms = |rollout: &mut Rollout| {
-        rollout.refused.is_none() && form(&pairs, desired, snapshot, rollout)
-    };
-    rollout.formed = formed || forms(&mut rollout);
+    rollout.formed =
+        formed || (rollout.refused.is_none() && form(&pairs, desired, snapshot, &mut rollout));
     if rollout.formed {
         change(&pairs, desired, snapshot, &mut rollout);
     }
@@ -218,14 +216,16 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
     if let Some(why) = operations::why_nothing_begins(snapshot) {
         return Some(why);
     }
+    if rollout.restores {
+        // An operation may wait for a pod that only its StatefulSet can make anew.
+        return None;
+    }
     // That a node leaves is the rollout's own doing.
     let own = |operation: &OperationStatus| {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         operation.kind == DECOMMISSION && leaving == Some(&operation.id)
     };
     operations::at_work(snapshot)
-        // One may wait for a pod that only its StatefulSet can make anew.
-        .filter(|_| !rollout.restores)
         .find(|operation| !own(operation))
         .map(operations::waits_for)
 }

@@ -57,11 +57,9 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
 /// Whether the same process of Cassandra has run since the operation began with the node: what it was told it has done, or
 /// is doing still.
 pub(super) async fn ran_all_along(ctx: &Context, run: &Run) -> bool {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
-    let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod)).await;
-    let runs_since = match pod {
-        Ok(Ok(Some(pod))) => NodePod::of(&pod).runs_since,
-        _ => None,
+    let runs_since = match super::pod::live(ctx, run).await {
+        Ok(Some((_, live))) => live.runs_since,
+        Ok(None) | Err(_) => None,
     };
     runs_since
         .zip(run.since)

@@ -26,6 +26,20 @@ fn mended(world: &mut World) {
     assert!(accepted.starts_with("True Accepted"), "{accepted}");
 }
 
+/// Six nodes, of which the first is told to leave.
+fn leaving() -> World {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    world.annotate("cleanup", Some("paid"));
+    world.settle();
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    while world.at_work.is_empty() {
+        world.pass();
+    }
+    world
+}
+
 #[test]
 fn objects_that_are_deleted_meanwhile_come_back_as_they_were() {
     let mut world = World::formed(THREE_RACKS);
@@ -53,15 +67,7 @@ fn objects_that_are_deleted_meanwhile_come_back_as_they_were() {
 
 #[test]
 fn a_node_on_its_way_out_goes_to_the_end() {
-    let mut world = World::formed(THREE_RACKS);
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
-    world.settle();
-    world.annotate("cleanup", Some("paid"));
-    world.settle();
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
-    while world.at_work.is_empty() {
-        world.pass();
-    }
+    let mut world = leaving();
     refused(&mut world);
     for _ in 0..20 {
         world.work(0, true, false);
@@ -78,15 +84,7 @@ fn a_node_on_its_way_out_goes_to_the_end() {
 
 #[test]
 fn a_node_that_failed_to_leave_is_not_told_again_meanwhile() {
-    let mut world = World::formed(THREE_RACKS);
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
-    world.settle();
-    world.annotate("cleanup", Some("paid"));
-    world.settle();
-    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
-    while world.at_work.is_empty() {
-        world.pass();
-    }
+    let mut world = leaving();
     world.work(0, true, true);
     // What is written now wants the node back, and something that is refused.
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));

@@ -65,11 +65,8 @@ pub(super) fn finish(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     // What is written now may want them back.
     let begins = desired.instead_of.is_none();
     let leaving = racks.iter().find_map(|live| live.finish(snapshot, begins));
-    let stranger = || {
-        let mut racks = racks.iter().filter(|_| begins);
-        racks.find_map(|live| live.drop_stranger(snapshot))
-    };
-    leaving.or_else(stranger)
+    let stranger = || racks.iter().find_map(|live| live.drop_stranger(snapshot));
+    leaving.or_else(|| begins.then(stranger)?)
 }
 
 /// The next node to leave: of the racks with too many the one with the most, so that racks shrink in turn.

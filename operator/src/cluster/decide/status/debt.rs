@@ -122,21 +122,20 @@ fn pays(operation: &OperationStatus, pod: &str, since: Timestamp) -> bool {
         .iter()
         .filter(|node| node.pod == pod && node.phase == NodePhase::Succeeded)
         .any(|node| node.started_at.as_ref().is_some_and(|at| at.0 >= since));
-    began_later && is_whole_cleanup(operation)
+    began_later && whole_cleanup(operation).is_some()
 }
 
 /// Whether an operation that is remembered has cleaned every keyspace of every node that joined the debt before.
 fn has_paid_all(operation: &OperationStatus, since: Timestamp) -> bool {
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments);
-    let all = arguments.is_some_and(|arguments| arguments.shared.target == Target::default());
     let began = operation.started_at.as_ref();
-    all && operation.phase == OperationPhase::Succeeded
+    operation.phase == OperationPhase::Succeeded
         && began.is_some_and(|at| at.0 >= since)
-        && is_whole_cleanup(operation)
+        && whole_cleanup(operation).is_some_and(|target| target == Target::default())
 }
 
-fn is_whole_cleanup(operation: &OperationStatus) -> bool {
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)
-        .map(|arguments| arguments.operation);
-    matches!(arguments, Some(Operation::Cleanup(cleanup)) if cleanup.tables.keyspace.is_empty())
+/// The nodes that an operation is for, if it is a cleanup of every keyspace.
+fn whole_cleanup(operation: &OperationStatus) -> Option<Target> {
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
+    let is_whole = matches!(arguments.operation, Operation::Cleanup(cleanup) if cleanup.tables.keyspace.is_empty());
+    is_whole.then_some(arguments.shared.target)
 }

@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::{
-    api::{CleanupReason, SeenReplication},
-    names::RackId,
-};
+use casskop_common::api::{CleanupReason, SeenReplication};
 
 use crate::{
     cluster::{desired::Desired, snapshot::Snapshot},
@@ -57,26 +54,24 @@ pub(super) fn seen(
 pub(super) fn nowhere(desired: &Desired, snapshot: &Snapshot) -> Option<String> {
     let status = snapshot.cluster.status.as_ref()?;
     let seen = &status.replication.as_ref()?.keyspaces;
-    // Other clusters may run it; and with a snitch of the user's choice data centers may have other names.
-    let names = || seen.values().flat_map(BTreeMap::keys);
-    let mut ours = snapshot
-        .members()
-        .filter_map(|(pod, _)| snapshot.pods.get(pod)?.rack.as_ref());
-    let is_named = |rack: &RackId| names().any(|dc| *dc == rack.dc);
-    let elsewhere = !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty();
-    if elsewhere || snapshot.members().next().is_none() || !ours.all(is_named) {
-        return None;
-    }
     let racks = desired.racks.iter().filter(|rack| rack.replicas > 0);
     let wanted = racks.map(|rack| &rack.id);
     let runs = snapshot.pods.values().filter_map(|pod| pod.rack.as_ref());
     let dcs: BTreeSet<&str> = wanted.chain(runs).map(|rack| rack.dc.as_str()).collect();
-    let mut found = seen.iter().filter_map(|(keyspace, factors)| {
+    let (keyspace, dc) = seen.iter().find_map(|(keyspace, factors)| {
         let mut there = factors.keys().filter(|dc| *dc != ANYWHERE);
         let dc = there.find(|dc| !dcs.contains(dc.as_str()))?;
         Some((keyspace, dc))
-    });
-    let (keyspace, dc) = found.next()?;
+    })?;
+    // Other clusters may run it; and with a snitch of the user's choice data centers may have other names.
+    let named: BTreeSet<&String> = seen.values().flat_map(BTreeMap::keys).collect();
+    let members = snapshot.members();
+    let ours = members.filter_map(|(pod, _)| Some(&snapshot.pods.get(pod)?.rack.as_ref()?.dc));
+    let ours: BTreeSet<&String> = ours.collect();
+    let elsewhere = !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty();
+    if elsewhere || ours.is_empty() || !ours.is_subset(&named) {
+        return None;
+    }
     Some(format!(
         "keyspace {keyspace} is replicated in {dc}, where no node is: what is written at EACH_QUORUM, as roles and passwords are, fails; take {dc} out of its replication (ALTER KEYSPACE)"
     ))
