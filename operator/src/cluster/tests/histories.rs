@@ -224,14 +224,20 @@ fn replace_the_lost(world: &mut World) {
         happen(world, &Event::Racks(3));
         happen(world, &Event::Nodes(3));
     }
-    for pod in lost {
+    // What is at work on such a node gives it up after some hours, and what would replace it waits for that.
+    world.pass();
+    let waits = |world: &World| world.at_work.iter().position(|(_, pod)| lost.contains(pod));
+    while let Some(index) = waits(world) {
+        world.work(index, true, true);
+    }
+    for pod in &lost {
         // What waits for a person does not settle: a node that failed to leave is told again and again.
         for _ in 0..100 {
             world.pass();
             world.tick();
             world.work(0, true, false);
         }
-        if is_well(world, &pod) {
+        if is_well(world, pod) {
             continue;
         }
         let id = format!("mend-{pod}");
