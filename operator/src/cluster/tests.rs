@@ -3,7 +3,9 @@
 
 mod accepted;
 mod api_server;
+mod called_off;
 mod crash;
+mod crossed;
 mod debt;
 mod elsewhere;
 mod fields;
