@@ -21,7 +21,7 @@ impl Snapshot {
         troubles
     }
 
-    /// Why a node is not NORMAL and serving clients.
+    /// Why a node is not NORMAL, serving clients, and in a pod that Kubernetes sends them to.
     pub fn own_trouble(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
@@ -74,6 +74,9 @@ impl Snapshot {
         }
         if !reading.native_transport {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
+        }
+        if !live.ready {
+            return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes sends nobody to it yet".into());
         }
         None
     }

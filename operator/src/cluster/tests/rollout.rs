@@ -5,7 +5,7 @@ use casskop_common::api::{Phase, Rack};
 use kube::ResourceExt;
 
 use super::world::{Node, THREE_RACKS, World};
-use crate::cluster::build::Object;
+use crate::cluster::{build::Object, decide, desired, snapshot::Snapshot};
 
 /// Names and replicas of the StatefulSets that a plan writes.
 pub(super) fn sets(world: &World) -> Vec<(String, i32)> {
@@ -363,6 +363,33 @@ fn running_nodes_get_new_seeds_if_that_is_asked_for() {
             .all(|(name, pod)| pod.ip != before[name].ip);
         assert_eq!(renewed, rolls);
     }
+}
+
+/// A StatefulSet that was made anew around its pods says of itself that it is rolled out, so nothing else would wait.
+#[test]
+fn a_rack_is_well_when_kubernetes_sends_clients_to_it() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    let changed = |snapshot: &Snapshot, world: &World| {
+        let desired = desired::desired(&world.cluster, &world.around);
+        let objects = decide::decide(&desired, snapshot).objects.into_iter();
+        let names = objects.filter_map(|object| match object {
+            Object::StatefulSet(set) => set.metadata.name,
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    let mut snapshot = world.snapshot();
+    assert_eq!(changed(&snapshot, &world), ["demo-dc1-rack1"]);
+    let unready = "demo-dc1-rack2-0";
+    snapshot.pods.get_mut(unready).expect("a pod").ready = false;
+    assert_eq!(
+        changed(&snapshot, &world),
+        ["demo-dc1-rack2"],
+        "the change may be what it needs, and takes no other node down"
+    );
+    let trouble = snapshot.trouble(unready).expect("a trouble");
+    assert!(trouble.contains("not Ready"), "{trouble}");
 }
 
 #[test]

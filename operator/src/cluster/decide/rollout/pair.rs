@@ -251,16 +251,16 @@ impl Pair<'_> {
         pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(snapshot) == Some(last)
     }
 
-    /// Whether no node of the rack says that it is a member that serves clients.
+    /// Whether no node of the rack says that it is a member that serves clients, or Kubernetes sends them to none of those.
     fn is_silent(&self, snapshot: &Snapshot) -> bool {
         !self.has_serving(snapshot, |_| false)
+            || !self.pods(snapshot).any(|pod| is_ready(&pod, snapshot))
     }
 
     /// Whether no node of the rack serves clients: where it is only we who get no answer, the kubelet, which asks it on its
     /// own machine, knows better.
     pub(super) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        let is_ready = |pod: &str| snapshot.pods.get(pod).is_some_and(|pod| pod.ready);
-        !self.has_serving(snapshot, is_ready)
+        !self.has_serving(snapshot, |pod| is_ready(pod, snapshot))
     }
 
     /// Whether a node of the rack serves clients; one that refuses our password may. Of one that is not heard the other
@@ -306,6 +306,10 @@ impl Pair<'_> {
             _ => "UpdateStatefulSet",
         }
     }
+}
+
+fn is_ready(pod: &str, snapshot: &Snapshot) -> bool {
+    snapshot.pods.get(pod).is_some_and(|pod| pod.ready)
 }
 
 /// Ordinals below it keep their revision.
