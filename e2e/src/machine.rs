@@ -99,9 +99,7 @@ impl Drop for LostMachine {
 /// from its own start, by the hundredth of a second.
 pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
     const TICKS: f64 = 100.0;
-    let daemon = "org.apache.cassandra.service.CassandraDaemon";
-    let (_, process) =
-        processes_of(pod).find(|(_, process)| text(process, "cmdline").contains(daemon))?;
+    let (_, process) = cassandra(pod)?;
     let up: f64 = text(Path::new("/proc"), "uptime")
         .split(' ')
         .next()?
@@ -119,6 +117,17 @@ pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
         .ok()?;
     let age = SignedDuration::try_from_secs_f64(up - began / TICKS).ok()?;
     now.checked_sub(age).ok()
+}
+
+/// Kills the Cassandra of a pod, by its UID, at once; the kubelet starts it again.
+pub fn kill_cassandra(pod: &str) {
+    let (process, _) = cassandra(pod).expect("Cassandra runs");
+    signal(process, "-KILL");
+}
+
+fn cassandra(pod: &str) -> Option<(u32, PathBuf)> {
+    let daemon = "org.apache.cassandra.service.CassandraDaemon";
+    processes_of(pod).find(|(_, process)| text(process, "cmdline").contains(daemon))
 }
 
 /// Processes of a pod, by its UID.

@@ -173,6 +173,17 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
+    /// Whether a step that is done may be called again without harm or much work: one that took a moment may then be told
+    /// with those after it, and after a crash in that moment it is called twice.
+    fn may_be_called_again(&self) -> bool {
+        false
+    }
+
+    /// Whether other nodes take part in a step: it fails when one of them goes away, and is called again.
+    fn needs_other_nodes(&self) -> bool {
+        false
+    }
+
     /// Whether an error of a step that may have been called before says that it is done.
     fn is_done_already(&self, _: &NodeError) -> bool {
         false

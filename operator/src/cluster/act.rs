@@ -20,7 +20,7 @@ use super::{
     keys,
     objects::{self, Kind},
     observe::Observed,
-    runs::Run,
+    runs::{Run, Untold},
     snapshot::Snapshot,
 };
 use crate::{context::Context, nodes::Credentials};
@@ -180,5 +180,6 @@ fn run(
         volumes: node.volumes.clone(),
         host_id: node.host_id.clone(),
         credentials: credentials.clone(),
+        untold: Untold::none(),
     })
 }

@@ -1,5 +1,6 @@
-//! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called;
-//! the call blocks on a thread of its own, and losing its answer loses nothing, because the node is asked.
+//! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called, but for
+//! short ones of a kind that may be called again; the call blocks on a thread of its own, and losing its answer loses
+//! nothing, because the node is asked.
 
 mod awaited;
 mod meter;
@@ -7,6 +8,7 @@ mod node;
 mod peer;
 mod pod;
 mod renew;
+mod tell;
 mod volume;
 
 use std::{
@@ -22,6 +24,9 @@ use casskop_common::{
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
+
+pub use tell::Untold;
+use tell::{TELL_WITHIN, tell, tell_untold};
 
 use super::{
     decide::operations::{Start, StepEvent, record},
@@ -72,6 +77,8 @@ pub struct Run {
     pub host_id: String,
     /// How to be let in.
     pub credentials: Arc<Credentials>,
+    /// What it has done and not told yet.
+    pub untold: Untold,
 }
 
 impl Runs {
@@ -141,13 +148,19 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
         return Ok(());
     };
     let operation = arguments.operation;
+    let may_be_told_later = operations::behaviour(&operation).may_be_called_again();
     let mut resume = run.start.resume;
     // Counted, and only if the status still says that this node is at work.
     if resume && !tell(ctx, run, StepEvent::Begun).await? {
         return Ok(());
     }
-    for step in run.steps.iter().skip(run.done) {
+    for (index, step) in run.steps.iter().enumerate().skip(run.done) {
+        let is_last = index + 1 == run.steps.len();
         let event = match perform(ctx, run, &operation, step, resume).await? {
+            Ok(()) if may_be_told_later && !is_last && run.untold.keeps_one() => {
+                resume = false;
+                continue;
+            }
             Ok(()) => StepEvent::Done,
             Err(NodeError::Halted) => StepEvent::Halted,
             Err(error) => StepEvent::Failed(error.to_string()),
@@ -173,6 +186,7 @@ async fn perform(
     let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
+        let began = Timestamp::now();
         let outcome = match &action {
             Action::DeletePod => pod::replace(ctx, run).await?,
             Action::GiveUpVolumes => renew::give_up(ctx, run).await?,
@@ -193,7 +207,8 @@ async fn perform(
         // A node that is restarted meanwhile says no to everything.
         let is_told_itself = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
-            || (is_told_itself && !node::can_take(ctx, run, step, behaviour).await);
+            || (is_told_itself && !node::can_take(ctx, run, step, behaviour).await)
+            || (behaviour.needs_other_nodes() && peer::has_one_been_away(ctx, run, began).await);
         if !may_pass || attempt >= ATTEMPTS {
             return Ok(Err(error));
         }
@@ -270,6 +285,7 @@ async fn attempt_step(
                     break;
                 }
             },
+            () = tokio::time::sleep(TELL_WITHIN), if run.untold.count() > 0 => tell_untold(ctx, run).await,
             () = tokio::time::sleep(watch.pause()) => {
                 if watch.look(ctx, run, &endpoint, step, behaviour).await? {
                     return Ok(());
@@ -285,17 +301,4 @@ async fn attempt_step(
         return Err(NodeError::Unfinished);
     }
     Ok(())
-}
-
-/// Writes what happened; says whether the node goes on.
-async fn tell(ctx: &Context, run: &Run, event: StepEvent) -> Result<bool, super::journal::Error> {
-    let node = (
-        run.start.kind.as_str(),
-        run.start.id.as_str(),
-        run.start.pod.as_str(),
-    );
-    let now = Timestamp::now();
-    ctx.journal
-        .update(&run.cluster, |status| record(status, node, &event, now))
-        .await
 }

@@ -25,6 +25,10 @@ impl Behaviour for Cleanup {
         })
     }
 
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> &'static str {
         "StorageService.forceKeyspaceCleanup for each keyspace"
     }

@@ -24,6 +24,10 @@ impl Behaviour for Flush {
         })
     }
 
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> &'static str {
         "StorageService.forceKeyspaceFlush for each keyspace"
     }

@@ -26,6 +26,10 @@ impl Behaviour for GarbageCollect {
         })
     }
 
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> &'static str {
         "StorageService.garbageCollect for each keyspace"
     }

@@ -49,6 +49,10 @@ impl Behaviour for Rebuild {
         true
     }
 
+    fn needs_other_nodes(&self) -> bool {
+        true
+    }
+
     fn streams_as(&self) -> Option<&'static str> {
         Some("Rebuild")
     }

@@ -25,6 +25,10 @@ impl Behaviour for Relocate {
         })
     }
 
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> &'static str {
         "StorageService.relocateSSTables for each keyspace"
     }

@@ -59,6 +59,10 @@ impl Behaviour for Repair {
         compares.contains(&task.task.as_str()) && task.keyspace == step
     }
 
+    fn needs_other_nodes(&self) -> bool {
+        true
+    }
+
     fn streams_as(&self) -> Option<&'static str> {
         Some("Repair")
     }

@@ -33,6 +33,10 @@ impl Behaviour for UpgradeSsTables {
         })
     }
 
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> &'static str {
         "StorageService.upgradeSSTables for each keyspace"
     }

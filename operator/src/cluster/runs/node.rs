@@ -22,6 +22,8 @@ const HALT_EVERY: Duration = Duration::from_millis(200);
 const LOST_AFTER: u32 = 30;
 /// Time between two looks at a node that is awaited.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
+/// Looks at a call that has not been answered and shows nowhere, before a cancel no longer waits for it: ten seconds.
+const UNHEARD_LOOKS: u32 = 5;
 /// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
 /// Cassandra's own ring delays.
 const QUIET_LOOKS: u32 = 150;
@@ -171,6 +173,7 @@ pub(super) async fn is_told_to_end(ctx: &Context, run: &Run) -> bool {
 /// answer to its call will never come.
 pub(super) struct Watch {
     uid: String,
+    looks: u32,
     looks_without_a_sign: u32,
     halted: bool,
     meter: Meter,
@@ -181,6 +184,7 @@ impl Watch {
     pub(super) fn new(uid: String) -> Self {
         Self {
             uid,
+            looks: 0,
             looks_without_a_sign: 0,
             halted: false,
             meter: Meter::default(),
@@ -200,7 +204,8 @@ impl Watch {
     /// Looks once. Says whether the step is seen to be done.
     ///
     /// # Errors
-    /// When the call is lost: its pod is another one now, or there was no sign of its work for a minute.
+    /// When the call is lost: its pod is another one now, or there was no sign of its work for a minute. When nobody waits
+    /// for its answer any more: the operation is cancelled, and there is nothing to see or to stop.
     pub(super) async fn look(
         &mut self,
         ctx: &Context,
@@ -217,6 +222,7 @@ impl Watch {
                 "its pod was replaced during the call".into(),
             ));
         }
+        self.looks += 1;
         let activity = ctx.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
             self.attend(ctx, run, endpoint, step, behaviour, activity)
@@ -224,6 +230,10 @@ impl Watch {
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
             Ok(Seen::Done) => return Ok(true),
+            Ok(Seen::Hidden) if behaviour.stop().is_none() && self.looks >= UNHEARD_LOOKS => {
+                self.looks_without_a_sign = 0;
+                leave_if_told_to_end(ctx, run).await?;
+            }
             Ok(Seen::Busy | Seen::Quiet | Seen::Hidden) => self.looks_without_a_sign = 0,
             Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
         }
@@ -276,6 +286,20 @@ impl Watch {
             self.halted = true;
             halt(ctx, run, endpoint, halts).await;
         }
+    }
+}
+
+/// Gives up a call of which only its answer tells, if the operation is cancelled.
+async fn leave_if_told_to_end(ctx: &Context, run: &Run) -> Result<(), NodeError> {
+    if !is_told_to_end(ctx, run).await {
+        return Ok(());
+    }
+    let unheard =
+        "cancelled before Cassandra had answered: it may have done this step, or do it still";
+    // What cannot be written now is at the next look.
+    match tell(ctx, run, StepEvent::Stumbled(unheard.into())).await {
+        Ok(_) => Err(NodeError::Halted),
+        Err(_) => Ok(()),
     }
 }
 

@@ -1,11 +1,13 @@
-//! A step that another member is told: the node that it is about does not answer.
+//! The other nodes: a step that one of them is told, because the node that it is about does not answer, and whether one that
+//! takes part in a step was away.
 
 use std::time::Duration;
 
 use casskop_common::names;
 use futures::future;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams};
 
 use super::Run;
 use crate::{
@@ -23,6 +25,8 @@ const QUIET_LOOKS: u32 = 150;
 const AFTER_ANSWER: u32 = 60;
 /// Looks without the member that was told before its answer counts as lost: a minute.
 const LOST_AFTER: u32 = 30;
+/// How far the clocks of two machines may be apart.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -168,16 +172,21 @@ async fn members(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, N
     Ok(members)
 }
 
+/// Whether another node of the cluster has been away since: that may be why a step failed in which it takes part.
+pub(super) async fn has_one_been_away(ctx: &Context, run: &Run, since: Timestamp) -> bool {
+    let since = since - CLOCKS_DIFFER;
+    let others = pods(ctx, run).await.unwrap_or_default();
+    let mut others = others
+        .iter()
+        .filter(|pod| pod.name_any() != run.start.pod)
+        .map(NodePod::of)
+        .filter(|pod| pod.rack.is_some());
+    others.any(|pod| !pod.ready || pod.runs_since.is_none_or(|began| began >= since))
+}
+
 /// The nodes that answer, with what they say.
 async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
-    let params = ListParams::default().labels(&names::cluster_selector(&run.cluster.name));
-    let unreadable =
-        |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));
-    let pods = tokio::time::timeout(REQUEST, api.list(&params))
-        .await
-        .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error.to_string()))?;
+    let pods = pods(ctx, run).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
         Some(Endpoint {
@@ -196,4 +205,16 @@ async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>,
     Ok(members
         .filter_map(|(endpoint, reading)| Some((endpoint, reading.ok()?)))
         .collect())
+}
+
+async fn pods(ctx: &Context, run: &Run) -> Result<Vec<Pod>, NodeError> {
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+    let params = ListParams::default().labels(&names::cluster_selector(&run.cluster.name));
+    let unreadable =
+        |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));
+    let pods = tokio::time::timeout(REQUEST, api.list(&params))
+        .await
+        .map_err(|_| unreadable("the API server did not answer in time".into()))?
+        .map_err(|error| unreadable(error.to_string()))?;
+    Ok(pods.items)
 }

@@ -1,9 +1,12 @@
 //! The operator dies after any of its effects, and before it hears the answer of a node: every kind ends as if it had not.
 //! Those that discard nodes are in `lost`, those of the spec in `histories`.
 
+use std::collections::BTreeMap;
+
 use casskop_common::{api::OperationPhase, operations::kinds};
 
 use super::world::{THREE_RACKS, World};
+use crate::nodes::Replication;
 
 /// Lives of the operator, each of which is short.
 const LIVES: usize = 6;
@@ -12,8 +15,9 @@ const LIVES: usize = 6;
 fn every_kind_ends_the_same_wherever_the_operator_dies() {
     for kind in kinds() {
         let arguments = match kind.as_str() {
-            // They need a lost node, another data center, or a spec that asks for fewer nodes.
-            "remove" | "replace" | "rebuild" | "decommission" => continue,
+            // They need a lost node, or a spec that asks for fewer nodes.
+            "remove" | "replace" | "decommission" => continue,
+            "rebuild" => "--dc dc2 --from-dc dc1",
             "snapshot" | "clearsnapshot" => "--name kept --keyspace orders",
             "refresh" => "--keyspace orders --table t",
             "restart" => "--drain",
@@ -21,7 +25,7 @@ fn every_kind_ends_the_same_wherever_the_operator_dies() {
             _ => "--keyspace orders --keyspace users",
         };
         for effects in 0..4 {
-            let mut world = World::formed(THREE_RACKS);
+            let mut world = ring_of_two_dcs();
             world.annotate(&kind, Some(&format!("a {arguments}")));
             for life in 0..LIVES {
                 if !world.pass_until(effects) {
@@ -34,6 +38,24 @@ fn every_kind_ends_the_same_wherever_the_operator_dies() {
             as_if_nothing_happened(&world, &kind, effects);
         }
     }
+}
+
+/// Keyspaces are replicated in both.
+fn ring_of_two_dcs() -> World {
+    let mut world = World::new(THREE_RACKS);
+    let everywhere: BTreeMap<String, usize> = ["dc1", "dc2"].map(|dc| (dc.to_owned(), 1)).into();
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology(everywhere.clone());
+    }
+    world.edit(|cluster| {
+        let dcs = &mut cluster.spec.topology.as_mut().expect("a topology").dc;
+        dcs[0].rack.truncate(2);
+        let mut second = dcs[0].clone();
+        second.name = "dc2".into();
+        dcs.push(second);
+    });
+    world.settle();
+    world
 }
 
 fn as_if_nothing_happened(world: &World, kind: &str, effects: usize) {

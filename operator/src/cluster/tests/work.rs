@@ -9,7 +9,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{NodePhase, OperationStatus},
+    api::{CassandraClusterStatus, NodePhase, OperationStatus},
     names,
 };
 use serde_json::{Value, json};
@@ -19,7 +19,12 @@ use super::{
     world::{THREE_RACKS, World},
 };
 use crate::{
-    cluster::{decide::operations::Start, journal::ClusterRef, runs::Run},
+    cluster::{
+        decide::operations::Start,
+        journal::ClusterRef,
+        runs::{Run, Untold},
+    },
+    context::Context,
     nodes::Credentials,
 };
 
@@ -43,7 +48,8 @@ impl Busy {
         let node = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                node.answer(&stream.expect("a connection"));
+                let (node, stream) = (node.clone(), stream.expect("a connection"));
+                thread::spawn(move || node.answer(&stream));
             }
         });
     }
@@ -79,10 +85,17 @@ impl Busy {
             if operation.starts_with("stopCompactionById") {
                 *self.task.lock().unwrap() = None;
             }
+            let takes = match &request["arguments"].to_string() {
+                text if text.contains("large") => 1500,
+                text if text.contains("unheard") => 120_000,
+                _ => 0,
+            };
+            thread::sleep(Duration::from_millis(takes));
             if operation.starts_with("takeSnapshot") {
                 return json!({ "status": 500, "error": "Snapshot kept already exists." });
             }
-            return json!({ "status": 200, "value": null });
+            // What says that all went well, of what answers with a number.
+            return json!({ "status": 200, "value": 0 });
         }
         let mut streams_for = self.streams_for.lock().unwrap();
         let streams = (*streams_for > 0).then(|| json!({ "description": "Rebuild" }));
@@ -109,6 +122,17 @@ fn cancelled(kind: &str, arguments: &str, step: &str) -> Value {
 
 /// The next operator goes on with it. What becomes of the operation.
 async fn go_on(ip: &str, status: Value) -> OperationStatus {
+    tells(ip, status).await.0.pop().expect("a status")
+}
+
+/// What the next operator, which goes on with it, is seen to tell of the operation until it has ended, and in how many
+/// writes.
+async fn tells(ip: &str, status: Value) -> (Vec<OperationStatus>, usize) {
+    let (server, ctx) = begin(ip, status).await;
+    end(&server, &ctx).await
+}
+
+async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     let server = ApiServer::default();
     let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
     cluster["status"] = status;
@@ -148,14 +172,26 @@ async fn go_on(ip: &str, status: Value) -> OperationStatus {
             password: "p".into(),
             older: Vec::new(),
         }),
+        untold: Untold::none(),
     };
     ctx.runs.start(&ctx, run);
+    (server, ctx)
+}
+
+async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
+    let mut told = Vec::new();
     loop {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
         let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
         let operation = read.status.unwrap().operations.remove(0);
-        if operation.nodes[0].phase.is_final() {
-            return operation;
+        let has_ended = operation.nodes[0].phase.is_final();
+        if told.last() != Some(&operation) {
+            told.push(operation);
+        }
+        if has_ended {
+            let asked = server.asked();
+            let writes = asked.iter().filter(|asked| asked.starts_with("PATCH"));
+            return (told, writes.count());
         }
     }
 }
@@ -221,4 +257,69 @@ async fn a_snapshot_that_is_there_is_whole_only_if_cassandra_has_run_all_along()
         let ended = go_on(ip, status).await;
         assert_eq!(ended.nodes[0].phase, phase, "{:?}", ended.nodes[0].error);
     }
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
+    Busy::default().listen("127.0.11.8");
+    let mut status = cancelled("snapshot", "--name unheard", "orders");
+    status["operations"][0]["reason"] = json!("Running");
+    let (server, ctx) = begin("127.0.11.8", status).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+    let cancel = |status: &mut CassandraClusterStatus| {
+        status.operations[0].reason = "Cancelling".into();
+    };
+    ctx.journal
+        .update(&ClusterRef::of(&read), cancel)
+        .await
+        .unwrap();
+    let told = end(&server, &ctx).await.0;
+    let node = &told.last().unwrap().nodes[0];
+    assert_eq!(node.phase, NodePhase::Skipped);
+    assert!(
+        node.error
+            .as_ref()
+            .unwrap()
+            .contains("before Cassandra had answered")
+    );
+}
+
+/// So that many small keyspaces are not as many writes. What takes its time is told while it does.
+#[tokio::test]
+async fn short_steps_are_told_together_and_a_long_one_at_once() {
+    let node = Busy::default();
+    node.listen("127.0.11.6");
+    let steps = ["a", "b", "c", "large", "x", "y", "z"];
+    let status = |kind: &str| {
+        json!({ "operations": [{
+            "kind": kind, "id": "a", "arguments": "", "phase": "Running", "reason": "Running",
+            "plan": { "waves": [[POD]], "steps": steps },
+            "nodes": [{ "pod": POD, "podUid": "p", "phase": "Running", "step": "a", "attempts": 1,
+                "progress": { "done": 0, "total": 7, "unit": "keyspaces" } }],
+        }] })
+    };
+    let done = |told: &OperationStatus| {
+        let node = &told.nodes[0];
+        (
+            node.step.clone(),
+            node.progress.as_ref().map_or(0, |progress| progress.done),
+        )
+    };
+    let (told, writes) = tells("127.0.11.6", status("cleanup")).await;
+    let ended = told.last().map(|last| last.nodes[0].phase);
+    assert_eq!(ended, Some(NodePhase::Succeeded));
+    let mut told: Vec<_> = told.iter().map(done).collect();
+    told.dedup();
+    let words = [("a", 0), ("large", 3), ("x", 4), ("", 7)];
+    assert_eq!(told, words.map(|(step, done)| (step.to_owned(), done)));
+    assert_eq!(writes, 1 + words.len() - 1, "that it goes on, and those");
+    let called = node.told.lock().unwrap().len();
+    assert_eq!(called, steps.len(), "each is called once");
+
+    // What leaves something behind each time that it is called is told each time.
+    let node = Busy::default();
+    node.listen("127.0.11.7");
+    let (_, writes) = tells("127.0.11.7", status("scrub")).await;
+    assert_eq!(writes, 1 + steps.len());
 }

@@ -23,6 +23,8 @@ const REMEMBERED_NODES: usize = 20;
 pub enum StepEvent {
     /// The step at hand is called (again).
     Begun,
+    /// So many steps were done before the one at hand, which is called already.
+    Passed(usize),
     /// The step at hand is done.
     Done,
     /// The step at hand was not done this time and is tried again.
@@ -85,6 +87,11 @@ pub fn record(
         StepEvent::Failed(error) => {
             node.error = Some(error.clone());
             end_node(node, NodePhase::Failed, now);
+        }
+        StepEvent::Passed(passed) => {
+            for _ in 0..*passed {
+                step_done(node, &steps, false, now);
+            }
         }
         StepEvent::Done => step_done(node, &steps, stops_between_steps, now),
     }
