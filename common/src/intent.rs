@@ -96,7 +96,7 @@ impl Intents {
             Some((kind, control)) => (kind, Some(control)),
             None => (name, None),
         };
-        if !kinds().iter().any(|known| known == kind) {
+        if !kinds().any(|known| known == kind) {
             return Err(unknown_kind(kind));
         }
         let words = split(value)?;

@@ -25,6 +25,8 @@ mod tables;
 pub mod upgradesstables;
 mod value;
 
+use std::sync::LazyLock;
+
 use clap::{
     ArgMatches, Args, Command, FromArgMatches, Subcommand, error::ErrorKind, parser::ValueSource,
 };
@@ -98,12 +100,23 @@ pub fn grammar(name: &'static str) -> Command {
     })
 }
 
+/// The grammar of what stands in an annotation: nobody asks for help there. Made once, because every look at a cluster reads
+/// its annotations.
+static REQUEST: LazyLock<Command> =
+    LazyLock::new(|| grammar("request").mut_subcommands(|kind| kind.disable_help_flag(true)));
+
+/// Of that what is needed to read a request of this kind.
+fn request(kind: &str) -> Command {
+    let command = match REQUEST.find_subcommand(kind) {
+        Some(own) => Command::new("request").subcommand(own.clone()),
+        None => REQUEST.clone(),
+    };
+    command.disable_help_subcommand(true)
+}
+
 /// Names of all kinds, in the order in which they exclude each other: the first one waiting runs first.
-pub fn kinds() -> Vec<String> {
-    grammar("kinds")
-        .get_subcommands()
-        .map(|kind| kind.get_name().to_owned())
-        .collect()
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    REQUEST.get_subcommands().map(Command::get_name)
 }
 
 /// The kind that takes a dead node out of the ring.
@@ -144,8 +157,7 @@ impl Arguments {
                 "--table names tables of one keyspace: give exactly one --keyspace with it\n",
             ));
         }
-        let grammar = grammar("request");
-        let text = grammar
+        let text = REQUEST
             .find_subcommand(kind)
             .map(|kind| canonical(kind, own))
             .unwrap_or_default();
@@ -172,14 +184,11 @@ impl Arguments {
     /// # Errors
     /// The parser's own message on one line, with the nearest valid word where there is one.
     pub fn parse(kind: &str, words: &[String]) -> Result<Self, String> {
-        let grammar = grammar("request")
-            .disable_help_subcommand(true)
-            .mut_subcommands(|kind| kind.disable_help_flag(true));
         let argv = ["request", kind]
             .into_iter()
             .map(str::to_owned)
             .chain(words.iter().cloned());
-        grammar
+        request(kind)
             .try_get_matches_from(argv)
             .and_then(|matches| Self::from_matches(&matches))
             .map_err(|error| one_line(&error))

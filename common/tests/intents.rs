@@ -142,7 +142,7 @@ fn annotations_of_others_are_passed_over() {
 /// Keys that mean something: each kind with each control, and those beside the kinds.
 fn keys() -> impl Strategy<Value = String> {
     let controls = ["", ".pause", ".cancel", ".retry", ".waive", ".spec"];
-    let of_kinds = kinds().into_iter().flat_map(move |kind| {
+    let of_kinds = kinds().flat_map(move |kind| {
         let keys = controls.map(|control| format!("{kind}{control}"));
         keys.into_iter()
     });

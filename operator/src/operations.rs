@@ -387,7 +387,7 @@ mod tests {
             spec: &CassandraClusterSpec::default(),
         };
         for kind in kinds() {
-            let words = match kind.as_str() {
+            let words = match kind {
                 "snapshot" | "clearsnapshot" => "--name kept",
                 "refresh" => "--keyspace k --table t",
                 "rebuild" => "--from-dc dc2",
@@ -395,7 +395,7 @@ mod tests {
                 _ => "",
             };
             let words = shlex::split(words).expect("words");
-            let arguments = Arguments::parse(&kind, &words).expect("it parses");
+            let arguments = Arguments::parse(kind, &words).expect("it parses");
             let checks = behaviour(&arguments.operation).checks(&ring);
             let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
             assert_eq!(names.len(), checks.len(), "{kind}");

@@ -16,16 +16,14 @@ pub fn id(text: &str) -> Result<String, String> {
 
 /// A kind of operation, also those that only the operator asks for.
 pub fn kind(text: &str) -> Result<String, String> {
-    let kinds = operations::kinds();
-    if kinds.iter().any(|kind| kind == text) {
+    let kinds: Vec<&str> = operations::kinds().collect();
+    if kinds.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(
-        match text::nearest(text, kinds.iter().map(String::as_str)) {
-            Some(nearest) => format!("no operation is called so; did you mean {nearest}?"),
-            None => format!("no operation is called so; there are {}", kinds.join(", ")),
-        },
-    )
+    Err(match text::nearest(text, kinds.iter().copied()) {
+        Some(nearest) => format!("no operation is called so; did you mean {nearest}?"),
+        None => format!("no operation is called so; there are {}", kinds.join(", ")),
+    })
 }
 
 /// Keeps what could be no object's name out of the path of a request.

@@ -88,7 +88,7 @@ fn split(words: &[String]) -> (Option<String>, Vec<String>) {
         .collect();
     let is_kind = words
         .first()
-        .is_some_and(|first| operations::kinds().contains(first));
+        .is_some_and(|first| operations::kinds().any(|kind| kind == first));
     let kind = is_kind.then(|| words.remove(0));
     (kind, words)
 }

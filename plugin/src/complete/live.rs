@@ -72,7 +72,7 @@ pub fn candidates(line: &Line, arg: &Arg) -> Result<Vec<Candidate>> {
 /// Whether the command on the line is a kind of operation.
 fn requests(line: &Line) -> bool {
     let command = line.command.map(clap::Command::get_name);
-    command.is_some_and(|command| operations::kinds().iter().any(|kind| kind == command))
+    command.is_some_and(|command| operations::kinds().any(|kind| kind == command))
 }
 
 fn named(names: Vec<String>) -> Vec<Candidate> {
@@ -158,7 +158,7 @@ fn keyspaces(cluster: &CassandraCluster) -> BTreeSet<String> {
 fn kinds(cluster: &CassandraCluster) -> Vec<Candidate> {
     let current = subject::current(cluster);
     if current.is_empty() {
-        return named(operations::kinds());
+        return named(operations::kinds().map(str::to_owned).collect());
     }
     let described = current
         .iter()

@@ -104,8 +104,8 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
         begun: Vec::new(),
     };
     for name in kinds() {
-        let own = own::request(&name, snapshot, rollout);
-        let kind = Kind::of(&name, own.as_ref(), snapshot);
+        let own = own::request(name, snapshot, rollout);
+        let kind = Kind::of(name, own.as_ref(), snapshot);
         let busy = queue.why_waits(&kind);
         decision.complaints.extend(kind.complaint());
         let Some(after) = kind.next(busy.as_deref()) else {

@@ -204,10 +204,7 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
     desired
         .racks
         .iter()
-        .map(|rack| Pair {
-            wanted: rack,
-            live: live(rack),
-        })
+        .map(|rack| Pair::of(rack, live(rack)))
         .collect()
 }
 

@@ -14,7 +14,7 @@ const LIVES: usize = 6;
 #[test]
 fn every_kind_ends_the_same_wherever_the_operator_dies() {
     for kind in kinds() {
-        let arguments = match kind.as_str() {
+        let arguments = match kind {
             // They need a lost node, or a spec that asks for fewer nodes.
             "remove" | "replace" | "decommission" => continue,
             "rebuild" => "--dc dc2 --from-dc dc1",
@@ -26,7 +26,7 @@ fn every_kind_ends_the_same_wherever_the_operator_dies() {
         };
         for effects in 0..4 {
             let mut world = ring_of_two_dcs();
-            world.annotate(&kind, Some(&format!("a {arguments}")));
+            world.annotate(kind, Some(&format!("a {arguments}")));
             for life in 0..LIVES {
                 if !world.pass_until(effects) {
                     world.kill_operator();
@@ -35,7 +35,7 @@ fn every_kind_ends_the_same_wherever_the_operator_dies() {
                 world.work(0, life % 2 == 0, false);
             }
             world.settle();
-            as_if_nothing_happened(&world, &kind, effects);
+            as_if_nothing_happened(&world, kind, effects);
         }
     }
 }

@@ -43,18 +43,18 @@ pub(super) fn decide(snapshot: &Snapshot) -> Decision {
         .iter()
         .find(|operation| is_at_work(operation));
     let mut busy = at_work.map(|operation| operation.kind.clone());
-    for kind in kinds().into_iter().filter(|kind| kind != DECOMMISSION) {
+    for kind in kinds().filter(|&kind| kind != DECOMMISSION) {
         let before = old.operations.iter().find(|known| known.kind == kind);
-        let request = snapshot.intents.requests.get(&kind);
+        let request = snapshot.intents.requests.get(kind);
         let Some(mut operation) = decision.next(before, request, snapshot) else {
             continue;
         };
         let none = Controls::default();
-        let controls = snapshot.intents.controls.get(&kind).unwrap_or(&none);
+        let controls = snapshot.intents.controls.get(kind).unwrap_or(&none);
         let others = busy.clone().filter(|other| *other != kind);
         progress::go_on(&mut operation, controls, others.as_deref(), snapshot);
         if is_at_work(&operation) {
-            busy.get_or_insert(kind);
+            busy.get_or_insert_with(|| kind.to_owned());
         }
         decision.current.push(operation);
     }

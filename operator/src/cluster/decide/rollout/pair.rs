@@ -1,5 +1,7 @@
 //! A rack that is wanted, beside the one that is there.
 
+use std::cell::OnceCell;
+
 use casskop_common::names;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
@@ -23,9 +25,26 @@ pub(super) struct Pair<'a> {
     pub(super) wanted: &'a DesiredRack,
     /// Its StatefulSet, if there is one.
     pub(super) live: Option<&'a StatefulSet>,
+    /// What it takes to build the wanted StatefulSet to know, asked often in one look.
+    known: Known,
 }
 
-impl Pair<'_> {
+/// What was found out about a pair.
+#[derive(Default)]
+struct Known {
+    is_made_anew: OnceCell<bool>,
+    is_made_from_wanted: OnceCell<bool>,
+}
+
+impl<'a> Pair<'a> {
+    pub(super) fn of(wanted: &'a DesiredRack, live: Option<&'a StatefulSet>) -> Self {
+        Self {
+            wanted,
+            live,
+            known: Known::default(),
+        }
+    }
+
     pub(super) fn live_replicas(&self) -> i32 {
         self.live.map_or(0, replicas)
     }
@@ -43,12 +62,18 @@ impl Pair<'_> {
     /// volumes are to grow. It is then made anew around its running pods.
     pub(super) fn is_made_anew(&self, desired: &Desired) -> bool {
         let Some(live) = self.live else { return false };
-        let wanted = build::stateful_set::build(desired, self.wanted, self.live_replicas());
-        let fixed = |set: &StatefulSet| {
-            let spec = set.spec.clone().unwrap_or_default();
-            (spec.selector, spec.service_name, spec.pod_management_policy)
-        };
-        fixed(&wanted) != fixed(live) || claims(&wanted) != claims(live)
+        *self.known.is_made_anew.get_or_init(|| {
+            let wanted = build::stateful_set::build(desired, self.wanted, self.live_replicas());
+            let fixed = |set: &StatefulSet| {
+                let spec = set.spec.as_ref()?;
+                Some((
+                    spec.selector.clone(),
+                    spec.service_name.clone(),
+                    spec.pod_management_policy.clone(),
+                ))
+            };
+            fixed(&wanted) != fixed(live) || claims(&wanted) != claims(live)
+        })
     }
 
     /// Volumes of the rack that are smaller than wanted, with the size they should have: those that were not asked to
@@ -101,9 +126,10 @@ impl Pair<'_> {
 
     /// Whether the rack has the inputs that are wanted now.
     pub(super) fn is_made_from_wanted(&self, desired: &Desired) -> bool {
-        self.live.is_some_and(|live| {
-            live.annotations().get(names::INPUTS_DIGEST)
-                == Some(&build::stateful_set::inputs_digest(desired, self.wanted))
+        let Some(live) = self.live else { return false };
+        *self.known.is_made_from_wanted.get_or_init(|| {
+            let wanted = build::stateful_set::inputs_digest(desired, self.wanted);
+            live.annotations().get(names::INPUTS_DIGEST) == Some(&wanted)
         })
     }
 

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
-use super::{Node, World, kubernetes::seen};
+use super::{Node, Pod, World, kubernetes::seen};
 use crate::cluster::{
     decide::{self, Plan, operations as deciding},
     desired,
@@ -219,6 +219,11 @@ impl World {
 
     /// Whether a further pass would change nothing.
     pub(in super::super) fn is_settled(&self) -> bool {
+        let is_at_rest =
+            |pod: &Pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging);
+        if !self.at_work.is_empty() || !self.pods.values().all(is_at_rest) {
+            return false;
+        }
         let plan = self.plan();
         let current = self.status();
         let wanted = CassandraClusterStatus {
@@ -232,15 +237,10 @@ impl World {
             && plan.starts.is_empty()
             && !plan.make_secret
             && plan.removals.is_empty()
-            && self.at_work.is_empty()
             // A node that could not leave is told again after a while, unless it may stay after all.
             && (current.phase == Some(Phase::Running)
                 || !current.operations.iter().any(|operation| operation.requested_by.is_some()
                     && operation.phase == OperationPhase::Failed))
             && wanted == current
-            && self
-                .pods
-                .values()
-                .all(|pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging))
     }
 }
