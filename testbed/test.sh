@@ -104,7 +104,7 @@ clear_away() {
 
 # Two streams of about the same length: the tests that share the ring of three racks run one after the other, beside them
 # most of those with rings of their own.
-one_by_one="bundle crash faults fields input kill loss many operations plugin refused ring takeover"
+one_by_one="bundle crash faults fields input kill loss many midway operations plugin refused ring"
 # What measures a cluster at rest runs when nothing else does, and then what loses a machine.
 alone="rest machine"
 # What needs several clusters has a stage of its own.

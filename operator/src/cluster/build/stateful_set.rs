@@ -48,6 +48,11 @@ struct Inputs<'a> {
     spec: CassandraClusterSpec,
 }
 
+/// What is asked for, or nothing: off is what it is without a word.
+fn on(asked: Option<bool>) -> Option<bool> {
+    asked.filter(|&on| on)
+}
+
 /// Digest of the inputs of a rack.
 pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
     let storage_configs =
@@ -93,6 +98,14 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         seeds: Vec::new(),
         node_api: None,
         jolokia: None,
+        // What is written down as it would be anyway.
+        debug: on(desired.spec.debug),
+        hard_anti_affinity: on(desired.spec.hard_anti_affinity),
+        share_process_namespace: on(desired.spec.share_process_namespace),
+        read_only_root_filesystem: desired
+            .spec
+            .read_only_root_filesystem
+            .filter(|&is_so| !is_so),
         ..desired.spec.clone()
     };
     let rack = DesiredRack {

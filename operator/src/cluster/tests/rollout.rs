@@ -365,6 +365,21 @@ fn running_nodes_get_new_seeds_if_that_is_asked_for() {
     }
 }
 
+#[test]
+fn what_is_so_anyway_rolls_nothing_when_it_is_written_down() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| {
+        let spec = &mut cluster.spec;
+        spec.debug = Some(false);
+        spec.hard_anti_affinity = Some(false);
+        spec.share_process_namespace = Some(false);
+        spec.read_only_root_filesystem = Some(true);
+    });
+    assert_eq!(sets(&world), []);
+    world.edit(|cluster| cluster.spec.share_process_namespace = Some(true));
+    assert_eq!(sets(&world), [("demo-dc1-rack1".to_owned(), 1)]);
+}
+
 /// A StatefulSet that was made anew around its pods says of itself that it is rolled out, so nothing else would wait.
 #[test]
 fn a_rack_is_well_when_kubernetes_sends_clients_to_it() {
