@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use casskop_common::{
     api::{OperationPhase, Phase, Rack},
     names,
+    operations::DECOMMISSION,
 };
 use proptest::prelude::*;
 
@@ -164,11 +165,12 @@ fn happen(world: &mut World, event: &Event) {
                 pod.node == Node::Normal && is_known
             });
             let members: Vec<String> = members.map(|(name, _)| name.clone()).collect();
-            // Of the data of all of them nothing would be left.
-            let others_are_left = world.lost.is_empty() && members.len() > 1;
-            if let Some(name) = members.get(index % members.len().max(1))
-                && others_are_left
-            {
+            let Some(name) = members.get(index % members.len().max(1)) else {
+                return;
+            };
+            // Of the data of all of them nothing would be left; nor where the others hand theirs over to it.
+            let stays = |other: &&String| *other != name && !leaves(world, other);
+            if world.lost.is_empty() && members.iter().any(|other| stays(&other)) {
                 world.lose(name);
             }
         }
@@ -182,6 +184,16 @@ fn happen(world: &mut World, event: &Event) {
             world.edit(|cluster| cluster.spec.data_capacity = Some(size.into()));
         }
     }
+}
+
+/// Whether a node was told to leave the ring, or is about to be.
+fn leaves(world: &World, pod: &str) -> bool {
+    let operations = world.status().operations;
+    let mut leaving = operations
+        .iter()
+        .filter(|operation| operation.kind == DECOMMISSION && !operation.phase.is_final())
+        .flat_map(|operation| &operation.nodes);
+    leaving.any(|node| node.pod == pod)
 }
 
 /// Racks of which some pod is not made from the newest template: those that are being rolled.
