@@ -8,9 +8,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use casskop_e2e::{
-    Cluster, cassandra, cluster::find_operation, fresh_id, machine, shared_ring, wait::until_every,
-};
+use casskop_e2e::{Cluster, cassandra, fresh_id, machine, shared_ring, wait::until_every};
 use serde_json::Value;
 
 /// Of three: the first that an operation comes to.
@@ -35,7 +33,7 @@ fn a_repair_in_which_a_node_dies_repairs_everything() {
             Duration::from_millis(50),
             "the first node to be in the middle",
             || {
-                let operation = find_operation(&demo.get(), "repair", &id).unwrap_or_default();
+                let operation = demo.operation("repair", &id).unwrap_or_default();
                 let node = node(&operation, FIRST);
                 if node["phase"] == "Running" && node["progress"]["done"].as_i64() > Some(0) {
                     Ok(())

@@ -230,11 +230,13 @@ impl Watch {
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
             Ok(Seen::Done) => return Ok(true),
-            Ok(Seen::Hidden) if behaviour.stop().is_none() && self.looks >= UNHEARD_LOOKS => {
+            Ok(seen @ (Seen::Busy | Seen::Quiet | Seen::Hidden)) => {
                 self.looks_without_a_sign = 0;
-                leave_if_told_to_end(ctx, run).await?;
+                let is_unheard = seen == Seen::Hidden && self.looks >= UNHEARD_LOOKS;
+                if is_unheard && behaviour.stop().is_none() {
+                    leave_if_told_to_end(ctx, run).await?;
+                }
             }
-            Ok(Seen::Busy | Seen::Quiet | Seen::Hidden) => self.looks_without_a_sign = 0,
             Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
         }
         if self.looks_without_a_sign >= LOST_AFTER {

@@ -5,12 +5,20 @@ use casskop_common::api::{Phase, Rack};
 use kube::ResourceExt;
 
 use super::world::{Node, THREE_RACKS, World};
-use crate::cluster::{build::Object, decide, desired, snapshot::Snapshot};
+use crate::cluster::{
+    build::Object,
+    decide::{self, Plan},
+    desired,
+    snapshot::Snapshot,
+};
 
 /// Names and replicas of the StatefulSets that a plan writes.
 pub(super) fn sets(world: &World) -> Vec<(String, i32)> {
-    let objects = world.plan().objects;
-    let sets = objects.iter().filter_map(|object| match object {
+    written(&world.plan())
+}
+
+fn written(plan: &Plan) -> Vec<(String, i32)> {
+    let sets = plan.objects.iter().filter_map(|object| match object {
         Object::StatefulSet(set) => Some(set),
         _ => None,
     });
@@ -387,20 +395,18 @@ fn a_rack_is_well_when_kubernetes_sends_clients_to_it() {
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
     let changed = |snapshot: &Snapshot, world: &World| {
         let desired = desired::desired(&world.cluster, &world.around);
-        let objects = decide::decide(&desired, snapshot).objects.into_iter();
-        let names = objects.filter_map(|object| match object {
-            Object::StatefulSet(set) => set.metadata.name,
-            _ => None,
-        });
-        names.collect::<Vec<_>>()
+        written(&decide::decide(&desired, snapshot))
     };
     let mut snapshot = world.snapshot();
-    assert_eq!(changed(&snapshot, &world), ["demo-dc1-rack1"]);
+    assert_eq!(
+        changed(&snapshot, &world),
+        [("demo-dc1-rack1".to_owned(), 1)]
+    );
     let unready = "demo-dc1-rack2-0";
     snapshot.pods.get_mut(unready).expect("a pod").ready = false;
     assert_eq!(
         changed(&snapshot, &world),
-        ["demo-dc1-rack2"],
+        [("demo-dc1-rack2".to_owned(), 1)],
         "the change may be what it needs, and takes no other node down"
     );
     let trouble = snapshot.trouble(unready).expect("a trouble");
