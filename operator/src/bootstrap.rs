@@ -3,24 +3,25 @@
 //!
 //! Runs as an init container; talks to no API and needs no rights.
 
+mod cassandra_yaml;
 mod files;
 mod jolokia;
-mod jvm;
-mod nodes;
-mod rack;
+mod jvm_options;
 mod seeds;
-mod tokens;
-mod yaml;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-pub use files::PROBE;
+use casskop_core::pod_config::{
+    LostVolume, Nodes, RackConfig, cassandra_yaml::data_directories, jvm_options::InvalidSection,
+    seeds::choose,
+};
+use serde::de::DeserializeOwned;
+
 pub use jolokia::credentials;
-pub use jvm::{SECTIONS, options as jvm_options};
-pub use nodes::Nodes;
-pub use rack::RackConfig;
 pub use seeds::JOINED_MARKER;
-pub use yaml::{OPERATOR_KEYS, merge};
 
 /// Where the pieces of a pod's configuration are.
 #[derive(clap::Args, Debug)]
@@ -73,15 +74,11 @@ pub enum Error {
         message: String,
     },
     /// The volume of a member is empty.
-    #[error(
-        "the volume of {pod} is empty, and the ring knows it as a member (host id {host_id}): its data is lost. Bring the volume back, or let the others make up for it: kubectl casskop replace CLUSTER --pod {pod}"
-    )]
-    Lost {
-        /// The pod.
-        pod: String,
-        /// Host id of its node.
-        host_id: String,
-    },
+    #[error(transparent)]
+    Lost(#[from] LostVolume),
+    /// JVM options of the spec are none.
+    #[error(transparent)]
+    JvmOptions(#[from] InvalidSection),
 }
 
 /// Prepares the pod.
@@ -89,18 +86,30 @@ pub enum Error {
 /// # Errors
 /// When a file is missing, broken or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
-    let rack = RackConfig::read(&args.rack)?;
-    let nodes = Nodes::read(&args.nodes)?;
-    let data_directories = yaml::data_directories(&rack);
+    let rack: RackConfig = read_json(&args.rack)?;
+    // An operator of an earlier version wrote no file of nodes.
+    let nodes = if args.nodes.exists() {
+        read_json(&args.nodes)?
+    } else {
+        Nodes::default()
+    };
+    let data_directories = data_directories(&rack);
     let joined = seeds::has_joined(&args.data, &data_directories);
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
-    let seeds = seeds::choose(&rack, &args.pod_name, joined);
-    yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
-    jvm::write(&args.directory, &rack, replaced.map(String::as_str))?;
+    let seeds = choose(&rack, &args.pod_name, joined);
+    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
+    jvm_options::write(&args.directory, &rack, replaced.map(String::as_str))?;
     files::write_rack_properties(&args.directory, &rack)?;
     jolokia::install(args)?;
     files::install_probe(&args.directory)?;
     seeds::wait(&seeds);
     Ok(())
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    serde_json::from_str(&files::read(path)?).map_err(|error| Error::Invalid {
+        path: path.display().to_string(),
+        message: error.to_string(),
+    })
 }

@@ -7,9 +7,6 @@
 //! operator that is killed anywhere in between goes on where it was.
 
 mod act;
-pub mod build;
-mod decide;
-pub mod desired;
 mod finalize;
 pub mod journal;
 mod keys;
@@ -18,7 +15,6 @@ pub mod objects;
 mod observe;
 pub mod report;
 pub mod runs;
-mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -33,8 +29,11 @@ use kube::{
 };
 
 use crate::context::Context;
-use decide::Plan;
-use desired::{Around, Desired, Refused};
+use casskop_core::{
+    desired::{self, Around, Desired},
+    plan::{self, Plan},
+    refusal::Refusal,
+};
 use lists::Freshness;
 use observe::Observed;
 
@@ -89,7 +88,7 @@ pub async fn reconcile(
 /// What was seen of a cluster, and what follows from it.
 struct Look {
     around: Around,
-    desired: Result<Desired, Refused>,
+    desired: Result<Desired, Refusal>,
     observed: Observed,
     plan: Plan,
 }
@@ -173,7 +172,7 @@ async fn see(
     };
     let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok(), before);
     let observed = Box::pin(observed).await;
-    let plan = decide::decide(&desired, &observed.snapshot);
+    let plan = plan::decide(&desired, &observed.snapshot);
     Ok(Look {
         around,
         desired,

@@ -11,14 +11,10 @@ mod context;
 mod metrics;
 mod multi;
 mod nodes;
-mod operations;
 mod probe;
 mod run;
 mod server;
 mod telemetry;
-#[cfg(test)]
-mod testing;
-mod verdict;
 
 use std::process::ExitCode;
 

@@ -7,19 +7,12 @@
 //! must not be lost, the site that forms the ring and the requests handed on, is in the status before it is acted upon.
 
 mod act;
-mod build;
-mod children;
 mod context;
-mod decide;
 mod observe;
 mod report;
 mod run;
 mod sites;
-mod snapshot;
 mod sources;
-
-#[cfg(test)]
-mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,8 +23,11 @@ use kube::{
     runtime::controller::Action,
 };
 
+use casskop_core::multi::{
+    observed::Snapshot,
+    plan::{self, Plan},
+};
 use context::Context;
-use decide::Plan;
 pub use run::{Args, main};
 
 /// Longest time one pass may take.
@@ -103,9 +99,9 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
             .and_then(|status| status.observed_generation);
     let snapshot = observe::observe(ctx, multi).await;
     let mut plan = if goes {
-        decide::goes(&snapshot)
+        plan::goes(&snapshot)
     } else {
-        decide::decide(&snapshot)
+        plan::decide(&snapshot)
     };
     if is_new
         && !goes
@@ -117,7 +113,7 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     let told = told.map_err(failed("report the status of"))?;
     let failures = act::act(ctx, &plan.writes).await;
     if let Some(first) = failures.first() {
-        decide::tell_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);
+        plan::tell_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);
         let again = report::status(ctx, &told, &plan.status).await;
         again.map_err(failed("report the status of"))?;
         return Err(Error::Act(first.message.clone()));
@@ -130,9 +126,9 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
 }
 
 /// What one site does not take, none is given: all of it stays as it is.
-fn refuse(plan: Plan, refused: &act::Failure, snapshot: &snapshot::Snapshot) -> Plan {
+fn refuse(plan: Plan, refused: &act::Failure, snapshot: &Snapshot) -> Plan {
     let mut status = plan.status;
-    decide::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
+    plan::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
     // Not seen as carried out: it is rehearsed again.
     let old = snapshot.multi.status.as_ref();
     status.observed_generation = old.and_then(|old| old.observed_generation);

@@ -1,17 +1,9 @@
 //! The nodes of a ring, in Cassandra's own words. How the words travel is the transport's business
 //! ([`jolokia`]); nothing else in the operator knows about it.
 
-mod call;
-mod error;
 pub mod jolokia;
-mod reading;
-mod replication;
 mod transport;
 
-pub use call::Call;
-pub use error::NodeError;
-pub use reading::{Activity, Compaction, Reading};
-pub use replication::Replication;
 pub use transport::Transport;
 
 use std::sync::Arc;

@@ -13,8 +13,9 @@ use clap::ValueEnum;
 
 use crate::{
     bootstrap::{self, JOINED_MARKER},
-    nodes::{Endpoint, NodeError, Reading, jolokia},
+    nodes::{Endpoint, jolokia},
 };
+use casskop_core::node::{NodeError, Reading};
 
 /// What the kubelet wants to know.
 #[derive(clap::Args, Debug)]

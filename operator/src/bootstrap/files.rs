@@ -6,10 +6,8 @@ use std::{
     path::Path,
 };
 
-use super::{Error, RackConfig};
-
-/// Name of our own binary in the configuration folder, for the kubelet's probes.
-pub const PROBE: &str = "casskop-operator";
+use crate::bootstrap::Error;
+use casskop_core::pod_config::{PROBE, RackConfig};
 
 pub(super) fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(failed("read", path))

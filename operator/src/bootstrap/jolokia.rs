@@ -2,11 +2,8 @@
 
 use std::{fs, path::Path};
 
-use super::{Args, Error, files};
-/// What `-javaagent:` is given: the password stands in a file, because arguments show in `ps`, in Cassandra's
-/// own log and through JMX.
-pub(super) const AGENT_ARGUMENT: &str =
-    "/etc/cassandra/jolokia-agent.jar=config=/etc/cassandra/jolokia.properties";
+use crate::bootstrap::{Args, Error, files};
+
 /// Only what the operator and the probes call. Complete for all kinds of operations, so that a new operator
 /// version needs no restart of the pods.
 const POLICY: &str = include_str!("jolokia-policy.xml");

@@ -1,8 +1,5 @@
-//! Which seeds a node is given. The rule that matters: a node that is not a member yet and counts itself among
-//! its seeds does not join the ring, it forms its own (or joins without streaming its data).
-//!
-//! So a node is its own seed only when it has been a member before, or while the ring is formed for the first
-//! time and it is the first node of its rack.
+//! Whether this node was a member before, and the wait for its seeds to have addresses. Which seeds it is given is decided
+//! in `casskop_core::pod_config::seeds`.
 
 use std::{
     net::ToSocketAddrs,
@@ -13,7 +10,9 @@ use std::{
 
 use casskop_common::names;
 
-use super::{Error, RackConfig, files, tokens::Place};
+use casskop_core::pod_config::seeds::Seeds;
+
+use super::{Error, files};
 
 /// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
 pub const JOINED_MARKER: &str = ".casskop-joined";
@@ -22,19 +21,6 @@ pub const JOINED_MARKER: &str = ".casskop-joined";
 const LOOKUP_EVERY: Duration = Duration::from_millis(200);
 /// Time between two lines that say what is waited for.
 const SAY_EVERY: Duration = Duration::from_secs(10);
-
-/// Seeds of one node.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seeds {
-    /// For `cassandra.yaml`.
-    pub(super) list: Vec<String>,
-    /// Names that need an address before Cassandra may start.
-    pub(super) wait_for: Vec<String>,
-    /// Whether all of them do, or one is enough.
-    pub(super) all: bool,
-    /// Where the node is among those that form the ring, if it is one of them.
-    pub(super) forms: Option<Place>,
-}
 
 /// Whether this node was a member of the ring before, and still has the data of one: the mark, and Cassandra's own
 /// tables in the first of the data folders that it will start with.
@@ -72,52 +58,6 @@ fn tables(folder: &str) -> std::io::Result<bool> {
         Ok(mut tables) => Ok(tables.next().is_some()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Decides the seeds of `pod`.
-pub(super) fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
-    let own = names::pod_host(&rack.cluster_name, &rack.namespace, pod);
-    let others: Vec<String> = rack
-        .seeds
-        .iter()
-        .filter(|seed| **seed != own)
-        .cloned()
-        .collect();
-    // With seeds elsewhere there is a ring already: it is joined.
-    let local = format!(".{}.{}", rack.cluster_name, rack.namespace);
-    let alone = rack.seeds.iter().all(|seed| seed.ends_with(&local));
-    let forming =
-        alone && !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
-    let own_seed = joined || forming || others.is_empty();
-    // While the ring is formed, a seed that another cannot resolve would be left out of its list for good, and
-    // two rings could form. Later any member is enough, and after a full stop even none: peers are on disk.
-    let (wait_for, all) = match (forming, joined) {
-        (true, false) => (others.clone(), true),
-        (false, false) => (others.clone(), false),
-        (_, true) => (Vec::new(), false),
-    };
-    let list = if own_seed { rack.seeds.clone() } else { others };
-    let forms = (forming && !joined).then(|| place(rack, &own));
-    let list = if list.is_empty() { vec![own] } else { list };
-    Seeds {
-        list,
-        wait_for,
-        all,
-        forms,
-    }
-}
-
-/// Where a node is among the seeds of a ring that is formed.
-fn place(rack: &RackConfig, own: &str) -> Place {
-    let dc = format!("{}-{}-", rack.cluster_name, rack.dc);
-    let of = |count: usize| u32::try_from(count).unwrap_or_default();
-    let before = rack.seeds.iter().take_while(|seed| *seed != own);
-    let in_dc = |seed: &&String| seed.starts_with(&dc);
-    Place {
-        in_dc: of(before.clone().filter(in_dc).count()),
-        of_dc: of(rack.seeds.iter().filter(in_dc).count()),
-        of_all: of(before.count()),
     }
 }
 
@@ -171,75 +111,6 @@ fn resolves(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rack(formed: bool, seeds: &[&str]) -> RackConfig {
-        RackConfig {
-            cluster_name: "demo".into(),
-            namespace: "ns".into(),
-            dc: "dc1".into(),
-            seeds: seeds.iter().map(|pod| format!("{pod}.demo.ns")).collect(),
-            formed,
-            ..RackConfig::default()
-        }
-    }
-
-    const FIRST: &str = "demo-dc1-rack1-0";
-    const OTHER: &str = "demo-dc1-rack2-0";
-    const SECOND: &str = "demo-dc1-rack1-1";
-
-    #[test]
-    fn while_forming_the_first_nodes_wait_for_each_other() {
-        let seeds = choose(&rack(false, &[FIRST, OTHER]), FIRST, false);
-        assert_eq!(
-            seeds.list,
-            ["demo-dc1-rack1-0.demo.ns", "demo-dc1-rack2-0.demo.ns"]
-        );
-        assert_eq!(seeds.wait_for, ["demo-dc1-rack2-0.demo.ns"]);
-        assert!(seeds.all);
-    }
-
-    #[test]
-    fn only_those_that_form_the_ring_are_told_their_tokens() {
-        let away = "demo-dc2-rack1-0";
-        let all = [FIRST, OTHER, away];
-        let place = |formed, pod, joined| choose(&rack(formed, &all), pod, joined).forms;
-        let told = |in_dc, of_dc, of_all| {
-            Some(Place {
-                in_dc,
-                of_dc,
-                of_all,
-            })
-        };
-        assert_eq!(place(false, FIRST, false), told(0, 2, 0));
-        assert_eq!(place(false, OTHER, false), told(1, 2, 1));
-        let mut other_dc = rack(false, &all);
-        other_dc.dc = "dc2".into();
-        assert_eq!(choose(&other_dc, away, false).forms, told(0, 1, 2));
-        assert_eq!(place(true, FIRST, false), None, "it joins");
-        assert_eq!(place(false, FIRST, true), None, "it has its tokens");
-        assert_eq!(place(false, SECOND, false), None, "it joins later");
-    }
-
-    #[test]
-    fn a_node_that_never_joined_is_not_its_own_seed_once_the_ring_is_formed() {
-        let seeds = choose(&rack(true, &[FIRST, OTHER]), FIRST, false);
-        assert_eq!(seeds.list, ["demo-dc1-rack2-0.demo.ns"]);
-        assert!(!seeds.all);
-    }
-
-    #[test]
-    fn a_later_pod_of_a_rack_joins_even_while_forming() {
-        let seeds = choose(&rack(false, &[FIRST, SECOND]), SECOND, false);
-        assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
-    }
-
-    #[test]
-    fn with_seeds_elsewhere_the_first_nodes_join() {
-        let mut rack = rack(false, &[FIRST, OTHER]);
-        rack.seeds.push("seed.example.org".into());
-        let seeds = choose(&rack, FIRST, false);
-        assert_eq!(seeds.list, ["demo-dc1-rack2-0.demo.ns", "seed.example.org"]);
-    }
-
     #[test]
     fn the_mark_counts_only_beside_the_data() {
         let folder = std::env::temp_dir().join(format!("casskop-seeds-{}", std::process::id()));
@@ -278,21 +149,5 @@ mod tests {
         std::fs::write(folder.join(JOINED_MARKER), "id").unwrap();
         assert!(!is_lost(&folder, &directories).unwrap(), "our mark");
         std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_member_starts_at_once_with_every_seed() {
-        let seeds = choose(&rack(true, &[FIRST, OTHER]), FIRST, true);
-        assert_eq!(seeds.list.len(), 2);
-        assert!(seeds.wait_for.is_empty());
-    }
-
-    #[test]
-    fn the_only_node_is_its_own_seed() {
-        for formed in [true, false] {
-            let seeds = choose(&rack(formed, &[FIRST]), FIRST, false);
-            assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
-            assert!(seeds.wait_for.is_empty());
-        }
     }
 }

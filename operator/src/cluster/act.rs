@@ -12,19 +12,22 @@ use k8s_openapi::api::{
 };
 use kube::ResourceExt;
 
-use super::{
-    build::Object,
-    decide::{Plan, Removal, operations::Start},
-    desired::Desired,
-    journal::ClusterRef,
-    keys,
-    objects::{self, Kind},
-    observe::Observed,
-    runs::{Run, Untold},
-    snapshot::Snapshot,
+use crate::{
+    cluster::{
+        journal::ClusterRef,
+        keys,
+        objects::{self, Kind},
+        observe::Observed,
+        runs::{Run, Untold},
+    },
+    context::Context,
+    nodes::Credentials,
 };
-use crate::{context::Context, nodes::Credentials};
 use apply::{apply_one, apply_rack, apply_selecting};
+use casskop_core::{
+    desired::Desired, objects::Object, observed::Snapshot, plan::Plan, rollout::removal::Removal,
+    scheduler::Start,
+};
 use change::{delete, grow, orphan, scale};
 
 /// Why an object was not applied.

@@ -9,8 +9,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::objects::{self, Kind};
-use crate::context::Context;
+use crate::{
+    cluster::objects::{self, Kind},
+    context::Context,
+};
 
 /// Sets our finalizer where the volumes are to go with the cluster, and takes it away where they no longer are.
 ///

@@ -13,8 +13,8 @@ use kube::{Api, Resource, ResourceExt, api::PostParams};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::SecretState;
 use crate::{context::Context, nodes::Credentials};
+use casskop_core::{desired::secret_name, observed::SecretState};
 
 /// Passwords before the one of now that are remembered.
 const REMEMBERED: usize = 4;
@@ -126,15 +126,6 @@ pub async fn accept(
         "a Jolokia password was accepted"
     );
     Ok(())
-}
-
-/// Name of the Secret that holds the password.
-pub fn secret_name(cluster: &CassandraCluster) -> String {
-    let named = cluster.spec.image_jolokia_secret.as_ref();
-    named
-        .map(|secret| secret.name.clone())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| names::jolokia_secret(&cluster.name_any()))
 }
 
 /// Makes the Secret where the spec names none: with the password that the nodes know already, or a random one. An

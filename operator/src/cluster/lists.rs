@@ -12,8 +12,7 @@ use kube::{
     api::{ListParams, ObjectList, VersionMatch},
 };
 
-use super::objects::Kind;
-use crate::context::Context;
+use crate::{cluster::objects::Kind, context::Context};
 
 /// How new a list has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,22 +20,22 @@ use k8s_openapi::api::{
 };
 use kube::{Api, ResourceExt};
 
-use super::{
-    build,
-    decide::operations::has_begun,
-    desired::{Desired, Scripts},
-    keys::{self, Keys},
-    lists::{Freshness, list},
-    snapshot::{Live, NodePod, Snapshot, Volume, agreed_schema, believed, replicas},
-};
 use crate::{
+    cluster::{
+        keys::{self, Keys},
+        lists::{Freshness, list},
+    },
     context::Context,
-    nodes::{Credentials, Endpoint, NodeError, Reading, Replication},
-    operations::behaviour,
+    nodes::{Credentials, Endpoint},
+};
+use casskop_core::{
+    desired::{Desired, Scripts},
+    digest::digest,
+    node::{NodeError, Reading, Replication},
+    observed::{Live, NodePod, Snapshot, UNKNOWN, Volume, agreed_schema, believed, replicas},
+    operations::{behaviour, recorded::has_begun},
 };
 
-/// State of a node in the status that gave no answer.
-pub const UNKNOWN: &str = "Unknown";
 /// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
 const AT_ONCE: usize = 12;
 /// Members that are asked for what any of them knows, one after the other, until one answers.
@@ -186,7 +186,7 @@ async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Scripts, k
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &namespace);
     Ok(match api.get_opt(name).await? {
-        Some(map) => Scripts::Digest(build::digest(&(&map.data, &map.binary_data))),
+        Some(map) => Scripts::Digest(digest(&(&map.data, &map.binary_data))),
         None => Scripts::Missing(name.clone()),
     })
 }

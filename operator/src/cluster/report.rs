@@ -7,12 +7,11 @@ use std::time::Duration;
 use casskop_common::api::CassandraClusterStatus;
 use kube::{Resource, runtime::events::Recorder};
 
-use super::{
-    decide::{Plan, operations},
-    journal::{self, ClusterRef},
-    snapshot::Snapshot,
+use crate::{
+    cluster::journal::{self, ClusterRef},
+    context::Context,
 };
-use crate::context::Context;
+use casskop_core::{observed::Snapshot, operations::transitions, plan::Plan, scheduler::Change};
 
 /// Writes the operations of a plan, before anything is called for them. Says which nodes may begin: those whose
 /// operation was written as it was decided.
@@ -35,10 +34,10 @@ pub async fn intents(
             let mut stale = Vec::new();
             for change in &changes {
                 if holds(status, change) {
-                    operations::archive(status, change.after.clone());
+                    transitions::archive(status, change.after.clone());
                 } else {
                     // A node went on meanwhile; a pause or cancel must not wait until none does.
-                    operations::control(status, &change.after);
+                    transitions::control(status, &change.after);
                     stale.push(change.after.kind.clone());
                 }
             }
@@ -79,7 +78,7 @@ pub async fn intents(
 }
 
 /// Whether the operation is still as it was when it was decided about.
-fn holds(status: &CassandraClusterStatus, change: &operations::Change) -> bool {
+fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
     let current = status
         .operations
         .iter()

@@ -28,14 +28,14 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 pub use tell::Untold;
 use tell::{TELL_WITHIN, tell, tell_untold};
 
-use super::{
-    decide::operations::{Start, StepEvent, record},
-    journal::ClusterRef,
-};
-use crate::{
-    context::Context,
-    nodes::{Call, Credentials, NodeError},
-    operations::{self, Action, Behaviour},
+use crate::{cluster::journal::ClusterRef, context::Context, nodes::Credentials};
+use casskop_core::{
+    node::{Call, NodeError},
+    operations::{
+        self, Action, Behaviour,
+        transitions::{StepEvent, record},
+    },
+    scheduler::Start,
 };
 
 /// How often a step is called before it counts as failed.
@@ -141,7 +141,7 @@ impl Runs {
 }
 
 /// Works through the steps that are left.
-async fn work(ctx: &Context, run: &Run) -> Result<(), super::journal::Error> {
+async fn work(ctx: &Context, run: &Run) -> Result<(), crate::cluster::journal::Error> {
     let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
         let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
         tell(ctx, run, StepEvent::Failed(unread.to_owned())).await?;
@@ -180,7 +180,7 @@ async fn perform(
     operation: &Operation,
     step: &str,
     resume: bool,
-) -> Result<Result<(), NodeError>, super::journal::Error> {
+) -> Result<Result<(), NodeError>, crate::cluster::journal::Error> {
     let behaviour = operations::behaviour(operation);
     let action = behaviour.action(step, &run.spec);
     let mut again = resume;

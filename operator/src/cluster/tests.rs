@@ -1,24 +1,5 @@
-//! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
 //! Whole passes, tried on a simulated API server.
 
-mod accepted;
 mod api_server;
-mod called_off;
-mod crash;
-mod crossed;
-mod debt;
-mod elsewhere;
-mod fields;
-mod histories;
-mod images;
 mod looks;
-mod lost;
-mod messages;
-mod operations;
-mod requests;
-mod rollout;
-mod shrink;
-mod storage;
-mod waves;
 mod work;
-mod world;

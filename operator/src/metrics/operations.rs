@@ -163,7 +163,7 @@ impl Collector for Operations {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Metrics;
+    use crate::metrics::Metrics;
     use casskop_common::api::CassandraCluster;
 
     #[test]

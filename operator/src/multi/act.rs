@@ -8,12 +8,11 @@ use kube::{
 };
 use serde::Serialize;
 
-use super::{
-    context::Context,
-    decide::{What, Write},
-    sites::Site,
+use crate::{
+    cluster::objects::{self, Kind},
+    multi::{context::Context, sites::Site},
 };
-use crate::cluster::objects::{self, Kind};
+use casskop_core::multi::plan::{What, Write};
 
 /// What a site did not take.
 pub struct Failure {
@@ -149,18 +148,4 @@ async fn delete<K: Kind>(site: &Site, object: &K) -> Result<(), kube::Error> {
     let very = objects::very(&object.uid().unwrap_or_default());
     let params = DeleteParams::background();
     objects::in_time(objects::delete(&api, &object.name_any(), very, params)).await
-}
-
-impl std::fmt::Display for What {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (verb, kind, name) = match self {
-            Self::Create(cluster) => ("new", "CassandraCluster", cluster.name_any()),
-            Self::Change { after, .. } => ("changed", "CassandraCluster", after.name_any()),
-            Self::Delete(cluster) => ("deleted", "CassandraCluster", cluster.name_any()),
-            Self::Service(service) => ("applied", "Service", service.name_any()),
-            Self::Slice(slice) => ("applied", "EndpointSlice", slice.name_any()),
-            Self::DropSlice(slice) => ("deleted", "EndpointSlice", slice.name_any()),
-        };
-        write!(f, "{verb} {kind} {name}")
-    }
 }

@@ -2,8 +2,7 @@
 
 use kube::{Client, runtime::events::Reporter};
 
-use super::sites::Sites;
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, multi::sites::Sites};
 
 /// What every reconciliation shares.
 pub struct Context {

@@ -16,11 +16,10 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use super::{
+use crate::multi::{context::Context, sites::Site};
+use casskop_core::multi::{
     children::children,
-    context::Context,
-    sites::Site,
-    snapshot::{Seen, SiteView, Snapshot, ring},
+    observed::{Seen, SiteView, Snapshot, ring},
 };
 
 /// Looks at the sites that a resource may have something in.

@@ -11,10 +11,12 @@ use kube::{
 };
 use serde_json::json;
 
-use super::context::Context;
-use crate::cluster::{
-    objects::{self, in_time},
-    report::events::condition_event,
+use crate::{
+    cluster::{
+        objects::{self, in_time},
+        report::events::condition_event,
+    },
+    multi::context::Context,
 };
 
 /// Writes the status over the version that was looked at.

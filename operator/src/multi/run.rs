@@ -27,13 +27,13 @@ use kube::{
     },
 };
 
-use super::{
-    context::Context,
-    sites::{Site, Sites},
-    sources::Sources,
-};
 use crate::{
     metrics::Metrics,
+    multi::{
+        context::Context,
+        sites::{Site, Sites},
+        sources::Sources,
+    },
     run::{Error, scoped, told_to_end},
     server,
     telemetry::{self, LogFormat},
@@ -164,7 +164,7 @@ async fn control(
             ObjectRef::new(&multi.name).within(&multi.namespace.unwrap_or_default())
         }))
         .graceful_shutdown_on(told_to_end())
-        .run(super::reconcile, super::after_failure, ctx.clone())
+        .run(crate::multi::reconcile, crate::multi::after_failure, ctx.clone())
         .for_each(|outcome| async move {
             if let Err(controller::Error::QueueError(error)) = outcome {
                 tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");

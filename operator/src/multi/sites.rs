@@ -6,15 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use casskop_core::multi::plan::PAUSE;
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
-use super::sources::Source;
+use crate::multi::sources::Source;
 
 /// Longest time that a site may take to answer.
 const DEADLINE: Duration = Duration::from_secs(4);
 /// How long a site that did not answer is not asked again.
-pub const PAUSE: Duration = Duration::from_secs(5);
+
 /// Longest silence of a watch, which asks for bookmarks and ends itself before.
 const SILENCE: Duration = Duration::from_secs(300);
 

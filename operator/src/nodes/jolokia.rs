@@ -19,7 +19,8 @@ use ureq::Agent;
 use calls::{invocation, verdict};
 use exchange::{exchange, is_not_found, malformed, value};
 
-use super::{Activity, Call, Endpoint, NodeError, Reading, Replication};
+use crate::nodes::Endpoint;
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
 const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::names::RackId;
 
-use super::{Activity, Call, Endpoint, NodeError, Reading, Replication, jolokia};
+use crate::nodes::{Endpoint, jolokia};
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
 /// Talks to nodes from asynchronous code: a blocking HTTP client on threads of its own. A call that takes hours has
 /// its own thread and starves nobody; nothing waits for it at the end of the process.

@@ -11,14 +11,14 @@ use kube::{
 };
 use serde::Serialize;
 
-use super::{Error, change::json_patched};
 use crate::{
     cluster::{
-        build::{self, Selects},
+        act::{Error, change::json_patched},
         objects::Kind,
     },
     context::Context,
 };
+use casskop_core::objects::{self, Selects};
 
 /// Applies an object, and replaces its selector where it still is about other pods: what another manager wrote into
 /// the selector would stay beside what we apply.
@@ -27,7 +27,7 @@ pub(super) async fn apply_selecting<K: Kind + Selects>(
     object: &K,
 ) -> Result<(), Error> {
     let live = apply_one(ctx, object).await?;
-    if !build::selects_otherwise(object, Some(&live)) {
+    if !objects::selects_otherwise(object, Some(&live)) {
         return Ok(());
     }
     let patch = serde_json::json!([

@@ -9,14 +9,14 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 
-use super::Error;
 use crate::{
     cluster::{
-        decide::Growth,
+        act::Error,
         objects::{self, Kind},
     },
     context::Context,
 };
+use casskop_core::objects::Growth;
 
 /// Time between two looks at a StatefulSet that is taken away from its pods, and how many there are.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);

@@ -4,10 +4,7 @@ use casskop_common::api::{CassandraClusterStatus, OperationPhase, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-use super::super::{
-    build,
-    decide::{Plan, operations::Change},
-};
+use casskop_core::{digest::digest, plan::Plan, scheduler::Change};
 
 /// Longest note that the API takes.
 const MAX_NOTE: usize = 1000;
@@ -58,7 +55,7 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
         (kind, _) => format!("Not{kind}"),
     };
     // The recorder folds events of the same action into one with the first one's note.
-    let action = format!("{} {}", new.type_, build::digest(&new.message));
+    let action = format!("{} {}", new.type_, digest(&new.message));
     Some(event(warns, reason, &action, &new.message))
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
-use super::{Run, StepEvent, meter::Meter, node, pod, tell, volume};
 use crate::{
-    bootstrap::Nodes,
-    cluster::{build::config_map, journal, objects::in_time},
+    cluster::{
+        journal,
+        objects::in_time,
+        runs::{Run, StepEvent, meter::Meter, node, pod, tell, volume},
+    },
     context::Context,
-    nodes::NodeError,
-    operations,
 };
+use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
 
 /// Time between two looks at what is awaited.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use casskop_common::api::Work;
 
-use super::{Run, StepEvent, tell};
-use crate::context::Context;
+use crate::{
+    cluster::runs::{Run, StepEvent, tell},
+    context::Context,
+};
 
 /// Time between two words about it.
 const TELL_EVERY: Duration = Duration::from_secs(10);

@@ -6,12 +6,18 @@ use casskop_common::{api::CassandraClusterStatus, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
-use super::{Run, StepEvent, meter::Meter, tell};
 use crate::{
-    cluster::{decide::operations::is_cancelled, journal, snapshot::NodePod},
+    cluster::{
+        journal,
+        runs::{Run, StepEvent, meter::Meter, tell},
+    },
     context::Context,
-    nodes::{Activity, Call, Endpoint, NodeError},
-    operations::{self, Behaviour, Seen},
+    nodes::Endpoint,
+};
+use casskop_core::{
+    node::{Activity, Call, NodeError},
+    observed::NodePod,
+    operations::{self, Behaviour, Seen, transitions::is_cancelled},
 };
 
 /// Time between two looks at a node that works, or whose call has not been answered.
@@ -59,7 +65,7 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
 /// Whether the same process of Cassandra has run since the operation began with the node: what it was told it has done, or
 /// is doing still.
 pub(super) async fn ran_all_along(ctx: &Context, run: &Run) -> bool {
-    let runs_since = match super::pod::live(ctx, run).await {
+    let runs_since = match crate::cluster::runs::pod::live(ctx, run).await {
         Ok(Some((_, live))) => live.runs_since,
         Ok(None) | Err(_) => None,
     };

@@ -9,11 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use super::Run;
-use crate::{
-    cluster::snapshot::NodePod,
-    context::Context,
-    nodes::{Call, Endpoint, NodeError, Reading},
+use crate::{cluster::runs::Run, context::Context, nodes::Endpoint};
+use casskop_core::{
+    node::{Call, NodeError, Reading},
+    observed::NodePod,
     operations::{Behaviour, Seen},
 };
 

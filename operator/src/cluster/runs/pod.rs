@@ -3,19 +3,18 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::DeleteParams};
 
-use super::{
-    Run,
-    awaited::{Awaited, wait},
-};
 use crate::{
     cluster::{
         journal,
         objects::{self, in_time},
-        snapshot::NodePod,
+        runs::{
+            Run,
+            awaited::{Awaited, wait},
+        },
     },
     context::Context,
-    nodes::NodeError,
 };
+use casskop_core::{node::NodeError, observed::NodePod};
 
 /// Deletes the pod that the operation began with, if it is still there, and waits until the next one serves clients.
 /// Called again after a restart of the operator it finds what is left to do.

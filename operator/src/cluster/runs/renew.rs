@@ -1,12 +1,18 @@
 //! A node that is given up: its pod and its volumes are deleted, those very ones that were recorded. How the next pod
 //! starts stands in its rack's ConfigMap before anything is deleted.
 
-use super::{
-    Run,
-    awaited::{Awaited, wait},
-    peer, pod, volume,
+use crate::{
+    cluster::{
+        journal,
+        runs::{
+            Run,
+            awaited::{Awaited, wait},
+            peer, pod, volume,
+        },
+    },
+    context::Context,
 };
-use crate::{cluster::journal, context::Context, nodes::NodeError};
+use casskop_core::node::NodeError;
 
 /// Deletes the pod and the volumes, and waits until they are gone; the next pod joins as a new node.
 pub(super) async fn give_up(

@@ -8,8 +8,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Run, StepEvent, record};
-use crate::{cluster::journal, context::Context};
+use crate::{
+    cluster::{
+        journal,
+        runs::{Run, StepEvent, record},
+    },
+    context::Context,
+};
 
 /// Longest time for which a step that is done is not told, and so the work that is done again after a crash.
 pub(super) const TELL_WITHIN: Duration = Duration::from_millis(500);

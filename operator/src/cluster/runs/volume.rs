@@ -4,12 +4,14 @@ use casskop_common::api::VolumeRef;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, ResourceExt, api::DeleteParams};
 
-use super::Run;
 use crate::{
-    cluster::objects::{self, in_time},
+    cluster::{
+        objects::{self, in_time},
+        runs::Run,
+    },
     context::Context,
-    nodes::NodeError,
 };
+use casskop_core::node::NodeError;
 
 /// Deletes it. It goes when its pod has ended.
 pub(super) async fn delete(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<(), NodeError> {

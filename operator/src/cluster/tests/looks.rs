@@ -7,13 +7,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 use serde_json::{Value, json};
 
-use super::{
-    api_server::ApiServer,
-    world::{THREE_RACKS, World},
-};
 use crate::{
-    cluster::{self, AFTER_CONFLICT, act, build::Object},
+    cluster::{self, AFTER_CONFLICT, act, tests::api_server::ApiServer},
     context::Context,
+};
+use casskop_core::{
+    objects::Object,
+    simulation::{THREE_RACKS, World},
 };
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";

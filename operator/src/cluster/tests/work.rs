@@ -14,18 +14,18 @@ use casskop_common::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    api_server::ApiServer,
-    world::{THREE_RACKS, World},
-};
 use crate::{
     cluster::{
-        decide::operations::Start,
         journal::ClusterRef,
         runs::{Run, Untold},
+        tests::api_server::ApiServer,
     },
     context::Context,
     nodes::Credentials,
+};
+use casskop_core::{
+    scheduler::Start,
+    simulation::{THREE_RACKS, World},
 };
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::malformed;
-use crate::nodes::{Call, NodeError};
+use crate::nodes::jolokia::exchange::malformed;
+use casskop_core::node::{Call, NodeError};
 
 /// The operation with its full signature, and its arguments.
 #[expect(clippy::too_many_lines, reason = "a table: one arm for each call")]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::nodes::{Credentials, Endpoint, NodeError};
+use crate::nodes::{Credentials, Endpoint};
+use casskop_core::node::NodeError;
 
 /// Deadline to connect.
 const CONNECT: Duration = Duration::from_secs(2);

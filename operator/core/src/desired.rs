@@ -1,0 +1,327 @@
+//! From the spec as it was written to the cluster that is wanted: defaults filled in, racks listed, configuration
+//! merged. What cannot be carried out stops here, with the reason.
+
+pub mod accepted;
+mod checks;
+pub mod restart;
+pub mod seeds;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casskop_common::{
+    api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
+    names::{self, RackId},
+};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, ResourceRequirements},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kube_core::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{quantity::quantity_bytes, refusal::Refusal};
+
+/// Image that is run where the spec names none.
+const DEFAULT_IMAGE: &str = "cassandra:5.0";
+/// Heap of a node without a memory limit.
+const DEFAULT_HEAP: i64 = 2 * 1024 * 1024 * 1024;
+
+/// The cluster that is wanted.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Name of the cluster.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// What makes our objects go away with the resource.
+    pub owner: OwnerReference,
+    /// The spec as it was written.
+    pub spec: CassandraClusterSpec,
+    /// Racks in the order of the spec.
+    pub racks: Vec<DesiredRack>,
+    /// Image of Cassandra.
+    pub image: String,
+    /// Image of the bootstrap init container.
+    pub bootstrap_image: String,
+    /// Secret with the Jolokia password.
+    pub jolokia_secret: String,
+    /// Another word each time that the Jolokia password changed.
+    pub key_revision: String,
+    /// Another word each time that the user's scripts changed.
+    pub scripts: Option<String>,
+    /// Service account of the pods.
+    pub service_account: String,
+    /// Accepted for compatibility and not used: what, and what to do instead.
+    pub warnings: Vec<String>,
+    /// Why this is not what the spec asks for now, but what was accepted before: nothing new is begun then.
+    pub instead_of: Option<Refusal>,
+}
+
+/// What a cluster is made from beside its spec.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Image of this operator.
+    pub operator_image: String,
+    /// Another word each time that the Jolokia password changed.
+    pub key_revision: String,
+    /// The ConfigMap of `configMapName`.
+    pub scripts: Scripts,
+}
+
+/// The user's scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scripts {
+    /// The spec names no ConfigMap.
+    #[default]
+    None,
+    /// Digest of its content.
+    Digest(String),
+    /// There is none of that name.
+    Missing(String),
+}
+
+/// One rack that is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DesiredRack {
+    /// Data center and rack.
+    #[serde(skip)]
+    pub id: RackId,
+    /// Nodes.
+    pub replicas: i32,
+    /// Labels of the Kubernetes nodes it may run on.
+    pub labels: BTreeMap<String, String>,
+    /// Merged configuration.
+    pub config: Value,
+    /// Size of the data volumes.
+    pub capacity: Option<String>,
+    /// Their class.
+    pub storage_class: Option<String>,
+    /// Resources of the Cassandra container.
+    pub resources: Option<ResourceRequirements>,
+    /// Bytes of heap.
+    pub heap: i64,
+    /// Ordinals below it keep their revision.
+    pub partition: i32,
+}
+
+/// Works out the cluster that a resource asks for.
+///
+/// # Errors
+/// When it asks for something that cannot be carried out.
+pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, Refusal> {
+    let spec = &cluster.spec;
+    checks::refuse_unsupported(spec)?;
+    let scripts = match &around.scripts {
+        Scripts::None => None,
+        Scripts::Digest(digest) => Some(digest.clone()),
+        Scripts::Missing(name) => {
+            let message = format!(
+                "ConfigMap {name} of configMapName does not exist: create it, or remove the field"
+            );
+            return Err(refused("ConfigMapMissing", message));
+        }
+    };
+    let name = cluster.name_any();
+    let mut warnings = checks::warnings(spec);
+    let racks = racks(spec)?;
+    Ok(Desired {
+        namespace: cluster.namespace().unwrap_or_default(),
+        owner: owner(cluster),
+        image: spec
+            .cassandra_image
+            .clone()
+            .unwrap_or_else(|| DEFAULT_IMAGE.into()),
+        bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
+        jolokia_secret: secret_name(cluster),
+        service_account: spec
+            .service_account_name
+            .clone()
+            .unwrap_or_else(|| name.clone()),
+        spec: spec.clone(),
+        racks,
+        warnings,
+        instead_of: None,
+        key_revision: around.key_revision.clone(),
+        scripts,
+        name,
+    })
+}
+
+/// A resource with the spec that was accepted before the one that is refused, and the cluster that this one asks for.
+/// Nothing if none was.
+pub fn instead(
+    cluster: &CassandraCluster,
+    around: &Around,
+    maps: &BTreeMap<String, ConfigMap>,
+    refused: &Refusal,
+) -> Option<(CassandraCluster, Desired)> {
+    let accepted = accepted::read(maps, cluster)?;
+    let cluster = CassandraCluster {
+        spec: accepted.spec,
+        ..cluster.clone()
+    };
+    let around = Around {
+        scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
+        ..around.clone()
+    };
+    let desired = Desired {
+        instead_of: Some(refused.clone()),
+        ..desired(&cluster, &around).ok()?
+    };
+    Some((cluster, desired))
+}
+
+impl Desired {
+    /// Data centers in the order of the spec, with their racks.
+    pub fn dcs(&self) -> Vec<(&str, Vec<&DesiredRack>)> {
+        let mut dcs: Vec<(&str, Vec<&DesiredRack>)> = Vec::new();
+        for rack in &self.racks {
+            match dcs.iter_mut().find(|(dc, _)| *dc == rack.id.dc) {
+                Some((_, racks)) => racks.push(rack),
+                None => dcs.push((&rack.id.dc, vec![rack])),
+            }
+        }
+        dcs
+    }
+
+    /// Whether the Secret with the Jolokia password is ours to make.
+    pub fn makes_secret(&self) -> bool {
+        self.spec
+            .image_jolokia_secret
+            .as_ref()
+            .is_none_or(|secret| secret.name.is_empty())
+    }
+}
+
+/// Name of the Secret that holds the Jolokia password.
+pub fn secret_name(cluster: &CassandraCluster) -> String {
+    let named = cluster.spec.image_jolokia_secret.as_ref();
+    named
+        .map(|secret| secret.name.clone())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| names::jolokia_secret(&cluster.name_any()))
+}
+
+fn owner(cluster: &CassandraCluster) -> OwnerReference {
+    cluster.controller_owner_ref(&()).unwrap_or_default()
+}
+
+fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
+    let default = vec![Dc {
+        name: names::DEFAULT_DC.into(),
+        ..Dc::default()
+    }];
+    let dcs = spec
+        .topology
+        .as_ref()
+        .map(|topology| &topology.dc)
+        .filter(|dcs| !dcs.is_empty());
+    let default_rack = vec![Rack {
+        name: "rack1".into(),
+        ..Rack::default()
+    }];
+    let mut racks = Vec::new();
+    for dc in dcs.unwrap_or(&default) {
+        for rack in if dc.rack.is_empty() {
+            &default_rack
+        } else {
+            &dc.rack
+        } {
+            racks.push(desired_rack(spec, dc, rack)?);
+        }
+    }
+    let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
+    // The rest of the ring may be elsewhere.
+    if spec.seeds.is_empty() && racks.iter().all(|rack| rack.replicas == 0) {
+        return Err(refused(
+            "NoNodes",
+            "every data center has nodesPerRacks 0, and there are no seeds elsewhere, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
+        ));
+    }
+    if names.len() < racks.len() {
+        return Err(refused(
+            "DuplicateName",
+            "two data centers, or two racks of one, have the same name: rename one".into(),
+        ));
+    }
+    Ok(racks)
+}
+
+fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<DesiredRack, Refusal> {
+    let resources = dc
+        .resources
+        .clone()
+        .or_else(|| spec.resources.clone())
+        .map(limits_from_requests);
+    let mut config = spec
+        .config
+        .clone()
+        .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    for level in [&dc.config, &rack.config].into_iter().flatten() {
+        json_patch::merge(&mut config, level);
+    }
+    let id = RackId::new(&dc.name, &rack.name);
+    checks::check_config(&id, &config)?;
+    let mut labels = dc.labels.clone();
+    labels.extend(rack.labels.clone());
+    Ok(DesiredRack {
+        replicas: dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1),
+        labels,
+        config,
+        capacity: dc
+            .data_capacity
+            .clone()
+            .or_else(|| spec.data_capacity.clone())
+            .filter(|size| !size.is_empty()),
+        storage_class: dc
+            .data_storage_class
+            .clone()
+            .or_else(|| spec.data_storage_class.clone())
+            .filter(|class| !class.is_empty()),
+        heap: heap(resources.as_ref()),
+        resources,
+        partition: rack.rolling_partition.unwrap_or(0),
+        id,
+    })
+}
+
+/// Limits default to the requests, as in the Go CassKop.
+fn limits_from_requests(mut resources: ResourceRequirements) -> ResourceRequirements {
+    if resources.limits.is_none() {
+        resources.limits.clone_from(&resources.requests);
+    }
+    resources
+}
+
+/// A quarter of the memory limit.
+fn heap(resources: Option<&ResourceRequirements>) -> i64 {
+    let limit = resources.and_then(|resources| resources.limits.as_ref()?.get("memory").cloned());
+    let bytes = limit
+        .and_then(|limit| quantity_bytes(&limit.0))
+        .unwrap_or_default();
+    if bytes > 0 { bytes / 4 } else { DEFAULT_HEAP }
+}
+
+fn bootstrap_image(
+    spec: &CassandraClusterSpec,
+    operator_image: &str,
+    warnings: &mut Vec<String>,
+) -> String {
+    match &spec.bootstrap_image {
+        Some(image)
+            if ["casskop-bootstrap", "cassandra-bootstrap"]
+                .iter()
+                .any(|name| image.contains(name)) =>
+        {
+            warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));
+            operator_image.to_owned()
+        }
+        Some(image) => image.clone(),
+        None => operator_image.to_owned(),
+    }
+}
+
+fn refused(reason: &'static str, message: String) -> Refusal {
+    Refusal { reason, message }
+}

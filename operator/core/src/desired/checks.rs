@@ -1,0 +1,146 @@
+//! What of a spec is refused, and what is accepted and not used.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::{CassandraClusterSpec, NodeApiKind},
+    names::RackId,
+};
+use serde_json::Value;
+
+use crate::{
+    desired::{DEFAULT_IMAGE, refused},
+    pod_config,
+    refusal::Refusal,
+};
+
+/// Checks what can be known of the configuration before a pod starts with it.
+pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal> {
+    let refuse = |message: String| {
+        Err(refused(
+            "InvalidConfig",
+            format!("config of {rack}: {message}"),
+        ))
+    };
+    match &config["cassandra-yaml"] {
+        Value::Null => {}
+        Value::Object(yaml) => {
+            if let Some(key) = pod_config::OPERATOR_KEYS
+                .iter()
+                .find(|key| yaml.contains_key(**key))
+            {
+                return refuse(format!(
+                    "cassandra-yaml.{key} is set by the operator: remove it (seeds outside this Kubernetes cluster go into spec.seeds)"
+                ));
+            }
+        }
+        _ => {
+            return refuse(
+                "cassandra-yaml is not an object: write options of cassandra.yaml below it".into(),
+            );
+        }
+    }
+    for (section, _) in pod_config::SECTIONS {
+        if let Err(message) = pod_config::jvm_options(section, &config[section]) {
+            return refuse(format!("{section}: {message}"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what this version does not support.
+pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    if spec
+        .node_api
+        .as_ref()
+        .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
+    {
+        let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
+        return Err(refused("NotSupported", message.into()));
+    }
+    if spec
+        .jolokia
+        .as_ref()
+        .is_some_and(|jolokia| jolokia.tls.is_some())
+    {
+        let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
+        return Err(refused("NotSupported", message.into()));
+    }
+    let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
+    let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
+    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
+    if old(tag) || spec.server_version.as_deref().is_some_and(old) {
+        let message =
+            format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
+        return Err(refused("NotSupported", message));
+    }
+    Ok(())
+}
+
+/// Fields that are accepted for compatibility and not used, with what to do instead.
+pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
+    let backup = spec
+        .back_rest_sidecar
+        .as_ref()
+        .is_some_and(|sidecar| sidecar.enabled != Some(false));
+    let notes = [
+        (
+            spec.config_builder_image.is_some(),
+            "configBuilderImage is not used: the operator merges the configuration itself; remove the field",
+        ),
+        (
+            backup,
+            "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it",
+        ),
+        (
+            spec.unlock_next_operation == Some(true),
+            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
+        ),
+        (
+            spec.no_check_sts_are_equal == Some(true),
+            "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
+        ),
+        (
+            spec.server_version.is_some(),
+            "serverVersion is not used: the version is that of the image, and asked from the nodes; remove the field",
+        ),
+        (
+            spec.data_capacity.is_none()
+                && spec
+                    .topology
+                    .iter()
+                    .flat_map(|t| &t.dc)
+                    .all(|dc| dc.data_capacity.is_none()),
+            "dataCapacity is not set: nodes have no volume, and their data is lost with the pod",
+        ),
+    ];
+    let notes = notes
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, note)| note.to_owned());
+    notes.chain(unknown_sections(spec)).collect()
+}
+
+/// Sections of the configuration that nothing reads.
+fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String> {
+    let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
+    let of_dcs = dcs.map(|dc| dc.config.as_ref());
+    let of_racks = spec.written_racks().map(|(_, rack)| rack.config.as_ref());
+    let configs = std::iter::once(spec.config.as_ref())
+        .chain(of_dcs)
+        .chain(of_racks)
+        .flatten();
+    let known = |key: &str| {
+        key == "cassandra-yaml"
+            || pod_config::SECTIONS
+                .iter()
+                .any(|(section, _)| *section == key)
+    };
+    let unknown: BTreeSet<&String> = configs
+        .filter_map(Value::as_object)
+        .flat_map(|config| config.keys().filter(|key| !known(key)))
+        .collect();
+    unknown.into_iter().map(|key| {
+        format!("config.{key} is not known and not used: cassandra-yaml, jvm-options and jvm-server-options are")
+    }).collect::<Vec<_>>().into_iter()
+}

@@ -1,0 +1,216 @@
+//! From `base` and `override` to the `CassandraCluster` of every site.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraCluster, MultiCasskop},
+    names,
+};
+use kube_core::ResourceExt;
+use serde_json::{Value, json};
+
+use crate::refusal::Refusal;
+
+/// The `CassandraCluster` that a site is to have, without what depends on the other sites.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The site.
+    pub site: String,
+    /// The resource.
+    pub cluster: CassandraCluster,
+}
+
+impl Child {
+    /// Its data centers.
+    pub fn dcs(&self) -> Vec<String> {
+        dcs(&self.cluster)
+    }
+}
+
+/// The data centers of a cluster.
+pub fn dcs(cluster: &CassandraCluster) -> Vec<String> {
+    let topology = cluster.spec.topology.iter();
+    let dcs: Vec<String> = topology
+        .flat_map(|topology| &topology.dc)
+        .map(|dc| dc.name.clone())
+        .collect();
+    if dcs.is_empty() {
+        vec![names::DEFAULT_DC.to_owned()]
+    } else {
+        dcs
+    }
+}
+
+/// The data center of a pod: pods are called `<ring>-<dc>-<rack>-<n>`, and names of data centers have no `-`.
+pub fn dc_of<'a>(pod: &'a str, ring: &str) -> Option<&'a str> {
+    let rest = pod.strip_prefix(ring)?.strip_prefix('-')?;
+    rest.split('-').next()
+}
+
+/// The clusters of all sites that `override` names, in the order of `sites`.
+///
+/// # Errors
+/// Why the resource cannot be carried out; then nothing of it is.
+pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Refusal> {
+    let unknown = |site: &&String| !sites.contains(site);
+    if let Some(site) = multi.spec.override_.keys().find(unknown) {
+        return Err(refused(
+            "UnknownSite",
+            format!(
+                "override names the site {site}, and the operator knows {}: correct the name, or register the site (kubectl casskop multi register)",
+                sites.join(", ")
+            ),
+        ));
+    }
+    let named = sites
+        .iter()
+        .filter_map(|site| Some((site, multi.spec.override_.get(site)?)));
+    let children = named
+        .map(|(site, change)| child(multi, site, change))
+        .collect::<Result<Vec<_>, _>>()?;
+    refuse_shared_dcs(&children)?;
+    Ok(children)
+}
+
+/// What is accepted and not used.
+pub fn warnings(multi: &MultiCasskop) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if multi.spec.base.get("status").is_some() {
+        warnings.push("base.status is not used: the seeds of the other sites are kept by the operator; for addresses of your own use base.spec.seeds".to_owned());
+    }
+    let asks = |key: &String| key.starts_with(names::OPERATIONS_PREFIX);
+    let annotations = multi.spec.base["metadata"]["annotations"].as_object();
+    if annotations.is_some_and(|annotations| annotations.keys().any(asks)) {
+        warnings.push("base.metadata.annotations asks for operations, which is not carried out: annotate the MultiCasskop itself".to_owned());
+    }
+    warnings
+}
+
+fn child(multi: &MultiCasskop, site: &str, change: &Value) -> Result<Child, Refusal> {
+    let mut merged = multi.spec.base.clone();
+    json_patch::merge(&mut merged, change);
+    let name = &multi.spec.base["metadata"]["name"];
+    let namespace = multi.namespace().unwrap_or_default();
+    if merged["metadata"]["name"] != *name {
+        return Err(refused(
+            "OtherName",
+            format!(
+                "override.{site} changes metadata.name: it is the name of the ring, and the same in every site; remove it"
+            ),
+        ));
+    }
+    match &merged["metadata"]["namespace"] {
+        Value::Null => {}
+        Value::String(other) if *other == namespace => {}
+        other => {
+            return Err(refused(
+                "OtherNamespace",
+                format!(
+                    "the namespace in every site is that of the MultiCasskop, {namespace}, and not {other}: remove metadata.namespace from base and override.{site}"
+                ),
+            ));
+        }
+    }
+    let wanted = json!({
+        "apiVersion": "db.orange.com/v2",
+        "kind": "CassandraCluster",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": merged["metadata"]["labels"],
+            "annotations": merged["metadata"]["annotations"],
+        },
+        "spec": merged.get("spec").cloned().unwrap_or_else(|| json!({})),
+    });
+    let given = wanted["spec"].clone();
+    let mut cluster: CassandraCluster = serde_json::from_value(wanted).map_err(|error| {
+        refused(
+            "InvalidCluster",
+            format!("base with override.{site} is not a CassandraCluster: {error}"),
+        )
+    })?;
+    let kept = serde_json::to_value(&cluster.spec).unwrap_or_default();
+    if let Some(path) = unknown_field(&given, &kept, "spec") {
+        return Err(refused(
+            "UnknownField",
+            format!(
+                "{path} of base with override.{site} is not a field of a CassandraCluster: correct or remove it"
+            ),
+        ));
+    }
+    mark(&mut cluster, multi, site);
+    Ok(Child {
+        site: site.to_owned(),
+        cluster,
+    })
+}
+
+/// Says whose it is.
+fn mark(cluster: &mut CassandraCluster, multi: &MultiCasskop, site: &str) {
+    let annotations = cluster.annotations_mut();
+    annotations.retain(|key, _| {
+        !key.starts_with(names::OPERATIONS_PREFIX)
+            && key != "kubectl.kubernetes.io/last-applied-configuration"
+    });
+    annotations.insert(names::MULTI_OWNER.into(), multi.uid().unwrap_or_default());
+    annotations.insert(names::SITE.into(), site.to_owned());
+    cluster
+        .labels_mut()
+        .insert(names::MULTI_LABEL.into(), multi.name_any());
+}
+
+/// The path of something that was given and that the types do not know. What is empty means nothing anyway.
+fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(object) => object.is_empty(),
+        Value::Array(array) => array.is_empty(),
+        _ => false,
+    };
+    match (given, kept) {
+        (Value::Object(given), Value::Object(kept)) => given
+            .iter()
+            .filter(|(_, value)| !is_empty(value))
+            .find_map(|(key, value)| {
+                let path = format!("{path}.{key}");
+                match kept.get(key) {
+                    Some(kept) => unknown_field(value, kept, &path),
+                    // Defaults of the types are not written out.
+                    None if *value == json!(false) || *value == json!("") => None,
+                    None => Some(path),
+                }
+            }),
+        (Value::Array(given), Value::Array(kept)) => {
+            let mut pairs = given.iter().zip(kept).enumerate();
+            pairs.find_map(|(index, (given, kept))| {
+                unknown_field(given, kept, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
+    }
+}
+
+fn refuse_shared_dcs(children: &[Child]) -> Result<(), Refusal> {
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    for child in children {
+        for dc in child.dcs() {
+            let Some(other) = owners.insert(dc.clone(), &child.site) else {
+                continue;
+            };
+            if other != child.site {
+                return Err(refused(
+                    "SharedDataCenter",
+                    format!(
+                        "the sites {other} and {} both have a data center {dc}: a data center belongs to one site; give each its own in override.<site>.spec.topology",
+                        child.site
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refused(reason: &'static str, message: String) -> Refusal {
+    Refusal { reason, message }
+}

@@ -1,0 +1,173 @@
+//! One picture of a ring over several sites. Deciding sees nothing else.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraCluster, MultiCasskop, OperationStatus, Phase, condition},
+    intent::Intents,
+    names,
+};
+use jiff::Timestamp;
+use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use kube_core::ResourceExt;
+
+use crate::{multi::children::Child, refusal::Refusal};
+
+/// Everything that is known at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The moment.
+    pub now: Timestamp,
+    /// The resource, freshly read.
+    pub multi: MultiCasskop,
+    /// What its annotations ask for.
+    pub intents: Intents,
+    /// What it asks of each site, in the order in which they join, or why it cannot be carried out.
+    pub children: Result<Vec<Child>, Refusal>,
+    /// All sites that the operator knows and all that the status names, in the order in which they join.
+    pub sites: Vec<SiteView>,
+}
+
+/// A site, as far as it can be seen.
+#[derive(Clone, Debug)]
+pub struct SiteView {
+    /// Its name.
+    pub name: String,
+    /// What is there, or why nobody knows.
+    pub seen: Result<Seen, String>,
+}
+
+/// What a site has of the ring.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// UID of the namespace: two sites that have the same one are the same Kubernetes cluster.
+    pub namespace_uid: String,
+    /// Its `CassandraCluster` of the ring's name.
+    pub cluster: Option<CassandraCluster>,
+    /// The Service that names the seeds of other sites.
+    pub service: Option<Service>,
+    /// Seeds of other sites, by the name of the slice.
+    pub slices: BTreeMap<String, EndpointSlice>,
+}
+
+impl Snapshot {
+    /// What is asked of each site; nothing where that cannot be carried out.
+    pub fn children(&self) -> &[Child] {
+        self.children.as_deref().unwrap_or_default()
+    }
+
+    /// Name of the resource.
+    pub fn name(&self) -> &str {
+        self.multi.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// UID of the resource.
+    pub fn uid(&self) -> &str {
+        self.multi.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Name of the ring.
+    pub fn ring(&self) -> &str {
+        ring(&self.multi)
+    }
+
+    /// A site.
+    pub fn site(&self, name: &str) -> Option<&SiteView> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+
+    /// Whether a `CassandraCluster` was ever made in a site: there may be members of the ring on its volumes.
+    pub fn was_made(&self, site: &str) -> bool {
+        let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
+        told.any(|told| told.name == site && told.made)
+    }
+
+    /// Sites with a `CassandraCluster` of ours.
+    pub fn ours(&self) -> impl Iterator<Item = (&SiteView, &CassandraCluster)> {
+        self.sites.iter().filter_map(|site| {
+            let cluster = site.cluster()?;
+            (owner(cluster) == Some(self.uid())).then_some((site, cluster))
+        })
+    }
+}
+
+impl SiteView {
+    /// Its `CassandraCluster`, if it is reachable and has one.
+    pub fn cluster(&self) -> Option<&CassandraCluster> {
+        self.seen.as_ref().ok()?.cluster.as_ref()
+    }
+}
+
+/// Name of the ring: that of the `CassandraCluster` in every site.
+pub fn ring(multi: &MultiCasskop) -> &str {
+    let base = &multi.spec.base;
+    base["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// UID of the `MultiCasskop` that a cluster belongs to.
+pub fn owner(cluster: &CassandraCluster) -> Option<&str> {
+    let annotations = cluster.metadata.annotations.as_ref()?;
+    annotations.get(names::MULTI_OWNER).map(String::as_str)
+}
+
+/// Whether the ring of a cluster was formed, or joined, at some time: there are members.
+pub fn is_formed(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.as_ref();
+    status.is_some_and(|status| status.phase.is_some_and(Phase::is_formed))
+}
+
+/// Whether a condition holds, and what it says, of the newest spec.
+pub fn condition<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<(bool, &'a str)> {
+    let conditions = &cluster.status.as_ref()?.conditions;
+    let found = conditions.iter().find(|found| found.type_ == kind)?;
+    let newest = found.observed_generation == cluster.metadata.generation;
+    newest.then_some((found.status == "True", found.message.as_str()))
+}
+
+/// Whether every node of a cluster is up, by what its operator says of the newest spec.
+pub fn is_available(cluster: &CassandraCluster) -> bool {
+    condition(cluster, condition::AVAILABLE).is_some_and(|(holds, _)| holds)
+}
+
+/// Nodes that a cluster has, or is asked to have.
+pub fn has_nodes(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.as_ref();
+    // A cluster that nobody has looked at yet may have the volumes of nodes.
+    status.is_none_or(|status| {
+        !status.cassandra_node_status.is_empty()
+            || status.observed_generation != cluster.metadata.generation
+    })
+}
+
+/// An operation of a cluster, in its status or history.
+pub fn operation<'a>(
+    cluster: &'a CassandraCluster,
+    kind: &str,
+    id: &str,
+) -> Option<&'a OperationStatus> {
+    let status = cluster.status.as_ref()?;
+    let all = status.operations.iter().chain(&status.operation_history);
+    let mut all = all.filter(|found| found.requested_by.is_none());
+    all.find(|found| found.kind == kind && found.id == id)
+}
+
+/// The seeds of a site that are its own pods and have an address, as pod and IP.
+pub fn seeds(cluster: &CassandraCluster) -> Vec<(String, String)> {
+    let local = format!(
+        ".{}.{}",
+        cluster.name_any(),
+        cluster.namespace().unwrap_or_default()
+    );
+    let Some(status) = cluster.status.as_ref() else {
+        return Vec::new();
+    };
+    let pods = status
+        .seedlist
+        .iter()
+        .filter_map(|seed| seed.strip_suffix(&local));
+    pods.filter_map(|pod| {
+        let node = status.cassandra_node_status.get(pod)?;
+        (!node.node_ip.is_empty()).then(|| (pod.to_owned(), node.node_ip.clone()))
+    })
+    .collect()
+}

@@ -1,0 +1,206 @@
+//! Conditions of the whole, from those of its sites.
+
+use casskop_common::api::{MultiCasskopStatus, condition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::{
+    multi::{
+        children,
+        observed::{self, SiteView, Snapshot},
+        plan::{Draft, operations},
+    },
+    refusal::Refusal,
+    verdict::Verdict,
+};
+
+/// All conditions, with the times of those that did not change.
+pub(crate) fn conditions(
+    snapshot: &Snapshot,
+    drafts: &[Draft],
+    refused: Option<&Refusal>,
+    operations: &operations::Decision,
+    writes: bool,
+) -> Vec<Condition> {
+    let invalid = snapshot.intents.invalid.iter();
+    let verdicts = [
+        available(snapshot, drafts),
+        progressing(snapshot, drafts, refused, writes),
+        degraded(snapshot, drafts),
+        spec_accepted(snapshot, drafts, refused),
+        Verdict::of_intents(invalid.chain(&operations.complaints)),
+    ];
+    let old = old(snapshot);
+    let generation = snapshot.multi.metadata.generation;
+    verdicts
+        .into_iter()
+        .map(|verdict| verdict.condition(old, generation, snapshot.now))
+        .collect()
+}
+
+fn old(snapshot: &Snapshot) -> &[Condition] {
+    let status = snapshot.multi.status.as_ref();
+    status
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default()
+}
+
+/// Whether every site's nodes are up; of a site that does not answer nobody knows.
+fn available(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
+    let not_yet = drafts.iter().find_map(|draft| {
+        let view = snapshot.site(&draft.name)?;
+        let seen = view.seen.as_ref().ok()?;
+        match &seen.cluster {
+            None => Some(format!("{}: there is no CassandraCluster yet", draft.name)),
+            Some(cluster) if !observed::is_available(cluster) => {
+                let told = observed::condition(cluster, condition::AVAILABLE);
+                let why = told.map_or("its operator has not seen it yet", |(_, why)| why);
+                Some(format!("{}: {why}", draft.name))
+            }
+            Some(_) => None,
+        }
+    });
+    let unknown = drafts.iter().find(|draft| {
+        snapshot
+            .site(&draft.name)
+            .is_none_or(|view| view.seen.is_err())
+    });
+    let (holds, reason, message) = match (not_yet, unknown) {
+        (Some(why), _) => (Some(false), "SiteNotAvailable", why),
+        (None, Some(site)) => (
+            None,
+            "SiteUnknown",
+            format!("{} cannot be reached; all others are available", site.name),
+        ),
+        (None, None) => (
+            Some(true),
+            "AllSitesAvailable",
+            format!("the nodes of all {} sites are up", drafts.len()),
+        ),
+    };
+    Verdict {
+        kind: condition::AVAILABLE,
+        holds,
+        reason,
+        message,
+    }
+}
+
+fn progressing(
+    snapshot: &Snapshot,
+    drafts: &[Draft],
+    refused: Option<&Refusal>,
+    writes: bool,
+) -> Verdict {
+    let waiting = drafts.iter().find_map(|draft| {
+        let waiting = draft.waiting.as_ref()?;
+        Some(format!("{} waits for {waiting}", draft.name))
+    });
+    let of_sites = drafts.iter().find_map(|draft| {
+        let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
+        let (holds, message) = observed::condition(cluster, condition::PROGRESSING)?;
+        holds.then(|| format!("{}: {message}", draft.name))
+    });
+    let (holds, reason, message) = match (waiting.or(of_sites), refused) {
+        (_, Some(_)) => (
+            false,
+            "SpecRefused",
+            "the spec is not carried out, see SpecAccepted".into(),
+        ),
+        (Some(why), None) => (true, "Sites", why),
+        (None, None) if writes => (
+            true,
+            "Sites",
+            "what the sites are to have is written".into(),
+        ),
+        (None, None) => (false, "AsAsked", "the sites are as the spec asks".into()),
+    };
+    Verdict {
+        kind: condition::PROGRESSING,
+        holds: Some(holds),
+        reason,
+        message,
+    }
+}
+
+fn degraded(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
+    let own = drafts
+        .iter()
+        .filter_map(|draft| Some(format!("{}: {}", draft.name, draft.trouble.as_ref()?)));
+    let of_sites = drafts.iter().filter_map(|draft| {
+        let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
+        let (holds, message) = observed::condition(cluster, condition::DEGRADED)?;
+        holds.then(|| format!("{}: {message}", draft.name))
+    });
+    let all: Vec<String> = own.chain(of_sites).collect();
+    let (holds, reason, message) = if all.is_empty() {
+        (false, "NoTrouble", "no site is in trouble".to_owned())
+    } else {
+        (true, "SitesInTrouble", all.join("; "))
+    };
+    Verdict {
+        kind: condition::DEGRADED,
+        holds: Some(holds),
+        reason,
+        message,
+    }
+}
+
+fn spec_accepted(snapshot: &Snapshot, drafts: &[Draft], refused: Option<&Refusal>) -> Verdict {
+    let of_sites = drafts.iter().filter_map(|draft| draft.refused.as_ref());
+    let by_sites = drafts.iter().find_map(|draft| {
+        let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
+        let (holds, message) = observed::condition(cluster, condition::SPEC_ACCEPTED)?;
+        (!holds).then(|| format!("{} refuses its spec: {message}", draft.name))
+    });
+    let warnings = children::warnings(&snapshot.multi);
+    let (holds, reason, message) = match (refused.into_iter().chain(of_sites).next(), by_sites) {
+        (Some(refused), _) => (false, refused.reason, refused.message.clone()),
+        (None, Some(message)) => (false, "SiteRefuses", message),
+        (None, None) if warnings.is_empty() => {
+            (true, "Accepted", "every field is carried out".into())
+        }
+        (None, None) => (true, "AcceptedWithWarnings", warnings.join("; ")),
+    };
+    Verdict {
+        kind: condition::SPEC_ACCEPTED,
+        holds: Some(holds),
+        reason,
+        message,
+    }
+}
+
+/// Tells what an API server refused. What it refuses of a spec is told as such.
+pub fn tell_failure(
+    status: &mut MultiCasskopStatus,
+    failure: &str,
+    is_spec: bool,
+    snapshot: &Snapshot,
+) {
+    let verdict = Verdict {
+        kind: if is_spec {
+            condition::SPEC_ACCEPTED
+        } else {
+            condition::DEGRADED
+        },
+        holds: Some(!is_spec),
+        reason: if is_spec {
+            "InvalidCluster"
+        } else {
+            "ApplyFailed"
+        },
+        message: failure.chars().take(1000).collect(),
+    };
+    let told = verdict.condition(
+        old(snapshot),
+        snapshot.multi.metadata.generation,
+        snapshot.now,
+    );
+    match status
+        .conditions
+        .iter_mut()
+        .find(|condition| condition.type_ == told.type_)
+    {
+        Some(condition) => *condition = told,
+        None => status.conditions.push(told),
+    }
+}

@@ -1,0 +1,64 @@
+//! Which site forms the ring. Chosen once, and only when it is certain that none has formed one: two rings of one name
+//! would never become one.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    multi::{
+        children::Child,
+        observed::{Snapshot, is_formed},
+    },
+    refusal::Refusal,
+};
+
+/// The site that forms the ring, or has formed it; nothing while nobody can say.
+pub(crate) fn first_site(snapshot: &Snapshot, wanted: &[Child]) -> Option<String> {
+    let told = snapshot.multi.status.as_ref();
+    if let Some(told) = told.and_then(|status| status.first_site.clone()) {
+        return Some(told);
+    }
+    // A resource that was made anew, over clusters that are there.
+    let formed = wanted.iter().find(|child| {
+        let view = snapshot.site(&child.site);
+        view.and_then(|view| view.cluster()).is_some_and(is_formed)
+    });
+    if let Some(child) = formed {
+        return Some(child.site.clone());
+    }
+    unknown(snapshot, wanted)
+        .is_empty()
+        .then(|| Some(wanted.first()?.site.clone()))?
+}
+
+/// Sites that may have formed a ring, for all we know.
+pub(crate) fn unknown(snapshot: &Snapshot, wanted: &[Child]) -> Vec<String> {
+    let is_unknown = |site: &&str| snapshot.site(site).is_none_or(|view| view.seen.is_err());
+    let names = wanted.iter().map(|child| child.site.as_str());
+    names.filter(is_unknown).map(str::to_owned).collect()
+}
+
+/// Two names of one Kubernetes cluster would be two owners of one `CassandraCluster`.
+///
+/// # Errors
+/// Which sites are the same.
+pub(crate) fn refuse_same_cluster(wanted: &[Child], snapshot: &Snapshot) -> Result<(), Refusal> {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for child in wanted {
+        let Some(Ok(view)) = snapshot.site(&child.site).map(|view| view.seen.as_ref()) else {
+            continue;
+        };
+        if view.namespace_uid.is_empty() {
+            continue;
+        }
+        if let Some(other) = seen.insert(&view.namespace_uid, &child.site) {
+            return Err(Refusal {
+                reason: "SameCluster",
+                message: format!(
+                    "the sites {other} and {} are one Kubernetes cluster (their namespace has the same UID): correct the context of one, or take it out of override",
+                    child.site
+                ),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Hands requests and controls of operations to the sites, as annotations of their clusters, and takes back what was
+//! handed and no longer stands. What somebody asks of one site directly is left alone.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraCluster, MultiOperation, OperationPhase},
+    intent::{Controls, Intents},
+    names,
+};
+use kube_core::ResourceExt;
+
+use crate::multi::{
+    observed::{self, SiteView, Snapshot},
+    plan::{Draft, operations},
+};
+
+/// Controls of a request, with what follows the id.
+fn controls(controls: &Controls) -> BTreeMap<&'static str, String> {
+    let plain = [
+        ("pause", &controls.pause),
+        ("cancel", &controls.cancel),
+        ("retry", &controls.retry),
+    ];
+    let mut all: BTreeMap<&'static str, String> = plain
+        .into_iter()
+        .filter_map(|(name, id)| Some((name, id.clone()?)))
+        .collect();
+    if let Some((id, checks)) = &controls.waive {
+        all.insert("waive", format!("{id} {}", checks.join(",")));
+    }
+    all
+}
+
+/// Puts them on what the clusters of the sites will be.
+pub(crate) fn over(drafts: &mut [Draft], current: &[MultiOperation], snapshot: &Snapshot) {
+    let old = snapshot.multi.status.clone().unwrap_or_default();
+    for draft in drafts {
+        let Some(live) = snapshot.site(&draft.name).and_then(SiteView::cluster) else {
+            continue;
+        };
+        let going = live.metadata.deletion_timestamp.is_some();
+        if observed::owner(live) != Some(snapshot.uid()) || going {
+            continue;
+        }
+        let after = draft.after.get_or_insert_with(|| live.clone());
+        for operation in current {
+            let before = old.operations.iter();
+            let before = before
+                .filter(|before| (&before.kind, &before.id) == (&operation.kind, &operation.id))
+                .flat_map(|before| &before.controls);
+            let taken_back: Vec<&str> = before
+                .filter(|control| !operation.controls.contains(control))
+                .map(String::as_str)
+                .collect();
+            request(after, operation, live, &draft.name, snapshot);
+            set_controls(after, operation, &taken_back, &snapshot.intents);
+        }
+        pause(after, snapshot.intents.reconcile_paused, old.paused);
+    }
+}
+
+fn request(
+    after: &mut CassandraCluster,
+    operation: &MultiOperation,
+    live: &CassandraCluster,
+    site: &str,
+    snapshot: &Snapshot,
+) {
+    let key = names::request_annotation(&operation.kind);
+    let stands = after.annotations().get(&key);
+    let is_it = stands.is_some_and(|value| id(value) == operation.id);
+    if operation.phase == OperationPhase::Withdrawn {
+        if is_it {
+            after.annotations_mut().remove(&key);
+        }
+        return;
+    }
+    let handed = operation.sites.iter().any(|told| {
+        told.site == site && told.handed && !told.phase.is_some_and(OperationPhase::is_final)
+    });
+    let known = observed::operation(live, &operation.kind, &operation.id).is_some();
+    if handed && !known && !is_it {
+        let value = operations::value(operation, site, snapshot);
+        after.annotations_mut().insert(key, value);
+    }
+}
+
+fn set_controls(
+    after: &mut CassandraCluster,
+    operation: &MultiOperation,
+    taken_back: &[&str],
+    intents: &Intents,
+) {
+    let none = Controls::default();
+    let standing = controls(intents.controls.get(&operation.kind).unwrap_or(&none));
+    for control in &operation.controls {
+        if let Some(value) = standing.get(control.as_str()) {
+            let key = names::control_annotation(&operation.kind, control);
+            after.annotations_mut().insert(key, value.clone());
+        }
+    }
+    for control in taken_back {
+        let key = names::control_annotation(&operation.kind, control);
+        let value = after.annotations().get(&key);
+        if value.is_some_and(|value| id(value) == operation.id) {
+            after.annotations_mut().remove(&key);
+        }
+    }
+}
+
+fn pause(after: &mut CassandraCluster, paused: bool, was_paused: bool) {
+    let annotations = after.annotations_mut();
+    if paused {
+        annotations.insert(names::RECONCILE.into(), "paused".into());
+    } else if was_paused {
+        annotations.remove(names::RECONCILE);
+    }
+}
+
+/// The id that an annotation begins with.
+fn id(value: &str) -> &str {
+    value.split_whitespace().next().unwrap_or_default()
+}

@@ -1,0 +1,155 @@
+//! Operations on all sites: the same request, handed to one site after the other. A site that cannot be reached and has
+//! not begun is left for later; one that has begun is waited for.
+
+mod progress;
+mod targets;
+
+use casskop_common::{
+    api::{MultiOperation, OperationPhase},
+    intent::{Controls, Invalid, Request},
+    names,
+    operations::{DECOMMISSION, discards_data, kinds},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::multi::{observed::Snapshot, plan::complaint};
+
+pub(crate) use progress::{is_at_work, value};
+
+/// Operations that ended and are remembered.
+const HISTORY: usize = 20;
+
+/// What becomes of the operations.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decision {
+    /// The newest of each kind, as it will be.
+    pub(crate) current: Vec<MultiOperation>,
+    /// Those before them.
+    pub(crate) history: Vec<MultiOperation>,
+    /// Annotations that cannot be carried out.
+    pub(crate) complaints: Vec<Invalid>,
+}
+
+/// Decides about all operations.
+pub(crate) fn decide(snapshot: &Snapshot) -> Decision {
+    let old = snapshot.multi.status.clone().unwrap_or_default();
+    let mut decision = Decision {
+        history: old.operation_history,
+        ..Decision::default()
+    };
+    let at_work = old
+        .operations
+        .iter()
+        .find(|operation| is_at_work(operation));
+    let mut busy = at_work.map(|operation| operation.kind.clone());
+    for kind in kinds().filter(|&kind| kind != DECOMMISSION) {
+        let before = old.operations.iter().find(|known| known.kind == kind);
+        let request = snapshot.intents.requests.get(kind);
+        let Some(mut operation) = decision.next(before, request, snapshot) else {
+            continue;
+        };
+        let none = Controls::default();
+        let controls = snapshot.intents.controls.get(kind).unwrap_or(&none);
+        let others = busy.clone().filter(|other| *other != kind);
+        progress::go_on(&mut operation, controls, others.as_deref(), snapshot);
+        if is_at_work(&operation) {
+            busy.get_or_insert_with(|| kind.to_owned());
+        }
+        decision.current.push(operation);
+    }
+    decision
+}
+
+impl Decision {
+    /// The operation of a kind: the one at hand until it has ended, then the one that is asked for.
+    fn next(
+        &mut self,
+        before: Option<&MultiOperation>,
+        request: Option<&Request>,
+        snapshot: &Snapshot,
+    ) -> Option<MultiOperation> {
+        let Some(request) = request else {
+            return before
+                .cloned()
+                .map(|operation| withdrawn(operation, snapshot));
+        };
+        let Some(before) = before else {
+            return if self.knows(request) {
+                self.complain(request);
+                None
+            } else {
+                Some(begin(request, snapshot))
+            };
+        };
+        if before.id == request.id || !before.phase.is_final() {
+            return Some(before.clone());
+        }
+        if self.knows(request) {
+            self.complain(request);
+            return Some(before.clone());
+        }
+        self.history.insert(0, before.clone());
+        self.history.truncate(HISTORY);
+        Some(begin(request, snapshot))
+    }
+
+    fn knows(&self, request: &Request) -> bool {
+        let mut history = self.history.iter();
+        history.any(|old| old.kind == request.kind && old.id == request.id)
+    }
+
+    fn complain(&mut self, request: &Request) {
+        self.complaints.push(complaint(
+            names::request_annotation(&request.kind),
+            format!(
+                "{} was already carried out and is not run again: a new request has a new id",
+                request.id
+            ),
+        ));
+    }
+}
+
+/// A request that was taken back before any site began.
+fn withdrawn(mut operation: MultiOperation, snapshot: &Snapshot) -> MultiOperation {
+    let begun =
+        |phase: Option<OperationPhase>| phase.is_some_and(|phase| phase != OperationPhase::Pending);
+    let untouched = operation.sites.iter().all(|site| !begun(site.phase));
+    if !operation.phase.is_final() && untouched {
+        operation.phase = OperationPhase::Withdrawn;
+        operation.message = "the request was taken back before it began".into();
+        operation.finished_at = Some(Time(snapshot.now));
+    }
+    operation
+}
+
+fn begin(request: &Request, snapshot: &Snapshot) -> MultiOperation {
+    let mut operation = MultiOperation {
+        kind: request.kind.clone(),
+        id: request.id.clone(),
+        arguments: request.arguments.text.clone(),
+        requested_at: Some(Time(snapshot.now)),
+        ..MultiOperation::default()
+    };
+    match targets::sites(request, snapshot).and_then(|sites| checked(request, sites, snapshot)) {
+        Ok(sites) => operation.sites = sites,
+        Err(why) => {
+            operation.phase = OperationPhase::Refused;
+            operation.message = why;
+            operation.finished_at = Some(Time(snapshot.now));
+        }
+    }
+    operation
+}
+
+/// What discards data says which resource is meant.
+fn checked<T>(request: &Request, sites: T, snapshot: &Snapshot) -> Result<T, String> {
+    let meant = request.arguments.cluster_uid.as_deref();
+    if discards_data(&request.kind) && meant != Some(snapshot.uid()) {
+        return Err(format!(
+            "--cluster-uid {} is not the metadata.uid of this MultiCasskop, {}: the request was made for another one",
+            meant.unwrap_or_default(),
+            snapshot.uid()
+        ));
+    }
+    Ok(sites)
+}

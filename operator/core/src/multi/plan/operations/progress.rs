@@ -1,0 +1,215 @@
+//! How an operation goes on from site to site. Its phase follows from the phases in the sites, so that a retry revives it
+//! and nothing has to be remembered.
+
+use casskop_common::{
+    api::{MultiOperation, OperationPhase, SiteOperation},
+    intent::Controls,
+    operations::Arguments,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::multi::{
+    observed::{self, SiteView, Snapshot},
+    plan::operations::targets,
+};
+
+/// Whether a site has the request and has not ended with it.
+pub(crate) fn is_at_work(operation: &MultiOperation) -> bool {
+    operation.phase != OperationPhase::Withdrawn && operation.sites.iter().any(works)
+}
+
+fn works(site: &SiteOperation) -> bool {
+    site.handed && !site.phase.is_some_and(OperationPhase::is_final)
+}
+
+/// The annotation's value for a site.
+pub(crate) fn value(operation: &MultiOperation, site: &str, snapshot: &Snapshot) -> String {
+    let words = targets::words(&operation.arguments, site, snapshot);
+    format!("{} {words}", operation.id).trim_end().to_owned()
+}
+
+/// Takes over what the sites say, and hands the request to the next one. `busy` is another kind that is at work.
+pub(crate) fn go_on(
+    operation: &mut MultiOperation,
+    controls: &Controls,
+    busy: Option<&str>,
+    snapshot: &Snapshot,
+) {
+    if operation.sites.is_empty() || operation.phase == OperationPhase::Withdrawn {
+        return;
+    }
+    for site in &mut operation.sites {
+        look(site, &operation.kind, &operation.id, snapshot);
+    }
+    let quotes = |control: &Option<String>| control.as_deref() == Some(&operation.id);
+    let (paused, cancelled) = (quotes(&controls.pause), quotes(&controls.cancel));
+    let waived = controls.waive.as_ref().map(|(id, _)| id.clone());
+    let set = [
+        ("pause", paused),
+        ("cancel", cancelled),
+        ("retry", quotes(&controls.retry)),
+        ("waive", quotes(&waived)),
+    ];
+    operation.controls = set
+        .iter()
+        .filter(|(_, is_set)| *is_set)
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let known = Arguments::recorded(&operation.kind, &operation.arguments);
+    let is_plan = known.is_some_and(|known| known.shared.dry_run.is_some());
+    let held = paused || cancelled || snapshot.intents.reconcile_paused;
+    if !held && worst(operation).is_none() {
+        hand_on(operation, is_plan, busy, snapshot);
+    }
+    let (phase, message) = judge(operation, (paused, cancelled), busy);
+    operation.finished_at = match (phase.is_final(), operation.finished_at.take()) {
+        (true, None) => Some(Time(snapshot.now)),
+        (true, at) => at,
+        (false, _) => None,
+    };
+    operation.phase = phase;
+    operation.message = message;
+}
+
+/// What a site says of the operation; what it said last while it cannot be reached.
+fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
+    let Some(view) = snapshot.site(&site.site) else {
+        return;
+    };
+    if let Err(why) = &view.seen {
+        if !site.phase.is_some_and(OperationPhase::is_final) {
+            site.message = format!("cannot be reached: {why}");
+        }
+        return;
+    }
+    let cluster = view.cluster();
+    let known = cluster.and_then(|cluster| observed::operation(cluster, kind, id));
+    match known {
+        Some(known) => {
+            site.handed = true;
+            site.phase = Some(known.phase);
+            site.message.clone_from(&known.message);
+        }
+        // What has ended there and was forgotten since stays as it was.
+        None if site.phase.is_some_and(OperationPhase::is_final) => {}
+        None if site.handed => site.message = "the operator of the site to see the request".into(),
+        None => site.message.clear(),
+    }
+}
+
+/// The first bad end.
+fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
+    let bad = [
+        OperationPhase::Failed,
+        OperationPhase::Refused,
+        OperationPhase::Cancelled,
+        OperationPhase::Withdrawn,
+    ];
+    let ended = |phase: OperationPhase| {
+        let mut sites = operation.sites.iter();
+        sites.find(|site| site.phase == Some(phase))
+    };
+    bad.into_iter().find_map(|phase| {
+        ended(phase).map(|site| (phase, format!("{}: {}", site.site, site.message)))
+    })
+}
+
+/// One site at a time; a plan does nothing and is made everywhere at once.
+fn hand_on(operation: &mut MultiOperation, is_plan: bool, busy: Option<&str>, snapshot: &Snapshot) {
+    let free = busy.is_none() && !operation.sites.iter().any(works);
+    let can_take = |site: &&mut SiteOperation| {
+        let view = snapshot.site(&site.site);
+        let cluster = view.and_then(SiteView::cluster);
+        let ours = |cluster| observed::owner(cluster) == Some(snapshot.uid());
+        !site.handed && cluster.is_some_and(ours)
+    };
+    let next = operation.sites.iter_mut().filter(can_take);
+    let next = next.take(match (is_plan, free) {
+        (true, _) => usize::MAX,
+        (false, true) => 1,
+        (false, false) => 0,
+    });
+    for site in next {
+        site.handed = true;
+        site.message = "the operator of the site to see the request".into();
+    }
+}
+
+fn judge(
+    operation: &MultiOperation,
+    (paused, cancelled): (bool, bool),
+    busy: Option<&str>,
+) -> (OperationPhase, String) {
+    let sites = &operation.sites;
+    let ended = sites
+        .iter()
+        .filter(|site| site.phase.is_some_and(OperationPhase::is_final))
+        .count();
+    let at_work = sites.iter().find(|site| works(site));
+    if let Some(site) = at_work {
+        let phase = if paused {
+            OperationPhase::Paused
+        } else {
+            OperationPhase::Running
+        };
+        let done = format!("{ended} of {} sites done; {}", sites.len(), site.site);
+        return (phase, format!("{done}: {}", site.message));
+    }
+    if let Some((phase, why)) = worst(operation) {
+        let left = sites.len() - ended;
+        let rest = match left {
+            0 => String::new(),
+            left => format!("; left alone: {}", counted(left)),
+        };
+        return (phase, format!("{why}{rest}"));
+    }
+    if ended == sites.len() {
+        let planned = sites
+            .iter()
+            .all(|site| site.phase == Some(OperationPhase::Planned));
+        return if planned {
+            (
+                OperationPhase::Planned,
+                format!("planned in {}; nothing was called", counted(ended)),
+            )
+        } else {
+            (
+                OperationPhase::Succeeded,
+                format!("done in {}", counted(ended)),
+            )
+        };
+    }
+    if cancelled {
+        let message = format!("cancelled after {ended} of {} sites", sites.len());
+        return (OperationPhase::Cancelled, message);
+    }
+    if paused {
+        let message = format!("paused after {ended} of {} sites", sites.len());
+        return (OperationPhase::Paused, message);
+    }
+    let phase = if ended > 0 {
+        OperationPhase::Running
+    } else {
+        OperationPhase::Pending
+    };
+    if let Some(kind) = busy {
+        return (phase, format!("waits for {kind} to end in all sites"));
+    }
+    let left: Vec<String> = sites
+        .iter()
+        .filter(|site| !site.handed)
+        .map(|site| match site.message.as_str() {
+            "" => format!("{} has no cluster of ours yet", site.site),
+            why => format!("{} {why}", site.site),
+        })
+        .collect();
+    let done = format!("{ended} of {} sites done", sites.len());
+    (phase, format!("{done}; waits: {}", left.join("; ")))
+}
+
+fn counted(sites: usize) -> String {
+    match sites {
+        1 => "1 site".to_owned(),
+        more => format!("{more} sites"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Which sites a request is for, and what of its arguments is for each.
+
+use casskop_common::{api::SiteOperation, intent::Request, operations::Operation};
+use kube_core::ResourceExt;
+
+use crate::multi::{
+    children::{self, Child},
+    observed::{SiteView, Snapshot},
+};
+
+/// Flags that choose nodes, each followed by a name.
+const CHOOSING: [&str; 3] = ["--dc", "--rack", "--pod"];
+
+/// Sites with their data centers, in the order in which they join.
+fn all(snapshot: &Snapshot) -> Vec<(String, Vec<String>)> {
+    if let Ok(children) = &snapshot.children {
+        let dcs = |child: &Child| (child.site.clone(), child.dcs());
+        return children.iter().map(dcs).collect();
+    }
+    let dcs = |(site, cluster): (&SiteView, _)| (site.name.clone(), children::dcs(cluster));
+    snapshot.ours().map(dcs).collect()
+}
+
+/// The sites that a request is for.
+///
+/// # Errors
+/// Why it is for none.
+pub(crate) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOperation>, String> {
+    let all = all(snapshot);
+    let target = &request.arguments.shared.target;
+    let ring = snapshot.ring();
+    let has_dc = |dcs: &[String], dc: &str| dcs.iter().any(|known| known == dc);
+    if let Some(dc) = target
+        .dc
+        .iter()
+        .find(|dc| !all.iter().any(|(_, dcs)| has_dc(dcs, dc)))
+    {
+        let known: Vec<&str> = all
+            .iter()
+            .flat_map(|(_, dcs)| dcs)
+            .map(String::as_str)
+            .collect();
+        return Err(format!(
+            "no site has a data center {dc}: there are {}",
+            known.join(", ")
+        ));
+    }
+    let source = match &request.arguments.operation {
+        Operation::Rebuild(rebuild) => Some(rebuild.from_dc.as_str()),
+        _ => None,
+    };
+    let dead = match &request.arguments.operation {
+        Operation::Remove(remove) => remove.host_id.as_deref(),
+        _ => None,
+    };
+    let chosen: Vec<SiteOperation> = all
+        .iter()
+        .filter(|(_, dcs)| source.is_none_or(|source| dcs.iter().any(|dc| dc != source)))
+        .filter(|(_, dcs)| {
+            let any = |names: &[String], is_there: &dyn Fn(&str) -> bool| {
+                names.is_empty() || names.iter().any(|name| is_there(name))
+            };
+            any(&target.dc, &|dc| has_dc(dcs, dc))
+                && any(&target.rack, &|rack| rack_is_in(rack, dcs))
+                && any(&target.pod, &|pod| pod_is_in(pod, ring, dcs))
+        })
+        .map(|(site, _)| SiteOperation {
+            site: site.clone(),
+            ..SiteOperation::default()
+        })
+        .collect();
+    if let Some(host_id) = dead {
+        return Ok(vec![site_of_dead(host_id, chosen, snapshot)?]);
+    }
+    if chosen.is_empty() {
+        return Err(
+            "no site has nodes that match the targets: correct --dc, --rack or --pod".into(),
+        );
+    }
+    Ok(chosen)
+}
+
+/// One site takes a dead node out of the ring: that which knew it, or the first one that can be reached.
+fn site_of_dead(
+    host_id: &str,
+    chosen: Vec<SiteOperation>,
+    snapshot: &Snapshot,
+) -> Result<SiteOperation, String> {
+    let knew = |site: &SiteOperation| {
+        let cluster = snapshot.site(&site.site).and_then(SiteView::cluster);
+        let status = cluster.and_then(|cluster| cluster.status.as_ref());
+        status.is_some_and(|status| {
+            let mut nodes = status.cassandra_node_status.values();
+            nodes.any(|node| node.host_id == host_id)
+        })
+    };
+    let answers = |site: &SiteOperation| {
+        snapshot
+            .site(&site.site)
+            .and_then(SiteView::cluster)
+            .is_some()
+    };
+    let place = chosen.iter().position(knew);
+    let place = place
+        .or_else(|| chosen.iter().position(answers))
+        .unwrap_or(0);
+    let site = chosen.into_iter().nth(place);
+    site.ok_or_else(|| "there is no site".to_owned())
+}
+
+/// The words behind the id for one site: data centers, racks and pods of others are left out, and what discards data
+/// carries the UID of the very cluster.
+pub(crate) fn words(arguments: &str, site: &str, snapshot: &Snapshot) -> String {
+    let Some(given) = shlex::split(arguments) else {
+        return arguments.to_owned();
+    };
+    let all = all(snapshot);
+    let dcs = all.iter().find(|(name, _)| name == site);
+    let dcs = dcs.map(|(_, dcs)| dcs.as_slice()).unwrap_or_default();
+    let uid = snapshot
+        .site(site)
+        .and_then(SiteView::cluster)
+        .and_then(ResourceExt::uid);
+    let mut words: Vec<String> = Vec::new();
+    let mut given = given.into_iter();
+    while let Some(word) = given.next() {
+        if word == "--cluster-uid" {
+            given.next();
+            words.extend([word, uid.clone().unwrap_or_default()]);
+        } else if CHOOSING.contains(&word.as_str()) {
+            let name = given.next().unwrap_or_default();
+            let is_here = match word.as_str() {
+                "--dc" => dcs.contains(&name),
+                "--rack" => rack_is_in(&name, dcs),
+                _ => pod_is_in(&name, snapshot.ring(), dcs),
+            };
+            if is_here {
+                words.extend([word, name]);
+            }
+        } else {
+            words.push(word);
+        }
+    }
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+}
+
+/// `RACK` may be in any data center, `DC.RACK` in that one.
+fn rack_is_in(rack: &str, dcs: &[String]) -> bool {
+    rack.split_once('.')
+        .is_none_or(|(dc, _)| dcs.iter().any(|known| known == dc))
+}
+
+fn pod_is_in(pod: &str, ring: &str, dcs: &[String]) -> bool {
+    children::dc_of(pod, ring).is_some_and(|dc| dcs.iter().any(|known| known == dc))
+}

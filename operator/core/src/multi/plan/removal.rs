@@ -1,0 +1,150 @@
+//! What goes: the cluster of a site that was taken out of the resource, and everything when the resource is deleted. A
+//! site that cannot be reached is never taken for empty.
+
+use casskop_common::{
+    api::{CassandraCluster, ChildStatus, MultiCasskopStatus},
+    names,
+};
+use kube_core::ResourceExt;
+
+use crate::{
+    multi::{
+        children::Child,
+        observed::{SiteView, Snapshot, has_nodes, owner},
+        plan::{Draft, Plan, SOON, What, Write, status},
+    },
+    refusal::Refusal,
+};
+
+/// Sites that the resource no longer names and that still have something of it, and what of that goes: a cluster without
+/// nodes.
+pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Vec<Write>) {
+    let mut drafts = Vec::new();
+    let mut writes = Vec::new();
+    for site in &snapshot.sites {
+        if wanted.iter().any(|child| child.site == site.name) {
+            continue;
+        }
+        let mut draft = Draft {
+            name: site.name.clone(),
+            ..Draft::default()
+        };
+        match (&site.seen, site.cluster()) {
+            (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
+                draft.trouble = Some(format!(
+                    "was taken out of override, and what it has left is not known: {why}; {}",
+                    give_up(&site.name)
+                ));
+            }
+            (Ok(_), Some(cluster)) if owner(cluster) == Some(snapshot.uid()) => {
+                if cluster.metadata.deletion_timestamp.is_some() {
+                    draft.waiting = Some("its CassandraCluster to be gone".into());
+                } else if has_nodes(cluster) {
+                    draft.refused = Some(Refusal {
+                        reason: "SiteHasNodes",
+                        message: format!(
+                            "site {0} was taken out of override and still has nodes: put it back, take its data centers out of the replication of all keyspaces, set nodesPerRacks: 0 on them, and take it out when they are gone",
+                            site.name
+                        ),
+                    });
+                } else {
+                    draft.waiting =
+                        Some("its CassandraCluster, which has no nodes left, to go".into());
+                    writes.push(Write {
+                        site: site.name.clone(),
+                        what: What::Delete(Box::new(cluster.clone())),
+                    });
+                }
+            }
+            _ => continue,
+        }
+        drafts.push(draft);
+    }
+    (drafts, writes)
+}
+
+fn told<'a>(site: &str, snapshot: &'a Snapshot) -> Option<&'a ChildStatus> {
+    let sites = snapshot.multi.status.iter();
+    let told = sites.flat_map(|status| &status.sites);
+    told.filter(|told| told.name == site)
+        .find_map(|told| told.cluster.as_ref())
+}
+
+fn had_cluster(site: &str, snapshot: &Snapshot) -> bool {
+    told(site, snapshot).is_some()
+}
+
+/// Whether the user has said that the cluster of an unreachable site may stay behind.
+fn is_given_up(site: &SiteView, snapshot: &Snapshot) -> bool {
+    let orphans = snapshot.multi.annotations().get(names::ORPHAN);
+    orphans.is_some_and(|orphans| orphans.split(',').any(|orphan| orphan.trim() == site.name))
+}
+
+fn give_up(site: &str) -> String {
+    format!(
+        "when it is back this goes on by itself; to leave behind what is there, set the annotation {}: \"{site}\"",
+        names::ORPHAN
+    )
+}
+
+/// What a resource that is being deleted does next. Its finalizer goes when nothing is left that should go with it.
+pub fn goes(snapshot: &Snapshot) -> Plan {
+    let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false);
+    let mut drafts = Vec::new();
+    let mut writes = Vec::new();
+    for site in &snapshot.sites {
+        let mut draft = Draft {
+            name: site.name.clone(),
+            ..Draft::default()
+        };
+        match (&site.seen, site.cluster()) {
+            (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
+                draft.trouble = Some(format!("{why}; {}", give_up(&site.name)));
+            }
+            (Ok(_), Some(cluster)) if owner(cluster) == Some(snapshot.uid()) => {
+                draft.waiting = Some("its CassandraCluster to go".into());
+                let gone = cluster.metadata.deletion_timestamp.is_some();
+                let before = Box::new(cluster.clone());
+                let what = match (deletes, gone) {
+                    (true, false) => Some(What::Delete(before)),
+                    (false, _) => Some(What::Change {
+                        after: Box::new(let_go(cluster)),
+                        before,
+                    }),
+                    (true, true) => None,
+                };
+                writes.extend(what.map(|what| Write {
+                    site: site.name.clone(),
+                    what,
+                }));
+            }
+            _ => continue,
+        }
+        drafts.push(draft);
+    }
+    let finalizer = !drafts.is_empty();
+    let status = status::leaving(snapshot, &drafts);
+    Plan {
+        status: if finalizer {
+            status
+        } else {
+            MultiCasskopStatus {
+                sites: Vec::new(),
+                ..status
+            }
+        },
+        writes,
+        finalizer,
+        requeue: SOON,
+    }
+}
+
+/// The cluster as one that belongs to nobody else.
+fn let_go(cluster: &CassandraCluster) -> CassandraCluster {
+    let mut free = cluster.clone();
+    free.labels_mut().remove(names::MULTI_LABEL);
+    for key in [names::MULTI_OWNER, names::MULTI_APPLIED, names::SITE] {
+        free.annotations_mut().remove(key);
+    }
+    free
+}

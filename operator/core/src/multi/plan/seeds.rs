@@ -1,0 +1,180 @@
+//! The seeds of each site in the eyes of the others: names that stay, with addresses that follow the pods. What is known
+//! of a site that does not answer is kept.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::CassandraCluster,
+    names::{self, RackId},
+};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube_core::ResourceExt;
+
+use crate::{
+    multi::{
+        children::{self, Child},
+        objects,
+        observed::{Seen, SiteView, Snapshot, is_formed, owner, seeds},
+        plan::{What, Write},
+    },
+    objects::is_applied,
+};
+
+/// What is known of the seeds of a site.
+enum Known {
+    /// Its pods with their addresses.
+    Now(Vec<(String, String)>),
+    /// What was known before is to be kept.
+    Before,
+    /// It is no longer part of the ring.
+    Gone,
+}
+
+fn known(site: &SiteView, snapshot: &Snapshot) -> Known {
+    let wanted = snapshot.multi.spec.override_.contains_key(&site.name);
+    let Ok(seen) = &site.seen else {
+        return Known::Before;
+    };
+    let ours = |seen: &Seen| {
+        let cluster = seen.cluster.as_ref()?;
+        let members = owner(cluster) == Some(snapshot.uid()) && is_formed(cluster);
+        members.then(|| seeds(cluster))
+    };
+    match ours(seen).filter(|seeds| !seeds.is_empty()) {
+        Some(seeds) => Known::Now(seeds),
+        // All of its pods are on their way, or its cluster is made anew.
+        None if wanted || seen.cluster.is_some() => Known::Before,
+        None => Known::Gone,
+    }
+}
+
+/// The other sites, as one of them sees them.
+fn others<'a>(site: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a SiteView> {
+    let site = site.to_owned();
+    snapshot
+        .sites
+        .iter()
+        .filter(move |other| other.name != site)
+}
+
+fn slice<'a>(seen: &'a Seen, other: &str, snapshot: &Snapshot) -> Option<&'a EndpointSlice> {
+    seen.slices
+        .get(&objects::slice_name(snapshot.ring(), other))
+}
+
+/// Names of the seeds of all other sites, in the DNS of this one.
+///
+/// They never run out while another site has a part of the ring: without any, the site would take itself for the first.
+pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
+    let Some(Ok(seen)) = snapshot.site(site).map(|view| view.seen.as_ref()) else {
+        return Vec::new();
+    };
+    let mut pods: BTreeSet<String> = others(site, snapshot)
+        .flat_map(|other| match known(other, snapshot) {
+            Known::Now(seeds) => seeds.into_iter().map(|(pod, _)| pod).collect(),
+            Known::Before => before(seen, other, snapshot),
+            Known::Gone => BTreeSet::new(),
+        })
+        .collect();
+    if pods.is_empty() && seen.cluster.is_none() {
+        // It is made anew while nobody else is there either.
+        let others = snapshot.children().iter();
+        let made = others.filter(|other| other.site != site && snapshot.was_made(&other.site));
+        pods.extend(made.flat_map(|other| first_pods(&other.cluster)));
+    }
+    let namespace = snapshot.multi.namespace().unwrap_or_default();
+    pods.iter()
+        .map(|pod| names::foreign_host(snapshot.ring(), &namespace, pod))
+        .collect()
+}
+
+/// Pods of a site that were seeds before, by what this one has of them.
+fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String> {
+    let ring = snapshot.ring();
+    let suffix = names::foreign_host(ring, &snapshot.multi.namespace().unwrap_or_default(), "");
+    let dcs = dcs(&other.name, snapshot);
+    let in_spec = seen.cluster.iter().flat_map(|cluster| &cluster.spec.seeds);
+    let in_spec = in_spec
+        .filter_map(|seed| seed.strip_suffix(&suffix))
+        .filter(|pod| {
+            children::dc_of(pod, ring).is_some_and(|dc| dcs.iter().any(|known| known == dc))
+        });
+    let slice = slice(seen, &other.name, snapshot);
+    let in_slice = slice.into_iter().flat_map(objects::pods);
+    in_spec.chain(in_slice).map(str::to_owned).collect()
+}
+
+/// Data centers of a site, as they are asked for or were last seen.
+fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
+    let asked = snapshot
+        .children()
+        .iter()
+        .filter(|child| child.site == site);
+    let told = snapshot
+        .multi
+        .status
+        .iter()
+        .flat_map(|status| &status.sites);
+    let told = told
+        .filter(|told| told.name == site)
+        .flat_map(|told| &told.cluster);
+    asked
+        .flat_map(Child::dcs)
+        .chain(told.flat_map(|cluster| cluster.dcs.clone()))
+        .collect()
+}
+
+/// The first pod of every rack of a cluster: those that will be seeds when they have joined.
+fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
+    let racks: Vec<RackId> = cluster
+        .spec
+        .written_racks()
+        .map(|(dc, rack)| RackId::new(&dc.name, &rack.name))
+        .collect();
+    let default = || {
+        let dcs = children::dcs(cluster).into_iter();
+        dcs.map(|dc| RackId::new(dc, "rack1")).collect()
+    };
+    let racks = if racks.is_empty() { default() } else { racks };
+    let name = cluster.name_any();
+    racks
+        .iter()
+        .map(|rack| names::pod(&name, rack, 0))
+        .collect()
+}
+
+/// What has to be written so that every site finds the others.
+pub(crate) fn writes(snapshot: &Snapshot) -> Vec<Write> {
+    let mut writes = Vec::new();
+    for (site, cluster) in snapshot.ours() {
+        let Ok(seen) = &site.seen else { continue };
+        let mut write = |what: What| {
+            writes.push(Write {
+                site: site.name.clone(),
+                what,
+            });
+        };
+        let service = objects::service(cluster, snapshot.name());
+        if !is_applied(&service, seen.service.as_ref()) {
+            write(What::Service(Box::new(service)));
+        }
+        for other in others(&site.name, snapshot) {
+            let before = slice(seen, &other.name, snapshot);
+            match known(other, snapshot) {
+                Known::Now(seeds) => {
+                    let slice = objects::slice(cluster, snapshot.name(), &other.name, &seeds);
+                    if let Some(slice) = slice.filter(|slice| !is_applied(slice, before)) {
+                        write(What::Slice(Box::new(slice)));
+                    }
+                }
+                Known::Gone => {
+                    if let Some(slice) = before {
+                        write(What::DropSlice(Box::new(slice.clone())));
+                    }
+                }
+                Known::Before => {}
+            }
+        }
+    }
+    writes
+}

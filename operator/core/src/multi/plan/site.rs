@@ -1,0 +1,161 @@
+//! The `CassandraCluster` of one site: whether it may be made now, whose it is, and whether it is as it should be.
+
+use casskop_common::{api::CassandraCluster, api::Drift, names};
+use kube_core::ResourceExt;
+
+use crate::{
+    digest::digest,
+    multi::{
+        children::Child,
+        observed::{SiteView, Snapshot, is_formed, owner},
+        plan::{Draft, first, seeds},
+    },
+    refusal::Refusal,
+};
+
+/// What a site that is wanted is to have next.
+pub(crate) fn draft(
+    child: &Child,
+    view: &SiteView,
+    first: Option<&str>,
+    snapshot: &Snapshot,
+) -> Draft {
+    let mut draft = Draft {
+        name: child.site.clone(),
+        ..Draft::default()
+    };
+    let seen = match &view.seen {
+        Ok(seen) => seen,
+        Err(why) => {
+            draft.trouble = Some(why.clone());
+            return draft;
+        }
+    };
+    let wanted = wanted(child, snapshot);
+    let Some(live) = &seen.cluster else {
+        let why = why_not_yet(child, first, snapshot);
+        draft.after = why.is_none().then_some(wanted);
+        draft.waiting = why.or_else(|| Some("its CassandraCluster to be made".into()));
+        return draft;
+    };
+    if live.metadata.deletion_timestamp.is_some() {
+        draft.waiting = Some("its CassandraCluster, which is being deleted, to be gone".into());
+        return draft;
+    }
+    if let Some(refused) = why_not_ours(live, &child.site, snapshot) {
+        draft.refused = Some(refused);
+        return draft;
+    }
+    let (after, by_hand) = changed(live, wanted, snapshot);
+    draft.trouble = by_hand;
+    draft.after = Some(after);
+    draft
+}
+
+/// The cluster with the seeds of the other sites, and the digest of what the resource says of it.
+fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
+    let mut wanted = child.cluster.clone();
+    let digest = digest(&wanted.spec);
+    wanted
+        .annotations_mut()
+        .insert(names::MULTI_APPLIED.into(), digest);
+    let others = seeds::of_others(&child.site, snapshot);
+    wanted.spec.seeds.extend(others);
+    wanted
+}
+
+/// Why the cluster of a site is not made yet. One that was made before comes back at once: with the seeds of the others it
+/// cannot form another ring.
+fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Option<String> {
+    if snapshot.was_made(&child.site) {
+        return None;
+    }
+    let Some(first) = first else {
+        let unknown = first::unknown(snapshot, snapshot.children()).join(", ");
+        return Some(format!(
+            "{unknown} to answer: it may have formed a ring already, and there must not be two; if it never will, take it out of override"
+        ));
+    };
+    let others = || snapshot.ours().filter(|(site, _)| site.name != child.site);
+    let any_was_made = snapshot
+        .sites
+        .iter()
+        .any(|site| snapshot.was_made(&site.name));
+    if first == child.site && !any_was_made && others().next().is_none() {
+        return None;
+    }
+    if !others().any(|(_, cluster)| is_formed(cluster)) {
+        return Some(format!("the ring to form in {first}"));
+    }
+    // Cassandra lets one node join at a time.
+    let joining = others().find(|(_, cluster)| !is_formed(cluster));
+    joining.map(|(site, _)| format!("{} to join the ring", site.name))
+}
+
+/// Why a cluster that is there is left alone.
+fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Option<Refusal> {
+    let owner = owner(live);
+    if owner == Some(snapshot.uid()) {
+        return None;
+    }
+    let adopted = snapshot.multi.annotations().get(names::ADOPT);
+    let (whose, word) = match owner {
+        Some(uid) => (
+            format!("belongs to the MultiCasskop with the UID {uid}"),
+            uid,
+        ),
+        None => ("belongs to no MultiCasskop".to_owned(), "unowned"),
+    };
+    if adopted.is_some_and(|adopted| adopted == word) {
+        return None;
+    }
+    Some(Refusal {
+        reason: "NotOurs",
+        message: format!(
+            "CassandraCluster {} of site {site} {whose}, and is left alone: to take it over, set the annotation {}: \"{word}\" on this resource",
+            live.name_any(),
+            names::ADOPT
+        ),
+    })
+}
+
+/// The cluster as it becomes, and what of it was changed by hand and stays so.
+fn changed(
+    live: &CassandraCluster,
+    wanted: CassandraCluster,
+    snapshot: &Snapshot,
+) -> (CassandraCluster, Option<String>) {
+    let applied =
+        |cluster: &CassandraCluster| cluster.annotations().get(names::MULTI_APPLIED).cloned();
+    let is_ours = owner(live) == Some(snapshot.uid());
+    let only_by_hand = is_ours && applied(live) == applied(&wanted);
+    let keeps = snapshot.multi.spec.drift == Some(Drift::Report) && only_by_hand;
+    let mut after = live.clone();
+    after.labels_mut().extend(wanted.labels().clone());
+    after.annotations_mut().extend(wanted.annotations().clone());
+    after.spec.seeds.clone_from(&wanted.spec.seeds);
+    let by_hand = (keeps && after.spec != wanted.spec).then(|| {
+        format!(
+            "its spec was changed by hand, and is left so (drift: Report): {}",
+            differences(&after, &wanted)
+        )
+    });
+    if !keeps {
+        after.spec = wanted.spec;
+    }
+    (after, by_hand)
+}
+
+/// The first fields that differ.
+fn differences(live: &CassandraCluster, wanted: &CassandraCluster) -> String {
+    let value =
+        |cluster: &CassandraCluster| serde_json::to_value(&cluster.spec).unwrap_or_default();
+    let patch = json_patch::diff(&value(wanted), &value(live));
+    let paths: Vec<String> = patch
+        .0
+        .iter()
+        .take(3)
+        .map(|operation| format!("spec{}", operation.path().to_string().replace('/', ".")))
+        .collect();
+    paths.join(", ")
+}

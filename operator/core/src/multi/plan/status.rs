@@ -1,0 +1,142 @@
+//! What is reported. Written only when it differs from what was reported before, so nothing here may move by itself.
+
+use casskop_common::api::{
+    CassandraCluster, ChildStatus, MultiCasskopStatus, Reachability, SiteStatus, condition,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube_core::ResourceExt;
+
+use crate::{
+    multi::{
+        children,
+        observed::{self, Snapshot},
+        plan::{Draft, conditions, operations},
+    },
+    refusal::Refusal,
+};
+
+/// The status.
+pub(crate) fn decide(
+    snapshot: &Snapshot,
+    drafts: &[Draft],
+    refused: Option<&Refusal>,
+    first_site: Option<String>,
+    operations: operations::Decision,
+    writes: bool,
+) -> MultiCasskopStatus {
+    let old = snapshot.multi.status.clone().unwrap_or_default();
+    let sites: Vec<SiteStatus> = drafts.iter().map(|draft| site(draft, snapshot)).collect();
+    MultiCasskopStatus {
+        observed_generation: snapshot.multi.metadata.generation,
+        first_site: old.first_site.or(first_site),
+        summary: summary(&sites),
+        sites,
+        conditions: conditions::conditions(snapshot, drafts, refused, &operations, writes),
+        operations: operations.current,
+        operation_history: operations.history,
+        paused: snapshot.intents.reconcile_paused,
+    }
+}
+
+/// The status while everything goes.
+pub(crate) fn leaving(snapshot: &Snapshot, drafts: &[Draft]) -> MultiCasskopStatus {
+    let old = snapshot.multi.status.clone().unwrap_or_default();
+    let nothing = operations::Decision::default();
+    let sites: Vec<SiteStatus> = drafts.iter().map(|draft| site(draft, snapshot)).collect();
+    MultiCasskopStatus {
+        summary: summary(&sites),
+        sites,
+        conditions: conditions::conditions(snapshot, drafts, None, &nothing, true),
+        ..old
+    }
+}
+
+fn summary(sites: &[SiteStatus]) -> String {
+    let available = |site: &&SiteStatus| {
+        let up = site
+            .cluster
+            .as_ref()
+            .is_some_and(|cluster| cluster.available);
+        up && site.reachability == Reachability::Reachable
+    };
+    format!("{}/{}", sites.iter().filter(available).count(), sites.len())
+}
+
+fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
+    let old = snapshot
+        .multi
+        .status
+        .iter()
+        .flat_map(|status| &status.sites);
+    let old = old.clone().find(|old| old.name == draft.name);
+    let view = snapshot.site(&draft.name);
+    let seen = view.and_then(|view| view.seen.as_ref().ok());
+    let reachability = match seen {
+        Some(_) => Reachability::Reachable,
+        None => Reachability::Unknown,
+    };
+    let since = old
+        .filter(|old| old.reachability == reachability)
+        .and_then(|old| old.since.clone())
+        .unwrap_or(Time(snapshot.now));
+    let ours = |cluster: &&CassandraCluster| observed::owner(cluster) == Some(snapshot.uid());
+    let cluster = match seen {
+        Some(seen) => seen.cluster.as_ref().filter(ours).map(child),
+        // What was known stays: it is what is missed.
+        None => old.and_then(|old| old.cluster.clone()),
+    };
+    let waits = draft
+        .waiting
+        .as_ref()
+        .map(|what| format!("waits for {what}"));
+    let refused = draft
+        .refused
+        .as_ref()
+        .map(|refused| refused.message.clone());
+    let message = draft.trouble.clone().or(refused).or(waits);
+    SiteStatus {
+        name: draft.name.clone(),
+        reachability,
+        // One that is about to be made counts already: it may have members before anybody looks again.
+        made: old.is_some_and(|old| old.made) || draft.after.is_some() || cluster.is_some(),
+        since: Some(since),
+        message: message
+            .or_else(|| cluster.as_ref().map(|cluster| cluster.message.clone()))
+            .unwrap_or_default(),
+        cluster,
+    }
+}
+
+fn child(cluster: &CassandraCluster) -> ChildStatus {
+    let status = cluster.status.clone().unwrap_or_default();
+    let nodes = &status.cassandra_node_status;
+    let well = nodes
+        .values()
+        .filter(|node| node.ready && node.state == "NORMAL");
+    let told = |kind: &str, holds: bool| {
+        let (status, message) = observed::condition(cluster, kind)?;
+        (status == holds).then(|| message.to_owned())
+    };
+    let message = told(condition::SPEC_ACCEPTED, false)
+        .or_else(|| told(condition::DEGRADED, true))
+        .or_else(|| told(condition::PROGRESSING, true))
+        .or_else(|| told(condition::AVAILABLE, true))
+        .unwrap_or_else(|| {
+            "the operator of the site has not seen it yet: does it run there?".into()
+        });
+    ChildStatus {
+        uid: cluster.uid().unwrap_or_default(),
+        generation: cluster.metadata.generation,
+        observed_generation: status.observed_generation,
+        phase: status.phase,
+        available: observed::is_available(cluster),
+        dcs: children::dcs(cluster),
+        nodes: count(nodes.len()),
+        ready_nodes: count(well.count()),
+        message,
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,151 @@
+//! Sites that cannot be reached, clusters that are gone, sites that are taken out, and the end.
+
+use casskop_common::{api::Reachability, names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::multi::tests::world::{TWO_SITES, World};
+
+#[test]
+fn nothing_is_formed_while_a_site_is_unknown_that_may_have_formed_a_ring() {
+    let mut world = World::new(TWO_SITES);
+    world.site("b").is_cut = true;
+    world.settle();
+    assert_eq!((world.rings, world.status().first_site), (0, None));
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.site("b").is_cut = false;
+    world.settle();
+    assert_eq!((world.rings, world.status().summary.as_str()), (1, "2/2"));
+}
+
+#[test]
+fn a_site_that_cannot_be_reached_keeps_nobody_waiting() {
+    let mut world = World::formed(TWO_SITES);
+    world.site("a").is_cut = true;
+    world.edit(|multi| multi.spec.base["spec"]["cassandraImage"] = "cassandra:5.0.9".into());
+    world.settle();
+    let image = |world: &World, site: &str| world.cluster(site).spec.cassandra_image.clone();
+    assert_eq!(image(&world, "b").as_deref(), Some("cassandra:5.0.9"));
+    let told = world.status().sites[0].clone();
+    assert_eq!(
+        (told.name.as_str(), told.reachability),
+        ("a", Reachability::Unknown)
+    );
+    assert!(told.cluster.is_some(), "what was known of it stays");
+    assert!(world.condition("Available").starts_with("Unknown"));
+    let since = told.since;
+    world.settle();
+    assert_eq!(world.status().sites[0].since, since);
+    insta::assert_snapshot!(world.condition("Degraded"));
+    world.site("a").is_cut = false;
+    world.settle();
+    assert_eq!(image(&world, "a").as_deref(), Some("cassandra:5.0.9"));
+    assert!(world.condition("Degraded").starts_with("False"));
+}
+
+#[test]
+fn a_cluster_deleted_by_hand_comes_back_and_joins_even_without_its_volumes() {
+    for site in ["a", "b"] {
+        let mut world = World::formed(TWO_SITES);
+        world.site(site).lose_cluster();
+        world.site(site).has_members = false;
+        world.settle();
+        assert!(!world.cluster(site).spec.seeds.is_empty());
+        assert_eq!((world.rings, world.status().summary.as_str()), (1, "2/2"));
+    }
+}
+
+#[test]
+fn a_site_that_is_made_anew_while_the_others_are_cut_off_or_gone_joins_them() {
+    for all_gone in [false, true] {
+        let mut world = World::formed(TWO_SITES);
+        world.site("b").is_cut = true;
+        world.pass();
+        world.site("a").lose_cluster();
+        world.site("a").has_members = false;
+        if all_gone {
+            world.site("b").lose_cluster();
+        }
+        world.settle();
+        let seeds = world.cluster("a").spec.seeds.clone();
+        assert_eq!(seeds, ["demo-dc2-rack1-0.demo-sites.ns"]);
+        world.site("b").is_cut = false;
+        world.settle();
+        assert_eq!((world.rings, world.status().summary.as_str()), (1, "2/2"));
+    }
+}
+
+#[test]
+fn a_site_is_taken_out_only_when_it_is_empty() {
+    let mut world = World::formed(TWO_SITES);
+    let out = world.multi.spec.override_["b"].clone();
+    world.edit(|multi| drop(multi.spec.override_.remove("b")));
+    world.settle();
+    assert!(world.sites["b"].cluster.is_some());
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    world.edit(|multi| {
+        let mut empty = out;
+        empty["spec"]["topology"]["dc"][0]["nodesPerRacks"] = 0.into();
+        multi.spec.override_.insert("b".into(), empty);
+    });
+    world.settle();
+    world.edit(|multi| drop(multi.spec.override_.remove("b")));
+    world.settle();
+    assert!(world.sites["b"].cluster.is_none());
+    assert!(world.cluster("a").spec.seeds.is_empty());
+    assert!(world.sites["a"].slices.is_empty());
+    assert_eq!(world.status().summary, "1/1");
+}
+
+fn delete(world: &mut World) {
+    world.multi.metadata.deletion_timestamp =
+        Some(Time("2026-11-22T18:00:00Z".parse().expect("a time")));
+}
+
+#[test]
+fn the_end_waits_for_sites_that_cannot_be_reached_unless_they_are_given_up() {
+    let mut world = World::formed(TWO_SITES);
+    world.site("b").is_cut = true;
+    world.pass();
+    delete(&mut world);
+    world.settle();
+    assert!(world.sites["a"].cluster.is_none());
+    assert!(world.is_kept && world.sites["b"].cluster.is_some());
+    insta::assert_snapshot!(world.condition("Degraded"));
+    let mut given_up = world.clone();
+    given_up.annotate(names::ORPHAN, Some("b"));
+    given_up.pass();
+    assert!(!given_up.is_kept && given_up.sites["b"].cluster.is_some());
+    world.site("b").is_cut = false;
+    world.settle();
+    assert!(!world.is_kept && world.sites["b"].cluster.is_none());
+}
+
+#[test]
+fn clusters_stay_and_are_free_where_the_resource_says_so() {
+    let mut world = World::formed(TWO_SITES);
+    world.edit(|multi| multi.spec.delete_cassandra_cluster = Some(false));
+    world.settle();
+    delete(&mut world);
+    world.pass();
+    world.pass();
+    assert!(!world.is_kept);
+    for site in ["a", "b"] {
+        let cluster = world.cluster(site);
+        let annotations = cluster.metadata.annotations.clone().unwrap_or_default();
+        assert!(!annotations.contains_key(names::MULTI_OWNER));
+    }
+}
+
+#[test]
+fn a_site_that_the_operator_no_longer_knows_is_missed() {
+    let mut world = World::formed(TWO_SITES);
+    world.order.pop();
+    let gone = world.sites.remove("b");
+    world.pass();
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    assert_eq!(world.status().sites.len(), 2);
+    world.order.push("b".into());
+    world.sites.insert("b".into(), gone.expect("it was there"));
+    world.settle();
+    assert_eq!(world.status().summary, "2/2");
+}

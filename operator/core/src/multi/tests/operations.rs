@@ -1,0 +1,227 @@
+//! Operations on all sites: one after the other, with the same id.
+
+use casskop_common::{
+    api::{MultiOperation, OperationPhase},
+    names,
+};
+use kube_core::ResourceExt;
+
+use crate::multi::tests::world::{TWO_SITES, World};
+
+fn operation(world: &World, kind: &str) -> MultiOperation {
+    let operations = world.status().operations;
+    let found = operations
+        .into_iter()
+        .find(|operation| operation.kind == kind);
+    found.expect("the operation is recorded")
+}
+
+fn annotation(world: &World, site: &str, key: &str) -> Option<String> {
+    let key = format!("{}{key}", names::OPERATIONS_PREFIX);
+    world.cluster(site).annotations().get(&key).cloned()
+}
+
+#[test]
+fn a_request_reaches_one_site_after_the_other_with_the_same_id() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("cleanup", Some("1 --jobs 2"));
+    world.pass();
+    assert_eq!(
+        annotation(&world, "a", "cleanup").as_deref(),
+        Some("1 --jobs 2")
+    );
+    assert_eq!(annotation(&world, "b", "cleanup"), None);
+    assert_eq!(operation(&world, "cleanup").phase, OperationPhase::Running);
+    insta::assert_snapshot!(operation(&world, "cleanup").message);
+    world.settle();
+    assert_eq!(
+        annotation(&world, "b", "cleanup").as_deref(),
+        Some("1 --jobs 2")
+    );
+    assert_eq!(
+        operation(&world, "cleanup").phase,
+        OperationPhase::Succeeded
+    );
+    // The same id again is nothing new; another one is.
+    world.request("cleanup", Some("2"));
+    world.settle();
+    world.request("cleanup", Some("1"));
+    world.settle();
+    assert_eq!(operation(&world, "cleanup").id, "2");
+    insta::assert_snapshot!(world.condition("IntentsAccepted"));
+}
+
+#[test]
+fn arguments_are_those_of_each_site() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("flush", Some("1 --dc dc2"));
+    world.request(
+        "compact",
+        Some("1 --pod demo-dc1-rack1-0 --pod demo-dc2-rack1-0"),
+    );
+    world.request("rebuild", Some("1 --from-dc dc1"));
+    world.request("repair", Some("1 --dc dc9"));
+    world.settle();
+    assert_eq!(annotation(&world, "a", "flush"), None);
+    assert_eq!(
+        annotation(&world, "b", "flush").as_deref(),
+        Some("1 --dc dc2")
+    );
+    assert_eq!(
+        annotation(&world, "a", "compact").as_deref(),
+        Some("1 --pod demo-dc1-rack1-0")
+    );
+    assert_eq!(
+        annotation(&world, "b", "compact").as_deref(),
+        Some("1 --pod demo-dc2-rack1-0")
+    );
+    assert_eq!(annotation(&world, "a", "rebuild"), None, "it has the data");
+    assert_eq!(
+        annotation(&world, "b", "rebuild").as_deref(),
+        Some("1 --from-dc dc1")
+    );
+    insta::assert_snapshot!(operation(&world, "repair").message);
+}
+
+#[test]
+fn what_discards_data_names_the_resource_and_carries_the_uid_of_the_cluster() {
+    let mut world = World::formed(TWO_SITES);
+    world.request(
+        "replace",
+        Some("1 --pod demo-dc2-rack1-0 --cluster-uid 00000000-0000-0000-0000-000000000000"),
+    );
+    world.settle();
+    assert_eq!(operation(&world, "replace").phase, OperationPhase::Refused);
+    world.multi.metadata.uid = Some("11111111-0000-0000-0000-000000000000".into());
+    world.annotate(names::ADOPT, Some("m-1"));
+    let child = "22222222-0000-0000-0000-000000000000";
+    world
+        .site("b")
+        .cluster
+        .as_mut()
+        .expect("a cluster")
+        .metadata
+        .uid = Some(child.into());
+    world.settle();
+    world.request(
+        "replace",
+        Some("2 --pod demo-dc2-rack1-0 --cluster-uid 11111111-0000-0000-0000-000000000000"),
+    );
+    world.settle();
+    let handed = annotation(&world, "b", "replace").expect("it was handed");
+    assert_eq!(
+        handed,
+        format!("2 --cluster-uid {child} --pod demo-dc2-rack1-0")
+    );
+    assert_eq!(annotation(&world, "a", "replace"), None);
+}
+
+#[test]
+fn a_site_that_failed_stops_the_rest_until_it_is_retried() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("cleanup", Some("1 --keyspace fails"));
+    world.settle();
+    assert_eq!(operation(&world, "cleanup").phase, OperationPhase::Failed);
+    assert_eq!(annotation(&world, "b", "cleanup"), None);
+    insta::assert_snapshot!(operation(&world, "cleanup").message);
+    world.request("cleanup.retry", Some("1"));
+    world.settle();
+    assert_eq!(
+        annotation(&world, "a", "cleanup.retry").as_deref(),
+        Some("1")
+    );
+    assert_eq!(
+        operation(&world, "cleanup").phase,
+        OperationPhase::Succeeded
+    );
+    world.request("cleanup.retry", None);
+    world.settle();
+    assert_eq!(annotation(&world, "a", "cleanup.retry"), None);
+}
+
+#[test]
+fn pause_and_cancel_hold_what_was_not_begun() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("cleanup", Some("1"));
+    world.request("cleanup.pause", Some("1"));
+    world.settle();
+    assert_eq!(annotation(&world, "a", "cleanup"), None);
+    assert_eq!(operation(&world, "cleanup").phase, OperationPhase::Paused);
+    world.request("cleanup.pause", None);
+    world.pass();
+    assert_eq!(annotation(&world, "a", "cleanup").as_deref(), Some("1"));
+    world.request("cleanup.cancel", Some("1"));
+    world.settle();
+    assert_eq!(
+        operation(&world, "cleanup").phase,
+        OperationPhase::Cancelled
+    );
+    assert_eq!(annotation(&world, "b", "cleanup"), None);
+}
+
+#[test]
+fn a_request_that_is_taken_back_is_withdrawn_and_a_pause_of_all_is_handed_on() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("reconcile", Some("paused"));
+    world.request("cleanup", Some("1"));
+    world.settle();
+    assert_eq!(
+        annotation(&world, "b", "reconcile").as_deref(),
+        Some("paused")
+    );
+    assert_eq!(annotation(&world, "a", "cleanup"), None);
+    world.request("cleanup", None);
+    world.request("reconcile", None);
+    world.settle();
+    assert_eq!(
+        operation(&world, "cleanup").phase,
+        OperationPhase::Withdrawn
+    );
+    assert_eq!(annotation(&world, "b", "reconcile"), None);
+}
+
+#[test]
+fn a_site_that_has_begun_is_waited_for_and_one_that_has_not_is_left_for_later() {
+    let mut world = World::formed(TWO_SITES);
+    world.site("a").is_cut = true;
+    world.request("cleanup", Some("1"));
+    world.settle();
+    assert_eq!(
+        annotation(&world, "b", "cleanup").as_deref(),
+        Some("1"),
+        "the other goes on"
+    );
+    assert_eq!(operation(&world, "cleanup").phase, OperationPhase::Running);
+    insta::assert_snapshot!(operation(&world, "cleanup").message);
+    world.site("a").is_cut = false;
+    world.settle();
+    assert_eq!(
+        operation(&world, "cleanup").phase,
+        OperationPhase::Succeeded
+    );
+    world.request("cleanup", Some("2"));
+    world.pass();
+    world.site("a").is_cut = true;
+    world.settle();
+    assert_eq!(
+        annotation(&world, "b", "cleanup").as_deref(),
+        Some("1"),
+        "nobody knows whether a has ended"
+    );
+}
+
+#[test]
+fn plans_are_made_everywhere_and_kinds_wait_for_each_other() {
+    let mut world = World::formed(TWO_SITES);
+    world.request("restart", Some("1 --dry-run"));
+    world.settle();
+    assert_eq!(operation(&world, "restart").phase, OperationPhase::Planned);
+    world.request("cleanup", Some("1"));
+    world.pass();
+    world.request("flush", Some("1"));
+    world.pass();
+    assert_eq!(annotation(&world, "a", "flush"), None);
+    insta::assert_snapshot!(operation(&world, "flush").message);
+    world.settle();
+    assert_eq!(operation(&world, "flush").phase, OperationPhase::Succeeded);
+}

@@ -1,0 +1,12 @@
+//! A node of a ring, in Cassandra's words: what it can be told, what it says, and how a keyspace is replicated. How the
+//! words travel is the transport's business.
+
+mod call;
+mod error;
+mod reading;
+mod replication;
+
+pub use call::Call;
+pub use error::NodeError;
+pub use reading::{Activity, Compaction, Reading};
+pub use replication::Replication;

@@ -1,0 +1,103 @@
+//! Configuration of a rack, as `casskop-operator bootstrap` reads it when a pod starts.
+
+use casskop_common::names::{self, RackId};
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::{
+    desired::{Desired, DesiredRack},
+    objects::metadata,
+    pod_config::{Nodes, RackConfig},
+};
+
+/// Key of the configuration.
+pub const KEY: &str = "rack.json";
+
+/// Key of the nodes.
+const NODES: &str = "nodes.json";
+
+/// Key of the mark.
+const FORMED: &str = "formed";
+
+/// The ConfigMap of a rack. `formed` and the seeds are read when a pod starts and roll nothing when they change.
+pub fn build(
+    desired: &Desired,
+    rack: &DesiredRack,
+    seeds: &[String],
+    formed: bool,
+    nodes: &Nodes,
+) -> ConfigMap {
+    let config = RackConfig {
+        cluster_name: desired.name.clone(),
+        namespace: desired.namespace.clone(),
+        dc: rack.id.dc.clone(),
+        rack: rack.id.rack.clone(),
+        racks_in_dc: i64::try_from(
+            desired
+                .racks
+                .iter()
+                .filter(|other| other.id.dc == rack.id.dc)
+                .count(),
+        )
+        .unwrap_or_default(),
+        seeds: seeds.to_vec(),
+        formed,
+        max_heap_bytes: rack.heap,
+        config: rack.config.clone(),
+    };
+    let json = serde_json::to_string_pretty(&config).unwrap_or_default();
+    with_nodes(desired, &rack.id, json, nodes)
+}
+
+/// The configuration of a rack as it is, with the nodes of now. Nothing if it has none yet.
+pub fn renew(
+    desired: &Desired,
+    rack: &RackId,
+    live: &ConfigMap,
+    nodes: &Nodes,
+) -> Option<ConfigMap> {
+    let json = live.data.as_ref()?.get(KEY)?.clone();
+    Some(with_nodes(desired, rack, json, nodes))
+}
+
+fn with_nodes(desired: &Desired, rack: &RackId, json: String, nodes: &Nodes) -> ConfigMap {
+    let name = names::stateful_set(&desired.name, rack);
+    let nodes = serde_json::to_string_pretty(nodes).unwrap_or_default();
+    ConfigMap {
+        metadata: metadata(desired, name, names::rack_labels(&desired.name, rack)),
+        data: Some([(KEY.to_owned(), json), (NODES.to_owned(), nodes)].into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// The nodes that the ConfigMap of a rack names.
+pub fn nodes(map: &ConfigMap) -> Nodes {
+    let json = map.data.as_ref().and_then(|data| data.get(NODES));
+    json.and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default()
+}
+
+/// Whether the ConfigMap is of a rack that was told that the ring is formed.
+pub fn says_formed(map: &ConfigMap) -> bool {
+    let json = map.data.as_ref().and_then(|data| data.get(KEY));
+    let config = json.and_then(|json| serde_json::from_str::<RackConfig>(json).ok());
+    config.is_some_and(|config| config.formed)
+}
+
+/// The mark that the ring was formed. Nobody owns it: it stays as long as the volumes do.
+pub fn ring_mark(desired: &Desired, formed: bool) -> ConfigMap {
+    let name = names::ring_mark(&desired.name);
+    let mut map = ConfigMap {
+        metadata: metadata(desired, name, names::cluster_labels(&desired.name)),
+        data: Some([(FORMED.to_owned(), formed.to_string())].into()),
+        ..ConfigMap::default()
+    };
+    map.metadata.owner_references = None;
+    map
+}
+
+/// Whether the mark says that the ring was formed.
+pub fn is_marked(mark: &ConfigMap) -> bool {
+    mark.data
+        .as_ref()
+        .is_some_and(|data| data.get(FORMED).is_some_and(|formed| formed == "true"))
+}

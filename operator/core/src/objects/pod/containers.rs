@@ -1,0 +1,279 @@
+//! Containers of a Cassandra pod.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, JmxConfiguration},
+    names,
+};
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction,
+        ObjectFieldSelector, Probe, ResourceRequirements, SecurityContext, VolumeMount,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use crate::{
+    desired::{Desired, DesiredRack},
+    objects::pod::{CONFIG, JOLOKIA, RACK, SCRIPTS},
+    pod_config,
+};
+
+const CONFIG_DIRECTORY: &str = "/etc/cassandra";
+const SCRIPTS_DIRECTORY: &str = "/configmap";
+
+/// Copies the image's own configuration; runs the user's first script on it, if there is one.
+const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/ && \
+    if [ -f /configmap/pre_run.sh ]; then exec /bin/sh /configmap/pre_run.sh; fi";
+/// Runs the user's second script, if there is one, on the finished configuration.
+const POST_RUN: &str =
+    "if [ -f /configmap/post_run.sh ]; then exec /bin/sh /configmap/post_run.sh; fi";
+
+/// The init containers, in order.
+pub(crate) fn init(desired: &Desired) -> Vec<Container> {
+    let scripts = desired.spec.config_map_name.is_some();
+    let mut mounts = vec![mount(CONFIG, "/bootstrap"), mount("tmp", "/tmp")];
+    mounts.extend(scripts.then(|| mount(SCRIPTS, SCRIPTS_DIRECTORY)));
+    let copy = shell(desired, "base-config-builder", COPY, mounts);
+    let mut containers = vec![copy, overlay(desired)];
+    if scripts {
+        let mounts = vec![
+            mount(CONFIG, CONFIG_DIRECTORY),
+            mount("tmp", "/tmp"),
+            mount(SCRIPTS, SCRIPTS_DIRECTORY),
+        ];
+        containers.push(shell(desired, "post-run", POST_RUN, mounts));
+    }
+    containers
+}
+
+/// The containers, sidecars first as in the Go CassKop.
+pub(crate) fn main(desired: &Desired, rack: &DesiredRack) -> Vec<Container> {
+    let mut containers = desired.spec.sidecar_configs.clone();
+    containers.push(cassandra(desired, rack));
+    containers
+}
+
+/// A step that needs the tools of the Cassandra image.
+fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) -> Container {
+    Container {
+        name: name.into(),
+        image: Some(desired.image.clone()),
+        image_pull_policy: Some(pull_policy(&desired.spec)),
+        command: Some(["/bin/sh", "-ec", script].map(str::to_owned).to_vec()),
+        env: Some(pod_environment()),
+        resources: Some(small()),
+        security_context: Some(restricted(true)),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    }
+}
+
+/// Lays the configuration over the image's own; see `casskop-operator bootstrap`.
+fn overlay(desired: &Desired) -> Container {
+    Container {
+        name: "bootstrap".into(),
+        image: Some(desired.bootstrap_image.clone()),
+        image_pull_policy: Some("IfNotPresent".into()),
+        args: Some(vec!["bootstrap".into()]),
+        // What it says at its end is told in the status.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        env: Some(pod_environment()),
+        resources: Some(small()),
+        security_context: Some(restricted(true)),
+        volume_mounts: Some(vec![
+            mount(CONFIG, CONFIG_DIRECTORY),
+            mount(RACK, "/casskop"),
+            mount(JOLOKIA, "/casskop-jolokia"),
+            mount(names::DATA_VOLUME, "/var/lib/cassandra"),
+        ]),
+        ..Container::default()
+    }
+}
+
+fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
+    let spec = &desired.spec;
+    let command: &[&str] = if spec.debug == Some(true) {
+        &["tail", "-f", "/dev/null"]
+    } else {
+        &["cassandra", "-f"]
+    };
+    let mut mounts = vec![
+        mount(CONFIG, CONFIG_DIRECTORY),
+        mount(names::DATA_VOLUME, "/var/lib/cassandra"),
+        mount("log", "/var/log/cassandra"),
+        mount("tmp", "/tmp"),
+    ];
+    mounts.extend(
+        spec.storage_configs
+            .iter()
+            .map(|storage| mount(&storage.name, &storage.mount_path)),
+    );
+    Container {
+        name: names::CASSANDRA_CONTAINER.into(),
+        image: Some(desired.image.clone()),
+        image_pull_policy: Some(pull_policy(spec)),
+        command: Some(command.iter().map(|&word| word.to_owned()).collect()),
+        env: Some(environment(spec)),
+        ports: Some(ports()),
+        resources: rack.resources.clone(),
+        security_context: Some(restricted(spec.read_only_root_filesystem.unwrap_or(true))),
+        readiness_probe: (spec.debug != Some(true)).then(|| readiness(spec)),
+        liveness_probe: (spec.debug != Some(true)).then(|| liveness(spec)),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    }
+}
+
+fn pull_policy(spec: &CassandraClusterSpec) -> String {
+    spec.image_pull_policy
+        .clone()
+        .filter(|policy| !policy.is_empty())
+        .unwrap_or_else(|| "IfNotPresent".into())
+}
+
+fn ports() -> Vec<ContainerPort> {
+    [
+        ("intra-node", 7000),
+        ("intra-node-tls", 7001),
+        ("jmx-port", 7199),
+        ("cql", i32::from(names::CQL_PORT)),
+        ("jolokia", i32::from(names::JOLOKIA_PORT)),
+    ]
+    .map(|(name, port)| ContainerPort {
+        name: Some(name.into()),
+        container_port: port,
+        protocol: Some("TCP".into()),
+        ..ContainerPort::default()
+    })
+    .to_vec()
+}
+
+/// The operator's variables, under the user's of the same name.
+fn environment(spec: &CassandraClusterSpec) -> Vec<EnvVar> {
+    let mut variables = pod_environment();
+    variables.push(variable("CASSANDRA_LOG_DIR", "/var/log/cassandra"));
+    if let Some(options) = spec.jmx_configuration.as_ref().and_then(jmx_options) {
+        variables.push(variable("JVM_OPTS", &options));
+    }
+    variables.retain(|ours| spec.env_vars.iter().all(|theirs| theirs.name != ours.name));
+    variables.extend(spec.env_vars.iter().cloned());
+    variables
+}
+
+fn pod_environment() -> Vec<EnvVar> {
+    [("POD_NAME", "metadata.name"), ("POD_IP", "status.podIP")]
+        .map(|(name, path)| EnvVar {
+            name: name.into(),
+            value_from: Some(EnvVarSource {
+                field_ref: Some(ObjectFieldSelector {
+                    // Named, because the API server would add it and the object would never look applied.
+                    api_version: Some("v1".into()),
+                    field_path: path.into(),
+                }),
+                ..EnvVarSource::default()
+            }),
+            ..EnvVar::default()
+        })
+        .to_vec()
+}
+
+fn jmx_options(jmx: &JmxConfiguration) -> Option<String> {
+    let property = |name: &str, value: Option<String>| {
+        value.map(|value| format!("-Dcom.sun.management.jmxremote{name}={value}"))
+    };
+    let options: Vec<String> = [
+        property("", jmx.jmx_remote_enable.map(|on| on.to_string())),
+        property(".port", jmx.jmx_remote_port.map(|port| port.to_string())),
+        property(
+            ".rmi.port",
+            jmx.jmx_remote_rmi_port.map(|port| port.to_string()),
+        ),
+        property(".ssl", jmx.jmx_remote_ssl.map(|on| on.to_string())),
+        property(
+            ".authenticate",
+            jmx.jmx_remote_authenticate.map(|on| on.to_string()),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!options.is_empty()).then(|| options.join(" "))
+}
+
+/// Waits up to 8 s for a starting node, so that the pod is Ready the moment the node is.
+fn readiness(spec: &CassandraClusterSpec) -> Probe {
+    let timeout = spec.readiness_health_check_timeout.unwrap_or(10);
+    Probe {
+        exec: Some(probe(&[
+            "ready",
+            "--wait",
+            &(timeout - 2).max(0).to_string(),
+        ])),
+        initial_delay_seconds: Some(spec.readiness_initial_delay_seconds.unwrap_or(1)),
+        timeout_seconds: Some(timeout),
+        period_seconds: Some(spec.readiness_health_check_period.unwrap_or(10)),
+        failure_threshold: spec.readiness_failure_threshold,
+        success_threshold: spec.readiness_success_threshold,
+        ..Probe::default()
+    }
+}
+
+fn liveness(spec: &CassandraClusterSpec) -> Probe {
+    Probe {
+        exec: Some(probe(&["alive"])),
+        initial_delay_seconds: Some(spec.liveness_initial_delay_seconds.unwrap_or(120)),
+        timeout_seconds: Some(spec.liveness_health_check_timeout.unwrap_or(20)),
+        period_seconds: Some(spec.liveness_health_check_period.unwrap_or(10)),
+        failure_threshold: spec.liveness_failure_threshold,
+        success_threshold: spec.liveness_success_threshold,
+        ..Probe::default()
+    }
+}
+
+fn probe(words: &[&str]) -> ExecAction {
+    let binary = format!("{CONFIG_DIRECTORY}/{}", pod_config::PROBE);
+    let words = words.iter().map(|&word| word.to_owned());
+    ExecAction {
+        command: Some([binary, "probe".into()].into_iter().chain(words).collect()),
+    }
+}
+
+fn restricted(read_only: bool) -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(read_only),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            ..Capabilities::default()
+        }),
+        ..SecurityContext::default()
+    }
+}
+
+/// Init containers do little; asking for more would keep pods off a busy Kubernetes node.
+fn small() -> ResourceRequirements {
+    ResourceRequirements {
+        requests: Some(
+            [("cpu", "10m"), ("memory", "32Mi")]
+                .map(|(name, size)| (name.to_owned(), Quantity(size.into())))
+                .into(),
+        ),
+        ..ResourceRequirements::default()
+    }
+}
+
+fn variable(name: &str, value: &str) -> EnvVar {
+    EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        ..EnvVar::default()
+    }
+}
+
+fn mount(name: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        ..VolumeMount::default()
+    }
+}

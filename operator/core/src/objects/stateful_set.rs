@@ -1,0 +1,228 @@
+//! One StatefulSet per rack: stable names and a volume for each node.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraClusterSpec, StorageConfig},
+    names,
+};
+use k8s_openapi::{
+    api::{
+        apps::v1::{
+            RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec,
+            StatefulSetUpdateStrategy,
+        },
+        core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    },
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+    },
+};
+use kube_core::ResourceExt;
+use serde::Serialize;
+
+use crate::{
+    desired::{Desired, DesiredRack, seeds},
+    digest::digest,
+    objects::{metadata, pod},
+};
+
+/// What the pods of a rack are made from. A change of its digest rolls them; anything else, another version of
+/// the operator among it, does not.
+#[derive(Serialize)]
+struct Inputs<'a> {
+    rack: &'a DesiredRack,
+    image: &'a str,
+    service_account: &'a str,
+    jolokia_secret: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    key_revision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scripts: Option<&'a str>,
+    /// With `autoUpdateSeedList`, running nodes get the new seeds too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<String>,
+    spec: CassandraClusterSpec,
+}
+
+/// What is asked for, or nothing: off is what it is without a word.
+fn on(asked: Option<bool>) -> Option<bool> {
+    asked.filter(|&on| on)
+}
+
+/// Digest of the inputs of a rack.
+pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
+    let storage_configs =
+        desired
+            .spec
+            .storage_configs
+            .iter()
+            .cloned()
+            .map(|storage| StorageConfig {
+                pvc_spec: PersistentVolumeClaimSpec::default(),
+                ..storage
+            });
+    let spec = CassandraClusterSpec {
+        storage_configs: storage_configs.collect(),
+        // What is already merged into the rack, or does not reach the pods.
+        nodes_per_racks: None,
+        topology: None,
+        config: None,
+        resources: None,
+        data_capacity: None,
+        data_storage_class: None,
+        cassandra_image: None,
+        bootstrap_image: desired
+            .spec
+            .bootstrap_image
+            .clone()
+            .filter(|image| *image == desired.bootstrap_image),
+        config_builder_image: None,
+        service: None,
+        delete_pvc: None,
+        auto_pilot: None,
+        no_check_sts_are_equal: None,
+        auto_update_seed_list: None,
+        max_pod_unavailable: None,
+        restart_count_before_pod_deletion: None,
+        unlock_next_operation: None,
+        server_version: None,
+        server_type: None,
+        image_jolokia_secret: None,
+        keyspace_cleanup_threads: None,
+        back_rest_sidecar: None,
+        service_account_name: None,
+        seeds: Vec::new(),
+        node_api: None,
+        jolokia: None,
+        // What is written down as it would be anyway.
+        debug: on(desired.spec.debug),
+        hard_anti_affinity: on(desired.spec.hard_anti_affinity),
+        share_process_namespace: on(desired.spec.share_process_namespace),
+        read_only_root_filesystem: desired
+            .spec
+            .read_only_root_filesystem
+            .filter(|&is_so| !is_so),
+        ..desired.spec.clone()
+    };
+    let rack = DesiredRack {
+        replicas: 0,
+        partition: 0,
+        // Volumes grow under running pods; whether there is one at all shapes the pod.
+        capacity: rack.capacity.as_ref().map(|_| String::new()),
+        storage_class: None,
+        ..rack.clone()
+    };
+    digest(&Inputs {
+        rack: &rack,
+        image: &desired.image,
+        service_account: &desired.service_account,
+        jolokia_secret: &desired.jolokia_secret,
+        key_revision: &desired.key_revision,
+        scripts: desired.scripts.as_deref(),
+        seeds: if desired.spec.auto_update_seed_list == Some(true) {
+            seeds::seeds(desired, true)
+        } else {
+            Vec::new()
+        },
+        spec,
+    })
+}
+
+/// The StatefulSet of a rack, with as many replicas as it may have now.
+pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSet {
+    let labels = names::rack_labels(&desired.name, &rack.id);
+    let name = names::stateful_set(&desired.name, &rack.id);
+    let mut metadata = metadata(desired, name, labels.clone());
+    let digest = inputs_digest(desired, rack);
+    metadata.annotations = Some([(names::INPUTS_DIGEST.to_owned(), digest.clone())].into());
+    StatefulSet {
+        metadata,
+        spec: Some(StatefulSetSpec {
+            replicas: Some(replicas),
+            service_name: Some(desired.name.clone()),
+            selector: LabelSelector {
+                match_labels: Some(labels.clone()),
+                ..LabelSelector::default()
+            },
+            // The operator asks for one more pod at a time; in between, a pod that cannot start must not keep
+            // its corrected revision, or the pods after it, from starting.
+            pod_management_policy: Some("Parallel".into()),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("RollingUpdate".into()),
+                rolling_update: Some(RollingUpdateStatefulSetStrategy {
+                    partition: Some(rack.partition),
+                    ..RollingUpdateStatefulSetStrategy::default()
+                }),
+            }),
+            template: pod::template(desired, rack, labels.clone(), digest),
+            volume_claim_templates: claims(desired, rack, &labels),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    }
+}
+
+/// Where the inputs of a rack are those of the pods that are there, the template stays as it is: another version of the
+/// operator may render it differently, and that alone must restart nobody.
+pub fn keep_template(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
+    let digest = |set: &StatefulSet| set.annotations().get(names::INPUTS_DIGEST).cloned();
+    let live = live
+        .get(&set.name_any())
+        .filter(|live| digest(live) == digest(&set));
+    if let (Some(spec), Some(live)) = (&mut set.spec, live.and_then(|live| live.spec.as_ref())) {
+        spec.template.clone_from(&live.template);
+    }
+    set
+}
+
+/// Only the volumes become what is wanted; the pods, and how far a change of them has come, stay as they are.
+pub fn only_volumes(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
+    let Some(live) = live.get(&set.name_any()) else {
+        return set;
+    };
+    let digest = live.annotations().get(names::INPUTS_DIGEST).cloned();
+    set.annotations_mut()
+        .extend(digest.map(|digest| (names::INPUTS_DIGEST.to_owned(), digest)));
+    if let (Some(spec), Some(live)) = (&mut set.spec, &live.spec) {
+        spec.template.clone_from(&live.template);
+        spec.update_strategy.clone_from(&live.update_strategy);
+    }
+    set
+}
+
+fn claims(
+    desired: &Desired,
+    rack: &DesiredRack,
+    labels: &BTreeMap<String, String>,
+) -> Option<Vec<PersistentVolumeClaim>> {
+    let claim = |name: &str, spec: PersistentVolumeClaimSpec| PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(spec),
+        ..PersistentVolumeClaim::default()
+    };
+    let data = rack
+        .capacity
+        .as_ref()
+        .map(|capacity| PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".into()]),
+            storage_class_name: rack.storage_class.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".to_owned(), Quantity(capacity.clone()))].into()),
+                ..VolumeResourceRequirements::default()
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        });
+    let data = data.map(|spec| claim(names::DATA_VOLUME, spec));
+    let more = desired
+        .spec
+        .storage_configs
+        .iter()
+        .map(|storage| claim(&storage.name, storage.pvc_spec.clone()));
+    Some(data.into_iter().chain(more).collect::<Vec<_>>()).filter(|claims| !claims.is_empty())
+}

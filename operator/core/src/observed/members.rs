@@ -1,0 +1,124 @@
+//! Who is a member of the ring, who is none yet, and who leaves it.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    operations::DECOMMISSION,
+};
+
+use crate::{
+    node::{NodeError, Reading},
+    observed::Snapshot,
+};
+
+impl Snapshot {
+    /// Pods whose nodes are members and answer.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
+        self.nodes
+            .iter()
+            .filter_map(|(pod, reading)| Some((pod.as_str(), reading.as_ref().ok()?)))
+            .filter(|(_, reading)| reading.is_member())
+    }
+
+    /// Version of the schema, if every member that answers has the same.
+    pub fn schema_version(&self) -> Option<&str> {
+        agreed_schema(&self.nodes)
+    }
+
+    /// Whether every member that answers, and at least one does, has forgotten a host id. Of the last node here of a ring
+    /// that goes on elsewhere only itself can tell: its operation has seen it say that it has left.
+    pub fn is_forgotten(&self, host_id: &str) -> bool {
+        let mut members = self.members().peekable();
+        if members.peek().is_none() {
+            return self.was_last_here(host_id);
+        }
+        members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
+    }
+
+    /// Whether a node has left that was the last one of this cluster, while the ring goes on elsewhere.
+    fn was_last_here(&self, host_id: &str) -> bool {
+        let has_left = self.operations().any(|operation| {
+            let is_it = operation.kind == DECOMMISSION && operation.id == host_id;
+            is_it && operation.phase == OperationPhase::Succeeded
+        });
+        let is_gone = |pod: &str| {
+            let told = self.told_to_leave(pod);
+            told.is_some_and(|told| told.id == host_id)
+        };
+        let others_are_there = self.expected_pods().iter().any(|(pod, _)| !is_gone(pod));
+        !self.cluster.spec.seeds.is_empty() && has_left && !others_are_there
+    }
+
+    /// Host id of a pod's node: what it says itself, or what it last said as a member.
+    pub fn host_id(&self, pod: &str) -> Option<&str> {
+        let own = self
+            .reading(pod)
+            .map(|reading| reading.local_host_id.as_str());
+        let status = self.cluster.status.as_ref();
+        let told = status.and_then(|status| status.cassandra_node_status.get(pod));
+        own.filter(|id| !id.is_empty() && !self.is_newcomer(pod))
+            .or_else(|| told.map(|told| told.host_id.as_str()))
+            .filter(|id| !id.is_empty())
+    }
+
+    /// Whether the node has never been seen as a member of the ring: others do not miss it.
+    pub fn is_newcomer(&self, pod: &str) -> bool {
+        let known = self
+            .cluster
+            .status
+            .as_ref()
+            .and_then(|status| status.cassandra_node_status.get(pod));
+        let normal = self.reading(pod).is_some_and(Reading::is_normal);
+        !normal && known.is_none_or(|node| node.host_id.is_empty())
+    }
+
+    /// The operation by which this very node was told to leave. The same pod may have become another node since: a node
+    /// is known by its volumes, or by its pod where it has none.
+    pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
+        let has = |volume: &VolumeRef| {
+            let live = self.live.volumes.get(&volume.name);
+            live.is_some_and(|live| live.uid == volume.uid)
+        };
+        let is_it = |node: &&OperationNode| {
+            let same_pod = || {
+                let live = self.pods.get(pod);
+                live.is_some_and(|live| live.uid == node.pod_uid)
+            };
+            node.pod == pod
+                && if node.volumes.is_empty() {
+                    same_pod()
+                } else {
+                    node.volumes.iter().any(has)
+                }
+        };
+        self.operations()
+            .filter(|operation| operation.kind == DECOMMISSION)
+            .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
+    }
+
+    /// Whether the node leaves the ring, or has left it, because it was told to.
+    pub fn is_leaving(&self, pod: &str) -> bool {
+        let mode = self.reading(pod).map(|reading| reading.mode.as_str());
+        let told = || {
+            self.told_to_leave(pod)
+                .is_some_and(|told| told.phase == OperationPhase::Succeeded)
+        };
+        matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
+    }
+
+    /// Whether some node sees another one joining, leaving or moving.
+    pub fn is_settled(&self) -> bool {
+        self.nodes.values().flatten().all(Reading::is_settled)
+    }
+}
+
+/// Version of the schema, if every member that answers has the same.
+pub fn agreed_schema(nodes: &BTreeMap<String, Result<Reading, NodeError>>) -> Option<&str> {
+    let members = nodes.values().flatten();
+    let mut versions = members
+        .filter(|reading| reading.is_normal())
+        .map(|reading| reading.schema_version.as_str());
+    let first = versions.next().filter(|version| !version.is_empty())?;
+    versions.all(|version| version == first).then_some(first)
+}

@@ -1,0 +1,127 @@
+//! What ails the nodes, in words.
+
+use crate::{node::NodeError, observed::Snapshot};
+
+impl Snapshot {
+    /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
+    pub fn trouble(&self, pod: &str) -> Option<String> {
+        self.own_trouble(pod).or_else(|| self.missed_by(pod))
+    }
+
+    /// Expected pods in trouble, except those that leave: those whose own it is before those that only miss others.
+    pub fn troubles(&self) -> Vec<(String, String)> {
+        let mut troubles: Vec<(String, String)> = self
+            .expected_pods()
+            .into_iter()
+            .filter(|(pod, _)| !self.is_leaving(pod))
+            .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
+            .collect();
+        troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
+        troubles
+    }
+
+    /// Why a node is not NORMAL, serving clients, and in a pod that Kubernetes sends them to.
+    pub fn own_trouble(&self, pod: &str) -> Option<String> {
+        let Some(live) = self.pods.get(pod) else {
+            return Some("the pod does not exist yet".into());
+        };
+        if let Some(node) = &live.lost_with {
+            return Some(format!(
+                "its Kubernetes node {node} does not answer; if that is gone for good, delete the Node or taint it node.kubernetes.io/out-of-service, and the pod is made elsewhere"
+            ));
+        }
+        if live.deleting {
+            return Some("the pod is being deleted".into());
+        }
+        if let Some(problem) = &live.problem {
+            let class = self
+                .cluster
+                .spec
+                .data_storage_class
+                .as_deref()
+                .unwrap_or("default");
+            let hint = problem.contains("PersistentVolumeClaim").then(|| {
+                format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
+            });
+            let crossed = self.crosses(pod).map(|host_id| {
+                format!(
+                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (unless restartCountBeforePodDeletion is 0), or when it is deleted",
+                    live.ip.as_deref().unwrap_or_default()
+                )
+            });
+            let hint = hint.or(crossed).unwrap_or_default();
+            return Some(format!("{problem}{hint}"));
+        }
+        let reading = match self.nodes.get(pod) {
+            None => return Some("the pod is starting".into()),
+            Some(Err(NodeError::Unauthorized)) => {
+                return Some(format!(
+                    "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
+                    self.secret_name
+                ));
+            }
+            Some(Err(error)) => return Some(error.to_string()),
+            Some(Ok(reading)) => reading,
+        };
+        if reading.mode != "NORMAL" {
+            return Some(format!("Cassandra is {}", reading.mode));
+        }
+        if reading.tokens == Some(0) {
+            return Some(
+                "Cassandra is NORMAL, but owns no tokens: another node was started with the same ones (its log: `have the same token`). Restart neither of them, or the tokens change hands; if the ring is new, delete it with its volumes and make it again".into(),
+            );
+        }
+        if !reading.native_transport {
+            return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
+        }
+        if !live.ready {
+            return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes sends nobody to it yet".into());
+        }
+        None
+    }
+
+    /// The other member whose address, in the ring, is that of a pod.
+    pub fn crosses(&self, pod: &str) -> Option<&str> {
+        let own = self.host_id(pod)?;
+        let ip = self.pods.get(pod)?.ip.as_ref()?;
+        let mut members = self.members();
+        let known = members.find_map(|(_, reading)| reading.host_ids.get(ip))?;
+        let status = self.cluster.status.as_ref()?;
+        let mut others = status.cassandra_node_status.iter();
+        let is_others = others.any(|(name, other)| name != pod && other.host_id == *known);
+        (known != own && is_others).then_some(known.as_str())
+    }
+
+    /// Whether every member that answers sees the node of a pod up.
+    pub fn is_seen(&self, pod: &str) -> bool {
+        let ip = self.pods.get(pod).and_then(|pod| pod.ip.as_ref());
+        let mut members = self.members();
+        ip.is_some_and(|ip| members.all(|(_, reading)| reading.live.contains(ip)))
+    }
+
+    /// Which other nodes a node does not see up.
+    fn missed_by(&self, pod: &str) -> Option<String> {
+        let reading = self.reading(pod)?;
+        let unseen: Vec<&str> = self
+            .pods
+            .iter()
+            .filter(|(name, other)| {
+                other
+                    .ip
+                    .as_ref()
+                    .is_some_and(|ip| !reading.live.contains(ip))
+                    && !self.is_newcomer(name)
+                    && !self.is_leaving(name)
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !unseen.is_empty() {
+            return Some(format!("does not see {} up", unseen.join(", ")));
+        }
+        let lost = self.lost_replica(reading)?;
+        Some(format!(
+            "does not see {} up, a member that no pod runs: bring it back, or remove it (--host-id)",
+            lost.describe()
+        ))
+    }
+}

@@ -1,0 +1,44 @@
+//! A volume claim.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::PersistentVolumeClaim, apimachinery::pkg::api::resource::Quantity,
+};
+use kube_core::ResourceExt;
+
+/// What matters of a volume claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Its UID.
+    pub uid: String,
+    /// Size that is asked for.
+    pub requested: String,
+    /// Size that it has, once it is bound.
+    pub capacity: Option<String>,
+    /// Its storage class.
+    pub class: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+impl Volume {
+    /// The parts of a claim that matter.
+    pub fn of(claim: &PersistentVolumeClaim) -> Self {
+        let spec = claim.spec.clone().unwrap_or_default();
+        let requests = spec.resources.and_then(|resources| resources.requests);
+        let capacity = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.capacity.clone());
+        let storage =
+            |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
+        Self {
+            uid: claim.uid().unwrap_or_default(),
+            requested: requests.and_then(storage).unwrap_or_default(),
+            capacity: capacity.and_then(storage),
+            class: spec.storage_class_name,
+            deleting: claim.metadata.deletion_timestamp.is_some(),
+        }
+    }
+}

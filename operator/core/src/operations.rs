@@ -1,0 +1,402 @@
+//! What each kind of operation means: pure functions that turn a request into steps and node calls.
+//! The interpreter is elsewhere and the same for all ([`crate::cluster`]).
+//!
+//! To add a kind: a file here, its arguments in `common`, and its line in [`behaviour`].
+
+mod checks;
+mod cleanup;
+mod clearsnapshot;
+mod compact;
+mod decommission;
+mod drain;
+mod flush;
+mod garbagecollect;
+mod lost;
+pub mod preconditions;
+mod rebuild;
+pub mod recorded;
+mod refresh;
+mod relocate;
+mod remove;
+mod repair;
+mod replace;
+pub mod request;
+mod restart;
+mod scrub;
+mod snapshot;
+mod tables;
+pub mod transitions;
+mod upgradesstables;
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check, CleanupReason},
+    names::RackId,
+    operations::Operation,
+};
+
+use crate::{
+    node::{Activity, Call, Compaction, NodeError, Reading, Replication},
+    refusal::Refusal,
+};
+pub use checks::quorum_kept;
+pub use decommission::needs_force;
+pub use lost::NODE_IS_DOWN;
+
+/// The ring as an operation sees it.
+pub struct Ring<'a> {
+    /// Pods of the whole cluster.
+    pub nodes: Vec<Member<'a>>,
+    /// Pods that the operation works on.
+    pub targets: &'a [String],
+    /// How keyspaces are replicated; empty where nobody could be asked.
+    pub replication: &'a BTreeMap<String, Replication>,
+    /// Where members are that are none of the pods, by their addresses.
+    pub places: &'a BTreeMap<String, RackId>,
+    /// Whether the ring goes on in other clusters, by `spec.seeds`.
+    pub goes_on_elsewhere: bool,
+    /// What is asked for.
+    pub spec: &'a CassandraClusterSpec,
+}
+
+/// A pod with its node.
+pub struct Member<'a> {
+    /// Name of the pod.
+    pub pod: &'a str,
+    /// Address of the pod, if it has one.
+    pub ip: Option<&'a str>,
+    /// Data center and rack.
+    pub rack: RackId,
+    /// Host id of its node: what it says itself as a member, or what it last said.
+    pub host_id: Option<&'a str>,
+    /// What the node says, or why it says nothing.
+    pub reading: Result<&'a Reading, String>,
+    /// Why it may hold data that it no longer owns, if it may.
+    pub owes_cleanup: Option<CleanupReason>,
+    /// Bytes of its data volume, if it has one that is bound.
+    pub capacity: Option<i64>,
+}
+
+/// The meaning of one requested operation.
+pub trait Behaviour: Send + Sync {
+    /// Steps on each node, in order.
+    ///
+    /// # Errors
+    /// When the request names something that the ring does not have.
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal>;
+
+    /// What is counted by the steps, such as `keyspaces`.
+    fn unit(&self) -> &'static str;
+
+    /// What a step does.
+    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action;
+
+    /// What a step calls, for people who read the plan.
+    fn describe(&self) -> &'static str;
+
+    /// Named checks that hold the operation back until they pass, with what they see.
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check>;
+
+    /// Whether it has to know which snapshots there are, before it begins.
+    fn reads_snapshots(&self) -> bool {
+        false
+    }
+
+    /// Host id of the one node that it is about, where it names no pod.
+    fn host_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether it gives up a node that is lost, for the others to make up for it. It mends a ring that may be just what a
+    /// change of the racks waits for, and begins all the same.
+    fn gives_up_lost_node(&self) -> bool {
+        false
+    }
+
+    /// Why it works on one node at a time, whatever is asked.
+    fn goes_alone(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its nodes do not serve clients meanwhile, or for good.
+    fn takes_nodes_away(&self) -> bool {
+        self.gives_up_lost_node()
+    }
+
+    /// Whether it has to know how keyspaces are replicated.
+    fn reads_replication(&self) -> bool {
+        self.gives_up_lost_node()
+    }
+
+    /// Whether the volumes of its nodes go.
+    fn gives_up_volumes(&self) -> bool {
+        self.gives_up_lost_node()
+    }
+
+    /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
+    /// Without more, by its tasks: such a step may be called again.
+    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+        if !activity.is_normal() {
+            Seen::Away(activity.mode.clone())
+        } else if activity.tasks.iter().any(|task| self.works_as(step, task)) {
+            Seen::Busy
+        } else {
+            Seen::Idle
+        }
+    }
+
+    /// Whether a task of `CompactionManager.Compactions` is the step's; a cancel stops it.
+    fn works_as(&self, _step: &str, _task: &Compaction) -> bool {
+        false
+    }
+
+    /// Description of the streams that are its own (`StreamManager.CurrentStreams`).
+    fn streams_as(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
+    fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> Seen {
+        Seen::Hidden
+    }
+
+    /// Whether the members that answer see that a node which does not answer any more has done the step that it was told.
+    fn is_done_for_peers(&self, _host_id: &str, _peers: &[&Reading]) -> bool {
+        false
+    }
+
+    /// What ends the work of an earlier call of a step, before it is called again, where two of them would meet.
+    fn stop(&self) -> Option<Call> {
+        None
+    }
+
+    /// Whether a step that is done may be called again without harm or much work: one that took a moment may then be told
+    /// with those after it, and after a crash in that moment it is called twice.
+    fn may_be_called_again(&self) -> bool {
+        false
+    }
+
+    /// Whether other nodes take part in a step: it fails when one of them goes away, and is called again.
+    fn needs_other_nodes(&self) -> bool {
+        false
+    }
+
+    /// Whether an error of a step that may have been called before says that it is done.
+    fn is_done_already(&self, _: &NodeError) -> bool {
+        false
+    }
+
+    /// Whether an error says that the node still works on the same, or on what keeps it from the step for now.
+    fn means_busy(&self, _: &NodeError) -> bool {
+        false
+    }
+
+    /// Whether the answer to the call says nothing yet, and the step is done only when it is [`Seen::Done`].
+    fn is_done_when_seen(&self) -> bool {
+        false
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tells the node to do something.
+    Call(Call),
+    /// Tells another member something about the node, which does not answer itself.
+    CallPeer(Call),
+    /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
+    DeletePod,
+    /// Deletes the pod the operation was begun with and the volumes it had, and waits until they are gone.
+    GiveUpVolumes,
+    /// The same, and waits until the pod that follows has taken the place of the lost node.
+    Replace,
+}
+
+/// How a step shows on its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The node does not work on it.
+    Idle,
+    /// Work of this kind shows nowhere.
+    Hidden,
+    /// The node works on it.
+    Busy,
+    /// The node is on it, but nothing moves that would show; a step that is lost looks the same.
+    Quiet,
+    /// Done, whoever asked for it.
+    Done,
+    /// The node cannot take the step as long as it is so, such as `STARTING`.
+    Away(String),
+}
+
+/// Bytes that the tasks and streams of a step have done, of how many. Nothing while none shows.
+pub fn bytes(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Option<(i64, i64)> {
+    let number = |text: &String| text.parse::<i64>().unwrap_or(0);
+    let tasks = activity
+        .tasks
+        .iter()
+        .filter(|task| behaviour.works_as(step, task) && task.unit == "bytes")
+        .map(|task| (number(&task.completed), number(&task.total)));
+    let streams = activity
+        .streams
+        .iter()
+        .filter(|stream| behaviour.streams_as() == Some(stream.description.as_str()))
+        .map(|stream| {
+            (
+                stream.current_rx_bytes + stream.current_tx_bytes,
+                stream.total_rx_bytes + stream.total_tx_bytes,
+            )
+        });
+    let (done, total) = tasks
+        .chain(streams)
+        .fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+    (total > 0).then_some((done, total))
+}
+
+/// Bytes that a node has received of all its streams, of how many. Nothing while none shows.
+pub fn received(activity: &Activity) -> Option<(i64, i64)> {
+    let streams = activity.streams.iter();
+    let (done, total) = streams.fold((0, 0), |(done, total), stream| {
+        (
+            done + stream.current_rx_bytes,
+            total + stream.total_rx_bytes,
+        )
+    });
+    (total > 0).then_some((done, total))
+}
+
+/// What stops the work of a step that is cancelled: its tasks, one by one, and what the kind has beside. What Cassandra
+/// cannot stop goes on to its end.
+pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<Call> {
+    let tasks = activity
+        .tasks
+        .iter()
+        .filter(|task| behaviour.works_as(step, task) && !task.id.is_empty())
+        .map(|task| Call::StopTask {
+            id: task.id.clone(),
+        });
+    tasks.chain(behaviour.stop()).collect()
+}
+
+/// How a drain shows: by the node's mode.
+fn drained(activity: &Activity) -> Seen {
+    match activity.mode.as_str() {
+        "DRAINED" => Seen::Done,
+        "DRAINING" => Seen::Busy,
+        _ if activity.is_normal() => Seen::Idle,
+        other => Seen::Away(other.to_owned()),
+    }
+}
+
+/// How a step shows that ends within seconds and may be called again.
+fn seen_nowhere(activity: &Activity) -> Seen {
+    if activity.is_normal() {
+        Seen::Hidden
+    } else {
+        Seen::Away(activity.mode.clone())
+    }
+}
+
+/// The behaviour of an operation.
+pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
+    match operation {
+        Operation::Cleanup(cleanup) => cleanup,
+        Operation::Decommission(decommission) => decommission,
+        Operation::Remove(remove) => remove,
+        Operation::Replace(replace) => replace,
+        Operation::Flush(flush) => flush,
+        Operation::Restart(restart) => restart,
+        Operation::Repair(repair) => repair,
+        Operation::Rebuild(rebuild) => rebuild,
+        Operation::Snapshot(snapshot) => snapshot,
+        Operation::ClearSnapshot(clear) => clear,
+        Operation::Refresh(refresh) => refresh,
+        Operation::UpgradeSsTables(upgrade) => upgrade,
+        Operation::Compact(compact) => compact,
+        Operation::GarbageCollect(collect) => collect,
+        Operation::Scrub(scrub) => scrub,
+        Operation::Relocate(relocate) => relocate,
+        Operation::Drain(drain) => drain,
+    }
+}
+
+impl Ring<'_> {
+    /// Readings of the nodes that answered.
+    pub fn readings(&self) -> impl Iterator<Item = &Reading> {
+        self.nodes
+            .iter()
+            .filter_map(|member| member.reading.as_ref().ok().copied())
+    }
+
+    /// Whether an address is that of a target.
+    fn is_targets(&self, ip: &str) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|member| self.is_target(member) && member.ip == Some(ip))
+    }
+
+    /// Data center and rack of the node at an address, where that is known. A pod that was made anew is elsewhere than its
+    /// node was.
+    fn place(&self, ip: &str) -> Option<&RackId> {
+        let host_id = self.readings().find_map(|reading| reading.host_ids.get(ip));
+        let is_it = |member: &&Member<'_>| match host_id {
+            Some(host_id) if member.host_id.is_some() => member.host_id == Some(host_id),
+            _ => member.ip == Some(ip),
+        };
+        let pod = self.nodes.iter().find(is_it);
+        pod.map(|member| &member.rack)
+            .or_else(|| self.places.get(ip))
+    }
+
+    /// Whether nodes of one data center are replicas for what those of another one are: by keyspaces that are replicated
+    /// without regard to data centers, except those with a single replica.
+    fn mixes_dcs(&self) -> bool {
+        let mixes = |(keyspace, replication): (&String, &Replication)| {
+            let by_dc = matches!(
+                replication,
+                Replication::Topology(_) | Replication::Simple(1)
+            );
+            !by_dc && !checks::DIAGNOSTIC.contains(&keyspace.as_str())
+        };
+        self.replication.is_empty() || self.replication.iter().any(mixes)
+    }
+
+    fn is_target(&self, member: &Member<'_>) -> bool {
+        self.targets.iter().any(|target| target == member.pod)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use casskop_common::operations::{Arguments, kinds};
+
+    use super::*;
+
+    #[test]
+    fn the_checks_of_a_kind_have_names_of_their_own() {
+        let ring = Ring {
+            nodes: Vec::new(),
+            targets: &[],
+            replication: &BTreeMap::new(),
+            places: &BTreeMap::new(),
+            goes_on_elsewhere: false,
+            spec: &CassandraClusterSpec::default(),
+        };
+        for kind in kinds() {
+            let words = match kind {
+                "snapshot" | "clearsnapshot" => "--name kept",
+                "refresh" => "--keyspace k --table t",
+                "rebuild" => "--from-dc dc2",
+                "remove" | "replace" => "--pod p",
+                _ => "",
+            };
+            let words = shlex::split(words).expect("words");
+            let arguments = Arguments::parse(kind, &words).expect("it parses");
+            let checks = behaviour(&arguments.operation).checks(&ring);
+            let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+            assert_eq!(names.len(), checks.len(), "{kind}");
+        }
+    }
+}

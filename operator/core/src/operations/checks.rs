@@ -1,0 +1,213 @@
+//! Named safety checks. Each says what it saw, so that a person can verify it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casskop_common::{api::Check, names::RackId};
+
+use crate::{
+    node::Replication,
+    operations::{Member, Ring},
+};
+
+/// Every target is NORMAL and serves clients.
+pub(crate) fn nodes_up(ring: &Ring<'_>) -> Check {
+    let down: Vec<String> = ring
+        .nodes
+        .iter()
+        .filter(|member| ring.is_target(member))
+        .filter_map(down)
+        .collect();
+    check("nodes-up", &down, || {
+        format!("all {} target nodes are NORMAL", ring.targets.len())
+    })
+}
+
+/// A check that passes when nothing was seen that speaks against it.
+pub(crate) fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) -> Check {
+    Check {
+        name: name.into(),
+        passed: seen.is_empty(),
+        evidence: if seen.is_empty() {
+            well()
+        } else {
+            seen.join("; ")
+        },
+    }
+}
+
+/// Why a node is not NORMAL and serving clients.
+pub(crate) fn down(member: &Member<'_>) -> Option<String> {
+    let pod = member.pod;
+    match &member.reading {
+        Ok(reading) if reading.is_normal() => None,
+        Ok(reading) if reading.is_member() => Some(format!("{pod} serves no clients")),
+        Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
+        Err(error) => Some(format!("{pod}: {error}")),
+    }
+}
+
+/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
+pub(crate) const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
+
+/// Part of a volume that data may fill, in percent: compaction needs the rest.
+const FULL: i64 = 90;
+
+/// With all targets away every range of every keyspace keeps a quorum in each data center. From the replication and the
+/// racks: `NetworkTopologyStrategy` puts replicas in racks of their own as long as there are racks left, so a rack
+/// holds one replica of a range, or those that are too many.
+pub fn quorum_kept(ring: &Ring<'_>) -> Check {
+    let targets = || ring.nodes.iter().filter(|member| ring.is_target(member));
+    let dcs: BTreeSet<&str> = targets().map(|member| member.rack.dc.as_str()).collect();
+    let racks = |members: &mut dyn Iterator<Item = &Member<'_>>, dc: &str| {
+        let in_dc = members.filter(|member| member.rack.dc == dc);
+        in_dc
+            .map(|member| member.rack.rack.clone())
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    let short = |keyspace: &String, factor: usize, lost: usize, place: &str| {
+        let left = factor.saturating_sub(lost);
+        (factor > 0 && left < factor / 2 + 1)
+            .then(|| format!("{keyspace} may keep {left} of {factor} replicas {place}"))
+    };
+    let mut seen = Vec::new();
+    for (keyspace, replication) in ring.replication {
+        if DIAGNOSTIC.contains(&keyspace.as_str()) {
+            continue;
+        }
+        match replication {
+            Replication::Topology(_) => seen.extend(dcs.iter().filter_map(|dc| {
+                let factor = replication.in_dc(dc).unwrap_or(0);
+                let in_rack = factor.saturating_sub(racks(&mut ring.nodes.iter(), dc)) + 1;
+                let away = targets().filter(|member| member.rack.dc == **dc).count();
+                let lost = away.min(racks(&mut targets(), dc) * in_rack);
+                short(keyspace, factor, lost, &format!("in {dc}"))
+            })),
+            Replication::Simple(factor) => {
+                seen.extend(short(keyspace, *factor, targets().count(), "anywhere"));
+            }
+            Replication::Other(strategy) => {
+                seen.push(format!(
+                    "{keyspace} is replicated by {strategy}, of which nothing is known"
+                ));
+            }
+        }
+    }
+    if ring.replication.is_empty() {
+        seen.push("no node says how the keyspaces are replicated".to_owned());
+    }
+    check("quorum-kept", &seen, || {
+        format!(
+            "every keyspace keeps a quorum without these {} nodes",
+            targets().count()
+        )
+    })
+}
+
+/// All members that answer have the same schema: what is streamed belongs to the tables that it comes to.
+pub(crate) fn schema_agreed(ring: &Ring<'_>) -> Check {
+    let mut schemas: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for member in &ring.nodes {
+        if let Ok(reading) = member.reading
+            && reading.is_member()
+        {
+            let schema = schemas.entry(&reading.schema_version).or_default();
+            schema.push(member.pod);
+        }
+    }
+    let seen: Vec<String> = match schemas.len() {
+        0 | 1 => Vec::new(),
+        _ => schemas
+            .iter()
+            .map(|(schema, pods)| format!("{} with schema {schema}", pods.join(", ")))
+            .collect(),
+    };
+    check("schema-agreed", &seen, || {
+        let schema = schemas.keys().next().copied().unwrap_or_default();
+        format!("all members have schema {schema}")
+    })
+}
+
+/// Each of these nodes has room for so many bytes more.
+pub(crate) fn disk_space(
+    receivers: &[&Member<'_>],
+    share: i64,
+    well: impl FnOnce() -> String,
+) -> Check {
+    let full = |member: &&Member<'_>| {
+        let (load, capacity) = (member.reading.as_ref().ok()?.load, member.capacity?);
+        (load + share > capacity / 100 * FULL).then(|| {
+            format!(
+                "{} would hold {} of {} MiB",
+                member.pod,
+                (load + share) >> 20,
+                capacity >> 20
+            )
+        })
+    };
+    let seen: Vec<String> = receivers.iter().filter_map(full).collect();
+    check("disk-space", &seen, well)
+}
+
+/// No node of the ring is joining, leaving or moving.
+pub(crate) fn ring_settled(ring: &Ring<'_>) -> Check {
+    check("ring-settled", &unsettled(ring, |_| true), || {
+        format!(
+            "no joining, leaving or moving node in the view of {} nodes",
+            ring.readings().count()
+        )
+    })
+}
+
+/// Nodes that join, leave or move, of those whose addresses count.
+pub(crate) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<String> {
+    let seen: BTreeSet<String> = ring
+        .readings()
+        .flat_map(|reading| {
+            let joining = reading.joining.iter().map(|ip| (ip, "joining"));
+            let leaving = reading.leaving.iter().map(|ip| (ip, "leaving"));
+            let moving = reading.moving.iter().map(|ip| (ip, "moving"));
+            joining.chain(leaving).chain(moving)
+        })
+        .filter(|(ip, _)| counts(ip))
+        .map(|(ip, what)| format!("{ip} is {what}"))
+        .collect();
+    seen.into_iter().collect()
+}
+
+/// Every other node is NORMAL, serves clients, and sees no node down that matters: the targets may be missing for a while.
+/// Where keyspaces are replicated by data center, a quorum in one does not ask for replicas in others.
+pub(crate) fn others_up(ring: &Ring<'_>) -> Check {
+    let is_here = |ip: &str| {
+        let here = |place: &RackId| ring.nodes.iter().any(|node| node.rack.dc == place.dc);
+        ring.mixes_dcs() || ring.place(ip).is_none_or(here)
+    };
+    up(ring, |member| !ring.is_target(member), is_here)
+}
+
+/// Every node is NORMAL, serves clients, and sees no node down.
+pub(crate) fn all_up(ring: &Ring<'_>) -> Check {
+    up(ring, |_| true, |_| true)
+}
+
+fn up(
+    ring: &Ring<'_>,
+    counts: impl Fn(&Member<'_>) -> bool,
+    matters: impl Fn(&str) -> bool,
+) -> Check {
+    let mut seen: Vec<String> = Vec::new();
+    for member in ring.nodes.iter().filter(|member| counts(member)) {
+        seen.extend(down(member));
+        let unseen = member
+            .reading
+            .iter()
+            .flat_map(|reading| reading.down_members());
+        // A target that is down may be what the operation is for; if not, it is told as such.
+        let unseen = unseen.filter(|ip| !ring.is_targets(ip) && matters(ip));
+        seen.extend(unseen.map(|ip| format!("{} sees {ip} down", member.pod)));
+    }
+    seen.truncate(5);
+    check("nodes-up", &seen, || {
+        "the nodes are NORMAL and see each other".into()
+    })
+}

@@ -1,0 +1,42 @@
+//! `clearsnapshot`: a snapshot is deleted.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::clearsnapshot::ClearSnapshot,
+};
+
+use crate::{
+    node::{Activity, Call},
+    operations::{Action, Behaviour, Ring, Seen, checks, seen_nowhere, tables},
+    refusal::Refusal,
+};
+
+impl Behaviour for ClearSnapshot {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::known(&self.keyspace, ring)?;
+        Ok(vec!["clear".into()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::ClearSnapshot {
+            keyspaces: self.keyspace.clone(),
+            name: self.name.clone(),
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.clearSnapshot"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        seen_nowhere(activity)
+    }
+}

@@ -1,0 +1,312 @@
+//! `decommission`: a node hands its data to the others and leaves the ring. What was once streamed away cannot be called
+//! back, so everything is asked before.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check, CleanupReason},
+    names::RackId,
+    operations::decommission::Decommission,
+};
+
+use crate::{
+    node::{Activity, Call, Reading, Replication},
+    operations::{
+        Action, Behaviour, Member, Ring, Seen,
+        checks::{self, check},
+    },
+    refusal::Refusal,
+};
+
+/// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
+/// that goes away goes first.
+const AUTH: &str = "system_auth";
+
+impl Behaviour for Decommission {
+    fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        Ok(vec!["leave".into()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Decommission { force: self.force })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.decommission"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![
+            peers_up(ring),
+            others_settled(ring),
+            checks::schema_agreed(ring),
+            replicas_remain(ring),
+            cleanup_paid(ring),
+            disk_space(ring),
+        ]
+    }
+
+    fn gives_up_volumes(&self) -> bool {
+        true
+    }
+
+    fn takes_nodes_away(&self) -> bool {
+        true
+    }
+
+    fn streams_as(&self) -> Option<&'static str> {
+        Some("Unbootstrap")
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        match activity.mode.as_str() {
+            "DECOMMISSIONED" => Seen::Done,
+            "LEAVING" if activity.streams.is_empty() => Seen::Quiet,
+            "LEAVING" => Seen::Busy,
+            // Told to leave before, without success: it is told again.
+            "DECOMMISSION_FAILED" | "NORMAL" => Seen::Idle,
+            other => Seen::Away(other.to_owned()),
+        }
+    }
+
+    /// It was a member, and none of them knows it any more.
+    fn is_done_for_peers(&self, host_id: &str, peers: &[&Reading]) -> bool {
+        let knows = |peer: &&Reading| peer.address_of(host_id).is_some();
+        !host_id.is_empty() && !peers.is_empty() && !peers.iter().any(knows)
+    }
+
+    /// A second call beside the first one is answered at once.
+    fn is_done_when_seen(&self) -> bool {
+        true
+    }
+}
+
+/// The members that stay in the data center of the target, and all that stay.
+struct Stay<'a> {
+    dc: &'a str,
+    in_dc: Vec<&'a Member<'a>>,
+    /// Nodes that stay there in the end, when all have left that the spec asks for no more: whether they do is asked before
+    /// the first.
+    in_the_end: usize,
+    racks_now: usize,
+    total: usize,
+}
+
+impl<'a> Stay<'a> {
+    fn of(ring: &'a Ring<'a>) -> Option<Self> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member))?;
+        let dc = target.rack.dc.as_str();
+        let in_dc = |member: &&Member<'_>| member.rack.dc == dc;
+        let racks_now: BTreeSet<_> = ring
+            .nodes
+            .iter()
+            .filter(in_dc)
+            .map(|member| &member.rack)
+            .collect();
+        // The ring may be larger than this cluster: its size is what its members know.
+        let known = ring
+            .readings()
+            .map(|reading| reading.host_ids.len())
+            .max()
+            .unwrap_or(0);
+        let stay = ring.nodes.iter().filter(in_dc);
+        let stay: Vec<&Member<'_>> = stay.filter(|member| !ring.is_target(member)).collect();
+        let wanted = usize::try_from(ring.spec.nodes_in(dc)).unwrap_or(0);
+        Some(Self {
+            dc,
+            in_the_end: stay.len().min(wanted),
+            in_dc: stay,
+            racks_now: racks_now.len(),
+            total: known.saturating_sub(ring.targets.len()),
+        })
+    }
+
+    /// Those that take over what the target holds.
+    fn receivers(self, ring: &Ring<'_>) -> Vec<&'a Member<'a>> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member));
+        let beside = self.in_dc.iter().copied();
+        let beside: Vec<&Member<'_>> = beside
+            .filter(|member| target.is_some_and(|target| target.rack == member.rack))
+            .collect();
+        // Cassandra's own keyspaces weigh nothing.
+        let mut weighty = ring
+            .replication
+            .iter()
+            .filter(|(keyspace, _)| !keyspace.starts_with("system_"));
+        let in_each_rack = weighty.any(|(_, replication)| {
+            let factor = replication.in_dc(self.dc);
+            factor.is_some_and(|factor| factor >= self.racks_now)
+        });
+        if in_each_rack && !beside.is_empty() {
+            beside
+        } else {
+            self.in_dc
+        }
+    }
+
+    /// Racks that stay in the end, and have a node.
+    fn racks_left(&self, spec: &CassandraClusterSpec) -> usize {
+        let racks = self.in_dc.iter().map(|member| &member.rack);
+        let racks: BTreeSet<&RackId> = racks.collect();
+        racks.len().min(spec.racks_in(self.dc))
+    }
+
+    /// Nodes that stay in the end, in all data centers.
+    fn total_left(&self) -> usize {
+        let more = self.in_dc.len() - self.in_the_end;
+        self.total.saturating_sub(more)
+    }
+}
+
+/// Whether Cassandra leaves only when it is told to do so by force: a keyspace has at least as many replicas as there
+/// are nodes now.
+pub fn needs_force(ring: &Ring<'_>) -> bool {
+    let Some(stay) = Stay::of(ring) else {
+        return false;
+    };
+    ring.replication
+        .values()
+        .any(|replication| match replication {
+            Replication::Simple(factor) => *factor > stay.total,
+            Replication::Topology(_) => replication
+                .in_dc(stay.dc)
+                .is_some_and(|factor| factor > stay.in_dc.len()),
+            Replication::Other(_) => false,
+        })
+}
+
+/// Every other node is NORMAL: it takes ranges over. The one that leaves has to answer.
+fn peers_up(ring: &Ring<'_>) -> Check {
+    let down: Vec<String> = ring
+        .nodes
+        .iter()
+        .filter_map(|member| match &member.reading {
+            Ok(_) if ring.is_target(member) => None,
+            _ => checks::down(member),
+        })
+        .collect();
+    let unreachable = ring
+        .readings()
+        .flat_map(Reading::down_members)
+        .collect::<BTreeSet<_>>();
+    let unreachable = unreachable
+        .into_iter()
+        .map(|ip| format!("{ip} is down in the view of a member"));
+    let seen: Vec<String> = down.into_iter().chain(unreachable).collect();
+    check("nodes-up", &seen, || {
+        format!("all {} nodes are up", ring.nodes.len())
+    })
+}
+
+/// No other node is joining, leaving or moving.
+fn others_settled(ring: &Ring<'_>) -> Check {
+    let seen = checks::unsettled(ring, |ip| !ring.is_targets(ip));
+    check("ring-settled", &seen, || {
+        "no other node is joining, leaving or moving".into()
+    })
+}
+
+/// Every keyspace keeps as many nodes, and racks, as it has replicas.
+fn replicas_remain(ring: &Ring<'_>) -> Check {
+    let name = "replicas-remain";
+    let Some(stay) = Stay::of(ring).filter(|_| !ring.replication.is_empty()) else {
+        return check(
+            name,
+            &["no node says how the keyspaces are replicated".into()],
+            String::new,
+        );
+    };
+    let short = |keyspace: &String, replication: &Replication| -> Option<String> {
+        let (nodes, racks) = (stay.in_the_end, stay.racks_left(ring.spec));
+        let dc = stay.dc;
+        match replication {
+            Replication::Simple(factor) if *factor > stay.total_left() => Some(format!(
+                "keyspace {keyspace} has {factor} replicas, and {} nodes would be left",
+                stay.total_left()
+            )),
+            Replication::Topology(factors) => {
+                let factor = replication.in_dc(dc).unwrap_or(0);
+                let elsewhere = factors
+                    .iter()
+                    .any(|(other, factor)| other != dc && *factor > 0);
+                if keyspace == AUTH && nodes == 0 && elsewhere {
+                    None
+                } else if factor > nodes {
+                    Some(format!(
+                        "keyspace {keyspace} has {factor} replicas in {dc}, and {nodes} nodes would be left there"
+                    ))
+                } else if factor > racks && factor <= stay.racks_now {
+                    Some(format!(
+                        "keyspace {keyspace} has {factor} replicas in {dc}, and {racks} racks would be left there: a rack would hold two of them"
+                    ))
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    };
+    let seen: Vec<String> = ring
+        .replication
+        .iter()
+        .filter(|(keyspace, _)| !checks::DIAGNOSTIC.contains(&keyspace.as_str()))
+        .filter_map(|(keyspace, replication)| short(keyspace, replication))
+        .collect();
+    let mended: Vec<String> = match seen.len() {
+        0 => seen,
+        _ => seen
+            .into_iter()
+            .chain(["lower the replication (ALTER KEYSPACE), or keep the nodes".into()])
+            .collect(),
+    };
+    check(name, &mended, || {
+        format!(
+            "{} nodes would be left in {}, enough for every keyspace",
+            stay.in_the_end, stay.dc
+        )
+    })
+}
+
+/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again. What
+/// is not replicated in the data center any more is owned by none of its nodes, however few they are.
+fn cleanup_paid(ring: &Ring<'_>) -> Check {
+    let owing: Vec<&str> = Stay::of(ring)
+        .iter()
+        .flat_map(|stay| &stay.in_dc)
+        .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicasGone))
+        .map(|member| member.pod)
+        .collect();
+    let seen = match owing[..] {
+        [] => Vec::new(),
+        _ => vec![format!(
+            "{} may hold data that they no longer own since the ring has grown or replicas became fewer: request a cleanup of them",
+            owing.join(", ")
+        )],
+    };
+    check("cleanup-paid", &seen, || {
+        "no node that stays owes a cleanup".into()
+    })
+}
+
+/// The nodes that stay have room for what the one that leaves hands over. Where each rack holds a replica of its own, those
+/// of its rack take it all.
+fn disk_space(ring: &Ring<'_>) -> Check {
+    let leaving: i64 = ring
+        .nodes
+        .iter()
+        .filter(|member| ring.is_target(member))
+        .filter_map(|member| member.reading.as_ref().ok())
+        .map(|reading| reading.load)
+        .sum();
+    let stay = Stay::of(ring)
+        .map(|stay| stay.receivers(ring))
+        .unwrap_or_default();
+    let share = leaving / i64::try_from(stay.len().max(1)).unwrap_or(1);
+    checks::disk_space(&stay, share, || {
+        format!("{} MiB spread over {} nodes fit", leaving >> 20, stay.len())
+    })
+}

@@ -1,0 +1,45 @@
+//! `flush`: each node writes its memtables to disk, keyspace by keyspace.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::flush::Flush,
+};
+
+use crate::{
+    node::{Activity, Call},
+    operations::{Action, Behaviour, Ring, Seen, checks, seen_nowhere, tables},
+    refusal::Refusal,
+};
+
+impl Behaviour for Flush {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Flush {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+        })
+    }
+
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.forceKeyspaceFlush for each keyspace"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        seen_nowhere(activity)
+    }
+}

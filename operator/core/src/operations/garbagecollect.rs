@@ -1,0 +1,47 @@
+//! `garbagecollect`: deleted and overwritten data goes from the data files.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::garbagecollect::{GarbageCollect, Granularity},
+};
+
+use crate::{
+    node::{Call, Compaction},
+    operations::{Action, Behaviour, Ring, checks, tables},
+    refusal::Refusal,
+};
+
+impl Behaviour for GarbageCollect {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::GarbageCollect {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            cells: self.granularity == Granularity::Cell,
+            jobs: self.jobs,
+        })
+    }
+
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.garbageCollect for each keyspace"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
+    }
+
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task == "Remove deleted data" && task.keyspace == step
+    }
+}

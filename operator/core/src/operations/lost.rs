@@ -1,0 +1,218 @@
+//! What `remove` and `replace` ask before they discard a node: that it is down in everybody's view, and that the others
+//! have what it had.
+
+use std::collections::BTreeSet;
+
+use casskop_common::api::Check;
+
+use crate::{
+    node::{Reading, Replication},
+    operations::{Member, Ring, checks},
+    refusal::Refusal,
+};
+
+/// Name of the check that the node is down.
+pub const NODE_IS_DOWN: &str = "node-is-down";
+
+/// The one node that is meant.
+///
+/// # Errors
+/// When several are.
+pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal> {
+    let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
+    match (targets.next(), targets.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(Refusal {
+            reason: "OneAtATime",
+            message: "one node at a time: give exactly one --pod, and request again with a new id"
+                .into(),
+        }),
+    }
+}
+
+/// The checks before the node with this host id is discarded. `None` where nobody knows it.
+pub(crate) fn checks(ring: &Ring<'_>, host_id: Option<&str>) -> Vec<Check> {
+    vec![
+        node_is_down(ring, host_id),
+        node_is_ours(ring, host_id),
+        others_up(ring, host_id),
+        others_settled(ring, host_id),
+        replicas_remain(ring),
+    ]
+}
+
+/// Members that answer, without the one that is meant.
+fn others<'a, 'h>(
+    ring: &'a Ring<'_>,
+    host_id: Option<&'h str>,
+) -> impl Iterator<Item = (&'a Member<'a>, &'a Reading)> + use<'a, 'h> {
+    let answering = ring
+        .nodes
+        .iter()
+        .filter_map(|member| Some((member, *member.reading.as_ref().ok()?)));
+    answering.filter(move |(_, reading)| {
+        reading.is_member() && Some(reading.local_host_id.as_str()) != host_id
+    })
+}
+
+/// Every member that answers sees the node down; so nobody is cut off who still serves clients.
+fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let name = NODE_IS_DOWN;
+    let fails = |why: String| checks::check(name, &[why], String::new);
+    let Some(host_id) = host_id else {
+        return fails(
+            "its host id is not known: it never was a member. Correct what keeps it from starting"
+                .into(),
+        );
+    };
+    let mut seen = Vec::new();
+    // Whatever it does: while it starts or is drained its data is whole.
+    for member in &ring.nodes {
+        let Ok(reading) = &member.reading else {
+            continue;
+        };
+        let runs_it = reading.local_host_id == host_id;
+        let may_run_it = member.host_id == Some(host_id) && reading.local_host_id.is_empty();
+        if runs_it || may_run_it {
+            seen.push(format!("{} answers: it is {}", member.pod, reading.mode));
+        }
+    }
+    let (mut asked, mut known) = (0, 0);
+    for (member, reading) in others(ring, Some(host_id)) {
+        asked += 1;
+        let Some(ip) = reading.address_of(host_id) else {
+            continue;
+        };
+        known += 1;
+        if !reading.unreachable.contains(ip) {
+            seen.push(format!("{} does not see it down", member.pod));
+        }
+    }
+    if asked == 0 {
+        seen.push("no other member answers, so there is no ring that could make up for it".into());
+    } else if known == 0 {
+        seen.push(format!("no node knows a member with host id {host_id}"));
+    }
+    checks::check(name, &seen, || {
+        format!("all {asked} other nodes that answer see {host_id} down")
+    })
+}
+
+/// The node is one of this cluster's. Of another one a cut link shows the same as its death.
+fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let pod = host_id.and_then(|host_id| {
+        let mut nodes = ring.nodes.iter();
+        nodes.find(|member| member.host_id == Some(host_id))
+    });
+    let place = host_id
+        .and_then(|host_id| address(ring, host_id))
+        .and_then(|ip| ring.place(ip));
+    let nodes = ring.nodes.iter();
+    let of_rack: Vec<&Member<'_>> = nodes.filter(|member| Some(&member.rack) == place).collect();
+    let seen = match (pod, place) {
+        (Some(_), _) => None,
+        (None, None) => Some("no node says of which rack it is".to_owned()),
+        (None, Some(place)) if of_rack.is_empty() => Some(format!(
+            "it is of rack {place}, which this cluster has no pods of"
+        )),
+        (None, Some(_)) if ring.goes_on_elsewhere => Some(
+            "no pod of this cluster was ever seen to be it, and the ring has nodes in others"
+                .into(),
+        ),
+        (None, Some(_)) => of_rack
+            .iter()
+            .find(|member| member.host_id.is_none())
+            .map(|member| format!("it may be {}, which does not say who it is", member.pod)),
+    };
+    let seen = seen.map(|why| {
+        format!("{why}: with a link cut, a node that lives looks dead from here. Look there; waive this check if it is dead")
+    });
+    let seen: Vec<String> = seen.into_iter().collect();
+    checks::check("node-is-ours", &seen, || match pod {
+        Some(member) => format!("it is the node of {}", member.pod),
+        None => "it is of a rack of this cluster, and none of its pods".into(),
+    })
+}
+
+/// No other node is joining, leaving or moving; the lost one may have been leaving.
+fn others_settled(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let lost = host_id.and_then(|host_id| address(ring, host_id));
+    let seen = checks::unsettled(ring, |ip| lost.is_none_or(|lost| lost != ip));
+    checks::check("ring-settled", &seen, || {
+        "no other node is joining, leaving or moving".into()
+    })
+}
+
+/// Address by which the members know a node.
+pub(crate) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a String> {
+    let mut readings = others(ring, Some(host_id)).map(|(_, reading)| reading);
+    readings.find_map(|reading| reading.address_of(host_id))
+}
+
+/// Every other node is NORMAL and sees none down that has to make up for what was lost. A pod that never was a member has
+/// nothing to do with it.
+fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
+    let is_it =
+        |member: &&Member<'_>| host_id.is_some_and(|host_id| member.host_id == Some(host_id));
+    let mut seen: Vec<String> = ring
+        .nodes
+        .iter()
+        .filter(|member| !is_it(member) && member.host_id.is_some())
+        .filter_map(checks::down)
+        .collect();
+    for (member, reading) in others(ring, host_id) {
+        let lost = host_id.and_then(|host_id| reading.address_of(host_id));
+        let down = reading.down_members();
+        let down = down.filter(|ip| Some(*ip) != lost && makes_up_for(ring, reading, lost, ip));
+        seen.extend(down.map(|ip| format!("{} sees {ip} down", member.pod)));
+    }
+    seen.truncate(5);
+    checks::check("nodes-up", &seen, || {
+        "the other nodes are NORMAL and see each other".into()
+    })
+}
+
+/// Whether a node takes ranges of the lost one over: those of its data center do, as long as one of them lives; all do
+/// where a keyspace is replicated without regard to data centers.
+fn makes_up_for(ring: &Ring<'_>, reading: &Reading, lost: Option<&String>, ip: &str) -> bool {
+    let dc = |ip: &str| ring.place(ip).map(|place| place.dc.as_str());
+    let (Some(its), Some(lost)) = (dc(ip), lost.and_then(|lost| dc(lost))) else {
+        return true;
+    };
+    if its != lost {
+        return ring.mixes_dcs();
+    }
+    let mut there = reading.host_ids.keys().filter(|ip| dc(ip) == Some(lost));
+    there.any(|ip| !reading.unreachable.contains(ip))
+}
+
+/// Every keyspace has more than one replica: the others have what the lost node had.
+fn replicas_remain(ring: &Ring<'_>) -> Check {
+    let factor = |replication: &Replication| match replication {
+        Replication::Simple(factor) => Some(*factor),
+        Replication::Topology(factors) => Some(factors.values().sum()),
+        Replication::Other(_) => None,
+    };
+    let alone: BTreeSet<&str> = ring
+        .replication
+        .iter()
+        .filter(|(keyspace, replication)| {
+            !checks::DIAGNOSTIC.contains(&keyspace.as_str()) && factor(replication) == Some(1)
+        })
+        .map(|(keyspace, _)| keyspace.as_str())
+        .collect();
+    let mut seen = Vec::new();
+    if ring.replication.is_empty() {
+        seen.push("no node says how the keyspaces are replicated".to_owned());
+    }
+    if !alone.is_empty() {
+        let names: Vec<&str> = alone.into_iter().collect();
+        seen.push(format!(
+            "one replica only: {}; what the node held of them is lost with it. Bring it back, or waive this check",
+            names.join(", ")
+        ));
+    }
+    checks::check("replicas-remain", &seen, || {
+        "every keyspace has a further replica".into()
+    })
+}

@@ -1,0 +1,102 @@
+//! The checks of an operation on the observed ring, and which of them hold it back.
+
+use casskop_common::{
+    api::{Check, NodeStatus},
+    names,
+};
+
+use super::{Behaviour, Member, Ring, quorum_kept};
+use crate::{observed::Snapshot, quantity::quantity_bytes};
+
+/// The checks of an operation on these pods, with what they see.
+pub(crate) fn checks(
+    behaviour: &dyn Behaviour,
+    pods: &[String],
+    snapshot: &Snapshot,
+) -> Vec<Check> {
+    let ring = ring(snapshot, pods);
+    let mut checks = behaviour.checks(&ring);
+    if behaviour.takes_nodes_away() && pods.len() > 1 {
+        checks.push(quorum_kept(&ring));
+    }
+    checks
+}
+
+/// Checks that hold an operation back: those that do not pass and are not waived for it.
+pub(crate) fn failing(
+    checks: &[Check],
+    waived: Option<&(String, Vec<String>)>,
+    id: &str,
+) -> Vec<String> {
+    checks
+        .iter()
+        .filter(|check| !check.passed && !is_waived(waived, id, &check.name))
+        .map(|check| format!("{}: {}", check.name, check.evidence))
+        .collect()
+}
+
+pub(crate) fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -> bool {
+    waived.is_some_and(|(quoted, checks)| quoted == id && checks.contains(check))
+}
+
+/// Whether every keyspace keeps a quorum while these pods are away.
+pub fn keep_quorum_without(pods: &[String], snapshot: &Snapshot) -> bool {
+    quorum_kept(&ring(snapshot, pods)).passed
+}
+
+/// What the status says of a node.
+fn status_of<'a>(snapshot: &'a Snapshot, pod: &str) -> Option<(&'a str, &'a NodeStatus)> {
+    let status = snapshot.cluster.status.as_ref()?;
+    let found = status.cassandra_node_status.get_key_value(pod);
+    found.map(|(pod, told)| (pod.as_str(), told))
+}
+
+/// The ring as operations see it.
+pub(crate) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
+    let told = |pod: &str| status_of(snapshot, pod).map(|(_, told)| told);
+    let live = snapshot.pods.iter().filter_map(|(pod, live)| {
+        let rack = live.rack.clone()?;
+        let reading = match snapshot.nodes.get(pod) {
+            Some(Ok(reading)) => Ok(reading),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err(snapshot
+                .trouble(pod)
+                .unwrap_or_else(|| "the pod is starting".into())),
+        };
+        let data = snapshot
+            .live
+            .volumes
+            .get(&format!("{}-{pod}", names::DATA_VOLUME));
+        Some(Member {
+            pod,
+            ip: live.ip.as_deref(),
+            reading,
+            owes_cleanup: told(pod).and_then(NodeStatus::owes_cleanup),
+            capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),
+            host_id: snapshot.host_id(pod),
+            rack,
+        })
+    });
+    // One that its StatefulSet has not made yet, or cannot make, is down.
+    let missing = snapshot.expected_pods().into_iter();
+    let missing = missing.filter_map(|(pod, rack)| {
+        let (pod, told) = status_of(snapshot, &pod)?;
+        (!snapshot.pods.contains_key(pod)).then(|| Member {
+            pod,
+            ip: None,
+            reading: Err("the pod does not exist yet".into()),
+            owes_cleanup: told.owes_cleanup(),
+            capacity: None,
+            host_id: snapshot.host_id(pod),
+            rack,
+        })
+    });
+    Ring {
+        nodes: live.chain(missing).collect(),
+        targets,
+        replication: &snapshot.replication,
+        places: &snapshot.places,
+        goes_on_elsewhere: !snapshot.cluster.spec.seeds.is_empty(),
+        spec: &snapshot.cluster.spec,
+    }
+}

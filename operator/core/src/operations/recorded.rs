@@ -1,0 +1,50 @@
+//! Questions about the operations that the status records.
+
+use casskop_common::{
+    api::{NodePhase, OperationPhase, OperationStatus},
+    names,
+};
+
+use crate::observed::Snapshot;
+
+/// Why an operation does not begin, or not go on with its next nodes.
+pub(crate) const CHECKS_FAILING: &str = "ChecksFailing";
+
+/// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
+pub(crate) fn is_kept(operation: &OperationStatus) -> bool {
+    operation.reason == CHECKS_FAILING
+}
+
+/// Whether one of its nodes is at work.
+pub(crate) fn has_node_at_work(operation: &OperationStatus) -> bool {
+    let mut nodes = operation.nodes.iter();
+    nodes.any(|node| node.phase == NodePhase::Running)
+}
+
+/// Operations that nodes are working on, and that do not wait for what would mend the ring.
+pub fn at_work(snapshot: &Snapshot) -> impl Iterator<Item = &OperationStatus> {
+    let operations = snapshot.operations();
+    operations.filter(|operation| has_begun(operation) && !waits_for_ring(operation))
+}
+
+/// Whether an operation has begun and not ended: a paused one as long as a node is still at work.
+pub fn has_begun(operation: &OperationStatus) -> bool {
+    operation.phase == OperationPhase::Running
+        || (operation.phase == OperationPhase::Paused && has_node_at_work(operation))
+}
+
+/// Whether its checks keep an operation from its next nodes.
+pub(crate) fn waits_for_ring(operation: &OperationStatus) -> bool {
+    is_kept(operation) && !has_node_at_work(operation)
+}
+
+/// What waits for an operation says so.
+pub fn waits_for(operation: &OperationStatus) -> String {
+    format!("waits for {} {} to end", operation.kind, operation.id)
+}
+
+/// Why nothing at all begins now.
+pub fn why_nothing_begins(snapshot: &Snapshot) -> Option<String> {
+    let paused = snapshot.intents.reconcile_paused;
+    paused.then(|| format!("paused by the annotation {}", names::RECONCILE))
+}

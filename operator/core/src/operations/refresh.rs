@@ -1,0 +1,42 @@
+//! `refresh`: data files that were put into the folder of a table are loaded.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::refresh::Refresh,
+};
+
+use crate::{
+    node::{Activity, Call},
+    operations::{Action, Behaviour, Ring, Seen, checks, seen_nowhere, tables},
+    refusal::Refusal,
+};
+
+impl Behaviour for Refresh {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::known(std::slice::from_ref(&self.keyspace), ring)?;
+        Ok(self.table.clone())
+    }
+
+    fn unit(&self) -> &'static str {
+        "tables"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Refresh {
+            keyspace: self.keyspace.clone(),
+            table: step.to_owned(),
+        })
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.loadNewSSTables for each table"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
+    }
+
+    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+        seen_nowhere(activity)
+    }
+}

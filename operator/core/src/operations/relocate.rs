@@ -1,0 +1,46 @@
+//! `relocate`: data files go to the disk that their tokens belong to.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::relocate::Relocate,
+};
+
+use crate::{
+    node::{Call, Compaction},
+    operations::{Action, Behaviour, Ring, checks, tables},
+    refusal::Refusal,
+};
+
+impl Behaviour for Relocate {
+    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        tables::keyspaces(&self.tables, ring)
+    }
+
+    fn unit(&self) -> &'static str {
+        "keyspaces"
+    }
+
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+        Action::Call(Call::Relocate {
+            keyspace: step.to_owned(),
+            tables: self.tables.table.clone(),
+            jobs: self.jobs,
+        })
+    }
+
+    fn may_be_called_again(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> &'static str {
+        "StorageService.relocateSSTables for each keyspace"
+    }
+
+    fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
+        vec![checks::nodes_up(ring)]
+    }
+
+    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+        task.task.starts_with("Relocate") && task.keyspace == step
+    }
+}

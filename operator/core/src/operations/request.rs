@@ -1,0 +1,20 @@
+//! Requests that the operator itself makes, in the words that stand in an annotation.
+
+use casskop_common::{intent::Request, operations::Arguments};
+
+/// A request in the words that stand in an annotation.
+pub(crate) fn of(kind: &str, id: String, words: &[String]) -> Option<Request> {
+    Some(Request {
+        kind: kind.to_owned(),
+        id,
+        arguments: Arguments::parse(kind, words).ok()?,
+    })
+}
+
+/// The same flag for each value.
+pub(crate) fn flags(flag: &str, values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let pairs = values
+        .into_iter()
+        .flat_map(|value| [flag.to_owned(), value]);
+    pairs.collect()
+}

@@ -1,0 +1,231 @@
+//! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
+
+use std::time::Duration;
+
+use casskop_common::{
+    api::{CassandraClusterStatus, OperationStatus, condition},
+    names::{self, RackId},
+};
+use kube_core::ResourceExt;
+use serde::Serialize;
+
+use crate::{
+    desired::Desired,
+    objects::{self, Object},
+    observed::{SecretState, Snapshot},
+    refusal::Refusal,
+    rollout::{self, Removal, address_conflict, members, volumes},
+    scheduler, status,
+};
+
+/// Time to the next look when something has just ended.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// Time to the next look when Kubernetes was asked for what it does at once, and nobody tells when it is done.
+const BRIEFLY: Duration = Duration::from_millis(100);
+/// How long something is expected to happen by the half second.
+const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
+/// Time to the next look while something is in the making.
+const SOON: Duration = Duration::from_millis(500);
+/// Time to the next look while something is wrong that nobody announces.
+const LATER: Duration = Duration::from_secs(5);
+/// Time to the next look at a cluster that is as asked; Kubernetes announces most of what could change.
+const AT_REST: Duration = Duration::from_secs(30);
+
+/// What is done next.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Whether to make the Secret with a random Jolokia password.
+    pub make_secret: bool,
+    /// Objects to apply, in order.
+    pub objects: Vec<Object>,
+    /// What is taken away, after the objects are applied.
+    pub removals: Vec<Removal>,
+    /// Operations that change, to be written before anything is called.
+    pub operations: Vec<scheduler::Change>,
+    /// Nodes to begin with, once that is written.
+    pub starts: Vec<scheduler::Start>,
+    /// Whether one of these operations takes nodes away from clients.
+    #[serde(skip)]
+    pub takes_nodes_away: bool,
+    /// Why the spec is not carried out.
+    #[serde(skip)]
+    pub refused: Option<Refusal>,
+    /// The rest of the status.
+    #[serde(skip)]
+    pub status: CassandraClusterStatus,
+    /// When to look again if nothing happens.
+    pub requeue: Duration,
+}
+
+impl Plan {
+    /// Says in `Degraded` that an object could not be applied, and why.
+    pub fn tell_failure(&mut self, failure: &str, snapshot: &Snapshot) {
+        status::tell_failure(&mut self.status, failure, snapshot);
+    }
+}
+
+/// Decides what to do next about a cluster.
+pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Plan {
+    let rollout = rollout::decide(desired, snapshot);
+    let operations = scheduler::decide(snapshot, &rollout);
+    let (make_secret, objects) = match desired {
+        Ok(desired) if !snapshot.intents.reconcile_paused => {
+            objects(desired, snapshot, &rollout, &operations)
+        }
+        _ => (false, Vec::new()),
+    };
+    let mut removals = rollout.removals.clone();
+    if !snapshot.intents.reconcile_paused {
+        removals.extend(volumes::given_up(snapshot));
+        removals.extend(address_conflict::crossed(snapshot));
+    }
+    let status = status::decide(desired, snapshot, &rollout, &operations);
+    let requeue = requeue(snapshot, &rollout, &operations, &removals);
+    Plan {
+        make_secret,
+        objects,
+        removals,
+        takes_nodes_away: operations.takes_nodes_away(),
+        operations: operations.changes,
+        starts: operations.starts,
+        refused: rollout.refused,
+        status,
+        requeue,
+    }
+}
+
+fn objects(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    rollout: &rollout::Rollout,
+    operations: &scheduler::Decision,
+) -> (bool, Vec<Object>) {
+    let live = &snapshot.live;
+    let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current, rollout.formed);
+    let mut objects = Vec::new();
+    let accepted = objects::accepted_spec::build(desired);
+    let before = live.config_maps.get(&accepted.name_any());
+    if rollout.refused.is_none() && !objects::is_applied(&accepted, before) {
+        objects.push(Object::ConfigMap(Box::new(accepted)));
+    }
+    let account = objects::service_account::build(desired);
+    if desired.spec.service_account_name.is_none()
+        && !objects::is_applied(&account, live.service_accounts.get(&desired.name))
+    {
+        objects.push(Object::ServiceAccount(Box::new(account)));
+    }
+    let service = objects::service::build(desired);
+    let before = live.services.get(&desired.name);
+    if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
+        objects.push(Object::Service(Box::new(service)));
+    }
+    let budget = objects::budget::build(desired);
+    let before = live.budgets.get(&desired.name);
+    if !objects::is_applied(&budget, before) || objects::selects_otherwise(&budget, before) {
+        objects.push(Object::Budget(Box::new(budget)));
+    }
+    // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
+    let mark = objects::config_map::ring_mark(desired, rollout.formed);
+    let marked = live.config_maps.get(&names::ring_mark(&desired.name));
+    if (rollout.formed || marked.is_some()) && !objects::is_applied(&mark, marked) {
+        objects.push(Object::ConfigMap(Box::new(mark)));
+    }
+    // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
+    // for its turn must start as it was.
+    objects.extend(rollout.growths.iter().cloned().map(Object::Growth));
+    for step in &rollout.steps {
+        let config = objects::config_map::build(
+            desired,
+            &step.rack,
+            &rollout.seeds,
+            rollout.formed,
+            &nodes(&step.rack.id),
+        );
+        let set = objects::stateful_set::build(desired, &step.rack, step.replicas);
+        let set = if step.volumes_only {
+            objects::stateful_set::only_volumes(set, &live.stateful_sets)
+        } else {
+            objects.push(Object::ConfigMap(Box::new(config)));
+            objects::stateful_set::keep_template(set, &live.stateful_sets)
+        };
+        let set = Box::new(set);
+        let is_there = live.stateful_sets.contains_key(&set.name_any());
+        objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
+            Object::MadeAnew(set)
+        } else {
+            Object::StatefulSet(set)
+        });
+    }
+    for (id, _) in snapshot.racks() {
+        if rollout.steps.iter().any(|step| step.rack.id == id) {
+            continue;
+        }
+        let before = live
+            .config_maps
+            .get(&names::stateful_set(&desired.name, &id));
+        let unchanged = rollout.unchanged.iter().find(|rack| rack.id == id);
+        let nodes = nodes(&id);
+        let config = match (unchanged, before) {
+            (Some(rack), _) => Some(objects::config_map::build(
+                desired,
+                rack,
+                &rollout.seeds,
+                rollout.formed,
+                &nodes,
+            )),
+            (None, Some(before)) => objects::config_map::renew(desired, &id, before, &nodes),
+            (None, None) => None,
+        };
+        if let Some(config) = config.filter(|config| !objects::is_applied(config, before)) {
+            objects.push(Object::ConfigMap(Box::new(config)));
+        }
+    }
+    let make_secret = desired.makes_secret() && snapshot.secret == SecretState::Missing;
+    (make_secret, objects)
+}
+
+fn requeue(
+    snapshot: &Snapshot,
+    rollout: &rollout::Rollout,
+    operations: &scheduler::Decision,
+    removals: &[Removal],
+) -> Duration {
+    let waits = |operation: &OperationStatus| !operation.phase.is_final();
+    let ended = operations
+        .changes
+        .iter()
+        .any(|change| change.after.phase.is_final());
+    let stuck = snapshot.pods.values().any(|pod| pod.problem.is_some());
+    if removals.iter().any(Removal::is_unannounced) {
+        BRIEFLY
+    } else if ended {
+        // The next one in the queue begins.
+        AT_ONCE
+    } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(snapshot)
+    {
+        SOON
+    } else if operations.current.iter().any(waits)
+        || !snapshot.troubles().is_empty()
+        || !snapshot.is_settled()
+        || rollout.is_in_progress()
+    {
+        LATER
+    } else {
+        AT_REST
+    }
+}
+
+/// Whether the last transition is so young that the next one may be near. What takes longer is not watched by the
+/// half second: a join of hours, a pod that cannot be placed.
+fn is_lively(snapshot: &Snapshot) -> bool {
+    let conditions = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions);
+    let since = conditions
+        .filter(|condition| condition.type_ == condition::PROGRESSING)
+        .map(|condition| condition.last_transition_time.0)
+        .next();
+    since.is_none_or(|since| snapshot.now.duration_since(since) < LIVELY)
+}

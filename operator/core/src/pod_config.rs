@@ -1,0 +1,22 @@
+//! The configuration of Cassandra pods: what travels to them in a rack's ConfigMap, and the files that follow from it.
+//! Reading and writing files is the init container's business.
+
+pub mod cassandra_yaml;
+pub mod jvm_options;
+mod nodes;
+mod rack;
+pub mod seeds;
+pub mod tokens;
+
+pub use cassandra_yaml::OPERATOR_KEYS;
+pub use jvm_options::{SECTIONS, options as jvm_options};
+pub use nodes::{LostVolume, Nodes};
+pub use rack::RackConfig;
+
+/// Name of the operator's binary in the configuration folder, for the kubelet's probes.
+pub const PROBE: &str = "casskop-operator";
+
+/// The argument of `-javaagent:`. The password stands in a file, because arguments show in `ps`, in Cassandra's own log and
+/// through JMX.
+pub const AGENT_ARGUMENT: &str =
+    "/etc/cassandra/jolokia-agent.jar=config=/etc/cassandra/jolokia.properties";

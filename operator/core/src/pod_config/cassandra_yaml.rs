@@ -1,0 +1,111 @@
+//! `cassandra.yaml`: the image's own, under the operator's settings, under the user's.
+
+use json_patch::merge;
+use serde_json::{Value, json};
+
+use super::RackConfig;
+
+/// Keys that follow from the pod and the ring; a user who could set them would break both.
+pub const OPERATOR_KEYS: [&str; 5] = [
+    "seed_provider",
+    "listen_address",
+    "broadcast_address",
+    "broadcast_rpc_address",
+    "listen_interface",
+];
+
+/// Replicas that the tokens of new nodes are spread for (4.0 and newer).
+const TOKENS_FOR: &str = "allocate_tokens_for_local_replication_factor";
+/// The data volume.
+const DATA: &str = "/var/lib/cassandra";
+
+/// Where the node keeps its data: the user's choice, or ours.
+pub fn data_directories(rack: &RackConfig) -> Vec<String> {
+    let chosen = rack.config["cassandra-yaml"]["data_file_directories"].as_array();
+    let chosen = chosen
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned);
+    let chosen: Vec<String> = chosen.collect();
+    if chosen.is_empty() {
+        vec![format!("{DATA}/data")]
+    } else {
+        chosen
+    }
+}
+
+/// Lays the operator's settings and the user's over the image's own `cassandra.yaml`.
+pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
+    let operator = json!({
+        "cluster_name": rack.cluster_name,
+        "endpoint_snitch": "GossipingPropertyFileSnitch",
+        "rpc_address": "0.0.0.0",
+        "data_file_directories": [format!("{DATA}/data")],
+        "commitlog_directory": format!("{DATA}/commitlog"),
+        "hints_directory": format!("{DATA}/hints"),
+        "saved_caches_directory": format!("{DATA}/saved_caches"),
+        "cdc_raw_directory": format!("{DATA}/cdc_raw"),
+    });
+    merge(yaml, &operator);
+    // Cassandra spreads the tokens of a new node for this many replicas, and refuses to start one in a data center of
+    // fewer racks (unless it has only one): the official image's 3 would keep two racks from growing.
+    let replicas = yaml[TOKENS_FOR].as_i64().unwrap_or_default();
+    if rack.racks_in_dc > 1 && replicas > rack.racks_in_dc {
+        yaml[TOKENS_FOR] = json!(rack.racks_in_dc);
+    }
+    // A merge of a value that is no object would replace the whole file.
+    let users = &rack.config["cassandra-yaml"];
+    if users.is_object() {
+        merge(yaml, users);
+    }
+    let fixed = json!({
+        "listen_address": pod_ip,
+        "broadcast_rpc_address": pod_ip,
+        "seed_provider": [{
+            "class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
+            "parameters": [{ "seeds": seeds.join(",") }],
+        }],
+    });
+    merge(yaml, &fixed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_settings_win_over_ours_and_ours_over_the_images() {
+        let mut yaml =
+            json!({ "cluster_name": "Test Cluster", "num_tokens": 16, "kept": [1, 2], "gone": 1 });
+        let rack = RackConfig {
+            cluster_name: "demo".into(),
+            config: json!({ "cassandra-yaml": {
+                "num_tokens": 8, "gone": null, "rpc_address": "127.0.0.1", "listen_address": "10.9.9.9",
+                "memtable": { "configurations": { "trie": { "class_name": "TrieMemtable" } } },
+            } }),
+            ..RackConfig::default()
+        };
+        overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
+        insta::assert_json_snapshot!(yaml);
+    }
+
+    #[test]
+    fn two_racks_can_grow_and_the_user_has_the_last_word() {
+        let tokens = |racks_in_dc, config: Value| {
+            let mut yaml = json!({ TOKENS_FOR: 3 });
+            let rack = RackConfig {
+                racks_in_dc,
+                config,
+                ..RackConfig::default()
+            };
+            overlay(&mut yaml, &rack, &[], "10.0.0.1");
+            yaml[TOKENS_FOR].clone()
+        };
+        assert_eq!(
+            [1, 2, 3, 4].map(|racks| tokens(racks, json!({}))),
+            [3, 2, 3, 3].map(Value::from)
+        );
+        assert_eq!(tokens(2, json!({ "cassandra-yaml": { TOKENS_FOR: 1 } })), 1);
+    }
+}

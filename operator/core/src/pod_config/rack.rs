@@ -1,0 +1,29 @@
+//! What the operator decided for the pods of one rack; travels in the rack's ConfigMap.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Configuration of the pods of one rack.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RackConfig {
+    /// Name of the ring.
+    pub cluster_name: String,
+    /// Namespace of the cluster.
+    pub namespace: String,
+    /// Data center of these pods.
+    pub dc: String,
+    /// Rack of these pods.
+    pub rack: String,
+    /// Racks of the data center.
+    #[serde(default)]
+    pub racks_in_dc: i64,
+    /// Seeds of the ring by name, those outside this Kubernetes cluster among them.
+    pub seeds: Vec<String>,
+    /// Whether the ring has been formed: from then on a node without data must join it and never form its own.
+    pub formed: bool,
+    /// Bytes of heap, unless `config` sets them.
+    pub max_heap_bytes: i64,
+    /// `spec.config`, merged for this rack.
+    pub config: Value,
+}

@@ -1,0 +1,390 @@
+//! Which racks may change now. While the ring is formed for the first time: the first pod of each rack at once,
+//! then the others one by one. Later: one rack at a time, one joining node at a time, and nothing while a node is
+//! in trouble, except a correction of the very rack that is.
+
+pub mod address_conflict;
+mod enlarge;
+mod grow;
+pub(crate) mod leaving;
+pub mod members;
+mod pair;
+mod refuse;
+pub mod removal;
+mod restore;
+mod shrink;
+pub mod volumes;
+
+use casskop_common::{
+    api::{OperationStatus, Phase},
+    names::{self, RackId},
+    operations::DECOMMISSION,
+};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube_core::ResourceExt;
+use serde::Serialize;
+
+use crate::{
+    desired::{Desired, DesiredRack, seeds},
+    objects::{Growth, config_map},
+    observed::Snapshot,
+    operations::recorded,
+    refusal::Refusal,
+};
+
+/// While Initializing: the first node of each rack is awaited.
+pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
+/// While Initializing: the ring is formed, and the other nodes join one by one.
+pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
+
+pub use leaving::Leaving;
+use pair::Pair;
+#[cfg(test)]
+pub use pair::partition;
+use refuse::refuse_irreversible;
+pub use removal::Removal;
+
+/// What is waited for while the ring is not settled.
+const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
+/// CassKop's word for the action that makes a ring for the first time.
+pub const INITIALIZING: &str = "Initializing";
+
+/// What happens to the racks now.
+#[derive(Clone, Debug, Default)]
+pub struct Rollout {
+    /// Racks to write now.
+    pub steps: Vec<Step>,
+    /// Volumes that are asked to grow.
+    pub growths: Vec<Growth>,
+    /// Whether these racks come back as they were: no pod is taken down by that.
+    pub restores: bool,
+    /// What is taken away.
+    pub removals: Vec<Removal>,
+    /// The member that is to leave the ring.
+    pub leaving: Option<Leaving>,
+    /// Racks whose StatefulSet is made anew around its running pods when it is written.
+    pub made_anew: Vec<RackId>,
+    /// Racks that stay as they are.
+    pub unchanged: Vec<DesiredRack>,
+    /// Seeds that new pods are given.
+    pub seeds: Vec<String>,
+    /// Whether the ring has been formed.
+    pub formed: bool,
+    /// What is going on, in CassKop's words for `lastClusterAction`.
+    pub action: Option<&'static str>,
+    /// The rack it is going on in.
+    pub rack: Option<RackId>,
+    /// What is waited for, in words.
+    pub waiting_for: Option<String>,
+    /// Why nothing is done although something should be.
+    pub blocked: Option<String>,
+    /// Why the spec is not carried out.
+    pub refused: Option<Refusal>,
+}
+
+/// One rack to write.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// The rack.
+    pub rack: DesiredRack,
+    /// Pods it may have now.
+    pub replicas: i32,
+    /// Whether only its volumes change now: its pods are made from what they were, and another change of them waits for its
+    /// turn.
+    pub volumes_only: bool,
+}
+
+impl Step {
+    /// A rack with so many pods, made from what is wanted.
+    fn new(rack: DesiredRack, replicas: i32) -> Self {
+        Self {
+            rack,
+            replicas,
+            volumes_only: false,
+        }
+    }
+}
+
+impl Rollout {
+    /// Whether the StatefulSet of a rack cannot be changed into what is wanted.
+    pub fn is_made_anew(&self, rack: &RackId) -> bool {
+        self.made_anew.contains(rack)
+    }
+
+    /// Whether nothing is written or taken away now, at most awaited; that a node leaves is an operation.
+    pub fn is_idle(&self) -> bool {
+        self.formed && self.steps.is_empty() && self.growths.is_empty() && self.removals.is_empty()
+    }
+
+    /// Whether the racks are not yet as asked.
+    pub fn is_in_progress(&self) -> bool {
+        self.action.is_some()
+    }
+}
+
+/// Decides about the racks.
+pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollout {
+    let formed = is_formed(snapshot);
+    let desired = match desired {
+        Ok(desired) => desired,
+        Err(refused) => {
+            return Rollout {
+                formed,
+                refused: Some(refused.clone()),
+                ..Rollout::default()
+            };
+        }
+    };
+    let pairs = pairs(desired, snapshot);
+    let mut rollout = Rollout {
+        seeds: seeds::seeds(desired, formed),
+        formed,
+        ..Rollout::default()
+    };
+    rollout.refused.clone_from(&desired.instead_of);
+    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
+        rollout.refused.get_or_insert(refused);
+        return rollout;
+    }
+    rollout.formed =
+        formed || (rollout.refused.is_none() && form(&pairs, desired, snapshot, &mut rollout));
+    if rollout.formed {
+        change(&pairs, desired, snapshot, &mut rollout);
+    }
+    let initial = snapshot.cluster.status.as_ref().is_none_or(|status| {
+        status
+            .phase
+            .is_none_or(|phase| phase == Phase::Initializing)
+    });
+    if initial && (!rollout.formed || rollout.action.is_some()) {
+        rollout.action = Some(INITIALIZING);
+    }
+    if let Some(leaving) = &rollout.leaving {
+        rollout.blocked = leaving::what_keeps_from_leaving(leaving, snapshot);
+    }
+    if let Some(reason) = hold(&rollout, snapshot) {
+        rollout.steps.clear();
+        rollout.removals.clear();
+        rollout.growths.clear();
+        rollout.blocked = rollout.action.is_some().then_some(reason);
+    }
+    let made_anew = pairs.iter().filter(|pair| pair.is_made_anew(desired));
+    rollout.made_anew = made_anew.map(|pair| pair.wanted.id.clone()).collect();
+    let touched = |rack: &DesiredRack| rollout.steps.iter().any(|step| step.rack.id == rack.id);
+    rollout.unchanged = pairs
+        .iter()
+        .filter(|pair| pair.live.is_some() && !pair.differs(desired) && !touched(pair.wanted))
+        .map(|pair| pair.wanted.clone())
+        .collect();
+    rollout
+}
+
+/// Whether the first nodes of all racks have found each other at some time: no node may ever form a ring again. The
+/// status says so, or a rack's configuration that outlived it, or the mark that stays beside the volumes.
+fn is_formed(snapshot: &Snapshot) -> bool {
+    let told = snapshot.cluster.status.as_ref().is_some_and(|status| {
+        status.phase.is_some_and(Phase::is_formed)
+            || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
+    });
+    let maps = &snapshot.live.config_maps;
+    let mark = maps
+        .get(&names::ring_mark(snapshot.name()))
+        .is_some_and(config_map::is_marked);
+    // A ring of the Go CassKop whose resource was made anew.
+    let runs = |set: &StatefulSet| {
+        let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
+        is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
+    };
+    told || maps.values().any(config_map::says_formed)
+        || (mark && !snapshot.live.volumes.is_empty())
+        || snapshot.live.stateful_sets.values().any(runs)
+}
+
+fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
+    let live = |rack: &DesiredRack| {
+        snapshot
+            .live
+            .stateful_sets
+            .get(&names::stateful_set(&desired.name, &rack.id))
+    };
+    desired
+        .racks
+        .iter()
+        .map(|rack| Pair::of(rack, live(rack)))
+        .collect()
+}
+
+/// Why no rack may change at all now.
+fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
+    if let Some(why) = recorded::why_nothing_begins(snapshot) {
+        return Some(why);
+    }
+    if rollout.restores {
+        // An operation may wait for a pod that only its StatefulSet can make anew.
+        return None;
+    }
+    // That a node leaves is the rollout's own doing.
+    let own = |operation: &OperationStatus| {
+        let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
+        operation.kind == DECOMMISSION && leaving == Some(&operation.id)
+    };
+    recorded::at_work(snapshot)
+        .find(|operation| !own(operation))
+        .map(recorded::waits_for)
+}
+
+/// The first pod of each rack, all at once; where there are seeds elsewhere, and so a ring that is joined, one after the
+/// other. Says whether they have found each other.
+fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+    let joins = !desired.spec.seeds.is_empty();
+    let is_awaited = first_trouble(snapshot).is_some();
+    for pair in pairs
+        .iter()
+        .filter(|pair| pair.live.is_none() || pair.differs(desired))
+        .filter(|pair| !joins || pair.live.is_some() || !is_awaited)
+        .take(if joins { 1 } else { usize::MAX })
+    {
+        let replicas = pair.known_nodes(snapshot).max(1).min(pair.wanted.replicas);
+        rollout.steps.push(Step::new(pair.wanted.clone(), replicas));
+    }
+    rollout.waiting_for = first_trouble(snapshot);
+    let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
+    rollout.steps.is_empty()
+        && rollout.waiting_for.is_none()
+        && (nobody_comes || !snapshot.pods.is_empty())
+}
+
+fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
+    if restore::racks(pairs, snapshot, rollout) {
+        return;
+    }
+    if rollout.refused.is_some() {
+        go_to_the_end(desired, snapshot, rollout);
+        return;
+    }
+    if enlarge::volumes(pairs, desired, snapshot, rollout) {
+        return;
+    }
+    if go_to_the_end(desired, snapshot, rollout) {
+        return;
+    }
+    let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
+    let unfinished: Vec<&Pair<'_>> = pairs
+        .iter()
+        .filter(|pair| !pair.is_finished(snapshot))
+        .collect();
+    let next = match &unfinished[..] {
+        // Everybody is well; but does everybody see everybody?
+        [] => differing
+            .first()
+            .copied()
+            .filter(|_| first_trouble(snapshot).is_none()),
+        // A change that never becomes Ready is corrected where it stopped; no other rack is touched.
+        [one] => differing.iter().copied().find(|pair| {
+            pair.wanted.id == one.wanted.id && pair.may_be_corrected(desired, snapshot)
+        }),
+        many => differing.iter().copied().find(|pair| {
+            many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)
+        }),
+    };
+    if let Some(pair) = next {
+        rollout.action = Some(pair.action(desired));
+        rollout.rack = Some(pair.wanted.id.clone());
+        rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
+        let mut rack = pair.wanted.clone();
+        rack.partition = pair.next_partition(desired, snapshot);
+        rollout.steps.push(Step::new(rack, pair.live_replicas()));
+        return;
+    }
+    let Some(first) = unfinished.first() else {
+        match (grow::next(pairs), first_trouble(snapshot)) {
+            (Some(pair), trouble) => match trouble.or_else(|| grow::surplus(snapshot)) {
+                None => rollout.grow(pair),
+                trouble => {
+                    rollout.action = Some("ScaleUp");
+                    rollout.waiting_for = trouble;
+                }
+            },
+            (None, trouble) if !differing.is_empty() => {
+                rollout.action = differing.first().map(|pair| pair.action(desired));
+                rollout.waiting_for = trouble;
+            }
+            (None, trouble) => {
+                if let Some(next) = shrink::begin(desired, snapshot) {
+                    rollout.shrink(next, desired);
+                    rollout.waiting_for = trouble.or(rollout.waiting_for.take());
+                }
+            }
+        }
+        return;
+    };
+    // Nodes in trouble of which no change is to blame are told by `Degraded`, unless a change waits for them.
+    let rolling = unfinished.iter().find(|pair| pair.is_rolling(snapshot));
+    if differing.is_empty()
+        && rolling.is_none()
+        && grow::next(pairs).is_none()
+        && !first.has_newcomer(snapshot)
+    {
+        // It waits, but keeps nothing else waiting: an operation may mend the node.
+        if let Some(rack) = shrink::wanted(desired, snapshot) {
+            rollout.action = Some("ScaleDown");
+            rollout.rack = Some(rack);
+            rollout.blocked = first_trouble(snapshot);
+        }
+        return;
+    }
+    let pair = rolling.unwrap_or(first);
+    rollout.action = Some(match differing.first() {
+        Some(next) => next.action(desired),
+        None if pair.has_newcomer(snapshot)
+            || (rolling.is_none() && grow::next(pairs).is_some()) =>
+        {
+            "ScaleUp"
+        }
+        None => "UpdateStatefulSet",
+    });
+    rollout.rack = Some(pair.wanted.id.clone());
+    rollout.waiting_for = first_trouble(snapshot)
+        .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
+}
+
+/// A node that is on its way out goes the rest of it. Says whether there is one.
+fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+    if let Some(volume) = volumes::awaited(snapshot) {
+        rollout.action = Some("ScaleDown");
+        rollout.waiting_for = Some(format!(
+            "volume {} of a node that has left to go",
+            volume.name
+        ));
+        return true;
+    }
+    let next = shrink::finish(desired, snapshot);
+    next.map(|next| rollout.shrink(next, desired)).is_some()
+}
+
+impl Rollout {
+    fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
+        self.action = Some("ScaleDown");
+        let (rack, waiting_for) = match next {
+            shrink::Next::Leave(leaving) => {
+                let waiting_for = format!("{} to leave the ring", leaving.pod);
+                (self.leaving.insert(leaving).rack.clone(), waiting_for)
+            }
+            shrink::Next::Wait(rack, waiting_for) => (rack, waiting_for),
+            shrink::Next::Remove(rack, removal) => {
+                let stays = desired.racks.iter().any(|other| other.id.dc == rack.dc);
+                self.action = Some(removal.action(stays));
+                let waiting_for = removal.to_string();
+                self.removals.push(removal);
+                (rack, waiting_for)
+            }
+        };
+        self.rack = Some(rack);
+        self.waiting_for = Some(waiting_for);
+    }
+}
+
+fn first_trouble(snapshot: &Snapshot) -> Option<String> {
+    let first = snapshot.troubles().into_iter().next();
+    let trouble = first.map(|(pod, why)| format!("{pod}: {why}"));
+    trouble.or_else(|| (!snapshot.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
+}

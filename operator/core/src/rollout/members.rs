@@ -1,0 +1,51 @@
+//! What the pods of a rack are told about its nodes when they start: who is a member, and who takes a lost one's place.
+
+use casskop_common::{
+    api::{NodePhase, OperationNode, OperationStatus},
+    names::{self, RackId},
+    operations::REPLACE,
+};
+
+use crate::{node::Reading, observed::Snapshot, pod_config::Nodes};
+
+/// The nodes of a rack. `operations` are as they will be when this is written. While the ring is being formed nobody is
+/// held to what he was.
+pub fn nodes(
+    rack: &RackId,
+    snapshot: &Snapshot,
+    operations: &[OperationStatus],
+    formed: bool,
+) -> Nodes {
+    if !formed {
+        return Nodes::default();
+    }
+    let set = names::stateful_set(snapshot.name(), rack);
+    let is_ours = |pod: &str| pod.rsplit_once('-').is_some_and(|(own, _)| own == set);
+    let status = snapshot.cluster.status.iter();
+    let known = status.flat_map(|status| &status.cassandra_node_status);
+    let members = known
+        .filter(|(pod, node)| is_ours(pod) && !node.host_id.is_empty())
+        .map(|(pod, node)| (pod.clone(), node.host_id.clone()));
+    let replacing = operations
+        .iter()
+        .filter(|operation| operation.kind == REPLACE)
+        .flat_map(|operation| &operation.nodes)
+        .filter(|node| is_ours(&node.pod) && is_replacing(node, snapshot));
+    Nodes {
+        members: members.collect(),
+        replaced: replacing
+            .map(|node| (node.pod.clone(), node.address.clone()))
+            .collect(),
+    }
+}
+
+/// Whether the pod of a node takes a lost one's place now, or has begun to and failed: it goes on with that when it
+/// starts again.
+fn is_replacing(node: &OperationNode, snapshot: &Snapshot) -> bool {
+    let is_back = || snapshot.reading(&node.pod).is_some_and(Reading::is_normal);
+    match node.phase {
+        NodePhase::Running => true,
+        NodePhase::Failed => !is_back() && snapshot.host_id(&node.pod) == Some(&node.host_id),
+        _ => false,
+    }
+}

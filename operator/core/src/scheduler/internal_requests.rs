@@ -1,0 +1,78 @@
+//! Requests of the operator's own: what the spec asks for and takes an operation to reach.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{intent::Request, names::RackId, operations::DECOMMISSION};
+use jiff::Timestamp;
+
+use crate::{
+    desired::restart::{asks_for_restart, restart_id},
+    observed::Snapshot,
+    operations::request,
+    rollout::{Rollout, leaving::leave},
+};
+
+/// Who asks where the spec does.
+pub(crate) const SPEC: &str = "spec";
+/// Who asks where `autoPilot` does.
+const AUTO_PILOT: &str = "autoPilot";
+
+/// A request, and who asks for it.
+pub(crate) struct Own {
+    /// What is asked.
+    pub(crate) request: Request,
+    /// Who asks, as it stands in the status.
+    pub(crate) by: &'static str,
+}
+
+/// The operator's own request of a kind.
+pub(crate) fn request(kind: &str, snapshot: &Snapshot, rollout: &Rollout) -> Option<Own> {
+    let own = |request, by| Own { request, by };
+    match kind {
+        DECOMMISSION => {
+            let leaving = rollout.leaving.as_ref()?;
+            Some(own(leave(leaving, snapshot)?, SPEC))
+        }
+        "cleanup" => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
+        "restart" => Some(own(rolling_restart(snapshot)?, SPEC)),
+        _ => None,
+    }
+}
+
+/// The cleanup that `autoPilot` requests once the ring has grown.
+fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
+    let grows = rollout.action.is_some() && rollout.blocked.is_none();
+    if snapshot.cluster.spec.auto_pilot != Some(true) || grows {
+        return None;
+    }
+    let nodes = snapshot
+        .cluster
+        .status
+        .iter()
+        .flat_map(|status| status.cassandra_node_status.values());
+    let owing =
+        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_owed_since.as_ref()?.0)));
+    let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
+    let newest = since.into_iter().max()?;
+    let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
+    request::of("cleanup", id, &request::flags("--dc", dcs))
+}
+
+/// The restart that `rollingRestart: true` asks for: each time it becomes true.
+fn rolling_restart(snapshot: &Snapshot) -> Option<Request> {
+    let racks: Vec<String> = restarts(snapshot).map(|rack| rack.to_string()).collect();
+    let id = restart_id(snapshot.cluster.metadata.generation?);
+    (!racks.is_empty()).then(|| request::of("restart", id, &request::flags("--rack", racks)))?
+}
+
+/// Those of them that exist and were not seen to have it before.
+fn restarts(snapshot: &Snapshot) -> impl Iterator<Item = RackId> {
+    let known = |rack: &RackId| {
+        let status = snapshot.cluster.status.as_ref();
+        status
+            .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
+            .is_some_and(|rack| rack.rolling_restart)
+    };
+    let exists = |rack: &RackId| snapshot.racks().any(|(live, _)| live == *rack);
+    asks_for_restart(&snapshot.cluster.spec).filter(move |rack| exists(rack) && !known(rack))
+}

@@ -1,0 +1,224 @@
+//! From a request to a plan: targets, waves, steps and checks, all before anything is called.
+
+use casskop_common::{
+    api::{
+        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
+        VolumeRef,
+    },
+    intent::{Controls, Request},
+    names::RackId,
+    operations::{Parallel, Waves},
+};
+
+use super::targets::target;
+use crate::{
+    observed::Snapshot,
+    operations::{
+        self, Behaviour,
+        preconditions::{checks, failing, is_waived, ring},
+        recorded::CHECKS_FAILING,
+        transitions,
+    },
+    refusal::Refusal,
+};
+
+/// Plans a request and lets it begin, wait for its checks, or end: refused, or planned for a dry run.
+pub(crate) fn plan(
+    request: &Request,
+    mut operation: OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    let behaviour = operations::behaviour(&request.arguments.operation);
+    let targets = match target(request, behaviour, snapshot) {
+        Ok(targets) => targets,
+        Err(refusal) => return refuse(operation, &refusal, snapshot),
+    };
+    let waves = waves(&targets, &request.arguments.shared.waves);
+    if let Some(why) = behaviour
+        .goes_alone()
+        .filter(|_| waves.iter().any(|wave| wave.len() > 1))
+    {
+        let refusal = Refusal {
+            reason: "OneAtATime",
+            message: format!("{why}: request again with a new id, without --parallel rack"),
+        };
+        return refuse(operation, &refusal, snapshot);
+    }
+    let pods: Vec<String> = waves.concat();
+    let ring = ring(snapshot, &pods);
+    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
+    // others, those of the next waves among them.
+    let first = waves.first().filter(|_| behaviour.takes_nodes_away());
+    operation.checks = checks(behaviour, first.unwrap_or(&pods), snapshot);
+    if let Some(refusal) = alive(&operation.checks, request, controls) {
+        return refuse(operation, &refusal, snapshot);
+    }
+    let waived = controls.waive.as_ref();
+    for check in &mut operation.checks {
+        if !check.passed && is_waived(waived, &operation.id, &check.name) {
+            check.evidence = format!("waived; {}", check.evidence);
+        }
+    }
+    let failing = failing(&operation.checks, waived, &operation.id);
+    if !failing.is_empty() && !request.is_dry_run() {
+        CHECKS_FAILING.clone_into(&mut operation.reason);
+        operation.message = format!("waits for {}", failing.join("; "));
+        return operation;
+    }
+    match behaviour.steps(&ring) {
+        Ok(steps) => fill(
+            operation,
+            behaviour,
+            (&targets, waves),
+            steps,
+            request,
+            snapshot,
+        ),
+        Err(refusal) => refuse(operation, &refusal, snapshot),
+    }
+}
+
+fn fill(
+    mut operation: OperationStatus,
+    behaviour: &dyn Behaviour,
+    (targets, waves): (&[(String, RackId)], Vec<Vec<String>>),
+    steps: Vec<String>,
+    request: &Request,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    let total = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let unit = behaviour.unit().to_owned();
+    operation.nodes = targets
+        .iter()
+        .map(|(pod, rack)| OperationNode {
+            phase: NodePhase::Pending,
+            progress: Some(Progress {
+                done: 0,
+                total,
+                unit: unit.clone(),
+            }),
+            ..subject(behaviour, pod, rack, snapshot)
+        })
+        .collect();
+    let how = if waves.len() == targets.len() {
+        "one after the other".to_owned()
+    } else {
+        format!("in {} waves", waves.len())
+    };
+    operation.plan = Some(OperationPlan {
+        waves,
+        steps,
+        call: behaviour.describe().to_owned(),
+    });
+    let summary = format!("{} nodes {how}, {total} {unit} each", targets.len());
+    if request.is_dry_run() {
+        return transitions::end(
+            operation,
+            OperationPhase::Planned,
+            "DryRun",
+            &format!("would work on {summary}"),
+            snapshot.now,
+        );
+    }
+    operation.phase = OperationPhase::Running;
+    "Running".clone_into(&mut operation.reason);
+    operation.message = format!("works on {summary}");
+    operation.started_at = Some(transitions::time(snapshot.now));
+    crate::scheduler::progress::begin_wave(&mut operation, snapshot);
+    operation
+}
+
+/// The nodes that are worked on together, rack by rack.
+fn waves(targets: &[(String, RackId)], asked: &Waves) -> Vec<Vec<String>> {
+    let most = match asked.parallel {
+        Parallel::Node => 1,
+        Parallel::Rack => asked.max_nodes.map_or(usize::MAX, usize::from),
+    };
+    let pods = |wave: &[(String, RackId)]| wave.iter().map(|(pod, _)| pod.clone()).collect();
+    targets
+        .chunk_by(|one, next| one.1 == next.1)
+        .flat_map(|rack| rack.chunks(most.min(rack.len())).map(pods))
+        .collect()
+}
+
+/// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
+fn subject(
+    behaviour: &dyn Behaviour,
+    pod: &str,
+    rack: &RackId,
+    snapshot: &Snapshot,
+) -> OperationNode {
+    let own = snapshot.host_id(pod);
+    let host_id = behaviour.host_id().or(own).unwrap_or_default();
+    let gives_up = behaviour.gives_up_volumes();
+    let mut members = snapshot.members();
+    let address = members.find_map(|(_, reading)| reading.address_of(host_id).cloned());
+    OperationNode {
+        pod: pod.to_owned(),
+        host_id: host_id.to_owned(),
+        address: address.filter(|_| gives_up).unwrap_or_default(),
+        volumes: if gives_up && own == Some(host_id) {
+            volumes(pod, rack, snapshot)
+        } else {
+            Vec::new()
+        },
+        ..OperationNode::default()
+    }
+}
+
+fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
+    let volumes = snapshot.volumes_of(pod, rack).into_iter();
+    volumes
+        .map(|(name, volume)| VolumeRef {
+            name,
+            uid: volume.uid.clone(),
+        })
+        .collect()
+}
+
+/// Why a request that discards a node is refused although it has to wait: the node is not down. It is not kept, for it
+/// would be carried out when the node is down for another reason.
+pub(crate) fn is_alive(
+    request: &Request,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> Option<Refusal> {
+    request.arguments.cluster_uid.as_ref()?;
+    let behaviour = operations::behaviour(&request.arguments.operation);
+    let (pod, _) = target(request, behaviour, snapshot)
+        .ok()?
+        .into_iter()
+        .next()?;
+    alive(&checks(behaviour, &[pod], snapshot), request, controls)
+}
+
+/// What the checks see of it, if they see that it is not down.
+fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Refusal> {
+    let alive = checks.iter().find(|check| {
+        let waived = is_waived(controls.waive.as_ref(), &request.id, &check.name);
+        check.name == operations::NODE_IS_DOWN && !check.passed && !waived
+    });
+    let alive = alive.filter(|_| !request.is_dry_run())?;
+    Some(Refusal {
+        reason: "NodeIsUp",
+        message: format!(
+            "{}: {}. Request again with a new id when it is down",
+            alive.name, alive.evidence
+        ),
+    })
+}
+
+pub(crate) fn refuse(
+    operation: OperationStatus,
+    refusal: &Refusal,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    transitions::end(
+        operation,
+        OperationPhase::Refused,
+        refusal.reason,
+        &refusal.message,
+        snapshot.now,
+    )
+}

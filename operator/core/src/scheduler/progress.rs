@@ -1,0 +1,379 @@
+//! Operations under way: wave after wave, until every node has ended; pause, cancel and retry.
+
+use casskop_common::{
+    api::{Check, NodePhase, OperationNode, OperationPhase, OperationStatus},
+    intent::Controls,
+    operations::{Arguments, discards_data},
+};
+
+use super::Start;
+use crate::{
+    node::Reading,
+    observed::Snapshot,
+    operations::{
+        self,
+        preconditions::{checks, failing},
+        recorded::{CHECKS_FAILING, has_node_at_work, is_kept},
+        transitions,
+    },
+};
+
+/// Time until an operation that the spec asks for is tried again.
+const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+/// Where an operation that has begun goes from here.
+pub(crate) fn advance(
+    current: &OperationStatus,
+    controls: &Controls,
+    busy: Option<&str>,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    let mut operation = current.clone();
+    end_those_gone(&mut operation, snapshot);
+    fail_those_without_pod(&mut operation, snapshot);
+    let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
+    let cancelled = quoted(&controls.cancel);
+    if cancelled {
+        skip_the_rest(&mut operation);
+    }
+    let working = operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase == NodePhase::Running)
+        .count();
+    if operation.nodes.iter().all(|node| node.phase.is_final()) {
+        return finish(operation, snapshot);
+    }
+    if cancelled {
+        operation.message = "cancelled; ends after the step at work".into();
+        return operation;
+    }
+    if snapshot.intents.reconcile_paused || quoted(&controls.pause) {
+        operation.phase = OperationPhase::Paused;
+        "Paused".clone_into(&mut operation.reason);
+        operation.message = match working {
+            0 => "no further node starts until the pause is lifted".into(),
+            _ => format!("no further node starts until the pause is lifted; {working} at work"),
+        };
+        return operation;
+    }
+    // Meanwhile something else may have begun.
+    let stood_still = current.phase == OperationPhase::Paused || is_kept(current);
+    if let Some(busy) = busy.filter(|_| stood_still && working == 0) {
+        busy.clone_into(&mut operation.message);
+        return operation;
+    }
+    operation.phase = OperationPhase::Running;
+    go_on(operation, controls, snapshot)
+}
+
+/// Begins with the next wave, if nobody is at work and nothing keeps it.
+fn go_on(
+    mut operation: OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    if !has_node_at_work(&operation)
+        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
+    {
+        operation.checks = checks;
+        CHECKS_FAILING.clone_into(&mut operation.reason);
+        operation.message = format!("waits for {why}");
+        return operation;
+    }
+    "Running".clone_into(&mut operation.reason);
+    begin_wave(&mut operation, snapshot);
+    operation.message = summary(&operation);
+    operation
+}
+
+/// A node that has done its step and then was lost cannot tell that it has; its peers can.
+fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    let Some(arguments) = Arguments::recorded(&operation.kind, &operation.arguments) else {
+        return;
+    };
+    let behaviour = operations::behaviour(&arguments.operation);
+    let steps = operation.plan.as_ref().map(|plan| plan.steps.clone());
+    let peers: Vec<&Reading> = snapshot.members().map(|(_, reading)| reading).collect();
+    let silent = |node: &&mut OperationNode| {
+        node.phase == NodePhase::Running && snapshot.reading(&node.pod).is_none()
+    };
+    for node in operation.nodes.iter_mut().filter(silent) {
+        if behaviour.is_done_for_peers(&node.host_id, &peers) {
+            transitions::step_done(
+                node,
+                steps.as_deref().unwrap_or_default(),
+                false,
+                snapshot.now,
+            );
+        }
+    }
+}
+
+/// While an operation stood still, nodes may have left that it has not come to.
+fn fail_those_without_pod(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    if discards_data(&operation.kind) {
+        return;
+    }
+    let status = snapshot.cluster.status.as_ref();
+    let is_known = |pod: &String| {
+        snapshot.pods.contains_key(pod)
+            || status.is_some_and(|status| status.cassandra_node_status.contains_key(pod))
+    };
+    let pending = operation.nodes.iter_mut();
+    for node in pending.filter(|node| node.phase == NodePhase::Pending && !is_known(&node.pod)) {
+        node.phase = NodePhase::Failed;
+        node.error = Some("its pod is gone: the spec asks for it no more".to_owned());
+        node.finished_at = Some(transitions::time(snapshot.now));
+    }
+}
+
+/// Why the next wave may not begin: the checks hold for each of them, not only for the first, and when it is tried again.
+/// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. Who gives it up
+/// looks himself, before each thing that he takes away.
+fn what_keeps_wave(
+    operation: &OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> Option<(Vec<Check>, String)> {
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
+    let wave = next_wave(operation)?;
+    let behaviour = operations::behaviour(&arguments.operation);
+    let is_member = |pod: &String| snapshot.reading(pod).is_some_and(Reading::is_member);
+    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_member);
+    if half_done || behaviour.gives_up_lost_node() {
+        return None;
+    }
+    let checks = checks(behaviour, &wave, snapshot);
+    let failing = failing(&checks, controls.waive.as_ref(), &operation.id);
+    (!failing.is_empty()).then(|| (checks, failing.join("; ")))
+}
+
+/// The pods of the first wave that has not ended.
+fn next_wave(operation: &OperationStatus) -> Option<Vec<String>> {
+    let ended = |pod: &String| {
+        let mut nodes = operation.nodes.iter();
+        nodes.any(|node| node.pod == *pod && node.phase.is_final())
+    };
+    let mut waves = operation.plan.iter().flat_map(|plan| &plan.waves);
+    waves.find(|wave| !wave.iter().all(ended)).cloned()
+}
+
+/// Marks the nodes of the first wave that has not ended as running; the interpreter begins with them.
+pub(crate) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
+    let steps = operation
+        .plan
+        .as_ref()
+        .map(|plan| plan.steps.clone())
+        .unwrap_or_default();
+    let Some(wave) = next_wave(operation) else {
+        return;
+    };
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Pending && wave.contains(&node.pod))
+    {
+        let done = node.progress.as_ref().map_or(0, |progress| progress.done);
+        node.phase = NodePhase::Running;
+        node.step = usize::try_from(done)
+            .ok()
+            .and_then(|done| steps.get(done).cloned())
+            .unwrap_or_default();
+        // Who is given up stays the one that was recorded, also when it is tried again.
+        if node.pod_uid.is_empty() || !discards_data(&operation.kind) {
+            node.pod_uid = snapshot
+                .pods
+                .get(&node.pod)
+                .map(|pod| pod.uid.clone())
+                .unwrap_or_default();
+        }
+        node.started_at = node
+            .started_at
+            .clone()
+            .or_else(|| Some(transitions::time(snapshot.now)));
+        node.attempts += 1;
+    }
+}
+
+/// Nodes that should be at work and of which no task of this process is: they begin, or go on after a restart.
+pub(crate) fn starts(operation: &OperationStatus, snapshot: &Snapshot) -> Vec<Start> {
+    if operation.phase.is_final() {
+        return Vec::new();
+    }
+    let before = snapshot
+        .operations()
+        .find(|old| old.kind == operation.kind && old.id == operation.id);
+    let was_running = |node: &OperationNode| {
+        before.is_some_and(|old| {
+            old.nodes
+                .iter()
+                .any(|old| old.pod == node.pod && old.phase == NodePhase::Running)
+        })
+    };
+    let at_work = |node: &OperationNode| {
+        snapshot
+            .at_work
+            .contains(&(operation.kind.clone(), node.pod.clone()))
+    };
+    operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase == NodePhase::Running && !at_work(node))
+        .map(|node| Start {
+            kind: operation.kind.clone(),
+            id: operation.id.clone(),
+            pod: node.pod.clone(),
+            resume: was_running(node),
+        })
+        .collect()
+}
+
+/// Begins again with the failed nodes, once for each time that the annotation is set.
+pub(crate) fn retry(
+    current: &OperationStatus,
+    controls: &Controls,
+    busy: Option<&str>,
+    snapshot: &Snapshot,
+) -> Option<OperationStatus> {
+    let asked = controls.retry.as_deref() == Some(&current.id);
+    if current.retried != asked && !asked {
+        return Some(OperationStatus {
+            retried: false,
+            ..current.clone()
+        });
+    }
+    if !asked || current.retried || current.phase != OperationPhase::Failed || busy.is_some() {
+        return None;
+    }
+    let operation = OperationStatus {
+        retried: true,
+        ..current.clone()
+    };
+    Some(begin_again(operation, controls, snapshot))
+}
+
+/// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed, when its
+/// checks pass.
+pub(crate) fn again(
+    current: &OperationStatus,
+    controls: &Controls,
+    busy: Option<&str>,
+    snapshot: &Snapshot,
+) -> Option<OperationStatus> {
+    let ended = current.finished_at.as_ref()?.0;
+    let rested = snapshot.now.duration_since(ended) >= REST;
+    (rested && current.phase == OperationPhase::Failed && busy.is_none())
+        .then(|| begin_again(current.clone(), controls, snapshot))
+        .filter(|again| !is_kept(again))
+}
+
+fn begin_again(
+    mut operation: OperationStatus,
+    controls: &Controls,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    operation.finished_at = None;
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Failed)
+    {
+        node.phase = NodePhase::Pending;
+        node.error = None;
+        node.finished_at = None;
+    }
+    operation.phase = OperationPhase::Running;
+    go_on(operation, controls, snapshot)
+}
+
+fn skip_the_rest(operation: &mut OperationStatus) {
+    transitions::CANCELLING.clone_into(&mut operation.reason);
+    for node in operation
+        .nodes
+        .iter_mut()
+        .filter(|node| node.phase == NodePhase::Pending)
+    {
+        node.phase = NodePhase::Skipped;
+    }
+}
+
+fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
+    let count = |phase| {
+        operation
+            .nodes
+            .iter()
+            .filter(|node| node.phase == phase)
+            .count()
+    };
+    let (done, failed, skipped) = (
+        count(NodePhase::Succeeded),
+        count(NodePhase::Failed),
+        count(NodePhase::Skipped),
+    );
+    let total = operation.nodes.len();
+    if failed > 0 {
+        let first = operation
+            .nodes
+            .iter()
+            .find(|node| node.phase == NodePhase::Failed);
+        let why = first.map(|node| {
+            format!(
+                "{} at {}: {}",
+                node.pod,
+                node.step,
+                node.error.as_deref().unwrap_or("no reason given")
+            )
+        });
+        let message = format!(
+            "{failed} of {total} nodes failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            why.unwrap_or_default(),
+            casskop_common::names::control_annotation(&operation.kind, "retry"),
+            operation.id,
+        );
+        return transitions::end(
+            operation,
+            OperationPhase::Failed,
+            "NodesFailed",
+            &message,
+            snapshot.now,
+        );
+    }
+    if skipped > 0 {
+        let message = format!("cancelled; done on {done} of {total} nodes");
+        return transitions::end(
+            operation,
+            OperationPhase::Cancelled,
+            "Cancelled",
+            &message,
+            snapshot.now,
+        );
+    }
+    let message = format!("done on {total} nodes");
+    transitions::end(
+        operation,
+        OperationPhase::Succeeded,
+        "Done",
+        &message,
+        snapshot.now,
+    )
+}
+
+fn summary(operation: &OperationStatus) -> String {
+    let ended = operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase.is_final())
+        .count();
+    let at_work: Vec<&str> = operation
+        .nodes
+        .iter()
+        .filter(|node| node.phase == NodePhase::Running)
+        .map(|node| node.pod.as_str())
+        .collect();
+    format!(
+        "{ended} of {} nodes ended; at work: {}",
+        operation.nodes.len(),
+        at_work.join(", ")
+    )
+}

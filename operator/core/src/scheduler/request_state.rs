@@ -1,0 +1,266 @@
+//! One kind of operation: what is asked, what is known of it, and where it goes from here.
+
+use casskop_common::{
+    api::{OperationPhase, OperationStatus},
+    intent::{Controls, Invalid, Request},
+    names,
+    operations::DECOMMISSION,
+};
+
+use super::{internal_requests::Own, plan, progress};
+use crate::{
+    observed::Snapshot,
+    operations::{behaviour, transitions},
+};
+
+/// What there is to decide about one kind.
+pub(crate) struct Kind<'a> {
+    snapshot: &'a Snapshot,
+    /// Its name.
+    pub(crate) name: &'a str,
+    request: Option<&'a Request>,
+    /// Who asks, if not an annotation.
+    pub(crate) by: Option<&'static str>,
+    controls: Controls,
+    /// Its newest operation.
+    pub(crate) current: Option<&'a OperationStatus>,
+    /// The operation with the id of the request that is over and replaced by another one.
+    finished: Option<&'a OperationStatus>,
+    /// Whether the id of the request ran before, of a kind that discards data.
+    is_spent: bool,
+}
+
+impl<'a> Kind<'a> {
+    /// What is known of a kind.
+    pub(crate) fn of(name: &'a str, own: Option<&'a Own>, snapshot: &'a Snapshot) -> Self {
+        let status = snapshot.cluster.status.as_ref();
+        let asked = snapshot.intents.requests.get(name);
+        let current = snapshot
+            .operations()
+            .find(|operation| operation.kind == name);
+        let history = || {
+            let history = status.iter().flat_map(|status| &status.operation_history);
+            history.filter(|old| old.kind == name)
+        };
+        let spent = status.and_then(|status| status.spent_ids.get(name));
+        let is_spent = |id: &str| spent.is_some_and(|ids| ids.iter().any(|spent| spent == id));
+        // What somebody asks for goes before what is ours and has not begun: replaced by it, it would be lost; behind it,
+        // it would not be seen.
+        let own = own.filter(|own| {
+            let begun = current.is_some_and(|current| {
+                let begun = current.started_at.is_some() && !current.phase.is_final();
+                current.id == own.request.id && begun
+            });
+            let is_new = |asked: &Request| match current {
+                Some(current) if current.id == asked.id => {
+                    current.phase == OperationPhase::Pending && current.requested_by.is_none()
+                }
+                _ => !is_spent(&asked.id) && !history().any(|old| old.id == asked.id),
+            };
+            begun || !asked.is_some_and(is_new)
+        });
+        let request = own.map(|own| &own.request).or(asked);
+        let is_asked = |id: &str| request.is_some_and(|request| request.id == id);
+        let finished = history()
+            .filter(|old| is_asked(&old.id))
+            // What the spec asks for may be called off before it begins, or fail, and is asked for again.
+            .find(|old| {
+                let failed = old.phase == OperationPhase::Failed;
+                own.is_none() || (old.started_at.is_some() && !failed)
+            });
+        let is_current = current.is_some_and(|current| is_asked(&current.id));
+        Self {
+            snapshot,
+            name,
+            request,
+            by: own.map(|own| own.by),
+            controls: snapshot
+                .intents
+                .controls
+                .get(name)
+                .cloned()
+                .unwrap_or_default(),
+            current,
+            finished,
+            is_spent: !is_current && request.is_some_and(|request| is_spent(&request.id)),
+        }
+    }
+
+    /// Whether what is asked mends a ring, by giving up a node that is lost.
+    pub(crate) fn mends(&self) -> bool {
+        let mends =
+            |request: &Request| behaviour(&request.arguments.operation).gives_up_lost_node();
+        self.request.is_some_and(mends)
+    }
+
+    /// Why the request is not carried out, if its id ran before.
+    pub(crate) fn complaint(&self) -> Option<Invalid> {
+        let request = self.request?;
+        let how = match self.finished {
+            // What stands since before an operation of our own is no new request.
+            Some(old) if self.by.is_none() && !self.is_asked_last(old) => {
+                format!("already ended ({})", old.phase.as_str())
+            }
+            None if self.is_spent => "ran before".to_owned(),
+            _ => return None,
+        };
+        Some(Invalid {
+            annotation: names::request_annotation(self.name),
+            message: format!(
+                "{} {} {how} and is not run again: request with a new id",
+                self.name, request.id
+            ),
+        })
+    }
+
+    /// Whether nothing was asked for by annotation since.
+    fn is_asked_last(&self, old: &OperationStatus) -> bool {
+        let status = self.snapshot.cluster.status.iter();
+        let history = status.flat_map(|status| &status.operation_history);
+        let last = self
+            .current
+            .into_iter()
+            .chain(history)
+            .find(|other| other.kind == self.name && other.requested_by.is_none());
+        last.is_some_and(|last| last.id == old.id)
+    }
+
+    /// A waiver of a check that the operation does not have would be thought to hold.
+    pub(crate) fn unknown_check(&self, operation: &OperationStatus) -> Option<Invalid> {
+        let (id, waived) = self.controls.waive.as_ref()?;
+        let names: Vec<&str> = operation
+            .checks
+            .iter()
+            .map(|check| check.name.as_str())
+            .collect();
+        let unknown = waived.iter().find(|name| !names.contains(&name.as_str()))?;
+        (*id == operation.id && !names.is_empty()).then(|| Invalid {
+            annotation: names::control_annotation(&operation.kind, "waive"),
+            message: format!(
+                "{} has no check {unknown}; it has {}",
+                operation.kind,
+                names.join(", ")
+            ),
+        })
+    }
+
+    /// The newest operation of the kind, as it will be; nothing if there is none.
+    pub(crate) fn next(&self, busy: Option<&str>) -> Option<OperationStatus> {
+        let may_admit = self.finished.is_none() && !self.is_spent;
+        let after = match self.current {
+            Some(current) => self.advance(current, busy, may_admit),
+            None => self
+                .request
+                .filter(|_| may_admit)
+                .map(|request| self.admit(request, busy)),
+        };
+        after.or_else(|| self.current.cloned())
+    }
+
+    /// Where an operation goes from here; nothing if it stays.
+    fn advance(
+        &self,
+        current: &OperationStatus,
+        busy: Option<&str>,
+        may_admit: bool,
+    ) -> Option<OperationStatus> {
+        let asked = self.request.filter(|request| request.id == current.id);
+        if current.phase == OperationPhase::Pending {
+            return Some(match (asked, self.request) {
+                (Some(request), _) => self.begin(request, current.clone(), busy),
+                (None, newer) => withdrawn(current, newer, self.snapshot),
+            });
+        }
+        if !current.phase.is_final() {
+            return Some(progress::advance(
+                current,
+                &self.controls,
+                busy,
+                self.snapshot,
+            ));
+        }
+        if self.by.is_some()
+            && let Some(again) =
+                asked.and_then(|_| progress::again(current, &self.controls, busy, self.snapshot))
+        {
+            return Some(again);
+        }
+        if let Some(retried) = progress::retry(current, &self.controls, busy, self.snapshot) {
+            return Some(retried);
+        }
+        // Until the cancel is taken back, it would be called off again.
+        let cancelled = self.controls.cancel.as_ref() == Some(&current.id);
+        // Who was cancelled while he left is followed to his end.
+        let came_to_nothing = current.started_at.is_none()
+            || (self.name == DECOMMISSION && current.phase == OperationPhase::Cancelled);
+        let called_off = self.by.is_some() && came_to_nothing && !cancelled;
+        let newer = self
+            .request
+            .filter(|request| (request.id != current.id || called_off) && may_admit)?;
+        Some(self.admit(newer, busy))
+    }
+
+    /// Records a request that is new.
+    fn admit(&self, request: &Request, busy: Option<&str>) -> OperationStatus {
+        let operation = OperationStatus {
+            kind: request.kind.clone(),
+            id: request.id.clone(),
+            arguments: request.arguments.text.clone(),
+            requested_by: self.by.map(str::to_owned),
+            phase: OperationPhase::Pending,
+            requested_at: Some(transitions::time(self.snapshot.now)),
+            ..OperationStatus::default()
+        };
+        self.begin(request, operation, busy)
+    }
+
+    /// Plans a recorded request and begins with it, or says what it waits for.
+    fn begin(
+        &self,
+        request: &Request,
+        mut operation: OperationStatus,
+        busy: Option<&str>,
+    ) -> OperationStatus {
+        // They may have been edited while the request waited.
+        operation.arguments.clone_from(&request.arguments.text);
+        let quoted = |id: &Option<String>| id.as_deref() == Some(&operation.id);
+        if quoted(&self.controls.cancel) {
+            return transitions::end(
+                operation,
+                OperationPhase::Cancelled,
+                "Cancelled",
+                "cancelled before it began",
+                self.snapshot.now,
+            );
+        }
+        let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
+        let waits = paused.or_else(|| busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
+        let Some(message) = waits else {
+            return plan::plan(request, operation, &self.controls, self.snapshot);
+        };
+        if let Some(refusal) = plan::is_alive(request, &self.controls, self.snapshot) {
+            return plan::refuse(operation, &refusal, self.snapshot);
+        }
+        "Waiting".clone_into(&mut operation.reason);
+        operation.message = message;
+        operation
+    }
+}
+
+fn withdrawn(
+    current: &OperationStatus,
+    newer: Option<&Request>,
+    snapshot: &Snapshot,
+) -> OperationStatus {
+    let message = match newer {
+        Some(newer) => format!("replaced by {} before it began", newer.id),
+        None => "its annotation was removed or became invalid before it began".into(),
+    };
+    transitions::end(
+        current.clone(),
+        OperationPhase::Withdrawn,
+        "Withdrawn",
+        &message,
+        snapshot.now,
+    )
+}

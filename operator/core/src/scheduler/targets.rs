@@ -1,0 +1,127 @@
+//! Whom a request is about: the pods that match its flags.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    intent::Request,
+    names::{self, RackId},
+    operations::Target,
+};
+
+use crate::{observed::Snapshot, operations::Behaviour, refusal::Refusal};
+
+/// The pods that a request is about.
+///
+/// # Errors
+/// When the cluster has none that it names, or is not the one that is meant.
+pub(crate) fn target(
+    request: &Request,
+    behaviour: &dyn Behaviour,
+    snapshot: &Snapshot,
+) -> Result<Vec<(String, RackId)>, Refusal> {
+    right_cluster(request, snapshot)?;
+    match behaviour.host_id() {
+        Some(host_id) => Ok(vec![by_host_id(host_id, snapshot)?]),
+        None => targets(&request.arguments.shared.target, snapshot),
+    }
+}
+
+/// A request that discards data holds for the cluster that it names.
+fn right_cluster(request: &Request, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let uid = snapshot.cluster.metadata.uid.as_deref().unwrap_or_default();
+    match request.arguments.cluster_uid.as_deref() {
+        Some(meant) if meant != uid => Err(Refusal {
+            reason: "OtherCluster",
+            message: format!(
+                "it is meant for the cluster with uid {meant}, and the uid of this one is {uid}: request again with a new id if this one is meant"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The pod that runs a node, or one that can be told about it.
+fn by_host_id(host_id: &str, snapshot: &Snapshot) -> Result<(String, RackId), Refusal> {
+    let pods = snapshot.expected_pods();
+    let own = pods
+        .iter()
+        .find(|(pod, _)| snapshot.host_id(pod) == Some(host_id));
+    let member = || {
+        let normal = |pod: &str| snapshot.members().any(|(member, _)| member == pod);
+        pods.iter().find(|(pod, _)| normal(pod))
+    };
+    own.or_else(member).cloned().ok_or_else(|| Refusal {
+        reason: "NoTarget",
+        message: "no node answers that could be told: request again with a new id when one does"
+            .into(),
+    })
+}
+
+/// The pods that match every flag, rack by rack.
+fn targets(target: &Target, snapshot: &Snapshot) -> Result<Vec<(String, RackId)>, Refusal> {
+    let pods = snapshot.expected_pods();
+    let racks: BTreeSet<&RackId> = pods.iter().map(|(_, rack)| rack).collect();
+    let dcs: BTreeSet<&str> = racks.iter().map(|rack| rack.dc.as_str()).collect();
+    let cluster = snapshot.name();
+    refuse_unknown(
+        "data center",
+        &target.dc,
+        cluster,
+        &dcs.iter().map(ToString::to_string).collect(),
+        |dc| dcs.contains(dc),
+    )?;
+    refuse_unknown(
+        "rack",
+        &target.rack,
+        cluster,
+        &racks.iter().map(ToString::to_string).collect(),
+        |name| racks.iter().any(|rack| is_named(rack, name)),
+    )?;
+    let names = pods.iter().map(|(pod, _)| pod.clone()).collect();
+    refuse_unknown("pod", &target.pod, cluster, &names, |name| {
+        names.contains(name)
+    })?;
+    let matches = |(pod, rack): &(String, RackId)| {
+        (target.dc.is_empty() || target.dc.contains(&rack.dc))
+            && (target.rack.is_empty() || target.rack.iter().any(|name| is_named(rack, name)))
+            && (target.pod.is_empty() || target.pod.contains(pod))
+    };
+    let mut chosen: Vec<(String, RackId)> =
+        pods.iter().filter(|pod| matches(pod)).cloned().collect();
+    chosen.sort_by_key(|(pod, rack)| (rack.clone(), names::ordinal(pod)));
+    if chosen.is_empty() {
+        let message = format!(
+            "no node of cluster {cluster} matches all of the flags: loosen them and request again with a new id"
+        );
+        return Err(Refusal {
+            reason: "NoTarget",
+            message,
+        });
+    }
+    Ok(chosen)
+}
+
+/// A rack is named alone or with its data center, as `<dc>.<rack>`.
+fn is_named(rack: &RackId, name: &str) -> bool {
+    rack.rack == name || rack.to_string() == name
+}
+
+fn refuse_unknown(
+    what: &str,
+    asked: &[String],
+    cluster: &str,
+    known: &BTreeSet<String>,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
+    let Some(unknown) = asked.iter().find(|name| !is_known(name)) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(Refusal {
+        reason: "UnknownTarget",
+        message: format!(
+            "cluster {cluster} has no {what} {unknown}; it has {}. Request again with a new id",
+            known.join(", ")
+        ),
+    })
+}

@@ -1,0 +1,227 @@
+//! The model of Cassandra: nodes join, answer, and leave.
+
+use std::collections::BTreeSet;
+
+use casskop_common::{
+    api::{OperationNode, Phase},
+    names,
+    operations::{REMOVE, REPLACE},
+};
+
+use crate::{
+    digest::digest,
+    node::{NodeError, Reading},
+    objects::config_map,
+    observed::replicas,
+    simulation::{Node, Pod, World},
+};
+
+impl World {
+    /// What the node of a pod says, if its pod has an address.
+    pub fn reading(&self, pod: &Pod) -> Option<Result<Reading, NodeError>> {
+        let normal = |pod: &Pod| pod.node == Node::Normal;
+        let ips = |wanted: &dyn Fn(&Pod) -> bool| -> BTreeSet<String> {
+            self.pods
+                .values()
+                .filter(|pod| wanted(pod))
+                .map(|pod| pod.ip.clone())
+                .collect()
+        };
+        let runs = |host: &String| {
+            let up = |pod: &&Pod| matches!(pod.node, Node::Normal | Node::Leaving);
+            let mut up = self.pods.values().filter(up);
+            up.any(|pod| pod.host.as_ref() == Some(host))
+        };
+        match pod.node {
+            Node::Starting | Node::Broken => None,
+            _ if self.cut => Some(Err(NodeError::Timeout(4))),
+            Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
+            Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
+                Some(Ok(Reading {
+                    mode: match pod.node {
+                        Node::Normal => "NORMAL",
+                        Node::Leaving => "LEAVING",
+                        Node::Decommissioned => "DECOMMISSIONED",
+                        _ => "JOINING",
+                    }
+                    .into(),
+                    live: ips(&|other| {
+                        normal(other) || other.node == Node::Leaving || other.ip == pod.ip
+                    }),
+                    unreachable: self
+                        .ring
+                        .iter()
+                        .filter(|(host, _)| !runs(host))
+                        .map(|(_, ip)| ip.clone())
+                        .chain(self.left.iter().cloned())
+                        .collect(),
+                    joining: ips(&|other| other.node == Node::Joining),
+                    leaving: ips(&|other| other.node == Node::Leaving),
+                    host_ids: self
+                        .ring
+                        .iter()
+                        .map(|(host, ip)| (ip.clone(), host.clone()))
+                        .collect(),
+                    local_host_id: pod
+                        .host
+                        .clone()
+                        .unwrap_or_else(|| format!("host-{}", pod.ip)),
+                    version: "5.0.9".into(),
+                    schema_version: digest(&format!("{:?}", self.replication)),
+                    native_transport: normal(pod),
+                    keyspaces: ["orders", "system_auth", "users"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    load: 100_000,
+                    snapshots: Some(BTreeSet::new()),
+                    ..Reading::default()
+                }))
+            }
+        }
+    }
+
+    /// Nodes start and join, one at a time once the ring is formed.
+    pub fn tick_nodes(&mut self) {
+        // What was told to end comes no further, and joins no more.
+        let joins = |pod: &Pod| pod.node == Node::Joining && !pod.deleting;
+        let joining = self.pods.values().any(joins);
+        // With seeds elsewhere there is a ring from the beginning, and its members see who joins.
+        let joins_a_ring = !self.cluster.spec.seeds.is_empty();
+        let formed = joins_a_ring || self.pods.values().any(|pod| pod.node == Node::Normal);
+        let forming = !joins_a_ring
+            && self
+                .status()
+                .phase
+                .is_none_or(|phase| phase == Phase::Initializing);
+        let mut may_join = !joining;
+        // Kubernetes is quicker than a process that has only begun to start.
+        let sets = &self.live.stateful_sets;
+        let is_surplus = |name: &str| {
+            let ordinal = names::ordinal(name).unwrap_or(0);
+            let set = name.rsplit_once('-').and_then(|(set, _)| sets.get(set));
+            set.is_none_or(|set| ordinal >= replicas(set))
+        };
+        let ends = |(name, pod): &(&String, &mut Pod)| {
+            pod.deleting || (pod.node == Node::Starting && is_surplus(name))
+        };
+        for (name, pod) in self.pods.iter_mut().filter(|pod| !ends(pod)) {
+            let member = pod.host.is_some();
+            pod.node = match pod.node {
+                Node::Starting
+                    if formed && !(forming && names::ordinal(name) == Some(0)) && !member =>
+                {
+                    assert!(may_join, "two nodes join at the same time");
+                    may_join = false;
+                    Node::Joining
+                }
+                Node::Starting | Node::Joining => Node::Normal,
+                other => other,
+            };
+            if pod.node == Node::Normal {
+                let host = pod
+                    .host
+                    .get_or_insert_with(|| format!("host-{}", pod.ip))
+                    .clone();
+                if let Some(address) = pod.replaces.take() {
+                    self.ring.retain(|_, ip| *ip != address);
+                }
+                self.hosts.insert(name.clone(), host.clone());
+                self.places.insert(host.clone(), pod.rack.clone());
+                self.ring.insert(host, pod.ip.clone());
+            }
+        }
+    }
+
+    /// A step of a node that is given up. Says whether it is done.
+    pub fn give_up(&mut self, kind: &str, node: &OperationNode) -> bool {
+        if kind == REMOVE && node.step == node.host_id {
+            assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
+            self.left.extend(self.ring.remove(&node.host_id));
+            return true;
+        }
+        let rack = node.pod.rsplit_once('-').expect("an ordinal").0;
+        let told = config_map::nodes(&self.live.config_maps[rack]);
+        let may = match kind {
+            REPLACE => told.replaces(&node.pod),
+            _ => told.lets_join(&node.pod),
+        };
+        if !may {
+            return false;
+        }
+        let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
+        if self.pods.get(&node.pod).is_some_and(is_old) {
+            self.pods.remove(&node.pod);
+        }
+        for volume in &node.volumes {
+            let live = self.live.volumes.get(&volume.name);
+            if live.is_some_and(|live| live.uid == volume.uid) {
+                assert!(!self.runs(&node.host_id), "{} is in use", volume.name);
+                self.live.volumes.remove(&volume.name);
+                self.hosts.remove(&node.pod);
+            }
+        }
+        let pod = self.pods.get(&node.pod);
+        kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
+    }
+
+    /// The pod that the operation began with is deleted. Says whether the one after it serves clients.
+    pub fn restart(&mut self, node: &OperationNode) -> bool {
+        let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
+        if self.pods.get(&node.pod).is_some_and(is_old) {
+            self.pods.remove(&node.pod);
+        }
+        let pod = self.pods.get(&node.pod);
+        pod.is_some_and(|pod| pod.node == Node::Normal)
+    }
+
+    fn runs(&self, host: &str) -> bool {
+        let mut pods = self.pods.values();
+        pods.any(|pod| pod.node == Node::Normal && pod.host.as_deref() == Some(host))
+    }
+
+    /// The volume of a node and its pod are lost.
+    pub fn lose(&mut self, pod: &str) -> String {
+        self.lost.insert(pod.to_owned());
+        let host = self.hosts.remove(pod).expect("it was a member");
+        self.live.volumes.remove(&format!("data-{pod}"));
+        self.pods.remove(pod);
+        host
+    }
+
+    /// Whether a pod runs a member, or a volume has its data.
+    pub fn may_come_back(&self, host: &String) -> bool {
+        let mut pods = self.pods.values();
+        pods.any(|pod| pod.host.as_ref() == Some(host))
+            || self.hosts.values().any(|old| old == host)
+    }
+
+    /// The ring is told that a node is gone for good, with Cassandra's own tools.
+    pub fn remove_by_hand(&mut self, host: &str) {
+        self.left.extend(self.ring.remove(host));
+    }
+
+    /// A node is told to leave the ring. Says whether it has done so.
+    pub fn leave(&mut self, pod: &str, hears: bool) -> bool {
+        let Some(node) = self.pods.get_mut(pod) else {
+            return false;
+        };
+        if !matches!(
+            node.node,
+            Node::Normal | Node::Leaving | Node::Decommissioned
+        ) {
+            return false;
+        }
+        // Over two calls, so that an operator may die while it leaves.
+        if node.node == Node::Normal {
+            node.node = Node::Leaving;
+            if !hears {
+                self.kill_operator();
+            }
+            return false;
+        }
+        node.node = Node::Decommissioned;
+        let host = node.host.clone().unwrap_or_default();
+        self.left.extend(self.ring.remove(&host));
+        true
+    }
+}

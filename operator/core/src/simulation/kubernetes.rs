@@ -1,0 +1,242 @@
+//! The model of Kubernetes: it takes what is applied and removed, and its StatefulSets make and roll pods.
+
+use casskop_common::names::{self, RackId};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
+use kube_core::ResourceExt;
+
+use crate::{
+    objects::{Object, config_map},
+    observed::{NodePod, Volume, rack_of, replicas},
+    rollout::removal::Removal,
+    simulation::{Node, Pod, World},
+};
+
+impl World {
+    /// The API server takes an object.
+    pub fn apply(&mut self, object: &Object) {
+        match object.clone() {
+            Object::ServiceAccount(object) => drop(
+                self.live
+                    .service_accounts
+                    .insert(object.name_any(), *object),
+            ),
+            Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
+            Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
+            Object::ConfigMap(object) => {
+                drop(self.live.config_maps.insert(object.name_any(), *object));
+            }
+            Object::Growth(growth) => {
+                let volume = self
+                    .live
+                    .volumes
+                    .get_mut(&growth.name)
+                    .expect("it was seen");
+                assert_eq!(volume.uid, growth.uid);
+                volume.requested.clone_from(&growth.size);
+                volume.capacity = Some(growth.size);
+            }
+            Object::StatefulSet(object) | Object::MadeAnew(object) => {
+                let old = self.live.stateful_sets.get(&object.name_any());
+                let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
+                let mut set = *object;
+                set.metadata.generation = Some(generation + 1);
+                set.status = old.and_then(|old| old.status.clone());
+                self.live.stateful_sets.insert(set.name_any(), set);
+            }
+        }
+    }
+
+    /// The API server takes a deletion or a scaling.
+    pub fn remove(&mut self, removal: &Removal) {
+        match removal {
+            Removal::Pods { set, uid, from, to } => {
+                let set = self.live.stateful_sets.get_mut(set).expect("it was seen");
+                assert_eq!(set.uid().unwrap_or_default(), *uid);
+                let spec = set.spec.as_mut().expect("a spec");
+                assert_eq!(spec.replicas, Some(*from));
+                assert_eq!(*to, from - 1, "one node at a time");
+                spec.replicas = Some(*to);
+                let rack = rack_of(set).expect("our labels");
+                let gone = names::pod("demo", &rack, *to);
+                let host = self.hosts.get(&gone);
+                assert!(
+                    host.is_none_or(|host| !self.ring.contains_key(host)),
+                    "{gone} is a member"
+                );
+            }
+            Removal::Rack { set, .. } => {
+                assert_eq!(replicas(&self.live.stateful_sets[set]), 0);
+                self.live.stateful_sets.remove(set);
+                self.live.config_maps.remove(set);
+            }
+            Removal::Pod { name, uid } => {
+                let gone = self.pods.remove(name).expect("it was seen");
+                assert_eq!(format!("pod-{}", gone.uid), *uid);
+            }
+            Removal::Volume { name, uid } => {
+                assert_eq!(self.live.volumes[name].uid, *uid);
+                let pod = name.strip_prefix("data-").expect("a data volume");
+                let host = self.hosts.remove(pod);
+                assert!(
+                    host.is_none_or(|host| !self.ring.contains_key(&host)),
+                    "{name} is in use"
+                );
+                self.live.volumes.remove(name);
+            }
+        }
+    }
+
+    /// The StatefulSet controller: makes missing pods, replaces one outdated pod at a time.
+    pub fn tick_set(&mut self, set: &StatefulSet) {
+        let rack = rack_of(set).expect("our labels");
+        let spec = set.spec.as_ref().expect("a spec");
+        let revision = crate::digest::digest(&spec.template);
+        let container = spec
+            .template
+            .spec
+            .as_ref()
+            .expect("a pod")
+            .containers
+            .last()
+            .expect("Cassandra");
+        let broken = self
+            .bad_images
+            .contains(container.image.as_deref().unwrap_or_default());
+        let names: Vec<String> = (0..replicas(set))
+            .map(|n| names::pod("demo", &rack, n))
+            .collect();
+        for name in &names {
+            if !self.pods.contains_key(name) {
+                self.make_pod(name, &rack, &revision, broken);
+                let volume = format!("data-{name}");
+                let uid = format!("volume-{}", self.made);
+                let size = requested(spec);
+                self.live.volumes.entry(volume).or_insert(Volume {
+                    uid,
+                    requested: size.clone(),
+                    capacity: Some(size),
+                    ..Volume::default()
+                });
+            }
+        }
+        let prefix = format!("{}-", set.name_any());
+        let too_many = |name: &String| {
+            name.strip_prefix(&prefix)
+                .is_some_and(|rest| !rest.contains('-'))
+                && !names.contains(name)
+        };
+        // A pod takes its time to end.
+        self.pods.retain(|name, pod| {
+            let ended = too_many(name) && pod.deleting;
+            pod.deleting |= too_many(name);
+            !ended
+        });
+        let rolling = spec
+            .update_strategy
+            .as_ref()
+            .and_then(|strategy| strategy.rolling_update.as_ref());
+        let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
+        // From the last one on: an outdated one is replaced, and one that is not well is waited for.
+        let mut let_to = names.iter().rev();
+        let next = let_to.find(|name| {
+            let pod = &self.pods[*name];
+            pod.revision != revision || pod.node != Node::Normal
+        });
+        if let Some(name) = next
+            && names::ordinal(name).unwrap_or(0) >= partition
+            && self.pods[name].revision != revision
+        {
+            self.make_pod(name, &rack, &revision, broken);
+        }
+        let updated = names
+            .iter()
+            .filter(|name| self.pods[*name].revision == revision)
+            .count();
+        let updated = i32::try_from(updated).expect("few pods");
+        let ready = names
+            .iter()
+            .all(|name| self.pods[name].node == Node::Normal);
+        let live = self
+            .live
+            .stateful_sets
+            .get_mut(&set.name_any())
+            .expect("it is there");
+        let before = live
+            .status
+            .as_ref()
+            .and_then(|status| status.current_revision.clone());
+        // Only when they are Ready, too. A new one says so at once, whatever pods it finds.
+        let all = (updated == replicas(set) && ready) || before.is_none();
+        live.status = Some(StatefulSetStatus {
+            observed_generation: live.metadata.generation,
+            current_revision: if all { Some(revision.clone()) } else { before },
+            update_revision: Some(revision),
+            updated_replicas: Some(updated),
+            ..StatefulSetStatus::default()
+        });
+    }
+
+    /// A StatefulSet makes a pod.
+    pub fn make_pod(&mut self, name: &str, rack: &RackId, revision: &str, broken: bool) {
+        self.made += 1;
+        let host = self.hosts.get(name).cloned();
+        // Cassandra does not start over the data of a node that has left.
+        let has_left = host
+            .as_ref()
+            .is_some_and(|host| !self.ring.contains_key(host));
+        let map = self
+            .live
+            .config_maps
+            .get(&names::stateful_set("demo", rack));
+        let told = map.map(config_map::nodes).unwrap_or_default();
+        let replaces = told.replaced.get(name).filter(|_| host.is_none()).cloned();
+        let is_lost = host.is_none() && replaces.is_none() && told.members.contains_key(name);
+        let pod = Pod {
+            rack: rack.clone(),
+            revision: revision.to_owned(),
+            node: if broken || has_left || is_lost {
+                Node::Broken
+            } else {
+                Node::Starting
+            },
+            ip: format!("10.0.0.{}", self.made),
+            host,
+            restarts: 0,
+            replaces,
+            deleting: false,
+            uid: self.made,
+        };
+        self.pods.insert(name.to_owned(), pod);
+    }
+}
+
+/// Size of the data volumes that a StatefulSet makes.
+fn requested(spec: &StatefulSetSpec) -> String {
+    let claims = spec.volume_claim_templates.as_ref();
+    let claim = claims.and_then(|claims| claims.first()?.spec.as_ref());
+    let sizes = claim.and_then(|claim| claim.resources.as_ref()?.requests.as_ref());
+    sizes
+        .and_then(|sizes| sizes.get("storage"))
+        .map(|size| size.0.clone())
+        .unwrap_or_default()
+}
+
+/// What the operator sees of a pod.
+pub fn seen(pod: &Pod) -> NodePod {
+    NodePod {
+        uid: format!("pod-{}", pod.uid),
+        rack: Some(pod.rack.clone()),
+        // A pod whose image cannot be pulled has an address all the same.
+        ip: Some(pod.ip.clone()),
+        ready: pod.node == Node::Normal,
+        deleting: pod.deleting,
+        ended: false,
+        problem: (pod.node == Node::Broken).then(|| {
+            "container cassandra: ImagePullBackOff: Back-off pulling image \"nope:1\"".to_owned()
+        }),
+        lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
+        revision: pod.revision.clone(),
+        restarts: pod.restarts,
+        runs_since: None,
+    }
+}

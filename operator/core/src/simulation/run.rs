@@ -1,0 +1,250 @@
+//! The run loop: the operator looks, decides and acts; Kubernetes and the nodes follow.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
+    intent::Intents,
+    operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
+};
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube_core::ResourceExt;
+
+use crate::{
+    desired,
+    observed::{SecretState, Snapshot},
+    operations::transitions,
+    plan::{self, Plan},
+    simulation::{Node, Pod, World, kubernetes::seen},
+};
+
+impl World {
+    /// The state as the operator observes it.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            now: self.now,
+            cluster: self.cluster.clone(),
+            intents: Intents::parse(self.cluster.annotations()),
+            live: self.live.clone(),
+            secret: self.secret.clone(),
+            secret_name: "demo-jolokia".into(),
+            pods: self
+                .pods
+                .iter()
+                .map(|(name, pod)| (name.clone(), seen(pod)))
+                .collect(),
+            nodes: self
+                .pods
+                .iter()
+                .filter_map(|(name, pod)| Some((name.clone(), self.reading(pod)?)))
+                .collect(),
+            at_work: self.at_work.clone(),
+            replication: self.replication.clone(),
+            places: BTreeMap::new(),
+        };
+        let strangers = snapshot.strangers().into_iter();
+        let places = strangers.filter_map(|stranger| {
+            let place = self.places.get(stranger.host_id)?;
+            Some((stranger.ip.to_owned(), place.clone()))
+        });
+        snapshot.places = places.collect();
+        snapshot
+    }
+
+    /// The plan of one reconciliation.
+    pub fn plan(&self) -> Plan {
+        let desired = desired::desired(&self.cluster, &self.around);
+        let mut snapshot = self.snapshot();
+        let plan = plan::decide(&desired, &snapshot);
+        let maps = &self.live.config_maps;
+        let instead = plan
+            .refused
+            .as_ref()
+            .and_then(|refused| desired::instead(&self.cluster, &self.around, maps, refused));
+        let Some((cluster, desired)) = instead else {
+            return plan;
+        };
+        snapshot.cluster = cluster;
+        plan::decide(&Ok(desired), &snapshot)
+    }
+
+    /// One pass of the operator that is killed after `effects` of its effects. Says whether it came to its end.
+    pub fn pass_until(&mut self, effects: usize) -> bool {
+        self.now += SignedDuration::from_secs(1);
+        let plan = self.plan();
+        let mut left = effects;
+        let mut may = || {
+            let may = left > 0;
+            left = left.saturating_sub(1);
+            may
+        };
+        if !plan.operations.is_empty() {
+            if !may() {
+                return false;
+            }
+            let status = self.cluster.status.get_or_insert_default();
+            for change in &plan.operations {
+                transitions::archive(status, change.after.clone());
+            }
+        }
+        for start in &plan.starts {
+            self.at_work.insert((start.kind.clone(), start.pod.clone()));
+        }
+        if plan.make_secret {
+            if !may() {
+                return false;
+            }
+            self.secret = SecretState::Usable;
+        }
+        for object in &plan.objects {
+            if !may() {
+                return false;
+            }
+            self.apply(object);
+        }
+        for removal in &plan.removals {
+            if !may() {
+                return false;
+            }
+            self.remove(removal);
+        }
+        if !may() {
+            return false;
+        }
+        let current = self.cluster.status.take().unwrap_or_default();
+        self.cluster.status = Some(CassandraClusterStatus {
+            operations: current.operations,
+            operation_history: current.operation_history,
+            spent_ids: current.spent_ids,
+            ..plan.status
+        });
+        true
+    }
+
+    /// One whole reconciliation.
+    pub fn pass(&mut self) {
+        self.pass_until(usize::MAX);
+    }
+
+    /// The operator dies: its tasks are gone, what is written stays.
+    pub fn kill_operator(&mut self) {
+        self.at_work.clear();
+    }
+
+    /// Kubernetes and the nodes do one thing each.
+    pub fn tick(&mut self) {
+        self.tick_nodes();
+        let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();
+        for set in sets {
+            self.tick_set(&set);
+        }
+    }
+
+    /// One of the nodes at work makes its call; the operator may be killed before it hears the answer.
+    pub fn work(&mut self, index: usize, hears: bool, fails: bool) {
+        let Some((kind, pod)) = self
+            .at_work
+            .iter()
+            .nth(index % self.at_work.len().max(1))
+            .cloned()
+        else {
+            return;
+        };
+        let status = self.cluster.status.get_or_insert_default();
+        let Some(operation) = status
+            .operations
+            .iter()
+            .find(|operation| operation.kind == kind)
+        else {
+            return;
+        };
+        let node = operation
+            .nodes
+            .iter()
+            .find(|node| node.pod == pod && node.phase == NodePhase::Running);
+        let Some(step) = node.map(|node| node.step.clone()) else {
+            self.at_work.remove(&(kind, pod));
+            return;
+        };
+        let id = operation.id.clone();
+        let node = node.expect("it runs").clone();
+        self.calls
+            .push((kind.clone(), id.clone(), pod.clone(), step));
+        let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
+        if gives_up && !self.give_up(&kind, &node) {
+            if !hears {
+                self.kill_operator();
+            }
+            return;
+        }
+        let restarts = kind == RESTART && node.step == RESTART && !fails;
+        if restarts && !self.restart(&node) {
+            if !hears {
+                self.kill_operator();
+            }
+            return;
+        }
+        if kind == DECOMMISSION && !fails && !self.leave(&pod, hears) {
+            return;
+        }
+        let status = self.cluster.status.get_or_insert_default();
+        if !hears {
+            return self.kill_operator();
+        }
+        let event = if fails {
+            transitions::StepEvent::Failed("no space left on device".into())
+        } else {
+            transitions::StepEvent::Done
+        };
+        if !transitions::record(status, (&kind, &id, &pod), &event, self.now) {
+            self.at_work.remove(&(kind, pod));
+        }
+    }
+
+    /// Everything goes well until nothing is left to do.
+    pub fn settle(&mut self) {
+        for _ in 0..400 {
+            self.pass();
+            self.tick();
+            // A node whose pod is away makes its call later.
+            for _ in 0..30 {
+                if !self.at_work.is_empty() {
+                    self.work(0, true, false);
+                }
+            }
+            if self.is_settled() {
+                return;
+            }
+        }
+        let plan = self.plan();
+        unreachable!("does not settle: {:#?}\n{:#?}", plan, self.status());
+    }
+
+    /// Whether a further pass would change nothing.
+    pub fn is_settled(&self) -> bool {
+        let is_at_rest =
+            |pod: &Pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging);
+        if !self.at_work.is_empty() || !self.pods.values().all(is_at_rest) {
+            return false;
+        }
+        let plan = self.plan();
+        let current = self.status();
+        let wanted = CassandraClusterStatus {
+            operations: current.operations.clone(),
+            operation_history: current.operation_history.clone(),
+            spent_ids: current.spent_ids.clone(),
+            ..plan.status
+        };
+        plan.objects.is_empty()
+            && plan.operations.is_empty()
+            && plan.starts.is_empty()
+            && !plan.make_secret
+            && plan.removals.is_empty()
+            // A node that could not leave is told again after a while, unless it may stay after all.
+            && (current.phase == Some(Phase::Running)
+                || !current.operations.iter().any(|operation| operation.requested_by.is_some()
+                    && operation.phase == OperationPhase::Failed))
+            && wanted == current
+    }
+}

@@ -1,0 +1,83 @@
+//! What is reported: conditions in words, racks, nodes. Written only when it differs from what was reported before,
+//! so nothing here may move by itself.
+
+mod conditions;
+mod debt;
+mod nodes;
+mod pods;
+mod racks;
+mod replication;
+
+use casskop_common::api::{CassandraClusterStatus, Phase};
+
+use crate::{
+    desired::Desired,
+    observed::Snapshot,
+    refusal::Refusal,
+    rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
+    scheduler,
+};
+use conditions::Picture;
+pub use conditions::tell_failure;
+
+/// The status without its operations, which are written before they act.
+pub fn decide(
+    desired: &Result<Desired, Refusal>,
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    operations: &scheduler::Decision,
+) -> CassandraClusterStatus {
+    let old = snapshot.cluster.status.clone().unwrap_or_default();
+    let picture = Picture::of(desired, snapshot, rollout);
+    let (action, action_status) = last_action(rollout, &picture, &old);
+    let replication = replication::seen(snapshot, old.replication.as_ref());
+    CassandraClusterStatus {
+        observed_generation: snapshot.cluster.metadata.generation,
+        phase: Some(picture.phase()),
+        initializing_sub_phase: (picture.phase() == Phase::Initializing)
+            .then(|| initializing(rollout)),
+        last_cluster_action: action.clone(),
+        last_cluster_action_status: action_status,
+        seedlist: if rollout.seeds.is_empty() {
+            old.seedlist.clone()
+        } else {
+            rollout.seeds.clone()
+        },
+        cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
+        cassandra_node_status: nodes::nodes(snapshot, rollout, replication.as_ref(), &old),
+        conditions: picture.conditions(snapshot, operations, &old.conditions),
+        operations: old.operations,
+        spent_ids: old.spent_ids.clone(),
+        replication,
+        operation_history: old.operation_history,
+    }
+}
+
+/// How far the ring is while it is being formed.
+fn initializing(rollout: &Rollout) -> String {
+    let sub_phase = if rollout.formed {
+        NEXT_POD_PER_RACK
+    } else {
+        FIRST_POD_PER_RACK
+    };
+    sub_phase.to_owned()
+}
+
+fn last_action(
+    rollout: &Rollout,
+    picture: &Picture<'_>,
+    old: &CassandraClusterStatus,
+) -> (Option<String>, Option<String>) {
+    let pair = |name: &str, status: &str| (Some(name.to_owned()), Some(status.to_owned()));
+    if picture.is_refused() {
+        return pair("CorrectCRDConfig", "ToDo");
+    }
+    match (rollout.action, &rollout.blocked) {
+        (Some(action), Some(_)) => pair(action, "ToDo"),
+        (Some(action), None) => pair(action, "Ongoing"),
+        (None, _) => pair(
+            old.last_cluster_action.as_deref().unwrap_or("Initializing"),
+            "Done",
+        ),
+    }
+}

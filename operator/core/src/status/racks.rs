@@ -1,0 +1,98 @@
+//! Racks, in CassKop's words.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraClusterStatus, LastAction, OperationStatus, Phase, RackStatus},
+    names::RackId,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::{desired::restart, observed::Snapshot, rollout::Rollout, status::pods};
+
+/// The racks, by `<dc>-<rack>`.
+pub(crate) fn racks(
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    operations: &[OperationStatus],
+    old: &CassandraClusterStatus,
+) -> BTreeMap<String, RackStatus> {
+    let stepping = rollout.steps.iter().map(|step| step.rack.id.clone());
+    let mut ids: Vec<RackId> = snapshot
+        .racks()
+        .map(|(rack, _)| rack)
+        .chain(stepping)
+        .collect();
+    ids.sort();
+    ids.dedup();
+    ids.into_iter()
+        .map(|rack| {
+            let before = old.cassandra_rack_status.get(&rack.key());
+            let status = rack_status(&rack, snapshot, rollout, operations, before);
+            (rack.key(), status)
+        })
+        .collect()
+}
+
+fn rack_status(
+    rack: &RackId,
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    operations: &[OperationStatus],
+    before: Option<&RackStatus>,
+) -> RackStatus {
+    let well = snapshot
+        .expected_pods()
+        .iter()
+        .filter(|(_, other)| other == rack)
+        .all(|(pod, _)| snapshot.trouble(pod).is_none());
+    let concerned = rollout.rack.as_ref() == Some(rack) || !rollout.formed;
+    let action = rollout
+        .action
+        .filter(|_| concerned && rollout.blocked.is_none());
+    let last = before.and_then(|before| before.cassandra_last_action.clone());
+    let now = Some(Time(snapshot.now));
+    let last_action = match (action, last) {
+        (Some(name), Some(last)) if last.name == name && last.status == "Ongoing" => Some(last),
+        (Some(name), _) => Some(LastAction {
+            name: name.to_owned(),
+            status: "Ongoing".into(),
+            start_time: now,
+            end_time: None,
+        }),
+        (None, Some(last)) if last.status == "Ongoing" && well => Some(LastAction {
+            status: "Done".into(),
+            end_time: now,
+            ..last
+        }),
+        (None, last) => last,
+    };
+    let phase = match (rollout.formed, well && action.is_none()) {
+        (false, _) => Phase::Initializing,
+        (true, true) => Phase::Running,
+        (true, false) => Phase::Pending,
+    };
+    RackStatus {
+        rolling_restart: restart_seen(rack, snapshot, before),
+        phase: Some(phase),
+        cassandra_last_action: last_action,
+        initializing_sub_phase: (phase == Phase::Initializing)
+            .then(|| crate::status::initializing(rollout)),
+        pod_last_operation: pods::last_operation(
+            snapshot.name(),
+            rack,
+            operations,
+            before.and_then(|before| before.pod_last_operation.as_ref()),
+        ),
+    }
+}
+
+/// Whether a restart that `rollingRestart` asks for is recorded, or was before.
+fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>) -> bool {
+    let asks = restart::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
+    let id = restart::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
+    let recorded = snapshot.operations().any(|operation| {
+        operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
+    });
+    asks && (recorded || before.is_some_and(|before| before.rolling_restart))
+}

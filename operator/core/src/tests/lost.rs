@@ -1,0 +1,410 @@
+//! Nodes that are lost for good: replaced by a new one in their place, or taken out of the ring.
+
+use casskop_common::{
+    api::{OperationPhase, Phase, Rack},
+    names::RackId,
+};
+
+use crate::{
+    node::Replication,
+    objects::config_map,
+    simulation::{Node, THREE_RACKS, World},
+};
+
+const LOST: &str = "demo-dc1-rack2-0";
+const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+/// Three racks of a node, with every keyspace on all of them.
+fn three() -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.cluster.metadata.uid = Some(UID.into());
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology([("dc1".to_owned(), 3)].into());
+    }
+    world.settle();
+    world
+}
+
+fn ask(world: &mut World, kind: &str, id: &str) {
+    let value = format!("{id} --pod {LOST} --cluster-uid {UID}");
+    world.annotate(kind, Some(&value));
+}
+
+fn passes(world: &mut World, count: usize) {
+    for _ in 0..count {
+        world.pass();
+        world.tick();
+    }
+}
+
+fn told(world: &World) -> crate::pod_config::Nodes {
+    config_map::nodes(&world.live.config_maps["demo-dc1-rack2"])
+}
+
+#[test]
+fn a_member_without_its_data_does_not_join_as_another_node() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 5);
+    assert_eq!(world.pods[LOST].node, Node::Broken);
+    assert!(world.ring.contains_key(&host));
+    assert_eq!(world.status().cassandra_node_status[LOST].host_id, host);
+    assert_eq!(world.ring.len(), 3);
+}
+
+#[test]
+fn an_operation_that_waits_for_the_node_does_not_keep_it_from_being_replaced() {
+    let mut world = three();
+    world.annotate("cleanup", Some("c1"));
+    world.pass();
+    world.lose(LOST);
+    for _ in 0..3 {
+        world.work(0, true, false);
+    }
+    passes(&mut world, 5);
+    let cleanup = world.operation("cleanup");
+    assert_eq!(cleanup.phase, OperationPhase::Running, "{cleanup:#?}");
+    assert!(cleanup.message.contains("nodes-up"), "{cleanup:#?}");
+    world.annotate("flush", Some("f1 --pod demo-dc1-rack1-0"));
+    world.pass();
+    let flush = world.operation("flush");
+    assert_eq!(flush.message, "waits for cleanup c1 to end", "in its turn");
+    ask(&mut world, "replace", "r1");
+    world.pass();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Running);
+    let cleanup = world.operation("cleanup");
+    assert!(cleanup.message.contains("waits for"), "{cleanup:#?}");
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    for kind in ["cleanup", "flush"] {
+        let phase = world.operation(kind).phase;
+        assert_eq!(phase, OperationPhase::Succeeded, "{kind}");
+    }
+}
+
+#[test]
+fn a_lost_node_is_replaced_in_its_place() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 5);
+    let address = world.ring[&host].clone();
+    ask(&mut world, "replace", "r1");
+    world.pass();
+    let operation = world.operation("replace");
+    assert_eq!(operation.phase, OperationPhase::Running, "{operation:#?}");
+    insta::assert_yaml_snapshot!((&operation.plan, &operation.checks, &operation.nodes));
+    assert_eq!(
+        told(&world).replaced[LOST],
+        address,
+        "before anything is deleted"
+    );
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    assert!(!world.ring.contains_key(&host));
+    assert_eq!((world.ring.len(), world.pods.len()), (3, 3));
+    assert!(told(&world).replaced.is_empty(), "for that start only");
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    let owed = world.status().cassandra_node_status;
+    assert!(
+        owed.values().all(|node| node.cleanup_owed_since.is_none()),
+        "the tokens are the same"
+    );
+}
+
+#[test]
+fn a_removed_node_leaves_and_its_pod_joins_as_a_new_one() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 5);
+    ask(&mut world, "remove", "r1");
+    world.settle();
+    let operation = world.operation("remove");
+    assert_eq!(operation.phase, OperationPhase::Succeeded, "{operation:#?}");
+    assert!(!world.ring.contains_key(&host));
+    assert_eq!((world.ring.len(), world.pods.len()), (3, 3));
+    let nodes = world.status().cassandra_node_status;
+    assert_ne!(nodes[LOST].host_id, host);
+    assert!(nodes["demo-dc1-rack1-0"].cleanup_owed_since.is_some());
+}
+
+#[test]
+fn a_node_that_no_pod_runs_is_removed_by_its_host_id() {
+    let mut world = three();
+    let ghost = "6799ee6c-3588-4dfa-9842-091edc5e9706";
+    world.ring.insert(ghost.into(), "10.9.9.9".into());
+    let rack = RackId::new("dc1", "rack2");
+    world.places.insert(ghost.into(), rack);
+    world.annotate(
+        "remove",
+        Some(&format!("r1 --host-id {ghost} --cluster-uid {UID}")),
+    );
+    world.settle();
+    let operation = world.operation("remove");
+    assert_eq!(operation.phase, OperationPhase::Succeeded, "{operation:#?}");
+    assert!(!world.ring.contains_key(ghost));
+    assert_eq!(operation.plan.expect("a plan").steps, [ghost]);
+    assert!(operation.nodes[0].volumes.is_empty());
+    assert_eq!(world.live.volumes.len(), 3);
+}
+
+#[test]
+fn a_node_that_is_alive_is_neither_replaced_nor_removed() {
+    for kind in ["replace", "remove"] {
+        let mut world = three();
+        let ring = world.ring.clone();
+        ask(&mut world, kind, "r1");
+        passes(&mut world, 5);
+        let operation = world.operation(kind);
+        assert_eq!(
+            operation.phase,
+            OperationPhase::Refused,
+            "not kept for later"
+        );
+        assert!(
+            operation.message.contains("node-is-down"),
+            "{}",
+            operation.message
+        );
+        assert!(operation.message.contains("does not see it down"));
+        assert_eq!((world.ring.clone(), world.calls.len()), (ring, 0));
+    }
+}
+
+#[test]
+fn a_request_that_waits_is_refused_when_the_node_is_back() {
+    let mut world = three();
+    let one = Replication::Topology([("dc1".to_owned(), 1)].into());
+    world.replication.insert("orders".into(), one);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    ask(&mut world, "replace", "r1");
+    passes(&mut world, 3);
+    assert_eq!(world.operation("replace").phase, OperationPhase::Pending);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Normal;
+    passes(&mut world, 3);
+    let operation = world.operation("replace");
+    assert_eq!(operation.phase, OperationPhase::Refused);
+    insta::assert_snapshot!(operation.message);
+    // Down again, for whatever reason: nobody asks any more.
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    passes(&mut world, 3);
+    assert!(world.calls.is_empty());
+}
+
+#[test]
+fn once_begun_it_is_not_cancelled_half_way() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 3);
+    ask(&mut world, "remove", "r1");
+    world.pass();
+    world.annotate("remove.cancel", Some("r1"));
+    world.settle();
+    assert!(!world.ring.contains_key(&host));
+    let operation = world.operation("remove");
+    assert_eq!(operation.phase, OperationPhase::Succeeded, "{operation:#?}");
+    assert_eq!((world.ring.len(), world.pods.len()), (3, 3));
+}
+
+#[test]
+fn a_failed_replacement_goes_on_where_it_was() {
+    let mut world = three();
+    world.lose(LOST);
+    passes(&mut world, 3);
+    ask(&mut world, "replace", "r1");
+    world.pass();
+    let asked = world.operation("replace").nodes[0].clone();
+    world.work(0, true, true);
+    passes(&mut world, 2);
+    assert_eq!(world.operation("replace").phase, OperationPhase::Failed);
+    assert!(told(&world).replaces(LOST), "its next start is no join");
+    world.annotate("replace.retry", Some("r1"));
+    world.pass();
+    let again = world.operation("replace").nodes[0].clone();
+    assert_eq!(again.pod_uid, asked.pod_uid, "the new pod is left alone");
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    assert!(told(&world).replaced.is_empty());
+}
+
+#[test]
+fn a_node_that_died_while_it_left_can_be_removed() {
+    let mut world = three();
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack.retain(|rack| rack.name != "rack2");
+    });
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology([("dc1".to_owned(), 2)].into());
+    }
+    world.pass();
+    world.work(0, true, false);
+    assert_eq!(world.pods[LOST].node, Node::Leaving);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    world.work(0, true, true);
+    world.pass();
+    assert_eq!(
+        world.operation("decommission").phase,
+        OperationPhase::Failed
+    );
+    ask(&mut world, "remove", "r1");
+    world.pass();
+    let operation = world.operation("remove");
+    assert_eq!(
+        operation.phase,
+        OperationPhase::Running,
+        "{}",
+        operation.message
+    );
+    for _ in 0..40 {
+        world.pass();
+        world.tick();
+        world.work(0, true, false);
+    }
+    assert_eq!(world.operation("remove").phase, OperationPhase::Succeeded);
+    assert_eq!((world.pods.len(), world.ring.len()), (2, 2));
+}
+
+#[test]
+fn data_without_another_replica_is_given_up_only_when_that_is_waived() {
+    let mut world = three();
+    let one = Replication::Topology([("dc1".to_owned(), 1)].into());
+    world.replication.insert("orders".into(), one);
+    world.lose(LOST);
+    ask(&mut world, "replace", "r1");
+    passes(&mut world, 5);
+    let waits = world.operation("replace");
+    assert_eq!(waits.phase, OperationPhase::Pending);
+    insta::assert_snapshot!(waits.message);
+    world.annotate("replace.waive", Some("r1 replicas-remain"));
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+}
+
+#[test]
+fn another_cluster_is_not_meant() {
+    let mut world = three();
+    world.lose(LOST);
+    passes(&mut world, 3);
+    let other = "11111111-2222-3333-4444-555555555555";
+    world.annotate(
+        "replace",
+        Some(&format!("r1 --pod {LOST} --cluster-uid {other}")),
+    );
+    passes(&mut world, 3);
+    let operation = world.operation("replace");
+    assert_eq!(
+        (operation.phase, operation.reason.as_str()),
+        (OperationPhase::Refused, "OtherCluster")
+    );
+    world.annotate("replace", Some(&format!("r2 --pod {LOST}")));
+    passes(&mut world, 2);
+    let told = world.condition("IntentsAccepted");
+    assert!(told.contains("--cluster-uid"), "{told}");
+}
+
+#[test]
+fn it_does_not_wait_for_racks_that_wait_for_it() {
+    let mut world = three();
+    world.lose(LOST);
+    passes(&mut world, 3);
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.1".into()));
+    passes(&mut world, 3);
+    ask(&mut world, "replace", "r1");
+    world.settle();
+    assert_eq!(world.operation("replace").phase, OperationPhase::Succeeded);
+    let revisions: std::collections::BTreeSet<&String> =
+        world.pods.values().map(|pod| &pod.revision).collect();
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    assert_eq!(revisions.len(), 3, "each rack has a template of its own");
+}
+
+#[test]
+fn an_id_is_remembered_for_ever() {
+    let mut world = three();
+    world.lose(LOST);
+    ask(&mut world, "replace", "r1");
+    world.settle();
+    for number in 0..30 {
+        world.annotate("flush", Some(&format!("f{number}")));
+        world.settle();
+    }
+    world.lose(LOST);
+    ask(&mut world, "replace", "r2");
+    world.settle();
+    let calls = world.calls.len();
+    for number in 30..60 {
+        world.annotate("flush", Some(&format!("f{number}")));
+        world.settle();
+    }
+    world.lose(LOST);
+    ask(&mut world, "replace", "r1");
+    passes(&mut world, 5);
+    let told = world.condition("IntentsAccepted");
+    assert!(
+        told.contains("replace r1") && told.contains("not run again"),
+        "{told}"
+    );
+    let again = world.calls[calls..]
+        .iter()
+        .filter(|call| call.0 == "replace");
+    assert_eq!(again.count(), 0);
+}
+
+/// The operator is killed after any number of effects of each pass, and after any call: it ends the same.
+#[test]
+fn killed_at_any_point_it_ends_the_same() {
+    for kind in ["replace", "remove"] {
+        for effects in 0..12 {
+            for hears in [true, false] {
+                let mut world = three();
+                let host = world.lose(LOST);
+                passes(&mut world, 2);
+                ask(&mut world, kind, "r1");
+                for _ in 0..12 {
+                    if !world.pass_until(effects) {
+                        world.kill_operator();
+                    }
+                    world.tick();
+                    world.work(0, hears, false);
+                }
+                world.settle();
+                let operation = world.operation(kind);
+                assert_eq!(
+                    operation.phase,
+                    OperationPhase::Succeeded,
+                    "{kind} {effects}"
+                );
+                assert!(!world.ring.contains_key(&host), "{kind} {effects}");
+                assert_eq!((world.ring.len(), world.live.volumes.len()), (3, 3));
+                assert_eq!(world.status().phase, Some(Phase::Running));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rack_of_which_nobody_is_left_can_still_be_taken_away() {
+    let mut world = three();
+    world.lose(LOST);
+    passes(&mut world, 3);
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack = ["rack1", "rack3"]
+            .map(|name| Rack {
+                name: name.into(),
+                ..Rack::default()
+            })
+            .to_vec();
+        cluster.spec.auto_pilot = Some(true);
+    });
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology([("dc1".to_owned(), 2)].into());
+    }
+    passes(&mut world, 3);
+    let told = world.condition("Progressing");
+    assert!(told.contains(LOST), "{told}");
+    ask(&mut world, "remove", "r1");
+    world.settle();
+    assert_eq!(world.pods.len(), 2, "{}", world.condition("Progressing"));
+    assert_eq!(world.ring.len(), 2);
+}

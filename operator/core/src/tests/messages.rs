@@ -1,0 +1,102 @@
+//! What a user reads in the conditions.
+
+use crate::{
+    observed::SecretState,
+    simulation::{Node, THREE_RACKS, World},
+};
+
+fn conditions(world: &World) -> String {
+    let conditions = world.status().conditions;
+    let lines = conditions.iter().map(|condition| {
+        format!(
+            "{}={} {}: {}",
+            condition.type_, condition.status, condition.reason, condition.message
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn while_the_ring_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    world.tick();
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+}
+
+#[test]
+fn of_a_ring_that_is_well() {
+    insta::assert_snapshot!(conditions(&World::formed(THREE_RACKS)));
+}
+
+#[test]
+fn of_a_node_that_hangs() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Hanging;
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+}
+
+#[test]
+fn of_a_node_whose_machine_is_lost() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Lost;
+    let plan = world.plan();
+    assert!(plan.objects.is_empty() && plan.removals.is_empty());
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+}
+
+#[test]
+fn of_a_secret_that_is_missing_or_broken() {
+    let named = format!("{THREE_RACKS}  imageJolokiaSecret: {{ name: mine }}\n");
+    let mut world = World::new(&named);
+    world.pass();
+    insta::assert_snapshot!("missing", world.condition("Degraded"));
+    world.secret =
+        SecretState::Broken("Secret mine has no username and password: add both keys".into());
+    world.pass();
+    insta::assert_snapshot!("broken", world.condition("Degraded"));
+}
+
+#[test]
+fn of_fields_that_are_accepted_and_not_used() {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| {
+        cluster.spec.config_builder_image = Some("datastax/cass-config-builder:1.0.4".into());
+        cluster.spec.bootstrap_image = Some("example/casskop-bootstrap:0.1.21".into());
+        cluster.spec.back_rest_sidecar = Some(casskop_common::api::BackRestSidecar::default());
+        cluster.spec.unlock_next_operation = Some(true);
+        cluster.spec.no_check_sts_are_equal = Some(true);
+        cluster.spec.auto_pilot = Some(true);
+        cluster.spec.delete_pvc = Some(true);
+        cluster.spec.data_capacity = None;
+        cluster.spec.config = Some(serde_json::json!({ "logback-xml": {}, "cassandra-yaml": {} }));
+    });
+    world.pass();
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+}
+
+#[test]
+fn of_configuration_that_cannot_be() {
+    let mut told = Vec::new();
+    for config in [
+        r#"{"cassandra-yaml": {"seed_provider": []}}"#,
+        r#"{"cassandra-yaml": "num_tokens: 4"}"#,
+        r#"{"jvm-options": {"heap": "1G"}}"#,
+        r#"{"jvm-options": ["Xmx1G"]}"#,
+    ] {
+        let mut world = World::new(THREE_RACKS);
+        world.edit(|cluster| {
+            cluster.spec.config = Some(serde_json::from_str(config).expect("JSON"));
+        });
+        world.pass();
+        assert!(
+            world.live.stateful_sets.is_empty(),
+            "nothing is made from it"
+        );
+        told.push(world.condition("SpecAccepted"));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}

@@ -1,0 +1,30 @@
+//! `cassandra.yaml`: the image's own file, under the operator's settings, under the user's.
+
+use std::path::Path;
+
+use casskop_core::pod_config::{RackConfig, cassandra_yaml, seeds::Seeds, tokens};
+use serde_json::Value;
+
+use super::{Error, files};
+
+/// Lays the settings over `<directory>/cassandra.yaml`.
+pub(super) fn write(
+    directory: &Path,
+    rack: &RackConfig,
+    seeds: &Seeds,
+    pod_ip: &str,
+) -> Result<(), Error> {
+    let path = directory.join("cassandra.yaml");
+    let invalid = |message: String| Error::Invalid {
+        path: path.display().to_string(),
+        message,
+    };
+    let mut yaml: Value =
+        serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
+    cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
+    if let Some(place) = seeds.forms {
+        tokens::choose(&mut yaml, place);
+    }
+    let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(error.to_string()))?;
+    files::write(&path, &text)
+}

@@ -1,0 +1,62 @@
+//! JVM options: appended to the image's own files, where the last one wins.
+
+use std::path::Path;
+
+use casskop_core::pod_config::{RackConfig, jvm_options};
+
+use super::{Error, files};
+
+/// Marks where the operator's options begin; an init container that runs again replaces everything behind it.
+const MARKER: &str = "\n# set by casskop-operator\n";
+
+/// Appends the operator's options and the user's to the files that Cassandra's start script reads. `replaced` is the
+/// address of the lost node whose place this one takes.
+pub(super) fn write(
+    directory: &Path,
+    rack: &RackConfig,
+    replaced: Option<&str>,
+) -> Result<(), Error> {
+    jvm_options::files(rack, replaced)?
+        .iter()
+        .try_for_each(|(file, lines)| append(&directory.join(file), lines))
+}
+
+fn append(path: &Path, lines: &[String]) -> Result<(), Error> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let before = if path.exists() {
+        files::read(path)?
+    } else {
+        String::new()
+    };
+    let images_own = before.split(MARKER).next().unwrap_or_default();
+    files::write(path, &format!("{images_own}{MARKER}{}\n", lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_adds_nothing() {
+        let directory = std::env::temp_dir().join(format!("casskop-jvm-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("jvm-server.options");
+        std::fs::write(&file, "-ea\n").unwrap();
+        let rack = RackConfig {
+            max_heap_bytes: 1 << 30,
+            ..RackConfig::default()
+        };
+        write(&directory, &rack, None).unwrap();
+        let once = std::fs::read_to_string(&file).unwrap();
+        write(&directory, &rack, None).unwrap();
+        let twice = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            once.starts_with("-ea\n") && once.contains("-Xmx1024M\n"),
+            "{once}"
+        );
+        assert_eq!(once, twice);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
