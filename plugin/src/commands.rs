@@ -58,7 +58,7 @@ struct Cli {
     /// The API server.
     #[command(flatten)]
     connection: Connection,
-    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    /// When output has colours.
     #[arg(
         long,
         global = true,
@@ -66,6 +66,7 @@ struct Cli {
         default_value = "auto",
         hide_possible_values = true,
         hide_default_value = true,
+        help = "Colours: auto (on a terminal, unless NO_COLOR is set), always or never",
         help_heading = "Output"
     )]
     color: Color,
@@ -77,7 +78,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     #[command(flatten)]
-    Operate(operate::Operate),
+    Operate(Box<operate::Operate>),
     #[command(flatten)]
     View(View),
     #[command(flatten)]
@@ -143,8 +144,8 @@ impl Command {
             Self::Manage(Manage::Report(command)) => command.run(flags, ui),
             Self::Manage(Manage::Install(command)) => command.run(flags, ui),
             Self::Manage(Manage::Multi(command)) => command.run(flags, ui),
-            Self::Manage(Manage::Completion(command)) => command.run(ui),
-            Self::Manage(Manage::Version(command)) => command.run(ui),
+            Self::Manage(Manage::Completion(_)) => completion::Completion::run(ui),
+            Self::Manage(Manage::Version(_)) => version::Version::run(ui),
         }
     }
 }

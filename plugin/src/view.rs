@@ -6,6 +6,7 @@ pub mod loss;
 pub mod multi;
 pub mod operation;
 pub mod operations;
+pub mod options;
 pub mod plan;
 pub mod ring;
 pub mod status;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Pauses that double up to a longest one; endless.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
     longest: Duration,

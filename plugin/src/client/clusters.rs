@@ -14,7 +14,6 @@ use super::{
     connect,
     connection::Connection,
     failure::{self, Call},
-    reader::Reader,
     resource::CLUSTERS,
     target::Target,
 };
@@ -57,11 +56,6 @@ impl Clusters {
             limit: connect::limit(flags),
             target,
         })
-    }
-
-    /// A reader of other objects on the same server.
-    pub fn reader(&self) -> Reader {
-        Reader::new(self.client.clone(), self.limit)
     }
 
     /// One cluster.

@@ -17,7 +17,7 @@ impl Completion {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn run(self, ui: &Ui) -> Result<()> {
+    pub fn run(ui: &Ui) -> Result<()> {
         ui.data("#!/bin/sh\nexec kubectl-casskop __complete \"$@\"")?;
         if ui.live_out {
             ui.say(&format!(

@@ -13,7 +13,7 @@ use crate::{
     runtime::block_on,
     terminal::Ui,
     time,
-    view::{operations, status::View},
+    view::{operations, options::View},
 };
 
 /// List the operations: those at work, then those that have ended

@@ -16,7 +16,9 @@ use super::{
     validators::{namespace, object_name},
 };
 use crate::{
-    client::{clusters::Clusters, connection::Connection, reader::Reader, resource::CLUSTERS},
+    client::{
+        clusters::Clusters, connect, connection::Connection, reader::Reader, resource::CLUSTERS,
+    },
     completer::Completer,
     error::{CliError, Result},
     model::report::{
@@ -104,7 +106,7 @@ async fn read(
     time: &str,
 ) -> Result<(Vec<Entry>, Vec<ReadFailure>)> {
     let clusters = Clusters::connect(flags)?;
-    let reader = clusters.reader();
+    let reader = Reader::new(clusters.client().clone(), connect::limit(flags));
     let (name, namespace) = (arguments.name.as_str(), clusters.target.namespace.as_str());
     let cluster = cluster(&clusters, &reader, name).await?;
     let scope = Scope {

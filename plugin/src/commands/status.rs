@@ -23,10 +23,7 @@ use crate::{
         region::{self, Region},
     },
     time,
-    view::{
-        status::{View, render},
-        table,
-    },
+    view::{options::View, status::render, table},
 };
 
 /// How often ages are repainted.

@@ -15,7 +15,7 @@ impl Version {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn run(self, ui: &Ui) -> Result<()> {
+    pub fn run(ui: &Ui) -> Result<()> {
         ui.data(&format!(
             "kubectl-casskop {}, API {GROUP}/{VERSION}",
             env!("CARGO_PKG_VERSION")

@@ -6,7 +6,7 @@ mod sites;
 use casskop_common::api::{MultiCasskop, MultiCasskopStatus, condition};
 use kube::ResourceExt;
 
-use super::status::{self, View};
+use super::{options::View, status};
 use crate::{
     terminal::{
         colors::Tone,

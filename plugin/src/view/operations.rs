@@ -9,7 +9,7 @@ use casskop_common::{
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::{operation, status::View};
+use super::{operation, options::View};
 use crate::{
     model::{managers, request},
     terminal::colors::{Style, Tone},

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::operations;
+use super::{operations, options::View};
 use crate::{
     model::topology,
     terminal::{
@@ -22,17 +22,6 @@ use crate::{
     text::{count, plain},
     time::between,
 };
-
-/// How much is shown, when, and in which colours.
-#[derive(Clone, Copy)]
-pub struct View {
-    /// The current time.
-    pub now: Timestamp,
-    /// Whether host ids, addresses and every node of an operation are shown.
-    pub wide: bool,
-    /// Colours.
-    pub style: Style,
-}
 
 /// What there is to say about a cluster, in three parts of which the middle one can be long.
 pub struct Picture {

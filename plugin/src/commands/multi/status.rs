@@ -17,7 +17,7 @@ use crate::{
     runtime::block_on,
     terminal::Ui,
     time,
-    view::{multi, status::View},
+    view::{multi, options::View},
 };
 
 /// Show a ring by site: data centers, nodes, reachability, operations

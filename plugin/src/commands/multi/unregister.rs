@@ -24,9 +24,9 @@ use crate::{
     text,
 };
 
-/// Take a site that no MultiCasskop uses away
+/// Arguments of `multi unregister`.
 #[derive(Args, Debug)]
-#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+#[command(about = "Take a site that no MultiCasskop uses away", after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Unregister {
     /// Name of the site
     #[arg(value_name = "SITE", value_parser = site, add = Completer::Site)]

@@ -18,7 +18,7 @@ use crate::{
     },
     terminal::colors::Style,
     time,
-    view::status::{View, render},
+    view::{options::View, status::render},
 };
 
 /// What the operator makes for a cluster, all of it with the cluster's labels.

@@ -2,12 +2,11 @@
 
 use casskop_common::api::{MultiCasskopStatus, MultiOperation, SiteOperation};
 
-use super::View;
 use crate::{
     terminal::{colors::Tone, columns},
     text::plain,
     time::between,
-    view::{operation::phase_tone, operations::titled},
+    view::{operation::phase_tone, operations::titled, options::View},
 };
 
 /// The newest of each kind, with how it stands in every site.

@@ -4,11 +4,11 @@ use casskop_common::api::{
     ChildStatus, MultiCasskop, MultiCasskopStatus, Reachability, SiteStatus,
 };
 
-use super::View;
 use crate::{
     terminal::{colors::Tone, columns},
     text::{count, plain},
     time::between,
+    view::options::View,
 };
 
 /// A line for each site, below it what it says and its data centers.

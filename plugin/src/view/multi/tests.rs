@@ -1,7 +1,7 @@
 use casskop_common::api::MultiCasskop;
 
-use super::{View, render, table};
-use crate::terminal::colors::Style;
+use super::{render, table};
+use crate::{terminal::colors::Style, view::options::View};
 
 const ORDERS: &str = include_str!("../../../tests/fixtures/multi.yaml");
 

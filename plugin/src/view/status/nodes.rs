@@ -7,11 +7,11 @@ use casskop_common::{
     names::RackId,
 };
 
-use super::View;
 use crate::{
     model::topology::Node,
     terminal::colors::{Style, Tone},
     text::{bytes, plain},
+    view::options::View,
 };
 
 /// A line of the tree: its branch, and columns for a node.

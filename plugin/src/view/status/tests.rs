@@ -3,7 +3,7 @@
 use casskop_common::api::CassandraCluster;
 
 use super::*;
-use crate::terminal::colors::Color;
+use crate::{terminal::colors::Color, view::options::View};
 
 fn picture(yaml: &str, wide: bool, color: Color) -> String {
     let cluster: CassandraCluster = serde_saphyr::from_str(yaml).unwrap();
