@@ -21,6 +21,7 @@ mod multi;
 mod operate;
 mod permissions;
 mod plan;
+mod proxy;
 mod reference;
 mod report;
 mod run;
