@@ -1,11 +1,13 @@
 //! Secrets in lines of configuration, options of a program, and logs.
 
-use super::{REDACTED, is_secret};
+use super::{REDACTED, is_option, is_secret};
 
 /// A text without the values that stand behind secret names (`password: x`, `-Dpassword=x`, `"token":"x"`), without
-/// passwords in URLs and without private keys.
+/// passwords in URLs and without private keys. Below a secret name that ends its line, the lines of a YAML block are
+/// removed, and with a YAML entry `name: PASSWORD` its `value`.
 pub fn text(text: &str) -> String {
     let mut within_key = false;
+    let mut block = Block::default();
     let lines = text.split_inclusive('\n').filter_map(|line| {
         let (begins, ends) = (marks(line, "BEGIN"), marks(line, "END"));
         let hidden = within_key && !ends;
@@ -13,10 +15,68 @@ pub fn text(text: &str) -> String {
         match (hidden, begins) {
             (true, _) => None,
             (_, true) if !ends => Some(format!("{line}{REDACTED}\n")),
-            _ => Some(urls(&values(line))),
+            _ => block.line(line),
         }
     });
     lines.collect()
+}
+
+/// Blocks of YAML between the lines of a text.
+#[derive(Default)]
+struct Block {
+    /// Indentation of the secret name above the lines of its value.
+    secret: Option<usize>,
+    /// Indentation of the fields of an entry whose name is secret.
+    named: Option<usize>,
+    /// Indentation of the item of a list that is an option such as `--password`.
+    option: Option<usize>,
+}
+
+impl Block {
+    /// A line without secrets; nothing if it is part of a secret value.
+    fn line(&mut self, line: &str) -> Option<String> {
+        let content = line.trim_end();
+        let fields = content.trim_start_matches([' ', '-']);
+        let item = content.trim_start().starts_with("- ");
+        let indent = content.len() - content.trim_start().len();
+        let column = content.len() - fields.len();
+        if let Some(secret) = self.secret {
+            if content.is_empty() || indent > secret || (item && indent == secret) {
+                return None;
+            }
+            self.secret = None;
+        }
+        if item && self.option == Some(indent) {
+            self.option = None;
+            return Some(format!(
+                "{}- {REDACTED}{}",
+                &line[..indent],
+                &line[content.len()..]
+            ));
+        }
+        let word = content[indent..].strip_prefix("- ").unwrap_or_default();
+        self.option = is_option(word.trim_matches(['"', '\''])).then_some(indent);
+        if item || column != self.named.unwrap_or(column) {
+            self.named = None;
+        }
+        let Some((name, value)) = fields.split_once(':') else {
+            return Some(urls(&values(line)));
+        };
+        let name = name.trim_matches(['"', '\'']);
+        let value = value.trim();
+        let secret = name == "value" && self.named == Some(column);
+        let above = value.is_empty() || value.starts_with(['|', '>']);
+        let above = above && !name.contains(' ') && (secret || is_secret(name));
+        if name == "name" && is_secret(value.trim_matches(['"', '\''])) {
+            self.named = Some(column);
+        }
+        self.secret = above.then_some(column);
+        if secret || above {
+            let (before, end) = (content.trim_end_matches(value), &line[content.len()..]);
+            return Some(format!("{} {REDACTED}{end}", before.trim_end()));
+        }
+        Some(urls(&values(line)))
+    }
 }
 
 fn marks(line: &str, what: &str) -> bool {
@@ -61,6 +121,9 @@ fn length(rest: &str, colon: bool) -> Option<(usize, usize)> {
     let fillers = [' ', '\t', '"', '\'', '\\'];
     let lead = rest.len() - rest.trim_start_matches(fillers).len();
     let value = &rest[lead..];
+    if value.starts_with(['[', '{']) {
+        return Some((lead, brackets(value)));
+    }
     let quoted = rest[..lead].contains(['"', '\'']);
     let end = value.find(|c: char| match c {
         '\n' | '\r' => true,
@@ -70,6 +133,23 @@ fn length(rest: &str, colon: bool) -> Option<(usize, usize)> {
     });
     let length = end.unwrap_or(value.len());
     (length > 0).then_some((lead, length))
+}
+
+/// The length of a list or an object up to the bracket that ends it, or to the end of the line.
+fn brackets(value: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in value.char_indices() {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            '\n' | '\r' => return at,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    value.len()
 }
 
 /// `scheme://user:password@host` loses its password.
@@ -134,12 +214,17 @@ mod tests {
                 "WITH PASSWORD = 'x' AND LOGIN = true",
                 "WITH PASSWORD = 'REDACTED' AND LOGIN = true",
             ),
+            ("passwords: [a, b] # c", "passwords: REDACTED # c"),
+            (
+                r#"{"tokens_of": {"a": ["b", "c"]}, "user": "joe"}"#,
+                r#"{"tokens_of": REDACTED, "user": "joe"}"#,
+            ),
             ("num_tokens: 256", "num_tokens: 256"),
             (
                 "MountVolume failed for volume \"my-secret\" : secret \"x\" not found",
                 "MountVolume failed for volume \"my-secret\" : secret \"x\" not found",
             ),
-            ("password:", "password:"),
+            ("password:", "password: REDACTED"),
             ("at 12:30: the secret is out", "at 12:30: the secret is out"),
             ("passwörter: a=b", "passwörter: a=b"),
             (
@@ -149,6 +234,30 @@ mod tests {
             ("http://proxy:3128/a@b", "http://proxy:3128/a@b"),
         ] {
             assert_eq!(text(line), redacted);
+        }
+    }
+
+    #[test]
+    fn blocks_of_yaml() {
+        for (block, redacted) in [
+            (
+                "password: |\n  a\n\n  b\nuser: c\n",
+                "password: REDACTED\nuser: c\n",
+            ),
+            (
+                "passwords:\n- a\n- b\nuser: c\n",
+                "passwords: REDACTED\nuser: c\n",
+            ),
+            (
+                "- name: API_KEY\n  value:\n    deep: a\n- name: HEAP\n  value: 1G\n",
+                "- name: API_KEY\n  value: REDACTED\n- name: HEAP\n  value: 1G\n",
+            ),
+            (
+                "args:\n- --password\n- a\n- b\n",
+                "args:\n- --password\n- REDACTED\n- b\n",
+            ),
+        ] {
+            assert_eq!(text(block), redacted);
         }
     }
 
