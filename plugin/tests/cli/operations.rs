@@ -1,4 +1,4 @@
-//! `operations` and `ring`; who asked.
+//! `operations`: the list, its forms, and who asked for each operation.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub fn through(cluster: &mut Value, kind: &str, manager: &str) {
 }
 
 /// The cluster of a fixture, read only.
-fn of(cluster: Value) -> Api {
+pub fn of(cluster: Value) -> Api {
     Api::cluster(cluster, Vec::new())
 }
 
@@ -83,14 +83,4 @@ fn status_tells_from_whom_a_request_came() {
         shown.contains("  asked through kustomize-controller\n"),
         "{shown}"
     );
-}
-
-#[test]
-fn a_ring() {
-    let mut cluster = fixture("growing.yaml");
-    cluster["status"]["cassandraNodeStatus"]["demo-dc1-rack1-0"]["cleanupOwedSince"] =
-        "2026-11-22T15:05:18Z".into();
-    let shown = [vec!["ring", "demo"], vec!["ring", "demo", "-o", "json"]]
-        .map(|arguments| run(&of(cluster.clone()), &arguments));
-    insta::assert_snapshot!(shown.join("\n"));
 }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::{
     fake::{Api, merge},
+    repainting::patches,
     run::fixture,
-    screen::patches,
     terminal::{CTRL_C, CTRL_D, End, SIGINT, Terminal},
 };
 
