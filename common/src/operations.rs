@@ -34,6 +34,7 @@ use clap::{
 pub use discard::Discard;
 pub use shared::{DryRun, Parallel, Shared, Target, Waves};
 pub use tables::Tables;
+pub use value::ClusterValue;
 
 /// An operation with its own arguments.
 #[derive(Subcommand, Clone, Debug, PartialEq)]

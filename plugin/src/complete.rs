@@ -1,5 +1,5 @@
-//! What may come next on a command line: the answer to `kubectl`'s question for plugins, which runs
-//! `kubectl_complete-casskop` with the words so far and reads a candidate a line, and a last line with how to use them.
+//! Completion of a command line. `kubectl` runs `kubectl_complete-casskop` with the words so far, and reads one
+//! candidate from each line and a directive from the last line.
 
 mod line;
 mod live;
@@ -11,19 +11,17 @@ use std::{
     process::ExitCode,
 };
 
-use crate::cli;
+use crate::commands::{self, HELPER};
 use line::{Line, Wanted};
 
-/// The name under which `kubectl` looks for this program.
-pub const HELPER: &str = "kubectl_complete-casskop";
-/// The same question, for a script of that name.
+/// The command that a script of that name runs.
 const COMMAND: &str = "__complete";
 /// The shell has no file names to offer.
 const NO_FILES: &str = ":4";
 /// The shell may offer file names.
 const FILES: &str = ":0";
 
-/// A word that may come next, and what it is.
+/// A word that may come next, and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Candidate {
     word: String,
@@ -39,8 +37,8 @@ impl Candidate {
     }
 }
 
-/// The words to complete, if that is what is asked.
-pub fn asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<String>> {
+/// The words to complete, if the program was called for a completion.
+pub fn requested(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<String>> {
     let mut arguments = arguments.into_iter();
     let program = arguments.next()?;
     let words: Vec<String> = arguments
@@ -53,15 +51,17 @@ pub fn asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Vec<String
     (first == COMMAND).then(|| rest.to_vec())
 }
 
-/// Prints the candidates. Nothing else, whatever goes wrong: it would stand in the middle of somebody's typing.
+/// Prints the candidates, and never an error: it would appear in the middle of the typed line.
 pub fn run(words: &[String]) -> ExitCode {
-    let mut root = cli::command();
+    let mut root = commands::command();
     root.build();
     let line = Line::read(&root, words);
     let (candidates, directive) = match line.wanted() {
         Wanted::Files => (Vec::new(), FILES),
         Wanted::Known(known) => (known, NO_FILES),
-        Wanted::Live(what) => (live::candidates(&line, what).unwrap_or_default(), NO_FILES),
+        // Without an answer there are no candidates: an error would appear in the middle of the typed line.
+        Wanted::Named(objects) => (live::named(&line, objects).unwrap_or_default(), NO_FILES),
+        Wanted::OfCluster(value) => (live::of_cluster(&line, value).unwrap_or_default(), NO_FILES),
     };
     let mut text = String::new();
     for Candidate { word, about } in candidates {
@@ -77,7 +77,7 @@ pub fn run(words: &[String]) -> ExitCode {
         }
         text.push('\n');
     }
-    // Whoever asked may be gone.
+    // The shell may be gone.
     let _ = writeln!(io::stdout().lock(), "{text}{directive}");
     ExitCode::SUCCESS
 }

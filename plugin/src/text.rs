@@ -1,7 +1,9 @@
-//! Small helpers on words: lists, the nearest one, sizes.
+//! Names and sizes as messages print them: lists, the nearest name, text without control characters.
 
 use std::borrow::Cow;
 
+/// The plugin as it is called on a command line.
+pub const PROGRAM: &str = "kubectl casskop";
 /// Names that are listed in a message before it says how many more there are.
 const LISTED: usize = 12;
 /// Likeness from which on a word is taken for a mistyped other one.

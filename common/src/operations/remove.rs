@@ -2,13 +2,16 @@
 
 use clap::Args;
 
-use super::{Discard, value};
+use super::{
+    Discard,
+    value::{self, ClusterValue},
+};
 
 /// Arguments of `remove`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Remove {
     /// Host id of a dead node that no pod runs any more; for the node of a pod use --pod
-    #[arg(long, value_name = "ID", value_parser = value::uid, required_unless_present = "pod", conflicts_with_all = ["pod", "dc", "rack"])]
+    #[arg(long, value_name = "ID", value_parser = value::uid, add = ClusterValue::HostId, required_unless_present = "pod", conflicts_with_all = ["pod", "dc", "rack"])]
     pub host_id: Option<String>,
     /// Which cluster is meant.
     #[command(flatten)]

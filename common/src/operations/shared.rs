@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::value;
+use super::value::{self, ClusterValue};
 
 /// Which nodes, and whether for real.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -23,13 +23,13 @@ pub struct Shared {
 #[command(next_help_heading = "Targets (default: every node)")]
 pub struct Target {
     /// Only nodes of this data center; repeatable
-    #[arg(long, value_name = "DC", value_parser = value::object_name)]
+    #[arg(long, value_name = "DC", value_parser = value::object_name, add = ClusterValue::DataCenter)]
     pub dc: Vec<String>,
     /// Only nodes of this rack, as RACK or DC.RACK; repeatable
-    #[arg(long, value_name = "RACK", value_parser = value::object_name)]
+    #[arg(long, value_name = "RACK", value_parser = value::object_name, add = ClusterValue::Rack)]
     pub rack: Vec<String>,
     /// Only this pod; repeatable
-    #[arg(long, value_name = "POD", value_parser = value::object_name)]
+    #[arg(long, value_name = "POD", value_parser = value::object_name, add = ClusterValue::Pod)]
     pub pod: Vec<String>,
 }
 

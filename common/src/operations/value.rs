@@ -1,5 +1,24 @@
 //! Parsers of single values. Annotations come from Git: nothing in them is trusted.
 
+use clap::builder::ArgExt;
+
+/// Marks an argument whose value names a part of a cluster, so that a command line can be completed from the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterValue {
+    /// A data center.
+    DataCenter,
+    /// A rack, as `RACK` or `DC.RACK`.
+    Rack,
+    /// A pod.
+    Pod,
+    /// A host id of Cassandra.
+    HostId,
+    /// A keyspace.
+    Keyspace,
+}
+
+impl ArgExt for ClusterValue {}
+
 /// Longest name of a keyspace or table that Cassandra accepts.
 const MAX_CASSANDRA_NAME: usize = 222;
 /// Longest name of a Kubernetes object.

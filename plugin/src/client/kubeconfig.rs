@@ -7,8 +7,8 @@ use kube::config::{
     NamedContext,
 };
 
+use super::connection::Connection;
 use crate::{
-    cli::Connection,
     error::{CliError, Result},
     text,
 };

@@ -1,6 +1,8 @@
-//! Which proxy to use: that of the kubeconfig, or that of the environment unless `NO_PROXY` excepts the server.
+//! The proxy of an API server: that of the kubeconfig, or that of the environment unless `NO_PROXY` excepts the server.
 
 use std::net::IpAddr;
+
+use hyper_util::client::proxy::matcher::Matcher;
 
 /// A variable of the environment, in upper or lower case.
 pub fn environment(name: &str) -> Option<String> {
@@ -8,7 +10,7 @@ pub fn environment(name: &str) -> Option<String> {
     set(name).or_else(|| set(&name.to_lowercase()))
 }
 
-/// The URL of the proxy for a server.
+/// The URL of the proxy for the server at the URL `scheme://host`.
 pub fn choose(
     configured: Option<&str>,
     scheme: &str,
@@ -16,64 +18,51 @@ pub fn choose(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Option<String> {
     if let Some(url) = configured.filter(|url| !url.is_empty()) {
-        return Some(url.to_owned());
+        return Some(with_known_scheme(url));
     }
     let variable = if scheme == "http" {
         "HTTP_PROXY"
     } else {
         "HTTPS_PROXY"
     };
-    let excepted = environment("NO_PROXY").unwrap_or_default();
     let url = environment(variable)?;
-    let url = if url.contains("://") {
-        url
-    } else {
-        format!("http://{url}")
-    };
-    (!is_excepted(host.trim_matches(['[', ']']), &excepted)).then_some(url)
+    let excepted = environment("NO_PROXY").unwrap_or_default();
+    (!is_excepted(scheme, host, &excepted)).then(|| with_known_scheme(&url))
 }
 
-/// `*`, a host, a domain with those below it, an address, or a network such as `10.0.0.0/8`.
-fn is_excepted(host: &str, list: &str) -> bool {
-    let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
+/// A URL without a scheme is one of an HTTP proxy. Names are resolved by a SOCKS proxy in any case, so `socks5h`, which
+/// asks for it, is the same as `socks5`.
+fn with_known_scheme(url: &str) -> String {
+    match url.split_once("://") {
+        None => format!("http://{url}"),
+        Some(("socks5h", rest)) => format!("socks5://{rest}"),
+        Some(_) => url.to_owned(),
+    }
+}
+
+/// Whether `list` excepts a host: `*`, a host, a domain with its subdomains, an address, or a network such as
+/// `10.0.0.0/8`. This computer is always excepted, as in Go.
+fn is_excepted(scheme: &str, host: &str, list: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse();
+    if host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback()) {
         return true;
     }
-    list.split([',', ' '])
-        .filter(|entry| !entry.is_empty())
-        .any(|entry| {
-            if entry == "*" || entry.eq_ignore_ascii_case(host) {
-                return true;
-            }
-            if let Some(address) = address {
-                return in_network(address, entry);
-            }
-            let domain = entry.trim_start_matches('*').trim_start_matches('.');
-            let at = host.len().checked_sub(domain.len());
-            at.is_some_and(|at| {
-                at > 1 && host[at..].eq_ignore_ascii_case(domain) && host[..at].ends_with('.')
-            })
-        })
-}
-
-fn in_network(address: IpAddr, network: &str) -> bool {
-    let Some((base, bits)) = network.split_once('/') else {
-        return network.parse() == Ok(address);
-    };
-    let (Ok(base), Ok(bits)) = (base.parse::<IpAddr>(), bits.parse::<u32>()) else {
-        return false;
-    };
-    let masked =
-        |number: u128, width: u32| number.checked_shr(width.saturating_sub(bits)).unwrap_or(0);
-    match (address, base) {
-        (IpAddr::V4(address), IpAddr::V4(base)) => {
-            masked(u32::from(address).into(), 32) == masked(u32::from(base).into(), 32)
-        }
-        (IpAddr::V6(address), IpAddr::V6(base)) => {
-            masked(address.into(), 128) == masked(base.into(), 128)
-        }
-        _ => false,
+    let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
+    let entries: Vec<&str> = entries.collect();
+    // The matcher knows `*` for names only, and no `*.` before a domain.
+    if entries.contains(&"*") {
+        return true;
     }
+    let entries = entries
+        .iter()
+        .map(|entry| entry.trim_start_matches('*'))
+        .collect::<Vec<_>>();
+    let matcher = Matcher::builder()
+        .all("http://proxy")
+        .no(entries.join(","))
+        .build();
+    let server = format!("{scheme}://{host}").parse();
+    server.is_ok_and(|server| matcher.intercept(&server).is_none())
 }
 
 #[cfg(test)]
@@ -82,30 +71,34 @@ mod tests {
 
     #[test]
     fn no_proxy_excepts_hosts_domains_and_networks() {
-        let list = "example.org, .corp, 10.0.0.0/8,192.0.2.7 ,2001:db8::/32";
+        let list = "example.org, .corp, *.lan 10.0.0.0/8,192.0.2.7 ,2001:db8::/32";
         for host in [
             "example.org",
             "api.example.org",
             "k8s.corp",
+            "k8s.lan",
             "10.1.2.3",
             "192.0.2.7",
-            "2001:db8::1",
+            "[2001:db8::1]",
             "127.0.0.1",
+            "[::1]",
+            "localhost",
         ] {
-            assert!(is_excepted(host, list), "{host}");
+            assert!(is_excepted("https", host, list), "{host}");
         }
         for host in [
             "example.com",
             "notexample.org",
-            "corp",
             "11.0.0.1",
             "192.0.2.8",
-            "2001:db9::1",
+            "[2001:db9::1]",
         ] {
-            assert!(!is_excepted(host, list), "{host}");
+            assert!(!is_excepted("https", host, list), "{host}");
         }
-        assert!(is_excepted("anything", "*"));
-        assert!(is_excepted("11.0.0.1", "0.0.0.0/0"));
+        for host in ["anything", "11.0.0.1"] {
+            assert!(is_excepted("http", host, "*"), "{host}");
+        }
+        assert!(is_excepted("https", "11.0.0.1", "0.0.0.0/0"));
     }
 
     #[test]
@@ -116,6 +109,10 @@ mod tests {
         assert_eq!(
             chosen(Some("http://other:1"), "https").as_deref(),
             Some("http://other:1")
+        );
+        assert_eq!(
+            chosen(Some("socks5h://other:1"), "https").as_deref(),
+            Some("socks5://other:1")
         );
         assert_eq!(chosen(None, "http"), None);
     }

@@ -1,124 +1,124 @@
-//! `pause`, `resume`, `cancel`, `retry`, `waive`: one annotation beside a request that stands.
-
-mod written;
+//! Controls: one annotation beside a request that was made.
 
 use std::time::Duration;
 
-use casskop_common::{api::CassandraCluster, operations};
-use clap::{ArgMatches, FromArgMatches};
+use casskop_common::api::CassandraCluster;
+use clap::Args;
 
-use super::{live, usage};
+use super::{
+    arguments::{Edit, RequestArgs},
+    edit::{Written, print, taken_from},
+    validators::SHORT_EXIT_CODES,
+};
 use crate::{
-    annotations,
-    cli::{self, Connection, Edit},
-    client,
-    clusters::Clusters,
-    control::{
-        self, Control,
-        subject::{Subject, Which},
+    client::{
+        annotations,
+        clusters::Clusters,
+        connection::Connection,
+        watch::{Change, ClusterWatch},
     },
     error::{CliError, Kind, Result},
-    follow::{Change, Follower},
-    ui::Ui,
+    model::{
+        control::{
+            self, Control,
+            request_ref::{CurrentRequest, RequestRef},
+        },
+        request::refuse_deleted,
+    },
+    runtime::block_on,
+    terminal::Ui,
+    text::PROGRAM,
 };
-pub use written::{Written, print, taken_from};
 
 /// How long the operator may take to notice that an annotation was taken away.
 const NOTICE: Duration = Duration::from_secs(30);
 
-/// A command as it was typed.
-struct Order {
-    cluster: String,
-    kind: Option<String>,
-    id: Option<String>,
-    control: Control,
+/// A request, and the way in which its control is written.
+#[derive(Args, Debug)]
+pub struct ControlArgs {
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
     edit: Edit,
 }
 
-/// Carries out the control `verb`.
-///
-/// # Errors
-/// When there is no such request, it cannot be done to it, or the annotation is not written.
-pub fn run(verb: &str, matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let order = order(verb, matches)?;
-    live(carry_out(order, &flags, ui))
-}
-
-fn order(verb: &str, matches: &ArgMatches) -> Result<Order> {
-    if verb == "waive" {
-        let cli::Waive { name, words, edit } =
-            cli::Waive::from_arg_matches(matches).map_err(|error| usage(&error))?;
-        let (kind, checks) = split(&words);
-        if checks.is_empty() {
-            return Err(CliError::usage("name the checks to waive")
-                .hint(format!("see them: {} explain {name}", cli::PROGRAM)));
-        }
-        return Ok(Order {
+impl ControlArgs {
+    /// Writes `control` for the request.
+    ///
+    /// # Errors
+    /// When there is no such request, the control does not fit it, or the annotation is not written.
+    pub fn run(self, control: Control, flags: &Connection, ui: &Ui) -> Result<()> {
+        let RequestArgs { name, kind, id } = self.request;
+        let order = Order {
             cluster: name,
             kind,
-            id: None,
-            control: Control::Waive(checks),
-            edit,
-        });
+            id,
+            control,
+            edit: self.edit,
+        };
+        block_on(execute(order, flags, ui))
     }
-    let cli::Control { subject, edit } =
-        cli::Control::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    Ok(Order {
-        cluster: subject.name,
-        kind: subject.kind,
-        id: subject.id,
-        control: match verb {
-            "pause" => Control::Pause,
-            "resume" => Control::Resume,
-            "cancel" => Control::Cancel,
-            _ => Control::Retry,
-        },
-        edit,
-    })
 }
 
-/// `[KIND] CHECK…`: no check is called as a kind is.
-fn split(words: &[String]) -> (Option<String>, Vec<String>) {
-    let mut words: Vec<String> = words
-        .iter()
-        .flat_map(|word| word.split(','))
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let is_kind = words
-        .first()
-        .is_some_and(|first| operations::kinds().any(|kind| kind == first));
-    let kind = is_kind.then(|| words.remove(0));
-    (kind, words)
+/// Help of a control: examples, and its `effect` on the annotations.
+pub fn help(name: &str, effect: &str) -> String {
+    format!(
+        "Examples:
+  {PROGRAM} {name} demo                                      the one that comes into question
+  {PROGRAM} {name} demo cleanup                              the cleanup
+  {PROGRAM} {name} demo cleanup --dry-run=client -o yaml     print what to commit to Git
+
+{effect}
+{SHORT_EXIT_CODES}"
+    )
 }
 
-async fn carry_out(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
+/// A control, and the request it is meant for.
+pub struct Order {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Kind of the request.
+    pub kind: Option<String>,
+    /// Id of the request.
+    pub id: Option<String>,
+    /// The control.
+    pub control: Control,
+    /// The way in which it is written.
+    pub edit: Edit,
+}
+
+/// Writes a control.
+///
+/// # Errors
+/// When there is no such request, the control does not fit it, or the annotation is not written.
+pub async fn execute(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
     let clusters = Clusters::connect(flags)?;
-    let again = client::again(flags);
+    let connection_args = flags.connection_args();
     let name = &order.cluster;
     let dry_run = order.edit.dry_run.is_some();
-    let mut done: Option<(Subject, control::Change)> = None;
+    let mut done: Option<(CurrentRequest, control::Change)> = None;
     let mut from = None;
     // A retry that was carried out must be seen to be gone before the next one counts.
     let mut take_back = order.control == Control::Retry && !dry_run;
     loop {
         let decide = |cluster: &CassandraCluster| {
-            annotations::refuse_deleted(cluster)?;
-            let subject = pick(&order, cluster, &again)?;
+            refuse_deleted(cluster)?;
+            let current = resolve(&order, cluster, &connection_args)?;
             if let Some((before, _)) = &done
-                && before.id != subject.id
+                && before.id != current.id
             {
-                return Err(replaced(name, before, &subject));
+                return Err(replaced(name, before, &current));
             }
-            let mut change = order.control.judge(&subject, cluster, &again)?;
-            take_back &= control::was_retried(&subject);
+            let mut change = order
+                .control
+                .evaluate(&current, cluster, &connection_args)?;
+            take_back &= control::was_retried(&current);
             if take_back {
-                change.annotations = control::taken_back(&subject, cluster);
+                change.annotations = control::taken_back(&current, cluster);
             }
             let annotations = change.annotations.clone();
             from = taken_from(cluster, &annotations);
-            done = Some((subject, change));
+            done = Some((current, change));
             Ok(annotations)
         };
         if dry_run {
@@ -130,47 +130,51 @@ async fn carry_out(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
         if !std::mem::take(&mut take_back) {
             break;
         }
-        noticed(&order, &clusters, cluster, &again).await?;
+        noticed(&order, &clusters, cluster, &connection_args).await?;
     }
-    let Some((subject, change)) = done else {
+    let Some((current, change)) = done else {
         return Ok(());
     };
     let written = Written {
         name,
-        namespace: Some(clusters.place.namespace.clone()),
+        namespace: Some(clusters.target.namespace.clone()),
         annotations: change.annotations,
         taken_from: from,
         told: change.told,
-        next: next(&order, &subject, &again),
-        again,
+        next: next(&order, &current, &connection_args),
+        connection_args,
     };
     print(&written, &order.edit, ui)
 }
 
-fn replaced(name: &str, before: &Subject, now: &Subject) -> CliError {
+fn replaced(name: &str, before: &CurrentRequest, now: &CurrentRequest) -> CliError {
     CliError::failed(format!(
         "{} {} on cluster {name} was replaced by {} just now; nothing was written",
         before.kind, before.id, now.id
     ))
 }
 
-fn pick(order: &Order, cluster: &CassandraCluster, again: &str) -> Result<Subject> {
-    let which = Which {
+fn resolve(
+    order: &Order,
+    cluster: &CassandraCluster,
+    connection_args: &str,
+) -> Result<CurrentRequest> {
+    let request = RequestRef {
         kind: order.kind.as_deref(),
         id: order.id.as_deref(),
         verb: order.control.verb(),
-        again,
+        connection_args,
     };
-    which.pick(cluster, |subject| order.control.fits(subject, cluster))
+    request.resolve(cluster, |current| order.control.fits(current, cluster))
 }
 
 /// The command that comes next.
-fn next(order: &Order, subject: &Subject, again: &str) -> String {
-    let (program, name) = (cli::PROGRAM, &order.cluster);
-    let Subject { kind, id, .. } = subject;
+fn next(order: &Order, current: &CurrentRequest, connection_args: &str) -> String {
+    let name = &order.cluster;
+    let CurrentRequest { kind, id, .. } = current;
     match order.control {
-        Control::Pause => format!("go on with it: {program} resume {name} {kind}{again}"),
-        _ => format!("wait for its end: {program} wait {name} {kind} --id {id}{again}"),
+        Control::Pause => format!("go on with it: {PROGRAM} resume {name} {kind}{connection_args}"),
+        _ => format!("wait for its end: {PROGRAM} wait {name} {kind} --id {id}{connection_args}"),
     }
 }
 
@@ -179,14 +183,14 @@ async fn noticed(
     order: &Order,
     clusters: &Clusters,
     mut cluster: Box<CassandraCluster>,
-    again: &str,
+    connection_args: &str,
 ) -> Result<()> {
-    let mut follower = Follower::after(clusters, &cluster);
+    let mut watch = ClusterWatch::after(clusters, &cluster);
     let seen = tokio::time::timeout(NOTICE, async {
-        while control::was_retried(&pick(order, &cluster, again)?) {
-            match follower.next().await? {
-                Change::Seen(seen) => cluster = seen,
-                Change::Trouble(_) => {}
+        while control::was_retried(&resolve(order, &cluster, connection_args)?) {
+            match watch.next().await? {
+                Change::Updated(seen) => cluster = seen,
+                Change::Disconnected(_) => {}
                 Change::Deleted => {
                     return Err(CliError::failed(format!(
                         "cassandracluster {} was deleted; nothing is tried again",
@@ -202,7 +206,7 @@ async fn noticed(
             "the retry before was taken back, but the operator has not noticed within {}s; nothing is tried again yet",
             NOTICE.as_secs()
         ))
-        .hint(format!("see whether it runs: {} explain {}{again}", cli::PROGRAM, order.cluster))
+        .hint(format!("see whether it runs: {} explain {}{connection_args}", PROGRAM, order.cluster))
         .hint("then run the command again"))
     })
 }

@@ -1,6 +1,6 @@
 //! `events`: what happened to a cluster and to its objects.
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use futures::StreamExt;
 use kube::{
     Api, ResourceExt,
@@ -9,18 +9,23 @@ use kube::{
 use serde_json::json;
 use tokio::time::{Duration, sleep, timeout};
 
-use super::{live, show, usage};
+use super::{
+    arguments::{ListOutput, ViewArgs},
+    validators::{SHORT_EXIT_CODES, help},
+};
 use crate::{
-    cli::{Connection, Events, ListOutput},
     client::{
-        explain::{self, Call},
+        clusters::Clusters,
+        connection::Connection,
+        failure::{self, Call},
+        objects,
         resource::EVENTS,
     },
-    clusters::Clusters,
     error::{CliError, Result},
-    events::{Event, Objects},
-    objects, time,
-    ui::{self, Ui},
+    model::events::{Event, Objects},
+    runtime::block_on,
+    terminal::Ui,
+    time, view,
 };
 
 /// Pause before a watch that was lost is begun anew.
@@ -30,39 +35,50 @@ const WATCH_SECONDS: u32 = 120;
 /// A watch that is silent for longer than the server lets it live is dead.
 const SILENCE: Duration = Duration::from_secs(130);
 
-/// Lists the events of a cluster, and with `--watch` those to come.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let Events { look, watch } =
-        Events::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    if watch && look.output != ListOutput::Text {
-        return Err(CliError::usage(
-            "--watch is for people: it goes with -o text",
-        ));
-    }
-    live(async {
-        let clusters = Clusters::connect(&flags)?;
-        let cluster = clusters.get(&look.name).await?;
-        let known = Objects::of(&cluster);
-        let (found, version) = list(&clusters, &known).await?;
-        if found.is_empty() && look.output == ListOutput::Text {
-            ui.say(&format!(
-                "There are no events about cluster {}; Kubernetes keeps them for an hour.",
-                cluster.name_any()
+/// List the events of a cluster and of its objects, oldest first
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Events {
+    #[command(flatten)]
+    args: ViewArgs,
+    /// Go on with those to come, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+}
+
+impl Events {
+    /// Lists the events of a cluster, and with `--watch` those to come.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let ViewArgs { name, output } = &self.args;
+        if self.watch && *output != ListOutput::Text {
+            return Err(CliError::usage(
+                "--watch is for people: it goes with -o text",
             ));
-        } else {
-            let data = json!({ "events": found });
-            let text = || ui::events::render(&found, time::now(), ui.out);
-            show(look.output, &data, text, ui)?;
         }
-        if watch {
-            follow(&clusters, &known, version, ui).await?;
-        }
-        Ok(())
-    })
+        block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            let cluster = clusters.get(name).await?;
+            let known = Objects::of(&cluster);
+            let (found, version) = list(&clusters, &known).await?;
+            if found.is_empty() && *output == ListOutput::Text {
+                ui.say(&format!(
+                    "There are no events about cluster {}; Kubernetes keeps them for an hour.",
+                    cluster.name_any()
+                ));
+            } else {
+                let data = json!({ "events": found });
+                let text = || view::events::render(&found, time::now(), ui.out);
+                output.print(&data, text, ui)?;
+            }
+            if self.watch {
+                watch(&clusters, &known, version, ui).await?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// The events about these objects, oldest first, and from where a watch goes on.
@@ -77,8 +93,8 @@ async fn list(clusters: &Clusters, known: &Objects) -> Result<(Vec<Event>, Strin
 }
 
 /// A line for each event to come.
-async fn follow(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) -> Result<()> {
-    let namespace = &clusters.place.namespace;
+async fn watch(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) -> Result<()> {
+    let namespace = &clusters.target.namespace;
     let call = Call {
         verb: "watch",
         resource: &EVENTS,
@@ -89,8 +105,8 @@ async fn follow(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui)
     loop {
         // What came in between may not be told; what was told is not told twice.
         if let Err(error) = changes(&api, &mut from, known, ui).await? {
-            if !explain::is_transient(&error) {
-                return Err(explain::call(&error, &call, &clusters.place));
+            if !failure::is_transient(&error) {
+                return Err(failure::call(&error, &call, &clusters.target));
             }
             from = list(clusters, known).await?.1;
         }
@@ -121,7 +137,7 @@ async fn changes(
                 }
                 let event: Event = objects::part(&object);
                 if known.have(&event.regarding) {
-                    ui.data(&ui::events::line(&event, time::now(), ui.out))?;
+                    ui.data(&view::events::line(&event, time::now(), ui.out))?;
                 }
             }
             Ok(WatchEvent::Bookmark(mark)) => *from = mark.metadata.resource_version,
@@ -131,3 +147,8 @@ async fn changes(
         }
     }
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop events demo
+  kubectl casskop events demo --watch
+  kubectl casskop events demo -o yaml";

@@ -1,42 +1,60 @@
 //! `explain`: why a cluster does not progress.
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{live, show, usage};
+use super::{
+    arguments::ViewArgs,
+    validators::{SHORT_EXIT_CODES, help},
+};
 use crate::{
-    cli::{Connection, Look},
-    client::{self, resource::PODS},
-    clusters::Clusters,
+    client::{
+        clusters::Clusters,
+        connection::Connection,
+        objects::{self, Pod},
+        resource::PODS,
+    },
     error::Result,
-    explain::{self, Operator},
-    objects::{self, OPERATOR_SELECTOR, Pod},
-    time,
-    ui::{self, Ui},
+    model::{
+        explain::{self, Operator},
+        install::OPERATOR_SELECTOR,
+    },
+    runtime::block_on,
+    terminal::Ui,
+    time, view,
 };
 
-/// Says what holds a cluster up.
-///
-/// # Errors
-/// When the cluster cannot be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Look::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let (cluster, operator) = live(async {
-        let clusters = Clusters::connect(&flags)?;
-        let cluster = clusters.get(&arguments.name).await?;
-        Ok((cluster, operator(&clusters, ui).await))
-    })?;
-    let now = time::now();
-    let reasons = explain::explain(&cluster, &operator, &client::again(&flags), now);
-    let data = json!({
-        "cluster": cluster.name_any(),
-        "namespace": cluster.namespace(),
-        "reasons": reasons,
-    });
-    let text = || ui::explain::render(&cluster, &reasons, now, ui.out);
-    show(arguments.output, &data, text, ui)
+/// Say why a cluster does not progress, since when, and what would change it
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Explain {
+    #[command(flatten)]
+    args: ViewArgs,
+}
+
+impl Explain {
+    /// Says what holds a cluster up.
+    ///
+    /// # Errors
+    /// When the cluster cannot be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let ViewArgs { name, output } = &self.args;
+        let (cluster, operator) = block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            let cluster = clusters.get(name).await?;
+            Ok((cluster, operator(&clusters, ui).await))
+        })?;
+        let now = time::now();
+        let findings = explain::explain(&cluster, &operator, &flags.connection_args(), now);
+        let data = json!({
+            "cluster": cluster.name_any(),
+            "namespace": cluster.namespace(),
+            "reasons": findings,
+        });
+        let text = || view::explain::render(&cluster, &findings, now, ui.out);
+        output.print(&data, text, ui)
+    }
 }
 
 /// Whether the operator runs; without the right to look the rest is told nevertheless.
@@ -55,3 +73,9 @@ async fn operator(clusters: &Clusters, ui: &Ui) -> Operator {
         }
     }
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop explain demo
+  kubectl casskop explain demo -o json
+
+The first reason is the one to look at. It ends with 0 also when something holds the cluster up.";

@@ -2,24 +2,31 @@
 
 use std::time::Duration;
 
-use casskop_common::{names, operations::Target};
-use clap::{ArgMatches, FromArgMatches};
+use casskop_common::{
+    names,
+    operations::{ClusterValue, Target},
+};
+use clap::Args;
 use futures::{AsyncBufRead, AsyncBufReadExt, future::try_join_all};
 use kube::{ResourceExt, api::LogParams, core::Request};
 
-use super::{live, usage};
+use super::validators::{SHORT_EXIT_CODES, help, object_name};
 use crate::{
-    cli::{Connection, Logs},
     client::{
-        self,
-        explain::Call,
+        clusters::Clusters,
+        connect,
+        connection::Connection,
+        failure::Call,
+        objects,
         resource::{POD_LOGS, PODS},
     },
-    clusters::Clusters,
+    completer::Completer,
     error::{CliError, Kind, Result},
-    objects::{self, OPERATOR_SELECTOR},
-    preflight, topology,
-    ui::Ui,
+    model::{install::OPERATOR_SELECTOR, targets, topology},
+    runtime::block_on,
+    terminal::Ui,
+    text::PROGRAM,
+    time::parse_duration,
 };
 
 /// Lines of each pod, where there are several and nobody says how many.
@@ -27,42 +34,66 @@ const TAIL: i64 = 20;
 /// Container of the operator.
 const OPERATOR_CONTAINER: &str = "operator";
 
-/// Prints the logs.
-///
-/// # Errors
-/// When none of them can be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Logs::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    live(async {
-        let clusters = Clusters::connect(&flags)?;
-        let pods = if arguments.operator {
-            operators(&clusters).await?
-        } else {
-            nodes(&clusters, &arguments).await?
-        };
-        let reader = Reader {
-            clusters: &clusters,
-            params: params(&arguments, pods.len()),
-            prefixed: pods.len() > 1,
-            limit: client::limit(&flags).filter(|_| !arguments.follow),
-            ui,
-        };
-        let mut ends = Vec::new();
-        if arguments.follow {
-            ends = try_join_all(pods.iter().map(|pod| reader.survived(pod))).await?;
-        } else {
-            for pod in &pods {
-                ends.push(reader.survived(pod).await?);
+/// Print the logs of the nodes, or of the operator
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Logs {
+    /// Name of the CassandraCluster
+    #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
+    name: String,
+    /// Only this pod; repeatable (default: every node)
+    #[arg(long, value_name = "POD", value_parser = object_name, add = ClusterValue::Pod)]
+    pod: Vec<String>,
+    /// The operator's log instead
+    #[arg(long, conflicts_with = "pod")]
+    operator: bool,
+    /// Go on with what is to come, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Only the last N lines of each (default: all of one pod, 20 of each of several)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    tail: Option<i64>,
+    /// Only what is younger, such as 5m or 2h
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    since: Option<Duration>,
+}
+
+impl Logs {
+    /// Prints the logs.
+    ///
+    /// # Errors
+    /// When none of them can be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            let pods = if self.operator {
+                operators(&clusters).await?
+            } else {
+                nodes(&clusters, &self).await?
+            };
+            let reader = Reader {
+                clusters: &clusters,
+                params: params(&self, pods.len()),
+                prefixed: pods.len() > 1,
+                limit: connect::limit(flags).filter(|_| !self.follow),
+                ui,
+            };
+            let mut ends = Vec::new();
+            if self.follow {
+                ends = try_join_all(pods.iter().map(|pod| reader.survived(pod))).await?;
+            } else {
+                for pod in &pods {
+                    ends.push(reader.survived(pod).await?);
+                }
             }
-        }
-        let errors = ends.into_iter().flatten().collect();
-        tell(errors, pods.len(), ui)
-    })
+            let errors = ends.into_iter().flatten().collect();
+            report(errors, pods.len(), ui)
+        })
+    }
 }
 
 /// One log that cannot be read does not keep back the others.
-fn tell(mut errors: Vec<CliError>, pods: usize, ui: &Ui) -> Result<()> {
+fn report(mut errors: Vec<CliError>, pods: usize, ui: &Ui) -> Result<()> {
     if errors.len() == pods {
         return errors.drain(..).next().map_or(Ok(()), Err);
     }
@@ -78,7 +109,7 @@ async fn nodes(clusters: &Clusters, arguments: &Logs) -> Result<Vec<String>> {
         pod: arguments.pod.clone(),
         ..Target::default()
     };
-    preflight::check(&cluster, &target, &clusters.place.again)?;
+    targets::check(&cluster, &target, &clusters.target.connection_args)?;
     if !arguments.pod.is_empty() {
         return Ok(arguments.pod.clone());
     }
@@ -94,8 +125,7 @@ async fn nodes(clusters: &Clusters, arguments: &Logs) -> Result<Vec<String>> {
             CliError::failed(format!("the status of cluster {name} knows no pod yet")).hint(
                 format!(
                     "see why: {} explain {name}{}",
-                    crate::cli::PROGRAM,
-                    clusters.place.again
+                    PROGRAM, clusters.target.connection_args
                 ),
             ),
         );
@@ -108,7 +138,7 @@ async fn operators(clusters: &Clusters) -> Result<Vec<String>> {
     if pods.items.is_empty() {
         return Err(CliError::failed(format!(
             "there is no pod of the operator in namespace {}",
-            clusters.place.namespace
+            clusters.target.namespace
         ))
         .hint(format!(
             "look in all namespaces: kubectl get pods -A -l {OPERATOR_SELECTOR}"
@@ -154,7 +184,7 @@ impl Reader<'_> {
     }
 
     async fn print(&self, pod: &str) -> Result<()> {
-        let namespace = &self.clusters.place.namespace;
+        let namespace = &self.clusters.target.namespace;
         let call = Call {
             verb: "get",
             resource: &POD_LOGS,
@@ -211,3 +241,10 @@ fn printable(line: &[u8]) -> String {
     kept.map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
         .collect()
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop logs demo                                   the last lines of every node
+  kubectl casskop logs demo --pod demo-dc1-rack1-0 -f         one node, as it goes on
+  kubectl casskop logs demo --operator --since 10m
+
+The lines of several pods begin with the name of theirs.";

@@ -1,28 +1,41 @@
-//! `multi`: rings over several Kubernetes clusters.
+//! `multi`: rings over several Kubernetes clusters, and the sites that they may use.
 
 mod register;
 mod status;
 mod unregister;
 
-use clap::ArgMatches;
+use clap::Subcommand;
 
 use crate::{
-    cli::Connection,
-    clusters::Clusters,
+    client::{clusters::Clusters, connection::Connection},
     error::{CliError, Result},
-    ui::Ui,
+    terminal::Ui,
+    text::PROGRAM,
 };
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// Those of the subcommand.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    match matches.subcommand() {
-        Some(("register", own)) => register::run(own, ui),
-        Some(("unregister", own)) => unregister::run(own, ui),
-        Some(("status", own)) => status::run(own, ui),
-        _ => Err(CliError::usage("multi goes with a subcommand")),
+/// See a ring over several Kubernetes clusters, and say which clusters there are
+#[derive(Subcommand, Debug)]
+#[command(
+    override_usage = format!("{PROGRAM} multi COMMAND [OPTIONS]"),
+    disable_help_subcommand = true
+)]
+pub enum Multi {
+    Status(status::Status),
+    Register(register::Register),
+    Unregister(unregister::Unregister),
+}
+
+impl Multi {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// Those of the subcommand.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        match self {
+            Self::Status(command) => command.run(flags, ui),
+            Self::Register(command) => command.run(flags, ui),
+            Self::Unregister(command) => command.run(flags, ui),
+        }
     }
 }
 
@@ -34,7 +47,7 @@ fn site_flags(
     home: &Clusters,
 ) -> Connection {
     Connection {
-        namespace: Some(namespace.unwrap_or(&home.place.namespace).clone()),
+        namespace: Some(namespace.unwrap_or(&home.target.namespace).clone()),
         context: Some(context.to_owned()),
         kubeconfig: flags.kubeconfig.clone(),
         request_timeout: flags.request_timeout,
@@ -43,12 +56,12 @@ fn site_flags(
 }
 
 /// Connects to a site, which is another cluster than home: that needs no account.
-fn connect(flags: &Connection, home: &Clusters) -> Result<Clusters> {
+fn connect_site(flags: &Connection, home: &Clusters) -> Result<Clusters> {
     let site = Clusters::connect(flags)?;
-    if site.place.server == home.place.server {
+    if site.target.server == home.target.server {
         return Err(CliError::failed(format!(
             "{} leads to the home cluster itself, {}",
-            site.place.source, home.place.server
+            site.target.source, home.target.server
         ))
         .hint("the operator knows its own cluster by --home; choose the home cluster with --context and the other one with --site-context"));
     }

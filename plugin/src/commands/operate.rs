@@ -1,4 +1,6 @@
-//! Every kind of operation: request it, and if asked, wait for its end. Knows no kind by name.
+//! The kinds of operations: request one, and with `--wait` wait for its end. No kind is known by name.
+
+mod submit;
 
 use std::time::Duration;
 
@@ -7,100 +9,186 @@ use casskop_common::{
     intent::Request,
     operations::{self, Arguments, DryRun},
 };
-use clap::{ArgMatches, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use kube::ResourceExt;
 
-use super::{live, usage};
-use crate::{
-    cli::{Connection, Operate, Output, PROGRAM},
-    client,
-    clusters::Clusters,
-    confirm,
-    error::{CliError, Result},
-    manifest, preflight,
-    request::{self, Submitted},
-    time,
-    ui::{Ui, operation},
-    wait::{self, Awaited},
+use super::{
+    arguments::Output,
+    validators::{EXIT_CODES, id, object_name},
 };
+use crate::{
+    client::{self, clusters::Clusters, connection::Connection},
+    completer::Completer,
+    error::{CliError, Result},
+    model::{request, targets},
+    runtime::block_on,
+    terminal::{Ui, prompt},
+    text::PROGRAM,
+    time::parse_duration,
+    view::loss::{Loss, loss},
+};
+use submit::{Order, print, submit};
 
-/// How long the plan of a dry run is waited for.
-const PLAN_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A command as it was typed.
-struct Order {
-    request: Request,
-    options: Operate,
-    flags: Connection,
+/// Options that every kind has besides its own arguments.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Name of the CassandraCluster
+    // Its id must be that of no argument of a kind.
+    #[arg(id = "the cluster", value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster, help_heading = None::<&str>)]
+    pub name: String,
+    /// Id of the request (default: the time and a random end). The same id never runs twice: asking again with
+    /// it follows the request instead
+    #[arg(long, value_name = "ID", value_parser = id, help_heading = "Request")]
+    pub id: Option<String>,
+    /// Wait for the end, show the progress, and end with its exit code
+    #[arg(long, overrides_with = "no_wait", help_heading = "Request")]
+    pub wait: bool,
+    /// Return when the request is written (default)
+    #[arg(long, overrides_with = "wait", help_heading = "Request")]
+    pub no_wait: bool,
+    /// Longest wait, such as 30m or 2h; the operation itself goes on (default: none; with --dry-run 60s)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Request")]
+    pub timeout: Option<Duration>,
+    /// Overwrite a request that the operator has not yet seen
+    #[arg(long, help_heading = "Request")]
+    pub replace: bool,
+    /// How the result is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, long_help = OUTPUT_HELP, help = "text, yaml, json or name", help_heading = "Request")]
+    pub output: Output,
 }
 
-/// Requests the operation that is the subcommand of `matches`.
-///
-/// # Errors
-/// When the request is not understood, refused or not written; when waiting, also when the operation fails.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let arguments = Arguments::from_matches(matches).map_err(|error| usage(&error))?;
-    let (kind, own) = matches.subcommand().unwrap_or(("", matches));
-    let options = Operate::from_arg_matches(own).map_err(|error| usage(&error))?;
-    let flags = Connection::from_arg_matches(own).map_err(|error| usage(&error))?;
-    let dry_run = arguments.shared.dry_run;
-    let waits = options.wait || dry_run == Some(DryRun::Server);
-    if options.timeout.is_some() && !waits {
-        return Err(CliError::usage(
-            "--timeout limits a wait: give --wait with it",
-        ));
-    }
-    let id = request::id(options.id.as_deref())?;
-    let mut typed = Typed {
-        kind,
-        id,
-        words: words(&arguments, dry_run),
-        about: about(kind),
-        yes: own.try_get_one("yes").ok().flatten().copied() == Some(true),
-    };
-    if dry_run == Some(DryRun::Client) {
-        if operations::discards_data(kind) && arguments.cluster_uid.is_none() {
-            let cluster = live(async { Clusters::connect(&flags)?.get(&options.name).await })?;
-            typed.mean(&cluster, None)?;
-        }
-        return print(&typed.order(options, flags)?, ui);
-    }
-    if !operations::discards_data(kind) {
-        return live(submit(&typed.order(options, flags)?, None, waits, ui));
-    }
-    live(async {
-        let clusters = Clusters::connect(&flags)?;
-        let cluster = clusters.get(&options.name).await?;
-        typed.mean(&cluster, arguments.cluster_uid.as_deref())?;
-        let (about, yes) = (typed.about.clone(), typed.yes);
-        let order = typed.order(options, flags)?;
-        let request = &order.request;
-        preflight::check(
-            &cluster,
-            &request.arguments.shared.target,
-            &clusters.place.again,
-        )?;
-        let known = request::find(&cluster, kind, &request.id).is_some();
-        if !yes && !known && !request.is_dry_run() {
-            let namespace = &clusters.place.namespace;
-            confirm::confirm(&confirm::loss(&cluster, request, &about, namespace), ui)?;
-        }
-        submit(&order, Some(clusters), waits, ui).await
-    })
+const OUTPUT_HELP: &str = "text, yaml, json or name: the annotation (as a manifest for Git), or with --wait or \
+    --dry-run the operation as the status has it";
+
+/// A kind of operation with its arguments.
+#[derive(Debug)]
+pub struct Operate {
+    kind: String,
+    arguments: Arguments,
+    options: Options,
+    /// Whether the loss of data is confirmed on the command line.
+    yes: bool,
 }
 
-/// What was typed, before it is a request.
+impl FromArgMatches for Operate {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (kind, own) = matches.subcommand().unwrap_or(("", matches));
+        Ok(Self {
+            kind: kind.to_owned(),
+            arguments: Arguments::from_matches(matches)?,
+            options: Options::from_arg_matches(own)?,
+            yes: own.try_get_one("yes").ok().flatten().copied() == Some(true),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for Operate {
+    fn augment_subcommands(command: Command) -> Command {
+        let kinds = operations::grammar("kinds").mut_subcommands(with_options);
+        command.subcommands(kinds.get_subcommands().cloned())
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        operations::kinds().any(|kind| kind == name)
+    }
+}
+
+/// The kinds that a person requests, those that discard data last.
+pub fn requested() -> Vec<String> {
+    let kinds = operations::kinds().filter(|kind| operations::asked_by_spec(kind).is_none());
+    let mut kinds: Vec<String> = kinds.map(str::to_owned).collect();
+    kinds.sort_by_key(|kind| operations::discards_data(kind));
+    kinds
+}
+
+impl Operate {
+    /// Requests the operation.
+    ///
+    /// # Errors
+    /// When the request is not understood, refused or not written; when waiting, also when the operation fails.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let Self {
+            kind,
+            arguments,
+            options,
+            yes,
+        } = self;
+        let dry_run = arguments.shared.dry_run;
+        let waits = options.wait || dry_run == Some(DryRun::Server);
+        if options.timeout.is_some() && !waits {
+            return Err(CliError::usage(
+                "--timeout limits a wait: give --wait with it",
+            ));
+        }
+        let mut typed = Typed {
+            id: client::submit::id(options.id.as_deref())?,
+            words: words(&arguments, dry_run),
+            kind: &kind,
+        };
+        let discards = operations::discards_data(&kind);
+        if dry_run == Some(DryRun::Client) {
+            if discards && arguments.cluster_uid.is_none() {
+                let cluster =
+                    block_on(async { Clusters::connect(flags)?.get(&options.name).await })?;
+                typed.set_cluster(&cluster, None)?;
+            }
+            return print(&typed.order(options, flags)?, ui);
+        }
+        if !discards {
+            return block_on(submit(&typed.order(options, flags)?, None, waits, ui));
+        }
+        block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            let cluster = clusters.get(&options.name).await?;
+            typed.set_cluster(&cluster, arguments.cluster_uid.as_deref())?;
+            let order = typed.order(options, flags)?;
+            let request = &order.request;
+            targets::check(
+                &cluster,
+                &request.arguments.shared.target,
+                &clusters.target.connection_args,
+            )?;
+            let known = request::find(&cluster, &kind, &request.id).is_some();
+            if !yes && !known && !request.is_dry_run() {
+                let namespace = &clusters.target.namespace;
+                confirm(&loss(&cluster, request, &about(&kind), namespace), ui)?;
+            }
+            submit(&order, Some(clusters), waits, ui).await
+        })
+    }
+}
+
+/// Shows the loss of data, and asks for its confirmation.
+fn confirm(loss: &Loss, ui: &Ui) -> Result<()> {
+    ui.warn(&loss.title);
+    if !loss.nodes.is_empty() {
+        ui.say("lost for good:");
+    }
+    for node in &loss.nodes {
+        ui.say(&format!("  {node}"));
+    }
+    prompt::confirm(loss.what, &loss.word)
+}
+
+/// The parts of a request before it is checked.
 struct Typed<'a> {
     kind: &'a str,
     id: String,
     words: Vec<String>,
-    about: String,
-    yes: bool,
 }
 
 impl Typed<'_> {
-    /// Says which cluster is meant, of a kind that discards data.
-    fn mean(&mut self, cluster: &CassandraCluster, given: Option<&str>) -> Result<()> {
+    /// Adds the uid of the cluster, for a kind that discards data.
+    fn set_cluster(&mut self, cluster: &CassandraCluster, given: Option<&str>) -> Result<()> {
         let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
         match given {
             None => {
@@ -114,7 +202,7 @@ impl Typed<'_> {
         }
     }
 
-    fn order(self, options: Operate, flags: Connection) -> Result<Order> {
+    fn order(self, options: Options, flags: &Connection) -> Result<Order<'_>> {
         let request = Request::new(self.kind, &self.id, &self.words).map_err(CliError::usage)?;
         Ok(Order {
             request,
@@ -124,7 +212,7 @@ impl Typed<'_> {
     }
 }
 
-/// What a kind does, in the words of its help.
+/// The description of a kind in its help.
 fn about(kind: &str) -> String {
     let grammar = operations::grammar("kinds");
     let about = grammar
@@ -133,102 +221,58 @@ fn about(kind: &str) -> String {
     about.map(ToString::to_string).unwrap_or_default()
 }
 
-/// The arguments as they go into the annotation; a dry run of the client does not.
+/// The arguments as they go into the annotation, without a dry run of the client.
 fn words(arguments: &Arguments, dry_run: Option<DryRun>) -> Vec<String> {
     let words = shlex::split(&arguments.text).unwrap_or_default();
     let kept = |word: &String| dry_run != Some(DryRun::Client) || !word.starts_with("--dry-run=");
     words.into_iter().filter(kept).collect()
 }
 
-/// `--dry-run=client`: what would be written, without asking anyone.
-fn print(order: &Order, ui: &Ui) -> Result<()> {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    let namespace = client::namespace(flags);
-    let annotations = manifest::request(request);
-    let text = manifest::annotate(&options.name, &client::again(flags), &annotations);
-    let fragment = manifest::fragment(&options.name, namespace.as_deref(), annotations);
-    ui.data(&match options.output {
-        Output::Text => text,
-        Output::Yaml => manifest::yaml(&fragment)?,
-        Output::Json => manifest::json(&fragment)?,
-        Output::Name => manifest::object_name(&options.name),
-    })
-}
-
-async fn submit(order: &Order, connected: Option<Clusters>, waits: bool, ui: &Ui) -> Result<()> {
-    let Order {
-        request,
-        options,
-        flags,
-    } = order;
-    let clusters = match connected {
-        Some(clusters) => clusters,
-        None => Clusters::connect(flags)?,
+/// Adds to a kind of operation the options that every kind has.
+fn with_options(kind: Command) -> Command {
+    let name = kind.get_name().to_owned();
+    let about = kind.get_about().cloned().unwrap_or_default();
+    let discards = operations::discards_data(&name);
+    let mut kind = Options::augment_args(kind).about(about);
+    if discards {
+        kind = kind.arg(yes());
+    }
+    let examples = if discards {
+        discarding(&name)
+    } else {
+        usual(&name)
     };
-    let submitted = request::submit(&clusters, &options.name, request, options.replace).await?;
-    for note in &submitted.notes {
-        ui.warn(note);
-    }
-    if waits {
-        let default = request.is_dry_run().then_some(PLAN_TIMEOUT);
-        let timeout = options
-            .timeout
-            .or(default)
-            .filter(|timeout| !timeout.is_zero());
-        let awaited = awaited(order);
-        return wait::run(&clusters, submitted, &awaited, timeout, ui).await;
-    }
-    tell(&clusters, &submitted, order, ui)
+    kind.mut_arg("dry_run", |arg| arg.help_heading("Request"))
+        .after_help(format!("Examples:\n{examples}\n{EXIT_CODES}"))
 }
 
-/// That the request stands; or what became of it, if it stood there before.
-fn tell(clusters: &Clusters, submitted: &Submitted, order: &Order, ui: &Ui) -> Result<()> {
-    let Order {
-        request, options, ..
-    } = order;
-    let (kind, id, name) = (&request.kind, &request.id, &options.name);
-    let namespace = &clusters.place.namespace;
-    let known = request::find(&submitted.cluster, kind, id);
-    let fragment = manifest::fragment(name, Some(namespace), manifest::request(request));
-    ui.data(&match (options.output, known) {
-        (Output::Text, Some(known)) => operation::past(known, time::now(), ui.out),
-        (Output::Text, None) => {
-            let requested = if submitted.known {
-                "was already requested"
-            } else {
-                "requested"
-            };
-            format!("{kind} {id} {requested} on cluster {name} in namespace {namespace}")
-        }
-        (Output::Yaml, _) => manifest::yaml(&fragment)?,
-        (Output::Json, _) => manifest::json(&fragment)?,
-        (Output::Name, _) => manifest::object_name(name),
-    })?;
-    if known.is_some_and(|known| known.phase.is_final()) {
-        ui.warn("it was requested before, and an id never runs twice: for another run choose another --id");
-    } else if options.output == Output::Text {
-        let awaited = awaited(order);
-        ui.say(&format!(
-            "follow it:  {PROGRAM} status {name}{} --watch",
-            awaited.again
-        ));
-        ui.say(&format!("cancel it:  {}", awaited.control("cancel")));
-    }
-    Ok(())
+fn usual(kind: &str) -> String {
+    format!(
+        "  {PROGRAM} {kind} demo --wait                     request it, wait for its end
+  {PROGRAM} {kind} demo --dc dc1 --dry-run         let the operator plan and check it
+  {PROGRAM} {kind} demo --dry-run=client -o yaml   print what to commit to Git
+"
+    )
 }
 
-/// The request as the wait and the commands to follow know it.
-fn awaited(order: &Order) -> Awaited {
-    Awaited {
-        cluster: order.options.name.clone(),
-        kind: order.request.kind.clone(),
-        id: order.request.id.clone(),
-        dry_run: order.request.is_dry_run(),
-        output: order.options.output,
-        again: client::again(&order.flags),
-    }
+fn discarding(kind: &str) -> String {
+    format!(
+        "  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run   let the operator plan and check it
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --wait      confirm it, wait for its end
+  {PROGRAM} {kind} demo --pod demo-dc1-rack1-0 --dry-run=client -o yaml
+
+It discards data for good. What is lost is named, and is confirmed by typing the name of the pod or
+cluster. Without a terminal and without --yes it is refused with exit code 1.
+"
+    )
+}
+
+/// Confirms the loss of data.
+fn yes() -> Arg {
+    Arg::new("yes")
+        .short('y')
+        .long("yes")
+        .action(ArgAction::SetTrue)
+        .help("Do not ask for confirmation")
+        .help_heading("Request")
 }

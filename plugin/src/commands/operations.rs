@@ -1,43 +1,61 @@
-//! `operations`: what is at work, and what was.
+//! `operations`: the operations of a cluster.
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 
-use super::{live, show, usage};
+use super::{
+    arguments::{ListOutput, ViewArgs},
+    validators::{SHORT_EXIT_CODES, help},
+};
 use crate::{
-    cli::{Connection, ListOutput, Operations},
-    clusters::Clusters,
+    client::{clusters::Clusters, connection::Connection},
     error::Result,
+    runtime::block_on,
+    terminal::Ui,
     time,
-    ui::{Ui, operations, status::View},
+    view::{operations, options::View},
 };
 
-/// Lists the operations of a cluster.
-///
-/// # Errors
-/// When the cluster cannot be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let Operations { look, history } =
-        Operations::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let cluster = live(async { Clusters::connect(&flags)?.get(&look.name).await })?;
-    let view = View {
-        now: time::now(),
-        wide: false,
-        style: ui.out,
-    };
-    let text = operations::list(&cluster, history, view);
-    if text.is_empty() && look.output == ListOutput::Text {
-        ui.say(&format!(
-            "No operation was requested on cluster {}.",
-            cluster.name_any()
-        ));
-        return Ok(());
-    }
-    show(
-        look.output,
-        &operations::data(&cluster, history),
-        || text,
-        ui,
-    )
+/// List the operations: those at work, then those that have ended
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Operations {
+    #[command(flatten)]
+    args: ViewArgs,
+    /// Also those that a newer one of their kind has replaced (the newest 20)
+    #[arg(long)]
+    history: bool,
 }
+
+impl Operations {
+    /// Lists the operations of a cluster.
+    ///
+    /// # Errors
+    /// When the cluster cannot be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let ViewArgs { name, output } = &self.args;
+        let cluster = block_on(async { Clusters::connect(flags)?.get(name).await })?;
+        let view = View {
+            now: time::now(),
+            wide: false,
+            style: ui.out,
+        };
+        let text = operations::list(&cluster, self.history, view);
+        if text.is_empty() && *output == ListOutput::Text {
+            ui.say(&format!(
+                "No operation was requested on cluster {}.",
+                cluster.name_any()
+            ));
+            return Ok(());
+        }
+        output.print(&operations::data(&cluster, self.history), || text, ui)
+    }
+}
+
+const HELP: &str = "Examples:
+  kubectl casskop operations demo               those at work and the newest of each kind
+  kubectl casskop operations demo --history     also those before them
+  kubectl casskop operations demo -o json
+
+Who asked is the spec, autoPilot, or the field manager that wrote the annotation: casskop-plugin,
+kubectl-annotate, or that of a GitOps tool.";

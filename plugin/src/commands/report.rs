@@ -1,57 +1,81 @@
 //! `report`: all that support needs to know about a cluster, in one file.
 
+mod bundle;
+mod collect;
+
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::{Args, ValueHint};
 use serde_json::Value;
 
-use super::{live, usage};
+use super::{
+    report::collect::{Scope, collect},
+    validators::{namespace, object_name},
+};
 use crate::{
-    cli::{Connection, Report},
-    client::resource::CLUSTERS,
-    clusters::Clusters,
+    client::{
+        clusters::Clusters, connect, connection::Connection, reader::Reader, resource::CLUSTERS,
+    },
+    completer::Completer,
     error::{CliError, Result},
-    report::{
-        Entry, Gap, bundle,
-        collect::{Scope, collect},
-        source::Source,
+    model::report::{
+        Entry, ReadFailure,
         summary::{self, Summary},
     },
+    runtime::block_on,
+    terminal::Ui,
     text, time,
-    ui::Ui,
 };
 
-/// Reads and writes it.
-///
-/// # Errors
-/// When the cluster is not there, the API server cannot be reached, or the file cannot be written. What the user may
-/// not read is no error: it is told and left out.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Report::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let time = time::now();
-    let top = format!(
-        "casskop-report-{}-{}",
-        arguments.name,
-        time.strftime("%Y%m%dT%H%M%SZ")
-    );
-    let path = place(&arguments, &top)?;
-    let (entries, gaps) = live(read(&flags, &arguments, &time.to_string()))?;
-    let seconds = u64::try_from(time.as_second()).unwrap_or_default();
-    bundle::write(&path, &top, &entries, seconds).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => exists(&path),
-        _ => CliError::failed(format!("cannot write {}: {error}", path.display()))
-            .hint("choose another place with -f"),
-    })?;
-    tell(&gaps, ui);
-    ui.data(&path.display().to_string())
+/// Write all that support needs to know about a cluster into one file
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct Report {
+    /// Name of the CassandraCluster
+    #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
+    name: String,
+    /// Archive (.tar.gz) or new folder to write (default: casskop-report-CLUSTER-TIME.tar.gz)
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    file: Option<PathBuf>,
+    /// Lines from the end of each log; 0 leaves the logs out
+    #[arg(long, value_name = "LINES", default_value_t = 2000, value_parser = clap::value_parser!(u32))]
+    tail: u32,
+    /// Namespace of the operator (default: that of the cluster, else wherever one is found)
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, add = Completer::Namespace)]
+    operator_namespace: Option<String>,
+}
+
+impl Report {
+    /// Reads and writes it.
+    ///
+    /// # Errors
+    /// When the cluster is not there, the API server cannot be reached, or the file cannot be written. What the user may
+    /// not read is no error: it is told and left out.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let time = time::now();
+        let top = format!(
+            "casskop-report-{}-{}",
+            self.name,
+            time.strftime("%Y%m%dT%H%M%SZ")
+        );
+        let path = output_path(&self, &top)?;
+        let (entries, failures) = block_on(read(flags, &self, &time.to_string()))?;
+        let seconds = u64::try_from(time.as_second()).unwrap_or_default();
+        bundle::write(&path, &top, &entries, seconds).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => exists(&path),
+            _ => CliError::failed(format!("cannot write {}: {error}", path.display()))
+                .hint("choose another place with -f"),
+        })?;
+        warn(&failures, ui);
+        ui.data(&path.display().to_string())
+    }
 }
 
 /// Where to write; what can be known to fail fails before anything is read.
-fn place(arguments: &Report, top: &str) -> Result<PathBuf> {
+fn output_path(arguments: &Report, top: &str) -> Result<PathBuf> {
     let path = arguments.file.clone();
     let path = path.unwrap_or_else(|| format!("{top}.tar.gz").into());
     if path.extension().is_some_and(|extension| extension == "zip") {
@@ -80,11 +104,11 @@ async fn read(
     flags: &Connection,
     arguments: &Report,
     time: &str,
-) -> Result<(Vec<Entry>, Vec<Gap>)> {
+) -> Result<(Vec<Entry>, Vec<ReadFailure>)> {
     let clusters = Clusters::connect(flags)?;
-    let source = clusters.source();
-    let (name, namespace) = (arguments.name.as_str(), clusters.place.namespace.as_str());
-    let cluster = cluster(&clusters, &source, name).await?;
+    let reader = Reader::new(clusters.client().clone(), connect::limit(flags));
+    let (name, namespace) = (arguments.name.as_str(), clusters.target.namespace.as_str());
+    let cluster = cluster(&clusters, &reader, name).await?;
     let scope = Scope {
         name,
         namespace,
@@ -92,9 +116,9 @@ async fn read(
         tail: arguments.tail,
         cluster,
     };
-    let mut entries = collect(&source, &scope).await?;
-    let server = source.version().await;
-    let gaps = source.gaps();
+    let mut entries = collect(&reader, &scope).await?;
+    let server = reader.version().await;
+    let failures = reader.failures();
     let summary = Summary {
         name,
         namespace,
@@ -102,19 +126,19 @@ async fn read(
         server,
         cluster: scope.cluster.as_ref(),
         entries: &entries,
-        gaps: &gaps,
+        failures: &failures,
     };
     let summary = Entry::new("report.txt", summary::text(&summary));
     entries.insert(0, summary);
-    Ok((entries, gaps))
+    Ok((entries, failures))
 }
 
 /// The cluster. One that may not be read leaves a gap; one that is not there, or a server that does not answer, ends
 /// it as in every command.
-async fn cluster(clusters: &Clusters, source: &Source, name: &str) -> Result<Option<Value>> {
-    let namespace = &clusters.place.namespace;
-    let found = source.get(&CLUSTERS, namespace, name).await;
-    if found.is_some() || source.gaps().iter().any(Gap::is_forbidden) {
+async fn cluster(clusters: &Clusters, reader: &Reader, name: &str) -> Result<Option<Value>> {
+    let namespace = &clusters.target.namespace;
+    let found = reader.get(&CLUSTERS, namespace, name).await;
+    if found.is_some() || reader.failures().iter().any(ReadFailure::is_forbidden) {
         return Ok(found);
     }
     let found = clusters.get(name).await?;
@@ -126,9 +150,11 @@ fn exists(path: &Path) -> CliError {
         .hint("choose another name with -f")
 }
 
-fn tell(gaps: &[Gap], ui: &Ui) {
-    let forbidden = gaps.iter().filter(|gap| gap.is_forbidden());
-    let mut resources: Vec<&str> = forbidden.map(|gap| gap.right.resource.as_str()).collect();
+fn warn(failures: &[ReadFailure], ui: &Ui) {
+    let forbidden = failures.iter().filter(|failure| failure.is_forbidden());
+    let mut resources: Vec<&str> = forbidden
+        .map(|failure| failure.permission.resource.as_str())
+        .collect();
     resources.dedup();
     if !resources.is_empty() {
         let resources = text::list(resources);
@@ -136,7 +162,10 @@ fn tell(gaps: &[Gap], ui: &Ui) {
             "left out what you may not read: {resources} (report.txt in it names the rights)"
         ));
     }
-    let others = gaps.iter().filter(|gap| !gap.is_forbidden()).count();
+    let others = failures
+        .iter()
+        .filter(|failure| !failure.is_forbidden())
+        .count();
     if others > 0 {
         let things = text::count(others, "thing");
         ui.warn(&format!(
@@ -144,3 +173,15 @@ fn tell(gaps: &[Gap], ui: &Ui) {
         ));
     }
 }
+
+const HELP: &str = "In it: the CassandraCluster and its status, the objects made for it, events, logs of operator and nodes, versions.
+Not in it: values of Secrets (only their keys are named), passwords and tokens in variables, configuration and logs
+as far as they can be told by their names. Look through it before you hand it on.
+What you may not read is left out; report.txt in it, and stderr, say which right is missing.
+
+Examples:
+  kubectl casskop report demo
+  kubectl casskop report demo -f demo.tar.gz --tail 10000
+  kubectl casskop report demo -f /tmp/demo            as a folder
+
+Exit codes: 0 written, 1 failed, 2 wrong usage.";

@@ -3,48 +3,76 @@
 use std::{io, time::Duration};
 
 use casskop_common::api::CassandraCluster;
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{live, usage};
+use super::{arguments::StatusOutput, validators::object_name};
 use crate::{
-    cli::{Connection, Status, StatusOutput},
-    clusters::Clusters,
+    client::{
+        clusters::Clusters,
+        connection::Connection,
+        watch::{Change, ClusterWatch},
+    },
+    completer::Completer,
     error::{CliError, Kind, Result},
-    follow::{Change, Follower},
-    manifest, time,
-    ui::{
+    model::manifest,
+    runtime::block_on,
+    terminal::{
         Ui,
         region::{self, Region},
-        status::{View, render},
-        table,
     },
+    time,
+    view::{options::View, status::render, table},
 };
 
 /// How often ages are repainted.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Shows one cluster or all.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Status::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    if arguments.watch && !matches!(arguments.output, StatusOutput::Text | StatusOutput::Wide) {
-        return Err(
-            CliError::usage("--watch is for people: it goes with -o text or wide")
-                .hint("programs watch with kubectl get --watch -o json"),
-        );
-    }
-    live(async {
-        let clusters = Clusters::connect(&flags)?;
-        match &arguments.name {
-            None => all(&clusters, &arguments, ui).await,
-            Some(name) => one(&clusters, name, &arguments, ui).await,
+/// Show a cluster: nodes by rack, conditions, operations and their progress
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct Status {
+    /// Name of the CassandraCluster; left out: a table of all
+    #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
+    name: Option<String>,
+    /// The clusters of all namespaces
+    #[arg(short = 'A', long, conflicts_with = "name")]
+    all_namespaces: bool,
+    /// Show every change, until Ctrl-C or until the cluster is gone
+    #[arg(short, long, requires = "name")]
+    watch: bool,
+    /// text, wide, json, yaml or name
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    output: StatusOutput,
+}
+
+impl Status {
+    /// Shows one cluster or all.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        if self.watch && !matches!(self.output, StatusOutput::Text | StatusOutput::Wide) {
+            return Err(
+                CliError::usage("--watch is for people: it goes with -o text or wide")
+                    .hint("programs watch with kubectl get --watch -o json"),
+            );
         }
-    })
+        block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            match &self.name {
+                None => all(&clusters, &self, ui).await,
+                Some(name) => one(&clusters, name, &self, ui).await,
+            }
+        })
+    }
 }
 
 async fn all(clusters: &Clusters, arguments: &Status, ui: &Ui) -> Result<()> {
@@ -77,7 +105,7 @@ fn nothing(clusters: &Clusters, arguments: &Status) -> String {
     }
     format!(
         "There is no CassandraCluster in namespace {}; see all namespaces with -A.",
-        clusters.place.namespace
+        clusters.target.namespace
     )
 }
 
@@ -112,12 +140,12 @@ async fn repaint(
     view: impl Fn() -> View,
     ui: &Ui,
 ) -> Result<()> {
-    let mut follower = Follower::after(clusters, &cluster);
+    let mut watch = ClusterWatch::after(clusters, &cluster);
     let mut region = Region::new(io::stdout());
     let mut trouble: Option<String> = None;
     let gone = |_| CliError::new(Kind::BrokenPipe, "the terminal is gone");
     loop {
-        let next = follower.next();
+        let next = watch.next();
         tokio::pin!(next);
         let change = loop {
             let picture = render(&cluster, view());
@@ -132,8 +160,8 @@ async fn repaint(
         };
         trouble = None;
         match change {
-            Change::Seen(seen) => cluster = *seen,
-            Change::Trouble(why) => trouble = Some(why),
+            Change::Updated(seen) => cluster = *seen,
+            Change::Disconnected(why) => trouble = Some(why),
             Change::Deleted => {
                 ui.say(&deleted(&cluster));
                 return Ok(());
@@ -149,13 +177,13 @@ async fn blocks(
     view: impl Fn() -> View,
     ui: &Ui,
 ) -> Result<()> {
-    let mut follower = Follower::after(clusters, &cluster);
+    let mut watch = ClusterWatch::after(clusters, &cluster);
     let mut shown = render(&cluster, view()).whole();
     ui.data(&shown)?;
     let mut lost = false;
     loop {
-        match follower.next().await? {
-            Change::Seen(seen) => {
+        match watch.next().await? {
+            Change::Updated(seen) => {
                 lost = false;
                 let text = render(&seen, view()).whole();
                 if text != shown {
@@ -163,11 +191,11 @@ async fn blocks(
                     shown = text;
                 }
             }
-            Change::Trouble(why) if !lost => {
+            Change::Disconnected(why) if !lost => {
                 lost = true;
                 ui.warn(&connection_lost(&why));
             }
-            Change::Trouble(_) => {}
+            Change::Disconnected(_) => {}
             Change::Deleted => {
                 ui.say(&deleted(&cluster));
                 return Ok(());
@@ -183,3 +211,11 @@ fn connection_lost(why: &str) -> String {
 fn deleted(cluster: &CassandraCluster) -> String {
     format!("cassandracluster {} was deleted", cluster.name_any())
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop status demo             nodes, conditions, operations
+  kubectl casskop status demo --watch     the same, repainted on every change
+  kubectl casskop status -A               all clusters of all namespaces
+
+States are those of nodetool: U up, D down; N normal, J joining, L leaving, M moving.
+Exit codes: 0 done, 1 failed, 2 wrong usage.";

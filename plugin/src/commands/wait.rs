@@ -1,76 +1,109 @@
-//! `wait`: comes back to a request.
+//! `wait`: waits for the end of a request.
+
+mod end;
+pub mod poll;
+mod progress;
+
+use std::time::Duration;
 
 use casskop_common::{
     api::CassandraCluster,
     intent::{Intents, Request},
     operations::{Arguments, DryRun},
 };
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 
-use super::{live, usage};
+use super::{
+    arguments::{Output, RequestArgs},
+    validators::{EXIT_CODES, help},
+};
 use crate::{
-    cli::{Connection, Wait},
-    client,
-    clusters::Clusters,
-    control::subject::{Subject, Which},
+    client::{clusters::Clusters, connection::Connection, submit::Submitted},
     error::Result,
-    request::{self, Submitted},
-    ui::Ui,
-    wait::{self, Awaited},
+    model::{
+        control::request_ref::{CurrentRequest, RequestRef},
+        request,
+        wait::Awaited,
+    },
+    runtime::block_on,
+    terminal::Ui,
+    time::parse_duration,
 };
 
-/// Waits for the end of a request that stands.
-///
-/// # Errors
-/// When there is no such request; when it failed, was refused or taken back; after the timeout; on Ctrl-C.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Wait::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    live(async {
-        let clusters = Clusters::connect(&flags)?;
-        let again = client::again(&flags);
-        let name = arguments.subject.name.clone();
-        let cluster = clusters.get(&name).await?;
-        let subject = subject(&cluster, &arguments, &again)?;
-        let awaited = Awaited {
-            dry_run: is_dry_run(&cluster, &subject),
-            cluster: name,
-            kind: subject.kind,
-            id: subject.id,
-            output: arguments.output,
-            again,
-        };
-        let submitted = Submitted {
-            cluster: Box::new(cluster),
-            known: true,
-            notes: Vec::new(),
-        };
-        let timeout = arguments.timeout.filter(|timeout| !timeout.is_zero());
-        wait::run(&clusters, submitted, &awaited, timeout, ui).await
-    })
+/// Wait for the end of a request, show its progress, end with its exit code
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, EXIT_CODES))]
+pub struct Wait {
+    #[command(flatten)]
+    request: RequestArgs,
+    /// Longest wait, such as 30m or 2h; the operation itself goes on (default: none)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// text, yaml, json or name: the operation as the status has it
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    output: Output,
 }
 
-/// The request that is meant.
-fn subject(cluster: &CassandraCluster, arguments: &Wait, again: &str) -> Result<Subject> {
-    let which = Which {
-        kind: arguments.subject.kind.as_deref(),
-        id: arguments.subject.id.as_deref(),
+impl Wait {
+    /// Waits for the end of a request.
+    ///
+    /// # Errors
+    /// When there is no such request; when it failed, was refused or taken back; after the timeout; on Ctrl-C.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let connection_args = flags.connection_args();
+        block_on(async {
+            let clusters = Clusters::connect(flags)?;
+            let cluster = clusters.get(&self.request.name).await?;
+            let current = resolve(&cluster, &self.request, &connection_args)?;
+            let awaited = Awaited {
+                dry_run: is_dry_run(&cluster, &current),
+                cluster: self.request.name,
+                kind: current.kind,
+                id: current.id,
+                connection_args,
+            };
+            let submitted = Submitted {
+                cluster: Box::new(cluster),
+                known: true,
+                notes: Vec::new(),
+            };
+            let timeout = self.timeout.filter(|timeout| !timeout.is_zero());
+            poll::run(&clusters, submitted, &awaited, self.output, timeout, ui).await
+        })
+    }
+}
+
+/// The request that the arguments refer to.
+fn resolve(
+    cluster: &CassandraCluster,
+    request: &RequestArgs,
+    connection_args: &str,
+) -> Result<CurrentRequest> {
+    let request = RequestRef {
+        kind: request.kind.as_deref(),
+        id: request.id.as_deref(),
         verb: "wait",
-        again,
+        connection_args,
     };
-    let found = which.pick(cluster, Subject::is_unfinished)?;
-    Ok(match which.id {
+    let found = request.resolve(cluster, CurrentRequest::is_unfinished)?;
+    Ok(match request.id {
         Some(_) => found,
         None => newest(cluster, found),
     })
 }
 
 /// Behind a running operation another of its kind may be asked for already: that is the newest.
-fn newest(cluster: &CassandraCluster, found: Subject) -> Subject {
+fn newest(cluster: &CassandraCluster, found: CurrentRequest) -> CurrentRequest {
     let asked = Intents::parse(cluster.annotations()).requests;
     match asked.get(&found.kind) {
-        Some(asked) if request::find(cluster, &asked.kind, &asked.id).is_none() => Subject {
+        Some(asked) if request::find(cluster, &asked.kind, &asked.id).is_none() => CurrentRequest {
             kind: found.kind,
             id: asked.id.clone(),
             operation: None,
@@ -80,12 +113,19 @@ fn newest(cluster: &CassandraCluster, found: Subject) -> Subject {
 }
 
 /// Whether the plan is all that was asked for.
-fn is_dry_run(cluster: &CassandraCluster, subject: &Subject) -> bool {
-    let Some(operation) = &subject.operation else {
+fn is_dry_run(cluster: &CassandraCluster, current: &CurrentRequest) -> bool {
+    let Some(operation) = &current.operation else {
         let asked = Intents::parse(cluster.annotations()).requests;
-        return asked.get(&subject.kind).is_some_and(Request::is_dry_run);
+        return asked.get(&current.kind).is_some_and(Request::is_dry_run);
     };
     let words = shlex::split(&operation.arguments).unwrap_or_default();
     Arguments::parse(&operation.kind, &words)
         .is_ok_and(|arguments| arguments.shared.dry_run == Some(DryRun::Server))
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop wait demo                               the one that is not finished
+  kubectl casskop wait demo cleanup --timeout 2h          the newest cleanup
+  kubectl casskop wait demo cleanup --id 2026-11-22a      this one, also when it has ended
+
+Ctrl-C and --timeout end the waiting, never the operation.";

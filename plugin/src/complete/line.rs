@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use casskop_common::operations;
-use clap::{Arg, ArgAction, Command};
+use casskop_common::operations::{self, ClusterValue};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::Candidate;
-use crate::cli::Connection;
+use crate::{client::connection::Connection, completer::Completer};
 
-/// Longest wait for the API server: whoever presses Tab waits for it.
+/// Longest wait for the API server, while the shell waits for the candidates.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What a word is completed from.
-pub enum Wanted<'a> {
+pub enum Wanted {
     /// Names of files, by the shell.
     Files,
     /// These.
     Known(Vec<Candidate>),
-    /// What is on the API server or in the kubeconfig, by the name of the argument's value.
-    Live(&'a Arg),
+    /// The names of these objects, from the API server or the kubeconfig.
+    Named(Completer),
+    /// Parts of the cluster on the line, from its status.
+    OfCluster(ClusterValue),
 }
 
 /// What stands before the cursor.
@@ -98,7 +100,7 @@ impl<'a> Line<'a> {
     }
 
     /// What the word at the cursor is completed from.
-    pub fn wanted(&self) -> Wanted<'a> {
+    pub fn wanted(&self) -> Wanted {
         if let Some(arg) = self.open {
             return values(arg);
         }
@@ -199,7 +201,7 @@ fn commands(root: &Command) -> Vec<Candidate> {
 }
 
 /// What the value of an argument is completed from.
-fn values(arg: &Arg) -> Wanted<'_> {
+fn values(arg: &Arg) -> Wanted {
     let possible = arg.get_possible_values();
     if !possible.is_empty() && arg.get_action().takes_values() {
         let known = possible.iter().map(|value| {
@@ -208,17 +210,15 @@ fn values(arg: &Arg) -> Wanted<'_> {
         });
         return Wanted::Known(known.collect());
     }
-    match value_name(arg) {
-        "FILE" => Wanted::Files,
-        _ => Wanted::Live(arg),
+    if matches!(
+        arg.get_value_hint(),
+        ValueHint::AnyPath | ValueHint::FilePath
+    ) {
+        return Wanted::Files;
     }
-}
-
-/// The name of an argument's value, which says what it is.
-pub fn value_name(arg: &Arg) -> &str {
-    let names = arg.get_value_names().unwrap_or_default();
-    names
-        .first()
-        .map(clap::builder::Str::as_str)
-        .unwrap_or_default()
+    match (arg.get::<Completer>(), arg.get::<ClusterValue>()) {
+        (Some(objects), _) => Wanted::Named(*objects),
+        (None, Some(value)) => Wanted::OfCluster(*value),
+        (None, None) => Wanted::Known(Vec::new()),
+    }
 }

@@ -1,89 +1,117 @@
-//! Candidates that stand on the API server or in the kubeconfig.
+//! Candidates from the API server or the kubeconfig.
 
 use std::collections::BTreeSet;
 
-use casskop_common::{api::CassandraCluster, names::RackId, operations};
-use clap::Arg;
+use casskop_common::{
+    api::CassandraCluster,
+    names::RackId,
+    operations::{self, ClusterValue},
+};
 use kube::{ResourceExt, api::ListParams};
 
-use super::{
-    Candidate,
-    line::{Line, value_name},
-};
+use super::{Candidate, line::Line};
 use crate::{
-    client::{self, explain::Call, resource::NAMESPACES},
-    clusters::Clusters,
-    control::subject::{self, Subject},
+    client::{
+        clusters::Clusters,
+        connect::{self, Entry},
+        failure::Call,
+        multi_casskops,
+        resource::NAMESPACES,
+    },
+    completer::Completer,
     error::{CliError, Result},
-    multi::rings,
-    topology,
-    ui::{status, style::Style},
+    model::{
+        control::request_ref::{self, CurrentRequest},
+        topology,
+    },
+    runtime::block_on,
+    terminal::colors::Style,
+    view::status,
 };
 
-/// The candidates for the value of an argument.
+/// The names of objects.
 ///
 /// # Errors
-/// When nobody can be asked; then there are none.
-pub fn candidates(line: &Line, arg: &Arg) -> Result<Vec<Candidate>> {
-    let what = value_name(arg);
+/// When the kubeconfig or the API server cannot be read.
+pub fn named(line: &Line, objects: Completer) -> Result<Vec<Candidate>> {
     let flags = line.connection();
-    match (what, arg.get_id().as_str()) {
-        ("CONTEXT", _) => return Ok(named(client::names(&flags, client::Entry::Context))),
-        (_, "kube_cluster") => return Ok(named(client::names(&flags, client::Entry::Cluster))),
-        (_, "kube_user") => return Ok(named(client::names(&flags, client::Entry::User))),
-        // A new request has no old id.
-        ("ID", "id") if requests(line) => return Ok(Vec::new()),
-        (
-            "CLUSTER" | "RING" | "SITE" | "NAMESPACE" | "KIND" | "CHECK" | "ID" | "DC" | "RACK"
-            | "POD" | "KEYSPACE",
-            _,
-        ) => {}
-        _ => return Ok(Vec::new()),
+    let entries = |entry| Ok(candidates(connect::names(&flags, entry)));
+    match objects {
+        Completer::Context => entries(Entry::Context),
+        Completer::KubeCluster => entries(Entry::Cluster),
+        Completer::KubeUser => entries(Entry::User),
+        Completer::Cluster => block_on(async { clusters(&Clusters::connect(&flags)?).await }),
+        Completer::Namespace => block_on(async { namespaces(&Clusters::connect(&flags)?).await }),
+        Completer::MultiCasskop => block_on(async {
+            let all = multi_casskops::list(&Clusters::connect(&flags)?).await?;
+            Ok(candidates(all.iter().map(ResourceExt::name_any)))
+        }),
+        Completer::Site => block_on(async {
+            let all = multi_casskops::list(&Clusters::connect(&flags)?).await?;
+            let sites = all.iter().flat_map(|ring| ring.spec.override_.keys());
+            Ok(candidates(sites.cloned().collect::<BTreeSet<String>>()))
+        }),
+        Completer::Kind => Ok(kinds(&cluster(line)?)),
+        Completer::RequestId => Ok(ids(&cluster(line)?, line)),
+        Completer::Check => Ok(checks(&cluster(line)?, line)),
     }
-    crate::commands::live(async {
-        let clusters = Clusters::connect(&flags)?;
-        match what {
-            "CLUSTER" => all_clusters(&clusters).await,
-            "RING" => {
-                let rings = rings::list(&clusters).await?;
-                Ok(named(rings.iter().map(ResourceExt::name_any).collect()))
-            }
-            "SITE" => {
-                let rings = rings::list(&clusters).await?;
-                let sites = rings.iter().flat_map(|ring| ring.spec.override_.keys());
-                let sites: BTreeSet<String> = sites.cloned().collect();
-                Ok(named(sites.into_iter().collect()))
-            }
-            "NAMESPACE" => namespaces(&clusters).await,
-            _ => {
-                let name = line
-                    .positionals
-                    .first()
-                    .map(String::as_str)
-                    .unwrap_or_default();
-                let cluster = clusters.look(name).await?;
-                let cluster = cluster.ok_or_else(|| CliError::failed("no such cluster"))?;
-                Ok(of_cluster(&cluster, arg, line))
-            }
+}
+
+/// Parts of the cluster on the line.
+///
+/// # Errors
+/// When the cluster cannot be read.
+pub fn of_cluster(line: &Line, value: ClusterValue) -> Result<Vec<Candidate>> {
+    let cluster = cluster(line)?;
+    let racks = topology::nodes(&cluster);
+    Ok(match value {
+        ClusterValue::DataCenter => {
+            let names = racks.keys().map(|rack| rack.dc.clone());
+            candidates(names.collect::<BTreeSet<String>>())
         }
+        ClusterValue::Rack => {
+            let alone = |name: &str| racks.keys().filter(|rack| rack.rack == name).count() == 1;
+            let short = |rack: &RackId| {
+                if alone(&rack.rack) {
+                    rack.rack.clone()
+                } else {
+                    rack.to_string()
+                }
+            };
+            candidates(racks.keys().map(short).collect::<BTreeSet<String>>())
+        }
+        ClusterValue::Pod => {
+            let nodes = racks.values().flatten();
+            let described = nodes.map(|node| {
+                let state = node.status.map(status::state);
+                let state = state.map(|(code, words, _)| format!("{code}  {words}"));
+                Candidate::new(&node.pod, state.unwrap_or_default())
+            });
+            described.collect()
+        }
+        ClusterValue::HostId => host_ids(&cluster),
+        ClusterValue::Keyspace => candidates(keyspaces(&cluster)),
     })
 }
 
-/// Whether the command on the line is a kind of operation.
-fn requests(line: &Line) -> bool {
-    let command = line.command.map(clap::Command::get_name);
-    command.is_some_and(|command| operations::kinds().any(|kind| kind == command))
+/// The cluster on the line.
+fn cluster(line: &Line) -> Result<CassandraCluster> {
+    let name = line.positionals.first().map(String::as_str);
+    let flags = line.connection();
+    block_on(async {
+        let clusters = Clusters::connect(&flags)?;
+        let found = clusters.find(name.unwrap_or_default()).await?;
+        found.ok_or_else(|| CliError::failed("no such cluster"))
+    })
 }
 
-fn named(names: Vec<String>) -> Vec<Candidate> {
-    names
-        .into_iter()
-        .map(|name| Candidate::new(name, ""))
-        .collect()
+fn candidates(names: impl IntoIterator<Item = String>) -> Vec<Candidate> {
+    let names = names.into_iter();
+    names.map(|name| Candidate::new(name, "")).collect()
 }
 
-async fn all_clusters(clusters: &Clusters) -> Result<Vec<Candidate>> {
-    let style = Style::new(crate::cli::Color::Never, false);
+async fn clusters(clusters: &Clusters) -> Result<Vec<Candidate>> {
+    let style = Style::none();
     let described = |cluster: &CassandraCluster| {
         let title = status::title(cluster, style);
         let about = title.split_once(": ").map(|(_, about)| about.to_owned());
@@ -102,42 +130,7 @@ async fn namespaces(clusters: &Clusters) -> Result<Vec<Candidate>> {
     };
     let params = ListParams::default();
     let all = clusters.ask(&call, api.list(&params)).await?;
-    Ok(named(all.iter().map(ResourceExt::name_any).collect()))
-}
-
-/// What the cluster on the line has.
-fn of_cluster(cluster: &CassandraCluster, arg: &Arg, line: &Line) -> Vec<Candidate> {
-    let racks = topology::nodes(cluster);
-    let set = |names: BTreeSet<String>| named(names.into_iter().collect());
-    match value_name(arg) {
-        _ if arg.get_id() == "host_id" => host_ids(cluster),
-        "DC" => set(racks.keys().map(|rack| rack.dc.clone()).collect()),
-        "RACK" => {
-            let alone = |name: &str| racks.keys().filter(|rack| rack.rack == name).count() == 1;
-            let short = |rack: &RackId| {
-                if alone(&rack.rack) {
-                    rack.rack.clone()
-                } else {
-                    rack.to_string()
-                }
-            };
-            let names = racks.keys().map(short);
-            set(names.collect())
-        }
-        "POD" => {
-            let nodes = racks.values().flatten();
-            let described = nodes.map(|node| {
-                let state = node.status.map(status::state);
-                let state = state.map(|(code, words, _)| format!("{code}  {words}"));
-                Candidate::new(&node.pod, state.unwrap_or_default())
-            });
-            described.collect()
-        }
-        "KEYSPACE" => set(keyspaces(cluster)),
-        "KIND" => kinds(cluster),
-        "ID" => ids(cluster, line),
-        _ => checks(cluster, line),
-    }
+    Ok(candidates(all.iter().map(ResourceExt::name_any)))
 }
 
 /// Keyspaces that operations have worked on: the status names no others.
@@ -156,13 +149,13 @@ fn keyspaces(cluster: &CassandraCluster) -> BTreeSet<String> {
 
 /// The kinds that were requested; without any all there are.
 fn kinds(cluster: &CassandraCluster) -> Vec<Candidate> {
-    let current = subject::current(cluster);
+    let current = request_ref::current(cluster);
     if current.is_empty() {
-        return named(operations::kinds().map(str::to_owned).collect());
+        return candidates(operations::kinds().map(str::to_owned));
     }
     let described = current
         .iter()
-        .map(|subject| Candidate::new(&subject.kind, subject.state()));
+        .map(|current| Candidate::new(&current.kind, current.state()));
     described.collect()
 }
 
@@ -195,27 +188,27 @@ fn ids(cluster: &CassandraCluster, line: &Line) -> Vec<Candidate> {
 /// Checks that hold an operation back; before the first one also the kinds that wait for any.
 fn checks(cluster: &CassandraCluster, line: &Line) -> Vec<Candidate> {
     let given = line.positionals.get(1..).unwrap_or_default();
-    let waiting: Vec<Subject> = subject::current(cluster)
+    let waiting: Vec<CurrentRequest> = request_ref::current(cluster)
         .into_iter()
-        .filter(|subject| !subject.failing().is_empty())
+        .filter(|current| !current.failing().is_empty())
         .collect();
     let named = given
         .first()
-        .filter(|word| waiting.iter().any(|subject| subject.kind == **word));
+        .filter(|word| waiting.iter().any(|current| current.kind == **word));
     let mut found = Vec::new();
-    for subject in &waiting {
+    for current in &waiting {
         if given.is_empty() {
-            found.push(Candidate::new(&subject.kind, subject.state()));
+            found.push(Candidate::new(&current.kind, current.state()));
         }
-        if named.is_some_and(|kind| *kind != subject.kind) {
+        if named.is_some_and(|kind| *kind != current.kind) {
             continue;
         }
-        for check in subject
+        for check in current
             .operation
             .iter()
             .flat_map(|operation| &operation.checks)
         {
-            let fails = subject.failing().contains(&check.name.as_str());
+            let fails = current.failing().contains(&check.name.as_str());
             if fails && !given.contains(&check.name) {
                 found.push(Candidate::new(&check.name, &check.evidence));
             }

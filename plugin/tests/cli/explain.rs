@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{
     fake::{Api, Asked, Reply, failure, merge, not_found},
+    operations::{PREFIX, operating, through},
     run::{fixture, run},
-    see::{PREFIX, operating, through},
 };
 
 /// Serves a cluster and the pods of the operator, of which each is ready or not.

@@ -7,10 +7,11 @@
 
 mod complete;
 #[cfg(unix)]
-mod confirm;
+mod confirmation;
 mod connection;
 mod control;
-mod discard;
+mod data_loss;
+mod dry_run;
 mod events;
 mod explain;
 mod fake;
@@ -19,14 +20,15 @@ mod install;
 mod logs;
 mod multi;
 mod operate;
+mod operations;
 mod permissions;
-mod plan;
+mod proxy;
 mod reference;
-mod report;
-mod run;
 #[cfg(unix)]
-mod screen;
-mod see;
+mod repainting;
+mod report;
+mod ring;
+mod run;
 mod status;
 #[cfg(unix)]
 mod terminal;

@@ -5,25 +5,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::{ResourceExt, config::Cluster};
 use serde_json::{Value, json};
 
-use super::{connect, site_flags};
+use super::{connect_site, site_flags};
 use crate::{
-    cli::{self, Connection, Register},
-    client::{self, resource::SECRETS},
-    clusters::Clusters,
-    commands::{live, usage},
-    error::{CliError, Result},
-    manifest,
-    multi::{
-        account::{self, ACCOUNT, TOKEN, TOKEN_OF},
-        calls,
-        entry::{self, Entry, REDACTED},
-        sites::{self, SITES, Sites},
+    client::{
+        clusters::Clusters,
+        connect,
+        connection::Connection,
+        resource::SECRETS,
+        site_account::{self, ACCOUNT, TOKEN, TOKEN_OF},
+        site_objects,
+        site_secret::{self, SITES, Sites},
     },
-    ui::Ui,
+    commands::validators::{SHORT_EXIT_CODES, help, namespace, site, url},
+    completer::Completer,
+    error::{CliError, Result},
+    model::{
+        manifest,
+        site::{self, Entry, REDACTED},
+    },
+    runtime::block_on,
+    terminal::Ui,
 };
 
 /// Longest wait until the site has made the token.
@@ -37,51 +42,75 @@ struct Credentials {
     authority: Option<Vec<u8>>,
 }
 
-/// Registers a site, or renews it.
-///
-/// # Errors
-/// When one of the two clusters does not take it; what was written then does no harm, and is renewed by the next try.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Register::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let name = match &arguments.site {
-        Some(name) => name.clone(),
-        None => cli::site(&arguments.site_context).map_err(|why| {
-            CliError::usage(format!(
-                "the name of context {} cannot be that of a site: {why}",
-                arguments.site_context
-            ))
-            .hint("give the site another name: kubectl casskop multi register SITE …")
-        })?,
-    };
-    live(async {
-        let home = Clusters::connect(&flags)?;
-        let context = &arguments.site_context;
-        let there = site_flags(&flags, context, arguments.site_namespace.as_ref(), &home);
-        let site = connect(&there, &home)?;
-        let cluster = client::cluster(&there)?;
-        let entry = Entry {
-            site: name,
-            server: arguments
-                .site_server
-                .clone()
-                .unwrap_or_else(|| site.place.server.clone()),
-            authority: authority(&cluster)?,
-            insecure: cluster.insecure_skip_tls_verify.unwrap_or_default(),
-            tls_server_name: cluster.tls_server_name.clone(),
-            namespace: site.place.namespace.clone(),
+/// Let the operator of the home cluster into another one, as a site
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Register {
+    /// Name of the site (default: that of its context)
+    #[arg(value_name = "SITE", value_parser = site, add = Completer::Site)]
+    site: Option<String>,
+    /// Context of the kubeconfig that leads to the site
+    #[arg(long, value_name = "CONTEXT", add = Completer::Context)]
+    site_context: String,
+    /// Namespace there (default: the same as at home)
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, add = Completer::Namespace)]
+    site_namespace: Option<String>,
+    /// Address at which pods of the home cluster reach its API server (default: that of the context)
+    #[arg(long, value_name = "URL", value_parser = url)]
+    site_server: Option<String>,
+    /// Let the name lead to another API server than it does now
+    #[arg(long)]
+    replace: bool,
+    /// Ask nobody and write nothing, only print the objects, without the token
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Register {
+    /// Registers a site, or renews it.
+    ///
+    /// # Errors
+    /// When one of the two clusters does not take it; what was written then does no harm, and is renewed by the next try.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let name = match &self.site {
+            Some(name) => name.clone(),
+            None => site(&self.site_context).map_err(|why| {
+                CliError::usage(format!(
+                    "the name of context {} cannot be that of a site: {why}",
+                    self.site_context
+                ))
+                .hint("give the site another name: kubectl casskop multi register SITE …")
+            })?,
         };
-        if entry.is_loopback() {
-            ui.warn(&format!(
-                "{} is an address of whoever uses it: pods of the home cluster do not reach site {} there; name another one with --site-server",
-                entry.server, entry.site
-            ));
-        }
-        if arguments.dry_run {
-            return ui.data(&printed(&home, &site, &entry)?);
-        }
-        register(&home, &site, entry, &arguments, ui).await
-    })
+        block_on(async {
+            let home = Clusters::connect(flags)?;
+            let context = &self.site_context;
+            let there = site_flags(flags, context, self.site_namespace.as_ref(), &home);
+            let site = connect_site(&there, &home)?;
+            let cluster = connect::cluster(&there)?;
+            let entry = Entry {
+                site: name,
+                server: self
+                    .site_server
+                    .clone()
+                    .unwrap_or_else(|| site.target.server.clone()),
+                authority: authority(&cluster)?,
+                insecure: cluster.insecure_skip_tls_verify.unwrap_or_default(),
+                tls_server_name: cluster.tls_server_name.clone(),
+                namespace: site.target.namespace.clone(),
+            };
+            if entry.is_loopback() {
+                ui.warn(&format!(
+                    "{} is an address of whoever uses it: pods of the home cluster do not reach site {} there; name another one with --site-server",
+                    entry.server, entry.site
+                ));
+            }
+            if self.dry_run {
+                return ui.data(&printed(&home, &site, &entry)?);
+            }
+            register(&home, &site, entry, &self, ui).await
+        })
+    }
 }
 
 async fn register(
@@ -102,14 +131,14 @@ async fn register(
     }
     let kubeconfig = manifest::yaml(&entry.kubeconfig(&token))?;
     sites.put(&entry.site, &kubeconfig).await?;
-    let namespace = &home.place.namespace;
+    let namespace = &home.target.namespace;
     ui.data(&format!(
         "site {} registered in namespace {namespace}: {}, as service account {ACCOUNT} of namespace {}",
         entry.site, entry.server, entry.namespace
     ))?;
     ui.say(&format!(
         "use it: name it in spec.override of a MultiCasskop; see it: kubectl casskop multi status{}",
-        home.place.again
+        home.target.connection_args
     ));
     Ok(())
 }
@@ -119,7 +148,7 @@ fn same_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
     let Some(kubeconfig) = sites.kubeconfig(&entry.site) else {
         return Ok(());
     };
-    let before = entry::registered(&kubeconfig).server;
+    let before = site::registered(&kubeconfig).server;
     if before.is_empty() || before == entry.server {
         return Ok(());
     }
@@ -134,8 +163,8 @@ fn same_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
 /// Makes the account in the site and waits for its token.
 async fn let_in(site: &Clusters) -> Result<Credentials> {
     let mut account = None;
-    for object in account::objects(&site.place.namespace) {
-        let applied = calls::apply(site, &object).await?;
+    for object in site_account::objects(&site.target.namespace) {
+        let applied = site_objects::apply(site, &object).await?;
         account = account.or(applied.uid());
     }
     let until = Instant::now() + TOKEN_WITHIN;
@@ -146,8 +175,8 @@ async fn let_in(site: &Clusters) -> Result<Credentials> {
         if Instant::now() >= until {
             return Err(CliError::failed(format!(
                 "{} has not put a token into secret {TOKEN} of namespace {} within {}s",
-                site.place.source,
-                site.place.namespace,
+                site.target.source,
+                site.target.namespace,
                 TOKEN_WITHIN.as_secs()
             ))
             .hint(
@@ -160,16 +189,17 @@ async fn let_in(site: &Clusters) -> Result<Credentials> {
 
 /// The token, once it is that of the account of now.
 async fn credentials(site: &Clusters, account: Option<&str>) -> Result<Option<Credentials>> {
-    let Some(secret) = calls::get(site, &SECRETS, TOKEN).await? else {
+    let Some(secret) = site_objects::get(site, &SECRETS, TOKEN).await? else {
         return Ok(None);
     };
     if secret.annotations().get(TOKEN_OF).map(String::as_str) != account {
         return Ok(None);
     }
-    let token = sites::bytes(&secret, "token").and_then(|token| String::from_utf8(token).ok());
+    let token =
+        site_secret::bytes(&secret, "token").and_then(|token| String::from_utf8(token).ok());
     Ok(token.map(|token| Credentials {
         token,
-        authority: sites::bytes(&secret, "ca.crt"),
+        authority: site_secret::bytes(&secret, "ca.crt"),
     }))
 }
 
@@ -192,17 +222,31 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>> {
 /// What would be written, for reading.
 fn printed(home: &Clusters, site: &Clusters, entry: &Entry) -> Result<String> {
     let mut documents = Vec::new();
-    for object in account::objects(&site.place.namespace) {
+    for object in site_account::objects(&site.target.namespace) {
         let yaml = manifest::yaml(&object.manifest)?;
-        documents.push(format!("---\n# in the site, {}\n{yaml}", site.place.source));
+        documents.push(format!(
+            "---\n# in the site, {}\n{yaml}",
+            site.target.source
+        ));
     }
-    let mut secret = sites::manifest(&home.place.namespace);
+    let mut secret = site_secret::manifest(&home.target.namespace);
     let kubeconfig = manifest::yaml(&entry.kubeconfig(REDACTED))?;
     secret["stringData"] = json!({ entry.site.as_str(): kubeconfig });
     let yaml = manifest::yaml(&secret)?;
     documents.push(format!(
         "---\n# at home, {}; other keys of {SITES} stay as they are\n{yaml}",
-        home.place.source
+        home.target.source
     ));
     Ok(documents.concat())
 }
+
+const HELP: &str = "The connection options choose the home cluster, where the MultiCasskop and its operator are.
+In the site: a ServiceAccount, Role and RoleBinding casskop-multi with the few rights that the operator needs, and
+a Secret with its token. At home: a kubeconfig with that token, as a key of the Secret casskop-multi-sites. The
+operator finds it within about a minute; it needs no restart. Registering again renews it.
+
+Examples:
+  kubectl casskop multi register --site-context south
+  kubectl casskop multi register south -n shop --site-context admin@south --site-server https://10.0.2.1:6443
+  kubectl casskop multi register --site-context south --dry-run
+";

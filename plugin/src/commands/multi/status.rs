@@ -1,50 +1,72 @@
 //! `multi status`: rings over several Kubernetes clusters, as their status has them.
 
 use casskop_common::api::{GROUP, MultiCasskop};
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 use serde_json::json;
 
 use crate::{
-    cli::{Connection, MultiStatus, StatusOutput},
-    clusters::Clusters,
-    commands::{live, usage},
+    client::{clusters::Clusters, connection::Connection, multi_casskops},
+    commands::{
+        arguments::StatusOutput,
+        validators::{SHORT_EXIT_CODES, help, object_name},
+    },
+    completer::Completer,
     error::Result,
-    manifest,
-    multi::rings,
+    model::manifest,
+    runtime::block_on,
+    terminal::Ui,
     time,
-    ui::{Ui, multi, status::View},
+    view::{multi, options::View},
 };
 
-/// Shows one ring or all.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = MultiStatus::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let view = View {
-        now: time::now(),
-        wide: arguments.output == StatusOutput::Wide,
-        style: ui.out,
-    };
-    live(async {
-        let home = Clusters::connect(&flags)?;
-        let Some(name) = &arguments.name else {
-            return all(&home, arguments.output, view, ui).await;
+/// Show a ring by site: data centers, nodes, reachability, operations
+#[derive(Args, Debug)]
+#[command(after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Status {
+    /// Name of the resource; left out: a table of all
+    #[arg(value_name = "RING", value_parser = object_name, add = Completer::MultiCasskop)]
+    name: Option<String>,
+    /// text, json, yaml or name
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    output: StatusOutput,
+}
+
+impl Status {
+    /// Shows one ring or all.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let view = View {
+            now: time::now(),
+            wide: self.output == StatusOutput::Wide,
+            style: ui.out,
         };
-        let ring = rings::get(&home, name).await?;
-        ui.data(&match arguments.output {
-            StatusOutput::Yaml => manifest::yaml(&tidy(ring))?,
-            StatusOutput::Json => manifest::json(&tidy(ring))?,
-            StatusOutput::Name => object_name(&ring),
-            StatusOutput::Text | StatusOutput::Wide => multi::render(&ring, view),
+        block_on(async {
+            let home = Clusters::connect(flags)?;
+            let Some(name) = &self.name else {
+                return all(&home, self.output, view, ui).await;
+            };
+            let ring = multi_casskops::get(&home, name).await?;
+            ui.data(&match self.output {
+                StatusOutput::Yaml => manifest::yaml(&tidy(ring))?,
+                StatusOutput::Json => manifest::json(&tidy(ring))?,
+                StatusOutput::Name => resource_name(&ring),
+                StatusOutput::Text | StatusOutput::Wide => multi::render(&ring, view),
+            })
         })
-    })
+    }
 }
 
 async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Result<()> {
-    let mut found = rings::list(home).await?;
+    let mut found = multi_casskops::list(home).await?;
     found.sort_by_key(ResourceExt::name_any);
     let items = |found: Vec<MultiCasskop>| {
         let items: Vec<MultiCasskop> = found.into_iter().map(tidy).collect();
@@ -53,9 +75,12 @@ async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Resu
     let text = match output {
         StatusOutput::Yaml => manifest::yaml(&items(found))?,
         StatusOutput::Json => manifest::json(&items(found))?,
-        StatusOutput::Name => found.iter().map(|ring| object_name(ring) + "\n").collect(),
+        StatusOutput::Name => found
+            .iter()
+            .map(|ring| resource_name(ring) + "\n")
+            .collect(),
         _ if found.is_empty() => {
-            let namespace = &home.place.namespace;
+            let namespace = &home.target.namespace;
             ui.say(&format!(
                 "There is no MultiCasskop in namespace {namespace}."
             ));
@@ -66,7 +91,7 @@ async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Resu
     ui.data(&text)
 }
 
-fn object_name(ring: &MultiCasskop) -> String {
+fn resource_name(ring: &MultiCasskop) -> String {
     format!("multicasskop.{GROUP}/{}", ring.name_any())
 }
 
@@ -75,3 +100,11 @@ fn tidy(mut ring: MultiCasskop) -> MultiCasskop {
     ring.metadata.managed_fields = None;
     ring
 }
+
+const HELP: &str = "Examples:
+  kubectl casskop multi status            a table of all rings over several clusters
+  kubectl casskop multi status orders     one ring, site by site
+  kubectl casskop multi status orders -o json
+
+All of it comes from the status of the MultiCasskop in the home cluster; no site is asked. Of a site that
+cannot be reached it is what was last seen.";

@@ -1,64 +1,87 @@
 //! `multi unregister`: takes away a site that nobody uses.
 
 use casskop_common::api::MultiCasskop;
-use clap::{ArgMatches, FromArgMatches};
+use clap::Args;
 use kube::ResourceExt;
 
-use super::{connect, site_flags};
+use super::{connect_site, site_flags};
 use crate::{
-    cli::{Connection, Unregister},
-    client::resource::SECRETS,
-    clusters::Clusters,
-    commands::{live, usage},
-    error::{CliError, Result},
-    multi::{
-        account::{self, ACCOUNT, TOKEN},
-        calls, entry, rings,
-        sites::{self, Sites},
+    client::{
+        clusters::Clusters,
+        connection::Connection,
+        multi_casskops,
+        resource::SECRETS,
+        site_account::{self, ACCOUNT, TOKEN},
+        site_objects,
+        site_secret::{self, Sites},
     },
+    commands::validators::{SHORT_EXIT_CODES, help, namespace, site},
+    completer::Completer,
+    error::{CliError, Result},
+    model::site,
+    runtime::block_on,
+    terminal::Ui,
     text,
-    ui::Ui,
 };
 
-/// Unregisters a site.
-///
-/// # Errors
-/// When a `MultiCasskop` names the site, it is not registered, or one of the clusters refuses.
-pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
-    let flags = Connection::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let arguments = Unregister::from_arg_matches(matches).map_err(|error| usage(&error))?;
-    let name = &arguments.site;
-    live(async {
-        let home = Clusters::connect(&flags)?;
-        unused(&rings::list(&home).await?, name, &home.place.again)?;
-        let sites = Sites::read(&home).await?;
-        let namespace = &home.place.namespace;
-        let Some(kubeconfig) = sites.kubeconfig(name) else {
-            let known = text::list(sites.names());
-            return Err(CliError::failed(format!(
-                "no site {name} is registered in namespace {namespace}"
-            ))
-            .hint(format!("registered sites: {known}")));
-        };
-        // The account first: what fails after that is done by the same command once more.
-        let left = match &arguments.site_context {
-            Some(context) => {
-                let there = site_flags(&flags, context, arguments.site_namespace.as_ref(), &home);
-                let site = connect(&there, &home)?;
-                shut_out(&site, name, &entry::registered(&kubeconfig).token).await?;
-                String::new()
+/// Arguments of `multi unregister`.
+#[derive(Args, Debug)]
+#[command(about = "Take a site that no MultiCasskop uses away", after_help = help(HELP, SHORT_EXIT_CODES))]
+pub struct Unregister {
+    /// Name of the site
+    #[arg(value_name = "SITE", value_parser = site, add = Completer::Site)]
+    site: String,
+    /// Context of the kubeconfig that leads to the site: takes the account there away, too
+    #[arg(long, value_name = "CONTEXT", add = Completer::Context)]
+    site_context: Option<String>,
+    /// Namespace there (default: the same as at home)
+    #[arg(long, value_name = "NAMESPACE", requires = "site_context", value_parser = namespace, add = Completer::Namespace)]
+    site_namespace: Option<String>,
+}
+
+impl Unregister {
+    /// Unregisters a site.
+    ///
+    /// # Errors
+    /// When a `MultiCasskop` names the site, it is not registered, or one of the clusters refuses.
+    pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
+        let name = &self.site;
+        block_on(async {
+            let home = Clusters::connect(flags)?;
+            unused(
+                &multi_casskops::list(&home).await?,
+                name,
+                &home.target.connection_args,
+            )?;
+            let sites = Sites::read(&home).await?;
+            let namespace = &home.target.namespace;
+            let Some(kubeconfig) = sites.kubeconfig(name) else {
+                let known = text::list(sites.names());
+                return Err(CliError::failed(format!(
+                    "no site {name} is registered in namespace {namespace}"
+                ))
+                .hint(format!("registered sites: {known}")));
+            };
+            // The account first: what fails after that is done by the same command once more.
+            let left = match &self.site_context {
+                Some(context) => {
+                    let there = site_flags(flags, context, self.site_namespace.as_ref(), &home);
+                    let site = connect_site(&there, &home)?;
+                    shut_out(&site, name, &site::registered(&kubeconfig).token).await?;
+                    String::new()
+                }
+                None => left_over(&site::registered(&kubeconfig).server),
+            };
+            sites.remove(name).await?;
+            ui.data(&format!(
+                "site {name} unregistered from namespace {namespace}"
+            ))?;
+            if !left.is_empty() {
+                ui.say(&left);
             }
-            None => left_over(&entry::registered(&kubeconfig).server),
-        };
-        sites.remove(name).await?;
-        ui.data(&format!(
-            "site {name} unregistered from namespace {namespace}"
-        ))?;
-        if !left.is_empty() {
-            ui.say(&left);
-        }
-        Ok(())
-    })
+            Ok(())
+        })
+    }
 }
 
 fn left_over(server: &str) -> String {
@@ -68,7 +91,7 @@ fn left_over(server: &str) -> String {
 }
 
 /// Refuses as long as a ring has something there, or may have.
-fn unused(rings: &[MultiCasskop], site: &str, again: &str) -> Result<()> {
+fn unused(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Result<()> {
     for ring in rings {
         let name = ring.name_any();
         if ring.spec.override_.contains_key(site) {
@@ -76,7 +99,7 @@ fn unused(rings: &[MultiCasskop], site: &str, again: &str) -> Result<()> {
                 "multicasskop {name} has site {site} in spec.override"
             ))
             .hint("take the site out of it first: its nodes leave the ring then, see docs/operations.md")
-            .hint(format!("see the ring: kubectl casskop multi status {name}{again}")));
+            .hint(format!("see the ring: kubectl casskop multi status {name}{connection_args}")));
         }
         let told = ring.status.iter().flat_map(|status| &status.sites);
         if let Some(told) = told.into_iter().find(|told| told.name == site) {
@@ -89,7 +112,7 @@ fn unused(rings: &[MultiCasskop], site: &str, again: &str) -> Result<()> {
             ))
             .hint("the operator needs the way there until nothing of the ring is left")
             .hint(format!(
-                "see the ring: kubectl casskop multi status {name}{again}"
+                "see the ring: kubectl casskop multi status {name}{connection_args}"
             )));
         }
     }
@@ -98,23 +121,30 @@ fn unused(rings: &[MultiCasskop], site: &str, again: &str) -> Result<()> {
 
 /// Takes the account away, once it is sure that it is that of this site.
 async fn shut_out(site: &Clusters, name: &str, token: &str) -> Result<()> {
-    let secret = calls::get(site, &SECRETS, TOKEN).await?;
-    let there = secret.and_then(|secret| sites::bytes(&secret, "token"));
+    let secret = site_objects::get(site, &SECRETS, TOKEN).await?;
+    let there = secret.and_then(|secret| site_secret::bytes(&secret, "token"));
     if there.is_some_and(|there| there != token.as_bytes()) {
         return Err(CliError::failed(format!(
             "{} has an account {ACCOUNT} in namespace {}, but it is not that of site {name}",
-            site.place.source, site.place.namespace
+            site.target.source, site.target.namespace
         ))
         .hint(
             "nothing was changed; name the context and namespace that the site was registered with",
         ));
     }
-    let mut objects = account::objects(&site.place.namespace);
+    let mut objects = site_account::objects(&site.target.namespace);
     objects.reverse();
     // The Secret comes last: as long as it is there, the next try knows whose account it is.
     objects.sort_by_key(|object| object.name == TOKEN);
     for object in objects {
-        calls::delete(site, &object).await?;
+        site_objects::delete(site, &object).await?;
     }
     Ok(())
 }
+
+const HELP: &str = "It is refused as long as a MultiCasskop of the namespace names the site.
+
+Examples:
+  kubectl casskop multi unregister south
+  kubectl casskop multi unregister south --site-context admin@south
+";

@@ -1,0 +1,180 @@
+//! A client from the kubeconfig and the connection flags.
+
+use std::time::Duration;
+
+use kube::{
+    Client, Config,
+    config::{Cluster, Kubeconfig},
+};
+
+use super::{connection::Connection, failure, kubeconfig, proxy, target::Target};
+use crate::error::{CliError, Result};
+
+/// A client, and where it leads. Credential plugins run here.
+///
+/// # Errors
+/// When there is no usable kubeconfig, or no credentials.
+pub fn connect(flags: &Connection) -> Result<(Client, Target)> {
+    let (config, target) = configure(flags)?;
+    let client = Client::try_from(config).map_err(|error| failure::connecting(&error, &target))?;
+    Ok((client, target))
+}
+
+/// The namespace that a command without `-n` means, as far as that is known without asking anyone.
+pub fn namespace(flags: &Connection) -> Option<String> {
+    flags.namespace.clone().or_else(|| {
+        let kubeconfig = kubeconfig::read(flags).ok()??;
+        let resolved = kubeconfig::resolve(&kubeconfig.0, flags, &kubeconfig.1).ok()?;
+        resolved.contexts.into_iter().next()?.context?.namespace
+    })
+}
+
+/// How the API server is reached that the flags lead to.
+///
+/// # Errors
+/// When there is no usable kubeconfig.
+pub fn cluster(flags: &Connection) -> Result<Cluster> {
+    let (kubeconfig, file) = kubeconfig::read(flags)?.ok_or_else(|| kubeconfig::none(flags))?;
+    let resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
+    let cluster = resolved.clusters.into_iter().next();
+    Ok(cluster.and_then(|named| named.cluster).unwrap_or_default())
+}
+
+/// What a kubeconfig has entries of.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// A cluster and a user, under a name.
+    Context,
+    /// An API server.
+    Cluster,
+    /// Credentials.
+    User,
+}
+
+/// The names of the entries of the kubeconfig; none where it cannot be read.
+pub fn names(flags: &Connection, entry: Entry) -> Vec<String> {
+    let Ok(Some((kubeconfig, _))) = kubeconfig::read(flags) else {
+        return Vec::new();
+    };
+    match entry {
+        Entry::Context => kubeconfig
+            .contexts
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+        Entry::Cluster => kubeconfig
+            .clusters
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+        Entry::User => kubeconfig
+            .auth_infos
+            .into_iter()
+            .map(|named| named.name)
+            .collect(),
+    }
+}
+
+fn configure(flags: &Connection) -> Result<(Config, Target)> {
+    let read = kubeconfig::read(flags)?;
+    let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    if read.is_none() && flags.server.is_none() && in_cluster {
+        return in_pod(flags);
+    }
+    let (kubeconfig, file) = match read {
+        Some(read) => read,
+        None if flags.server.is_some() => (Kubeconfig::default(), "--server".to_owned()),
+        None => return Err(kubeconfig::none(flags)),
+    };
+    let resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
+    let context = resolved.current_context.clone().unwrap_or_default();
+    let cluster = resolved
+        .clusters
+        .first()
+        .and_then(|named| named.cluster.clone())
+        .unwrap_or_default();
+    let exec = resolved
+        .auth_infos
+        .first()
+        .and_then(|named| named.auth_info.as_ref()?.exec.clone());
+    let mut config =
+        Config::try_from(resolved).map_err(|error| kubeconfig::unusable(&error, &file))?;
+    tune(&mut config, flags, &cluster)?;
+    let source = if context.is_empty() {
+        file
+    } else {
+        format!("context {context} of {file}")
+    };
+    let target = Target {
+        server: config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned(),
+        source,
+        namespace: config.default_namespace.clone(),
+        credentials: exec.map(|exec| {
+            let hint = exec
+                .install_hint
+                .map(|hint| format!(": {}", hint.trim()))
+                .unwrap_or_default();
+            format!("{}{hint}", exec.command.unwrap_or_default())
+        }),
+        connection_args: flags.connection_args(),
+    };
+    Ok((config, target))
+}
+
+/// With the service account of the pod that the plugin runs in, as `kubectl` does.
+fn in_pod(flags: &Connection) -> Result<(Config, Target)> {
+    let mut config = Config::incluster().map_err(|error| {
+        CliError::failed(format!(
+            "cannot use the service account of this pod: {error}"
+        ))
+    })?;
+    if let Some(namespace) = &flags.namespace {
+        config.default_namespace.clone_from(namespace);
+    }
+    config.auth_info.impersonate.clone_from(&flags.as_user);
+    config.auth_info.impersonate_groups =
+        (!flags.as_group.is_empty()).then(|| flags.as_group.clone());
+    tune(&mut config, flags, &Cluster::default())?;
+    let target = Target {
+        server: config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned(),
+        source: "the service account of this pod".into(),
+        namespace: config.default_namespace.clone(),
+        credentials: None,
+        connection_args: flags.connection_args(),
+    };
+    Ok((config, target))
+}
+
+/// Nothing hangs: connecting has its limit, too.
+fn tune(config: &mut Config, flags: &Connection, cluster: &Cluster) -> Result<()> {
+    config.connect_timeout = limit(flags).map(|limit| limit.min(Duration::from_secs(10)));
+    let (scheme, host) = (config.cluster_url.scheme_str(), config.cluster_url.host());
+    let (scheme, host) = (scheme.unwrap_or("https"), host.unwrap_or_default());
+    let proxy = proxy::choose(
+        cluster.proxy_url.as_deref(),
+        scheme,
+        host,
+        &proxy::environment,
+    );
+    config.proxy_url = match proxy {
+        None => None,
+        Some(url) => {
+            let no_url = |_| CliError::failed("the address of the proxy is no URL");
+            Some(url.parse().map_err(no_url)?)
+        }
+    };
+    Ok(())
+}
+
+/// The longest wait for one answer.
+pub fn limit(flags: &Connection) -> Option<Duration> {
+    (!flags.request_timeout.is_zero()).then_some(flags.request_timeout)
+}

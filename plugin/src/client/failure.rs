@@ -1,0 +1,223 @@
+//! What a failed call means, and what to do about it.
+
+use std::{error::Error as _, time::Duration};
+
+use casskop_common::api::GROUP;
+use kube::{client::AuthError, core::Status};
+
+use super::{
+    resource::{CLUSTERS, Resource},
+    target::Target,
+};
+use crate::{
+    error::CliError,
+    text::{self, plain},
+};
+
+/// A call of the API server.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// What was tried: `get`, `list`, `patch`, `watch`.
+    pub verb: &'static str,
+    /// On what.
+    pub resource: &'static Resource,
+    /// On which one; none for all of them.
+    pub name: Option<&'a str>,
+    /// In which namespace; none for all of them.
+    pub namespace: Option<&'a str>,
+}
+
+impl Call<'_> {
+    fn what(&self) -> String {
+        let what = match self.name {
+            Some(name) => format!("{} {name}", self.resource.singular),
+            None => self.resource.plural.to_owned(),
+        };
+        format!("{what} in {}", self.scope())
+    }
+
+    fn scope(&self) -> String {
+        self.namespace.map_or_else(
+            || "all namespaces".into(),
+            |name| format!("namespace {name}"),
+        )
+    }
+}
+
+/// Whether trying the same again may help.
+pub fn is_transient(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code >= 500 || status.code == 429 || status.code == 410,
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}
+
+/// A call that failed.
+pub fn call(error: &kube::Error, call: &Call, target: &Target) -> CliError {
+    match error {
+        kube::Error::Api(status) => refused(status, call, target),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => match credentials(error) {
+            Some(error) => no_credentials(error, target),
+            None => unreachable(&cause(error), target),
+        },
+        kube::Error::SerdeError(error) => CliError::failed(format!(
+            "cannot read the answer about {}: {error}",
+            call.what()
+        ))
+        .hint("the CRD on that server may be newer than this plugin: kubectl casskop version"),
+        other => connecting(other, target),
+    }
+}
+
+/// No client could be made.
+pub fn connecting(error: &kube::Error, target: &Target) -> CliError {
+    match error {
+        kube::Error::Auth(error) => no_credentials(error, target),
+        other => CliError::failed(format!("cannot use {}: {}", target.source, cause(other)))
+            .hint("see what kubectl makes of it: kubectl config view --minify"),
+    }
+}
+
+/// The API server did not answer in time.
+pub fn silent(call: &Call, limit: Duration, target: &Target) -> CliError {
+    let message = format!(
+        "no answer from {} within {}s, asked to {} {}",
+        target.server,
+        limit.as_secs_f64(),
+        call.verb,
+        call.what()
+    );
+    CliError::failed(message)
+        .hint(format!("the server is that of {}", target.source))
+        .hint("wait longer with --request-timeout, or see whether it answers kubectl version")
+}
+
+fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
+    let (verb, what, said) = (call.verb, call.what(), plain(status.message.trim()));
+    match status.code {
+        401 => CliError::failed(format!(
+            "{} does not accept the credentials of {}",
+            target.server, target.source
+        ))
+        .hint("log in again, or see who you are: kubectl auth whoami"),
+        403 if said.contains("cannot ") => {
+            let said = said.rsplit("is forbidden: ").next().unwrap_or_default();
+            CliError::failed(format!("you may not {verb} {what}: {said}"))
+                .hint(format!(
+                    "ask for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
+                    call.resource.name(),
+                    call.scope()
+                ))
+                .hint(format!(
+                    "who you are: kubectl auth whoami{}",
+                    target.connection_args
+                ))
+        }
+        404 if !is_missing_object(status) && call.resource.group == GROUP => {
+            let install = match call.resource {
+                known if *known == CLUSTERS => {
+                    "kubectl casskop install generate | kubectl apply --server-side -f -"
+                }
+                _ => {
+                    "kubectl apply --server-side -f manifests/crds; kubectl apply -k manifests/multi"
+                }
+            };
+            CliError::failed(format!(
+                "{} does not know {}: CassKop is not installed there",
+                target.server,
+                call.resource.name()
+            ))
+            .hint(format!("install it: {install}"))
+            .hint(format!(
+                "or choose another cluster with --context; this is {}",
+                target.source
+            ))
+        }
+        404 => CliError::failed(format!("there is no {what}")),
+        code => {
+            let how = if code >= 500 { "failed" } else { "refused" };
+            let server = &target.server;
+            let error = CliError::failed(format!(
+                "{server} {how} to {verb} {what}: {said} (HTTP {code})"
+            ));
+            if code < 500 {
+                return error;
+            }
+            error.hint(
+                "it may pass: try again, or see how it is: kubectl get --raw '/readyz?verbose'",
+            )
+        }
+    }
+}
+
+/// There is no such object, as against: the API server does not even know its kind.
+pub fn is_missing_object(status: &Status) -> bool {
+    let named = status
+        .details
+        .as_ref()
+        .is_some_and(|details| !details.name.is_empty());
+    status.code == 404
+        && (named || status.message.ends_with("not found") && status.reason == "NotFound")
+}
+
+fn unreachable(cause: &str, target: &Target) -> CliError {
+    let error = CliError::failed(format!(
+        "cannot reach the API server {}: {cause}",
+        target.server
+    ))
+    .hint(format!("the address is that of {}", target.source));
+    if cause.contains("certificate") {
+        return error.hint("name its authority with --certificate-authority FILE");
+    }
+    error.hint("is it up, and this network the right one? Others: kubectl config get-contexts")
+}
+
+fn credentials(error: &kube::Error) -> Option<&AuthError> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(auth) = error.downcast_ref() {
+            return Some(auth);
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// What a credential program prints on stdout is a secret; of it only its stderr is shown.
+fn no_credentials(error: &AuthError, target: &Target) -> CliError {
+    let why = match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            format!("it ended with {}: {}", out.status, plain(said.trim()))
+        }
+        AuthError::AuthExecParse(_) => "its output is no ExecCredential".into(),
+        other => other.to_string(),
+    };
+    let program = target.credentials.as_deref().unwrap_or_default();
+    let (name, install) = program.split_once(": ").unwrap_or((program, ""));
+    let who = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" from {name}")
+    };
+    let error = CliError::failed(format!("no credentials{who} for {}: {why}", target.source));
+    if install.is_empty() {
+        error
+    } else {
+        error.hint(text::plain(install))
+    }
+}
+
+/// The innermost reason, which names what really happened.
+pub fn cause(error: &kube::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}

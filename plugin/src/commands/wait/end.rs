@@ -1,0 +1,162 @@
+//! How a wait ends: the result, or why there is none and what to do.
+
+use std::time::Duration;
+
+use casskop_common::api::{OperationPhase, OperationStatus};
+
+use crate::{
+    commands::arguments::Output,
+    error::{CliError, Kind, Result},
+    model::{checks::holds_back, manifest, wait::Awaited},
+    terminal::Ui,
+    text::{PROGRAM, plain},
+    time,
+    view::{operation, plan},
+};
+
+/// The wait cannot go on; the request does.
+pub fn stays(error: CliError, awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
+    error.hint(format!(
+        "{kind} {id} stays requested; look at it: {PROGRAM} status {cluster}{}",
+        awaited.connection_args
+    ))
+}
+
+/// The cluster is gone.
+pub fn deleted(awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
+    CliError::failed(format!(
+        "cassandracluster {cluster} was deleted while {kind} {id} was waited for"
+    ))
+}
+
+/// The result on stdout; an error if it is not a good one.
+///
+/// # Errors
+/// That error.
+pub fn conclude(ended: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -> Result<()> {
+    ui.data(&match output {
+        Output::Yaml => manifest::yaml(ended)?,
+        Output::Json => manifest::json(ended)?,
+        Output::Name => manifest::object_name(&awaited.cluster),
+        Output::Text if awaited.dry_run => plan::render(ended, ui.out),
+        Output::Text => operation::headline(ended, time::now(), ui.out),
+    })?;
+    match ended.phase {
+        OperationPhase::Planned => planned(ended, awaited, output, ui),
+        OperationPhase::Succeeded => Ok(()),
+        _ => Err(bad_end(ended, awaited)),
+    }
+}
+
+/// A plan is good news only if it would begin.
+fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -> Result<()> {
+    let failing = plan.checks.iter().filter(|check| holds_back(check));
+    let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
+    if failing.is_empty() {
+        if output == Output::Text {
+            ui.say("nothing was done; to do it, leave out --dry-run");
+        }
+        return Ok(());
+    }
+    let (kind, name) = (&awaited.kind, &awaited.cluster);
+    let failing = plain(&failing.join(", ")).into_owned();
+    Err(CliError::failed(format!(
+        "{kind} on cluster {name} would not begin: {failing}"
+    ))
+    .hint("nothing was done; put right what the checks name: requested as it is, it waits for them or is refused"))
+}
+
+fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
+    let name = &awaited.cluster;
+    let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
+    let why = if ended.message.is_empty() {
+        &ended.reason
+    } else {
+        &ended.message
+    };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", plain(why))
+    };
+    match ended.phase {
+        OperationPhase::Failed => {
+            let failed = ended
+                .nodes
+                .iter()
+                .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
+            let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
+            CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
+                "try the failed nodes again: {}",
+                awaited.control("retry")
+            ))
+        }
+        OperationPhase::Refused => {
+            let failed = ended.checks.iter().filter(|check| !check.passed);
+            let checks = lines(failed.map(|check| (check.name.as_str(), check.evidence.as_str())));
+            CliError::failed(format!("{what} was refused{why}{checks}"))
+                .hint("nothing was done; put right what it names, then request it anew")
+        }
+        OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
+        _ => CliError::failed(format!("{what} was withdrawn{why}")),
+    }
+}
+
+/// Each on a line of its own, below the sentence before.
+fn lines<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let lines = named.map(|(name, text)| format!("\n  {name}: {}", plain(text)));
+    lines.collect::<Vec<_>>().concat()
+}
+
+/// The time to wait has passed; the operation goes on.
+pub fn timed_out(
+    operation: Option<&OperationStatus>,
+    awaited: &Awaited,
+    timeout: Duration,
+) -> CliError {
+    let (kind, id) = (&awaited.kind, &awaited.id);
+    let name = &awaited.cluster;
+    let after = time::short(timeout.try_into().unwrap_or_default());
+    let state = match operation {
+        None => "not been taken up by the operator".into(),
+        Some(operation) => {
+            let done = operation::nodes_done(operation).map(|done| format!(" ({done})"));
+            format!(
+                "not ended; it is {}{}",
+                operation.phase.as_str(),
+                done.unwrap_or_default()
+            )
+        }
+    };
+    CliError::new(
+        Kind::TimedOut,
+        format!("after {after}, {kind} {id} on cluster {name} has {state}"),
+    )
+    .hint(format!(
+        "it stays requested; wait on: {}",
+        awaited.come_back()
+    ))
+}
+
+/// Ctrl-C; the operation goes on.
+pub fn interrupted(awaited: &Awaited) -> CliError {
+    let Awaited {
+        cluster, kind, id, ..
+    } = awaited;
+    CliError::new(
+        Kind::Interrupted,
+        format!("interrupted; {kind} {id} stays requested on cluster {cluster}"),
+    )
+    .hint(format!("wait on:    {}", awaited.come_back()))
+    .hint(format!(
+        "look at it: {PROGRAM} status {cluster}{}",
+        awaited.connection_args
+    ))
+    .hint(format!("cancel it:  {}", awaited.control("cancel")))
+}

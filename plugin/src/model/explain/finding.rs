@@ -1,0 +1,109 @@
+//! One reason why a cluster does not progress, and the inputs that reasons are found in.
+
+use casskop_common::api::CassandraCluster;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use crate::{model::install::OPERATOR_SELECTOR, text::PROGRAM};
+
+/// What is known about the operator itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// It could not be looked for.
+    Unknown,
+    /// Its pods in the namespace of the cluster, and how many of them are ready.
+    Pods {
+        /// All of them.
+        all: usize,
+        /// Those that are ready.
+        ready: usize,
+    },
+}
+
+/// Whether a finding stops the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Severity {
+    /// Nothing goes on until somebody does something, or something outside changes.
+    HeldUp,
+    /// It goes on, and this is what it waits for.
+    AtWork,
+}
+
+/// One reason why a cluster is not (yet) as asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Whether it holds the cluster up.
+    #[serde(rename = "weight")]
+    pub severity: Severity,
+    /// One word for machines.
+    #[serde(rename = "reason")]
+    pub word: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// What would change it, as commands or in words; the likeliest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+}
+
+/// The inputs of every finding.
+pub struct Inputs<'a> {
+    /// The cluster.
+    pub cluster: &'a CassandraCluster,
+    /// What is known about the operator.
+    pub operator: &'a Operator,
+    /// The connection flags, for printed commands.
+    pub connection_args: &'a str,
+    /// The current time.
+    pub now: Timestamp,
+}
+
+impl Inputs<'_> {
+    /// A command about this cluster.
+    pub fn command(&self, verb: &str, rest: &str) -> String {
+        let name = self.cluster.name_any();
+        let rest = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" {rest}")
+        };
+        format!("{PROGRAM} {verb} {name}{rest}{}", self.connection_args)
+    }
+
+    /// A condition of this type, if it has this status.
+    pub fn condition(&self, kind: &str, status: &str) -> Option<&Condition> {
+        let conditions = &self.cluster.status.as_ref()?.conditions;
+        conditions
+            .iter()
+            .find(|known| known.type_ == kind && known.status == status)
+    }
+
+    /// What the operator says; or where it is, if it is not in this namespace.
+    pub fn see_operator(&self) -> String {
+        match self.operator {
+            Operator::Pods { all: 0, .. } => {
+                format!(
+                    "kubectl get pods{} -A -l {OPERATOR_SELECTOR}",
+                    self.connection_args
+                )
+            }
+            _ => self.command("logs", "--operator"),
+        }
+    }
+}
+
+/// A reason that holds the cluster up.
+pub fn held_up(word: &str, message: String, since: Option<Timestamp>) -> Finding {
+    Finding {
+        severity: Severity::HeldUp,
+        word: word.to_owned(),
+        message,
+        since,
+        next: Vec::new(),
+    }
+}

@@ -1,0 +1,146 @@
+//! What keeps the operator itself from acting: it is not there, has not seen something, or may not.
+
+use casskop_common::{intent::Intents, names};
+use jiff::SignedDuration;
+use kube::ResourceExt;
+
+use super::finding::{Finding, Inputs, Operator, Severity, held_up};
+use crate::{
+    model::{install::OPERATOR_SELECTOR, managers, request, wait},
+    text::{PROGRAM, plain},
+};
+
+/// How long the operator may take to notice something.
+const NOTICE: SignedDuration = SignedDuration::from_secs(10);
+
+/// The cluster is on its way out.
+pub fn deleted(inputs: &Inputs) -> Option<Finding> {
+    let since = inputs.cluster.metadata.deletion_timestamp.as_ref()?.0;
+    let message = match inputs.cluster.finalizers() {
+        [] => "the cluster is being deleted".into(),
+        finalizers => format!(
+            "the cluster is being deleted, and waits for {}",
+            plain(&finalizers.join(", "))
+        ),
+    };
+    Some(held_up("BeingDeleted", message, Some(since)))
+}
+
+/// The operator has never said anything.
+pub fn silent(inputs: &Inputs) -> Option<Finding> {
+    if inputs.cluster.status.is_some() {
+        return None;
+    }
+    let message = "the operator has not reported anything about this cluster: does it run, and does it watch this namespace?";
+    let since = inputs.cluster.creation_timestamp().map(|time| time.0);
+    let mut reason = held_up("NotReported", message.into(), since);
+    reason.next = vec![inputs.see_operator()];
+    Some(reason)
+}
+
+/// The operator has not seen the newest spec.
+pub fn behind(inputs: &Inputs) -> Option<Finding> {
+    let generation = inputs.cluster.metadata.generation?;
+    let observed = inputs.cluster.status.as_ref()?.observed_generation?;
+    if observed >= generation {
+        return None;
+    }
+    let since = managers::of_spec(inputs.cluster).and_then(|manager| manager.time);
+    let fresh = since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE);
+    let message = format!(
+        "the operator has not looked at the newest spec: that is generation {generation}, it saw {observed}; all below is about the spec before"
+    );
+    let mut reason = held_up("SpecNotObserved", message, since);
+    if fresh {
+        reason.severity = Severity::AtWork;
+    }
+    reason.next = vec![inputs.see_operator()];
+    Some(reason)
+}
+
+/// No pod of the operator is ready.
+pub fn not_running(inputs: &Inputs, unseen: bool) -> Option<Finding> {
+    let Operator::Pods { all, ready: 0 } = inputs.operator else {
+        return None;
+    };
+    // Without a pod in this namespace it may run in another one, unless something lies there that nobody takes up.
+    let idle = unseen || inputs.cluster.status.is_none() || behind(inputs).is_some();
+    if *all == 0 && !idle {
+        return None;
+    }
+    let namespace = inputs.cluster.namespace().unwrap_or_default();
+    let message = match all {
+        0 => format!("the operator does not seem to run: namespace {namespace} has no pod of it"),
+        all => format!(
+            "the operator does not run: 0 of {all} of its pods in namespace {namespace} are ready"
+        ),
+    };
+    let mut reason = held_up("OperatorNotRunning", message, None);
+    reason.next = match all {
+        0 => vec![
+            inputs.see_operator(),
+            format!(
+                "if there is none: {PROGRAM} install generate --watch-namespace {namespace} | kubectl apply --server-side -f -"
+            ),
+        ],
+        _ => vec![
+            format!(
+                "kubectl get pods{} -l {OPERATOR_SELECTOR}",
+                inputs.connection_args
+            ),
+            inputs.see_operator(),
+        ],
+    };
+    Some(reason)
+}
+
+/// All action is paused.
+pub fn paused(inputs: &Inputs) -> Option<Finding> {
+    if !Intents::parse(inputs.cluster.annotations()).reconcile_paused {
+        return None;
+    }
+    let manager = managers::of_annotation(inputs.cluster, names::RECONCILE);
+    let by = manager
+        .as_ref()
+        .map(|manager| format!(" (set through {})", manager.name));
+    let message = format!(
+        "all action is paused by the annotation {}{}",
+        names::RECONCILE,
+        by.unwrap_or_default()
+    );
+    let mut reason = held_up(
+        "ReconcilePaused",
+        message,
+        manager.and_then(|manager| manager.time),
+    );
+    reason.next = vec![inputs.command("resume-reconcile", "")];
+    Some(reason)
+}
+
+/// Requests that nobody has taken up.
+pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
+    let asked = Intents::parse(inputs.cluster.annotations()).requests;
+    let status = inputs.cluster.status.as_ref();
+    let busy = |kind: &str| {
+        let mut operations = status.into_iter().flat_map(|status| &status.operations);
+        operations.any(|known| known.kind == kind && !known.phase.is_final())
+    };
+    let unseen = asked.values().filter(|asked| {
+        let told = wait::complaint(inputs.cluster, &asked.kind).is_some();
+        request::find(inputs.cluster, &asked.kind, &asked.id).is_none()
+            && !told
+            && !busy(&asked.kind)
+    });
+    let reasons = unseen.map(|asked| {
+        let manager = managers::of_request(inputs.cluster, &asked.kind, &asked.id);
+        let since = manager.and_then(|manager| manager.time);
+        let message = format!("the operator has not taken up {} {}", asked.kind, asked.id);
+        let mut reason = held_up("RequestNotObserved", message, since);
+        if since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE) {
+            reason.severity = Severity::AtWork;
+        }
+        reason.next = vec![inputs.see_operator()];
+        reason
+    });
+    reasons.collect()
+}

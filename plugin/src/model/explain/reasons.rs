@@ -1,0 +1,38 @@
+//! The findings, each from one observation.
+
+use casskop_common::api::condition;
+
+use super::{
+    conditions,
+    finding::{Finding, Inputs},
+    operations, operator,
+};
+use crate::model::control::request_ref;
+
+/// All of them, what makes the others meaningless first.
+pub fn all(inputs: &Inputs) -> Vec<Finding> {
+    let unseen = operator::unseen(inputs);
+    let single = [
+        operator::deleted(inputs),
+        operator::not_running(inputs, !unseen.is_empty()),
+        operator::silent(inputs),
+        operator::behind(inputs),
+        operator::paused(inputs),
+        conditions::spec_refused(inputs),
+        conditions::condition(inputs, condition::DEGRADED, "True"),
+        conditions::blocked(inputs),
+        conditions::condition(inputs, condition::INTENTS_ACCEPTED, "False"),
+    ];
+    let mut reasons: Vec<Finding> = single.into_iter().flatten().collect();
+    reasons.extend(unseen);
+    reasons.extend(conditions::progressing(inputs));
+    reasons.extend(
+        request_ref::current(inputs.cluster)
+            .iter()
+            .filter_map(|it| operations::operation(inputs, it)),
+    );
+    if reasons.is_empty() {
+        reasons.extend(conditions::condition(inputs, condition::AVAILABLE, "False"));
+    }
+    reasons
+}

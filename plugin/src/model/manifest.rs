@@ -1,0 +1,95 @@
+//! Annotations as they stand in Git, and as `kubectl` would write them. Pure.
+
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{CassandraCluster, GROUP},
+    intent::Request,
+    names,
+};
+use kube::Resource;
+use serde::Serialize;
+
+use crate::error::{CliError, Result};
+
+/// Annotations by key; none for one that is taken away.
+pub type Annotations = BTreeMap<String, Option<String>>;
+
+/// The part of a manifest that asks for something.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fragment<'a> {
+    api_version: String,
+    kind: String,
+    metadata: Metadata<'a>,
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    annotations: Annotations,
+}
+
+/// The annotation that is a request.
+pub fn request(request: &Request) -> Annotations {
+    let key = names::request_annotation(&request.kind);
+    [(key, Some(request.value()))].into()
+}
+
+/// A fragment to merge into the cluster's manifest: its identity and the annotations.
+pub fn fragment<'a>(
+    name: &'a str,
+    namespace: Option<&'a str>,
+    annotations: Annotations,
+) -> Fragment<'a> {
+    Fragment {
+        api_version: CassandraCluster::api_version(&()).into_owned(),
+        kind: CassandraCluster::kind(&()).into_owned(),
+        metadata: Metadata {
+            name,
+            namespace,
+            annotations,
+        },
+    }
+}
+
+/// The `kubectl` command that writes the same. Not as the manager `kubectl-annotate`: Flux removes what such wrote.
+pub fn annotate(name: &str, connection_args: &str, annotations: &Annotations) -> String {
+    let words = annotations.iter().map(|(key, value)| {
+        let word = match value {
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key}-"),
+        };
+        format!(" {}", shlex::try_quote(&word).unwrap_or_default())
+    });
+    let words: String = words.collect();
+    let manager = names::PLUGIN_MANAGER;
+    format!(
+        "kubectl annotate cassandracluster {name}{connection_args} --overwrite --field-manager={manager}{words}"
+    )
+}
+
+/// `cassandracluster.db.orange.com/demo`, as `kubectl -o name` has it.
+pub fn object_name(name: &str) -> String {
+    format!("cassandracluster.{GROUP}/{name}")
+}
+
+/// As YAML.
+///
+/// # Errors
+/// Never for what we print.
+pub fn yaml<T: Serialize>(value: &T) -> Result<String> {
+    serde_saphyr::to_string(value)
+        .map_err(|error| CliError::failed(format!("cannot write YAML: {error}")))
+}
+
+/// As JSON.
+///
+/// # Errors
+/// Never for what we print.
+pub fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| CliError::failed(format!("cannot write JSON: {error}")))
+}

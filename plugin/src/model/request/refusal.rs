@@ -1,0 +1,107 @@
+//! Why a request is not written, and the ways out. Pure.
+
+use casskop_common::{
+    api::{CassandraCluster, OperationStatus},
+    intent::{Intents, Request},
+    names,
+};
+use kube::ResourceExt;
+
+use crate::{error::CliError, text::plain};
+
+/// The id belongs to another request.
+pub fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
+    let arguments = if arguments.is_empty() {
+        "no arguments".into()
+    } else {
+        format!("'{}'", plain(arguments))
+    };
+    let Request { kind, id, .. } = request;
+    CliError::failed(format!(
+        "{kind} {id} was already requested on cluster {name} with other arguments: {arguments}"
+    ))
+    .hint("an id never runs twice: choose another --id, or leave it out")
+}
+
+/// Another request stands there that the operator has not taken up.
+pub fn unseen(
+    cluster: &CassandraCluster,
+    request: &Request,
+    value: &str,
+    connection_args: &str,
+) -> CliError {
+    let kind = &request.kind;
+    let key = names::request_annotation(kind);
+    let invalid = Intents::parse(cluster.annotations()).invalid;
+    match invalid.iter().find(|invalid| invalid.annotation == key) {
+        None => would_be_lost(
+            cluster,
+            kind,
+            value,
+            "the operator has not taken it up yet",
+            connection_args,
+        ),
+        Some(invalid) => {
+            let why = format!("it cannot be understood: {}", plain(&invalid.message));
+            already(cluster, kind, value, &why).hint(format!(
+                "or correct it where it comes from: kubectl edit cassandracluster {}, or Git",
+                cluster.name_any()
+            ))
+        }
+    }
+}
+
+/// A request that would be lost by overwriting it, and the ways out.
+pub fn would_be_lost(
+    cluster: &CassandraCluster,
+    kind: &str,
+    value: &str,
+    why: &str,
+    connection_args: &str,
+) -> CliError {
+    already(cluster, kind, value, why).hint(format!(
+        "or wait until it runs: kubectl casskop status {}{connection_args} --watch",
+        cluster.name_any()
+    ))
+}
+
+fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> CliError {
+    let (name, value) = (cluster.name_any(), plain(value));
+    CliError::failed(format!(
+        "cluster {name} already has the request {kind} '{value}', and {why}"
+    ))
+    .hint("give up that one and request yours instead: --replace")
+}
+
+/// The request changed while ours was being written.
+pub fn overtaken(name: &str, key: &str, found: Option<&str>, connection_args: &str) -> CliError {
+    let found = found.map_or_else(
+        || "removed".into(),
+        |value| format!("set to '{}'", plain(value)),
+    );
+    CliError::failed(format!(
+        "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
+    ))
+    .hint(format!(
+        "look at it, then run the command again: kubectl casskop status {name}{connection_args}"
+    ))
+}
+
+/// A write without an answer may have happened; the id makes it safe to ask again.
+pub fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
+    if !error.message.starts_with("no answer") {
+        return error;
+    }
+    error.hint(format!(
+        "whether {} was requested on {name} is not known; the same command with --id {} requests it at most once",
+        request.kind, request.id
+    ))
+}
+
+/// What the operator withdraws when another request takes its place.
+pub fn not_begun(waiting: &OperationStatus) -> String {
+    match plain(&waiting.message) {
+        message if message.is_empty() => "it has not begun".into(),
+        message => format!("it has not begun: {message}"),
+    }
+}

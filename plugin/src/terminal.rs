@@ -1,0 +1,98 @@
+//! The only code that writes to the terminal: data to stdout, messages to stderr.
+
+pub mod colors;
+pub mod columns;
+pub mod prompt;
+pub mod region;
+
+use std::{
+    io::{self, IsTerminal, Stderr, Stdout, Write},
+    process::ExitCode,
+};
+
+use crate::error::{CliError, Kind, Result};
+use colors::{Color, Style, Tone};
+
+/// Where output goes and how it looks there.
+pub struct Ui {
+    stdout: Stdout,
+    stderr: Stderr,
+    /// Style of stdout.
+    pub out: Style,
+    /// Style of stderr.
+    pub err: Style,
+    /// Whether stdout is a terminal, which can be repainted.
+    pub live_out: bool,
+    /// Whether stderr is one.
+    pub live_err: bool,
+}
+
+impl Ui {
+    /// Looks at the streams and the environment once.
+    pub fn new(color: Color) -> Self {
+        let (live_out, live_err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            stdout: io::stdout(),
+            stderr: io::stderr(),
+            out: Style::new(color, live_out),
+            err: Style::new(color, live_err),
+            live_out: live_out && !colors::dumb(),
+            live_err: live_err && !colors::dumb(),
+        }
+    }
+
+    /// Writes data to stdout.
+    ///
+    /// # Errors
+    /// When nobody reads it any more, or the disk is full.
+    pub fn data(&self, text: &str) -> Result<()> {
+        let mut stdout = self.stdout.lock();
+        let newline = if text.ends_with('\n') { "" } else { "\n" };
+        write!(stdout, "{text}{newline}")
+            .and_then(|()| stdout.flush())
+            .map_err(|error| not_written(&error))
+    }
+
+    /// Tells people something on stderr.
+    pub fn say(&self, text: &str) {
+        // Nobody is left to be told that stderr is closed.
+        let _ = writeln!(self.stderr.lock(), "{text}");
+    }
+
+    /// A thing that needs attention but is no failure.
+    pub fn warn(&self, text: &str) {
+        self.say(&format!(
+            "{} {text}",
+            self.err.paint(Tone::Busy, "warning:")
+        ));
+    }
+
+    /// Tells why the command ends without success, and the exit code.
+    pub fn fail(&self, error: &CliError) -> ExitCode {
+        if error.kind != Kind::BrokenPipe {
+            self.say(&format!(
+                "{} {}",
+                self.err.paint(Tone::Bad, "error:"),
+                error.message
+            ));
+            for hint in &error.hints {
+                self.say(&format!("{} {hint}", self.err.paint(Tone::Hint, "hint:")));
+            }
+        }
+        ExitCode::from(error.exit_code())
+    }
+}
+
+/// Help, version, and what clap has to say about wrong usage.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// How a failed write ends the command: quietly, if the reader has seen enough.
+fn not_written(error: &io::Error) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::new(Kind::BrokenPipe, "nobody reads the output"),
+        _ => CliError::failed(format!("cannot write the output: {error}")),
+    }
+}

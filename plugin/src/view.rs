@@ -1,0 +1,13 @@
+//! Text of the model: what a command prints for people. Pure.
+
+pub mod events;
+pub mod explain;
+pub mod loss;
+pub mod multi;
+pub mod operation;
+pub mod operations;
+pub mod options;
+pub mod plan;
+pub mod ring;
+pub mod status;
+pub mod table;

@@ -1,0 +1,160 @@
+//! The state of one cluster in words: conditions, nodes by rack, operations. Pure.
+
+mod nodes;
+
+pub use nodes::state;
+
+use casskop_common::{
+    api::{CassandraCluster, CassandraClusterStatus, condition},
+    names,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+
+use super::{operations, options::View};
+use crate::{
+    model::topology,
+    terminal::{
+        colors::{Style, Tone},
+        columns::{Cell, lay},
+    },
+    text::{count, plain},
+    time::between,
+};
+
+/// What there is to say about a cluster, in three parts of which the middle one can be long.
+pub struct Picture {
+    /// Name, phase and conditions.
+    pub header: String,
+    /// The tree of nodes.
+    pub nodes: String,
+    /// Operations and requests.
+    pub operations: String,
+}
+
+impl Picture {
+    /// All of it.
+    pub fn whole(&self) -> String {
+        [&*self.header, &self.nodes, &self.operations].concat()
+    }
+}
+
+/// Everything there is to say about a cluster.
+pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
+    let nothing = CassandraClusterStatus::default();
+    let status = cluster.status.as_ref().unwrap_or(&nothing);
+    let below = |lines: Vec<String>| match lines.len() {
+        0 => String::new(),
+        _ => format!("\n{}\n", lines.join("\n")),
+    };
+    Picture {
+        header: header(cluster, status, view).join("\n") + "\n",
+        nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
+        operations: below(operations::newest(cluster, view))
+            + &below(operations::unseen(cluster, view)),
+    }
+}
+
+/// `demo in namespace shop: Running, 6 of 6 nodes ready`.
+pub fn title(cluster: &CassandraCluster, style: Style) -> String {
+    let racks = topology::nodes(cluster);
+    let all = racks.values().flatten();
+    let ready = all
+        .clone()
+        .filter(|node| node.status.is_some_and(|status| status.ready))
+        .count();
+    let name = style.paint(Tone::Strong, &cluster.name_any());
+    let phase = cluster.status.as_ref().and_then(|status| status.phase);
+    let phase = phase.map_or("state unknown", |phase| phase.as_str());
+    let nodes = format!("{ready} of {} ready", count(all.count(), "node"));
+    let namespace = cluster.namespace().unwrap_or_default();
+    format!("{name} in namespace {namespace}: {phase}, {nodes}")
+}
+
+fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {
+    let View { now, style, .. } = view;
+    let mut lines = vec![title(cluster, style)];
+    if cluster.status.is_none() {
+        let text = "The operator has not reported anything about this cluster yet: is it running, does it watch this namespace?";
+        lines.push(style.paint(Tone::Busy, text));
+    }
+    if let Some(since) = &cluster.metadata.deletion_timestamp {
+        let text = format!("Being deleted for {}.", between(since.0, now));
+        lines.push(style.paint(Tone::Busy, &text));
+    }
+    let annotation = cluster.annotations().get(names::RECONCILE);
+    if annotation.is_some_and(|value| value == "paused") {
+        let text = format!(
+            "All action is paused by the annotation {}.",
+            names::RECONCILE
+        );
+        lines.push(style.paint(Tone::Busy, &text));
+    }
+    if let (Some(generation), Some(observed)) =
+        (cluster.metadata.generation, status.observed_generation)
+        && observed < generation
+    {
+        lines.push(style.paint(
+            Tone::Busy,
+            "The operator has not yet looked at the newest spec.",
+        ));
+    }
+    if let Some(action) = status
+        .last_cluster_action
+        .as_deref()
+        .filter(|action| !action.is_empty())
+    {
+        let state = status
+            .last_cluster_action_status
+            .as_deref()
+            .unwrap_or("unknown");
+        lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
+    }
+    lines.extend(conditions(&status.conditions, now, style));
+    lines
+}
+
+/// A line for each condition: `  not available  for 3m  NodeDown: demo-dc1-rack2-0 is down`.
+pub fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String> {
+    let row = |known: &Condition| {
+        let (words, tone) = words(known);
+        let since = format!("for {}", between(known.last_transition_time.0, now));
+        let why = match (plain(&known.reason), plain(&known.message)) {
+            (reason, message) if message.is_empty() => reason.into_owned(),
+            (reason, message) => format!("{reason}: {message}"),
+        };
+        vec![
+            (words, tone),
+            // Not narrower: what stands beside it does not move with every minute.
+            (format!("{since:9}"), Tone::Plain),
+            (why, Tone::Plain),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = all.iter().map(row).collect();
+    let lines = lay(&rows, 2, style);
+    lines.lines().map(|line| format!("  {line}")).collect()
+}
+
+/// A condition as an adjective, and whether that is good.
+fn words(known: &Condition) -> (String, Tone) {
+    let (yes, no) = match known.type_.as_str() {
+        condition::AVAILABLE => (("available", Tone::Good), ("not available", Tone::Bad)),
+        condition::PROGRESSING => (("progressing", Tone::Busy), ("settled", Tone::Good)),
+        condition::DEGRADED => (("degraded", Tone::Bad), ("healthy", Tone::Good)),
+        condition::SPEC_ACCEPTED => (("spec accepted", Tone::Good), ("spec refused", Tone::Bad)),
+        condition::INTENTS_ACCEPTED => (
+            ("requests understood", Tone::Good),
+            ("request not understood", Tone::Bad),
+        ),
+        other => return (format!("{other} {}", known.status), Tone::Plain),
+    };
+    match known.status.as_str() {
+        "True" => (yes.0.to_owned(), yes.1),
+        "False" => (no.0.to_owned(), no.1),
+        _ => (format!("{} unknown", known.type_), Tone::Busy),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Whole pictures of clusters in different states.
+
+use casskop_common::api::CassandraCluster;
+
+use super::*;
+use crate::{terminal::colors::Color, view::options::View};
+
+fn picture(yaml: &str, wide: bool, color: Color) -> String {
+    let cluster: CassandraCluster = serde_saphyr::from_str(yaml).unwrap();
+    let now = "2026-11-22T17:05:18Z".parse().unwrap();
+    render(
+        &cluster,
+        View {
+            now,
+            wide,
+            style: Style::new(color, false),
+        },
+    )
+    .whole()
+}
+
+macro_rules! picture {
+    ($name:ident, $fixture:literal, $wide:literal, $color:ident) => {
+        #[test]
+        fn $name() {
+            let yaml = include_str!(concat!("../../../tests/fixtures/", $fixture));
+            insta::assert_snapshot!(picture(yaml, $wide, Color::$color));
+        }
+    };
+}
+
+picture!(three_racks_as_they_should_be, "healthy.yaml", false, Never);
+picture!(
+    host_ids_and_addresses_when_wide,
+    "healthy.yaml",
+    true,
+    Never
+);
+picture!(
+    a_node_joins_and_another_is_down,
+    "growing.yaml",
+    false,
+    Never
+);
+picture!(
+    colours_only_repeat_what_words_say,
+    "growing.yaml",
+    false,
+    Always
+);
+picture!(
+    a_cleanup_runs_and_requests_wait,
+    "operating.yaml",
+    false,
+    Never
+);
+picture!(
+    every_node_of_an_operation_when_wide,
+    "operating.yaml",
+    true,
+    Never
+);
+picture!(a_failed_cleanup_is_one_line, "failed.yaml", false, Never);
+picture!(nothing_reported_yet, "new.yaml", false, Never);
