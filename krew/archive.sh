@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs what a release gives for one platform:  krew/archive.sh VERSION OS_ARCH DIST FILE...
-# The archive holds the files and LICENSE, without which krew's index takes none. Owner, time and order are fixed:
-# equal files make equal archives. It is a tar.gz everywhere; Windows has tar, too.
+# Packs the archive of a release for one platform:  krew/archive.sh VERSION OS_ARCH DIST FILE...
+# The archive contains the files and LICENSE, which the index of krew requires. Owner, time and order are fixed:
+# equal files result in equal archives. The format is tar.gz on all platforms; Windows has tar as well.
 set -euo pipefail
 [ $# -ge 4 ] || { echo "usage: $0 VERSION OS_ARCH DIST FILE..." >&2; exit 2; }
 version=${1#v} platform=$2 dist=$3

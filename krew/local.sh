@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The plugin as krew installs it, of this machine's platform:  krew/local.sh FOLDER_WITH_BINARY
-# Writes the archive and a manifest with it into target/krew, and says how to install them.
+# Packs the plugin as krew installs it, for the platform of this machine:  krew/local.sh FOLDER_WITH_BINARY
+# Writes the archive and its manifest into target/krew, and prints the command that installs them.
 set -euo pipefail
 [ -x "${1:-}/kubectl-casskop" ] || { echo "usage: $0 FOLDER_WITH_BINARY" >&2; exit 2; }
 binaries=$1
@@ -14,7 +14,7 @@ esac
 
 dist=${CARGO_TARGET_DIR:-$here/../target}/krew
 files=("$binaries/kubectl-casskop")
-# krew links only the plugin itself: whoever wants completion puts this one onto the PATH, from krew's store.
+# krew links only the plugin itself: for completion, users put this program from the store of krew onto the PATH.
 if [ -e "$binaries/kubectl_complete-casskop" ]; then files+=("$binaries/kubectl_complete-casskop"); fi
 mkdir -p "$dist"
 dist=$(cd "$dist" && pwd)

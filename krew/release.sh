@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes all that a release consists of, but for the bills of materials:  krew/release.sh VERSION BUILT DIST
-# BUILT has a folder for each platform of krew/casskop.yaml (linux_amd64, …) with what was built for it. DIST gets the
-# archives, the krew manifest, the operator's manifests, and SHA256SUMS over all that is in it then.
+# Creates all files of a release except the bills of materials:  krew/release.sh VERSION BUILT DIST
+# BUILT contains a folder with the binaries for each platform of krew/casskop.yaml (linux_amd64, …). The script writes to DIST
+# the archives, the krew manifest, the manifests of the operator, and SHA256SUMS over all files in DIST.
 set -euo pipefail
 [ $# = 3 ] || { echo "usage: $0 VERSION BUILT DIST" >&2; exit 2; }
 version=$1 built=$2 dist=$3
@@ -20,7 +20,7 @@ done < <(sed -n 's|^    uri: .*_@VERSION@_\(.*\)\.tar\.gz$|\1|p; s|^    bin: ||p
 
 "$here/render.sh" "$version" "$dist" >"$dist/casskop.yaml"
 
-# By the plugin of this machine: it has the manifests of its own version in it.
+# The plugin for this machine prints the manifests, since each plugin contains the manifests of its own version.
 case $(uname -m) in
     x86_64) own=$built/linux_amd64/kubectl-casskop ;;
     aarch64) own=$built/linux_arm64/kubectl-casskop ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the krew manifest of a release:  krew/render.sh VERSION DIST [OS_ARCH...] > casskop.yaml
-# DIST holds the archives that krew/archive.sh made, of all platforms of krew/casskop.yaml or of those that are named.
+# DIST contains the archives of krew/archive.sh, for all platforms of krew/casskop.yaml or for the given platforms.
 set -euo pipefail
 [ $# -ge 2 ] || { echo "usage: $0 VERSION DIST [OS_ARCH...]" >&2; exit 2; }
 version=${1#v} dist=$2
@@ -12,7 +12,7 @@ fail() {
     exit 1
 }
 
-# platform LINE...: the lines of one platform, with the checksum of its archive.
+# platform LINE...: prints the lines of one platform, with the checksum of the archive.
 platform() {
     local text archive name files
     text=$(printf '%s\n' "$@")
