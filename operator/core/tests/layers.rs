@@ -1,0 +1,29 @@
+//! The modules of the core import each other in one direction only.
+
+#[path = "../../../testing/layers.rs"]
+mod layers;
+
+use std::path::Path;
+
+/// From the ground up; the modules of one line do not know each other.
+const LAYERS: [&[&str]; 12] = [
+    &["digest", "quantity", "refusal", "testing", "verdict"],
+    &["pod_config", "node"],
+    &["observed"],
+    &["desired"],
+    &["objects"],
+    &["operations"],
+    &["rollout"],
+    &["scheduler"],
+    &["status"],
+    &["plan"],
+    &["multi", "simulation"],
+    &["lib", "tests"],
+];
+
+#[test]
+fn imports_go_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let violations = layers::violations(&src, &LAYERS).unwrap();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
