@@ -7,14 +7,8 @@
 //! operator that is killed anywhere in between goes on where it was.
 
 mod act;
-mod finalize;
-pub mod journal;
-mod keys;
-pub mod lists;
-pub mod objects;
 mod observe;
-pub mod report;
-pub mod runs;
+mod report;
 
 #[cfg(test)]
 mod tests;
@@ -28,13 +22,15 @@ use kube::{
     runtime::controller::Action,
 };
 
-use crate::context::Context;
+use crate::{
+    context::Context,
+    kubernetes::{apply, credentials, finalizer, lists::Freshness, status_store},
+};
 use casskop_core::{
     desired::{self, Around, Desired},
     plan::{self, Plan},
     refusal::Refusal,
 };
-use lists::Freshness;
 use observe::Observed;
 
 /// Longest time one look at a cluster may take, so that no cluster holds up another.
@@ -55,13 +51,13 @@ pub enum Error {
     Observe(#[from] kube::Error),
     /// An object could not be applied.
     #[error(transparent)]
-    Act(#[from] act::Error),
+    Act(#[from] apply::Error),
     /// Our finalizer could not be written, or the volumes of a deleted cluster not be deleted.
     #[error("deletePVC: {0}")]
     Finalize(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
-    Report(#[from] journal::Error),
+    Report(#[from] status_store::Error),
     /// It took too long.
     #[error("took longer than {} s", DEADLINE.as_secs())]
     Deadline,
@@ -116,19 +112,19 @@ async fn look(
 ) -> Result<Option<Look>, Error> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
     let at_work = ctx.runs.at_work(trigger);
-    let Some(cluster) = ctx.journal.read(&namespace, &name).await? else {
-        ctx.journal.forget(&trigger.uid().unwrap_or_default());
+    let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
+        ctx.effects.store.forget(&trigger.uid().unwrap_or_default());
         ctx.metrics.forget(&namespace, &name);
         return Ok(None);
     };
     ctx.metrics.cluster(&cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
-        finalize::finalize(ctx, &cluster)
+        finalizer::finalize(&ctx.effects.kube, &cluster)
             .await
             .map_err(Error::Finalize)?;
         return Ok(None);
     }
-    finalize::prepare(ctx, &cluster)
+    finalizer::prepare(&ctx.effects.kube, &cluster)
         .await
         .map_err(Error::Finalize)?;
     let as_written = Box::pin(see(ctx, cluster, None, at_work.clone(), freshness)).await?;
@@ -156,7 +152,7 @@ async fn see(
     at_work: BTreeSet<(String, String)>,
     freshness: Freshness,
 ) -> Result<Look, Error> {
-    let found = Box::pin(observe::find(ctx, &cluster, freshness)).await?;
+    let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, freshness)).await?;
     let around = Around {
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
@@ -170,7 +166,14 @@ async fn see(
         }),
         None => desired::desired(&cluster, &around),
     };
-    let observed = observe::observe(ctx, cluster, at_work, found, desired.as_ref().ok(), before);
+    let observed = observe::observe(
+        &ctx.effects,
+        cluster,
+        at_work,
+        found,
+        desired.as_ref().ok(),
+        before,
+    );
     let observed = Box::pin(observed).await;
     let plan = plan::decide(&desired, &observed.snapshot);
     Ok(Look {
@@ -190,14 +193,14 @@ async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
     } = look;
     let snapshot = &observed.snapshot;
     if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
-        keys::accept(ctx, &snapshot.cluster, new).await?;
+        credentials::accept(&ctx.effects.kube, &snapshot.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
     }
     report::intents(ctx, snapshot, &mut plan).await?;
     act::start(ctx, &observed, &plan);
     let mut applied = match &desired {
-        Ok(desired) => match act::write(ctx, snapshot, desired, &plan).await {
-            Ok(()) => act::remove(ctx, snapshot, desired, &plan).await,
+        Ok(desired) => match act::write(&ctx.effects.kube, snapshot, desired, &plan).await {
+            Ok(()) => act::remove(&ctx.effects.kube, snapshot, desired, &plan).await,
             failed => failed,
         },
         Err(_) => Ok(()),

@@ -1,28 +1,16 @@
-//! What every reconciliation shares.
+//! State that all reconciliations share.
 
-use kube::{Client, runtime::events::Reporter};
+use std::sync::Arc;
 
-use crate::{
-    cluster::{journal::Journal, lists::Versions, runs::Runs},
-    metrics::Metrics,
-    nodes::Transport,
-};
+use crate::{effects::Effects, executor::Runs, metrics::Metrics};
 
-/// What every reconciliation shares. Nothing in it is truth: that is in Kubernetes.
+/// State that all reconciliations share. None of it is truth: that is in Kubernetes.
 pub struct Context {
-    /// Talks to the API server.
-    pub client: Client,
-    /// Talks to the nodes.
-    pub nodes: Transport,
-    /// The only writer of status.
-    pub journal: Journal,
-    /// How new lists have to be.
-    pub versions: Versions,
+    /// The ways to the API server, the nodes and the status.
+    pub effects: Arc<Effects>,
     /// Nodes that tasks of this process work on.
     pub runs: Runs,
-    /// Who publishes events.
-    pub reporter: Reporter,
-    /// What is measured.
+    /// Measurements.
     pub metrics: Metrics,
     /// Image of the bootstrap init container.
     pub bootstrap_image: String,

@@ -29,8 +29,11 @@ use kube::{
 };
 
 use crate::{
-    cluster::{self, journal::Journal, lists::Versions, runs::Runs},
+    cluster,
     context::Context,
+    effects::Effects,
+    executor::Runs,
+    kubernetes::{Kube, lists::Versions, status_store::Journal},
     metrics::Metrics,
     nodes::Transport,
     server,
@@ -115,14 +118,18 @@ async fn run(args: Args) -> Result<(), Error> {
         instance: std::env::var("POD_NAME").ok(),
     };
     let ctx = Arc::new(Context {
-        nodes: Transport::default(),
-        journal: Journal::new(client.clone()),
-        versions: Versions::default(),
+        effects: Arc::new(Effects {
+            kube: Kube {
+                client: client.clone(),
+                versions: Versions::default(),
+                reporter,
+            },
+            nodes: Transport::default(),
+            store: Journal::new(client.clone()),
+        }),
         runs: Runs::new(wake),
-        reporter,
         metrics: Metrics::default(),
         bootstrap_image: args.bootstrap_image.clone(),
-        client: client.clone(),
     });
     let ready = Arc::new(AtomicBool::new(false));
     tracing::info!(
@@ -160,7 +167,10 @@ async fn control(
             // Not by waiting for the store: it wakes only one of those who wait, and the controller does too.
             watcher::Event::InitDone => ready.store(true, Ordering::Relaxed),
             watcher::Event::Delete(cluster) => {
-                journal.journal.forget(&cluster.uid().unwrap_or_default());
+                journal
+                    .effects
+                    .store
+                    .forget(&cluster.uid().unwrap_or_default());
             }
             _ => {}
         })
@@ -204,7 +214,7 @@ fn owner<K: Resource<DynamicType = ()>>(
 {
     let ctx = ctx.clone();
     move |object| {
-        ctx.versions.met(&object);
+        ctx.effects.kube.versions.met(&object);
         let cluster = object.labels().get(names::CLUSTER_LABEL)?;
         Some(ObjectRef::new(cluster).within(&object.namespace()?))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use casskop_core::pod_config::{RackConfig, cassandra_yaml, seeds::Seeds, tokens};
 use serde_json::Value;
 
-use super::{Error, files};
+use crate::bootstrap::{Error, files};
 
 /// Lays the settings over `<directory>/cassandra.yaml`.
 pub(super) fn write(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use casskop_core::pod_config::{RackConfig, jvm_options};
 
-use super::{Error, files};
+use crate::bootstrap::{Error, files};
 
 /// Marks where the operator's options begin; an init container that runs again replaces everything behind it.
 const MARKER: &str = "\n# set by casskop-operator\n";

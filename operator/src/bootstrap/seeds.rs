@@ -12,7 +12,7 @@ use casskop_common::names;
 
 use casskop_core::pod_config::seeds::Seeds;
 
-use super::{Error, files};
+use crate::bootstrap::{Error, files};
 
 /// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
 pub const JOINED_MARKER: &str = ".casskop-joined";

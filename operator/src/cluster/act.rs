@@ -1,9 +1,6 @@
 //! Acting: applies the objects of a plan, and begins with the nodes that it names. Decides nothing.
 
-mod apply;
-mod change;
-
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use casskop_common::api::{CassandraCluster, CassandraClusterSpec};
 use k8s_openapi::api::{
@@ -13,50 +10,22 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use crate::{
-    cluster::{
-        journal::ClusterRef,
-        keys,
-        objects::{self, Kind},
-        observe::Observed,
-        runs::{Run, Untold},
-    },
+    cluster::observe::Observed,
     context::Context,
+    executor::{Run, Untold},
+    kubernetes::{
+        Kube,
+        apply::{Error, apply_one, apply_rack, apply_selecting},
+        change::{delete, grow, orphan, scale},
+        credentials, objects,
+        status_store::ClusterRef,
+    },
     nodes::Credentials,
 };
-use apply::{apply_one, apply_rack, apply_selecting};
 use casskop_core::{
     desired::Desired, objects::Object, observed::Snapshot, plan::Plan, rollout::removal::Removal,
     scheduler::Start,
 };
-use change::{delete, grow, orphan, scale};
-
-/// Why an object was not applied.
-#[derive(thiserror::Error, Debug)]
-#[error("write {kind} {name}: {source}")]
-pub struct Error {
-    /// Its kind.
-    pub kind: Cow<'static, str>,
-    /// Its name.
-    pub name: String,
-    /// What the API server said.
-    pub source: kube::Error,
-}
-
-impl Error {
-    /// Whether the object is no longer what was looked at. Nothing is wrong then: it takes another look.
-    pub fn is_conflict(&self) -> bool {
-        matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
-    }
-
-    /// Says of which object it is that the API server said something.
-    fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
-        move |source| Self {
-            kind: K::kind(&()),
-            name: name.to_owned(),
-            source,
-        }
-    }
-}
 
 /// Whether a plan does more than to report and to work on nodes that keep serving: such a plan is made from what is
 /// there now, and not a moment ago.
@@ -72,7 +41,7 @@ pub fn needs_certainty(plan: &Plan) -> bool {
 /// # Errors
 /// At the first object that the API server refuses; the ones after it wait for the next pass.
 pub async fn write(
-    ctx: &Context,
+    kube: &Kube,
     snapshot: &Snapshot,
     desired: &Desired,
     plan: &Plan,
@@ -80,24 +49,26 @@ pub async fn write(
     let seen = &snapshot.live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&desired.jolokia_secret);
-        keys::make(ctx, &snapshot.cluster).await.map_err(failed)?;
+        credentials::make(kube, &snapshot.cluster)
+            .await
+            .map_err(failed)?;
     }
     for object in &plan.objects {
         match object {
-            Object::ServiceAccount(object) => drop(apply_one(ctx, object.as_ref()).await?),
-            Object::Service(object) => apply_selecting(ctx, object.as_ref()).await?,
-            Object::Budget(object) => apply_selecting(ctx, object.as_ref()).await?,
-            Object::ConfigMap(object) => drop(apply_one(ctx, object.as_ref()).await?),
+            Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
+            Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
+            Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
+            Object::ConfigMap(object) => drop(apply_one(kube, object.as_ref()).await?),
             Object::StatefulSet(object) => {
-                apply_rack(ctx, object, seen.get(&object.name_any())).await?;
+                apply_rack(kube, object, seen.get(&object.name_any())).await?;
             }
             Object::MadeAnew(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
-                    orphan(ctx, &desired.namespace, seen).await?;
+                    orphan(kube, &desired.namespace, seen).await?;
                 }
-                apply_rack(ctx, object, None).await?;
+                apply_rack(kube, object, None).await?;
             }
-            Object::Growth(growth) => grow(ctx, &desired.namespace, growth).await?,
+            Object::Growth(growth) => grow(kube, &desired.namespace, growth).await?,
         }
     }
     Ok(())
@@ -108,7 +79,7 @@ pub async fn write(
 /// # Errors
 /// At the first one that the API server refuses; the ones after it wait for the next pass.
 pub async fn remove(
-    ctx: &Context,
+    kube: &Kube,
     snapshot: &Snapshot,
     desired: &Desired,
     plan: &Plan,
@@ -118,23 +89,23 @@ pub async fn remove(
     for removal in &plan.removals {
         match removal {
             Removal::Pods { set, uid, from, to } => {
-                scale(ctx, namespace, set, (uid, *from, *to)).await?;
+                scale(kube, namespace, set, (uid, *from, *to)).await?;
             }
             Removal::Rack { set, uid } => {
                 // Not if somebody has asked it for pods meanwhile; those need the configuration.
                 let seen = live.stateful_sets.get(set);
                 let seen = seen.map_or_else(|| objects::very(uid), objects::unchanged);
-                delete::<StatefulSet>(ctx, namespace, set, seen).await?;
+                delete::<StatefulSet>(kube, namespace, set, seen).await?;
                 if let Some(uid) = live.config_maps.get(set).and_then(ResourceExt::uid) {
-                    delete::<ConfigMap>(ctx, namespace, set, objects::very(&uid)).await?;
+                    delete::<ConfigMap>(kube, namespace, set, objects::very(&uid)).await?;
                 }
             }
             Removal::Pod { name, uid } => {
-                delete::<Pod>(ctx, namespace, name, objects::very(uid)).await?;
+                delete::<Pod>(kube, namespace, name, objects::very(uid)).await?;
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::very(uid);
-                delete::<PersistentVolumeClaim>(ctx, namespace, name, claim).await?;
+                delete::<PersistentVolumeClaim>(kube, namespace, name, claim).await?;
             }
         }
         tracing::info!(%removal, cluster = desired.name, namespace, "removed");
@@ -143,7 +114,7 @@ pub async fn remove(
 }
 
 /// Begins with the nodes of a plan. Their operation is in the status already.
-pub fn start(ctx: &Arc<Context>, observed: &Observed, plan: &Plan) {
+pub fn start(ctx: &Context, observed: &Observed, plan: &Plan) {
     let Some(credentials) = &observed.credentials else {
         return;
     };
@@ -153,7 +124,7 @@ pub fn start(ctx: &Arc<Context>, observed: &Observed, plan: &Plan) {
         let Some(run) = run(cluster, start, plan, &spec, credentials) else {
             continue;
         };
-        ctx.runs.start(ctx, run);
+        ctx.runs.start(&ctx.effects, run);
     }
 }
 

@@ -21,11 +21,12 @@ use k8s_openapi::api::{
 use kube::{Api, ResourceExt};
 
 use crate::{
-    cluster::{
-        keys::{self, Keys},
+    effects::Effects,
+    kubernetes::{
+        Kube,
+        credentials::{self, Keys},
         lists::{Freshness, list},
     },
-    context::Context,
     nodes::{Credentials, Endpoint},
 };
 use casskop_core::{
@@ -58,7 +59,7 @@ pub struct Observed {
     /// How to be let in; nothing while there is no Secret.
     pub credentials: Option<Arc<Credentials>>,
     /// A password that is to be accepted.
-    pub new_key: Option<keys::New>,
+    pub new_key: Option<credentials::New>,
 }
 
 /// Reads what Kubernetes has of a cluster, all at once.
@@ -66,7 +67,7 @@ pub struct Observed {
 /// # Errors
 /// When the API server does not answer.
 pub async fn find(
-    ctx: &Context,
+    kube: &Kube,
     cluster: &CassandraCluster,
     freshness: Freshness,
 ) -> Result<Found, kube::Error> {
@@ -83,15 +84,15 @@ pub async fn find(
         volumes,
         pods,
     ) = tokio::try_join!(
-        keys::read(ctx, cluster),
-        scripts(ctx, cluster),
-        list(ctx, &namespace, &selector, freshness),
-        list(ctx, &namespace, &selector, freshness),
-        list(ctx, &namespace, &selector, freshness),
-        list(ctx, &namespace, &selector, freshness),
-        list(ctx, &namespace, &selector, freshness),
-        list::<PersistentVolumeClaim>(ctx, &namespace, &selector, freshness),
-        list::<Pod>(ctx, &namespace, &selector, freshness),
+        credentials::read(kube, cluster),
+        scripts(kube, cluster),
+        list(kube, &namespace, &selector, freshness),
+        list(kube, &namespace, &selector, freshness),
+        list(kube, &namespace, &selector, freshness),
+        list(kube, &namespace, &selector, freshness),
+        list(kube, &namespace, &selector, freshness),
+        list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
+        list::<Pod>(kube, &namespace, &selector, freshness),
     )?;
     Ok(Found {
         keys,
@@ -116,7 +117,7 @@ pub async fn find(
 
 /// Asks the nodes, unless they just were asked for another picture. One that does not answer is part of it.
 pub async fn observe(
-    ctx: &Context,
+    effects: &Effects,
     cluster: CassandraCluster,
     at_work: BTreeSet<(String, String)>,
     found: Found,
@@ -130,7 +131,7 @@ pub async fn observe(
     let before = before.filter(|before| before.credentials == credentials);
     let mut nodes = match before {
         Some(before) => before.snapshot.nodes.clone(),
-        None => read_nodes(ctx, &cluster, &pods, credentials.as_ref()).await,
+        None => read_nodes(effects, &cluster, &pods, credentials.as_ref()).await,
     };
     let intents = Intents::parse(cluster.annotations());
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
@@ -140,7 +141,7 @@ pub async fn observe(
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
     if !waits && is_asked(&cluster, &intents, not_begun, reads) {
-        read_snapshots(ctx, &pods, &mut nodes, credentials.as_ref()).await;
+        read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
     }
     // A broken pod may be mended by a change of its rack, which others have to outlive.
     let is_broken = pods.values().any(|pod| pod.problem.is_some());
@@ -149,7 +150,7 @@ pub async fn observe(
         || shrinks(desired, &live.stateful_sets)
         || is_asked(&cluster, &intents, until_its_end, needs_replication);
     let replication = if needed || has_another_schema(&cluster, &nodes) {
-        read_replication(ctx, &pods, &nodes, credentials.as_ref()).await
+        read_replication(effects, &pods, &nodes, credentials.as_ref()).await
     } else {
         BTreeMap::new()
     };
@@ -169,7 +170,8 @@ pub async fn observe(
     let strangers = snapshot.strangers();
     if needed || strangers.iter().any(|stranger| stranger.down) {
         let ips = strangers.iter().map(|stranger| stranger.ip.to_owned());
-        snapshot.places = read_places(ctx, ips.collect(), &snapshot, credentials.as_ref()).await;
+        snapshot.places =
+            read_places(effects, ips.collect(), &snapshot, credentials.as_ref()).await;
     }
     Observed {
         snapshot,
@@ -179,12 +181,12 @@ pub async fn observe(
 }
 
 /// The user's scripts, as one word that changes when they do.
-async fn scripts(ctx: &Context, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
+async fn scripts(kube: &Kube, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
     let Some(name) = &cluster.spec.config_map_name else {
         return Ok(Scripts::None);
     };
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), &namespace);
     Ok(match api.get_opt(name).await? {
         Some(map) => Scripts::Digest(digest(&(&map.data, &map.binary_data))),
         None => Scripts::Missing(name.clone()),
@@ -245,14 +247,14 @@ fn has_another_schema(
 
 /// How the keyspaces are replicated, as the first member says that answers.
 async fn read_replication(
-    ctx: &Context,
+    effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
     nodes: &BTreeMap<String, Result<Reading, NodeError>>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Replication> {
     for (endpoint, reading) in members(pods, nodes, credentials) {
         let keyspaces = reading.keyspaces.clone();
-        match ctx.nodes.replication(endpoint, keyspaces).await {
+        match effects.nodes.replication(endpoint, keyspaces).await {
             Ok(found) => return found,
             Err(error) => {
                 tracing::debug!(%error, "the replication of the keyspaces could not be read");
@@ -264,7 +266,7 @@ async fn read_replication(
 
 /// Which snapshots each member has; what one does not say stays unknown.
 async fn read_snapshots(
-    ctx: &Context,
+    effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
     nodes: &mut BTreeMap<String, Result<Reading, NodeError>>,
     credentials: Option<&Arc<Credentials>>,
@@ -275,7 +277,7 @@ async fn read_snapshots(
         Some((reading, endpoint))
     });
     let each = stream::iter(asked).for_each_concurrent(AT_ONCE, |(reading, endpoint)| async {
-        match ctx.nodes.snapshots(endpoint).await {
+        match effects.nodes.snapshots(endpoint).await {
             Ok(names) => reading.snapshots = Some(names),
             Err(error) => tracing::debug!(%error, "the snapshots of a node could not be read"),
         }
@@ -294,7 +296,7 @@ fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<End
 
 /// Where the nodes at these addresses are, as the first member says that answers.
 async fn read_places(
-    ctx: &Context,
+    effects: &Effects,
     ips: Vec<String>,
     snapshot: &Snapshot,
     credentials: Option<&Arc<Credentials>>,
@@ -311,7 +313,7 @@ async fn read_places(
         let own: Vec<(&str, &RackId)> = own.collect();
         let asked = own.iter().map(|(ip, _)| (*ip).to_owned());
         let asked = ips.iter().cloned().chain(asked).collect();
-        match ctx.nodes.places(endpoint, asked).await {
+        match effects.nodes.places(endpoint, asked).await {
             Ok(found) => return believed(found, &own),
             Err(error) => {
                 tracing::debug!(%error, "the racks of the other nodes could not be read");
@@ -347,7 +349,7 @@ fn was_silent(cluster: &CassandraCluster, pod: &str, ip: &str) -> bool {
 
 /// Asks all nodes at once; each has its own deadline.
 async fn read_nodes(
-    ctx: &Context,
+    effects: &Effects,
     cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
     credentials: Option<&Arc<Credentials>>,
@@ -361,9 +363,9 @@ async fn read_nodes(
     let mut readings: BTreeMap<_, _> = stream::iter(asked)
         .map(|(name, endpoint)| async move {
             let reading = if was_silent(cluster, &name, &endpoint.ip) {
-                ctx.nodes.read_briefly(endpoint).await
+                effects.nodes.read_briefly(endpoint).await
             } else {
-                ctx.nodes.read(endpoint).await
+                effects.nodes.read(endpoint).await
             };
             (name, reading)
         })

@@ -1,15 +1,16 @@
 //! Reporting: writes the status if it changed, and publishes an event at each transition.
 
-pub mod events;
-
-use std::time::Duration;
+pub use std::time::Duration;
 
 use casskop_common::api::CassandraClusterStatus;
 use kube::{Resource, runtime::events::Recorder};
 
 use crate::{
-    cluster::journal::{self, ClusterRef},
     context::Context,
+    kubernetes::{
+        events,
+        status_store::{self, ClusterRef},
+    },
 };
 use casskop_core::{observed::Snapshot, operations::transitions, plan::Plan, scheduler::Change};
 
@@ -22,14 +23,15 @@ pub async fn intents(
     ctx: &Context,
     snapshot: &Snapshot,
     plan: &mut Plan,
-) -> Result<(), journal::Error> {
+) -> Result<(), status_store::Error> {
     if plan.operations.is_empty() {
         return Ok(());
     }
     let cluster = ClusterRef::of(&snapshot.cluster);
     let changes = plan.operations.clone();
     let stale = ctx
-        .journal
+        .effects
+        .store
         .update(&cluster, |status| {
             let mut stale = Vec::new();
             for change in &changes {
@@ -90,10 +92,15 @@ fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
 ///
 /// # Errors
 /// When the status could not be written.
-pub async fn status(ctx: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(), journal::Error> {
+pub async fn status(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    plan: &Plan,
+) -> Result<(), status_store::Error> {
     let cluster = ClusterRef::of(&snapshot.cluster);
     let wanted = plan.status.clone();
-    ctx.journal
+    ctx.effects
+        .store
         .update(&cluster, |status| {
             let operations = std::mem::take(&mut status.operations);
             let operation_history = std::mem::take(&mut status.operation_history);
@@ -109,7 +116,10 @@ pub async fn status(ctx: &Context, snapshot: &Snapshot, plan: &Plan) -> Result<(
     let old = snapshot.cluster.status.clone().unwrap_or_default();
     for event in events::events(&old, plan) {
         // A recorder that lives on would count this event to an older one with the same reason, whatever it says.
-        let recorder = Recorder::new(ctx.client.clone(), ctx.reporter.clone());
+        let recorder = Recorder::new(
+            ctx.effects.kube.client.clone(),
+            ctx.effects.kube.reporter.clone(),
+        );
         let published = recorder
             .publish(&event, &snapshot.cluster.object_ref(&()))
             .await;

@@ -9,7 +9,7 @@ use kube::{
 use serde::Serialize;
 
 use crate::{
-    cluster::objects::{self, Kind},
+    kubernetes::objects::{self, Kind},
     multi::{context::Context, sites::Site},
 };
 use casskop_core::multi::plan::{What, Write};

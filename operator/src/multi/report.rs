@@ -12,9 +12,9 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    cluster::{
+    kubernetes::{
+        events::condition_event,
         objects::{self, in_time},
-        report::events::condition_event,
     },
     multi::context::Context,
 };

@@ -237,5 +237,5 @@ pub async fn read(
     name: &str,
 ) -> Result<Option<MultiCasskop>, kube::Error> {
     let api: Api<MultiCasskop> = Api::namespaced(client.clone(), namespace);
-    crate::cluster::objects::in_time(api.get_opt(name)).await
+    crate::kubernetes::objects::in_time(api.get_opt(name)).await
 }

@@ -14,8 +14,10 @@ use kube::{Client, client::Body, runtime::events::Reporter};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{journal::Journal, lists::Versions, runs::Runs},
     context::Context,
+    effects::Effects,
+    executor::Runs,
+    kubernetes::{Kube, lists::Versions, status_store::Journal},
     metrics::Metrics,
     nodes::Transport,
 };
@@ -76,14 +78,18 @@ impl ApiServer {
         });
         let client = Client::new(service, "ns");
         Arc::new(Context {
-            nodes: Transport::default(),
-            journal: Journal::new(client.clone()),
-            versions: Versions::default(),
+            effects: Arc::new(Effects {
+                kube: Kube {
+                    client: client.clone(),
+                    versions: Versions::default(),
+                    reporter: Reporter::from("test"),
+                },
+                nodes: Transport::default(),
+                store: Journal::new(client),
+            }),
             runs: Runs::new(mpsc::unbounded().0),
-            reporter: Reporter::from("test"),
             metrics: Metrics::default(),
             bootstrap_image: "operator:1".into(),
-            client,
         })
     }
 }

@@ -15,12 +15,10 @@ use casskop_common::{
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{
-        journal::ClusterRef,
-        runs::{Run, Untold},
-        tests::api_server::ApiServer,
-    },
+    cluster::tests::api_server::ApiServer,
     context::Context,
+    executor::{Run, Untold},
+    kubernetes::status_store::ClusterRef,
     nodes::Credentials,
 };
 use casskop_core::{
@@ -145,7 +143,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
     });
     let ctx = server.operator();
-    let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
     let run = Run {
         cluster: ClusterRef {
@@ -174,7 +172,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         }),
         untold: Untold::none(),
     };
-    ctx.runs.start(&ctx, run);
+    ctx.runs.start(&ctx.effects, run);
     (server, ctx)
 }
 
@@ -182,7 +180,7 @@ async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize)
     let mut told = Vec::new();
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+        let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
         let operation = read.status.unwrap().operations.remove(0);
         let has_ended = operation.nodes[0].phase.is_final();
         if told.last() != Some(&operation) {
@@ -266,11 +264,12 @@ async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
     status["operations"][0]["reason"] = json!("Running");
     let (server, ctx) = begin("127.0.11.8", status).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let read = ctx.journal.read("ns", "demo").await.unwrap().unwrap();
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let cancel = |status: &mut CassandraClusterStatus| {
         status.operations[0].reason = "Cancelling".into();
     };
-    ctx.journal
+    ctx.effects
+        .store
         .update(&ClusterRef::of(&read), cancel)
         .await
         .unwrap();

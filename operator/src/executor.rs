@@ -2,14 +2,14 @@
 //! short ones of a kind that may be called again; the call blocks on a thread of its own, and losing its answer loses
 //! nothing, because the node is asked.
 
-mod awaited;
-mod meter;
+mod discard;
 mod node;
 mod peer;
 mod pod;
-mod renew;
-mod tell;
+mod progress;
+mod record;
 mod volume;
+mod wait;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -25,16 +25,13 @@ use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
-pub use tell::Untold;
-use tell::{TELL_WITHIN, tell, tell_untold};
+pub use record::Untold;
+use record::{TELL_WITHIN, tell, tell_untold};
 
-use crate::{cluster::journal::ClusterRef, context::Context, nodes::Credentials};
+use crate::{effects::Effects, kubernetes::status_store::ClusterRef, nodes::Credentials};
 use casskop_core::{
     node::{Call, NodeError},
-    operations::{
-        self, Action, Behaviour,
-        transitions::{StepEvent, record},
-    },
+    operations::{self, Action, Behaviour, transitions::StepEvent},
     scheduler::Start,
 };
 
@@ -48,8 +45,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Nodes that tasks of this process work on.
+#[derive(Clone)]
 pub struct Runs {
-    at_work: Mutex<HashSet<(String, String, String)>>,
+    at_work: Arc<Mutex<HashSet<(String, String, String)>>>,
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
 }
 
@@ -85,7 +83,7 @@ impl Runs {
     /// Nobody at work. The channel wakes the controller when a node has ended.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>) -> Self {
         Self {
-            at_work: Mutex::default(),
+            at_work: Arc::default(),
             wake,
         }
     }
@@ -105,7 +103,7 @@ impl Runs {
     }
 
     /// Starts to work on a node, unless somebody already does.
-    pub fn start(&self, ctx: &Arc<Context>, run: Run) {
+    pub fn start(&self, effects: &Arc<Effects>, run: Run) {
         let key = (
             run.cluster.uid.clone(),
             run.start.kind.clone(),
@@ -119,44 +117,43 @@ impl Runs {
         {
             return;
         }
-        let ctx = ctx.clone();
+        let (runs, effects) = (self.clone(), effects.clone());
         tokio::spawn(async move {
-            let outcome = work(&ctx, &run).await;
+            let outcome = work(&effects, &run).await;
             if let Err(error) = outcome {
                 // Whoever cannot write now cannot at once either.
                 tokio::time::sleep(AFTER_FAILURE).await;
                 tracing::warn!(cluster = run.cluster.name, kind = run.start.kind, id = run.start.id,
                     pod = run.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
             }
-            ctx.runs
-                .at_work
+            runs.at_work
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&key);
             let cluster = ObjectRef::new(&run.cluster.name).within(&run.cluster.namespace);
             // Fails only at the end of the process.
-            let _ = ctx.runs.wake.unbounded_send(cluster);
+            let _ = runs.wake.unbounded_send(cluster);
         });
     }
 }
 
 /// Works through the steps that are left.
-async fn work(ctx: &Context, run: &Run) -> Result<(), crate::cluster::journal::Error> {
+async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::status_store::Error> {
     let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
         let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
-        tell(ctx, run, StepEvent::Failed(unread.to_owned())).await?;
+        tell(effects, run, StepEvent::Failed(unread.to_owned())).await?;
         return Ok(());
     };
     let operation = arguments.operation;
     let may_be_told_later = operations::behaviour(&operation).may_be_called_again();
     let mut resume = run.start.resume;
     // Counted, and only if the status still says that this node is at work.
-    if resume && !tell(ctx, run, StepEvent::Begun).await? {
+    if resume && !tell(effects, run, StepEvent::Begun).await? {
         return Ok(());
     }
     for (index, step) in run.steps.iter().enumerate().skip(run.done) {
         let is_last = index + 1 == run.steps.len();
-        let event = match perform(ctx, run, &operation, step, resume).await? {
+        let event = match perform(effects, run, &operation, step, resume).await? {
             Ok(()) if may_be_told_later && !is_last && run.untold.keeps_one() => {
                 resume = false;
                 continue;
@@ -166,7 +163,7 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), crate::cluster::journal::E
             Err(error) => StepEvent::Failed(error.to_string()),
         };
         resume = false;
-        if !tell(ctx, run, event).await? {
+        if !tell(effects, run, event).await? {
             return Ok(());
         }
     }
@@ -175,12 +172,12 @@ async fn work(ctx: &Context, run: &Run) -> Result<(), crate::cluster::journal::E
 
 /// Calls one step until it is done or failed for good.
 async fn perform(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     operation: &Operation,
     step: &str,
     resume: bool,
-) -> Result<Result<(), NodeError>, crate::cluster::journal::Error> {
+) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
     let behaviour = operations::behaviour(operation);
     let action = behaviour.action(step, &run.spec);
     let mut again = resume;
@@ -188,17 +185,17 @@ async fn perform(
     for attempt in 1.. {
         let began = Timestamp::now();
         let outcome = match &action {
-            Action::DeletePod => pod::replace(ctx, run).await?,
-            Action::GiveUpVolumes => renew::give_up(ctx, run).await?,
-            Action::Replace => renew::replace(ctx, run).await?,
-            Action::CallPeer(call) => peer::tell_one(ctx, run, step, behaviour, call).await,
+            Action::DeletePod => pod::replace(effects, run).await?,
+            Action::GiveUpVolumes => discard::give_up(effects, run).await?,
+            Action::Replace => discard::replace(effects, run).await?,
+            Action::CallPeer(call) => peer::tell_one(effects, run, step, behaviour, call).await,
             Action::Call(call) => {
-                if again && !node::is_back(ctx, run, step, behaviour).await? {
+                if again && !node::is_back(effects, run, step, behaviour).await? {
                     return Ok(Err(NodeError::Unreachable(
                         "the node did not come back".into(),
                     )));
                 }
-                attempt_step(ctx, run, step, behaviour, call, again).await
+                attempt_step(effects, run, step, behaviour, call, again).await
             }
         };
         let Err(error) = outcome else {
@@ -207,20 +204,21 @@ async fn perform(
         // A node that is restarted meanwhile says no to everything.
         let is_told_itself = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
-            || (is_told_itself && !node::can_take(ctx, run, step, behaviour).await)
-            || (behaviour.needs_other_nodes() && peer::has_one_been_away(ctx, run, began).await);
+            || (is_told_itself && !node::can_take(effects, run, step, behaviour).await)
+            || (behaviour.needs_other_nodes()
+                && peer::has_one_been_away(effects, run, began).await);
         if !may_pass || attempt >= ATTEMPTS {
             return Ok(Err(error));
         }
         tracing::info!(cluster = run.cluster.name, pod = run.start.pod, step, attempt, %error,
             "the step was not done; trying again");
-        if !tell(ctx, run, StepEvent::Stumbled(error.to_string())).await? {
+        if !tell(effects, run, StepEvent::Stumbled(error.to_string())).await? {
             return Ok(Err(error));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         again = true;
-        if !tell(ctx, run, StepEvent::Begun).await? {
+        if !tell(effects, run, StepEvent::Begun).await? {
             return Ok(Err(error));
         }
     }
@@ -228,28 +226,28 @@ async fn perform(
 }
 
 async fn attempt_step(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
     call: &Call,
     again: bool,
 ) -> Result<(), NodeError> {
-    let (endpoint, uid) = node::endpoint(ctx, run).await?;
+    let (endpoint, uid) = node::endpoint(effects, run).await?;
     let mut watch = node::Watch::new(uid);
     if again {
         // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
         // ended the step is called once more, unless the node says that it is done; that finds little left to do.
         if watch
-            .has_ended(ctx, run, &endpoint, step, behaviour)
+            .has_ended(effects, run, &endpoint, step, behaviour)
             .await?
         {
             return Ok(());
         }
         if let Some(stop) = behaviour.stop() {
-            ctx.nodes.call(endpoint.clone(), stop).await?;
+            effects.nodes.call(endpoint.clone(), stop).await?;
         }
-        if node::is_told_to_end(ctx, run).await {
+        if node::is_told_to_end(effects, run).await {
             return Err(NodeError::Halted);
         }
     }
@@ -263,14 +261,14 @@ async fn attempt_step(
         again,
         "calling the node"
     );
-    let call = ctx.nodes.call(endpoint.clone(), call.clone());
+    let call = effects.nodes.call(endpoint.clone(), call.clone());
     tokio::pin!(call);
     // The answer may never come: a machine without power does not say good-bye.
     loop {
         tokio::select! {
             answer = &mut call => match answer {
                 Err(error) if again && behaviour.is_done_already(&error) => {
-                    return if node::ran_all_along(ctx, run).await {
+                    return if node::ran_all_along(effects, run).await {
                         Ok(())
                     } else {
                         Err(NodeError::Cassandra(format!(
@@ -285,9 +283,9 @@ async fn attempt_step(
                     break;
                 }
             },
-            () = tokio::time::sleep(TELL_WITHIN), if run.untold.count() > 0 => tell_untold(ctx, run).await,
+            () = tokio::time::sleep(TELL_WITHIN), if run.untold.count() > 0 => tell_untold(effects, run).await,
             () = tokio::time::sleep(watch.pause()) => {
-                if watch.look(ctx, run, &endpoint, step, behaviour).await? {
+                if watch.look(effects, run, &endpoint, step, behaviour).await? {
                     return Ok(());
                 }
             }
@@ -295,7 +293,7 @@ async fn attempt_step(
     }
     if behaviour.is_done_when_seen()
         && !watch
-            .has_ended(ctx, run, &endpoint, step, behaviour)
+            .has_ended(effects, run, &endpoint, step, behaviour)
             .await?
     {
         return Err(NodeError::Unfinished);

@@ -6,12 +6,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
 use crate::{
-    cluster::{
-        journal,
-        objects::in_time,
-        runs::{Run, StepEvent, meter::Meter, node, pod, tell, volume},
-    },
-    context::Context,
+    effects::Effects,
+    executor::{Run, StepEvent, node, pod, progress::Meter, record::tell, volume},
+    kubernetes::{objects::in_time, status_store},
 };
 use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
 
@@ -38,15 +35,15 @@ pub(super) enum Awaited {
 
 /// Waits until nothing is missing any more.
 pub(super) async fn wait(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     awaited: Awaited,
-) -> Result<Result<(), NodeError>, journal::Error> {
+) -> Result<Result<(), NodeError>, status_store::Error> {
     let mut waits_for = String::new();
     let mut still = 0;
     let mut meter = Meter::default();
     for look in 0_u32.. {
-        waits_for = match awaited.missing(ctx, run).await {
+        waits_for = match awaited.missing(effects, run).await {
             Ok(None) => return Ok(Ok(())),
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
@@ -54,19 +51,23 @@ pub(super) async fn wait(
         // A node that answers is on its way, however much it has to stream. Asked now and then: it has work to do.
         let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
         let activity = if asks {
-            node::activity(ctx, run).await
+            node::activity(effects, run).await
         } else {
             None
         };
         still = if activity.is_some() { 0 } else { still + 1 };
         meter
-            .tell(ctx, run, activity.as_ref().and_then(operations::received))
+            .tell(
+                effects,
+                run,
+                activity.as_ref().and_then(operations::received),
+            )
             .await;
         if still >= LOOKS {
             break;
         }
         let waits = || StepEvent::Stumbled(format!("waits for {waits_for}"));
-        if look % SAY_EVERY == SAY_EVERY - 1 && !tell(ctx, run, waits()).await? {
+        if look % SAY_EVERY == SAY_EVERY - 1 && !tell(effects, run, waits()).await? {
             return Ok(Err(NodeError::Unreachable("cancelled".into())));
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -77,11 +78,11 @@ pub(super) async fn wait(
 
 impl Awaited {
     /// What is still missing, in words.
-    async fn missing(self, ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
+    async fn missing(self, effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
         match self {
             Self::MayJoin | Self::Replaces => {
                 let pod = &run.start.pod;
-                let told = match (self, nodes(ctx, run).await?) {
+                let told = match (self, nodes(effects, run).await?) {
                     (_, None) => false,
                     (Self::Replaces, Some(nodes)) => nodes.replaces(pod),
                     (_, Some(nodes)) => nodes.lets_join(pod),
@@ -89,14 +90,14 @@ impl Awaited {
                 let missing = "the ConfigMap of its rack to say how the next pod starts";
                 Ok((!told).then(|| missing.to_owned()))
             }
-            Self::Gone => what_is_left(ctx, run).await,
-            Self::ComesBack => what_is_not_back(ctx, run).await,
+            Self::Gone => what_is_left(effects, run).await,
+            Self::ComesBack => what_is_not_back(effects, run).await,
         }
     }
 }
 
-async fn what_is_left(ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
-    if pod::live(ctx, run)
+async fn what_is_left(effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
+    if pod::live(effects, run)
         .await?
         .is_some_and(|(uid, _)| uid == run.pod_uid)
     {
@@ -104,18 +105,18 @@ async fn what_is_left(ctx: &Context, run: &Run) -> Result<Option<String>, kube::
         return Ok(Some(ends.to_owned()));
     }
     for volume in &run.volumes {
-        if volume::is_there(ctx, run, volume).await? {
+        if volume::is_there(effects, run, volume).await? {
             return Ok(Some(format!("volume {} to go", volume.name)));
         }
     }
     Ok(None)
 }
 
-async fn what_is_not_back(ctx: &Context, run: &Run) -> Result<Option<String>, kube::Error> {
-    Ok(match pod::live(ctx, run).await? {
+async fn what_is_not_back(effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
+    Ok(match pod::live(effects, run).await? {
         None => Some("the new pod".to_owned()),
         Some((uid, _)) if uid == run.pod_uid => Some("the old pod to end".to_owned()),
-        Some((_, live)) if live.ready && node::is_normal(ctx, run).await => None,
+        Some((_, live)) if live.ready && node::is_normal(effects, run).await => None,
         Some((_, live)) => Some(
             live.problem
                 .unwrap_or_else(|| "the new pod to be Ready".into()),
@@ -124,8 +125,8 @@ async fn what_is_not_back(ctx: &Context, run: &Run) -> Result<Option<String>, ku
 }
 
 /// What the pods of its rack are told when they start.
-async fn nodes(ctx: &Context, run: &Run) -> Result<Option<Nodes>, kube::Error> {
-    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+async fn nodes(effects: &Effects, run: &Run) -> Result<Option<Nodes>, kube::Error> {
+    let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
     let Some((rack, _)) = run.start.pod.rsplit_once('-') else {
         return Ok(None);
     };

@@ -9,12 +9,11 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    cluster::{
-        journal,
-        runs::{Run, StepEvent, record},
-    },
-    context::Context,
+    effects::Effects,
+    executor::{Run, StepEvent},
+    kubernetes::status_store,
 };
+use casskop_core::operations::transitions;
 
 /// Longest time for which a step that is done is not told, and so the work that is done again after a crash.
 pub(super) const TELL_WITHIN: Duration = Duration::from_millis(500);
@@ -48,10 +47,10 @@ impl Untold {
 
 /// Writes what happened, and what was kept for later; says whether the node goes on.
 pub(super) async fn tell(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     event: StepEvent,
-) -> Result<bool, journal::Error> {
+) -> Result<bool, status_store::Error> {
     let node = (
         run.start.kind.as_str(),
         run.start.id.as_str(),
@@ -59,11 +58,11 @@ pub(super) async fn tell(
     );
     let now = Timestamp::now();
     let passed = StepEvent::Passed(run.untold.count());
-    let goes_on = ctx
-        .journal
+    let goes_on = effects
+        .store
         .update(&run.cluster, |status| {
-            record(status, node, &passed, now);
-            record(status, node, &event, now)
+            transitions::record(status, node, &passed, now);
+            transitions::record(status, node, &event, now)
         })
         .await?;
     run.untold.are_told();
@@ -71,8 +70,8 @@ pub(super) async fn tell(
 }
 
 /// Writes what was kept for later, because the step at hand takes its time. What cannot be written is told with the next.
-pub(super) async fn tell_untold(ctx: &Context, run: &Run) {
-    if let Err(error) = tell(ctx, run, StepEvent::Passed(0)).await {
+pub(super) async fn tell_untold(effects: &Effects, run: &Run) {
+    if let Err(error) = tell(effects, run, StepEvent::Passed(0)).await {
         tracing::debug!(%error, "which steps are done was not written");
     }
 }

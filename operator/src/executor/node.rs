@@ -7,11 +7,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
 use crate::{
-    cluster::{
-        journal,
-        runs::{Run, StepEvent, meter::Meter, tell},
-    },
-    context::Context,
+    effects::Effects,
+    executor::{Run, StepEvent, progress::Meter, record::tell},
+    kubernetes::status_store,
     nodes::Endpoint,
 };
 use casskop_core::{
@@ -41,8 +39,11 @@ const ALONE_LOOKS: u32 = 12;
 const REQUEST: Duration = Duration::from_secs(30);
 
 /// Where the pod is now, and its UID: it may have been replaced since the operation was planned.
-pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, String), NodeError> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+pub(super) async fn endpoint(
+    effects: &Effects,
+    run: &Run,
+) -> Result<(Endpoint, String), NodeError> {
+    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
     let unreadable = |why: String| NodeError::Unreachable(format!("its pod cannot be read: {why}"));
     let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod))
         .await
@@ -64,8 +65,8 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
 
 /// Whether the same process of Cassandra has run since the operation began with the node: what it was told it has done, or
 /// is doing still.
-pub(super) async fn ran_all_along(ctx: &Context, run: &Run) -> bool {
-    let runs_since = match crate::cluster::runs::pod::live(ctx, run).await {
+pub(super) async fn ran_all_along(effects: &Effects, run: &Run) -> bool {
+    let runs_since = match crate::executor::pod::live(effects, run).await {
         Ok(Some((_, live))) => live.runs_since,
         Ok(None) | Err(_) => None,
     };
@@ -76,64 +77,64 @@ pub(super) async fn ran_all_along(ctx: &Context, run: &Run) -> bool {
 
 /// How the step shows on the node.
 pub(super) async fn seen(
-    ctx: &Context,
+    effects: &Effects,
     endpoint: &Endpoint,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Result<Seen, NodeError> {
-    let activity = ctx.nodes.activity(endpoint.clone()).await?;
+    let activity = effects.nodes.activity(endpoint.clone()).await?;
     Ok(behaviour.seen(step, &activity))
 }
 
 /// Whether the node is a member that serves clients.
-pub(super) async fn is_normal(ctx: &Context, run: &Run) -> bool {
-    let activity = activity(ctx, run).await;
+pub(super) async fn is_normal(effects: &Effects, run: &Run) -> bool {
+    let activity = activity(effects, run).await;
     activity.is_some_and(|activity| activity.is_normal())
 }
 
 /// What the node is busy with, if it answers.
-pub(super) async fn activity(ctx: &Context, run: &Run) -> Option<Activity> {
-    let (endpoint, _) = endpoint(ctx, run).await.ok()?;
-    ctx.nodes.activity(endpoint).await.ok()
+pub(super) async fn activity(effects: &Effects, run: &Run) -> Option<Activity> {
+    let (endpoint, _) = endpoint(effects, run).await.ok()?;
+    effects.nodes.activity(endpoint).await.ok()
 }
 
 /// Whether the node can take the step: it answers, and is not on its way up or down.
 pub(super) async fn can_take(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> bool {
-    let shows = shows(ctx, run, step, behaviour).await;
+    let shows = shows(effects, run, step, behaviour).await;
     shows.is_some_and(|(seen, _)| !matches!(seen, Seen::Away(_)))
 }
 
 /// How the step shows on the node, and where that is; nothing while it does not answer.
 async fn shows(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Option<(Seen, Endpoint)> {
-    let (endpoint, _) = endpoint(ctx, run).await.ok()?;
-    let seen = seen(ctx, &endpoint, step, behaviour).await.ok()?;
+    let (endpoint, _) = endpoint(effects, run).await.ok()?;
+    let seen = seen(effects, &endpoint, step, behaviour).await.ok()?;
     Some((seen, endpoint))
 }
 
 /// Waits until the node can take the step again, and sees the others: one that has just started holds them for down, and
 /// what it is told to do with them would fail. What is waited for stands in the status; a cancel ends it.
 pub(super) async fn is_back(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
-) -> Result<bool, journal::Error> {
+) -> Result<bool, status_store::Error> {
     let mut alone = 0;
     for look in 0..AWAIT_LOOKS {
-        let waits_until = match shows(ctx, run, step, behaviour).await {
+        let waits_until = match shows(effects, run, step, behaviour).await {
             None | Some((Seen::Away(_), _)) => "the node is NORMAL again".into(),
             Some((Seen::Idle | Seen::Hidden, endpoint)) => {
-                let missed = missed_by(ctx, endpoint).await;
+                let missed = missed_by(effects, endpoint).await;
                 if missed.is_empty() || alone >= ALONE_LOOKS {
                     return Ok(true);
                 }
@@ -144,7 +145,7 @@ pub(super) async fn is_back(
             Some((Seen::Busy | Seen::Quiet | Seen::Done, _)) => return Ok(true),
         };
         let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
-        if !tell(ctx, run, waits).await? {
+        if !tell(effects, run, waits).await? {
             return Ok(false);
         }
         if look == 0 {
@@ -160,18 +161,18 @@ pub(super) async fn is_back(
 }
 
 /// Members that the node does not see up, by their addresses.
-async fn missed_by(ctx: &Context, endpoint: Endpoint) -> Vec<String> {
-    match ctx.nodes.read(endpoint).await {
+async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
+    match effects.nodes.read(endpoint).await {
         Ok(reading) => reading.down_members().cloned().collect(),
         Err(_) => Vec::new(),
     }
 }
 
 /// Whether the operation is to end before its nodes are done. A status that cannot be read says no.
-pub(super) async fn is_told_to_end(ctx: &Context, run: &Run) -> bool {
+pub(super) async fn is_told_to_end(effects: &Effects, run: &Run) -> bool {
     let (kind, id) = (&run.start.kind, &run.start.id);
     let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
-    let cancelled = ctx.journal.update(&run.cluster, cancelled).await;
+    let cancelled = effects.store.update(&run.cluster, cancelled).await;
     cancelled.unwrap_or(false)
 }
 
@@ -214,14 +215,14 @@ impl Watch {
     /// for its answer any more: the operation is cancelled, and there is nothing to see or to stop.
     pub(super) async fn look(
         &mut self,
-        ctx: &Context,
+        effects: &Effects,
         run: &Run,
         endpoint: &Endpoint,
         step: &str,
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
         // That the API server does not answer says nothing about the node.
-        if let Ok((_, uid)) = self::endpoint(ctx, run).await
+        if let Ok((_, uid)) = self::endpoint(effects, run).await
             && uid != self.uid
         {
             return Err(NodeError::Unreachable(
@@ -229,9 +230,9 @@ impl Watch {
             ));
         }
         self.looks += 1;
-        let activity = ctx.nodes.activity(endpoint.clone()).await;
+        let activity = effects.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
-            self.attend(ctx, run, endpoint, step, behaviour, activity)
+            self.attend(effects, run, endpoint, step, behaviour, activity)
                 .await;
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
@@ -240,7 +241,7 @@ impl Watch {
                 self.looks_without_a_sign = 0;
                 let is_unheard = seen == Seen::Hidden && self.looks >= UNHEARD_LOOKS;
                 if is_unheard && behaviour.stop().is_none() {
-                    leave_if_told_to_end(ctx, run).await?;
+                    leave_if_told_to_end(effects, run).await?;
                 }
             }
             Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
@@ -256,7 +257,7 @@ impl Watch {
     /// Waits while the node works on what an earlier call began. Says whether the step is seen to be done.
     pub(super) async fn has_ended(
         &mut self,
-        ctx: &Context,
+        effects: &Effects,
         run: &Run,
         endpoint: &Endpoint,
         step: &str,
@@ -264,8 +265,8 @@ impl Watch {
     ) -> Result<bool, NodeError> {
         let mut quiet = 0;
         loop {
-            let activity = ctx.nodes.activity(endpoint.clone()).await?;
-            self.attend(ctx, run, endpoint, step, behaviour, &activity)
+            let activity = effects.nodes.activity(endpoint.clone()).await?;
+            self.attend(effects, run, endpoint, step, behaviour, &activity)
                 .await;
             match behaviour.seen(step, &activity) {
                 Seen::Done => return Ok(true),
@@ -280,7 +281,7 @@ impl Watch {
     /// What a look at the work brings with it.
     async fn attend(
         &mut self,
-        ctx: &Context,
+        effects: &Effects,
         run: &Run,
         endpoint: &Endpoint,
         step: &str,
@@ -288,31 +289,31 @@ impl Watch {
         activity: &Activity,
     ) {
         let bytes = operations::bytes(behaviour, step, activity);
-        self.meter.tell(ctx, run, bytes).await;
+        self.meter.tell(effects, run, bytes).await;
         let halts = operations::halts(behaviour, step, activity);
-        if !halts.is_empty() && is_told_to_end(ctx, run).await {
+        if !halts.is_empty() && is_told_to_end(effects, run).await {
             self.halted = true;
-            halt(ctx, run, endpoint, halts).await;
+            halt(effects, run, endpoint, halts).await;
         }
     }
 }
 
 /// Gives up a call of which only its answer tells, if the operation is cancelled.
-async fn leave_if_told_to_end(ctx: &Context, run: &Run) -> Result<(), NodeError> {
-    if !is_told_to_end(ctx, run).await {
+async fn leave_if_told_to_end(effects: &Effects, run: &Run) -> Result<(), NodeError> {
+    if !is_told_to_end(effects, run).await {
         return Ok(());
     }
     let unheard =
         "cancelled before Cassandra had answered: it may have done this step, or do it still";
     // What cannot be written now is at the next look.
-    match tell(ctx, run, StepEvent::Stumbled(unheard.into())).await {
+    match tell(effects, run, StepEvent::Stumbled(unheard.into())).await {
         Ok(_) => Err(NodeError::Halted),
         Err(_) => Ok(()),
     }
 }
 
 /// Stops the work of a step whose operation is cancelled.
-async fn halt(ctx: &Context, run: &Run, endpoint: &Endpoint, halts: Vec<Call>) {
+async fn halt(effects: &Effects, run: &Run, endpoint: &Endpoint, halts: Vec<Call>) {
     for call in halts {
         tracing::info!(
             cluster = run.cluster.name,
@@ -322,7 +323,7 @@ async fn halt(ctx: &Context, run: &Run, endpoint: &Endpoint, halts: Vec<Call>) {
             ?call,
             "stopping its work"
         );
-        if let Err(error) = ctx.nodes.call(endpoint.clone(), call).await {
+        if let Err(error) = effects.nodes.call(endpoint.clone(), call).await {
             tracing::info!(pod = run.start.pod, %error, "the work was not stopped");
         }
     }

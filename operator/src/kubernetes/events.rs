@@ -10,7 +10,7 @@ use casskop_core::{digest::digest, plan::Plan, scheduler::Change};
 const MAX_NOTE: usize = 1000;
 
 /// What is worth an event between the old status and the plan's.
-pub(super) fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
+pub fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
     let of_conditions = plan.status.conditions.iter().filter_map(|new| {
         let old = old.conditions.iter().find(|old| old.type_ == new.type_);
         condition_event(old, new)

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use casskop_common::api::Work;
 
 use crate::{
-    cluster::runs::{Run, StepEvent, tell},
-    context::Context,
+    effects::Effects,
+    executor::{Run, StepEvent, record::tell},
 };
 
 /// Time between two words about it.
@@ -22,7 +22,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Writes how many bytes are done, of how many. What cannot be written is told the next time.
-    pub(super) async fn tell(&mut self, ctx: &Context, run: &Run, bytes: Option<(i64, i64)>) {
+    pub(super) async fn tell(&mut self, effects: &Effects, run: &Run, bytes: Option<(i64, i64)>) {
         let Some((done, total)) = bytes else { return };
         let now = Instant::now();
         // A further task begins anew.
@@ -40,7 +40,7 @@ impl Meter {
             total_bytes: total,
             bytes_per_second: (done - at_first).checked_div(seconds).unwrap_or(0).max(0),
         };
-        if let Err(error) = tell(ctx, run, StepEvent::Works(work)).await {
+        if let Err(error) = tell(effects, run, StepEvent::Works(work)).await {
             tracing::debug!(%error, "how far the node is was not written");
         }
     }

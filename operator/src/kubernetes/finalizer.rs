@@ -9,19 +9,19 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    cluster::objects::{self, Kind},
-    context::Context,
+use crate::kubernetes::{
+    Kube,
+    objects::{self, Kind},
 };
 
 /// Sets our finalizer where the volumes are to go with the cluster, and takes it away where they no longer are.
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn prepare(ctx: &Context, cluster: &CassandraCluster) -> Result<(), kube::Error> {
+pub async fn prepare(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     let wanted = cluster.spec.delete_pvc == Some(true);
     if wanted != is_ours(cluster) {
-        write(ctx, cluster, wanted).await?;
+        write(kube, cluster, wanted).await?;
     }
     Ok(())
 }
@@ -30,13 +30,13 @@ pub async fn prepare(ctx: &Context, cluster: &CassandraCluster) -> Result<(), ku
 ///
 /// # Errors
 /// When the API server refuses; the cluster stays until it does not.
-pub async fn finalize(ctx: &Context, cluster: &CassandraCluster) -> Result<(), kube::Error> {
+pub async fn finalize(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     if !is_ours(cluster) {
         return Ok(());
     }
     let namespace = cluster.namespace().unwrap_or_default();
     if cluster.spec.delete_pvc == Some(true) {
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(ctx.client.clone(), &namespace);
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(kube.client.clone(), &namespace);
         let selector = names::cluster_selector(&cluster.name_any());
         for claim in api
             .list(&ListParams::default().labels(&selector))
@@ -51,12 +51,12 @@ pub async fn finalize(ctx: &Context, cluster: &CassandraCluster) -> Result<(), k
             );
         }
         // It says that there is a ring on the volumes.
-        let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &namespace);
+        let maps: Api<ConfigMap> = Api::namespaced(kube.client.clone(), &namespace);
         if let Some(mark) = maps.get_opt(&names::ring_mark(&cluster.name_any())).await? {
             delete(&maps, &mark).await?;
         }
     }
-    write(ctx, cluster, false).await
+    write(kube, cluster, false).await
 }
 
 fn is_ours(cluster: &CassandraCluster) -> bool {
@@ -73,11 +73,11 @@ async fn delete<K: Kind>(api: &Api<K>, object: &K) -> Result<(), kube::Error> {
 }
 
 /// Adds or removes our finalizer and leaves those of others as they are.
-async fn write(ctx: &Context, cluster: &CassandraCluster, wanted: bool) -> Result<(), kube::Error> {
+async fn write(kube: &Kube, cluster: &CassandraCluster, wanted: bool) -> Result<(), kube::Error> {
     let patch: json_patch::Patch =
         serde_json::from_value(patch(cluster, wanted)).map_err(kube::Error::SerdeError)?;
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<CassandraCluster> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), &namespace);
     let params = PatchParams {
         field_manager: Some(names::OPERATOR_MANAGER.into()),
         ..PatchParams::default()

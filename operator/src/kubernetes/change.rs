@@ -9,12 +9,10 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 
-use crate::{
-    cluster::{
-        act::Error,
-        objects::{self, Kind},
-    },
-    context::Context,
+use crate::kubernetes::{
+    Kube,
+    apply::Error,
+    objects::{self, Kind},
 };
 use casskop_core::objects::Growth;
 
@@ -23,8 +21,8 @@ const ORPHAN_EVERY: Duration = Duration::from_millis(100);
 const ORPHAN_LOOKS: u32 = 100;
 
 /// Lowers the replicas of the StatefulSet that was looked at, while it has as many as it was seen to have.
-pub(super) async fn scale(
-    ctx: &Context,
+pub async fn scale(
+    kube: &Kube,
     namespace: &str,
     set: &str,
     (uid, from, to): (&str, i32, i32),
@@ -34,19 +32,15 @@ pub(super) async fn scale(
         { "op": "test", "path": "/spec/replicas", "value": from },
         { "op": "replace", "path": "/spec/replicas", "value": to },
     ]);
-    json_patched::<StatefulSet>(ctx, namespace, set, patch).await
+    json_patched::<StatefulSet>(kube, namespace, set, patch).await
 }
 
 /// Takes a StatefulSet away from its pods, which keep running, and waits until it is gone. A crash in between does no
 /// harm: a rack without its StatefulSet gets it back with the pods that are there.
-pub(super) async fn orphan(
-    ctx: &Context,
-    namespace: &str,
-    seen: &StatefulSet,
-) -> Result<(), Error> {
+pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<(), Error> {
     let (name, uid) = (&seen.name_any(), seen.uid());
     let failed = Error::of::<StatefulSet>(name);
-    let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), namespace);
+    let api: Api<StatefulSet> = Api::namespaced(kube.client.clone(), namespace);
     let only = objects::unchanged(seen);
     objects::delete(&api, name, only, DeleteParams::orphan())
         .await
@@ -64,12 +58,12 @@ pub(super) async fn orphan(
 }
 
 /// Asks for a larger volume. Where its class cannot grow volumes, the API server says so.
-pub(super) async fn grow(ctx: &Context, namespace: &str, growth: &Growth) -> Result<(), Error> {
+pub async fn grow(kube: &Kube, namespace: &str, growth: &Growth) -> Result<(), Error> {
     let patch = serde_json::json!([
         { "op": "test", "path": "/metadata/uid", "value": growth.uid },
         { "op": "replace", "path": "/spec/resources/requests/storage", "value": growth.size },
     ]);
-    json_patched::<PersistentVolumeClaim>(ctx, namespace, &growth.name, patch).await?;
+    json_patched::<PersistentVolumeClaim>(kube, namespace, &growth.name, patch).await?;
     tracing::info!(
         volume = growth.name,
         size = growth.size,
@@ -80,21 +74,21 @@ pub(super) async fn grow(ctx: &Context, namespace: &str, growth: &Growth) -> Res
 }
 
 /// Deletes an object as it was looked at.
-pub(super) async fn delete<K: Kind>(
-    ctx: &Context,
+pub async fn delete<K: Kind>(
+    kube: &Kube,
     namespace: &str,
     name: &str,
     seen: Preconditions,
 ) -> Result<(), Error> {
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
     objects::delete(&api, name, seen, DeleteParams::background())
         .await
         .map_err(Error::of::<K>(name))
 }
 
 /// Writes a JSON patch; its tests hold it back from another object of the name.
-pub(super) async fn json_patched<K: Kind>(
-    ctx: &Context,
+pub async fn json_patched<K: Kind>(
+    kube: &Kube,
     namespace: &str,
     name: &str,
     patch: serde_json::Value,
@@ -102,12 +96,12 @@ pub(super) async fn json_patched<K: Kind>(
     let failed = Error::of::<K>(name);
     let patch: json_patch::Patch =
         serde_json::from_value(patch).map_err(|error| failed(kube::Error::SerdeError(error)))?;
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
     let params = PatchParams {
         field_manager: Some(names::OPERATOR_MANAGER.into()),
         ..PatchParams::default()
     };
     let written = api.patch(name, &params, &Patch::Json::<()>(patch)).await;
-    ctx.versions.met(&written.map_err(failed)?);
+    kube.versions.met(&written.map_err(failed)?);
     Ok(())
 }

@@ -2,72 +2,72 @@
 //! starts stands in its rack's ConfigMap before anything is deleted.
 
 use crate::{
-    cluster::{
-        journal,
-        runs::{
-            Run,
-            awaited::{Awaited, wait},
-            peer, pod, volume,
-        },
+    effects::Effects,
+    executor::{
+        Run, peer, pod, volume,
+        wait::{Awaited, wait},
     },
-    context::Context,
+    kubernetes::status_store,
 };
 use casskop_core::node::NodeError;
 
 /// Deletes the pod and the volumes, and waits until they are gone; the next pod joins as a new node.
 pub(super) async fn give_up(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
-) -> Result<Result<(), NodeError>, journal::Error> {
-    match wait(ctx, run, Awaited::MayJoin).await? {
-        Ok(()) => discard(ctx, run).await,
+) -> Result<Result<(), NodeError>, status_store::Error> {
+    match wait(effects, run, Awaited::MayJoin).await? {
+        Ok(()) => discard(effects, run).await,
         failed => Ok(failed),
     }
 }
 
 /// Deletes the pod and the volumes, and waits until the next pod has taken the node's place.
 pub(super) async fn replace(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
-) -> Result<Result<(), NodeError>, journal::Error> {
-    if let Err(error) = wait(ctx, run, Awaited::Replaces).await? {
+) -> Result<Result<(), NodeError>, status_store::Error> {
+    if let Err(error) = wait(effects, run, Awaited::Replaces).await? {
         return Ok(Err(error));
     }
     // When nothing is left of it, the pod is the next one, perhaps half-way.
-    match is_left(ctx, run).await {
-        Ok(false) => return wait(ctx, run, Awaited::ComesBack).await,
+    match is_left(effects, run).await {
+        Ok(false) => return wait(effects, run, Awaited::ComesBack).await,
         Ok(true) => {}
         Err(error) => return Ok(Err(NodeError::Unreachable(error.to_string()))),
     }
     // Much may have happened since it was asked for.
-    if let Err(error) = peer::is_down(ctx, run).await {
+    if let Err(error) = peer::is_down(effects, run).await {
         return Ok(Err(error));
     }
-    match discard(ctx, run).await? {
-        Ok(()) => wait(ctx, run, Awaited::ComesBack).await,
+    match discard(effects, run).await? {
+        Ok(()) => wait(effects, run, Awaited::ComesBack).await,
         failed => Ok(failed),
     }
 }
 
-async fn discard(ctx: &Context, run: &Run) -> Result<Result<(), NodeError>, journal::Error> {
+async fn discard(
+    effects: &Effects,
+    run: &Run,
+) -> Result<Result<(), NodeError>, status_store::Error> {
     for volume in &run.volumes {
-        if let Err(error) = volume::delete(ctx, run, volume).await {
+        if let Err(error) = volume::delete(effects, run, volume).await {
             return Ok(Err(error));
         }
     }
-    match pod::delete(ctx, run).await {
-        Ok(()) => wait(ctx, run, Awaited::Gone).await,
+    match pod::delete(effects, run).await {
+        Ok(()) => wait(effects, run, Awaited::Gone).await,
         Err(error) => Ok(Err(error)),
     }
 }
 
 /// Whether the pod or a volume that was recorded is still there.
-async fn is_left(ctx: &Context, run: &Run) -> Result<bool, kube::Error> {
+async fn is_left(effects: &Effects, run: &Run) -> Result<bool, kube::Error> {
     for volume in &run.volumes {
-        if volume::is_there(ctx, run, volume).await? {
+        if volume::is_there(effects, run, volume).await? {
             return Ok(true);
         }
     }
-    let live = pod::live(ctx, run).await?;
+    let live = pod::live(effects, run).await?;
     Ok(live.is_some_and(|(uid, _)| uid == run.pod_uid))
 }

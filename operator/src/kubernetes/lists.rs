@@ -12,7 +12,7 @@ use kube::{
     api::{ListParams, ObjectList, VersionMatch},
 };
 
-use crate::{cluster::objects::Kind, context::Context};
+use crate::kubernetes::{Kube, objects::Kind};
 
 /// How new a list has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,28 +68,28 @@ fn number(version: Option<&str>) -> Option<u64> {
 /// # Errors
 /// When the API server does not answer.
 pub async fn list<K: Kind>(
-    ctx: &Context,
+    kube: &Kube,
     namespace: &str,
     selector: &str,
     freshness: Freshness,
 ) -> Result<BTreeMap<String, K>, kube::Error> {
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), namespace);
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
     let now = ListParams::default().labels(selector);
-    let known = ctx.versions.newest::<K>();
+    let known = kube.versions.newest::<K>();
     let list = match known.filter(|_| freshness == Freshness::Recent) {
         None => api.list(&now).await?,
         Some(version) => {
             let recent = now.clone().at(&version.to_string());
             match api.list(&recent.matching(VersionMatch::NotOlderThan)).await {
                 Err(kube::Error::Api(status)) if cannot_tell(&status) => {
-                    ctx.versions.forget::<K>();
+                    kube.versions.forget::<K>();
                     api.list(&now).await?
                 }
                 answer => answer?,
             }
         }
     };
-    ctx.versions.listed(&list);
+    kube.versions.listed(&list);
     let objects = list.items.into_iter();
     Ok(objects.map(|object| (object.name_any(), object)).collect())
 }

@@ -5,17 +5,19 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, ResourceExt, api::DeleteParams};
 
 use crate::{
-    cluster::{
-        objects::{self, in_time},
-        runs::Run,
-    },
-    context::Context,
+    effects::Effects,
+    executor::Run,
+    kubernetes::objects::{self, in_time},
 };
 use casskop_core::node::NodeError;
 
 /// Deletes it. It goes when its pod has ended.
-pub(super) async fn delete(ctx: &Context, run: &Run, volume: &VolumeRef) -> Result<(), NodeError> {
-    let (api, only) = (claims(ctx, run), objects::very(&volume.uid));
+pub(super) async fn delete(
+    effects: &Effects,
+    run: &Run,
+    volume: &VolumeRef,
+) -> Result<(), NodeError> {
+    let (api, only) = (claims(effects, run), objects::very(&volume.uid));
     let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
     match in_time(deleted).await {
         // Another one already.
@@ -40,14 +42,14 @@ pub(super) async fn delete(ctx: &Context, run: &Run, volume: &VolumeRef) -> Resu
 
 /// Whether it is still there.
 pub(super) async fn is_there(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     volume: &VolumeRef,
 ) -> Result<bool, kube::Error> {
-    let live = in_time(claims(ctx, run).get_metadata_opt(&volume.name)).await?;
+    let live = in_time(claims(effects, run).get_metadata_opt(&volume.name)).await?;
     Ok(live.is_some_and(|live| live.uid().as_ref() == Some(&volume.uid)))
 }
 
-fn claims(ctx: &Context, run: &Run) -> Api<PersistentVolumeClaim> {
-    Api::namespaced(ctx.client.clone(), &run.cluster.namespace)
+fn claims(effects: &Effects, run: &Run) -> Api<PersistentVolumeClaim> {
+    Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace)
 }

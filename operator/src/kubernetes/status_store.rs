@@ -16,7 +16,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::cluster::objects::{changes_nothing, guarded, in_time};
+use crate::kubernetes::objects::{changes_nothing, guarded, in_time};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;

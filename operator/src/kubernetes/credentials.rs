@@ -13,7 +13,7 @@ use kube::{Api, Resource, ResourceExt, api::PostParams};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::{context::Context, nodes::Credentials};
+use crate::{kubernetes::Kube, nodes::Credentials};
 use casskop_core::{desired::secret_name, observed::SecretState};
 
 /// Passwords before the one of now that are remembered.
@@ -59,9 +59,9 @@ struct Key {
 ///
 /// # Errors
 /// When the API server does not answer.
-pub async fn read(ctx: &Context, cluster: &CassandraCluster) -> Result<Keys, kube::Error> {
+pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let name = secret_name(cluster);
     let ours = names::accepted_secret(&cluster.name_any());
     let (given, ours) = tokio::try_join!(api.get_opt(&name), api.get_opt(&ours))?;
@@ -98,13 +98,9 @@ pub async fn read(ctx: &Context, cluster: &CassandraCluster) -> Result<Keys, kub
 ///
 /// # Errors
 /// When the API server refuses, or somebody else writes at the same time.
-pub async fn accept(
-    ctx: &Context,
-    cluster: &CassandraCluster,
-    new: &New,
-) -> Result<(), kube::Error> {
+pub async fn accept(kube: &Kube, cluster: &CassandraCluster, new: &New) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let revision = match new.accepted.len() {
         0 | 1 => String::new(),
         _ => random(REVISION_BYTES)?,
@@ -133,9 +129,9 @@ pub async fn accept(
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn make(ctx: &Context, cluster: &CassandraCluster) -> Result<(), kube::Error> {
+pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let ours = api
         .get_opt(&names::accepted_secret(&cluster.name_any()))
         .await?;

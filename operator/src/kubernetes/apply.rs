@@ -1,6 +1,6 @@
 //! Server-side apply, which leaves to others what they set beside us.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use casskop_common::names;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -11,22 +11,41 @@ use kube::{
 };
 use serde::Serialize;
 
-use crate::{
-    cluster::{
-        act::{Error, change::json_patched},
-        objects::Kind,
-    },
-    context::Context,
-};
+use crate::kubernetes::{Kube, change::json_patched, objects::Kind};
 use casskop_core::objects::{self, Selects};
+
+/// Why an object was not applied.
+#[derive(thiserror::Error, Debug)]
+#[error("write {kind} {name}: {source}")]
+pub struct Error {
+    /// Its kind.
+    pub kind: Cow<'static, str>,
+    /// Its name.
+    pub name: String,
+    /// What the API server said.
+    pub source: kube::Error,
+}
+
+impl Error {
+    /// Whether the object is no longer what was looked at. Nothing is wrong then: it takes another look.
+    pub fn is_conflict(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
+    }
+
+    /// Says of which object it is that the API server said something.
+    pub fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
+        move |source| Self {
+            kind: K::kind(&()),
+            name: name.to_owned(),
+            source,
+        }
+    }
+}
 
 /// Applies an object, and replaces its selector where it still is about other pods: what another manager wrote into
 /// the selector would stay beside what we apply.
-pub(super) async fn apply_selecting<K: Kind + Selects>(
-    ctx: &Context,
-    object: &K,
-) -> Result<(), Error> {
-    let live = apply_one(ctx, object).await?;
+pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Result<(), Error> {
+    let live = apply_one(kube, object).await?;
     if !objects::selects_otherwise(object, Some(&live)) {
         return Ok(());
     }
@@ -35,19 +54,19 @@ pub(super) async fn apply_selecting<K: Kind + Selects>(
         { "op": "replace", "path": "/spec/selector", "value": object.selector() },
     ]);
     let namespace = live.namespace().unwrap_or_default();
-    json_patched::<K>(ctx, &namespace, &live.name_any(), patch).await
+    json_patched::<K>(kube, &namespace, &live.name_any(), patch).await
 }
 
 /// Writes a rack over the very StatefulSet that was looked at, as it was then: somebody may have asked it for other pods
 /// since. Where none was seen, none may be there.
-pub(super) async fn apply_rack(
-    ctx: &Context,
+pub async fn apply_rack(
+    kube: &Kube,
     object: &StatefulSet,
     seen: Option<&StatefulSet>,
 ) -> Result<(), Error> {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
-    let api: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<StatefulSet> = Api::namespaced(kube.client.clone(), &namespace);
     let there = refuse_foreign(&api, object, &name).await?;
     let mut object = object.clone();
     match (seen, there) {
@@ -58,7 +77,7 @@ pub(super) async fn apply_rack(
         (None, Some(there)) => return Err(Error::of::<StatefulSet>(&name)(unseen(&there))),
         (None, None) => {}
     }
-    apply(ctx, &api, &object).await.map(drop)
+    apply(kube, &api, &object).await.map(drop)
 }
 
 /// Why a StatefulSet that is there was not seen: it is new, or it cannot be found.
@@ -75,22 +94,22 @@ fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
 }
 
 /// Applies an object, whatever there is of its name in the cluster.
-pub(super) async fn apply_one<K: Kind + Serialize>(ctx: &Context, object: &K) -> Result<K, Error> {
+pub async fn apply_one<K: Kind + Serialize>(kube: &Kube, object: &K) -> Result<K, Error> {
     let namespace = object.namespace().unwrap_or_default();
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), &namespace);
+    let api: Api<K> = Api::namespaced(kube.client.clone(), &namespace);
     refuse_foreign(&api, object, &object.name_any()).await?;
-    apply(ctx, &api, object).await
+    apply(kube, &api, object).await
 }
 
 /// Server-side apply: what others set beside us stays.
-async fn apply<K: Kind + Serialize>(ctx: &Context, api: &Api<K>, object: &K) -> Result<K, Error> {
+async fn apply<K: Kind + Serialize>(kube: &Kube, api: &Api<K>, object: &K) -> Result<K, Error> {
     let name = object.name_any();
     let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
     let live = api
         .patch(&name, &params, &Patch::Apply(object))
         .await
         .map_err(Error::of::<K>(&name))?;
-    ctx.versions.met(&live);
+    kube.versions.met(&live);
     tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "applied");
     Ok(live)
 }

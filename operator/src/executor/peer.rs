@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{cluster::runs::Run, context::Context, nodes::Endpoint};
+use crate::{effects::Effects, executor::Run, nodes::Endpoint};
 use casskop_core::{
     node::{Call, NodeError, Reading},
     observed::NodePod,
@@ -31,14 +31,14 @@ const REQUEST: Duration = Duration::from_secs(30);
 
 /// Tells a member, and waits until all that answer show that it is done. Told before or not, it first looks.
 pub(super) async fn tell_one(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
     call: &Call,
 ) -> Result<(), NodeError> {
     loop {
-        let Some(endpoint) = idle(ctx, run, step, behaviour).await? else {
+        let Some(endpoint) = idle(effects, run, step, behaviour).await? else {
             return Ok(());
         };
         let told = endpoint.ip.clone();
@@ -52,7 +52,7 @@ pub(super) async fn tell_one(
             told,
             "calling the node"
         );
-        match answered(ctx, run, step, behaviour, (endpoint, call)).await {
+        match answered(effects, run, step, behaviour, (endpoint, call)).await {
             // What was told before is still under way there, between two things that show.
             Err(error) if behaviour.means_busy(&error) => tokio::time::sleep(LOOK_EVERY).await,
             Err(error) if behaviour.is_done_already(&error) => break,
@@ -63,7 +63,7 @@ pub(super) async fn tell_one(
         }
     }
     for _ in 0..AFTER_ANSWER {
-        if seen(step, behaviour, &members(ctx, run).await?) == Seen::Done {
+        if seen(step, behaviour, &members(effects, run).await?) == Seen::Done {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -73,14 +73,14 @@ pub(super) async fn tell_one(
 
 /// Waits while the ring works on the step. A member that can be told; nothing when the step is done.
 async fn idle(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Result<Option<Endpoint>, NodeError> {
     let mut quiet = 0;
     loop {
-        let members = members(ctx, run).await?;
+        let members = members(effects, run).await?;
         match seen(step, behaviour, &members) {
             Seen::Done => return Ok(None),
             Seen::Away(why) => return Err(NodeError::Unreachable(why)),
@@ -98,21 +98,21 @@ async fn idle(
 
 /// Waits for the answer, which may never come: whoever was told may die, and the ring shows what came of it.
 async fn answered(
-    ctx: &Context,
+    effects: &Effects,
     run: &Run,
     step: &str,
     behaviour: &dyn Behaviour,
     (endpoint, call): (Endpoint, &Call),
 ) -> Result<(), NodeError> {
     let told = endpoint.ip.clone();
-    let answer = ctx.nodes.call(endpoint, call.clone());
+    let answer = effects.nodes.call(endpoint, call.clone());
     tokio::pin!(answer);
     let mut missed = 0;
     loop {
         tokio::select! {
             answer = &mut answer => return answer,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                let members = members(ctx, run).await.unwrap_or_default();
+                let members = members(effects, run).await.unwrap_or_default();
                 if seen(step, behaviour, &members) == Seen::Done {
                     return Ok(());
                 }
@@ -131,13 +131,13 @@ async fn answered(
 ///
 /// # Errors
 /// When the node answers, when a member does not see it down, or when nobody is left to ask.
-pub(super) async fn is_down(ctx: &Context, run: &Run) -> Result<(), NodeError> {
+pub(super) async fn is_down(effects: &Effects, run: &Run) -> Result<(), NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
             "the node is not down any more ({who}): nothing was deleted; request again with a new id when it is"
         ))
     };
-    let answering = answering(ctx, run).await?;
+    let answering = answering(effects, run).await?;
     let itself = |reading: &Reading| reading.local_host_id == run.host_id;
     if let Some((endpoint, _)) = answering.iter().find(|(_, reading)| itself(reading)) {
         return Err(up(&format!("it answers on {}", endpoint.ip)));
@@ -165,16 +165,16 @@ fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) 
 }
 
 /// The members of the ring that answer, with what they say.
-async fn members(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
-    let mut members = answering(ctx, run).await?;
+async fn members(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+    let mut members = answering(effects, run).await?;
     members.retain(|(_, reading)| reading.is_member());
     Ok(members)
 }
 
 /// Whether another node of the cluster has been away since: that may be why a step failed in which it takes part.
-pub(super) async fn has_one_been_away(ctx: &Context, run: &Run, since: Timestamp) -> bool {
+pub(super) async fn has_one_been_away(effects: &Effects, run: &Run, since: Timestamp) -> bool {
     let since = since - CLOCKS_DIFFER;
-    let others = pods(ctx, run).await.unwrap_or_default();
+    let others = pods(effects, run).await.unwrap_or_default();
     let mut others = others
         .iter()
         .filter(|pod| pod.name_any() != run.start.pod)
@@ -184,8 +184,8 @@ pub(super) async fn has_one_been_away(ctx: &Context, run: &Run, since: Timestamp
 }
 
 /// The nodes that answer, with what they say.
-async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
-    let pods = pods(ctx, run).await?;
+async fn answering(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+    let pods = pods(effects, run).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
         Some(Endpoint {
@@ -198,7 +198,7 @@ async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>,
     let readings = future::join_all(
         endpoints
             .iter()
-            .map(|endpoint| ctx.nodes.read(endpoint.clone())),
+            .map(|endpoint| effects.nodes.read(endpoint.clone())),
     );
     let members = endpoints.iter().cloned().zip(readings.await);
     Ok(members
@@ -206,8 +206,8 @@ async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>,
         .collect())
 }
 
-async fn pods(ctx: &Context, run: &Run) -> Result<Vec<Pod>, NodeError> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &run.cluster.namespace);
+async fn pods(effects: &Effects, run: &Run) -> Result<Vec<Pod>, NodeError> {
+    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
     let params = ListParams::default().labels(&names::cluster_selector(&run.cluster.name));
     let unreadable =
         |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));

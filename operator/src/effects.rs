@@ -1,0 +1,16 @@
+//! Everything that the operator has an effect on. Tests exchange its parts.
+
+use crate::{
+    kubernetes::{Kube, status_store::Journal},
+    nodes::Transport,
+};
+
+/// The ways out of the process.
+pub struct Effects {
+    /// The API server.
+    pub kube: Kube,
+    /// The Cassandra nodes.
+    pub nodes: Transport,
+    /// The only writer of `/status`.
+    pub store: Journal,
+}

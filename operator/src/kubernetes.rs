@@ -1,0 +1,24 @@
+//! The API server: reading, writing and deleting objects, each write guarded by the version that it was computed from.
+
+pub mod apply;
+pub mod change;
+pub mod credentials;
+pub mod events;
+pub mod finalizer;
+pub mod lists;
+pub mod objects;
+pub mod status_store;
+
+use kube::{Client, runtime::events::Reporter};
+
+use lists::Versions;
+
+/// The way to the API server.
+pub struct Kube {
+    /// The client.
+    pub client: Client,
+    /// Resource versions that new lists must not be older than.
+    pub versions: Versions,
+    /// The reporter of events.
+    pub reporter: Reporter,
+}

@@ -1,0 +1,27 @@
+//! The modules of the operator import each other in one direction only.
+
+#[path = "../../testing/layers.rs"]
+mod layers;
+
+use std::path::Path;
+
+/// From the ground up; the modules of one line do not know each other.
+const LAYERS: [&[&str]; 10] = [
+    &["metrics", "nodes", "server", "telemetry"],
+    &["bootstrap", "kubernetes"],
+    &["effects", "probe"],
+    &["executor"],
+    &["context"],
+    &["cluster"],
+    &["run"],
+    &["multi"],
+    &["cli"],
+    &["main"],
+];
+
+#[test]
+fn imports_go_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let violations = layers::violations(&src, &LAYERS).unwrap();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
