@@ -16,7 +16,7 @@ use std::{io, path::PathBuf};
 
 pub use files::PROBE;
 pub use jolokia::credentials;
-pub use jvm::{SECTIONS, options as jvm_options};
+pub use jvm::{SECTIONS, check as check_jvm_options};
 pub use nodes::Nodes;
 pub use rack::RackConfig;
 pub use seeds::JOINED_MARKER;

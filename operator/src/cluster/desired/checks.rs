@@ -37,12 +37,7 @@ pub(super) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refused>
             );
         }
     }
-    for (section, _) in bootstrap::SECTIONS {
-        if let Err(message) = bootstrap::jvm_options(section, &config[section]) {
-            return refuse(format!("{section}: {message}"));
-        }
-    }
-    Ok(())
+    bootstrap::check_jvm_options(config).or_else(refuse)
 }
 
 /// Refuses what this version does not support.
