@@ -31,21 +31,21 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-unit test-e2e test-multi test-krew crds docs krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew crds docs krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
-test: ## all tests; ends the testbed if it was not running before
+test: ## the tests that a pull request must pass; ends the testbed if it was not running before
 	@testbed/test.sh
+
+test-all: ## everything, which takes longer: every version of Cassandra, new random histories
+	@testbed/test.sh all
 
 test-unit: ## formatting, lints, unit, property and snapshot tests
 	@testbed/test.sh unit
 
-test-e2e: ## the end-to-end tests on the testbed
-	@testbed/test.sh e2e
-
-test-multi: ## the end-to-end tests over several linked Kubernetes clusters
-	@testbed/test.sh multi
+test-e2e: ## the end-to-end tests on the testbed; FILES="plugin rebuild" runs some of e2e/tests
+	@testbed/test.sh e2e $(FILES)
 
 crds: ## write manifests/crds from the API types
 	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds

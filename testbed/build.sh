@@ -16,9 +16,11 @@ nice -n 5 go build -trimpath -tags providerless \
     -ldflags "-s -w -X $version.gitVersion=v$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=34" \
     -o "$bin/casskop-testbed.new" .
 nice -n 5 go build -trimpath -ldflags "-s -w" -o "$bin/pause.new" ./pause
+nice -n 5 go build -trimpath -ldflags "-s -w" -o "$bin/cql.new" ./cql
 
 # A running cluster keeps the files it has open: replace, do not overwrite.
 mv "$bin/casskop-testbed.new" "$bin/casskop-testbed"
 mv "$bin/pause.new" "$bin/pause"
+mv "$bin/cql.new" "$bin/cql"
 ln -sf casskop-testbed "$bin/kubectl"
 printf '%s\n' "$key" >"$bin/.key"

@@ -38,7 +38,7 @@ show kubectl casskop status demo
 
 title "Some rows, by CQL"
 node=$("$run/in" kubectl get pod demo-dc1-rack1-0 -o 'jsonpath={.status.podIP}')
-show casskop-testbed cql "$node" \
+show cql "$node" \
     "CREATE KEYSPACE IF NOT EXISTS shop WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}" \
     "CREATE TABLE IF NOT EXISTS shop.orders (id int PRIMARY KEY, item text)" \
     "INSERT INTO shop.orders (id, item) VALUES (1, 'tea')" \

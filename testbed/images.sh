@@ -15,12 +15,13 @@ build_base() {
 }
 
 cassandra_layer() { # VERSION -> file name
-    echo "$images/cassandra-$1-$(key_of "$testbed/images/cassandra/"{pom.xml,all,"$1"} "${cassandra_release[$1]}").tar"
+    echo "$images/cassandra-$1-$(key_of "$testbed/images/"{base.sh,archive.sh,cassandra/{pom.xml,all,"$1"}} "${cassandra_release[$1]}").tar"
 }
 build_cassandra() {
     local version=$1 file stage
     file=$(cassandra_layer "$version")
-    stage=$(mktemp -d)
+    # Not in /tmp, which may be of a kind that no other can be laid over.
+    stage=$(mktemp -d -p "$images")
     chmod 755 "$stage"
     cp -r "$testbed/images/cassandra/all/." "$testbed/images/cassandra/$version/." "$stage/"
     mvn -q -B -Dstyle.color=never -Dmaven.repo.local="$cache/maven" -f "$testbed/images/cassandra/pom.xml" \
@@ -34,6 +35,9 @@ build_cassandra() {
     # User and group 999 of the base image may write these.
     chmod 777 "$stage/etc/cassandra" "$stage/var/lib/cassandra" "$stage/var/log/cassandra"
     chmod 666 "$stage"/etc/cassandra/*
+    # Archives of classes are of jars with these times, which those of a layer have.
+    touch -d @0 "$stage"/opt/cassandra/lib/*.jar
+    "$testbed/images/archive.sh" "$base" "$stage"
     layer "$(basename "$file" .tar)" "$stage"
     rm -r "$stage"
 }

@@ -147,6 +147,8 @@ control_plane() {
         --leader-elect=false --bind-address=127.0.0.1 &
     fill Corefile 0 >"$run/Corefile"
     keep coredns "$program" coredns -conf "$run/Corefile" &
+    # Reads of tests; only root may use it.
+    keep api-socket "$program" kubectl proxy --kubeconfig "$pki/admin.kubeconfig" --unix-socket "$run/api.socket" &
     keep storage "$program" storage --kubeconfig "$pki/admin.kubeconfig" --root "$run/volumes" &
 }
 

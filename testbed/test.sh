@@ -1,13 +1,14 @@
 #!/bin/bash
-# All tests. A testbed that was not running before is ended again, whatever happens.
-#   test.sh unit    formatting, lints, unit, property and snapshot tests, dependencies
-#   test.sh e2e     the end-to-end tests on the testbed
-#   test.sh multi   those over several linked Kubernetes clusters
-#   test.sh         all of them
+# Tests, stage by stage; prints how long each took. A testbed that was not running before is ended again.
+#   test.sh             all that pull requests must pass
+#   test.sh all         everything: also what takes longer, with new random histories
+#   test.sh unit        formatting, lints, unit, property and snapshot tests, start scripts, dependencies
+#   test.sh e2e [FILE...]   the end-to-end tests, or those of these files of e2e/tests
 . "$(dirname "$0")/lib.sh"
 . "$testbed/rust.sh"
 cd "$testbed/.."
-what=${1:-all}
+what=${1:-test}
+[ $# = 0 ] || shift
 began=$SECONDS
 times=()
 
@@ -16,8 +17,11 @@ stage() {
     shift
     printf '\n== %s\n' "$title"
     "$@"
-    printf '== %s: %d s\n' "$title" $((SECONDS - at))
-    times+=("$(printf '%5d s  %s' $((SECONDS - at)) "$title")")
+    took "$title" $((SECONDS - at))
+}
+took() {
+    printf '== %s: %d s\n' "$1" "$2"
+    times+=("$(printf '%5d s  %s' "$2" "$1")")
 }
 
 # ---- without a cluster ------------------------------------------------------
@@ -37,17 +41,27 @@ unit() {
     stage "lints" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
     # The committed CRDs are compared with the API types among them.
     stage "unit, property and snapshot tests" cargo test --quiet --locked --workspace
+    stage "start scripts of the images" "$testbed/images/scripts.sh"
     stage "dependencies" deny
 }
 
 # ---- on the testbed ---------------------------------------------------------
 before=$(running)
+groups=()
+
+# beside COMMAND...: in a process group of its own, which ends with this script
+beside() {
+    set -m
+    "$@" </dev/null &
+    set +m
+    groups+=($!)
+}
 
 # However it ends: what was not running before is ended; before that, what a failure left is shown.
 end() {
-    local status=$? ours number
+    local status=$? ours group
     trap - EXIT INT TERM
-    [ -z "$beside" ] || kill "$beside" 2>/dev/null || true
+    for group in "${groups[@]}"; do kill -- "-$group" 2>/dev/null || true; done
     mend || true
     if [ $status != 0 ]; then each_cluster show_all; fi
     ours=$(running | grep -vxF "$before" || true)
@@ -59,9 +73,14 @@ end() {
         "$testbed/link.sh" join || true
     fi
     if [ $status != 0 ] && [ -n "$before" ]; then
-        echo "what the tests left is in the namespaces e2e-*; the next run clears it away"
+        echo "the namespaces e2e-* keep what the tests left; the next run removes it"
     fi
     exit $status
+}
+trap_end() {
+    trap end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
 }
 
 # What a test that was killed took away from the clusters comes back.
@@ -102,87 +121,64 @@ clear_away() {
     [ -z "$left" ] || kubectl_ delete $left --timeout=300s
 }
 
-# Two streams of about the same length: the tests that share the ring of three racks run one after the other, beside them
-# most of those with rings of their own.
-one_by_one="bundle crash faults fields input kill loss many midway operations plugin refused ring"
-# What measures a cluster at rest runs when nothing else does, and then what loses a machine.
-alone="rest machine"
-# What needs several clusters has a stage of its own.
-multi="multi register sites"
-beside=
+preparing=
 
-streams() {
-    local file name together=() apart=() status=0
-    local suite=(cargo test --quiet --locked -p casskop-e2e --no-fail-fast)
-    for file in e2e/tests/*.rs; do
-        name=$(basename "$file" .rs)
-        case " $alone $multi " in *" $name "*) continue ;; esac
-        case " $one_by_one " in
-            *" $name "*) together+=(--test "$name") ;;
-            *) apart+=(--test "$name") ;;
-        esac
-    done
-    "${suite[@]}" --tests --no-run
-    echo "beside, told at their end: ${apart[*]}"
-    # In a process group of its own, which ends with it.
-    timeout 60m "${suite[@]}" "${apart[@]}" -- --ignored --test-threads=1 >"$run/beside.log" 2>&1 &
-    beside=$!
-    timeout --foreground 60m "${suite[@]}" "${together[@]}" -- --ignored --test-threads=1 || status=$?
-    wait $beside || status=$?
-    beside=
-    cat "$run/beside.log"
-    for name in $alone; do
-        if [ "$name" = machine ] && [ "$(wc -l <"$run/ready")" -lt 2 ]; then
-            echo "the running testbed has one machine: not tested what happens when one is lost"
-            continue
-        fi
-        "${suite[@]}" --test "$name" -- --ignored --test-threads=1 || status=$?
-    done
-    return $status
-}
-
-# prepare: the testbed, the operator in it, and what the tests find in their environment
-prepare() {
-    local binaries
-    trap end EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+# The testbed and the release builds, while something else goes on: neither keeps two processors busy. begin_preparing,
+# and then prepared, which waits for it and reads the environment of the tests.
+begin_preparing() {
+    trap_end
     mend
+    export CASSANDRA_VERSIONS="5.0 4.1 4.0" NODES=${NODES:-2}
+    mkdir -p "$cache/logs"
+    beside prepare
+    preparing=$!
+}
+prepare() {
+    times=()
+    trap - EXIT INT TERM
+    exec >"$cache/logs/prepare.log" 2>&1
     stage "testbed" "$testbed/up.sh"
     stage "release builds" "$testbed/binaries.sh"
+}
+prepared() {
+    local status=0 binaries
+    wait "$preparing" || status=$?
+    cat "$cache/logs/prepare.log"
+    [ $status = 0 ] || die "the testbed or the release builds failed"
     binaries=$("$testbed/binaries.sh")
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
-    stage "operator image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
+    "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
     each_cluster clear_away
 }
 
+# e2e WORD...: the end-to-end tests that the program suite takes by these words
 e2e() {
-    export CASSANDRA_VERSIONS="5.0 4.1 4.0" NODES=${NODES:-2}
-    prepare
-    stage "installation by krew" "$testbed/krew.sh" "$(dirname "$KUBECTL_CASSKOP")"
-    stage "end-to-end tests" streams
+    stage "krew installs the plugin" "$testbed/krew.sh" "$(dirname "$KUBECTL_CASSKOP")"
+    stage "end-to-end tests" suite "$@"
     each_cluster clear_away
 }
-
-multi() {
-    export CASSANDRA_VERSIONS=5.0 CLUSTERS=3 NODES=1
-    prepare
-    stage "tests over several clusters" timeout --foreground 60m \
-        cargo test --quiet --locked -p casskop-e2e $(printf ' --test %s' $multi) -- --ignored --test-threads=1
-    each_cluster clear_away
+# Waited for, so that a signal ends it at once.
+suite() {
+    beside cargo run --quiet --locked -p casskop-e2e --bin suite -- "$@"
+    wait $!
 }
 
 case $what in
     unit) unit ;;
-    e2e) e2e ;;
-    multi) multi ;;
-    all)
-        unit
-        e2e
-        multi
+    e2e)
+        begin_preparing
+        stage "testbed and release builds" prepared
+        if [ $# = 0 ]; then e2e test; else stage "end-to-end tests" suite "$@"; fi
         ;;
-    *) die "usage: test.sh [unit|e2e|multi]" ;;
+    test | all)
+        if [ "$what" = all ]; then export PROPTEST_CASES=${PROPTEST_CASES:-500}; fi
+        begin_preparing
+        unit
+        stage "testbed and release builds, what was left of them" prepared
+        e2e "$what"
+        ;;
+    *) die "usage: test.sh [all | unit | e2e [FILE...]]" ;;
 esac
 printf '\n'
 printf '%s\n' "${times[@]}"

@@ -137,8 +137,11 @@ fn forget_rules() {
 }
 
 fn ip(cluster: &Cluster, pod: &str) -> String {
-    let path = "jsonpath={.status.podIP}";
-    cluster.kubectl.ok(&["get", "pod", pod, "-o", path])
+    let pod = cluster.kubectl.get("pod", pod).expect("its pod");
+    pod["status"]["podIP"]
+        .as_str()
+        .expect("an address")
+        .to_owned()
 }
 
 /// Clusters whose pods run nowhere: their one node each is played. Objects, status and operator are real.

@@ -99,22 +99,12 @@ pub fn try_cql(
     consistency: &str,
     statements: &[&str],
 ) -> Option<Output> {
-    let address = kubectl.run(&[
-        "get",
-        "pod",
-        pod,
-        "--ignore-not-found",
-        "-o",
-        "jsonpath={.status.podIP}",
-    ]);
-    let address = address.stdout.trim().to_owned();
-    if address.is_empty() {
-        return None;
-    }
-    let mut command = kubectl.site.inside("casskop-testbed");
+    let pod = kubectl.get("pod", pod)?;
+    let address = pod["status"]["podIP"].as_str()?.to_owned();
+    let mut command = kubectl.site.inside("cql");
     command
         .env("CQL_CONSISTENCY", consistency)
-        .args(["cql", &address])
+        .arg(&address)
         .args(statements);
     Some(command::run(command, ""))
 }

@@ -208,9 +208,7 @@ impl Cluster {
 
     /// Texts of the events about it with this reason.
     pub fn events(&self, reason: &str) -> Vec<String> {
-        let text = self.kubectl.ok(&["get", "events", "-o", "json"]);
-        let all = kubectl::json(&text);
-        let all = all["items"].as_array().cloned().unwrap_or_default();
+        let all = self.kubectl.list("events", "");
         all.into_iter()
             .filter(|event| {
                 event["involvedObject"]["name"] == self.name.as_str() && event["reason"] == reason

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    api,
     command::{self, Output},
     site::{HOME, Site},
 };
@@ -51,12 +52,25 @@ impl Kubectl {
 
     /// Reads an object; nothing if there is none.
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        if let Some(path) = api::path(kind, &self.namespace) {
+            return api::get(self.site, &format!("{path}/{name}"));
+        }
         let text = self.ok(&["get", kind, name, "-o", "json", "--ignore-not-found"]);
         (!text.is_empty()).then(|| json(&text))
     }
 
     /// Reads all objects of a kind (or of several, separated by commas) that a label selector matches.
     pub fn list(&self, kinds: &str, selector: &str) -> Vec<Value> {
+        let paths: Option<Vec<String>> = kinds
+            .split(',')
+            .map(|kind| api::path(kind, &self.namespace))
+            .collect();
+        if let Some(paths) = paths {
+            let objects = paths
+                .iter()
+                .flat_map(|path| api::list(self.site, path, selector));
+            return objects.collect();
+        }
         let text = self.ok(&["get", kinds, "-l", selector, "-o", "json"]);
         match &json(&text)["items"] {
             Value::Array(items) => items.clone(),

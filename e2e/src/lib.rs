@@ -15,6 +15,7 @@
 
 pub mod addresses;
 pub mod agents;
+pub mod api;
 pub mod cassandra;
 pub mod client;
 pub mod cluster;
@@ -30,6 +31,7 @@ pub mod operator;
 pub mod plugin;
 pub mod site;
 pub mod space;
+pub mod suite;
 pub mod trouble;
 pub mod wait;
 
@@ -48,9 +50,11 @@ use std::{
 /// The namespace with the ring of three racks that most tests share.
 pub const SHARED: &str = "e2e-ring";
 
-/// The ring of three racks that most tests share, made by the first that wants it, in its namespace.
+/// The ring of three racks that most tests share, made by the first that wants it, in its namespace. `E2E_RING` is the
+/// namespace of another such ring.
 pub fn shared_ring() -> (Space, Cluster) {
-    let space = Space::open(SHARED);
+    let namespace = std::env::var("E2E_RING");
+    let space = Space::open(namespace.as_deref().unwrap_or(SHARED));
     let demo = space.cluster("demo");
     demo.apply(&cluster::ring(
         "demo",

@@ -25,7 +25,6 @@ var programs = map[string]func() int{
 	"kubectl":                 kubectl,
 	"coredns":                 coreDNS,
 	"storage":                 storage,
-	"cql":                     cql,
 	"delay":                   delay,
 }
 

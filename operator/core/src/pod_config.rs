@@ -9,7 +9,7 @@ pub mod seeds;
 pub mod tokens;
 
 pub use cassandra_yaml::OPERATOR_KEYS;
-pub use jvm_options::{SECTIONS, options as jvm_options};
+pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
 pub use rack::RackConfig;
 

@@ -16,7 +16,11 @@ pub(super) fn write(
     rack: &RackConfig,
     replaced: Option<&str>,
 ) -> Result<(), Error> {
-    jvm_options::files(rack, replaced)?
+    let mut all = String::new();
+    for file in jvm_options::FILES {
+        all += &images_own(&directory.join(file))?;
+    }
+    jvm_options::files(rack, &all, replaced)?
         .iter()
         .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
@@ -25,13 +29,17 @@ fn append(path: &Path, lines: &[String]) -> Result<(), Error> {
     if lines.is_empty() {
         return Ok(());
     }
-    let before = if path.exists() {
-        files::read(path)?
-    } else {
-        String::new()
-    };
-    let images_own = before.split(MARKER).next().unwrap_or_default();
+    let images_own = images_own(path)?;
     files::write(path, &format!("{images_own}{MARKER}{}\n", lines.join("\n")))
+}
+
+/// The text of an options file before the operator's lines; empty if there is no file.
+fn images_own(path: &Path) -> Result<String, Error> {
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    let text = files::read(path)?;
+    Ok(text.split(MARKER).next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

@@ -40,12 +40,7 @@ pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal>
             );
         }
     }
-    for (section, _) in pod_config::SECTIONS {
-        if let Err(message) = pod_config::jvm_options(section, &config[section]) {
-            return refuse(format!("{section}: {message}"));
-        }
-    }
-    Ok(())
+    pod_config::jvm_options::check(config).or_else(refuse)
 }
 
 /// Refuses what this version does not support.

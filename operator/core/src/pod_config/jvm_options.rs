@@ -9,11 +9,16 @@ use super::{AGENT_ARGUMENT, RackConfig};
 /// Sections of `spec.config` that hold JVM options, and the file each goes to. The names are those of the
 /// options files and of the Go CassKop's config builder.
 pub const SECTIONS: [(&str, &str); 4] = [
-    ("jvm-options", "jvm-server.options"),
-    ("jvm-server-options", "jvm-server.options"),
-    ("jvm11-server-options", "jvm11-server.options"),
-    ("jvm17-server-options", "jvm17-server.options"),
+    ("jvm-options", COMMON),
+    ("jvm-server-options", COMMON),
+    ("jvm11-server-options", BY_JAVA[0]),
+    ("jvm17-server-options", BY_JAVA[1]),
 ];
+/// The options file for every version of Java, and those of which the start script reads one besides.
+const COMMON: &str = "jvm-server.options";
+const BY_JAVA: [&str; 2] = ["jvm11-server.options", "jvm17-server.options"];
+/// All options files that have sections.
+pub const FILES: [&str; 3] = [COMMON, BY_JAVA[0], BY_JAVA[1]];
 
 /// Since 5.0 a node that was interrupted while it joined, or that is to rebuild, refuses to stream anything unless it is
 /// told what to do about what it has already: all of it comes again.
@@ -29,13 +34,17 @@ pub struct InvalidSection {
     pub message: String,
 }
 
-/// The lines that are appended to each options file which Cassandra's start script reads. `replaced` is the address of the
+const MEBIBYTE: i64 = 1024 * 1024;
+
+/// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
+/// image's own files, and `replaced` the address of the
 /// lost node whose place this one takes.
 ///
 /// # Errors
 /// When a section of `spec.config` has a key that is no option.
 pub fn files(
     rack: &RackConfig,
+    images_own: &str,
     replaced: Option<&str>,
 ) -> Result<BTreeMap<&'static str, Vec<String>>, InvalidSection> {
     let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -44,41 +53,176 @@ pub fn files(
             .map_err(|message| InvalidSection { section, message })?;
         files.entry(file).or_default().extend(lines);
     }
-    let users: Vec<&String> = files.values().flatten().collect();
-    let own = own_options(rack, &users, replaced);
+    let heaps = heaps(rack.max_heap_bytes, &files);
+    for (file, options) in heaps {
+        files.entry(file).or_default().splice(0..0, options);
+    }
     files
-        .entry("jvm-server.options")
+        .entry(COMMON)
         .or_default()
-        .splice(0..0, own);
+        .splice(0..0, own_options(replaced));
+    if uses_g1(images_own.lines()) || uses_g1(files.values().flatten().map(String::as_str)) {
+        for line in files.values_mut().flatten() {
+            *line = young_generation_beside_g1(line);
+        }
+    }
     Ok(files)
 }
 
-/// A heap of ours beside one of the user's could start larger than it may grow.
-fn own_options(rack: &RackConfig, users: &[&String], replaced: Option<&str>) -> Vec<String> {
-    let sets_heap = users
-        .iter()
-        .any(|line| line.starts_with("-Xmx") || line.starts_with("-Xms"));
-    let megabytes = rack.max_heap_bytes / (1024 * 1024);
-    let heap = [
-        format!("-Xms{}M", (megabytes / 4).max(1)),
-        format!("-Xmx{megabytes}M"),
-    ];
+fn own_options(replaced: Option<&str>) -> Vec<String> {
     let agent = format!("-javaagent:{AGENT_ARGUMENT}");
     // Ignored by a node that has joined before.
     let replace =
         replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
-    heap.into_iter()
-        .filter(|_| !sets_heap)
-        .chain([agent, STREAM_ANEW.to_owned()])
+    [agent, STREAM_ANEW.to_owned()]
+        .into_iter()
         .chain(replace)
         .collect()
+}
+
+/// The heap options that the user's lack, by file: in the common one if every version of Java lacks the same.
+fn heaps(
+    max_bytes: i64,
+    users: &BTreeMap<&'static str, Vec<String>>,
+) -> Vec<(&'static str, Vec<String>)> {
+    let heaps = BY_JAVA.map(|file| {
+        let lines = [COMMON, file]
+            .into_iter()
+            .filter_map(|file| users.get(file));
+        heap(max_bytes, &words(lines.flatten()))
+    });
+    let [one, other] = &heaps;
+    if one == other {
+        vec![(COMMON, one.clone())]
+    } else {
+        BY_JAVA.into_iter().zip(heaps).collect()
+    }
+}
+
+/// The heap options that the user's lack: the start script of the image ends unless it finds both `-Xms` and `-Xmx`, and
+/// Java ends if the heap is to start larger than it may grow.
+fn heap(max_bytes: i64, users: &[&str]) -> Vec<String> {
+    let ours = |bytes: i64| format!("{}M", (bytes / MEBIBYTE).max(1));
+    match (last(users, "-Xms"), last(users, "-Xmx")) {
+        (Some(_), Some(_)) => Vec::new(),
+        (None, Some(max)) => vec![format!("-Xms{max}")],
+        (Some(initial), None) if bytes(initial).is_some_and(|initial| initial <= max_bytes) => {
+            vec![format!("-Xmx{}", ours(max_bytes))]
+        }
+        (Some(initial), None) => vec![format!("-Xmx{initial}")],
+        (None, None) => vec![
+            format!("-Xms{}", ours(max_bytes / 4)),
+            format!("-Xmx{}", ours(max_bytes)),
+        ],
+    }
+}
+
+fn uses_g1<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
+    let mut options = lines.filter(|line| line.starts_with('-'));
+    options.any(|line| line.split_whitespace().any(|word| word == "-XX:+UseG1GC"))
+}
+
+/// The start script of the image ends if it finds `-Xmn` beside G1. These options are the same size for Java.
+fn young_generation_beside_g1(line: &str) -> String {
+    let words = line.split_whitespace().map(|word| {
+        word.strip_prefix("-Xmn").map_or_else(
+            || word.to_owned(),
+            |size| format!("-XX:NewSize={size} -XX:MaxNewSize={size}"),
+        )
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Checks the JVM options of all sections.
+///
+/// # Errors
+/// When a section has a key that is no option, or when the start script of the image or Java would end because of an
+/// option.
+pub fn check(config: &Value) -> Result<(), String> {
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (section, file) in SECTIONS {
+        let lines = options(section, &config[section])
+            .map_err(|message| format!("{section}: {message}"))?;
+        lines.iter().try_for_each(|line| check_words(line))?;
+        files.entry(file).or_default().extend(lines);
+    }
+    BY_JAVA.into_iter().try_for_each(|file| {
+        let lines = [COMMON, file]
+            .into_iter()
+            .filter_map(|file| files.get(file));
+        check_heap(&words(lines.flatten()))
+    })
+}
+
+/// The start script of the image splits options at blanks; only options such as `--add-opens` have a value behind one.
+fn check_words(line: &str) -> Result<(), String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let stray = words
+        .windows(2)
+        .find(|pair| !pair[1].starts_with('-') && !pair[0].starts_with("--"));
+    stray.map_or(Ok(()), |pair| {
+        Err(format!(
+            "'{line}' is split at its blanks by Cassandra's start script, and '{}' alone is no option: remove the blank",
+            pair[1]
+        ))
+    })
+}
+
+fn check_heap(words: &[&str]) -> Result<(), String> {
+    for option in ["-Xms", "-Xmx", "-Xmn"] {
+        if let Some(size) = last(words, option)
+            && bytes(size).is_none()
+        {
+            return Err(format!(
+                "{option}{size} has no size that Java reads: write a whole number above 0 with k, m or g, as in {option}512m"
+            ));
+        }
+    }
+    match (last(words, "-Xms"), last(words, "-Xmx")) {
+        (Some(initial), Some(max)) if bytes(initial) > bytes(max) => Err(format!(
+            "the heap starts with {initial} (-Xms, initial_heap_size) and may grow to {max} (-Xmx, max_heap_size): \
+             set an initial size of at most the maximum"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The options in lines, as the start script of the image splits them.
+fn words<'a>(lines: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    lines.flat_map(|line| line.split_whitespace()).collect()
+}
+
+/// The value of an option; the last one counts.
+fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .rev()
+        .find_map(|word| word.strip_prefix(option))
+}
+
+/// A size as Java reads it, in bytes; nothing if it is none, or 0.
+fn bytes(size: &str) -> Option<i64> {
+    let digits = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match size[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" => 1024,
+        "m" => MEBIBYTE,
+        "g" => 1024 * MEBIBYTE,
+        "t" => 1024 * 1024 * MEBIBYTE,
+        _ => return None,
+    };
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number = digits.parse::<i64>().ok()?;
+    number.checked_mul(unit).filter(|&bytes| bytes > 0)
 }
 
 /// The command line options of one section.
 ///
 /// # Errors
 /// When the section has a key that is no option.
-pub fn options(section: &str, config: &Value) -> Result<Vec<String>, String> {
+fn options(section: &str, config: &Value) -> Result<Vec<String>, String> {
     match config {
         Value::Null => Ok(Vec::new()),
         Value::Array(lines) => lines.iter().map(|line| raw(section, line)).collect(),
@@ -169,7 +313,7 @@ mod tests {
             ..RackConfig::default()
         };
         let lines = |rack: &RackConfig| {
-            let files = files(rack, Some("10.0.0.9")).unwrap();
+            let files = files(rack, "", Some("10.0.0.9")).unwrap();
             files["jvm-server.options"].join("\n")
         };
         let text = lines(&rack);
@@ -179,9 +323,99 @@ mod tests {
         rack.config = json!({ "jvm-options": { "max_heap_size": "128M" } });
         let text = lines(&rack);
         assert!(
-            !text.contains("-Xms") && text.contains("-Xmx128M"),
+            text.contains("-Xms128M\n") && text.contains("-Xmx128M\n"),
             "{text}"
         );
+        assert_eq!(text.matches("-Xm").count(), 2, "{text}");
+    }
+
+    /// Options of the user, by section, and the heap options that are added, by file.
+    #[test]
+    fn the_heap_has_both_sizes_whichever_the_user_sets() {
+        let gibibyte = 1 << 30;
+        for (config, added) in [
+            (json!({}), vec![(COMMON, vec!["-Xms256M", "-Xmx1024M"])]),
+            (
+                json!({ "jvm-options": { "max_heap_size": "2G" } }),
+                vec![(COMMON, vec!["-Xms2G"])],
+            ),
+            (
+                json!({ "jvm-server-options": ["-Xms300m"] }),
+                vec![(COMMON, vec!["-Xmx1024M"])],
+            ),
+            (
+                json!({ "jvm-server-options": ["-Xms3g -Xss1m"] }),
+                vec![(COMMON, vec!["-Xmx3g"])],
+            ),
+            (
+                json!({ "jvm-options": ["-Xms1g"], "jvm-server-options": ["-Xmx2g"] }),
+                vec![(COMMON, vec![])],
+            ),
+            (
+                json!({ "jvm-options": ["-Xmx1g"], "jvm17-server-options": ["-Xms500m"] }),
+                vec![(BY_JAVA[0], vec!["-Xms1g"]), (BY_JAVA[1], vec![])],
+            ),
+        ] {
+            let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+            for (section, file) in SECTIONS {
+                let lines = options(section, &config[section]).unwrap();
+                files.entry(file).or_default().extend(lines);
+            }
+            assert_eq!(check(&config), Ok(()));
+            let found = heaps(gibibyte, &files);
+            let found: Vec<(&str, Vec<&str>)> = found
+                .iter()
+                .map(|(file, lines)| (*file, lines.iter().map(String::as_str).collect()))
+                .collect();
+            assert_eq!(found, added, "{config}");
+        }
+    }
+
+    #[test]
+    fn a_young_generation_is_kept_beside_g1_by_other_options() {
+        let rack = RackConfig {
+            max_heap_bytes: 1 << 30,
+            config: json!({ "jvm-options": { "heap_size_young_generation": "100M" } }),
+            ..RackConfig::default()
+        };
+        for (images_own, young) in [
+            ("-XX:+UseConcMarkSweepGC\n", "-Xmn100M"),
+            ("#-XX:+UseG1GC\n", "-Xmn100M"),
+            ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
+        ] {
+            let files = files(&rack, images_own, None).unwrap();
+            let found = files[COMMON].iter().any(|line| line == young);
+            assert!(found, "{images_own}: {files:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_no_node_starts_with_are_refused() {
+        for (config, word) in [
+            (
+                json!({ "jvm-options": { "max_heap_size": "1.5G" } }),
+                "-Xmx1.5G",
+            ),
+            (json!({ "jvm-options": ["-Xmx0"] }), "-Xmx0"),
+            (json!({ "jvm-options": ["-Xmx2GB"] }), "-Xmx2GB"),
+            (json!({ "jvm-options": ["-Xmn"] }), "-Xmn"),
+            (
+                json!({ "jvm-options": { "initial_heap_size": "2G", "max_heap_size": "1024M" } }),
+                "at most the maximum",
+            ),
+            (
+                json!({ "jvm-options": ["-Xmx1g"], "jvm11-server-options": ["-Xms2g"] }),
+                "at most the maximum",
+            ),
+            (json!({ "jvm-options": ["-Dname=two words"] }), "'words'"),
+            (json!({ "jvm-options": { "cassandra_x": "a b" } }), "'b'"),
+            (json!({ "jvm-options": { "heap": "1G" } }), "max_heap_size"),
+        ] {
+            let message = check(&config).unwrap_err();
+            assert!(message.contains(word), "{config}: {message}");
+        }
+        let split = json!({ "jvm-options": ["--add-opens java.base/java.io=ALL-UNNAMED -Da=b"] });
+        assert_eq!(check(&split), Ok(()));
     }
 
     #[test]

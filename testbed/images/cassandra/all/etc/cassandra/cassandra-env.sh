@@ -1,17 +1,16 @@
-# Read by bin/cassandra: adds to JVM_OPTS what depends on the machine.
-# MAX_HEAP_SIZE (e.g. 512M) in the environment sets the heap, as does -Xmx in
-# jvm-server.options; HEAP_NEWSIZE sets the young generation where G1 is not used.
+# Read by bin/cassandra: adds to JVM_OPTS what depends on the machine, and refuses options that contradict each other.
+# MAX_HEAP_SIZE (e.g. 512M) in the environment sets the heap unless the options files have -Xms and -Xmx;
+# HEAP_NEWSIZE sets the young generation where G1 is not used.
 
-# The memory there is, in MiB: the machine's, or the container's limit if less.
-memory_mib() {
-    local mib limit
-    mib=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024))
-    for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
-        limit=$(cat "$file" 2>/dev/null)
-        case $limit in *[0-9]) [ $((limit / 1048576)) -lt "$mib" ] && mib=$((limit / 1048576)) ;; esac
-    done
-    echo "$mib"
+# has OPTION: an option that begins so is among those of the files and of JVM_OPTS
+has() { case " $JVM_OPTS" in *" $1"*) return 0 ;; *) return 1 ;; esac; }
+refused() {
+    echo "cassandra-env.sh: $*" >&2
+    exit 1
 }
+
+# The machine's memory in MiB, as free -m prints it: the limit of a container is not part of it.
+memory_mib() { echo $(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' "${MEMINFO:-/proc/meminfo}") / 1024)); }
 
 # Half the memory up to 1 GiB, or a quarter of it up to 8 GiB, whichever is more.
 heap_mib() {
@@ -22,17 +21,30 @@ heap_mib() {
     echo $((half > quarter ? half : quarter))
 }
 
-case " $JVM_OPTS " in
-    *" -Xmx"*) ;;
-    *)
-        MAX_HEAP_SIZE=${MAX_HEAP_SIZE:-$(heap_mib)M}
-        JVM_OPTS="$JVM_OPTS -Xms$MAX_HEAP_SIZE -Xmx$MAX_HEAP_SIZE"
-        ;;
-esac
-case " $JVM_OPTS " in
-    *" -XX:+UseG1GC "* | *" -Xmn"*) ;;
-    *) [ -n "$HEAP_NEWSIZE" ] && JVM_OPTS="$JVM_OPTS -Xmn$HEAP_NEWSIZE" ;;
-esac
+# ---- heap -------------------------------------------------------------------
+pair="-Xms and -Xmx belong together: set both in jvm-server.options, or neither"
+if has -Xms; then has -Xmx || refused "$pair"; fi
+if has -Xmn; then
+    has -Xmx || refused "-Xmn needs -Xmx: set both in jvm-server.options, or neither"
+    ! has -XX:+UseG1GC || refused "-Xmn contradicts G1, which sizes the young generation itself: remove -Xmn"
+fi
+if ! has -XX:+UseG1GC && [ "${MAX_HEAP_SIZE:+set}" != "${HEAP_NEWSIZE:+set}" ]; then
+    refused "MAX_HEAP_SIZE and HEAP_NEWSIZE belong together where G1 is not used: set both, or neither"
+fi
+if has -Xmx; then
+    has -Xms || refused "$pair"
+else
+    MAX_HEAP_SIZE=${MAX_HEAP_SIZE:-$(heap_mib)M}
+    JVM_OPTS="$JVM_OPTS -Xms$MAX_HEAP_SIZE -Xmx$MAX_HEAP_SIZE"
+fi
+if [ -n "$HEAP_NEWSIZE" ] && ! has -XX:+UseG1GC && ! has -Xmn; then JVM_OPTS="$JVM_OPTS -Xmn$HEAP_NEWSIZE"; fi
+
+# ---- logs, memory, agents ---------------------------------------------------
+if ! has -Xlog:gc; then
+    mkdir -p "$CASSANDRA_LOG_DIR"
+    JVM_OPTS="$JVM_OPTS -Xlog:gc:file=$CASSANDRA_LOG_DIR/gc.log:time,uptime:filecount=10,filesize=10m"
+fi
+JVM_OPTS="$JVM_OPTS -XX:CompileCommandFile=$CASSANDRA_CONF/hotspot_compiler"
 
 # Many small malloc arenas waste memory in containers.
 export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-4}
@@ -40,11 +52,17 @@ export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-4}
 # jamm measures objects; without it as an agent Cassandra 4.x does not start on Java 17.
 JVM_OPTS="$JVM_OPTS -javaagent:$(echo "$CASSANDRA_HOME"/lib/jamm-*.jar)"
 
-# An out-of-memory JVM is of no use to anyone; let it be restarted.
-JVM_OPTS="$JVM_OPTS -XX:+ExitOnOutOfMemoryError"
-
-# JMX for nodetool on the same machine only.
+# ---- JMX --------------------------------------------------------------------
+# On the loopback without a password, or, with LOCAL_JMX=no, on all addresses with the password of a file.
 JMX_PORT=${JMX_PORT:-7199}
-JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.local.port=$JMX_PORT -Dcom.sun.management.jmxremote.authenticate=false"
+if [ "${LOCAL_JMX:-yes}" = no ]; then
+    passwords=$CASSANDRA_CONF/jmxremote.password
+    [ -f "$passwords" ] || refused "LOCAL_JMX is no and there is no $passwords"
+    JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.remote.port=$JMX_PORT -Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"
+    JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.authenticate=true"
+    JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.password.file=$passwords"
+else
+    JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.local.port=$JMX_PORT -Dcom.sun.management.jmxremote.authenticate=false"
+fi
 
 JVM_OPTS="$JVM_OPTS $JVM_EXTRA_OPTS"

@@ -1,4 +1,4 @@
-//! The operator dies at every point of operations that are not cleanups (those are in `kill`). What came of them is read
+//! The operator dies at every point of operations that are not cleanups (those are in `cleanup_crash`). What came of them is read
 //! where the nodes and the API server wrote it down.
 
 #![allow(

@@ -37,7 +37,7 @@ fn manifest() -> Value {
 }
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn sites_are_let_in_and_taken_away_by_the_plugin() {
     let sites: [Site; 2] = Site::first();
     let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));

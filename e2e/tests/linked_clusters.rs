@@ -33,7 +33,7 @@ const COUNT: &str = "my $server = IO::Socket::INET->new(PeerAddr => $ENV{PEER}, 
                      rename '/tmp/new', '/tmp/count'; select undef, undef, undef, 0.1 }";
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn every_cluster_is_its_own_and_reached_from_every_other() {
     let sites = Site::first::<3>();
     let uid_of = |site: Site, from: Site| {
@@ -62,7 +62,7 @@ fn every_cluster_is_its_own_and_reached_from_every_other() {
 }
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn links_between_pods_are_cut_slowed_and_healed() {
     let [one, other] = Site::first();
     let spaces = [one, other].map(|site| Space::without_operator_at(site, "e2e-links"));
@@ -129,7 +129,7 @@ fn links_between_pods_are_cut_slowed_and_healed() {
 }
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn api_servers_are_taken_away_and_come_back() {
     let [one, other] = Site::first();
     let space = Space::without_operator_at(other, "e2e-links");
@@ -172,7 +172,7 @@ fn api_servers_are_taken_away_and_come_back() {
 }
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn one_ring_forms_over_two_clusters_by_hand() {
     let [first, second] = Site::first().map(|site| Space::open_at(site, "e2e-two-sites"));
     let home = first.cluster("demo");

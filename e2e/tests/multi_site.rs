@@ -34,7 +34,7 @@ fn manifest() -> Value {
 }
 
 #[test]
-#[ignore = "needs the testbed: make test-multi"]
+#[ignore = "needs the testbed: make test-e2e"]
 fn one_ring_over_two_sites_lives_and_ends() {
     let [home, away, third]: [Site; 3] = Site::first();
     let sites = [home, away];

@@ -1,3 +1,7 @@
+// cql runs statements on one Cassandra node and prints each row as a line
+// "column=value column=value". CQL_CONSISTENCY sets the level (default ONE),
+// CQL_USER and CQL_PASSWORD log in. It is a program of its own because tests
+// run it several times a second, and Kubernetes takes its time to initialize.
 package main
 
 import (
@@ -10,22 +14,18 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
-// cql runs statements on one Cassandra node and prints each row as a line
-// "column=value column=value". CQL_CONSISTENCY sets the level (default ONE),
-// CQL_USER and CQL_PASSWORD log in.
-func cql() int {
+func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: casskop-testbed cql HOST[:PORT] 'STATEMENT'...")
-		return 2
+		fmt.Fprintln(os.Stderr, "usage: cql HOST[:PORT] 'STATEMENT'...")
+		os.Exit(2)
 	}
-	if err := runCQL(os.Args[1], os.Args[2:]); err != nil {
+	if err := run(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
-func runCQL(host string, statements []string) error {
+func run(host string, statements []string) error {
 	cluster := gocql.NewCluster(host)
 	// Talk to the named node and to no other, so that a demonstration knows
 	// which node answered.

@@ -1,0 +1,316 @@
+//! Which end-to-end tests run beside each other: a table of all of them, and when the next one of it may begin. The
+//! program behind it is `src/bin/suite`.
+
+use std::time::Duration;
+
+/// What a job shares with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing: its rings are in a namespace of its own.
+    Own,
+    /// A ring of three racks, which it has for itself while it runs. There are several such rings.
+    Ring,
+    /// The links between the clusters of the testbed.
+    Links,
+    /// The machine: nothing else runs meanwhile.
+    Machine,
+}
+
+/// Tests that run one after the other in one process.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// File in `e2e/tests`, without its extension.
+    pub file: &'static str,
+    /// Tests of it; none are all.
+    pub tests: &'static [&'static str],
+    /// What it shares.
+    pub place: Place,
+    /// Cassandra nodes that it has at most at a time; those of the shared ring are not among them.
+    pub nodes: u32,
+    /// Whether it runs in `make test`; in `make test-all` every job runs.
+    pub in_test: bool,
+}
+
+const fn own(file: &'static str, nodes: u32) -> Job {
+    job(file, Place::Own, nodes)
+}
+
+const fn ring(file: &'static str) -> Job {
+    job(file, Place::Ring, 0)
+}
+
+const fn job(file: &'static str, place: Place, nodes: u32) -> Job {
+    Job {
+        file,
+        tests: &[],
+        place,
+        nodes,
+        in_test: true,
+    }
+}
+
+impl Job {
+    const fn only(self, tests: &'static [&'static str]) -> Self {
+        Self { tests, ..self }
+    }
+
+    const fn in_test_all(self) -> Self {
+        Self {
+            in_test: false,
+            ..self
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(&self) -> String {
+        match self.tests {
+            [] => self.file.to_owned(),
+            [first, ..] => format!("{}: {first}", self.file),
+        }
+    }
+}
+
+/// All of them; of those that may begin the first one does, so the longest come first.
+pub const JOBS: [Job; 29] = [
+    job("multi_site", Place::Links, 5),
+    job("multi_register", Place::Links, 2),
+    own("spec_fields", 3),
+    own("scaling", 6),
+    ring("operation_crash"),
+    ring("cleanup_crash"),
+    ring("deleted_objects"),
+    own("operation_kinds", 3)
+        .only(&["with_cassandra_4_1_the_end_of_a_data_center_and_the_upgrade"]),
+    own("ring_lifecycle", 3),
+    own("rebuild", 2),
+    own("lost_node", 3),
+    ring("operations"),
+    ring("operation_node_failure"),
+    ring("node_api_faults"),
+    ring("unresponsive_clusters"),
+    own("operation_kinds", 2).only(&["with_cassandra_5_0"]),
+    own("invalid_input", 1).only(&[
+        "what_the_schema_can_judge_is_refused_at_once",
+        "a_missing_image_is_told_and_mended_by_correcting_the_spec",
+        "an_impossible_storage_class_is_told",
+        "a_resource_that_no_machine_has_is_told_and_mended_by_correcting_the_spec",
+        "a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended",
+        "settings_that_cassandra_does_not_know_are_told_and_mended",
+    ]),
+    own("go_takeover", 2),
+    ring("invalid_input").only(&[
+        "annotations_that_cannot_be_understood_are_told_and_disturb_no_other",
+        "requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has",
+        "a_plugin_call_without_permission_says_which_is_missing",
+    ]),
+    ring("refused_changes"),
+    ring("ring"),
+    ring("plugin"),
+    ring("install_and_report"),
+    ring("idle").only(&[
+        "a_restarted_operator_changes_nothing",
+        "spec_and_annotations_belong_to_git",
+    ]),
+    own("operation_kinds", 2)
+        .only(&["with_cassandra_4_0"])
+        .in_test_all(),
+    job("linked_clusters", Place::Links, 0)
+        .only(&[
+            "every_cluster_is_its_own_and_reached_from_every_other",
+            "links_between_pods_are_cut_slowed_and_healed",
+            "api_servers_are_taken_away_and_come_back",
+        ])
+        .in_test_all(),
+    job("linked_clusters", Place::Links, 2).only(&["one_ring_forms_over_two_clusters_by_hand"]),
+    // A busy machine lets nodes look down for a moment, and that is written down.
+    job("idle", Place::Machine, 3).only(&["a_ring_at_rest_costs_no_write"]),
+    job("lost_machine", Place::Machine, 3),
+];
+
+/// Memory of a Cassandra node of a test, with what Kubernetes keeps for its pod.
+pub const NODE_MEMORY: u64 = 700 << 20;
+/// Nodes of the ring that jobs share; a test adds one beside it.
+pub const RING_NODES: u32 = 4;
+/// After a job has begun, its nodes need this long to be seen in the load.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Below this share of idle processors no further job begins.
+const IDLE: f64 = 0.15;
+
+/// What is free when the next job is to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Jobs that run.
+    pub running: usize,
+    /// Whether one of them needs the machine for itself.
+    pub is_taken: bool,
+    /// Whether a job has the links.
+    pub links_are_taken: bool,
+    /// Whether the clusters that are linked run.
+    pub is_linked: bool,
+    /// Shared rings that no job has.
+    pub free_rings: usize,
+    /// Cassandra nodes that fit into the memory beside those of the jobs that run.
+    pub nodes: u32,
+    /// Share of the processors' time that was idle during the last seconds.
+    pub idle: f64,
+    /// Since the last job began.
+    pub since: Duration,
+    /// So many may run whatever the load.
+    pub least: usize,
+    /// And so many at most.
+    pub most: usize,
+}
+
+impl Room {
+    /// The place of the next job of those that wait.
+    pub fn next(&self, waiting: &[Job]) -> Option<usize> {
+        if self.is_taken || !self.has_load_for_one_more() {
+            return None;
+        }
+        let only_machine = waiting.iter().all(|job| job.place == Place::Machine);
+        waiting.iter().position(|job| {
+            let place = match job.place {
+                Place::Own => true,
+                Place::Ring => self.free_rings > 0,
+                Place::Links => self.is_linked && !self.links_are_taken,
+                Place::Machine => only_machine && self.running == 0,
+            };
+            place && (self.running == 0 || job.nodes <= self.nodes)
+        })
+    }
+
+    fn has_load_for_one_more(&self) -> bool {
+        let is_quiet = self.since >= SETTLE && self.idle >= IDLE;
+        self.running < self.least || (self.running < self.most && is_quiet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs};
+
+    use super::*;
+
+    /// Tests by file, as they stand in the sources.
+    fn written() -> BTreeMap<String, Vec<String>> {
+        let folder = crate::space::workspace().join("e2e/tests");
+        let files = fs::read_dir(folder).unwrap().flatten();
+        files
+            .map(|file| {
+                let text = fs::read_to_string(file.path()).unwrap();
+                let tests = text.split("\n#[test]\n").skip(1).map(|rest| {
+                    let (_, name) = rest.split_once("\nfn ").unwrap();
+                    name.split('(').next().unwrap().to_owned()
+                });
+                let name = file.path().file_stem().unwrap().to_owned();
+                (name.into_string().unwrap(), tests.collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_test_is_in_one_job() {
+        let written = written();
+        assert!(written.values().map(Vec::len).sum::<usize>() > 50);
+        for (file, tests) in &written {
+            let jobs: Vec<&Job> = JOBS.iter().filter(|job| job.file == file).collect();
+            for test in tests {
+                let has = |job: &&&Job| job.tests.is_empty() || job.tests.contains(&test.as_str());
+                let count = jobs.iter().filter(has).count();
+                assert_eq!(count, 1, "jobs in suite.rs with {file}: {test}");
+            }
+            let named = jobs.iter().flat_map(|job| job.tests);
+            for test in named {
+                assert!(tests.contains(&(*test).to_owned()), "{file} has no {test}");
+            }
+        }
+        for job in &JOBS {
+            assert!(written.contains_key(job.file), "there is no {}", job.file);
+        }
+    }
+
+    const FREE: Room = Room {
+        running: 2,
+        is_taken: false,
+        links_are_taken: false,
+        is_linked: true,
+        free_rings: 1,
+        nodes: 10,
+        idle: 0.5,
+        since: Duration::from_secs(60),
+        least: 2,
+        most: 4,
+    };
+
+    #[test]
+    fn a_job_begins_when_its_place_is_free() {
+        let waiting = [
+            job("links", Place::Links, 2),
+            ring("ring"),
+            own("own", 3),
+            job("machine", Place::Machine, 0),
+        ];
+        let next = |room: Room| room.next(&waiting);
+        assert_eq!(next(FREE), Some(0));
+        let taken = Room {
+            links_are_taken: true,
+            ..FREE
+        };
+        assert_eq!(next(taken), Some(1));
+        let unlinked = Room {
+            is_linked: false,
+            free_rings: 0,
+            ..FREE
+        };
+        assert_eq!(next(unlinked), Some(2));
+        assert_eq!(
+            Room {
+                is_taken: true,
+                running: 0,
+                ..FREE
+            }
+            .next(&waiting),
+            None
+        );
+    }
+
+    #[test]
+    fn what_needs_the_machine_comes_last_and_alone() {
+        let waiting = [job("machine", Place::Machine, 3)];
+        assert_eq!(FREE.next(&waiting), None);
+        let empty = Room { running: 0, ..FREE };
+        assert_eq!(empty.next(&waiting), Some(0));
+        assert_eq!(
+            empty.next(&[waiting[0], job("links", Place::Links, 0)]),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn memory_and_load_admit_jobs() {
+        let next = |room: Room| room.next(&[own("large", 6), own("small", 2)]);
+        assert_eq!(next(FREE), Some(0));
+        assert_eq!(next(Room { nodes: 5, ..FREE }), Some(1));
+        assert_eq!(next(Room { nodes: 1, ..FREE }), None);
+        let alone = Room {
+            nodes: 1,
+            running: 0,
+            ..FREE
+        };
+        assert_eq!(next(alone), Some(0), "one always runs");
+        assert_eq!(next(Room { idle: 0.1, ..FREE }), None);
+        let busy = Room {
+            idle: 0.0,
+            running: 1,
+            since: Duration::ZERO,
+            ..FREE
+        };
+        assert_eq!(next(busy), Some(0), "the least run whatever the load");
+        let just_begun = Room {
+            since: Duration::from_secs(1),
+            ..FREE
+        };
+        assert_eq!(next(just_begun), None);
+        assert_eq!(next(Room { running: 4, ..FREE }), None);
+    }
+}
