@@ -30,6 +30,7 @@ use kube::{
     runtime::controller::Action,
 };
 
+use crate::cluster::objects::said;
 use context::Context;
 use decide::Plan;
 pub use run::{Args, main};
@@ -46,7 +47,7 @@ pub enum Error {
     #[error("read MultiCasskop: {0}; apply manifests/crds of this version")]
     Invalid(Box<InvalidObject>),
     /// The home cluster does not answer, or somebody else wrote at the same time.
-    #[error("{what} MultiCasskop {name}: {source}")]
+    #[error("{what} MultiCasskop {name}: {}", said(source))]
     Home {
         /// What was tried.
         what: &'static str,

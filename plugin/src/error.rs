@@ -5,6 +5,8 @@
 pub enum Kind {
     /// It failed or was refused.
     Failed,
+    /// The API server did not answer: whether it did what it was asked is not known.
+    NoAnswer,
     /// It was called wrongly.
     Usage,
     /// `--timeout` passed; the operation goes on.
@@ -60,7 +62,7 @@ impl CliError {
     /// The exit code, as `--help` and the documentation state it.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Failed | Kind::BrokenPipe => 1,
+            Kind::Failed | Kind::NoAnswer | Kind::BrokenPipe => 1,
             Kind::Usage => 2,
             Kind::TimedOut => 3,
             Kind::Interrupted => 130,

@@ -6,10 +6,9 @@ mod progress;
 use std::{future::pending, time::Duration};
 
 use casskop_common::{
-    api::{CassandraCluster, condition},
+    api::{CassandraCluster, IntentError},
     names,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep_until};
 
@@ -148,32 +147,18 @@ fn patience() -> Duration {
         .unwrap_or(PATIENCE)
 }
 
-/// The operator's complaint about the annotation of a kind.
-pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
+/// The operator's error about the annotation of a kind.
+pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a IntentError> {
     let key = names::request_annotation(kind);
-    let names_it = |message: &str| {
-        // The key of `cleanup` is not that of `cleanup.pause` or `cleanup2`.
-        message.match_indices(&key).any(|(at, _)| {
-            let rest = &message[at + key.len()..];
-            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-')
-                && !rest
-                    .strip_prefix('.')
-                    .is_some_and(|rest| rest.starts_with(char::is_alphabetic))
-        })
-    };
-    let conditions = &cluster.status.as_ref()?.conditions;
-    conditions.iter().find(|known| {
-        known.type_ == condition::INTENTS_ACCEPTED
-            && known.status == "False"
-            && names_it(&known.message)
-    })
+    let errors = &cluster.status.as_ref()?.intent_errors;
+    errors.iter().find(|error| error.annotation == key)
 }
 
 /// Why the request will never be taken up, if that is so.
 fn lost(
     cluster: &CassandraCluster,
     awaited: &Awaited,
-    old: Option<&Condition>,
+    old: Option<&IntentError>,
 ) -> Option<CliError> {
     let (kind, id) = (&awaited.kind, &awaited.id);
     let key = names::request_annotation(kind);

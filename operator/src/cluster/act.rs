@@ -29,7 +29,7 @@ use change::{delete, grow, orphan, scale};
 
 /// Why an object was not applied.
 #[derive(thiserror::Error, Debug)]
-#[error("write {kind} {name}: {source}")]
+#[error("write {kind} {name}: {}", objects::said(source))]
 pub struct Error {
     /// Its kind.
     pub kind: Cow<'static, str>,

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
+    conditions::Reason,
     names::RackId,
+    quantity,
 };
 use k8s_openapi::{
     api::core::v1::{ConfigMap, ResourceRequirements},
@@ -107,7 +109,7 @@ pub struct DesiredRack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// One word for machines.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// A sentence for people, with the next step.
     pub message: String,
 }
@@ -126,7 +128,7 @@ pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, R
             let message = format!(
                 "ConfigMap {name} of configMapName does not exist: create it, or remove the field"
             );
-            return Err(refused("ConfigMapMissing", message));
+            return Err(refused(Reason::ConfigMapMissing, message));
         }
     };
     let name = cluster.name_any();
@@ -233,13 +235,13 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refused> {
     // The rest of the ring may be elsewhere.
     if spec.seeds.is_empty() && racks.iter().all(|rack| rack.replicas == 0) {
         return Err(refused(
-            "NoNodes",
+            Reason::NoNodes,
             "every data center has nodesPerRacks 0, and there are no seeds elsewhere, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
         ));
     }
     if names.len() < racks.len() {
         return Err(refused(
-            "DuplicateName",
+            Reason::DuplicateName,
             "two data centers, or two racks of one, have the same name: rename one".into(),
         ));
     }
@@ -296,33 +298,9 @@ fn limits_from_requests(mut resources: ResourceRequirements) -> ResourceRequirem
 fn heap(resources: Option<&ResourceRequirements>) -> i64 {
     let limit = resources.and_then(|resources| resources.limits.as_ref()?.get("memory").cloned());
     let bytes = limit
-        .and_then(|limit| quantity_bytes(&limit.0))
+        .and_then(|limit| quantity::parse(&limit.0))
         .unwrap_or_default();
     if bytes > 0 { bytes / 4 } else { DEFAULT_HEAP }
-}
-
-/// Bytes of a Kubernetes quantity such as `1536Mi`.
-pub fn quantity_bytes(text: &str) -> Option<i64> {
-    let suffixes: [(&str, i64); 9] = [
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("Ti", 1 << 40),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("T", 1_000_000_000_000),
-        ("", 1),
-    ];
-    suffixes.iter().find_map(|(suffix, factor)| {
-        let number: f64 = text.strip_suffix(suffix)?.parse().ok()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            reason = "sizes of memory, rounded to a byte"
-        )]
-        Some((number * *factor as f64) as i64)
-    })
 }
 
 fn bootstrap_image(
@@ -344,6 +322,6 @@ fn bootstrap_image(
     }
 }
 
-fn refused(reason: &'static str, message: String) -> Refused {
+fn refused(reason: Reason, message: String) -> Refused {
     Refused { reason, message }
 }

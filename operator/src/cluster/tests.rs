@@ -4,6 +4,7 @@
 mod accepted;
 mod api_server;
 mod called_off;
+mod contract;
 mod crash;
 mod crossed;
 mod debt;

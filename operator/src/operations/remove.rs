@@ -63,11 +63,11 @@ impl Behaviour for Remove {
     }
 
     fn is_done_already(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("Host ID not found"))
+        matches!(error, NodeError::UnknownHostId(_))
     }
 
     fn means_busy(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("already processing a removal"))
+        matches!(error, NodeError::RemovalInProgress(_))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     resource::{CLUSTERS, Resource},
 };
 use crate::{
-    error::CliError,
+    error::{CliError, Kind},
     text::{self, plain},
 };
 
@@ -88,7 +88,7 @@ pub fn silent(call: &Call, limit: Duration, place: &Place) -> CliError {
         call.verb,
         call.what()
     );
-    CliError::failed(message)
+    CliError::new(Kind::NoAnswer, message)
         .hint(format!("the server is that of {}", place.source))
         .hint("wait longer with --request-timeout, or see whether it answers kubectl version")
 }

@@ -8,7 +8,6 @@ use casskop_common::{
 };
 use kube::ResourceExt;
 
-use super::waive;
 use crate::{
     cli::PROGRAM,
     error::{CliError, Result},
@@ -34,16 +33,12 @@ impl Subject {
         operation.is_none_or(|operation| !operation.phase.is_final())
     }
 
-    /// Names of the checks that hold it back: those that failed when it was planned, or now between two nodes.
+    /// Names of the checks that hold it back, before it starts or between two nodes.
     pub fn failing(&self) -> Vec<&str> {
         let Some(operation) = self.operation.as_ref().filter(|_| self.is_unfinished()) else {
             return Vec::new();
         };
-        let waits = operation.reason == "ChecksFailing";
-        let said = |name: &str| waits && operation.message.contains(&format!("{name}: "));
-        let checks = operation.checks.iter();
-        let checks = checks.filter(|check| waive::holds_back(check) || said(&check.name));
-        checks.map(|check| check.name.as_str()).collect()
+        operation.blocked_by.iter().map(String::as_str).collect()
     }
 
     /// `cleanup 2026-11-22a is Running`.

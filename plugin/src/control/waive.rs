@@ -1,6 +1,6 @@
 //! Checks that are not to hold an operation back. Pure.
 
-use casskop_common::{api::Check, intent::Controls};
+use casskop_common::intent::Controls;
 
 use super::subject::Subject;
 use crate::{
@@ -8,9 +8,6 @@ use crate::{
     error::{CliError, Result},
     text::{self, plain},
 };
-
-/// What the operator writes before what a waived check saw.
-pub const WAIVED: &str = "waived; ";
 
 /// Refuses checks that the operation does not have, and those that do not hold it back.
 ///
@@ -50,7 +47,7 @@ pub fn refuse(
                 None => error.hint(format!("its checks: {}", plain(&text::list(&known)))),
             });
         };
-        if !failing.contains(&word.as_str()) && !is_waived(check) {
+        if !failing.contains(&word.as_str()) && !check.waived {
             let error = CliError::failed(format!(
                 "the check {word} does not hold {what} back: {}",
                 plain(&check.evidence)
@@ -63,15 +60,6 @@ pub fn refuse(
         }
     }
     Ok(())
-}
-
-/// Whether a check holds an operation back.
-pub fn holds_back(check: &Check) -> bool {
-    !check.passed && !is_waived(check)
-}
-
-fn is_waived(check: &Check) -> bool {
-    check.evidence.starts_with(WAIVED)
 }
 
 /// The checks that are waived for a request already.

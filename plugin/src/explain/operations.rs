@@ -1,7 +1,7 @@
 //! What the operations wait for.
 
 use casskop_common::{
-    api::{OperationPhase, OperationStatus},
+    api::{Check, OperationPhase, OperationReason, OperationStatus},
     intent::Intents,
 };
 use jiff::Timestamp;
@@ -20,7 +20,8 @@ pub fn operation(look: &Look, subject: &Subject) -> Option<Reason> {
     let since = since(operation);
     let message = format!("{kind} {id}: {}", plain(&operation.message));
     let failing = subject.failing();
-    let mut reason = held_up(&plain(&operation.reason), message, since);
+    let word = operation.reason.as_ref().map(OperationReason::as_str);
+    let mut reason = held_up(&plain(word.unwrap_or_default()), message, since);
     match operation.phase {
         OperationPhase::Failed => {
             reason.message = format!("{kind} {id} failed: {}", plain(&operation.message));
@@ -31,20 +32,20 @@ pub fn operation(look: &Look, subject: &Subject) -> Option<Reason> {
         }
         _ if !subject.is_unfinished() => return None,
         _ if !failing.is_empty() => {
-            let evidence = operation
+            let checks: Vec<&Check> = operation
                 .checks
                 .iter()
-                .filter(|check| failing.contains(&check.name.as_str()));
-            let names: Vec<&str> = evidence.clone().map(|check| check.name.as_str()).collect();
-            reason.next = vec![
-                "put right what the checks name; it begins by itself then".into(),
-                format!(
-                    "or let them not count: {}",
-                    look.command("waive", &format!("{kind} {}", names.join(" ")))
-                ),
-            ];
+                .filter(|check| failing.contains(&check.name.as_str()))
+                .collect();
+            let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+            reason.next = checks.iter().map(|check| look.remedy(check)).collect();
+            reason.next.dedup();
+            reason.next.push(format!(
+                "{kind} {id} starts by itself when the checks pass; to start it in spite of them: {}",
+                look.command("waive", &format!("{kind} {}", names.join(" ")))
+            ));
         }
-        OperationPhase::Pending if operation.message.starts_with("paused before") => {
+        OperationPhase::Pending if operation.reason == Some(OperationReason::PausedBeforeStart) => {
             reason.next = vec![look.command("resume", kind)];
         }
         _ => {

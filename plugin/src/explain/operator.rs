@@ -1,6 +1,6 @@
 //! What keeps the operator itself from acting: it is not there, has not seen something, or may not.
 
-use casskop_common::{intent::Intents, names};
+use casskop_common::{api::CassandraClusterStatus, intent::Intents, names};
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
@@ -26,9 +26,15 @@ pub fn deleted(look: &Look) -> Option<Reason> {
     Some(held_up("BeingDeleted", message, Some(since)))
 }
 
+/// Whether an operator has reported anything.
+fn is_reported(look: &Look) -> bool {
+    let status = look.cluster.status.as_ref();
+    status.is_some_and(CassandraClusterStatus::is_reported)
+}
+
 /// The operator has never said anything.
 pub fn silent(look: &Look) -> Option<Reason> {
-    if look.cluster.status.is_some() {
+    if is_reported(look) {
         return None;
     }
     let message = "the operator has not reported anything about this cluster: does it run, and does it watch this namespace?";
@@ -42,7 +48,7 @@ pub fn silent(look: &Look) -> Option<Reason> {
 pub fn behind(look: &Look) -> Option<Reason> {
     let generation = look.cluster.metadata.generation?;
     let observed = look.cluster.status.as_ref()?.observed_generation?;
-    if observed >= generation {
+    if observed >= generation || !is_reported(look) {
         return None;
     }
     let since = managers::of_spec(look.cluster).and_then(|manager| manager.time);
@@ -64,7 +70,7 @@ pub fn not_running(look: &Look, unseen: bool) -> Option<Reason> {
         return None;
     };
     // Without a pod in this namespace it may run in another one, unless something lies there that nobody takes up.
-    let idle = unseen || look.cluster.status.is_none() || behind(look).is_some();
+    let idle = unseen || !is_reported(look) || behind(look).is_some();
     if *all == 0 && !idle {
         return None;
     }

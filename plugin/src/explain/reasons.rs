@@ -1,12 +1,15 @@
 //! The reasons, each from one thing that can be seen.
 
-use casskop_common::api::{CassandraCluster, condition};
+use casskop_common::{
+    api::{CassandraCluster, Check, condition},
+    checks::Remedy,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::{Operator, Reason, Weight, conditions, operations, operator};
-use crate::{cli::PROGRAM, control::subject, objects::OPERATOR_SELECTOR};
+use crate::{cli::PROGRAM, control::subject, objects::OPERATOR_SELECTOR, text::plain};
 
 /// What is looked at.
 pub struct Look<'a> {
@@ -58,6 +61,14 @@ impl Look<'_> {
             format!(" {rest}")
         };
         format!("{PROGRAM} {verb} {name}{rest}{}", self.again)
+    }
+
+    /// What satisfies a check: a command, or words.
+    pub fn remedy(&self, check: &Check) -> String {
+        match check.kind().remedy(&check.pods) {
+            Remedy::Command { verb, flags } => self.command(verb, &plain(&flags)),
+            Remedy::Words(words) => words.to_owned(),
+        }
     }
 
     pub fn condition(&self, kind: &str, status: &str) -> Option<&Condition> {

@@ -7,7 +7,10 @@ use casskop_common::{
 };
 use kube::ResourceExt;
 
-use crate::{error::CliError, text::plain};
+use crate::{
+    error::{CliError, Kind},
+    text::plain,
+};
 
 /// The id belongs to another request.
 pub fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
@@ -84,7 +87,7 @@ pub fn overtaken(name: &str, key: &str, found: Option<&str>, again: &str) -> Cli
 
 /// A write without an answer may have happened; the id makes it safe to ask again.
 pub fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
-    if !error.message.starts_with("no answer") {
+    if error.kind != Kind::NoAnswer {
         return error;
     }
     error.hint(format!(

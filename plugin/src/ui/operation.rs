@@ -146,11 +146,15 @@ pub fn node_state(node: &OperationNode, now: Timestamp, style: Style) -> String 
     };
     let mut facts = Vec::new();
     if let Some(progress) = &node.progress {
+        let unit = match progress.total {
+            1 => progress.unit.strip_suffix('s').unwrap_or(&progress.unit),
+            _ => &progress.unit,
+        };
         facts.push(format!(
             "{} of {} {}",
             progress.done,
             progress.total,
-            plain(&progress.unit)
+            plain(unit)
         ));
     }
     if !node.step.is_empty() && !matches!(node.phase, NodePhase::Succeeded | NodePhase::Pending) {

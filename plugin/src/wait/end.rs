@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use casskop_common::api::{OperationPhase, OperationStatus};
+use casskop_common::api::{OperationPhase, OperationReason, OperationStatus};
 
 use super::Awaited;
 use crate::{
     cli::{Output, PROGRAM},
-    control::waive::holds_back,
     error::{CliError, Kind, Result},
     manifest,
     text::plain,
@@ -57,7 +56,7 @@ pub fn conclude(ended: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<(
 
 /// A plan is good news only if it would begin.
 fn planned(plan: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<()> {
-    let failing = plan.checks.iter().filter(|check| holds_back(check));
+    let failing = plan.checks.iter().filter(|check| check.is_failing());
     let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
     if failing.is_empty() {
         if awaited.output == Output::Text {
@@ -76,10 +75,10 @@ fn planned(plan: &OperationStatus, awaited: &Awaited, ui: &Ui) -> Result<()> {
 fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
     let name = &awaited.cluster;
     let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
-    let why = if ended.message.is_empty() {
-        &ended.reason
-    } else {
-        &ended.message
+    let reason = ended.reason.as_ref().map(OperationReason::as_str);
+    let why = match ended.message.as_str() {
+        "" => reason.unwrap_or_default(),
+        message => message,
     };
     let why = if why.is_empty() {
         String::new()

@@ -9,6 +9,7 @@ mod complete;
 #[cfg(unix)]
 mod confirm;
 mod connection;
+mod contract;
 mod control;
 mod discard;
 mod events;

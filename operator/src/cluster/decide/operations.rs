@@ -20,7 +20,8 @@ use super::{super::snapshot::Snapshot, rollout::Rollout};
 use crate::operations::{behaviour, quorum_kept};
 
 use kind::Kind;
-pub use own::{asks_for_restart, restart_id, what_keeps_from_leaving};
+pub use own::{asks_for_restart, restart_id, spec_restart, what_keeps_from_leaving};
+pub use plan::told;
 use progress::has_node_at_work;
 pub use record::{StepEvent, archive, control, is_cancelled, record};
 

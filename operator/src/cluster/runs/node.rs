@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 
 use super::{Run, StepEvent, meter::Meter, tell};
 use crate::{
-    cluster::{decide::operations::is_cancelled, journal, snapshot::NodePod},
+    cluster::{decide::operations::is_cancelled, journal, objects::said, snapshot::NodePod},
     context::Context,
     nodes::{Activity, Call, Endpoint, NodeError},
     operations::{self, Behaviour, Seen},
@@ -41,7 +41,7 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
     let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error.to_string()))?
+        .map_err(|error| unreadable(said(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
     let ip = NodePod::of(&pod).ip;
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;

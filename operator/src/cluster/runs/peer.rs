@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use super::Run;
 use crate::{
-    cluster::snapshot::NodePod,
+    cluster::{objects::said, snapshot::NodePod},
     context::Context,
     nodes::{Call, Endpoint, NodeError, Reading},
     operations::{Behaviour, Seen},
@@ -215,6 +215,6 @@ async fn pods(ctx: &Context, run: &Run) -> Result<Vec<Pod>, NodeError> {
     let pods = tokio::time::timeout(REQUEST, api.list(&params))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error.to_string()))?;
+        .map_err(|error| unreadable(said(&error)))?;
     Ok(pods.items)
 }

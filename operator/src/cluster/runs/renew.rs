@@ -6,7 +6,11 @@ use super::{
     awaited::{Awaited, wait},
     peer, pod, volume,
 };
-use crate::{cluster::journal, context::Context, nodes::NodeError};
+use crate::{
+    cluster::{journal, objects::said},
+    context::Context,
+    nodes::NodeError,
+};
 
 /// Deletes the pod and the volumes, and waits until they are gone; the next pod joins as a new node.
 pub(super) async fn give_up(
@@ -31,7 +35,7 @@ pub(super) async fn replace(
     match is_left(ctx, run).await {
         Ok(false) => return wait(ctx, run, Awaited::ComesBack).await,
         Ok(true) => {}
-        Err(error) => return Ok(Err(NodeError::Unreachable(error.to_string()))),
+        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
     }
     // Much may have happened since it was asked for.
     if let Err(error) = peer::is_down(ctx, run).await {

@@ -17,10 +17,13 @@ use k8s_openapi::{
 };
 use kube::ResourceExt;
 
-use crate::multi::{
-    children,
-    decide::{self, Plan, What},
-    snapshot::{Seen, SiteView, Snapshot},
+use crate::{
+    multi::{
+        children,
+        decide::{self, Plan, What},
+        snapshot::{Seen, SiteView, Snapshot},
+    },
+    testing::kstatus,
 };
 
 pub(super) const TWO_SITES: &str = "
@@ -180,6 +183,7 @@ impl World {
         if writes == 0 {
             return;
         }
+        kstatus::check(&plan.status.conditions, self.multi.metadata.generation);
         self.multi.status = Some(plan.status);
         for write in plan.writes.into_iter().take(writes - 1) {
             self.write(&write.site, write.what);

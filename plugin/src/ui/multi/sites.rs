@@ -57,7 +57,7 @@ fn reachability(site: &SiteStatus, view: View) -> columns::Cell {
 /// `Running, 3 of 3 nodes ready`, and whether that may be old.
 fn nodes(site: &SiteStatus) -> columns::Cell {
     let Some(cluster) = &site.cluster else {
-        let words = if site.made {
+        let words = if site.created {
             "no cluster any more"
         } else {
             "no cluster yet"

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, OperationPhase},
+    api::{CassandraClusterSpec, Check, OperationPhase, OperationStatus},
     intent::Request,
     names::RackId,
-    operations::{Arguments, DECOMMISSION},
+    operations::{Arguments, DECOMMISSION, OperationKind, RESTART},
 };
 use jiff::Timestamp;
 
@@ -36,13 +36,13 @@ pub(super) struct Own {
 /// The operator's own request of a kind.
 pub(super) fn request(kind: &str, snapshot: &Snapshot, rollout: &Rollout) -> Option<Own> {
     let own = |request, by| Own { request, by };
-    match kind {
-        DECOMMISSION => {
+    match OperationKind::from_word(kind)? {
+        OperationKind::Decommission => {
             let leaving = rollout.leaving.as_ref()?;
             Some(own(leave(leaving, snapshot)?, SPEC))
         }
-        "cleanup" => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
-        "restart" => Some(own(rolling_restart(snapshot)?, SPEC)),
+        OperationKind::Cleanup => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
+        OperationKind::Restart => Some(own(rolling_restart(snapshot)?, SPEC)),
         _ => None,
     }
 }
@@ -59,11 +59,11 @@ fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
         .iter()
         .flat_map(|status| status.cassandra_node_status.values());
     let owing =
-        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_owed_since.as_ref()?.0)));
+        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_required_since.as_ref()?.0)));
     let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
     let newest = since.into_iter().max()?;
     let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
-    request_of("cleanup", id, &flags("--dc", dcs))
+    request_of(OperationKind::Cleanup.as_str(), id, &flags("--dc", dcs))
 }
 
 /// A request in the words that stand in an annotation.
@@ -87,12 +87,20 @@ fn flags(flag: &str, values: impl IntoIterator<Item = String>) -> Vec<String> {
 fn rolling_restart(snapshot: &Snapshot) -> Option<Request> {
     let racks: Vec<String> = restarts(snapshot).map(|rack| rack.to_string()).collect();
     let id = restart_id(snapshot.cluster.metadata.generation?);
-    (!racks.is_empty()).then(|| request_of("restart", id, &flags("--rack", racks)))?
+    (!racks.is_empty()).then(|| request_of(RESTART, id, &flags("--rack", racks)))?
 }
 
 /// Id of the restart that a generation of the spec asks for.
 pub fn restart_id(generation: i64) -> String {
     format!("rolling-restart-g{generation}")
+}
+
+/// The restart that the spec asks for, while it is under way.
+pub fn spec_restart(operations: &[OperationStatus]) -> Option<&OperationStatus> {
+    operations.iter().find(|operation| {
+        let asked = operation.kind == RESTART && operation.requested_by.as_deref() == Some(SPEC);
+        asked && operation.started_at.is_some() && !operation.phase.is_final()
+    })
 }
 
 /// Racks with `rollingRestart: true`.
@@ -122,8 +130,8 @@ fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
     request_of(DECOMMISSION, leaving.host_id.clone(), &words)
 }
 
-/// Why a node may not leave the ring now. Nothing while it is told to, or on its way.
-pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option<String> {
+/// The checks that keep a node from leaving the ring now. None while it is told to, or on its way.
+pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Vec<Check> {
     let mut operations = snapshot.operations();
     let told = operations
         .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
@@ -131,10 +139,12 @@ pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option
     let reading = snapshot.reading(&leaving.pod);
     let is_member = reading.is_some_and(Reading::is_member);
     if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_member) {
-        return None;
+        return Vec::new();
     }
-    let request = leave(leaving, snapshot)?;
-    let checks = plan::checks(
+    let Some(request) = leave(leaving, snapshot) else {
+        return Vec::new();
+    };
+    let mut checks = plan::checks(
         behaviour(&request.arguments.operation),
         std::slice::from_ref(&leaving.pod),
         snapshot,
@@ -144,12 +154,7 @@ pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option
         .controls
         .get(DECOMMISSION)
         .and_then(|controls| controls.waive.clone());
-    let failing = plan::failing(&checks, waived.as_ref(), &leaving.host_id);
-    (!failing.is_empty()).then(|| {
-        format!(
-            "{} may not leave the ring: {}",
-            leaving.pod,
-            failing.join("; ")
-        )
-    })
+    plan::waive(&mut checks, waived.as_ref(), &leaving.host_id);
+    checks.retain(Check::is_failing);
+    checks
 }

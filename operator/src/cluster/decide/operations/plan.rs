@@ -3,18 +3,18 @@
 use casskop_common::{
     api::{
         Check, NodePhase, NodeStatus, OperationNode, OperationPhase, OperationPlan,
-        OperationStatus, Progress, VolumeRef,
+        OperationReason, OperationStatus, Progress, VolumeRef,
     },
+    checks::CheckName,
     intent::{Controls, Request},
     names::{self, RackId},
     operations::{Parallel, Waves},
+    quantity,
+    text::count,
 };
 
-use super::{super::super::snapshot::Snapshot, progress::CHECKS_FAILING, record, targets::target};
-use crate::{
-    cluster::desired::quantity_bytes,
-    operations::{self, Behaviour, Member, Refusal, Ring},
-};
+use super::{super::super::snapshot::Snapshot, record, targets::target};
+use crate::operations::{self, Behaviour, Member, Refusal, Ring};
 
 /// Plans a request and lets it begin, wait for its checks, or end: refused, or planned for a dry run.
 pub(super) fn plan(
@@ -34,7 +34,7 @@ pub(super) fn plan(
         .filter(|_| waves.iter().any(|wave| wave.len() > 1))
     {
         let refusal = Refusal {
-            reason: "OneAtATime",
+            reason: OperationReason::OneNodeOnly,
             message: format!("{why}: request again with a new id, without --parallel rack"),
         };
         return refuse(operation, &refusal, snapshot);
@@ -48,16 +48,14 @@ pub(super) fn plan(
     if let Some(refusal) = alive(&operation.checks, request, controls) {
         return refuse(operation, &refusal, snapshot);
     }
-    let waived = controls.waive.as_ref();
-    for check in &mut operation.checks {
-        if !check.passed && is_waived(waived, &operation.id, &check.name) {
-            check.evidence = format!("waived; {}", check.evidence);
-        }
-    }
-    let failing = failing(&operation.checks, waived, &operation.id);
-    if !failing.is_empty() && !request.is_dry_run() {
-        CHECKS_FAILING.clone_into(&mut operation.reason);
-        operation.message = format!("waits for {}", failing.join("; "));
+    waive(
+        &mut operation.checks,
+        controls.waive.as_ref(),
+        &operation.id,
+    );
+    if operation.checks.iter().any(Check::is_failing) && !request.is_dry_run() {
+        let checks = std::mem::take(&mut operation.checks);
+        block(&mut operation, checks);
         return operation;
     }
     match behaviour.steps(&ring) {
@@ -105,18 +103,26 @@ fn fill(
         steps,
         call: behaviour.describe().to_owned(),
     });
-    let summary = format!("{} nodes {how}, {total} {unit} each", targets.len());
+    let steps = match total {
+        1 => format!("1 {}", unit.trim_end_matches('s')),
+        _ => format!("{total} {unit}"),
+    };
+    let summary = match targets.len() {
+        1 => format!("1 node, {steps}"),
+        many => format!("{} {how}, {steps} each", count(many, "node")),
+    };
     if request.is_dry_run() {
         return record::end(
             operation,
             OperationPhase::Planned,
-            "DryRun",
+            OperationReason::DryRun,
             &format!("would work on {summary}"),
             snapshot.now,
         );
     }
     operation.phase = OperationPhase::Running;
-    "Running".clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Running);
+    operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(record::time(snapshot.now));
     super::progress::begin_wave(&mut operation, snapshot);
@@ -191,11 +197,11 @@ pub(super) fn is_alive(
 fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Refusal> {
     let alive = checks.iter().find(|check| {
         let waived = is_waived(controls.waive.as_ref(), &request.id, &check.name);
-        check.name == operations::NODE_IS_DOWN && !check.passed && !waived
+        check.kind() == CheckName::NodeIsDown && !check.passed && !waived
     });
     let alive = alive.filter(|_| !request.is_dry_run())?;
     Some(Refusal {
-        reason: "NodeIsUp",
+        reason: OperationReason::NodeIsUp,
         message: format!(
             "{}: {}. Request again with a new id when it is down",
             alive.name, alive.evidence
@@ -211,7 +217,7 @@ pub(super) fn refuse(
     record::end(
         operation,
         OperationPhase::Refused,
-        refusal.reason,
+        refusal.reason.clone(),
         &refusal.message,
         snapshot.now,
     )
@@ -231,17 +237,26 @@ pub(super) fn checks(
     checks
 }
 
-/// Checks that hold an operation back: those that do not pass and are not waived for it.
-pub(super) fn failing(
-    checks: &[Check],
-    waived: Option<&(String, Vec<String>)>,
-    id: &str,
-) -> Vec<String> {
-    checks
-        .iter()
-        .filter(|check| !check.passed && !is_waived(waived, id, &check.name))
-        .map(|check| format!("{}: {}", check.name, check.evidence))
-        .collect()
+/// Marks the failed checks that are waived for an operation.
+pub(super) fn waive(checks: &mut [Check], waived: Option<&(String, Vec<String>)>, id: &str) {
+    for check in checks.iter_mut().filter(|check| !check.passed) {
+        check.waived = is_waived(waived, id, &check.name);
+    }
+}
+
+/// Records that checks hold an operation back.
+pub(super) fn block(operation: &mut OperationStatus, checks: Vec<Check>) {
+    let failing = || checks.iter().filter(|check| check.is_failing());
+    operation.reason = Some(OperationReason::ChecksFailing);
+    operation.blocked_by = failing().map(|check| check.name.clone()).collect();
+    operation.message = format!("waits for {}", told(failing()));
+    operation.checks = checks;
+}
+
+/// Checks with their evidence, in words.
+pub fn told<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
+    let told = checks.map(|check| format!("{}: {}", check.name, check.evidence));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -> bool {
@@ -276,7 +291,7 @@ pub(super) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             ip: live.ip.as_deref(),
             reading,
             owes_cleanup: told(pod).and_then(NodeStatus::owes_cleanup),
-            capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),
+            capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
             host_id: snapshot.host_id(pod),
             rack,
         })

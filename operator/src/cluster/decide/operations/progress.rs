@@ -1,9 +1,10 @@
 //! Operations under way: wave after wave, until every node has ended; pause, cancel and retry.
 
 use casskop_common::{
-    api::{Check, NodePhase, OperationNode, OperationPhase, OperationStatus},
+    api::{Check, NodePhase, OperationNode, OperationPhase, OperationReason, OperationStatus},
     intent::Controls,
     operations::{Arguments, discards_data},
+    text::count as counted,
 };
 
 use super::{super::super::snapshot::Snapshot, Start, plan, record};
@@ -12,12 +13,9 @@ use crate::{nodes::Reading, operations};
 /// Time until an operation that the spec asks for is tried again.
 const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
-/// Why an operation does not begin, or not go on with its next nodes.
-pub(super) const CHECKS_FAILING: &str = "ChecksFailing";
-
 /// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
 pub(super) fn is_kept(operation: &OperationStatus) -> bool {
-    operation.reason == CHECKS_FAILING
+    operation.reason == Some(OperationReason::ChecksFailing)
 }
 
 /// Whether one of its nodes is at work.
@@ -55,7 +53,7 @@ pub(super) fn advance(
     }
     if snapshot.intents.reconcile_paused || quoted(&controls.pause) {
         operation.phase = OperationPhase::Paused;
-        "Paused".clone_into(&mut operation.reason);
+        operation.reason = Some(OperationReason::Paused);
         operation.message = match working {
             0 => "no further node starts until the pause is lifted".into(),
             _ => format!("no further node starts until the pause is lifted; {working} at work"),
@@ -79,14 +77,13 @@ fn go_on(
     snapshot: &Snapshot,
 ) -> OperationStatus {
     if !has_node_at_work(&operation)
-        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
+        && let Some(checks) = what_keeps_wave(&operation, controls, snapshot)
     {
-        operation.checks = checks;
-        CHECKS_FAILING.clone_into(&mut operation.reason);
-        operation.message = format!("waits for {why}");
+        plan::block(&mut operation, checks);
         return operation;
     }
-    "Running".clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Running);
+    operation.blocked_by.clear();
     begin_wave(&mut operation, snapshot);
     operation.message = summary(&operation);
     operation
@@ -140,7 +137,7 @@ fn what_keeps_wave(
     operation: &OperationStatus,
     controls: &Controls,
     snapshot: &Snapshot,
-) -> Option<(Vec<Check>, String)> {
+) -> Option<Vec<Check>> {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
@@ -149,9 +146,9 @@ fn what_keeps_wave(
     if half_done || behaviour.gives_up_lost_node() {
         return None;
     }
-    let checks = plan::checks(behaviour, &wave, snapshot);
-    let failing = plan::failing(&checks, controls.waive.as_ref(), &operation.id);
-    (!failing.is_empty()).then(|| (checks, failing.join("; ")))
+    let mut checks = plan::checks(behaviour, &wave, snapshot);
+    plan::waive(&mut checks, controls.waive.as_ref(), &operation.id);
+    checks.iter().any(Check::is_failing).then_some(checks)
 }
 
 /// The pods of the first wave that has not ended.
@@ -293,7 +290,8 @@ fn begin_again(
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {
-    record::CANCELLING.clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Cancelling);
+    operation.blocked_by.clear();
     for node in operation
         .nodes
         .iter_mut()
@@ -331,7 +329,8 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
             )
         });
         let message = format!(
-            "{failed} of {total} nodes failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            "{failed} of {} failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            counted(total, "node"),
             why.unwrap_or_default(),
             casskop_common::names::control_annotation(&operation.kind, "retry"),
             operation.id,
@@ -339,26 +338,26 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
         return record::end(
             operation,
             OperationPhase::Failed,
-            "NodesFailed",
+            OperationReason::NodesFailed,
             &message,
             snapshot.now,
         );
     }
     if skipped > 0 {
-        let message = format!("cancelled; done on {done} of {total} nodes");
+        let message = format!("cancelled; done on {done} of {}", counted(total, "node"));
         return record::end(
             operation,
             OperationPhase::Cancelled,
-            "Cancelled",
+            OperationReason::Cancelled,
             &message,
             snapshot.now,
         );
     }
-    let message = format!("done on {total} nodes");
+    let message = format!("done on {}", counted(total, "node"));
     record::end(
         operation,
         OperationPhase::Succeeded,
-        "Done",
+        OperationReason::Done,
         &message,
         snapshot.now,
     )
@@ -377,8 +376,8 @@ fn summary(operation: &OperationStatus) -> String {
         .map(|node| node.pod.as_str())
         .collect();
     format!(
-        "{ended} of {} nodes ended; at work: {}",
-        operation.nodes.len(),
+        "{ended} of {} ended; at work: {}",
+        counted(operation.nodes.len(), "node"),
         at_work.join(", ")
     )
 }

@@ -1,13 +1,13 @@
 //! Changes of racks that cannot be carried out safely.
 
-use casskop_common::names;
+use casskop_common::{conditions::Reason, names, quantity};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
 use super::pair::Pair;
 use crate::cluster::{
     build,
-    desired::{Desired, Refused, quantity_bytes},
+    desired::{Desired, Refused},
     snapshot::Snapshot,
 };
 
@@ -37,7 +37,7 @@ pub(super) fn refuse_irreversible(
                     .join(", "),
             };
             return Err(Refused {
-                reason: "VolumeChanged",
+                reason: Reason::VolumeChanged,
                 message: format!(
                     "the nodes of rack {} have {} and the spec asks for {}; volumes can only grow: set dataCapacity, dataStorageClass and storageConfigs back",
                     pair.wanted.id,
@@ -65,7 +65,7 @@ fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refuse
         return Ok(());
     }
     Err(Refused {
-        reason: "Downgrade",
+        reason: Reason::Downgrade,
         message: format!(
             "{pod} runs Cassandra {}.{} and cassandraImage is {}: Cassandra does not read the files of a later one. Set the image back, or set the annotation {} to \"{tag} downgrade\" if nothing was written since",
             runs.0,
@@ -104,7 +104,7 @@ pub(super) struct Claim {
 impl Claim {
     /// Whether a volume of the other kind may become one of this kind: the same one, or larger.
     fn may_follow(&self, before: &Self) -> bool {
-        let size = |claim: &Self| quantity_bytes(&claim.size);
+        let size = |claim: &Self| quantity::parse(&claim.size);
         self.name == before.name && self.class == before.class && size(self) >= size(before)
     }
 }

@@ -1,5 +1,7 @@
 //! Racks that come back.
 
+use casskop_common::conditions::Action;
+
 use super::{Rollout, Step, pair::Pair};
 use crate::cluster::snapshot::Snapshot;
 
@@ -13,7 +15,7 @@ pub(super) fn racks(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollo
             let mut rack = pair.wanted.clone();
             // A change of its pods waits for its turn.
             rack.partition = replicas;
-            rollout.action = Some("UpdateStatefulSet");
+            rollout.action = Some(Action::UpdateStatefulSet);
             rollout.rack = Some(pair.wanted.id.clone());
             rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
             rollout.steps.push(Step::new(rack, replicas));

@@ -12,10 +12,13 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::ResourceExt;
 
 use super::{Node, Pod, World, kubernetes::seen};
-use crate::cluster::{
-    decide::{self, Plan, operations as deciding},
-    desired,
-    snapshot::{SecretState, Snapshot},
+use crate::{
+    cluster::{
+        decide::{self, Plan, operations as deciding},
+        desired,
+        snapshot::{SecretState, Snapshot},
+    },
+    testing::kstatus,
 };
 
 impl World {
@@ -113,9 +116,10 @@ impl World {
         self.cluster.status = Some(CassandraClusterStatus {
             operations: current.operations,
             operation_history: current.operation_history,
-            spent_ids: current.spent_ids,
+            used_request_ids: current.used_request_ids,
             ..plan.status
         });
+        kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
     }
 
@@ -229,7 +233,7 @@ impl World {
         let wanted = CassandraClusterStatus {
             operations: current.operations.clone(),
             operation_history: current.operation_history.clone(),
-            spent_ids: current.spent_ids.clone(),
+            used_request_ids: current.used_request_ids.clone(),
             ..plan.status
         };
         plan.objects.is_empty()
