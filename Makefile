@@ -56,7 +56,8 @@ krew: ## pack the plugin as krew installs it, with a manifest, into target/krew
 test-krew: ## the real krew installs that, and kubectl runs it
 	@testbed/krew.sh
 
-docs: ## write docs/reference/plugin.md from the commands
+docs: ## write docs/reference from the commands and the words of the API
+	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference
 	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli reference
 
 operator-image: ## build the operator and bring its image into the testbed

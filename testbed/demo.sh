@@ -33,7 +33,7 @@ title "A ring of three racks"
 "$run/in" kubectl config set-context --current --namespace=casskop >/dev/null
 sed "s#cassandraImage: .*#cassandraImage: $CASSANDRA_IMAGE#" testbed/samples/demo.yaml >"$run/demo.yaml"
 show kubectl apply -f "$run/demo.yaml"
-show kubectl wait cassandracluster/demo --for=condition=Available --timeout=600s
+show kubectl wait cassandracluster/demo --for=condition=Ready --timeout=600s
 show kubectl casskop status demo
 
 title "Some rows, by CQL"

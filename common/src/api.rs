@@ -12,6 +12,7 @@ mod topology;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+pub use crate::conditions as condition;
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
 pub use multi::{
@@ -19,15 +20,16 @@ pub use multi::{
     Reachability, SiteOperation, SiteStatus,
 };
 pub use operation::{
-    Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
-    VolumeRef, Work,
+    Check, NodePhase, OperationMode, OperationNode, OperationPhase, OperationPlan, OperationReason,
+    OperationStatus, Progress, VolumeRef, Work,
 };
 pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,
     ServicePolicy, StorageConfig,
 };
 pub use status::{
-    CassandraClusterStatus, LastAction, NodeStatus, Phase, PodLastOperation, RackStatus, condition,
+    CassandraClusterStatus, IntentError, LastAction, NodeStatus, Phase, PodLastOperation,
+    RackStatus, UNOBSERVED,
 };
 pub use topology::{Dc, Rack, Topology};
 

@@ -79,6 +79,151 @@ pub enum Operation {
     Drain(drain::Drain),
 }
 
+/// The kind of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OperationKind {
+    /// `decommission`
+    Decommission,
+    /// `remove`
+    Remove,
+    /// `replace`
+    Replace,
+    /// `cleanup`
+    Cleanup,
+    /// `flush`
+    Flush,
+    /// `restart`
+    Restart,
+    /// `repair`
+    Repair,
+    /// `rebuild`
+    Rebuild,
+    /// `snapshot`
+    Snapshot,
+    /// `clearsnapshot`
+    ClearSnapshot,
+    /// `refresh`
+    Refresh,
+    /// `upgradesstables`
+    UpgradeSsTables,
+    /// `compact`
+    Compact,
+    /// `garbagecollect`
+    GarbageCollect,
+    /// `scrub`
+    Scrub,
+    /// `relocate`
+    Relocate,
+    /// `drain`
+    Drain,
+}
+
+impl OperationKind {
+    /// Every kind, in the order of [`Self::priority`].
+    pub const ALL: [Self; 17] = [
+        Self::Decommission,
+        Self::Remove,
+        Self::Replace,
+        Self::Cleanup,
+        Self::Flush,
+        Self::Restart,
+        Self::Repair,
+        Self::Rebuild,
+        Self::Snapshot,
+        Self::ClearSnapshot,
+        Self::Refresh,
+        Self::UpgradeSsTables,
+        Self::Compact,
+        Self::GarbageCollect,
+        Self::Scrub,
+        Self::Relocate,
+        Self::Drain,
+    ];
+
+    /// Position in the queue: of two requests that wait, the one with the lower number starts first. First the rollout's own
+    /// decommission, then the kinds that heal a ring, then those that free space or are short, `drain` last.
+    pub const fn priority(self) -> u8 {
+        match self {
+            Self::Decommission => 0,
+            Self::Remove => 10,
+            Self::Replace => 11,
+            Self::Cleanup => 20,
+            Self::Flush => 21,
+            Self::Restart => 30,
+            Self::Repair => 40,
+            Self::Rebuild => 41,
+            Self::Snapshot => 50,
+            Self::ClearSnapshot => 51,
+            Self::Refresh => 52,
+            Self::UpgradeSsTables => 60,
+            Self::Compact => 61,
+            Self::GarbageCollect => 62,
+            Self::Scrub => 63,
+            Self::Relocate => 64,
+            Self::Drain => 70,
+        }
+    }
+
+    /// The word of the kind, in annotations, in the status and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decommission => DECOMMISSION,
+            Self::Remove => REMOVE,
+            Self::Replace => REPLACE,
+            Self::Cleanup => "cleanup",
+            Self::Flush => "flush",
+            Self::Restart => RESTART,
+            Self::Repair => "repair",
+            Self::Rebuild => "rebuild",
+            Self::Snapshot => "snapshot",
+            Self::ClearSnapshot => "clearsnapshot",
+            Self::Refresh => "refresh",
+            Self::UpgradeSsTables => "upgradesstables",
+            Self::Compact => "compact",
+            Self::GarbageCollect => "garbagecollect",
+            Self::Scrub => "scrub",
+            Self::Relocate => "relocate",
+            Self::Drain => "drain",
+        }
+    }
+
+    /// The kind of a word; nothing for a word that this version does not know.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl std::fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Operation {
+    /// Its kind.
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Decommission(_) => OperationKind::Decommission,
+            Self::Remove(_) => OperationKind::Remove,
+            Self::Replace(_) => OperationKind::Replace,
+            Self::Cleanup(_) => OperationKind::Cleanup,
+            Self::Flush(_) => OperationKind::Flush,
+            Self::Restart(_) => OperationKind::Restart,
+            Self::Repair(_) => OperationKind::Repair,
+            Self::Rebuild(_) => OperationKind::Rebuild,
+            Self::Snapshot(_) => OperationKind::Snapshot,
+            Self::ClearSnapshot(_) => OperationKind::ClearSnapshot,
+            Self::Refresh(_) => OperationKind::Refresh,
+            Self::UpgradeSsTables(_) => OperationKind::UpgradeSsTables,
+            Self::Compact(_) => OperationKind::Compact,
+            Self::GarbageCollect(_) => OperationKind::GarbageCollect,
+            Self::Scrub(_) => OperationKind::Scrub,
+            Self::Relocate(_) => OperationKind::Relocate,
+            Self::Drain(_) => OperationKind::Drain,
+        }
+    }
+}
+
 /// A parsed request: what, with which arguments, on which nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arguments {
@@ -115,9 +260,9 @@ fn request(kind: &str) -> Command {
     command.disable_help_subcommand(true)
 }
 
-/// Names of all kinds, in the order in which they exclude each other: the first one waiting runs first.
+/// Names of all kinds, in the order of their priority: the first one waiting runs first.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    REQUEST.get_subcommands().map(Command::get_name)
+    OperationKind::ALL.into_iter().map(OperationKind::as_str)
 }
 
 /// The kind that takes a dead node out of the ring.
@@ -261,6 +406,25 @@ pub(crate) fn clip(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_the_grammar_is_one_of_the_enum() {
+        let grammar = grammar("kinds");
+        let mut words: Vec<&str> = grammar.get_subcommands().map(Command::get_name).collect();
+        let mut known: Vec<&str> = kinds().collect();
+        words.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(words, known);
+        for kind in OperationKind::ALL {
+            assert_eq!(OperationKind::from_word(kind.as_str()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn kinds_are_listed_by_priority() {
+        let priorities = OperationKind::ALL.map(OperationKind::priority);
+        assert!(priorities.windows(2).all(|pair| pair[0] < pair[1]));
+    }
 
     #[test]
     fn what_discards_data_says_which_cluster_is_meant() {

@@ -127,7 +127,8 @@ impl Cluster {
             let is = |condition: &str, status: &str| {
                 find_condition(cluster, condition).is_some_and(|found| found["status"] == status)
             };
-            let settled = is("Available", "True")
+            let settled = is("Ready", "True")
+                && is("Available", "True")
                 && is("Progressing", "False")
                 && is("Degraded", "False")
                 && is("SpecAccepted", "True");

@@ -124,7 +124,8 @@ impl Multi {
             let is = |condition: &str, status: &str| {
                 find_condition(multi, condition).is_some_and(|found| found["status"] == status)
             };
-            let settled = is("Available", "True")
+            let settled = is("Ready", "True")
+                && is("Available", "True")
                 && is("Progressing", "False")
                 && is("Degraded", "False")
                 && is("SpecAccepted", "True");

@@ -143,14 +143,14 @@ fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
     assert!(nodes.iter().all(|node| node[1] == "UN" && node[2] != host));
     assert_ne!(host_id(ring), host);
     assert_eq!(read(space), "text=before");
-    let owed = ring.get()["status"]["cassandraNodeStatus"][OTHER]["cleanupOwedSince"].clone();
+    let owed = ring.get()["status"]["cassandraNodeStatus"][OTHER]["cleanupRequiredSince"].clone();
     assert!(owed.is_string(), "the others held its ranges meanwhile");
     ring.change(&json!({ "autoPilot": true }));
     ring.shows("the cleanup that nobody asked for", |cluster| {
         let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
         let paid = nodes
             .values()
-            .all(|node| node["cleanupOwedSince"].is_null());
+            .all(|node| node["cleanupRequiredSince"].is_null());
         let operations = cluster["status"]["operations"].as_array()?;
         let by = operations
             .iter()

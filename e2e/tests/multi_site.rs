@@ -245,10 +245,10 @@ fn a_node_behind_a_cut_link_is_not_taken_for_dead(
             "remove",
             &format!("dead --host-id {host} --cluster-uid {uid}"),
         );
-        reaches("remove", "dead", &["node-is-ours", "dc2.rack1"]);
+        reaches("remove", "dead", &["node-in-cluster", "dc2.rack1"]);
         request("restart", &format!("cut --pod {HERE}"));
         reaches("restart", "cut", &["Succeeded"]);
-        reaches("remove", "dead", &["\"Pending\"", "node-is-ours"]);
+        reaches("remove", "dead", &["\"Pending\"", "node-in-cluster"]);
         let row = cassandra::cql(here, HERE, "LOCAL_QUORUM", &[ROW]).ok();
         assert_eq!(row.trim(), "text=written here");
     }

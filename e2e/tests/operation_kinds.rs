@@ -190,7 +190,7 @@ fn a_data_center_goes(space: &Space, ring: &Cluster, pods: &[String]) {
     data_centers(ring, Some(0));
     let waits = ring.tells(
         "Progressing",
-        "False",
+        "True",
         &["replicas-remain", "keyspace kinds", "dc2", "ALTER KEYSPACE"],
     );
     assert!(!waits.to_string().contains("system_auth"), "{waits:#}");

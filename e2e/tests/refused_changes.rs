@@ -151,7 +151,7 @@ fn a_rack_that_holds_needed_replicas_stays_until_it_is_put_back() {
     racks(&["rack1", "rack2"]);
     demo.tells(
         "Progressing",
-        "False",
+        "True",
         &["replicas-remain", "keyspace wide", "ALTER KEYSPACE"],
     );
     racks(&["rack1", "rack2", "rack3"]);

@@ -99,8 +99,14 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster, operator: &mut Shell) {
     });
     life.settles();
     let status = life.get()["status"]["cassandraNodeStatus"].clone();
-    assert!(status[FIRST]["cleanupOwedSince"].is_string(), "{status:#}");
-    assert!(status[THIRD]["cleanupOwedSince"].is_null(), "{status:#}");
+    assert!(
+        status[FIRST]["cleanupRequiredSince"].is_string(),
+        "{status:#}"
+    );
+    assert!(
+        status[THIRD]["cleanupRequiredSince"].is_null(),
+        "{status:#}"
+    );
     let host_id = status[THIRD]["hostId"]
         .as_str()
         .expect("a host id")
@@ -109,8 +115,8 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster, operator: &mut Shell) {
     racks(life, &["rack1", "rack2"]);
     life.tells(
         "Progressing",
-        "False",
-        &["cleanup-paid", FIRST, "request a cleanup"],
+        "True",
+        &["cleanup-done", FIRST, "request a cleanup"],
     );
     assert_eq!(life.pod_names().len(), 3);
 

@@ -185,7 +185,7 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mu
     grow.change(&json!({ "nodesPerRacks": 1, "topology": { "dc": [dc1, dc2] } }));
     grow.tells(
         "Progressing",
-        "False",
+        "True",
         &["replicas-remain", "keyspace two", "dc2", "ALTER KEYSPACE"],
     );
     assert_eq!(grow.pod_names().len(), 6, "none has left");
@@ -231,7 +231,7 @@ fn fewer_replicas_are_a_debt(space: &Space, grow: &Cluster, operator: &mut Shell
     let owe = |reason: &Value| {
         grow.shows(&format!("both nodes owe {reason}"), |cluster| {
             let nodes = cluster["status"]["cassandraNodeStatus"].as_object()?;
-            let mut owed = nodes.values().map(|node| &node["cleanupOwedBecause"]);
+            let mut owed = nodes.values().map(|node| &node["cleanupRequiredReason"]);
             owed.all(|owed| owed == reason).then_some(())
         });
     };
@@ -240,7 +240,7 @@ fn fewer_replicas_are_a_debt(space: &Space, grow: &Cluster, operator: &mut Shell
         "ALTER KEYSPACE two WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}";
     cassandra::write(&space.kubectl, FIRST[0], &[alter]);
     operator.dies();
-    owe(&json!("ReplicasLowered"));
+    owe(&json!("ReplicationReduced"));
     casskop(
         &space.kubectl,
         &["cleanup", "grow", "--wait", "--timeout", "5m"],

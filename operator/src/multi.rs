@@ -27,6 +27,7 @@ use casskop_core::multi::{
     observed::Snapshot,
     plan::{self, Plan},
 };
+use crate::kubernetes::objects::said;
 use context::Context;
 pub use run::{Args, main};
 
@@ -42,7 +43,7 @@ pub enum Error {
     #[error("read MultiCasskop: {0}; apply manifests/crds of this version")]
     Invalid(Box<InvalidObject>),
     /// The home cluster does not answer, or somebody else wrote at the same time.
-    #[error("{what} MultiCasskop {name}: {source}")]
+    #[error("{what} MultiCasskop {name}: {}", said(source))]
     Home {
         /// What was tried.
         what: &'static str,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::names;
+use casskop_common::{api::OperationMode, names};
 use clap::ValueEnum;
 
 use crate::{
@@ -99,7 +99,10 @@ fn alive(reading: &Result<Reading, NodeError>) -> Result<(), String> {
 
 fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
     match reading {
-        Ok(reading) => matches!(reading.mode.as_str(), "STARTING" | "JOINING" | "NORMAL"),
+        Ok(reading) => matches!(
+            reading.mode,
+            OperationMode::Starting | OperationMode::Joining | OperationMode::Normal
+        ),
         Err(_) => true,
     }
 }

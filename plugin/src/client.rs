@@ -1,4 +1,4 @@
-//! Calls of the API server, and how it is reached.
+//! Calls of the API server, and the connection to it.
 
 pub mod annotations;
 pub mod backoff;

@@ -1,33 +1,35 @@
-//! What went wrong, in words, with the next command to type; and the exit code that says so to scripts.
+//! Errors of commands: a message, next steps and the exit code.
 
 /// Why the command ended without success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It failed or was refused.
+    /// The command failed or was refused.
     Failed,
-    /// It was called wrongly.
+    /// The API server did not answer: the result of the call is unknown.
+    NoAnswer,
+    /// The command was called wrongly.
     Usage,
-    /// `--timeout` passed; the operation goes on.
+    /// `--timeout` passed; the operation continues.
     TimedOut,
-    /// Ctrl-C; the operation goes on.
+    /// Ctrl-C; the operation continues.
     Interrupted,
-    /// Whoever read the output went away; there is nobody to tell.
+    /// The reader of stdout has closed it; no message is printed.
     BrokenPipe,
 }
 
-/// An error for people: what was tried on what, why it failed, and what to do next.
+/// An error: the attempt, its object, the cause, and next steps.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct CliError {
-    /// Why.
+    /// The cause.
     pub kind: Kind,
-    /// What was tried on what, and why it failed.
+    /// The attempt, its object, and the cause of the failure.
     pub message: String,
     /// Next steps, the most likely first.
     pub hints: Vec<String>,
 }
 
-/// What every fallible step of the plugin returns.
+/// The result of every fallible step of the plugin.
 pub type Result<T, E = CliError> = std::result::Result<T, E>;
 
 impl CliError {
@@ -60,7 +62,7 @@ impl CliError {
     /// The exit code, as `--help` and the documentation state it.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Failed | Kind::BrokenPipe => 1,
+            Kind::Failed | Kind::NoAnswer | Kind::BrokenPipe => 1,
             Kind::Usage => 2,
             Kind::TimedOut => 3,
             Kind::Interrupted => 130,

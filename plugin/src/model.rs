@@ -1,6 +1,5 @@
 //! Decisions of the plugin as pure functions: no client, no clock, no output.
 
-pub mod checks;
 pub mod control;
 pub mod events;
 pub mod explain;

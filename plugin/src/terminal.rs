@@ -28,7 +28,7 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Looks at the streams and the environment once.
+    /// Reads the streams and the environment once.
     pub fn new(color: Color) -> Self {
         let (live_out, live_err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
@@ -44,7 +44,7 @@ impl Ui {
     /// Writes data to stdout.
     ///
     /// # Errors
-    /// When nobody reads it any more, or the disk is full.
+    /// When the reader has closed stdout, or the disk is full.
     pub fn data(&self, text: &str) -> Result<()> {
         let mut stdout = self.stdout.lock();
         let newline = if text.ends_with('\n') { "" } else { "\n" };
@@ -53,13 +53,13 @@ impl Ui {
             .map_err(|error| not_written(&error))
     }
 
-    /// Tells people something on stderr.
+    /// Writes a message to stderr.
     pub fn say(&self, text: &str) {
-        // Nobody is left to be told that stderr is closed.
+        // A closed stderr cannot be reported.
         let _ = writeln!(self.stderr.lock(), "{text}");
     }
 
-    /// A thing that needs attention but is no failure.
+    /// Writes a warning to stderr.
     pub fn warn(&self, text: &str) {
         self.say(&format!(
             "{} {text}",
@@ -67,7 +67,7 @@ impl Ui {
         ));
     }
 
-    /// Tells why the command ends without success, and the exit code.
+    /// Writes an error with its next steps to stderr, and returns the exit code.
     pub fn fail(&self, error: &CliError) -> ExitCode {
         if error.kind != Kind::BrokenPipe {
             self.say(&format!(
@@ -83,13 +83,13 @@ impl Ui {
     }
 }
 
-/// Help, version, and what clap has to say about wrong usage.
+/// Prints help, version or a usage error of clap.
 pub fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// How a failed write ends the command: quietly, if the reader has seen enough.
+/// The error of a failed write; silent if the reader has closed stdout.
 fn not_written(error: &io::Error) -> CliError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => CliError::new(Kind::BrokenPipe, "nobody reads the output"),

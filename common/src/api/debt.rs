@@ -13,11 +13,11 @@ use super::NodeStatus;
 )]
 pub enum CleanupReason {
     /// A keyspace is no longer replicated in the data center. That nodes leave brings nothing back.
-    ReplicasGone,
+    ReplicationRemoved,
     /// A keyspace has fewer replicas in the data center than before, or is replicated by another strategy.
-    ReplicasLowered,
+    ReplicationReduced,
     /// A node of the data center was to leave, failed on its way, and stays: it has handed out data.
-    NodeStayed,
+    DecommissionFailed,
     /// Other nodes have joined the data center.
     NodesJoined,
 }
@@ -37,8 +37,8 @@ pub struct SeenReplication {
 impl NodeStatus {
     /// Why the node owes a cleanup, if it does. What an operator without this word recorded came from growth.
     pub fn owes_cleanup(&self) -> Option<CleanupReason> {
-        self.cleanup_owed_since.as_ref()?;
-        self.cleanup_owed_because
+        self.cleanup_required_since.as_ref()?;
+        self.cleanup_required_reason
             .or(Some(CleanupReason::NodesJoined))
     }
 }

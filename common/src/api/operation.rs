@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::words::open_words;
+
 /// One operation, from its request to its end.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -22,8 +24,11 @@ pub struct OperationStatus {
     /// Where the operation is.
     pub phase: OperationPhase,
     /// One word for machines.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<OperationReason>,
+    /// Names of the checks that keep the operation from its next nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
     /// A sentence for people: what it does, waits for, or why it ended so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -50,6 +55,86 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pod".into()]))]
     pub nodes: Vec<OperationNode>,
+}
+
+open_words! {
+    /// Reasons of an operation's phase.
+    OperationReason {
+        /// Pending: the operation waits for what `message` names.
+        Waiting = "Waiting",
+        /// Pending: paused before it started.
+        PausedBeforeStart = "PausedBeforeStart",
+        /// The checks in `blockedBy` failed; the operation goes on when they pass.
+        ChecksFailing = "ChecksFailing",
+        /// Nodes are at work.
+        Running = "Running",
+        /// No further node starts until the pause is lifted.
+        Paused = "Paused",
+        /// Cancelled; the operation ends after the steps at work.
+        Cancelling = "Cancelling",
+        /// Done on every node.
+        Done = "Done",
+        /// Planned only, as `--dry-run=server` asks.
+        DryRun = "DryRun",
+        /// At least one node failed.
+        NodesFailed = "NodesFailed",
+        /// Cancelled by the annotation `<kind>.cancel`.
+        Cancelled = "Cancelled",
+        /// The annotation was removed or replaced before the operation started.
+        Withdrawn = "Withdrawn",
+        /// Refused: the request names another cluster by its uid.
+        WrongCluster = "WrongCluster",
+        /// Refused: no node matches the flags.
+        NoTarget = "NoTarget",
+        /// Refused: the cluster does not have the data center, rack or pod.
+        UnknownTarget = "UnknownTarget",
+        /// Refused: the kind works on one node at a time.
+        OneNodeOnly = "OneNodeOnly",
+        /// Refused: the node that is to be given up is not down.
+        NodeIsUp = "NodeIsUp",
+        /// Refused: the node never was a member of the ring.
+        NotAMember = "NotAMember",
+        /// Refused: no node answers, so the keyspaces are not known.
+        KeyspacesUnknown = "KeyspacesUnknown",
+        /// Refused: the ring does not have the keyspace.
+        UnknownKeyspace = "UnknownKeyspace",
+        /// Refused: a node has a snapshot of that name.
+        SnapshotExists = "SnapshotExists",
+        /// Refused: this version of Cassandra has no snapshots that expire.
+        TtlNotSupported = "TtlNotSupported",
+    }
+}
+
+open_words! {
+    /// Modes of a node (`StorageService.OperationMode`).
+    OperationMode {
+        /// Cassandra starts, or has registered nothing yet.
+        Starting = "STARTING",
+        /// A member of the ring.
+        Normal = "NORMAL",
+        /// The node joins the ring.
+        Joining = "JOINING",
+        /// The node failed to join (5.0 and later).
+        JoiningFailed = "JOINING_FAILED",
+        /// The node hands its data to the others, and leaves the ring.
+        Leaving = "LEAVING",
+        /// The node has left the ring.
+        Decommissioned = "DECOMMISSIONED",
+        /// The node failed to leave (5.0 and later).
+        DecommissionFailed = "DECOMMISSION_FAILED",
+        /// The node takes another token.
+        Moving = "MOVING",
+        /// The node writes its memtables to disk.
+        Draining = "DRAINING",
+        /// The node serves nobody until it is restarted.
+        Drained = "DRAINED",
+    }
+}
+
+impl Default for OperationMode {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
 }
 
 /// Phases of an operation.
@@ -128,8 +213,24 @@ pub struct Check {
     pub name: String,
     /// Whether the cluster passed it.
     pub passed: bool,
+    /// Whether the request goes on although the check failed, as the annotation `<kind>.waive` says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
+    /// Whether the check failed only because no node could be asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// What was seen, so that a person can verify it.
     pub evidence: String,
+    /// Pods that the check found wanting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
+}
+
+impl Check {
+    /// Whether the check holds an operation back.
+    pub fn is_failing(&self) -> bool {
+        !self.passed && !self.waived
+    }
 }
 
 /// One node in an operation.

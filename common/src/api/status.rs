@@ -7,25 +7,16 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CleanupReason, OperationStatus, SeenReplication};
+use super::{Check, CleanupReason, OperationStatus, SeenReplication};
 
-/// Types of our conditions; each has `observedGeneration`, so that `kubectl wait` works.
-pub mod condition {
-    /// Every node asked for is NORMAL in the view of every other.
-    pub const AVAILABLE: &str = "Available";
-    /// The operator is bringing the cluster to what the spec asks.
-    pub const PROGRESSING: &str = "Progressing";
-    /// Something keeps the cluster from what the spec asks, or a node is down.
-    pub const DEGRADED: &str = "Degraded";
-    /// The spec can be carried out; if not, the last accepted state keeps running.
-    pub const SPEC_ACCEPTED: &str = "SpecAccepted";
-    /// Every operation annotation could be understood.
-    pub const INTENTS_ACCEPTED: &str = "IntentsAccepted";
-}
+/// `observedGeneration` of a resource that no operator has observed: the default of the CRDs, so that kstatus (Flux, Helm)
+/// does not take a resource without a status for one that is as asked.
+pub const UNOBSERVED: i64 = -1;
 
 /// State of a ring.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = { "observedGeneration": UNOBSERVED }))]
 pub struct CassandraClusterStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,10 +43,19 @@ pub struct CassandraClusterStatus {
     /// The racks, by `<dc>-<rack>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cassandra_rack_status: BTreeMap<String, RackStatus>,
-    /// See [`condition`].
+    /// `Ready`, `Reconciling` and `Stalled` as kstatus reads them, `Available`, `Progressing`, `Degraded`, `SpecAccepted` and
+    /// `IntentsAccepted`; each with the generation of the spec that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Checks that keep the spec from being carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub blocked_by: Vec<Check>,
+    /// Operation annotations that are not carried out, and why; at most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["annotation".into()]))]
+    pub intent_errors: Vec<IntentError>,
     /// The newest operation of each kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
@@ -66,10 +66,27 @@ pub struct CassandraClusterStatus {
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub spent_ids: BTreeMap<String, Vec<String>>,
+    pub used_request_ids: BTreeMap<String, Vec<String>>,
     /// How keyspaces were replicated when it was last seen: nodes owe a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
+}
+
+impl CassandraClusterStatus {
+    /// Whether an operator has reported anything about the cluster.
+    pub fn is_reported(&self) -> bool {
+        self.observed_generation != Some(UNOBSERVED)
+    }
+}
+
+/// An operation annotation that is not carried out.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IntentError {
+    /// Key of the annotation.
+    pub annotation: String,
+    /// The error, and the nearest valid word where there is one.
+    pub message: String,
 }
 
 /// Where a cluster or a rack is in its life.
@@ -191,10 +208,10 @@ pub struct NodeStatus {
     pub load_bytes: Option<i64>,
     /// Since when the node may hold data that it no longer owns; a cleanup of all keyspaces pays this debt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cleanup_owed_since: Option<Time>,
+    pub cleanup_required_since: Option<Time>,
     /// Why it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cleanup_owed_because: Option<CleanupReason>,
+    pub cleanup_required_reason: Option<CleanupReason>,
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
+    conditions::Reason,
     names::{self, RackId},
+    quantity,
 };
 use k8s_openapi::{
     api::core::v1::{ConfigMap, ResourceRequirements},
@@ -20,7 +22,7 @@ use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{quantity::quantity_bytes, refusal::Refusal};
+use crate::refusal::Refusal;
 
 /// Image that is run where the spec names none.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
@@ -119,7 +121,7 @@ pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, R
             let message = format!(
                 "ConfigMap {name} of configMapName does not exist: create it, or remove the field"
             );
-            return Err(refused("ConfigMapMissing", message));
+            return Err(refused(Reason::ConfigMapMissing, message));
         }
     };
     let name = cluster.name_any();
@@ -235,13 +237,13 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
     // The rest of the ring may be elsewhere.
     if spec.seeds.is_empty() && racks.iter().all(|rack| rack.replicas == 0) {
         return Err(refused(
-            "NoNodes",
+            Reason::NoNodes,
             "every data center has nodesPerRacks 0, and there are no seeds elsewhere, so the ring would have no node: give at least one of them nodes, or delete the cluster".into(),
         ));
     }
     if names.len() < racks.len() {
         return Err(refused(
-            "DuplicateName",
+            Reason::DuplicateName,
             "two data centers, or two racks of one, have the same name: rename one".into(),
         ));
     }
@@ -298,7 +300,7 @@ fn limits_from_requests(mut resources: ResourceRequirements) -> ResourceRequirem
 fn heap(resources: Option<&ResourceRequirements>) -> i64 {
     let limit = resources.and_then(|resources| resources.limits.as_ref()?.get("memory").cloned());
     let bytes = limit
-        .and_then(|limit| quantity_bytes(&limit.0))
+        .and_then(|limit| quantity::parse(&limit.0))
         .unwrap_or_default();
     if bytes > 0 { bytes / 4 } else { DEFAULT_HEAP }
 }
@@ -322,6 +324,6 @@ fn bootstrap_image(
     }
 }
 
-fn refused(reason: &'static str, message: String) -> Refusal {
+fn refused(reason: Reason, message: String) -> Refusal {
     Refusal { reason, message }
 }

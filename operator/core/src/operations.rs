@@ -31,18 +31,19 @@ mod upgradesstables;
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check, CleanupReason},
+    api::{CassandraClusterSpec, Check, CleanupReason, OperationMode, OperationReason},
     names::RackId,
     operations::Operation,
 };
 
 use crate::{
     node::{Activity, Call, Compaction, NodeError, Reading, Replication},
-    refusal::Refusal,
 };
 pub use checks::quorum_kept;
 pub use decommission::needs_force;
-pub use lost::NODE_IS_DOWN;
+
+/// Why a request is not carried out.
+pub type Refusal = crate::refusal::Refusal<OperationReason>;
 
 /// The ring as an operation sees it.
 pub struct Ring<'a> {
@@ -138,7 +139,7 @@ pub trait Behaviour: Send + Sync {
     /// Without more, by its tasks: such a step may be called again.
     fn seen(&self, step: &str, activity: &Activity) -> Seen {
         if !activity.is_normal() {
-            Seen::Away(activity.mode.clone())
+            Seen::Away(activity.mode.to_string())
         } else if activity.tasks.iter().any(|task| self.works_as(step, task)) {
             Seen::Busy
         } else {
@@ -281,11 +282,11 @@ pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<
 
 /// How a drain shows: by the node's mode.
 fn drained(activity: &Activity) -> Seen {
-    match activity.mode.as_str() {
-        "DRAINED" => Seen::Done,
-        "DRAINING" => Seen::Busy,
+    match &activity.mode {
+        OperationMode::Drained => Seen::Done,
+        OperationMode::Draining => Seen::Busy,
         _ if activity.is_normal() => Seen::Idle,
-        other => Seen::Away(other.to_owned()),
+        other => Seen::Away(other.to_string()),
     }
 }
 
@@ -294,7 +295,7 @@ fn seen_nowhere(activity: &Activity) -> Seen {
     if activity.is_normal() {
         Seen::Hidden
     } else {
-        Seen::Away(activity.mode.clone())
+        Seen::Away(activity.mode.to_string())
     }
 }
 

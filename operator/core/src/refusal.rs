@@ -1,10 +1,12 @@
 //! Why something that was requested is not carried out.
 
-/// Why a spec or a request is not carried out.
+use casskop_common::conditions::Reason;
+
+/// Why a spec is not carried out, or, with the reasons of operations, why a request is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// One word for machines, in CamelCase as reasons of conditions are.
-    pub reason: &'static str,
+pub struct Refusal<R = Reason> {
+    /// One word for machines.
+    pub reason: R,
     /// A sentence for people, with the next step.
     pub message: String,
 }

@@ -15,7 +15,8 @@ mod shrink;
 pub mod volumes;
 
 use casskop_common::{
-    api::{OperationStatus, Phase},
+    api::{Check, OperationStatus, Phase},
+    conditions::Action,
     names::{self, RackId},
     operations::DECOMMISSION,
 };
@@ -27,7 +28,7 @@ use crate::{
     desired::{Desired, DesiredRack, seeds},
     objects::{Growth, config_map},
     observed::Snapshot,
-    operations::recorded,
+    operations::{preconditions, recorded},
     refusal::Refusal,
 };
 
@@ -43,10 +44,10 @@ pub use pair::partition;
 use refuse::refuse_irreversible;
 pub use removal::Removal;
 
+/// Status of an action that is under way.
+const ONGOING: &str = "Ongoing";
 /// What is waited for while the ring is not settled.
 const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
-/// CassKop's word for the action that makes a ring for the first time.
-pub const INITIALIZING: &str = "Initializing";
 
 /// What happens to the racks now.
 #[derive(Clone, Debug, Default)]
@@ -70,13 +71,15 @@ pub struct Rollout {
     /// Whether the ring has been formed.
     pub formed: bool,
     /// What is going on, in CassKop's words for `lastClusterAction`.
-    pub action: Option<&'static str>,
+    pub action: Option<Action>,
     /// The rack it is going on in.
     pub rack: Option<RackId>,
     /// What is waited for, in words.
     pub waiting_for: Option<String>,
     /// Why nothing is done although something should be.
     pub blocked: Option<String>,
+    /// The checks that keep a node from leaving, of what `blocked` says in words.
+    pub blocked_by: Vec<Check>,
     /// Why the spec is not carried out.
     pub refused: Option<Refusal>,
 }
@@ -156,16 +159,22 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollou
             .is_none_or(|phase| phase == Phase::Initializing)
     });
     if initial && (!rollout.formed || rollout.action.is_some()) {
-        rollout.action = Some(INITIALIZING);
+        rollout.action = Some(Action::Initializing);
     }
     if let Some(leaving) = &rollout.leaving {
-        rollout.blocked = leaving::what_keeps_from_leaving(leaving, snapshot);
+        let failing = leaving::what_keeps_from_leaving(leaving, snapshot);
+        rollout.blocked = (!failing.is_empty()).then(|| {
+            let told = preconditions::told(failing.iter());
+            format!("{} may not leave the ring: {told}", leaving.pod)
+        });
+        rollout.blocked_by = failing;
     }
     if let Some(reason) = hold(&rollout, snapshot) {
         rollout.steps.clear();
         rollout.removals.clear();
         rollout.growths.clear();
         rollout.blocked = rollout.action.is_some().then_some(reason);
+        rollout.blocked_by.clear();
     }
     let made_anew = pairs.iter().filter(|pair| pair.is_made_anew(desired));
     rollout.made_anew = made_anew.map(|pair| pair.wanted.id.clone()).collect();
@@ -287,7 +296,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         }),
     };
     if let Some(pair) = next {
-        rollout.action = Some(pair.action(desired));
+        rollout.action = Some(pair.action(desired, snapshot));
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
         let mut rack = pair.wanted.clone();
@@ -300,12 +309,12 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
             (Some(pair), trouble) => match trouble.or_else(|| grow::surplus(snapshot)) {
                 None => rollout.grow(pair),
                 trouble => {
-                    rollout.action = Some("ScaleUp");
+                    rollout.action = Some(Action::ScaleUp);
                     rollout.waiting_for = trouble;
                 }
             },
             (None, trouble) if !differing.is_empty() => {
-                rollout.action = differing.first().map(|pair| pair.action(desired));
+                rollout.action = differing.first().map(|pair| pair.action(desired, snapshot));
                 rollout.waiting_for = trouble;
             }
             (None, trouble) => {
@@ -326,7 +335,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     {
         // It waits, but keeps nothing else waiting: an operation may mend the node.
         if let Some(rack) = shrink::wanted(desired, snapshot) {
-            rollout.action = Some("ScaleDown");
+            rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
             rollout.blocked = first_trouble(snapshot);
         }
@@ -334,13 +343,13 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
     }
     let pair = rolling.unwrap_or(first);
     rollout.action = Some(match differing.first() {
-        Some(next) => next.action(desired),
+        Some(next) => next.action(desired, snapshot),
         None if pair.has_newcomer(snapshot)
             || (rolling.is_none() && grow::next(pairs).is_some()) =>
         {
-            "ScaleUp"
+            Action::ScaleUp
         }
-        None => "UpdateStatefulSet",
+        None => continued(&pair.wanted.id, snapshot),
     });
     rollout.rack = Some(pair.wanted.id.clone());
     rollout.waiting_for = first_trouble(snapshot)
@@ -350,7 +359,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
 /// A node that is on its way out goes the rest of it. Says whether there is one.
 fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     if let Some(volume) = volumes::awaited(snapshot) {
-        rollout.action = Some("ScaleDown");
+        rollout.action = Some(Action::ScaleDown);
         rollout.waiting_for = Some(format!(
             "volume {} of a node that has left to go",
             volume.name
@@ -363,7 +372,7 @@ fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) 
 
 impl Rollout {
     fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
-        self.action = Some("ScaleDown");
+        self.action = Some(Action::ScaleDown);
         let (rack, waiting_for) = match next {
             shrink::Next::Leave(leaving) => {
                 let waiting_for = format!("{} to leave the ring", leaving.pod);
@@ -381,6 +390,19 @@ impl Rollout {
         self.rack = Some(rack);
         self.waiting_for = Some(waiting_for);
     }
+}
+
+/// The action that changed the pods of a rack that is being rolled out: once its StatefulSet is written, only the status says
+/// which.
+fn continued(rack: &RackId, snapshot: &Snapshot) -> Action {
+    let status = snapshot.cluster.status.as_ref();
+    let last = status
+        .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
+        .and_then(|rack| rack.cassandra_last_action.as_ref())
+        .filter(|last| last.status == ONGOING);
+    last.and_then(|last| Action::from_word(&last.name))
+        .filter(|action| action.updates_pods())
+        .unwrap_or(Action::UpdateStatefulSet)
 }
 
 fn first_trouble(snapshot: &Snapshot) -> Option<String> {

@@ -2,6 +2,7 @@
 //! The operator's own decisions run on it unchanged; only the effects are simulated.
 
 mod cassandra;
+pub mod kstatus;
 mod kubernetes;
 mod run;
 

@@ -8,7 +8,10 @@ mod pods;
 mod racks;
 mod replication;
 
-use casskop_common::api::{CassandraClusterStatus, Phase};
+use casskop_common::{
+    api::{CassandraClusterStatus, Phase},
+    conditions::Action,
+};
 
 use crate::{
     desired::Desired,
@@ -20,6 +23,8 @@ use crate::{
 use conditions::Picture;
 pub use conditions::tell_failure;
 
+use crate::verdict::intent_errors;
+
 /// The status without its operations, which are written before they act.
 pub fn decide(
     desired: &Result<Desired, Refusal>,
@@ -28,7 +33,7 @@ pub fn decide(
     operations: &scheduler::Decision,
 ) -> CassandraClusterStatus {
     let old = snapshot.cluster.status.clone().unwrap_or_default();
-    let picture = Picture::of(desired, snapshot, rollout);
+    let picture = Picture::of(desired, snapshot, rollout, &operations.current);
     let (action, action_status) = last_action(rollout, &picture, &old);
     let replication = replication::seen(snapshot, old.replication.as_ref());
     CassandraClusterStatus {
@@ -46,8 +51,13 @@ pub fn decide(
         cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
         cassandra_node_status: nodes::nodes(snapshot, rollout, replication.as_ref(), &old),
         conditions: picture.conditions(snapshot, operations, &old.conditions),
+        blocked_by: rollout.blocked_by.clone(),
+        intent_errors: {
+            let invalid = snapshot.intents.invalid.iter();
+            intent_errors(invalid.chain(&operations.complaints))
+        },
         operations: old.operations,
-        spent_ids: old.spent_ids.clone(),
+        used_request_ids: old.used_request_ids.clone(),
         replication,
         operation_history: old.operation_history,
     }
@@ -70,14 +80,14 @@ fn last_action(
 ) -> (Option<String>, Option<String>) {
     let pair = |name: &str, status: &str| (Some(name.to_owned()), Some(status.to_owned()));
     if picture.is_refused() {
-        return pair("CorrectCRDConfig", "ToDo");
+        return pair(Action::CorrectCRDConfig.as_str(), "ToDo");
     }
-    match (rollout.action, &rollout.blocked) {
-        (Some(action), Some(_)) => pair(action, "ToDo"),
-        (Some(action), None) => pair(action, "Ongoing"),
-        (None, _) => pair(
-            old.last_cluster_action.as_deref().unwrap_or("Initializing"),
-            "Done",
-        ),
+    match (picture.action(), &rollout.blocked) {
+        (Some(action), Some(_)) => pair(action.as_str(), "ToDo"),
+        (Some(action), None) => pair(action.as_str(), "Ongoing"),
+        (None, _) => {
+            let last = old.last_cluster_action.as_deref();
+            pair(last.unwrap_or(Action::Initializing.as_str()), "Done")
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod called_off;
+mod contract;
 mod crash;
 mod crossed;
 mod debt;

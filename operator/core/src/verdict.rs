@@ -1,11 +1,91 @@
 //! A condition before it has its times.
 
-use casskop_common::{api::condition, intent::Invalid};
+use std::collections::BTreeMap;
+
+use casskop_common::{
+    api::{IntentError, condition},
+    conditions::Reason,
+    intent::Invalid,
+    names,
+    operations::kinds,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Annotations that cannot be carried out and are told one by one.
+/// Annotations that cannot be carried out and are named in the message of the condition.
 const TOLD: usize = 20;
+/// Most of them in the status. Those that name a kind come first, and there are fewer of them: no request misses its error.
+const ERRORS: usize = 200;
+
+/// The annotations that cannot be carried out, each once, as they stand in the status.
+pub fn intent_errors<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Vec<IntentError> {
+    let names_kind = |annotation: &str| {
+        let name = annotation.strip_prefix(names::OPERATIONS_PREFIX);
+        let kind = name.map(|name| name.split_once('.').map_or(name, |(kind, _)| kind));
+        kind.is_some_and(|kind| kinds().any(|known| known == kind))
+    };
+    let mut errors: BTreeMap<(bool, &str), &str> = BTreeMap::new();
+    for Invalid {
+        annotation,
+        message,
+    } in invalid
+    {
+        errors
+            .entry((!names_kind(annotation), annotation))
+            .or_insert(message);
+    }
+    let errors = errors.into_iter().take(ERRORS);
+    errors
+        .map(|((_, annotation), message)| IntentError {
+            annotation: annotation.to_owned(),
+            message: message.to_owned(),
+        })
+        .collect()
+}
+
+/// The conditions that kstatus reads, from ours. `needs_a_person` is whether nothing changes until somebody acts.
+pub fn standard(verdicts: &[Verdict], needs_a_person: Option<(Reason, String)>) -> Vec<Verdict> {
+    let is = |kind: &str, holds: bool| {
+        let mut verdicts = verdicts.iter();
+        verdicts.find(|verdict| verdict.kind == kind && verdict.holds == Some(holds))
+    };
+    let verdict = |kind: &'static str, holds: bool, reason: Reason, message: &str| Verdict {
+        kind,
+        holds: Some(holds),
+        reason,
+        message: message.to_owned(),
+    };
+    let refused = is(condition::SPEC_ACCEPTED, false);
+    let progressing = is(condition::PROGRESSING, true);
+    let unavailable = verdicts
+        .iter()
+        .find(|verdict| verdict.kind == condition::AVAILABLE && verdict.holds != Some(true));
+    let mut standard = vec![match refused.or(progressing).or(unavailable) {
+        Some(why) => verdict(condition::READY, false, why.reason, &why.message),
+        None => verdict(
+            condition::READY,
+            true,
+            Reason::UpToDate,
+            "available, and as the spec asks",
+        ),
+    }];
+    let stalled = refused.map(|refused| (refused.reason, refused.message.clone()));
+    match (stalled.or(needs_a_person), progressing) {
+        (Some((reason, message)), _) => {
+            standard.push(verdict(condition::STALLED, true, reason, &message));
+        }
+        (None, Some(why)) => {
+            standard.push(verdict(
+                condition::RECONCILING,
+                true,
+                why.reason,
+                &why.message,
+            ));
+        }
+        (None, None) => {}
+    }
+    standard
+}
 
 /// Whether something holds, why, and in words.
 pub struct Verdict {
@@ -14,7 +94,7 @@ pub struct Verdict {
     /// Whether it holds; nothing where nobody can say.
     pub holds: Option<bool>,
     /// One word for machines.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// A sentence for people.
     pub message: String,
 }
@@ -29,7 +109,11 @@ impl Verdict {
         Self {
             kind: condition::INTENTS_ACCEPTED,
             holds: Some(is_well),
-            reason: if is_well { "Accepted" } else { "Invalid" },
+            reason: if is_well {
+                Reason::Accepted
+            } else {
+                Reason::Invalid
+            },
             message: if is_well {
                 "every operation annotation is understood".into()
             } else {
@@ -59,7 +143,7 @@ impl Verdict {
         Condition {
             type_: self.kind.to_owned(),
             status: status.to_owned(),
-            reason: self.reason.to_owned(),
+            reason: self.reason.as_str().to_owned(),
             message: self.message,
             observed_generation: generation,
             last_transition_time: since,

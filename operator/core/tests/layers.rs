@@ -6,8 +6,8 @@ mod layers;
 use std::path::Path;
 
 /// From the ground up; the modules of one line do not know each other.
-const LAYERS: [&[&str]; 12] = [
-    &["digest", "quantity", "refusal", "testing", "verdict"],
+const LAYERS: [&[&str]; 13] = [
+    &["digest", "refusal", "testing", "verdict"],
     &["pod_config", "node"],
     &["observed"],
     &["desired"],
@@ -17,7 +17,8 @@ const LAYERS: [&[&str]; 12] = [
     &["scheduler"],
     &["status"],
     &["plan"],
-    &["multi", "simulation"],
+    &["simulation"],
+    &["multi"],
     &["lib", "tests"],
 ];
 

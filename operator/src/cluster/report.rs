@@ -104,11 +104,11 @@ pub async fn status(
         .update(&cluster, |status| {
             let operations = std::mem::take(&mut status.operations);
             let operation_history = std::mem::take(&mut status.operation_history);
-            let spent_ids = std::mem::take(&mut status.spent_ids);
+            let used_request_ids = std::mem::take(&mut status.used_request_ids);
             *status = CassandraClusterStatus {
                 operations,
                 operation_history,
-                spent_ids,
+                used_request_ids,
                 ..wanted.clone()
             };
         })

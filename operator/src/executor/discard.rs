@@ -1,6 +1,7 @@
 //! A node that is given up: its pod and its volumes are deleted, those very ones that were recorded. How the next pod
 //! starts stands in its rack's ConfigMap before anything is deleted.
 
+use crate::kubernetes::objects::said;
 use crate::{
     effects::Effects,
     executor::{
@@ -34,7 +35,7 @@ pub(super) async fn replace(
     match is_left(effects, run).await {
         Ok(false) => return wait(effects, run, Awaited::ComesBack).await,
         Ok(true) => {}
-        Err(error) => return Ok(Err(NodeError::Unreachable(error.to_string()))),
+        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
     }
     // Much may have happened since it was asked for.
     if let Err(error) = peer::is_down(effects, run).await {

@@ -6,6 +6,7 @@ use casskop_common::{api::CassandraClusterStatus, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
+use crate::kubernetes::objects::said;
 use crate::{
     effects::Effects,
     executor::{Run, StepEvent, progress::Meter, record::tell},
@@ -48,7 +49,7 @@ pub(super) async fn endpoint(
     let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error.to_string()))?
+        .map_err(|error| unreadable(said(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
     let ip = NodePod::of(&pod).ip;
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
+use crate::kubernetes::objects::said;
 use crate::{effects::Effects, executor::Run, nodes::Endpoint};
 use casskop_core::{
     node::{Call, NodeError, Reading},
@@ -214,6 +215,6 @@ async fn pods(effects: &Effects, run: &Run) -> Result<Vec<Pod>, NodeError> {
     let pods = tokio::time::timeout(REQUEST, api.list(&params))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error.to_string()))?;
+        .map_err(|error| unreadable(said(&error)))?;
     Ok(pods.items)
 }

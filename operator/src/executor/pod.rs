@@ -44,8 +44,12 @@ pub(super) async fn delete(effects: &Effects, run: &Run) -> Result<(), NodeError
     match in_time(deleted).await {
         // Another one already.
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
-        outcome => outcome
-            .map_err(|error| NodeError::Unreachable(format!("its pod cannot be deleted: {error}"))),
+        outcome => outcome.map_err(|error| {
+            NodeError::Unreachable(format!(
+                "its pod cannot be deleted: {}",
+                objects::said(&error)
+            ))
+        }),
     }
 }
 

@@ -11,12 +11,12 @@ use kube::{
 };
 use serde::Serialize;
 
-use crate::kubernetes::{Kube, change::json_patched, objects::Kind};
+use crate::kubernetes::{Kube, change::json_patched, objects::{Kind, said}};
 use casskop_core::objects::{self, Selects};
 
 /// Why an object was not applied.
 #[derive(thiserror::Error, Debug)]
-#[error("write {kind} {name}: {source}")]
+#[error("write {kind} {name}: {}", said(source))]
 pub struct Error {
     /// Its kind.
     pub kind: Cow<'static, str>,

@@ -1,6 +1,9 @@
 //! Events: one at each transition, none while nothing changes.
 
-use casskop_common::api::{CassandraClusterStatus, OperationPhase, condition};
+use casskop_common::{
+    api::{CassandraClusterStatus, OperationPhase, condition},
+    conditions::Reason,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
@@ -22,6 +25,14 @@ pub fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
 
 /// What is worth an event between two states of a condition.
 pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
+    // kstatus's conditions repeat in other words what ours say.
+    if matches!(
+        new.type_.as_str(),
+        condition::READY | condition::RECONCILING | condition::STALLED
+    ) {
+        return None;
+    }
+    let is = |reason: Reason| new.reason == reason.as_str();
     let good_news = matches!(
         new.type_.as_str(),
         condition::DEGRADED | condition::PROGRESSING
@@ -37,15 +48,23 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
         return None;
     }
     // The first look at a cluster finds that all is accepted and nothing is in trouble: no news.
-    if old.is_none() && good_news && new.reason != "AcceptedWithWarnings" {
+    if old.is_none() && good_news && !is(Reason::AcceptedWithWarnings) {
         return None;
     }
     let progressing = new.type_ == condition::PROGRESSING;
-    let forming = new.type_ == condition::AVAILABLE && new.reason == "Forming";
+    let forming = new.type_ == condition::AVAILABLE && is(Reason::Forming);
     let warns = (!good_news && !progressing && !forming)
-        || new.reason == "AcceptedWithWarnings"
-        || new.reason == "Blocked";
+        || is(Reason::AcceptedWithWarnings)
+        || (progressing && (is(Reason::Blocked) || is(Reason::ReconcilePaused)));
     let reason = match (new.type_.as_str(), new.status.as_str()) {
+        (condition::PROGRESSING, "True")
+            if is(Reason::Blocked)
+                || is(Reason::ReconcilePaused)
+                || is(Reason::SpecRefused)
+                || is(Reason::ApplyFailed) =>
+        {
+            format!("Progressing{}", new.reason)
+        }
         (condition::PROGRESSING, "True") => new.reason.clone(),
         (condition::PROGRESSING, _) => format!("Progressing{}", new.reason),
         (condition::SPEC_ACCEPTED, "False") => "SpecRefused".into(),

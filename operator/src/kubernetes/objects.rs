@@ -11,6 +11,18 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// What the API server answered, in its own sentence and once; or why there was no answer.
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Api(status) if !status.reason.is_empty() => {
+            format!("{} (HTTP {})", status.reason, status.code)
+        }
+        kube::Error::Api(status) => format!("HTTP {}", status.code),
+        other => other.to_string(),
+    }
+}
+
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 

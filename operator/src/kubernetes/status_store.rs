@@ -16,7 +16,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::kubernetes::objects::{changes_nothing, guarded, in_time};
+use crate::kubernetes::objects::{changes_nothing, guarded, in_time, said};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 5;
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The API server refused or did not answer.
-    #[error("write the status of CassandraCluster {name}: {source}")]
+    #[error("write the status of CassandraCluster {name}: {}", said(source))]
     Api {
         /// The cluster.
         name: String,

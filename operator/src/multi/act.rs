@@ -55,7 +55,12 @@ async fn carry_out(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fa
     };
     let failed = |source: kube::Error| Failure {
         is_spec: is_about_spec(&source),
-        message: format!("site {} does not take {}: {source}", write.site, write.what),
+        message: format!(
+            "site {} does not take {}: {}",
+            write.site,
+            write.what,
+            objects::said(&source)
+        ),
     };
     let outcome = match &write.what {
         What::Create(cluster) => create(site, cluster, dry_run).await,

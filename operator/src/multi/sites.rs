@@ -14,7 +14,6 @@ use crate::multi::sources::Source;
 
 /// Longest time that a site may take to answer.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// How long a site that did not answer is not asked again.
 
 /// Longest silence of a watch, which asks for bookmarks and ends itself before.
 const SILENCE: Duration = Duration::from_secs(300);

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use casskop_common::names::RackId;
+use casskop_common::{api::OperationMode, names::RackId};
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -90,7 +90,7 @@ fn read_within(
         Err(NodeError::Cassandra(error)) if is_not_found(service) => {
             tracing::debug!(%error, "Cassandra has not registered its MBeans yet");
             Ok(Reading {
-                mode: "STARTING".into(),
+                mode: OperationMode::Starting,
                 ..Reading::default()
             })
         }
@@ -107,7 +107,7 @@ fn read_within(
 fn owned(tokens: &Value) -> Option<usize> {
     match value(tokens) {
         Ok(tokens) => tokens.as_array().map(Vec::len),
-        Err(NodeError::Cassandra(error)) if error.contains("is not a member") => Some(0),
+        Err(NodeError::NotAMember(_)) => Some(0),
         Err(_) => None,
     }
 }
@@ -158,16 +158,13 @@ pub fn activity(agent: &Agent, endpoint: &Endpoint) -> Result<Activity, NodeErro
     };
     if is_not_found(service) {
         return Ok(Activity {
-            mode: "STARTING".into(),
+            mode: OperationMode::Starting,
             ..Activity::default()
         });
     }
     let service = value(service)?;
     Ok(Activity {
-        mode: service["OperationMode"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        mode: service["OperationMode"].as_str().unwrap_or_default().into(),
         native_transport: service["NativeTransportRunning"]
             .as_bool()
             .unwrap_or_default(),
@@ -204,7 +201,7 @@ pub fn replication(
                 let text = text.as_str().ok_or_else(|| malformed(text))?;
                 found.insert(keyspace.clone(), Replication::parse(text));
             }
-            Err(NodeError::Cassandra(_)) => {}
+            Err(error) if error.is_refusal() => {}
             Err(error) => return Err(error),
         }
     }
@@ -335,7 +332,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
     let mut keyspaces: Vec<String> = list("NonLocalStrategyKeyspaces").collect();
     keyspaces.sort();
     Reading {
-        mode: text("OperationMode"),
+        mode: text("OperationMode").into(),
         live: list("LiveNodes").collect(),
         unreachable: list("UnreachableNodes").collect(),
         joining: list("JoiningNodes").collect(),

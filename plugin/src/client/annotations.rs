@@ -19,10 +19,10 @@ const ATTEMPTS: usize = 5;
 /// Pauses between them.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
-/// Writes what `decide` makes of the cluster; nothing if that is nothing. Gives the cluster as it is then.
+/// Writes the annotations that `decide` returns for the cluster, and none if they are empty. Returns the new cluster.
 ///
 /// # Errors
-/// What `decide` has to say; when the cluster cannot be read or written, or changes all the time.
+/// Those of `decide`; when the cluster cannot be read or written, or every attempt conflicts.
 pub async fn write(
     clusters: &Clusters,
     name: &str,

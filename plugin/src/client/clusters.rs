@@ -1,4 +1,4 @@
-//! `CassandraCluster`s on the API server: the few calls that the plugin makes.
+//! Calls about `CassandraCluster`s.
 
 use std::{future::Future, time::Duration};
 
@@ -22,14 +22,14 @@ use crate::{
     text,
 };
 
-/// Seconds after which the server ends a watch, which is then begun anew: finds connections that died silently.
+/// Seconds after which the server ends a watch, which is then opened again: this detects dead connections.
 const WATCH_SECONDS: u32 = 120;
 
-/// What came of a guarded write.
+/// The result of a guarded write.
 pub enum Patched {
     /// The object as it is now.
     Written(Box<CassandraCluster>),
-    /// Somebody else wrote in between.
+    /// Another client wrote in between.
     Conflict,
 }
 
@@ -38,7 +38,7 @@ pub struct Clusters {
     api: Api<CassandraCluster>,
     client: Client,
     limit: Option<Duration>,
-    /// Where they are.
+    /// The API server and the namespace.
     pub target: Target,
 }
 
@@ -163,10 +163,10 @@ impl Clusters {
         &self.client
     }
 
-    /// What a call answers.
+    /// The answer of a call.
     ///
     /// # Errors
-    /// Why it does not, explained.
+    /// The explained error; a timeout.
     pub async fn ask<T>(
         &self,
         call: &Call<'_>,

@@ -10,7 +10,7 @@ use kube::{
 use super::{connection::Connection, failure, kubeconfig, proxy, target::Target};
 use crate::error::{CliError, Result};
 
-/// A client, and where it leads. Credential plugins run here.
+/// A client and its target. Credential plugins run here.
 ///
 /// # Errors
 /// When there is no usable kubeconfig, or no credentials.
@@ -20,7 +20,7 @@ pub fn connect(flags: &Connection) -> Result<(Client, Target)> {
     Ok((client, target))
 }
 
-/// The namespace that a command without `-n` means, as far as that is known without asking anyone.
+/// The namespace of a command without `-n`, from the kubeconfig alone.
 pub fn namespace(flags: &Connection) -> Option<String> {
     flags.namespace.clone().or_else(|| {
         let kubeconfig = kubeconfig::read(flags).ok()??;
@@ -29,7 +29,7 @@ pub fn namespace(flags: &Connection) -> Option<String> {
     })
 }
 
-/// How the API server is reached that the flags lead to.
+/// The cluster entry of the kubeconfig that the flags select.
 ///
 /// # Errors
 /// When there is no usable kubeconfig.
@@ -40,7 +40,7 @@ pub fn cluster(flags: &Connection) -> Result<Cluster> {
     Ok(cluster.and_then(|named| named.cluster).unwrap_or_default())
 }
 
-/// What a kubeconfig has entries of.
+/// The kinds of entries in a kubeconfig.
 #[derive(Clone, Copy, Debug)]
 pub enum Entry {
     /// A cluster and a user, under a name.
@@ -125,7 +125,7 @@ fn configure(flags: &Connection) -> Result<(Config, Target)> {
     Ok((config, target))
 }
 
-/// With the service account of the pod that the plugin runs in, as `kubectl` does.
+/// Uses the service account of the pod that the plugin runs in, as `kubectl` does.
 fn in_pod(flags: &Connection) -> Result<(Config, Target)> {
     let mut config = Config::incluster().map_err(|error| {
         CliError::failed(format!(
@@ -153,7 +153,7 @@ fn in_pod(flags: &Connection) -> Result<(Config, Target)> {
     Ok((config, target))
 }
 
-/// Nothing hangs: connecting has its limit, too.
+/// Limits the time of connecting, and chooses the proxy.
 fn tune(config: &mut Config, flags: &Connection, cluster: &Cluster) -> Result<()> {
     config.connect_timeout = limit(flags).map(|limit| limit.min(Duration::from_secs(10)));
     let (scheme, host) = (config.cluster_url.scheme_str(), config.cluster_url.host());

@@ -141,7 +141,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The flags that a person has to repeat; never a token.
+    /// The flags that a printed command repeats; never the token.
     pub fn connection_args(&self) -> String {
         let single = [
             ("-n", &self.namespace),

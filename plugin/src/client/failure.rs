@@ -1,4 +1,4 @@
-//! What a failed call means, and what to do about it.
+//! Explains a failed call: its meaning, and next steps.
 
 use std::{error::Error as _, time::Duration};
 
@@ -10,20 +10,20 @@ use super::{
     target::Target,
 };
 use crate::{
-    error::CliError,
+    error::{CliError, Kind},
     text::{self, plain},
 };
 
 /// A call of the API server.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
-    /// What was tried: `get`, `list`, `patch`, `watch`.
+    /// The verb: `get`, `list`, `patch`, `watch`.
     pub verb: &'static str,
-    /// On what.
+    /// The kind of object.
     pub resource: &'static Resource,
-    /// On which one; none for all of them.
+    /// Name of the object; none for all objects.
     pub name: Option<&'a str>,
-    /// In which namespace; none for all of them.
+    /// Namespace; none for all namespaces.
     pub namespace: Option<&'a str>,
 }
 
@@ -44,7 +44,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether trying the same again may help.
+/// Whether another attempt may succeed.
 pub fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => status.code >= 500 || status.code == 429 || status.code == 410,
@@ -88,22 +88,22 @@ pub fn silent(call: &Call, limit: Duration, target: &Target) -> CliError {
         call.verb,
         call.what()
     );
-    CliError::failed(message)
+    CliError::new(Kind::NoAnswer, message)
         .hint(format!("the server is that of {}", target.source))
         .hint("wait longer with --request-timeout, or see whether it answers kubectl version")
 }
 
 fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
-    let (verb, what, said) = (call.verb, call.what(), plain(status.message.trim()));
+    let (verb, what, message) = (call.verb, call.what(), plain(status.message.trim()));
     match status.code {
         401 => CliError::failed(format!(
             "{} does not accept the credentials of {}",
             target.server, target.source
         ))
         .hint("log in again, or see who you are: kubectl auth whoami"),
-        403 if said.contains("cannot ") => {
-            let said = said.rsplit("is forbidden: ").next().unwrap_or_default();
-            CliError::failed(format!("you may not {verb} {what}: {said}"))
+        403 if message.contains("cannot ") => {
+            let message = message.rsplit("is forbidden: ").next().unwrap_or_default();
+            CliError::failed(format!("you may not {verb} {what}: {message}"))
                 .hint(format!(
                     "ask for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
                     call.resource.name(),
@@ -139,7 +139,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
             let how = if code >= 500 { "failed" } else { "refused" };
             let server = &target.server;
             let error = CliError::failed(format!(
-                "{server} {how} to {verb} {what}: {said} (HTTP {code})"
+                "{server} {how} to {verb} {what}: {message} (HTTP {code})"
             ));
             if code < 500 {
                 return error;
@@ -151,7 +151,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
     }
 }
 
-/// There is no such object, as against: the API server does not even know its kind.
+/// Whether the object is missing, in contrast to its kind.
 pub fn is_missing_object(status: &Status) -> bool {
     let named = status
         .details
@@ -184,12 +184,12 @@ fn credentials(error: &kube::Error) -> Option<&AuthError> {
     None
 }
 
-/// What a credential program prints on stdout is a secret; of it only its stderr is shown.
+/// The stdout of a credential program is a secret; only its stderr is printed.
 fn no_credentials(error: &AuthError, target: &Target) -> CliError {
     let why = match error {
         AuthError::AuthExecRun { out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            format!("it ended with {}: {}", out.status, plain(said.trim()))
+            let message = String::from_utf8_lossy(&out.stderr);
+            format!("it ended with {}: {}", out.status, plain(message.trim()))
         }
         AuthError::AuthExecParse(_) => "its output is no ExecCredential".into(),
         other => other.to_string(),
@@ -209,7 +209,7 @@ fn no_credentials(error: &AuthError, target: &Target) -> CliError {
     }
 }
 
-/// The innermost reason, which names what really happened.
+/// The innermost cause.
 pub fn cause(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

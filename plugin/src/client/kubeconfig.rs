@@ -1,4 +1,4 @@
-//! The kubeconfig: read, merged, and reduced to what the flags select.
+//! The kubeconfig: read, merged, and reduced to the selected entries.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub fn read(flags: &Connection) -> Result<Option<(Kubeconfig, String)>> {
     merge(&paths)
 }
 
-/// As `kubectl`: files that do not exist are passed over, the first one to set a value wins.
+/// Merges like `kubectl`: missing files are skipped, and the first file that sets a value wins.
 fn merge(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, String)>> {
     let present: Vec<&PathBuf> = paths.iter().filter(|path| path.is_file()).collect();
     let mut merged = Kubeconfig::default();
@@ -54,7 +54,7 @@ fn merge(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, String)>> {
 /// Reduces a kubeconfig to one context, cluster and user, with what the flags override.
 ///
 /// # Errors
-/// When it does not have what is asked for; the message says what it has.
+/// When an entry is missing; the message names the existing ones.
 pub fn resolve(kubeconfig: &Kubeconfig, flags: &Connection, file: &str) -> Result<Kubeconfig> {
     let name = flags
         .context
@@ -215,7 +215,7 @@ pub fn none(flags: &Connection) -> CliError {
         .hint("give --kubeconfig FILE, or --server URL and --token TOKEN")
 }
 
-/// A file that cannot be used; its content is never shown: it holds secrets.
+/// An unusable file; its content is never printed: it contains secrets.
 pub fn unusable(error: &KubeconfigError, file: &str) -> CliError {
     let why = match error {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),

@@ -1,4 +1,4 @@
-//! Objects beside the clusters that the plugin looks at, as far as they are shown, and no farther.
+//! Other objects than clusters, with the fields that the plugin uses.
 
 use kube::api::{DynamicObject, ListParams, ObjectList};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use crate::error::Result;
 /// Objects that are read in one go.
 const PAGE: u32 = 500;
 
-/// A pod, as far as it is looked at.
+/// The used fields of a pod.
 #[derive(Deserialize, Default)]
 pub struct Pod {
     #[serde(default)]
@@ -30,7 +30,7 @@ struct PodCondition {
 }
 
 impl Pod {
-    /// Whether it serves.
+    /// Whether the pod is ready.
     pub fn is_ready(&self) -> bool {
         let mut conditions = self.status.conditions.iter();
         conditions.any(|known| known.type_ == "Ready" && known.status == "True")
@@ -83,7 +83,7 @@ pub async fn pages<E>(
     Ok(all)
 }
 
-/// The part of an object that is looked at; nothing if it has none.
+/// The used fields of an object; their defaults if it has none.
 pub fn part<T: DeserializeOwned + Default>(object: &DynamicObject) -> T {
     T::deserialize(&object.data).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Reads of the API server for a bundle. What cannot be read is noted, and the rest goes on.
+//! Reads for a bundle. A read that fails is recorded, and the others continue.
 
 use std::{cell::RefCell, future::Future, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
 /// Largest log that is taken, in bytes; of a longer one the end is missing.
 const LOG_BYTES: i64 = 16 << 20;
 
-/// The API server, and what of it could not be read.
+/// The API server, and the reads that failed.
 pub struct Reader {
     client: Client,
     limit: Option<Duration>,
@@ -29,7 +29,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads with `client`, and waits no longer than `limit` for each answer.
+    /// Reads with `client`, and waits at most `limit` for each answer.
     pub fn new(client: Client, limit: Option<Duration>) -> Self {
         let failures = RefCell::default();
         Self {
@@ -39,7 +39,7 @@ impl Reader {
         }
     }
 
-    /// What could not be read so far.
+    /// The reads that have failed so far.
     pub fn failures(&self) -> Vec<ReadFailure> {
         self.failures.borrow().clone()
     }
@@ -123,7 +123,7 @@ impl Reader {
         })
     }
 
-    /// Notes it once, however often it is met.
+    /// Records a failure once.
     fn missing<T>(
         &self,
         permission: Permission,
@@ -155,7 +155,7 @@ fn permission(verb: &'static str, resource: String, namespace: Option<&str>) -> 
 
 const NOT_THERE: &str = "there is none";
 
-/// Items of a list do not say what they are; apart from it they have to.
+/// Adds version and kind, which items of a list do not have.
 fn value(kind: &Resource, object: DynamicObject) -> Value {
     let mut value = serde_json::to_value(object).unwrap_or_default();
     let resource = kind.described();

@@ -38,7 +38,7 @@ pub const RINGS: Resource = Resource {
 };
 pub const NAMESPACES: Resource = core("Namespace", "namespaces", "namespace");
 pub const PODS: Resource = core("Pod", "pods", "pod");
-/// What pods have written.
+/// Logs of pods.
 pub const POD_LOGS: Resource = core("Pod", "pods/log", "log of pod");
 /// Events as they are shown.
 pub const EVENTS: Resource = in_group("events.k8s.io", "Event", "events", "event");

@@ -1,4 +1,4 @@
-//! The objects in a site that let the operator of another cluster in. Pure.
+//! The objects in a site that give the operator of the home cluster access. Pure.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::resource::{ROLE_BINDINGS, ROLES, Resource, SECRETS, SERVICE_ACCOUNTS}
 pub const ACCOUNT: &str = "casskop-multi";
 /// Name of the Secret with its token.
 pub const TOKEN: &str = "casskop-multi-token";
-/// The Secret says whose token it has: of an account that was deleted meanwhile it is worth nothing.
+/// Uid of the account of the token: the token of a deleted account is invalid.
 pub const TOKEN_OF: &str = "kubernetes.io/service-account.uid";
 
 const RIGHTS_GROUP: &str = "rbac.authorization.k8s.io";
@@ -23,7 +23,7 @@ pub struct Object {
     pub manifest: Value,
 }
 
-/// What is made in the namespace of a site, in this order; it goes in the opposite one.
+/// The objects in the namespace of a site, in the order of their creation.
 pub fn objects(namespace: &str) -> [Object; 4] {
     let subject = json!({ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace });
     let role = json!({ "apiGroup": RIGHTS_GROUP, "kind": "Role", "name": ACCOUNT });
@@ -48,7 +48,7 @@ pub fn objects(namespace: &str) -> [Object; 4] {
     ]
 }
 
-/// What the operator asks for in a site, and no more.
+/// The permissions that the operator needs in a site, and no more.
 fn rules() -> Value {
     json!([
         {

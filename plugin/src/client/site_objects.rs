@@ -1,4 +1,4 @@
-//! The few calls that registering makes, as the plugin's field manager. Each has its limit.
+//! Calls about the objects of sites, as the plugin's field manager.
 
 use casskop_common::names;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -27,7 +27,7 @@ pub async fn get(
     server.ask(&call, api.get_opt(name)).await
 }
 
-/// Makes an object as it should be. What somebody else has written otherwise is refused, not overwritten.
+/// Applies an object. Fields of other managers are refused, not overwritten.
 ///
 /// # Errors
 /// When it is refused, or there is no such namespace.
@@ -54,10 +54,10 @@ pub async fn apply(server: &Clusters, object: &Object) -> Result<DynamicObject> 
     })
 }
 
-/// Makes an object that is not there.
+/// Creates an object.
 ///
 /// # Errors
-/// When it is refused, or is there by now.
+/// When it is refused, or exists.
 pub async fn create(
     server: &Clusters,
     resource: &'static Resource,
@@ -77,7 +77,7 @@ pub async fn create(
 /// Merges a patch into an object.
 ///
 /// # Errors
-/// When it is refused, or somebody else wrote since the `resourceVersion` in it.
+/// When it is refused, or another client wrote since the `resourceVersion` in it.
 pub async fn merge(
     server: &Clusters,
     resource: &'static Resource,
@@ -109,7 +109,7 @@ pub async fn delete(server: &Clusters, object: &Object) -> Result<()> {
     Ok(())
 }
 
-/// None for what is not there.
+/// `None` for a missing object.
 fn existing<T>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
     match answer {
         Err(kube::Error::Api(status)) if failure::is_missing_object(&status) => Ok(None),

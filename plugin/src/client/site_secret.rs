@@ -10,7 +10,7 @@ use crate::error::{CliError, Result};
 /// Its name.
 pub const SITES: &str = "casskop-multi-sites";
 
-/// The Secret as it was read; nothing is written over what somebody else wrote since.
+/// The Secret as it was read; writes are guarded by its resource version.
 pub struct Sites<'a> {
     home: &'a Clusters,
     secret: Option<DynamicObject>,
@@ -41,10 +41,10 @@ impl<'a> Sites<'a> {
         bytes(self.secret.as_ref()?, site).and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
-    /// Registers a site, and leaves the others alone.
+    /// Registers a site.
     ///
     /// # Errors
-    /// When the Secret cannot be written, or somebody else did meanwhile.
+    /// When the Secret cannot be written, or another client wrote meanwhile.
     pub async fn put(&self, site: &str, kubeconfig: &str) -> Result<()> {
         let value = json!(ByteString(kubeconfig.as_bytes().to_vec()));
         if let Some(secret) = &self.secret {
@@ -57,10 +57,10 @@ impl<'a> Sites<'a> {
         site_objects::create(self.home, &SECRETS, SITES, &secret).await
     }
 
-    /// Takes a site out, and leaves the others alone.
+    /// Unregisters a site.
     ///
     /// # Errors
-    /// When the Secret cannot be written, or somebody else did meanwhile.
+    /// When the Secret cannot be written, or another client wrote meanwhile.
     pub async fn remove(&self, site: &str) -> Result<()> {
         match &self.secret {
             Some(secret) => self.merge(secret, site, Value::Null).await,

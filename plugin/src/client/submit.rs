@@ -15,13 +15,13 @@ use crate::{
     time,
 };
 
-/// A request that now stands on the cluster.
+/// A request that is on the cluster.
 pub struct Submitted {
     /// The cluster with it.
     pub cluster: Box<CassandraCluster>,
-    /// Whether it stood there before.
+    /// Whether the cluster had the request before.
     pub known: bool,
-    /// What the person who asked should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub fn id(given: Option<&str>) -> Result<String> {
     given.map_or_else(|| new_id(time::now()), |id| Ok(id.to_owned()))
 }
 
-/// A new id: the time, so that ids sort, and a random end, so that two people do not meet.
+/// A new id: the time, so that ids sort, and a random end, so that ids of two users differ.
 ///
 /// # Errors
 /// When the system has no randomness.
@@ -68,7 +68,7 @@ pub async fn submit(
         if before.as_ref().is_some_and(|before| *before != found)
             && found.as_ref() != Some(&request.value())
         {
-            return Err(refusal::overtaken(
+            return Err(refusal::changed_meanwhile(
                 name,
                 &key,
                 found.as_deref(),
@@ -89,7 +89,9 @@ pub async fn submit(
     .await;
     let cluster = match cluster {
         Ok(cluster) => cluster,
-        Err(error) if before.is_some() => return Err(refusal::unsure(error, name, request)),
+        Err(error) if before.is_some() => {
+            return Err(refusal::unknown_result(error, name, request));
+        }
         Err(error) => return Err(error),
     };
     Ok(Submitted {

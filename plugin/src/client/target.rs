@@ -5,12 +5,12 @@
 pub struct Target {
     /// Address of the API server.
     pub server: String,
-    /// Context and file it comes from, as in `context prod of /home/me/.kube/config`.
+    /// Context and file of the address, as in `context prod of /home/me/.kube/config`.
     pub source: String,
     /// Namespace to work in.
     pub namespace: String,
-    /// The program that gets credentials, and how to install it.
+    /// The credential program, and the hint on its installation.
     pub credentials: Option<String>,
-    /// The connection flags to give again, so that a printed command does the same.
+    /// The connection flags of printed commands.
     pub connection_args: String,
 }

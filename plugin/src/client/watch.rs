@@ -14,7 +14,7 @@ use crate::error::Result;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Pauses between attempts to connect.
 const PAUSES: Backoff = Backoff::new(FIRST_PAUSE, Duration::from_secs(15));
-/// A watch that is silent for longer than the server lets it live is dead.
+/// Longest silence of a watch: the server ends every watch earlier.
 const SILENCE: Duration = Duration::from_secs(130);
 
 /// A change of the cluster or of the connection.
@@ -50,7 +50,7 @@ impl<'a> ClusterWatch<'a> {
         }
     }
 
-    /// The next change. The future is kept across repaints: a slow answer would never arrive if each repaint began a new one.
+    /// The next change. The future is kept across repaints: with a new one for each, a slow answer would never arrive.
     ///
     /// # Errors
     /// When a new attempt cannot succeed, for example without the permission to watch.
@@ -67,7 +67,7 @@ impl<'a> ClusterWatch<'a> {
                 continue;
             };
             match event {
-                // The server ends every watch now and then.
+                // The server ends every watch after a while.
                 None => self.stream = None,
                 Some(Ok(WatchEvent::Added(cluster) | WatchEvent::Modified(cluster))) => {
                     self.version = cluster.resource_version();
@@ -92,10 +92,10 @@ impl<'a> ClusterWatch<'a> {
         }
     }
 
-    /// Opens the watch; where it left off is forgotten after a while, then the cluster is read anew.
+    /// Opens the watch; without a resource version the cluster is read first.
     async fn open(&mut self) -> Result<Option<Change>> {
         sleep_until(self.not_before).await;
-        // A watch that ends at once must not become a busy loop.
+        // A watch that ends at once must not cause a busy loop.
         self.not_before = Instant::now() + FIRST_PAUSE;
         let Some(version) = self.version.clone() else {
             return match timeout(SILENCE, self.clusters.fetch(&self.name)).await {
@@ -116,7 +116,7 @@ impl<'a> ClusterWatch<'a> {
         Ok(None)
     }
 
-    /// Connects anew after a while; what is too old to go on from is read anew and no trouble.
+    /// Schedules the next attempt; an expired resource version is no error, and the cluster is read again.
     fn lost(&mut self, error: &kube::Error) -> Result<Option<Change>> {
         self.stream = None;
         if !failure::is_transient(error) {

@@ -30,7 +30,7 @@ use crate::{
     text::PROGRAM,
 };
 
-/// How long the operator may take to notice that an annotation was taken away.
+/// Longest wait until the operator has observed that an annotation was removed.
 const NOTICE: Duration = Duration::from_secs(30);
 
 /// A request, and the way in which its control is written.
@@ -98,8 +98,8 @@ pub async fn execute(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
     let dry_run = order.edit.dry_run.is_some();
     let mut done: Option<(CurrentRequest, control::Change)> = None;
     let mut from = None;
-    // A retry that was carried out must be seen to be gone before the next one counts.
-    let mut take_back = order.control == Control::Retry && !dry_run;
+    // The operator must observe the removal of an executed retry before the next one.
+    let mut remove_retry = order.control == Control::Retry && !dry_run;
     loop {
         let decide = |cluster: &CassandraCluster| {
             refuse_deleted(cluster)?;
@@ -112,9 +112,9 @@ pub async fn execute(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
             let mut change = order
                 .control
                 .evaluate(&current, cluster, &connection_args)?;
-            take_back &= control::was_retried(&current);
-            if take_back {
-                change.annotations = control::taken_back(&current, cluster);
+            remove_retry &= control::was_retried(&current);
+            if remove_retry {
+                change.annotations = control::removed_retry(&current, cluster);
             }
             let annotations = change.annotations.clone();
             from = taken_from(cluster, &annotations);
@@ -127,10 +127,10 @@ pub async fn execute(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
             break;
         }
         let cluster = annotations::write(&clusters, name, decide).await?;
-        if !std::mem::take(&mut take_back) {
+        if !std::mem::take(&mut remove_retry) {
             break;
         }
-        noticed(&order, &clusters, cluster, &connection_args).await?;
+        observe_removal(&order, &clusters, cluster, &connection_args).await?;
     }
     let Some((current, change)) = done else {
         return Ok(());
@@ -140,7 +140,7 @@ pub async fn execute(order: Order, flags: &Connection, ui: &Ui) -> Result<()> {
         namespace: Some(clusters.target.namespace.clone()),
         annotations: change.annotations,
         taken_from: from,
-        told: change.told,
+        effect: change.effect,
         next: next(&order, &current, &connection_args),
         connection_args,
     };
@@ -178,8 +178,8 @@ fn next(order: &Order, current: &CurrentRequest, connection_args: &str) -> Strin
     }
 }
 
-/// Waits until the operator has seen that the retry before was taken back.
-async fn noticed(
+/// Waits until the operator has observed that the previous retry was removed.
+async fn observe_removal(
     order: &Order,
     clusters: &Clusters,
     mut cluster: Box<CassandraCluster>,

@@ -1,4 +1,4 @@
-//! What is said about an annotation that was written, or would be.
+//! The output about an annotation that was written, or would be.
 
 use casskop_common::{api::CassandraCluster, names};
 
@@ -18,27 +18,27 @@ pub struct Written<'a> {
     pub name: &'a str,
     /// Namespace of the cluster, if it is known.
     pub namespace: Option<String>,
-    /// What was written; empty if it was so before.
+    /// The annotations; empty if nothing had to be written.
     pub annotations: Annotations,
-    /// From whom the annotation came that was taken away.
+    /// The manager of the annotation that was removed.
     pub taken_from: Option<String>,
-    /// What is so now.
-    pub told: String,
+    /// The effect in words.
+    pub effect: String,
     /// The next command.
     pub next: String,
     /// The connection flags to give again.
     pub connection_args: String,
 }
 
-/// Says it, as the user wants it.
+/// Prints it in the form that the user wants.
 ///
 /// # Errors
-/// When nobody reads it.
+/// When stdout cannot be written.
 pub fn print(written: &Written, edit: &Edit, ui: &Ui) -> Result<()> {
     let Written {
         name,
         annotations,
-        told,
+        effect,
         ..
     } = written;
     let nothing = annotations.is_empty();
@@ -51,7 +51,7 @@ pub fn print(written: &Written, edit: &Edit, ui: &Ui) -> Result<()> {
         Output::Text if dry_run && !nothing => {
             manifest::annotate(name, &written.connection_args, annotations)
         }
-        Output::Text => told.clone(),
+        Output::Text => effect.clone(),
     })?;
     if dry_run && annotations.values().any(Option::is_none) {
         ui.say("in Git: take the annotation out; null says so in a patch");

@@ -28,11 +28,11 @@ use crate::{
     time, view,
 };
 
-/// Pause before a watch that was lost is begun anew.
+/// Pause before a lost watch is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Seconds after which the server ends a watch, which is then begun anew.
+/// Seconds after which the server ends a watch, which is then opened again.
 const WATCH_SECONDS: u32 = 120;
-/// A watch that is silent for longer than the server lets it live is dead.
+/// Longest silence of a watch: the server ends every watch earlier.
 const SILENCE: Duration = Duration::from_secs(130);
 
 /// List the events of a cluster and of its objects, oldest first
@@ -50,7 +50,7 @@ impl Events {
     /// Lists the events of a cluster, and with `--watch` those to come.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the clusters cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         let ViewArgs { name, output } = &self.args;
         if self.watch && *output != ListOutput::Text {
@@ -92,7 +92,7 @@ async fn list(clusters: &Clusters, known: &Objects) -> Result<(Vec<Event>, Strin
     Ok((events, all.metadata.resource_version.unwrap_or_default()))
 }
 
-/// A line for each event to come.
+/// Prints a line for each new event.
 async fn watch(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) -> Result<()> {
     let namespace = &clusters.target.namespace;
     let call = Call {
@@ -103,7 +103,7 @@ async fn watch(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) 
     };
     let api = EVENTS.api(clusters.client(), Some(namespace));
     loop {
-        // What came in between may not be told; what was told is not told twice.
+        // Events in between may be missed; no event is printed twice.
         if let Err(error) = changes(&api, &mut from, known, ui).await? {
             if !failure::is_transient(&error) {
                 return Err(failure::call(&error, &call, &clusters.target));
@@ -114,7 +114,7 @@ async fn watch(clusters: &Clusters, known: &Objects, mut from: String, ui: &Ui) 
     }
 }
 
-/// Tells events until the watch ends, by itself or with an error.
+/// Prints events until the watch ends, by itself or with an error.
 async fn changes(
     api: &Api<DynamicObject>,
     from: &mut String,

@@ -57,7 +57,7 @@ impl Explain {
     }
 }
 
-/// Whether the operator runs; without the right to look the rest is told nevertheless.
+/// The pods of the operator; without the permission to list them the other findings are still printed.
 async fn operator(clusters: &Clusters, ui: &Ui) -> Operator {
     match objects::list(clusters, &PODS, OPERATOR_SELECTOR).await {
         Ok(pods) => {

@@ -29,7 +29,7 @@ use crate::{
     time::parse_duration,
 };
 
-/// Lines of each pod, where there are several and nobody says how many.
+/// Lines of each of several pods without `--tail`.
 const TAIL: i64 = 20;
 /// Container of the operator.
 const OPERATOR_CONTAINER: &str = "operator";
@@ -80,10 +80,10 @@ impl Logs {
             };
             let mut ends = Vec::new();
             if self.follow {
-                ends = try_join_all(pods.iter().map(|pod| reader.survived(pod))).await?;
+                ends = try_join_all(pods.iter().map(|pod| reader.print_or_error(pod))).await?;
             } else {
                 for pod in &pods {
-                    ends.push(reader.survived(pod).await?);
+                    ends.push(reader.print_or_error(pod).await?);
                 }
             }
             let errors = ends.into_iter().flatten().collect();
@@ -92,7 +92,7 @@ impl Logs {
     }
 }
 
-/// One log that cannot be read does not keep back the others.
+/// A log that cannot be read does not stop the others.
 fn report(mut errors: Vec<CliError>, pods: usize, ui: &Ui) -> Result<()> {
     if errors.len() == pods {
         return errors.drain(..).next().map_or(Ok(()), Err);
@@ -164,19 +164,19 @@ fn params(arguments: &Logs, pods: usize) -> LogParams {
     }
 }
 
-/// Reads logs line by line: they may be larger than the memory.
+/// Reads logs line by line: a log may be larger than the memory.
 struct Reader<'a> {
     clusters: &'a Clusters,
     params: LogParams,
     prefixed: bool,
-    /// Longest wait for the next line; none for lines that are yet to be written.
+    /// Longest wait for the next line; none with `--follow`.
     limit: Option<Duration>,
     ui: &'a Ui,
 }
 
 impl Reader<'_> {
-    /// What went wrong with one log; an error only if nobody reads any of them.
-    async fn survived(&self, pod: &str) -> Result<Option<CliError>> {
+    /// The error of one log; it is returned as such only if stdout is closed.
+    async fn print_or_error(&self, pod: &str) -> Result<Option<CliError>> {
         match self.print(pod).await {
             Err(error) if error.kind == Kind::BrokenPipe => Err(error),
             end => Ok(end.err()),
@@ -234,7 +234,7 @@ impl Reader<'_> {
     }
 }
 
-/// A line that cannot steer the terminal; the tabs of a stack trace stay.
+/// A line without control characters except tabs, which stack traces have.
 fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let kept = text.trim_end_matches(['\n', '\r']).chars();

@@ -39,7 +39,7 @@ impl Multi {
     }
 }
 
-/// The flags that lead to a site: another context of the same kubeconfig, as whoever that says.
+/// The flags of a site: another context of the same kubeconfig, with its user.
 fn site_flags(
     flags: &Connection,
     context: &str,
@@ -55,7 +55,7 @@ fn site_flags(
     }
 }
 
-/// Connects to a site, which is another cluster than home: that needs no account.
+/// Connects to a site; the home cluster itself is refused.
 fn connect_site(flags: &Connection, home: &Clusters) -> Result<Clusters> {
     let site = Clusters::connect(flags)?;
     if site.target.server == home.target.server {

@@ -44,7 +44,7 @@ impl ReconcileArgs {
             namespace: None,
             annotations,
             taken_from: None,
-            told: String::new(),
+            effect: String::new(),
             next: if pause {
                 format!("go on with it: {PROGRAM} resume-reconcile {name}{connection_args}")
             } else {
@@ -72,7 +72,7 @@ impl ReconcileArgs {
                 } else {
                     wanted.clone()
                 };
-                written.told = match (pause, already) {
+                written.effect = match (pause, already) {
                     (true, true) => {
                         format!(
                             "all action on cluster {name} is paused already; nothing was written"

@@ -74,7 +74,7 @@ impl Report {
     }
 }
 
-/// Where to write; what can be known to fail fails before anything is read.
+/// The path to write. Errors that are known in advance come before any read.
 fn output_path(arguments: &Report, top: &str) -> Result<PathBuf> {
     let path = arguments.file.clone();
     let path = path.unwrap_or_else(|| format!("{top}.tar.gz").into());

@@ -26,7 +26,7 @@ use crate::{
     view::{options::View, status::render, table},
 };
 
-/// How often ages are repainted.
+/// Time between two repaints.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Show a cluster: nodes by rack, conditions, operations and their progress
@@ -57,7 +57,7 @@ impl Status {
     /// Shows one cluster or all.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the clusters cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         if self.watch && !matches!(self.output, StatusOutput::Text | StatusOutput::Wide) {
             return Err(
@@ -95,7 +95,11 @@ async fn all(clusters: &Clusters, arguments: &Status, ui: &Ui) -> Result<()> {
 }
 
 fn items(clusters: &[CassandraCluster]) -> serde_json::Value {
-    let items: Vec<CassandraCluster> = clusters.iter().cloned().map(tidy).collect();
+    let items: Vec<CassandraCluster> = clusters
+        .iter()
+        .cloned()
+        .map(without_managed_fields)
+        .collect();
     json!({ "apiVersion": "v1", "kind": "List", "items": items })
 }
 
@@ -118,8 +122,8 @@ async fn one(clusters: &Clusters, name: &str, arguments: &Status, ui: &Ui) -> Re
         style: ui.out,
     };
     match arguments.output {
-        StatusOutput::Yaml => ui.data(&manifest::yaml(&tidy(cluster))?),
-        StatusOutput::Json => ui.data(&manifest::json(&tidy(cluster))?),
+        StatusOutput::Yaml => ui.data(&manifest::yaml(&without_managed_fields(cluster))?),
+        StatusOutput::Json => ui.data(&manifest::json(&without_managed_fields(cluster))?),
         StatusOutput::Name => ui.data(&manifest::object_name(name)),
         _ if !arguments.watch => ui.data(&render(&cluster, view()).whole()),
         _ if ui.live_out => repaint(clusters, cluster, view, ui).await,
@@ -127,8 +131,8 @@ async fn one(clusters: &Clusters, name: &str, arguments: &Status, ui: &Ui) -> Re
     }
 }
 
-/// Without what only machines keep there.
-fn tidy(mut cluster: CassandraCluster) -> CassandraCluster {
+/// The object without managed fields.
+fn without_managed_fields(mut cluster: CassandraCluster) -> CassandraCluster {
     cluster.metadata.managed_fields = None;
     cluster
 }
@@ -142,26 +146,26 @@ async fn repaint(
 ) -> Result<()> {
     let mut watch = ClusterWatch::after(clusters, &cluster);
     let mut region = Region::new(io::stdout());
-    let mut trouble: Option<String> = None;
-    let gone = |_| CliError::new(Kind::BrokenPipe, "the terminal is gone");
+    let mut disconnected: Option<String> = None;
+    let closed = |_| CliError::new(Kind::BrokenPipe, "the terminal is gone");
     loop {
         let next = watch.next();
         tokio::pin!(next);
         let change = loop {
             let picture = render(&cluster, view());
-            let trouble = trouble.iter().map(|why| connection_lost(why) + "\n\n");
-            let header = trouble.chain([picture.header]).collect::<String>();
+            let disconnected = disconnected.iter().map(|why| connection_lost(why) + "\n\n");
+            let header = disconnected.chain([picture.header]).collect::<String>();
             let text = region::fit(&header, &picture.nodes, &picture.operations);
-            region.paint(&text).map_err(gone)?;
+            region.paint(&text).map_err(closed)?;
             tokio::select! {
                 change = &mut next => break change?,
                 () = tokio::time::sleep(TICK) => {}
             }
         };
-        trouble = None;
+        disconnected = None;
         match change {
             Change::Updated(seen) => cluster = *seen,
-            Change::Disconnected(why) => trouble = Some(why),
+            Change::Disconnected(why) => disconnected = Some(why),
             Change::Deleted => {
                 ui.say(&deleted(&cluster));
                 return Ok(());

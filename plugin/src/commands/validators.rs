@@ -31,7 +31,7 @@ pub fn kind(text: &str) -> Result<String, String> {
     })
 }
 
-/// Keeps what could be no object's name out of the path of a request.
+/// The name of an object; other text must not reach the path of a request.
 pub fn object_name(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if !text.is_empty()

@@ -99,7 +99,7 @@ fn resolve(
     })
 }
 
-/// Behind a running operation another of its kind may be asked for already: that is the newest.
+/// The newest request of the kind: one may be requested already behind a running operation.
 fn newest(cluster: &CassandraCluster, found: CurrentRequest) -> CurrentRequest {
     let asked = Intents::parse(cluster.annotations()).requests;
     match asked.get(&found.kind) {
@@ -112,7 +112,7 @@ fn newest(cluster: &CassandraCluster, found: CurrentRequest) -> CurrentRequest {
     }
 }
 
-/// Whether the plan is all that was asked for.
+/// Whether only the plan was requested.
 fn is_dry_run(cluster: &CassandraCluster, current: &CurrentRequest) -> bool {
     let Some(operation) = &current.operation else {
         let asked = Intents::parse(cluster.annotations()).requests;

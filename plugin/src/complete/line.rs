@@ -11,11 +11,11 @@ use crate::{client::connection::Connection, completer::Completer};
 /// Longest wait for the API server, while the shell waits for the candidates.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What a word is completed from.
+/// The source of the candidates for a word.
 pub enum Wanted {
     /// Names of files, by the shell.
     Files,
-    /// These.
+    /// These candidates.
     Known(Vec<Candidate>),
     /// The names of these objects, from the API server or the kubeconfig.
     Named(Completer),
@@ -23,7 +23,7 @@ pub enum Wanted {
     OfCluster(ClusterValue),
 }
 
-/// What stands before the cursor.
+/// The words before the cursor.
 pub struct Line<'a> {
     root: &'a Command,
     /// The command, once it is named.
@@ -89,7 +89,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The flag that is written so.
+    /// The flag with this spelling.
     fn flag(&self, word: &str) -> Option<&'a Arg> {
         let mut arguments = self.command.unwrap_or(self.root).get_arguments();
         if let Some(long) = word.strip_prefix("--") {
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
         arguments.find(|arg| arg.get_short() == Some(short))
     }
 
-    /// What the word at the cursor is completed from.
+    /// The source of the candidates for the word at the cursor.
     pub fn wanted(&self) -> Wanted {
         if let Some(arg) = self.open {
             return values(arg);
@@ -151,7 +151,7 @@ impl<'a> Line<'a> {
         named.collect()
     }
 
-    /// The value of a flag that stands on the line.
+    /// The value of a flag on the line.
     fn value(&self, id: &str) -> Option<String> {
         let mut flags = self.flags.iter().rev();
         flags
@@ -200,7 +200,7 @@ fn commands(root: &Command) -> Vec<Candidate> {
         .collect()
 }
 
-/// What the value of an argument is completed from.
+/// The source of the candidates for the value of an argument.
 fn values(arg: &Arg) -> Wanted {
     let possible = arg.get_possible_values();
     if !possible.is_empty() && arg.get_action().takes_values() {

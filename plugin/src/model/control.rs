@@ -1,4 +1,4 @@
-//! What a control does to a request that stands, and whether that makes sense now. Pure.
+//! Controls of a current request: whether one applies, and the annotation that it needs. Pure.
 
 pub mod request_ref;
 pub mod waive;
@@ -17,28 +17,28 @@ use crate::{
 };
 use request_ref::CurrentRequest;
 
-/// What is done to a request.
+/// A control of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// No further node starts.
     Pause,
-    /// It goes on.
+    /// The operation resumes.
     Resume,
-    /// It ends early.
+    /// The operation ends after the current step.
     Cancel,
-    /// Its failed nodes again.
+    /// The failed nodes run again.
     Retry,
-    /// These checks do not hold it back.
+    /// These checks no longer block the operation.
     Waive(Vec<String>),
 }
 
-/// What there is to write, and what to say about it.
+/// The annotations to write, and their effect.
 #[derive(Debug, PartialEq)]
 pub struct Change {
-    /// The annotations; none if it is so already.
+    /// The annotations; none if they are set already.
     pub annotations: Annotations,
-    /// What is so then, as `cleanup a on cluster demo is cancelled: …`.
-    pub told: String,
+    /// The effect in words, such as `cleanup a on cluster demo is cancelled: …`.
+    pub effect: String,
 }
 
 impl Control {
@@ -53,7 +53,7 @@ impl Control {
         }
     }
 
-    /// Whether it can be meant for this request where none is named.
+    /// Whether the control applies to this request, when the command names none.
     pub fn fits(&self, current: &CurrentRequest, cluster: &CassandraCluster) -> bool {
         match self {
             Self::Pause | Self::Cancel => current.is_unfinished(),
@@ -63,10 +63,10 @@ impl Control {
         }
     }
 
-    /// What to write so that it happens to `subject`.
+    /// The annotations that apply the control to `current`.
     ///
     /// # Errors
-    /// Why it cannot happen to it.
+    /// When the control does not apply to the request.
     pub fn evaluate(
         &self,
         current: &CurrentRequest,
@@ -77,7 +77,7 @@ impl Control {
         let what = format!("{} {} on cluster {name}", current.kind, current.id);
         self.refuse(current, cluster, &what, connection_args)?;
         let controls = controls(cluster, &current.kind);
-        let annotations = if self.is_so(current, &controls) {
+        let annotations = if self.is_set(current, &controls) {
             Annotations::new()
         } else {
             self.annotations(current, &controls)
@@ -85,12 +85,12 @@ impl Control {
         let effect = self.effect(current, annotations.is_empty());
         Ok(Change {
             annotations,
-            told: format!("{what} {effect}"),
+            effect: format!("{what} {effect}"),
         })
     }
 
     /// Whether nothing needs to be written.
-    fn is_so(&self, current: &CurrentRequest, controls: &Controls) -> bool {
+    fn is_set(&self, current: &CurrentRequest, controls: &Controls) -> bool {
         let quoted = |id: &Option<String>| id.as_ref() == Some(&current.id);
         match self {
             Self::Pause => quoted(&controls.pause),
@@ -104,11 +104,11 @@ impl Control {
         }
     }
 
-    /// What becomes of the request, in words.
-    fn effect(&self, current: &CurrentRequest, so_before: bool) -> String {
+    /// The effect on the request, in words.
+    fn effect(&self, current: &CurrentRequest, was_set: bool) -> String {
         let operation = current.operation.as_ref();
         let begun = operation.is_some_and(|operation| operation.phase != OperationPhase::Pending);
-        let effect = match (self, so_before) {
+        let effect = match (self, was_set) {
             (Self::Pause, true) => "is paused already; nothing was written",
             (Self::Pause, false) if begun => "is paused: no further node starts",
             (Self::Pause, false) => "is paused before it begins",
@@ -119,9 +119,9 @@ impl Control {
             (Self::Cancel, false) => "is cancelled before it begins",
             (Self::Retry, true) => "is to be tried again already; nothing was written",
             (Self::Retry, false) => "is tried again on the nodes that failed",
-            (Self::Waive(checks), so_before) => {
+            (Self::Waive(checks), was_set) => {
                 let checks = checks.join(", ");
-                return if so_before {
+                return if was_set {
                     format!("is not held back by {checks} already; nothing was written")
                 } else {
                     format!("is no longer held back by {checks}")
@@ -194,20 +194,20 @@ impl Control {
     }
 }
 
-/// Whether the operator has carried out the `retry` that stands or stood there: it must be gone before the next.
+/// Whether the operator has executed the last `retry`: the annotation must be removed before the next one.
 pub fn was_retried(current: &CurrentRequest) -> bool {
     let operation = current.operation.as_ref();
     operation.is_some_and(|operation| operation.retried)
 }
 
-/// The change that takes back a retry; nothing if none stands.
-pub fn taken_back(current: &CurrentRequest, cluster: &CassandraCluster) -> Annotations {
+/// The change that removes a retry; empty if there is none.
+pub fn removed_retry(current: &CurrentRequest, cluster: &CassandraCluster) -> Annotations {
     let stands = controls(cluster, &current.kind).retry.is_some();
     let key = names::control_annotation(&current.kind, "retry");
     stands.then_some((key, None)).into_iter().collect()
 }
 
-/// The controls beside the request of a kind.
+/// The controls of the request of a kind.
 pub fn controls(cluster: &CassandraCluster, kind: &str) -> Controls {
     let mut controls = Intents::parse(cluster.annotations()).controls;
     controls.remove(kind).unwrap_or_default()
@@ -222,7 +222,7 @@ fn is_paused(current: &CurrentRequest, cluster: &CassandraCluster) -> bool {
     controls(cluster, &current.kind).pause.as_ref() == Some(&current.id)
 }
 
-/// Whether all action on the cluster is paused.
+/// Whether the operator takes no action on the cluster.
 pub fn reconcile_paused(cluster: &CassandraCluster) -> bool {
     Intents::parse(cluster.annotations()).reconcile_paused
 }

@@ -12,10 +12,10 @@ use super::topology;
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
-    /// When it was seen first.
+    /// First observation.
     #[serde(rename = "eventTime", skip_serializing_if = "Option::is_none")]
     first_seen: Option<MicroTime>,
-    /// How often, and when last.
+    /// Number of observations, and the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Series>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,15 +25,15 @@ pub struct Event {
     /// `Normal` or `Warning`.
     #[serde(rename = "type")]
     pub type_: String,
-    /// One word for machines.
+    /// A word for programs.
     pub reason: String,
     /// A sentence for people.
     pub note: String,
-    /// What it is about.
+    /// The object of the event.
     pub regarding: Regarding,
 }
 
-/// What an event is about.
+/// The object of an event.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Regarding {
@@ -52,7 +52,7 @@ struct Series {
 }
 
 impl Event {
-    /// When it was seen last.
+    /// Last observation.
     pub fn last_seen(&self) -> Option<Timestamp> {
         let series = self.series.as_ref();
         let series = series.and_then(|series| series.last_observed_time.as_ref());
@@ -61,21 +61,21 @@ impl Event {
         series.map(|time| time.0).or(old).or(first)
     }
 
-    /// How often it was seen.
+    /// Number of observations.
     pub fn count(&self) -> i32 {
         let series = self.series.as_ref().map(|series| series.count);
         series.or(self.deprecated_count).unwrap_or(1).max(1)
     }
 }
 
-/// Which objects are of a cluster, by their names: an event says no more about them.
+/// The objects of a cluster by their names: an event has no labels of its object.
 pub struct Objects {
     cluster: String,
     sets: Vec<String>,
 }
 
 impl Objects {
-    /// Those of `cluster`.
+    /// The objects of `cluster`.
     pub fn of(cluster: &CassandraCluster) -> Self {
         let name = cluster.name_any();
         let racks = topology::nodes(cluster).into_keys();
@@ -87,7 +87,7 @@ impl Objects {
         }
     }
 
-    /// Whether an event is about one of them.
+    /// Whether an event is about one of these objects.
     pub fn have(&self, regarding: &Regarding) -> bool {
         let Regarding { kind, name } = regarding;
         let own = [
@@ -103,7 +103,7 @@ impl Objects {
         };
         match kind.as_str() {
             "Pod" => is_pod(name),
-            // Its name is that of its volume, then that of its pod.
+            // The name of a claim is the name of the volume and the name of the pod.
             "PersistentVolumeClaim" => name
                 .match_indices('-')
                 .any(|(at, _)| is_pod(&name[at + 1..])),

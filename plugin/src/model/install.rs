@@ -32,7 +32,7 @@ pub enum Watch {
     All,
 }
 
-/// What is installed.
+/// The parameters of an installation.
 #[derive(Clone, Debug)]
 pub struct Install<'a> {
     /// Namespace of the operators.

@@ -1,4 +1,4 @@
-//! Who wrote an annotation: the field managers that Kubernetes keeps on the object. Pure.
+//! The authors of annotations: the field managers in the metadata of the object. Pure.
 
 use casskop_common::{api::CassandraCluster, names};
 use jiff::Timestamp;
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::text::plain;
 
-/// Who wrote something, and when.
+/// A field manager, and the time of its last write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manager {
     /// Name of the field manager, such as `casskop-plugin` or `kustomize-controller`.
     pub name: String,
-    /// When it last wrote something to the object.
+    /// Time of its last write to the object.
     pub time: Option<Timestamp>,
 }
 
@@ -24,12 +24,12 @@ pub fn of_annotation(cluster: &CassandraCluster, key: &str) -> Option<Manager> {
     })
 }
 
-/// Who last wrote the spec.
+/// The manager that last wrote the spec.
 pub fn of_spec(cluster: &CassandraCluster) -> Option<Manager> {
     newest(cluster, |fields| fields.get("f:spec").is_some())
 }
 
-/// The manager of the request of a kind, if `id` is what it asks for.
+/// The manager of the request of a kind, if the annotation has the id `id`.
 pub fn of_request(cluster: &CassandraCluster, kind: &str, id: &str) -> Option<Manager> {
     let key = names::request_annotation(kind);
     let value = cluster.metadata.annotations.as_ref()?.get(&key)?;

@@ -1,4 +1,4 @@
-//! Annotations as they stand in Git, and as `kubectl` would write them. Pure.
+//! Annotations as a manifest for Git, and as a `kubectl` command. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::error::{CliError, Result};
 
-/// Annotations by key; none for one that is taken away.
+/// Annotations by key; `None` removes one.
 pub type Annotations = BTreeMap<String, Option<String>>;
 
-/// The part of a manifest that asks for something.
+/// The part of a manifest that has annotations.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fragment<'a> {
@@ -32,7 +32,7 @@ struct Metadata<'a> {
     annotations: Annotations,
 }
 
-/// The annotation that is a request.
+/// The annotation of a request.
 pub fn request(request: &Request) -> Annotations {
     let key = names::request_annotation(&request.kind);
     [(key, Some(request.value()))].into()
@@ -79,7 +79,7 @@ pub fn object_name(name: &str) -> String {
 /// As YAML.
 ///
 /// # Errors
-/// Never for what we print.
+/// Never for the types of the plugin.
 pub fn yaml<T: Serialize>(value: &T) -> Result<String> {
     serde_saphyr::to_string(value)
         .map_err(|error| CliError::failed(format!("cannot write YAML: {error}")))
@@ -88,7 +88,7 @@ pub fn yaml<T: Serialize>(value: &T) -> Result<String> {
 /// As JSON.
 ///
 /// # Errors
-/// Never for what we print.
+/// Never for the types of the plugin.
 pub fn json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map_err(|error| CliError::failed(format!("cannot write JSON: {error}")))

@@ -1,4 +1,4 @@
-//! The support bundle: what is read, what is kept out of it, and how it is written.
+//! The support bundle: its files, and the reads that failed.
 
 pub mod redact;
 pub mod summary;
@@ -8,12 +8,12 @@ pub mod summary;
 pub struct Entry {
     /// Path within the bundle, with `/`.
     pub path: String,
-    /// What is in it.
+    /// Contents of the file.
     pub content: String,
 }
 
 impl Entry {
-    /// A file with this in it.
+    /// A file with this content.
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -22,18 +22,18 @@ impl Entry {
     }
 }
 
-/// Something that could not be read.
+/// A read that failed. Not every one is a missing permission: a timeout is one as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadFailure {
-    /// The right that it takes.
+    /// The permission that the read needs.
     pub permission: Permission,
-    /// On which object it was tried; of a right that is missing it does not matter.
+    /// The object; none for a missing permission, which affects all objects.
     pub object: Option<String>,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 
-/// What RBAC allows or does not.
+/// A permission of RBAC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// Such as `list`.
@@ -51,17 +51,17 @@ impl std::fmt::Display for Permission {
 }
 
 impl ReadFailure {
-    /// Whether the user has not the right.
+    /// Whether the permission is missing.
     pub fn is_forbidden(&self) -> bool {
         self.cause == Cause::Forbidden
     }
 }
 
-/// Why something could not be read.
+/// The cause of a failed read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The user has not the right.
+    /// The user does not have the permission.
     Forbidden,
-    /// Something else, in words.
+    /// Another cause, in words.
     Other(String),
 }

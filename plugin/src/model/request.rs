@@ -14,12 +14,12 @@ use crate::{
     text::plain,
 };
 
-/// What to do about what stands on the cluster already. Pure.
+/// Whether a request has to be written.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
     /// Write the request.
     Write,
-    /// This very request is there: follow it.
+    /// The cluster has this request already.
     Known,
 }
 
@@ -51,7 +51,7 @@ pub fn evaluate(
         return if operation.arguments == request.arguments.text {
             Ok(Verdict::Known)
         } else {
-            Err(refusal::taken(&name, request, &operation.arguments))
+            Err(refusal::id_in_use(&name, request, &operation.arguments))
         };
     }
     let key = names::request_annotation(kind);
@@ -64,15 +64,20 @@ pub fn evaluate(
         return if same {
             Ok(Verdict::Known)
         } else {
-            Err(refusal::taken(&name, request, arguments))
+            Err(refusal::id_in_use(&name, request, arguments))
         };
     }
     if replace || found.is_empty() {
         return Ok(Verdict::Write);
     }
     match find(cluster, kind, found) {
-        None => Err(refusal::unseen(cluster, request, value, connection_args)),
-        Some(waiting) if waiting.phase == OperationPhase::Pending => Err(refusal::would_be_lost(
+        None => Err(refusal::not_recorded(
+            cluster,
+            request,
+            value,
+            connection_args,
+        )),
+        Some(waiting) if waiting.phase == OperationPhase::Pending => Err(refusal::overwrites(
             cluster,
             kind,
             value,
@@ -91,7 +96,7 @@ fn same(cluster: &CassandraCluster, request: &Request) -> bool {
         == Some(request)
 }
 
-/// What holds the request back at first.
+/// The reasons why the request does not start at once.
 pub fn notes(cluster: &CassandraCluster, request: &Request) -> Vec<String> {
     let mut notes = Vec::new();
     let newest = cluster.status.iter().flat_map(|status| &status.operations);

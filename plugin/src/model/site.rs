@@ -1,14 +1,14 @@
-//! The kubeconfig through which the operator reaches a site. Pure; it holds a token, so nothing of it is ever shown.
+//! The kubeconfig with which the operator connects to a site. Pure. It contains a token and is never printed.
 
 use std::net::IpAddr;
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-/// What stands in place of a token where it would be seen.
+/// Replaces a token in printed manifests.
 pub const REDACTED: &str = "REDACTED";
 
-/// How a site is reached.
+/// The connection to a site.
 pub struct Entry {
     /// Name of the site.
     pub site: String,
@@ -16,9 +16,9 @@ pub struct Entry {
     pub server: String,
     /// Certificate authorities of that, as PEM.
     pub authority: Option<Vec<u8>>,
-    /// Whether its certificate is not verified.
+    /// Whether the certificate of the server is not verified.
     pub insecure: bool,
-    /// Name that its certificate has to have.
+    /// Name in the certificate of the server.
     pub tls_server_name: Option<String>,
     /// Namespace of the account there.
     pub namespace: String,
@@ -48,7 +48,7 @@ impl Entry {
         })
     }
 
-    /// Whether the address leads back to whoever uses it: from a pod of another cluster it never leads here.
+    /// Whether the address is a loopback address, which a pod of another cluster cannot use.
     pub fn is_loopback(&self) -> bool {
         let after = self.server.split_once("://").map_or("", |(_, after)| after);
         let authority = after.split('/').next().unwrap_or_default();
@@ -61,15 +61,15 @@ impl Entry {
     }
 }
 
-/// What a kubeconfig of ours says of where it leads and as whom.
+/// The server and the token of a registered kubeconfig.
 pub struct Registered {
-    /// Address of the API server; empty if it does not say.
+    /// Address of the API server; empty if there is none.
     pub server: String,
-    /// The token; empty if it has none.
+    /// The token; empty if there is none.
     pub token: String,
 }
 
-/// Reads a registered kubeconfig. One that somebody wrote otherwise says nothing.
+/// Reads a registered kubeconfig. A kubeconfig in another form yields nothing.
 pub fn registered(kubeconfig: &str) -> Registered {
     let read: Value = serde_saphyr::from_str(kubeconfig).unwrap_or_default();
     let text = |path: &str| {

@@ -1,4 +1,4 @@
-//! Are the named targets of this cluster? Judged before anything is written. Pure.
+//! Validation of the named targets before a request is written. Pure.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
 /// Refuses data centers, racks and pods that the cluster does not have, and targets that leave no node.
 ///
 /// # Errors
-/// The name that is wrong, those that would be right, and the nearest one.
+/// When a name is unknown: the known names, and the nearest one.
 pub fn check(cluster: &CassandraCluster, target: &Target, connection_args: &str) -> Result<()> {
     let racks = topology::nodes(cluster);
     let dcs: BTreeSet<&str> = racks.keys().map(|rack| rack.dc.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The nodes that a cluster has or should have, from one look at the object. Pure.
+//! The nodes of the spec and of the status of a cluster. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use kube::ResourceExt;
 /// Data center and rack of a cluster that names none.
 const DEFAULT_RACK: (&str, &str) = ("dc1", "rack1");
 
-/// A node that the spec asks for or that the status knows.
+/// A node of the spec or of the status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<'a> {
     /// Its pod.
     pub pod: String,
-    /// What the operator reports about it.
+    /// The reported status.
     pub status: Option<&'a NodeStatus>,
 }
 
@@ -54,7 +54,7 @@ pub fn nodes(cluster: &CassandraCluster) -> BTreeMap<RackId, Vec<Node<'_>>> {
     racks
 }
 
-/// The racks of the spec and how many nodes each should have.
+/// The racks of the spec with their numbers of nodes.
 fn wanted(cluster: &CassandraCluster) -> Vec<(RackId, i32)> {
     let size = cluster.spec.nodes_per_racks.unwrap_or(1);
     let dcs = cluster
@@ -81,7 +81,7 @@ fn wanted(cluster: &CassandraCluster) -> Vec<(RackId, i32)> {
     racks
 }
 
-/// From the status, or for a node that has not yet said where it is, from the name of its pod.
+/// The rack in the status; without one, the rack in the name of the pod.
 fn rack_of(cluster: &str, pod: &str, status: &NodeStatus) -> Option<RackId> {
     if !status.dc.is_empty() && !status.rack.is_empty() {
         return Some(RackId::new(&status.dc, &status.rack));

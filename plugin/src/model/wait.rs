@@ -1,10 +1,9 @@
 //! When the wait for a request ends without an operation. Pure.
 
 use casskop_common::{
-    api::{CassandraCluster, condition},
+    api::{CassandraCluster, IntentError},
     names,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     text::{PROGRAM, plain},
 };
 
-/// A request that is waited for.
+/// A request whose end is awaited.
 pub struct Awaited {
     /// Name of the cluster.
     pub cluster: String,
@@ -20,21 +19,21 @@ pub struct Awaited {
     pub kind: String,
     /// Id of the request.
     pub id: String,
-    /// Whether the plan is all that is asked for.
+    /// Whether only the plan is requested.
     pub dry_run: bool,
     /// The connection flags, for printed commands.
     pub connection_args: String,
 }
 
 impl Awaited {
-    /// The command that waits for it again.
+    /// The command that resumes the wait.
     pub fn come_back(&self) -> String {
         let (cluster, kind, id, connection_args) =
             (&self.cluster, &self.kind, &self.id, &self.connection_args);
         format!("{PROGRAM} wait {cluster} {kind} --id {id}{connection_args}")
     }
 
-    /// The command that controls it.
+    /// The command that controls the request.
     pub fn control(&self, control: &str) -> String {
         let (cluster, kind, id, connection_args) =
             (&self.cluster, &self.kind, &self.id, &self.connection_args);
@@ -42,32 +41,18 @@ impl Awaited {
     }
 }
 
-/// The operator's complaint about the annotation of a kind.
-pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a Condition> {
+/// The operator's error about the annotation of a kind.
+pub fn complaint<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<&'a IntentError> {
     let key = names::request_annotation(kind);
-    let names_it = |message: &str| {
-        // The key of `cleanup` is not that of `cleanup.pause` or `cleanup2`.
-        message.match_indices(&key).any(|(at, _)| {
-            let rest = &message[at + key.len()..];
-            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-')
-                && !rest
-                    .strip_prefix('.')
-                    .is_some_and(|rest| rest.starts_with(char::is_alphabetic))
-        })
-    };
-    let conditions = &cluster.status.as_ref()?.conditions;
-    conditions.iter().find(|known| {
-        known.type_ == condition::INTENTS_ACCEPTED
-            && known.status == "False"
-            && names_it(&known.message)
-    })
+    let errors = &cluster.status.as_ref()?.intent_errors;
+    errors.iter().find(|error| error.annotation == key)
 }
 
-/// Why the request will never be taken up, if that is so.
+/// The reason why the operator will never run the request, if there is one.
 pub fn lost(
     cluster: &CassandraCluster,
     awaited: &Awaited,
-    old: Option<&Condition>,
+    old: Option<&IntentError>,
 ) -> Option<CliError> {
     let (kind, id) = (&awaited.kind, &awaited.id);
     let key = names::request_annotation(kind);
@@ -91,7 +76,7 @@ pub fn lost(
     )
 }
 
-/// Whether the operator is at work on the request before this one: it takes up one of a kind at a time.
+/// Whether the operator still runs the request before this one: it runs one request of a kind at a time.
 pub fn is_behind_another(cluster: &CassandraCluster, awaited: &Awaited) -> bool {
     let mut newest = cluster.status.iter().flat_map(|status| &status.operations);
     newest.any(|other| other.kind == awaited.kind && !other.phase.is_final())

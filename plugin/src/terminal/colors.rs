@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use owo_colors::Style as Ansi;
 
-/// When to use colours.
+/// When output has colours.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -15,7 +15,7 @@ pub enum Color {
     Never,
 }
 
-/// What a colour says; the words beside it say it too.
+/// The meaning of a colour; the words beside it have the same meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// As usual.

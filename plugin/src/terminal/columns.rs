@@ -1,8 +1,11 @@
 //! Cells in columns. Pure.
 
-use super::colors::{Style, Tone};
+use super::{
+    colors::{Style, Tone},
+    region::display_width,
+};
 
-/// A text and what its colour says.
+/// A text and its colour.
 pub type Cell = (String, Tone);
 
 /// Titles of columns.
@@ -17,7 +20,7 @@ pub fn lay(rows: &[Vec<Cell>], gap: usize, style: Style) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells
-            .map(|(text, _)| text.chars().count())
+            .map(|(text, _)| display_width(text))
             .max()
             .unwrap_or(0)
     };
@@ -27,7 +30,7 @@ pub fn lay(rows: &[Vec<Cell>], gap: usize, style: Style) -> String {
         let mut line = String::new();
         for ((cell, tone), width) in row.iter().zip(&widths) {
             line += &style.paint(*tone, cell);
-            line += &" ".repeat(width - cell.chars().count() + gap);
+            line += &" ".repeat(width - display_width(cell) + gap);
         }
         text += line.trim_end();
         text.push('\n');

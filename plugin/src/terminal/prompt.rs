@@ -36,7 +36,7 @@ fn ask(what: &str, word: &str, typed: &mut impl BufRead, screen: &mut impl Write
         Ok(_) if line.trim() == word => Ok(()),
         Ok(read) if line.trim().is_empty() => {
             if read == 0 {
-                // The answer that did not come has left the cursor behind the question.
+                // Without an answer the cursor is still behind the question.
                 let _ = writeln!(screen);
             }
             Err(CliError::failed("not confirmed; nothing was requested"))

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-/// Terminals that do not say how large they are.
+/// Size of a terminal that does not report its own.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 /// A terminal that knows these two shows what comes between them at once; others pass over them.
 const BEGIN_UPDATE: &str = "\x1b[?2026h";
@@ -45,12 +45,12 @@ impl<W: Write> Region<W> {
             bytes.extend(["\x1b[K", line, "\n"]);
         }
         bytes.extend(["\x1b[J", END_UPDATE]);
-        self.painted = clipped.lines().map(columns).collect();
+        self.painted = clipped.lines().map(display_width).collect();
         self.terminal.write_all(bytes.as_bytes())?;
         self.terminal.flush()
     }
 
-    /// Takes away what was painted.
+    /// Erases the painted lines.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -125,8 +125,8 @@ fn clip_line(line: &str, width: usize) -> String {
     clipped
 }
 
-/// Columns that a line takes.
-fn columns(line: &str) -> usize {
+/// Columns that a line takes on a terminal, without its escape sequences.
+pub fn display_width(line: &str) -> usize {
     measured(line).filter_map(|(_, columns)| columns).sum()
 }
 

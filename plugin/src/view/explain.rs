@@ -24,12 +24,12 @@ pub fn render(
         return lines.join("\n") + "\n";
     };
     lines.push(String::new());
-    lines.extend(told(first, now, style));
+    lines.extend(finding_lines(first, now, style));
     if !others.is_empty() {
         lines.extend([String::new(), style.paint(Tone::Strong, "Besides")]);
         for other in others {
             lines.extend(
-                told(other, now, style)
+                finding_lines(other, now, style)
                     .into_iter()
                     .map(|line| format!("  {line}")),
             );
@@ -38,7 +38,7 @@ pub fn render(
     lines.join("\n") + "\n"
 }
 
-fn told(reason: &Finding, now: Timestamp, style: Style) -> Vec<String> {
+fn finding_lines(reason: &Finding, now: Timestamp, style: Style) -> Vec<String> {
     let (word, tone) = match reason.severity {
         Severity::HeldUp => ("Held up", Tone::Bad),
         Severity::AtWork => ("At work", Tone::Busy),

@@ -12,7 +12,7 @@ use crate::{
     text::{bytes, plain},
 };
 
-/// What is lost, and the word that says that this is known.
+/// The data that is lost, and the word that confirms it.
 #[derive(Debug, PartialEq)]
 pub struct Loss {
     /// The request, and what its kind does.
@@ -25,7 +25,7 @@ pub struct Loss {
     pub what: &'static str,
 }
 
-/// What a request discards.
+/// The data that a request discards.
 pub fn loss(cluster: &CassandraCluster, request: &Request, about: &str, namespace: &str) -> Loss {
     let name = cluster.name_any();
     let racks = topology::nodes(cluster);

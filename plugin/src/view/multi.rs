@@ -47,7 +47,11 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
         ),
     };
     let mut lines = vec![format!("{name} in namespace {namespace}: {state}")];
-    if ring.status.is_none() {
+    let is_reported = ring
+        .status
+        .as_ref()
+        .is_some_and(MultiCasskopStatus::is_reported);
+    if !is_reported {
         let text = "The operator has not reported anything about this ring yet: is casskop-operator multi running, does it watch this namespace?";
         lines.push(style.paint(Tone::Busy, text));
     }
@@ -62,6 +66,7 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
     if let (Some(generation), Some(observed)) =
         (ring.metadata.generation, status.observed_generation)
         && observed < generation
+        && is_reported
     {
         let text = "The operator has not yet looked at the newest spec.";
         lines.push(style.paint(Tone::Busy, text));

@@ -29,7 +29,7 @@ pub fn headline(operation: &OperationStatus, now: Timestamp, style: Style) -> St
     facts.join(", ")
 }
 
-/// How long it will go on if the nodes to come take as long as those before.
+/// The remaining time, if the next nodes take as long as the finished ones.
 fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
     if operation.phase != OperationPhase::Running {
         return None;
@@ -61,7 +61,7 @@ fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
     known.then(|| SignedDuration::try_from_secs_f64(worked / units * to_do / at_work).ok())?
 }
 
-/// Who asked for it: the spec, or through which field manager its annotation was written.
+/// The origin of an operation: the spec, or the field manager of its annotation.
 pub fn asked(operation: &OperationStatus, manager: Option<&Manager>) -> Option<String> {
     match (&operation.requested_by, manager) {
         (Some(by), _) if by == "spec" => Some("asked by the spec".into()),
@@ -118,10 +118,10 @@ pub fn block(
     if !operation.message.is_empty() {
         lines.push(format!("  {}", plain(&operation.message)));
     }
-    let told = |node: &&OperationNode| {
+    let shown = |node: &&OperationNode| {
         every || matches!(node.phase, NodePhase::Running | NodePhase::Failed)
     };
-    let nodes: Vec<&OperationNode> = operation.nodes.iter().filter(told).collect();
+    let nodes: Vec<&OperationNode> = operation.nodes.iter().filter(shown).collect();
     let width = nodes.iter().map(|node| node.pod.len()).max().unwrap_or(0);
     lines.extend(nodes.iter().map(|node| {
         let fill = width - node.pod.len();
@@ -146,11 +146,15 @@ pub fn node_state(node: &OperationNode, now: Timestamp, style: Style) -> String 
     };
     let mut facts = Vec::new();
     if let Some(progress) = &node.progress {
+        let unit = match progress.total {
+            1 => progress.unit.strip_suffix('s').unwrap_or(&progress.unit),
+            _ => &progress.unit,
+        };
         facts.push(format!(
             "{} of {} {}",
             progress.done,
             progress.total,
-            plain(&progress.unit)
+            plain(unit)
         ));
     }
     if !node.step.is_empty() && !matches!(node.phase, NodePhase::Succeeded | NodePhase::Pending) {
@@ -179,7 +183,7 @@ pub fn node_state(node: &OperationNode, now: Timestamp, style: Style) -> String 
     format!("{}{error}", state.trim_end())
 }
 
-/// What a phase says.
+/// The tone of a phase.
 pub fn phase_tone(phase: OperationPhase) -> Tone {
     match phase {
         OperationPhase::Succeeded | OperationPhase::Planned => Tone::Good,

@@ -46,7 +46,7 @@ pub fn list(cluster: &CassandraCluster, history: bool, view: View) -> String {
         let mut facts: Vec<String> = Vec::new();
         let arguments = plain(&operation.arguments);
         facts.extend((!arguments.is_empty()).then(|| format!("with {arguments}")));
-        facts.extend(who(cluster, operation));
+        facts.extend(origin(cluster, operation));
         let more = match facts.join(", ") {
             facts if facts.is_empty() => facts,
             facts => format!("\n    {}", view.style.paint(Tone::Dim, &facts)),
@@ -55,7 +55,7 @@ pub fn list(cluster: &CassandraCluster, history: bool, view: View) -> String {
     });
     let blocks = [
         titled("Not finished", running, view.style),
-        unseen(cluster, view),
+        not_recorded(cluster, view),
         titled("Finished", ended.collect(), view.style),
     ];
     let blocks = blocks.into_iter().filter(|lines| !lines.is_empty());
@@ -146,13 +146,13 @@ fn sorted(
 
 fn unfinished(cluster: &CassandraCluster, operation: &OperationStatus, view: View) -> Vec<String> {
     let mut lines = operation::block(operation, view.wide, view.now, view.style);
-    if let Some(who) = who(cluster, operation) {
-        lines.insert(1, format!("  {who}"));
+    if let Some(origin) = origin(cluster, operation) {
+        lines.insert(1, format!("  {origin}"));
     }
     lines
 }
 
-fn who(cluster: &CassandraCluster, operation: &OperationStatus) -> Option<String> {
+fn origin(cluster: &CassandraCluster, operation: &OperationStatus) -> Option<String> {
     let manager = managers::of_request(cluster, &operation.kind, &operation.id);
     operation::asked(operation, manager.as_ref())
 }
@@ -179,7 +179,7 @@ fn waiting(cluster: &CassandraCluster) -> impl Iterator<Item = Request> {
 }
 
 /// Requests that stand in an annotation and not yet in the status, and those that never will.
-pub fn unseen(cluster: &CassandraCluster, view: View) -> Vec<String> {
+pub fn not_recorded(cluster: &CassandraCluster, view: View) -> Vec<String> {
     let intents = Intents::parse(cluster.annotations());
     let mut lines: Vec<String> = waiting(cluster)
         .map(|asked| format!("{} {}", asked.kind, asked.value()))

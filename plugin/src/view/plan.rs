@@ -1,12 +1,9 @@
-//! What the operator would do: the answer to `--dry-run`. Pure.
+//! The plan of an operation, for `--dry-run`. Pure.
 
 use casskop_common::api::{Check, OperationPhase, OperationStatus};
 
 use crate::{
-    model::{
-        checks::{WAIVED, holds_back},
-        request::typed,
-    },
+    model::request::typed,
     terminal::colors::{Style, Tone},
     text::{count, plain},
 };
@@ -19,7 +16,7 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
     let failing = operation
         .checks
         .iter()
-        .filter(|check| holds_back(check))
+        .filter(|check| check.is_failing())
         .count();
     let verdict = match (operation.phase, failing) {
         (OperationPhase::Refused, _) => style.paint(Tone::Bad, "would be refused."),
@@ -84,10 +81,10 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
 fn line(check: &Check, width: usize, style: Style) -> String {
     let (word, tone) = match check.passed {
         true => ("passed", Tone::Good),
-        false if holds_back(check) => ("FAILED", Tone::Bad),
+        false if check.is_failing() => ("FAILED", Tone::Bad),
         false => ("waived", Tone::Busy),
     };
-    let evidence = plain(check.evidence.trim_start_matches(WAIVED));
+    let evidence = plain(&check.evidence);
     format!(
         "  {}  {:width$}  {evidence}",
         style.paint(tone, word),

@@ -6,6 +6,7 @@ pub use nodes::state;
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus, condition},
+    conditions::Reason,
     names,
 };
 use jiff::Timestamp;
@@ -23,7 +24,7 @@ use crate::{
     time::between,
 };
 
-/// What there is to say about a cluster, in three parts of which the middle one can be long.
+/// The text about a cluster in three parts; the middle one can be long.
 pub struct Picture {
     /// Name, phase and conditions.
     pub header: String,
@@ -52,7 +53,7 @@ pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
         header: header(cluster, status, view).join("\n") + "\n",
         nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
         operations: below(operations::newest(cluster, view))
-            + &below(operations::unseen(cluster, view)),
+            + &below(operations::not_recorded(cluster, view)),
     }
 }
 
@@ -75,7 +76,11 @@ pub fn title(cluster: &CassandraCluster, style: Style) -> String {
 fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: View) -> Vec<String> {
     let View { now, style, .. } = view;
     let mut lines = vec![title(cluster, style)];
-    if cluster.status.is_none() {
+    let is_reported = cluster
+        .status
+        .as_ref()
+        .is_some_and(CassandraClusterStatus::is_reported);
+    if !is_reported {
         let text = "The operator has not reported anything about this cluster yet: is it running, does it watch this namespace?";
         lines.push(style.paint(Tone::Busy, text));
     }
@@ -94,6 +99,7 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
     if let (Some(generation), Some(observed)) =
         (cluster.metadata.generation, status.observed_generation)
         && observed < generation
+        && is_reported
     {
         lines.push(style.paint(
             Tone::Busy,
@@ -131,15 +137,34 @@ pub fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String
             (why, Tone::Plain),
         ]
     };
-    let rows: Vec<Vec<Cell>> = all.iter().map(row).collect();
+    // Those for kstatus repeat the others.
+    let repeats = [condition::READY, condition::RECONCILING, condition::STALLED];
+    let told = all
+        .iter()
+        .filter(|known| !repeats.contains(&known.type_.as_str()));
+    let rows: Vec<Vec<Cell>> = told.map(row).collect();
     let lines = lay(&rows, 2, style);
     lines.lines().map(|line| format!("  {line}")).collect()
+}
+
+/// Whether the change that `Progressing` is about waits for something else.
+fn is_held_up(known: &Condition) -> bool {
+    let reasons = [
+        Reason::Blocked,
+        Reason::ReconcilePaused,
+        Reason::SpecRefused,
+        Reason::ApplyFailed,
+    ];
+    reasons.iter().any(|reason| known.reason == reason.as_str())
 }
 
 /// A condition as an adjective, and whether that is good.
 fn words(known: &Condition) -> (String, Tone) {
     let (yes, no) = match known.type_.as_str() {
         condition::AVAILABLE => (("available", Tone::Good), ("not available", Tone::Bad)),
+        condition::PROGRESSING if is_held_up(known) => {
+            (("blocked", Tone::Bad), ("settled", Tone::Good))
+        }
         condition::PROGRESSING => (("progressing", Tone::Busy), ("settled", Tone::Good)),
         condition::DEGRADED => (("degraded", Tone::Bad), ("healthy", Tone::Good)),
         condition::SPEC_ACCEPTED => (("spec accepted", Tone::Good), ("spec refused", Tone::Bad)),

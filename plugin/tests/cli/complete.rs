@@ -17,7 +17,7 @@ use crate::{
 pub fn api() -> Api {
     let mut cluster = fixture("operating.yaml");
     let waiting = json!({ "kind": "repair", "id": "c", "phase": "Pending", "reason": "ChecksFailing",
-        "message": "waits for nodes-up: demo-dc1-rack2-0 is down",
+        "message": "waits for nodes-up: demo-dc1-rack2-0 is down", "blockedBy": ["nodes-up"],
         "checks": [{ "name": "nodes-up", "passed": false, "evidence": "demo-dc1-rack2-0 is down" }] });
     cluster["status"]["operations"]
         .as_array_mut()

@@ -36,10 +36,11 @@ fn operation(kind: &str, id: &str, phase: &str) -> Value {
 fn waiting() -> Value {
     json!([
         { "kind": "cleanup", "id": "a", "phase": "Pending", "reason": "ChecksFailing",
-          "message": "waits for nodes-up: demo-dc1-rack2-0 is down; cleanup-paid: demo-dc1-rack1-0 owes a cleanup",
+          "message": "waits for nodes-up: demo-dc1-rack2-0 is down; cleanup-done: demo-dc1-rack1-0 needs a cleanup",
+          "blockedBy": ["nodes-up", "cleanup-done"],
           "checks": [
             { "name": "nodes-up", "passed": false, "evidence": "demo-dc1-rack2-0 is down" },
-            { "name": "cleanup-paid", "passed": false, "evidence": "demo-dc1-rack1-0 owes a cleanup" },
+            { "name": "cleanup-done", "passed": false, "evidence": "demo-dc1-rack1-0 needs a cleanup" },
             { "name": "ring-settled", "passed": true, "evidence": "no node moves" } ] },
         operation("flush", "b", "Running"),
     ])
@@ -211,7 +212,7 @@ fn checks_are_waived() {
     let shown = [
         run(&api(&json!({}), &waiting()), &["waive", "demo", "nodes-up"]),
         run(
-            &api(&json!({ "cleanup.waive": "a cleanup-paid" }), &waiting()),
+            &api(&json!({ "cleanup.waive": "a cleanup-done" }), &waiting()),
             &["waive", "demo", "cleanup", "nodes-up"],
         ),
         run(
@@ -223,7 +224,7 @@ fn checks_are_waived() {
             &[
                 "waive",
                 "demo",
-                "nodes-up,cleanup-paid",
+                "nodes-up,cleanup-done",
                 "--dry-run",
                 "-o",
                 "yaml",
@@ -261,12 +262,12 @@ fn checks_that_are_not_there_or_passed_are_not_waived() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
-/// A check can begin to fail between two nodes; then only the message says so.
+/// A check can begin to fail between two nodes.
 #[test]
 fn a_check_that_fails_between_two_nodes_is_waived() {
     let operations = json!([{ "kind": "cleanup", "id": "a", "phase": "Running", "reason": "ChecksFailing",
-        "message": "waits for nodes-up: demo-dc1-rack2-0 is down",
-        "checks": [{ "name": "nodes-up", "passed": true, "evidence": "all nodes are up" }] }]);
+        "message": "waits for nodes-up: demo-dc1-rack2-0 is down", "blockedBy": ["nodes-up"],
+        "checks": [{ "name": "nodes-up", "passed": false, "evidence": "demo-dc1-rack2-0 is down" }] }]);
     insta::assert_snapshot!(run(
         &api(&json!({}), &operations),
         &["waive", "demo", "nodes-up"]

@@ -79,15 +79,18 @@ fn why_a_spec_is_not_carried_out() {
     let refused = conditioned(
         "SpecAccepted",
         "False",
-        "StorageClassChanged",
-        "spec.dataStorageClass cannot change",
+        "VolumeChanged",
+        "the volume data cannot become smaller",
     );
-    let blocked = conditioned(
+    let mut blocked = conditioned(
         "Progressing",
-        "False",
+        "True",
         "Blocked",
-        "ScaleDown: demo-dc1-rack3-1 may not leave the ring: replicas-remain: orders would have 2 nodes for 3 replicas",
+        "ScaleDown: demo-dc1-rack3-1 may not leave the ring: cleanup-done: demo-dc1-rack3-0 may hold data that it no longer owns",
     );
+    let check = json!([{ "name": "cleanup-done", "passed": false, "pods": ["demo-dc1-rack3-0"],
+        "evidence": "demo-dc1-rack3-0 may hold data that it no longer owns" }]);
+    merge(&mut blocked, &json!({ "status": { "blockedBy": check } }));
     insta::assert_snapshot!([refused, blocked].map(explained).join("\n"));
 }
 
@@ -96,8 +99,9 @@ fn why_checks_hold_an_operation_back() {
     let mut cluster = fixture("healthy.yaml");
     let waiting = json!([
         { "kind": "cleanup", "id": "a", "phase": "Pending", "reason": "ChecksFailing", "requestedAt": "2026-11-22T17:00:00.000000Z",
-          "message": "waits for nodes-up: demo-dc1-rack2-0 is down",
-          "checks": [{ "name": "nodes-up", "passed": false, "evidence": "demo-dc1-rack2-0 is down" }] },
+          "message": "waits for nodes-up: demo-dc1-rack2-0 is down", "blockedBy": ["nodes-up"],
+          "checks": [{ "name": "nodes-up", "passed": false, "evidence": "demo-dc1-rack2-0 is down",
+            "pods": ["demo-dc1-rack2-0"] }] },
         { "kind": "flush", "id": "b", "phase": "Paused", "reason": "Paused", "startedAt": "2026-11-22T17:00:00.000000Z",
           "message": "no further node starts until the pause is lifted" },
         { "kind": "repair", "id": "c", "phase": "Pending", "reason": "Waiting", "message": "waits for flush b to end" },

@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::contract;
+
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -34,9 +36,21 @@ pub enum Reply {
     Silence,
 }
 
+impl Reply {
+    fn unknown(&self) -> Vec<String> {
+        match self {
+            Self::Json(_, answer) => contract::unknown(answer),
+            Self::Watch(events, _) => events.iter().flat_map(contract::unknown).collect(),
+            Self::Changes(cluster, _) => contract::unknown(cluster),
+            Self::Text(..) | Self::Silence => Vec::new(),
+        }
+    }
+}
+
 pub struct Api {
     pub address: SocketAddr,
     log: Arc<Mutex<Vec<Asked>>>,
+    unknown: Arc<Mutex<Vec<String>>>,
 }
 
 impl Api {
@@ -45,20 +59,28 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
+        let unknown = Arc::new(Mutex::new(Vec::new()));
         let (seen, answer) = (log.clone(), Arc::new(Mutex::new(answer)));
+        let invented = unknown.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (seen, answer) = (seen.clone(), answer.clone());
+                let invented = invented.clone();
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     let asked = read(&mut stream);
                     seen.lock().unwrap().push(asked.clone());
                     let reply = answer.lock().unwrap()(&asked);
+                    invented.lock().unwrap().extend(reply.unknown());
                     write(&mut stream, reply);
                 });
             }
         });
-        Self { address, log }
+        Self {
+            address,
+            log,
+            unknown,
+        }
     }
 
     /// Serves `cluster` and takes patches of it; each watch tells the next of `changes`, merged into its status.
@@ -113,6 +135,11 @@ impl Api {
             }
         });
         (api, sender)
+    }
+
+    /// Words and fields in its answers that the operator never writes.
+    pub fn unknown(&self) -> Vec<String> {
+        self.unknown.lock().unwrap().clone()
     }
 
     /// All requests so far.

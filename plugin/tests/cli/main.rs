@@ -9,6 +9,7 @@ mod complete;
 #[cfg(unix)]
 mod confirmation;
 mod connection;
+mod contract;
 mod control;
 mod data_loss;
 mod dry_run;

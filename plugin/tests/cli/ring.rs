@@ -8,7 +8,7 @@ use crate::{
 #[test]
 fn a_ring() {
     let mut cluster = fixture("growing.yaml");
-    cluster["status"]["cassandraNodeStatus"]["demo-dc1-rack1-0"]["cleanupOwedSince"] =
+    cluster["status"]["cassandraNodeStatus"]["demo-dc1-rack1-0"]["cleanupRequiredSince"] =
         "2026-11-22T15:05:18Z".into();
     let shown = [vec!["ring", "demo"], vec!["ring", "demo", "-o", "json"]]
         .map(|arguments| run(&of(cluster.clone()), &arguments));

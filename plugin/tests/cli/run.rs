@@ -67,6 +67,11 @@ pub fn run_with(api: &Api, arguments: &[&str], environment: &[(&str, &str)]) -> 
         .envs(environment.iter().copied());
     let output = command.output().unwrap();
     let shown = show(arguments, &output, &api.asked());
+    let unknown = api.unknown();
+    assert!(
+        unknown.is_empty(),
+        "no operator writes {unknown:?}:\n{shown}"
+    );
     let printed = [&output.stdout[..], &output.stderr[..]].concat();
     assert!(
         !String::from_utf8_lossy(&printed).contains("s3cr3t"),

@@ -157,15 +157,22 @@ fn it_takes_too_long() {
     insta::assert_snapshot!(run(&server(&running), &arguments));
 }
 
-fn not_understood(message: &str) -> Value {
-    json!({ "status": { "conditions": [{ "type": "IntentsAccepted", "status": "False", "reason": "Invalid",
-        "message": message, "lastTransitionTime": "2026-11-22T17:05:18Z" }] } })
+/// The operator's error about the annotation of a kind, behind more of others than the condition's message names.
+fn not_understood(name: &str, message: &str) -> Value {
+    let key = |name: &str| format!("operations.db.orange.com/{name}");
+    let others = (0..20).map(|number| (key(&format!("a{number}")), "there is no such kind"));
+    let all = others.chain([(key(name), message)]);
+    let errors =
+        all.map(|(annotation, message)| json!({ "annotation": annotation, "message": message }));
+    json!({ "status": { "intentErrors": errors.collect::<Vec<_>>(),
+        "conditions": [{ "type": "IntentsAccepted", "status": "False", "reason": "Invalid",
+            "message": "operations.db.orange.com/a0: there is no such kind; and 20 more",
+            "lastTransitionTime": "2026-11-22T17:05:18Z" }] } })
 }
 
 #[test]
 fn the_operator_does_not_understand_it() {
-    let complaint =
-        not_understood("operations.db.orange.com/cleanup: unexpected argument '--jobs' found");
+    let complaint = not_understood("cleanup", "unexpected argument '--jobs' found");
     let api = Api::cluster(fixture("healthy.yaml"), vec![complaint]);
     insta::assert_snapshot!(run(&api, CLEANUP));
 }
@@ -175,14 +182,15 @@ fn complaints_about_others_and_about_the_value_before_are_passed_over() {
     let mut cluster = fixture("healthy.yaml");
     merge(
         &mut cluster,
-        &not_understood("operations.db.orange.com/cleanup: unexpected argument '--jbos' found"),
+        &not_understood("cleanup", "unexpected argument '--jbos' found"),
     );
     merge(
         &mut cluster,
         &json!({ "metadata": { "annotations": { "operations.db.orange.com/cleanup": "x --jbos 2" } } }),
     );
     let mut changes = vec![not_understood(
-        "operations.db.orange.com/cleanup.stop: no control is called 'stop'",
+        "cleanup.stop",
+        "no control is called 'stop'",
     )];
     changes.extend(phases(&succeeded()));
     let api = Api::cluster(cluster, changes);

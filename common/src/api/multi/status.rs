@@ -5,11 +5,12 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{OperationPhase, Phase};
+use crate::api::{IntentError, OperationPhase, Phase, UNOBSERVED};
 
 /// State of all sites, as far as they can be reached.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = { "observedGeneration": UNOBSERVED }))]
 pub struct MultiCasskopStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,10 +35,21 @@ pub struct MultiCasskopStatus {
     /// Whether the annotation `reconcile: paused` was handed to the sites, from which it is taken again when it goes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted`, as those of a `CassandraCluster`.
+    /// Operation annotations that are not carried out, and why; at most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["annotation".into()]))]
+    pub intent_errors: Vec<IntentError>,
+    /// The conditions of a `CassandraCluster`, about all sites.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+impl MultiCasskopStatus {
+    /// Whether an operator has reported anything about the ring.
+    pub fn is_reported(&self) -> bool {
+        self.observed_generation != Some(UNOBSERVED)
+    }
 }
 
 /// One Kubernetes cluster of the ring.
@@ -57,7 +69,7 @@ pub struct SiteStatus {
     /// Whether a `CassandraCluster` was ever made here: its volumes may have members of the ring, so no other site forms
     /// one anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub made: bool,
+    pub created: bool,
     /// Its `CassandraCluster`, as it was when it was last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ChildStatus>,
@@ -155,7 +167,7 @@ pub struct SiteOperation {
     pub site: String,
     /// Whether the request was handed to the site.
     #[serde(default)]
-    pub handed: bool,
+    pub requested: bool,
     /// Where the site's own operation is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<OperationPhase>,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use casskop_common::{
     api::{CassandraClusterSpec, NodeApiKind},
+    conditions::Reason,
     names::RackId,
 };
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal> {
     let refuse = |message: String| {
         Err(refused(
-            "InvalidConfig",
+            Reason::InvalidConfig,
             format!("config of {rack}: {message}"),
         ))
     };
@@ -51,7 +52,7 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
     {
         let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
-        return Err(refused("NotSupported", message.into()));
+        return Err(refused(Reason::NotSupported, message.into()));
     }
     if spec
         .jolokia
@@ -59,7 +60,7 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         .is_some_and(|jolokia| jolokia.tls.is_some())
     {
         let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
-        return Err(refused("NotSupported", message.into()));
+        return Err(refused(Reason::NotSupported, message.into()));
     }
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
     let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
@@ -67,7 +68,7 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
     if old(tag) || spec.server_version.as_deref().is_some_and(old) {
         let message =
             format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
-        return Err(refused("NotSupported", message));
+        return Err(refused(Reason::NotSupported, message));
     }
     Ok(())
 }

@@ -1,10 +1,25 @@
 //! `rollingRestart: true` of a rack.
 
-use casskop_common::{api::CassandraClusterSpec, names::RackId};
+use casskop_common::{
+    api::{CassandraClusterSpec, OperationStatus},
+    names::RackId,
+    operations::RESTART,
+};
 
 /// Id of the restart that a generation of the spec asks for.
 pub fn restart_id(generation: i64) -> String {
     format!("rolling-restart-g{generation}")
+}
+
+/// The requester of an operation that the spec asks for.
+pub const SPEC: &str = "spec";
+
+/// The restart that the spec asks for, while it is under way.
+pub fn spec_restart(operations: &[OperationStatus]) -> Option<&OperationStatus> {
+    operations.iter().find(|operation| {
+        let asked = operation.kind == RESTART && operation.requested_by.as_deref() == Some(SPEC);
+        asked && operation.started_at.is_some() && !operation.phase.is_final()
+    })
 }
 
 /// Racks with `rollingRestart: true`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use casskop_common::{
     api::{CassandraCluster, MultiCasskop},
+    conditions::Reason,
     names,
 };
 use kube_core::ResourceExt;
@@ -55,7 +56,7 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
     let unknown = |site: &&String| !sites.contains(site);
     if let Some(site) = multi.spec.override_.keys().find(unknown) {
         return Err(refused(
-            "UnknownSite",
+            Reason::UnknownSite,
             format!(
                 "override names the site {site}, and the operator knows {}: correct the name, or register the site (kubectl casskop multi register)",
                 sites.join(", ")
@@ -93,7 +94,7 @@ fn child(multi: &MultiCasskop, site: &str, change: &Value) -> Result<Child, Refu
     let namespace = multi.namespace().unwrap_or_default();
     if merged["metadata"]["name"] != *name {
         return Err(refused(
-            "OtherName",
+            Reason::NameMismatch,
             format!(
                 "override.{site} changes metadata.name: it is the name of the ring, and the same in every site; remove it"
             ),
@@ -104,7 +105,7 @@ fn child(multi: &MultiCasskop, site: &str, change: &Value) -> Result<Child, Refu
         Value::String(other) if *other == namespace => {}
         other => {
             return Err(refused(
-                "OtherNamespace",
+                Reason::NamespaceMismatch,
                 format!(
                     "the namespace in every site is that of the MultiCasskop, {namespace}, and not {other}: remove metadata.namespace from base and override.{site}"
                 ),
@@ -125,14 +126,14 @@ fn child(multi: &MultiCasskop, site: &str, change: &Value) -> Result<Child, Refu
     let given = wanted["spec"].clone();
     let mut cluster: CassandraCluster = serde_json::from_value(wanted).map_err(|error| {
         refused(
-            "InvalidCluster",
+            Reason::InvalidCluster,
             format!("base with override.{site} is not a CassandraCluster: {error}"),
         )
     })?;
     let kept = serde_json::to_value(&cluster.spec).unwrap_or_default();
     if let Some(path) = unknown_field(&given, &kept, "spec") {
         return Err(refused(
-            "UnknownField",
+            Reason::UnknownField,
             format!(
                 "{path} of base with override.{site} is not a field of a CassandraCluster: correct or remove it"
             ),
@@ -199,7 +200,7 @@ fn refuse_shared_dcs(children: &[Child]) -> Result<(), Refusal> {
             };
             if other != child.site {
                 return Err(refused(
-                    "SharedDataCenter",
+                    Reason::DuplicateDataCenter,
                     format!(
                         "the sites {other} and {} both have a data center {dc}: a data center belongs to one site; give each its own in override.<site>.spec.topology",
                         child.site
@@ -211,6 +212,6 @@ fn refuse_shared_dcs(children: &[Child]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refused(reason: &'static str, message: String) -> Refusal {
+fn refused(reason: Reason, message: String) -> Refusal {
     Refusal { reason, message }
 }

@@ -79,7 +79,7 @@ impl Snapshot {
     /// Whether a `CassandraCluster` was ever made in a site: there may be members of the ring on its volumes.
     pub fn was_made(&self, site: &str) -> bool {
         let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
-        told.any(|told| told.name == site && told.made)
+        told.any(|told| told.name == site && told.created)
     }
 
     /// Sites with a `CassandraCluster` of ours.

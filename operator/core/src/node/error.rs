@@ -27,6 +27,21 @@ pub enum NodeError {
     /// Cassandra said no.
     #[error("{0}")]
     Cassandra(String),
+    /// A rebuild: one of the node is still under way.
+    #[error("{0}")]
+    StillRebuilding(String),
+    /// No member has the host id.
+    #[error("{0}")]
+    UnknownHostId(String),
+    /// A removal of the node is under way.
+    #[error("{0}")]
+    RemovalInProgress(String),
+    /// The node has a snapshot of that name.
+    #[error("{0}")]
+    SnapshotExists(String),
+    /// The node has no tokens: it is no member of the ring (yet).
+    #[error("{0}")]
+    NotAMember(String),
     /// The call ended without having done its work, because something else works on the same tables.
     #[error(
         "the node is busy with other work of this kind, or could not stop the compactions of the same tables"
@@ -41,6 +56,19 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// Whether Cassandra itself said no.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Cassandra(_)
+                | Self::StillRebuilding(_)
+                | Self::UnknownHostId(_)
+                | Self::RemovalInProgress(_)
+                | Self::SnapshotExists(_)
+                | Self::NotAMember(_)
+        )
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use casskop_common::api::OperationMode;
 use serde::{Deserialize, Serialize};
 
 /// What a node says of itself and of its peers, read at once.
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 pub struct Reading {
     /// `StorageService.OperationMode`; `STARTING` also while Cassandra has registered nothing yet.
-    pub mode: String,
+    pub mode: OperationMode,
     /// Addresses of the peers it sees up, itself among them.
     pub live: BTreeSet<String>,
     /// Addresses of the peers it sees down.
@@ -43,7 +44,7 @@ pub struct Reading {
 impl Reading {
     /// Whether the node is a member of the ring, whether it serves clients or not.
     pub fn is_member(&self) -> bool {
-        self.mode == "NORMAL"
+        self.mode == OperationMode::Normal
     }
 
     /// Whether the node is a member of the ring and serves clients.
@@ -76,7 +77,7 @@ impl Reading {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// `StorageService.OperationMode`, as in [`Reading::mode`].
-    pub mode: String,
+    pub mode: OperationMode,
     /// Whether clients can connect.
     pub native_transport: bool,
     /// Tasks that work on `SSTables` (`CompactionManager.Compactions`).
@@ -88,7 +89,7 @@ pub struct Activity {
 impl Activity {
     /// Whether the node is a member of the ring and serves clients.
     pub fn is_normal(&self) -> bool {
-        self.mode == "NORMAL" && self.native_transport
+        self.mode == OperationMode::Normal && self.native_transport
     }
 }
 

@@ -76,6 +76,13 @@ pub fn nodes(map: &ConfigMap) -> Nodes {
         .unwrap_or_default()
 }
 
+/// The seeds that the ConfigMap of a rack names.
+pub fn seeds(map: &ConfigMap) -> Option<Vec<String>> {
+    let json = map.data.as_ref()?.get(KEY)?;
+    let config: RackConfig = serde_json::from_str(json).ok()?;
+    Some(config.seeds)
+}
+
 /// Whether the ConfigMap is of a rack that was told that the ring is formed.
 pub fn says_formed(map: &ConfigMap) -> bool {
     let json = map.data.as_ref().and_then(|data| data.get(KEY));

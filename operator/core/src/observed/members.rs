@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
     operations::DECOMMISSION,
 };
 
@@ -99,12 +99,15 @@ impl Snapshot {
 
     /// Whether the node leaves the ring, or has left it, because it was told to.
     pub fn is_leaving(&self, pod: &str) -> bool {
-        let mode = self.reading(pod).map(|reading| reading.mode.as_str());
+        let mode = self.reading(pod).map(|reading| &reading.mode);
         let told = || {
             self.told_to_leave(pod)
                 .is_some_and(|told| told.phase == OperationPhase::Succeeded)
         };
-        matches!(mode, Some("LEAVING" | "DECOMMISSIONED")) || told()
+        matches!(
+            mode,
+            Some(OperationMode::Leaving | OperationMode::Decommissioned)
+        ) || told()
     }
 
     /// Whether some node sees another one joining, leaving or moving.

@@ -1,5 +1,7 @@
 //! What ails the nodes, in words.
 
+use casskop_common::api::OperationMode;
+
 use crate::{node::NodeError, observed::Snapshot};
 
 impl Snapshot {
@@ -63,7 +65,7 @@ impl Snapshot {
             Some(Err(error)) => return Some(error.to_string()),
             Some(Ok(reading)) => reading,
         };
-        if reading.mode != "NORMAL" {
+        if reading.mode != OperationMode::Normal {
             return Some(format!("Cassandra is {}", reading.mode));
         }
         if reading.tokens == Some(0) {

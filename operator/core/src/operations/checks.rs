@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::{api::Check, names::RackId};
+use casskop_common::{api::Check, checks::CheckName, names::RackId, text};
 
 use crate::{
     node::Replication,
@@ -11,19 +11,23 @@ use crate::{
 
 /// Every target is NORMAL and serves clients.
 pub(crate) fn nodes_up(ring: &Ring<'_>) -> Check {
-    let down: Vec<String> = ring
-        .nodes
-        .iter()
-        .filter(|member| ring.is_target(member))
-        .filter_map(down)
-        .collect();
-    check("nodes-up", &down, || {
-        format!("all {} target nodes are NORMAL", ring.targets.len())
-    })
+    let targets = || ring.nodes.iter().filter(|member| ring.is_target(member));
+    let seen: Vec<String> = targets().filter_map(down).collect();
+    let pods = targets().filter(|member| down(member).is_some());
+    let pods = pods.map(|member| member.pod);
+    about(
+        pods,
+        check(CheckName::NodesUp, &seen, || {
+            format!(
+                "{} NORMAL",
+                text::all_are(ring.targets.len(), "target node")
+            )
+        }),
+    )
 }
 
 /// A check that passes when nothing was seen that speaks against it.
-pub(crate) fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) -> Check {
+pub(crate) fn check(name: CheckName, seen: &[String], well: impl FnOnce() -> String) -> Check {
     Check {
         name: name.into(),
         passed: seen.is_empty(),
@@ -32,6 +36,15 @@ pub(crate) fn check(name: &str, seen: &[String], well: impl FnOnce() -> String) 
         } else {
             seen.join("; ")
         },
+        ..Check::default()
+    }
+}
+
+/// A check that found these pods wanting.
+pub(super) fn about<'a>(pods: impl Iterator<Item = &'a str>, check: Check) -> Check {
+    Check {
+        pods: pods.map(str::to_owned).collect(),
+        ..check
     }
 }
 
@@ -44,6 +57,10 @@ pub(crate) fn down(member: &Member<'_>) -> Option<String> {
         Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
         Err(error) => Some(format!("{pod}: {error}")),
     }
+}
+
+fn down_itself(member: &Member<'_>) -> bool {
+    down(member).is_some()
 }
 
 /// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
@@ -96,10 +113,13 @@ pub fn quorum_kept(ring: &Ring<'_>) -> Check {
     if ring.replication.is_empty() {
         seen.push("no node says how the keyspaces are replicated".to_owned());
     }
-    check("quorum-kept", &seen, || {
+    check(CheckName::QuorumKept, &seen, || {
         format!(
-            "every keyspace keeps a quorum without these {} nodes",
-            targets().count()
+            "every keyspace keeps a quorum without {}",
+            match targets().count() {
+                1 => "this node".to_owned(),
+                many => format!("these {many} nodes"),
+            }
         )
     })
 }
@@ -122,7 +142,7 @@ pub(crate) fn schema_agreed(ring: &Ring<'_>) -> Check {
             .map(|(schema, pods)| format!("{} with schema {schema}", pods.join(", ")))
             .collect(),
     };
-    check("schema-agreed", &seen, || {
+    check(CheckName::SchemaAgreed, &seen, || {
         let schema = schemas.keys().next().copied().unwrap_or_default();
         format!("all members have schema {schema}")
     })
@@ -146,15 +166,19 @@ pub(crate) fn disk_space(
         })
     };
     let seen: Vec<String> = receivers.iter().filter_map(full).collect();
-    check("disk-space", &seen, well)
+    let pods = receivers.iter().filter(|member| full(member).is_some());
+    about(
+        pods.map(|member| member.pod),
+        check(CheckName::DiskSpace, &seen, well),
+    )
 }
 
 /// No node of the ring is joining, leaving or moving.
 pub(crate) fn ring_settled(ring: &Ring<'_>) -> Check {
-    check("ring-settled", &unsettled(ring, |_| true), || {
+    check(CheckName::RingSettled, &unsettled(ring, |_| true), || {
         format!(
-            "no joining, leaving or moving node in the view of {} nodes",
-            ring.readings().count()
+            "no joining, leaving or moving node in the view of {}",
+            text::count(ring.readings().count(), "node")
         )
     })
 }
@@ -207,7 +231,12 @@ fn up(
         seen.extend(unseen.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
     seen.truncate(5);
-    check("nodes-up", &seen, || {
-        "the nodes are NORMAL and see each other".into()
-    })
+    let down = ring.nodes.iter().filter(|member| counts(member));
+    let down = down.filter(|member| down_itself(member));
+    about(
+        down.map(|member| member.pod),
+        check(CheckName::NodesUp, &seen, || {
+            "the nodes are NORMAL and see each other".into()
+        }),
+    )
 }

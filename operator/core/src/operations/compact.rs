@@ -8,7 +8,7 @@ use casskop_common::{
 use crate::{
     node::{Call, Compaction},
     operations::{Action, Behaviour, Ring, checks, tables},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Compact {

@@ -4,18 +4,20 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check, CleanupReason},
+    api::{CassandraClusterSpec, Check, CleanupReason, OperationMode},
+    checks::CheckName,
     names::RackId,
     operations::decommission::Decommission,
+    text,
 };
 
 use crate::{
     node::{Activity, Call, Reading, Replication},
     operations::{
         Action, Behaviour, Member, Ring, Seen,
-        checks::{self, check},
+        checks::{self, about, check},
     },
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 /// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
@@ -63,13 +65,13 @@ impl Behaviour for Decommission {
     }
 
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
-        match activity.mode.as_str() {
-            "DECOMMISSIONED" => Seen::Done,
-            "LEAVING" if activity.streams.is_empty() => Seen::Quiet,
-            "LEAVING" => Seen::Busy,
+        match &activity.mode {
+            OperationMode::Decommissioned => Seen::Done,
+            OperationMode::Leaving if activity.streams.is_empty() => Seen::Quiet,
+            OperationMode::Leaving => Seen::Busy,
             // Told to leave before, without success: it is told again.
-            "DECOMMISSION_FAILED" | "NORMAL" => Seen::Idle,
-            other => Seen::Away(other.to_owned()),
+            OperationMode::DecommissionFailed | OperationMode::Normal => Seen::Idle,
+            other => Seen::Away(other.to_string()),
         }
     }
 
@@ -197,36 +199,36 @@ fn peers_up(ring: &Ring<'_>) -> Check {
         .into_iter()
         .map(|ip| format!("{ip} is down in the view of a member"));
     let seen: Vec<String> = down.into_iter().chain(unreachable).collect();
-    check("nodes-up", &seen, || {
-        format!("all {} nodes are up", ring.nodes.len())
+    check(CheckName::NodesUp, &seen, || {
+        format!("{} up", text::all_are(ring.nodes.len(), "node"))
     })
 }
 
 /// No other node is joining, leaving or moving.
 fn others_settled(ring: &Ring<'_>) -> Check {
     let seen = checks::unsettled(ring, |ip| !ring.is_targets(ip));
-    check("ring-settled", &seen, || {
+    check(CheckName::RingSettled, &seen, || {
         "no other node is joining, leaving or moving".into()
     })
 }
 
 /// Every keyspace keeps as many nodes, and racks, as it has replicas.
 fn replicas_remain(ring: &Ring<'_>) -> Check {
-    let name = "replicas-remain";
+    let name = || CheckName::ReplicasRemain;
     let Some(stay) = Stay::of(ring).filter(|_| !ring.replication.is_empty()) else {
-        return check(
-            name,
-            &["no node says how the keyspaces are replicated".into()],
-            String::new,
-        );
+        let why = "no node says how the keyspaces are replicated".into();
+        return Check {
+            unknown: true,
+            ..check(name(), &[why], String::new)
+        };
     };
     let short = |keyspace: &String, replication: &Replication| -> Option<String> {
         let (nodes, racks) = (stay.in_the_end, stay.racks_left(ring.spec));
         let dc = stay.dc;
         match replication {
             Replication::Simple(factor) if *factor > stay.total_left() => Some(format!(
-                "keyspace {keyspace} has {factor} replicas, and {} nodes would be left",
-                stay.total_left()
+                "keyspace {keyspace} has {factor} replicas, and {} would be left",
+                text::count(stay.total_left(), "node")
             )),
             Replication::Topology(factors) => {
                 let factor = replication.in_dc(dc).unwrap_or(0);
@@ -237,11 +239,14 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
                     None
                 } else if factor > nodes {
                     Some(format!(
-                        "keyspace {keyspace} has {factor} replicas in {dc}, and {nodes} nodes would be left there"
+                        "keyspace {keyspace} has {} in {dc}, and {} would be left there",
+                        text::count(factor, "replica"),
+                        text::count(nodes, "node")
                     ))
                 } else if factor > racks && factor <= stay.racks_now {
                     Some(format!(
-                        "keyspace {keyspace} has {factor} replicas in {dc}, and {racks} racks would be left there: a rack would hold two of them"
+                        "keyspace {keyspace} has {factor} replicas in {dc}, and {} would be left there: a rack would hold two of them",
+                        text::count(racks, "rack")
                     ))
                 } else {
                     None
@@ -263,10 +268,11 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             .chain(["lower the replication (ALTER KEYSPACE), or keep the nodes".into()])
             .collect(),
     };
-    check(name, &mended, || {
+    check(name(), &mended, || {
         format!(
-            "{} nodes would be left in {}, enough for every keyspace",
-            stay.in_the_end, stay.dc
+            "{} would be left in {}, enough for every keyspace",
+            text::count(stay.in_the_end, "node"),
+            stay.dc
         )
     })
 }
@@ -277,19 +283,25 @@ fn cleanup_paid(ring: &Ring<'_>) -> Check {
     let owing: Vec<&str> = Stay::of(ring)
         .iter()
         .flat_map(|stay| &stay.in_dc)
-        .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicasGone))
+        .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicationRemoved))
         .map(|member| member.pod)
         .collect();
     let seen = match owing[..] {
         [] => Vec::new(),
         _ => vec![format!(
-            "{} may hold data that they no longer own since the ring has grown or replicas became fewer: request a cleanup of them",
-            owing.join(", ")
+            "{} may hold data that {} no longer own{} since the ring has grown or replicas became fewer: request a cleanup of {}",
+            owing.join(", "),
+            if owing.len() == 1 { "it" } else { "they" },
+            if owing.len() == 1 { "s" } else { "" },
+            if owing.len() == 1 { "it" } else { "them" },
         )],
     };
-    check("cleanup-paid", &seen, || {
-        "no node that stays owes a cleanup".into()
-    })
+    about(
+        owing.into_iter(),
+        check(CheckName::CleanupDone, &seen, || {
+            "no node that stays needs a cleanup".into()
+        }),
+    )
 }
 
 /// The nodes that stay have room for what the one that leaves hands over. Where each rack holds a replica of its own, those
@@ -307,6 +319,10 @@ fn disk_space(ring: &Ring<'_>) -> Check {
         .unwrap_or_default();
     let share = leaving / i64::try_from(stay.len().max(1)).unwrap_or(1);
     checks::disk_space(&stay, share, || {
-        format!("{} MiB spread over {} nodes fit", leaving >> 20, stay.len())
+        format!(
+            "{} MiB spread over {} fit",
+            leaving >> 20,
+            text::count(stay.len(), "node")
+        )
     })
 }

@@ -3,16 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::api::Check;
+use casskop_common::{
+    api::{Check, OperationReason},
+    checks::CheckName,
+};
 
 use crate::{
     node::{Reading, Replication},
     operations::{Member, Ring, checks},
-    refusal::Refusal,
+    operations::Refusal,
 };
-
-/// Name of the check that the node is down.
-pub const NODE_IS_DOWN: &str = "node-is-down";
 
 /// The one node that is meant.
 ///
@@ -23,7 +23,7 @@ pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal
     match (targets.next(), targets.next()) {
         (Some(one), None) => Ok(one),
         _ => Err(Refusal {
-            reason: "OneAtATime",
+            reason: OperationReason::OneNodeOnly,
             message: "one node at a time: give exactly one --pod, and request again with a new id"
                 .into(),
         }),
@@ -57,8 +57,8 @@ fn others<'a, 'h>(
 
 /// Every member that answers sees the node down; so nobody is cut off who still serves clients.
 fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
-    let name = NODE_IS_DOWN;
-    let fails = |why: String| checks::check(name, &[why], String::new);
+    let name = || CheckName::NodeIsDown;
+    let fails = |why: String| checks::check(name(), &[why], String::new);
     let Some(host_id) = host_id else {
         return fails(
             "its host id is not known: it never was a member. Correct what keeps it from starting"
@@ -93,8 +93,9 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     } else if known == 0 {
         seen.push(format!("no node knows a member with host id {host_id}"));
     }
-    checks::check(name, &seen, || {
-        format!("all {asked} other nodes that answer see {host_id} down")
+    checks::check(name(), &seen, || match asked {
+        1 => format!("the one other node that answers sees {host_id} down"),
+        _ => format!("all {asked} other nodes that answer see {host_id} down"),
     })
 }
 
@@ -128,7 +129,7 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         format!("{why}: with a link cut, a node that lives looks dead from here. Look there; waive this check if it is dead")
     });
     let seen: Vec<String> = seen.into_iter().collect();
-    checks::check("node-is-ours", &seen, || match pod {
+    checks::check(CheckName::NodeInCluster, &seen, || match pod {
         Some(member) => format!("it is the node of {}", member.pod),
         None => "it is of a rack of this cluster, and none of its pods".into(),
     })
@@ -138,7 +139,7 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
 fn others_settled(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let lost = host_id.and_then(|host_id| address(ring, host_id));
     let seen = checks::unsettled(ring, |ip| lost.is_none_or(|lost| lost != ip));
-    checks::check("ring-settled", &seen, || {
+    checks::check(CheckName::RingSettled, &seen, || {
         "no other node is joining, leaving or moving".into()
     })
 }
@@ -167,7 +168,7 @@ fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         seen.extend(down.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
     seen.truncate(5);
-    checks::check("nodes-up", &seen, || {
+    checks::check(CheckName::NodesUp, &seen, || {
         "the other nodes are NORMAL and see each other".into()
     })
 }
@@ -212,7 +213,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             names.join(", ")
         ));
     }
-    checks::check("replicas-remain", &seen, || {
+    checks::check(CheckName::ReplicasRemain, &seen, || {
         "every keyspace has a further replica".into()
     })
 }

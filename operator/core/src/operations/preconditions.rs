@@ -1,12 +1,12 @@
 //! The checks of an operation on the observed ring, and which of them hold it back.
 
 use casskop_common::{
-    api::{Check, NodeStatus},
-    names,
+    api::{Check, NodeStatus, OperationReason, OperationStatus},
+    names, quantity,
 };
 
 use super::{Behaviour, Member, Ring, quorum_kept};
-use crate::{observed::Snapshot, quantity::quantity_bytes};
+use crate::observed::Snapshot;
 
 /// The checks of an operation on these pods, with what they see.
 pub(crate) fn checks(
@@ -22,17 +22,26 @@ pub(crate) fn checks(
     checks
 }
 
-/// Checks that hold an operation back: those that do not pass and are not waived for it.
-pub(crate) fn failing(
-    checks: &[Check],
-    waived: Option<&(String, Vec<String>)>,
-    id: &str,
-) -> Vec<String> {
-    checks
-        .iter()
-        .filter(|check| !check.passed && !is_waived(waived, id, &check.name))
-        .map(|check| format!("{}: {}", check.name, check.evidence))
-        .collect()
+/// Marks the failed checks that are waived for an operation.
+pub(crate) fn waive(checks: &mut [Check], waived: Option<&(String, Vec<String>)>, id: &str) {
+    for check in checks.iter_mut().filter(|check| !check.passed) {
+        check.waived = is_waived(waived, id, &check.name);
+    }
+}
+
+/// Records that checks hold an operation back.
+pub(crate) fn block(operation: &mut OperationStatus, checks: Vec<Check>) {
+    let failing = || checks.iter().filter(|check| check.is_failing());
+    operation.reason = Some(OperationReason::ChecksFailing);
+    operation.blocked_by = failing().map(|check| check.name.clone()).collect();
+    operation.message = format!("waits for {}", told(failing()));
+    operation.checks = checks;
+}
+
+/// Checks with their evidence, in words.
+pub fn told<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
+    let told = checks.map(|check| format!("{}: {}", check.name, check.evidence));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -> bool {
@@ -72,7 +81,7 @@ pub(crate) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             ip: live.ip.as_deref(),
             reading,
             owes_cleanup: told(pod).and_then(NodeStatus::owes_cleanup),
-            capacity: data.and_then(|data| quantity_bytes(data.capacity.as_deref()?)),
+            capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
             host_id: snapshot.host_id(pod),
             rack,
         })

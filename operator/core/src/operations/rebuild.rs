@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check},
+    checks::CheckName,
     operations::rebuild::Rebuild,
 };
 
 use crate::{
     node::{Activity, Call, NodeError, Replication},
     operations::{Action, Behaviour, Member, Ring, Seen, checks, tables},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Rebuild {
@@ -66,7 +67,7 @@ impl Behaviour for Rebuild {
     /// to (`cassandra.reset_bootstrap_progress`, read when Cassandra starts), and what comes twice has the same timestamps.
     fn seen(&self, _: &str, activity: &Activity) -> Seen {
         if !activity.is_normal() {
-            Seen::Away(activity.mode.clone())
+            Seen::Away(activity.mode.to_string())
         } else if activity
             .streams
             .iter()
@@ -79,7 +80,7 @@ impl Behaviour for Rebuild {
     }
 
     fn means_busy(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("still rebuilding"))
+        matches!(error, NodeError::StillRebuilding(_))
     }
 }
 
@@ -135,7 +136,7 @@ fn source_has_data(rebuild: &Rebuild, ring: &Ring<'_>) -> Check {
         None
     };
     let seen: Vec<String> = here.or(nothing).into_iter().collect();
-    checks::check("source-has-data", &seen, || {
+    checks::check(CheckName::SourceHasData, &seen, || {
         format!(
             "{from} and {targets} replicate {}",
             words(&mut keyspaces.iter().copied())

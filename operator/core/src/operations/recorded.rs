@@ -1,18 +1,15 @@
 //! Questions about the operations that the status records.
 
 use casskop_common::{
-    api::{NodePhase, OperationPhase, OperationStatus},
+    api::{NodePhase, OperationPhase, OperationReason, OperationStatus},
     names,
 };
 
 use crate::observed::Snapshot;
 
-/// Why an operation does not begin, or not go on with its next nodes.
-pub(crate) const CHECKS_FAILING: &str = "ChecksFailing";
-
 /// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
 pub(crate) fn is_kept(operation: &OperationStatus) -> bool {
-    operation.reason == CHECKS_FAILING
+    operation.reason == Some(OperationReason::ChecksFailing)
 }
 
 /// Whether one of its nodes is at work.

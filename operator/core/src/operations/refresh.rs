@@ -8,7 +8,7 @@ use casskop_common::{
 use crate::{
     node::{Activity, Call},
     operations::{Action, Behaviour, Ring, Seen, checks, seen_nowhere, tables},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Refresh {

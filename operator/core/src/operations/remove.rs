@@ -10,7 +10,7 @@ use casskop_common::{
 use crate::{
     node::{Call, NodeError, Reading},
     operations::{Action, Behaviour, Ring, Seen, lost},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 /// The step after the node has left.
@@ -66,11 +66,11 @@ impl Behaviour for Remove {
     }
 
     fn is_done_already(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("Host ID not found"))
+        matches!(error, NodeError::UnknownHostId(_))
     }
 
     fn means_busy(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("already processing a removal"))
+        matches!(error, NodeError::RemovalInProgress(_))
     }
 }
 

@@ -9,7 +9,7 @@ use casskop_common::{
 use crate::{
     node::{Activity, Call, Compaction},
     operations::{Action, Behaviour, Ring, Seen, checks, tables},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Repair {
@@ -73,7 +73,7 @@ impl Behaviour for Repair {
     fn seen(&self, step: &str, activity: &Activity) -> Seen {
         let mut streams = activity.streams.iter();
         if !activity.is_normal() {
-            Seen::Away(activity.mode.clone())
+            Seen::Away(activity.mode.to_string())
         } else if activity.tasks.iter().any(|task| self.works_as(step, task))
             || streams.any(|stream| self.streams_as() == Some(stream.description.as_str()))
         {

@@ -2,13 +2,13 @@
 //! (`cassandra.replace_address_first_boot`), for that pod and that start only.
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check},
+    api::{CassandraClusterSpec, Check, OperationReason},
     operations::{REPLACE, replace::Replace},
 };
 
 use crate::{
     operations::{Action, Behaviour, Ring, lost},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Replace {
@@ -19,7 +19,7 @@ impl Behaviour for Replace {
             .and_then(|host_id| lost::address(ring, host_id));
         if known.is_none() {
             return Err(Refusal {
-                reason: "NotAMember",
+                reason: OperationReason::NotAMember,
                 message: format!(
                     "no member of the ring knows the node of {}, so there is no place to take: where no ring is left, delete the cluster with its volumes and make it anew",
                     target.pod

@@ -9,7 +9,7 @@ use casskop_common::{
 use crate::{
     node::{Activity, Call},
     operations::{Action, Behaviour, Ring, Seen, checks, drained},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 const DRAIN: &str = "drain";

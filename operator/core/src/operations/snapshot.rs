@@ -1,14 +1,14 @@
 //! `snapshot`: the data files of now are kept under a name.
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check},
+    api::{CassandraClusterSpec, Check, OperationReason},
     operations::snapshot::Snapshot,
 };
 
 use crate::{
     node::{Activity, Call, NodeError},
     operations::{Action, Behaviour, Member, Ring, Seen, checks, seen_nowhere, tables},
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 impl Behaviour for Snapshot {
@@ -51,7 +51,7 @@ impl Behaviour for Snapshot {
     }
 
     fn is_done_already(&self, error: &NodeError) -> bool {
-        matches!(error, NodeError::Cassandra(text) if text.contains("already exists"))
+        matches!(error, NodeError::SnapshotExists(_))
     }
 }
 
@@ -70,7 +70,7 @@ fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
     };
     targets.find(has_it).map_or(Ok(()), |member| {
         Err(Refusal {
-            reason: "NameTaken",
+            reason: OperationReason::SnapshotExists,
             message: format!(
                 "{} has a snapshot {name} already: request with another --name and a new id, or end that one by clearsnapshot; one that was requested and failed is tried again by retry",
                 member.pod
@@ -90,7 +90,7 @@ fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
         return Ok(());
     };
     Err(Refusal {
-        reason: "NoTtl",
+        reason: OperationReason::TtlNotSupported,
         message: format!(
             "{pod} runs Cassandra {version}, which lets no snapshot expire (4.1 and later do): request again with a new id without --ttl, and end it by clearsnapshot"
         ),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::operations::Tables;
+use casskop_common::{api::OperationReason, operations::Tables};
 
-use crate::{operations::Ring, refusal::Refusal};
+use crate::{operations::Ring, operations::Refusal};
 
 /// The keyspaces that were asked for, or all that are replicated.
 pub(crate) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -28,7 +28,7 @@ pub(crate) fn known<'a>(
         .collect();
     if known.is_empty() {
         return Err(Refusal {
-            reason: "RingUnknown",
+            reason: OperationReason::KeyspacesUnknown,
             message: "no node of the ring answers, so its keyspaces are unknown".into(),
         });
     }
@@ -42,7 +42,7 @@ pub(crate) fn known<'a>(
     }
     let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
     Err(Refusal {
-        reason: "UnknownKeyspace",
+        reason: OperationReason::UnknownKeyspace,
         message: format!(
             "the ring has no replicated keyspace {}; it has {}. Request again with a new id",
             unknown.join(", "),

@@ -2,7 +2,8 @@
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationStatus, Work,
+        CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
+        OperationStatus, Work,
     },
     operations::{RESTART, discards_data},
 };
@@ -13,8 +14,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 const HISTORY: usize = 20;
 /// Ids that are remembered of each kind that discards data: more than anybody asks for in the life of a ring.
 const SPENT: usize = 200;
-/// Reason of an operation that ends after the steps at work.
-pub(crate) const CANCELLING: &str = "Cancelling";
 /// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
 
@@ -41,7 +40,9 @@ pub enum StepEvent {
 pub fn is_cancelled(status: &CassandraClusterStatus, kind: &str, id: &str) -> bool {
     let mut operations = status.operations.iter();
     operations.any(|operation| {
-        operation.kind == kind && operation.id == id && operation.reason == CANCELLING
+        operation.kind == kind
+            && operation.id == id
+            && operation.reason == Some(OperationReason::Cancelling)
     })
 }
 
@@ -60,7 +61,7 @@ pub fn record(
         return false;
     };
     // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
-    let cancelling = operation.reason == CANCELLING && !discards_data(kind);
+    let cancelling = operation.reason == Some(OperationReason::Cancelling) && !discards_data(kind);
     // Nor is a drained node left as it is: it serves nobody until it is restarted.
     let stops_between_steps = cancelling && kind != RESTART;
     let steps = operation
@@ -136,12 +137,13 @@ fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
 pub(crate) fn end(
     mut operation: OperationStatus,
     phase: OperationPhase,
-    reason: &str,
+    reason: OperationReason,
     message: &str,
     now: Timestamp,
 ) -> OperationStatus {
     operation.phase = phase;
-    reason.clone_into(&mut operation.reason);
+    operation.reason = Some(reason);
+    operation.blocked_by.clear();
     message.clone_into(&mut operation.message);
     operation.finished_at = Some(time(now));
     operation
@@ -156,7 +158,11 @@ pub fn control(status: &mut CassandraClusterStatus, decided: &OperationStatus) {
     let Some(current) = current.filter(|current| !current.phase.is_final()) else {
         return;
     };
-    if decided.phase.is_final() || !matches!(decided.reason.as_str(), CANCELLING | "Paused") {
+    let is_control = matches!(
+        decided.reason,
+        Some(OperationReason::Cancelling | OperationReason::Paused)
+    );
+    if decided.phase.is_final() || !is_control {
         return;
     }
     current.phase = decided.phase;
@@ -192,7 +198,10 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
         return;
     }
     if discards_data(&older.kind) {
-        let ids = status.spent_ids.entry(older.kind.clone()).or_default();
+        let ids = status
+            .used_request_ids
+            .entry(older.kind.clone())
+            .or_default();
         ids.insert(0, older.id.clone());
         ids.truncate(SPENT);
     }

@@ -1,6 +1,6 @@
 //! Volumes that are to be larger.
 
-use casskop_common::names;
+use casskop_common::{conditions::Action, names};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -23,7 +23,7 @@ pub(crate) fn volumes(
         let Some(first) = growing.first() else {
             continue;
         };
-        rollout.action = Some("StorageUpsize");
+        rollout.action = Some(Action::StorageUpsize);
         rollout.rack = Some(pair.wanted.id.clone());
         rollout.waiting_for = Some(format!("volume {} to have {}", first.name, first.size));
         rollout.growths = pair.small_volumes(desired, snapshot, true);

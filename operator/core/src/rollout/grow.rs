@@ -1,5 +1,7 @@
 //! More nodes: one at a time, where there are fewest.
 
+use casskop_common::conditions::Action;
+
 use crate::{
     observed::Snapshot,
     rollout::{Pair, Rollout, Step},
@@ -34,7 +36,7 @@ impl Rollout {
     /// One more node for a rack.
     pub(crate) fn grow(&mut self, pair: &Pair<'_>) {
         let replicas = pair.live_replicas() + 1;
-        self.action = Some("ScaleUp");
+        self.action = Some(Action::ScaleUp);
         self.rack = Some(pair.wanted.id.clone());
         self.waiting_for = Some(format!(
             "node {replicas} of rack {} to join",

@@ -1,7 +1,7 @@
 //! The node that is to leave the ring: the request that it does, and its preconditions.
 
 use casskop_common::{
-    api::OperationPhase, intent::Request, names::RackId, operations::DECOMMISSION,
+    api::{Check, OperationPhase}, intent::Request, names::RackId, operations::DECOMMISSION,
 };
 
 use crate::{
@@ -34,8 +34,8 @@ pub(crate) fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
     request::of(DECOMMISSION, leaving.host_id.clone(), &words)
 }
 
-/// Why a node may not leave the ring now. Nothing while it is told to, or on its way.
-pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option<String> {
+/// The checks that keep a node from leaving the ring now. None while it is told to, or on its way.
+pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Vec<Check> {
     let mut operations = snapshot.operations();
     let told = operations
         .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
@@ -43,10 +43,12 @@ pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option
     let reading = snapshot.reading(&leaving.pod);
     let is_member = reading.is_some_and(Reading::is_member);
     if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_member) {
-        return None;
+        return Vec::new();
     }
-    let request = leave(leaving, snapshot)?;
-    let checks = preconditions::checks(
+    let Some(request) = leave(leaving, snapshot) else {
+        return Vec::new();
+    };
+    let mut checks = preconditions::checks(
         behaviour(&request.arguments.operation),
         std::slice::from_ref(&leaving.pod),
         snapshot,
@@ -56,12 +58,7 @@ pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Option
         .controls
         .get(DECOMMISSION)
         .and_then(|controls| controls.waive.clone());
-    let failing = preconditions::failing(&checks, waived.as_ref(), &leaving.host_id);
-    (!failing.is_empty()).then(|| {
-        format!(
-            "{} may not leave the ring: {}",
-            leaving.pod,
-            failing.join("; ")
-        )
-    })
+    preconditions::waive(&mut checks, waived.as_ref(), &leaving.host_id);
+    checks.retain(Check::is_failing);
+    checks
 }

@@ -2,17 +2,17 @@
 
 use std::cell::OnceCell;
 
-use casskop_common::names;
+use casskop_common::{conditions::Action, names, quantity};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
+    desired::seeds,
     desired::{Desired, DesiredRack},
     node::NodeError,
-    objects::{Growth, pod, stateful_set},
+    objects::{Growth, config_map, pod, stateful_set},
     observed::{Snapshot, Volume, replicas},
     operations::preconditions,
-    quantity::quantity_bytes,
     rollout::refuse::{Claim, claims},
 };
 
@@ -87,7 +87,7 @@ impl<'a> Pair<'a> {
                 Some(capacity) if !asked => capacity,
                 _ => &volume.requested,
             };
-            quantity_bytes(has) < quantity_bytes(size)
+            quantity::parse(has) < quantity::parse(size)
         };
         let of_pod = |pod: String| {
             let volume = |claim: &Claim| {
@@ -302,7 +302,7 @@ impl<'a> Pair<'a> {
     }
 
     /// What a change of the rack is, in CassKop's words.
-    pub(crate) fn action(&self, desired: &Desired) -> &'static str {
+    pub(crate) fn action(&self, desired: &Desired, snapshot: &Snapshot) -> Action {
         let template = self
             .live
             .and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
@@ -310,7 +310,7 @@ impl<'a> Pair<'a> {
             .live
             .is_some_and(|live| !live.annotations().contains_key(names::INPUTS_DIGEST))
         {
-            return "UpdateStatefulSet";
+            return Action::UpdateStatefulSet;
         }
         let cassandra = template.and_then(|pod| {
             pod.containers
@@ -320,13 +320,27 @@ impl<'a> Pair<'a> {
         let mut volumes = template.iter().flat_map(|pod| pod.volumes.iter().flatten());
         let scripts = volumes.find(|volume| volume.name == pod::SCRIPTS);
         let scripts = scripts.and_then(|volume| Some(&volume.config_map.as_ref()?.name));
+        let seeds = || {
+            let maps = &snapshot.live.config_maps;
+            let map = maps.get(&names::stateful_set(&desired.name, &self.wanted.id));
+            map.and_then(config_map::seeds)
+        };
+        // In the order in which the Go CassKop looks for changes.
         match cassandra {
+            Some(_) if scripts != desired.spec.config_map_name.as_ref() => Action::UpdateConfigMap,
             Some(container) if container.image.as_ref() != Some(&desired.image) => {
-                "UpdateDockerImage"
+                Action::UpdateDockerImage
             }
-            Some(container) if container.resources != self.wanted.resources => "UpdateResources",
-            Some(_) if scripts != desired.spec.config_map_name.as_ref() => "UpdateConfigMap",
-            _ => "UpdateStatefulSet",
+            Some(container) if container.resources != self.wanted.resources => {
+                Action::UpdateResources
+            }
+            Some(_)
+                if desired.spec.auto_update_seed_list == Some(true)
+                    && seeds().is_some_and(|before| before != seeds::seeds(desired, true)) =>
+            {
+                Action::UpdateSeedList
+            }
+            _ => Action::UpdateStatefulSet,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Changes of racks that cannot be carried out safely.
 
-use casskop_common::names;
+use casskop_common::{conditions::Reason, names, quantity};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::Desired, objects::stateful_set, observed::Snapshot, quantity::quantity_bytes,
+    desired::Desired, objects::stateful_set, observed::Snapshot,
     refusal::Refusal, rollout::pair::Pair,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn refuse_irreversible(
                     .join(", "),
             };
             return Err(Refusal {
-                reason: "VolumeChanged",
+                reason: Reason::VolumeChanged,
                 message: format!(
                     "the nodes of rack {} have {} and the spec asks for {}; volumes can only grow: set dataCapacity, dataStorageClass and storageConfigs back",
                     pair.wanted.id,
@@ -63,7 +63,7 @@ fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refusa
         return Ok(());
     }
     Err(Refusal {
-        reason: "Downgrade",
+        reason: Reason::Downgrade,
         message: format!(
             "{pod} runs Cassandra {}.{} and cassandraImage is {}: Cassandra does not read the files of a later one. Set the image back, or set the annotation {} to \"{tag} downgrade\" if nothing was written since",
             runs.0,
@@ -102,7 +102,7 @@ pub(crate) struct Claim {
 impl Claim {
     /// Whether a volume of the other kind may become one of this kind: the same one, or larger.
     fn may_follow(&self, before: &Self) -> bool {
-        let size = |claim: &Self| quantity_bytes(&claim.size);
+        let size = |claim: &Self| quantity::parse(&claim.size);
         self.name == before.name && self.class == before.class && size(self) >= size(before)
     }
 }

@@ -1,5 +1,6 @@
 //! What is taken away. Each names the very object that was looked at: another one of its name is left alone.
 
+use casskop_common::conditions::Action;
 use serde::Serialize;
 
 /// Something that is taken away.
@@ -46,12 +47,12 @@ impl Removal {
     }
 
     /// What it is, in CassKop's words, in a data center that stays or goes.
-    pub fn action(&self, dc_stays: bool) -> &'static str {
+    pub fn action(&self, dc_stays: bool) -> Action {
         match self {
-            Self::Pods { .. } | Self::Volume { .. } => "ScaleDown",
-            Self::Pod { .. } => "RollingRestart",
-            Self::Rack { .. } if dc_stays => "ActionDeleteRack",
-            Self::Rack { .. } => "ActionDeleteDC",
+            Self::Pods { .. } | Self::Volume { .. } => Action::ScaleDown,
+            Self::Pod { .. } => Action::RollingRestart,
+            Self::Rack { .. } if dc_stays => Action::ActionDeleteRack,
+            Self::Rack { .. } => Action::ActionDeleteDC,
         }
     }
 }

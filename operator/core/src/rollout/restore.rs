@@ -1,5 +1,7 @@
 //! Racks that come back.
 
+use casskop_common::conditions::Action;
+
 use crate::{
     observed::Snapshot,
     rollout::{Rollout, Step, pair::Pair},
@@ -15,7 +17,7 @@ pub(crate) fn racks(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollo
             let mut rack = pair.wanted.clone();
             // A change of its pods waits for its turn.
             rack.partition = replicas;
-            rollout.action = Some("UpdateStatefulSet");
+            rollout.action = Some(Action::UpdateStatefulSet);
             rollout.rack = Some(pair.wanted.id.clone());
             rollout.waiting_for = Some(format!("rack {} to come back", pair.wanted.id));
             rollout.steps.push(Step::new(rack, replicas));

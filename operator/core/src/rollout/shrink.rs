@@ -2,7 +2,7 @@
 //! less, then its volumes go. A node that was told to leave is followed to its end, whatever the spec says meanwhile.
 
 use casskop_common::{
-    api::{NodePhase, OperationPhase, OperationStatus},
+    api::{NodePhase, OperationMode, OperationPhase, OperationStatus},
     names::{self, RackId},
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -96,20 +96,24 @@ impl Live<'_> {
     fn finish(&self, snapshot: &Snapshot, begins: bool) -> Option<Next> {
         let pod = self.last_pod(snapshot)?;
         let told = snapshot.told_to_leave(&pod);
-        let mode = snapshot.reading(&pod).map(|reading| reading.mode.as_str());
+        let mode = snapshot.reading(&pod).map(|reading| &reading.mode);
         // An operation that has not been told to be done yet goes on to its end.
         let is_out = match told {
             Some(told) => told.phase == OperationPhase::Succeeded,
-            None => mode == Some("DECOMMISSIONED"),
+            None => mode == Some(&OperationMode::Decommissioned),
         };
         // That it failed before it began to leave can be taken back.
         let called_off = (self.excess() <= 0 || !begins)
-            && mode == Some("NORMAL")
+            && mode == Some(&OperationMode::Normal)
             && told.is_some_and(|told| told.phase == OperationPhase::Failed);
         let on_its_way = told.is_some_and(|told| is_under_way(told) && !called_off)
             || matches!(
                 mode,
-                Some("LEAVING" | "DECOMMISSIONED" | "DECOMMISSION_FAILED")
+                Some(
+                    OperationMode::Leaving
+                        | OperationMode::Decommissioned
+                        | OperationMode::DecommissionFailed
+                )
             );
         let host_id = told
             .map(|told| told.id.clone())

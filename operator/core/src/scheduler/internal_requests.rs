@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{intent::Request, names::RackId, operations::DECOMMISSION};
+use casskop_common::{intent::Request, names::RackId, operations::{OperationKind, RESTART}};
 use jiff::Timestamp;
 
 use crate::{
-    desired::restart::{asks_for_restart, restart_id},
+    desired::restart::{SPEC, asks_for_restart, restart_id},
     observed::Snapshot,
     operations::request,
     rollout::{Rollout, leaving::leave},
 };
 
-/// Who asks where the spec does.
-pub(crate) const SPEC: &str = "spec";
 /// Who asks where `autoPilot` does.
 const AUTO_PILOT: &str = "autoPilot";
 
@@ -28,13 +26,13 @@ pub(crate) struct Own {
 /// The operator's own request of a kind.
 pub(crate) fn request(kind: &str, snapshot: &Snapshot, rollout: &Rollout) -> Option<Own> {
     let own = |request, by| Own { request, by };
-    match kind {
-        DECOMMISSION => {
+    match OperationKind::from_word(kind)? {
+        OperationKind::Decommission => {
             let leaving = rollout.leaving.as_ref()?;
             Some(own(leave(leaving, snapshot)?, SPEC))
         }
-        "cleanup" => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
-        "restart" => Some(own(rolling_restart(snapshot)?, SPEC)),
+        OperationKind::Cleanup => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
+        OperationKind::Restart => Some(own(rolling_restart(snapshot)?, SPEC)),
         _ => None,
     }
 }
@@ -51,18 +49,18 @@ fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
         .iter()
         .flat_map(|status| status.cassandra_node_status.values());
     let owing =
-        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_owed_since.as_ref()?.0)));
+        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_required_since.as_ref()?.0)));
     let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
     let newest = since.into_iter().max()?;
     let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
-    request::of("cleanup", id, &request::flags("--dc", dcs))
+    request::of(OperationKind::Cleanup.as_str(), id, &request::flags("--dc", dcs))
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.
 fn rolling_restart(snapshot: &Snapshot) -> Option<Request> {
     let racks: Vec<String> = restarts(snapshot).map(|rack| rack.to_string()).collect();
     let id = restart_id(snapshot.cluster.metadata.generation?);
-    (!racks.is_empty()).then(|| request::of("restart", id, &request::flags("--rack", racks)))?
+    (!racks.is_empty()).then(|| request::of(RESTART, id, &request::flags("--rack", racks)))?
 }
 
 /// Those of them that exist and were not seen to have it before.

@@ -2,12 +2,14 @@
 
 use casskop_common::{
     api::{
-        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationStatus, Progress,
+        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationReason, OperationStatus, Progress,
         VolumeRef,
     },
+    checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
     operations::{Parallel, Waves},
+    text::count,
 };
 
 use super::targets::target;
@@ -15,11 +17,10 @@ use crate::{
     observed::Snapshot,
     operations::{
         self, Behaviour,
-        preconditions::{checks, failing, is_waived, ring},
-        recorded::CHECKS_FAILING,
+        preconditions::{block, checks, is_waived, ring, waive},
         transitions,
     },
-    refusal::Refusal,
+    operations::Refusal,
 };
 
 /// Plans a request and lets it begin, wait for its checks, or end: refused, or planned for a dry run.
@@ -40,7 +41,7 @@ pub(crate) fn plan(
         .filter(|_| waves.iter().any(|wave| wave.len() > 1))
     {
         let refusal = Refusal {
-            reason: "OneAtATime",
+            reason: OperationReason::OneNodeOnly,
             message: format!("{why}: request again with a new id, without --parallel rack"),
         };
         return refuse(operation, &refusal, snapshot);
@@ -54,16 +55,14 @@ pub(crate) fn plan(
     if let Some(refusal) = alive(&operation.checks, request, controls) {
         return refuse(operation, &refusal, snapshot);
     }
-    let waived = controls.waive.as_ref();
-    for check in &mut operation.checks {
-        if !check.passed && is_waived(waived, &operation.id, &check.name) {
-            check.evidence = format!("waived; {}", check.evidence);
-        }
-    }
-    let failing = failing(&operation.checks, waived, &operation.id);
-    if !failing.is_empty() && !request.is_dry_run() {
-        CHECKS_FAILING.clone_into(&mut operation.reason);
-        operation.message = format!("waits for {}", failing.join("; "));
+    waive(
+        &mut operation.checks,
+        controls.waive.as_ref(),
+        &operation.id,
+    );
+    if operation.checks.iter().any(Check::is_failing) && !request.is_dry_run() {
+        let checks = std::mem::take(&mut operation.checks);
+        block(&mut operation, checks);
         return operation;
     }
     match behaviour.steps(&ring) {
@@ -111,18 +110,26 @@ fn fill(
         steps,
         call: behaviour.describe().to_owned(),
     });
-    let summary = format!("{} nodes {how}, {total} {unit} each", targets.len());
+    let steps = match total {
+        1 => format!("1 {}", unit.trim_end_matches('s')),
+        _ => format!("{total} {unit}"),
+    };
+    let summary = match targets.len() {
+        1 => format!("1 node, {steps}"),
+        many => format!("{} {how}, {steps} each", count(many, "node")),
+    };
     if request.is_dry_run() {
         return transitions::end(
             operation,
             OperationPhase::Planned,
-            "DryRun",
+            OperationReason::DryRun,
             &format!("would work on {summary}"),
             snapshot.now,
         );
     }
     operation.phase = OperationPhase::Running;
-    "Running".clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Running);
+    operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(transitions::time(snapshot.now));
     crate::scheduler::progress::begin_wave(&mut operation, snapshot);
@@ -197,11 +204,11 @@ pub(crate) fn is_alive(
 fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Refusal> {
     let alive = checks.iter().find(|check| {
         let waived = is_waived(controls.waive.as_ref(), &request.id, &check.name);
-        check.name == operations::NODE_IS_DOWN && !check.passed && !waived
+        check.kind() == CheckName::NodeIsDown && !check.passed && !waived
     });
     let alive = alive.filter(|_| !request.is_dry_run())?;
     Some(Refusal {
-        reason: "NodeIsUp",
+        reason: OperationReason::NodeIsUp,
         message: format!(
             "{}: {}. Request again with a new id when it is down",
             alive.name, alive.evidence
@@ -217,7 +224,7 @@ pub(crate) fn refuse(
     transitions::end(
         operation,
         OperationPhase::Refused,
-        refusal.reason,
+        refusal.reason.clone(),
         &refusal.message,
         snapshot.now,
     )

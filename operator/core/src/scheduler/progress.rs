@@ -1,9 +1,10 @@
 //! Operations under way: wave after wave, until every node has ended; pause, cancel and retry.
 
 use casskop_common::{
-    api::{Check, NodePhase, OperationNode, OperationPhase, OperationStatus},
+    api::{Check, NodePhase, OperationNode, OperationPhase, OperationReason, OperationStatus},
     intent::Controls,
     operations::{Arguments, discards_data},
+    text::count as counted,
 };
 
 use super::Start;
@@ -12,8 +13,8 @@ use crate::{
     observed::Snapshot,
     operations::{
         self,
-        preconditions::{checks, failing},
-        recorded::{CHECKS_FAILING, has_node_at_work, is_kept},
+        preconditions::{block, checks, waive},
+        recorded::{has_node_at_work, is_kept},
         transitions,
     },
 };
@@ -50,7 +51,7 @@ pub(crate) fn advance(
     }
     if snapshot.intents.reconcile_paused || quoted(&controls.pause) {
         operation.phase = OperationPhase::Paused;
-        "Paused".clone_into(&mut operation.reason);
+        operation.reason = Some(OperationReason::Paused);
         operation.message = match working {
             0 => "no further node starts until the pause is lifted".into(),
             _ => format!("no further node starts until the pause is lifted; {working} at work"),
@@ -74,14 +75,13 @@ fn go_on(
     snapshot: &Snapshot,
 ) -> OperationStatus {
     if !has_node_at_work(&operation)
-        && let Some((checks, why)) = what_keeps_wave(&operation, controls, snapshot)
+        && let Some(checks) = what_keeps_wave(&operation, controls, snapshot)
     {
-        operation.checks = checks;
-        CHECKS_FAILING.clone_into(&mut operation.reason);
-        operation.message = format!("waits for {why}");
+        block(&mut operation, checks);
         return operation;
     }
-    "Running".clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Running);
+    operation.blocked_by.clear();
     begin_wave(&mut operation, snapshot);
     operation.message = summary(&operation);
     operation
@@ -135,7 +135,7 @@ fn what_keeps_wave(
     operation: &OperationStatus,
     controls: &Controls,
     snapshot: &Snapshot,
-) -> Option<(Vec<Check>, String)> {
+) -> Option<Vec<Check>> {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
@@ -144,9 +144,9 @@ fn what_keeps_wave(
     if half_done || behaviour.gives_up_lost_node() {
         return None;
     }
-    let checks = checks(behaviour, &wave, snapshot);
-    let failing = failing(&checks, controls.waive.as_ref(), &operation.id);
-    (!failing.is_empty()).then(|| (checks, failing.join("; ")))
+    let mut checks = checks(behaviour, &wave, snapshot);
+    waive(&mut checks, controls.waive.as_ref(), &operation.id);
+    checks.iter().any(Check::is_failing).then_some(checks)
 }
 
 /// The pods of the first wave that has not ended.
@@ -288,7 +288,8 @@ fn begin_again(
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {
-    transitions::CANCELLING.clone_into(&mut operation.reason);
+    operation.reason = Some(OperationReason::Cancelling);
+    operation.blocked_by.clear();
     for node in operation
         .nodes
         .iter_mut()
@@ -326,7 +327,8 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
             )
         });
         let message = format!(
-            "{failed} of {total} nodes failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            "{failed} of {} failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            counted(total, "node"),
             why.unwrap_or_default(),
             casskop_common::names::control_annotation(&operation.kind, "retry"),
             operation.id,
@@ -334,26 +336,26 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
         return transitions::end(
             operation,
             OperationPhase::Failed,
-            "NodesFailed",
+            OperationReason::NodesFailed,
             &message,
             snapshot.now,
         );
     }
     if skipped > 0 {
-        let message = format!("cancelled; done on {done} of {total} nodes");
+        let message = format!("cancelled; done on {done} of {}", counted(total, "node"));
         return transitions::end(
             operation,
             OperationPhase::Cancelled,
-            "Cancelled",
+            OperationReason::Cancelled,
             &message,
             snapshot.now,
         );
     }
-    let message = format!("done on {total} nodes");
+    let message = format!("done on {}", counted(total, "node"));
     transitions::end(
         operation,
         OperationPhase::Succeeded,
-        "Done",
+        OperationReason::Done,
         &message,
         snapshot.now,
     )
@@ -372,8 +374,8 @@ fn summary(operation: &OperationStatus) -> String {
         .map(|node| node.pod.as_str())
         .collect();
     format!(
-        "{ended} of {} nodes ended; at work: {}",
-        operation.nodes.len(),
+        "{ended} of {} ended; at work: {}",
+        counted(operation.nodes.len(), "node"),
         at_work.join(", ")
     )
 }

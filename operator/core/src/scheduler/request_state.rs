@@ -1,7 +1,7 @@
 //! One kind of operation: what is asked, what is known of it, and where it goes from here.
 
 use casskop_common::{
-    api::{OperationPhase, OperationStatus},
+    api::{OperationPhase, OperationReason, OperationStatus},
     intent::{Controls, Invalid, Request},
     names,
     operations::DECOMMISSION,
@@ -42,7 +42,7 @@ impl<'a> Kind<'a> {
             let history = status.iter().flat_map(|status| &status.operation_history);
             history.filter(|old| old.kind == name)
         };
-        let spent = status.and_then(|status| status.spent_ids.get(name));
+        let spent = status.and_then(|status| status.used_request_ids.get(name));
         let is_spent = |id: &str| spent.is_some_and(|ids| ids.iter().any(|spent| spent == id));
         // What somebody asks for goes before what is ours and has not begun: replaced by it, it would be lost; behind it,
         // it would not be seen.
@@ -228,21 +228,26 @@ impl<'a> Kind<'a> {
             return transitions::end(
                 operation,
                 OperationPhase::Cancelled,
-                "Cancelled",
+                OperationReason::Cancelled,
                 "cancelled before it began",
                 self.snapshot.now,
             );
         }
-        let paused = quoted(&self.controls.pause).then(|| "paused before it began".to_owned());
-        let waits = paused.or_else(|| busy.filter(|_| !request.is_dry_run()).map(str::to_owned));
-        let Some(message) = waits else {
+        let waits = if quoted(&self.controls.pause) {
+            Some((OperationReason::PausedBeforeStart, "paused before it began"))
+        } else {
+            busy.filter(|_| !request.is_dry_run())
+                .map(|busy| (OperationReason::Waiting, busy))
+        };
+        let Some((reason, message)) = waits else {
             return plan::plan(request, operation, &self.controls, self.snapshot);
         };
         if let Some(refusal) = plan::is_alive(request, &self.controls, self.snapshot) {
             return plan::refuse(operation, &refusal, self.snapshot);
         }
-        "Waiting".clone_into(&mut operation.reason);
-        operation.message = message;
+        operation.reason = Some(reason);
+        operation.blocked_by.clear();
+        message.clone_into(&mut operation.message);
         operation
     }
 }
@@ -259,7 +264,7 @@ fn withdrawn(
     transitions::end(
         current.clone(),
         OperationPhase::Withdrawn,
-        "Withdrawn",
+        OperationReason::Withdrawn,
         &message,
         snapshot.now,
     )

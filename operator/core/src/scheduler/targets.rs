@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
+    api::OperationReason,
     intent::Request,
     names::{self, RackId},
     operations::Target,
 };
 
-use crate::{observed::Snapshot, operations::Behaviour, refusal::Refusal};
+use crate::{observed::Snapshot, operations::Behaviour, operations::Refusal};
 
 /// The pods that a request is about.
 ///
@@ -31,7 +32,7 @@ fn right_cluster(request: &Request, snapshot: &Snapshot) -> Result<(), Refusal> 
     let uid = snapshot.cluster.metadata.uid.as_deref().unwrap_or_default();
     match request.arguments.cluster_uid.as_deref() {
         Some(meant) if meant != uid => Err(Refusal {
-            reason: "OtherCluster",
+            reason: OperationReason::WrongCluster,
             message: format!(
                 "it is meant for the cluster with uid {meant}, and the uid of this one is {uid}: request again with a new id if this one is meant"
             ),
@@ -51,7 +52,7 @@ fn by_host_id(host_id: &str, snapshot: &Snapshot) -> Result<(String, RackId), Re
         pods.iter().find(|(pod, _)| normal(pod))
     };
     own.or_else(member).cloned().ok_or_else(|| Refusal {
-        reason: "NoTarget",
+        reason: OperationReason::NoTarget,
         message: "no node answers that could be told: request again with a new id when one does"
             .into(),
     })
@@ -94,7 +95,7 @@ fn targets(target: &Target, snapshot: &Snapshot) -> Result<Vec<(String, RackId)>
             "no node of cluster {cluster} matches all of the flags: loosen them and request again with a new id"
         );
         return Err(Refusal {
-            reason: "NoTarget",
+            reason: OperationReason::NoTarget,
             message,
         });
     }
@@ -118,7 +119,7 @@ fn refuse_unknown(
     };
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     Err(Refusal {
-        reason: "UnknownTarget",
+        reason: OperationReason::UnknownTarget,
         message: format!(
             "cluster {cluster} has no {what} {unknown}; it has {}. Request again with a new id",
             known.join(", ")

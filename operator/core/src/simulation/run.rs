@@ -16,7 +16,7 @@ use crate::{
     observed::{SecretState, Snapshot},
     operations::transitions,
     plan::{self, Plan},
-    simulation::{Node, Pod, World, kubernetes::seen},
+    simulation::{Node, Pod, World, kstatus, kubernetes::seen},
 };
 
 impl World {
@@ -116,9 +116,10 @@ impl World {
         self.cluster.status = Some(CassandraClusterStatus {
             operations: current.operations,
             operation_history: current.operation_history,
-            spent_ids: current.spent_ids,
+            used_request_ids: current.used_request_ids,
             ..plan.status
         });
+        kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
     }
 
@@ -233,7 +234,7 @@ impl World {
         let wanted = CassandraClusterStatus {
             operations: current.operations.clone(),
             operation_history: current.operation_history.clone(),
-            spent_ids: current.spent_ids.clone(),
+            used_request_ids: current.used_request_ids.clone(),
             ..plan.status
         };
         plan.objects.is_empty()

@@ -1,26 +1,38 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
-use casskop_common::api::{CassandraClusterStatus, Phase, condition};
+use casskop_common::{
+    api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
+    checks::CheckName,
+    conditions::{Action, Reason},
+    text,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
+    desired::restart,
     desired::Desired,
     observed::{SecretState, Snapshot, Stranger},
     refusal::Refusal,
-    rollout::{INITIALIZING, Rollout},
+    rollout::Rollout,
     scheduler,
     status::replication,
-    verdict::Verdict,
+    verdict::{self, Verdict},
 };
 
 /// What the conditions are judged from.
 pub(crate) struct Picture<'a> {
     rollout: &'a Rollout,
-    refused: Option<&'a Refusal>,
+    refused: Option<Refusal>,
+    /// The restart that the spec asks for, while it is under way.
+    restart: Option<&'a OperationStatus>,
+    /// Whether the annotation that pauses everything stands.
+    paused: bool,
     warnings: Vec<String>,
     formed: bool,
     /// Members of the ring.
     nodes: usize,
+    /// Members that leave the ring as the spec asks.
+    leaving: Vec<String>,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
     /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
@@ -32,6 +44,7 @@ impl<'a> Picture<'a> {
         desired: &'a Result<Desired, Refusal>,
         snapshot: &Snapshot,
         rollout: &'a Rollout,
+        operations: &'a [OperationStatus],
     ) -> Self {
         let trouble = snapshot.troubles();
         let members = trouble.iter().filter(|(pod, _)| !snapshot.is_newcomer(pod));
@@ -72,7 +85,18 @@ impl<'a> Picture<'a> {
             ));
         }
         Self {
-            refused: rollout.refused.as_ref(),
+            refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
+            restart: restart::spec_restart(operations),
+            paused: snapshot.intents.reconcile_paused,
+            leaving: snapshot
+                .expected_pods()
+                .into_iter()
+                .filter_map(|(pod, _)| {
+                    let mode = &snapshot.reading(&pod)?.mode;
+                    (*mode != OperationMode::Normal && snapshot.is_leaving(&pod))
+                        .then(|| format!("{pod} is {mode}"))
+                })
+                .collect(),
             warnings: desired.as_ref().map_or_else(
                 |_| Vec::new(),
                 |desired| {
@@ -107,9 +131,11 @@ impl<'a> Picture<'a> {
             self.spec_accepted(),
             Verdict::of_intents(invalid.chain(&operations.complaints)),
         ];
+        let standard = verdict::standard(&verdicts, self.needs_a_person());
         let generation = snapshot.cluster.metadata.generation;
-        verdicts
+        standard
             .into_iter()
+            .chain(verdicts)
             .map(|verdict| verdict.condition(old, generation, snapshot.now))
             .collect()
     }
@@ -117,6 +143,26 @@ impl<'a> Picture<'a> {
     /// Whether the spec is not carried out.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.is_some()
+    }
+
+    /// What is going on, the restart that the spec asks for among it.
+    pub(crate) fn action(&self) -> Option<Action> {
+        let restart = self.restart.map(|_| Action::RollingRestart);
+        self.rollout.action.or(restart)
+    }
+
+    /// Why the spec is not carried out until somebody acts, although it is accepted.
+    fn needs_a_person(&self) -> Option<(Reason, String)> {
+        let rollout = self.rollout;
+        let blocked = rollout.blocked.clone()?;
+        let mut checks = rollout.blocked_by.iter();
+        if self.paused {
+            Some((Reason::ReconcilePaused, blocked))
+        } else if checks.any(|check| !check.unknown && check.kind().needs_a_person()) {
+            Some((Reason::Blocked, blocked))
+        } else {
+            None
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -131,20 +177,29 @@ impl<'a> Picture<'a> {
 
     /// Whether the nodes that were asked for at first are not all there yet.
     fn is_initial(&self) -> bool {
-        !self.formed || self.rollout.action == Some(INITIALIZING)
+        !self.formed || self.rollout.action == Some(Action::Initializing)
     }
 
     fn available(&self) -> Verdict {
         let (holds, reason, message) = if self.is_initial() {
-            (false, "Forming", "the ring is being formed".into())
+            (false, Reason::Forming, "the ring is being formed".into())
         } else if let Some(first) = self.sick.first() {
-            (false, "NodesDown", counted(&self.sick, first))
+            (false, Reason::NodesDown, counted(&self.sick, first))
+        } else if let Some(first) = self.leaving.first() {
+            let stay = self.nodes.saturating_sub(self.leaving.len());
+            let up = match stay {
+                0 => String::new(),
+                1 => "; the other node is NORMAL".to_owned(),
+                stay => format!("; the other {stay} nodes are NORMAL and see each other"),
+            };
+            let leaving = counted(&self.leaving, first);
+            (true, Reason::NodesLeaving, format!("{leaving}{up}"))
         } else {
-            (
-                true,
-                "AllNodesUp",
-                format!("all {} nodes are NORMAL and see each other", self.nodes),
-            )
+            let message = match self.nodes {
+                1 => "the node is NORMAL".to_owned(),
+                many => format!("{} NORMAL and see each other", text::all_are(many, "node")),
+            };
+            (true, Reason::AllNodesUp, message)
         };
         Verdict {
             kind: condition::AVAILABLE,
@@ -157,20 +212,41 @@ impl<'a> Picture<'a> {
     fn progressing(&self) -> Verdict {
         let rollout = self.rollout;
         let (holds, reason, message) = match (rollout.action, &rollout.blocked) {
-            (Some(action), Some(why)) => (false, "Blocked", format!("{action}: {why}")),
+            (Some(action), Some(why)) => {
+                let reason = if self.paused {
+                    Reason::ReconcilePaused
+                } else {
+                    Reason::Blocked
+                };
+                (true, reason, format!("{action}: {why}"))
+            }
             (Some(action), None) => {
                 let waiting = rollout
                     .waiting_for
                     .clone()
                     .unwrap_or_else(|| "its pods".into());
-                (true, action, format!("waiting for {waiting}"))
+                (true, action.reason(), format!("waiting for {waiting}"))
             }
             (None, _) if self.refused.is_some() => (
-                false,
-                "SpecRefused",
+                true,
+                Reason::SpecRefused,
                 "the spec is not carried out, see SpecAccepted".into(),
             ),
-            (None, _) => (false, "AsAsked", "the cluster is as the spec asks".into()),
+            (None, _) => match self.restart {
+                Some(restart) => {
+                    let reason = Action::RollingRestart.reason();
+                    (
+                        true,
+                        reason,
+                        format!("restart {}: {}", restart.id, restart.message),
+                    )
+                }
+                None => (
+                    false,
+                    Reason::UpToDate,
+                    "the cluster is as the spec asks".into(),
+                ),
+            },
         };
         Verdict {
             kind: condition::PROGRESSING,
@@ -182,8 +258,8 @@ impl<'a> Picture<'a> {
 
     fn degraded(&self) -> Verdict {
         let (holds, reason, message) = match self.faults.first() {
-            Some(first) => (true, "NodesInTrouble", counted(&self.faults, first)),
-            None => (false, "NoTrouble", "no node is in trouble".into()),
+            Some(first) => (true, Reason::NodesUnhealthy, counted(&self.faults, first)),
+            None => (false, Reason::Healthy, "no node is in trouble".into()),
         };
         Verdict {
             kind: condition::DEGRADED,
@@ -194,12 +270,12 @@ impl<'a> Picture<'a> {
     }
 
     fn spec_accepted(&self) -> Verdict {
-        let (holds, reason, message) = match self.refused {
+        let (holds, reason, message) = match &self.refused {
             Some(refused) => (false, refused.reason, refused.message.clone()),
             None if self.warnings.is_empty() => {
-                (true, "Accepted", "every field is carried out".into())
+                (true, Reason::Accepted, "every field is carried out".into())
             }
-            None => (true, "AcceptedWithWarnings", self.warnings.join("; ")),
+            None => (true, Reason::AcceptedWithWarnings, self.warnings.join("; ")),
         };
         Verdict {
             kind: condition::SPEC_ACCEPTED,
@@ -210,6 +286,19 @@ impl<'a> Picture<'a> {
     }
 }
 
+/// A spec that takes away nodes which keyspaces need is not carried out as it stands, whatever else of it is.
+fn not_feasible(rollout: &Rollout) -> Option<Refusal> {
+    let mut checks = rollout.blocked_by.iter();
+    let check = checks.find(|check| check.kind() == CheckName::ReplicasRemain && !check.unknown)?;
+    Some(Refusal {
+        reason: Reason::ReplicasRequired,
+        message: format!(
+            "the spec takes nodes away that keyspaces need: {}",
+            check.evidence
+        ),
+    })
+}
+
 fn counted(all: &[String], first: &str) -> String {
     match all.len() {
         1 => first.to_owned(),
@@ -217,23 +306,37 @@ fn counted(all: &[String], first: &str) -> String {
     }
 }
 
-/// Turns `Degraded` on because an object could not be applied: nobody reads the operator's log first.
+/// Turns `Degraded` on because an object could not be applied, and with it `Ready` off: the spec is not carried out yet.
 pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot: &Snapshot) {
     let old = snapshot
         .cluster
         .status
         .as_ref()
         .map(|status| status.conditions.as_slice());
-    let verdict = Verdict {
-        kind: condition::DEGRADED,
-        holds: Some(true),
-        reason: "ApplyFailed",
-        message: failure.chars().take(1000).collect(),
-    };
     let generation = snapshot.cluster.metadata.generation;
-    let told = verdict.condition(old.unwrap_or_default(), generation, snapshot.now);
-    status
+    let is_stalled = status
         .conditions
-        .retain(|condition| condition.type_ != told.type_);
-    status.conditions.push(told);
+        .iter()
+        .any(|known| known.type_ == condition::STALLED);
+    let message: String = failure.chars().take(1000).collect();
+    for (kind, holds) in [
+        (condition::READY, false),
+        (condition::RECONCILING, true),
+        (condition::PROGRESSING, true),
+        (condition::DEGRADED, true),
+    ] {
+        // kstatus reads `Reconciling` first, and would not see that a person has to act.
+        if is_stalled && kind != condition::DEGRADED {
+            continue;
+        }
+        let verdict = Verdict {
+            kind,
+            holds: Some(holds),
+            reason: Reason::ApplyFailed,
+            message: message.clone(),
+        };
+        let told = verdict.condition(old.unwrap_or_default(), generation, snapshot.now);
+        status.conditions.retain(|known| known.type_ != told.type_);
+        status.conditions.push(told);
+    }
 }

@@ -86,26 +86,31 @@ pub(crate) fn record(
             || history.any(|operation| has_paid_all(operation, since.0))
     };
     let recorded = before.and_then(|before| {
-        let since = before.cleanup_owed_since.clone()?;
+        let since = before.cleanup_required_since.clone()?;
         Some((since, before.owes_cleanup()))
     });
     let received = losses
         .stayed
         .iter()
         .filter(|stayed| before.is_some() && stayed.dc == status.dc && stayed.pod != pod);
-    let received = received.map(|stayed| (Time(stayed.since.0), Some(CleanupReason::NodeStayed)));
+    let received = received.map(|stayed| {
+        (
+            Time(stayed.since.0),
+            Some(CleanupReason::DecommissionFailed),
+        )
+    });
     let owed = recorded.into_iter().chain(received);
     let owed = owed.filter(|(since, _)| !paid(since));
     let owed = owed.max_by_key(|(since, because)| (*because, since.0));
     let lost = before.and_then(|_| losses.of(&status.dc));
     let was = match owed.as_ref().and_then(|(_, because)| *because) {
-        Some(CleanupReason::ReplicasGone) if losses.are_taken_back(&status.dc) => {
-            Some(CleanupReason::ReplicasLowered)
+        Some(CleanupReason::ReplicationRemoved) if losses.are_taken_back(&status.dc) => {
+            Some(CleanupReason::ReplicationReduced)
         }
         because => because,
     };
-    status.cleanup_owed_because = lost.max(was);
-    status.cleanup_owed_since = match lost {
+    status.cleanup_required_reason = lost.max(was);
+    status.cleanup_required_since = match lost {
         Some(_) => Some(Time(snapshot.now)),
         None => owed.map(|(since, _)| since),
     };

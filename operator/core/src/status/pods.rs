@@ -8,6 +8,17 @@ use casskop_common::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
+/// Whether an operation has a node of a rack.
+pub(super) fn is_about(operation: &OperationStatus, cluster: &str, rack: &RackId) -> bool {
+    let set = names::stateful_set(cluster, rack);
+    operation.nodes.iter().any(|node| is_of(node, &set))
+}
+
+fn is_of(node: &OperationNode, set: &str) -> bool {
+    let owner = node.pod.rsplit_once('-').map(|(owner, _)| owner);
+    owner == Some(set)
+}
+
 /// The newest operation that worked on the rack, or what was told before. `operations` are as they will be when this is
 /// written.
 pub(crate) fn last_operation(
@@ -17,14 +28,11 @@ pub(crate) fn last_operation(
     before: Option<&PodLastOperation>,
 ) -> Option<PodLastOperation> {
     let set = names::stateful_set(cluster, rack);
-    let is_ours = |node: &&OperationNode| {
-        let owner = node.pod.rsplit_once('-').map(|(owner, _)| owner);
-        owner == Some(set.as_str())
-    };
+    let is_ours = |node: &&OperationNode| is_of(node, &set);
     let newest = operations
         .iter()
         .filter(|operation| operation.started_at.is_some())
-        .filter(|operation| operation.nodes.iter().any(|node| is_ours(&node)))
+        .filter(|operation| is_about(operation, cluster, rack))
         .max_by_key(|operation| operation.started_at.clone());
     let Some(newest) = newest else {
         return before.cloned();

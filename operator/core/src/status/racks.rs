@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use casskop_common::{
     api::{CassandraClusterStatus, LastAction, OperationStatus, Phase, RackStatus},
+    conditions::Action,
     names::RackId,
+    operations::RESTART,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -47,15 +49,23 @@ fn rack_status(
         .filter(|(_, other)| other == rack)
         .all(|(pod, _)| snapshot.trouble(pod).is_none());
     let concerned = rollout.rack.as_ref() == Some(rack) || !rollout.formed;
+    let restarts = || {
+        restart::spec_restart(operations)
+            .filter(|restart| pods::is_about(restart, snapshot.name(), rack))
+            .map(|_| Action::RollingRestart)
+    };
     let action = rollout
         .action
-        .filter(|_| concerned && rollout.blocked.is_none());
+        .filter(|_| concerned && rollout.blocked.is_none())
+        .or_else(restarts);
     let last = before.and_then(|before| before.cassandra_last_action.clone());
     let now = Some(Time(snapshot.now));
     let last_action = match (action, last) {
-        (Some(name), Some(last)) if last.name == name && last.status == "Ongoing" => Some(last),
-        (Some(name), _) => Some(LastAction {
-            name: name.to_owned(),
+        (Some(action), Some(last)) if last.name == action.as_str() && last.status == "Ongoing" => {
+            Some(last)
+        }
+        (Some(action), _) => Some(LastAction {
+            name: action.as_str().to_owned(),
             status: "Ongoing".into(),
             start_time: now,
             end_time: None,
@@ -92,7 +102,7 @@ fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>)
     let asks = restart::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
     let id = restart::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
     let recorded = snapshot.operations().any(|operation| {
-        operation.kind == "restart" && operation.id == id && operation.started_at.is_some()
+        operation.kind == RESTART && operation.id == id && operation.started_at.is_some()
     });
     asks && (recorded || before.is_some_and(|before| before.rolling_restart))
 }

@@ -96,13 +96,13 @@ pub(crate) fn loss(
     dc: &str,
 ) -> Option<CleanupReason> {
     let lost = |(was, is): (&Factors, &Factors)| match (was.get(ANYWHERE), is.get(ANYWHERE)) {
-        (Some(was), Some(is)) => (is < was).then_some(CleanupReason::ReplicasLowered),
+        (Some(was), Some(is)) => (is < was).then_some(CleanupReason::ReplicationReduced),
         (None, None) => match (replicas(was, dc), replicas(is, dc)) {
-            (was, 0) if was > 0 => Some(CleanupReason::ReplicasGone),
-            (was, is) => (is < was).then_some(CleanupReason::ReplicasLowered),
+            (was, 0) if was > 0 => Some(CleanupReason::ReplicationRemoved),
+            (was, is) => (is < was).then_some(CleanupReason::ReplicationReduced),
         },
         // The other strategy chooses other nodes.
-        _ => Some(CleanupReason::ReplicasLowered),
+        _ => Some(CleanupReason::ReplicationReduced),
     };
     both(before, now).filter_map(lost).max()
 }
@@ -139,25 +139,33 @@ mod tests {
 
     #[test]
     fn nodes_lose_ranges_where_replicas_become_fewer() {
-        use CleanupReason::{ReplicasGone, ReplicasLowered};
+        use CleanupReason::{ReplicationReduced, ReplicationRemoved};
         let topology = |factors: &str| format!("NetworkTopologyStrategy {{{factors}}}");
         let simple = |factor: u8| format!("SimpleStrategy {{replication_factor={factor}}}");
         for (before, now, expected) in [
             (topology("dc1=3"), topology("dc1=3"), None),
             (topology("dc1=2"), topology("dc1=3"), None),
-            (topology("dc1=3"), topology("dc1=2"), Some(ReplicasLowered)),
+            (
+                topology("dc1=3"),
+                topology("dc1=2"),
+                Some(ReplicationReduced),
+            ),
             (topology("dc1=3, dc2=3"), topology("dc1=3, dc2=1"), None),
             (
                 topology("dc1=3, dc2=3"),
                 topology("dc2=3"),
-                Some(ReplicasGone),
+                Some(ReplicationRemoved),
             ),
-            (topology("dc1=1"), topology("dc1=0"), Some(ReplicasGone)),
+            (
+                topology("dc1=1"),
+                topology("dc1=0"),
+                Some(ReplicationRemoved),
+            ),
             (topology("dc2=3"), topology("dc1=3, dc2=3"), None),
             (simple(2), simple(3), None),
-            (simple(3), simple(2), Some(ReplicasLowered)),
-            (simple(3), topology("dc1=3"), Some(ReplicasLowered)),
-            (topology("dc2=3"), simple(3), Some(ReplicasLowered)),
+            (simple(3), simple(2), Some(ReplicationReduced)),
+            (simple(3), topology("dc1=3"), Some(ReplicationReduced)),
+            (topology("dc2=3"), simple(3), Some(ReplicationReduced)),
         ] {
             assert_eq!(
                 loss(&seen(&before), &seen(&now), "dc1"),

@@ -71,7 +71,7 @@ fn what_failed_before_it_left_can_be_called_off() {
         let nodes = world.status().cassandra_node_status;
         let owe = nodes
             .values()
-            .filter(|node| node.cleanup_owed_because == Some(CleanupReason::NodeStayed));
+            .filter(|node| node.cleanup_required_reason == Some(CleanupReason::DecommissionFailed));
         owe.count()
     };
     assert_eq!(owe(&world), 5);

@@ -29,10 +29,10 @@ fn owed(world: &World) -> Vec<Option<CleanupReason>> {
     let nodes = status.cassandra_node_status.values();
     let mut owed: Vec<_> = nodes
         .inspect(|node| {
-            let (since, because) = (&node.cleanup_owed_since, &node.cleanup_owed_because);
+            let (since, because) = (&node.cleanup_required_since, &node.cleanup_required_reason);
             assert_eq!(since.is_some(), because.is_some(), "{node:?}");
         })
-        .map(|node| node.cleanup_owed_because)
+        .map(|node| node.cleanup_required_reason)
         .collect();
     owed.dedup();
     owed
@@ -44,7 +44,7 @@ fn fewer_replicas_are_a_debt_that_a_cleanup_pays() {
     assert_eq!(owed(&world), [None]);
     replicate(&mut world, "orders", &[("dc1", 2), ("dc2", 3)]);
     world.settle();
-    assert_eq!(owed(&world), [Some(CleanupReason::ReplicasLowered)]);
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
 
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
     for _ in 0..4 {
@@ -83,7 +83,7 @@ fn a_node_that_is_down_owes_too() {
         .node = Node::Hanging;
     replicate(&mut world, "orders", &[("dc1", 2)]);
     world.pass();
-    assert_eq!(owed(&world), [Some(CleanupReason::ReplicasLowered)]);
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_was_never_seen_before_is_no_debt() {
     assert_eq!(owed(&world), [None]);
     replicate(&mut world, "users", &[]);
     world.settle();
-    assert_eq!(owed(&world), [Some(CleanupReason::ReplicasGone)]);
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationRemoved)]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn an_operator_that_dies_between_the_change_and_its_record_sees_it_again() {
     assert!(!world.pass_until(0));
     world.kill_operator();
     world.settle();
-    assert_eq!(owed(&world), [Some(CleanupReason::ReplicasLowered)]);
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
 }
 
 /// It would come back only to a data center that has replicas of it.
@@ -117,7 +117,7 @@ fn what_is_not_replicated_any_more_keeps_no_node_from_leaving() {
         replicate(&mut world, keyspace, &[("dc2", 3)]);
     }
     world.settle();
-    assert_eq!(owed(&world), [Some(CleanupReason::ReplicasGone)]);
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationRemoved)]);
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
     world.settle();
     assert_eq!(world.pods.len(), 3);
@@ -126,7 +126,7 @@ fn what_is_not_replicated_any_more_keeps_no_node_from_leaving() {
     world.settle();
     assert_eq!(
         owed(&world),
-        [Some(CleanupReason::ReplicasLowered)],
+        [Some(CleanupReason::ReplicationReduced)],
         "what they hold may be owned again"
     );
 }

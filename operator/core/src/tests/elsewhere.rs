@@ -118,7 +118,7 @@ fn a_node_of_another_cluster_is_removed_only_by_who_says_that_it_is_dead() {
     // A whole data center that is dead goes node by node.
     for ((host_id, _), id) in ABROAD.into_iter().zip(["r1", "r2"]) {
         remove(&mut world, host_id, id);
-        world.annotate("remove.waive", Some(&format!("{id} node-is-ours")));
+        world.annotate("remove.waive", Some(&format!("{id} node-in-cluster")));
         world.settle();
         let done = world.operation("remove");
         assert_eq!(

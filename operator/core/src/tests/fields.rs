@@ -64,14 +64,16 @@ fn every_field_shows_its_effect_or_is_told() {
 }
 
 /// Whose fields are those of Kubernetes, or our own to explain.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 12] = [
     "resources",
     "envVars",
     "sidecarConfigs",
     "pvcSpec",
     "tolerations",
     "volumeMount",
+    "blockedBy",
     "conditions",
+    "intentErrors",
     "operations",
     "operationHistory",
     "replication",

@@ -1,7 +1,7 @@
 //! Nodes that are lost for good: replaced by a new one in their place, or taken out of the ring.
 
 use casskop_common::{
-    api::{OperationPhase, Phase, Rack},
+    api::{OperationPhase, OperationReason, Phase, Rack},
     names::RackId,
 };
 
@@ -106,7 +106,8 @@ fn a_lost_node_is_replaced_in_its_place() {
     assert_eq!(world.status().phase, Some(Phase::Running));
     let owed = world.status().cassandra_node_status;
     assert!(
-        owed.values().all(|node| node.cleanup_owed_since.is_none()),
+        owed.values()
+            .all(|node| node.cleanup_required_since.is_none()),
         "the tokens are the same"
     );
 }
@@ -124,7 +125,7 @@ fn a_removed_node_leaves_and_its_pod_joins_as_a_new_one() {
     assert_eq!((world.ring.len(), world.pods.len()), (3, 3));
     let nodes = world.status().cassandra_node_status;
     assert_ne!(nodes[LOST].host_id, host);
-    assert!(nodes["demo-dc1-rack1-0"].cleanup_owed_since.is_some());
+    assert!(nodes["demo-dc1-rack1-0"].cleanup_required_since.is_some());
 }
 
 #[test]
@@ -293,8 +294,8 @@ fn another_cluster_is_not_meant() {
     passes(&mut world, 3);
     let operation = world.operation("replace");
     assert_eq!(
-        (operation.phase, operation.reason.as_str()),
-        (OperationPhase::Refused, "OtherCluster")
+        (operation.phase, operation.reason),
+        (OperationPhase::Refused, Some(OperationReason::WrongCluster))
     );
     world.annotate("replace", Some(&format!("r2 --pod {LOST}")));
     passes(&mut world, 2);

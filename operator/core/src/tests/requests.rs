@@ -1,6 +1,9 @@
 //! Requests that are not what they seem: copied, restored, stale, doubled, edited, or many and long.
 
-use casskop_common::{api::OperationPhase, names};
+use casskop_common::{
+    api::{OperationPhase, OperationReason},
+    names,
+};
 
 use crate::simulation::{Node, THREE_RACKS, World};
 
@@ -35,7 +38,8 @@ fn a_manifest_restored_elsewhere_destroys_nothing_there() {
         world.tick();
     }
     for kind in ["remove", "replace"] {
-        assert_eq!(world.operation(kind).reason, "OtherCluster", "{kind}");
+        let reason = world.operation(kind).reason;
+        assert_eq!(reason, Some(OperationReason::WrongCluster), "{kind}");
     }
     assert!(world.calls.is_empty());
 }

@@ -224,7 +224,7 @@ fn a_cleanup_that_is_owed_comes_first() {
         let nodes = world.status().cassandra_node_status;
         nodes
             .values()
-            .filter(|node| node.cleanup_owed_since.is_some())
+            .filter(|node| node.cleanup_required_since.is_some())
             .count()
     };
     assert_eq!(owing(&world), 5, "all but the one that joined last");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodePhase, OperationStatus},
+    api::{CassandraClusterStatus, NodePhase, OperationReason, OperationStatus},
     names,
 };
 use serde_json::{Value, json};
@@ -266,7 +266,7 @@ async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let cancel = |status: &mut CassandraClusterStatus| {
-        status.operations[0].reason = "Cancelling".into();
+        status.operations[0].reason = Some(OperationReason::Cancelling);
     };
     ctx.effects
         .store

@@ -161,6 +161,37 @@ async fn another_cluster_of_the_same_name_is_left_alone() {
     assert_eq!(server.asked(), [READ]);
 }
 
+/// What the API server makes of a missing status, by the default of the CRD.
+#[tokio::test]
+async fn the_default_of_the_status_is_replaced() {
+    let server = Server::new(0, false);
+    server.cluster.lock().unwrap()["status"] = json!({ "observedGeneration": -1 });
+    let journal = server.journal();
+    let read = journal.read("ns", "demo").await.unwrap().unwrap();
+    assert!(!read.status.unwrap().is_reported());
+    let report = |status: &mut CassandraClusterStatus| {
+        done(status);
+        status.observed_generation = Some(4);
+    };
+    journal.update(&demo(), report).await.unwrap();
+    let status = server.cluster.lock().unwrap()["status"].clone();
+    assert_eq!(
+        status,
+        json!({ "observedGeneration": 4, "lastClusterActionStatus": "Done" })
+    );
+    assert_eq!(server.asked(), [READ, WRITE]);
+}
+
+#[tokio::test]
+async fn what_the_api_server_says_is_told_once_and_as_it_says_it() {
+    let server = Server::new(0, true);
+    let error = server.journal().update(&demo(), done).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "write the status of CassandraCluster demo: Invalid"
+    );
+}
+
 #[tokio::test]
 async fn a_cluster_without_a_status_gets_one() {
     let server = Server::new(0, false);

@@ -77,9 +77,26 @@ pub(super) fn value(answer: &Value) -> Result<&Value, NodeError> {
     match answer["status"].as_i64() {
         Some(200) => Ok(&answer["value"]),
         Some(403) => Err(NodeError::Forbidden(error_text(answer))),
-        Some(_) => Err(NodeError::Cassandra(error_text(answer))),
+        Some(_) => Err(refusal(error_text(answer))),
         None => Err(malformed(answer)),
     }
+}
+
+/// What Cassandra refused, told apart by its texts (4.0 to 5.0): JMX has no codes.
+fn refusal(text: String) -> NodeError {
+    let kinds: [(&str, fn(String) -> NodeError); 5] = [
+        ("still rebuilding", NodeError::StillRebuilding),
+        ("Host ID not found", NodeError::UnknownHostId),
+        ("already processing a removal", NodeError::RemovalInProgress),
+        ("already exists", NodeError::SnapshotExists),
+        ("is not a member", NodeError::NotAMember),
+    ];
+    let known = kinds.iter().find(|(words, _)| text.contains(words));
+    let kind = known.map_or(
+        NodeError::Cassandra as fn(String) -> NodeError,
+        |(_, kind)| *kind,
+    );
+    kind(text)
 }
 
 pub(super) fn is_not_found(answer: &Value) -> bool {
@@ -100,6 +117,49 @@ fn error_text(answer: &Value) -> String {
 
 pub(super) fn malformed(answer: &Value) -> NodeError {
     NodeError::Malformed(answer.to_string().chars().take(200).collect())
+}
+
+#[cfg(test)]
+mod refusals {
+    use super::*;
+
+    /// Texts of Cassandra 4.0 to 5.0, in `StorageService`, `SnapshotManager` and `TokenMetadata`.
+    #[test]
+    fn are_told_apart_by_what_cassandra_says() {
+        type IsIt = fn(&NodeError) -> bool;
+        let cases: [(&str, IsIt); 6] = [
+            (
+                "Node is still rebuilding. Check nodetool netstats.",
+                |error| matches!(error, NodeError::StillRebuilding(_)),
+            ),
+            ("Host ID not found.", |error| {
+                matches!(error, NodeError::UnknownHostId(_))
+            }),
+            (
+                "This node is already processing a removal. Wait for it to complete, or use 'removenode force' if this has failed.",
+                |error| matches!(error, NodeError::RemovalInProgress(_)),
+            ),
+            ("Snapshot kept already exists.", |error| {
+                matches!(error, NodeError::SnapshotExists(_))
+            }),
+            ("/10.0.0.1:7000 is not a member of the ring", |error| {
+                matches!(error, NodeError::NotAMember(_))
+            }),
+            ("No such keyspace: orders", |error| {
+                matches!(error, NodeError::Cassandra(_))
+            }),
+        ];
+        for (said, is_it) in cases {
+            let answer = serde_json::json!({
+                "status": 500,
+                "error": format!("java.lang.RuntimeException : java.lang.IllegalStateException: {said}"),
+            });
+            let error = value(&answer).expect_err("Cassandra said no");
+            assert!(is_it(&error), "{said}: {error:?}");
+            assert!(error.is_refusal() && !error.is_transient(), "{error:?}");
+            assert_eq!(error.to_string(), said);
+        }
+    }
 }
 
 impl Credentials {

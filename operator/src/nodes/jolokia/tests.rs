@@ -163,7 +163,7 @@ fn a_node_that_has_registered_nothing_yet_is_starting() {
     let (endpoint, _server) = agent_that_says(&json(&format!("[{missing},{missing},{missing}]")));
     assert_eq!(
         read(&agent(), &endpoint).expect("an answer").mode,
-        "STARTING"
+        OperationMode::Starting
     );
 }
 

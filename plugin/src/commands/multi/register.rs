@@ -31,12 +31,12 @@ use crate::{
     terminal::Ui,
 };
 
-/// Longest wait until the site has made the token.
-const TOKEN_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is looked whether it has.
-const AGAIN: Duration = Duration::from_millis(300);
+/// Longest wait for the token of the site.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two polls for the token.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// What the token's Secret has.
+/// The contents of the token's Secret.
 struct Credentials {
     token: String,
     authority: Option<Vec<u8>>,
@@ -122,9 +122,9 @@ async fn register(
 ) -> Result<()> {
     let sites = Sites::read(home).await?;
     if !arguments.replace {
-        same_server(&sites, &entry)?;
+        refuse_other_server(&sites, &entry)?;
     }
-    let Credentials { token, authority } = let_in(site).await?;
+    let Credentials { token, authority } = create_account(site).await?;
     // The cluster's own authority is right for an address that the kubeconfig does not have.
     if entry.authority.is_none() && arguments.site_server.is_some() {
         entry.authority = authority;
@@ -143,8 +143,8 @@ async fn register(
     Ok(())
 }
 
-/// A name that leads to a cluster already must not lead to another one by mistake: a ring may have its nodes there.
-fn same_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
+/// Refuses a registered name with another server: a ring may have nodes in the first one.
+fn refuse_other_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
     let Some(kubeconfig) = sites.kubeconfig(&entry.site) else {
         return Ok(());
     };
@@ -160,14 +160,14 @@ fn same_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
     .hint("if it is the same cluster at a new address: the same again with --replace"))
 }
 
-/// Makes the account in the site and waits for its token.
-async fn let_in(site: &Clusters) -> Result<Credentials> {
+/// Creates the account in the site and waits for its token.
+async fn create_account(site: &Clusters) -> Result<Credentials> {
     let mut account = None;
     for object in site_account::objects(&site.target.namespace) {
         let applied = site_objects::apply(site, &object).await?;
         account = account.or(applied.uid());
     }
-    let until = Instant::now() + TOKEN_WITHIN;
+    let until = Instant::now() + TOKEN_TIMEOUT;
     loop {
         if let Some(found) = credentials(site, account.as_deref()).await? {
             return Ok(found);
@@ -177,17 +177,17 @@ async fn let_in(site: &Clusters) -> Result<Credentials> {
                 "{} has not put a token into secret {TOKEN} of namespace {} within {}s",
                 site.target.source,
                 site.target.namespace,
-                TOKEN_WITHIN.as_secs()
+                TOKEN_TIMEOUT.as_secs()
             ))
             .hint(
                 "its kube-controller-manager does that: see whether it runs, then register again",
             ));
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// The token, once it is that of the account of now.
+/// The token, once it belongs to the current account.
 async fn credentials(site: &Clusters, account: Option<&str>) -> Result<Option<Credentials>> {
     let Some(secret) = site_objects::get(site, &SECRETS, TOKEN).await? else {
         return Ok(None);
@@ -219,7 +219,7 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>> {
     read.transpose()
 }
 
-/// What would be written, for reading.
+/// The manifests that would be written, without the token.
 fn printed(home: &Clusters, site: &Clusters, entry: &Entry) -> Result<String> {
     let mut documents = Vec::new();
     for object in site_account::objects(&site.target.namespace) {

@@ -42,7 +42,7 @@ impl Status {
     /// Shows one ring or all.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the clusters cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         let view = View {
             now: time::now(),
@@ -56,8 +56,8 @@ impl Status {
             };
             let ring = multi_casskops::get(&home, name).await?;
             ui.data(&match self.output {
-                StatusOutput::Yaml => manifest::yaml(&tidy(ring))?,
-                StatusOutput::Json => manifest::json(&tidy(ring))?,
+                StatusOutput::Yaml => manifest::yaml(&without_managed_fields(ring))?,
+                StatusOutput::Json => manifest::json(&without_managed_fields(ring))?,
                 StatusOutput::Name => resource_name(&ring),
                 StatusOutput::Text | StatusOutput::Wide => multi::render(&ring, view),
             })
@@ -69,7 +69,7 @@ async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Resu
     let mut found = multi_casskops::list(home).await?;
     found.sort_by_key(ResourceExt::name_any);
     let items = |found: Vec<MultiCasskop>| {
-        let items: Vec<MultiCasskop> = found.into_iter().map(tidy).collect();
+        let items: Vec<MultiCasskop> = found.into_iter().map(without_managed_fields).collect();
         json!({ "apiVersion": "v1", "kind": "List", "items": items })
     };
     let text = match output {
@@ -95,8 +95,8 @@ fn resource_name(ring: &MultiCasskop) -> String {
     format!("multicasskop.{GROUP}/{}", ring.name_any())
 }
 
-/// Without what only machines keep there.
-fn tidy(mut ring: MultiCasskop) -> MultiCasskop {
+/// The object without managed fields.
+fn without_managed_fields(mut ring: MultiCasskop) -> MultiCasskop {
     ring.metadata.managed_fields = None;
     ring
 }

@@ -48,7 +48,7 @@ impl Unregister {
         let name = &self.site;
         block_on(async {
             let home = Clusters::connect(flags)?;
-            unused(
+            refuse_used(
                 &multi_casskops::list(&home).await?,
                 name,
                 &home.target.connection_args,
@@ -62,15 +62,15 @@ impl Unregister {
                 ))
                 .hint(format!("registered sites: {known}")));
             };
-            // The account first: what fails after that is done by the same command once more.
+            // The account first: the same command repeats the rest after a failure.
             let left = match &self.site_context {
                 Some(context) => {
                     let there = site_flags(flags, context, self.site_namespace.as_ref(), &home);
                     let site = connect_site(&there, &home)?;
-                    shut_out(&site, name, &site::registered(&kubeconfig).token).await?;
+                    delete_account(&site, name, &site::registered(&kubeconfig).token).await?;
                     String::new()
                 }
-                None => left_over(&site::registered(&kubeconfig).server),
+                None => remaining_account(&site::registered(&kubeconfig).server),
             };
             sites.remove(name).await?;
             ui.data(&format!(
@@ -84,14 +84,14 @@ impl Unregister {
     }
 }
 
-fn left_over(server: &str) -> String {
+fn remaining_account(server: &str) -> String {
     format!(
         "the account {ACCOUNT} stays on {server}; take it away there: kubectl delete rolebinding/{ACCOUNT} role/{ACCOUNT} secret/{TOKEN} serviceaccount/{ACCOUNT}"
     )
 }
 
-/// Refuses as long as a ring has something there, or may have.
-fn unused(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Result<()> {
+/// Refuses while a ring has objects in the site, or may have.
+fn refuse_used(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Result<()> {
     for ring in rings {
         let name = ring.name_any();
         if ring.spec.override_.contains_key(site) {
@@ -101,9 +101,9 @@ fn unused(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Result<(
             .hint("take the site out of it first: its nodes leave the ring then, see docs/operations.md")
             .hint(format!("see the ring: kubectl casskop multi status {name}{connection_args}")));
         }
-        let told = ring.status.iter().flat_map(|status| &status.sites);
-        if let Some(told) = told.into_iter().find(|told| told.name == site) {
-            let why = match text::plain(&told.message) {
+        let reported = ring.status.iter().flat_map(|status| &status.sites);
+        if let Some(reported) = reported.into_iter().find(|reported| reported.name == site) {
+            let why = match text::plain(&reported.message) {
                 message if message.is_empty() => String::new(),
                 message => format!(": {message}"),
             };
@@ -119,8 +119,8 @@ fn unused(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Result<(
     Ok(())
 }
 
-/// Takes the account away, once it is sure that it is that of this site.
-async fn shut_out(site: &Clusters, name: &str, token: &str) -> Result<()> {
+/// Deletes the account, after a check that it belongs to this site.
+async fn delete_account(site: &Clusters, name: &str, token: &str) -> Result<()> {
     let secret = site_objects::get(site, &SECRETS, TOKEN).await?;
     let there = secret.and_then(|secret| site_secret::bytes(&secret, "token"));
     if there.is_some_and(|there| there != token.as_bytes()) {
@@ -134,7 +134,7 @@ async fn shut_out(site: &Clusters, name: &str, token: &str) -> Result<()> {
     }
     let mut objects = site_account::objects(&site.target.namespace);
     objects.reverse();
-    // The Secret comes last: as long as it is there, the next try knows whose account it is.
+    // The Secret comes last: it identifies the account at the next attempt.
     objects.sort_by_key(|object| object.name == TOKEN);
     for object in objects {
         site_objects::delete(site, &object).await?;

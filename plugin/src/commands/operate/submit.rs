@@ -21,7 +21,7 @@ use crate::{
     view::operation,
 };
 
-/// How long the plan of a dry run is waited for.
+/// Longest wait for the plan of a dry run.
 const PLAN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request, and the way in which it is submitted.
@@ -34,7 +34,7 @@ pub struct Order<'a> {
     pub flags: &'a Connection,
 }
 
-/// `--dry-run=client`: what would be written, without asking anyone.
+/// `--dry-run=client`: prints the annotation, without a call.
 pub fn print(order: &Order<'_>, ui: &Ui) -> Result<()> {
     let Order {
         request,
@@ -88,7 +88,7 @@ pub async fn submit(
     report(&clusters, &submitted, order, ui)
 }
 
-/// That the request stands; or what became of it, if it stood there before.
+/// Prints that the request is on the cluster, or its result if it has ended before.
 fn report(clusters: &Clusters, submitted: &Submitted, order: &Order<'_>, ui: &Ui) -> Result<()> {
     let Order {
         request, options, ..
@@ -124,7 +124,7 @@ fn report(clusters: &Clusters, submitted: &Submitted, order: &Order<'_>, ui: &Ui
     Ok(())
 }
 
-/// The request as the wait and the commands to follow know it.
+/// The request, for the wait and for printed commands.
 fn awaited(order: &Order<'_>) -> Awaited {
     Awaited {
         cluster: order.options.name.clone(),

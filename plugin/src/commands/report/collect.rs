@@ -1,4 +1,4 @@
-//! What a bundle holds, read part by part.
+//! Reads the parts of a bundle.
 
 mod logs;
 
@@ -21,7 +21,7 @@ use crate::{
     view::{options::View, status::render},
 };
 
-/// What the operator makes for a cluster, all of it with the cluster's labels.
+/// The kinds of objects that the operator creates for a cluster, all with the cluster's labels.
 const OWNED: [&Resource; 7] = [
     &resource::STATEFUL_SETS,
     &resource::PODS,
@@ -32,7 +32,7 @@ const OWNED: [&Resource; 7] = [
     &resource::SERVICE_ACCOUNTS,
 ];
 
-/// Which cluster, and how much of it.
+/// The cluster, and the extent of the bundle.
 pub struct Scope<'a> {
     /// Name of the cluster.
     pub name: &'a str,
@@ -86,7 +86,7 @@ fn status(cluster: &Value) -> Option<Entry> {
     ))
 }
 
-/// What the cluster names: a ConfigMap of the user's, and Secrets, of which only the keys are kept.
+/// The objects that the spec names: a ConfigMap, and Secrets, of which only the keys are kept.
 async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     let nothing = Value::Null;
     let spec = scope

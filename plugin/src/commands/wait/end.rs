@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use casskop_common::api::{OperationPhase, OperationStatus};
+use casskop_common::api::{OperationPhase, OperationReason, OperationStatus};
 
 use crate::{
     commands::arguments::Output,
     error::{CliError, Kind, Result},
-    model::{checks::holds_back, manifest, wait::Awaited},
+    model::{manifest, wait::Awaited},
     terminal::Ui,
     text::{PROGRAM, plain},
     time,
     view::{operation, plan},
 };
 
-/// The wait cannot go on; the request does.
-pub fn stays(error: CliError, awaited: &Awaited) -> CliError {
+/// The wait failed; the request remains.
+pub fn with_status_hint(error: CliError, awaited: &Awaited) -> CliError {
     let Awaited {
         cluster, kind, id, ..
     } = awaited;
@@ -25,7 +25,7 @@ pub fn stays(error: CliError, awaited: &Awaited) -> CliError {
     ))
 }
 
-/// The cluster is gone.
+/// The cluster was deleted.
 pub fn deleted(awaited: &Awaited) -> CliError {
     let Awaited {
         cluster, kind, id, ..
@@ -35,10 +35,10 @@ pub fn deleted(awaited: &Awaited) -> CliError {
     ))
 }
 
-/// The result on stdout; an error if it is not a good one.
+/// Prints the result to stdout; a bad result is an error.
 ///
 /// # Errors
-/// That error.
+/// That error; when stdout cannot be written.
 pub fn conclude(ended: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -> Result<()> {
     ui.data(&match output {
         Output::Yaml => manifest::yaml(ended)?,
@@ -54,9 +54,9 @@ pub fn conclude(ended: &OperationStatus, awaited: &Awaited, output: Output, ui: 
     }
 }
 
-/// A plan is good news only if it would begin.
+/// A plan is a success only if the operation would start.
 fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -> Result<()> {
-    let failing = plan.checks.iter().filter(|check| holds_back(check));
+    let failing = plan.checks.iter().filter(|check| check.is_failing());
     let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
     if failing.is_empty() {
         if output == Output::Text {
@@ -75,10 +75,10 @@ fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -
 fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
     let name = &awaited.cluster;
     let what = format!("{} {} on cluster {name}", ended.kind, ended.id);
-    let why = if ended.message.is_empty() {
-        &ended.reason
-    } else {
-        &ended.message
+    let reason = ended.reason.as_ref().map(OperationReason::as_str);
+    let why = match ended.message.as_str() {
+        "" => reason.unwrap_or_default(),
+        message => message,
     };
     let why = if why.is_empty() {
         String::new()
@@ -108,13 +108,13 @@ fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
     }
 }
 
-/// Each on a line of its own, below the sentence before.
+/// One indented line for each pair.
 fn lines<'a>(named: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let lines = named.map(|(name, text)| format!("\n  {name}: {}", plain(text)));
     lines.collect::<Vec<_>>().concat()
 }
 
-/// The time to wait has passed; the operation goes on.
+/// The timeout has passed; the operation continues.
 pub fn timed_out(
     operation: Option<&OperationStatus>,
     awaited: &Awaited,
@@ -144,7 +144,7 @@ pub fn timed_out(
     ))
 }
 
-/// Ctrl-C; the operation goes on.
+/// Ctrl-C; the operation continues.
 pub fn interrupted(awaited: &Awaited) -> CliError {
     let Awaited {
         cluster, kind, id, ..

@@ -22,10 +22,10 @@ use crate::{
     time,
 };
 
-/// How long a request may lie there before its author is told that nobody takes it up.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Changes it, for tests.
-const PATIENCE_VARIABLE: &str = "CASSKOP_PATIENCE";
+/// Time after which a warning says that the operator has not recorded the request.
+const WARN_AFTER: Duration = Duration::from_secs(10);
+/// Changes this time, for tests.
+const WARN_AFTER_VARIABLE: &str = "CASSKOP_PATIENCE";
 
 /// Waits until the request has come to its end.
 ///
@@ -41,7 +41,7 @@ pub async fn run(
 ) -> Result<()> {
     let mut cluster = submitted.cluster;
     let mut watch = ClusterWatch::after(clusters, &cluster);
-    // A complaint about the value before ours is not about ours.
+    // A complaint about the previous value is not about this request.
     let old_complaint = if submitted.known {
         None
     } else {
@@ -51,11 +51,11 @@ pub async fn run(
     progress.requested(awaited, submitted.known);
     let begun = Instant::now();
     let deadline = timeout.map(|timeout| begun + timeout);
-    let mut impatient_at = Some(begun + patience());
+    let mut warn_at = Some(begun + warn_after());
     loop {
         let operation = request::find(&cluster, &awaited.kind, &awaited.id);
         if let Some(operation) = operation {
-            impatient_at = None;
+            warn_at = None;
             if operation.phase.is_final() {
                 progress.end();
                 return end::conclude(operation, awaited, output, ui);
@@ -73,14 +73,14 @@ pub async fn run(
             let why = tokio::select! {
                 change = &mut next => break change.map_err(|error| {
                     progress.end();
-                    end::stays(error, awaited)
+                    end::with_status_hint(error, awaited)
                 })?,
                 () = at(deadline) => end::timed_out(operation, awaited, timeout.unwrap_or_default()),
                 _ = tokio::signal::ctrl_c() => end::interrupted(awaited),
-                () = at(impatient_at) => {
-                    impatient_at = None;
+                () = at(warn_at) => {
+                    warn_at = None;
                     if !is_behind_another(&cluster, awaited) {
-                        progress.note(&nobody(clusters, awaited));
+                        progress.note(&not_recorded(clusters, awaited));
                     }
                     continue;
                 }
@@ -91,10 +91,10 @@ pub async fn run(
         };
         match change {
             Change::Updated(seen) => {
-                progress.recovered();
+                progress.reconnected();
                 cluster = seen;
             }
-            Change::Disconnected(why) => progress.trouble(&why),
+            Change::Disconnected(why) => progress.disconnected(&why),
             Change::Deleted => {
                 progress.end();
                 return Err(end::deleted(awaited));
@@ -110,13 +110,13 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-fn patience() -> Duration {
-    let set = std::env::var(PATIENCE_VARIABLE).ok();
+fn warn_after() -> Duration {
+    let set = std::env::var(WARN_AFTER_VARIABLE).ok();
     set.and_then(|text| time::parse_duration(&text).ok())
-        .unwrap_or(PATIENCE)
+        .unwrap_or(WARN_AFTER)
 }
 
-fn nobody(clusters: &Clusters, awaited: &Awaited) -> String {
+fn not_recorded(clusters: &Clusters, awaited: &Awaited) -> String {
     format!(
         "nobody has taken up the request yet: the operator does not run, is busy, or does not watch namespace {}; \
          see {PROGRAM} explain {}{}",

@@ -15,17 +15,17 @@ use crate::{
 /// How often elapsed times are repainted.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What was told so far.
+/// Progress on stderr, and the part that was printed so far.
 pub struct Progress<'a> {
     ui: &'a Ui,
     region: Option<Region<io::Stderr>>,
     summary: String,
     nodes: BTreeMap<String, (NodePhase, String)>,
-    in_trouble: bool,
+    is_disconnected: bool,
 }
 
 impl<'a> Progress<'a> {
-    /// Nothing was told yet.
+    /// Nothing is printed yet.
     pub fn new(ui: &'a Ui) -> Self {
         let region = ui.live_err.then(|| Region::new(io::stderr()));
         Self {
@@ -33,11 +33,11 @@ impl<'a> Progress<'a> {
             region,
             summary: String::new(),
             nodes: BTreeMap::new(),
-            in_trouble: false,
+            is_disconnected: false,
         }
     }
 
-    /// That the request stands.
+    /// Prints that the request is on the cluster.
     pub fn requested(&self, awaited: &Awaited, known: bool) {
         let requested = if known {
             "was already requested"
@@ -53,11 +53,11 @@ impl<'a> Progress<'a> {
         ));
     }
 
-    /// How far the operation is.
+    /// Prints the progress of the operation.
     pub fn show(&mut self, state: &OperationStatus) {
         if let Some(region) = &mut self.region {
             let block = operation::block(state, false, time::now(), self.ui.err);
-            // A terminal that is gone does not end the wait: its exit code still counts.
+            // A closed terminal does not end the wait: the exit code still counts.
             let _ = region.paint(&block.join("\n"));
             return;
         }
@@ -87,35 +87,35 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Something to know, above the region.
+    /// Prints a warning above the region.
     pub fn note(&mut self, text: &str) {
         self.end();
         self.ui.warn(text);
     }
 
-    /// The connection was lost; told once.
-    pub fn trouble(&mut self, why: &str) {
-        if !self.in_trouble {
+    /// Warns once that the connection was lost.
+    pub fn disconnected(&mut self, why: &str) {
+        if !self.is_disconnected {
             self.note(&format!(
                 "the connection to the API server was lost ({why}); trying again"
             ));
-            self.in_trouble = true;
+            self.is_disconnected = true;
         }
     }
 
-    /// The connection is back.
-    pub fn recovered(&mut self) {
-        self.in_trouble = false;
+    /// The connection works again.
+    pub fn reconnected(&mut self) {
+        self.is_disconnected = false;
     }
 
-    /// Takes away the region; what follows stands in its place.
+    /// Erases the region.
     pub fn end(&mut self) {
         if let Some(region) = &mut self.region {
             let _ = region.erase();
         }
     }
 
-    /// When to repaint.
+    /// Waits until the next repaint.
     pub async fn tick(&self) {
         match self.region {
             Some(_) => tokio::time::sleep(TICK).await,

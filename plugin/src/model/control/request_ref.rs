@@ -1,4 +1,4 @@
-//! Which request a command without an id means. Pure.
+//! The request that a command refers to. Pure.
 
 use std::collections::BTreeSet;
 
@@ -10,38 +10,34 @@ use kube::ResourceExt;
 
 use crate::{
     error::{CliError, Result},
-    model::{checks::holds_back, request},
+    model::request,
     text::{self, PROGRAM, plain},
 };
 
-/// A request that stands.
+/// A request on the cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurrentRequest {
     /// Kind of the operation.
     pub kind: String,
     /// Id of the request.
     pub id: String,
-    /// What the status has about it; nothing before the operator has taken it up.
+    /// The operation in the status; none before the operator has recorded the request.
     pub operation: Option<OperationStatus>,
 }
 
 impl CurrentRequest {
-    /// Whether something is still to happen.
+    /// Whether the request has not ended.
     pub fn is_unfinished(&self) -> bool {
         let operation = self.operation.as_ref();
         operation.is_none_or(|operation| !operation.phase.is_final())
     }
 
-    /// Names of the checks that hold it back: those that failed when it was planned, or now between two nodes.
+    /// Names of the checks that block the request, before it starts or between two nodes.
     pub fn failing(&self) -> Vec<&str> {
         let Some(operation) = self.operation.as_ref().filter(|_| self.is_unfinished()) else {
             return Vec::new();
         };
-        let waits = operation.reason == "ChecksFailing";
-        let said = |name: &str| waits && operation.message.contains(&format!("{name}: "));
-        let checks = operation.checks.iter();
-        let checks = checks.filter(|check| holds_back(check) || said(&check.name));
-        checks.map(|check| check.name.as_str()).collect()
+        operation.blocked_by.iter().map(String::as_str).collect()
     }
 
     /// `cleanup 2026-11-22a is Running`.
@@ -112,24 +108,24 @@ fn with_id(cluster: &CassandraCluster, id: &str) -> Vec<CurrentRequest> {
     requests
 }
 
-/// What was said about which request is meant.
+/// A reference to a request, as far as the command names it.
 #[derive(Clone, Copy)]
 pub struct RequestRef<'a> {
     /// Its kind.
     pub kind: Option<&'a str>,
     /// Its id.
     pub id: Option<&'a str>,
-    /// What is to be done with it, as it is typed.
+    /// The command, as it is typed.
     pub verb: &'a str,
     /// The connection flags, for printed commands.
     pub connection_args: &'a str,
 }
 
 impl RequestRef<'_> {
-    /// The request that is named, or the only one that fits what is to be done with it.
+    /// The request that is named, or the only one that `fits`.
     ///
     /// # Errors
-    /// When there is none, or more than one.
+    /// When no request fits, or more than one.
     pub fn resolve(
         &self,
         cluster: &CassandraCluster,

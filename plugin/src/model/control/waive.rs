@@ -1,18 +1,17 @@
-//! Checks that are not to hold an operation back. Pure.
+//! Waivers of checks. Pure.
 
 use casskop_common::intent::Controls;
 
 use super::request_ref::CurrentRequest;
 use crate::{
     error::{CliError, Result},
-    model::checks::is_waived,
     text::{self, PROGRAM, plain},
 };
 
-/// Refuses checks that the operation does not have, and those that do not hold it back.
+/// Refuses checks that the operation does not have, and checks that do not block it.
 ///
 /// # Errors
-/// Which one, and those that do.
+/// The first such check, with the checks that block the operation.
 pub fn refuse(
     current: &CurrentRequest,
     checks: &[String],
@@ -49,7 +48,7 @@ pub fn refuse(
                 None => error.hint(format!("its checks: {}", plain(&text::list(&known)))),
             });
         };
-        if !failing.contains(&word.as_str()) && !is_waived(check) {
+        if !failing.contains(&word.as_str()) && !check.waived {
             let error = CliError::failed(format!(
                 "the check {word} does not hold {what} back: {}",
                 plain(&check.evidence)

@@ -1,12 +1,15 @@
-//! What the conditions say.
+//! Findings from conditions.
 
-use casskop_common::api::condition;
+use casskop_common::{
+    api::{NodeStatus, OperationMode, condition},
+    conditions::Reason as Word,
+};
 use kube::ResourceExt;
 
 use super::finding::{Finding, Inputs, Severity, held_up};
 use crate::text::plain;
 
-/// A condition that says what is wrong.
+/// A condition with this status, as a finding.
 pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
     let known = inputs.condition(kind, status)?;
     let message = plain(&known.message).into_owned();
@@ -22,30 +25,37 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
             inputs.connection_args
         )],
         _ => vec![
-            inputs.command("logs", &pod_in(inputs, &known.message)),
+            inputs.command("logs", &unhealthy_pod(inputs)),
             inputs.command("events", ""),
         ],
     };
     Some(reason)
 }
 
-/// `--pod <pod>`, if a message is about one.
-fn pod_in(inputs: &Inputs, message: &str) -> String {
-    let status = inputs.cluster.status.as_ref();
-    let mut pods = status
-        .into_iter()
-        .flat_map(|status| status.cassandra_node_status.keys());
-    let named = pods.find(|pod| message.contains(pod.as_str()));
-    named.map(|pod| format!("--pod {pod}")).unwrap_or_default()
+/// `--pod <pod>` of the first node with a fault, if there is one.
+fn unhealthy_pod(inputs: &Inputs) -> String {
+    let status = inputs.cluster.status.iter();
+    let mut nodes = status.flat_map(|status| &status.cassandra_node_status);
+    let has_fault = |node: &NodeStatus| {
+        let joins = node.state == OperationMode::Joining.as_str();
+        node.message.is_some() || (node.state != OperationMode::Normal.as_str() && !joins)
+    };
+    let first = nodes.find(|(_, node)| has_fault(node));
+    first
+        .map(|(pod, _)| format!("--pod {}", plain(pod)))
+        .unwrap_or_default()
 }
 
 /// The spec is not carried out.
 pub fn spec_refused(inputs: &Inputs) -> Option<Finding> {
     let mut reason = condition(inputs, condition::SPEC_ACCEPTED, "False")?;
-    reason.message = format!(
-        "the spec is refused, and the one before stays in force: {}",
-        reason.message
-    );
+    // Of a spec that takes away nodes which are needed the rest is carried out.
+    if reason.word != Word::ReplicasRequired.as_str() {
+        reason.message = format!(
+            "the spec is refused, and the one before stays in force: {}",
+            reason.message
+        );
+    }
     reason.next = vec![format!(
         "correct the spec where it comes from, or put right what it names: kubectl edit cassandracluster {}{}",
         inputs.cluster.name_any(),
@@ -54,18 +64,37 @@ pub fn spec_refused(inputs: &Inputs) -> Option<Finding> {
     Some(reason)
 }
 
-/// The rollout cannot go on.
+/// The rollout is blocked.
 pub fn blocked(inputs: &Inputs) -> Option<Finding> {
-    let blocked = inputs.condition(condition::PROGRESSING, "False")?;
-    if blocked.reason != "Blocked" {
+    let blocked = inputs.condition(condition::PROGRESSING, "True")?;
+    if blocked.reason != Word::Blocked.as_str() {
         return None;
     }
-    condition(inputs, condition::PROGRESSING, "False")
+    let mut reason = condition(inputs, condition::PROGRESSING, "True")?;
+    let status = inputs.cluster.status.iter();
+    let checks = status.flat_map(|status| &status.blocked_by);
+    let mut next: Vec<String> = checks.map(|check| inputs.remedy(check)).collect();
+    next.append(&mut reason.next);
+    next.dedup();
+    reason.next = next;
+    Some(reason)
 }
 
-/// The rollout goes on.
+/// The rollout is in progress.
 pub fn progressing(inputs: &Inputs) -> Option<Finding> {
-    inputs.condition(condition::PROGRESSING, "True")?;
+    let known = inputs.condition(condition::PROGRESSING, "True")?;
+    let other_findings = [
+        Word::Blocked,
+        Word::ReconcilePaused,
+        Word::SpecRefused,
+        Word::ApplyFailed,
+    ];
+    if other_findings
+        .iter()
+        .any(|word| known.reason == word.as_str())
+    {
+        return None;
+    }
     let mut reason = condition(inputs, condition::PROGRESSING, "True")?;
     reason.severity = Severity::AtWork;
     reason.next = vec![inputs.command("status", "--watch")];

@@ -1,19 +1,25 @@
 //! One reason why a cluster does not progress, and the inputs that reasons are found in.
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::{
+    api::{CassandraCluster, Check},
+    checks::Remedy,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::{model::install::OPERATOR_SELECTOR, text::PROGRAM};
+use crate::{
+    model::install::OPERATOR_SELECTOR,
+    text::{PROGRAM, plain},
+};
 
-/// What is known about the operator itself.
+/// The pods of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
-    /// It could not be looked for.
+    /// The pods could not be listed.
     Unknown,
-    /// Its pods in the namespace of the cluster, and how many of them are ready.
+    /// Pods in the namespace of the cluster.
     Pods {
         /// All of them.
         all: usize,
@@ -25,20 +31,20 @@ pub enum Operator {
 /// Whether a finding stops the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Severity {
-    /// Nothing goes on until somebody does something, or something outside changes.
+    /// The cluster does not progress without a change from outside.
     HeldUp,
-    /// It goes on, and this is what it waits for.
+    /// The cluster progresses, and waits for this.
     AtWork,
 }
 
-/// One reason why a cluster is not (yet) as asked.
+/// One reason why the state of a cluster differs from its spec and requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Whether it holds the cluster up.
+    /// Whether the finding stops the cluster.
     #[serde(rename = "weight")]
     pub severity: Severity,
-    /// One word for machines.
+    /// A word for programs.
     #[serde(rename = "reason")]
     pub word: String,
     /// A sentence for people.
@@ -46,7 +52,7 @@ pub struct Finding {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// What would change it, as commands or in words; the likeliest first.
+    /// Next steps as commands or in words, the most likely first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
 }
@@ -55,7 +61,7 @@ pub struct Finding {
 pub struct Inputs<'a> {
     /// The cluster.
     pub cluster: &'a CassandraCluster,
-    /// What is known about the operator.
+    /// The pods of the operator.
     pub operator: &'a Operator,
     /// The connection flags, for printed commands.
     pub connection_args: &'a str,
@@ -75,6 +81,14 @@ impl Inputs<'_> {
         format!("{PROGRAM} {verb} {name}{rest}{}", self.connection_args)
     }
 
+    /// The remedy of a check: a command, or words.
+    pub fn remedy(&self, check: &Check) -> String {
+        match check.kind().remedy(&check.pods) {
+            Remedy::Command { verb, flags } => self.command(verb, &plain(&flags)),
+            Remedy::Words(words) => words.to_owned(),
+        }
+    }
+
     /// A condition of this type, if it has this status.
     pub fn condition(&self, kind: &str, status: &str) -> Option<&Condition> {
         let conditions = &self.cluster.status.as_ref()?.conditions;
@@ -83,7 +97,7 @@ impl Inputs<'_> {
             .find(|known| known.type_ == kind && known.status == status)
     }
 
-    /// What the operator says; or where it is, if it is not in this namespace.
+    /// The command that shows the operator's log, or its namespace if it is not in this one.
     pub fn see_operator(&self) -> String {
         match self.operator {
             Operator::Pods { all: 0, .. } => {

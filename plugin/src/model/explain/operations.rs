@@ -1,7 +1,7 @@
-//! What the operations wait for.
+//! Findings from operations.
 
 use casskop_common::{
-    api::{OperationPhase, OperationStatus},
+    api::{Check, OperationPhase, OperationReason, OperationStatus},
     intent::Intents,
 };
 use jiff::Timestamp;
@@ -10,14 +10,15 @@ use kube::ResourceExt;
 use super::finding::{Finding, Inputs, Severity, held_up};
 use crate::{model::control::request_ref::CurrentRequest, text::plain};
 
-/// What an operation waits for, why it failed, or how far it is.
+/// The state of an operation: its blocking checks, its failure or its progress.
 pub fn operation(inputs: &Inputs, current: &CurrentRequest) -> Option<Finding> {
     let operation = current.operation.as_ref()?;
     let CurrentRequest { kind, id, .. } = current;
     let since = since(operation);
     let message = format!("{kind} {id}: {}", plain(&operation.message));
     let failing = current.failing();
-    let mut reason = held_up(&plain(&operation.reason), message, since);
+    let word = operation.reason.as_ref().map(OperationReason::as_str);
+    let mut reason = held_up(&plain(word.unwrap_or_default()), message, since);
     match operation.phase {
         OperationPhase::Failed => {
             reason.message = format!("{kind} {id} failed: {}", plain(&operation.message));
@@ -33,20 +34,20 @@ pub fn operation(inputs: &Inputs, current: &CurrentRequest) -> Option<Finding> {
         }
         _ if !current.is_unfinished() => return None,
         _ if !failing.is_empty() => {
-            let evidence = operation
+            let checks: Vec<&Check> = operation
                 .checks
                 .iter()
-                .filter(|check| failing.contains(&check.name.as_str()));
-            let names: Vec<&str> = evidence.clone().map(|check| check.name.as_str()).collect();
-            reason.next = vec![
-                "put right what the checks name; it begins by itself then".into(),
-                format!(
-                    "or let them not count: {}",
-                    inputs.command("waive", &format!("{kind} {}", names.join(" ")))
-                ),
-            ];
+                .filter(|check| failing.contains(&check.name.as_str()))
+                .collect();
+            let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+            reason.next = checks.iter().map(|check| inputs.remedy(check)).collect();
+            reason.next.dedup();
+            reason.next.push(format!(
+                "{kind} {id} starts by itself when the checks pass; to start it in spite of them: {}",
+                inputs.command("waive", &format!("{kind} {}", names.join(" ")))
+            ));
         }
-        OperationPhase::Pending if operation.message.starts_with("paused before") => {
+        OperationPhase::Pending if operation.reason == Some(OperationReason::PausedBeforeStart) => {
             reason.next = vec![inputs.command("resume", kind)];
         }
         _ => {

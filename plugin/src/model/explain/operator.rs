@@ -1,6 +1,6 @@
-//! What keeps the operator itself from acting: it is not there, has not seen something, or may not.
+//! Findings about the operator: it is not running, has not observed a change, or is paused.
 
-use casskop_common::{intent::Intents, names};
+use casskop_common::{api::CassandraClusterStatus, intent::Intents, names};
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
@@ -10,10 +10,10 @@ use crate::{
     text::{PROGRAM, plain},
 };
 
-/// How long the operator may take to notice something.
+/// Longest time in which the operator observes a change.
 const NOTICE: SignedDuration = SignedDuration::from_secs(10);
 
-/// The cluster is on its way out.
+/// The cluster is being deleted.
 pub fn deleted(inputs: &Inputs) -> Option<Finding> {
     let since = inputs.cluster.metadata.deletion_timestamp.as_ref()?.0;
     let message = match inputs.cluster.finalizers() {
@@ -26,9 +26,15 @@ pub fn deleted(inputs: &Inputs) -> Option<Finding> {
     Some(held_up("BeingDeleted", message, Some(since)))
 }
 
-/// The operator has never said anything.
+/// Whether the operator has reported a status.
+fn is_reported(inputs: &Inputs) -> bool {
+    let status = inputs.cluster.status.as_ref();
+    status.is_some_and(CassandraClusterStatus::is_reported)
+}
+
+/// The cluster has no status.
 pub fn silent(inputs: &Inputs) -> Option<Finding> {
-    if inputs.cluster.status.is_some() {
+    if is_reported(inputs) {
         return None;
     }
     let message = "the operator has not reported anything about this cluster: does it run, and does it watch this namespace?";
@@ -38,11 +44,11 @@ pub fn silent(inputs: &Inputs) -> Option<Finding> {
     Some(reason)
 }
 
-/// The operator has not seen the newest spec.
+/// The operator has not observed the newest spec.
 pub fn behind(inputs: &Inputs) -> Option<Finding> {
     let generation = inputs.cluster.metadata.generation?;
     let observed = inputs.cluster.status.as_ref()?.observed_generation?;
-    if observed >= generation {
+    if observed >= generation || !is_reported(inputs) {
         return None;
     }
     let since = managers::of_spec(inputs.cluster).and_then(|manager| manager.time);
@@ -63,8 +69,8 @@ pub fn not_running(inputs: &Inputs, unseen: bool) -> Option<Finding> {
     let Operator::Pods { all, ready: 0 } = inputs.operator else {
         return None;
     };
-    // Without a pod in this namespace it may run in another one, unless something lies there that nobody takes up.
-    let idle = unseen || inputs.cluster.status.is_none() || behind(inputs).is_some();
+    // Without a pod in this namespace the operator may run in another one, unless a change remains unobserved.
+    let idle = unseen || !is_reported(inputs) || behind(inputs).is_some();
     if *all == 0 && !idle {
         return None;
     }
@@ -94,7 +100,7 @@ pub fn not_running(inputs: &Inputs, unseen: bool) -> Option<Finding> {
     Some(reason)
 }
 
-/// All action is paused.
+/// The operator takes no action on the cluster.
 pub fn paused(inputs: &Inputs) -> Option<Finding> {
     if !Intents::parse(inputs.cluster.annotations()).reconcile_paused {
         return None;
@@ -117,7 +123,7 @@ pub fn paused(inputs: &Inputs) -> Option<Finding> {
     Some(reason)
 }
 
-/// Requests that nobody has taken up.
+/// Requests that the operator has not recorded.
 pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
     let asked = Intents::parse(inputs.cluster.annotations()).requests;
     let status = inputs.cluster.status.as_ref();

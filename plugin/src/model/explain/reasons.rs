@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::control::request_ref;
 
-/// All of them, what makes the others meaningless first.
+/// All findings; one that makes the others meaningless comes first.
 pub fn all(inputs: &Inputs) -> Vec<Finding> {
     let unseen = operator::unseen(inputs);
     let single = [

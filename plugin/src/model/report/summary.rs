@@ -1,4 +1,4 @@
-//! `report.txt`: what the bundle is, and what is not in it. Pure.
+//! `report.txt`: the contents of the bundle, and the parts that could not be read. Pure.
 
 use std::fmt::Write as _;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::{Cause, Entry, ReadFailure};
 
-/// What a reader has to know first.
+/// The facts of the summary.
 pub struct Summary<'a> {
     /// Name of the cluster.
     pub name: &'a str,
     /// Its namespace.
     pub namespace: &'a str,
-    /// When the bundle was made.
+    /// Time of the bundle.
     pub time: &'a str,
-    /// Version of the API server, if it told.
+    /// Version of the API server, if it could be read.
     pub server: Option<String>,
     /// The cluster, if it could be read.
     pub cluster: Option<&'a Value>,
     /// The files.
     pub entries: &'a [Entry],
-    /// What could not be read.
+    /// The reads that failed.
     pub failures: &'a [ReadFailure],
 }
 
@@ -63,7 +63,7 @@ pub fn text(of: &Summary) -> String {
     text
 }
 
-/// A gap on one line: `you may not list secrets in namespace shop`.
+/// A failed read on one line: `you may not list secrets in namespace shop`.
 fn line(failure: &ReadFailure) -> String {
     let object = failure.object.as_ref();
     let object = object.map_or_else(String::new, |object| format!(" ({object})"));
@@ -73,7 +73,7 @@ fn line(failure: &ReadFailure) -> String {
     }
 }
 
-/// The versions that the nodes run, else the image that is asked for.
+/// The versions that the nodes run, else the image of the spec.
 fn cassandra(cluster: Option<&Value>) -> Option<String> {
     let cluster = cluster?;
     let nodes = cluster

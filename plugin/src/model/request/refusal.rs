@@ -1,4 +1,4 @@
-//! Why a request is not written, and the ways out. Pure.
+//! Errors of requests that are not written, with next steps. Pure.
 
 use casskop_common::{
     api::{CassandraCluster, OperationStatus},
@@ -7,10 +7,13 @@ use casskop_common::{
 };
 use kube::ResourceExt;
 
-use crate::{error::CliError, text::plain};
+use crate::{
+    error::{CliError, Kind},
+    text::plain,
+};
 
 /// The id belongs to another request.
-pub fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
+pub fn id_in_use(name: &str, request: &Request, arguments: &str) -> CliError {
     let arguments = if arguments.is_empty() {
         "no arguments".into()
     } else {
@@ -23,8 +26,8 @@ pub fn taken(name: &str, request: &Request, arguments: &str) -> CliError {
     .hint("an id never runs twice: choose another --id, or leave it out")
 }
 
-/// Another request stands there that the operator has not taken up.
-pub fn unseen(
+/// The cluster has another request of this kind that the operator has not recorded yet.
+pub fn not_recorded(
     cluster: &CassandraCluster,
     request: &Request,
     value: &str,
@@ -34,7 +37,7 @@ pub fn unseen(
     let key = names::request_annotation(kind);
     let invalid = Intents::parse(cluster.annotations()).invalid;
     match invalid.iter().find(|invalid| invalid.annotation == key) {
-        None => would_be_lost(
+        None => overwrites(
             cluster,
             kind,
             value,
@@ -51,8 +54,8 @@ pub fn unseen(
     }
 }
 
-/// A request that would be lost by overwriting it, and the ways out.
-pub fn would_be_lost(
+/// The cluster has another request that an overwrite would lose.
+pub fn overwrites(
     cluster: &CassandraCluster,
     kind: &str,
     value: &str,
@@ -73,8 +76,13 @@ fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> Cl
     .hint("give up that one and request yours instead: --replace")
 }
 
-/// The request changed while ours was being written.
-pub fn overtaken(name: &str, key: &str, found: Option<&str>, connection_args: &str) -> CliError {
+/// Another client changed the annotation during the write.
+pub fn changed_meanwhile(
+    name: &str,
+    key: &str,
+    found: Option<&str>,
+    connection_args: &str,
+) -> CliError {
     let found = found.map_or_else(
         || "removed".into(),
         |value| format!("set to '{}'", plain(value)),
@@ -87,9 +95,9 @@ pub fn overtaken(name: &str, key: &str, found: Option<&str>, connection_args: &s
     ))
 }
 
-/// A write without an answer may have happened; the id makes it safe to ask again.
-pub fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
-    if !error.message.starts_with("no answer") {
+/// A write without an answer may have succeeded; the id makes a repetition safe.
+pub fn unknown_result(error: CliError, name: &str, request: &Request) -> CliError {
+    if error.kind != Kind::NoAnswer {
         return error;
     }
     error.hint(format!(
@@ -98,7 +106,7 @@ pub fn unsure(error: CliError, name: &str, request: &Request) -> CliError {
     ))
 }
 
-/// What the operator withdraws when another request takes its place.
+/// The state of a request that the operator withdraws when another one replaces it.
 pub fn not_begun(waiting: &OperationStatus) -> String {
     match plain(&waiting.message) {
         message if message.is_empty() => "it has not begun".into(),

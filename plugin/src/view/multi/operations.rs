@@ -45,7 +45,7 @@ fn block(operation: &MultiOperation, view: View) -> Vec<String> {
 fn row(site: &SiteOperation) -> Vec<columns::Cell> {
     let (words, tone) = match site.phase {
         Some(phase) => (phase.as_str(), phase_tone(phase)),
-        None if site.handed => ("handed over", Tone::Busy),
+        None if site.requested => ("handed over", Tone::Busy),
         None => ("comes later", Tone::Dim),
     };
     vec![

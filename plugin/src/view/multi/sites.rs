@@ -28,8 +28,8 @@ pub fn tree(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec
         ]);
         below.push(details(site));
     }
-    let told = |name: &String| status.sites.iter().any(|site| &site.name == name);
-    for name in ring.spec.override_.keys().filter(|name| !told(name)) {
+    let reported = |name: &String| status.sites.iter().any(|site| &site.name == name);
+    for name in ring.spec.override_.keys().filter(|name| !reported(name)) {
         rows.push(vec![
             (plain(name).into_owned(), Tone::Strong),
             ("not reported yet".to_owned(), Tone::Dim),
@@ -57,7 +57,7 @@ fn reachability(site: &SiteStatus, view: View) -> columns::Cell {
 /// `Running, 3 of 3 nodes ready`, and whether that may be old.
 fn nodes(site: &SiteStatus) -> columns::Cell {
     let Some(cluster) = &site.cluster else {
-        let words = if site.made {
+        let words = if site.created {
             "no cluster any more"
         } else {
             "no cluster yet"
@@ -91,10 +91,10 @@ fn details(site: &SiteStatus) -> Vec<String> {
     } else {
         "│  "
     };
-    let mut said = vec![plain(&site.message), plain(&cluster.message)];
-    said.dedup();
-    let said = said.into_iter().filter(|text| !text.is_empty());
-    let mut lines: Vec<String> = said.map(|text| format!("{stem}{text}")).collect();
+    let mut messages = vec![plain(&site.message), plain(&cluster.message)];
+    messages.dedup();
+    let messages = messages.into_iter().filter(|text| !text.is_empty());
+    let mut lines: Vec<String> = messages.map(|text| format!("{stem}{text}")).collect();
     for (number, dc) in cluster.dcs.iter().enumerate() {
         let last = number + 1 == cluster.dcs.len();
         let fork = if last { "└─ " } else { "├─ " };

@@ -9,7 +9,10 @@ use casskop_common::{
 
 use crate::{
     model::topology::Node,
-    terminal::colors::{Style, Tone},
+    terminal::{
+        colors::{Style, Tone},
+        region::display_width,
+    },
     text::{bytes, plain},
     view::options::View,
 };
@@ -163,14 +166,16 @@ fn or_dash(text: &str) -> String {
 
 /// Lines with their cells in columns.
 fn align(lines: Vec<Line>, style: Style) -> Vec<String> {
-    let width = |text: &str| text.chars().count();
     let noded = || lines.iter().filter(|line| !line.cells.is_empty());
-    let label_width = noded().map(|line| width(&line.label)).max().unwrap_or(0);
+    let label_width = noded()
+        .map(|line| display_width(&line.label))
+        .max()
+        .unwrap_or(0);
     let columns = noded().map(|line| line.cells.len()).max().unwrap_or(0);
     let column_width = |column: usize| {
         noded()
             .filter_map(|line| line.cells.get(column))
-            .map(|cell| width(&cell.0))
+            .map(|cell| display_width(&cell.0))
             .max()
             .unwrap_or(0)
     };
@@ -179,7 +184,7 @@ fn align(lines: Vec<Line>, style: Style) -> Vec<String> {
         format!(
             "{}{}",
             style.paint(tone, text),
-            " ".repeat(to.saturating_sub(width(text)))
+            " ".repeat(to.saturating_sub(display_width(text)))
         )
     };
     let whole = |line: Line| {

@@ -1,6 +1,9 @@
 //! Conditions of the whole, from those of its sites.
 
-use casskop_common::api::{MultiCasskopStatus, condition};
+use casskop_common::{
+    api::{MultiCasskopStatus, condition},
+    conditions::Reason,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
         plan::{Draft, operations},
     },
     refusal::Refusal,
-    verdict::Verdict,
+    verdict::{self, Verdict},
 };
 
 /// All conditions, with the times of those that did not change.
@@ -29,10 +32,12 @@ pub(crate) fn conditions(
         spec_accepted(snapshot, drafts, refused),
         Verdict::of_intents(invalid.chain(&operations.complaints)),
     ];
+    let standard = verdict::standard(&verdicts, stalled_site(snapshot, drafts));
     let old = old(snapshot);
     let generation = snapshot.multi.metadata.generation;
-    verdicts
+    standard
         .into_iter()
+        .chain(verdicts)
         .map(|verdict| verdict.condition(old, generation, snapshot.now))
         .collect()
 }
@@ -42,6 +47,15 @@ fn old(snapshot: &Snapshot) -> &[Condition] {
     status
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default()
+}
+
+/// A site that waits for a person. It keeps the others from nothing, but the spec is not carried out until somebody acts.
+fn stalled_site(snapshot: &Snapshot, drafts: &[Draft]) -> Option<(Reason, String)> {
+    drafts.iter().find_map(|draft| {
+        let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
+        let (stalled, message) = observed::condition(cluster, condition::STALLED)?;
+        stalled.then(|| (Reason::Blocked, format!("{}: {message}", draft.name)))
+    })
 }
 
 /// Whether every site's nodes are up; of a site that does not answer nobody knows.
@@ -65,15 +79,15 @@ fn available(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
             .is_none_or(|view| view.seen.is_err())
     });
     let (holds, reason, message) = match (not_yet, unknown) {
-        (Some(why), _) => (Some(false), "SiteNotAvailable", why),
+        (Some(why), _) => (Some(false), Reason::SiteNotAvailable, why),
         (None, Some(site)) => (
             None,
-            "SiteUnknown",
+            Reason::SiteUnknown,
             format!("{} cannot be reached; all others are available", site.name),
         ),
         (None, None) => (
             Some(true),
-            "AllSitesAvailable",
+            Reason::AllSitesAvailable,
             format!("the nodes of all {} sites are up", drafts.len()),
         ),
     };
@@ -102,17 +116,21 @@ fn progressing(
     });
     let (holds, reason, message) = match (waiting.or(of_sites), refused) {
         (_, Some(_)) => (
-            false,
-            "SpecRefused",
+            true,
+            Reason::SpecRefused,
             "the spec is not carried out, see SpecAccepted".into(),
         ),
-        (Some(why), None) => (true, "Sites", why),
+        (Some(why), None) => (true, Reason::SitesProgressing, why),
         (None, None) if writes => (
             true,
-            "Sites",
+            Reason::SitesProgressing,
             "what the sites are to have is written".into(),
         ),
-        (None, None) => (false, "AsAsked", "the sites are as the spec asks".into()),
+        (None, None) => (
+            false,
+            Reason::UpToDate,
+            "the sites are as the spec asks".into(),
+        ),
     };
     Verdict {
         kind: condition::PROGRESSING,
@@ -133,9 +151,9 @@ fn degraded(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
     });
     let all: Vec<String> = own.chain(of_sites).collect();
     let (holds, reason, message) = if all.is_empty() {
-        (false, "NoTrouble", "no site is in trouble".to_owned())
+        (false, Reason::Healthy, "no site is in trouble".to_owned())
     } else {
-        (true, "SitesInTrouble", all.join("; "))
+        (true, Reason::SitesUnhealthy, all.join("; "))
     };
     Verdict {
         kind: condition::DEGRADED,
@@ -155,11 +173,11 @@ fn spec_accepted(snapshot: &Snapshot, drafts: &[Draft], refused: Option<&Refusal
     let warnings = children::warnings(&snapshot.multi);
     let (holds, reason, message) = match (refused.into_iter().chain(of_sites).next(), by_sites) {
         (Some(refused), _) => (false, refused.reason, refused.message.clone()),
-        (None, Some(message)) => (false, "SiteRefuses", message),
+        (None, Some(message)) => (false, Reason::SiteSpecRefused, message),
         (None, None) if warnings.is_empty() => {
-            (true, "Accepted", "every field is carried out".into())
+            (true, Reason::Accepted, "every field is carried out".into())
         }
-        (None, None) => (true, "AcceptedWithWarnings", warnings.join("; ")),
+        (None, None) => (true, Reason::AcceptedWithWarnings, warnings.join("; ")),
     };
     Verdict {
         kind: condition::SPEC_ACCEPTED,
@@ -176,31 +194,49 @@ pub fn tell_failure(
     is_spec: bool,
     snapshot: &Snapshot,
 ) {
-    let verdict = Verdict {
-        kind: if is_spec {
-            condition::SPEC_ACCEPTED
-        } else {
-            condition::DEGRADED
-        },
-        holds: Some(!is_spec),
-        reason: if is_spec {
-            "InvalidCluster"
-        } else {
-            "ApplyFailed"
-        },
-        message: failure.chars().take(1000).collect(),
+    let reason = if is_spec {
+        Reason::InvalidCluster
+    } else {
+        Reason::ApplyFailed
     };
-    let told = verdict.condition(
-        old(snapshot),
-        snapshot.multi.metadata.generation,
-        snapshot.now,
-    );
-    match status
-        .conditions
-        .iter_mut()
-        .find(|condition| condition.type_ == told.type_)
-    {
-        Some(condition) => *condition = told,
-        None => status.conditions.push(told),
+    let about = if is_spec {
+        [
+            (condition::SPEC_ACCEPTED, false),
+            (condition::STALLED, true),
+        ]
+    } else {
+        [(condition::DEGRADED, true), (condition::RECONCILING, true)]
+    };
+    let always = [(condition::READY, false), (condition::PROGRESSING, true)];
+    if is_spec {
+        // kstatus reads `Reconciling` first, and would not see that a person has to act.
+        status
+            .conditions
+            .retain(|known| known.type_ != condition::RECONCILING);
+    }
+    let is_stalled = |status: &MultiCasskopStatus| {
+        let mut known = status.conditions.iter();
+        known.any(|known| known.type_ == condition::STALLED)
+    };
+    for (kind, holds) in about.into_iter().chain(always) {
+        if kind == condition::RECONCILING && is_stalled(status) {
+            continue;
+        }
+        let verdict = Verdict {
+            kind,
+            holds: Some(holds),
+            reason,
+            message: failure.chars().take(1000).collect(),
+        };
+        let generation = snapshot.multi.metadata.generation;
+        let told = verdict.condition(old(snapshot), generation, snapshot.now);
+        match status
+            .conditions
+            .iter_mut()
+            .find(|known| known.type_ == told.type_)
+        {
+            Some(known) => *known = told,
+            None => status.conditions.push(told),
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use casskop_common::conditions::Reason;
+
 use crate::{
     multi::{
         children::Child,
@@ -52,7 +54,7 @@ pub(crate) fn refuse_same_cluster(wanted: &[Child], snapshot: &Snapshot) -> Resu
         }
         if let Some(other) = seen.insert(&view.namespace_uid, &child.site) {
             return Err(Refusal {
-                reason: "SameCluster",
+                reason: Reason::SameCluster,
                 message: format!(
                     "the sites {other} and {} are one Kubernetes cluster (their namespace has the same UID): correct the context of one, or take it out of override",
                     child.site

@@ -3,6 +3,7 @@
 
 use casskop_common::{
     api::{CassandraCluster, ChildStatus, MultiCasskopStatus},
+    conditions::Reason,
     names,
 };
 use kube_core::ResourceExt;
@@ -41,7 +42,7 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Ve
                     draft.waiting = Some("its CassandraCluster to be gone".into());
                 } else if has_nodes(cluster) {
                     draft.refused = Some(Refusal {
-                        reason: "SiteHasNodes",
+                        reason: Reason::SiteHasNodes,
                         message: format!(
                             "site {0} was taken out of override and still has nodes: put it back, take its data centers out of the replication of all keyspaces, set nodesPerRacks: 0 on them, and take it out when they are gone",
                             site.name

@@ -1,6 +1,10 @@
 //! The `CassandraCluster` of one site: whether it may be made now, whose it is, and whether it is as it should be.
 
-use casskop_common::{api::CassandraCluster, api::Drift, names};
+use casskop_common::{
+    api::{CassandraCluster, Drift},
+    conditions::Reason,
+    names,
+};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -110,7 +114,7 @@ fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Opt
         return None;
     }
     Some(Refusal {
-        reason: "NotOurs",
+        reason: Reason::OwnedByAnother,
         message: format!(
             "CassandraCluster {} of site {site} {whose}, and is left alone: to take it over, set the annotation {}: \"{word}\" on this resource",
             live.name_any(),

@@ -13,6 +13,7 @@ use crate::{
         plan::{Draft, conditions, operations},
     },
     refusal::Refusal,
+    verdict::intent_errors,
 };
 
 /// The status.
@@ -32,6 +33,10 @@ pub(crate) fn decide(
         summary: summary(&sites),
         sites,
         conditions: conditions::conditions(snapshot, drafts, refused, &operations, writes),
+        intent_errors: {
+            let invalid = snapshot.intents.invalid.iter();
+            intent_errors(invalid.chain(&operations.complaints))
+        },
         operations: operations.current,
         operation_history: operations.history,
         paused: snapshot.intents.reconcile_paused,
@@ -98,7 +103,7 @@ fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
         name: draft.name.clone(),
         reachability,
         // One that is about to be made counts already: it may have members before anybody looks again.
-        made: old.is_some_and(|old| old.made) || draft.after.is_some() || cluster.is_some(),
+        created: old.is_some_and(|old| old.created) || draft.after.is_some() || cluster.is_some(),
         since: Some(since),
         message: message
             .or_else(|| cluster.as_ref().map(|cluster| cluster.message.clone()))

@@ -17,6 +17,7 @@ use k8s_openapi::{
 };
 use kube_core::ResourceExt;
 
+use crate::simulation::kstatus;
 use crate::multi::{
     children,
     observed::{Seen, SiteView, Snapshot},
@@ -180,6 +181,7 @@ impl World {
         if writes == 0 {
             return;
         }
+        kstatus::check(&plan.status.conditions, self.multi.metadata.generation);
         self.multi.status = Some(plan.status);
         for write in plan.writes.into_iter().take(writes - 1) {
             self.write(&write.site, write.what);

@@ -8,7 +8,7 @@ use crate::{
     model::report::{Entry, redact},
 };
 
-/// Logs that are read at the same time.
+/// Logs that are read concurrently.
 const AT_ONCE: usize = 4;
 
 /// One run of a container.
@@ -16,7 +16,7 @@ struct Run {
     namespace: String,
     pod: String,
     container: String,
-    /// The run before the one that is now.
+    /// Whether it is the run before the current one.
     previous: bool,
 }
 

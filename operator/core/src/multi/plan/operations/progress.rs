@@ -19,7 +19,7 @@ pub(crate) fn is_at_work(operation: &MultiOperation) -> bool {
 }
 
 fn works(site: &SiteOperation) -> bool {
-    site.handed && !site.phase.is_some_and(OperationPhase::is_final)
+    site.requested && !site.phase.is_some_and(OperationPhase::is_final)
 }
 
 /// The annotation's value for a site.
@@ -86,13 +86,15 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
     let known = cluster.and_then(|cluster| observed::operation(cluster, kind, id));
     match known {
         Some(known) => {
-            site.handed = true;
+            site.requested = true;
             site.phase = Some(known.phase);
             site.message.clone_from(&known.message);
         }
         // What has ended there and was forgotten since stays as it was.
         None if site.phase.is_some_and(OperationPhase::is_final) => {}
-        None if site.handed => site.message = "the operator of the site to see the request".into(),
+        None if site.requested => {
+            site.message = "the operator of the site to see the request".into()
+        }
         None => site.message.clear(),
     }
 }
@@ -121,7 +123,7 @@ fn hand_on(operation: &mut MultiOperation, is_plan: bool, busy: Option<&str>, sn
         let view = snapshot.site(&site.site);
         let cluster = view.and_then(SiteView::cluster);
         let ours = |cluster| observed::owner(cluster) == Some(snapshot.uid());
-        !site.handed && cluster.is_some_and(ours)
+        !site.requested && cluster.is_some_and(ours)
     };
     let next = operation.sites.iter_mut().filter(can_take);
     let next = next.take(match (is_plan, free) {
@@ -130,7 +132,7 @@ fn hand_on(operation: &mut MultiOperation, is_plan: bool, busy: Option<&str>, sn
         (false, false) => 0,
     });
     for site in next {
-        site.handed = true;
+        site.requested = true;
         site.message = "the operator of the site to see the request".into();
     }
 }
@@ -197,7 +199,7 @@ fn judge(
     }
     let left: Vec<String> = sites
         .iter()
-        .filter(|site| !site.handed)
+        .filter(|site| !site.requested)
         .map(|site| match site.message.as_str() {
             "" => format!("{} has no cluster of ours yet", site.site),
             why => format!("{} {why}", site.site),

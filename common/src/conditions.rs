@@ -1,0 +1,255 @@
+//! Types and reasons of conditions: the only place where they are spelled out. The operator writes no other ones; the
+//! plugin, the documentation and the tests know them from here.
+//!
+//! `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted` are always present. `Ready`, `Reconciling`
+//! and `Stalled` are those that kstatus reads (Flux, Helm, `kubectl wait`): `Reconciling` and `Stalled` are present only
+//! while they are true.
+
+use crate::words::words;
+
+/// Every node that the spec asks for is NORMAL, serves clients, and is up in the view of every other node.
+pub const AVAILABLE: &str = "Available";
+/// The cluster differs from the spec: the operator changes it, or names in the reason what keeps it from doing so.
+pub const PROGRESSING: &str = "Progressing";
+/// A fault keeps the cluster from the state that the spec asks for, or a node is down.
+pub const DEGRADED: &str = "Degraded";
+/// The operator carries out the spec. While it is false, the spec that was accepted last stays in force.
+pub const SPEC_ACCEPTED: &str = "SpecAccepted";
+/// Every operation annotation is understood. While it is false, `status.intentErrors` lists those that are not.
+pub const INTENTS_ACCEPTED: &str = "IntentsAccepted";
+/// The cluster is available, as the observed generation of the spec asks, and the spec is accepted. A running operation,
+/// such as a repair, does not make it false.
+pub const READY: &str = "Ready";
+/// The operator brings the cluster to the observed generation of the spec. Present only while it is true.
+pub const RECONCILING: &str = "Reconciling";
+/// The spec is not carried out until a person acts. Present only while it is true.
+pub const STALLED: &str = "Stalled";
+
+/// Every condition type.
+pub const TYPES: &[&str] = &[
+    READY,
+    RECONCILING,
+    STALLED,
+    AVAILABLE,
+    PROGRESSING,
+    DEGRADED,
+    SPEC_ACCEPTED,
+    INTENTS_ACCEPTED,
+];
+
+words! {
+    /// Reasons of conditions.
+    Reason {
+        /// The spec, or every operation annotation, is accepted.
+        Accepted,
+        /// The spec is accepted; the message names fields that have no effect.
+        AcceptedWithWarnings,
+        /// At least one operation annotation is not understood.
+        Invalid,
+
+        /// The ring forms for the first time.
+        Forming,
+        /// The message names a member that is down, or that does not answer.
+        NodesDown,
+        /// A node leaves the ring as the spec asks; every other node is up.
+        NodesLeaving,
+        /// Every node is NORMAL, and up in the view of every other node.
+        AllNodesUp,
+
+        /// The cluster is as the spec asks.
+        UpToDate,
+        /// The next change waits; the message names the failed checks, or the operation that has to end first.
+        Blocked,
+        /// The annotation `operations.db.orange.com/reconcile: paused` stops every change.
+        ReconcilePaused,
+        /// The spec is not carried out; `SpecAccepted` says why.
+        SpecRefused,
+
+        /// No node has a fault.
+        Healthy,
+        /// The message names a node with a fault.
+        NodesUnhealthy,
+        /// The API server refused an object that the operator applied.
+        ApplyFailed,
+
+        /// `configMapName` names a ConfigMap that does not exist.
+        ConfigMapMissing,
+        /// No data center of the spec has a node.
+        NoNodes,
+        /// Two data centers, or two racks of one, have the same name.
+        DuplicateName,
+        /// `config` is not a valid configuration.
+        InvalidConfig,
+        /// The spec asks for something that the operator does not support.
+        NotSupported,
+        /// The spec changes a volume of a running node in a way that Kubernetes does not allow.
+        VolumeChanged,
+        /// The image has an earlier version of Cassandra than the one that runs.
+        Downgrade,
+        /// The spec removes nodes that keyspaces need for their replicas.
+        ReplicasRequired,
+
+        /// `MultiCasskop`: a site is not available.
+        SiteNotAvailable,
+        /// `MultiCasskop`: a site cannot be reached.
+        SiteUnknown,
+        /// `MultiCasskop`: every site is available.
+        AllSitesAvailable,
+        /// `MultiCasskop`: a site is being changed.
+        SitesProgressing,
+        /// `MultiCasskop`: a site has a fault.
+        SitesUnhealthy,
+        /// `MultiCasskop`: the operator of a site refuses its spec.
+        SiteSpecRefused,
+        /// `MultiCasskop`: an API server refuses the `CassandraCluster` of a site.
+        InvalidCluster,
+        /// `MultiCasskop`: a site that was taken out of the spec still has nodes.
+        SiteHasNodes,
+        /// `MultiCasskop`: two sites are the same Kubernetes cluster.
+        SameCluster,
+        /// `MultiCasskop`: the `CassandraCluster` of a site belongs to nobody, or to another resource.
+        OwnedByAnother,
+        /// `MultiCasskop`: the operator does not know the site.
+        UnknownSite,
+        /// `MultiCasskop`: an override changes the name of the ring.
+        NameMismatch,
+        /// `MultiCasskop`: an override changes the namespace.
+        NamespaceMismatch,
+        /// `MultiCasskop`: `base` or an override has a field that a `CassandraCluster` does not have.
+        UnknownField,
+        /// `MultiCasskop`: two sites have the same data center.
+        DuplicateDataCenter,
+
+        /// While the ring forms: CassKop's word for it.
+        Initializing,
+        /// Nodes join.
+        ScaleUp,
+        /// Nodes leave.
+        ScaleDown,
+        /// Volumes become larger.
+        StorageUpsize,
+        /// Pods get another image of Cassandra.
+        UpdateDockerImage,
+        /// Pods get other resources.
+        UpdateResources,
+        /// Pods get the scripts of another ConfigMap.
+        UpdateConfigMap,
+        /// Pods get another list of seeds.
+        UpdateSeedList,
+        /// Pods get any other change.
+        UpdateStatefulSet,
+        /// Pods are restarted, as `rollingRestart` asks, or one is made anew.
+        RollingRestart,
+        /// A rack that the spec does not have any more is deleted.
+        ActionDeleteRack,
+        /// A data center that the spec does not have any more is deleted.
+        ActionDeleteDC,
+    }
+}
+
+words! {
+    /// Actions on a cluster, in the Go `CassKop`'s words: `lastClusterAction` and `cassandraLastAction.name`, and the reason
+    /// of `Progressing` while one is under way.
+    Action {
+        /// The ring forms for the first time.
+        Initializing,
+        /// Nodes join.
+        ScaleUp,
+        /// Nodes leave.
+        ScaleDown,
+        /// Volumes become larger.
+        StorageUpsize,
+        /// Pods get another image of Cassandra.
+        UpdateDockerImage,
+        /// Pods get other resources.
+        UpdateResources,
+        /// Pods get the scripts of another ConfigMap.
+        UpdateConfigMap,
+        /// Pods get another list of seeds.
+        UpdateSeedList,
+        /// Pods get any other change.
+        UpdateStatefulSet,
+        /// Pods are restarted, as `rollingRestart` asks, or one is made anew.
+        RollingRestart,
+        /// A rack that the spec does not have any more is deleted.
+        ActionDeleteRack,
+        /// A data center that the spec does not have any more is deleted.
+        ActionDeleteDC,
+        /// The spec is not carried out as it stands.
+        CorrectCRDConfig,
+    }
+}
+
+impl Action {
+    /// The reason of `Progressing` while the action is under way.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Initializing => Reason::Initializing,
+            Self::ScaleUp => Reason::ScaleUp,
+            Self::ScaleDown => Reason::ScaleDown,
+            Self::StorageUpsize => Reason::StorageUpsize,
+            Self::UpdateDockerImage => Reason::UpdateDockerImage,
+            Self::UpdateResources => Reason::UpdateResources,
+            Self::UpdateConfigMap => Reason::UpdateConfigMap,
+            Self::UpdateSeedList => Reason::UpdateSeedList,
+            Self::UpdateStatefulSet => Reason::UpdateStatefulSet,
+            Self::RollingRestart => Reason::RollingRestart,
+            Self::ActionDeleteRack => Reason::ActionDeleteRack,
+            Self::ActionDeleteDC => Reason::ActionDeleteDC,
+            Self::CorrectCRDConfig => Reason::SpecRefused,
+        }
+    }
+
+    /// Whether the action changes the pods of a rack one after the other.
+    pub const fn updates_pods(self) -> bool {
+        matches!(
+            self,
+            Self::UpdateDockerImage
+                | Self::UpdateResources
+                | Self::UpdateConfigMap
+                | Self::UpdateSeedList
+                | Self::UpdateStatefulSet
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_has_the_reason_of_its_own_name() {
+        for action in Action::ALL {
+            let reason = action.reason();
+            let same = reason.as_str() == action.as_str();
+            assert!(
+                same || *action == Action::CorrectCRDConfig,
+                "{action}: {reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_action_is_written_as_in_the_go_casskop() {
+        // Its list, and `Initializing`.
+        let go = [
+            "UpdateConfigMap",
+            "UpdateDockerImage",
+            "UpdateSeedList",
+            "RollingRestart",
+            "UpdateResources",
+            "UpdateStatefulSet",
+            "ScaleUp",
+            "ScaleDown",
+            "ActionDeleteDC",
+            "ActionDeleteRack",
+            "CorrectCRDConfig",
+            "StorageUpsize",
+            "Initializing",
+        ];
+        for word in go {
+            assert!(Action::from_word(word).is_some(), "{word}");
+        }
+        assert_eq!(Action::ALL.len(), go.len());
+    }
+}

@@ -1,0 +1,82 @@
+//! Conditions as kstatus reads them (Flux, Helm 4), and the invariants that hold after every reconciliation.
+
+use casskop_common::conditions::{
+    AVAILABLE, PROGRESSING, READY, RECONCILING, Reason, SPEC_ACCEPTED, STALLED, TYPES,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// What kstatus makes of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not as wanted yet.
+    InProgress,
+    /// Not as wanted until somebody acts.
+    Failed,
+    /// As wanted.
+    Current,
+}
+
+/// The rules of kstatus's generic reader, in its order.
+pub fn status(
+    conditions: &[Condition],
+    observed: Option<i64>,
+    generation: Option<i64>,
+) -> Status {
+    let of = |kind: &str| {
+        let mut known = conditions.iter();
+        known
+            .find(|known| known.type_ == kind)
+            .map(|known| known.status.as_str())
+    };
+    if observed.is_some() && observed != generation {
+        Status::InProgress
+    } else if of(RECONCILING) == Some("True") {
+        Status::InProgress
+    } else if of(STALLED) == Some("True") {
+        Status::Failed
+    } else if matches!(of(READY), Some("False" | "Unknown")) {
+        Status::InProgress
+    } else {
+        Status::Current
+    }
+}
+
+/// What must hold after every pass, whatever has happened.
+pub fn check(conditions: &[Condition], generation: Option<i64>) {
+    let of = |kind: &str| {
+        let mut all = conditions.iter().filter(|known| known.type_ == kind);
+        let found = all.next().map(|known| known.status == "True");
+        assert!(all.next().is_none(), "two of {kind}: {conditions:#?}");
+        found
+    };
+    for condition in conditions {
+        assert!(TYPES.contains(&condition.type_.as_str()), "{condition:?}");
+        assert!(
+            Reason::from_word(&condition.reason).is_some(),
+            "{condition:?}"
+        );
+        assert_eq!(condition.observed_generation, generation, "{condition:?}");
+    }
+    let ready = of(READY).expect("Ready is always there");
+    let (available, progressing) = (of(AVAILABLE), of(PROGRESSING));
+    let (accepted, reconciling, stalled) = (of(SPEC_ACCEPTED), of(RECONCILING), of(STALLED));
+    assert_ne!(reconciling, Some(false), "{conditions:#?}");
+    assert_ne!(stalled, Some(false), "{conditions:#?}");
+    let is_there = available == Some(true) && accepted == Some(true);
+    assert_eq!(
+        ready,
+        is_there && progressing == Some(false),
+        "{conditions:#?}"
+    );
+    // A spec that is not carried out never looks settled.
+    if accepted == Some(false) {
+        assert!(stalled == Some(true), "{conditions:#?}");
+    }
+    let is_known = status(conditions, generation, generation);
+    assert_eq!(is_known == Status::Current, ready, "{conditions:#?}");
+    assert_eq!(
+        is_known == Status::Failed,
+        stalled == Some(true),
+        "{conditions:#?}"
+    );
+}
