@@ -5,7 +5,7 @@ use kube::{Client, runtime::events::Reporter};
 use crate::{
     cluster::{journal::Journal, lists::Versions, runs::Runs},
     metrics::Metrics,
-    nodes::Transport,
+    node_api::NodeApi,
 };
 
 /// What every reconciliation shares. Nothing in it is truth: that is in Kubernetes.
@@ -13,7 +13,7 @@ pub struct Context {
     /// Talks to the API server.
     pub client: Client,
     /// Talks to the nodes.
-    pub nodes: Transport,
+    pub nodes: Box<dyn NodeApi>,
     /// The only writer of status.
     pub journal: Journal,
     /// How new lists have to be.

@@ -10,7 +10,7 @@ mod cluster;
 mod context;
 mod metrics;
 mod multi;
-mod nodes;
+mod node_api;
 mod probe;
 mod run;
 mod server;

@@ -32,7 +32,7 @@ use crate::{
     cluster::{self, journal::Journal, lists::Versions, runs::Runs},
     context::Context,
     metrics::Metrics,
-    nodes::Transport,
+    node_api::jolokia::Jolokia,
     server,
     telemetry::{self, LogFormat},
 };
@@ -115,7 +115,7 @@ async fn run(args: Args) -> Result<(), Error> {
         instance: std::env::var("POD_NAME").ok(),
     };
     let ctx = Arc::new(Context {
-        nodes: Transport::default(),
+        nodes: Box::new(Jolokia::default()),
         journal: Journal::new(client.clone()),
         versions: Versions::default(),
         runs: Runs::new(wake),

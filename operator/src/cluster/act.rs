@@ -21,7 +21,7 @@ use crate::{
         runs::{Run, Untold},
     },
     context::Context,
-    nodes::Credentials,
+    node_api::Credentials,
 };
 use apply::{apply_one, apply_rack, apply_selecting};
 use casskop_core::{

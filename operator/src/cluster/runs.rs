@@ -28,7 +28,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 pub use tell::Untold;
 use tell::{TELL_WITHIN, tell, tell_untold};
 
-use crate::{cluster::journal::ClusterRef, context::Context, nodes::Credentials};
+use crate::{cluster::journal::ClusterRef, context::Context, node_api::Credentials};
 use casskop_core::{
     node::{Call, NodeError},
     operations::{

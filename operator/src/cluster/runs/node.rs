@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use casskop_common::{api::CassandraClusterStatus, names};
+use casskop_common::api::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
@@ -12,7 +12,7 @@ use crate::{
         runs::{Run, StepEvent, meter::Meter, tell},
     },
     context::Context,
-    nodes::Endpoint,
+    node_api::Endpoint,
 };
 use casskop_core::{
     node::{Activity, Call, NodeError},
@@ -53,11 +53,7 @@ pub(super) async fn endpoint(ctx: &Context, run: &Run) -> Result<(Endpoint, Stri
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
     let credentials = run.credentials.clone();
     Ok((
-        Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials,
-        },
+        Endpoint::new(ip, credentials),
         pod.uid().unwrap_or_default(),
     ))
 }

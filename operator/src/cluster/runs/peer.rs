@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{cluster::runs::Run, context::Context, nodes::Endpoint};
+use crate::{cluster::runs::Run, context::Context, node_api::Endpoint};
 use casskop_core::{
     node::{Call, NodeError, Reading},
     observed::NodePod,
@@ -188,11 +188,7 @@ async fn answering(ctx: &Context, run: &Run) -> Result<Vec<(Endpoint, Reading)>,
     let pods = pods(ctx, run).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
-        Some(Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials: run.credentials.clone(),
-        })
+        Some(Endpoint::new(ip, run.credentials.clone()))
     });
     let endpoints: Vec<Endpoint> = endpoints.collect();
     let readings = future::join_all(

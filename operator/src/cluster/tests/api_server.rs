@@ -17,7 +17,7 @@ use crate::{
     cluster::{journal::Journal, lists::Versions, runs::Runs},
     context::Context,
     metrics::Metrics,
-    nodes::Transport,
+    node_api::jolokia::Jolokia,
 };
 
 /// Objects by their paths.
@@ -76,7 +76,7 @@ impl ApiServer {
         });
         let client = Client::new(service, "ns");
         Arc::new(Context {
-            nodes: Transport::default(),
+            nodes: Box::new(Jolokia::default()),
             journal: Journal::new(client.clone()),
             versions: Versions::default(),
             runs: Runs::new(mpsc::unbounded().0),

@@ -21,7 +21,7 @@ use crate::{
         tests::api_server::ApiServer,
     },
     context::Context,
-    nodes::Credentials,
+    node_api::Credentials,
 };
 use casskop_core::{
     scheduler::Start,
