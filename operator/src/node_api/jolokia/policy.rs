@@ -7,7 +7,7 @@ use std::{
 
 use crate::node_api::jolokia::rows::{ATTRIBUTES, OPERATIONS};
 
-/// Attributes and operations of one MBean.
+/// Attributes and operations of one `MBean`.
 type Allowed = (BTreeSet<&'static str>, BTreeSet<&'static str>);
 
 /// The text of `jolokia-policy.xml`. A pod keeps the policy that it was started with: where a newer version of the operator

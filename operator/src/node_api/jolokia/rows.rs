@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     Answer,
 }
 
-/// An operation of an MBean.
+/// An operation of an `MBean`.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) mbean: &'static str,
@@ -51,7 +51,7 @@ impl Row {
     }
 }
 
-/// Attributes of an MBean that one request reads.
+/// Attributes of an `MBean` that one request reads.
 #[derive(Debug)]
 pub(super) struct Attributes {
     pub(super) mbean: &'static str,

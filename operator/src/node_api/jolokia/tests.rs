@@ -325,7 +325,7 @@ fn every_call_has_a_row_and_arguments() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// The MBeans of a request, each with an attribute or an operation.
+/// The `MBeans` of a request, each with an attribute or an operation.
 fn accesses(request: &str) -> Vec<(String, String)> {
     let (_, body) = request.split_once("\r\n\r\n").expect("a body");
     let body: Value = serde_json::from_str(body).expect("JSON");
@@ -350,10 +350,12 @@ fn accesses(request: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+type Exchange<'a> = Box<dyn Fn(&Endpoint) + 'a>;
+
 /// The accesses of all requests that exist, as an agent receives them.
 fn every_access() -> BTreeSet<(String, String)> {
     let one = ["x".to_owned()];
-    let mut exchanges: Vec<Box<dyn Fn(&Endpoint)>> = vec![
+    let mut exchanges: Vec<Exchange> = vec![
         Box::new(|endpoint| drop(read(&agent(), endpoint))),
         Box::new(|endpoint| drop(read_briefly(&agent(), endpoint))),
         Box::new(|endpoint| drop(activity(&agent(), endpoint))),
