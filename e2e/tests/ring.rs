@@ -227,6 +227,9 @@ fn jolokia_lets_in_nobody_without_the_password_and_allows_only_what_is_needed() 
     assert!(body.contains("NORMAL"), "{body}");
     for refused in [
         r#"{"type":"exec","mbean":"org.apache.cassandra.db:type=StorageService","operation":"stopDaemon"}"#,
+        r#"{"type":"exec","mbean":"org.apache.cassandra.db:type=StorageService","operation":"stopNativeTransport()"}"#,
+        r#"{"type":"exec","mbean":"org.apache.cassandra.db:type=StorageService","operation":"forceKeyspaceCleanup(java.lang.String,[Ljava.lang.String;)","arguments":["system_auth",[]]}"#,
+        r#"{"type":"read","mbean":"org.apache.cassandra.db:type=StorageService","attribute":"AllDataFileLocations"}"#,
         r#"{"type":"exec","mbean":"java.lang:type=Memory","operation":"gc"}"#,
         r#"{"type":"read","mbean":"java.lang:type=Runtime","attribute":"SystemProperties"}"#,
         r#"{"type":"write","mbean":"org.apache.cassandra.db:type=StorageService","attribute":"IncrementalBackupsEnabled","value":true}"#,

@@ -2,7 +2,7 @@
 
 use crate::{
     kubernetes::{Kube, status_store::Journal},
-    nodes::Transport,
+    node_api::NodeApi,
 };
 
 /// The ways out of the process.
@@ -10,7 +10,7 @@ pub struct Effects {
     /// The API server.
     pub kube: Kube,
     /// The Cassandra nodes.
-    pub nodes: Transport,
+    pub nodes: Box<dyn NodeApi>,
     /// The only writer of `/status`.
     pub store: Journal,
 }

@@ -28,7 +28,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 pub use record::Untold;
 use record::{TELL_WITHIN, tell, tell_untold};
 
-use crate::{effects::Effects, kubernetes::status_store::ClusterRef, nodes::Credentials};
+use crate::{effects::Effects, kubernetes::status_store::ClusterRef, node_api::Credentials};
 use casskop_core::{
     node::{Call, NodeError},
     operations::{self, Action, Behaviour, transitions::StepEvent},

@@ -13,7 +13,7 @@ mod executor;
 mod kubernetes;
 mod metrics;
 mod multi;
-mod nodes;
+mod node_api;
 mod probe;
 mod run;
 mod server;

@@ -23,11 +23,11 @@ use kube::{
     runtime::controller::Action,
 };
 
+use crate::kubernetes::objects::said;
 use casskop_core::multi::{
     observed::Snapshot,
     plan::{self, Plan},
 };
-use crate::kubernetes::objects::said;
 use context::Context;
 pub use run::{Args, main};
 

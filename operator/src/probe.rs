@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::{api::OperationMode, names};
+use casskop_common::api::OperationMode;
 use clap::ValueEnum;
 
 use crate::{
     bootstrap::{self, JOINED_MARKER},
-    nodes::{Endpoint, jolokia},
+    node_api::{Endpoint, jolokia},
 };
 use casskop_core::node::{NodeError, Reading};
 
@@ -51,15 +51,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 /// The reason why the answer is no; the kubelet shows it in an event.
 pub fn main(args: &Args) -> Result<(), String> {
-    let endpoint = Endpoint {
-        ip: "127.0.0.1".into(),
-        port: names::JOLOKIA_PORT,
-        credentials: Arc::new(bootstrap::credentials(&args.directory)?),
-    };
-    let agent = ureq::Agent::config_builder()
-        .proxy(None)
-        .build()
-        .new_agent();
+    let credentials = bootstrap::credentials(&args.directory)?;
+    let endpoint = Endpoint::new("127.0.0.1", Arc::new(credentials));
+    let agent = jolokia::agent();
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
         let reading = jolokia::read(&agent, &endpoint);

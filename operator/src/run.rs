@@ -35,7 +35,7 @@ use crate::{
     executor::Runs,
     kubernetes::{Kube, lists::Versions, status_store::Journal},
     metrics::Metrics,
-    nodes::Transport,
+    node_api::jolokia::Jolokia,
     server,
     telemetry::{self, LogFormat},
 };
@@ -124,7 +124,7 @@ async fn run(args: Args) -> Result<(), Error> {
                 versions: Versions::default(),
                 reporter,
             },
-            nodes: Transport::default(),
+            nodes: Box::new(Jolokia::default()),
             store: Journal::new(client.clone()),
         }),
         runs: Runs::new(wake),

@@ -36,9 +36,7 @@ use casskop_common::{
     operations::Operation,
 };
 
-use crate::{
-    node::{Activity, Call, Compaction, NodeError, Reading, Replication},
-};
+use crate::node::{Activity, Call, Compaction, NodeError, Reading, Replication};
 pub use checks::quorum_kept;
 pub use decommission::needs_force;
 

@@ -19,11 +19,10 @@ use crate::{
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
     scheduler,
+    verdict::intent_errors,
 };
 use conditions::Picture;
 pub use conditions::tell_failure;
-
-use crate::verdict::intent_errors;
 
 /// The status without its operations, which are written before they act.
 pub fn decide(

@@ -2,11 +2,10 @@
 
 use std::{fs, path::Path};
 
-use crate::bootstrap::{Args, Error, files};
-
-/// Only what the operator and the probes call. Complete for all kinds of operations, so that a new operator
-/// version needs no restart of the pods.
-const POLICY: &str = include_str!("jolokia-policy.xml");
+use crate::{
+    bootstrap::{Args, Error, files},
+    node_api::{Credentials, jolokia},
+};
 
 /// Installs agent, properties and policy into the configuration folder.
 pub(super) fn install(args: &Args) -> Result<(), Error> {
@@ -15,7 +14,7 @@ pub(super) fn install(args: &Args) -> Result<(), Error> {
     fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;
     let username = secret(&args.jolokia, "username")?;
     let password = secret(&args.jolokia, "password")?;
-    files::write(&directory.join("jolokia-policy.xml"), POLICY)?;
+    files::write(&directory.join("jolokia-policy.xml"), &jolokia::policy())?;
     files::write_secret(
         &directory.join("jolokia.properties"),
         &properties(&username, &password),
@@ -61,7 +60,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Reads name and password back, for the probes of the kubelet.
-pub fn credentials(directory: &Path) -> Result<crate::nodes::Credentials, String> {
+pub fn credentials(directory: &Path) -> Result<Credentials, String> {
     let path = directory.join("jolokia.properties");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let field = |name: &str| {
@@ -71,7 +70,7 @@ pub fn credentials(directory: &Path) -> Result<crate::nodes::Credentials, String
         line.map(unescape)
             .ok_or_else(|| format!("{} has no {name}", path.display()))
     };
-    Ok(crate::nodes::Credentials {
+    Ok(Credentials {
         username: field("user")?,
         password: field("password")?,
         older: Vec::new(),

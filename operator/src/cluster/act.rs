@@ -20,7 +20,7 @@ use crate::{
         credentials, objects,
         status_store::ClusterRef,
     },
-    nodes::Credentials,
+    node_api::Credentials,
 };
 use casskop_core::{
     desired::Desired, objects::Object, observed::Snapshot, plan::Plan, rollout::removal::Removal,

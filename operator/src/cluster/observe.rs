@@ -27,7 +27,7 @@ use crate::{
         credentials::{self, Keys},
         lists::{Freshness, list},
     },
-    nodes::{Credentials, Endpoint},
+    node_api::{Credentials, Endpoint},
 };
 use casskop_core::{
     desired::{Desired, Scripts},
@@ -287,11 +287,7 @@ async fn read_snapshots(
 
 /// Where the node of a pod is asked.
 fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<Endpoint> {
-    Some(Endpoint {
-        ip: pod.ip.clone()?,
-        port: names::JOLOKIA_PORT,
-        credentials: credentials.cloned()?,
-    })
+    Some(Endpoint::new(pod.ip.clone()?, credentials.cloned()?))
 }
 
 /// Where the nodes at these addresses are, as the first member says that answers.
@@ -313,7 +309,7 @@ async fn read_places(
         let own: Vec<(&str, &RackId)> = own.collect();
         let asked = own.iter().map(|(ip, _)| (*ip).to_owned());
         let asked = ips.iter().cloned().chain(asked).collect();
-        match effects.nodes.places(endpoint, asked).await {
+        match effects.nodes.locations(endpoint, asked).await {
             Ok(found) => return believed(found, &own),
             Err(error) => {
                 tracing::debug!(%error, "the racks of the other nodes could not be read");

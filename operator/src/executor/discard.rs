@@ -1,14 +1,13 @@
 //! A node that is given up: its pod and its volumes are deleted, those very ones that were recorded. How the next pod
 //! starts stands in its rack's ConfigMap before anything is deleted.
 
-use crate::kubernetes::objects::said;
 use crate::{
     effects::Effects,
     executor::{
         Run, peer, pod, volume,
         wait::{Awaited, wait},
     },
-    kubernetes::status_store,
+    kubernetes::{objects::said, status_store},
 };
 use casskop_core::node::NodeError;
 

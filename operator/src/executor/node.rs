@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use casskop_common::{api::CassandraClusterStatus, names};
+use casskop_common::api::CassandraClusterStatus;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
-use crate::kubernetes::objects::said;
 use crate::{
     effects::Effects,
     executor::{Run, StepEvent, progress::Meter, record::tell},
-    kubernetes::status_store,
-    nodes::Endpoint,
+    kubernetes::{objects::said, status_store},
+    node_api::Endpoint,
 };
 use casskop_core::{
     node::{Activity, Call, NodeError},
@@ -55,11 +54,7 @@ pub(super) async fn endpoint(
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
     let credentials = run.credentials.clone();
     Ok((
-        Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials,
-        },
+        Endpoint::new(ip, credentials),
         pod.uid().unwrap_or_default(),
     ))
 }

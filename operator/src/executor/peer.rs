@@ -9,8 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::kubernetes::objects::said;
-use crate::{effects::Effects, executor::Run, nodes::Endpoint};
+use crate::{effects::Effects, executor::Run, kubernetes::objects::said, node_api::Endpoint};
 use casskop_core::{
     node::{Call, NodeError, Reading},
     observed::NodePod,
@@ -189,11 +188,7 @@ async fn answering(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Readin
     let pods = pods(effects, run).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
-        Some(Endpoint {
-            ip,
-            port: names::JOLOKIA_PORT,
-            credentials: run.credentials.clone(),
-        })
+        Some(Endpoint::new(ip, run.credentials.clone()))
     });
     let endpoints: Vec<Endpoint> = endpoints.collect();
     let readings = future::join_all(

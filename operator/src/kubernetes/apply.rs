@@ -11,7 +11,11 @@ use kube::{
 };
 use serde::Serialize;
 
-use crate::kubernetes::{Kube, change::json_patched, objects::{Kind, said}};
+use crate::kubernetes::{
+    Kube,
+    change::json_patched,
+    objects::{Kind, said},
+};
 use casskop_core::objects::{self, Selects};
 
 /// Why an object was not applied.

@@ -13,7 +13,7 @@ use kube::{Api, Resource, ResourceExt, api::PostParams};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::{kubernetes::Kube, nodes::Credentials};
+use crate::{kubernetes::Kube, node_api::Credentials};
 use casskop_core::{desired::secret_name, observed::SecretState};
 
 /// Passwords before the one of now that are remembered.

@@ -7,8 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Call, Compaction},
-    operations::{Action, Behaviour, Ring, checks, tables},
-    operations::Refusal,
+    operations::{Action, Behaviour, Refusal, Ring, checks, tables},
 };
 
 impl Behaviour for Cleanup {

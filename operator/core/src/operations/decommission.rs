@@ -14,10 +14,9 @@ use casskop_common::{
 use crate::{
     node::{Activity, Call, Reading, Replication},
     operations::{
-        Action, Behaviour, Member, Ring, Seen,
+        Action, Behaviour, Member, Refusal, Ring, Seen,
         checks::{self, about, check},
     },
-    operations::Refusal,
 };
 
 /// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center

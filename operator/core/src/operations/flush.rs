@@ -7,8 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Ring, Seen, checks, seen_nowhere, tables},
-    operations::Refusal,
+    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables},
 };
 
 impl Behaviour for Flush {

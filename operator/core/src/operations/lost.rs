@@ -10,8 +10,7 @@ use casskop_common::{
 
 use crate::{
     node::{Reading, Replication},
-    operations::{Member, Ring, checks},
-    operations::Refusal,
+    operations::{Member, Refusal, Ring, checks},
 };
 
 /// The one node that is meant.

@@ -11,8 +11,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, NodeError, Replication},
-    operations::{Action, Behaviour, Member, Ring, Seen, checks, tables},
-    operations::Refusal,
+    operations::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, tables},
 };
 
 impl Behaviour for Rebuild {

@@ -9,8 +9,7 @@ use casskop_common::{
 
 use crate::{
     node::{Call, NodeError, Reading},
-    operations::{Action, Behaviour, Ring, Seen, lost},
-    operations::Refusal,
+    operations::{Action, Behaviour, Refusal, Ring, Seen, lost},
 };
 
 /// The step after the node has left.

@@ -8,8 +8,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, Compaction},
-    operations::{Action, Behaviour, Ring, Seen, checks, tables},
-    operations::Refusal,
+    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, tables},
 };
 
 impl Behaviour for Repair {

@@ -6,10 +6,7 @@ use casskop_common::{
     operations::{REPLACE, replace::Replace},
 };
 
-use crate::{
-    operations::{Action, Behaviour, Ring, lost},
-    operations::Refusal,
-};
+use crate::operations::{Action, Behaviour, Refusal, Ring, lost};
 
 impl Behaviour for Replace {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {

@@ -8,8 +8,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Ring, Seen, checks, drained},
-    operations::Refusal,
+    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, drained},
 };
 
 const DRAIN: &str = "drain";

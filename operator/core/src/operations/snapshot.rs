@@ -7,8 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, NodeError},
-    operations::{Action, Behaviour, Member, Ring, Seen, checks, seen_nowhere, tables},
-    operations::Refusal,
+    operations::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, seen_nowhere, tables},
 };
 
 impl Behaviour for Snapshot {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use casskop_common::{api::OperationReason, operations::Tables};
 
-use crate::{operations::Ring, operations::Refusal};
+use crate::operations::{Refusal, Ring};
 
 /// The keyspaces that were asked for, or all that are replicated.
 pub(crate) fn keyspaces(tables: &Tables, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {

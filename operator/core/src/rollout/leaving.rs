@@ -1,7 +1,10 @@
 //! The node that is to leave the ring: the request that it does, and its preconditions.
 
 use casskop_common::{
-    api::{Check, OperationPhase}, intent::Request, names::RackId, operations::DECOMMISSION,
+    api::{Check, OperationPhase},
+    intent::Request,
+    names::RackId,
+    operations::DECOMMISSION,
 };
 
 use crate::{

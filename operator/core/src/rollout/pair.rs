@@ -7,8 +7,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::seeds,
-    desired::{Desired, DesiredRack},
+    desired::{Desired, DesiredRack, seeds},
     node::NodeError,
     objects::{Growth, config_map, pod, stateful_set},
     observed::{Snapshot, Volume, replicas},

@@ -5,8 +5,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::Desired, objects::stateful_set, observed::Snapshot,
-    refusal::Refusal, rollout::pair::Pair,
+    desired::Desired, objects::stateful_set, observed::Snapshot, refusal::Refusal,
+    rollout::pair::Pair,
 };
 
 /// What cannot be undone or carried out safely is refused; what runs keeps running.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{intent::Request, names::RackId, operations::{OperationKind, RESTART}};
+use casskop_common::{
+    intent::Request,
+    names::RackId,
+    operations::{OperationKind, RESTART},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -53,7 +57,11 @@ fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
     let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
     let newest = since.into_iter().max()?;
     let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
-    request::of(OperationKind::Cleanup.as_str(), id, &request::flags("--dc", dcs))
+    request::of(
+        OperationKind::Cleanup.as_str(),
+        id,
+        &request::flags("--dc", dcs),
+    )
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.

@@ -2,8 +2,8 @@
 
 use casskop_common::{
     api::{
-        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationReason, OperationStatus, Progress,
-        VolumeRef,
+        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationReason,
+        OperationStatus, Progress, VolumeRef,
     },
     checks::CheckName,
     intent::{Controls, Request},
@@ -16,11 +16,10 @@ use super::targets::target;
 use crate::{
     observed::Snapshot,
     operations::{
-        self, Behaviour,
+        self, Behaviour, Refusal,
         preconditions::{block, checks, is_waived, ring, waive},
         transitions,
     },
-    operations::Refusal,
 };
 
 /// Plans a request and lets it begin, wait for its checks, or end: refused, or planned for a dry run.

@@ -9,7 +9,10 @@ use casskop_common::{
     operations::Target,
 };
 
-use crate::{observed::Snapshot, operations::Behaviour, operations::Refusal};
+use crate::{
+    observed::Snapshot,
+    operations::{Behaviour, Refusal},
+};
 
 /// The pods that a request is about.
 ///

@@ -17,11 +17,7 @@ pub enum Status {
 }
 
 /// The rules of kstatus's generic reader, in its order.
-pub fn status(
-    conditions: &[Condition],
-    observed: Option<i64>,
-    generation: Option<i64>,
-) -> Status {
+pub fn status(conditions: &[Condition], observed: Option<i64>, generation: Option<i64>) -> Status {
     let of = |kind: &str| {
         let mut known = conditions.iter();
         known

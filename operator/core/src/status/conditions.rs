@@ -9,8 +9,7 @@ use casskop_common::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
-    desired::restart,
-    desired::Desired,
+    desired::{Desired, restart},
     observed::{SecretState, Snapshot, Stranger},
     refusal::Refusal,
     rollout::Rollout,

@@ -19,7 +19,7 @@ use crate::{
     executor::Runs,
     kubernetes::{Kube, lists::Versions, status_store::Journal},
     metrics::Metrics,
-    nodes::Transport,
+    node_api::jolokia::Jolokia,
 };
 
 /// Objects by their paths.
@@ -84,7 +84,7 @@ impl ApiServer {
                     versions: Versions::default(),
                     reporter: Reporter::from("test"),
                 },
-                nodes: Transport::default(),
+                nodes: Box::new(Jolokia::default()),
                 store: Journal::new(client),
             }),
             runs: Runs::new(mpsc::unbounded().0),

@@ -17,11 +17,13 @@ use k8s_openapi::{
 };
 use kube_core::ResourceExt;
 
-use crate::simulation::kstatus;
-use crate::multi::{
-    children,
-    observed::{Seen, SiteView, Snapshot},
-    plan::{self, Plan, What},
+use crate::{
+    multi::{
+        children,
+        observed::{Seen, SiteView, Snapshot},
+        plan::{self, Plan, What},
+    },
+    simulation::kstatus,
 };
 
 pub(crate) const TWO_SITES: &str = "

@@ -6,6 +6,12 @@
 
 mod calls;
 mod exchange;
+mod policy;
+mod rows;
+mod threads;
+
+pub use policy::policy;
+pub use threads::{Jolokia, agent};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,27 +22,14 @@ use casskop_common::{api::OperationMode, names::RackId};
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use calls::{invocation, verdict};
 use exchange::{exchange, is_not_found, malformed, value};
+use rows::{READ, Row, Verdict};
 
-use crate::nodes::Endpoint;
+use crate::node_api::Endpoint;
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
-const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
-const COMPACTION_MANAGER: &str = "org.apache.cassandra.db:type=CompactionManager";
-const STREAM_MANAGER: &str = "org.apache.cassandra.net:type=StreamManager";
-const SNITCH: &str = "org.apache.cassandra.db:type=EndpointSnitchInfo";
-const LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
-
-/// Deadline of a read; a healthy node takes some milliseconds.
-const READ: Duration = Duration::from_secs(4);
-/// The same of a node that did not answer before: many that hang must not keep those waiting that are well.
+/// Deadline of the read of a node that did not answer before: many that hang must not keep those waiting that are well.
 const BRIEF: Duration = Duration::from_secs(1);
-/// Deadline of a call: what a big node does may take days, and losing the answer loses nothing.
-const CALL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// The same of what takes seconds to minutes, and is not to be seen while it lasts: only its answer tells, and one that is
-/// lost must not keep all else waiting.
-const BRIEF_CALL: Duration = Duration::from_secs(15 * 60);
 /// Time between two looks at a repair, and looks without an answer before it is given up.
 const REPAIR_EVERY: Duration = Duration::from_millis(500);
 const REPAIR_SILENCE: u32 = 30;
@@ -62,24 +55,10 @@ fn read_within(
     endpoint: &Endpoint,
     deadline: Duration,
 ) -> Result<Reading, NodeError> {
-    let attributes = [
-        "OperationMode",
-        "LiveNodes",
-        "UnreachableNodes",
-        "JoiningNodes",
-        "LeavingNodes",
-        "MovingNodes",
-        "EndpointToHostId",
-        "LocalHostId",
-        "ReleaseVersion",
-        "SchemaVersion",
-        "NativeTransportRunning",
-        "NonLocalStrategyKeyspaces",
-    ];
     let request = json!([
-        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": attributes, "config": { "ignoreErrors": true } },
-        { "type": "read", "mbean": LOAD, "attribute": "Count" },
-        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": "Tokens" },
+        rows::NODE.request_with(json!({ "ignoreErrors": true })),
+        rows::LOAD.request(),
+        rows::TOKENS.request(),
     ]);
     let answers = exchange(agent, endpoint, &request, deadline)?;
     let Some([service, load, tokens]) = answers.as_array().map(Vec::as_slice) else {
@@ -117,16 +96,15 @@ fn owned(tokens: &Value) -> Option<usize> {
 ///
 /// # Errors
 /// When there is no answer that can be used.
-pub fn places(
+pub fn locations(
     agent: &Agent,
     endpoint: &Endpoint,
     ips: &[String],
 ) -> Result<BTreeMap<String, RackId>, NodeError> {
-    let ask = |operation: &str, ip: &String| json!({ "type": "exec", "mbean": SNITCH, "operation": operation, "arguments": [ip] });
-    let both = ["getDatacenter", "getRack"];
+    let both = [rows::DATACENTER, rows::RACK];
     let request = ips
         .iter()
-        .flat_map(|ip| both.map(|operation| ask(operation, ip)));
+        .flat_map(|ip| both.map(|row| row.request(&json!([ip]))));
     let answers = exchange(agent, endpoint, &Value::Array(request.collect()), READ)?;
     let answers = answers.as_array().ok_or_else(|| malformed(&answers))?;
     let text = |answer: &Value| -> Option<String> {
@@ -148,9 +126,9 @@ pub fn places(
 /// When there is no answer that can be used.
 pub fn activity(agent: &Agent, endpoint: &Endpoint) -> Result<Activity, NodeError> {
     let request = json!([
-        { "type": "read", "mbean": STORAGE_SERVICE, "attribute": ["OperationMode", "NativeTransportRunning"] },
-        { "type": "read", "mbean": COMPACTION_MANAGER, "attribute": "Compactions" },
-        { "type": "read", "mbean": STREAM_MANAGER, "attribute": "CurrentStreams" },
+        rows::MODE.request(),
+        rows::COMPACTIONS.request(),
+        rows::STREAMS.request(),
     ]);
     let answers = exchange(agent, endpoint, &request, READ)?;
     let Some([service, tasks, streams]) = answers.as_array().map(Vec::as_slice) else {
@@ -187,10 +165,7 @@ pub fn replication(
     endpoint: &Endpoint,
     keyspaces: &[String],
 ) -> Result<BTreeMap<String, Replication>, NodeError> {
-    let ask = |keyspace: &String| {
-        json!({ "type": "exec", "mbean": STORAGE_SERVICE,
-            "operation": "getKeyspaceReplicationInfo(java.lang.String)", "arguments": [keyspace] })
-    };
+    let ask = |keyspace: &String| rows::REPLICATION.request(&json!([keyspace]));
     let request = Value::Array(keyspaces.iter().map(ask).collect());
     let answers = exchange(agent, endpoint, &request, READ)?;
     let answers = answers.as_array().ok_or_else(|| malformed(&answers))?;
@@ -214,8 +189,7 @@ pub fn replication(
 /// # Errors
 /// When there is no answer that can be used.
 pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>, NodeError> {
-    let request = json!({ "type": "read", "mbean": STORAGE_SERVICE, "attribute": "SnapshotDetails",
-        "config": { "maxDepth": 1 } });
+    let request = rows::SNAPSHOTS.request_with(json!({ "maxDepth": 1 }));
     let answer = exchange(agent, endpoint, &request, READ)?;
     let names = value(&answer)?;
     let names = names.as_object().ok_or_else(|| malformed(names))?;
@@ -227,44 +201,37 @@ pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>,
 /// # Errors
 /// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
 pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
-    let (operation, arguments) = invocation(call);
-    let mbean = match call {
-        Call::StopTask { .. } => COMPACTION_MANAGER,
-        _ => STORAGE_SERVICE,
-    };
-    let deadline = deadline(call);
-    let answer = exec(agent, endpoint, mbean, operation, &arguments, deadline)?;
-    match call {
-        Call::Repair { .. } => repaired(agent, endpoint, value(&answer)?),
-        _ => verdict(call, value(&answer)?),
-    }
-}
-
-fn deadline(call: &Call) -> Duration {
-    match call {
-        Call::Flush { .. }
-        | Call::Snapshot { .. }
-        | Call::ClearSnapshot { .. }
-        | Call::Refresh { .. }
-        | Call::StopTask { .. }
-        | Call::StopRepairs
-        // Answered with a number at once.
-        | Call::Repair { .. } => BRIEF_CALL,
-        _ => CALL,
+    let row = calls::row(call);
+    let answer = exec(agent, endpoint, row, &calls::arguments(call))?;
+    let value = value(&answer)?;
+    match row.verdict {
+        Verdict::Repair => repaired(agent, endpoint, value),
+        verdict => verdict.of(value),
     }
 }
 
 fn exec(
     agent: &Agent,
     endpoint: &Endpoint,
-    mbean: &str,
-    operation: &str,
+    row: &Row,
     arguments: &Value,
-    deadline: Duration,
 ) -> Result<Value, NodeError> {
-    let request =
-        json!({ "type": "exec", "mbean": mbean, "operation": operation, "arguments": arguments });
-    exchange(agent, endpoint, &request, deadline)
+    exchange(agent, endpoint, &row.request(arguments), row.deadline)
+}
+
+impl Verdict {
+    /// Whether the value that a call returned says that its work is done.
+    fn of(self, value: &Value) -> Result<(), NodeError> {
+        match (self, value.as_i64()) {
+            (Self::Status, Some(0)) => Ok(()),
+            (Self::Status, Some(1)) => Err(NodeError::Cassandra(
+                "Cassandra aborted the work on at least one table; its log says why".into(),
+            )),
+            (Self::Status, Some(2)) => Err(NodeError::Busy),
+            (Self::Nothing, None) if value.is_null() => Ok(()),
+            _ => Err(malformed(value)),
+        }
+    }
 }
 
 /// Waits for the end of a repair. A node that does not answer for a while may be busy; one that was restarted has
@@ -278,14 +245,7 @@ fn repaired(agent: &Agent, endpoint: &Endpoint, command: &Value) -> Result<(), N
     let mut silent = 0;
     loop {
         std::thread::sleep(REPAIR_EVERY);
-        let answer = exec(
-            agent,
-            endpoint,
-            STORAGE_SERVICE,
-            "getParentRepairStatus(int)",
-            &json!([number]),
-            READ,
-        );
+        let answer = exec(agent, endpoint, rows::REPAIR_STATUS, &json!([number]));
         let answer = match answer {
             Err(error) if error.is_transient() && silent < REPAIR_SILENCE => {
                 silent += 1;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::nodes::Credentials;
+use crate::node_api::Credentials;
 
 /// Answers one request with these bytes, and gives back what was asked.
 fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
@@ -55,15 +55,11 @@ fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
     )
 }
 
-fn json(body: &str) -> String {
+fn http_ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
-}
-
-fn agent() -> Agent {
-    Agent::new_with_defaults()
 }
 
 fn cleanup() -> Call {
@@ -76,7 +72,7 @@ fn cleanup() -> Call {
 
 #[test]
 fn a_call_is_authenticated_and_has_the_full_signature() {
-    let (endpoint, server) = agent_that_says(&json(r#"{"value":0,"status":200}"#));
+    let (endpoint, server) = agent_that_says(&http_ok(r#"{"value":0,"status":200}"#));
     call(&agent(), &endpoint, &cleanup()).expect("done");
     let request = server.join().expect("a request");
     let (head, body) = request.split_once("\r\n\r\n").expect("a body");
@@ -91,16 +87,16 @@ fn a_call_is_authenticated_and_has_the_full_signature() {
 #[test]
 fn results_are_read_and_not_assumed() {
     let cases = [
-        ("done", json(r#"{"value":0,"status":200}"#)),
-        ("aborted", json(r#"{"value":1,"status":200}"#)),
-        ("others are compacting", json(r#"{"value":2,"status":200}"#)),
-        ("an unknown verdict", json(r#"{"value":null,"status":200}"#)),
-        ("an exception", json(r#"{"status":500,"error_type":"java.lang.IllegalArgumentException","error":"java.lang.IllegalArgumentException: Keyspace [nope] does not exist.\n at a\n at b","stacktrace":"…"}"#)),
-        ("an exception of 2.6", json(r#"{".error":true,"status":500,"error":"Keyspace [nope] does not exist."}"#)),
-        ("forbidden by the policy", json(r#"{"status":403,"error":"Operation drain forbidden for MBean"}"#)),
-        ("no status", json(r#"{"value":0}"#)),
-        ("cut off", json(r#"{"value":0,"sta"#)),
-        ("empty", json("")),
+        ("done", http_ok(r#"{"value":0,"status":200}"#)),
+        ("aborted", http_ok(r#"{"value":1,"status":200}"#)),
+        ("others are compacting", http_ok(r#"{"value":2,"status":200}"#)),
+        ("an unknown verdict", http_ok(r#"{"value":null,"status":200}"#)),
+        ("an exception", http_ok(r#"{"status":500,"error_type":"java.lang.IllegalArgumentException","error":"java.lang.IllegalArgumentException: Keyspace [nope] does not exist.\n at a\n at b","stacktrace":"…"}"#)),
+        ("an exception of 2.6", http_ok(r#"{".error":true,"status":500,"error":"Keyspace [nope] does not exist."}"#)),
+        ("forbidden by the policy", http_ok(r#"{"status":403,"error":"Operation drain forbidden for MBean"}"#)),
+        ("no status", http_ok(r#"{"value":0}"#)),
+        ("cut off", http_ok(r#"{"value":0,"sta"#)),
+        ("empty", http_ok("")),
         ("plain text", "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nwrong".into()),
         ("wrong password", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".into()),
         ("another way to forbid", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".into()),
@@ -134,7 +130,7 @@ fn a_flush_returns_nothing() {
         keyspace: "orders".into(),
         tables: Vec::new(),
     };
-    let (endpoint, server) = agent_that_says(&json(r#"{"value":null,"status":200}"#));
+    let (endpoint, server) = agent_that_says(&http_ok(r#"{"value":null,"status":200}"#));
     call(&agent(), &endpoint, &flush).expect("done");
     assert!(
         server
@@ -146,7 +142,7 @@ fn a_flush_returns_nothing() {
 
 #[test]
 fn a_reading_is_one_request() {
-    let answer = json(
+    let answer = http_ok(
         r#"[{"value":{"OperationMode":"NORMAL","LiveNodes":["10.0.0.1","10.0.0.2"],"UnreachableNodes":["10.0.0.3"],
         "JoiningNodes":[],"LeavingNodes":[],"MovingNodes":[],"EndpointToHostId":{"10.0.0.1":"a","10.0.0.2":"b"},
         "LocalHostId":"a","ReleaseVersion":"5.0.9","NativeTransportRunning":true,
@@ -160,7 +156,8 @@ fn a_reading_is_one_request() {
 #[test]
 fn a_node_that_has_registered_nothing_yet_is_starting() {
     let missing = r#"{"status":404,"error_type":"javax.management.InstanceNotFoundException","error":"no such MBean"}"#;
-    let (endpoint, _server) = agent_that_says(&json(&format!("[{missing},{missing},{missing}]")));
+    let (endpoint, _server) =
+        agent_that_says(&http_ok(&format!("[{missing},{missing},{missing}]")));
     assert_eq!(
         read(&agent(), &endpoint).expect("an answer").mode,
         OperationMode::Starting
@@ -174,7 +171,7 @@ fn attributes_that_cannot_be_read_are_not_taken_for_values() {
     let body = format!(
         r#"[{{"value":{{"OperationMode":"JOINING","LiveNodes":{failed},"NativeTransportRunning":{failed},"LocalHostId":{failed}}},"status":200}},{{"status":404,"error":"x"}},{{"status":404,"error":"x"}}]"#
     );
-    let (endpoint, _server) = agent_that_says(&json(&body));
+    let (endpoint, _server) = agent_that_says(&http_ok(&body));
     let reading = read(&agent(), &endpoint).expect("an answer");
     assert_eq!(
         (
@@ -192,7 +189,7 @@ fn compactions_are_told_by_kind_and_keyspace() {
     let body = r#"[{"value":{"OperationMode":"NORMAL","NativeTransportRunning":true},"status":200},
         {"value":[{"keyspace":"orders","columnfamily":"t","taskType":"Cleanup","completed":"1","total":"2","unit":"bytes"}],"status":200},
         {"value":[{"description":"Rebuild","currentRxBytes":3,"totalRxBytes":9,"sessions":[]}],"status":200}]"#;
-    let (endpoint, _server) = agent_that_says(&json(body));
+    let (endpoint, _server) = agent_that_says(&http_ok(body));
     let activity = activity(&agent(), &endpoint).expect("an answer");
     assert!(activity.is_normal());
     let task = &activity.tasks[0];
@@ -312,28 +309,93 @@ fn every_call() -> Vec<Call> {
 }
 
 #[test]
-fn every_call_is_made_with_its_full_signature_and_allowed_by_the_policy() {
-    let policy = include_str!("../../bootstrap/jolokia-policy.xml");
-    let calls = every_call();
-    let told: Vec<String> = calls
+fn every_call_has_a_row_and_arguments() {
+    let told: Vec<String> = every_call()
         .iter()
         .map(|call| {
-            let (operation, arguments) = invocation(call);
-            let (name, _) = operation.split_once('(').expect("a signature");
-            assert!(
-                policy.contains(&format!("<operation>{name}*</operation>")),
-                "{name}"
-            );
-            format!("{operation} {arguments}")
+            let row = calls::row(call);
+            let (_, mbean) = row.mbean.split_once('=').expect("a type");
+            let (operation, arguments) = (row.operation, calls::arguments(call));
+            format!(
+                "{mbean}.{operation} {arguments} {:?} within {:?}",
+                row.verdict, row.deadline
+            )
         })
         .collect();
-    for name in ["getParentRepairStatus", "getKeyspaceReplicationInfo"] {
-        assert!(
-            policy.contains(&format!("<operation>{name}*</operation>")),
-            "{name}"
-        );
-    }
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The `MBeans` of a request, each with an attribute or an operation.
+fn accesses(request: &str) -> Vec<(String, String)> {
+    let (_, body) = request.split_once("\r\n\r\n").expect("a body");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let requests = match body {
+        Value::Array(requests) => requests,
+        request => vec![request],
+    };
+    let words = |value: &Value| match value {
+        Value::String(word) => vec![word.clone()],
+        value => serde_json::from_value(value.clone()).unwrap_or_default(),
+    };
+    requests
+        .iter()
+        .flat_map(|request| {
+            let member = match request["type"].as_str() {
+                Some("read") => words(&request["attribute"]),
+                _ => words(&request["operation"]),
+            };
+            let mbean = request["mbean"].as_str().expect("an MBean").to_owned();
+            member.into_iter().map(move |word| (mbean.clone(), word))
+        })
+        .collect()
+}
+
+type Exchange<'a> = Box<dyn Fn(&Endpoint) + 'a>;
+
+/// The accesses of all requests that exist, as an agent receives them.
+fn every_access() -> BTreeSet<(String, String)> {
+    let one = ["x".to_owned()];
+    let mut exchanges: Vec<Exchange> = vec![
+        Box::new(|endpoint| drop(read(&agent(), endpoint))),
+        Box::new(|endpoint| drop(read_briefly(&agent(), endpoint))),
+        Box::new(|endpoint| drop(activity(&agent(), endpoint))),
+        Box::new(|endpoint| drop(snapshots(&agent(), endpoint))),
+        Box::new(|endpoint| drop(replication(&agent(), endpoint, &one))),
+        Box::new(|endpoint| drop(locations(&agent(), endpoint, &one))),
+        Box::new(|endpoint| drop(repaired(&agent(), endpoint, &json!(1)))),
+    ];
+    for each in every_call() {
+        exchanges.push(Box::new(move |endpoint| {
+            drop(call(&agent(), endpoint, &each));
+        }));
+    }
+    exchanges
+        .iter()
+        .flat_map(|exchange| {
+            let (endpoint, server) = agent_that_says(&http_ok(r#"{"error":"no","status":500}"#));
+            exchange(&endpoint);
+            accesses(&server.join().expect("a request"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_policy_allows_every_request_and_nothing_else() {
+    let policy = policy();
+    let mut mbean = "";
+    let mut allowed = BTreeSet::new();
+    for line in policy.lines().map(str::trim) {
+        let text = |before: &str, after: &str| line.strip_prefix(before)?.strip_suffix(after);
+        if let Some(name) = text("<name>", "</name>") {
+            mbean = name;
+        }
+        let member = text("<attribute mode=\"read\">", "</attribute>")
+            .or_else(|| text("<operation>", "</operation>"));
+        allowed.extend(member.map(|word| (mbean.to_owned(), word.to_owned())));
+    }
+    assert_eq!(allowed, every_access());
+    assert!(!policy.contains('*'), "{policy}");
+    insta::assert_snapshot!(policy);
 }
 
 #[test]
@@ -342,7 +404,7 @@ fn a_node_says_how_many_tokens_it_owns() {
         let body = format!(
             r#"[{{"value":{{"OperationMode":"NORMAL"}},"status":200}},{{"value":1,"status":200}},{tokens}]"#
         );
-        let (endpoint, server) = agent_that_says(&json(&body));
+        let (endpoint, server) = agent_that_says(&http_ok(&body));
         let reading = read(&agent(), &endpoint).expect("a reading");
         server.join().expect("the server");
         reading.tokens
@@ -356,15 +418,15 @@ fn a_node_says_how_many_tokens_it_owns() {
 }
 
 #[test]
-fn places_are_one_request_and_what_is_unknown_is_left_out() {
+fn locations_are_one_request_and_what_is_unknown_is_left_out() {
     let answer = r#"[{"value":"dc1","status":200},{"value":"rack2","status":200},
         {"error":"java.net.UnknownHostException : x","status":500},{"value":"rack1","status":200},
         {"value":"UNKNOWN_DC","status":200},{"value":"UNKNOWN_RACK","status":200}]"#;
-    let (endpoint, server) = agent_that_says(&json(answer));
+    let (endpoint, server) = agent_that_says(&http_ok(answer));
     let ips = ["10.0.0.1", "x", "10.0.0.9"].map(str::to_owned);
-    let places = places(&agent(), &endpoint, &ips).expect("an answer");
+    let locations = locations(&agent(), &endpoint, &ips).expect("an answer");
     assert_eq!(
-        places,
+        locations,
         [("10.0.0.1".to_owned(), RackId::new("dc1", "rack2"))].into()
     );
     let asked = server.join().expect("the server");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::nodes::{Credentials, Endpoint};
+use crate::node_api::{Credentials, Endpoint};
 use casskop_core::node::NodeError;
 
 /// Deadline to connect.

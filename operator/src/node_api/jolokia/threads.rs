@@ -1,0 +1,106 @@
+//! Blocking exchanges, each on a thread of its own, behind the asynchronous [`NodeApi`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casskop_common::names::RackId;
+use ureq::Agent;
+
+use crate::node_api::{Answer, Endpoint, NodeApi, jolokia};
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
+
+/// Stack of a thread that waits for one HTTP answer.
+const CALL_STACK: usize = 256 * 1024;
+
+/// Nodes by their Jolokia agents: a blocking HTTP client on threads of its own. A call that takes hours has its own thread
+/// and starves nobody; nothing waits for it at the end of the process.
+#[derive(Clone)]
+pub struct Jolokia {
+    agent: Agent,
+}
+
+impl Default for Jolokia {
+    fn default() -> Self {
+        Self { agent: agent() }
+    }
+}
+
+/// The HTTP client of all exchanges. No proxy: nodes are addressed by pod IP. No connection is kept: there may be thousands
+/// of nodes, and the Jolokia agent answers 40 ms late on a used one (its two small writes meet a delayed acknowledgement).
+pub fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .proxy(None)
+        .max_idle_connections(0)
+        .max_idle_connections_per_host(0);
+    config.build().new_agent()
+}
+
+impl NodeApi for Jolokia {
+    fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.ask(move |agent| jolokia::read(agent, &endpoint))
+    }
+
+    fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.ask(move |agent| jolokia::read_briefly(agent, &endpoint))
+    }
+
+    fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity> {
+        self.ask(move |agent| jolokia::activity(agent, &endpoint))
+    }
+
+    fn replication(
+        &self,
+        endpoint: Endpoint,
+        keyspaces: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, Replication>> {
+        self.ask(move |agent| jolokia::replication(agent, &endpoint, &keyspaces))
+    }
+
+    fn locations(
+        &self,
+        endpoint: Endpoint,
+        ips: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, RackId>> {
+        self.ask(move |agent| jolokia::locations(agent, &endpoint, &ips))
+    }
+
+    fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>> {
+        self.ask(move |agent| jolokia::snapshots(agent, &endpoint))
+    }
+
+    fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let agent = self.agent.clone();
+            let (answer, received) = tokio::sync::oneshot::channel();
+            let work = move || drop(answer.send(jolokia::call(&agent, &endpoint, &call)));
+            let thread = std::thread::Builder::new()
+                .name("node-call".into())
+                .stack_size(CALL_STACK)
+                .spawn(work);
+            thread.map_err(|error| {
+                NodeError::Unreachable(format!("no thread for the call: {error}"))
+            })?;
+            received.await.unwrap_or_else(|_| {
+                Err(NodeError::Unreachable(
+                    "the call's thread ended early".into(),
+                ))
+            })
+        })
+    }
+}
+
+impl Jolokia {
+    fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Agent) -> Result<T, NodeError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            let agent = self.agent.clone();
+            let ended = tokio::task::spawn_blocking(move || read(&agent)).await;
+            ended.unwrap_or_else(|error| {
+                Err(NodeError::Unreachable(format!(
+                    "the read's thread ended early: {error}"
+                )))
+            })
+        })
+    }
+}
