@@ -4,6 +4,10 @@
 . "$(dirname "$0")/lib.sh"
 cd "$testbed/.."
 began=$SECONDS
+builder=
+work=$(mktemp -d)
+# What still builds when this ends early ends, too.
+trap '[ -z "$builder" ] || kill "$builder" 2>/dev/null || true; rm -r "$work"' EXIT
 
 title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 # Shows a command as a person would type it, then runs it in the cluster's network.
@@ -13,9 +17,16 @@ show() {
 }
 
 title "Build the operator and the plugin, start a Kubernetes"
+# Both at once: the last steps of each build keep one processor busy.
+. "$testbed/rust.sh"
+"$testbed/binaries.sh" >/dev/null 2>"$work/binaries.log" &
+builder=$!
 "$testbed/up.sh"
-mkdir -p "$cache/logs"
-step "build the operator and the plugin" "$testbed/binaries.sh"
+step "build the operator and the plugin" tail --pid=$builder -f /dev/null
+if ! wait $builder; then
+    cat "$work/binaries.log" >&2
+    die "the operator and the plugin do not build"
+fi
 binaries=$("$testbed/binaries.sh")
 eval "$("$testbed/env.sh")"
 export PATH=$binaries:$bin:$PATH

@@ -205,6 +205,9 @@ fn rolls(ring: &Cluster, changed: impl Fn() -> usize) {
         let pods = ring.pods();
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         assert!(ready >= PODS.len() - 1, "{ready} are Ready");
+        if ready < PODS.len() {
+            return Err(format!("{ready} are Ready"));
+        }
         match changed() {
             3 => Ok(()),
             changed => Err(format!("{changed} have it")),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use casskop_e2e::{
-    SHARED,
+    Kubectl, SHARED,
     command::setting,
     site::HOME,
     space::workspace,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A job that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(40 * 60);
+const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Clusters that are linked.
 const CLUSTERS: u32 = 3;
 
@@ -81,9 +81,9 @@ impl Suite {
             running: Vec::new(),
             ended: Vec::new(),
             linked,
-            rings: vec![false; number("E2E_RINGS", 3)],
+            rings: vec![false; number("E2E_RINGS", 2)],
             made_rings: 0,
-            nodes: machine::cassandras(),
+            nodes: machine::cassandras().min(machine::most_cassandras()),
             idle: Idle::default(),
             last: Instant::now(),
             most: number("E2E_JOBS", 3 * machine::processors()),
@@ -94,6 +94,7 @@ impl Suite {
     pub fn goes_on(&mut self) -> bool {
         self.end();
         self.link();
+        self.remove_rings();
         let room = self.room();
         if let Some(next) = room.next(&self.waiting) {
             let job = self.waiting.remove(next);
@@ -218,6 +219,26 @@ impl Suite {
             }
             Linked::Running | Linked::NotNeeded => {}
         }
+    }
+
+    /// Removes the shared rings that no job wants any more, all but the first: nodes at rest take processor time, too.
+    fn remove_rings(&mut self) {
+        let is_ring = |job: &Job| job.place == Place::Ring;
+        let is_wanted = self.waiting.iter().any(is_ring)
+            || self.running.iter().any(|running| is_ring(&running.job));
+        if is_wanted || self.made_rings <= 1 {
+            return;
+        }
+        for ring in 1..self.made_rings {
+            let all = [
+                "delete",
+                "cassandraclusters.db.orange.com",
+                "--all",
+                "--wait=false",
+            ];
+            Kubectl::new(&ring_name(ring)).run(&all);
+        }
+        self.made_rings = 1;
     }
 
     /// Prints when each job ran; whether all have ended well.
