@@ -5,6 +5,10 @@ use proptest::{prelude::ProptestConfig, test_runner::RngSeed};
 /// Random histories are long: fewer than usual in every run, and always the same ones, so that nobody's change fails for
 /// what it has not touched; as many new ones as `PROPTEST_CASES` says when asked for. One that fails is told after a minute,
 /// however long it still is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may be asked for more cases by its environment"
+)]
 pub fn histories() -> ProptestConfig {
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
     let usual = ProptestConfig::default();

@@ -1,5 +1,10 @@
 //! The modules of the core import each other in one direction only.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test reads the sources of the crate"
+)]
+
 #[path = "../../../testing/layers.rs"]
 mod layers;
 

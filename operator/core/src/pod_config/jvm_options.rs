@@ -314,7 +314,7 @@ mod tests {
         };
         let lines = |rack: &RackConfig| {
             let files = files(rack, "", Some("10.0.0.9")).unwrap();
-            files["jvm-server.options"].join("\n")
+            files["jvm-server.options"].join("\n") + "\n"
         };
         let text = lines(&rack);
         assert!(text.contains("-Xms256M\n-Xmx1024M\n"), "{text}");

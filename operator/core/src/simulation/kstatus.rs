@@ -24,9 +24,8 @@ pub fn status(conditions: &[Condition], observed: Option<i64>, generation: Optio
             .find(|known| known.type_ == kind)
             .map(|known| known.status.as_str())
     };
-    if observed.is_some() && observed != generation {
-        Status::InProgress
-    } else if of(RECONCILING) == Some("True") {
+    let is_older = observed.is_some() && observed != generation;
+    if is_older || of(RECONCILING) == Some("True") {
         Status::InProgress
     } else if of(STALLED) == Some("True") {
         Status::Failed

@@ -221,13 +221,13 @@ fn each_action_has_the_word_of_the_go_casskop() {
             }
             world.tick();
         }
-        let word = action.as_str().to_owned();
-        assert!(words.contains(&word), "{action}: {words:?}");
+        let name = action.as_str().to_owned();
+        assert!(words.contains(&name), "{action}: {words:?}");
         if action.updates_pods() || action == Action::RollingRestart {
-            assert_eq!(words, BTreeSet::from([word.clone()]), "{action}");
+            assert_eq!(words, BTreeSet::from([name.clone()]), "{action}");
         }
         if action != Action::CorrectCRDConfig {
-            assert!(of_racks.contains(&word), "{action}: {of_racks:?}");
+            assert!(of_racks.contains(&name), "{action}: {of_racks:?}");
         }
     }
 }

@@ -101,7 +101,7 @@ impl Busy {
         let tasks: Vec<Value> = self.task.lock().unwrap().clone().into_iter().collect();
         let streams: Vec<Value> = streams.into_iter().collect();
         json!([
-            { "status": 200, "value": { "OperationMode": "NORMAL", "NativeJolokiaRunning": true } },
+            { "status": 200, "value": { "OperationMode": "NORMAL", "NativeTransportRunning": true } },
             { "status": 200, "value": tasks },
             { "status": 200, "value": streams },
         ])

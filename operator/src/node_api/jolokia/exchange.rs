@@ -82,9 +82,11 @@ pub(super) fn value(answer: &Value) -> Result<&Value, NodeError> {
     }
 }
 
+type MakeError = fn(String) -> NodeError;
+
 /// What Cassandra refused, told apart by its texts (4.0 to 5.0): JMX has no codes.
 fn refusal(text: String) -> NodeError {
-    let kinds: [(&str, fn(String) -> NodeError); 5] = [
+    let kinds: [(&str, MakeError); 5] = [
         ("still rebuilding", NodeError::StillRebuilding),
         ("Host ID not found", NodeError::UnknownHostId),
         ("already processing a removal", NodeError::RemovalInProgress),
@@ -92,10 +94,7 @@ fn refusal(text: String) -> NodeError {
         ("is not a member", NodeError::NotAMember),
     ];
     let known = kinds.iter().find(|(words, _)| text.contains(words));
-    let kind = known.map_or(
-        NodeError::Cassandra as fn(String) -> NodeError,
-        |(_, kind)| *kind,
-    );
+    let kind = known.map_or(NodeError::Cassandra as MakeError, |(_, kind)| *kind);
     kind(text)
 }
 
@@ -117,6 +116,16 @@ fn error_text(answer: &Value) -> String {
 
 pub(super) fn malformed(answer: &Value) -> NodeError {
     NodeError::Malformed(answer.to_string().chars().take(200).collect())
+}
+
+impl Credentials {
+    fn basic(&self) -> String {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        format!(
+            "Basic {}",
+            STANDARD.encode(format!("{}:{}", self.username, self.password))
+        )
+    }
 }
 
 #[cfg(test)]
@@ -159,15 +168,5 @@ mod refusals {
             assert!(error.is_refusal() && !error.is_transient(), "{error:?}");
             assert_eq!(error.to_string(), said);
         }
-    }
-}
-
-impl Credentials {
-    fn basic(&self) -> String {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        format!(
-            "Basic {}",
-            STANDARD.encode(format!("{}:{}", self.username, self.password))
-        )
     }
 }

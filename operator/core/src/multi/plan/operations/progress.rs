@@ -93,7 +93,7 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
         // What has ended there and was forgotten since stays as it was.
         None if site.phase.is_some_and(OperationPhase::is_final) => {}
         None if site.requested => {
-            site.message = "the operator of the site to see the request".into()
+            site.message = "the operator of the site to see the request".into();
         }
         None => site.message.clear(),
     }
