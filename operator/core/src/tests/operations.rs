@@ -164,7 +164,7 @@ fn an_operation_and_a_roll_out_wait_for_each_other() {
     world.pass();
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
     world.pass();
-    insta::assert_snapshot!(world.condition("Progressing"), @"False Blocked: UpdateDockerImage: waits for flush f to end");
+    insta::assert_snapshot!(world.condition("Progressing"), @"True Blocked: UpdateDockerImage: waits for flush f to end");
     world.work(0, true, false);
     world.work(0, true, false);
     world.work(0, true, false);
