@@ -30,7 +30,7 @@ enum Command {
     Crd,
 }
 
-/// Runs the role that was asked for.
+/// Runs the requested role.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(args).map_err(|error| error.to_string()),

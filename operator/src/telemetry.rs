@@ -15,7 +15,7 @@ pub enum LogFormat {
 /// Sets up logging to standard error.
 ///
 /// # Errors
-/// When the filter cannot be parsed.
+/// The filter cannot be parsed.
 pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
     let filter: Targets = level
         .parse()
