@@ -8,7 +8,7 @@ use crate::{effects::Effects, executor::Runs, metrics::Metrics};
 pub struct Context {
     /// The interfaces to the API server, the nodes and the status.
     pub effects: Arc<Effects>,
-    /// Nodes that tasks of this process work on.
+    /// The tasks of this process that work on nodes.
     pub runs: Runs,
     /// Measurements.
     pub metrics: Metrics,
