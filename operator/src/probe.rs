@@ -17,7 +17,7 @@ use crate::{
 };
 use casskop_core::node::{NodeError, Reading};
 
-/// What the kubelet wants to know.
+/// Arguments of a probe.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The question

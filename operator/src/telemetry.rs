@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use tracing_subscriber::{filter::Targets, fmt, prelude::*};
 
-/// How log lines look.
+/// Format of the log lines.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub enum LogFormat {
     /// One JSON object a line
