@@ -133,7 +133,7 @@ pub const NODE_MEMORY: u64 = 700 << 20;
 pub const RING_NODES: u32 = 4;
 /// Time after the start of a job until the load reflects its nodes.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Below this share of idle processors no further job begins.
+/// Share of idle processors below which no further job starts.
 const IDLE: f64 = 0.15;
 
 /// Free capacity at the start of the next job.

@@ -120,7 +120,7 @@ fn its_place_is_taken(space: &Space, ring: &Cluster) {
             other => Err(format!("{other:?}")),
         }
     });
-    // The new node is restarted.
+    // The new node restarts without further action.
     space.kubectl.ok(&["delete", "pod", LOST, "--wait=true"]);
     ring.settles();
 }

@@ -27,13 +27,13 @@ pub use seeds::JOINED_MARKER;
 /// Paths of the parts of a pod's configuration.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Folder that has the image's own /etc/cassandra and gets ours laid over it
+    /// Configuration folder: holds the configuration of the image, and receives the merged configuration
     #[arg(long, default_value = "/etc/cassandra")]
     pub directory: PathBuf,
-    /// What the operator decided for this rack
+    /// Configuration of this rack, written by the operator
     #[arg(long, default_value = "/casskop/rack.json")]
     pub rack: PathBuf,
-    /// Which pods of this rack run members
+    /// Members and replaced nodes of this rack, by their pods
     #[arg(long, default_value = "/casskop/nodes.json")]
     pub nodes: PathBuf,
     /// Folder of the Jolokia Secret

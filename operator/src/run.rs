@@ -46,19 +46,20 @@ pub struct Args {
     /// Namespace to watch; empty is all of them
     #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
     pub namespace: String,
-    /// Image of the bootstrap init container: the operator's own
+    /// Image of the bootstrap init container: the image of the operator
     #[arg(long, env = "BOOTSTRAP_IMAGE", default_value = concat!("casskop/casskop-operator:", env!("CARGO_PKG_VERSION")))]
     pub bootstrap_image: String,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Clusters that are worked on at the same time; one whose nodes hang takes some seconds of each look
+    /// Clusters that are reconciled at the same time; a cluster whose nodes hang delays each of its reconciliations
+    /// by seconds
     #[arg(long, env = "CONCURRENCY", default_value_t = 24)]
     pub concurrency: u16,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// What to log, such as `info` or `casskop_operator=debug`
+    /// Log filter, such as `info` or `casskop_operator=debug`
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }

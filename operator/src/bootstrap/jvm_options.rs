@@ -10,7 +10,7 @@ use crate::bootstrap::{Error, files};
 const MARKER: &str = "\n# set by casskop-operator\n";
 
 /// Appends the operator's options and the user's to the files that Cassandra's start script reads. `replaced` is the
-/// address of the lost node whose place this one takes.
+/// address of the lost node that this node replaces.
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,

@@ -218,7 +218,7 @@ impl Watch {
         step: &str,
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
-        // A failure of the API server says nothing about the node.
+        // A failure of the API server is independent of the state of the node.
         if let Ok((_, uid)) = self::endpoint(effects, run).await
             && uid != self.uid
         {

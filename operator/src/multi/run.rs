@@ -55,7 +55,7 @@ pub struct Args {
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// What to log, such as `info` or `casskop_operator=debug`
+    /// Log filter, such as `info` or `casskop_operator=debug`
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }

@@ -1,5 +1,5 @@
 //! The current sites: a client for each, and whether the site responds. A site that does not respond is not called
-//! again for a short time, so that reconciliations do not wait for it repeatedly.
+//! for a short time, so that reconciliations do not wait for it repeatedly.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},

@@ -26,11 +26,11 @@ pub struct Sources {
     /// Kubeconfig with the contexts (default: as kubectl finds it)
     #[arg(long, value_name = "FILE", requires = "context")]
     pub kubeconfig: Option<PathBuf>,
-    /// Name of the site that this pod runs in, which is the home cluster then
+    /// Name of the site that this pod runs in; the site is then the home cluster
     #[arg(long, value_name = "NAME", env = "HOME_SITE")]
     pub home: Option<String>,
-    /// Folder with a kubeconfig for each other site: a file of the site's name, or a folder of that name with a file
-    /// `kubeconfig`, as mounted Secrets have them. Looked at again every few seconds
+    /// Folder with a kubeconfig for each other site: a file with the name of the site, or a folder with that name and
+    /// a file `kubeconfig`, as in mounted Secrets. The folder is polled every few seconds
     #[arg(long, value_name = "FOLDER", env = "SITES")]
     pub sites: Option<PathBuf>,
 }

@@ -73,7 +73,7 @@ impl Busy {
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
             answer.len()
         );
-        // A killed client does not listen any more.
+        // A killed operator does not read the answer.
         let _ = stream.write_all((head + &answer).as_bytes());
     }
 

@@ -161,7 +161,7 @@ async fn another_cluster_of_the_same_name_is_left_alone() {
     assert_eq!(server.asked(), [READ]);
 }
 
-/// The API server replaces a missing status by the default of the CRD.
+/// The API server fills a missing status with the default of the CRD.
 #[tokio::test]
 async fn the_default_of_the_status_is_replaced() {
     let server = Server::new(0, false);

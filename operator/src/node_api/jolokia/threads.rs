@@ -1,4 +1,4 @@
-//! Blocking exchanges, each on a thread of its own, behind the asynchronous [`NodeApi`].
+//! Blocking exchanges, each on a separate thread, behind the asynchronous [`NodeApi`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
