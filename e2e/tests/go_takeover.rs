@@ -1,5 +1,5 @@
 //! A cluster of the Go CassKop is taken over: StatefulSets whose selectors hold the labels of the resource, a Service and
-//! a budget that select by them, pods of its own shape, in order. Its nodes, volumes and data stay the same.
+//! a budget that select by them, and its pods, in order. Its nodes, volumes and data stay the same.
 
 #![allow(
     clippy::panic,

@@ -24,7 +24,7 @@ enum Command {
     Multi(multi::Args),
     /// Prepare the configuration of a Cassandra pod (init container)
     Bootstrap(bootstrap::Args),
-    /// Ask the Cassandra node of this pod how it is (kubelet probes)
+    /// Check the Cassandra node of this pod (kubelet probes)
     Probe(probe::Args),
     /// Print the custom resource definitions as YAML
     Crd,

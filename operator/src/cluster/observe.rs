@@ -137,14 +137,14 @@ pub async fn observe(
     let intents = Intents::parse(cluster.annotations());
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
-    // Snapshots are not read while no operation needs them: a node reads all its folders for that.
+    // Snapshots are read only if a pending operation can start: a node reads all its folders for that.
     let status = cluster.status.iter();
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
     if !waits && is_asked(&cluster, &intents, not_begun, reads) {
         read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
     }
-    // A change of its rack may repair a broken pod; other pods must tolerate the replacement.
+    // A change of its rack may repair a broken pod; the replication is read to check that other nodes tolerate it.
     let is_broken = pods.values().any(|pod| pod.problem.is_some());
     let until_its_end = |operation: &OperationStatus| !operation.phase.is_final();
     let needed = is_broken

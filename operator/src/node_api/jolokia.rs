@@ -46,7 +46,7 @@ pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
 /// The same with a shorter deadline, for a node that did not answer before.
 ///
 /// # Errors
-/// As of [`read`].
+/// The same as of [`read`].
 pub fn read_briefly(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
     read_within(agent, endpoint, BRIEF)
 }
@@ -189,7 +189,7 @@ pub fn replication(
 /// names are read: an answer with the details is truncated if a snapshot does not expire.
 ///
 /// # Errors
-/// When there is no answer that can be used.
+/// There is no usable answer.
 pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>, NodeError> {
     let request = rows::SNAPSHOTS.request_with(json!({ "maxDepth": 1 }));
     let answer = exchange(agent, endpoint, &request, READ)?;

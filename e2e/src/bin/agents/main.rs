@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! agents proxy IP          before the agent of the pod with this address, with faults on request
-//! agents stand-in IP…      agents that play healthy nodes of rings of one, at these addresses of this machine
+//! agents stand-in IP…      agents that simulate healthy one-node rings, at these addresses of this machine
 //! ```
 //! Commands are read from the standard input, line by line; the agents end with it. Their actions are printed.
 
