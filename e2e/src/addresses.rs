@@ -1,5 +1,5 @@
-//! Which addresses new pods get. A machine of the testbed has them from host-local, which keeps a file for each address
-//! that is taken, and goes on with the one after the last that it gave.
+//! The addresses of new pods. A machine of the testbed assigns them by host-local, which keeps a file for each
+//! address in use, and continues with the address after the last assigned one.
 
 use std::{fs, net::Ipv4Addr, path::PathBuf};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::{Kubectl, kubectl, wait::until};
 
-/// Ends two pods of one machine at once; they come back with each other's address. Meanwhile no other pod gets one.
+/// Ends two pods of one machine at once; they return with exchanged addresses. No other pod gets an address in the
+/// meantime.
 pub fn swap(kubectl: &Kubectl, one: &str, other: &str) {
     let (one, other) = (Placed::of(kubectl, one), Placed::of(kubectl, other));
     assert_eq!(one.machine, other.machine, "addresses are of one machine");
@@ -28,7 +29,7 @@ pub fn swap(kubectl: &Kubectl, one: &str, other: &str) {
     other.comes_back(kubectl, one.address);
 }
 
-/// A pod as it was.
+/// A pod before its end.
 struct Placed {
     pod: String,
     uid: Value,
@@ -52,8 +53,7 @@ impl Placed {
         !self.folder(kubectl).join(self.address.to_string()).exists()
     }
 
-    /// Places the pod that has taken its name on the machine where it was, as the scheduler would; there it gets this
-    /// address.
+    /// Binds the pod's successor to the same machine, as the scheduler would, where it gets this address.
     fn comes_back(&self, kubectl: &Kubectl, address: Ipv4Addr) {
         let before = Ipv4Addr::from_bits(address.to_bits() - 1);
         let last = self.folder(kubectl).join("last_reserved_ip.0");
@@ -83,7 +83,7 @@ impl Placed {
     }
 }
 
-/// No pod is placed, unless by hand, until this is dropped.
+/// Only manual binding places a pod, until this value is dropped.
 struct Cordon<'a> {
     kubectl: &'a Kubectl,
     machines: Vec<String>,

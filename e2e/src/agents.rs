@@ -1,5 +1,5 @@
-//! Agents of nodes as tests want them: real ones whose answers fail, and nodes that are only played. The program behind
-//! it is `src/bin/agents`; it runs inside the network of the testbed and ends with what is here.
+//! Agents of nodes for tests: real agents whose answers fail, and simulated nodes. The program behind them is
+//! `src/bin/agents`; it runs inside the network of the testbed and ends with the values of this module.
 
 use std::{
     fs::File,
@@ -18,12 +18,12 @@ use crate::{
     wait::until,
 };
 
-/// Table of the rules that lead to a proxy.
+/// Table of the rules that redirect to a proxy.
 const TABLE: &str = "casskop_e2e_faults";
 /// A label that no Kubernetes node has.
 const NOWHERE: &str = "casskop-e2e/nowhere";
 
-/// The program, with what it has printed.
+/// The program, with its output.
 struct Program {
     child: Child,
     log: PathBuf,
@@ -72,7 +72,7 @@ impl Drop for Program {
     }
 }
 
-/// Cargo puts it beside the tests and the bench.
+/// Cargo places the program beside the tests and the bench.
 fn program() -> PathBuf {
     let own = std::env::current_exe().expect("a program has a path");
     let found = own.ancestors().map(|folder| folder.join("agents"));
@@ -86,7 +86,7 @@ fn program() -> PathBuf {
 pub struct Proxy(Program);
 
 impl Proxy {
-    /// Leads what goes to the agent of a pod to a proxy, until this is dropped.
+    /// Redirects the requests to the agent of a pod to a proxy, until this value is dropped.
     pub fn before(cluster: &Cluster, pod: &str) -> Self {
         let ip = ip(cluster, pod);
         let program = Program::start("proxy", &["proxy".to_owned(), ip.clone()]);
@@ -108,12 +108,12 @@ impl Proxy {
         Self(program)
     }
 
-    /// Lets the next requests with this word in them fail, so many times.
+    /// Makes the next `times` requests that contain `word` fail.
     pub fn fails(&mut self, fault: &str, times: u32, word: &str) {
         self.0.tell(&format!("{fault} {times} {word}"));
     }
 
-    /// How many requests have met a fault so far.
+    /// The number of requests that met a fault so far.
     pub fn met(&self, fault: &str) -> usize {
         let lines = self.0.lines();
         let met = lines
@@ -129,7 +129,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Removes the rules of a proxy, those of a test that was killed too.
+/// Removes the rules of a proxy, including those of a killed test.
 fn forget_rules() {
     let mut nft = inside("nft");
     nft.args(["delete", "table", "ip", TABLE]);
@@ -144,7 +144,8 @@ fn ip(cluster: &Cluster, pod: &str) -> String {
         .to_owned()
 }
 
-/// Clusters whose pods run nowhere: their one node each is played. Objects, status and operator are real.
+/// Clusters whose pods run on no machine: the single node of each is simulated. Objects, status and operator are
+/// real.
 pub struct Played {
     /// The clusters.
     pub clusters: Vec<Cluster>,
@@ -152,18 +153,18 @@ pub struct Played {
     net: u8,
 }
 
-/// A call that a played node was told.
+/// A call that a simulated node received.
 pub struct Told {
-    /// When.
+    /// The time of the call.
     pub at: jiff::Timestamp,
-    /// By its place among the clusters.
+    /// The index of the cluster among the clusters.
     pub cluster: usize,
-    /// What.
+    /// The called operation.
     pub operation: String,
 }
 
 impl Played {
-    /// Makes `count` of them, whose nodes have addresses in `10.99.<net>.0/24`, and waits until each is a ring.
+    /// Creates `count` clusters, whose nodes have addresses in `10.99.<net>.0/24`, and waits until each is a ring.
     pub fn start(space: &Space, net: u8, count: usize) -> Self {
         let addresses = addresses(net);
         let mut ip = inside("ip");
@@ -188,8 +189,8 @@ impl Played {
         played
     }
 
-    /// Says of their pods that they run, and waits until the operator sees that all is well. The scheduler says otherwise
-    /// each five minutes.
+    /// Reports the pods as running, and waits until the operator observes all clusters as healthy. The scheduler
+    /// reverts that every five minutes.
     pub fn run(&self) {
         for (index, cluster) in self.clusters.iter().enumerate() {
             run_nowhere(cluster, &address(self.net, index));
@@ -199,7 +200,7 @@ impl Played {
         }
     }
 
-    /// From now on their nodes accept connections and say nothing; or answer again.
+    /// Makes the nodes accept connections without an answer, or answer again.
     pub fn hang(&mut self, hang: bool) {
         let ips: Vec<String> = (0..self.clusters.len())
             .map(|index| address(self.net, index))
@@ -208,7 +209,7 @@ impl Played {
         self.program.tell(&format!("{what} {}", ips.join(" ")));
     }
 
-    /// What the nodes were told so far.
+    /// The calls that the nodes received so far.
     pub fn told(&self) -> Vec<Told> {
         let lines = self.program.lines();
         let told = lines.iter().filter_map(|line| {
@@ -260,7 +261,8 @@ fn manifest(cluster: &Cluster) -> Value {
     manifest
 }
 
-/// Says of the pod of a cluster that it runs, at this address; nobody else says anything of a pod without a machine.
+/// Reports the pod of a cluster as running, at this address; no kubelet reports the status of a pod without a
+/// machine.
 fn run_nowhere(cluster: &Cluster, ip: &str) {
     let pod = until(&format!("the pod of {}", cluster.name), || {
         let pods = cluster.pods();

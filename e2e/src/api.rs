@@ -1,5 +1,5 @@
-//! Reads from the API server of a cluster. The testbed keeps a `kubectl proxy` on a socket in the cluster's run folder,
-//! because a test that waits reads three times a second, and a `kubectl` for each read keeps a core busy.
+//! Reads from the API server of a cluster. The testbed keeps a `kubectl proxy` on a socket in the cluster's run
+//! folder, because a waiting test reads three times a second, and a `kubectl` for each read keeps a core busy.
 
 use std::{
     io::{Read, Write},
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::{kubectl, site::Site};
 
-/// As `kubectl` is told in this crate.
+/// The same timeout as for `kubectl` in this crate.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where objects of a kind are.
+/// The API path of a kind of objects.
 struct Resource {
     group: &'static str,
     plural: &'static str,
@@ -51,7 +51,7 @@ fn resource(kind: &str) -> Option<Resource> {
     })
 }
 
-/// The path of a kind in a namespace; nothing if the kind is not one of those that tests often read.
+/// The path of a kind in a namespace; nothing for a kind that tests read rarely.
 pub fn path(kind: &str, namespace: &str) -> Option<String> {
     let Resource {
         group,
@@ -65,7 +65,7 @@ pub fn path(kind: &str, namespace: &str) -> Option<String> {
     })
 }
 
-/// Reads an object; nothing if there is none.
+/// Reads an object; nothing if it does not exist.
 pub fn get(site: Site, path: &str) -> Option<Value> {
     match request(site, path) {
         (404, _) => None,
@@ -74,7 +74,7 @@ pub fn get(site: Site, path: &str) -> Option<Value> {
     }
 }
 
-/// Reads the objects that a label selector matches; an empty one matches all.
+/// Reads the objects that a label selector matches; an empty selector matches all.
 pub fn list(site: Site, path: &str, selector: &str) -> Vec<Value> {
     let query = format!("{path}?labelSelector={}", encoded(selector));
     let (status, body) = request(site, &query);
@@ -94,7 +94,7 @@ pub fn list(site: Site, path: &str, selector: &str) -> Vec<Value> {
     items.collect()
 }
 
-/// As `kubectl` shows it.
+/// Managed fields are removed, as in the output of `kubectl`.
 fn without_managed_fields(mut object: Value) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
@@ -112,7 +112,7 @@ fn request(site: Site, path: &str) -> (u16, String) {
     (status.unwrap_or_default(), body.to_owned())
 }
 
-/// By the old version of the protocol: the answer ends with the connection.
+/// HTTP 1.0: the answer ends with the connection.
 fn ask(site: Site, path: &str) -> std::io::Result<String> {
     let mut socket = UnixStream::connect(site.folder().join("api.socket"))?;
     socket.set_read_timeout(Some(TIMEOUT))?;

@@ -1,4 +1,4 @@
-//! What Cassandra itself says: its log, its ring, its rows.
+//! The state that Cassandra reports: log, ring, rows.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use crate::{
     wait::until,
 };
 
-/// A cleanup as a node's own log has it.
+/// A cleanup as recorded in the log of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cleanup {
     /// The keyspace.
     pub keyspace: String,
-    /// The tables asked for; empty is all of them.
+    /// The requested tables; empty is all of them.
     pub tables: String,
-    /// When it began, as the log writes it; sorts as text.
+    /// The start time as in the log; sorts as text.
     pub began: String,
-    /// When it ended, and how.
+    /// The end time and the result.
     pub ended: Option<(String, String)>,
 }
 
 impl Cleanup {
-    /// Whether it came to a good end.
+    /// Whether the cleanup succeeded.
     pub fn is_done(&self) -> bool {
         self.ended
             .as_ref()
@@ -35,10 +35,10 @@ pub fn log(kubectl: &Kubectl, pod: &str) -> String {
     kubectl.ok(&["logs", pod, "-c", "cassandra"])
 }
 
-/// The cleanups in the log of a node, in the order of their beginning.
+/// The cleanups in the log of a node, in the order of their start.
 pub fn cleanups(log: &str) -> Vec<Cleanup> {
     let mut found: Vec<Cleanup> = Vec::new();
-    // A thread does one after the other, so its next end is that of its last beginning.
+    // A thread runs its cleanups one after the other, so its next end belongs to its last start.
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     for line in log.lines() {
         let Some((thread, at, message)) = parts(line) else {
@@ -62,7 +62,7 @@ pub fn cleanups(log: &str) -> Vec<Cleanup> {
     found
 }
 
-/// Tables that a user had flushed, as `keyspace.table`, from the log of a node.
+/// Tables with a user-requested flush, as `keyspace.table`, from the log of a node.
 pub fn flushes(log: &str) -> Vec<String> {
     let messages = log.lines().filter_map(|line| Some(parts(line)?.2));
     messages
@@ -92,7 +92,7 @@ pub fn cql(kubectl: &Kubectl, pod: &str, consistency: &str, statements: &[&str])
     output.unwrap_or_else(|| panic!("{pod} has no address"))
 }
 
-/// The same; nothing while there is no such pod, or it has no address.
+/// The same; nothing while the pod does not exist or has no address.
 pub fn try_cql(
     kubectl: &Kubectl,
     pod: &str,
@@ -109,7 +109,8 @@ pub fn try_cql(
     Some(command::run(command, ""))
 }
 
-/// Runs statements that may be run twice, on every replica: a busy machine may hold a node for down for a moment.
+/// Runs repeatable statements on every replica, with retries: on a busy machine a node may be reported as down for a
+/// moment.
 pub fn write(kubectl: &Kubectl, pod: &str, statements: &[&str]) {
     until("the statements to be carried out by every replica", || {
         let output = cql(kubectl, pod, "ALL", statements);
@@ -121,7 +122,7 @@ pub fn write(kubectl: &Kubectl, pod: &str, statements: &[&str]) {
     });
 }
 
-/// Makes keyspaces with a table `t` each, replicated to three nodes of `dc1`, with some rows.
+/// Creates keyspaces with a table `t` each, replicated to three nodes of `dc1`, with some rows.
 pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
     let mut statements = Vec::new();
     for keyspace in keyspaces {
@@ -140,15 +141,15 @@ pub fn fill(kubectl: &Kubectl, pod: &str, keyspaces: &[String]) {
     write(kubectl, pod, &statements);
 }
 
-/// The nodes as `nodetool status` has them on a pod: address, state (`UN`…), host id, rack.
+/// The nodes in the output of `nodetool status` in a pod: address, state (`UN`…), host id, rack.
 pub fn nodetool_status(kubectl: &Kubectl, pod: &str) -> Vec<[String; 4]> {
     nodes(&run_nodetool_status(kubectl, pod).ok())
 }
 
-/// The same of a node that may not be a member yet.
+/// The same for a node that may not be a member yet.
 ///
 /// # Errors
-/// With what it says instead.
+/// The output of the failed command.
 pub fn try_nodetool_status(kubectl: &Kubectl, pod: &str) -> Result<Vec<[String; 4]>, String> {
     let output = run_nodetool_status(kubectl, pod);
     match output.code {

@@ -1,4 +1,4 @@
-//! A client of the ring that goes on while the ring changes.
+//! A client of the ring that runs while the ring changes.
 
 use std::{
     sync::{
@@ -11,29 +11,29 @@ use std::{
 
 use crate::{Kubectl, cassandra};
 
-/// Between two requests.
+/// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A client that writes a row at QUORUM and reads it back at QUORUM, again and again, through nodes that stay. As
-/// drivers do, it asks the next node when one does not answer; a request that no node carries out has failed.
+/// A client that repeatedly writes a row at QUORUM and reads it back at QUORUM, through nodes that stay. Like a
+/// driver, it retries on the next node when one does not respond; a request that no node executes counts as failed.
 pub struct Client {
     ends: Arc<AtomicBool>,
     work: Option<JoinHandle<Outcome>>,
 }
 
-/// What became of a client's requests.
+/// The results of a client's requests.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Requests.
+    /// Number of requests.
     pub requests: u32,
-    /// Those of them that another node than the first one carried out.
+    /// Number of requests that a node other than the first one executed.
     pub retried: u32,
-    /// Why the others failed.
+    /// Errors of the failed requests.
     pub failed: Vec<String>,
 }
 
 impl Client {
-    /// Begins to write and read `table`, which has an `int` key `id` and a `text`.
+    /// Starts to write and read `table`, which has an `int` key `id` and a `text`.
     pub fn start(kubectl: &Kubectl, nodes: &[&str], table: &str) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let (kubectl, table, over) = (kubectl.clone(), table.to_owned(), ends.clone());
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    /// Ends it, and says what became of its requests.
+    /// Ends the client, and returns the results of its requests.
     pub fn end(mut self) -> Outcome {
         self.ends.store(true, Ordering::Relaxed);
         let work = self.work.take().expect("it is ended once");
@@ -67,7 +67,7 @@ impl Drop for Client {
 }
 
 impl Outcome {
-    /// One request: the row is read as it was just written.
+    /// One request: the row that is read equals the row that was written.
     fn request(&mut self, kubectl: &Kubectl, nodes: &[String], table: &str) {
         let text = format!("request {}", self.requests);
         let write = format!("INSERT INTO {table} (id, text) VALUES (7, '{text}')");

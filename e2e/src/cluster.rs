@@ -1,4 +1,4 @@
-//! A `CassandraCluster`: manifests of small fast rings, and waiting for what its status says.
+//! A `CassandraCluster`: manifests of small rings that start fast, and waits for its status.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
 const KIND: &str = "cassandraclusters.db.orange.com";
 /// Prefix of the annotations.
 pub const OPERATIONS: &str = "operations.db.orange.com/";
-/// Phases of an operation after which nothing more happens.
+/// Final phases of an operation.
 const FINAL: [&str; 6] = [
     "Planned",
     "Succeeded",
@@ -77,7 +77,7 @@ pub fn ring(name: &str, dcs: &[(&str, &[&str])]) -> Value {
 }
 
 impl Cluster {
-    /// Applies its manifest.
+    /// Applies the manifest of the cluster.
     pub fn apply(&self, manifest: &Value) {
         self.kubectl.apply(manifest);
     }
@@ -95,7 +95,7 @@ impl Cluster {
             .ok();
     }
 
-    /// Waits until `look` finds something in the resource.
+    /// Waits until `look` returns a value for the resource.
     pub fn shows<T>(&self, what: &str, look: impl Fn(&Value) -> Option<T>) -> T {
         until(&format!("{}: {what}", self.name), || {
             let cluster = self.get();
@@ -103,7 +103,7 @@ impl Cluster {
         })
     }
 
-    /// Waits until a condition has a status that is about the newest spec, and returns it.
+    /// Waits until a condition for the newest spec has a status, and returns it.
     pub fn becomes(&self, condition: &str, status: &str) -> Value {
         self.shows(&format!("{condition}={status}"), |cluster| {
             let found = find_condition(cluster, condition)?;
@@ -111,7 +111,7 @@ impl Cluster {
         })
     }
 
-    /// Waits until a condition has a status and its message has all of these words.
+    /// Waits until a condition has a status and its message contains all of these words.
     pub fn tells(&self, condition: &str, status: &str, words: &[&str]) -> Value {
         self.shows(&format!("{condition}={status} with {words:?}"), |cluster| {
             let found = find_condition(cluster, condition)?;
@@ -121,7 +121,7 @@ impl Cluster {
         })
     }
 
-    /// Waits until the cluster is as its newest spec asks, and well.
+    /// Waits until the cluster matches its newest spec and is healthy.
     pub fn settles(&self) {
         self.shows("available and settled", |cluster| {
             let is = |condition: &str, status: &str| {
@@ -136,7 +136,7 @@ impl Cluster {
         });
     }
 
-    /// The pods of its nodes, by name.
+    /// The pods of the cluster's nodes, by name.
     pub fn pods(&self) -> Vec<Value> {
         let selector = format!("app=cassandracluster,cassandracluster={}", self.name);
         let mut pods = self.kubectl.list("pods", &selector);
@@ -144,12 +144,12 @@ impl Cluster {
         pods
     }
 
-    /// Names of the pods of its nodes.
+    /// Names of the pods of the cluster's nodes.
     pub fn pod_names(&self) -> Vec<String> {
         kubectl::names(&self.pods())
     }
 
-    /// The host id of each node, by pod, as the status has it.
+    /// The host id of each node, by pod, from the status.
     pub fn host_ids(&self) -> Vec<(String, String)> {
         let cluster = self.get();
         let nodes = cluster["status"]["cassandraNodeStatus"].as_object();
@@ -199,15 +199,15 @@ impl Cluster {
         ended
     }
 
-    /// Waits until the operator has looked at everything that stands on the resource now: by a dry run of a
-    /// flush, which it plans in the same pass in which it judges all other requests.
+    /// Waits until the operator has processed the current annotations and spec of the resource: by a dry run of a
+    /// flush, which is planned in the same reconciliation as all other requests.
     pub fn is_looked_at(&self) {
         let id = crate::fresh_id("look");
         self.request("flush", &format!("{id} --dry-run"));
         self.reaches("flush", &id, &["Planned"]);
     }
 
-    /// Texts of the events about it with this reason.
+    /// Messages of the events of the resource with this reason.
     pub fn events(&self, reason: &str) -> Vec<String> {
         let all = self.kubectl.list("events", "");
         all.into_iter()
@@ -233,7 +233,7 @@ impl Cluster {
         });
     }
 
-    /// Deletes it and waits until its pods are gone.
+    /// Deletes the resource and waits until its pods are gone.
     pub fn delete(&self) {
         self.kubectl
             .ok(&["delete", KIND, &self.name, "--ignore-not-found"]);
@@ -257,7 +257,7 @@ impl Cluster {
     }
 }
 
-/// A condition of a resource, if it is about its newest spec.
+/// A condition of a resource, if it is for the newest spec.
 pub fn find_condition<'a>(cluster: &'a Value, condition: &str) -> Option<&'a Value> {
     let generation = &cluster["metadata"]["generation"];
     let conditions = cluster["status"]["conditions"].as_array()?;

@@ -1,4 +1,4 @@
-//! Running commands inside the network of the testbed.
+//! Commands inside the network of the testbed.
 
 use std::{
     io::Write,
@@ -7,27 +7,27 @@ use std::{
 
 use crate::site::HOME;
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The command, for messages.
     pub command: String,
     /// Its exit code; -1 after a signal.
     pub code: i32,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Output {
-    /// Its standard output, if it succeeded.
+    /// The standard output of a successful command.
     pub fn ok(self) -> String {
         assert!(self.code == 0, "{self}");
         self.stdout
     }
 
-    /// Its complaints, if it failed.
+    /// The standard error of a failed command.
     pub fn fails(self) -> String {
         assert!(self.code != 0, "should have failed: {self}");
         self.stderr
@@ -44,7 +44,7 @@ impl std::fmt::Display for Output {
     }
 }
 
-/// A variable of the environment that the testbed sets.
+/// An environment variable that the testbed sets.
 pub fn setting(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: these tests run by `make test-e2e`"))
@@ -69,7 +69,7 @@ pub fn run(mut command: Command, input: &str) -> Output {
         .spawn()
         .unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut stdin = child.stdin.take().expect("it is piped");
-    // A program that does not read its input closes it; that is no fault.
+    // A program that does not read its input closes it; that is no failure.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child

@@ -1,4 +1,4 @@
-//! A proxy before the real API server that writes down what it is asked.
+//! A proxy before the real API server that records the requests.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
     wait::until,
 };
 
-/// A proxy that counts. It speaks plain HTTP to its client, and through `kubectl proxy` to the API server.
+/// A proxy that records requests. It speaks plain HTTP to its client, and through `kubectl proxy` to the API server.
 pub struct Counting {
     address: SocketAddr,
     asked: Receiver<String>,
@@ -27,7 +27,7 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Opens it.
+    /// Opens the proxy.
     pub fn start() -> Self {
         let socket = scratch("counting.socket");
         let _ = fs::remove_file(&socket);
@@ -58,7 +58,7 @@ impl Counting {
         }
     }
 
-    /// Runs `kubectl casskop` in a namespace and says what it asked, as in `GET /api/v1/pods`.
+    /// Runs `kubectl casskop` in a namespace and returns its requests, as in `GET /api/v1/pods`.
     pub fn run(&self, namespace: &str, args: &[&str]) -> (Output, Vec<String>) {
         let mut plugin = Command::new(setting("KUBECTL_CASSKOP"));
         plugin
@@ -89,7 +89,7 @@ impl Drop for Counting {
     }
 }
 
-/// Passes on what comes from either side, until the client or the server is done.
+/// Forwards the data from either side, until the client or the server closes the connection.
 fn join(client: TcpStream, server: UnixStream, note: Sender<String>) {
     let (Ok(mut to_client), Ok(mut from_server)) = (client.try_clone(), server.try_clone()) else {
         return;
@@ -104,7 +104,7 @@ fn join(client: TcpStream, server: UnixStream, note: Sender<String>) {
     });
 }
 
-/// Passes on the requests of one connection, each with its body, and notes its first line.
+/// Forwards the requests of one connection, each with its body, and records its first line.
 fn requests(
     client: &TcpStream,
     mut server: &UnixStream,
@@ -125,7 +125,7 @@ fn requests(
         }
         let first = head.lines().next().unwrap_or_default();
         let request = first.trim_end_matches(" HTTP/1.1").to_owned();
-        // Before it is passed on: who has the answer finds it noted.
+        // The record precedes the forwarding, so that a client with an answer finds its request recorded.
         note.send(request).map_err(std::io::Error::other)?;
         server.write_all(head.as_bytes())?;
         std::io::copy(&mut client.by_ref().take(length), &mut server)?;

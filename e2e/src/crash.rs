@@ -1,5 +1,5 @@
-//! An operator that dies at one point of its work after the other: right after each write to the API server, and right
-//! after each call of a node, as the API server's audit log and its own log have them.
+//! An operator that is killed at successive points of its work: right after each write to the API server, and right
+//! after each call of a node, as recorded in the API server's audit log and in the operator's log.
 
 use std::{
     fs::File,
@@ -14,23 +14,24 @@ use crate::{
     Cluster, command::setting, operator, operator::Shell, space::writes_by, wait::until_every,
 };
 
-/// Between two looks; a node call takes some 100 ms.
+/// Time between two polls; a node call takes some 100 ms.
 const CLOSELY: Duration = Duration::from_millis(2);
 
-/// Looks between two at the status: by `kubectl`, which takes its time. Who dies after his last write has no more to say.
+/// Polls of the logs between two polls of the status: those use `kubectl`, which is slow. An operator that is killed
+/// after its last write has no work left.
 const RARELY: u32 = 300;
 
-/// An operation that has ended well although the operator died again and again.
+/// An operation that succeeded although the operator was killed repeatedly.
 pub struct Survived {
-    /// What the status says of it.
+    /// The operation in the status.
     pub operation: Value,
-    /// How often the operator died before it ended.
+    /// Number of kills before the operation ended.
     pub kills: usize,
-    /// Writes by all of the operators.
+    /// Writes by all runs of the operator.
     pub writes: Vec<Value>,
 }
 
-/// Requests an operation, and lets the operator die at each point of it.
+/// Requests an operation, and kills the operator at each point of it.
 pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str) -> Survived {
     let (id, _) = value.split_once(' ').unwrap_or((value, ""));
     let user = operator::user(&cluster.kubectl);
@@ -44,8 +45,8 @@ pub fn survives(operator: &mut Shell, cluster: &Cluster, kind: &str, value: &str
     }
 }
 
-/// Begins something, and kills the operator at the first point of its first life, at the second of its second, and so on.
-/// Each life comes further than the one before it, so it ends. Says how often it died.
+/// Starts an action, and kills the operator at the first point of its first run, at the second point of its second
+/// run, and so on. Each run gets further than the one before it, so the action ends. Returns the number of kills.
 pub fn dies_at_each_point(
     operator: &mut Shell,
     cluster: &Cluster,
@@ -81,7 +82,7 @@ fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
     operation.is_some_and(|operation| !operation["finishedAt"].is_null())
 }
 
-/// Writes by a user, counted as they come.
+/// Writes by a user, counted as they arrive.
 struct Writes {
     user: String,
     log: PathBuf,
@@ -100,11 +101,11 @@ impl Writes {
         }
     }
 
-    /// How many there were so far. A line that is being written counts the next time.
+    /// The number of writes so far. An incomplete line is counted the next time.
     fn seen(&mut self) -> usize {
         let mut text = String::new();
         let mut file = File::open(&self.log).expect("the audit log is there");
-        // A full log is put aside; the new one is read from its beginning.
+        // A full log is rotated; the new file is read from its beginning.
         if file.metadata().is_ok_and(|file| file.len() < self.read) {
             self.read = 0;
         }

@@ -1,4 +1,4 @@
-//! A process that is killed and run again, and goes on in the same log.
+//! A process that is killed and run again, and continues the same log.
 
 use std::{
     fs::File,
@@ -6,10 +6,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Lines of a log that are shown of a test that fails.
+/// Lines of the log that a failing test shows.
 const TAIL: usize = 120;
 
-/// The process; it ends when this is dropped.
+/// The process; it ends when this value is dropped.
 pub struct Daemon {
     what: &'static str,
     log: PathBuf,
@@ -17,7 +17,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// None that runs yet.
+    /// A process that has not been run yet.
     pub fn new(what: &'static str, log: PathBuf) -> Self {
         Self {
             what,
@@ -26,7 +26,7 @@ impl Daemon {
         }
     }
 
-    /// Runs it (again).
+    /// Runs the process, for the first time or again.
     pub fn run(&mut self, mut command: Command) {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.expect("its log is writable");
@@ -43,12 +43,12 @@ impl Daemon {
         }
     }
 
-    /// Its process, while it runs.
+    /// The id of the process, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// What it has logged, of all of its lives.
+    /// The log of all runs of the process.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

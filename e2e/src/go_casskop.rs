@@ -1,5 +1,6 @@
-//! What the Go `CassKop` makes of a cluster: objects, pods and status of that shape, for a cluster that is there before our
-//! operator. The images of that project are not needed: scripts do in the Cassandra image what its init containers do.
+//! The objects, pods and status that the Go `CassKop` creates for a cluster, for a cluster that exists before this
+//! operator. The images of that project are not needed: scripts in the Cassandra image do the work of its init
+//! containers.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Cluster, Kubectl, cassandra, kubectl, operator, trouble::testbed, wait::until};
 
-/// Configuration that its config-builder makes.
+/// Configuration that its config-builder writes.
 const CONFIG_BUILDER: &str = r#"
 set() { sed -i -E "s|^(# *)?$1:.*|$1: $2|" /bootstrap/cassandra.yaml; }
 set cluster_name "$CASSANDRA_CLUSTER_NAME"
@@ -21,7 +22,7 @@ printf '%s\n' -Xms256M -Xmx256M -Dcassandra.ring_delay_ms=5000 -Dcassandra.super
     -Dcassandra.skip_wait_for_gossip_to_settle=0 >>/bootstrap/jvm-server.options
 "#;
 
-/// What its bootstrap image adds: seeds, or the node itself where none answers; the agent; the probes.
+/// Additions of its bootstrap image: seeds, or the node itself if no seed answers; the agent; the probes.
 const BOOTSTRAP: &str = r#"
 seeds=$(hostname -f)
 for seed in ${CASSANDRA_SEEDS//,/ }; do
@@ -40,7 +41,7 @@ ln -s readiness-probe.sh /etc/cassandra/liveness-probe.sh
 chmod 755 /etc/cassandra/readiness-probe.sh
 "#;
 
-/// Makes all of it: each rack when the one before it is well, one node in each.
+/// Creates all objects: each rack when the one before it is healthy, one node in each.
 pub fn makes(cluster: &Cluster, manifest: &Value) {
     let (kubectl, name) = (&cluster.kubectl, &cluster.name);
     cluster.apply(manifest);
@@ -55,7 +56,7 @@ pub fn makes(cluster: &Cluster, manifest: &Value) {
     kubectl.apply(&json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "cassandra-cluster-node" },
     }));
-    // Too large for what an apply by the client writes into it.
+    // The object is too large for the annotation of a client-side apply.
     let apply = ["apply", "--server-side", "-f", "-"];
     kubectl.run_with(&apply, &image().to_string()).ok();
     for object in shape.around() {
@@ -72,7 +73,7 @@ pub fn makes(cluster: &Cluster, manifest: &Value) {
                 Err(found["status"].to_string())
             }
         });
-        // For the Go `CassKop` a node is Ready as soon as it counts itself among those that live.
+        // For the Go `CassKop` a node is Ready as soon as it counts itself as a live node.
         host_ids(kubectl, &cluster.pods());
     }
     let status = json!({ "status": shape.status(&host_ids(kubectl, &cluster.pods())) }).to_string();
@@ -89,7 +90,7 @@ pub fn makes(cluster: &Cluster, manifest: &Value) {
     kubectl.ok(&patch);
 }
 
-/// The host id of each node, by pod, as the nodes have it.
+/// The host id of each node, by pod, as reported by the nodes.
 pub fn host_ids(kubectl: &Kubectl, pods: &[Value]) -> Vec<(String, String)> {
     let first = pods.first().map(kubectl::name).expect("a pod");
     until("every pod to be an UP and NORMAL node", || {
@@ -104,7 +105,7 @@ pub fn host_ids(kubectl: &Kubectl, pods: &[Value]) -> Vec<(String, String)> {
     })
 }
 
-/// What the image of its bootstrap container would hold.
+/// The content of the image of its bootstrap container.
 fn image() -> Value {
     let folder = crate::space::scratch("go");
     fs::create_dir_all(&folder).expect("the scratch folder is writable");
@@ -124,7 +125,7 @@ struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// As `dc-rack`.
+    /// Racks as `dc-rack`.
     fn racks(&self) -> Vec<String> {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
@@ -136,7 +137,7 @@ impl Shape<'_> {
         .collect()
     }
 
-    /// With those of the resource among them.
+    /// Labels, including those of the resource.
     fn labels(&self) -> Value {
         let mut labels = self.manifest["metadata"]["labels"].clone();
         labels["app"] = json!("cassandracluster");
@@ -246,7 +247,7 @@ impl Shape<'_> {
             "command": ["/bin/bash", "-ec", script],
             "env": self.environment(),
             "volumeMounts": mounts.iter().map(mount).collect::<Vec<_>>(),
-            // It asks for half a processor, which a small machine has not for each.
+            // It requests half a processor, which is too much for each node on a small machine.
             "resources": { "requests": { "cpu": "10m", "memory": "32Mi" } },
         })
     }
@@ -316,7 +317,7 @@ impl Shape<'_> {
             .collect()
     }
 
-    /// What it tells of a cluster at rest.
+    /// The status of a cluster at rest.
     fn status(&self, hosts: &[(String, String)]) -> Value {
         let nodes = hosts
             .iter()

@@ -31,12 +31,12 @@ impl Kubectl {
         }
     }
 
-    /// Runs it, whatever becomes of it.
+    /// Runs `kubectl`, and returns its output on success and on failure.
     pub fn run(&self, args: &[&str]) -> Output {
         self.run_with(args, "")
     }
 
-    /// Runs it with something on its standard input.
+    /// Runs `kubectl` with `input` on its standard input.
     pub fn run_with(&self, args: &[&str], input: &str) -> Output {
         let mut command = self.site.inside("kubectl");
         command
@@ -45,12 +45,12 @@ impl Kubectl {
         command::run(command, input)
     }
 
-    /// Runs it and returns what it prints.
+    /// Runs `kubectl` successfully and returns its standard output.
     pub fn ok(&self, args: &[&str]) -> String {
         self.run(args).ok()
     }
 
-    /// Reads an object; nothing if there is none.
+    /// Reads an object; nothing if it does not exist.
     pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
         if let Some(path) = api::path(kind, &self.namespace) {
             return api::get(self.site, &format!("{path}/{name}"));
@@ -78,7 +78,7 @@ impl Kubectl {
         }
     }
 
-    /// Applies a manifest, whatever becomes of it.
+    /// Applies a manifest, and returns the output on success and on failure.
     pub fn try_apply(&self, manifest: &Value) -> Output {
         self.run_with(&["apply", "-f", "-"], &manifest.to_string())
     }

@@ -1,10 +1,11 @@
-//! A small harness for end-to-end tests on the testbed: real Kubernetes, real Cassandra, the operator in a pod or
-//! run from the shell, and the plugin, all driven as a user would, by commands.
+//! A small harness for end-to-end tests on the testbed: real Kubernetes, real Cassandra, the operator in a pod or run
+//! from the shell, and the plugin, all driven by the commands that a user runs.
 //!
-//! The tests are ignored unless asked for (`make test-e2e`). They expect in the environment what `make -s env`
-//! prints (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`, `CLUSTERS`), and the binaries' paths in `CASSKOP_OPERATOR`
-//! and `KUBECTL_CASSKOP`. Every wait is for a condition, with a generous deadline; what was seen is told when it
-//! passes, and a failing test shows its namespace: resources, events and the operator's log.
+//! The tests are ignored unless requested (`make test-e2e`). They expect in the environment the output of `make -s
+//! env` (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`, `CLUSTERS`), and the binaries' paths in
+//! `CASSKOP_OPERATOR` and `KUBECTL_CASSKOP`. Every wait is for a condition, with a generous deadline; an expired
+//! deadline reports the observed state, and a failing test shows its namespace: resources, events and the operator's
+//! log.
 
 #![allow(
     clippy::panic,
@@ -50,8 +51,8 @@ use std::{
 /// The namespace with the ring of three racks that most tests share.
 pub const SHARED: &str = "e2e-ring";
 
-/// The ring of three racks that most tests share, made by the first that wants it, in its namespace. `E2E_RING` is the
-/// namespace of another such ring.
+/// The ring of three racks that most tests share, created by the first test that uses it, in its namespace.
+/// `E2E_RING` is the namespace of another such ring.
 pub fn shared_ring() -> (Space, Cluster) {
     let namespace = std::env::var("E2E_RING");
     let space = Space::open(namespace.as_deref().unwrap_or(SHARED));
@@ -64,7 +65,7 @@ pub fn shared_ring() -> (Space, Cluster) {
     (space, demo)
 }
 
-/// An id of a request that no test of this or an earlier run has used.
+/// A request id that no test of this or an earlier run has used.
 pub fn fresh_id(word: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! A machine of the testbed that is lost for a while.
+//! A machine of the testbed that is lost temporarily.
 
 use std::{
     fs,
@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{Kubectl, wait::until};
 
-/// A machine that does not answer: its kubelet and its container runtime stand still, and of some of its pods nothing
-/// runs any more. When this is dropped, it is back.
+/// A machine that does not respond: its kubelet and its container runtime are stopped, and the processes of some of
+/// its pods are killed. The machine returns when this value is dropped.
 pub struct LostMachine {
     node: String,
     frozen: Vec<u32>,
@@ -46,13 +46,13 @@ impl LostMachine {
         lost
     }
 
-    /// Says that it is gone for good: Kubernetes lets its pods go.
+    /// Marks the machine as out of service: Kubernetes deletes its pods.
     pub fn is_out_of_service(&self, kubectl: &Kubectl) {
         let taint = "node.kubernetes.io/out-of-service=lost:NoExecute";
         kubectl.ok(&["taint", "node", &self.node, taint]);
     }
 
-    /// It is back.
+    /// Restores the machine.
     pub fn is_back(self, kubectl: &Kubectl) {
         let node = self.node.clone();
         drop(self);
@@ -61,7 +61,7 @@ impl LostMachine {
         is_ready(kubectl, &node);
     }
 
-    /// It comes into the cluster anew after its Node was deleted: a kubelet registers when it starts.
+    /// Registers the machine again after its Node was deleted: a kubelet registers when it starts.
     pub fn is_new(self, kubectl: &Kubectl) {
         let node = self.node.clone();
         let kubelet = |process: &&u32| is_kubelet(&Path::new("/proc").join(process.to_string()));
@@ -95,8 +95,8 @@ impl Drop for LostMachine {
     }
 }
 
-/// When the Cassandra of a pod, by its UID, began: its process, before there is anything in its log. The kernel counts
-/// from its own start, by the hundredth of a second.
+/// The start time of the Cassandra process of a pod, by its UID, which is earlier than the first line of its log. The
+/// kernel counts from its boot, in hundredths of a second.
 pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
     const TICKS: f64 = 100.0;
     let (_, process) = cassandra(pod)?;
@@ -107,7 +107,7 @@ pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
         .ok()?;
     let now = Timestamp::now();
     let stat = text(&process, "stat");
-    // The name of the program, in brackets, may have spaces in it. The time is the 20th field after it.
+    // The name of the program, in brackets, may contain spaces. The start time is the 20th field after it.
     let began: f64 = stat
         .rsplit_once(')')?
         .1
@@ -119,7 +119,7 @@ pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
     now.checked_sub(age).ok()
 }
 
-/// Kills the Cassandra of a pod, by its UID, at once; the kubelet starts it again.
+/// Kills the Cassandra process of a pod, by its UID, at once; the kubelet restarts it.
 pub fn kill_cassandra(pod: &str) {
     let (process, _) = cassandra(pod).expect("Cassandra runs");
     signal(process, "-KILL");
@@ -150,7 +150,7 @@ fn text(process: &Path, file: &str) -> String {
 }
 
 fn signal(process: u32, signal: &str) {
-    // It may have ended by itself.
+    // The process may have ended already.
     let _ = Command::new("kill")
         .args([signal, &process.to_string()])
         .status();

@@ -21,7 +21,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Runs it for one namespace of these sites, the first of which is its home.
+    /// Runs the operator for one namespace of these sites, the first of which is the home site.
     pub fn start(namespace: &str, sites: &[Site]) -> Self {
         let log = HOME.scratch(&format!("{namespace}-multi.log"));
         let mut operator = Self {
@@ -33,7 +33,7 @@ impl Operator {
         operator
     }
 
-    /// Runs it (again).
+    /// Runs the operator, for the first time or again.
     pub fn run(&mut self) {
         let mut command = HOME.inside(&setting("CASSKOP_OPERATOR"));
         command.arg("multi");
@@ -53,7 +53,7 @@ impl Operator {
     }
 }
 
-/// The manifest of a `MultiCasskop` with a ring `demo`: by the contexts of its sites the data center in each, and its racks.
+/// The manifest of a `MultiCasskop` with a ring `demo`: the context of each site, with its data center and racks.
 pub fn manifest(name: &str, sites: &[(&str, &str, &[&str])]) -> Value {
     let ring = |dc: &str, racks: &[&str]| cluster::ring("demo", &[(dc, racks)])["spec"].clone();
     let mut base = ring("", &[]);
@@ -90,17 +90,17 @@ impl Multi {
         self.kubectl.get(KIND, &self.name)
     }
 
-    /// Merges a patch into it.
+    /// Merges a patch into the resource.
     pub fn patch(&self, patch: &Value) {
         self.kubectl.patch(KIND, &self.name, patch).ok();
     }
 
-    /// Sets an annotation, or removes it.
+    /// Sets or removes an annotation.
     pub fn annotate(&self, key: &str, value: Option<&str>) {
         self.patch(&json!({ "metadata": { "annotations": { key: value } } }));
     }
 
-    /// Waits until `look` finds something in it.
+    /// Waits until `look` returns a value for the resource.
     pub fn shows<T>(&self, what: &str, look: impl Fn(&Value) -> Option<T>) -> T {
         until(&format!("{}: {what}", self.name), || {
             let multi = self.get().ok_or("it is gone")?;
@@ -108,7 +108,7 @@ impl Multi {
         })
     }
 
-    /// Waits until a condition has a status and its message has all of these words.
+    /// Waits until a condition has a status and its message contains all of these words.
     pub fn tells(&self, condition: &str, status: &str, words: &[&str]) {
         self.shows(&format!("{condition}={status} with {words:?}"), |multi| {
             let found = find_condition(multi, condition)?;
@@ -118,7 +118,7 @@ impl Multi {
         });
     }
 
-    /// Waits until every site is as asked, and well.
+    /// Waits until every site matches its spec and is healthy.
     pub fn settles(&self) {
         self.shows("available and settled", |multi| {
             let is = |condition: &str, status: &str| {

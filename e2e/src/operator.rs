@@ -1,4 +1,4 @@
-//! The operator: in a pod with its own Role, or run from the shell, where it can be killed at any moment.
+//! The operator: in a pod with its Role, or run from the shell, where it can be killed at any moment.
 
 use std::{
     path::PathBuf,
@@ -18,14 +18,14 @@ use crate::{
 
 /// Name of the operator's Deployment, ServiceAccount and Role.
 pub const NAME: &str = "casskop-operator";
-/// Namespace in the kustomization, and its image.
+/// Namespace and image in the kustomization.
 const NAMESPACE: &str = "casskop";
 const IMAGE: &str = "localhost/casskop-operator:dev";
 
 /// Applies `testbed/operator`, which is `manifests/operator` with the testbed's image, in the namespace of
 /// `kubectl`, and waits until it is ready.
 pub fn deploy(kubectl: &Kubectl) {
-    // What failed once fails again; every other test would wait as long.
+    // A failed deployment fails again; every other test would wait for the full deadline.
     static FAILED: AtomicBool = AtomicBool::new(false);
     assert!(
         !FAILED.swap(true, Ordering::Relaxed),
@@ -57,7 +57,7 @@ pub fn deploy(kubectl: &Kubectl) {
     FAILED.store(false, Ordering::Relaxed);
 }
 
-/// Ends the operator's pod or starts it again.
+/// Scales the Deployment of the operator, which ends or starts its pod.
 pub fn scale(kubectl: &Kubectl, replicas: u32) {
     let deployment = format!("deployment/{NAME}");
     kubectl.ok(&["scale", &deployment, &format!("--replicas={replicas}")]);
@@ -87,8 +87,8 @@ pub fn is_ready(pod: &Value) -> bool {
         && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
-/// The operator run from the shell, as its own ServiceAccount and with no other rights than in a pod. Meanwhile
-/// its pod is gone; when this is dropped, the pod comes back.
+/// The operator run from the shell, with its ServiceAccount and the same permissions as in a pod. Its pod is gone in
+/// the meantime, and returns when this value is dropped.
 pub struct Shell {
     kubectl: Kubectl,
     kubeconfig: PathBuf,
@@ -112,7 +112,7 @@ impl Shell {
         shell
     }
 
-    /// Runs the operator (again).
+    /// Runs the operator, for the first time or again.
     pub fn run(&mut self) {
         let mut command = self.kubectl.site.inside(&setting("CASSKOP_OPERATOR"));
         command
@@ -129,13 +129,13 @@ impl Shell {
         self.daemon.kill();
     }
 
-    /// `kill -9`, and another one begins where it was.
+    /// `kill -9`, followed by a new run.
     pub fn dies(&mut self) {
         self.kill();
         self.run();
     }
 
-    /// Stops the process where it is, or lets it go on.
+    /// Freezes the process, or resumes it.
     pub fn freeze(&self, frozen: bool) {
         let pid = self.daemon.pid().expect("it runs").to_string();
         let signal = if frozen { "-STOP" } else { "-CONT" };
@@ -146,18 +146,18 @@ impl Shell {
         );
     }
 
-    /// What it has logged, of all of its lives.
+    /// The log of all runs of the operator.
     pub fn log(&self) -> String {
         self.daemon.log()
     }
 
-    /// Whether it has logged that an operation has succeeded.
+    /// Whether the log reports that an operation has succeeded.
     pub fn has_ended(&self, id: &str) -> bool {
         let said = format!("\"id\":\"{id}\",\"phase\":\"Succeeded\"");
         self.log().contains(&said)
     }
 
-    /// Node calls that it has logged, as (request, pod, step), oldest first.
+    /// Node calls in the log, as (request, pod, step), oldest first.
     pub fn calls(&self) -> Vec<(String, String, String)> {
         let log = self.log();
         let entries = log.lines().filter(|line| line.contains("calling the node"));

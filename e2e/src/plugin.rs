@@ -1,4 +1,4 @@
-//! The plugin, as a program of its own.
+//! The plugin, run as a separate program.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub fn casskop(kubectl: &Kubectl, args: &[&str]) -> Output {
     command::run(command, "")
 }
 
-/// The same as somebody else.
+/// The same with the credentials of a different user.
 pub fn casskop_as(kubeconfig: &Path, kubectl: &Kubectl, args: &[&str]) -> Output {
     let mut command = kubectl.site.inside(&setting("KUBECTL_CASSKOP"));
     command

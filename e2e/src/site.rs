@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 
 use crate::command::setting;
 
-/// The first cluster, in which all happens that does not say where.
+/// The first cluster, the default of all functions without a site.
 pub const HOME: Site = Site(1);
 
 /// One of the testbed's Kubernetes clusters, by its number.
@@ -13,7 +13,7 @@ pub const HOME: Site = Site(1);
 pub struct Site(u32);
 
 impl Site {
-    /// All that run, the first one first.
+    /// All running clusters, the first one first.
     pub fn all() -> Vec<Self> {
         let count = setting("CLUSTERS").parse().expect("CLUSTERS is a number");
         (1..=count).map(Self).collect()
@@ -26,17 +26,17 @@ impl Site {
         first.unwrap_or_else(|| panic!("{COUNT} clusters are needed, {} run", all.len()))
     }
 
-    /// Its number, for the scripts of the testbed.
+    /// The number of the cluster, for the scripts of the testbed.
     pub fn number(self) -> String {
         self.0.to_string()
     }
 
-    /// Its context in the testbed's kubeconfig.
+    /// The context of the cluster in the testbed's kubeconfig.
     pub fn context(self) -> String {
         format!("cluster{}", self.0)
     }
 
-    /// A command that runs inside its network and finds its API server.
+    /// A command that runs inside the cluster's network and with access to its API server.
     pub fn inside(self, program: &str) -> Command {
         let prefix = setting(&self.prefix());
         let mut words = prefix.split_whitespace();
@@ -48,14 +48,14 @@ impl Site {
         command
     }
 
-    /// What belongs to the run of this cluster; it ends with the cluster.
+    /// The run folder of the cluster; it is deleted with the cluster.
     pub fn folder(self) -> PathBuf {
         let mut folder = PathBuf::from(setting(&self.prefix()));
         folder.pop();
         folder
     }
 
-    /// A file of this process in its run folder.
+    /// A file of this process in the cluster's run folder.
     pub fn scratch(self, name: &str) -> PathBuf {
         let folder = self.folder().join("e2e");
         std::fs::create_dir_all(&folder).expect("the run folder of the testbed is writable");

@@ -1,4 +1,4 @@
-//! A namespace with an operator of its own.
+//! A namespace with a dedicated operator.
 
 use std::path::PathBuf;
 
@@ -12,14 +12,14 @@ use crate::{
     site::{HOME, Site},
 };
 
-/// A namespace with an operator of its own. When a test fails, it shows what is in there.
+/// A namespace with a dedicated operator. A failing test shows its content.
 pub struct Space {
-    /// `kubectl` in it.
+    /// `kubectl` in the namespace.
     pub kubectl: Kubectl,
 }
 
 impl Space {
-    /// Makes the namespace and runs the operator in it, unless both are there.
+    /// Creates the namespace and runs the operator in it, unless both exist.
     pub fn open(name: &str) -> Self {
         Self::open_at(HOME, name)
     }
@@ -31,7 +31,7 @@ impl Space {
         space
     }
 
-    /// Makes the namespace, unless it is there.
+    /// Creates the namespace, unless it exists.
     pub fn without_operator(name: &str) -> Self {
         Self::without_operator_at(HOME, name)
     }
@@ -48,7 +48,7 @@ impl Space {
         Self { kubectl }
     }
 
-    /// A cluster in it.
+    /// A cluster in the namespace.
     pub fn cluster(&self, name: &str) -> Cluster {
         Cluster {
             name: name.to_owned(),
@@ -76,7 +76,7 @@ impl Space {
         file
     }
 
-    /// All that Kubernetes has here, the events and logs too, as text.
+    /// All objects of the namespace, with events and logs, as text.
     pub fn everything(&self) -> String {
         let kinds = "all,configmaps,persistentvolumeclaims,serviceaccounts,poddisruptionbudgets,events,\
                      cassandraclusters.db.orange.com,roles,rolebindings,controllerrevisions,endpointslices";
@@ -136,12 +136,12 @@ pub fn workspace() -> PathBuf {
     own.parent().map_or_else(PathBuf::new, PathBuf::from)
 }
 
-/// A file in the testbed's run folder, which ends with the testbed.
+/// A file in the testbed's run folder, which is deleted with the testbed.
 pub fn scratch(name: &str) -> PathBuf {
     HOME.scratch(name)
 }
 
-/// What the API server wrote down about writes by a user, oldest first; see the testbed's audit policy.
+/// The recorded writes of a user in the API server's audit log, oldest first; see the testbed's audit policy.
 pub fn writes_by(user: &str) -> Vec<Value> {
     let log = HOME.folder().join("logs/audit.log");
     let text =
@@ -153,8 +153,8 @@ pub fn writes_by(user: &str) -> Vec<Value> {
         .collect()
 }
 
-/// What `curl` makes of a URL inside the testbed's network: status and body. `login` is `user:password`; it is not
-/// seen in the list of processes.
+/// Status and body of a `curl` request inside the testbed's network. `login` is `user:password`; it does not appear
+/// in the list of processes.
 pub fn http(url: &str, login: Option<&str>, body: &str) -> (u16, String) {
     let mut command = inside("curl");
     command.args([

@@ -1,18 +1,18 @@
-//! Which end-to-end tests run beside each other: a table of all of them, and when the next one of it may begin. The
-//! program behind it is `src/bin/suite`.
+//! The concurrency of the end-to-end tests: a table of all tests, and the decision when the next one may start. The
+//! program that uses it is `src/bin/suite`.
 
 use std::time::Duration;
 
-/// What a job shares with others.
+/// Resources that a job shares with other jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nothing: its rings are in a namespace of its own.
+    /// Nothing: the rings of the job are in a separate namespace.
     Own,
-    /// A ring of three racks, which it has for itself while it runs. There are several such rings.
+    /// A ring of three racks, reserved for the job while it runs. There are several such rings.
     Ring,
     /// The links between the clusters of the testbed.
     Links,
-    /// The machine: nothing else runs meanwhile.
+    /// The machine: no other job runs at the same time.
     Machine,
 }
 
@@ -21,11 +21,11 @@ pub enum Place {
 pub struct Job {
     /// File in `e2e/tests`, without its extension.
     pub file: &'static str,
-    /// Tests of it; none are all.
+    /// The tests of the file to run; empty runs all of them.
     pub tests: &'static [&'static str],
-    /// What it shares.
+    /// The resource that the job shares.
     pub place: Place,
-    /// Cassandra nodes that it has at most at a time; those of the shared ring are not among them.
+    /// Largest number of Cassandra nodes of the job at a time, without those of the shared ring.
     pub nodes: u32,
     /// Whether it runs in `make test`; in `make test-all` every job runs.
     pub in_test: bool,
@@ -61,7 +61,7 @@ impl Job {
         }
     }
 
-    /// Its name in reports.
+    /// The name of the job in reports.
     pub fn name(&self) -> String {
         match self.tests {
             [] => self.file.to_owned(),
@@ -70,7 +70,7 @@ impl Job {
     }
 }
 
-/// All of them; of those that may begin the first one does, so the longest come first.
+/// All jobs; the first job that may start does, so the longest jobs come first.
 pub const JOBS: [Job; 29] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2),
@@ -122,47 +122,47 @@ pub const JOBS: [Job; 29] = [
         ])
         .in_test_all(),
     job("linked_clusters", Place::Links, 2).only(&["one_ring_forms_over_two_clusters_by_hand"]),
-    // A busy machine lets nodes look down for a moment, and that is written down.
+    // Nodes may be reported as down for a moment on a busy machine, and the status records that.
     job("idle", Place::Machine, 3).only(&["a_ring_at_rest_costs_no_write"]),
     job("lost_machine", Place::Machine, 3),
 ];
 
-/// Memory of a Cassandra node of a test, with what Kubernetes keeps for its pod.
+/// Memory of a Cassandra node of a test and of its pod, in bytes.
 pub const NODE_MEMORY: u64 = 700 << 20;
-/// Nodes of the ring that jobs share; a test adds one beside it.
+/// Nodes of a shared ring, including the one that a test adds.
 pub const RING_NODES: u32 = 4;
-/// After a job has begun, its nodes need this long to be seen in the load.
+/// Time after the start of a job until the load reflects its nodes.
 const SETTLE: Duration = Duration::from_secs(10);
-/// Below this share of idle processors no further job begins.
+/// Share of idle processors below which no further job starts.
 const IDLE: f64 = 0.15;
 
-/// What is free when the next job is to begin.
+/// Free capacity at the start of the next job.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Jobs that run.
+    /// Running jobs.
     pub running: usize,
-    /// Whether one of them needs the machine for itself.
+    /// Whether a running job needs the machine exclusively.
     pub is_taken: bool,
-    /// Whether a job has the links.
+    /// Whether a running job uses the links.
     pub links_are_taken: bool,
-    /// Whether the clusters that are linked run.
+    /// Whether the linked clusters run.
     pub is_linked: bool,
-    /// Shared rings that no job has.
+    /// Shared rings that no job uses.
     pub free_rings: usize,
-    /// Cassandra nodes that fit into the memory beside those of the jobs that run.
+    /// Cassandra nodes that fit into the memory in addition to those of the running jobs.
     pub nodes: u32,
     /// Share of the processors' time that was idle during the last seconds.
     pub idle: f64,
-    /// Since the last job began.
+    /// Time since the start of the last job.
     pub since: Duration,
-    /// So many may run whatever the load.
+    /// Number of jobs that may run independent of the load.
     pub least: usize,
-    /// And so many at most.
+    /// Largest number of running jobs.
     pub most: usize,
 }
 
 impl Room {
-    /// The place of the next job of those that wait.
+    /// The index of the next job to start among the waiting ones.
     pub fn next(&self, waiting: &[Job]) -> Option<usize> {
         if self.is_taken || !self.has_load_for_one_more() {
             return None;
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// Tests by file, as they stand in the sources.
+    /// Tests by file, as found in the sources.
     fn written() -> BTreeMap<String, Vec<String>> {
         let folder = crate::space::workspace().join("e2e/tests");
         let files = fs::read_dir(folder).unwrap().flatten();

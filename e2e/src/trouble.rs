@@ -1,4 +1,4 @@
-//! What happens to clusters and the links between them, until the guard is dropped.
+//! Faults of clusters and of the links between them, which last until the guard is dropped.
 
 use std::process::Command;
 
@@ -7,33 +7,33 @@ use crate::{
     space::workspace,
 };
 
-/// A trouble that lasts until this is dropped. The end of a trouble of a link is the end of all of that link's.
+/// A fault that lasts until this value is dropped. The end of a fault of a link ends all faults of that link.
 #[must_use = "it is over at once"]
 pub struct Trouble {
     mend: Command,
 }
 
-/// Two clusters hear nothing of each other any more, on no connection.
+/// Blocks all connections between two clusters.
 pub fn cut(one: Site, other: Site) -> Trouble {
     link(one, other, "cut", &[])
 }
 
-/// What `from` sends does not arrive at `to`.
+/// Drops the packets from `from` to `to`.
 pub fn cut_one_way(from: Site, to: Site) -> Trouble {
     link(from, to, "cut", &["--one-way"])
 }
 
-/// `from` does not reach the API server of `of`; all else goes on.
+/// Blocks the access of `from` to the API server of `of`; other connections keep working.
 pub fn hide_api(from: Site, of: Site) -> Trouble {
     link(from, of, "cut", &["--one-way", "--port", "6443"])
 }
 
-/// What two clusters send to each other arrives later by `delay`, such as `200ms`.
+/// Delays the packets between two clusters by `delay`, such as `200ms`.
 pub fn slow(one: Site, other: Site, delay: &str) -> Trouble {
     link(one, other, "slow", &[delay])
 }
 
-/// The API server of a cluster answers nobody, not in its own cluster either. It keeps its connections.
+/// Stops the API server of a cluster from responding, also inside of its cluster. Its connections stay open.
 pub fn stop_api(site: Site) -> Trouble {
     let number = site.number();
     Trouble::begin("api.sh", &["stop", &number], &["start", &number])

@@ -1,17 +1,18 @@
-//! Waiting for a condition.
+//! Waits for conditions.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-/// Deadline of a wait; far more than anything here takes, because the machine is busy with other tests.
+/// Deadline of a wait; much longer than any wait takes, because the machine is busy with other tests.
 pub const LONG: Duration = Duration::from_secs(600);
-/// Time between two looks.
+/// Time between two polls.
 const EVERY: Duration = Duration::from_millis(300);
 
-/// Looks until `look` has found what is waited for; it tells what it sees instead. The longer a look takes, the longer is
-/// the pause behind it: a test that waits keeps no processor busy, not even with a Java program in a container.
+/// Polls until `look` returns a result; its error describes the observed state. The longer a poll takes, the longer
+/// is the pause after it, so that a waiting test does not keep a processor busy, not even with a Java program in a
+/// container.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     until_every(EVERY, what, || {
         let begun = Instant::now();
@@ -19,7 +20,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     })
 }
 
-/// The same, looking as often as is said.
+/// The same, with a specified interval.
 pub fn until_every<T>(
     every: Duration,
     what: &str,

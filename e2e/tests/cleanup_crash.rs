@@ -1,6 +1,5 @@
-//! The operator is killed (`kill -9`) in the middle of a cleanup over several keyspaces and nodes, again and again.
-//! After it has come back, every keyspace of every node was cleaned exactly as planned: this is checked against
-//! Cassandra's own log.
+//! The operator is killed (`kill -9`) repeatedly during a cleanup over several keyspaces and nodes. After its return,
+//! every keyspace of every node is cleaned exactly as planned: Cassandra's log is the reference.
 
 #![allow(
     clippy::panic,
@@ -25,7 +24,7 @@ use casskop_e2e::{
 use serde_json::Value;
 
 const KEYSPACES: usize = 6;
-/// Between two looks into the operator's log; a node call takes some 100 ms.
+/// Time between two polls of the operator's log; a node call takes some 100 ms.
 const CLOSELY: Duration = Duration::from_millis(5);
 
 #[test]
@@ -40,7 +39,7 @@ fn killed_in_the_middle_of_a_cleanup_it_skips_nothing() {
         let before = cleaned(&demo);
         demo.request("cleanup", &id);
         for _ in 0..kills {
-            // At a random moment: some calls later, and at any point of a call.
+            // The kill happens at a random moment: some calls later, and at any point of a call.
             let calls = operator.calls().len();
             let later = calls + 1 + random.below(7);
             let ended = until_every(CLOSELY, "the operator to call nodes", || {
@@ -96,7 +95,7 @@ fn a_running_cleanup_is_paused_and_goes_on() {
     let phases = casskop_e2e::cluster::node_phases(&paused);
     let phases: Vec<&str> = phases.iter().map(|(_, phase)| phase.as_str()).collect();
     assert_eq!(phases, ["Succeeded", "Pending", "Pending"], "{paused:#}");
-    // It is paused, not forgotten: a restart of the operator changes nothing about that.
+    // The operation stays paused: a restart of the operator does not change that.
     let mut operator = operator;
     operator.kill();
     operator.run();
@@ -124,7 +123,7 @@ fn a_running_cleanup_is_cancelled_and_leaves_nothing_over() {
     });
     let ended = demo.ends("cleanup", &id);
     assert_eq!(ended["phase"], "Cancelled", "{ended:#}");
-    // Quick steps may be done before the operator has looked at the annotation; no other node begins.
+    // Short steps may be done before the operator has observed the annotation; no other node starts.
     let phases = casskop_e2e::cluster::node_phases(&ended);
     let skipped: Vec<&str> = phases
         .iter()
@@ -143,7 +142,7 @@ fn a_running_cleanup_is_cancelled_and_leaves_nothing_over() {
     );
     demo.annotate("cleanup.cancel", None).ok();
 
-    // Nothing is left over: the next one runs whole.
+    // No state is left over: the next operation runs completely.
     let id = fresh_id("after");
     let before = cleaned(&demo);
     demo.request("cleanup", &id);
@@ -164,7 +163,7 @@ fn prepared() -> (Space, Cluster) {
     (space, demo)
 }
 
-/// Does something while the operator, at work on the first node, stands still.
+/// Runs an action while the operator, at work on the first node, is frozen.
 fn in_the_middle(demo: &Cluster, operator: &Shell, id: &str, act: impl FnOnce()) {
     until_every(CLOSELY, "the operator to call the first node", || {
         let calls = operator.calls();
@@ -199,7 +198,7 @@ fn cleaned(demo: &Cluster) -> BTreeMap<String, Vec<Cleanup>> {
         .collect()
 }
 
-/// Those that were not there before.
+/// The cleanups that are not in the earlier log.
 fn news(
     before: &BTreeMap<String, Vec<Cleanup>>,
     after: &BTreeMap<String, Vec<Cleanup>>,
@@ -210,8 +209,8 @@ fn news(
     new.collect()
 }
 
-/// Compares the plan with what the nodes did: every step of every node, in order, node after node, each once but for the
-/// last ones before the operator was killed: it goes back to the last one that it told.
+/// Compares the plan with the cleanups of the nodes: every step of every node, in order, node after node, each once
+/// except the last ones before the operator was killed: the operator continues from the last recorded step.
 fn as_planned(
     done: &Value,
     before: &BTreeMap<String, Vec<Cleanup>>,
@@ -274,7 +273,7 @@ fn as_planned(
     );
 }
 
-/// Random enough to kill at a moment that nobody chose; told, so that a failure can be looked into.
+/// Random kill times; the seed is printed, so that a failure can be reproduced.
 struct Random(u64);
 
 impl Random {

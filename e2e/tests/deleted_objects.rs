@@ -1,4 +1,4 @@
-//! What is lost comes back: objects deleted by hand, pods, all pods at once; and it is the same ring again.
+//! Lost objects are restored: objects deleted by hand, pods, all pods at once; and the ring stays the same.
 
 #![allow(
     clippy::panic,
@@ -21,8 +21,8 @@ fn objects_deleted_by_hand_come_back() {
         secret.map(|secret| secret["data"].clone())
     };
     let known = password();
-    // What is not watched is looked for from time to time, so all of it is taken away at once. Only not both Secrets: what
-    // one of them has lost, the other one still knows.
+    // Objects that are not watched are polled periodically, so all of them are deleted at once. Only one of the two
+    // Secrets is deleted: each restores the other.
     let most = [
         ("service", "demo"),
         ("poddisruptionbudget", "demo"),
@@ -68,7 +68,7 @@ fn a_stateful_set_deleted_by_hand_comes_back_around_its_volume() {
         .ok(&["delete", "statefulset", "demo-dc1-rack2"]);
     before.is_so_again(&space, &demo, &["demo-dc1-rack2-0"]);
 
-    // Without its pod: the new one takes over the pod as it runs.
+    // The StatefulSet is deleted without its pod: the new one adopts the running pod.
     let before = Before::of(&space, &demo);
     space.kubectl.ok(&[
         "delete",
@@ -91,9 +91,9 @@ fn a_pod_deleted_by_hand_is_the_same_node_again() {
     space
         .kubectl
         .ok(&["delete", "pod", "demo-dc1-rack1-0", "--wait=false"]);
-    // Told while it is so.
+    // The report must appear while the pod is unavailable.
     demo.tells("Available", "False", &["demo-dc1-rack1-0"]);
-    // A request waits for it, and is not lost.
+    // A request waits for the pod, and is not lost.
     let id = fresh_id("waits");
     demo.request("cleanup", &format!("{id} --keyspace system_auth"));
     before.is_so_again(&space, &demo, &["demo-dc1-rack1-0"]);
@@ -130,8 +130,8 @@ fn all_pods_at_once_are_the_same_ring_again() {
     }
 }
 
-/// Cassandra refuses to start where the ring knows another node. It is started again at the same address, so that helps
-/// nobody; a pod that is made anew has another one.
+/// Cassandra refuses to start at an address where the ring knows another node. A restarted container keeps its
+/// address, so only a re-created pod, which has another address, resolves the conflict.
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn pods_with_each_others_address_are_the_same_ring_again() {
@@ -171,7 +171,7 @@ fn pods_with_each_others_address_are_the_same_ring_again() {
     demo.settles();
 }
 
-/// Two pods on one machine: three are on two at the most.
+/// Two pods on one machine: three pods run on two machines at most.
 fn neighbours(demo: &Cluster) -> [String; 2] {
     let pods = demo.pods();
     let machine = |pod: &Value| pod["spec"]["nodeName"].clone();
@@ -184,7 +184,7 @@ fn neighbours(demo: &Cluster) -> [String; 2] {
     pair.expect("fewer machines than pods")
 }
 
-/// How often Cassandra was started again in a pod.
+/// Number of restarts of Cassandra in a pod.
 fn restarts(demo: &Cluster, name: &str) -> i64 {
     let pods = demo.pods();
     let pod = pods
@@ -196,7 +196,7 @@ fn restarts(demo: &Cluster, name: &str) -> i64 {
     cassandra.map_or(0, |status| status["restartCount"].as_i64().unwrap_or(0))
 }
 
-/// Who is who before something is lost.
+/// Identities of the nodes before the loss.
 struct Before {
     hosts: Vec<(String, String)>,
     uids: Vec<(String, String)>,
@@ -210,7 +210,7 @@ impl Before {
         }
     }
 
-    /// The same ring, in which only these pods are new ones.
+    /// The ring is the same, and only these pods are new.
     fn is_so_again(&self, space: &Space, demo: &Cluster, renewed: &[&str]) {
         for (pod, uid) in &self.uids {
             if renewed.contains(&pod.as_str()) {
@@ -219,7 +219,7 @@ impl Before {
                     let found = now.iter().find(|(name, now)| name == pod && now != uid);
                     found.map(|_| ()).ok_or_else(|| format!("{now:?}"))
                 });
-                // The status may still tell how it was before.
+                // The status may still report the earlier state.
                 until(&format!("{pod} is Ready"), || ready(demo, pod));
             }
         }

@@ -1,5 +1,5 @@
 //! A cluster of the Go CassKop is taken over: StatefulSets whose selectors hold the labels of the resource, a Service and
-//! a budget that select by them, pods of its own shape, in order. Its nodes, volumes and data stay the same.
+//! a budget that select by them, and its pods, in order. Its nodes, volumes and data stay the same.
 
 #![allow(
     clippy::panic,
@@ -58,13 +58,13 @@ fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
     old.delete();
 }
 
-/// As it stands in the API server after the Go `CassKop` has written its defaults into it.
+/// The resource in the API server after the Go `CassKop` has written its defaults into it.
 fn manifest() -> Value {
     let mut manifest = cluster::ring("old", &[("dc1", &["rack1", "rack2"])]);
     manifest["metadata"]["labels"] = json!({ "team": "orders" });
     let spec = manifest["spec"].as_object_mut().expect("a spec");
     let more = json!({
-        // The newest that it can configure.
+        // The newest version that it can configure.
         "cassandraImage": cluster::image("4.0"),
         "imagepullpolicy": "IfNotPresent",
         "bootstrapImage": "ghcr.io/cscetbon/casskop-bootstrap:0.1.21",
@@ -82,7 +82,7 @@ fn manifest() -> Value {
     manifest
 }
 
-/// What the agent of a node says of itself to somebody without a password.
+/// The answer of a node's agent to a request without a password.
 fn jolokia(pod: &Value) -> (u16, String) {
     let address = pod["status"]["podIP"].as_str().expect("an address");
     let url = format!("http://{address}:8778/jolokia/");
@@ -110,7 +110,8 @@ fn rack_after_rack_pods_are_ours(old: &Cluster) {
     assert_eq!(order, PODS);
 }
 
-/// No label of the resource selects anything any more, the agent asks for a password, and nodes know that they are members.
+/// No selector uses a label of the resource any more, the agent requires a password, and nodes know that they are
+/// members.
 fn everything_is_ours(space: &Space, old: &Cluster) {
     let has = |kind: &str, name: &str, path: &str, what: &str| {
         let object = space.kubectl.get(kind, name).expect("it is there");

@@ -1,4 +1,4 @@
-//! A ring at rest is left at rest, and what belongs to others is never touched.
+//! A ring at rest is not changed, and objects of others are never touched.
 
 #![allow(
     clippy::panic,
@@ -40,7 +40,7 @@ fn a_restarted_operator_changes_nothing() {
     let (space, demo) = shared_ring();
     let before = picture(&space);
     let resource = demo.get();
-    // As another process, from the shell, and again in its pod.
+    // The operator runs as another process, from the shell, and again in its pod.
     let mut shell = Shell::start(&space);
     demo.is_looked_at();
     shell.kill();
@@ -63,7 +63,7 @@ fn a_ring_at_rest_costs_no_write() {
     let (space, demo) = shared_ring();
     let user = operator::user(&space.kubectl);
     demo.is_looked_at();
-    // The pass that planned the dry run has written it down; wait until nothing follows.
+    // The reconciliation that planned the dry run has recorded it; wait until no write follows.
     let mut before = (
         writes_by(&user).len(),
         demo.get()["metadata"]["resourceVersion"].clone(),
@@ -101,7 +101,7 @@ fn spec_and_annotations_belong_to_git() {
     let (space, demo) = shared_ring();
     let kubectl = &space.kubectl;
     let before = picture(&space);
-    // What stands in Git: the spec, and the request of a cleanup. Applied again and again while it runs.
+    // The content of Git: the spec, and the request of a cleanup. It is applied repeatedly while the cleanup runs.
     let spec = demo.get()["spec"].clone();
     let id = fresh_id("git");
     let manifest = json!({
@@ -160,7 +160,7 @@ fn spec_and_annotations_belong_to_git() {
         assert_eq!(fields.keys().collect::<Vec<_>>(), ["f:status"], "{entry}");
     }
     let writes = writes_by(&operator::user(kubectl));
-    // Of this cluster: others have volumes that go with them, and so a finalizer.
+    // Only writes to this cluster are counted: other clusters use `deletePVC`, and so have a finalizer.
     let foreign = writes.iter().filter(|entry| {
         let object = &entry["objectRef"];
         object["name"] == "demo"

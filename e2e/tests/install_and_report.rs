@@ -1,4 +1,4 @@
-//! What the plugin does for the operator and for support: manifests that Kubernetes takes, and a bundle without
+//! Functions of the plugin for the operator and for support: manifests that Kubernetes accepts, and a bundle without
 //! secrets.
 
 #![allow(

@@ -1,5 +1,4 @@
-//! Bad input: each is told in words that name the object and the next step, nothing is lost, and nothing else is
-//! disturbed.
+//! Invalid input: each error names the object and the next step, nothing is lost, and nothing else is affected.
 
 #![allow(
     clippy::panic,
@@ -14,7 +13,7 @@ use casskop_e2e::{
 };
 use serde_json::{Value, json};
 
-/// The namespace for clusters that are broken on purpose.
+/// The namespace for intentionally invalid clusters.
 const SPACE: &str = "e2e-input";
 
 /// A manifest with one thing changed.
@@ -160,7 +159,7 @@ fn annotations_that_cannot_be_understood_are_told_and_disturb_no_other() {
         demo.request(key, &value);
         demo.tells("IntentsAccepted", "False", &words);
         demo.announces("IntentInvalid", &words);
-        // Others are carried out meanwhile.
+        // Other requests are executed in the meantime.
         let id = fresh_id("meanwhile");
         demo.request("flush", &format!("{id} --keyspace system_auth"));
         demo.succeeds("flush", &id);
@@ -203,7 +202,7 @@ fn requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has() {
         );
         demo.announces("OperationRefused", &[&id]);
     }
-    // The plugin refuses before it writes, where the resource alone says it.
+    // The plugin rejects a request before the write, if the resource alone is sufficient to detect the error.
     let before = demo.get()["metadata"]["annotations"].clone();
     let other = casskop(
         &space.kubectl,
@@ -216,7 +215,7 @@ fn requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has() {
         "{other}"
     );
     assert_eq!(demo.get()["metadata"]["annotations"], before);
-    // A keyspace only the operator knows: its refusal is the plugin's exit code.
+    // A keyspace is known only to the operator: its rejection is the plugin's exit code.
     let unknown = casskop(
         &space.kubectl,
         &[
@@ -299,11 +298,11 @@ fn a_missing_image_is_told_and_mended_by_correcting_the_spec() {
         &["image-dc1-rack1-0", "localhost/cassandra:nosuch"],
     );
     broken.becomes("Available", "False");
-    // Corrected, it forms by itself: no pod has to be deleted by hand.
+    // The corrected ring forms without further action: no pod has to be deleted by hand.
     broken.change(&json!({ "cassandraImage": casskop_e2e::command::setting("CASSANDRA_IMAGE") }));
     broken.settles();
 
-    // The same for a ring that runs already; a node of one rack only has to suffer.
+    // The same for a running ring; only one node of one rack is affected.
     let ids = broken.host_ids();
     broken.change(&json!({ "cassandraImage": "localhost/cassandra:nosuch" }));
     broken.tells(
@@ -371,7 +370,7 @@ fn a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended() {
     secret(json!({ "username": "me", "password": "first-password" }));
     named.settles();
 
-    // The operator forgets the password that the node was started with, and is given another one.
+    // The operator loses the password that the node was started with, and receives a different one.
     operator::scale(kubectl, 0);
     kubectl.ok(&["delete", "secret", "named-jolokia-accepted"]);
     secret(json!({ "username": "me", "password": "second-password" }));

@@ -1,4 +1,4 @@
-//! Several Kubernetes clusters: they are apart, they are linked, what is taken from them comes back; and one ring of
+//! Several Kubernetes clusters: they are separate, they are linked, interrupted links are restored; and one ring of
 //! Cassandra over two of them.
 
 #![allow(
@@ -19,14 +19,14 @@ use casskop_e2e::{
 };
 use serde_json::{Value, json};
 
-/// Port of the pods that answer with what they are sent.
+/// Port of the pods that echo their input.
 const PORT: u16 = 7777;
-/// Exit code of `timeout` when it has ended a command.
+/// Exit code of `timeout` for a command that exceeded its deadline.
 const TIMED_OUT: i32 = 124;
 /// Answers each line of each connection with the same line.
 const ECHO: &str = "my $server = IO::Socket::INET->new(LocalPort => 7777, Listen => 9) or die $!; \
                     while (my $client = $server->accept) { if (!fork) { print $client $_ while <$client>; exit } }";
-/// Counts the answers that arrive over one connection, which is never opened anew.
+/// Counts the answers that arrive over one connection, which is never opened again.
 const COUNT: &str = "my $server = IO::Socket::INET->new(PeerAddr => $ENV{PEER}, PeerPort => 7777) or die $!; \
                      my $count = 0; while (1) { print $server qq(tick\\n); defined <$server> or die $!; \
                      open my $file, '>', '/tmp/new'; print $file ++$count; close $file; \
@@ -51,7 +51,7 @@ fn every_cluster_is_its_own_and_reached_from_every_other() {
         let seen: BTreeSet<String> = sites.iter().map(|&site| uid_of(site, from)).collect();
         assert_eq!(seen, uids, "from {}", from.context());
     }
-    // Nobody of one cluster is anybody in another.
+    // The users of one cluster are unknown in the other clusters.
     let mut stranger = HOME.inside("kubectl");
     stranger
         .env("KUBECONFIG", setting("KUBECONFIG"))
@@ -107,12 +107,12 @@ fn links_between_pods_are_cut_slowed_and_healed() {
         let ticks = || count().parse::<u32>().expect("a number");
         let before = ticks();
         none_reached();
-        // One answer may have been on its way.
+        // One answer may have been in transit.
         assert!(ticks() <= before + 1, "on the open connection");
     }
     all_reached();
     {
-        // No answer goes one way only.
+        // A cut in one direction stops the answers.
         let _cut = trouble::cut_one_way(one, other);
         none_reached();
     }
@@ -157,7 +157,7 @@ fn api_servers_are_taken_away_and_come_back() {
         let _hidden = trouble::hide_api(one, other);
         pods(one).fails();
         answers(other);
-        // All else goes on.
+        // Other connections keep working.
         connect_time(&address);
     }
     answers(one);
@@ -219,7 +219,7 @@ fn one_ring_forms_over_two_clusters_by_hand() {
         &["SELECT text FROM sites.t WHERE id = 1"],
     );
     assert_eq!(rows.ok().trim(), "text=written in dc1");
-    // Members elsewhere are nothing to be afraid of.
+    // External members do not make the cluster unhealthy.
     home.settles();
     away.settles();
 }
@@ -277,7 +277,7 @@ fn run_pod(kubectl: &Kubectl, name: &str, program: &str, peer: &str) -> String {
     })
 }
 
-/// What pod `echo` gets from another by a new connection.
+/// The answer that pod `echo` receives from another pod over a new connection.
 fn answers(kubectl: &Kubectl, address: &str) -> Output {
     let ask = format!("exec 3<>/dev/tcp/{address}/{PORT} && echo hello >&3 && grep -m1 hello <&3");
     kubectl.run(&["exec", "echo", "--", "timeout", "3", "bash", "-c", &ask])
@@ -292,7 +292,7 @@ fn connect_time(address: &str) -> f64 {
             .arg(format!("telnet://{address}:{PORT}"));
         let output = command::run(command, "");
         let seconds = output.stdout.trim().parse().unwrap_or(0.0);
-        // It says 0 when there is none.
+        // The value is 0 if there is no connection.
         if seconds > 0.0 {
             Ok(seconds)
         } else {

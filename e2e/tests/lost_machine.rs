@@ -1,5 +1,6 @@
-//! A machine is lost with a node on it: that is told, nothing is deleted and no rack changes; once Kubernetes is told that
-//! the machine is gone, by its taint or by the end of its Node, the pod is made on another one, and the node is who it was.
+//! A machine is lost with a node on it: the loss is reported, nothing is deleted and no rack changes. After
+//! Kubernetes is informed that the machine is gone, by its taint or by the deletion of its Node, the pod is
+//! re-created on another machine, and the node keeps its identity.
 
 #![allow(
     clippy::panic,
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 
 const LOST: &str = "machine-dc1-rack3-0";
 const MACHINE: &str = "node1";
-/// Of machines that the third rack may run on.
+/// Label of the machines that the third rack may run on.
 const LABEL: &str = "e2e.casskop/third-rack";
 /// Volumes that are not bound to a machine.
 const CLASS: &str = "e2e-anywhere";
@@ -37,7 +38,7 @@ fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
     );
     let _volumes = Volumes::make(&space, 3);
     third_rack_runs_on(&space, MACHINE, "node0");
-    // The operator runs elsewhere.
+    // The operator runs on a different machine.
     let operator = Shell::start(&space);
     ring.apply(&manifest());
     ring.settles();
@@ -60,7 +61,7 @@ fn a_lost_machine_is_told_and_its_node_comes_back_elsewhere() {
     drop(operator);
 }
 
-/// The machine is lost; that is told, and nothing is done about it.
+/// The machine is lost; the loss is reported, and nothing is changed.
 fn is_told(space: &Space, ring: &Cluster) -> LostMachine {
     let before = picture(space, ring);
     let pods = ring.pods();
@@ -86,7 +87,7 @@ fn is_told(space: &Space, ring: &Cluster) -> LostMachine {
     lost
 }
 
-/// The pod is made on the other machine, and its node is who it was.
+/// The pod is re-created on the other machine, and its node keeps its identity.
 fn is_elsewhere(space: &Space, ring: &Cluster, hosts: &[(String, String)]) {
     runs_on(ring, "node0");
     ring.settles();
@@ -151,7 +152,7 @@ fn picture(space: &Space, ring: &Cluster) -> Vec<(String, Value)> {
     pods.chain(sets).chain(claims).collect()
 }
 
-/// Folders that pods of every machine of the testbed see, as volumes.
+/// Folders that pods of every machine of the testbed can access, as volumes.
 struct Volumes<'a> {
     space: &'a Space,
     names: Vec<String>,

@@ -1,4 +1,5 @@
-//! Nodes that are lost for good, with their volumes: another node takes their place, or they leave the ring.
+//! Nodes that are lost permanently, with their volumes: another node replaces them, or they are removed from the
+//! ring.
 
 #![allow(
     clippy::panic,
@@ -40,7 +41,7 @@ fn a_lost_node_is_replaced_and_one_is_removed() {
     ring.delete();
 }
 
-/// What stands in the annotation; the plugin adds the uid by itself.
+/// The value of the annotation; the plugin adds the uid.
 fn request(ring: &Cluster, kind: &str, arguments: &str) -> String {
     let id = fresh_id(kind);
     let uid = ring.get()["metadata"]["uid"].clone();
@@ -60,7 +61,7 @@ fn a_member_that_is_alive_is_not_touched(ring: &Cluster) {
     assert_eq!(ring.host_ids(), hosts);
 }
 
-/// The volume and the pod go, as with a machine that is gone; Kubernetes makes both anew, empty.
+/// The volume and the pod are deleted, as with a lost machine; Kubernetes re-creates both, empty.
 fn lose(space: &Space, ring: &Cluster) -> (String, String) {
     let node = ring.get()["status"]["cassandraNodeStatus"][LOST].clone();
     let host = node["hostId"].as_str().expect("a host id").to_owned();
@@ -81,7 +82,7 @@ fn lose(space: &Space, ring: &Cluster) -> (String, String) {
             other => Err(format!("{other:?}")),
         }
     });
-    // Asked for before the others see it down, an operation would be refused.
+    // An operation that is requested before the others report the node as down would be rejected.
     until("the others to see it down", || {
         let nodes = cassandra::nodetool_status(&space.kubectl, OTHER);
         let down = nodes.iter().any(|node| node[1] == "DN" && node[2] == host);
@@ -91,7 +92,7 @@ fn lose(space: &Space, ring: &Cluster) -> (String, String) {
             Err(format!("{nodes:?}"))
         }
     });
-    // It does not join beside the node that it was, and says what to do.
+    // The empty node does not join beside the lost one, and the status reports the next action.
     ring.tells("Degraded", "True", &[LOST, &host, "replace"]);
     (host, before)
 }
@@ -119,14 +120,14 @@ fn its_place_is_taken(space: &Space, ring: &Cluster) {
             other => Err(format!("{other:?}")),
         }
     });
-    // The new node starts again by itself.
+    // The new node restarts without further action.
     space.kubectl.ok(&["delete", "pod", LOST, "--wait=true"]);
     ring.settles();
 }
 
 fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
     let (host, _) = lose(space, ring);
-    // A change waits for the dead node; the operation that mends it does not wait for the change.
+    // A change waits for the dead node; the operation that repairs the ring does not wait for the change.
     ring.change(&json!({ "config": { "cassandra-yaml": { "auto_snapshot": false } } }));
     ring.shows("the change to wait", |cluster| {
         let found = find_condition(cluster, "Progressing")?;

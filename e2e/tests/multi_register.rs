@@ -1,5 +1,5 @@
-//! The operator of rings over several clusters as a person installs it: in a pod, with the sites that the plugin lets it
-//! into, with no other rights than those.
+//! The operator of rings over several clusters in its normal installation: in a pod, with the sites that the plugin
+//! registers, and with no other permissions.
 
 #![allow(
     clippy::panic,
@@ -22,7 +22,7 @@ const ACCOUNT: &str = "casskop-multi";
 const CLUSTER: &str = "cassandraclusters.db.orange.com";
 const SITES: &str = "casskop-multi-sites";
 
-/// A rack in each of two sites; what the first one is like stands in the base.
+/// A rack in each of two sites; the base contains the settings of the first one.
 fn manifest() -> Value {
     let sites = [
         ("cluster1", "dc1", &["rack1"][..]),
@@ -63,7 +63,7 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     }
     it_may_do_no_more(there);
 
-    // A token that is worth nothing any more: the site is unknown, and what runs there goes on.
+    // With an invalid token the state of the site is unknown, and its running pods are not changed.
     there.ok(&["delete", "secret", "casskop-multi-token"]);
     multi.tells("Available", "Unknown", &["cluster2"]);
     multi.tells("Degraded", "True", &["cluster2", "401"]);
@@ -75,7 +75,7 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     let restarts = &after[0]["status"]["containerStatuses"][0]["restartCount"];
     assert_eq!(restarts, 0, "{restarts}");
 
-    // As long as a ring names it, it stays.
+    // A site that a ring uses cannot be unregistered.
     let unregister = [
         "multi",
         "unregister",
@@ -86,7 +86,7 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     let refused = casskop(here, &unregister).fails();
     assert!(refused.contains("multi"), "{refused}");
     it_ends_without_a_site_that_cannot_be_reached(&multi, sites);
-    // What was left behind belongs to whoever is there.
+    // The remaining cluster is deleted by the users of its site.
     there.ok(&["delete", CLUSTER, "demo", "--timeout=200s"]);
     casskop(here, &unregister).ok();
     for (kind, name) in [
@@ -106,7 +106,7 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     assert!(left["data"]["cluster2"].is_null());
 }
 
-/// Only by a choice of the user: its cluster stays where it is.
+/// The user must choose that: the cluster in the site is not deleted.
 fn it_ends_without_a_site_that_cannot_be_reached(multi: &Multi, sites: [Site; 2]) {
     let [here, there] = sites.map(|site| Kubectl::at(site, NAMESPACE));
     {
@@ -131,7 +131,7 @@ fn it_ends_without_a_site_that_cannot_be_reached(multi: &Multi, sites: [Site; 2]
     assert!(there.get("pod", "demo-dc2-rack1-0").is_some());
 }
 
-/// By what `install generate` prints, in the operator's own image.
+/// The output of `install generate`, with the image of the operator.
 fn install(here: &Kubectl) {
     let image = setting("OPERATOR_IMAGE");
     let generate = [
@@ -146,7 +146,7 @@ fn install(here: &Kubectl) {
     }
 }
 
-/// What it is let in for is enough for all the rest of the test; what it is not is refused.
+/// The granted permissions are sufficient for the rest of the test; all others are denied.
 fn it_may_do_no_more(there: &Kubectl) {
     let user = format!("--as=system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
     let may = |args: &[&str]| {

@@ -1,5 +1,5 @@
-//! One ring over two Kubernetes clusters, and then three, made by one `MultiCasskop`: its whole life, and what may go
-//! wrong in it.
+//! One ring over two Kubernetes clusters, and then three, managed by one `MultiCasskop`: its lifecycle and its
+//! failures.
 
 #![allow(
     clippy::panic,
@@ -68,7 +68,7 @@ fn one_ring_over_two_sites_lives_and_ends() {
     }
 }
 
-/// Waits until the nodes see so many up, and no other.
+/// Waits until the nodes report this number of nodes as up, and no others.
 fn each_sees(nodes: &[(&Kubectl, &str)], count: usize) {
     for (kubectl, pod) in nodes {
         until(&format!("{pod} to see {count} nodes up"), || {
@@ -101,7 +101,7 @@ fn data_is_rebuilt_in_the_site_that_joined(multi: &Multi, here: &Kubectl, there:
     assert_eq!(read().trim(), "text=written here");
 }
 
-/// One site after the other, while the operator is killed and a client reads at QUORUM.
+/// The sites restart one after the other, while the operator is killed and a client reads at QUORUM.
 fn every_node_is_restarted_under_a_client(
     multi: &Multi,
     here: &Kubectl,
@@ -145,7 +145,7 @@ fn every_node_is_restarted_under_a_client(
     multi.settles();
 }
 
-/// The pods have other addresses now; the names of the seeds lead to them.
+/// The pods have other addresses now; the names of the seeds resolve to them.
 fn addresses_are_followed(here: &Kubectl, there: &Kubectl) {
     for (seen_in, pod, at) in [(there, HERE, here), (here, THERE, there)] {
         until(&format!("the address of {pod} in the other site"), || {
@@ -205,7 +205,7 @@ fn a_site_that_cannot_be_reached_keeps_nobody_waiting(
     multi.settles();
 }
 
-/// It looks dead from here. What runs here goes on without it, and so does a node that restarts.
+/// The node appears down from here. The nodes here keep running without it, and so does a node that restarts.
 fn a_node_behind_a_cut_link_is_not_taken_for_dead(
     sites: [Site; 2],
     here: &Kubectl,
@@ -252,14 +252,14 @@ fn a_node_behind_a_cut_link_is_not_taken_for_dead(
         let row = cassandra::cql(here, HERE, "LOCAL_QUORUM", &[ROW]).ok();
         assert_eq!(row.trim(), "text=written here");
     }
-    // Seen alive again it is refused, and not kept for the next cut.
+    // When the node is reported as up again the request is rejected, and not kept for the next cut.
     reaches("remove", "dead", &["Refused", "node-is-down"]);
     each_sees(&[(here, HERE), (there, THERE)], 4);
     let removed = format!("{OPERATIONS}remove-");
     here.ok(&["annotate", CLUSTER, "demo", &removed]);
 }
 
-/// A change of the spec is taken back; a cluster that was deleted comes back over its volume, as the same node.
+/// A change of the spec is reverted; a deleted cluster is re-created with its volume, as the same node.
 fn what_is_done_by_hand_is_mended(multi: &Multi, there: &Kubectl) {
     there
         .patch(CLUSTER, "demo", &json!({ "spec": { "autoPilot": false } }))
@@ -289,7 +289,8 @@ fn what_is_done_by_hand_is_mended(multi: &Multi, there: &Kubectl) {
     multi.settles();
 }
 
-/// The resource and its operator are gone. Made anew in another cluster it takes the ring over, and no pod notices.
+/// The resource and its operator are gone. The resource, re-created in another cluster, takes the ring over without a
+/// change of any pod.
 fn its_home_is_lost(multi: Multi, mut operator: Operator, sites: [Site; 3]) -> (Multi, Operator) {
     let uids = |kubectl: &Kubectl| -> Vec<Value> {
         let pods = kubectl.list("pods", "app=cassandracluster");
@@ -319,7 +320,7 @@ fn its_home_is_lost(multi: Multi, mut operator: Operator, sites: [Site; 3]) -> (
     (multi, operator)
 }
 
-/// A third one, whose nodes are seen by all others.
+/// A third site, whose nodes are reported as up by all others.
 fn another_site_joins(multi: &Multi, [here, there, third]: [&Kubectl; 3]) {
     let ring = cluster::ring("demo", &[("dc3", &["rack1"])]);
     let site = json!({ "spec": { "topology": ring["spec"]["topology"] } });
@@ -335,7 +336,7 @@ fn another_site_joins(multi: &Multi, [here, there, third]: [&Kubectl; 3]) {
     );
 }
 
-/// Not while it has nodes, and those go only when no keyspace needs them.
+/// A site is not removed while it has nodes, and those are removed only when no keyspace needs them.
 fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
     let override_ =
         |site: Value| multi.patch(&json!({ "spec": { "override": { "cluster2": site } } }));

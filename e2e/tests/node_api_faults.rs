@@ -1,5 +1,5 @@
-//! Answers of a real node that break off, come late, or make no sense: the step is told again, or the failure is told.
-//! Success is never told without the node's own word, and nobody else waits.
+//! Answers of a real node that break off, are late, or are malformed: the step is retried, or the failure is
+//! reported. Success is reported only after the node confirmed it, and no other request is blocked.
 
 #![allow(
     clippy::panic,
@@ -21,7 +21,7 @@ const KEYSPACE: &str = "e2e_faults";
 const POD: &str = "demo-dc1-rack1-0";
 const CLEANUP: &str = "forceKeyspaceCleanup";
 
-/// Faults of one answer, and how the operation ends: well after another try, or with these words.
+/// Faults of one answer, and the end of the operation: success after a retry, or a failure with these words.
 const FAULTS: [(&str, Result<(), &str>); 9] = [
     ("reset", Ok(())),
     ("truncated", Ok(())),
@@ -39,7 +39,7 @@ const FAULTS: [(&str, Result<(), &str>); 9] = [
 fn an_answer_that_fails_is_never_taken_for_success() {
     let (space, demo) = shared_ring();
     cassandra::fill(&space.kubectl, POD, &[KEYSPACE.to_owned()]);
-    // Nothing is cleaned that is not on disk.
+    // Only tables on disk are cleaned.
     let flush = fresh_id("disk");
     demo.request("flush", &flush);
     demo.succeeds("flush", &flush);
@@ -76,7 +76,7 @@ fn an_answer_that_fails_is_never_taken_for_success() {
     nobody_answers(&mut proxy, &demo, &other.clusters[0]);
 }
 
-/// While the node says nothing at all, a request waits and says for what; then it goes on.
+/// While the node does not answer, a request waits and reports the reason; then it continues.
 fn nobody_answers(proxy: &mut Proxy, demo: &Cluster, other: &Cluster) {
     let before = cleaned(demo);
     proxy.fails("hang", u32::MAX, "");
@@ -116,7 +116,7 @@ fn goes_on(other: &Cluster) {
     other.succeeds("flush", &id);
 }
 
-/// Success needs the node's own word for it.
+/// Success requires the confirmation of the node.
 fn is_honest(ended: &Value, end: Result<(), &str>, done: usize) {
     match end {
         Ok(()) => {
@@ -132,7 +132,7 @@ fn is_honest(ended: &Value, end: Result<(), &str>, done: usize) {
     }
 }
 
-/// Cleanups of the keyspace that the node itself has brought to a good end.
+/// Successful cleanups of the keyspace in the node's log.
 fn cleaned(demo: &Cluster) -> usize {
     let found = cassandra::cleanups(&cassandra::log(&demo.kubectl, POD));
     let done = found

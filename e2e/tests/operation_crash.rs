@@ -1,5 +1,5 @@
-//! The operator dies at every point of operations that are not cleanups (those are in `cleanup_crash`). What came of them is read
-//! where the nodes and the API server wrote it down.
+//! The operator is killed at every point of operations that are not cleanups (those are in `cleanup_crash`). The
+//! results are read from the records of the nodes and of the API server.
 
 #![allow(
     clippy::panic,
@@ -48,8 +48,8 @@ fn snapshots_are_there_once(operator: &mut Shell, demo: &Cluster) {
     demo.succeeds("clearsnapshot", &name);
 }
 
-/// Cassandra keeps a history of repairs: each node has led one of the keyspace to its end, and only those that were cut
-/// off by a kill come on top.
+/// Cassandra keeps a history of repairs: each node has completed one of the keyspace, and only repairs that a kill
+/// interrupted are additional.
 fn every_node_has_repaired(operator: &mut Shell, demo: &Cluster) {
     let before = repairs(demo);
     let value = format!("{} --full --keyspace {KEYSPACE}", fresh_id("crash"));
@@ -64,7 +64,7 @@ fn every_node_has_repaired(operator: &mut Shell, demo: &Cluster) {
     assert!(begun <= 3 + survived.kills, "{begun} repairs were begun");
 }
 
-/// Repairs of the keyspace: begun, and brought to a good end.
+/// Repairs of the keyspace: started, and succeeded.
 fn repairs(demo: &Cluster) -> (usize, usize) {
     let row =
         "SELECT keyspace_name, successful_ranges FROM system_distributed.parent_repair_history";
@@ -75,7 +75,8 @@ fn repairs(demo: &Cluster) -> (usize, usize) {
     (ours.clone().count(), ours.filter(done).count())
 }
 
-/// The API server knows how many pods of that name were made. That a pod on its way out is told so again harms nobody.
+/// The API server records the number of pods that were created with that name. A repeated deletion of a terminating
+/// pod is harmless.
 fn a_pod_is_made_anew_once(operator: &mut Shell, demo: &Cluster) {
     let hosts = demo.host_ids();
     let made = || {

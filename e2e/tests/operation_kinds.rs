@@ -1,4 +1,4 @@
-//! Every kind of operation does on the nodes what it says, with every version of Cassandra that has an image.
+//! Every kind of operation has its documented effect on the nodes, with every version of Cassandra that has an image.
 
 #![allow(
     clippy::panic,
@@ -153,8 +153,9 @@ fn repaired(space: &Space, ring: &Cluster) {
     assert!(repairs >= pods.len(), "{output}");
 }
 
-/// Logins are replicated in the data center that goes, and Cassandra 4.1 does not let them out of it while it has nodes. So
-/// they keep nobody from leaving, as other keyspaces do, and are let out at the end.
+/// Logins are replicated in the data center that is removed, and Cassandra 4.1 does not allow to remove that
+/// replication while the data center has nodes. Therefore they do not block a decommission, unlike other keyspaces,
+/// and their replication is removed at the end.
 fn a_data_center_goes(space: &Space, ring: &Cluster, pods: &[String]) {
     let alter = |keyspace: &str, replicas: &str| {
         format!(
@@ -220,7 +221,7 @@ fn a_data_center_goes(space: &Space, ring: &Cluster, pods: &[String]) {
     ring.settles();
     assert_eq!(ring.pod_names(), pods);
     assert!(knows_the_login(space, &pods[0], "QUORUM"));
-    // Cassandra changes logins at this level, which counts a data center without nodes too.
+    // Cassandra changes logins at this consistency level, which counts a data center without nodes too.
     let change = || cassandra::cql(&space.kubectl, &pods[0], "EACH_QUORUM", &[login]);
     change().fails();
     cassandra::write(
@@ -233,7 +234,7 @@ fn a_data_center_goes(space: &Space, ring: &Cluster, pods: &[String]) {
     assert!(knows_the_login(space, &pods[0], "ALL"));
 }
 
-/// The second data center gets so many nodes, or is taken out.
+/// Sets the number of nodes of the second data center, or removes it.
 fn data_centers(ring: &Cluster, second: Option<i32>) {
     let first = json!({ "name": "dc1", "rack": [{ "name": "rack1" }, { "name": "rack2" }] });
     let second = second.map(
@@ -249,8 +250,8 @@ fn knows_the_login(space: &Space, pod: &str, consistency: &str) -> bool {
     output.ok().trim() == "role=orders"
 }
 
-/// To the newest version and not back; data and nodes stay. The operator is killed while the first node tries it, and
-/// again while the second one takes it.
+/// An upgrade to the newest version; data and nodes stay. The operator is killed while the first node is the canary,
+/// and again while the second one is upgraded.
 fn upgraded(space: &Space, ring: &Cluster, pods: &[String]) {
     let hosts = ring.host_ids();
     let mut operator = Shell::start(space);
@@ -296,7 +297,7 @@ fn upgraded(space: &Space, ring: &Cluster, pods: &[String]) {
     ring.settles();
 }
 
-/// What was deleted comes back from the files of a snapshot.
+/// Deleted rows are restored from the files of a snapshot.
 fn restored(
     space: &Space,
     ring: &Cluster,

@@ -1,4 +1,4 @@
-//! A node dies in the middle of an operation: the operation waits for it, and does again what was cut off.
+//! A node dies during an operation: the operation waits for it, and repeats the interrupted step.
 
 #![allow(
     clippy::panic,
@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, time::Duration};
 use casskop_e2e::{Cluster, cassandra, fresh_id, machine, shared_ring, wait::until_every};
 use serde_json::Value;
 
-/// Of three: the first that an operation comes to.
+/// The first of three nodes in the order of an operation.
 const FIRST: &str = "demo-dc1-rack1-0";
 const OTHER: &str = "demo-dc1-rack3-0";
 
@@ -67,7 +67,7 @@ fn node(operation: &Value, pod: &str) -> Value {
         .unwrap_or_default()
 }
 
-/// Repairs of the test's keyspaces that came to a good end, by Cassandra's own record.
+/// Successful repairs of the test's keyspaces, from Cassandra's own record.
 fn repaired(demo: &Cluster) -> BTreeSet<String> {
     let rows = "SELECT keyspace_name, parent_id, successful_ranges FROM \
                 system_distributed.parent_repair_history";

@@ -1,5 +1,5 @@
-//! Operations on a real ring, requested by annotations and by the plugin. What was done is read in Cassandra's own
-//! log, not in the status alone.
+//! Operations on a real ring, requested by annotations and by the plugin. The results are read from Cassandra's log,
+//! not only from the status.
 
 #![allow(
     clippy::panic,
@@ -17,7 +17,7 @@ use casskop_e2e::{
     shared_ring,
 };
 
-/// What each node's log has when a test begins, so that it sees only what happens from then on.
+/// The length of each node's log at the start of a test, so that the test reads only later lines.
 struct Logs<'a> {
     cluster: &'a Cluster,
     before: BTreeMap<String, usize>,
@@ -61,7 +61,7 @@ impl<'a> Logs<'a> {
     }
 }
 
-/// A keyspace with data that is there.
+/// A keyspace with existing data.
 fn keyspace(kubectl: &Kubectl, cluster: &Cluster) -> &'static str {
     cassandra::fill(kubectl, &cluster.pod_names()[0], &["e2e_ops".into()]);
     "e2e_ops"
@@ -97,7 +97,7 @@ fn a_cleanup_by_annotation_cleans_every_keyspace_of_every_node_once() {
         phases.iter().all(|(_, phase)| phase == "Succeeded"),
         "{phases:?}"
     );
-    // One node after the other: none begins before the one before it has ended.
+    // One node after the other: no node starts before the previous one has ended.
     let nodes = done["nodes"].as_array().expect("nodes");
     for pair in nodes.windows(2) {
         let (ended, began) = (texts(&pair[0]["finishedAt"]), texts(&pair[1]["startedAt"]));
@@ -118,7 +118,7 @@ fn the_same_id_never_runs_twice_and_a_new_one_does() {
     demo.succeeds("cleanup", &first);
 
     let logs = Logs::from_now(&demo);
-    // Removed and set again, with other arguments too: still the same request.
+    // An annotation that is removed and set again, also with other arguments, is the same request.
     demo.annotate("cleanup", None).ok();
     demo.is_looked_at();
     demo.request("cleanup", &format!("{first} {arguments}"));
@@ -131,7 +131,7 @@ fn the_same_id_never_runs_twice_and_a_new_one_does() {
     demo.succeeds("cleanup", &second);
     assert_eq!(logs.cleaned()["demo-dc1-rack1-0"], [keyspace]);
 
-    // A reverted commit brings the first id back: it is told, and not run.
+    // A reverted commit restores the first id: that is reported, and the operation does not run again.
     let logs = Logs::from_now(&demo);
     demo.request("cleanup", &format!("{first} {arguments}"));
     demo.tells(
@@ -179,7 +179,7 @@ fn the_plugin_requests_a_cleanup_and_waits_for_its_end() {
     for (pod, cleaned) in logs.cleaned() {
         assert_eq!(cleaned, [keyspace], "{pod}");
     }
-    // What was typed is what stands in the annotation.
+    // The annotation contains the arguments of the command line.
     let annotation = format!("{id} --keyspace {keyspace} --jobs 1");
     let annotations = demo.get()["metadata"]["annotations"].clone();
     assert_eq!(
@@ -187,7 +187,7 @@ fn the_plugin_requests_a_cleanup_and_waits_for_its_end() {
         annotation.as_str()
     );
 
-    // Once more the same command: it says what became of it, and nothing runs.
+    // The same command again reports the result of the first one, and nothing runs.
     let logs = Logs::from_now(&demo);
     casskop(
         &space.kubectl,
@@ -340,7 +340,7 @@ fn a_request_can_be_withdrawn_paused_and_cancelled_before_it_begins() {
     let keyspace = keyspace(&space.kubectl, &demo);
     let logs = Logs::from_now(&demo);
 
-    // All action is paused: the request waits. Taken away, it is withdrawn.
+    // All actions are paused: the request waits. A removed request is withdrawn.
     demo.request("reconcile", "paused");
     let id = fresh_id("withdrawn");
     demo.request("cleanup", &format!("{id} --keyspace {keyspace}"));
@@ -354,7 +354,7 @@ fn a_request_can_be_withdrawn_paused_and_cancelled_before_it_begins() {
     demo.annotate("cleanup", None).ok();
     demo.reaches("cleanup", &id, &["Withdrawn"]);
 
-    // Replaced by another one before it began.
+    // A request is replaced by another one before it starts.
     let (replaced, newer) = (fresh_id("replaced"), fresh_id("newer"));
     demo.request("cleanup", &format!("{replaced} --keyspace {keyspace}"));
     demo.reaches("cleanup", &replaced, &["Pending"]);
@@ -366,7 +366,7 @@ fn a_request_can_be_withdrawn_paused_and_cancelled_before_it_begins() {
     demo.annotate("reconcile", None).ok();
     demo.succeeds("cleanup", &newer);
 
-    // This one request is paused; a pause of another one is nothing to it.
+    // This request is paused; a pause of a different request does not affect it.
     let id = fresh_id("paused");
     demo.request("cleanup.pause", &id);
     demo.request(
@@ -413,7 +413,7 @@ fn what_failed_is_told_and_tried_again_when_asked() {
     assert!(failed.to_string().contains(&table), "{failed:#}");
     demo.announces("OperationFailed", &[&id, &table]);
     assert!(find_operation(&demo.get(), "cleanup", &id).is_some());
-    // The ring itself is well.
+    // The ring itself is healthy.
     demo.becomes("Available", "True");
 
     let create = format!("CREATE TABLE {keyspace}.{table} (id int PRIMARY KEY)");

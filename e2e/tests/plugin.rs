@@ -1,4 +1,4 @@
-//! The plugin as a person uses it: through the real kubectl, on a real ring.
+//! The plugin in its normal use: through the real kubectl, on a real ring.
 
 #![allow(
     clippy::panic,
@@ -98,7 +98,7 @@ fn it_tells_what_happens_and_why() {
     let well = see(&["explain", "demo"]);
     assert!(!well.is_empty());
 
-    // Nothing begins while all action is paused, and it says so.
+    // Nothing starts while all actions are paused, and the plugin reports that.
     see(&["pause-reconcile", "demo"]);
     let id = fresh_id("waits");
     see(&["flush", "demo", "--id", &id]);
@@ -141,7 +141,7 @@ fn controls_quote_the_request_that_runs() {
         late.contains("ended") || late.contains("Succeeded"),
         "{late}"
     );
-    // A kind that discards data asks before; nobody answers here.
+    // A kind that discards data asks for a confirmation; standard input is empty here.
     let refused = run(&["replace", "demo", "--pod", "demo-dc1-rack2-0"]).fails();
     assert!(refused.contains("--yes"), "{refused}");
     let id = fresh_id("alive");
@@ -184,7 +184,7 @@ fn what_is_asked_for_takes_one_get_and_one_patch() {
     demo.succeeds("flush", &id);
 }
 
-/// All that a kubeconfig says can be said by flags, as with kubectl.
+/// All settings of a kubeconfig can be passed as flags, as with kubectl.
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn flags_take_the_place_of_a_kubeconfig() {

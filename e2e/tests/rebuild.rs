@@ -1,5 +1,5 @@
-//! Nodes of a new data center hold nothing until they rebuild. The stream outlives the operator; a node that dies in the
-//! middle of it is told once more.
+//! Nodes of a new data center hold no data until they rebuild. The stream outlives the operator; a rebuild is called
+//! once more on a node that dies during the stream.
 
 #![allow(
     clippy::panic,
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const OLD: &str = "rebuild-dc1-rack1-0";
 const NEW: &str = "rebuild-dc2-rack1-0";
-/// Rows of the keyspace that takes its time to stream, and characters in each: ten seconds at a mebibyte a second.
+/// Rows of a keyspace that streams slowly, and characters in each: ten seconds at a mebibyte a second.
 const ROWS: usize = 105;
 const CHARACTERS: usize = 100_000;
 
@@ -79,7 +79,7 @@ fn it_waits_until_something_is_replicated_there(space: &Space, ring: &Cluster) {
     assert_eq!(row.ok().trim(), "text=before");
 }
 
-/// Asked for again, with a new id, it streams again: 5.0 would refuse unless it was told to at its start.
+/// Another request, with a new id, streams again: 5.0 refuses that unless it is enabled at the start of the node.
 fn it_streams_no_more_often_than_it_has_to(space: &Space, ring: &Cluster) {
     let before = rebuilds(space).len();
     let mut operator = Shell::start(space);
@@ -99,7 +99,7 @@ fn a_data_center_that_is_none_has_nothing(ring: &Cluster) {
     ring.annotate("rebuild", None).ok();
 }
 
-/// A keyspace whose stream takes its time.
+/// A keyspace with a slow stream.
 fn fill_slowly(space: &Space) {
     let statements = [
         "CREATE KEYSPACE IF NOT EXISTS large WITH replication = \
@@ -125,7 +125,8 @@ fn fill_slowly(space: &Space) {
     }
 }
 
-/// The next life of the operator waits for the stream that is under way; as nobody heard how it ended, it asks once more.
+/// The restarted operator waits for the stream in progress; the result of the stream is unknown, so the rebuild is
+/// called once more.
 fn the_stream_outlives_the_operator(space: &Space, ring: &Cluster) {
     let mut operator = Shell::start(space);
     let before = rebuilds(space).len();
@@ -156,7 +157,7 @@ fn a_node_that_dies_is_told_once_more(space: &Space, ring: &Cluster) {
     has_all(space);
 }
 
-/// Waits until the status tells that some of the bytes are there.
+/// Waits until the status reports that some of the bytes are transferred.
 fn is_streaming(ring: &Cluster, id: &str) {
     ring.shows("a stream on its way", |cluster| {
         let operation = find_operation(cluster, "rebuild", id)?;
@@ -173,7 +174,7 @@ fn has_all(space: &Space) {
     assert_eq!(row.trim(), format!("count={ROWS}"));
 }
 
-/// What the new node's log says of rebuilds.
+/// The rebuilds in the new node's log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rebuild {
     Begun,

@@ -1,5 +1,5 @@
-//! A spec of a running ring that cannot be carried out: it is refused with the reason, what runs keeps running, and a
-//! corrected spec goes on by itself.
+//! A rejected spec of a running ring: the rejection is reported with its reason, running pods keep running, and a
+//! corrected spec is rolled out without further action.
 
 #![allow(
     clippy::panic,
@@ -75,7 +75,7 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
             "True",
             "the ring keeps running"
         );
-        // An operation is not held up by it.
+        // A rejected spec does not block an operation.
         let id = fresh_id("despite");
         demo.request("flush", &format!("{id} --keyspace system_auth"));
         demo.succeeds("flush", &id);
@@ -84,7 +84,7 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
     assert_eq!((sets(), demo.host_ids()), (before, ids));
 }
 
-/// Put back, it goes on by itself.
+/// The restored spec is reconciled without further action.
 fn put_back(space: &Space, demo: &Cluster, spec: &Value) {
     let back = json!([{ "op": "replace", "path": "/spec", "value": spec }]).to_string();
     let patch = [

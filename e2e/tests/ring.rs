@@ -1,4 +1,4 @@
-//! A ring of three racks: it forms, it has the objects that are promised, and its password stays a secret.
+//! A ring of three racks: it forms, it has the documented objects, and its password stays a secret.
 
 #![allow(
     clippy::panic,
@@ -166,7 +166,7 @@ fn passwords_differ_and_are_seen_nowhere() {
     let other = space.cluster("other");
     other.apply(&cluster::ring("other", &[("dc1", &["rack1"])]));
     other.settles();
-    // Something that uses the password has to have happened.
+    // An operation must have used the password.
     let id = casskop_e2e::fresh_id("secret");
     demo.request("flush", &id);
     demo.succeeds("flush", &id);
@@ -188,7 +188,7 @@ fn passwords_differ_and_are_seen_nowhere() {
             "a password is in the API or in a log"
         );
     }
-    // The pods' processes are in view here: neither arguments nor environment of any has it.
+    // The pods' processes are visible here: neither arguments nor environment of any contain the password.
     let mut cassandras = 0;
     for process in fs::read_dir("/proc").expect("/proc is there").flatten() {
         let read = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The life of a ring, from its spec alone: larger volumes, a rack that comes and goes, another password, restarts, and
-//! the end with its volumes. The operator is killed in the middle of each.
+//! The lifecycle of a ring, from its spec alone: larger volumes, a rack that is added and removed, another password,
+//! restarts, and the deletion with its volumes. The operator is killed during each change.
 
 #![allow(
     clippy::panic,
@@ -125,7 +125,7 @@ fn a_rack_comes_and_goes(space: &Space, life: &Cluster, operator: &mut Shell) {
         &["cleanup", "life", "--wait", "--timeout", "5m"],
     )
     .ok();
-    // Killed as soon as the node was told to leave, and again while it leaves.
+    // The operator is killed as soon as the decommission is called, and again while the node leaves.
     until("the node to be told to leave", || {
         let told = operator.calls().iter().any(|(id, ..)| *id == host_id);
         if told {
@@ -259,7 +259,7 @@ fn racks(life: &Cluster, names: &[&str]) {
     life.change(&json!({ "topology": { "dc": [{ "name": "dc1", "rack": racks }] } }));
 }
 
-/// Something of each volume claim, by name.
+/// A field of each volume claim, by name.
 fn volumes(space: &Space, path: &str) -> BTreeMap<String, Value> {
     let claims = space
         .kubectl

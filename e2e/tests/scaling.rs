@@ -1,5 +1,5 @@
-//! A ring gets a second data center, changes rack by rack, grows from one to two nodes a rack, one joining node at a time,
-//! and shrinks again, while a client goes on at QUORUM and the operator is killed in the middle of each change.
+//! A ring gets a second data center, changes rack by rack, grows from one to two nodes a rack, one joining node at a
+//! time, and shrinks again, while a client runs at QUORUM and the operator is killed during each change.
 
 #![allow(
     clippy::panic,
@@ -24,7 +24,7 @@ use casskop_e2e::{
 use serde_json::{Value, json};
 
 const FIRST: [&str; 3] = ["grow-dc1-rack1-0", "grow-dc1-rack2-0", "grow-dc2-rack1-0"];
-/// Between two looks while something goes on.
+/// Time between two polls during a change.
 const OFTEN: Duration = Duration::from_millis(500);
 
 #[test]
@@ -55,7 +55,7 @@ fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     nodes_join_one_after_the_other(&space, &grow, &mut operator);
     a_rack_without_its_stateful_set_keeps_its_pods(&space, &grow);
 
-    // What growth makes necessary, on one data center only.
+    // The cleanup that the growth requires, on one data center only.
     let cleanup = [
         "cleanup",
         "grow",
@@ -81,7 +81,7 @@ fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     grow.delete();
 }
 
-/// Its node joins the ring that is there, and gets its data from the other data center.
+/// The node of the new data center joins the existing ring, and gets its data from the other data center.
 fn a_data_center_is_added(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let dc = |name: &str, racks: &[&str]| {
         let racks: Vec<Value> = racks.iter().map(|rack| json!({ "name": rack })).collect();
@@ -120,7 +120,8 @@ fn a_data_center_is_added(space: &Space, grow: &Cluster, operator: &mut Shell) {
     assert_eq!(ring.len(), 3, "{ring:?}");
 }
 
-/// Under running pods; the others keep what they have, and the next node of either gets its share.
+/// The volumes grow under running pods; the others keep their size, and the next node of either data center gets its
+/// size.
 fn volumes_of_one_data_center_grow(space: &Space, grow: &Cluster) {
     let before = uids(&grow.pods());
     let rack = |name: &str| json!({ "name": name });
@@ -139,7 +140,7 @@ fn volumes_of_one_data_center_grow(space: &Space, grow: &Cluster) {
     }
 }
 
-/// Whether each volume is as large as its data center asks.
+/// Whether each volume has the size of its data center.
 fn sizes_are_of_their_dc(space: &Space) -> Result<(), String> {
     let claims = space
         .kubectl
@@ -159,7 +160,7 @@ fn sizes_are_of_their_dc(space: &Space) -> Result<(), String> {
     }
 }
 
-/// Six nodes become two, and a data center goes: none leaves before nothing is replicated there any more.
+/// Six nodes become two, and a data center is removed: no node leaves while a keyspace is still replicated there.
 fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let racks = |racks: &[&str]| {
         racks
@@ -226,7 +227,7 @@ fn nodes_and_a_data_center_go_again(space: &Space, grow: &Cluster, operator: &mu
     assert_eq!(left.len(), 2, "the volumes went with their nodes");
 }
 
-/// Both nodes had everything, and now they own a half of it.
+/// Both nodes had all data, and now own half of it.
 fn fewer_replicas_are_a_debt(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let owe = |reason: &Value| {
         grow.shows(&format!("both nodes owe {reason}"), |cluster| {
@@ -285,7 +286,7 @@ fn a_setting_is_changed_rack_by_rack(space: &Space, grow: &Cluster, operator: &m
 fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster, operator: &mut Shell) {
     let hosts = grow.host_ids();
     grow.change(&json!({ "nodesPerRacks": 2 }));
-    // The order in which pods appear, and how many nodes join at once, seen from outside.
+    // The order in which pods appear, and the number of nodes that join at once, observed from outside.
     let mut appeared: Vec<String> = Vec::new();
     loop {
         let pods = grow.pods();
@@ -307,7 +308,7 @@ fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster, operator: &mut 
         thread::sleep(OFTEN);
     }
     grow.settles();
-    // The first of them may have been there at the first look already.
+    // The first pod may exist already at the first poll.
     let newest: Vec<&String> = appeared
         .iter()
         .filter(|pod| !FIRST.contains(&pod.as_str()))
@@ -331,7 +332,7 @@ fn nodes_join_one_after_the_other(space: &Space, grow: &Cluster, operator: &mut 
     assert_eq!(sizes_are_of_their_dc(space), Ok(()));
 }
 
-/// It comes back as large as it was: no node is taken away.
+/// The StatefulSet is re-created with the same size: no node is removed.
 fn a_rack_without_its_stateful_set_keeps_its_pods(space: &Space, grow: &Cluster) {
     let before = uids(&grow.pods());
     let set = |column: &str| {
@@ -359,7 +360,7 @@ fn a_rack_without_its_stateful_set_keeps_its_pods(space: &Space, grow: &Cluster)
     assert_eq!(uids(&grow.pods()), before);
 }
 
-/// What is read of the row, or what is said instead.
+/// The row that is read, or the error.
 fn read(space: &Space, pod: &str, consistency: &str) -> String {
     let row = "SELECT text FROM two.t WHERE id = 1";
     let output = cassandra::cql(&space.kubectl, pod, consistency, &[row]);

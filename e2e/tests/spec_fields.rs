@@ -1,5 +1,5 @@
-//! What a spec may say of its pods, seen in a running one; and changes that roll through a data center of one rack, where
-//! two nodes away at once would be two replicas: one pod after the other, while a client goes on at QUORUM.
+//! Fields of the spec for pods, observed in a running pod; and changes that roll out in a data center of one rack,
+//! where two unavailable nodes at once would be two replicas: one pod after the other, while a client runs at QUORUM.
 
 #![allow(
     clippy::panic,
@@ -39,7 +39,7 @@ fn fields_have_their_effect_and_changes_roll_pod_by_pod() {
     ];
     cassandra::write(&space.kubectl, PODS[0], &statements);
     let client = Client::start(&space.kubectl, &PODS, "three.t");
-    // The same name, and other content.
+    // The same name with different content.
     scripts(&space, "two");
     rolls(&ring, || {
         let done = PODS
@@ -122,7 +122,7 @@ fn scripts(space: &Space, word: &str) {
     }));
 }
 
-/// The third node is a seed, and those that ran before it know that too.
+/// The third node is a seed, and the older nodes receive that too.
 fn seeds_reach_running_nodes(space: &Space, ring: &Cluster) {
     ring.change(&json!({ "nodesPerRacks": 3 }));
     let seeds = format!(
@@ -144,7 +144,7 @@ fn with_partition(partition: i32) -> Value {
     json!({ "dc": [{ "name": "dc1", "rack": [{ "name": "rack1", "rollingPartition": partition }] }] })
 }
 
-/// Also when the one that has the change is well, and seen by all.
+/// The partition also holds when the changed pod is healthy and reported as up by all nodes.
 fn below_the_partition_pods_stay(space: &Space, ring: &Cluster) {
     let says = |pod: &str| run(space, pod, "echo $GREETING");
     until("the last pod to have the change", || {
@@ -199,7 +199,7 @@ fn in_each_pod_is_what_was_asked_for(space: &Space, ring: &Cluster) {
     assert_eq!(claims.len(), 6, "two for each pod");
 }
 
-/// Waits until a change has come to all pods; at no time more than one of them is away.
+/// Waits until a change is rolled out to all pods; at no time more than one pod is unavailable.
 fn rolls(ring: &Cluster, changed: impl Fn() -> usize) {
     until("all pods to have the change", || {
         let pods = ring.pods();
@@ -226,7 +226,7 @@ fn a_bad_change_stops_at_the_first_pod(ring: &Cluster) {
     ring.settles();
 }
 
-/// With `debug`, in the first pod that gets it; the others wait for Cassandra to be there again.
+/// The first changed pod has `debug`; the others wait until Cassandra runs again.
 fn without_cassandra_a_pod_is_there_to_be_looked_into(space: &Space, ring: &Cluster) {
     let daemon = "grep -lz service.CassandraDaemo[n] /proc/*/cmdline | wc -l";
     let data = "ls /var/lib/cassandra/data | grep -x three";
@@ -255,7 +255,7 @@ fn without_cassandra_a_pod_is_there_to_be_looked_into(space: &Space, ring: &Clus
     assert_eq!(run(space, PODS[2], daemon), "1");
 }
 
-/// There are fewer machines than pods: one finds no place, and no other is taken away for it.
+/// There are fewer machines than pods: one pod stays unscheduled, and no other pod is evicted for it.
 fn pods_may_want_machines_of_their_own(ring: &Cluster) {
     ring.change(&json!({ "hardAntiAffinity": true }));
     ring.tells("Degraded", "True", &["cannot be placed", "anti-affinity"]);
@@ -281,7 +281,7 @@ fn away(ring: &Cluster) -> Vec<String> {
     away.map(kubectl::name).collect()
 }
 
-/// What a command says in the container of Cassandra, in one line; nothing while it cannot be run.
+/// The output of a command in the container of Cassandra, in one line; nothing while it cannot be run.
 fn run(space: &Space, pod: &str, command: &str) -> String {
     let exec = ["exec", pod, "-c", "cassandra", "--", "sh", "-c", command];
     let output = space.kubectl.run(&exec);

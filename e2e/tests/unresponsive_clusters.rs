@@ -1,4 +1,4 @@
-//! Clusters whose nodes hang, beside one that is well: it does not wait for them, and each of them says what is wrong.
+//! Clusters whose nodes hang, beside a healthy one: it does not wait for them, and each of them reports its problem.
 
 #![allow(
     clippy::panic,
@@ -33,7 +33,7 @@ fn clusters_that_hang_keep_no_other_waiting() {
         demo.succeeds("flush", &id);
     }
     assert!(hanging.told().is_empty(), "nobody was told anything");
-    // When they answer again, each request is carried out, without anybody asking again.
+    // When the nodes answer again, each request is executed without a new request.
     hanging.hang(false);
     for cluster in &hanging.clusters {
         cluster.succeeds("flush", &id);

@@ -1,7 +1,8 @@
-//! Prepares one Cassandra pod before it starts: lays the operator's and the user's configuration over the
-//! image's own, installs the Jolokia agent with its password, and waits until the seeds have addresses.
+//! Prepares one Cassandra pod before Cassandra starts: merges the configuration of the operator and of the user into
+//! the configuration of the image, installs the Jolokia agent with its password, and waits until the addresses of the
+//! seeds resolve.
 //!
-//! Runs as an init container; talks to no API and needs no rights.
+//! Runs as an init container; calls no API and needs no permissions.
 
 mod cassandra_yaml;
 mod files;
@@ -23,16 +24,16 @@ use serde::de::DeserializeOwned;
 pub use jolokia::credentials;
 pub use seeds::JOINED_MARKER;
 
-/// Where the pieces of a pod's configuration are.
+/// Paths of the parts of a pod's configuration.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Folder that has the image's own /etc/cassandra and gets ours laid over it
+    /// Configuration folder: holds the configuration of the image, and receives the merged configuration
     #[arg(long, default_value = "/etc/cassandra")]
     pub directory: PathBuf,
-    /// What the operator decided for this rack
+    /// Configuration of this rack, written by the operator
     #[arg(long, default_value = "/casskop/rack.json")]
     pub rack: PathBuf,
-    /// Which pods of this rack run members
+    /// Members and replaced nodes of this rack, by their pods
     #[arg(long, default_value = "/casskop/nodes.json")]
     pub nodes: PathBuf,
     /// Folder of the Jolokia Secret
@@ -52,31 +53,31 @@ pub struct Args {
     pub pod_ip: String,
 }
 
-/// Why a pod could not be prepared. The pod's init container prints it and is tried again.
+/// The reason why a pod could not be prepared. The init container prints it, and the kubelet retries the container.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// A file could not be read or written.
     #[error("{action} {path}: {source}")]
     File {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// On which file.
+        /// The file of the action.
         path: String,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// A file is not what it should be.
+    /// A file is invalid.
     #[error("{path} is not valid: {message}")]
     Invalid {
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The defect.
         message: String,
     },
     /// The volume of a member is empty.
     #[error(transparent)]
     Lost(#[from] LostVolume),
-    /// JVM options of the spec are none.
+    /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
 }
@@ -84,10 +85,10 @@ pub enum Error {
 /// Prepares the pod.
 ///
 /// # Errors
-/// When a file is missing, broken or not writable, or the data of a member is lost.
+/// A file is missing, invalid or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
     let rack: RackConfig = read_json(&args.rack)?;
-    // An operator of an earlier version wrote no file of nodes.
+    // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
         read_json(&args.nodes)?
     } else {

@@ -24,13 +24,13 @@ enum Command {
     Multi(multi::Args),
     /// Prepare the configuration of a Cassandra pod (init container)
     Bootstrap(bootstrap::Args),
-    /// Ask the Cassandra node of this pod how it is (kubelet probes)
+    /// Check the Cassandra node of this pod (kubelet probes)
     Probe(probe::Args),
     /// Print the custom resource definitions as YAML
     Crd,
 }
 
-/// Runs the role that was asked for.
+/// Runs the requested role.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(args).map_err(|error| error.to_string()),

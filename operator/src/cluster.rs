@@ -1,10 +1,10 @@
-//! The controller of `CassandraCluster`: the whole flow in one screen.
+//! The controller of `CassandraCluster`: the complete flow of a reconciliation.
 //!
 //! ```text
 //! watch → observe → decide → act → report
 //! ```
-//! Intent is written before effect: the operations of a plan are in the status before a node is called, so that an
-//! operator that is killed anywhere in between goes on where it was.
+//! Intent is recorded before its effect: the operations of a plan are in the status before a node is called, so that
+//! an operator that is killed at any point continues from the recorded state.
 
 mod act;
 mod observe;
@@ -33,40 +33,40 @@ use casskop_core::{
 };
 use observe::Observed;
 
-/// Longest time one look at a cluster may take, so that no cluster holds up another.
+/// Longest duration of one reconciliation, so that no cluster delays another.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Time until a failed look is repeated.
+/// Delay before a failed reconciliation is retried.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// Time until the next look when something was no longer as it was seen.
+/// Delay before the next reconciliation after an object changed since it was observed.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 
-/// Why a reconciliation did not come to its end; which step, on what, and why.
+/// The reason why a reconciliation failed: the step, the object and the cause.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
-    /// The resource does not fit the types.
+    /// The resource does not match the types.
     #[error("read CassandraCluster: {0}; apply manifests/crds of this version")]
     Invalid(Box<InvalidObject>),
-    /// The cluster could not be looked at.
+    /// The cluster could not be observed.
     #[error("observe: {0}")]
     Observe(#[from] kube::Error),
     /// An object could not be applied.
     #[error(transparent)]
     Act(#[from] apply::Error),
-    /// Our finalizer could not be written, or the volumes of a deleted cluster not be deleted.
+    /// The operator's finalizer could not be written, or the volumes of a deleted cluster could not be deleted.
     #[error("deletePVC: {0}")]
     Finalize(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
     Report(#[from] status_store::Error),
-    /// It took too long.
+    /// The reconciliation exceeded its deadline.
     #[error("took longer than {} s", DEADLINE.as_secs())]
     Deadline,
 }
 
-/// Brings one cluster one step nearer to what is asked.
+/// Brings one cluster one step closer to its spec.
 ///
 /// # Errors
-/// Which step failed; the next pass begins anew.
+/// The step that failed; the next reconciliation starts from the beginning.
 pub async fn reconcile(
     cluster: Arc<DeserializeGuard<CassandraCluster>>,
     ctx: Arc<Context>,
@@ -81,7 +81,7 @@ pub async fn reconcile(
         .await
 }
 
-/// What was seen of a cluster, and what follows from it.
+/// The observed state of a cluster, and the plan that results from it.
 struct Look {
     around: Around,
     desired: Result<Desired, Refusal>,
@@ -103,8 +103,8 @@ async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, 
     }
 }
 
-/// Looks at a cluster and decides; nothing if it is gone or about to go. Where its spec is refused, what was accepted
-/// before is looked after.
+/// Observes a cluster and decides; nothing if the cluster is gone or about to be deleted. If the spec is rejected,
+/// the last accepted spec is reconciled instead.
 async fn look(
     trigger: &CassandraCluster,
     ctx: &Context,
@@ -144,7 +144,7 @@ async fn look(
     }
 }
 
-/// Looks at a cluster, and decides about what it asks for, or about what is wanted instead.
+/// Observes a cluster, and decides about its spec, or about the spec that replaces it.
 async fn see(
     ctx: &Context,
     cluster: CassandraCluster,
@@ -219,7 +219,7 @@ async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
     Ok(Action::requeue(plan.requeue))
 }
 
-/// What follows a failed reconciliation.
+/// The requeue delay after a failed reconciliation.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature that the controller wants"
@@ -231,7 +231,7 @@ pub fn after_failure(
 ) -> Action {
     tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %error, "reconciliation failed");
     match error {
-        // Nothing changes by itself until somebody edits it.
+        // An invalid resource stays invalid until it is edited.
         Error::Invalid(_) => Action::await_change(),
         _ => Action::requeue(AFTER_FAILURE),
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{effects::Effects, executor::Runs, metrics::Metrics};
 
-/// State that all reconciliations share. None of it is truth: that is in Kubernetes.
+/// State that all reconciliations share. None of it is authoritative: the authoritative state is in Kubernetes.
 pub struct Context {
-    /// The ways to the API server, the nodes and the status.
+    /// The interfaces to the API server, the nodes and the status.
     pub effects: Arc<Effects>,
-    /// Nodes that tasks of this process work on.
+    /// The tasks of this process that work on nodes.
     pub runs: Runs,
     /// Measurements.
     pub metrics: Metrics,

@@ -1,11 +1,11 @@
-//! Everything that the operator has an effect on. Tests exchange its parts.
+//! Every external effect of the operator. Tests replace the parts.
 
 use crate::{
     kubernetes::{Kube, status_store::Journal},
     node_api::NodeApi,
 };
 
-/// The ways out of the process.
+/// The interfaces to systems outside of the process.
 pub struct Effects {
     /// The API server.
     pub kube: Kube,

@@ -1,6 +1,6 @@
-//! The interpreter of operations: works on one node, step by step. Every step is in the status before it is called, but for
-//! short ones of a kind that may be called again; the call blocks on a thread of its own, and losing its answer loses
-//! nothing, because the node is asked.
+//! The interpreter of operations: works on one node, step by step. Every step is recorded in the status before it is
+//! called, except short steps of a kind that may be repeated. The call blocks on a separate thread, and a lost answer
+//! has no consequences, because the state of the node is polled.
 
 mod discard;
 mod node;
@@ -35,13 +35,13 @@ use casskop_core::{
     scheduler::Start,
 };
 
-/// How often a step is called before it counts as failed.
+/// Number of calls of a step before it counts as failed.
 const ATTEMPTS: u32 = 8;
-/// Waiting time before the second call; doubles each time.
+/// Delay before the second call; doubles with each call.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest waiting time between two calls.
+/// Longest delay between two calls.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Time until somebody goes on whose status could not be written.
+/// Delay before a node task whose status could not be written continues.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Nodes that tasks of this process work on.
@@ -51,13 +51,13 @@ pub struct Runs {
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
 }
 
-/// What it takes to work on a node.
+/// The data that a task needs to work on a node.
 pub struct Run {
     /// The cluster.
     pub cluster: ClusterRef,
     /// Its spec, for defaults of arguments.
     pub spec: Arc<CassandraClusterSpec>,
-    /// Which node of which operation.
+    /// The node and its operation.
     pub start: Start,
     /// Arguments of the operation, as recorded.
     pub arguments: String,
@@ -65,22 +65,22 @@ pub struct Run {
     pub steps: Arc<Vec<String>>,
     /// Steps of this node that are done.
     pub done: usize,
-    /// UID of the pod when the operation began with it.
+    /// UID of the pod when the operation started on it.
     pub pod_uid: String,
-    /// When the operation began with it.
+    /// The time when the operation started on it.
     pub since: Option<Timestamp>,
-    /// Its volumes, of a kind that gives them up.
+    /// Volumes of the node, if the kind of operation deletes them.
     pub volumes: Vec<VolumeRef>,
     /// Host id of its node.
     pub host_id: String,
-    /// How to be let in.
+    /// The credentials of the node.
     pub credentials: Arc<Credentials>,
-    /// What it has done and not told yet.
+    /// Completed steps that are not recorded yet.
     pub untold: Untold,
 }
 
 impl Runs {
-    /// Nobody at work. The channel wakes the controller when a node has ended.
+    /// No node tasks. The channel triggers a reconciliation when a node task has ended.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>) -> Self {
         Self {
             at_work: Arc::default(),
@@ -88,10 +88,10 @@ impl Runs {
         }
     }
 
-    /// Nodes of a cluster that are worked on, as `(kind, pod)`.
+    /// The nodes of a cluster that tasks work on, as `(kind, pod)`.
     ///
-    /// To be asked before the status is read: a node that ends in between is then taken for one at work, and
-    /// looked at again when its end wakes the controller. The other way round it would be begun a second time.
+    /// The call must precede the read of the status: a task that ends in between then counts as running, and its end
+    /// triggers another reconciliation. In the reverse order it would be started a second time.
     pub fn at_work(&self, cluster: &CassandraCluster) -> BTreeSet<(String, String)> {
         let uid = cluster.uid().unwrap_or_default();
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +102,7 @@ impl Runs {
             .collect()
     }
 
-    /// Starts to work on a node, unless somebody already does.
+    /// Starts to work on a node, unless a task already does.
     pub fn start(&self, effects: &Arc<Effects>, run: Run) {
         let key = (
             run.cluster.uid.clone(),
@@ -121,7 +121,7 @@ impl Runs {
         tokio::spawn(async move {
             let outcome = work(&effects, &run).await;
             if let Err(error) = outcome {
-                // Whoever cannot write now cannot at once either.
+                // The API server is unavailable; an immediate retry would fail as well.
                 tokio::time::sleep(AFTER_FAILURE).await;
                 tracing::warn!(cluster = run.cluster.name, kind = run.start.kind, id = run.start.id,
                     pod = run.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
@@ -131,13 +131,13 @@ impl Runs {
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&key);
             let cluster = ObjectRef::new(&run.cluster.name).within(&run.cluster.namespace);
-            // Fails only at the end of the process.
+            // Sending fails only at the end of the process.
             let _ = runs.wake.unbounded_send(cluster);
         });
     }
 }
 
-/// Works through the steps that are left.
+/// Executes the remaining steps.
 async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::status_store::Error> {
     let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
         let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
@@ -147,7 +147,7 @@ async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::sta
     let operation = arguments.operation;
     let may_be_told_later = operations::behaviour(&operation).may_be_called_again();
     let mut resume = run.start.resume;
-    // Counted, and only if the status still says that this node is at work.
+    // The event is counted, and only if the status still lists this node as at work.
     if resume && !tell(effects, run, StepEvent::Begun).await? {
         return Ok(());
     }
@@ -170,7 +170,7 @@ async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::sta
     Ok(())
 }
 
-/// Calls one step until it is done or failed for good.
+/// Calls one step until it is done or has finally failed.
 async fn perform(
     effects: &Effects,
     run: &Run,
@@ -201,7 +201,7 @@ async fn perform(
         let Err(error) = outcome else {
             return Ok(Ok(()));
         };
-        // A node that is restarted meanwhile says no to everything.
+        // A node that is being restarted rejects every call.
         let is_told_itself = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
             || (is_told_itself && !node::can_take(effects, run, step, behaviour).await)
@@ -236,8 +236,9 @@ async fn attempt_step(
     let (endpoint, uid) = node::endpoint(effects, run).await?;
     let mut watch = node::Watch::new(uid);
     if again {
-        // An earlier call may still be at work although its answer was lost. Nobody hears its verdict, so when it has
-        // ended the step is called once more, unless the node says that it is done; that finds little left to do.
+        // An earlier call may still be in progress although its answer was lost. Its result is unknown, so after its
+        // end the step is called once more, unless the node reports that it is done; the repeated call has little
+        // left to do.
         if watch
             .has_ended(effects, run, &endpoint, step, behaviour)
             .await?
@@ -263,7 +264,7 @@ async fn attempt_step(
     );
     let call = effects.nodes.call(endpoint.clone(), call.clone());
     tokio::pin!(call);
-    // The answer may never come: a machine without power does not say good-bye.
+    // The answer may never arrive: a machine without power does not close its connections.
     loop {
         tokio::select! {
             answer = &mut call => match answer {

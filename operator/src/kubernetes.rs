@@ -1,4 +1,4 @@
-//! The API server: reading, writing and deleting objects, each write guarded by the version that it was computed from.
+//! The API server: reads, writes and deletes objects. Each write is guarded by the version that it was computed from.
 
 pub mod apply;
 pub mod change;
@@ -13,7 +13,7 @@ use kube::{Client, runtime::events::Reporter};
 
 use lists::Versions;
 
-/// The way to the API server.
+/// The connection to the API server.
 pub struct Kube {
     /// The client.
     pub client: Client,

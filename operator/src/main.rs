@@ -1,8 +1,8 @@
 //! `casskop-operator`: runs Cassandra rings on Kubernetes.
 //!
-//! One binary in five roles: the controller of rings in one Kubernetes cluster (`run`), that of rings over several
-//! (`multi`), what prepares a Cassandra pod before it starts (`bootstrap`), what the kubelet asks about it (`probe`), and
-//! the CRDs that all of it needs (`crd`).
+//! One binary with five roles: the controller of rings in one Kubernetes cluster (`run`), the controller of rings
+//! over several clusters (`multi`), the preparation of a Cassandra pod before it starts (`bootstrap`), the probes of
+//! the kubelet (`probe`), and the CRDs (`crd`).
 
 mod bootstrap;
 mod cli;

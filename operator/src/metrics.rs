@@ -1,4 +1,4 @@
-//! What is measured, in the Prometheus text format.
+//! The metrics, in the Prometheus text format.
 
 mod operations;
 
@@ -79,10 +79,10 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Measures a reconciliation, and ends it after this long.
+    /// Measures a reconciliation, and ends it after this duration.
     ///
     /// # Errors
-    /// Its own, or `late`.
+    /// The error of the reconciliation, or `late`.
     pub async fn reconciliation<T, E>(
         &self,
         deadline: Duration,
@@ -110,17 +110,17 @@ impl Metrics {
             .inc();
     }
 
-    /// Takes over what the status of a cluster says of its operations.
+    /// Records the operations in the status of a cluster.
     pub fn cluster(&self, cluster: &CassandraCluster) {
         self.clusters.tell(cluster);
     }
 
-    /// Forgets a cluster that is gone.
+    /// Removes a deleted cluster.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.clusters.forget(namespace, name);
     }
 
-    /// Tells whether a site can be reached.
+    /// Records whether a site can be reached.
     pub fn site(&self, site: &str, reachable: bool) {
         let site = site.to_owned();
         self.sites
@@ -128,7 +128,7 @@ impl Metrics {
             .set(i64::from(reachable));
     }
 
-    /// All of it as text.
+    /// All metrics as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String does not fail.

@@ -1,10 +1,12 @@
-//! The controller of `MultiCasskop`: one ring over several Kubernetes clusters, the whole flow in one screen.
+//! The controller of `MultiCasskop`: one ring over several Kubernetes clusters, with the complete flow of a
+//! reconciliation.
 //!
 //! ```text
 //! watch → observe → decide → report → act
 //! ```
-//! It makes and keeps the `CassandraCluster` of every site; the nodes are the business of the operator of each site. What
-//! must not be lost, the site that forms the ring and the requests handed on, is in the status before it is acted upon.
+//! The controller creates and updates the `CassandraCluster` of every site; the operator of each site manages the
+//! nodes. State that must survive a crash, the site that forms the ring and the forwarded requests, is in the status
+//! before it is acted upon.
 
 mod act;
 mod context;
@@ -31,39 +33,39 @@ use casskop_core::multi::{
 use context::Context;
 pub use run::{Args, main};
 
-/// Longest time one pass may take.
+/// Longest duration of one reconciliation.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// Time until a failed pass is repeated.
+/// Delay before a failed reconciliation is retried.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Why a pass did not come to its end.
+/// The reason why a reconciliation failed.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
-    /// The resource does not fit the types.
+    /// The resource does not match the types.
     #[error("read MultiCasskop: {0}; apply manifests/crds of this version")]
     Invalid(Box<InvalidObject>),
-    /// The home cluster does not answer, or somebody else wrote at the same time.
+    /// The home cluster does not respond, or another writer changed the resource at the same time.
     #[error("{what} MultiCasskop {name}: {}", said(source))]
     Home {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
-        /// On which resource.
+        /// The resource.
         name: String,
-        /// What the API server said.
+        /// The error of the API server.
         source: kube::Error,
     },
-    /// Sites did not take what was written.
+    /// Sites rejected writes, or writes to sites failed.
     #[error("{0}")]
     Act(String),
-    /// It took too long.
+    /// The reconciliation exceeded its deadline.
     #[error("took longer than {} s", DEADLINE.as_secs())]
     Deadline,
 }
 
-/// Brings the sites one step nearer to what is asked.
+/// Brings the sites one step closer to the spec.
 ///
 /// # Errors
-/// Which step failed; the next pass begins anew.
+/// The step that failed; the next reconciliation starts from the beginning.
 pub async fn reconcile(
     multi: Arc<DeserializeGuard<MultiCasskop>>,
     ctx: Arc<Context>,
@@ -126,11 +128,11 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     Ok(Action::requeue(plan.requeue))
 }
 
-/// What one site does not take, none is given: all of it stays as it is.
+/// A change that one site rejects is applied to no site: all sites keep their state.
 fn refuse(plan: Plan, refused: &act::Failure, snapshot: &Snapshot) -> Plan {
     let mut status = plan.status;
     plan::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
-    // Not seen as carried out: it is rehearsed again.
+    // The generation does not count as observed, so that the dry run is repeated.
     let old = snapshot.multi.status.as_ref();
     status.observed_generation = old.and_then(|old| old.observed_generation);
     status.first_site = old.and_then(|old| old.first_site.clone());
@@ -141,7 +143,7 @@ fn refuse(plan: Plan, refused: &act::Failure, snapshot: &Snapshot) -> Plan {
     }
 }
 
-/// What follows a failed pass.
+/// The requeue delay after a failed reconciliation.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature that the controller wants"
@@ -153,7 +155,7 @@ pub fn after_failure(
 ) -> Action {
     tracing::warn!(multicasskop = multi.name_any(), namespace = multi.namespace(), %error, "reconciliation failed");
     match error {
-        // Nothing changes by itself until somebody edits it.
+        // An invalid resource stays invalid until it is edited.
         Error::Invalid(_) => Action::await_change(),
         _ => Action::requeue(AFTER_FAILURE),
     }

@@ -1,5 +1,5 @@
-//! The nodes of a ring, in Cassandra's words. Everything that reads from or calls a node uses the trait [`NodeApi`]; only its
-//! implementations know a protocol ([`jolokia`]).
+//! The nodes of a ring, in Cassandra's terms. Everything that reads from or calls a node uses the trait [`NodeApi`];
+//! only its implementations know a protocol ([`jolokia`]).
 
 pub mod jolokia;
 
@@ -13,13 +13,13 @@ use futures::future::BoxFuture;
 
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
-/// An answer that a node is still to give.
+/// A pending answer of a node.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, NodeError>>;
 
 /// Reads from nodes and calls them. A deadline ends each read after seconds; a call lasts as long as the work of the node.
 ///
-/// An error of a method says why there is no answer that can be used (see [`NodeError`]). A node that is still starting is
-/// an answer.
+/// An error of a method gives the reason why there is no usable answer (see [`NodeError`]). A node that is still
+/// starting is a usable answer.
 pub trait NodeApi: Send + Sync {
     /// Reads the state of a node and its view of the ring.
     fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading>;
@@ -30,15 +30,15 @@ pub trait NodeApi: Send + Sync {
     /// Reads the compactions and streams that run on a node.
     fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity>;
 
-    /// Reads the replication of keyspaces, by their names. A keyspace that does not exist is left out.
+    /// Reads the replication of keyspaces, by their names. A keyspace that does not exist is omitted.
     fn replication(
         &self,
         endpoint: Endpoint,
         keyspaces: Vec<String>,
     ) -> Answer<'_, BTreeMap<String, Replication>>;
 
-    /// Reads the data center and the rack of the nodes at these addresses, as this node knows them. An unknown one is left
-    /// out.
+    /// Reads the data center and the rack of the nodes at these addresses, as this node reports them. An unknown node
+    /// is omitted.
     fn locations(
         &self,
         endpoint: Endpoint,
@@ -48,7 +48,8 @@ pub trait NodeApi: Send + Sync {
     /// Reads the names of the snapshots of a node.
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>>;
 
-    /// Calls a node, and ends when the node reports that the work is done. The work may go on although the future is dropped.
+    /// Calls a node, and ends when the node reports that the work is done. The work may continue although the future
+    /// is dropped.
     fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()>;
 }
 
@@ -59,7 +60,7 @@ pub struct Credentials {
     pub username: String,
     /// Its password.
     pub password: String,
-    /// Those before: a node knows the one it was started with.
+    /// Earlier credentials: a node accepts the ones that it was started with.
     pub older: Vec<Credentials>,
 }
 
@@ -81,7 +82,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of the node in the pod with this address. Nothing else decides the port.
+    /// The endpoint of the node in the pod with this address. The port is decided only here.
     pub fn new(ip: impl Into<String>, credentials: Arc<Credentials>) -> Self {
         Self {
             ip: ip.into(),

@@ -1,4 +1,4 @@
-//! Answers the kubelet's probes by asking the Jolokia agent of this pod.
+//! Answers the kubelet's probes from the Jolokia agent of this pod.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
 };
 use casskop_core::node::{NodeError, Reading};
 
-/// What the kubelet wants to know.
+/// Arguments of a probe.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The question
@@ -34,7 +34,7 @@ pub struct Args {
     pub wait: u64,
 }
 
-/// Questions of the kubelet.
+/// The probes of the kubelet.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Is the node NORMAL, with its native transport up?
@@ -43,13 +43,13 @@ pub enum Question {
     Alive,
 }
 
-/// Time between two looks at a starting node.
+/// Time between two polls of a starting node.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Asks the node.
+/// Polls the node.
 ///
 /// # Errors
-/// The reason why the answer is no; the kubelet shows it in an event.
+/// The reason of a failed probe; the kubelet shows it in an event.
 pub fn main(args: &Args) -> Result<(), String> {
     let credentials = bootstrap::credentials(&args.directory)?;
     let endpoint = Endpoint::new("127.0.0.1", Arc::new(credentials));
@@ -65,8 +65,8 @@ pub fn main(args: &Args) -> Result<(), String> {
             remember_joined(args, &reading);
             return Ok(());
         }
-        // The answer of a starting node is worth waiting for: the pod is Ready the moment the node is. A node on
-        // its way out is not.
+        // The probe waits for a starting node: the pod is Ready the moment the node is. It does not wait for a
+        // stopping node.
         if verdict.is_ok() || !is_starting(&reading) || Instant::now() >= deadline {
             return verdict;
         }
@@ -83,7 +83,7 @@ fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     }
 }
 
-/// A process that answers is alive, whatever it is busy with.
+/// A process that answers is alive, whatever its activity.
 fn alive(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     match reading {
         Err(error @ (NodeError::Unreachable(_) | NodeError::Timeout(_))) => Err(error.to_string()),
@@ -101,7 +101,7 @@ fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
     }
 }
 
-/// Leaves the mark by which the next start knows that the node is a member (see `bootstrap`'s seeds). A full disk
+/// Writes the mark from which the next start derives that the node is a member (see `bootstrap`'s seeds). A full disk
 /// must not make a node unready: without the mark the next start is only more careful.
 fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) {
     let marker = args.data.join(JOINED_MARKER);

@@ -1,4 +1,4 @@
-//! Wiring of the controller: what is watched, and what shares what.
+//! Setup of the controller: the watched resources, and the shared state.
 
 use std::{
     net::SocketAddr,
@@ -46,41 +46,42 @@ pub struct Args {
     /// Namespace to watch; empty is all of them
     #[arg(long, env = "WATCH_NAMESPACE", default_value = "")]
     pub namespace: String,
-    /// Image of the bootstrap init container: the operator's own
+    /// Image of the bootstrap init container: the image of the operator
     #[arg(long, env = "BOOTSTRAP_IMAGE", default_value = concat!("casskop/casskop-operator:", env!("CARGO_PKG_VERSION")))]
     pub bootstrap_image: String,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Clusters that are worked on at the same time; one whose nodes hang takes some seconds of each look
+    /// Clusters that are reconciled at the same time; a cluster whose nodes hang delays each of its reconciliations
+    /// by seconds
     #[arg(long, env = "CONCURRENCY", default_value_t = 24)]
     pub concurrency: u16,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// What to log, such as `info` or `casskop_operator=debug`
+    /// Log filter, such as `info` or `casskop_operator=debug`
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }
 
 /// Deadline of a request that is not a watch.
 const REQUEST: Duration = Duration::from_secs(30);
-/// Idle threads that waited for nodes end after this time.
+/// Idle time after which threads that waited for nodes end.
 const IDLE_THREADS: Duration = Duration::from_secs(2);
-/// Threads that read from nodes at the same time: two for each cluster that is worked on. They are there only while
-/// nodes hang; a healthy one answers in milliseconds.
+/// Threads that read from nodes at the same time: two for each cluster that is reconciled concurrently. The threads
+/// exist only while nodes hang; a healthy node responds in milliseconds.
 const READERS: usize = 48;
 
-/// Why the controller cannot run.
+/// The reason why the controller cannot run.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
-    /// The logging options are wrong.
+    /// The logging options are invalid.
     #[error("{0}")]
     Telemetry(String),
-    /// No way to the API server.
+    /// No connection to the API server is configured.
     #[error("find the API server: {0}; run in a pod, or set KUBECONFIG")]
     Config(#[from] kube::config::InferConfigError),
-    /// The configuration of the client is wrong.
+    /// The configuration of the client is invalid.
     #[error("set up the client: {0}")]
     Client(#[from] kube::Error),
     /// The runtime does not start.
@@ -88,10 +89,10 @@ pub enum Error {
     Runtime(#[from] std::io::Error),
 }
 
-/// Runs the controller until the process is told to end.
+/// Runs the controller until the process receives a termination signal.
 ///
 /// # Errors
-/// When it cannot start.
+/// The controller cannot start.
 pub fn main(args: Args) -> Result<(), Error> {
     telemetry::init(args.log_format, &args.log_level).map_err(Error::Telemetry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -101,14 +102,14 @@ pub fn main(args: Args) -> Result<(), Error> {
         .thread_stack_size(512 * 1024)
         .build()?;
     let outcome = runtime.block_on(run(args));
-    // A node that hangs must not keep the process: whatever was under way is in the status.
+    // A node that hangs must not block the end of the process: work in progress is recorded in the status.
     runtime.shutdown_background();
     outcome
 }
 
 async fn run(args: Args) -> Result<(), Error> {
     let mut config = Config::infer().await?;
-    // A watch is never idle for longer than this: it asks for bookmarks and ends itself before.
+    // A watch is never idle for longer than this: it requests bookmarks and ends earlier by itself.
     config.read_timeout = Some(Duration::from_secs(300));
     config.connect_timeout = Some(REQUEST);
     let client = Client::try_from(config)?;
@@ -146,7 +147,7 @@ async fn run(args: Args) -> Result<(), Error> {
     }
 }
 
-/// Watches clusters and their objects, and reconciles until the process is told to end.
+/// Watches clusters and their objects, and reconciles until the process receives a termination signal.
 async fn control(
     client: &Client,
     args: &Args,
@@ -159,12 +160,12 @@ async fn control(
         .page_size(100);
     let clusters: Api<DeserializeGuard<CassandraCluster>> = scoped(client, &args.namespace);
     let (reader, writer) = reflector::store();
-    // Our own status writes change neither generation nor annotations and do not wake us.
+    // The operator's status writes change neither generation nor annotations and trigger no reconciliation.
     let watched = watcher(clusters, watcher::Config::default().page_size(100)).default_backoff();
     let journal = ctx.clone();
     let stream = reflector::reflector(writer, watched.modify(forget_bulk))
         .inspect_ok(move |event| match event {
-            // Not by waiting for the store: it wakes only one of those who wait, and the controller does too.
+            // The store cannot signal readiness: it wakes only one waiting task, and the controller waits as well.
             watcher::Event::InitDone => ready.store(true, Ordering::Relaxed),
             watcher::Event::Delete(cluster) => {
                 journal
@@ -189,9 +190,9 @@ async fn control(
         .graceful_shutdown_on(told_to_end())
         .run(cluster::reconcile, cluster::after_failure, ctx)
         .for_each(|outcome| async move {
-            // Failed reconciliations are logged where they fail; what is left are failed watches.
+            // Failed reconciliations are logged where they fail; the remaining errors are failed watches.
             match outcome {
-                // The API server has forgotten where an idle watch was: it is begun anew, as is normal.
+                // The version of an idle watch expired in the API server: the watch is restarted, which is normal.
                 Err(controller::Error::QueueError(watcher::Error::WatchError(status)))
                     if status.code == 410 =>
                 {
@@ -206,8 +207,8 @@ async fn control(
         .await;
 }
 
-/// The cluster an object belongs to, by its label: pods are owned by their StatefulSet. Only metadata travels, and
-/// nothing of it is stored but its version: the look that follows must not be older.
+/// The cluster that an object belongs to, by its label, because pods are owned by their StatefulSet. Only metadata is
+/// transferred, and only its version is stored: the next observation must not be older.
 fn owner<K: Resource<DynamicType = ()>>(
     ctx: &Arc<Context>,
 ) -> impl Fn(PartialObjectMeta<K>) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> + use<K>
@@ -220,7 +221,7 @@ fn owner<K: Resource<DynamicType = ()>>(
     }
 }
 
-/// The store of clusters only serves to find them; status and managed fields would be its bulk.
+/// The store of clusters is used only to find them; status and managed fields would take most of its memory.
 fn forget_bulk(cluster: &mut DeserializeGuard<CassandraCluster>) {
     cluster.managed_fields_mut().clear();
     if let Ok(cluster) = &mut cluster.0 {
@@ -240,7 +241,7 @@ where
     }
 }
 
-/// Waits until the process is told to end.
+/// Waits until the process receives a termination signal.
 pub async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {

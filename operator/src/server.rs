@@ -21,7 +21,7 @@ const HEADERS: Duration = Duration::from_secs(5);
 /// Serves until the process ends.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// The address cannot be bound.
 pub async fn serve(
     address: SocketAddr,
     ready: Arc<AtomicBool>,
@@ -29,7 +29,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     loop {
-        // Out of sockets for a moment: a probe is repeated.
+        // The process is out of sockets for a moment: a probe is repeated.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -50,7 +50,7 @@ pub async fn serve(
     }
 }
 
-/// None of our routes has a body to read.
+/// No route of this server reads a request body.
 fn discard(request: Request<hyper::body::Incoming>) {
     drop(request);
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use tracing_subscriber::{filter::Targets, fmt, prelude::*};
 
-/// How log lines look.
+/// Format of the log lines.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub enum LogFormat {
     /// One JSON object a line
@@ -15,7 +15,7 @@ pub enum LogFormat {
 /// Sets up logging to standard error.
 ///
 /// # Errors
-/// When the filter cannot be parsed.
+/// The filter cannot be parsed.
 pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
     let filter: Targets = level
         .parse()

@@ -1,4 +1,4 @@
-//! `cassandra.yaml`: the image's own file, under the operator's settings, under the user's.
+//! `cassandra.yaml`: the file of the image, overridden by the operator's settings, overridden by the user's.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bootstrap::{Error, files};
 
-/// Lays the settings over `<directory>/cassandra.yaml`.
+/// Merges the settings into `<directory>/cassandra.yaml`.
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,

@@ -1,4 +1,4 @@
-//! Small files of a pod, and reading and writing with errors that name the file.
+//! Small files of a pod: reads and writes with errors that name the file.
 
 use std::{
     fs, io,
@@ -50,7 +50,7 @@ pub(super) fn write_rack_properties(directory: &Path, rack: &RackConfig) -> Resu
     write(&path, &format!("dc={}\nrack={}\n", rack.dc, rack.rack))
 }
 
-/// Copies this very binary beside the configuration, so that the Cassandra image needs no tool of ours.
+/// Copies this binary beside the configuration, so that the Cassandra image needs no tool of the operator.
 pub(super) fn install_probe(directory: &Path) -> Result<(), Error> {
     let target = directory.join(PROBE);
     let copy = || -> io::Result<()> {

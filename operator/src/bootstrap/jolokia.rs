@@ -45,13 +45,13 @@ fn secret(directory: &Path, key: &str) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
-/// Java properties escape backslashes and what is not Latin-1.
+/// Java properties escape backslashes and characters outside of Latin-1.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for unit in text.encode_utf16() {
         match char::from_u32(u32::from(unit)) {
             Some('\\') => escaped.push_str("\\\\"),
-            // A leading blank would be taken for the space around '='.
+            // A leading blank would be read as the space before the value.
             Some(c) if c.is_ascii_graphic() => escaped.push(c),
             _ => escaped.extend(format!("\\u{unit:04x}").chars()),
         }

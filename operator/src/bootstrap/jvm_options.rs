@@ -1,4 +1,4 @@
-//! JVM options: appended to the image's own files, where the last one wins.
+//! JVM options, appended to the files of the image, where the last option takes precedence.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use casskop_core::pod_config::{RackConfig, jvm_options};
 
 use crate::bootstrap::{Error, files};
 
-/// Marks where the operator's options begin; an init container that runs again replaces everything behind it.
+/// Marks the start of the operator's options; an init container that runs again replaces everything after it.
 const MARKER: &str = "\n# set by casskop-operator\n";
 
 /// Appends the operator's options and the user's to the files that Cassandra's start script reads. `replaced` is the
-/// address of the lost node whose place this one takes.
+/// address of the lost node that this node replaces.
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,

@@ -1,5 +1,5 @@
-//! Whether this node was a member before, and the wait for its seeds to have addresses. Which seeds it is given is decided
-//! in `casskop_core::pod_config::seeds`.
+//! Whether this node was a member before, and the wait until the addresses of its seeds resolve. The seeds are
+//! decided in `casskop_core::pod_config::seeds`.
 
 use std::{
     net::ToSocketAddrs,
@@ -14,31 +14,31 @@ use casskop_core::pod_config::seeds::Seeds;
 
 use crate::bootstrap::{Error, files};
 
-/// Written by the readiness probe when the node was seen to be a member; lost with the volume, as it must be.
+/// Written by the readiness probe when the node is observed to be a member; lost with the volume, as intended.
 pub const JOINED_MARKER: &str = ".casskop-joined";
 
 /// Time between two lookups.
 const LOOKUP_EVERY: Duration = Duration::from_millis(200);
-/// Time between two lines that say what is waited for.
+/// Time between two lines that report the wait.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Whether this node was a member of the ring before, and still has the data of one: the mark, and Cassandra's own
-/// tables in the first of the data folders that it will start with.
+/// Whether this node was a member of the ring before, and still has the data of a member: the mark, and Cassandra's
+/// system tables in the first of its configured data folders.
 pub(super) fn has_joined(data: &Path, data_directories: &[String]) -> bool {
     data.join(JOINED_MARKER).exists() && has_tables(data_directories)
 }
 
-/// Whether the first of the data folders has Cassandra's own tables.
+/// Whether the first of the data folders has Cassandra's system tables.
 fn has_tables(data_directories: &[String]) -> bool {
     let first = data_directories.first();
     first.is_some_and(|first| tables(first).is_ok_and(|any| any))
 }
 
-/// Whether the volume is a new one: without our mark, and without Cassandra's own tables in any data folder. Where a
-/// folder is on another volume, which is not mounted here, nobody can say.
+/// Whether the volume is a new one: without the mark, and without Cassandra's system tables in any data folder. If a
+/// folder is on another volume, which is not mounted here, the result is false.
 ///
 /// # Errors
-/// When a folder is there and cannot be read: then nobody can say either.
+/// A folder exists but cannot be read, so the result is unknown.
 pub(super) fn is_lost(data: &Path, data_directories: &[String]) -> Result<bool, Error> {
     let elsewhere = |folder: &String| !Path::new(folder).starts_with(data);
     if data.join(JOINED_MARKER).exists() || data_directories.iter().any(elsewhere) {
@@ -52,7 +52,7 @@ pub(super) fn is_lost(data: &Path, data_directories: &[String]) -> Result<bool, 
     Ok(true)
 }
 
-/// Whether a data folder has Cassandra's own tables.
+/// Whether a data folder has Cassandra's system tables.
 fn tables(folder: &str) -> std::io::Result<bool> {
     match std::fs::read_dir(Path::new(folder).join("system")) {
         Ok(mut tables) => Ok(tables.next().is_some()),
@@ -61,8 +61,8 @@ fn tables(folder: &str) -> std::io::Result<bool> {
     }
 }
 
-/// Waits until the seeds have addresses. Without end: a node that started without them could form a second ring,
-/// and whoever looks at the pod sees this init container say what it waits for.
+/// Waits until the addresses of the seeds resolve, without a time limit: a node that started without them could form
+/// a second ring, and the log of this init container reports the wait.
 #[expect(
     clippy::print_stderr,
     reason = "the log of the init container is where people look"

@@ -1,4 +1,4 @@
-//! Acting: applies the objects of a plan, and begins with the nodes that it names. Decides nothing.
+//! Execution: applies the objects of a plan, and starts the nodes that it names. Makes no decisions.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ use casskop_core::{
     scheduler::Start,
 };
 
-/// Whether a plan does more than to report and to work on nodes that keep serving: such a plan is made from what is
-/// there now, and not a moment ago.
+/// Whether a plan does more than report and work on nodes that keep serving: such a plan must be based on the current
+/// state, not on a slightly outdated one.
 pub fn needs_certainty(plan: &Plan) -> bool {
     plan.make_secret
         || plan.takes_nodes_away
@@ -39,7 +39,7 @@ pub fn needs_certainty(plan: &Plan) -> bool {
 /// Applies the objects of a plan.
 ///
 /// # Errors
-/// At the first object that the API server refuses; the ones after it wait for the next pass.
+/// The first rejected object; the following objects are applied by the next reconciliation.
 pub async fn write(
     kube: &Kube,
     snapshot: &Snapshot,
@@ -74,10 +74,10 @@ pub async fn write(
     Ok(())
 }
 
-/// Takes away what a plan names, and only that very object: another one of its name is left alone.
+/// Deletes the objects that a plan names, by UID: a different object of the same name is not deleted.
 ///
 /// # Errors
-/// At the first one that the API server refuses; the ones after it wait for the next pass.
+/// The first rejected deletion; the following ones are retried by the next reconciliation.
 pub async fn remove(
     kube: &Kube,
     snapshot: &Snapshot,
@@ -92,7 +92,8 @@ pub async fn remove(
                 scale(kube, namespace, set, (uid, *from, *to)).await?;
             }
             Removal::Rack { set, uid } => {
-                // Not if somebody has asked it for pods meanwhile; those need the configuration.
+                // The StatefulSet is kept if another writer has scaled it in the meantime: its pods need the
+                // configuration.
                 let seen = live.stateful_sets.get(set);
                 let seen = seen.map_or_else(|| objects::very(uid), objects::unchanged);
                 delete::<StatefulSet>(kube, namespace, set, seen).await?;
@@ -113,7 +114,7 @@ pub async fn remove(
     Ok(())
 }
 
-/// Begins with the nodes of a plan. Their operation is in the status already.
+/// Starts the nodes of a plan. Their operation is already recorded in the status.
 pub fn start(ctx: &Context, observed: &Observed, plan: &Plan) {
     let Some(credentials) = &observed.credentials else {
         return;

@@ -1,5 +1,5 @@
-//! Observing: one picture of a cluster, made anew for every pass: nothing is kept in memory between two looks but how new
-//! the next one has to be.
+//! Observation of a cluster, repeated for every reconciliation: the only state kept in memory between two
+//! observations is the required freshness of the next one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,12 +37,12 @@ use casskop_core::{
     operations::{behaviour, recorded::has_begun},
 };
 
-/// Nodes of one cluster that are asked at the same time, so that a sick cluster leaves room for others.
+/// Nodes of one cluster that are polled at the same time, so that an unhealthy cluster does not take all threads.
 const AT_ONCE: usize = 12;
-/// Members that are asked for what any of them knows, one after the other, until one answers.
+/// Members that are queried for shared state of the ring, one after the other, until one responds.
 const TRIES: usize = 3;
 
-/// What Kubernetes has of a cluster.
+/// The Kubernetes objects of a cluster.
 pub struct Found {
     /// Passwords of its nodes.
     pub keys: Keys,
@@ -52,20 +52,20 @@ pub struct Found {
     pods: BTreeMap<String, NodePod>,
 }
 
-/// A picture, and what it takes to call the nodes in it. The password stays beside the picture.
+/// The observed state, and the credentials to call its nodes. The password is kept separate from the observed state.
 pub struct Observed {
-    /// The picture.
+    /// The observed state.
     pub snapshot: Snapshot,
-    /// How to be let in; nothing while there is no Secret.
+    /// The credentials of the nodes; nothing while there is no Secret.
     pub credentials: Option<Arc<Credentials>>,
-    /// A password that is to be accepted.
+    /// A new password to accept.
     pub new_key: Option<credentials::New>,
 }
 
-/// Reads what Kubernetes has of a cluster, all at once.
+/// Reads the Kubernetes objects of a cluster, all at the same time.
 ///
 /// # Errors
-/// When the API server does not answer.
+/// The API server does not respond.
 pub async fn find(
     kube: &Kube,
     cluster: &CassandraCluster,
@@ -115,7 +115,8 @@ pub async fn find(
     })
 }
 
-/// Asks the nodes, unless they just were asked for another picture. One that does not answer is part of it.
+/// Polls the nodes, unless they were just polled for another observation. A node that does not respond is part of the
+/// observed state.
 pub async fn observe(
     effects: &Effects,
     cluster: CassandraCluster,
@@ -136,14 +137,14 @@ pub async fn observe(
     let intents = Intents::parse(cluster.annotations());
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
-    // Not as long as nothing begins: a node looks into all its folders for that.
+    // Snapshots are read only if a pending operation can start: a node reads all its folders for that.
     let status = cluster.status.iter();
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
     if !waits && is_asked(&cluster, &intents, not_begun, reads) {
         read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
     }
-    // A broken pod may be mended by a change of its rack, which others have to outlive.
+    // A change of its rack may repair a broken pod; the replication is read to check that other nodes tolerate it.
     let is_broken = pods.values().any(|pod| pod.problem.is_some());
     let until_its_end = |operation: &OperationStatus| !operation.phase.is_final();
     let needed = is_broken
@@ -180,7 +181,7 @@ pub async fn observe(
     }
 }
 
-/// The user's scripts, as one word that changes when they do.
+/// The user's scripts, as a digest that changes with their content.
 async fn scripts(kube: &Kube, cluster: &CassandraCluster) -> Result<Scripts, kube::Error> {
     let Some(name) = &cluster.spec.config_map_name else {
         return Ok(Scripts::None);
@@ -193,7 +194,7 @@ async fn scripts(kube: &Kube, cluster: &CassandraCluster) -> Result<Scripts, kub
     })
 }
 
-/// Whether the spec asks for fewer nodes somewhere than there are.
+/// Whether the spec requests fewer nodes in any rack than there are.
 fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> bool {
     desired.is_some_and(|desired| {
         sets.iter().any(|(name, set)| {
@@ -206,13 +207,13 @@ fn shrinks(desired: Option<&Desired>, sets: &BTreeMap<String, StatefulSet>) -> b
     })
 }
 
-/// Whether an operation depends on how keyspaces are replicated.
+/// Whether an operation depends on the replication of keyspaces.
 fn needs_replication(arguments: &Arguments) -> bool {
     let together = arguments.shared.waves.parallel == Parallel::Rack;
     together || behaviour(&arguments.operation).reads_replication()
 }
 
-/// Whether an operation needs something that is not always read, as long as it is so.
+/// Whether an operation needs state that is not always read, until that operation ends.
 fn is_asked(
     cluster: &CassandraCluster,
     intents: &Intents,
@@ -221,7 +222,7 @@ fn is_asked(
 ) -> bool {
     let status = cluster.status.as_ref();
     let known = || status.iter().flat_map(|status| &status.operations);
-    // Also one whose annotation is gone.
+    // A recorded operation counts even if its annotation is gone.
     let mut under_way = known().filter(|operation| still(operation));
     let recorded = |operation: &OperationStatus| {
         Arguments::recorded(&operation.kind, &operation.arguments)
@@ -235,7 +236,7 @@ fn is_asked(
         })
 }
 
-/// Whether the schema may have changed since the replication of the keyspaces was last seen.
+/// Whether the schema may have changed since the replication of the keyspaces was last read.
 fn has_another_schema(
     cluster: &CassandraCluster,
     nodes: &BTreeMap<String, Result<Reading, NodeError>>,
@@ -245,7 +246,7 @@ fn has_another_schema(
     agreed_schema(nodes).is_some_and(|now| seen.is_none_or(|seen| seen.schema_version != now))
 }
 
-/// How the keyspaces are replicated, as the first member says that answers.
+/// The replication of the keyspaces, as reported by the first member that responds.
 async fn read_replication(
     effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
@@ -264,7 +265,7 @@ async fn read_replication(
     BTreeMap::new()
 }
 
-/// Which snapshots each member has; what one does not say stays unknown.
+/// The snapshots of each member; unknown for a member that does not respond.
 async fn read_snapshots(
     effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
@@ -285,12 +286,12 @@ async fn read_snapshots(
     each.await;
 }
 
-/// Where the node of a pod is asked.
+/// The endpoint of the node of a pod.
 fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<Endpoint> {
     Some(Endpoint::new(pod.ip.clone()?, credentials.cloned()?))
 }
 
-/// Where the nodes at these addresses are, as the first member says that answers.
+/// The locations of the nodes at these addresses, as reported by the first member that responds.
 async fn read_places(
     effects: &Effects,
     ips: Vec<String>,
@@ -319,7 +320,7 @@ async fn read_places(
     BTreeMap::new()
 }
 
-/// Members that answer, and where.
+/// Members that respond, and their endpoints.
 fn members<'a>(
     pods: &'a BTreeMap<String, NodePod>,
     nodes: &'a BTreeMap<String, Result<Reading, NodeError>>,
@@ -332,25 +333,25 @@ fn members<'a>(
             .filter(|reading| reading.is_normal())?;
         Some((endpoint(pods.get(pod)?, credentials)?, reading))
     });
-    // Each that does not answer after all takes its time.
+    // Each member that no longer responds costs its deadline.
     members.take(TRIES)
 }
 
-/// Whether a node gave no answer at this address when it was last asked, by the status.
+/// Whether, according to the status, a node did not respond at this address at its last poll.
 fn was_silent(cluster: &CassandraCluster, pod: &str, ip: &str) -> bool {
     let status = cluster.status.as_ref();
     let told = status.and_then(|status| status.cassandra_node_status.get(pod));
     told.is_some_and(|told| told.state == UNKNOWN && told.node_ip == ip)
 }
 
-/// Asks all nodes at once; each has its own deadline.
+/// Polls all nodes at the same time; each has its own deadline.
 async fn read_nodes(
     effects: &Effects,
     cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
-    // Where nothing is left a connection is not refused: the whole look would wait for its deadline.
+    // A connection to an address without a pod is not refused: the reconciliation would wait for the deadline.
     let asked: Vec<(String, Endpoint)> = pods
         .iter()
         .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
@@ -368,7 +369,7 @@ async fn read_nodes(
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    // A container that has not started yet refuses connections; that is no fault.
+    // A container that has not started yet refuses connections; that is no failure.
     readings.retain(|name, reading| {
         let starting = pods
             .get(name)

@@ -1,4 +1,4 @@
-//! Reporting: writes the status if it changed, and publishes an event at each transition.
+//! Reporting: writes the status if it changed, and publishes an event for each transition.
 
 pub use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::{
 };
 use casskop_core::{observed::Snapshot, operations::transitions, plan::Plan, scheduler::Change};
 
-/// Writes the operations of a plan, before anything is called for them. Says which nodes may begin: those whose
-/// operation was written as it was decided.
+/// Records the operations of a plan before any node is called for them. Returns the nodes that may start: those whose
+/// operation was recorded as decided.
 ///
 /// # Errors
-/// When the status could not be written; then nothing may begin.
+/// The status could not be written; in that case nothing may start.
 pub async fn intents(
     ctx: &Context,
     snapshot: &Snapshot,
@@ -38,7 +38,7 @@ pub async fn intents(
                 if holds(status, change) {
                     transitions::archive(status, change.after.clone());
                 } else {
-                    // A node went on meanwhile; a pause or cancel must not wait until none does.
+                    // A node made progress in the meantime; a pause or cancel must not wait until no node does.
                     transitions::control(status, &change.after);
                     stale.push(change.after.kind.clone());
                 }
@@ -79,7 +79,7 @@ pub async fn intents(
     Ok(())
 }
 
-/// Whether the operation is still as it was when it was decided about.
+/// Whether the operation is unchanged since the decision about it.
 fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
     let current = status
         .operations
@@ -88,10 +88,10 @@ fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
     current == change.before.as_ref()
 }
 
-/// Writes the rest of the status, and publishes what changed.
+/// Writes the rest of the status, and publishes the transitions.
 ///
 /// # Errors
-/// When the status could not be written.
+/// The status could not be written.
 pub async fn status(
     ctx: &Context,
     snapshot: &Snapshot,
@@ -115,7 +115,8 @@ pub async fn status(
         .await?;
     let old = snapshot.cluster.status.clone().unwrap_or_default();
     for event in events::events(&old, plan) {
-        // A recorder that lives on would count this event to an older one with the same reason, whatever it says.
+        // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
+        // with a different message.
         let recorder = Recorder::new(
             ctx.effects.kube.client.clone(),
             ctx.effects.kube.reporter.clone(),

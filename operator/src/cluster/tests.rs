@@ -1,4 +1,4 @@
-//! Whole passes, tried on a simulated API server.
+//! Complete reconciliations against a simulated API server.
 
 mod api_server;
 mod looks;

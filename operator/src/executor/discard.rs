@@ -1,5 +1,5 @@
-//! A node that is given up: its pod and its volumes are deleted, those very ones that were recorded. How the next pod
-//! starts stands in its rack's ConfigMap before anything is deleted.
+//! A node that is discarded: its pod and its volumes are deleted, by the recorded UIDs. The ConfigMap of the rack
+//! specifies how the next pod starts before anything is deleted.
 
 use crate::{
     effects::Effects,
@@ -22,7 +22,7 @@ pub(super) async fn give_up(
     }
 }
 
-/// Deletes the pod and the volumes, and waits until the next pod has taken the node's place.
+/// Deletes the pod and the volumes, and waits until the next pod has replaced the node.
 pub(super) async fn replace(
     effects: &Effects,
     run: &Run,
@@ -30,13 +30,13 @@ pub(super) async fn replace(
     if let Err(error) = wait(effects, run, Awaited::Replaces).await? {
         return Ok(Err(error));
     }
-    // When nothing is left of it, the pod is the next one, perhaps half-way.
+    // If nothing recorded is left, the pod is the successor, which may still be starting.
     match is_left(effects, run).await {
         Ok(false) => return wait(effects, run, Awaited::ComesBack).await,
         Ok(true) => {}
         Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
     }
-    // Much may have happened since it was asked for.
+    // The state of the node may have changed since the request.
     if let Err(error) = peer::is_down(effects, run).await {
         return Ok(Err(error));
     }
@@ -61,7 +61,7 @@ async fn discard(
     }
 }
 
-/// Whether the pod or a volume that was recorded is still there.
+/// Whether the recorded pod or a recorded volume still exists.
 async fn is_left(effects: &Effects, run: &Run) -> Result<bool, kube::Error> {
     for volume in &run.volumes {
         if volume::is_there(effects, run, volume).await? {

@@ -1,4 +1,4 @@
-//! The node a task works on: where it is now, whether it is well, and whether it still works on what it was told.
+//! The node of a task: its current address, its health, and whether it still works on an earlier call.
 
 use std::time::Duration;
 
@@ -18,27 +18,28 @@ use casskop_core::{
     operations::{self, Behaviour, Seen, transitions::is_cancelled},
 };
 
-/// Time between two looks at a node that works, or whose call has not been answered.
+/// Time between two polls of a node that works, or of a call without a response.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// The same once its work is being stopped, one task after the other.
+/// Time between two polls while the work is being stopped, one task after the other.
 const HALT_EVERY: Duration = Duration::from_millis(200);
-/// Looks without a sign of the work before its call counts as lost: a minute.
+/// Polls without a sign of the work before its call counts as lost: a minute.
 const LOST_AFTER: u32 = 30;
-/// Time between two looks at a node that is awaited.
+/// Time between two polls of a node that is expected to return.
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
-/// Looks at a call that has not been answered and shows nowhere, before a cancel no longer waits for it: ten seconds.
+/// Polls of a call without a response and without observable work, before a cancel no longer waits for it: ten
+/// seconds.
 const UNHEARD_LOOKS: u32 = 5;
-/// Looks at a step of which nothing moves before it is called again: five minutes, longer than the pauses of
-/// Cassandra's own ring delays.
+/// Polls without progress of a step before it is called again: five minutes, longer than the pauses of Cassandra's
+/// ring delays.
 const QUIET_LOOKS: u32 = 150;
-/// Looks before an awaited node is given up: an hour.
+/// Polls before the wait for a node times out: an hour.
 const AWAIT_LOOKS: u32 = 720;
-/// Looks until an awaited node is told although it does not see all members: a minute.
+/// Polls until an awaited node is called although it does not report all members as up: a minute.
 const ALONE_LOOKS: u32 = 12;
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// Where the pod is now, and its UID: it may have been replaced since the operation was planned.
+/// The current address of the pod, and its UID: the pod may have been replaced since the operation was planned.
 pub(super) async fn endpoint(
     effects: &Effects,
     run: &Run,
@@ -59,8 +60,8 @@ pub(super) async fn endpoint(
     ))
 }
 
-/// Whether the same process of Cassandra has run since the operation began with the node: what it was told it has done, or
-/// is doing still.
+/// Whether the same process of Cassandra has run since the operation started on the node. If so, the called work is
+/// done or still in progress.
 pub(super) async fn ran_all_along(effects: &Effects, run: &Run) -> bool {
     let runs_since = match crate::executor::pod::live(effects, run).await {
         Ok(Some((_, live))) => live.runs_since,
@@ -71,7 +72,7 @@ pub(super) async fn ran_all_along(effects: &Effects, run: &Run) -> bool {
         .is_some_and(|(process, operation)| process < operation)
 }
 
-/// How the step shows on the node.
+/// The state of the step on the node.
 pub(super) async fn seen(
     effects: &Effects,
     endpoint: &Endpoint,
@@ -88,13 +89,13 @@ pub(super) async fn is_normal(effects: &Effects, run: &Run) -> bool {
     activity.is_some_and(|activity| activity.is_normal())
 }
 
-/// What the node is busy with, if it answers.
+/// The activity of the node, if it responds.
 pub(super) async fn activity(effects: &Effects, run: &Run) -> Option<Activity> {
     let (endpoint, _) = endpoint(effects, run).await.ok()?;
     effects.nodes.activity(endpoint).await.ok()
 }
 
-/// Whether the node can take the step: it answers, and is not on its way up or down.
+/// Whether the node can execute the step: it responds, and is neither starting nor stopping.
 pub(super) async fn can_take(
     effects: &Effects,
     run: &Run,
@@ -105,7 +106,7 @@ pub(super) async fn can_take(
     shows.is_some_and(|(seen, _)| !matches!(seen, Seen::Away(_)))
 }
 
-/// How the step shows on the node, and where that is; nothing while it does not answer.
+/// The state of the step on the node, and its endpoint; nothing while it does not respond.
 async fn shows(
     effects: &Effects,
     run: &Run,
@@ -117,8 +118,8 @@ async fn shows(
     Some((seen, endpoint))
 }
 
-/// Waits until the node can take the step again, and sees the others: one that has just started holds them for down, and
-/// what it is told to do with them would fail. What is waited for stands in the status; a cancel ends it.
+/// Waits until the node can execute the step again, and reports the other members as up: a node that has just started
+/// reports them as down, and calls that involve them would fail. The status reports the wait; a cancel ends it.
 pub(super) async fn is_back(
     effects: &Effects,
     run: &Run,
@@ -137,7 +138,7 @@ pub(super) async fn is_back(
                 alone += 1;
                 format!("the node sees {} up", missed.join(", "))
             }
-            // It is on it, or done: that is not left alone.
+            // The step is in progress or done, and must be followed.
             Some((Seen::Busy | Seen::Quiet | Seen::Done, _)) => return Ok(true),
         };
         let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
@@ -156,7 +157,7 @@ pub(super) async fn is_back(
     Ok(false)
 }
 
-/// Members that the node does not see up, by their addresses.
+/// Addresses of the members that the node does not report as up.
 async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
     match effects.nodes.read(endpoint).await {
         Ok(reading) => reading.down_members().cloned().collect(),
@@ -164,7 +165,7 @@ async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
     }
 }
 
-/// Whether the operation is to end before its nodes are done. A status that cannot be read says no.
+/// Whether the operation is to end before its nodes are done. False if the status cannot be read.
 pub(super) async fn is_told_to_end(effects: &Effects, run: &Run) -> bool {
     let (kind, id) = (&run.start.kind, &run.start.id);
     let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
@@ -172,8 +173,8 @@ pub(super) async fn is_told_to_end(effects: &Effects, run: &Run) -> bool {
     cancelled.unwrap_or(false)
 }
 
-/// Watches the work of one step: tells how far it is, stops it when the operation is cancelled, and notices that the
-/// answer to its call will never come.
+/// Watches the work of one step: reports its progress, stops it when the operation is cancelled, and detects that the
+/// response to its call will never arrive.
 pub(super) struct Watch {
     uid: String,
     looks: u32,
@@ -194,21 +195,21 @@ impl Watch {
         }
     }
 
-    /// Time to the next look.
+    /// Time until the next poll.
     pub(super) fn pause(&self) -> Duration {
         if self.halted { HALT_EVERY } else { WATCH_EVERY }
     }
 
-    /// Whether the work was told to stop: the call then ends with an error that is none.
+    /// Whether the work was requested to stop: the call then ends with an error that is no failure.
     pub(super) fn has_halted(&self) -> bool {
         self.halted
     }
 
-    /// Looks once. Says whether the step is seen to be done.
+    /// Polls once. Returns whether the step is observed to be done.
     ///
     /// # Errors
-    /// When the call is lost: its pod is another one now, or there was no sign of its work for a minute. When nobody waits
-    /// for its answer any more: the operation is cancelled, and there is nothing to see or to stop.
+    /// The call is lost: its pod was replaced, or there was no sign of its work for a minute. Or the response is no
+    /// longer needed: the operation is cancelled, and there is no work to observe or to stop.
     pub(super) async fn look(
         &mut self,
         effects: &Effects,
@@ -217,7 +218,7 @@ impl Watch {
         step: &str,
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
-        // That the API server does not answer says nothing about the node.
+        // A failure of the API server is independent of the state of the node.
         if let Ok((_, uid)) = self::endpoint(effects, run).await
             && uid != self.uid
         {
@@ -250,7 +251,7 @@ impl Watch {
         Ok(false)
     }
 
-    /// Waits while the node works on what an earlier call began. Says whether the step is seen to be done.
+    /// Waits while the node works on an earlier call. Returns whether the step is observed to be done.
     pub(super) async fn has_ended(
         &mut self,
         effects: &Effects,
@@ -274,7 +275,7 @@ impl Watch {
         }
     }
 
-    /// What a look at the work brings with it.
+    /// Handles one observation of the work.
     async fn attend(
         &mut self,
         effects: &Effects,
@@ -294,14 +295,14 @@ impl Watch {
     }
 }
 
-/// Gives up a call of which only its answer tells, if the operation is cancelled.
+/// Discards a call that only its response reports, if the operation is cancelled.
 async fn leave_if_told_to_end(effects: &Effects, run: &Run) -> Result<(), NodeError> {
     if !is_told_to_end(effects, run).await {
         return Ok(());
     }
     let unheard =
         "cancelled before Cassandra had answered: it may have done this step, or do it still";
-    // What cannot be written now is at the next look.
+    // A failed write is repeated at the next poll.
     match tell(effects, run, StepEvent::Stumbled(unheard.into())).await {
         Ok(_) => Err(NodeError::Halted),
         Err(_) => Ok(()),

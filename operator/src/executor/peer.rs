@@ -1,5 +1,5 @@
-//! The other nodes: a step that one of them is told, because the node that it is about does not answer, and whether one that
-//! takes part in a step was away.
+//! Calls to the other nodes: a step that another member executes because the node of the operation does not respond,
+//! and whether a node that takes part in a step was unavailable.
 
 use std::time::Duration;
 
@@ -16,20 +16,21 @@ use casskop_core::{
     operations::{Behaviour, Seen},
 };
 
-/// Time between two looks at what was told.
+/// Time between two polls of a called step.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Looks at a ring in which nothing changes before the step is told again: five minutes.
+/// Polls without a change of the ring before the step is called again: five minutes.
 const QUIET_LOOKS: u32 = 150;
-/// Looks after the answer before the ring should show what it says: gossip takes seconds.
+/// Polls after the response before the ring should report the result: gossip takes seconds.
 const AFTER_ANSWER: u32 = 60;
-/// Looks without the member that was told before its answer counts as lost: a minute.
+/// Polls without the called member before its response counts as lost: a minute.
 const LOST_AFTER: u32 = 30;
-/// How far the clocks of two machines may be apart.
+/// Largest expected difference between the clocks of two machines.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// Tells a member, and waits until all that answer show that it is done. Told before or not, it first looks.
+/// Calls a member, and waits until all responding members report that the step is done. Observes the ring first,
+/// because the step may have been called before.
 pub(super) async fn tell_one(
     effects: &Effects,
     run: &Run,
@@ -53,7 +54,7 @@ pub(super) async fn tell_one(
             "calling the node"
         );
         match answered(effects, run, step, behaviour, (endpoint, call)).await {
-            // What was told before is still under way there, between two things that show.
+            // The earlier call is still in progress there, between two observable states.
             Err(error) if behaviour.means_busy(&error) => tokio::time::sleep(LOOK_EVERY).await,
             Err(error) if behaviour.is_done_already(&error) => break,
             answer => {
@@ -71,7 +72,7 @@ pub(super) async fn tell_one(
     Err(NodeError::Unfinished)
 }
 
-/// Waits while the ring works on the step. A member that can be told; nothing when the step is done.
+/// Waits while the ring works on the step. Returns a member that can be called; nothing when the step is done.
 async fn idle(
     effects: &Effects,
     run: &Run,
@@ -96,7 +97,7 @@ async fn idle(
     }
 }
 
-/// Waits for the answer, which may never come: whoever was told may die, and the ring shows what came of it.
+/// Waits for the response, which may never arrive: the called member may fail, and then the ring shows the result.
 async fn answered(
     effects: &Effects,
     run: &Run,
@@ -127,10 +128,10 @@ async fn answered(
     }
 }
 
-/// Looks once more, at who answers now.
+/// Checks again, with the members that respond now, that the node is down.
 ///
 /// # Errors
-/// When the node answers, when a member does not see it down, or when nobody is left to ask.
+/// The node responds, a member does not report it as down, or no member is left to query.
 pub(super) async fn is_down(effects: &Effects, run: &Run) -> Result<(), NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
@@ -164,14 +165,15 @@ fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) 
     behaviour.seen_by_peers(step, &readings)
 }
 
-/// The members of the ring that answer, with what they say.
+/// The members of the ring that respond, with their readings.
 async fn members(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
     let mut members = answering(effects, run).await?;
     members.retain(|(_, reading)| reading.is_member());
     Ok(members)
 }
 
-/// Whether another node of the cluster has been away since: that may be why a step failed in which it takes part.
+/// Whether another node of the cluster was unavailable since then: a possible cause of the failure of a step that it
+/// takes part in.
 pub(super) async fn has_one_been_away(effects: &Effects, run: &Run, since: Timestamp) -> bool {
     let since = since - CLOCKS_DIFFER;
     let others = pods(effects, run).await.unwrap_or_default();
@@ -183,7 +185,7 @@ pub(super) async fn has_one_been_away(effects: &Effects, run: &Run, since: Times
     others.any(|pod| !pod.ready || pod.runs_since.is_none_or(|began| began >= since))
 }
 
-/// The nodes that answer, with what they say.
+/// The nodes that respond, with their readings.
 async fn answering(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
     let pods = pods(effects, run).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {

@@ -1,4 +1,4 @@
-//! The pod of a node, and the one that follows it under its name.
+//! The pod of a node, and its successor of the same name.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::DeleteParams};
@@ -16,8 +16,8 @@ use crate::{
 };
 use casskop_core::{node::NodeError, observed::NodePod};
 
-/// Deletes the pod that the operation began with, if it is still there, and waits until the next one serves clients.
-/// Called again after a restart of the operator it finds what is left to do.
+/// Deletes the pod that was recorded at the start of the operation, if it still exists, and waits until its successor
+/// serves clients. A call after a restart of the operator continues with the remaining work.
 pub(super) async fn replace(
     effects: &Effects,
     run: &Run,
@@ -28,7 +28,7 @@ pub(super) async fn replace(
     }
 }
 
-/// The pod that has the name now, with its UID.
+/// The current pod of the name, with its UID.
 pub(super) async fn live(
     effects: &Effects,
     run: &Run,
@@ -37,12 +37,12 @@ pub(super) async fn live(
     Ok(live.map(|live| (live.uid().unwrap_or_default(), NodePod::of(&live))))
 }
 
-/// Deletes only the very pod that was looked at; the one after it is left alone.
+/// Deletes the observed pod only (precondition on its UID); a successor is not deleted.
 pub(super) async fn delete(effects: &Effects, run: &Run) -> Result<(), NodeError> {
     let (api, only) = (pods(effects, run), objects::very(&run.pod_uid));
     let deleted = objects::delete(&api, &run.start.pod, only, DeleteParams::default());
     match in_time(deleted).await {
-        // Another one already.
+        // The pod of this name is already a different one.
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
         outcome => outcome.map_err(|error| {
             NodeError::Unreachable(format!(

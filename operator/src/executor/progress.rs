@@ -1,4 +1,4 @@
-//! How far a node is with its work, told now and then.
+//! Progress of the work of a node, reported periodically.
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use crate::{
     executor::{Run, StepEvent, record::tell},
 };
 
-/// Time between two words about it.
+/// Time between two reports.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Bytes done, and since when.
+/// Completed bytes, and the start of the measurement.
 #[derive(Default)]
 pub(super) struct Meter {
-    /// When the work was first seen, and how many bytes were done then.
+    /// The time of the first observation of the work, and the bytes completed by then.
     first: Option<(Instant, i64)>,
     told: Option<Instant>,
 }
 
 impl Meter {
-    /// Writes how many bytes are done, of how many. What cannot be written is told the next time.
+    /// Reports the completed and total bytes. A report that cannot be written is repeated with the next one.
     pub(super) async fn tell(&mut self, effects: &Effects, run: &Run, bytes: Option<(i64, i64)>) {
         let Some((done, total)) = bytes else { return };
         let now = Instant::now();
-        // A further task begins anew.
+        // Another task restarts the measurement.
         let (since, at_first) = match self.first {
             Some(first) if first.1 <= done => first,
             _ => *self.first.insert((now, done)),

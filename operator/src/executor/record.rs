@@ -1,5 +1,4 @@
-//! What happens on a node is written into the status of its operation. Short steps that may be called again are told
-//! together.
+//! Events of a node, recorded in the status of its operation. Short steps that may be repeated are reported together.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -15,19 +14,19 @@ use crate::{
 };
 use casskop_core::operations::transitions;
 
-/// Longest time for which a step that is done is not told, and so the work that is done again after a crash.
+/// Longest time before a completed step is reported, and so the longest work that is repeated after a crash.
 pub(super) const TELL_WITHIN: Duration = Duration::from_millis(500);
 
-/// Steps that are done, of which the status does not know yet.
+/// Completed steps that the status does not contain yet.
 pub struct Untold(Mutex<(usize, Instant)>);
 
 impl Untold {
-    /// None yet: what is in the status is true now.
+    /// No steps: the status is current.
     pub fn none() -> Self {
         Self(Mutex::new((0, Instant::now())))
     }
 
-    /// Keeps one more for later. Says whether: not when the last word was too long ago.
+    /// Buffers one more step. Returns whether it was buffered: not when the last report was too long ago.
     pub(super) fn keeps_one(&self) -> bool {
         let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let keeps = untold.1.elapsed() < TELL_WITHIN;
@@ -35,7 +34,7 @@ impl Untold {
         keeps
     }
 
-    /// How many there are.
+    /// The number of buffered steps.
     pub(super) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
@@ -45,7 +44,7 @@ impl Untold {
     }
 }
 
-/// Writes what happened, and what was kept for later; says whether the node goes on.
+/// Records an event and the buffered steps; returns whether the node continues.
 pub(super) async fn tell(
     effects: &Effects,
     run: &Run,
@@ -69,7 +68,7 @@ pub(super) async fn tell(
     Ok(goes_on)
 }
 
-/// Writes what was kept for later, because the step at hand takes its time. What cannot be written is told with the next.
+/// Records the buffered steps, because the current step takes long. A failed write is repeated with the next event.
 pub(super) async fn tell_untold(effects: &Effects, run: &Run) {
     if let Err(error) = tell(effects, run, StepEvent::Passed(0)).await {
         tracing::debug!(%error, "which steps are done was not written");

@@ -1,4 +1,4 @@
-//! A volume of a node that is given up: the very one that was recorded, and no other.
+//! A volume of a discarded node: only the recorded one, by its UID.
 
 use casskop_common::api::VolumeRef;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -11,7 +11,7 @@ use crate::{
 };
 use casskop_core::node::NodeError;
 
-/// Deletes it. It goes when its pod has ended.
+/// Deletes the volume. Kubernetes removes it when its pod has ended.
 pub(super) async fn delete(
     effects: &Effects,
     run: &Run,
@@ -20,7 +20,7 @@ pub(super) async fn delete(
     let (api, only) = (claims(effects, run), objects::very(&volume.uid));
     let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
     match in_time(deleted).await {
-        // Another one already.
+        // The volume of this name is already a different one.
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
         Err(error) => Err(NodeError::Unreachable(format!(
             "volume {} cannot be deleted: {error}",
@@ -40,7 +40,7 @@ pub(super) async fn delete(
     }
 }
 
-/// Whether it is still there.
+/// Whether the volume still exists.
 pub(super) async fn is_there(
     effects: &Effects,
     run: &Run,

@@ -1,4 +1,4 @@
-//! What a step waits for in Kubernetes. Told in the status now and then; a cancel ends it.
+//! Conditions in Kubernetes that a step waits for. The status reports the wait periodically; a cancel ends it.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::{
 };
 use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
 
-/// Time between two looks at what is awaited.
+/// Time between two polls of a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks between two words about what is awaited.
+/// Polls between two reports about a condition.
 const SAY_EVERY: u32 = 20;
-/// Looks before it is given up: two hours, for a node that replays a large commit log, and for the machine of a lost one
-/// that a person has to give up first.
+/// Polls before the wait times out: two hours. A node may replay a large commit log, and an administrator may first
+/// have to delete the Kubernetes node of a lost machine.
 const LOOKS: u32 = 14_400;
 
-/// What is waited for.
+/// The condition that a step waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Awaited {
-    /// The ConfigMap of the rack says that the pod joins as a new node.
+    /// The ConfigMap of the rack specifies that the pod joins as a new node.
     MayJoin,
-    /// The ConfigMap of the rack says which node the pod replaces.
+    /// The ConfigMap of the rack specifies which node the pod replaces.
     Replaces,
     /// The pod and its volumes are gone.
     Gone,
-    /// The pod after the one that the operation began with serves clients.
+    /// The successor of the pod that was recorded at the start of the operation serves clients.
     ComesBack,
 }
 
-/// Waits until nothing is missing any more.
+/// Waits until the condition is met.
 pub(super) async fn wait(
     effects: &Effects,
     run: &Run,
@@ -48,7 +48,8 @@ pub(super) async fn wait(
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
         };
-        // A node that answers is on its way, however much it has to stream. Asked now and then: it has work to do.
+        // A node that responds makes progress, however much it has to stream. Its activity is polled rarely, to keep
+        // the load low.
         let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
         let activity = if asks {
             node::activity(effects, run).await
@@ -77,7 +78,7 @@ pub(super) async fn wait(
 }
 
 impl Awaited {
-    /// What is still missing, in words.
+    /// Text of the missing part of the condition.
     async fn missing(self, effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
         match self {
             Self::MayJoin | Self::Replaces => {
@@ -124,7 +125,7 @@ async fn what_is_not_back(effects: &Effects, run: &Run) -> Result<Option<String>
     })
 }
 
-/// What the pods of its rack are told when they start.
+/// The configuration of nodes that the pods of the rack read at their start.
 async fn nodes(effects: &Effects, run: &Run) -> Result<Option<Nodes>, kube::Error> {
     let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
     let Some((rack, _)) = run.start.pod.rsplit_once('-') else {

@@ -1,4 +1,4 @@
-//! Server-side apply, which leaves to others what they set beside us.
+//! Server-side apply, which keeps the fields of other managers.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -18,7 +18,7 @@ use crate::kubernetes::{
 };
 use casskop_core::objects::{self, Selects};
 
-/// Why an object was not applied.
+/// The reason why an object was not applied.
 #[derive(thiserror::Error, Debug)]
 #[error("write {kind} {name}: {}", said(source))]
 pub struct Error {
@@ -26,17 +26,17 @@ pub struct Error {
     pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
-    /// What the API server said.
+    /// The error of the API server.
     pub source: kube::Error,
 }
 
 impl Error {
-    /// Whether the object is no longer what was looked at. Nothing is wrong then: it takes another look.
+    /// Whether the object has changed since it was observed. That is no failure: the next reconciliation retries.
     pub fn is_conflict(&self) -> bool {
         matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
     }
 
-    /// Says of which object it is that the API server said something.
+    /// Adds the kind and the name of the object to an error of the API server.
     pub fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
         move |source| Self {
             kind: K::kind(&()),
@@ -46,8 +46,8 @@ impl Error {
     }
 }
 
-/// Applies an object, and replaces its selector where it still is about other pods: what another manager wrote into
-/// the selector would stay beside what we apply.
+/// Applies an object, and replaces its selector if it still selects other pods: labels that another manager wrote
+/// into the selector would otherwise stay beside the applied ones.
 pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Result<(), Error> {
     let live = apply_one(kube, object).await?;
     if !objects::selects_otherwise(object, Some(&live)) {
@@ -61,8 +61,8 @@ pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Resu
     json_patched::<K>(kube, &namespace, &live.name_any(), patch).await
 }
 
-/// Writes a rack over the very StatefulSet that was looked at, as it was then: somebody may have asked it for other pods
-/// since. Where none was seen, none may be there.
+/// Applies the StatefulSet of a rack onto the observed one, by UID and version: another writer may have requested
+/// other pods since. If none was observed, none may exist.
 pub async fn apply_rack(
     kube: &Kube,
     object: &StatefulSet,
@@ -84,7 +84,7 @@ pub async fn apply_rack(
     apply(kube, &api, &object).await.map(drop)
 }
 
-/// Why a StatefulSet that is there was not seen: it is new, or it cannot be found.
+/// The error for an existing StatefulSet that was not observed: it is new, or the label selector does not find it.
 fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
     let (label, value) = names::APP_LABEL;
     if there.labels().get(label).map(String::as_str) == Some(value) {
@@ -97,7 +97,7 @@ fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
     kube::Error::Service(why.into())
 }
 
-/// Applies an object, whatever there is of its name in the cluster.
+/// Applies an object, whether or not an object of its name exists in the cluster.
 pub async fn apply_one<K: Kind + Serialize>(kube: &Kube, object: &K) -> Result<K, Error> {
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<K> = Api::namespaced(kube.client.clone(), &namespace);
@@ -105,7 +105,7 @@ pub async fn apply_one<K: Kind + Serialize>(kube: &Kube, object: &K) -> Result<K
     apply(kube, &api, object).await
 }
 
-/// Server-side apply: what others set beside us stays.
+/// Server-side apply, which keeps the fields of other managers.
 async fn apply<K: Kind + Serialize>(kube: &Kube, api: &Api<K>, object: &K) -> Result<K, Error> {
     let name = object.name_any();
     let params = PatchParams::apply(names::OPERATOR_MANAGER).force();
@@ -118,7 +118,7 @@ async fn apply<K: Kind + Serialize>(kube: &Kube, api: &Api<K>, object: &K) -> Re
     Ok(live)
 }
 
-/// What there is of that name. An object that is not of this cluster belongs to somebody else, and is left alone.
+/// Reads the object of that name. An object of another owner is not changed.
 async fn refuse_foreign<K: Kind>(
     api: &Api<K>,
     wanted: &K,

@@ -1,4 +1,4 @@
-//! Changes of what is there. Each holds only for what was looked at.
+//! Changes of existing objects. Each change applies only to the observed object.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::kubernetes::{
 };
 use casskop_core::objects::Growth;
 
-/// Time between two looks at a StatefulSet that is taken away from its pods, and how many there are.
+/// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
 const ORPHAN_LOOKS: u32 = 100;
 
-/// Lowers the replicas of the StatefulSet that was looked at, while it has as many as it was seen to have.
+/// Lowers the replicas of the observed StatefulSet, if the number of replicas is still the observed one.
 pub async fn scale(
     kube: &Kube,
     namespace: &str,
@@ -35,8 +35,8 @@ pub async fn scale(
     json_patched::<StatefulSet>(kube, namespace, set, patch).await
 }
 
-/// Takes a StatefulSet away from its pods, which keep running, and waits until it is gone. A crash in between does no
-/// harm: a rack without its StatefulSet gets it back with the pods that are there.
+/// Deletes a StatefulSet without its pods, which keep running, and waits until it is gone. A crash in between is
+/// harmless: the StatefulSet of a rack without one is re-created and adopts the existing pods.
 pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<(), Error> {
     let (name, uid) = (&seen.name_any(), seen.uid());
     let failed = Error::of::<StatefulSet>(name);
@@ -57,7 +57,7 @@ pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<
     )))
 }
 
-/// Asks for a larger volume. Where its class cannot grow volumes, the API server says so.
+/// Requests a larger volume. The API server rejects the request if the storage class does not support expansion.
 pub async fn grow(kube: &Kube, namespace: &str, growth: &Growth) -> Result<(), Error> {
     let patch = serde_json::json!([
         { "op": "test", "path": "/metadata/uid", "value": growth.uid },
@@ -73,7 +73,7 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &Growth) -> Result<(), E
     Ok(())
 }
 
-/// Deletes an object as it was looked at.
+/// Deletes an object in its observed version.
 pub async fn delete<K: Kind>(
     kube: &Kube,
     namespace: &str,
@@ -86,7 +86,7 @@ pub async fn delete<K: Kind>(
         .map_err(Error::of::<K>(name))
 }
 
-/// Writes a JSON patch; its tests hold it back from another object of the name.
+/// Writes a JSON patch; its tests prevent a change of a different object of the same name.
 pub async fn json_patched<K: Kind>(
     kube: &Kube,
     namespace: &str,

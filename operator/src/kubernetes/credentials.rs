@@ -1,6 +1,7 @@
-//! The Jolokia password, and those before it. A running node knows the one it was started with, so after a change of the
-//! Secret the operator has to know both until the last pod is made anew. What it accepted stands in a Secret of its own;
-//! so it survives a restart of the operator, and a Secret that was deleted or broken by mistake locks nobody out.
+//! The Jolokia password and its predecessors. A running node accepts the password that it was started with, so after
+//! a change of the Secret the operator needs both until the last pod is re-created. A separate Secret holds the
+//! accepted passwords: they survive a restart of the operator, and a Secret that is deleted or broken by mistake does
+//! not lock the operator out.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{kubernetes::Kube, node_api::Credentials};
 use casskop_core::{desired::secret_name, observed::SecretState};
 
-/// Passwords before the one of now that are remembered.
+/// Number of earlier passwords that are kept.
 const REMEMBERED: usize = 4;
 /// Bytes of a generated password.
 const PASSWORD_BYTES: usize = 24;
@@ -24,22 +25,22 @@ const PASSWORD_BYTES: usize = 24;
 const REVISION_BYTES: usize = 6;
 /// Name of the generated user.
 const USERNAME: &str = "casskop";
-/// Key of our Secret with the accepted passwords, the newest first.
+/// Key of the accepted passwords, the newest first, in the operator's Secret.
 const ACCEPTED: &str = "accepted";
-/// Key of our Secret with what pods are rolled by: another word each time that the password changes.
+/// Key of the revision that rolls the pods, in the operator's Secret: it changes with each change of the password.
 const REVISION: &str = "revision";
 
-/// What is known about the passwords of a cluster.
+/// The known passwords of a cluster.
 pub struct Keys {
-    /// The Secret that the spec names, or ours.
+    /// The state of the Secret that the spec names, or of the operator's Secret.
     pub state: SecretState,
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// The password of now, and those before it; nothing while there never was one.
+    /// The current password and its predecessors; nothing if there never was a password.
     pub credentials: Option<Arc<Credentials>>,
-    /// Another word each time that the password changed; empty for the first one.
+    /// A value that changes with each change of the password; empty for the first password.
     pub revision: String,
-    /// What is to be accepted, where the Secret has another password.
+    /// The passwords to accept, if the Secret has a new one.
     pub new: Option<New>,
 }
 
@@ -55,10 +56,10 @@ struct Key {
     password: String,
 }
 
-/// Reads the passwords. One that is new is known at once, and no pod is made anew for it before it is accepted.
+/// Reads the passwords. A new password is usable at once, but no pod is re-created for it before it is accepted.
 ///
 /// # Errors
-/// When the API server does not answer.
+/// The API server does not respond.
 pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
@@ -94,10 +95,10 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube:
     })
 }
 
-/// Accepts a new password: from now on pods are made anew for it, if there was one before.
+/// Accepts a new password: from then on pods are re-created for it, if there was a password before.
 ///
 /// # Errors
-/// When the API server refuses, or somebody else writes at the same time.
+/// The API server rejects the request, or another writer changes the Secret at the same time.
 pub async fn accept(kube: &Kube, cluster: &CassandraCluster, new: &New) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
@@ -112,7 +113,7 @@ pub async fn accept(kube: &Kube, cluster: &CassandraCluster, new: &New) -> Resul
     match &new.before {
         None => drop(api.create(&params(), &wanted).await?),
         Some(before) => {
-            // Only what was read is replaced.
+            // The replacement applies only to the version that was read.
             wanted.metadata.resource_version = before.resource_version();
             api.replace(&name, &params(), &wanted).await?;
         }
@@ -124,11 +125,11 @@ pub async fn accept(kube: &Kube, cluster: &CassandraCluster, new: &New) -> Resul
     Ok(())
 }
 
-/// Makes the Secret where the spec names none: with the password that the nodes know already, or a random one. An
-/// existing one is never changed.
+/// Creates the Secret if the spec names none: with the password that the nodes already use, or a random one. An
+/// existing Secret is never changed.
 ///
 /// # Errors
-/// When the API server refuses.
+/// The API server rejects the request.
 pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);

@@ -1,4 +1,4 @@
-//! Events: one at each transition, none while nothing changes.
+//! Events: one for each transition, none while nothing changes.
 
 use casskop_common::{
     api::{CassandraClusterStatus, OperationPhase, condition},
@@ -9,10 +9,10 @@ use kube::runtime::events::{Event, EventType};
 
 use casskop_core::{digest::digest, plan::Plan, scheduler::Change};
 
-/// Longest note that the API takes.
+/// Longest note that the API accepts.
 const MAX_NOTE: usize = 1000;
 
-/// What is worth an event between the old status and the plan's.
+/// The events for the transitions between the old status and the status of the plan.
 pub fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
     let of_conditions = plan.status.conditions.iter().filter_map(|new| {
         let old = old.conditions.iter().find(|old| old.type_ == new.type_);
@@ -23,9 +23,9 @@ pub fn events(old: &CassandraClusterStatus, plan: &Plan) -> Vec<Event> {
         .collect()
 }
 
-/// What is worth an event between two states of a condition.
+/// The event for the transition between two states of a condition, if there is one.
 pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event> {
-    // kstatus's conditions repeat in other words what ours say.
+    // The conditions of kstatus repeat the operator's conditions.
     if matches!(
         new.type_.as_str(),
         condition::READY | condition::RECONCILING | condition::STALLED
@@ -38,7 +38,8 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
         condition::DEGRADED | condition::PROGRESSING
     ) == (new.status == "False");
     let same = old.is_some_and(|old| old.status == new.status && old.reason == new.reason);
-    // What is refused or misunderstood may change while it stays refused: each version of it is told.
+    // The message of a rejected or misunderstood input may change while the status of the condition does not: each
+    // version is published.
     let same_text = old.is_some_and(|old| old.message == new.message);
     let about_input = matches!(
         new.type_.as_str(),
@@ -47,7 +48,7 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
     if same && (same_text || !about_input) {
         return None;
     }
-    // The first look at a cluster finds that all is accepted and nothing is in trouble: no news.
+    // A first observation that all is accepted and healthy is no transition.
     if old.is_none() && good_news && !is(Reason::AcceptedWithWarnings) {
         return None;
     }
@@ -73,7 +74,7 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
         (kind, "True") => kind.to_owned(),
         (kind, _) => format!("Not{kind}"),
     };
-    // The recorder folds events of the same action into one with the first one's note.
+    // The recorder merges events of the same action under the note of the first one.
     let action = format!("{} {}", new.type_, digest(&new.message));
     Some(event(warns, reason, &action, &new.message))
 }

@@ -1,5 +1,5 @@
-//! `deletePVC`: the volumes go with the cluster. Our finalizer holds the resource until they were told to; it is the
-//! only one we ever touch.
+//! `deletePVC`: the volumes are deleted with the cluster. The operator's finalizer keeps the resource until the
+//! deletion of the volumes is requested; no other finalizer is changed.
 
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
@@ -14,10 +14,10 @@ use crate::kubernetes::{
     objects::{self, Kind},
 };
 
-/// Sets our finalizer where the volumes are to go with the cluster, and takes it away where they no longer are.
+/// Adds the operator's finalizer if the volumes are to be deleted with the cluster, and removes it otherwise.
 ///
 /// # Errors
-/// When the API server refuses.
+/// The API server rejects the request.
 pub async fn prepare(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     let wanted = cluster.spec.delete_pvc == Some(true);
     if wanted != is_ours(cluster) {
@@ -26,10 +26,11 @@ pub async fn prepare(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube
     Ok(())
 }
 
-/// Lets a deleted cluster go, with its volumes where that was asked for. They end when their pods have.
+/// Releases a deleted cluster, with its volumes if the spec requests that. Kubernetes removes the volumes when their
+/// pods have ended.
 ///
 /// # Errors
-/// When the API server refuses; the cluster stays until it does not.
+/// The API server rejects a request; the cluster stays until a later attempt succeeds.
 pub async fn finalize(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     if !is_ours(cluster) {
         return Ok(());
@@ -50,7 +51,7 @@ pub async fn finalize(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kub
                 "deleted with its cluster"
             );
         }
-        // It says that there is a ring on the volumes.
+        // The ConfigMap marks that there is a ring on the volumes.
         let maps: Api<ConfigMap> = Api::namespaced(kube.client.clone(), &namespace);
         if let Some(mark) = maps.get_opt(&names::ring_mark(&cluster.name_any())).await? {
             delete(&maps, &mark).await?;
@@ -72,7 +73,7 @@ async fn delete<K: Kind>(api: &Api<K>, object: &K) -> Result<(), kube::Error> {
     objects::delete(api, &object.name_any(), objects::very(&uid), how).await
 }
 
-/// Adds or removes our finalizer and leaves those of others as they are.
+/// Adds or removes the operator's finalizer and keeps the finalizers of others.
 async fn write(kube: &Kube, cluster: &CassandraCluster, wanted: bool) -> Result<(), kube::Error> {
     let patch: json_patch::Patch =
         serde_json::from_value(patch(cluster, wanted)).map_err(kube::Error::SerdeError)?;
@@ -91,7 +92,7 @@ async fn write(kube: &Kube, cluster: &CassandraCluster, wanted: bool) -> Result<
     }
 }
 
-/// Holds only for the version that was seen, so that no finalizer that somebody adds meanwhile is lost.
+/// The patch applies only to the observed version, so that no finalizer that was added in the meantime is lost.
 fn patch(cluster: &CassandraCluster, wanted: bool) -> Value {
     let path = "/metadata/finalizers";
     let seen = cluster.finalizers();

@@ -1,5 +1,6 @@
-//! Lists of objects, and how new they are. The API server answers from memory when it may be a moment behind, and takes
-//! up to a tenth of a second longer when it may not (`docs/adr/0006-reads-from-the-watch-cache.md`).
+//! Lists of objects, and their freshness. The API server responds from its watch cache if a slightly outdated list is
+//! acceptable, and takes up to a tenth of a second longer if it is not
+//! (`docs/adr/0006-reads-from-the-watch-cache.md`).
 
 use std::{
     borrow::Cow,
@@ -14,23 +15,24 @@ use kube::{
 
 use crate::kubernetes::{Kube, objects::Kind};
 
-/// How new a list has to be.
+/// The required freshness of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// As new as anything that this process has read, written or been told of the kind; perhaps a moment old.
+    /// At least as new as every version of the kind that this process has read, written or received from a watch;
+    /// possibly slightly outdated.
     Recent,
-    /// As things were when it was asked for, or later.
+    /// The state at the time of the request, or later.
     Now,
 }
 
-/// The newest version of each kind that this process has read, written or been told of. The versions of one kind are
-/// numbers that grow, whatever the namespace.
+/// The newest version of each kind that this process has read, written or received from a watch. The versions of one
+/// kind are increasing numbers across all namespaces.
 #[derive(Default)]
 pub struct Versions(Mutex<HashMap<Cow<'static, str>, u64>>);
 
 impl Versions {
-    /// Notes an object that was written, or told of by a watch. It says nothing of the objects beside it: a kind that
-    /// was never listed stays unknown.
+    /// Records the version of an object that was written or received from a watch. One object does not imply anything
+    /// about the other objects of its kind: a kind that was never listed stays unknown.
     pub fn met<K: Resource<DynamicType = ()>>(&self, object: &K) {
         let version = number(object.meta().resource_version.as_deref());
         if let (Some(known), Some(version)) = (self.lock().get_mut(&K::kind(&())), version) {
@@ -66,7 +68,7 @@ fn number(version: Option<&str>) -> Option<u64> {
 /// All objects of a kind that a selector finds, by name.
 ///
 /// # Errors
-/// When the API server does not answer.
+/// The API server does not respond.
 pub async fn list<K: Kind>(
     kube: &Kube,
     namespace: &str,
@@ -94,7 +96,7 @@ pub async fn list<K: Kind>(
     Ok(objects.map(|object| (object.name_any(), object)).collect())
 }
 
-/// Whether the API server does not know the version: its memory stays behind (504), or it was set back to an older
+/// Whether the API server does not know the version: its watch cache is behind (504), or it was restored to an older
 /// state (410).
 fn cannot_tell(status: &kube::core::Status) -> bool {
     status.code == 504 || status.code == 410

@@ -1,4 +1,4 @@
-//! Objects of Kubernetes, whatever their kind.
+//! Functions for Kubernetes objects of any kind.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -11,7 +11,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What the API server answered, in its own sentence and once; or why there was no answer.
+/// The error message of the API server, without repetition; or the reason why there was no response.
 pub fn said(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
@@ -26,10 +26,10 @@ pub fn said(error: &kube::Error) -> String {
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// Gives up on a request that the API server does not answer.
+/// Applies the deadline to a request.
 ///
 /// # Errors
-/// That of the request, or that it was not answered in time.
+/// The error of the request, or the expired deadline.
 pub async fn in_time<T>(
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
@@ -39,7 +39,7 @@ pub async fn in_time<T>(
         .unwrap_or_else(|_| Err(late()))
 }
 
-/// A kind of objects that live in a namespace.
+/// A namespaced kind of objects.
 pub trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
 {
@@ -53,7 +53,7 @@ impl<K> Kind for K where
 {
 }
 
-/// Only the object with this UID.
+/// The precondition that the object has this UID.
 pub fn very(uid: &str) -> Preconditions {
     Preconditions {
         uid: Some(uid.to_owned()),
@@ -61,7 +61,7 @@ pub fn very(uid: &str) -> Preconditions {
     }
 }
 
-/// Only the very object that was looked at, and only as it was then.
+/// The precondition that the object is the observed one, by UID, in the observed version.
 pub fn unchanged<K: Kind>(seen: &K) -> Preconditions {
     Preconditions {
         uid: seen.uid(),
@@ -69,11 +69,11 @@ pub fn unchanged<K: Kind>(seen: &K) -> Preconditions {
     }
 }
 
-/// Operations of a guarded patch that only test what it is for.
+/// Number of operations of a guarded patch that are tests of UID and version.
 const TESTS: usize = 2;
 
-/// The differences between two states of an object, behind tests that it is the very object that was looked at, and in
-/// that version. Where a test fails, the API server answers 422.
+/// The differences between two states of an object, after tests of its UID and its version. If a test fails, the API
+/// server responds with 422.
 pub fn guarded<K: Resource>(seen: &K, before: &Value, after: &Value) -> json_patch::Patch {
     let mut patch = json_patch::diff(before, after);
     let test = |value: Option<&String>, path: [&str; 2]| {
@@ -94,16 +94,16 @@ pub fn guarded<K: Resource>(seen: &K, before: &Value, after: &Value) -> json_pat
     patch
 }
 
-/// Whether a guarded patch only tests: what differs only in memory is as good as written.
+/// Whether a guarded patch only tests: a change that exists only in memory needs no write.
 pub fn changes_nothing(patch: &json_patch::Patch) -> bool {
     patch.0.len() == TESTS
 }
 
-/// Deletes an object while it is the very one that was looked at. One that is gone already is as good as deleted.
+/// Deletes an object if it has the observed UID and version. An object that is already gone counts as deleted.
 ///
 /// # Errors
-/// A conflict (409) where the object of the name is not what was looked at, and is left alone; or what else the API
-/// server says.
+/// A conflict (409) if the object of the name is not the observed one, which is then not deleted; or any other error
+/// of the API server.
 pub async fn delete<K: Kind>(
     api: &Api<K>,
     name: &str,

@@ -1,5 +1,5 @@
-//! The only writer of status. A change is a function on the newest status; it is written as a minimal patch that
-//! holds only for the very version it was computed from, and computed anew when somebody else was faster.
+//! The only writer of status. A change is a function of the newest status. It is written as a minimal patch that
+//! applies only to the version it was computed from, and is recomputed after a concurrent write.
 
 use std::{
     collections::HashMap,
@@ -21,21 +21,21 @@ use crate::kubernetes::objects::{changes_nothing, guarded, in_time, said};
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
 
-/// Why a status was not written.
+/// The reason why a status was not written.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
-    /// The API server refused or did not answer.
+    /// The API server rejected the request or did not respond.
     #[error("write the status of CassandraCluster {name}: {}", said(source))]
     Api {
         /// The cluster.
         name: String,
-        /// What the API server said.
+        /// The error of the API server.
         source: kube::Error,
     },
-    /// The cluster was deleted, or another one has its name now.
+    /// The cluster was deleted, or a different cluster has its name now.
     #[error("CassandraCluster {0} is gone")]
     Gone(String),
-    /// Others kept writing.
+    /// Other writers kept changing the status.
     #[error("write the status of CassandraCluster {0}: others kept changing it")]
     Contended(String),
 }
@@ -49,7 +49,7 @@ pub struct Journal {
 /// The newest known version of one cluster; the lock orders its writers.
 type Page = tokio::sync::Mutex<Option<CassandraCluster>>;
 
-/// Which cluster: its UID too, so that nothing is written to another one of the same name.
+/// Identifies a cluster, including its UID, so that nothing is written to a different cluster of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterRef {
     /// Namespace.
@@ -80,10 +80,10 @@ impl Journal {
         }
     }
 
-    /// Reads a cluster freshly; nothing if it is gone.
+    /// Reads a cluster from the API server; nothing if it is gone.
     ///
     /// # Errors
-    /// When the API server does not answer.
+    /// The API server does not respond.
     pub async fn read(
         &self,
         namespace: &str,
@@ -94,7 +94,7 @@ impl Journal {
             return Ok(None);
         };
         let page = self.page(&ClusterRef::of(&cluster));
-        // A task may have written while this was read: the newer of the two stays.
+        // A task may have written during this read: the newer version is kept.
         let mut known = page.lock().await;
         if known
             .as_ref()
@@ -105,7 +105,7 @@ impl Journal {
         Ok(known.clone())
     }
 
-    /// Forgets a cluster that is gone.
+    /// Removes a deleted cluster.
     pub fn forget(&self, uid: &str) {
         self.pages
             .lock()
@@ -113,10 +113,10 @@ impl Journal {
             .remove(uid);
     }
 
-    /// Applies a change to the newest status and writes it, if it changes anything. Returns what the change did.
+    /// Applies a change to the newest status and writes the result, if it differs. Returns the result of the change.
     ///
     /// # Errors
-    /// When it could not be written; then nothing has changed.
+    /// The status could not be written; in that case it is unchanged.
     pub async fn update<T>(
         &self,
         cluster: &ClusterRef,
@@ -130,7 +130,7 @@ impl Journal {
                 Some(current) => current,
                 None => self.fresh(cluster).await?,
             };
-            // Nobody else wrote: the API server refuses what is written, not when.
+            // The version is unchanged, so the rejection is about the content and not about a concurrent write.
             if let Some((_, source)) =
                 refused.take_if(|(version, _)| *version == current.resource_version())
             {
@@ -170,7 +170,7 @@ impl Journal {
 
     async fn fresh(&self, cluster: &ClusterRef) -> Result<CassandraCluster, Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
-        // The lock is held meanwhile.
+        // The lock is held during the read.
         let found = in_time(api.get_opt(&cluster.name)).await;
         let found = found.map_err(|source| Error::Api {
             name: cluster.name.clone(),
@@ -206,9 +206,9 @@ impl Journal {
     }
 }
 
-/// The differences, behind a test that the version is still the one they were computed from.
+/// The differences, after a test that the version is still the one that they were computed from.
 fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
-    // A missing status is added, not replaced: a patch may not replace what is not there.
+    // A missing status is added: a patch cannot replace a missing value.
     let before = current
         .status
         .as_ref()
@@ -216,7 +216,7 @@ fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_pat
     guarded(current, &before, &json!({ "status": after }))
 }
 
-/// A failed test of a JSON patch is answered 422, a lost race within the API server 409.
+/// A failed test of a JSON patch is answered with 422, a concurrent write within the API server with 409.
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 || status.code == 422)
 }

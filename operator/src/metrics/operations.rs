@@ -1,4 +1,5 @@
-//! Operations of all clusters, as their status last told: right again after a restart of the operator.
+//! Operations of all clusters, as last reported in their status; the values are correct again after a restart of the
+//! operator.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +21,10 @@ use prometheus_client::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operations(Arc<Mutex<Clusters>>);
 
-/// What is told of each cluster, by its namespace and name.
+/// The reported operations of each cluster, by its namespace and name.
 type Clusters = BTreeMap<(String, String), Vec<Told>>;
 
-/// What is told of one kind.
+/// The reported values of one kind of operation.
 #[derive(Debug)]
 struct Told {
     kind: String,
@@ -49,7 +50,7 @@ struct NodeLabels {
 }
 
 impl Operations {
-    /// Takes over what the status of a cluster says.
+    /// Records the operations in the status of a cluster.
     pub(super) fn tell(&self, cluster: &CassandraCluster) {
         let told = cluster.status.as_ref().map(told).unwrap_or_default();
         let namespace = cluster.namespace().unwrap_or_default();
@@ -57,7 +58,7 @@ impl Operations {
         clusters.insert((namespace, cluster.name_any()), told);
     }
 
-    /// Forgets a cluster that is gone.
+    /// Removes a deleted cluster.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
         let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         clusters.remove(&(namespace.to_owned(), name.to_owned()));
@@ -104,7 +105,7 @@ fn word(phase: NodePhase) -> &'static str {
     }
 }
 
-/// A figure of an operation, where there is one.
+/// A value of an operation, if it is known.
 type Figure = fn(&Told) -> Option<f64>;
 
 const FIGURES: [(&str, &str, Figure); 3] = [

@@ -1,4 +1,4 @@
-//! Acting: writes what a plan says, site by site. What one site refuses keeps no other from its own.
+//! Execution: writes the objects of a plan, site by site. An error of one site does not block the other sites.
 
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
@@ -14,18 +14,18 @@ use crate::{
 };
 use casskop_core::multi::plan::{What, Write};
 
-/// What a site did not take.
+/// A rejected or failed write to a site.
 pub struct Failure {
-    /// In words: what was tried, where, and why it failed.
+    /// The message: the attempted action, the site and the cause.
     pub message: String,
-    /// Whether the API server does not take the spec as it is.
+    /// Whether the API server rejects the spec itself.
     pub is_spec: bool,
 }
 
-/// Asks the API servers whether they would take the clusters of a plan, before any of them is written.
+/// Sends the clusters of a plan as dry runs to the API servers, before any cluster is written.
 ///
 /// # Errors
-/// What the first one does not take. A site that does not answer is no obstacle.
+/// The first rejection. A site that does not respond is ignored.
 pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
     for write in writes {
         match carry_out(ctx, write, true).await {
@@ -36,7 +36,7 @@ pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Carries out a plan. Returns what failed.
+/// Executes a plan. Returns the failures.
 pub async fn act(ctx: &Context, writes: &[Write]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     for write in writes {
@@ -72,15 +72,15 @@ async fn carry_out(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fa
         What::DropSlice(slice) => delete(site, slice.as_ref()).await,
     };
     match outcome {
-        // Somebody was faster: the next look sees it.
+        // Another writer was faster: the next reconciliation observes the change.
         Err(error) if is_conflict(&error) => Ok(()),
         Err(error) => Err(failed(error)),
         Ok(()) => Ok(()),
     }
 }
 
-/// A rule of the resource was broken: the answer says which. One without causes is about the patch itself: somebody was
-/// faster.
+/// Whether the error reports a violated rule of the resource: such a response has causes. A response without causes
+/// is about the patch itself: another writer was faster.
 fn is_about_spec(error: &kube::Error) -> bool {
     let causes = |status: &kube::core::Status| {
         let details = status.details.as_ref();
@@ -98,7 +98,7 @@ fn api<K: Kind>(client: &Client, object: &K) -> Api<K> {
     Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
 }
 
-/// The client of a site as an error of the client's kind.
+/// The client of a site, with an error of the client's type.
 fn client(site: &Site) -> Result<&Client, kube::Error> {
     site.client()
         .map_err(|why| kube::Error::Service(why.into()))
@@ -115,7 +115,8 @@ async fn create(site: &Site, cluster: &CassandraCluster, dry_run: bool) -> Resul
         .map(drop)
 }
 
-/// Only the differences, and only if it is still what was looked at: others write annotations, too.
+/// Writes only the differences, and only if the object is still in the observed version, because other writers also
+/// set annotations.
 async fn change(
     site: &Site,
     before: &CassandraCluster,

@@ -1,17 +1,17 @@
-//! What every reconciliation of a `MultiCasskop` shares. Nothing in it is truth.
+//! State that all reconciliations of a `MultiCasskop` share. None of it is authoritative.
 
 use kube::{Client, runtime::events::Reporter};
 
 use crate::{metrics::Metrics, multi::sites::Sites};
 
-/// What every reconciliation shares.
+/// State that all reconciliations share.
 pub struct Context {
-    /// Talks to the API server of the home cluster.
+    /// The client of the home cluster.
     pub home: Client,
-    /// The sites of now.
+    /// The current sites.
     pub sites: Sites,
-    /// Who publishes events.
+    /// The reporter of events.
     pub reporter: Reporter,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Metrics,
 }

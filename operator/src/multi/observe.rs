@@ -1,5 +1,5 @@
-//! Looking at all sites at once. One that does not answer is part of the picture, and delays the others by seconds at
-//! most.
+//! Observation of all sites at the same time. A site that does not respond is part of the observed state, and delays
+//! the others by seconds at most.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use casskop_core::multi::{
     observed::{Seen, SiteView, Snapshot, ring},
 };
 
-/// Looks at the sites that a resource may have something in.
+/// Observes the sites that may have objects of a resource.
 pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Snapshot {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));

@@ -1,4 +1,4 @@
-//! Reporting: writes status and finalizer if they changed, and publishes an event at each transition.
+//! Reporting: writes status and finalizer if they changed, and publishes an event for each transition.
 
 use casskop_common::{
     api::{MultiCasskop, MultiCasskopStatus},
@@ -19,10 +19,11 @@ use crate::{
     multi::context::Context,
 };
 
-/// Writes the status over the version that was looked at.
+/// Writes the status onto the observed version.
 ///
 /// # Errors
-/// When it could not be written, also because somebody else has changed the resource meanwhile; then nothing may begin.
+/// The status could not be written, for example because another writer changed the resource in the meantime. In that
+/// case nothing may start.
 pub async fn status(
     ctx: &Context,
     seen: &MultiCasskop,
@@ -56,7 +57,8 @@ async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
         condition_event(old, new)
     });
     for event in events {
-        // A recorder that lives on would count this event to an older one with the same reason, whatever it says.
+        // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
+        // with a different message.
         let recorder = Recorder::new(ctx.home.clone(), ctx.reporter.clone());
         if let Err(error) = recorder.publish(&event, &seen.object_ref(&())).await {
             tracing::warn!(multicasskop = seen.name_any(), %error, "an event was not published");
@@ -64,10 +66,10 @@ async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
     }
 }
 
-/// Puts our finalizer on the resource, or takes it away, and no other one.
+/// Adds the operator's finalizer to the resource or removes it. Other finalizers are not changed.
 ///
 /// # Errors
-/// When it could not be written.
+/// The finalizer could not be written.
 pub async fn finalizer(
     ctx: &Context,
     seen: &MultiCasskop,

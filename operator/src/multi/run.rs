@@ -1,4 +1,5 @@
-//! Wiring of the controller: the resources in the home cluster, the clusters in every site, and sites that come and go.
+//! Setup of the controller: the resources in the home cluster, the clusters in every site, and added and removed
+//! sites.
 
 use std::{
     net::SocketAddr,
@@ -42,7 +43,7 @@ use crate::{
 /// Settings of the controller.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Which sites there are.
+    /// The sources of sites.
     #[command(flatten)]
     pub sources: Sources,
     /// Namespace to watch, in every site; empty is all of them
@@ -54,22 +55,23 @@ pub struct Args {
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// What to log, such as `info` or `casskop_operator=debug`
+    /// Log filter, such as `info` or `casskop_operator=debug`
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }
 
-/// How often it is looked whether there are other sites.
+/// Time between two checks for added, changed or removed sites.
 const SITES_AGAIN: Duration = Duration::from_secs(5);
-/// Status of the clusters moves often while something happens: so long it is gathered before the next look.
+/// Delay that combines several changes into one reconciliation: the status of clusters changes often during an
+/// operation.
 const GATHER: Duration = Duration::from_millis(300);
 
 type Wake = mpsc::UnboundedSender<ObjectRef<MultiCasskop>>;
 
-/// Runs the controller until the process is told to end.
+/// Runs the controller until the process receives a termination signal.
 ///
 /// # Errors
-/// When it cannot start.
+/// The controller cannot start.
 pub fn main(args: Args) -> Result<(), Error> {
     telemetry::init(args.log_format, &args.log_level).map_err(Error::Telemetry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -82,7 +84,7 @@ pub fn main(args: Args) -> Result<(), Error> {
 
 async fn run(args: Args) -> Result<(), Error> {
     let sources = args.sources.read().await;
-    // A name that leads nowhere is a mistake to be corrected now; a site that does not answer is not.
+    // A name without a connection is a configuration error to correct now; a site that does not respond is not.
     if let Some((name, why)) = sources
         .iter()
         .find_map(|source| Some((&source.name, source.config.as_ref().err()?)))
@@ -133,7 +135,7 @@ async fn run(args: Args) -> Result<(), Error> {
     }
 }
 
-/// Watches the resources and reconciles until the process is told to end.
+/// Watches the resources and reconciles until the process receives a termination signal.
 async fn control(
     args: &Args,
     ctx: Arc<Context>,
@@ -154,7 +156,8 @@ async fn control(
     })
     .applied_objects()
     .predicate_filter(
-        // Our own status writes change neither and do not wake us; that it is to go changes the generation.
+        // The operator's status writes change neither generation nor annotations and trigger no reconciliation; a
+        // deletion changes the generation.
         kube::runtime::Predicate::combine(predicates::generation, predicates::annotations),
         kube::runtime::PredicateConfig::default(),
     );
@@ -176,7 +179,7 @@ async fn control(
     }
 }
 
-/// Takes over sites that were added, changed or taken away, without end.
+/// Applies added, changed and removed sites, in an endless loop.
 async fn follow_sites(
     args: &Args,
     ctx: &Context,
@@ -198,7 +201,7 @@ async fn follow_sites(
     }
 }
 
-/// Watches the clusters of a site, and wakes the resource that a change is about.
+/// Watches the clusters of a site, and triggers a reconciliation of the resource that a change belongs to.
 fn watch(site: Arc<Site>, namespace: &str, wake: Wake) -> tokio::task::JoinHandle<()> {
     let namespace = namespace.to_owned();
     tokio::spawn(async move {
@@ -220,17 +223,17 @@ fn watch(site: Arc<Site>, namespace: &str, wake: Wake) -> tokio::task::JoinHandl
                     let _ = wake.unbounded_send(ObjectRef::new(multi).within(&namespace));
                 }
                 Ok(_) => {}
-                // That it cannot be reached is told by the looks at it.
+                // Reconciliations report a site that cannot be reached.
                 Err(error) => tracing::debug!(site = site.name, %error, "a watch is begun again"),
             }
         }
     })
 }
 
-/// Reads a resource freshly; nothing if it is gone.
+/// Reads a resource from the API server; nothing if it is gone.
 ///
 /// # Errors
-/// When the API server does not answer.
+/// The API server does not respond.
 pub async fn read(
     client: &Client,
     namespace: &str,

@@ -1,5 +1,5 @@
-//! The sites of now: a client for each, and whether it answers. A site that does not is left in peace for a moment, so
-//! that nobody waits for it again and again.
+//! The current sites: a client for each, and whether the site responds. A site that does not respond is not called
+//! for a short time, so that reconciliations do not wait for it repeatedly.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -12,17 +12,17 @@ use tokio::task::JoinHandle;
 
 use crate::multi::sources::Source;
 
-/// Longest time that a site may take to answer.
+/// Longest time for a response of a site.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-/// Longest silence of a watch, which asks for bookmarks and ends itself before.
+/// Longest silence of a watch: a watch requests bookmarks and ends earlier by itself.
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// A Kubernetes cluster.
 pub struct Site {
     /// Name of the site.
     pub name: String,
-    /// Its client, or why there is none.
+    /// The client, or the reason why there is none.
     client: Result<Client, String>,
     fingerprint: u64,
     failed: Mutex<Option<(Instant, String)>>,
@@ -38,19 +38,19 @@ impl Site {
         }
     }
 
-    /// Its client.
+    /// The client of the site.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why there is no client.
     pub fn client(&self) -> Result<&Client, String> {
         self.client.as_ref().map_err(Clone::clone)
     }
 
-    /// Asks the site something, with a deadline.
+    /// Sends a request to the site, with a deadline.
     ///
     /// # Errors
-    /// Why nothing is known, in words: it does not answer, or does not let us in. A site that failed a moment ago is not
-    /// asked.
+    /// The reason, as text, why there is no result: the site does not respond, or denies access. A site that failed a
+    /// moment ago is not called.
     pub async fn ask<T>(
         &self,
         request: impl AsyncFnOnce(&Client) -> Result<T, kube::Error>,
@@ -86,7 +86,7 @@ fn connect(mut config: Config) -> Result<Client, String> {
     Client::try_from(config).map_err(|error| format!("set up the client: {error}"))
 }
 
-/// What keeps us from a site, and what to do.
+/// Text of an error of a site: the cause and the next action.
 fn in_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 401 => {
@@ -108,7 +108,7 @@ fn in_words(error: &kube::Error) -> String {
     }
 }
 
-/// An error and what is below it: the cause is what helps.
+/// The text of an error and its causes; the cause explains the failure.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut below = error.source();
@@ -128,7 +128,7 @@ pub struct Sites {
     all: RwLock<Vec<Arc<Watched>>>,
 }
 
-/// A site and the task that watches it, which ends with it.
+/// A site and the task that watches it. The task ends with this value.
 pub struct Watched {
     /// The site.
     pub site: Arc<Site>,
@@ -142,13 +142,13 @@ impl Drop for Watched {
 }
 
 impl Sites {
-    /// The sites of now.
+    /// The current sites.
     pub fn list(&self) -> Vec<Arc<Site>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|watched| watched.site.clone()).collect()
     }
 
-    /// Takes over what was read, and keeps the sites that did not change. Says whether any did.
+    /// Replaces the list of sites and keeps the sites that did not change. Returns whether any site changed.
     pub fn update(
         &self,
         sources: Vec<Source>,
@@ -162,7 +162,7 @@ impl Sites {
                 let same = all.iter().find(|old| {
                     old.site.name == source.name
                         && old.site.fingerprint == source.fingerprint
-                        // A file that could not be read is read again.
+                        // A file that could not be read is retried.
                         && old.site.client.is_ok() == source.config.is_ok()
                 });
                 if let Some(same) = same {

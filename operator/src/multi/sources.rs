@@ -1,4 +1,4 @@
-//! Where the sites come from: contexts of kubeconfigs, and a folder of kubeconfigs, which may change at any time.
+//! Sources of sites: contexts of kubeconfigs, and a folder of kubeconfigs. Both may change at any time.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -11,7 +11,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-/// Which sites there are.
+/// The configured sources of sites.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Sources {
     /// Context of a site; repeatable. The first one is the home cluster, which has the `MultiCasskop` resources, and the
@@ -26,27 +26,27 @@ pub struct Sources {
     /// Kubeconfig with the contexts (default: as kubectl finds it)
     #[arg(long, value_name = "FILE", requires = "context")]
     pub kubeconfig: Option<PathBuf>,
-    /// Name of the site that this pod runs in, which is the home cluster then
+    /// Name of the site that this pod runs in; the site is then the home cluster
     #[arg(long, value_name = "NAME", env = "HOME_SITE")]
     pub home: Option<String>,
-    /// Folder with a kubeconfig for each other site: a file of the site's name, or a folder of that name with a file
-    /// `kubeconfig`, as mounted Secrets have them. Looked at again every few seconds
+    /// Folder with a kubeconfig for each other site: a file with the name of the site, or a folder with that name and
+    /// a file `kubeconfig`, as in mounted Secrets. The folder is polled every few seconds
     #[arg(long, value_name = "FOLDER", env = "SITES")]
     pub sites: Option<PathBuf>,
 }
 
-/// How to reach a site.
+/// The connection to a site.
 pub struct Source {
     /// Its name.
     pub name: String,
-    /// Another number when the way to it changed.
+    /// A hash that changes with the connection.
     pub fingerprint: u64,
-    /// How to reach it, or why nobody can say.
+    /// The client configuration, or the reason why there is none.
     pub config: Result<Config, String>,
 }
 
 impl Sources {
-    /// All sites of now, the home cluster first.
+    /// All current sites, the home cluster first.
     pub async fn read(&self) -> Vec<Source> {
         let mut sources = Vec::new();
         if let Some(home) = &self.home {
@@ -88,8 +88,8 @@ impl Sources {
         }
     }
 
-    /// Kubeconfigs in the folder of sites, by name. What begins with a dot is not one: mounted Secrets keep their
-    /// versions there.
+    /// Kubeconfigs in the folder of sites, by name. Names that begin with a dot are skipped: mounted Secrets keep
+    /// their versions there.
     fn files(&self) -> Vec<(String, PathBuf)> {
         let Some(folder) = &self.sites else {
             return Vec::new();
@@ -156,7 +156,7 @@ async fn of_file(name: String, file: &Path) -> Source {
 }
 
 async fn of_text(text: &str) -> Result<Config, String> {
-    // What a parser says of a bad kubeconfig may quote its secrets.
+    // The message of a parser may quote secrets of an invalid kubeconfig.
     let kubeconfig = Kubeconfig::from_yaml(text).map_err(|_| "is not a kubeconfig")?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await

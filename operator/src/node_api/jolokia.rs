@@ -1,8 +1,8 @@
 //! Jolokia: JMX over authenticated HTTP.
 //!
-//! What a client has to know (Jolokia 2.6.0): an error may come as HTTP 200 with a `status` in the JSON, as
-//! HTTP 400 with plain text, or as a body that is cut off; calls must give full signatures; a closed connection
-//! does not stop what the call began.
+//! Properties of Jolokia 2.6.0 that a client must handle: an error may be HTTP 200 with a `status` in the JSON, HTTP
+//! 400 with plain text, or a truncated body; calls need full signatures; a closed connection does not stop the work
+//! that the call started.
 
 mod calls;
 mod exchange;
@@ -28,24 +28,25 @@ use rows::{READ, Row, Verdict};
 use crate::node_api::Endpoint;
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
-/// Deadline of the read of a node that did not answer before: many that hang must not keep those waiting that are well.
+/// Deadline of the read of a node that did not answer before: many hanging nodes must not delay the reads of healthy
+/// ones.
 const BRIEF: Duration = Duration::from_secs(1);
-/// Time between two looks at a repair, and looks without an answer before it is given up.
+/// Time between two polls of a repair, and the number of polls without an answer before the wait ends.
 const REPAIR_EVERY: Duration = Duration::from_millis(500);
 const REPAIR_SILENCE: u32 = 30;
 
-/// Reads what the node says of itself and of the ring: one request.
+/// Reads the state of the node and its view of the ring: one request.
 ///
 /// # Errors
-/// When there is no answer that can be used; a node that is still starting is an answer.
+/// There is no usable answer; a node that is still starting is a usable answer.
 pub fn read(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
     read_within(agent, endpoint, READ)
 }
 
-/// The same, with less patience: of a node that did not answer before.
+/// The same with a shorter deadline, for a node that did not answer before.
 ///
 /// # Errors
-/// As of [`read`].
+/// The same as of [`read`].
 pub fn read_briefly(agent: &Agent, endpoint: &Endpoint) -> Result<Reading, NodeError> {
     read_within(agent, endpoint, BRIEF)
 }
@@ -81,8 +82,8 @@ fn read_within(
     }
 }
 
-/// Tokens of the node. One that has none, as while it joins, does not answer with an empty list but fails
-/// (`TokenMetadata.getTokens`).
+/// Tokens of the node. A node without tokens, for example while it joins, answers with an error instead of an empty
+/// list (`TokenMetadata.getTokens`).
 fn owned(tokens: &Value) -> Option<usize> {
     match value(tokens) {
         Ok(tokens) => tokens.as_array().map(Vec::len),
@@ -91,11 +92,12 @@ fn owned(tokens: &Value) -> Option<usize> {
     }
 }
 
-/// Reads in which data centers and racks the nodes at these addresses are (`EndpointSnitchInfo.getDatacenter(String)` and
-/// `getRack(String)`, 4.0 and later), living or not: one request. One of which that is not known is left out; the snitch invents a place for it.
+/// Reads the data centers and racks of the nodes at these addresses (`EndpointSnitchInfo.getDatacenter(String)` and
+/// `getRack(String)`, 4.0 and later); the nodes may be down. One request for all addresses. Unknown addresses are
+/// omitted, because the snitch returns an invented default for them.
 ///
 /// # Errors
-/// When there is no answer that can be used.
+/// There is no usable answer.
 pub fn locations(
     agent: &Agent,
     endpoint: &Endpoint,
@@ -120,10 +122,10 @@ pub fn locations(
         .collect())
 }
 
-/// Reads what the node is busy with: one request.
+/// Reads the current activity of the node: one request.
 ///
 /// # Errors
-/// When there is no answer that can be used.
+/// There is no usable answer.
 pub fn activity(agent: &Agent, endpoint: &Endpoint) -> Result<Activity, NodeError> {
     let request = json!([
         rows::MODE.request(),
@@ -155,11 +157,11 @@ fn list<T: serde::de::DeserializeOwned>(value: &Value) -> Result<Vec<T>, NodeErr
     serde_json::from_value(value.clone()).map_err(|error| NodeError::Malformed(error.to_string()))
 }
 
-/// Reads how keyspaces are replicated (`StorageService.getKeyspaceReplicationInfo(String)`, 4.0 and later): one
-/// request. A keyspace that was dropped meanwhile is left out.
+/// Reads the replication of keyspaces (`StorageService.getKeyspaceReplicationInfo(String)`, 4.0 and later): one
+/// request. A keyspace that was dropped in the meantime is omitted.
 ///
 /// # Errors
-/// When there is no answer that can be used.
+/// There is no usable answer.
 pub fn replication(
     agent: &Agent,
     endpoint: &Endpoint,
@@ -183,11 +185,11 @@ pub fn replication(
     Ok(found)
 }
 
-/// Reads the names of the node's snapshots (`StorageService.SnapshotDetails`, 4.0 and later): one request. Only the names:
-/// of what is below them an answer is cut off where a snapshot does not expire.
+/// Reads the names of the node's snapshots (`StorageService.SnapshotDetails`, 4.0 and later): one request. Only the
+/// names are read: an answer with the details is truncated if a snapshot does not expire.
 ///
 /// # Errors
-/// When there is no answer that can be used.
+/// There is no usable answer.
 pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>, NodeError> {
     let request = rows::SNAPSHOTS.request_with(json!({ "maxDepth": 1 }));
     let answer = exchange(agent, endpoint, &request, READ)?;
@@ -196,10 +198,10 @@ pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>,
     Ok(names.keys().cloned().collect())
 }
 
-/// Tells the node to do something and waits until it says that it is done.
+/// Calls the node and waits until it reports that the work is done.
 ///
 /// # Errors
-/// When it was not done, or when that is unknown (see [`NodeError::is_transient`]).
+/// The work was not done, or its result is unknown (see [`NodeError::is_transient`]).
 pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeError> {
     let row = calls::row(call);
     let answer = exec(agent, endpoint, row, &calls::arguments(call))?;
@@ -220,7 +222,7 @@ fn exec(
 }
 
 impl Verdict {
-    /// Whether the value that a call returned says that its work is done.
+    /// Whether the value that a call returned reports that its work is done.
     fn of(self, value: &Value) -> Result<(), NodeError> {
         match (self, value.as_i64()) {
             (Self::Status, Some(0)) => Ok(()),
@@ -234,12 +236,12 @@ impl Verdict {
     }
 }
 
-/// Waits for the end of a repair. A node that does not answer for a while may be busy; one that was restarted has
-/// forgotten the repair.
+/// Waits for the end of a repair. A node that does not answer for a while may be busy; a restarted node has lost the
+/// repair.
 fn repaired(agent: &Agent, endpoint: &Endpoint, command: &Value) -> Result<(), NodeError> {
     let number = command.as_i64().ok_or_else(|| malformed(command))?;
     if number == 0 {
-        // Nothing to do: the node is the first replica of no range, or the keyspace has no other replica.
+        // There is no work: the node is the first replica of no range, or the keyspace has no other replica.
         return Ok(());
     }
     let mut silent = 0;
@@ -315,7 +317,7 @@ fn reading(service: &Value, load: Option<&Value>) -> Reading {
     }
 }
 
-/// An address as Kubernetes writes it: Java writes all the zeros of an IPv6 address. Other text stays as it is.
+/// An address in the notation of Kubernetes: Java writes all the zeros of an IPv6 address. Other text is unchanged.
 fn canonical(text: &str) -> String {
     text.parse::<std::net::IpAddr>()
         .map_or_else(|_| text.to_owned(), |ip| ip.to_string())

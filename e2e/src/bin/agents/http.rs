@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-/// Larger than any request of the operator.
+/// A limit larger than any request of the operator, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// A request, which still lies unread in the connection.
+/// A request that is still unread in the connection.
 pub struct Request {
-    /// All of it.
+    /// The complete request.
     pub bytes: Vec<u8>,
     /// Its body.
     pub body: String,
 }
 
 impl Request {
-    /// Waits for the whole request; nothing if the client goes before.
+    /// Waits for the complete request; nothing if the client closes the connection before.
     pub fn peek(stream: &TcpStream) -> Option<Self> {
         let mut buffer = vec![0; LARGEST];
         loop {
@@ -37,13 +37,13 @@ impl Request {
         }
     }
 
-    /// Takes it off the connection: what is closed with something unread in it is reset.
+    /// Reads the request from the connection: a connection that is closed with unread data is reset.
     pub fn take(&self, mut stream: &TcpStream) {
         let mut bytes = vec![0; self.bytes.len()];
         let _ = stream.read_exact(&mut bytes);
     }
 
-    /// What it tells the node to do; nothing for a read.
+    /// The operation that the request calls; nothing for a read.
     pub fn operation(&self) -> Option<String> {
         let request: serde_json::Value = serde_json::from_str(&self.body).ok()?;
         request["operation"].as_str().map(str::to_owned)
@@ -58,7 +58,7 @@ fn length(head: &str) -> usize {
         .unwrap_or(0)
 }
 
-/// Answers; a client that is gone does not mind.
+/// Sends an answer; a closed connection is ignored.
 pub fn answer(mut stream: &TcpStream, status: &str, body: &str) {
     let length = body.len();
     let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");

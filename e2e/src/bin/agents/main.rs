@@ -1,10 +1,10 @@
-//! Jolokia agents as tests want them, run inside the network of the testbed:
+//! Jolokia agents for tests, run inside the network of the testbed:
 //!
 //! ```text
 //! agents proxy IP          before the agent of the pod with this address, with faults on request
-//! agents stand-in IP…      agents that play healthy nodes of rings of one, at these addresses of this machine
+//! agents stand-in IP…      agents that simulate healthy one-node rings, at these addresses of this machine
 //! ```
-//! What they do next is read from the standard input, line by line; they end when it does. What they did is printed.
+//! Commands are read from the standard input, line by line; the agents end with it. Their actions are printed.
 
 #![allow(
     clippy::panic,

@@ -1,5 +1,5 @@
-//! Stands before the agent of a real node and hands on what it is asked and what it answers, unless it was told to fail.
-//! A command `FAULT TIMES WORD` makes the next requests that have the word in them fail so many times.
+//! Runs before the agent of a real node and forwards requests and answers, unless a fault is requested. A command
+//! `FAULT TIMES WORD` makes the next TIMES requests that contain the word fail.
 
 use std::{
     io::{Read, Write},
@@ -11,12 +11,12 @@ use std::{
 
 use crate::http::{self, Request};
 
-/// The port that leads to the agent itself, past the rule that leads its own port here.
+/// The port that leads to the agent itself, past the rule that redirects its port to this proxy.
 const BEHIND: u16 = 8779;
-/// How late an answer is that is late.
+/// Delay of a late answer.
 const LATE: Duration = Duration::from_secs(60);
 
-/// What the next requests meet.
+/// The faults of the next requests.
 #[derive(Clone, Default)]
 struct Fault {
     name: String,
@@ -71,7 +71,7 @@ fn meet(stream: &TcpStream, ip: &str, fault: &Mutex<Fault>) {
 
 fn fail(stream: &TcpStream, request: &Request, ip: &str, fault: &str) {
     match fault {
-        // Done by the node; its answer breaks off and the connection is reset.
+        // The node executes the call; its answer breaks off and the connection is reset.
         "reset" => return send(stream, &half(&ask(request, ip))),
         "hang" => loop {
             thread::sleep(LATE);
@@ -84,9 +84,9 @@ fn fail(stream: &TcpStream, request: &Request, ip: &str, fault: &str) {
     match fault {
         "400" => http::answer(stream, "400 Bad Request", "Operation has no such signature"),
         "401" => http::answer(stream, "401 Unauthorized", ""),
-        // Done by the node; the connection is closed in the middle of the answer.
+        // The node executes the call; the connection is closed in the middle of the answer.
         "truncated" => send(stream, &half(&ask(request, ip))),
-        // As Jolokia itself cuts off what it cannot write.
+        // Jolokia truncates an answer that it cannot write.
         "cut" => whole(r#"{"value":0,"sta"#),
         "500" => whole(
             r#"{"error_type":"java.lang.IllegalStateException","error":"java.lang.IllegalStateException : no space","status":500}"#,
@@ -106,7 +106,7 @@ fn ask(request: &Request, ip: &str) -> Vec<u8> {
         return answer;
     };
     let text = String::from_utf8_lossy(&request.bytes);
-    // So that its end is the end of the connection.
+    // The end of the answer is then the end of the connection.
     let text = text.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1);
     let _ = node.write_all(text.as_bytes());
     let _ = node.read_to_end(&mut answer);

@@ -1,5 +1,5 @@
-//! Plays the agents of nodes that are each a ring of their own: as much of a healthy Cassandra as the operator asks for
-//! when it flushes. Commands: `hang IP…` and `answer IP…`. Every call is printed with its time and the address of the node.
+//! Simulates the agents of nodes that each form a ring: the part of a healthy Cassandra that the operator uses for a
+//! flush. Commands: `hang IP…` and `answer IP…`. Every call is printed with its time and the address of the node.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::{self, Request};
 
-/// Where agents listen.
+/// Port of the agents.
 const PORT: u16 = 8778;
 
 /// Nodes that accept connections and never answer.

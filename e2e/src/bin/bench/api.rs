@@ -1,5 +1,5 @@
-//! The API server by plain HTTP on a connection that stays open, through `kubectl proxy`: a `kubectl` of its own for
-//! every request would cost more than what is measured.
+//! The API server by plain HTTP on a connection that stays open, through `kubectl proxy`: a separate `kubectl` for
+//! every request would cost more than the measured time.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,7 +19,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts the proxy; it ends with this.
+    /// Starts the proxy; it ends when this value is dropped.
     pub fn start() -> Self {
         let mut proxy = inside("kubectl")
             .args(["proxy", "--port=0"])
@@ -40,7 +40,7 @@ impl Api {
         }
     }
 
-    /// Reads something.
+    /// Reads a response as text.
     pub fn text(&self, path: &str) -> String {
         let answer = self.agent.get(format!("{}{path}", self.address)).call();
         let mut answer = answer.unwrap_or_else(|error| panic!("GET {path}: {error}"));
@@ -57,13 +57,13 @@ impl Api {
             .send(change.to_string());
         let mut answer = answer.unwrap_or_else(|error| panic!("PATCH {path}: {error}"));
         let id = answer.headers().get("audit-id").cloned();
-        // Read to its end, so that the connection is used again.
+        // The body is read to its end, so that the connection is reused.
         let _ = answer.body_mut().read_to_vec();
         let id = id.as_ref().and_then(|id| id.to_str().ok());
         id.expect("the API server writes an audit log").to_owned()
     }
 
-    /// Watches objects until `look` has seen enough; says when that was. A path with `?` keeps its parameters.
+    /// Watches objects until `look` returns true; returns the time of that. A path with `?` keeps its parameters.
     pub fn watch(&self, path: &str, mut look: impl FnMut(&Value) -> bool) -> Instant {
         let join = if path.contains('?') { '&' } else { '?' };
         let url = format!("{}{path}{join}watch=true&timeoutSeconds=900", self.address);

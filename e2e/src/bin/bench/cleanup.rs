@@ -1,4 +1,4 @@
-//! A cleanup of every node by annotation, beside the same calls made one after the other by hand.
+//! A cleanup of every node by annotation, compared with the same calls made one after the other by hand.
 
 use std::{
     process::{Command, Stdio},
@@ -19,7 +19,7 @@ use crate::{
 const KEYSPACES: usize = 9;
 const ROUNDS: usize = 3;
 
-/// Measures both, in turns.
+/// Measures both alternately.
 pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     let keyspaces: Vec<String> = (1..=KEYSPACES)
         .map(|index| format!("bench_{index}"))
@@ -38,7 +38,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
             &json!([0, keyspace, []]),
         )
     };
-    // A cleanup has nothing to do before there are files.
+    // A cleanup has no work before there are files.
     for (url, keyspace) in each(&nodes, &keyspaces) {
         nodes.ask(url, &flush(keyspace)).expect("the node flushes");
     }

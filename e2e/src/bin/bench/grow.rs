@@ -1,4 +1,4 @@
-//! One node more in each rack, beside what Cassandra itself takes to start and join.
+//! One more node in each rack, compared with the time that Cassandra itself takes to start and join.
 
 use std::{
     collections::BTreeMap,
@@ -20,10 +20,10 @@ use crate::{
     table::{Row, Table, Unit},
 };
 
-/// Time between two questions to the old nodes who is joining.
+/// Time between two polls of the old nodes for joining nodes.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// Measures it.
+/// Measures the growth.
 pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     let old = Nodes::find(&demo.kubectl, RACKS.len()).expect("the ring is there");
     let ended = AtomicBool::new(false);
@@ -44,7 +44,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     table.add(Row::counts("  API writes for it", &[writes]));
 }
 
-/// From the start of a node's process until it serves clients and the nodes that were there before know it as a member.
+/// Seconds from the start of a node's process until it serves clients and the existing nodes report it as a member.
 fn own_join(demo: &Cluster, pod: &Value, joining: &BTreeMap<String, Timestamp>) -> f64 {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let began = machine::cassandra_began(&text(&pod["metadata"]["uid"]));
@@ -59,7 +59,7 @@ fn own_join(demo: &Cluster, pod: &Value, joining: &BTreeMap<String, Timestamp>) 
     )
 }
 
-/// When any of these nodes last had another one for joining, by its address.
+/// The last time at which any of these nodes reported another one as joining, by its address.
 fn last_seen_joining(nodes: &Nodes, ended: &AtomicBool) -> BTreeMap<String, Timestamp> {
     let request = json!({ "type": "read", "mbean": STORAGE_SERVICE, "attribute": "JoiningNodes" });
     let mut last = BTreeMap::new();

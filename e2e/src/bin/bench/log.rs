@@ -1,5 +1,5 @@
-//! What was written down while we measured, with times of one clock: the API server's audit log of the testbed and
-//! the operator's own log.
+//! The records of the measured time, with times of one clock: the API server's audit log of the testbed and the
+//! operator's log.
 
 use std::{fs, path::PathBuf};
 
@@ -7,13 +7,13 @@ use casskop_e2e::{Kubectl, command::setting};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
-/// Entries of the audit log that have `text` in them, in the order of their arrival.
+/// Entries of the audit log that contain `text`, in the order of their arrival.
 pub fn audit(text: &str) -> Vec<Value> {
     let folder = PathBuf::from(setting("IN")).with_file_name("logs");
     let files =
         fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut entries = Vec::new();
-    // A full log is put aside under a longer name.
+    // A full log is rotated to a longer name.
     for file in files.flatten() {
         if !file.file_name().to_string_lossy().starts_with("audit") {
             continue;
@@ -26,12 +26,12 @@ pub fn audit(text: &str) -> Vec<Value> {
     entries
 }
 
-/// When the API server received a request.
+/// The time when the API server received a request.
 pub fn received(entry: &Value) -> Timestamp {
     time(&entry["requestReceivedTimestamp"])
 }
 
-/// When it had answered it.
+/// The time when the API server answered the request.
 pub fn answered(entry: &Value) -> Timestamp {
     time(&entry["stageTimestamp"])
 }
@@ -42,14 +42,14 @@ pub fn is_status(entry: &Value) -> bool {
     object["resource"] == "cassandraclusters" && object["subresource"] == "status"
 }
 
-/// Writes by a user in a span of time, those of events left out.
+/// Writes by a user in a period, without those of events.
 pub fn writes(user: &str, began: Timestamp, ended: Timestamp) -> usize {
     let entries = audit(user);
     let times = entries.iter().map(received);
     times.filter(|at| (began..ended).contains(at)).count()
 }
 
-/// When Cassandra wrote a line of its log; its clock is that of this machine, in UTC.
+/// The time of a line in Cassandra's log; its clock is that of this machine, in UTC.
 pub fn cassandra(line: &str) -> Option<Timestamp> {
     let (_, rest) = line.split_once("] ")?;
     let at: DateTime = rest.get(..23)?.replace(',', ".").parse().ok()?;
@@ -66,7 +66,7 @@ pub fn operator(kubectl: &Kubectl, message: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A time as logs write it.
+/// A time in the format of the logs.
 pub fn time(text: &Value) -> Timestamp {
     let text = text.as_str().unwrap_or_default();
     text.parse()

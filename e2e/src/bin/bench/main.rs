@@ -1,14 +1,14 @@
-//! Measures what `make bench` prints: how long a ring takes beside the same pods as plain StatefulSets, how long a
-//! request takes to reach a node, restarts, growth and shrinking beside what nodes take for it themselves, what the
-//! operator costs at rest, and what the programs weigh.
+//! Measures the output of `make bench`: the start of a ring compared with the same pods as plain StatefulSets, the
+//! time until a request reaches a node, restarts, growth and shrinking compared with the time of the nodes
+//! themselves, the cost of the operator at rest, and the size of the programs.
 //!
-//! Everything is measured in this run, on this machine. The targets of the design stand beside the figures; nothing
-//! fails for being slow. Runs inside the network of the testbed, see `testbed/bench.sh`.
+//! All values are measured in the same run, on the same machine. The targets of the design are printed beside the
+//! values; a slow result is no failure. Runs inside the network of the testbed, see `testbed/bench.sh`.
 //!
-//! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100),
-//! `BENCH_REST` seconds at rest (90). `bench many` measures only what many clusters cost, `bench operations` only cleanups
-//! and restarts, `bench resize` only growth and shrinking, `bench sites` only a ring over two Kubernetes clusters. What a
-//! failed run leaves is there to be looked at; the next one clears it away.
+//! `BENCH_RUNS` rings (default 3, and one fewer as plain StatefulSets), `BENCH_REQUESTS` requests (100), `BENCH_REST`
+//! seconds at rest (90). `bench many` measures only the cost of many clusters, `bench operations` only cleanups and
+//! restarts, `bench resize` only growth and shrinking, `bench sites` only a ring over two Kubernetes clusters. The
+//! objects of a failed run are kept for inspection; the next run deletes them.
 
 #![allow(
     clippy::panic,
@@ -39,7 +39,7 @@ use casskop_e2e::{Cluster, Kubectl, Space, cluster, operator};
 use api::Api;
 use table::Table;
 
-/// The ring that is measured.
+/// The measured ring.
 const NAME: &str = "demo";
 const RACKS: [&str; 3] = ["rack1", "rack2", "rack3"];
 /// Namespaces of the rings, numbered, and of the plain pods.
@@ -65,7 +65,7 @@ fn main() {
     println!("\n{}; load {}\n\n{table}", machine(), load());
 }
 
-/// Measures something on a ring of its own.
+/// Runs a measurement on a separate ring.
 fn on_a_ring(
     name: &str,
     table: &mut Table,
@@ -147,7 +147,7 @@ fn path(cluster: &Cluster) -> String {
     format!("{}/{}", folder(cluster), cluster.name)
 }
 
-/// Path by which the resource alone is watched.
+/// Path of a watch of this resource only.
 fn watched(cluster: &Cluster) -> String {
     format!(
         "{}?fieldSelector=metadata.name={}",
@@ -161,7 +161,7 @@ fn folder(cluster: &Cluster) -> String {
     format!("/apis/db.orange.com/v2/namespaces/{namespace}/cassandraclusters")
 }
 
-/// Deletes what earlier runs left.
+/// Deletes the objects of earlier runs.
 fn forget_all() {
     let names = Kubectl::new("default").ok(&["get", "namespaces", "-o", "name"]);
     let names = names
@@ -172,7 +172,7 @@ fn forget_all() {
         .for_each(forget);
 }
 
-/// Deletes a namespace with all that is in it; a node that would take its time to drain is not waited for.
+/// Deletes a namespace with all its objects, without a wait for the drain of its nodes.
 fn forget(namespace: &str) {
     forget_in(&Kubectl::new(namespace));
 }
@@ -187,7 +187,7 @@ fn forget_in(kubectl: &Kubectl) {
         "cassandraclusters.db.orange.com",
         "--wait=false",
     ];
-    // Before the first run there may be no such kind.
+    // Before the first run the kind may be unknown.
     kubectl.run(&all);
     kubectl.ok(&[
         "delete",
@@ -228,7 +228,7 @@ fn env(name: &str) -> String {
     casskop_e2e::command::setting(name)
 }
 
-/// A sign of life; the figures themselves go to the standard output.
+/// Prints progress to standard error; the values are printed to standard output.
 fn say(what: &str) {
     eprintln!("bench: {what}");
 }

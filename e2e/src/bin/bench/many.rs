@@ -1,6 +1,6 @@
-//! Many clusters: how long a request takes to reach a node when there are twenty of them, what the operator costs when
-//! the nodes of fifty more hang, and whether the others feel it. Objects, status and API server are real; the nodes are
-//! played, for no machine runs seventy Cassandras.
+//! Many clusters: the time until a request reaches a node when there are twenty of them, the cost of the operator
+//! when the nodes of fifty more hang, and the effect on the others. Objects, status and API server are real; the
+//! nodes are simulated, because no machine runs seventy Cassandras.
 
 use std::{thread, time::Duration};
 
@@ -16,17 +16,18 @@ use crate::{
     table::{Row, Table, Unit},
 };
 
-/// Their namespace.
+/// Namespace of the clusters.
 const OURS: &str = "bench-many";
 const WELL: usize = 20;
 const HANGING: usize = 50;
 const ROUNDS: usize = 5;
-/// Pauses between two requests; of different length, so that they meet the operator at any point of its own rhythm.
+/// Pauses between two requests, of different length, so that the requests arrive at any point of the operator's
+/// cycle.
 const PAUSES: [u64; 4] = [70, 110, 150, 190];
-/// How long the operator is watched while nodes hang: each of them is asked several times.
+/// Seconds of observation of the operator while nodes hang: each of them is polled several times.
 const WATCHED: usize = 60;
 
-/// Measures all of it.
+/// Measures all values.
 pub fn measure(table: &mut Table, api: &Api) {
     forget(OURS);
     let space = Space::open(OURS);
@@ -77,7 +78,7 @@ pub fn measure(table: &mut Table, api: &Api) {
     forget(OURS);
 }
 
-/// What the operator takes of the machine.
+/// Resource usage of the operator.
 #[derive(Clone, Copy)]
 struct Cost {
     threads: f64,
@@ -101,7 +102,8 @@ impl Cost {
     }
 }
 
-/// Asks every cluster for a flush, some times; seconds from just before the annotation is sent to the call.
+/// Requests a flush of every cluster, several times; returns the seconds from just before the annotation is sent to
+/// the call.
 fn requests(api: &Api, well: &Played, pauses: &[u64]) -> Vec<f64> {
     let mut took = Vec::new();
     for _ in 0..ROUNDS {

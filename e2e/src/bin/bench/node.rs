@@ -1,11 +1,11 @@
-//! Nodes by their Jolokia agents, as the operator calls them.
+//! Access to nodes through their Jolokia agents, with the same requests as the operator.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_e2e::{Kubectl, kubectl};
 use serde_json::{Value, json};
 use ureq::Agent;
 
-/// Where the agents listen.
+/// Port of the agents.
 const PORT: u16 = 8778;
 pub const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 
@@ -13,13 +13,13 @@ pub const STORAGE_SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 pub struct Nodes {
     /// Addresses of the agents.
     pub urls: Vec<String>,
-    /// The header that lets one in.
+    /// The authorization header.
     pub login: String,
     agent: Agent,
 }
 
 impl Nodes {
-    /// The nodes of a namespace, once as many as are wanted have addresses.
+    /// The nodes of a namespace, if at least the wanted number of them has addresses.
     pub fn find(kubectl: &Kubectl, wanted: usize) -> Option<Self> {
         let pods = kubectl.list("pods", "app=cassandracluster");
         let ips = pods
@@ -44,7 +44,7 @@ impl Nodes {
         })
     }
 
-    /// What the agent at `url` answers; nothing while there is none.
+    /// The answer of the agent at `url`; nothing while there is none.
     pub fn ask(&self, url: &str, request: &Value) -> Option<Value> {
         let answer = self
             .agent
@@ -57,8 +57,8 @@ impl Nodes {
         (answer["status"] == 200).then(|| answer["value"].clone())
     }
 
-    /// Whether every node is a member that serves clients and sees all of them. Ends at the first that is not, so
-    /// that starting nodes are left in peace.
+    /// Whether every node is a member that serves clients and reports all nodes. Stops at the first node that is not,
+    /// to keep the load on starting nodes low.
     pub fn are_a_ring(&self) -> bool {
         let request = json!({
             "type": "read", "mbean": STORAGE_SERVICE,

@@ -1,4 +1,4 @@
-//! Asking for something and waiting for the news that it is done.
+//! Requests operations and waits for the report that they are done.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{api::Api, log, path, user, watched};
 
-/// From just before the annotation is sent to the news that all is done, in seconds.
+/// Seconds from just before the annotation is sent to the report that all is done.
 pub fn operate(api: &Api, demo: &Cluster, kind: &str, arguments: &str) -> f64 {
     let id = fresh_id("bench");
     let key = format!("{OPERATIONS}{kind}");
@@ -31,8 +31,8 @@ pub fn operate(api: &Api, demo: &Cluster, kind: &str, arguments: &str) -> f64 {
     (ended - began).as_secs_f64()
 }
 
-/// Gives each rack so many nodes: from just before the spec is changed to the news that the ring is so, in seconds, and
-/// how often the operator wrote for it.
+/// Sets the number of nodes of each rack: returns the seconds from just before the spec is changed to the report that
+/// the ring matches it, and the number of writes by the operator.
 pub fn resize(api: &Api, demo: &Cluster, nodes_per_rack: usize, total: usize) -> (f64, usize) {
     let patch = json!({ "spec": { "nodesPerRacks": nodes_per_rack } });
     let (from, began) = (Timestamp::now(), Instant::now());

@@ -1,4 +1,4 @@
-//! What the programs weigh, and how fast the plugin is there.
+//! Size of the programs, and start time of the plugin.
 
 use std::{
     process::{Command, Stdio},
@@ -19,7 +19,7 @@ pub fn measure(table: &mut Table) {
     let (operator, plugin) = (env("CASSKOP_OPERATOR"), env("KUBECTL_CASSKOP"));
     table.add(size("casskop-operator, size", &operator).target("≤ 10 MB"));
     table.add(size("kubectl-casskop, size", &plugin).target("≤ 8 MB"));
-    // The same with a program that does nothing tells what starting a process costs here.
+    // The same with a program that does nothing measures the cost of a process start on this machine.
     let (mut help, mut nothing) = (vec![], vec![]);
     for _ in 0..STARTS {
         help.push(run(Command::new(&plugin).arg("--help")));
@@ -30,7 +30,7 @@ pub fn measure(table: &mut Table) {
     table.add(row.note(&format!("`true --help` {nothing:.1} ms")));
 }
 
-/// Measures what the plugin costs the API server, and how long the shell waits for a completion.
+/// Measures the load of the plugin on the API server, and the time until the shell receives a completion.
 pub fn with_a_cluster(table: &mut Table, demo: &Cluster) {
     let (plugin, namespace) = (env("KUBECTL_CASSKOP"), demo.kubectl.namespace.as_str());
     let words = [

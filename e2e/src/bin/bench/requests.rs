@@ -1,5 +1,5 @@
 //! From the annotation to the node: the API server receives the PATCH (audit log), the operator writes its plan
-//! (audit log), the operator calls the node (its own log). All on the clock of this machine.
+//! (audit log), the operator calls the node (operator's log). All times are from the clock of this machine.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -17,7 +17,8 @@ use crate::{
     user, watched,
 };
 
-/// Pauses between two requests; of different length, so that they meet the operator at any point of its own rhythm.
+/// Pauses between two requests, of different length, so that the requests arrive at any point of the operator's
+/// cycle.
 const PAUSES: [u64; 4] = [300, 470, 640, 810];
 
 /// Measures `count` requests, one after the other.
@@ -38,7 +39,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, count: u32) {
         };
         let (asked, called_at) = (log::received(patch), log::time(&call["timestamp"]));
         total.push(log::seconds(asked, called_at));
-        // The first status after the request has its plan, before anything is called.
+        // The first status after the request contains its plan, before any node is called.
         let plan = writes
             .iter()
             .find(|entry| log::is_status(entry) && log::received(entry) > asked);
@@ -58,14 +59,14 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, count: u32) {
     table.add(row("  of it until the node is called, p50", 0.5, &called));
 }
 
-/// Sends requests and waits for the end of each. Returns their ids and what the audit log calls them.
+/// Sends requests and waits for the end of each. Returns their ids and their ids in the audit log.
 fn send(api: &Api, demo: &Cluster, count: u32) -> Vec<(String, String)> {
     let pod = &demo.pod_names()[0];
     let (resource, watched) = (path(demo), watched(demo));
     let (seen, news) = mpsc::channel::<Value>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            // Ends when nobody listens any more.
+            // The watch ends when the receiver is dropped.
             api.watch(&watched, |cluster| seen.send(cluster.clone()).is_err())
         });
         let request = |index| {
@@ -85,7 +86,7 @@ fn send(api: &Api, demo: &Cluster, count: u32) -> Vec<(String, String)> {
             (id, audit)
         };
         let sent = (0..count as usize).map(request).collect();
-        // One more change, for the watch to notice that it is over.
+        // One more change, so that the watch detects the end.
         drop(news);
         demo.annotate("flush", None).ok();
         sent

@@ -1,4 +1,4 @@
-//! What the operator costs while nothing happens: memory, writes, calls to nodes.
+//! Cost of the operator while nothing happens: memory, writes, calls to nodes.
 
 use std::{collections::BTreeMap, fs, thread, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{
     user,
 };
 
-/// Time until the operator has done what follows a change.
+/// Time until the operator has completed the consequences of a change.
 const SETTLE: Duration = Duration::from_secs(15);
 
-/// Memory of the operator, in MiB: resident, and the part of it that is no file.
+/// Memory of the operator, in MiB: resident, and the part of it that is not backed by files.
 #[derive(Default)]
 pub struct Memory {
     none: Vec<[f64; 2]>,
@@ -26,25 +26,25 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads it while there are no clusters.
+    /// Reads the memory while there are no clusters.
     pub fn without_clusters(&mut self, kubectl: &Kubectl) {
         thread::sleep(SETTLE);
         self.none.push(memory(kubectl));
     }
 
-    /// Reads it with one cluster at rest.
+    /// Reads the memory with one cluster at rest.
     pub fn with_one_cluster(&mut self, kubectl: &Kubectl) {
         thread::sleep(SETTLE);
         self.one.push(memory(kubectl));
     }
 
-    /// Reads it after many requests.
+    /// Reads the memory after many requests.
     pub fn after_requests(&mut self, kubectl: &Kubectl) {
         thread::sleep(SETTLE);
         self.requests.push(memory(kubectl));
     }
 
-    /// Prints it.
+    /// Prints the memory.
     pub fn report(&self, table: &mut Table) {
         let row = |figure: &str, values: &[[f64; 2]]| {
             let values = |index: usize| values.iter().map(|value| value[index]).collect::<Vec<_>>();
@@ -61,7 +61,7 @@ impl Memory {
     }
 }
 
-/// Leaves the cluster alone for a while and counts what the operator does.
+/// Leaves the cluster at rest for a while and counts the operator's actions.
 pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, seconds: u32) {
     let (began, events, passes) = (Timestamp::now(), events(demo), reconciliations(api, demo));
     thread::sleep(Duration::from_secs(seconds.into()));
@@ -107,7 +107,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster, seconds: u32) {
     );
 }
 
-/// Events by the operator, which the audit log leaves out, with their versions.
+/// Events of the operator, which the audit log omits, with their versions.
 fn events(demo: &Cluster) -> BTreeMap<String, Value> {
     let text = demo
         .kubectl
@@ -127,7 +127,7 @@ fn events(demo: &Cluster) -> BTreeMap<String, Value> {
     .collect()
 }
 
-/// How often the operator has looked at its cluster, by its own account.
+/// Number of reconciliations of the cluster, from the operator's metrics.
 fn reconciliations(api: &Api, demo: &Cluster) -> usize {
     let pod = pod(&demo.kubectl);
     let text = api.text(&format!(
@@ -151,13 +151,13 @@ fn pod(kubectl: &Kubectl) -> Value {
     pods.pop().expect("the operator runs")
 }
 
-/// Memory of the operator by the kernel's account.
+/// Memory of the operator, from the kernel.
 fn memory(kubectl: &Kubectl) -> [f64; 2] {
     let status = process(kubectl);
     ["VmRSS:", "RssAnon:"].map(|name| field(&status, name) / 1024.0)
 }
 
-/// What the kernel tells of the operator.
+/// The status of the operator's process, from the kernel.
 pub fn process(kubectl: &Kubectl) -> String {
     let pod = pod(kubectl);
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
@@ -167,14 +167,14 @@ pub fn process(kubectl: &Kubectl) -> String {
         .expect("the operator is a process of this machine")
 }
 
-/// A number of it: kilobytes, or a count.
+/// A number in that status: kilobytes, or a count.
 pub fn field(status: &str, name: &str) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     number.unwrap_or(f64::NAN)
 }
 
-/// What the kernel tells of the processes in a pod.
+/// The status of the processes in a pod, from the kernel.
 fn processes(pod_uid: &str) -> Vec<String> {
     let all = fs::read_dir("/proc").expect("/proc is mounted");
     let folders = all.flatten().map(|entry| entry.path());

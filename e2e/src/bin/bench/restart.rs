@@ -1,4 +1,4 @@
-//! A rolling restart of every node, beside the same pods deleted by hand one after the other.
+//! A rolling restart of every node, compared with deleting the same pods by hand one after the other.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const ROUNDS: usize = 2;
 
-/// Measures both, in turns.
+/// Measures both alternately.
 pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     let (mut ours, mut singles, mut writes) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -33,8 +33,8 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     table.add(Row::counts("  API writes for it", &writes));
 }
 
-/// From the end of a pod by hand until the new one is Ready. The next one follows when all see each other again, which
-/// is not in the figure.
+/// Seconds from the manual deletion of a pod until its successor is Ready. The next deletion follows when all nodes
+/// report each other as up again, which is not part of the value.
 fn by_hand(api: &Api, demo: &Cluster, pod: &Value) -> f64 {
     let name = kubectl::name(pod);
     let path = format!(

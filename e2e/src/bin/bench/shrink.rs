@@ -1,4 +1,4 @@
-//! One node fewer in each rack, beside what Cassandra itself takes to leave.
+//! One node fewer in each rack, compared with the time that Cassandra itself takes to leave.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,7 +17,7 @@ use crate::{
     table::{Row, Table, Unit},
 };
 
-/// Measures it, once what growth has left is cleaned up.
+/// Measures the shrinking, after the cleanup that the growth requires.
 pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     operate(api, demo, "cleanup", "");
     demo.settles();
@@ -35,7 +35,7 @@ pub fn measure(table: &mut Table, api: &Api, demo: &Cluster) {
     table.add(Row::counts("  API writes for it", &[writes]));
 }
 
-/// Follows the log of a node to its end: when it began to leave, and when it had left.
+/// Follows the log of a node to its end: the start and the end of its decommission.
 fn follow(demo: &Cluster, pod: &str) -> JoinHandle<(Timestamp, Timestamp)> {
     let mut kubectl = demo.kubectl.site.inside("kubectl");
     kubectl

@@ -1,6 +1,6 @@
-//! One ring over two Kubernetes clusters, from the `MultiCasskop` to the news that it is as asked, beside the same ring in
-//! one cluster. There all first nodes start at once; over several the sites join one after the other, for the ring must
-//! never form twice.
+//! One ring over two Kubernetes clusters, from the `MultiCasskop` to the report that it matches its spec, compared
+//! with the same ring in one cluster. In one cluster all first nodes start at once; over several clusters the sites
+//! join one after the other, because the ring must never form twice.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ const NAMESPACE: &str = "bench-sites";
 const DCS: [&str; 2] = ["dc1", "dc2"];
 const RACKS: &[&str] = &["rack1"];
 
-/// Measures both, in turns.
+/// Measures both alternately.
 pub fn measure(table: &mut Table) {
     let sites: [Site; 2] = Site::first();
     let (mut over_two, mut in_one) = (vec![], vec![]);

@@ -1,4 +1,4 @@
-//! From `kubectl apply` to a ring: by the operator, and the very same pods as plain StatefulSets.
+//! From `kubectl apply` to a ring: by the operator, and with the same pods as plain StatefulSets.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use crate::{
     watched,
 };
 
-/// Time between two questions whether the ring is there.
+/// Time between two polls of the ring.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Seconds of all runs.
@@ -33,12 +33,12 @@ pub struct Starts {
 struct Times {
     /// Until the pods are Ready.
     ready: Vec<f64>,
-    /// Until every node is NORMAL, serves clients and sees all of them.
+    /// Until every node is NORMAL, serves clients and reports all nodes.
     ring: Vec<f64>,
 }
 
 impl Starts {
-    /// Measures a ring by the operator.
+    /// Measures a ring that the operator manages.
     pub fn ours(&mut self, api: &Api, demo: &Cluster) {
         let watched = watched(demo);
         let available = |cluster: &Value| {
@@ -54,7 +54,7 @@ impl Starts {
         self.available.push((available - began).as_secs_f64());
     }
 
-    /// Measures the same pods without it.
+    /// Measures the same pods without the operator.
     pub fn plain(&mut self, api: &Api, namespace: &str, manifests: &Value) {
         let kubectl = Kubectl::new(namespace);
         kubectl.ok(&["create", "namespace", namespace]);
@@ -62,7 +62,7 @@ impl Starts {
             .measure(api, &kubectl, || kubectl.apply(manifests));
     }
 
-    /// Prints it.
+    /// Prints the measurements.
     pub fn report(&self, table: &mut Table) {
         let row = |figure: &str, ours: &[f64], plain: &[f64]| {
             let row = Row::median(figure, Unit::Seconds, ours);
@@ -91,7 +91,7 @@ impl Starts {
 }
 
 impl Times {
-    /// Runs `apply` and waits for its pods and their ring. Returns when it began.
+    /// Runs `apply` and waits for its pods and their ring. Returns the start time.
     fn measure(&mut self, api: &Api, kubectl: &Kubectl, apply: impl FnOnce()) -> Instant {
         let pods = format!(
             "/api/v1/namespaces/{}/pods?labelSelector=app%3Dcassandracluster",
@@ -131,8 +131,8 @@ fn wait_for_ring(kubectl: &Kubectl) -> Instant {
     }
 }
 
-/// What the operator made for a ring, as plain manifests for another namespace: without their owner, and with the
-/// configuration as it was when the ring was formed.
+/// The objects that the operator created for a ring, as plain manifests for another namespace: without their owner,
+/// and with the configuration at the time when the ring was formed.
 pub fn manifests(demo: &Cluster, namespace: &str) -> Value {
     let kinds = "serviceaccounts,secrets,services,configmaps,statefulsets";
     let objects = demo.kubectl.list(kinds, "app=cassandracluster");
@@ -174,7 +174,7 @@ fn plain(object: &Value, from: &str, to: &str) -> Value {
             ));
         }
         plain["data"]["rack.json"] = json!(rack.to_string());
-        // Who is a member there is none here.
+        // The new ring has no members yet.
         plain["data"]["nodes.json"] = json!(json!({ "members": {}, "replaced": {} }).to_string());
     }
     plain

@@ -1,14 +1,14 @@
-//! The table of figures, and the little statistics it takes.
+//! The table of values, and its statistics.
 
 use std::fmt;
 
-/// All figures.
+/// All rows.
 #[derive(Default)]
 pub struct Table {
     rows: Vec<Row>,
 }
 
-/// One figure: what was measured, every single value, what stands beside it, and the design's target.
+/// One row: the name, every single value, the comparison, and the design's target.
 #[derive(Default)]
 pub struct Row {
     figure: String,
@@ -19,20 +19,20 @@ pub struct Row {
     target: String,
 }
 
-/// How values are written.
+/// The unit and format of values.
 #[derive(Clone, Copy)]
 pub enum Unit {
     /// Seconds with two digits.
     Seconds,
     /// Seconds, written in ms.
     Millis,
-    /// MiB, as memory is counted.
+    /// MiB, for memory.
     Mebibytes,
-    /// Millions of bytes, as files are.
+    /// Millions of bytes, for files.
     Megabytes,
-    /// Something per minute.
+    /// Events per minute.
     PerMinute,
-    /// Whole things.
+    /// Integers.
     Count,
 }
 
@@ -60,7 +60,7 @@ impl Unit {
 }
 
 impl Row {
-    /// The median of some values; a few are all shown, of many the range.
+    /// The median of some values; with few values all are shown, with many the range.
     pub fn median(figure: &str, unit: Unit, values: &[f64]) -> Self {
         Self::quantile(figure, unit, values, 0.5)
     }
@@ -93,7 +93,7 @@ impl Row {
         Self::median(figure, Unit::Count, &counts)
     }
 
-    /// Sets beside it the median of other values that were measured in this run.
+    /// Adds the median of other values that were measured in this run.
     pub fn beside(mut self, unit: Unit, own: &[f64], what: &str, values: &[f64]) -> Self {
         let all: Vec<String> = values.iter().map(|&value| unit.number(value)).collect();
         let (own, other) = (quantile(own, 0.5), quantile(values, 0.5));
@@ -102,13 +102,13 @@ impl Row {
         self
     }
 
-    /// Says what else belongs to it.
+    /// Adds a note.
     pub fn note(mut self, note: &str) -> Self {
         self.beside = note.into();
         self
     }
 
-    /// Sets the design's target beside it.
+    /// Adds the design's target.
     pub fn target(mut self, target: &str) -> Self {
         self.target = target.into();
         self
@@ -127,7 +127,7 @@ impl Row {
 }
 
 impl Table {
-    /// Adds a figure.
+    /// Adds a row.
     pub fn add(&mut self, row: Row) {
         eprintln!("bench: {}", row.cells().join("  "));
         self.rows.push(row);

@@ -1,4 +1,4 @@
-//! The programs that cargo makes of the test files.
+//! The programs that cargo builds from the test files.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use casskop_e2e::{kubectl, space::workspace};
 
-/// Builds them, and returns the program of each test file.
+/// Builds the programs, and returns the program of each test file.
 pub fn programs() -> BTreeMap<String, PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo

@@ -1,10 +1,10 @@
-//! What the machine and the testbed have.
+//! The capacity of the machine and of the testbed.
 
 use std::{fs, num::NonZero, thread};
 
 use casskop_e2e::{site::HOME, suite::NODE_MEMORY};
 
-/// Left for everything that is no Cassandra.
+/// Memory reserved for everything except Cassandra, in bytes.
 const RESERVED: u64 = 2 << 30;
 
 /// Kubernetes nodes of the first cluster.
@@ -13,7 +13,7 @@ pub fn nodes() -> usize {
     ready.expect("the testbed runs").lines().count()
 }
 
-/// Its processors.
+/// Processors of the machine.
 pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -27,23 +27,23 @@ pub fn cassandras() -> u32 {
     u32::try_from(bytes.saturating_sub(RESERVED) / NODE_MEMORY).unwrap_or(u32::MAX)
 }
 
-/// Cassandra nodes that the processors keep up with: one at rest takes some 3 % of a processor.
+/// Cassandra nodes that the processors can run: a node at rest takes some 3 % of a processor.
 pub fn most_cassandras() -> u32 {
     u32::try_from(9 * processors()).unwrap_or(u32::MAX)
 }
 
-/// How much of their time the processors were idle.
+/// The idle share of the processors' time.
 #[derive(Default)]
 pub struct Idle {
-    /// Ticks that were idle and all, at the looks of the last seconds.
+    /// Idle ticks and all ticks, at the samples of the last seconds.
     looks: Vec<(u64, u64)>,
 }
 
 impl Idle {
-    /// Looks that are remembered.
+    /// Number of samples that are kept.
     const LOOKS: usize = 10;
 
-    /// The share during the last looks, of which this is one.
+    /// The share during the last samples, including a new one.
     #[expect(
         clippy::cast_precision_loss,
         reason = "ticks of some seconds are small"

@@ -1,7 +1,7 @@
-//! Runs the end-to-end tests, as many beside each other as the machine has memory and idle processors for:
-//! `suite test`, `suite all`, or `suite FILE...` for some files of `e2e/tests`. `testbed/test.sh` calls it.
+//! Runs the end-to-end tests, with as many concurrent jobs as the memory and the idle processors of the machine
+//! allow: `suite test`, `suite all`, or `suite FILE...` for some files of `e2e/tests`. `testbed/test.sh` calls it.
 //!
-//! `E2E_JOBS` is the number of jobs that run at most, `E2E_RINGS` the number of rings that jobs share.
+//! `E2E_JOBS` is the largest number of running jobs, `E2E_RINGS` the number of rings that jobs share.
 
 #![allow(
     clippy::panic,
@@ -18,7 +18,7 @@ use std::{process::ExitCode, time::Duration};
 
 use casskop_e2e::suite::{JOBS, Job, Place};
 
-/// Between two looks at what has ended.
+/// Time between two polls of the running jobs.
 const EVERY: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether a job needs the clusters that are linked.
+/// Whether a job needs the linked clusters.
 fn is_linked(job: &Job) -> bool {
     job.place == Place::Links
 }

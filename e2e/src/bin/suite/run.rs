@@ -1,4 +1,4 @@
-//! The jobs that wait, run and have ended.
+//! Waiting, running and ended jobs.
 
 use std::{
     collections::BTreeMap,
@@ -21,9 +21,9 @@ use crate::{
     machine::{self, Idle},
 };
 
-/// A job that takes longer hangs.
+/// Duration after which a job counts as hanging.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
-/// Clusters that are linked.
+/// Number of linked clusters.
 const CLUSTERS: u32 = 3;
 
 struct Running {
@@ -31,7 +31,7 @@ struct Running {
     child: Child,
     began: Instant,
     log: PathBuf,
-    /// Its shared ring.
+    /// The shared ring of the job.
     ring: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ struct Ended {
     is_well: bool,
 }
 
-/// The clusters that are linked: they start beside the first jobs, and end with the last one that needs them.
+/// The linked clusters: they start beside the first jobs, and end with the last one that needs them.
 enum Linked {
     NotNeeded,
     Starting(Child),
@@ -56,9 +56,9 @@ pub struct Suite {
     running: Vec<Running>,
     ended: Vec<Ended>,
     linked: Linked,
-    /// Rings that jobs share: whether a job has it.
+    /// Rings that jobs share: whether a job uses the ring.
     rings: Vec<bool>,
-    /// How many of them were made.
+    /// Number of rings that were created.
     made_rings: usize,
     nodes: u32,
     idle: Idle,
@@ -90,7 +90,7 @@ impl Suite {
         }
     }
 
-    /// Ends what has ended and begins what may begin; whether there is more.
+    /// Collects ended jobs and starts the next ones; returns whether jobs are left.
     pub fn goes_on(&mut self) -> bool {
         self.end();
         self.link();
@@ -202,7 +202,7 @@ impl Suite {
         });
     }
 
-    /// Follows the clusters that are linked.
+    /// Advances the state of the linked clusters.
     fn link(&mut self) {
         let needed = self.waiting.iter().any(is_linked)
             || self.running.iter().any(|running| is_linked(&running.job));
@@ -221,7 +221,8 @@ impl Suite {
         }
     }
 
-    /// Removes the shared rings that no job wants any more, all but the first: nodes at rest take processor time, too.
+    /// Removes the shared rings that no waiting or running job needs, except the first: nodes at rest take processor
+    /// time, too.
     fn remove_rings(&mut self) {
         let is_ring = |job: &Job| job.place == Place::Ring;
         let is_wanted = self.waiting.iter().any(is_ring)
@@ -241,7 +242,7 @@ impl Suite {
         self.made_rings = 1;
     }
 
-    /// Prints when each job ran; whether all have ended well.
+    /// Prints when each job ran; returns whether all succeeded.
     pub fn report(&self) -> bool {
         println!("\n began    took  job");
         for ended in &self.ended {
@@ -253,7 +254,7 @@ impl Suite {
     }
 }
 
-/// Where the tests write their logs.
+/// The folder of the logs of the tests.
 fn folder() -> PathBuf {
     HOME.folder().join("suite")
 }
@@ -266,7 +267,7 @@ fn ring_name(ring: usize) -> String {
     }
 }
 
-/// Starts or ends the clusters that are linked.
+/// Starts or ends the linked clusters.
 fn linked(what: &str) -> Child {
     let log = File::create(folder_of_log(what)).expect("the run folder is writable");
     let mut command = Command::new(workspace().join("testbed/linked.sh"));
@@ -282,7 +283,7 @@ fn folder_of_log(what: &str) -> PathBuf {
     HOME.folder().join(format!("linked-{what}.log"))
 }
 
-/// What `testbed/env.sh` says when they run.
+/// The output of `testbed/env.sh` while the linked clusters run.
 fn linked_environment() -> Vec<(String, String)> {
     let first = setting("IN");
     let of = |number: u32| {

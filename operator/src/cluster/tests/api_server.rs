@@ -1,5 +1,5 @@
-//! A small API server: it keeps objects, versions them, holds writes to their preconditions, and may answer lists from
-//! a memory that is behind.
+//! A small API server: it keeps objects, versions them, enforces the preconditions of writes, and may answer lists
+//! from an outdated cache.
 
 use std::{
     collections::BTreeMap,
@@ -28,11 +28,11 @@ type Objects = BTreeMap<String, Value>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) objects: Objects,
-    /// What lists are answered from that may be behind; nothing if it never is.
+    /// The cache for lists that may be outdated; nothing if lists are always current.
     pub(super) memory: Option<Objects>,
-    /// Whether the memory knows no version that it is asked for.
+    /// Whether the cache knows no requested version.
     pub(super) forgetful: bool,
-    /// What is changed by somebody else just before it is written.
+    /// An object that another writer changes just before it is written.
     pub(super) rival: Option<String>,
     /// Method, path and query of every request.
     pub(super) asked: Vec<String>,
@@ -42,18 +42,18 @@ pub(super) struct State {
 #[derive(Clone, Default)]
 pub(super) struct ApiServer(Arc<Mutex<State>>);
 
-/// A request that the server says no to: code, reason.
+/// The code and the reason of a rejected request.
 type No = (u16, &'static str);
 
 const BAD: No = (400, "BadRequest");
 
 impl ApiServer {
-    /// Changes the server behind the operator's back.
+    /// Changes the server without the operator.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.lock().unwrap())
     }
 
-    /// What was asked since the last time.
+    /// The requests since the last call.
     pub(super) fn asked(&self) -> Vec<String> {
         self.with(|state| std::mem::take(&mut state.asked))
     }
@@ -95,7 +95,7 @@ impl ApiServer {
 }
 
 impl State {
-    /// Makes an object, or changes it.
+    /// Creates or changes an object.
     pub(super) fn put(&mut self, path: &str, mut object: Value) -> Value {
         self.version += 1;
         let before = self.objects.get(path);
@@ -179,7 +179,7 @@ impl State {
     }
 }
 
-/// Whether an object is what the UID and the version say that are given.
+/// Whether an object matches the given UID and version.
 fn holds(given: &Value, there: Option<&Value>) -> Result<(), No> {
     for key in ["uid", "resourceVersion"] {
         let is = there.map_or(&Value::Null, |there| &there["metadata"][key]);

@@ -1,4 +1,4 @@
-//! What a pass reads, how new it is, and what its writes hold to.
+//! The reads of a reconciliation, their freshness, and the preconditions of its writes.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -32,7 +32,7 @@ async fn pass(server: &ApiServer, ctx: &Arc<Context>) -> Result<Action, cluster:
     cluster::reconcile(Arc::new(DeserializeGuard(Ok(cluster))), ctx.clone()).await
 }
 
-/// Passes until there is nothing left to write.
+/// Reconciles until there is nothing left to write.
 async fn rest(server: &ApiServer, ctx: &Arc<Context>) {
     for _ in 0..10 {
         server.asked();
@@ -44,7 +44,7 @@ async fn rest(server: &ApiServer, ctx: &Arc<Context>) {
     unreachable!("it keeps writing");
 }
 
-/// Lists that may be answered from memory, and those that may not.
+/// The number of lists that may be answered from the cache, and of those that may not.
 fn lists(asked: &[String]) -> (usize, usize) {
     let lists = asked.iter().filter(|asked| asked.contains("labelSelector"));
     let (recent, now): (Vec<_>, Vec<_>) =
@@ -152,7 +152,7 @@ async fn what_is_written_rests_on_what_is_there_now() {
     let server = server();
     let ctx = server.operator();
     rest(&server, &ctx).await;
-    // The memory still has one pod for the rack when somebody has asked for another one.
+    // The cache still has one pod for the rack after another writer has requested a second one.
     server.with(|state| state.memory = Some(state.objects.clone()));
     edit(&server, RACK, |rack| rack["spec"]["replicas"] = json!(2));
     edit(&server, CLUSTER, |cluster| {
@@ -207,7 +207,7 @@ async fn a_node_that_was_silent_is_not_waited_for_as_long() {
     let server = server();
     let ctx = server.operator();
     rest(&server, &ctx).await;
-    // It accepts connections, and says nothing.
+    // The node accepts connections, and does not answer.
     let _hanging = TcpListener::bind(("127.0.12.1", names::JOLOKIA_PORT)).unwrap();
     let labels = json!({ "app": "cassandracluster", "cassandracluster": "demo",
         names::DC_LABEL: "dc1", names::RACK_LABEL: "rack1" });

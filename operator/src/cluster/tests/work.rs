@@ -1,4 +1,4 @@
-//! Work on a node that an operator left behind when it was killed: the next one finds it in the status, and asks the node.
+//! Work on a node that a killed operator left behind: the next operator finds it in the status, and polls the node.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -28,10 +28,10 @@ use casskop_core::{
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const POD: &str = "demo-dc1-rack1-0";
-/// Since when Cassandra runs there.
+/// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
 
-/// A node that works on a task until it is told to stop it, or on streams for a few looks. It remembers what it was told.
+/// A node that works on a task until it is requested to stop, or on streams for a few polls. It records its calls.
 #[derive(Clone, Default)]
 struct Busy {
     told: Arc<Mutex<Vec<String>>>,
@@ -40,7 +40,7 @@ struct Busy {
 }
 
 impl Busy {
-    /// Listens on an address of its own, as a pod does.
+    /// Listens on a separate address, as a pod does.
     fn listen(&self, ip: &str) {
         let listener = TcpListener::bind((ip, names::JOLOKIA_PORT)).expect("the port of the agent");
         let node = self.clone();
@@ -73,7 +73,7 @@ impl Busy {
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
             answer.len()
         );
-        // Who was killed does not listen any more.
+        // A killed operator does not read the answer.
         let _ = stream.write_all((head + &answer).as_bytes());
     }
 
@@ -92,7 +92,7 @@ impl Busy {
             if operation.starts_with("takeSnapshot") {
                 return json!({ "status": 500, "error": "Snapshot kept already exists." });
             }
-            // What says that all went well, of what answers with a number.
+            // The success result of an operation that returns a number.
             return json!({ "status": 200, "value": 0 });
         }
         let mut streams_for = self.streams_for.lock().unwrap();
@@ -108,7 +108,7 @@ impl Busy {
     }
 }
 
-/// The status of a killed operator: one step of one node at work, of an operation that was cancelled.
+/// The status of a killed operator: one step of one node in progress, of a cancelled operation.
 fn cancelled(kind: &str, arguments: &str, step: &str) -> Value {
     json!({ "operations": [{
         "kind": kind, "id": "a", "arguments": arguments, "phase": "Running", "reason": "Cancelling",
@@ -118,13 +118,12 @@ fn cancelled(kind: &str, arguments: &str, step: &str) -> Value {
     }] })
 }
 
-/// The next operator goes on with it. What becomes of the operation.
+/// The next operator continues the operation. Returns the final state of the operation.
 async fn go_on(ip: &str, status: Value) -> OperationStatus {
     tells(ip, status).await.0.pop().expect("a status")
 }
 
-/// What the next operator, which goes on with it, is seen to tell of the operation until it has ended, and in how many
-/// writes.
+/// Records the states of the operation that the next operator reports until its end, and the number of writes.
 async fn tells(ip: &str, status: Value) -> (Vec<OperationStatus>, usize) {
     let (server, ctx) = begin(ip, status).await;
     end(&server, &ctx).await
@@ -284,7 +283,7 @@ async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
     );
 }
 
-/// So that many small keyspaces are not as many writes. What takes its time is told while it does.
+/// Many small keyspaces must not cause as many writes. A step that takes long is reported while it lasts.
 #[tokio::test]
 async fn short_steps_are_told_together_and_a_long_one_at_once() {
     let node = Busy::default();
@@ -316,7 +315,7 @@ async fn short_steps_are_told_together_and_a_long_one_at_once() {
     let called = node.told.lock().unwrap().len();
     assert_eq!(called, steps.len(), "each is called once");
 
-    // What leaves something behind each time that it is called is told each time.
+    // A step that leaves something behind with each call is reported with each call.
     let node = Busy::default();
     node.listen("127.0.11.7");
     let (_, writes) = tells("127.0.11.7", status("scrub")).await;

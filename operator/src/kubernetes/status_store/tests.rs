@@ -1,4 +1,4 @@
-//! The journal against an API server that is slower or faster than we are.
+//! The journal against an API server that is slower or faster than the operator.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Plays an API server that knows one cluster, and notes what is asked.
+/// Simulates an API server with one cluster, and records the requests.
 struct Server {
     cluster: Mutex<Value>,
     asked: Mutex<Vec<String>>,
-    /// Writers that come in between, so many times.
+    /// Number of concurrent writes that precede a write.
     rivals: Mutex<u32>,
-    /// Whether every write is refused as invalid.
+    /// Whether every write is rejected as invalid.
     refuses: bool,
 }
 
@@ -161,7 +161,7 @@ async fn another_cluster_of_the_same_name_is_left_alone() {
     assert_eq!(server.asked(), [READ]);
 }
 
-/// What the API server makes of a missing status, by the default of the CRD.
+/// The API server fills a missing status with the default of the CRD.
 #[tokio::test]
 async fn the_default_of_the_status_is_replaced() {
     let server = Server::new(0, false);

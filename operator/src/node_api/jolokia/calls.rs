@@ -123,7 +123,7 @@ fn snapshot_options(ttl: Option<&str>, skip_flush: bool) -> Value {
     options
 }
 
-/// What a snapshot is made of: a keyspace, or tables of one.
+/// The entities of a snapshot: a keyspace, or tables of a keyspace.
 fn entities(keyspace: &str, tables: &[String]) -> Vec<String> {
     if tables.is_empty() {
         return vec![keyspace.to_owned()];

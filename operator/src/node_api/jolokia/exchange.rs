@@ -1,4 +1,4 @@
-//! Questions and answers as they travel.
+//! HTTP requests and answers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use casskop_core::node::NodeError;
 
 /// Deadline to connect.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Longest answer that is read.
+/// Longest accepted answer, in bytes.
 const MAX_BODY: u64 = 16 * 1024 * 1024;
 
 /// One HTTP exchange: a request (or several in an array) and its JSON answer.
@@ -72,7 +72,7 @@ fn transport_error(error: &ureq::Error, deadline: Duration) -> NodeError {
     }
 }
 
-/// The value of one answer, or what its `status` says went wrong.
+/// The value of one answer, or the error in its `status`.
 pub(super) fn value(answer: &Value) -> Result<&Value, NodeError> {
     match answer["status"].as_i64() {
         Some(200) => Ok(&answer["value"]),
@@ -84,7 +84,7 @@ pub(super) fn value(answer: &Value) -> Result<&Value, NodeError> {
 
 type MakeError = fn(String) -> NodeError;
 
-/// What Cassandra refused, told apart by its texts (4.0 to 5.0): JMX has no codes.
+/// The kind of an error of Cassandra, derived from its message (4.0 to 5.0): JMX has no error codes.
 fn refusal(text: String) -> NodeError {
     let kinds: [(&str, MakeError); 5] = [
         ("still rebuilding", NodeError::StillRebuilding),
@@ -102,7 +102,7 @@ pub(super) fn is_not_found(answer: &Value) -> bool {
     answer["status"] == 404
 }
 
-/// The first line of Java's message, without the classes of the exceptions around it.
+/// The first line of Java's message, without the class names of the wrapping exceptions.
 fn error_text(answer: &Value) -> String {
     let text = answer["error"].as_str().unwrap_or("no reason given");
     let line = text.lines().next().unwrap_or(text);

@@ -1,4 +1,4 @@
-//! The policy of the agent: the rows, and nothing else.
+//! The policy of the agent: the rows only.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,9 @@ use crate::node_api::jolokia::rows::{ATTRIBUTES, OPERATIONS};
 /// Attributes and operations of one `MBean`.
 type Allowed = (BTreeSet<&'static str>, BTreeSet<&'static str>);
 
-/// The text of `jolokia-policy.xml`. A pod keeps the policy that it was started with: where a newer version of the operator
-/// adds a row, a pod that was started before refuses the request with [`NodeError::Forbidden`] until it restarts.
+/// The text of `jolokia-policy.xml`. A pod keeps the policy that it was started with: if a newer version of the
+/// operator adds a row, a pod that was started before rejects the request with [`NodeError::Forbidden`] until it
+/// restarts.
 ///
 /// [`NodeError::Forbidden`]: casskop_core::node::NodeError::Forbidden
 pub fn policy() -> String {
@@ -22,8 +23,8 @@ pub fn policy() -> String {
     for row in OPERATIONS {
         mbeans.entry(row.mbean).or_default().1.insert(row.operation);
     }
-    // A command that stood in <commands> would be allowed for all MBeans, so `read` and `exec` are granted one MBean at a
-    // time. Jolokia compares an operation as it is sent, with its signature.
+    // A command in <commands> would be allowed for all MBeans, so `read` and `exec` are granted for one MBean at a
+    // time. Jolokia compares the operation with its signature, as in the request.
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- Requests of casskop-operator; the agent refuses all others. -->\n\
          <restrict>\n  <http><method>post</method></http>\n  <commands><command>version</command></commands>\n  <allow>\n",

@@ -1,5 +1,5 @@
-//! The table of JMX: every attribute that is read and every operation that is called, one row each. The requests and the
-//! policy of the agent are both made from it, so the policy allows every request and nothing else.
+//! The table of JMX: one row for each attribute that is read and each operation that is called. The requests and the
+//! policy of the agent are both derived from it, so the policy allows every request and nothing else.
 //!
 //! Operations have the signatures of every version of Cassandra from 4.0 on.
 
@@ -13,12 +13,12 @@ const STREAM_MANAGER: &str = "org.apache.cassandra.net:type=StreamManager";
 const SNITCH: &str = "org.apache.cassandra.db:type=EndpointSnitchInfo";
 const STORAGE_LOAD: &str = "org.apache.cassandra.metrics:type=Storage,name=Load";
 
-/// Deadline of a read; a healthy node takes some milliseconds.
+/// Deadline of a read; a healthy node answers in some milliseconds.
 pub(super) const READ: Duration = Duration::from_secs(4);
-/// Deadline of a call: the work of a big node may take days, and a lost answer loses nothing.
+/// Deadline of a call: the work of a large node may take days, and a lost answer has no consequences.
 const LONG: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// Deadline of a call that takes seconds to minutes and does not show while it lasts: only its answer tells, and a lost
-/// answer must not keep other work waiting.
+/// Deadline of a call that takes seconds to minutes and is not observable while it lasts: only its answer reports the
+/// result, and a lost answer must not block other work.
 const BRIEF: Duration = Duration::from_secs(15 * 60);
 
 /// The meaning of the value that an operation returns.
@@ -30,7 +30,7 @@ pub(super) enum Verdict {
     Status,
     /// The number of a repair that runs in the background; [`REPAIR_STATUS`] reports its end.
     Repair,
-    /// An answer that is read.
+    /// An answer with a value to read.
     Answer,
 }
 
@@ -59,7 +59,8 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// The request that reads the attributes. The value of a single one is its value, and that of several an object.
+    /// The request that reads the attributes. The value of a single attribute is returned directly, several
+    /// attributes as an object.
     pub(super) fn request(&self) -> Value {
         let attribute = match self.names {
             [name] => json!(name),
@@ -76,7 +77,7 @@ impl Attributes {
     }
 }
 
-/// Names the rows and lists them, so that no row can be missing from the list.
+/// Defines the rows and their list, so that no row can be missing from the list.
 macro_rules! operations {
     ($($name:ident: $mbean:ident, $operation:literal, $deadline:ident, $verdict:ident;)*) => {
         $(pub(super) const $name: &Row = &Row {
@@ -91,7 +92,7 @@ macro_rules! operations {
     };
 }
 
-/// The same of the attributes.
+/// The same for the attributes.
 macro_rules! attributes {
     ($($name:ident: $mbean:ident, [$($attribute:literal),*];)*) => {
         $(pub(super) const $name: &Attributes = &Attributes {
@@ -113,7 +114,7 @@ operations! {
     UPGRADE_SSTABLES: STORAGE_SERVICE, "upgradeSSTables(java.lang.String,boolean,int,[Ljava.lang.String;)", LONG, Status;
     RELOCATE: STORAGE_SERVICE, "relocateSSTables(int,java.lang.String,[Ljava.lang.String;)", LONG, Status;
     REFRESH: STORAGE_SERVICE, "loadNewSSTables(java.lang.String,java.lang.String)", BRIEF, Nothing;
-    // Answered with a number at once.
+    // The answer is a number and arrives at once.
     REPAIR: STORAGE_SERVICE, "repairAsync(java.lang.String,java.util.Map)", BRIEF, Repair;
     REPAIR_STATUS: STORAGE_SERVICE, "getParentRepairStatus(int)", READ, Answer;
     STOP_REPAIRS: STORAGE_SERVICE, "forceTerminateAllRepairSessions()", BRIEF, Nothing;

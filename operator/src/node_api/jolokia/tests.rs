@@ -1,4 +1,4 @@
-//! Every way an agent can answer, played by a small server on loopback.
+//! Every kind of answer of an agent, simulated by a small server on loopback.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use std::{
 use super::*;
 use crate::node_api::Credentials;
 
-/// Answers one request with these bytes, and gives back what was asked.
+/// Answers one request with these bytes, and returns the request.
 fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -352,7 +352,7 @@ fn accesses(request: &str) -> Vec<(String, String)> {
 
 type Exchange<'a> = Box<dyn Fn(&Endpoint) + 'a>;
 
-/// The accesses of all requests that exist, as an agent receives them.
+/// The accesses of all existing requests, as an agent receives them.
 fn every_access() -> BTreeSet<(String, String)> {
     let one = ["x".to_owned()];
     let mut exchanges: Vec<Exchange> = vec![

@@ -1,4 +1,4 @@
-//! Blocking exchanges, each on a thread of its own, behind the asynchronous [`NodeApi`].
+//! Blocking exchanges, each on a separate thread, behind the asynchronous [`NodeApi`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 /// Stack of a thread that waits for one HTTP answer.
 const CALL_STACK: usize = 256 * 1024;
 
-/// Nodes by their Jolokia agents: a blocking HTTP client on threads of its own. A call that takes hours has its own thread
-/// and starves nobody; nothing waits for it at the end of the process.
+/// Access to nodes through their Jolokia agents: a blocking HTTP client on separate threads. A call that takes hours
+/// has its own thread and delays no other call; the process does not wait for it when it ends.
 #[derive(Clone)]
 pub struct Jolokia {
     agent: Agent,
@@ -24,8 +24,9 @@ impl Default for Jolokia {
     }
 }
 
-/// The HTTP client of all exchanges. No proxy: nodes are addressed by pod IP. No connection is kept: there may be thousands
-/// of nodes, and the Jolokia agent answers 40 ms late on a used one (its two small writes meet a delayed acknowledgement).
+/// The HTTP client of all exchanges. No proxy is used, because nodes are addressed by pod IP. No connection is
+/// reused: there may be thousands of nodes, and the Jolokia agent answers 40 ms late on a reused connection (its two
+/// small writes meet a delayed acknowledgement).
 pub fn agent() -> Agent {
     let config = Agent::config_builder()
         .proxy(None)
