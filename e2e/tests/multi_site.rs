@@ -353,11 +353,14 @@ fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
         "the operator of the site to refuse, with the keyspace",
         || {
             let cluster = there.get(CLUSTER, "demo").ok_or("no cluster")?;
-            let text = cluster["status"].to_string();
-            if text.contains("keyspace shop has 1 replicas in dc2") {
-                Ok(())
-            } else {
-                Err(text)
+            let names = |found: &&Value| {
+                let message = found["message"].as_str().unwrap_or_default();
+                found["reason"] == "ReplicasRequired" && message.contains("keyspace shop")
+            };
+            let refused = cluster::find_condition(&cluster, "SpecAccepted");
+            match refused.filter(names) {
+                Some(found) if found["status"] == "False" => Ok(()),
+                _ => Err(cluster["status"].to_string()),
             }
         },
     );

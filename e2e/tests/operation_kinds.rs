@@ -73,16 +73,22 @@ fn every_kind(space: &Space, ring: &Cluster, pods: &[String]) {
     };
     let all = |what: &str, holds: &dyn Fn(&str) -> bool| {
         for pod in pods {
-            assert!(holds(pod), "{what} on {pod}: {:?}", files(space, pod));
+            assert!(holds(pod), "{what} on {pod}");
+        }
+    };
+    let all_have_files = |count: usize| {
+        for pod in pods {
+            let found = files(space, pod);
+            assert_eq!(found.len(), count, "data files on {pod}: {found:?}");
         }
     };
     run(&["flush", "--keyspace", KEYSPACE]).ok();
     let insert = "INSERT INTO kinds.t (id, text) VALUES (2, 'two')";
     cassandra::write(&space.kubectl, &pods[0], &[insert]);
     run(&["flush", "--keyspace", KEYSPACE]).ok();
-    all("two files", &|pod| files(space, pod).len() == 2);
+    all_have_files(2);
     run(&["compact", "--keyspace", KEYSPACE]).ok();
-    all("one file", &|pod| files(space, pod).len() == 1);
+    all_have_files(1);
 
     for args in [
         &[
@@ -334,13 +340,20 @@ fn folder() -> String {
     format!("/var/lib/cassandra/data/{KEYSPACE}")
 }
 
-/// Data files of the keyspace on a node.
+/// Data files of the keyspace on a node. A list that was not read to its end does not count as one.
 fn files(space: &Space, pod: &str) -> Vec<String> {
-    let find = format!("ls {}/t-*/ | grep -- -Data.db", folder());
-    let output = space
-        .kubectl
-        .run(&["exec", pod, "-c", "cassandra", "--", "sh", "-c", &find]);
-    output.stdout.lines().map(str::to_owned).collect()
+    let find = format!("ls {}/t-*/ && echo all", folder());
+    let listed = until("the list of the data files", || {
+        let output = space
+            .kubectl
+            .run(&["exec", pod, "-c", "cassandra", "--", "sh", "-c", &find]);
+        match output.stdout.trim_end().strip_suffix("all") {
+            Some(listed) => Ok(listed.to_owned()),
+            None => Err(output.stderr),
+        }
+    });
+    let is_data = |file: &&str| file.ends_with("-Data.db");
+    listed.lines().filter(is_data).map(str::to_owned).collect()
 }
 
 fn has(space: &Space, pod: &str, path: &str) -> bool {
