@@ -26,7 +26,7 @@ use crate::{
 pub enum Node {
     /// The pod was created.
     Starting,
-    /// The node joins the ring.
+    /// The node streams data to join the ring.
     Joining,
     /// The node is a member.
     Normal,

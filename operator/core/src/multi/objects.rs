@@ -15,7 +15,7 @@ use kube_core::ResourceExt;
 
 use crate::digest::digest;
 
-/// Gossip port. DNS does not need it, but a Service without a port looks broken.
+/// Gossip port. DNS does not need it, but a Service without a port appears to be misconfigured.
 const GOSSIP: (&str, i32) = ("gossip", 7000);
 
 /// The Service.

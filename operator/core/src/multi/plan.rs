@@ -32,7 +32,8 @@ use crate::{
 pub use conditions::tell_failure;
 pub use removal::goes;
 
-/// Time to the next reconciliation if a site did not answer.
+/// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
+/// site.
 pub const PAUSE: Duration = Duration::from_secs(5);
 /// Time to the next reconciliation while a change is in progress.
 const SOON: Duration = Duration::from_secs(2);
@@ -67,7 +68,7 @@ pub struct Write {
 pub enum What {
     /// Creates its `CassandraCluster`.
     Create(Box<CassandraCluster>),
-    /// Patches its `CassandraCluster`, if that has not changed since the observation.
+    /// Patches its `CassandraCluster`, if its UID and version are still the observed ones.
     Change {
         /// The observed cluster.
         before: Box<CassandraCluster>,

@@ -195,7 +195,7 @@ impl World {
             || self.hosts.values().any(|old| old == host)
     }
 
-    /// Removes a node from the ring, as `nodetool removenode` does.
+    /// Removes a node from the ring with Cassandra's tools, without the operator.
     pub fn remove_by_hand(&mut self, host: &str) {
         self.left.extend(self.ring.remove(host));
     }

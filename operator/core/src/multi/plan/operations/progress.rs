@@ -100,7 +100,7 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
     }
 }
 
-/// The most severe unsuccessful end.
+/// The first unsuccessful site and its phase, in the order of the phases below.
 fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
     let bad = [
         OperationPhase::Failed,
