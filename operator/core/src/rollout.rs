@@ -336,7 +336,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         && grow::next(pairs).is_none()
         && !first.has_newcomer(snapshot)
     {
-        // The scale-down waits without being in progress, so that an operation can repair the node.
+        // The scale-down is blocked, but blocks nothing else: an operation may repair the node.
         if let Some(rack) = shrink::wanted(desired, snapshot) {
             rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
