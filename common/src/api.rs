@@ -1,4 +1,4 @@
-//! The API `db.orange.com/v2`: resources that a person writes and a status that the operator writes.
+//! The API `db.orange.com/v2`: resources written by users, with a status written by the operator.
 //!
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
@@ -33,12 +33,12 @@ pub use status::{
 };
 pub use topology::{Dc, Rack, Topology};
 
-/// API group of all our resources.
+/// API group of all CassKop resources.
 pub const GROUP: &str = "db.orange.com";
-/// The version that is served and stored.
+/// The served and stored version.
 pub const VERSION: &str = "v2";
 
-/// Free-form JSON object: the API server keeps what it does not know.
+/// Schema of a free-form JSON object: the API server keeps unknown fields.
 fn free_form(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }

@@ -1,4 +1,4 @@
-//! Safety checks: their names, and for each the command that satisfies it.
+//! Safety checks: their names, and the command that satisfies each of them.
 
 use crate::{api::Check, words::open_words};
 
@@ -28,22 +28,23 @@ open_words! {
     }
 }
 
-/// What satisfies a check.
+/// Action that satisfies a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// `kubectl casskop <verb> <cluster> <flags>`.
     Command {
         /// The subcommand.
         verb: &'static str,
-        /// Flags behind the name of the cluster.
+        /// Flags after the name of the cluster.
         flags: String,
     },
-    /// A change that no command of the plugin makes.
+    /// A change without a command of the plugin.
     Words(&'static str),
 }
 
 impl CheckName {
-    /// Whether the check passes only after a person has changed something. The others usually pass by themselves.
+    /// Whether the check passes only after an administrator has changed something. The other checks usually pass
+    /// without intervention.
     pub fn needs_a_person(&self) -> bool {
         matches!(
             self,
@@ -51,7 +52,7 @@ impl CheckName {
         )
     }
 
-    /// What satisfies the check, where it found these pods wanting.
+    /// The action that satisfies the check for the given pods, which failed it.
     pub fn remedy(&self, pods: &[String]) -> Remedy {
         let command = |verb, flags: String| Remedy::Command { verb, flags };
         let flags = |pods: &[String]| {
@@ -81,7 +82,7 @@ impl CheckName {
 }
 
 impl Check {
-    /// Its name, if this version knows it.
+    /// Its name; [`CheckName::Other`] if this version does not know it.
     pub fn kind(&self) -> CheckName {
         CheckName::from(self.name.as_str())
     }

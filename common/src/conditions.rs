@@ -1,28 +1,28 @@
-//! Types and reasons of conditions: the only place where they are spelled out. The operator writes no other ones; the
-//! plugin, the documentation and the tests know them from here.
+//! Types and reasons of conditions. This module is their only definition: the operator writes no other types and
+//! reasons, and the plugin, the documentation and the tests use these.
 //!
-//! `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted` are always present. `Ready`, `Reconciling`
-//! and `Stalled` are those that kstatus reads (Flux, Helm, `kubectl wait`): `Reconciling` and `Stalled` are present only
-//! while they are true.
+//! `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted` are always present. `Ready`,
+//! `Reconciling` and `Stalled` are the conditions that kstatus evaluates (Flux, Helm, `kubectl wait`): `Reconciling`
+//! and `Stalled` are present only while they are true.
 
 use crate::words::words;
 
-/// Every node that the spec asks for is NORMAL, serves clients, and is up in the view of every other node.
+/// Every node that the spec requires is NORMAL, serves clients, and is reported as up by every other node.
 pub const AVAILABLE: &str = "Available";
-/// The cluster differs from the spec: the operator changes it, or names in the reason what keeps it from doing so.
+/// The cluster differs from the spec: the operator changes it, or the reason names the blocker.
 pub const PROGRESSING: &str = "Progressing";
-/// A fault keeps the cluster from the state that the spec asks for, or a node is down.
+/// A fault prevents the state that the spec requires, or a node is down.
 pub const DEGRADED: &str = "Degraded";
-/// The operator carries out the spec. While it is false, the spec that was accepted last stays in force.
+/// The spec is applied. While the condition is false, the last accepted spec stays in force.
 pub const SPEC_ACCEPTED: &str = "SpecAccepted";
-/// Every operation annotation is understood. While it is false, `status.intentErrors` lists those that are not.
+/// Every operation annotation is valid. While the condition is false, `status.intentErrors` lists the invalid ones.
 pub const INTENTS_ACCEPTED: &str = "IntentsAccepted";
-/// The cluster is available, as the observed generation of the spec asks, and the spec is accepted. A running operation,
-/// such as a repair, does not make it false.
+/// The cluster is available, matches the observed generation of the spec, and the spec is accepted. A running
+/// operation, such as a repair, does not make the condition false.
 pub const READY: &str = "Ready";
-/// The operator brings the cluster to the observed generation of the spec. Present only while it is true.
+/// The operator reconciles the cluster with the observed generation of the spec. Present only while true.
 pub const RECONCILING: &str = "Reconciling";
-/// The spec is not carried out until a person acts. Present only while it is true.
+/// The spec is not applied until an administrator acts. Present only while true.
 pub const STALLED: &str = "Stalled";
 
 /// Every condition type.
@@ -148,8 +148,8 @@ words! {
 }
 
 words! {
-    /// Actions on a cluster, in the Go `CassKop`'s words: `lastClusterAction` and `cassandraLastAction.name`, and the reason
-    /// of `Progressing` while one is under way.
+    /// Actions on a cluster, with the names of the Go `CassKop`: `lastClusterAction` and `cassandraLastAction.name`,
+    /// and the reason of `Progressing` while an action is in progress.
     Action {
         /// The ring forms for the first time.
         Initializing,
@@ -181,7 +181,7 @@ words! {
 }
 
 impl Action {
-    /// The reason of `Progressing` while the action is under way.
+    /// The reason of `Progressing` while the action is in progress.
     pub const fn reason(self) -> Reason {
         match self {
             Self::Initializing => Reason::Initializing,
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_action_is_written_as_in_the_go_casskop() {
-        // Its list, and `Initializing`.
+        // The list of the Go CassKop, and `Initializing`.
         let go = [
             "UpdateConfigMap",
             "UpdateDockerImage",

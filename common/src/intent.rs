@@ -5,7 +5,8 @@
 //! operations.db.orange.com/<kind>.<control>: "<id> [values]"
 //! operations.db.orange.com/reconcile:        "paused"
 //! ```
-//! The operator only reads them. A request is new when its id is; an invalid value changes nothing and is told.
+//! The operator only reads these annotations. A request is new if its ID is new. An invalid value changes nothing and
+//! is reported.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +15,24 @@ use crate::{
     operations::{self, Arguments, DryRun, asked_by_spec, discards_data, kinds},
 };
 
-/// Longest id, so that it may stand in a label.
+/// Maximum length of an ID, which is the limit of a label value.
 const MAX_ID: usize = 63;
-/// Longest annotation value that is parsed; a request that needs more names too much to be read by anyone.
+/// Maximum length of an annotation value in bytes; longer values are not parsed. A request that needs more lists more
+/// names than are readable.
 const MAX_VALUE: usize = 8192;
 
-/// Everything the annotations of one cluster ask for.
+/// Requests and controls in the annotations of one cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Intents {
     /// The request of each kind.
     pub requests: BTreeMap<String, Request>,
     /// Controls, by kind.
     pub controls: BTreeMap<String, Controls>,
-    /// Whether all action on the cluster is stopped.
+    /// Whether all changes of the cluster are paused.
     pub reconcile_paused: bool,
-    /// Tag of the image that may be an earlier Cassandra than the one that runs.
+    /// Tag of an image whose Cassandra release may be earlier than the running one.
     pub waived_downgrade: Option<String>,
-    /// What could not be understood.
+    /// Invalid annotations.
     pub invalid: Vec<Invalid>,
 }
 
@@ -39,36 +41,36 @@ pub struct Intents {
 pub struct Request {
     /// Kind of the operation.
     pub kind: String,
-    /// Id, chosen by whoever asks; the same id is never run twice.
+    /// ID chosen by the requester; an ID is never run twice.
     pub id: String,
-    /// What exactly is asked.
+    /// Arguments of the operation.
     pub arguments: Arguments,
 }
 
-/// Ids that the controls beside a request quote.
+/// IDs in the controls of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Controls {
     /// No further node of this request starts.
     pub pause: Option<String>,
     /// This request ends early.
     pub cancel: Option<String>,
-    /// The failed nodes of this request are tried again.
+    /// The failed nodes of this request are retried.
     pub retry: Option<String>,
-    /// This request's named checks do not hold it back.
+    /// The named checks do not block this request.
     pub waive: Option<(String, Vec<String>)>,
 }
 
-/// An annotation that could not be understood.
+/// An invalid annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// Key of the annotation.
     pub annotation: String,
-    /// What is wrong with it, and the nearest valid word where there is one.
+    /// The error, and the nearest valid word if there is one.
     pub message: String,
 }
 
 impl Intents {
-    /// Reads the annotations of a cluster; those of others are passed over.
+    /// Parses the annotations of a cluster; annotations with another prefix are ignored.
     pub fn parse(annotations: &BTreeMap<String, String>) -> Self {
         let mut intents = Self::default();
         for (key, value) in annotations {
@@ -147,7 +149,7 @@ impl Request {
     /// A request from its parts.
     ///
     /// # Errors
-    /// What is wrong with the id or the arguments.
+    /// The error in the ID or the arguments.
     pub fn new(kind: &str, id: &str, words: &[String]) -> Result<Self, String> {
         check_id(id)?;
         if let Some(why) = asked_by_spec(kind) {
@@ -171,14 +173,14 @@ impl Request {
         })
     }
 
-    /// The value of the annotation that asks for this.
+    /// Value of the request annotation.
     pub fn value(&self) -> String {
         format!("{} {}", self.id, self.arguments.text)
             .trim_end()
             .to_owned()
     }
 
-    /// Whether the plan is all that is asked for.
+    /// Whether only a plan is requested.
     pub fn is_dry_run(&self) -> bool {
         self.arguments.shared.dry_run.is_some()
     }
@@ -224,10 +226,10 @@ impl Controls {
     }
 }
 
-/// Checks the id of a request: a word of letters, digits and `. _ : -` that starts with a letter or digit.
+/// Checks the ID of a request: a word of letters, digits and `. _ : -` that starts with a letter or digit.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason why the ID is invalid.
 pub fn check_id(id: &str) -> Result<(), String> {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
     let first = id.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
@@ -240,7 +242,7 @@ pub fn check_id(id: &str) -> Result<(), String> {
     ))
 }
 
-/// Names of checks are short words, such as `nodes-up`.
+/// Names of checks consist of lower-case letters and `-`, such as `nodes-up`.
 fn is_check_name(text: &str) -> bool {
     let known = |c: char| c.is_ascii_lowercase() || c == '-';
     text.len() <= MAX_ID && text.chars().all(known)
@@ -261,7 +263,7 @@ fn split(value: &str) -> Result<Vec<String>, String> {
         .ok_or_else(|| "the value ends within a quotation or after a backslash".into())
 }
 
-/// The message names the nearest kind, as the parser does for a mistyped subcommand.
+/// Error for an unknown kind. It names the nearest kind, as the parser does for a mistyped subcommand.
 fn unknown_kind(kind: &str) -> String {
     let kind = clip(kind);
     match Arguments::parse(&kind, &[]) {
@@ -270,7 +272,7 @@ fn unknown_kind(kind: &str) -> String {
     }
 }
 
-/// Enough of a bad value to recognise it; a status has limits.
+/// Shortens an invalid value, because the size of the status is limited.
 fn clip(text: &str) -> String {
     operations::clip(text, 80)
 }

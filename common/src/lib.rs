@@ -1,5 +1,5 @@
-//! What the operator and `kubectl casskop` must agree on: the API types, the names of objects,
-//! and the intent protocol (annotations that request operations). Nothing here does any I/O.
+//! Shared definitions of the operator and `kubectl casskop`: the API types, the names of objects, and the intent
+//! protocol (annotations that request operations). This crate does no I/O.
 
 pub mod api;
 pub mod checks;

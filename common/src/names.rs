@@ -1,48 +1,50 @@
-//! Every label, annotation and object name: the only place where they are spelled out.
+//! Every label, annotation and object name. This module is their only definition.
 //!
-//! Names and labels are those of the Go `CassKop`, so that a running cluster can be taken over with its volumes.
+//! Names and labels are those of the Go `CassKop`, so that the operator can take over a running cluster with its
+//! volumes.
 
 use std::collections::BTreeMap;
 
-/// The data center of a cluster that names none.
+/// The data center of a cluster without data centers in its spec.
 pub const DEFAULT_DC: &str = "dc1";
 /// Prefix of the annotations that request and control operations.
 pub const OPERATIONS_PREFIX: &str = "operations.db.orange.com/";
-/// Annotation that stops all action on a cluster while its value is `paused`.
+/// Annotation that stops all changes of a cluster while its value is `paused`.
 pub const RECONCILE: &str = "operations.db.orange.com/reconcile";
-/// Annotation that lets a downgrade of Cassandra happen: `<image tag> downgrade`.
+/// Annotation that allows a downgrade of Cassandra: `<image tag> downgrade`.
 pub const SPEC_WAIVE: &str = "operations.db.orange.com/spec.waive";
-/// On a StatefulSet: digest of the inputs it was made from. Another operator version that would
-/// render the same inputs differently does not change it, and so restarts nothing.
+/// On a StatefulSet: digest of its inputs. Another operator version that renders the same inputs differently does not
+/// change the digest, and so restarts no pods.
 pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";
-/// On a pod template: the last rolling restart that was asked for.
+/// On a pod template: the last requested rolling restart.
 pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 
-/// Finalizer of a cluster whose volumes are deleted with it (`deletePVC`).
+/// Finalizer of a cluster whose volumes are deleted together with it (`deletePVC`).
 pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
 
 /// Field manager of the operator's server-side apply and status writes.
 pub const OPERATOR_MANAGER: &str = "casskop-operator";
-/// Field manager of the plugin. Does not begin with `kubectl`: Flux strips the fields of such managers.
+/// Field manager of the plugin. The name must not start with `kubectl`, because Flux strips the fields of such
+/// managers.
 pub const PLUGIN_MANAGER: &str = "casskop-plugin";
 
-/// Field manager of what the operator of a `MultiCasskop` writes.
+/// Field manager of the operator's writes for a `MultiCasskop`.
 pub const MULTI_MANAGER: &str = "casskop-multi";
-/// Finalizer of a `MultiCasskop`, until nothing of it is left that should go with it.
+/// Finalizer of a `MultiCasskop`, until all objects to delete with it are deleted.
 pub const MULTI_FINALIZER: &str = "db.orange.com/multicasskop";
-/// On what a `MultiCasskop` makes: the name of it.
+/// On the objects of a `MultiCasskop`: its name.
 pub const MULTI_LABEL: &str = "db.orange.com/multicasskop";
-/// On the `CassandraCluster` of a site: UID of the `MultiCasskop` that it belongs to.
+/// On the `CassandraCluster` of a site: UID of the `MultiCasskop` that owns it.
 pub const MULTI_OWNER: &str = "db.orange.com/multicasskop-uid";
-/// On the `CassandraCluster` of a site: digest of the spec that was written last, by which a change made by hand is
-/// known from one of the `MultiCasskop`.
+/// On the `CassandraCluster` of a site: digest of the last written spec. It distinguishes a manual change from a change
+/// of the `MultiCasskop`.
 pub const MULTI_APPLIED: &str = "db.orange.com/multicasskop-applied";
-/// On an `EndpointSlice` with seeds: the site that they are in.
+/// On an `EndpointSlice` with seeds: the site of the seeds.
 pub const SITE: &str = "db.orange.com/site";
-/// On a `MultiCasskop`: the UID of the `MultiCasskop` whose clusters it may take over, or `unowned` for those that
-/// belong to none.
+/// On a `MultiCasskop`: the UID of the `MultiCasskop` whose clusters it may take over, or `unowned` for clusters
+/// without an owner.
 pub const ADOPT: &str = "db.orange.com/adopt";
-/// On a `MultiCasskop`: sites, separated by commas, whose clusters may stay behind where they cannot be reached.
+/// On a `MultiCasskop`: sites, separated by commas, whose clusters may be left behind while the site is unreachable.
 pub const ORPHAN: &str = "db.orange.com/orphan";
 
 /// Label with the name of the `CassandraCluster`.
@@ -53,7 +55,7 @@ pub const DC_RACK_LABEL: &str = "dc-rack";
 pub const DC_LABEL: &str = "cassandraclusters.db.orange.com.dc";
 /// Label with the rack.
 pub const RACK_LABEL: &str = "cassandraclusters.db.orange.com.rack";
-/// Label that all our objects have, and its value.
+/// Label of all objects of the operator, and its value.
 pub const APP_LABEL: (&str, &str) = ("app", "cassandracluster");
 
 /// Port of the Jolokia agent.
@@ -65,7 +67,7 @@ pub const CASSANDRA_CONTAINER: &str = "cassandra";
 /// Name of the data volume; its claims are `data-<pod>`.
 pub const DATA_VOLUME: &str = "data";
 
-/// A rack within its data center; ordered as the names are.
+/// A rack within its data center; ordered by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RackId {
     /// Data center.
@@ -102,8 +104,8 @@ pub fn cluster_labels(cluster: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// Labels of the objects of one rack. The selector of its StatefulSet is exactly this, and never holds the
-/// labels of the resource: a selector cannot be changed.
+/// Labels of the objects of one rack. The selector of its StatefulSet consists of exactly these labels, without those
+/// of the resource, because a selector is immutable.
 pub fn rack_labels(cluster: &str, rack: &RackId) -> BTreeMap<String, String> {
     let mut labels = cluster_labels(cluster);
     labels.insert(DC_RACK_LABEL.into(), rack.key());
@@ -127,7 +129,7 @@ pub fn pod(cluster: &str, rack: &RackId, ordinal: i32) -> String {
     format!("{}-{ordinal}", stateful_set(cluster, rack))
 }
 
-/// Name of a pod in the cluster's DNS, as seeds are written: `<pod>.<cluster>.<namespace>`.
+/// DNS name of a pod in the Kubernetes cluster, in the form of a seed: `<pod>.<cluster>.<namespace>`.
 pub fn pod_host(cluster: &str, namespace: &str, pod: &str) -> String {
     format!("{pod}.{cluster}.{namespace}")
 }
@@ -137,33 +139,33 @@ pub fn ordinal(pod: &str) -> Option<i32> {
     pod.rsplit_once('-')?.1.parse().ok()
 }
 
-/// Secret with the Jolokia password that the operator makes where `imageJolokiaSecret` names none.
+/// Secret with the Jolokia password; the operator creates it if `imageJolokiaSecret` is not set.
 pub fn jolokia_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia")
 }
 
-/// Secret of the operator's own with the Jolokia passwords that running nodes may know.
+/// Internal Secret of the operator with the Jolokia passwords that running nodes may use.
 pub fn accepted_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia-accepted")
 }
 
-/// ConfigMap that says that the ring was formed. It stays beside the volumes when the cluster is deleted, so that a
-/// cluster made anew over them joins its nodes and never forms a second ring.
+/// ConfigMap with the mark of a formed ring. It stays as long as the volumes do when the cluster is deleted, so that a
+/// cluster re-created with these volumes continues the ring and never forms a second one.
 pub fn ring_mark(cluster: &str) -> String {
     format!("{cluster}-ring")
 }
 
-/// ConfigMap with the spec that was accepted last.
+/// ConfigMap with the last accepted spec.
 pub fn accepted_spec(cluster: &str) -> String {
     format!("{cluster}-accepted")
 }
 
-/// Headless Service that gives the seeds of other sites their names.
+/// Headless Service for the DNS names of seeds in other sites.
 pub fn sites_service(cluster: &str) -> String {
     format!("{cluster}-sites")
 }
 
-/// Name in the DNS of this site of a pod that is in another one, as seeds are written.
+/// DNS name, in this site, of a pod in another site, in the form of a seed.
 pub fn foreign_host(cluster: &str, namespace: &str, pod: &str) -> String {
     format!("{pod}.{}.{namespace}", sites_service(cluster))
 }

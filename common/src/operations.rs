@@ -1,7 +1,7 @@
-//! The kinds of operations and their arguments: one grammar for what a person types after
-//! `kubectl casskop <kind> <cluster>` and for what stands in an annotation.
+//! The kinds of operations and their arguments. The grammar is the same for a command line after `kubectl casskop
+//! <kind> <cluster>` and for an annotation.
 //!
-//! To add a kind: a file with its arguments, and its arm in [`Operation`].
+//! A new kind needs a file with its arguments, and an arm in [`Operation`].
 
 pub mod cleanup;
 pub mod clearsnapshot;
@@ -140,8 +140,9 @@ impl OperationKind {
         Self::Drain,
     ];
 
-    /// Position in the queue: of two requests that wait, the one with the lower number starts first. First the rollout's own
-    /// decommission, then the kinds that heal a ring, then those that free space or are short, `drain` last.
+    /// Position in the queue: of two waiting requests, the one with the lower number starts first. The order is: the
+    /// decommission of the rollout, the kinds that repair a ring, the kinds that free space or are short, and `drain`
+    /// last.
     pub const fn priority(self) -> u8 {
         match self {
             Self::Decommission => 0,
@@ -187,7 +188,7 @@ impl OperationKind {
         }
     }
 
-    /// The kind of a word; nothing for a word that this version does not know.
+    /// The kind of a word; none for a word that this version does not know.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
@@ -224,34 +225,33 @@ impl Operation {
     }
 }
 
-/// A parsed request: what, with which arguments, on which nodes.
+/// A parsed request: kind, arguments and targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arguments {
-    /// The kind's own arguments.
+    /// Arguments of the kind.
     pub operation: Operation,
-    /// Targets and the like, which every kind has.
+    /// Arguments that every kind has, such as targets.
     pub shared: Shared,
-    /// The cluster that is meant, of a kind that discards data.
+    /// UID of the cluster, for a kind that discards data.
     pub cluster_uid: Option<String>,
-    /// All of it in canonical form, as it stands behind the id in an annotation.
+    /// All arguments in canonical form, as written after the ID in an annotation.
     pub text: String,
 }
 
-/// The grammar: a command with one subcommand a kind, each with its own and the shared arguments.
+/// The grammar: a command with one subcommand per kind, each with the arguments of the kind and the shared arguments.
 pub fn grammar(name: &'static str) -> Command {
     Operation::augment_subcommands(Command::new(name)).mut_subcommands(|kind| {
-        // Arguments bring a description of their own; the kind's stays.
+        // The shared arguments would replace the description of the kind.
         let about = kind.get_about().cloned().unwrap_or_default();
         Shared::augment_args(kind).about(about)
     })
 }
 
-/// The grammar of what stands in an annotation: nobody asks for help there. Made once, because every look at a cluster reads
-/// its annotations.
+/// The grammar of an annotation, without help flags. Built once, because every reconciliation parses the annotations.
 static REQUEST: LazyLock<Command> =
     LazyLock::new(|| grammar("request").mut_subcommands(|kind| kind.disable_help_flag(true)));
 
-/// Of that what is needed to read a request of this kind.
+/// The part of that grammar for a request of one kind; the whole grammar for an unknown kind.
 fn request(kind: &str) -> Command {
     let command = match REQUEST.find_subcommand(kind) {
         Some(own) => Command::new("request").subcommand(own.clone()),
@@ -260,21 +260,21 @@ fn request(kind: &str) -> Command {
     command.disable_help_subcommand(true)
 }
 
-/// Names of all kinds, in the order of their priority: the first one waiting runs first.
+/// Names of all kinds in the order of their priority: the first waiting one runs first.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
     OperationKind::ALL.into_iter().map(OperationKind::as_str)
 }
 
-/// The kind that takes a dead node out of the ring.
+/// The kind that removes a dead node from the ring.
 pub const REMOVE: &str = "remove";
-/// The kind that puts a new node in the place of a lost one.
+/// The kind that replaces a lost node with a new one.
 pub const REPLACE: &str = "replace";
-/// The kind that makes pods anew.
+/// The kind that re-creates pods.
 pub const RESTART: &str = "restart";
-/// The kind that nobody requests: the operator does it where the spec asks for fewer nodes.
+/// The kind that users cannot request: the operator decommissions nodes if the spec requires fewer of them.
 pub const DECOMMISSION: &str = "decommission";
 
-/// Why a kind cannot be requested, if it cannot: the operator does it where the spec asks for it.
+/// The reason why a kind cannot be requested, if it cannot: the operator runs it if the spec requires it.
 pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
     (kind == DECOMMISSION).then_some(
         "a node is decommissioned where the spec asks for fewer of them: lower nodesPerRacks, or take the rack out of the topology",
@@ -284,16 +284,16 @@ pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
 /// Argument of the kinds that discard data.
 const CLUSTER_UID: &str = "cluster_uid";
 
-/// Whether a kind discards data for good. It is asked for with the uid of the cluster, and never twice with one id.
+/// Whether a kind discards data for good. Its request contains the UID of the cluster, and an ID is never used twice.
 pub fn discards_data(kind: &str) -> bool {
     matches!(kind, REMOVE | REPLACE)
 }
 
 impl Arguments {
-    /// Reads a request out of the matches of a command built on [`grammar`], whose subcommand is the kind.
+    /// Reads a request from the matches of a command that [`grammar`] built; the subcommand is the kind.
     ///
     /// # Errors
-    /// When the arguments contradict each other; the message is for people.
+    /// If the arguments contradict each other. The message is for users.
     pub fn from_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let operation = Operation::from_arg_matches(matches)?;
         let (kind, own) = matches.subcommand().unwrap_or(("", matches));
@@ -319,16 +319,16 @@ impl Arguments {
         })
     }
 
-    /// Reads what [`Self::text`] says, as it stands in the status. Nothing if another version wrote it, in words that this
-    /// one does not know.
+    /// Parses [`Self::text`], as recorded in the status. None if another version wrote it with words that this version
+    /// does not know.
     pub fn recorded(kind: &str, text: &str) -> Option<Self> {
         Self::parse(kind, &shlex::split(text)?).ok()
     }
 
-    /// Parses the words behind the id of an annotation.
+    /// Parses the words after the ID in an annotation.
     ///
     /// # Errors
-    /// The parser's own message on one line, with the nearest valid word where there is one.
+    /// The message of the parser in one line, with the nearest valid word if there is one.
     pub fn parse(kind: &str, words: &[String]) -> Result<Self, String> {
         let argv = ["request", kind]
             .into_iter()
@@ -341,7 +341,7 @@ impl Arguments {
     }
 }
 
-/// How many values an argument was given; 0 for one that the kind does not have.
+/// Number of values of an argument; 0 if the kind does not have the argument.
 fn given(matches: &ArgMatches, id: &str) -> usize {
     matches
         .try_get_many::<String>(id)
@@ -350,7 +350,7 @@ fn given(matches: &ArgMatches, id: &str) -> usize {
         .map_or(0, Iterator::count)
 }
 
-/// The explicitly given arguments as they would be typed, in the order of the grammar.
+/// The explicit arguments as they are typed, in the order of the grammar.
 fn canonical(command: &Command, matches: &ArgMatches) -> String {
     let mut words = Vec::new();
     for arg in command.get_arguments() {
@@ -377,7 +377,7 @@ fn canonical(command: &Command, matches: &ArgMatches) -> String {
     words.join(" ")
 }
 
-/// clap's message without the usage lines that follow it.
+/// The message of clap without the usage lines after it.
 fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let message = text.split("\n\nUsage:").next().unwrap_or_default();
@@ -392,10 +392,11 @@ fn one_line(error: &clap::Error) -> String {
     clip(&line, MAX_MESSAGE)
 }
 
-/// Longest message about a wrong argument, in characters: it quotes what was given, and a status has limits.
+/// Maximum length of a message about an invalid argument, in characters: the message quotes the value, and the size of
+/// the status is limited.
 const MAX_MESSAGE: usize = 400;
 
-/// The beginning of a text, and whether there was more.
+/// The beginning of a text, with an ellipsis if the text is longer.
 pub(crate) fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),

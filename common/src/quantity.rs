@@ -1,9 +1,9 @@
-//! Quantities of Kubernetes (`resource.Quantity`), such as `1536Mi`, `0.5`, `100m` or `1e9`.
+//! Kubernetes quantities (`resource.Quantity`), such as `1536Mi`, `0.5`, `100m` or `1e9`.
 
-/// Digits of a number that are read: enough for every quantity that fits into 64 bits, with nine decimals.
+/// Maximum number of parsed digits: enough for every quantity that fits into 64 bits, with nine decimals.
 const MAX_DIGITS: usize = 28;
 
-/// The value of a quantity, rounded up to a whole number as Kubernetes does; nothing where the text is no quantity. A value
+/// The value of a quantity, rounded up to a whole number as in Kubernetes; none if the text is not a quantity. A value
 /// beyond 64 bits is the largest that fits.
 pub fn parse(text: &str) -> Option<i64> {
     let (negative, text) = match text.strip_prefix('-') {
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Option<i64> {
     let value = match (magnitude, power, exponent >= 0) {
         (Some(0), _, _) => Some(0),
         (Some(magnitude), Some(power), true) => magnitude.checked_mul(power),
-        // Rounded away from zero.
+        // Quantities are rounded away from zero, as in Kubernetes.
         (Some(magnitude), Some(power), false) => Some((magnitude + power - 1) / power),
         (Some(_), None, false) => Some(1),
         _ => None,
@@ -46,7 +46,7 @@ pub fn parse(text: &str) -> Option<i64> {
     })
 }
 
-/// What a suffix multiplies by: a factor, and a power of ten.
+/// The factor of a suffix, and its power of ten.
 fn scale(suffix: &str) -> Option<(i128, i32)> {
     let decimal = |exponent| Some((1, exponent));
     let binary = |power: u32| Some((1_i128 << (10 * power), 0));

@@ -1,4 +1,4 @@
-//! Grammar by count.
+//! Singular and plural in messages.
 
 /// `1 node`, `2 nodes`.
 pub fn count(number: usize, noun: &str) -> String {

@@ -1,6 +1,6 @@
-//! Enums whose variants stand on the wire as words.
+//! Enums whose variants are serialized as words.
 
-/// Declares an enum whose variants are written as they are named, with the list of all of them.
+/// Declares an enum whose variants are serialized by their names, with a list of all variants.
 macro_rules! words {
     (
         $(#[$meta:meta])*
@@ -14,7 +14,7 @@ macro_rules! words {
             /// Every word.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
 
-            /// The word on the wire.
+            /// The serialized word.
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => stringify!($variant), )+ }
             }
@@ -24,7 +24,7 @@ macro_rules! words {
                 match self { $( Self::$variant => concat!($($doc),+), )+ }
             }
 
-            /// The variant of a word; nothing for a word that this version does not know.
+            /// The variant of a word; none for a word that this version does not know.
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
             }
@@ -38,8 +38,8 @@ macro_rules! words {
     };
 }
 
-/// Declares an enum of words that a newer version of the operator, or of Cassandra, may extend: a word that is not known is
-/// kept as it is.
+/// Declares an enum of words that a newer version of the operator, or of Cassandra, may extend: an unknown word is kept
+/// unchanged.
 macro_rules! open_words {
     (
         $(#[$meta:meta])*
@@ -58,7 +58,7 @@ macro_rules! open_words {
             /// Every word that this version knows.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
 
-            /// The word on the wire.
+            /// The serialized word.
             pub fn as_str(&self) -> &str {
                 match self {
                     $( Self::$variant => $word, )+

@@ -1,4 +1,4 @@
-//! `CassandraCluster`: one ring, as its user wants it.
+//! `CassandraCluster`: the desired state of one ring.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, LocalObjectReference, ResourceRequirements};
 use kube::{CustomResource, KubeSchema};
@@ -228,7 +228,7 @@ pub struct CassandraClusterSpec {
 }
 
 impl CassandraClusterSpec {
-    /// Nodes that the spec asks for in a data center; 0 in one that it does not have.
+    /// Number of nodes that the spec requires in a data center; 0 if the spec does not contain the data center.
     pub fn nodes_in(&self, dc: &str) -> i32 {
         let dcs = self
             .topology
@@ -248,7 +248,7 @@ impl CassandraClusterSpec {
         }
     }
 
-    /// Racks that the spec asks for in a data center, if it asks for nodes there.
+    /// Number of racks in a data center; 0 if the spec requires no nodes there.
     pub fn racks_in(&self, dc: &str) -> usize {
         let written = self.written_racks().filter(|(of, _)| of.name == dc);
         match self.nodes_in(dc) {
@@ -257,7 +257,7 @@ impl CassandraClusterSpec {
         }
     }
 
-    /// Racks as the spec writes them, with their data centers.
+    /// Racks written in the spec, with their data centers.
     pub fn written_racks(&self) -> impl Iterator<Item = (&Dc, &Rack)> {
         let dcs = self.topology.iter().flat_map(|topology| &topology.dc);
         dcs.flat_map(|dc| dc.rack.iter().map(move |rack| (dc, rack)))

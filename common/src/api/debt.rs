@@ -1,4 +1,5 @@
-//! Cleanup debt: why a node holds what it no longer owns, and what has to be remembered to see it.
+//! Pending cleanup: the reason why a node holds data that it no longer owns, and the record that is needed to detect
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,8 @@ pub struct SeenReplication {
 }
 
 impl NodeStatus {
-    /// Why the node owes a cleanup, if it does. What an operator without this word recorded came from growth.
+    /// The reason why the node requires a cleanup, if it does. A record without a reason is from an operator version
+    /// that required cleanups only after growth.
     pub fn owes_cleanup(&self) -> Option<CleanupReason> {
         self.cleanup_required_since.as_ref()?;
         self.cleanup_required_reason

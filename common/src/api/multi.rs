@@ -95,7 +95,8 @@ pub enum Drift {
     Report,
 }
 
-/// A `CassandraCluster` of which the controller judges the spec: its rules would not fit here twice.
+/// The schema of a `CassandraCluster` without its rules, which are too large to be included twice. The controller
+/// validates the spec.
 fn cluster_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

@@ -1,4 +1,4 @@
-//! State of one requested operation: what will be done, what was done, what went wrong.
+//! State of one requested operation: its plan, its progress and its errors.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::KubeSchema;
@@ -162,7 +162,7 @@ pub enum OperationPhase {
 }
 
 impl OperationPhase {
-    /// Whether nothing more will happen.
+    /// Whether the phase is final.
     pub fn is_final(self) -> bool {
         matches!(
             self,
@@ -175,7 +175,7 @@ impl OperationPhase {
         )
     }
 
-    /// The word that stands in the status.
+    /// The word in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
@@ -227,7 +227,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Whether the check holds an operation back.
+    /// Whether the check blocks an operation.
     pub fn is_failing(&self) -> bool {
         !self.passed && !self.waived
     }
@@ -316,7 +316,7 @@ pub enum NodePhase {
 }
 
 impl NodePhase {
-    /// Whether nothing more will happen on this node.
+    /// Whether the phase of the node is final.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
     }

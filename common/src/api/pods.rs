@@ -1,4 +1,4 @@
-//! Parts of the spec that shape pods and the way the operator talks to nodes.
+//! Parts of the spec for the pods and for the connection between the operator and the nodes.
 
 use std::collections::BTreeMap;
 

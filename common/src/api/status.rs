@@ -1,4 +1,4 @@
-//! What happened and why, as the operator reports it.
+//! Observed state and events, as the operator reports them.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, CleanupReason, OperationStatus, SeenReplication};
 
-/// `observedGeneration` of a resource that no operator has observed: the default of the CRDs, so that kstatus (Flux, Helm)
-/// does not take a resource without a status for one that is as asked.
+/// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
+/// (Flux, Helm) does not report a resource without a status as current.
 pub const UNOBSERVED: i64 = -1;
 
 /// State of a ring.
@@ -101,12 +101,12 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether the ring was formed, or joined, at some time: there are members.
+    /// Whether the ring was formed or joined at some time, so that it has members.
     pub fn is_formed(self) -> bool {
         matches!(self, Self::Running | Self::Pending)
     }
 
-    /// The word that stands in the status.
+    /// The word in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Initializing => "Initializing",

@@ -1,4 +1,4 @@
-//! `cleanup`: delete the data that a node no longer owns.
+//! `cleanup`: deletes the data that a node no longer owns.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `cleanup`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Cleanup {
-    /// What to clean.
+    /// Keyspaces and tables to clean up.
     #[command(flatten)]
     pub tables: Tables,
     /// Threads on each node; 0 is as many as compaction has (default: spec.keyspaceCleanupThreads)

@@ -1,4 +1,4 @@
-//! `clearsnapshot`: delete a snapshot.
+//! `clearsnapshot`: deletes a snapshot.
 
 use clap::Args;
 

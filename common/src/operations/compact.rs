@@ -1,4 +1,4 @@
-//! `compact`: merge the `SSTables` of each table into one.
+//! `compact`: merges the `SSTables` of each table into one.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `compact`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Compact {
-    /// What to compact.
+    /// Keyspaces and tables to compact.
     #[command(flatten)]
     pub tables: Tables,
     /// Leave several files instead of one, each half as large as the one before (size-tiered compaction only)

@@ -1,5 +1,5 @@
-//! `decommission`: a node hands its data to the others and leaves the ring. Never requested: the operator does it where
-//! the spec asks for fewer nodes than there are.
+//! `decommission`: a node hands its data to the others and leaves the ring. It cannot be requested: the operator
+//! decommissions nodes if the spec requires fewer nodes than there are.
 
 use clap::Args;
 

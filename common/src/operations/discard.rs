@@ -1,11 +1,11 @@
-//! What the kinds have that discard data for good.
+//! Arguments of the kinds that discard data for good.
 
 use clap::Args;
 
 use super::value;
 
-/// The cluster that is meant. A manifest that is restored or copied elsewhere carries the uid of the old one, and so
-/// destroys nothing there.
+/// The cluster of the request. A manifest that is restored or copied elsewhere carries the UID of the old cluster, and
+/// so discards no data there.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Discard {
     /// metadata.uid of the cluster that is meant, which another one of its name does not have (the plugin adds it)

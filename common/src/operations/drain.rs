@@ -1,4 +1,4 @@
-//! `drain`: write memtables to disk and take no more part in the ring, until the pod is restarted.
+//! `drain`: writes memtables to disk; the node takes no more part in the ring until its pod is restarted.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `flush`: write memtables to disk.
+//! `flush`: writes memtables to disk.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `flush`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Flush {
-    /// What to flush.
+    /// Keyspaces and tables to flush.
     #[command(flatten)]
     pub tables: Tables,
 }

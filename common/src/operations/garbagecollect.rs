@@ -1,4 +1,4 @@
-//! `garbagecollect`: drop deleted and overwritten data from `SSTables`.
+//! `garbagecollect`: drops deleted and overwritten data from `SSTables`.
 
 use clap::{Args, ValueEnum};
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `garbagecollect`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct GarbageCollect {
-    /// What to work on.
+    /// Keyspaces and tables to process.
     #[command(flatten)]
     pub tables: Tables,
     /// What is looked at: whole rows, or single cells too, which takes longer
@@ -18,7 +18,7 @@ pub struct GarbageCollect {
     pub jobs: i32,
 }
 
-/// What `garbagecollect` looks at.
+/// Granularity of the data that `garbagecollect` drops.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Granularity {
     /// Deleted partitions and rows.

@@ -1,4 +1,4 @@
-//! `rebuild`: stream a node's data from another data center, after its own was added.
+//! `rebuild`: streams the data of a node from another data center, after the data center of the node was added.
 
 use clap::Args;
 

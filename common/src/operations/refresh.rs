@@ -1,4 +1,4 @@
-//! `refresh`: load `SSTables` that were put into a table's folder.
+//! `refresh`: loads `SSTables` that were copied into the directory of a table.
 
 use clap::Args;
 

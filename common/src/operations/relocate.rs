@@ -1,4 +1,4 @@
-//! `relocate`: move `SSTables` to the disk that their tokens belong to.
+//! `relocate`: moves `SSTables` to the disk that their tokens belong to.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `relocate`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Relocate {
-    /// What to relocate.
+    /// Keyspaces and tables to relocate.
     #[command(flatten)]
     pub tables: Tables,
     /// Threads on each node; 0 is as many as compaction has

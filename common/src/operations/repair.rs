@@ -1,10 +1,10 @@
-//! `repair`: bring the replicas of each range to agree.
+//! `repair`: synchronizes the replicas of each range.
 
 use clap::{Args, ValueEnum, builder::ArgPredicate};
 
 use super::Tables;
 
-/// What makes `--all-ranges` the default, unless the first one is given.
+/// Conditions under which `--all-ranges` is the default; the first condition, `--primary-range`, excludes it.
 const WHERE_NODES_ARE_CHOSEN: [(&str, ArgPredicate, &str); 4] = [
     ("primary_range", ArgPredicate::IsPresent, "false"),
     ("dc", ArgPredicate::IsPresent, "true"),
@@ -15,7 +15,7 @@ const WHERE_NODES_ARE_CHOSEN: [(&str, ArgPredicate, &str); 4] = [
 /// Arguments of `repair`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Repair {
-    /// What to repair.
+    /// Keyspaces and tables to repair.
     #[command(flatten)]
     pub tables: Tables,
     /// Compare all data, and not only what was written since the last repair
@@ -37,7 +37,7 @@ pub struct Repair {
     pub parallelism: Parallelism,
 }
 
-/// How the replicas of a range are compared.
+/// Order in which the replicas of a range are compared.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parallelism {
     /// One after the other: the least load.

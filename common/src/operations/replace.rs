@@ -1,4 +1,4 @@
-//! `replace`: a new node with an empty volume takes the place of one that is lost, with its tokens.
+//! `replace`: a new node with an empty volume replaces a lost node and takes over its tokens.
 
 use clap::{ArgGroup, Args};
 
@@ -8,7 +8,7 @@ use super::Discard;
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(group = ArgGroup::new("the lost node").args(["pod"]).required(true))]
 pub struct Replace {
-    /// Which cluster is meant.
+    /// The cluster of the request.
     #[command(flatten)]
     pub discard: Discard,
 }

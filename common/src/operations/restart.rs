@@ -1,4 +1,4 @@
-//! `restart`: replace pods one after the other; their volumes stay.
+//! `restart`: replaces pods one after the other; their volumes stay.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `scrub`: rewrite `SSTables` and leave out what cannot be read.
+//! `scrub`: rewrites `SSTables` and omits unreadable data.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `scrub`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Scrub {
-    /// What to scrub.
+    /// Keyspaces and tables to scrub.
     #[command(flatten)]
     pub tables: Tables,
     /// Skip what cannot be read, instead of stopping there: it is lost

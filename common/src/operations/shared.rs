@@ -4,13 +4,13 @@ use clap::{Args, ValueEnum};
 
 use super::value::{self, ClusterValue};
 
-/// Which nodes, and whether for real.
+/// Targets, waves and dry run of an operation.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Shared {
-    /// The nodes to work on.
+    /// Nodes of the operation.
     #[command(flatten)]
     pub target: Target,
-    /// Which nodes are worked on together.
+    /// Nodes of each wave.
     #[command(flatten)]
     pub waves: Waves,
     /// Plan only: `server` asks the operator for targets, order and checks; `client` only prints the annotation
@@ -18,7 +18,7 @@ pub struct Shared {
     pub dry_run: Option<DryRun>,
 }
 
-/// The nodes of an operation: those that match every given flag; without any flag all nodes.
+/// The nodes of an operation: nodes that match every given flag; without any flag, all nodes.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Targets (default: every node)")]
 pub struct Target {
@@ -33,7 +33,7 @@ pub struct Target {
     pub pod: Vec<String>,
 }
 
-/// Which nodes are worked on together.
+/// Size of the waves.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Waves (default: one node after the other)")]
 pub struct Waves {
@@ -45,7 +45,7 @@ pub struct Waves {
     pub max_nodes: Option<u16>,
 }
 
-/// What is worked on together.
+/// Nodes of one wave.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parallel {
     /// One node.
@@ -55,7 +55,7 @@ pub enum Parallel {
     Rack,
 }
 
-/// Where a dry run ends.
+/// Place where a dry run ends.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DryRun {
     /// In the plugin: nothing is sent.

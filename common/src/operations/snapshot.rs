@@ -1,4 +1,4 @@
-//! `snapshot`: keep the `SSTables` of now under a name.
+//! `snapshot`: keeps the current `SSTables` under a name.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::{Tables, value};
 /// Arguments of `snapshot`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// What to keep.
+    /// Keyspaces and tables to keep.
     #[command(flatten)]
     pub tables: Tables,
     /// Name of the snapshot

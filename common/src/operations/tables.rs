@@ -1,10 +1,10 @@
-//! Keyspaces and tables, as the kinds that work on SSTables take them.
+//! Keyspaces and tables: arguments of the kinds that work on SSTables.
 
 use clap::Args;
 
 use super::value::{self, ClusterValue};
 
-/// What to work on; without any flag every keyspace that is replicated.
+/// Keyspaces and tables; without any flag, every replicated keyspace.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Tables {
     /// Only this keyspace; repeatable (default: every keyspace that is replicated)

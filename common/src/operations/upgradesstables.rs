@@ -1,4 +1,4 @@
-//! `upgradesstables`: rewrite `SSTables` in the format of the Cassandra that runs.
+//! `upgradesstables`: rewrites `SSTables` in the format of the running Cassandra version.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use super::Tables;
 /// Arguments of `upgradesstables`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct UpgradeSsTables {
-    /// What to upgrade.
+    /// Keyspaces and tables to upgrade.
     #[command(flatten)]
     pub tables: Tables,
     /// Rewrite those that have the newest format already, too

@@ -1,8 +1,9 @@
-//! Parsers of single values. Annotations come from Git: nothing in them is trusted.
+//! Parsers of single values. Annotations may come from Git, so no value is trusted.
 
 use clap::builder::ArgExt;
 
-/// Marks an argument whose value names a part of a cluster, so that a command line can be completed from the status.
+/// Marks an argument whose value names a part of a cluster, so that the completion of a command line can use the
+/// status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterValue {
     /// A data center.
@@ -19,12 +20,12 @@ pub enum ClusterValue {
 
 impl ArgExt for ClusterValue {}
 
-/// Longest name of a keyspace or table that Cassandra accepts.
+/// Maximum length of a keyspace or table name in Cassandra.
 const MAX_CASSANDRA_NAME: usize = 222;
-/// Longest name of a Kubernetes object.
+/// Maximum length of the name of a Kubernetes object.
 const MAX_OBJECT_NAME: usize = 253;
 
-/// Characters of a UUID.
+/// Length of a UUID in characters.
 const UUID: usize = 36;
 
 /// A data center, rack or pod.
@@ -36,7 +37,7 @@ pub(super) fn object_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A data center of any ring, also one that no `CassandraCluster` describes.
+/// A data center of any ring, including one that no `CassandraCluster` describes.
 pub(super) fn data_center(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.is_empty() || text.len() > MAX_OBJECT_NAME || !text.chars().all(known) {
@@ -45,7 +46,7 @@ pub(super) fn data_center(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A UUID: a host id of Cassandra, or the uid of a Kubernetes object.
+/// A UUID: a host ID of Cassandra, or the UID of a Kubernetes object.
 pub(super) fn uid(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_hexdigit() || c == '-';
     if text.len() != UUID || !text.chars().all(known) {
@@ -57,7 +58,7 @@ pub(super) fn uid(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// A keyspace or table, as Cassandra itself restricts their names.
+/// A keyspace or table, within the limits that Cassandra sets for names.
 pub(super) fn cassandra_name(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if text.is_empty() || text.len() > MAX_CASSANDRA_NAME || !text.chars().all(known) {
@@ -66,7 +67,7 @@ pub(super) fn cassandra_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A snapshot; it becomes the name of a folder.
+/// A snapshot; its name becomes a directory name.
 pub(super) fn snapshot_name(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let first = text
@@ -82,7 +83,7 @@ pub(super) fn snapshot_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A span of time as Cassandra reads it: a number and `m`, `h` or `d`.
+/// A duration in the format of Cassandra: a number and `m`, `h` or `d`.
 pub(super) fn duration(text: &str) -> Result<String, String> {
     let number = text.trim_end_matches(['m', 'h', 'd']);
     let unit = text.len() - number.len();

@@ -1,5 +1,5 @@
-//! From the spec as it was written to the cluster that is wanted: defaults filled in, racks listed, configuration
-//! merged. What cannot be carried out stops here, with the reason.
+//! Desired state of a cluster, computed from its spec: with defaults, a list of racks and merged configuration. A spec
+//! that cannot be applied is refused here with a reason.
 
 pub mod accepted;
 mod checks;
@@ -24,21 +24,21 @@ use serde_json::Value;
 
 use crate::refusal::Refusal;
 
-/// Image that is run where the spec names none.
+/// Cassandra image, if the spec does not set it.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
-/// Heap of a node without a memory limit.
+/// Heap size of a node without a memory limit, in bytes.
 const DEFAULT_HEAP: i64 = 2 * 1024 * 1024 * 1024;
 
-/// The cluster that is wanted.
+/// Desired state of a cluster.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// Name of the cluster.
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// What makes our objects go away with the resource.
+    /// Owner reference of the cluster's objects, which are deleted together with the resource.
     pub owner: OwnerReference,
-    /// The spec as it was written.
+    /// The spec as written.
     pub spec: CassandraClusterSpec,
     /// Racks in the order of the spec.
     pub racks: Vec<DesiredRack>,
@@ -48,26 +48,27 @@ pub struct Desired {
     pub bootstrap_image: String,
     /// Secret with the Jolokia password.
     pub jolokia_secret: String,
-    /// Another word each time that the Jolokia password changed.
+    /// Changes with each change of the Jolokia password.
     pub key_revision: String,
-    /// Another word each time that the user's scripts changed.
+    /// Changes with each change of the user's scripts.
     pub scripts: Option<String>,
     /// Service account of the pods.
     pub service_account: String,
-    /// Accepted for compatibility and not used: what, and what to do instead.
+    /// Fields that are accepted for compatibility but not used, and the alternative for each.
     pub warnings: Vec<String>,
-    /// Why this is not what the spec asks for now, but what was accepted before: nothing new is begun then.
+    /// The refusal of the current spec, if this state is that of the last accepted spec instead. No new change starts
+    /// then.
     pub instead_of: Option<Refusal>,
 }
 
-/// What a cluster is made from beside its spec.
+/// Inputs of a cluster other than its spec.
 #[derive(Clone, Debug, Default)]
 pub struct Around {
-    /// Image of this operator.
+    /// Image of the operator.
     pub operator_image: String,
-    /// Another word each time that the Jolokia password changed.
+    /// Changes with each change of the Jolokia password.
     pub key_revision: String,
-    /// The ConfigMap of `configMapName`.
+    /// Scripts in the ConfigMap of `configMapName`.
     pub scripts: Scripts,
 }
 
@@ -77,40 +78,40 @@ pub enum Scripts {
     /// The spec names no ConfigMap.
     #[default]
     None,
-    /// Digest of its content.
+    /// Digest of the ConfigMap's content.
     Digest(String),
-    /// There is none of that name.
+    /// The ConfigMap with this name does not exist.
     Missing(String),
 }
 
-/// One rack that is wanted.
+/// Desired state of a rack.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DesiredRack {
     /// Data center and rack.
     #[serde(skip)]
     pub id: RackId,
-    /// Nodes.
+    /// Number of nodes.
     pub replicas: i32,
-    /// Labels of the Kubernetes nodes it may run on.
+    /// Required labels of the Kubernetes nodes.
     pub labels: BTreeMap<String, String>,
     /// Merged configuration.
     pub config: Value,
     /// Size of the data volumes.
     pub capacity: Option<String>,
-    /// Their class.
+    /// Storage class of the data volumes.
     pub storage_class: Option<String>,
     /// Resources of the Cassandra container.
     pub resources: Option<ResourceRequirements>,
-    /// Bytes of heap.
+    /// Heap size in bytes.
     pub heap: i64,
-    /// Ordinals below it keep their revision.
+    /// Pods with a lower ordinal keep their revision.
     pub partition: i32,
 }
 
-/// Works out the cluster that a resource asks for.
+/// Computes the desired state of a resource.
 ///
 /// # Errors
-/// When it asks for something that cannot be carried out.
+/// If the spec cannot be applied.
 pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, Refusal> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
@@ -150,8 +151,8 @@ pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, R
     })
 }
 
-/// A resource with the spec that was accepted before the one that is refused, and the cluster that this one asks for.
-/// Nothing if none was.
+/// A copy of the resource with the last accepted spec in place of the refused one, and the desired state of that copy.
+/// None if no spec was accepted before.
 pub fn instead(
     cluster: &CassandraCluster,
     around: &Around,
@@ -187,7 +188,7 @@ impl Desired {
         dcs
     }
 
-    /// Whether the Secret with the Jolokia password is ours to make.
+    /// Whether the operator creates the Secret with the Jolokia password.
     pub fn makes_secret(&self) -> bool {
         self.spec
             .image_jolokia_secret
@@ -234,7 +235,7 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
         }
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
-    // The rest of the ring may be elsewhere.
+    // With `spec.seeds`, the nodes of the ring may be elsewhere.
     if spec.seeds.is_empty() && racks.iter().all(|rack| rack.replicas == 0) {
         return Err(refused(
             Reason::NoNodes,
@@ -296,7 +297,7 @@ fn limits_from_requests(mut resources: ResourceRequirements) -> ResourceRequirem
     resources
 }
 
-/// A quarter of the memory limit.
+/// A quarter of the memory limit, in bytes.
 fn heap(resources: Option<&ResourceRequirements>) -> i64 {
     let limit = resources.and_then(|resources| resources.limits.as_ref()?.get("memory").cloned());
     let bytes = limit

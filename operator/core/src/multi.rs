@@ -1,4 +1,4 @@
-//! One ring over several Kubernetes clusters: what each site is to have.
+//! One ring over several Kubernetes clusters: the desired state of each site.
 
 pub mod children;
 pub mod objects;

@@ -1,4 +1,5 @@
-//! The Kubernetes objects of a cluster, each in its own file. Pure: from what is wanted to what is applied.
+//! The Kubernetes objects of a cluster, one file per object. Pure functions from the desired state to the objects to
+//! apply.
 
 pub mod accepted_spec;
 pub mod budget;
@@ -24,14 +25,14 @@ use serde_json::Value;
 
 use crate::desired::Desired;
 
-/// A volume that is asked to grow.
+/// A volume to expand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Growth {
     /// Name of the claim.
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// Size it is to have, as the spec writes it.
+    /// The desired size, as written in the spec.
     pub size: String,
 }
 
@@ -40,17 +41,17 @@ pub struct Growth {
 pub enum Object {
     /// Identity of the pods, without rights.
     ServiceAccount(Box<ServiceAccount>),
-    /// Names of the pods.
+    /// DNS names of the pods.
     Service(Box<Service>),
     /// Limit of voluntary disruptions.
     Budget(Box<PodDisruptionBudget>),
-    /// Configuration of a rack, the mark of the ring, or the spec that is accepted.
+    /// Configuration of a rack, the mark of the ring, or the accepted spec.
     ConfigMap(Box<ConfigMap>),
     /// A rack.
     StatefulSet(Box<StatefulSet>),
-    /// A rack whose StatefulSet is first taken away from its running pods.
+    /// A rack whose StatefulSet is first deleted without its running pods.
     MadeAnew(Box<StatefulSet>),
-    /// A larger volume.
+    /// An expanded volume.
     Growth(Growth),
 }
 
@@ -65,7 +66,7 @@ fn metadata(desired: &Desired, name: String, labels: BTreeMap<String, String>) -
     }
 }
 
-/// Metadata of an object that a cluster has one of, under its own name.
+/// Metadata of an object that a cluster has only one of, with the name of the cluster.
 fn cluster_metadata(desired: &Desired) -> ObjectMeta {
     metadata(
         desired,
@@ -74,7 +75,8 @@ fn cluster_metadata(desired: &Desired) -> ObjectMeta {
     )
 }
 
-/// Whether the live object has everything that the wanted one says. What the API server added is passed over.
+/// Whether the live object has every field of the desired object. Fields that only the live object has are ignored,
+/// because the API server adds defaults.
 pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
     let (Ok(wanted), Some(Ok(live))) =
         (serde_json::to_value(wanted), live.map(serde_json::to_value))
@@ -84,12 +86,12 @@ pub fn is_applied<K: Serialize>(wanted: &K, live: Option<&K>) -> bool {
     contains(&live, &wanted)
 }
 
-/// An object that is about the pods that it selects.
+/// An object with a pod selector.
 pub trait Selects: Serialize {
-    /// How it selects them.
+    /// Type of the selector.
     type Selector: PartialEq + Serialize;
 
-    /// What it selects.
+    /// The selector.
     fn selector(&self) -> Option<&Self::Selector>;
 }
 
@@ -109,7 +111,8 @@ impl Selects for PodDisruptionBudget {
     }
 }
 
-/// Whether the live object is about other pods than wanted: the Go `CassKop` selects by all labels of the resource.
+/// Whether the live object selects other pods than the desired one: the Go `CassKop` selects by all labels of the
+/// resource.
 pub fn selects_otherwise<K: Selects>(wanted: &K, live: Option<&K>) -> bool {
     live.is_some_and(|live| live.selector() != wanted.selector())
 }

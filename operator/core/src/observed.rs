@@ -1,4 +1,4 @@
-//! One picture of a cluster: what Kubernetes has, and what the nodes say. Deciding sees nothing else.
+//! Observed state of a cluster: the objects in Kubernetes and the answers of the nodes. Decisions have no other input.
 
 mod members;
 mod pod;
@@ -13,7 +13,7 @@ pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// State in the status of a node that gave no answer.
+/// State of a node without an answer, in the status.
 pub const UNKNOWN: &str = "Unknown";
 
 use casskop_common::{
@@ -31,35 +31,34 @@ use kube_core::ResourceExt;
 
 use crate::node::{NodeError, Reading, Replication};
 
-/// Everything that is known about a cluster at one moment.
+/// Observed state of a cluster at one time.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The moment.
+    /// Time of the observation.
     pub now: Timestamp,
-    /// The resource, freshly read.
+    /// The resource, read for this observation.
     pub cluster: CassandraCluster,
-    /// What its annotations ask for.
+    /// Requests in its annotations.
     pub intents: Intents,
-    /// Our objects, by name.
+    /// The operator's objects, by name.
     pub live: Live,
     /// The Secret with the Jolokia password.
     pub secret: SecretState,
-    /// Its name.
+    /// Name of that Secret.
     pub secret_name: String,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
-    /// What the nodes say, by pod name; a pod without an address, or whose Cassandra has ended, was not asked.
+    /// Answers of the nodes, by pod name. Pods without an address, and pods whose Cassandra has ended, are not polled.
     pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
-    /// How keyspaces are replicated, by their names; read only where something depends on it.
+    /// Replication by keyspace; polled only if a decision depends on it.
     pub replication: BTreeMap<String, Replication>,
-    /// Where members of the ring are that are none of our pods, by their addresses; read only where something depends on
-    /// it.
+    /// Locations of external members, by address; polled only if a decision depends on them.
     pub places: BTreeMap<String, RackId>,
-    /// Nodes that a task of this very process is working on, as `(kind, pod)`.
+    /// Nodes on which a task of this operator process is working, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
 }
 
-/// Our objects as the API server has them, by name.
+/// The operator's objects in the API server, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     /// Racks.
@@ -72,18 +71,18 @@ pub struct Live {
     pub budgets: BTreeMap<String, PodDisruptionBudget>,
     /// Service accounts.
     pub service_accounts: BTreeMap<String, ServiceAccount>,
-    /// Volume claims; they stay when everything else is deleted.
+    /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
 }
 
-/// What is known about the Jolokia Secret. Its content stays out of the Snapshot.
+/// State of the Jolokia Secret. The Snapshot does not contain its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
-    /// It is there, with name and password.
+    /// The Secret exists and contains a user name and a password.
     Usable,
-    /// There is none of that name.
+    /// The Secret does not exist.
     Missing,
-    /// It is there and cannot be used, for this reason.
+    /// The Secret exists but cannot be used, for this reason.
     Broken(String),
 }
 
@@ -93,7 +92,7 @@ impl Snapshot {
         self.cluster.metadata.name.as_deref().unwrap_or_default()
     }
 
-    /// What a node says, if it answered.
+    /// The answer of a node, if it answered.
     pub fn reading(&self, pod: &str) -> Option<&Reading> {
         self.nodes.get(pod)?.as_ref().ok()
     }
@@ -106,8 +105,8 @@ impl Snapshot {
             .filter_map(|set| Some((rack_of(set)?, set)))
     }
 
-    /// Nodes that a rack has, or has had and may come back: by its pods, and by its volumes except those of nodes
-    /// that have left while the rack stayed.
+    /// Number of nodes that a rack has, or has had and may get back. It is based on the pods and on the volumes, except
+    /// volumes of nodes that left while the rack stayed.
     pub fn known_nodes(&self, rack: &RackId) -> i32 {
         let set = names::stateful_set(self.name(), rack);
         let ordinal =
@@ -149,7 +148,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// Pods that should exist by the replicas of the StatefulSets, with their racks.
+    /// Pods that should exist according to the replicas of the StatefulSets, with their racks.
     pub fn expected_pods(&self) -> Vec<(String, RackId)> {
         let pods = self.racks().flat_map(|(rack, set)| {
             let cluster = self.name().to_owned();
@@ -175,7 +174,7 @@ pub fn rack_of(set: &StatefulSet) -> Option<RackId> {
     ))
 }
 
-/// Pods that a StatefulSet is asked to have.
+/// Desired replicas of a StatefulSet.
 pub fn replicas(set: &StatefulSet) -> i32 {
     set.spec
         .as_ref()

@@ -1,6 +1,7 @@
-//! Which racks may change now. While the ring is formed for the first time: the first pod of each rack at once,
-//! then the others one by one. Later: one rack at a time, one joining node at a time, and nothing while a node is
-//! in trouble, except a correction of the very rack that is.
+//! Rollout: the racks that may change in this reconciliation. While the ring is formed for the first time, the first
+//! pod of each rack starts at the same time, then the other pods join one by one. Afterwards one rack changes at a time
+//! and one node joins at a time. Nothing changes while a node is unhealthy, except a correction of the rack of that
+//! node.
 
 pub mod address_conflict;
 mod enlarge;
@@ -32,9 +33,9 @@ use crate::{
     refusal::Refusal,
 };
 
-/// While Initializing: the first node of each rack is awaited.
+/// Sub-phase of Initializing: the first node of each rack is still missing.
 pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
-/// While Initializing: the ring is formed, and the other nodes join one by one.
+/// Sub-phase of Initializing: the ring is formed, and the other nodes join one by one.
 pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 pub use leaving::Leaving;
@@ -44,43 +45,43 @@ pub use pair::partition;
 use refuse::refuse_irreversible;
 pub use removal::Removal;
 
-/// Status of an action that is under way.
+/// Status of an action in progress.
 const ONGOING: &str = "Ongoing";
-/// What is waited for while the ring is not settled.
+/// Reason to wait while the ring is not settled.
 const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
 
-/// What happens to the racks now.
+/// Decision about the racks in this reconciliation.
 #[derive(Clone, Debug, Default)]
 pub struct Rollout {
-    /// Racks to write now.
+    /// Racks to write.
     pub steps: Vec<Step>,
-    /// Volumes that are asked to grow.
+    /// Volumes to expand.
     pub growths: Vec<Growth>,
-    /// Whether these racks come back as they were: no pod is taken down by that.
+    /// Whether these racks are restored as they were. Restoring takes no pod down.
     pub restores: bool,
-    /// What is taken away.
+    /// Objects to delete, and StatefulSets to scale down.
     pub removals: Vec<Removal>,
-    /// The member that is to leave the ring.
+    /// The member to decommission.
     pub leaving: Option<Leaving>,
-    /// Racks whose StatefulSet is made anew around its running pods when it is written.
+    /// Racks whose StatefulSet is re-created when it is written; the running pods are orphaned and adopted again.
     pub made_anew: Vec<RackId>,
-    /// Racks that stay as they are.
+    /// Racks that need no change.
     pub unchanged: Vec<DesiredRack>,
-    /// Seeds that new pods are given.
+    /// Seeds for new pods.
     pub seeds: Vec<String>,
     /// Whether the ring has been formed.
     pub formed: bool,
-    /// What is going on, in CassKop's words for `lastClusterAction`.
+    /// The action in progress, as `lastClusterAction` reports it.
     pub action: Option<Action>,
-    /// The rack it is going on in.
+    /// The rack of the action.
     pub rack: Option<RackId>,
-    /// What is waited for, in words.
+    /// Message: the event that the rollout waits for.
     pub waiting_for: Option<String>,
-    /// Why nothing is done although something should be.
+    /// Message: the reason why a required change does not start.
     pub blocked: Option<String>,
-    /// The checks that keep a node from leaving, of what `blocked` says in words.
+    /// The failing checks of the decommission that `blocked` describes.
     pub blocked_by: Vec<Check>,
-    /// Why the spec is not carried out.
+    /// Reason and message of a spec that is not applied.
     pub refused: Option<Refusal>,
 }
 
@@ -91,13 +92,13 @@ pub struct Step {
     pub rack: DesiredRack,
     /// Pods it may have now.
     pub replicas: i32,
-    /// Whether only its volumes change now: its pods are made from what they were, and another change of them waits for its
-    /// turn.
+    /// Whether only the volumes of the rack change now. The pod template and the update strategy stay the same; another
+    /// change of the pods follows in its turn.
     pub volumes_only: bool,
 }
 
 impl Step {
-    /// A rack with so many pods, made from what is wanted.
+    /// A rack with the given number of pods and the desired pod template.
     fn new(rack: DesiredRack, replicas: i32) -> Self {
         Self {
             rack,
@@ -108,17 +109,18 @@ impl Step {
 }
 
 impl Rollout {
-    /// Whether the StatefulSet of a rack cannot be changed into what is wanted.
+    /// Whether the StatefulSet of a rack cannot be patched to the desired state, and has to be re-created.
     pub fn is_made_anew(&self, rack: &RackId) -> bool {
         self.made_anew.contains(rack)
     }
 
-    /// Whether nothing is written or taken away now, at most awaited; that a node leaves is an operation.
+    /// Whether this reconciliation writes and deletes nothing; it may still wait for something. A decommission does not
+    /// count, because it is an operation.
     pub fn is_idle(&self) -> bool {
         self.formed && self.steps.is_empty() && self.growths.is_empty() && self.removals.is_empty()
     }
 
-    /// Whether the racks are not yet as asked.
+    /// Whether the racks do not match the spec yet.
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()
     }
@@ -187,8 +189,9 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollou
     rollout
 }
 
-/// Whether the first nodes of all racks have found each other at some time: no node may ever form a ring again. The
-/// status says so, or a rack's configuration that outlived it, or the mark that stays beside the volumes.
+/// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
+/// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
+/// as long as the volumes do).
 fn is_formed(snapshot: &Snapshot) -> bool {
     let told = snapshot.cluster.status.as_ref().is_some_and(|status| {
         status.phase.is_some_and(Phase::is_formed)
@@ -198,7 +201,7 @@ fn is_formed(snapshot: &Snapshot) -> bool {
     let mark = maps
         .get(&names::ring_mark(snapshot.name()))
         .is_some_and(config_map::is_marked);
-    // A ring of the Go CassKop whose resource was made anew.
+    // A ring of the Go CassKop whose resource was re-created has none of these sources.
     let runs = |set: &StatefulSet| {
         let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
@@ -222,16 +225,16 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
         .collect()
 }
 
-/// Why no rack may change at all now.
+/// The reason why no rack may change now.
 fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
     if let Some(why) = recorded::why_nothing_begins(snapshot) {
         return Some(why);
     }
     if rollout.restores {
-        // An operation may wait for a pod that only its StatefulSet can make anew.
+        // An operation may wait for a pod that only the restored StatefulSet can re-create.
         return None;
     }
-    // That a node leaves is the rollout's own doing.
+    // The rollout itself requested this decommission.
     let own = |operation: &OperationStatus| {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         operation.kind == DECOMMISSION && leaving == Some(&operation.id)
@@ -241,8 +244,8 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
         .map(recorded::waits_for)
 }
 
-/// The first pod of each rack, all at once; where there are seeds elsewhere, and so a ring that is joined, one after the
-/// other. Says whether they have found each other.
+/// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
+/// and the racks start one by one. Returns whether the ring is formed.
 fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     let joins = !desired.spec.seeds.is_empty();
     let is_awaited = first_trouble(snapshot).is_some();
@@ -282,12 +285,12 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         .filter(|pair| !pair.is_finished(snapshot))
         .collect();
     let next = match &unfinished[..] {
-        // Everybody is well; but does everybody see everybody?
+        // All racks are finished. Their nodes may still report peers as down.
         [] => differing
             .first()
             .copied()
             .filter(|_| first_trouble(snapshot).is_none()),
-        // A change that never becomes Ready is corrected where it stopped; no other rack is touched.
+        // A change whose pods never become Ready is corrected in its rack; no other rack changes.
         [one] => differing.iter().copied().find(|pair| {
             pair.wanted.id == one.wanted.id && pair.may_be_corrected(desired, snapshot)
         }),
@@ -326,14 +329,14 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         }
         return;
     };
-    // Nodes in trouble of which no change is to blame are told by `Degraded`, unless a change waits for them.
+    // `Degraded` reports the nodes that are unhealthy for another reason than a change, unless a change waits for them.
     let rolling = unfinished.iter().find(|pair| pair.is_rolling(snapshot));
     if differing.is_empty()
         && rolling.is_none()
         && grow::next(pairs).is_none()
         && !first.has_newcomer(snapshot)
     {
-        // It waits, but keeps nothing else waiting: an operation may mend the node.
+        // The scale-down is blocked, but blocks nothing else: an operation may repair the node.
         if let Some(rack) = shrink::wanted(desired, snapshot) {
             rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
@@ -356,7 +359,7 @@ fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &
         .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
 }
 
-/// A node that is on its way out goes the rest of it. Says whether there is one.
+/// Continues the removal of a node that is leaving. Returns whether there is such a node.
 fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     if let Some(volume) = volumes::awaited(snapshot) {
         rollout.action = Some(Action::ScaleDown);
@@ -392,8 +395,8 @@ impl Rollout {
     }
 }
 
-/// The action that changed the pods of a rack that is being rolled out: once its StatefulSet is written, only the status says
-/// which.
+/// The action that caused the rollout of a rack in progress. After the StatefulSet is written, only the status records
+/// that action.
 fn continued(rack: &RackId, snapshot: &Snapshot) -> Action {
     let status = snapshot.cluster.status.as_ref();
     let last = status

@@ -1,5 +1,5 @@
-//! A small model of Kubernetes and of a ring: StatefulSets make and roll pods, pods become nodes, nodes join.
-//! The operator's own decisions run on it unchanged; only the effects are simulated.
+//! Small model of Kubernetes and of a ring: StatefulSets create and roll out pods, pods become nodes, and nodes join.
+//! The operator's decisions run unchanged; only the effects are simulated.
 
 mod cassandra;
 pub mod kstatus;
@@ -21,24 +21,24 @@ use crate::{
     observed::{Live, SecretState},
 };
 
-/// What a simulated node does.
+/// State of a simulated node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// Its pod was made.
+    /// The pod was created.
     Starting,
-    /// It streams.
+    /// The node streams data to join the ring.
     Joining,
-    /// It is a member.
+    /// The node is a member.
     Normal,
-    /// Its process is there and does not answer.
+    /// The process runs but does not answer.
     Hanging,
-    /// Its Kubernetes node does not answer.
+    /// The Kubernetes node does not answer.
     Lost,
-    /// It hands its data over.
+    /// The node hands its data over.
     Leaving,
-    /// It has left the ring; its process still answers.
+    /// The node has left the ring; its process still answers.
     Decommissioned,
-    /// Its image cannot be pulled, or Cassandra refuses to start.
+    /// The image cannot be pulled, or Cassandra refuses to start.
     Broken,
 }
 
@@ -53,48 +53,48 @@ pub struct Pod {
     pub node: Node,
     /// Its address.
     pub ip: String,
-    /// Host id of its node, once it has joined.
+    /// Host ID of its node, after it has joined.
     pub host: Option<String>,
     /// Restarts of its Cassandra container.
     pub restarts: i32,
-    /// Address of the lost node whose place it takes.
+    /// Address of the lost node that it replaces.
     replaces: Option<String>,
     deleting: bool,
     uid: u32,
 }
 
-/// The simulated world of one cluster.
+/// Simulated state of one cluster.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The resource.
     pub cluster: CassandraCluster,
-    /// The objects of the operator.
+    /// The operator's objects.
     pub live: Live,
-    /// The Secret of Jolokia.
+    /// The Jolokia Secret.
     pub secret: SecretState,
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
-    /// Nodes that tasks of the operator work on.
+    /// Nodes on which the operator's tasks work, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
-    /// Every node call that was made: kind, id, pod and step.
+    /// Every node call: kind, ID, pod and step.
     pub calls: Vec<(String, String, String, String)>,
-    /// Host ids of the data on the volumes, by pod.
+    /// Host IDs of the data on the volumes, by pod.
     hosts: BTreeMap<String, String>,
-    /// Pods that lost the volume of their node.
+    /// Pods whose node lost its volume.
     pub lost: BTreeSet<String>,
-    /// The members of the ring with their last addresses, by host id.
+    /// The last address of each member of the ring, by host ID.
     pub ring: BTreeMap<String, String>,
-    /// Addresses of those that have left; gossip remembers them as unreachable.
+    /// Addresses of nodes that have left; gossip reports them as unreachable.
     left: BTreeSet<String>,
-    /// How keyspaces are replicated.
+    /// Replication by keyspace.
     pub replication: BTreeMap<String, Replication>,
-    /// Where members of the ring are, by host id.
+    /// Locations of members, by host ID.
     pub places: BTreeMap<String, RackId>,
-    /// What it is made from beside its spec.
+    /// Inputs other than the spec.
     pub around: Around,
     /// Images that cannot be pulled.
     pub bad_images: BTreeSet<String>,
-    /// Whether no node answers the operator, although all is well.
+    /// Whether the operator gets no answer from any node, although the nodes are healthy.
     pub cut: bool,
     now: Timestamp,
     made: u32,
@@ -155,7 +155,7 @@ impl World {
         world
     }
 
-    /// The status, empty before the first pass.
+    /// The status; empty before the first reconciliation.
     pub fn status(&self) -> CassandraClusterStatus {
         self.cluster.status.clone().unwrap_or_default()
     }
@@ -182,14 +182,14 @@ impl World {
         )
     }
 
-    /// Changes the spec, which makes a new generation.
+    /// Changes the spec, which increments the generation.
     pub fn edit(&mut self, change: impl FnOnce(&mut CassandraCluster)) {
         change(&mut self.cluster);
         let generation = self.cluster.metadata.generation.unwrap_or(0);
         self.cluster.metadata.generation = Some(generation + 1);
     }
 
-    /// Sets or removes an annotation of operations, which makes no new generation.
+    /// Sets or removes an annotation of operations. The generation does not change.
     pub fn annotate(&mut self, key: &str, value: Option<&str>) {
         let key = format!("{}{key}", names::OPERATIONS_PREFIX);
         let annotations = self.cluster.annotations_mut();

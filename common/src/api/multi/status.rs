@@ -86,7 +86,7 @@ pub enum Reachability {
 }
 
 impl Reachability {
-    /// The word that stands in the status.
+    /// The word in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "Unknown",

@@ -1,4 +1,4 @@
-//! The spec that was accepted last, as the ConfigMap of `objects::accepted_spec` keeps it.
+//! The last accepted spec, stored in the ConfigMap of `objects::accepted_spec`.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 /// Key of the spec.
 pub const KEY: &str = "accepted.json";
 
-/// A spec that was accepted, with what belongs to it.
+/// An accepted spec and its inputs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Accepted {
     /// The spec.
     pub spec: CassandraClusterSpec,
-    /// Digest of the user's scripts at that time.
+    /// Digest of the user's scripts when the spec was accepted.
     pub scripts: Option<String>,
 }
 
-/// What was accepted last of this very resource; nothing before the first time.
+/// The last accepted spec of the same resource, by UID. None before a spec is accepted.
 pub fn read(maps: &BTreeMap<String, ConfigMap>, cluster: &CassandraCluster) -> Option<Accepted> {
     let map = maps.get(&names::accepted_spec(&cluster.name_any()))?;
     let owner = cluster.controller_owner_ref(&())?;

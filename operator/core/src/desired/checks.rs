@@ -1,4 +1,4 @@
-//! What of a spec is refused, and what is accepted and not used.
+//! Checks of a spec: settings that are refused, and settings that are accepted but not used.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Checks what can be known of the configuration before a pod starts with it.
+/// Checks the parts of the configuration that are known before a pod starts.
 pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal> {
     let refuse = |message: String| {
         Err(refused(
@@ -44,7 +44,7 @@ pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal>
     pod_config::jvm_options::check(config).or_else(refuse)
 }
 
-/// Refuses what this version does not support.
+/// Refuses settings that this version does not support.
 pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     if spec
         .node_api
@@ -73,7 +73,7 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
     Ok(())
 }
 
-/// Fields that are accepted for compatibility and not used, with what to do instead.
+/// Warnings: fields that are accepted for compatibility but not used, and the alternative for each.
 pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
     let backup = spec
         .back_rest_sidecar
@@ -117,7 +117,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
     notes.chain(unknown_sections(spec)).collect()
 }
 
-/// Sections of the configuration that nothing reads.
+/// Unknown sections of the configuration, which are not used.
 fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String> {
     let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
     let of_dcs = dcs.map(|dc| dc.config.as_ref());

@@ -6,15 +6,15 @@ use casskop_common::{
     operations::RESTART,
 };
 
-/// Id of the restart that a generation of the spec asks for.
+/// ID of the restart that a generation of the spec requests.
 pub fn restart_id(generation: i64) -> String {
     format!("rolling-restart-g{generation}")
 }
 
-/// The requester of an operation that the spec asks for.
+/// Requester of an operation that the spec requests.
 pub const SPEC: &str = "spec";
 
-/// The restart that the spec asks for, while it is under way.
+/// The restart that the spec requested, while it is in progress.
 pub fn spec_restart(operations: &[OperationStatus]) -> Option<&OperationStatus> {
     operations.iter().find(|operation| {
         let asked = operation.kind == RESTART && operation.requested_by.as_deref() == Some(SPEC);

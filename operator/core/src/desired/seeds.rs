@@ -1,16 +1,17 @@
-//! The seeds of a ring: up to three for each data center, in different racks where there are several.
+//! The seeds of a ring: up to three per data center, in different racks if there are several.
 
 use casskop_common::names;
 
 use crate::desired::{Desired, DesiredRack};
 
-/// Seeds of a data center.
+/// Number of seeds per data center.
 const PER_DC: usize = 3;
 
-/// Seeds by name, those outside this Kubernetes cluster last. The choice is that of the Go CassKop: the first pod
-/// of the first three racks; with two racks the second pod of the first one too, with one rack its first three.
+/// Seeds by name; seeds outside of this Kubernetes cluster come last. The selection is that of the Go CassKop: the
+/// first pod of each of the first three racks; with two racks, also the second pod of the first rack; with one rack,
+/// its first three pods.
 ///
-/// While the ring is formed, only first pods are seeds: the others do not exist yet, and nobody may wait for them.
+/// While the ring is formed, only first pods are seeds: the other pods do not exist yet, and no node may wait for them.
 pub fn seeds(desired: &Desired, formed: bool) -> Vec<String> {
     let local = desired.dcs().into_iter().flat_map(|(_, racks)| {
         let wanted: &[usize] = match racks.len() {

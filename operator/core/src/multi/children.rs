@@ -1,4 +1,4 @@
-//! From `base` and `override` to the `CassandraCluster` of every site.
+//! The `CassandraCluster` of every site, merged from `base` and `override`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::refusal::Refusal;
 
-/// The `CassandraCluster` that a site is to have, without what depends on the other sites.
+/// The desired `CassandraCluster` of a site, without the parts that depend on the other sites.
 #[derive(Clone, Debug)]
 pub struct Child {
     /// The site.
@@ -42,16 +42,16 @@ pub fn dcs(cluster: &CassandraCluster) -> Vec<String> {
     }
 }
 
-/// The data center of a pod: pods are called `<ring>-<dc>-<rack>-<n>`, and names of data centers have no `-`.
+/// The data center of a pod. Pods are named `<ring>-<dc>-<rack>-<n>`, and the names of data centers contain no `-`.
 pub fn dc_of<'a>(pod: &'a str, ring: &str) -> Option<&'a str> {
     let rest = pod.strip_prefix(ring)?.strip_prefix('-')?;
     rest.split('-').next()
 }
 
-/// The clusters of all sites that `override` names, in the order of `sites`.
+/// The clusters of all sites in `override`, in the order of `sites`.
 ///
 /// # Errors
-/// Why the resource cannot be carried out; then nothing of it is.
+/// The reason why the resource is refused. A refused resource changes no site.
 pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Refusal> {
     let unknown = |site: &&String| !sites.contains(site);
     if let Some(site) = multi.spec.override_.keys().find(unknown) {
@@ -73,7 +73,7 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
     Ok(children)
 }
 
-/// What is accepted and not used.
+/// Settings that are accepted but not used.
 pub fn warnings(multi: &MultiCasskop) -> Vec<String> {
     let mut warnings = Vec::new();
     if multi.spec.base.get("status").is_some() {
@@ -146,7 +146,7 @@ fn child(multi: &MultiCasskop, site: &str, change: &Value) -> Result<Child, Refu
     })
 }
 
-/// Says whose it is.
+/// Marks the cluster with its owner.
 fn mark(cluster: &mut CassandraCluster, multi: &MultiCasskop, site: &str) {
     let annotations = cluster.annotations_mut();
     annotations.retain(|key, _| {
@@ -160,7 +160,7 @@ fn mark(cluster: &mut CassandraCluster, multi: &MultiCasskop, site: &str) {
         .insert(names::MULTI_LABEL.into(), multi.name_any());
 }
 
-/// The path of something that was given and that the types do not know. What is empty means nothing anyway.
+/// The path of the first given field that the types do not know. Empty values are ignored, because they have no effect.
 fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
     let is_empty = |value: &Value| match value {
         Value::Null => true,
@@ -176,7 +176,7 @@ fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
                 let path = format!("{path}.{key}");
                 match kept.get(key) {
                     Some(kept) => unknown_field(value, kept, &path),
-                    // Defaults of the types are not written out.
+                    // The types omit default values when they are serialized.
                     None if *value == json!(false) || *value == json!("") => None,
                     None => Some(path),
                 }

@@ -1,5 +1,5 @@
-//! What gives the seeds of other sites names in the DNS of this one: a headless Service without a selector, and an
-//! `EndpointSlice` for each of the other sites. The names stay when the addresses change.
+//! DNS names for the seeds of other sites: a headless Service without a selector, and an `EndpointSlice` per other
+//! site. The names stay when the addresses change.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -15,7 +15,7 @@ use kube_core::ResourceExt;
 
 use crate::digest::digest;
 
-/// Port of the gossip; DNS does not need it, but a Service without a port looks broken.
+/// Gossip port. DNS does not need it, but a Service without a port appears to be misconfigured.
 const GOSSIP: (&str, i32) = ("gossip", 7000);
 
 /// The Service.
@@ -36,14 +36,15 @@ pub fn service(cluster: &CassandraCluster, multi: &str) -> Service {
     }
 }
 
-/// Name of the slice with the seeds of a site. Names of sites may have characters that those of objects may not.
+/// Name of the slice with the seeds of a site. The name contains a digest, because site names may contain characters
+/// that object names may not.
 pub fn slice_name(cluster: &str, site: &str) -> String {
     let digest = digest(&site);
     let (short, _) = digest.split_at(8);
     format!("{}-{short}", names::sites_service(cluster))
 }
 
-/// The seeds of a site, as pod and address. Nothing if none has an address yet.
+/// The slice with the seeds of a site, given as pod and address. None if no seed has an address yet.
 pub fn slice(
     cluster: &CassandraCluster,
     multi: &str,
@@ -51,7 +52,7 @@ pub fn slice(
     seeds: &[(String, String)],
 ) -> Option<EndpointSlice> {
     let is_v6 = |ip: &str| ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6());
-    // A slice has addresses of one family.
+    // The addresses of a slice belong to one family.
     let family = is_v6(&seeds.first()?.1);
     let ring = cluster.name_any();
     let mut metadata = metadata(cluster, slice_name(&ring, site), multi);
@@ -60,7 +61,7 @@ pub fn slice(
         "kubernetes.io/service-name".into(),
         names::sites_service(&ring),
     );
-    // Without it, Kubernetes' own controller would take the slice for its own.
+    // Without this label, the EndpointSlice controller of Kubernetes would manage the slice.
     labels.insert(
         "endpointslice.kubernetes.io/managed-by".into(),
         names::MULTI_MANAGER.into(),
@@ -69,7 +70,7 @@ pub fn slice(
     Some(EndpointSlice {
         metadata,
         address_type: if family { "IPv6" } else { "IPv4" }.into(),
-        // No condition `ready`: false would take the name away, and who is ready is Cassandra's to find out.
+        // No condition `ready`: `false` would remove the DNS name, and Cassandra itself finds out which seeds are up.
         endpoints: seeds
             .iter()
             .filter(|(_, ip)| is_v6(ip) == family)
@@ -87,7 +88,7 @@ pub fn slice(
     })
 }
 
-/// Pods that a slice names.
+/// Pods in a slice.
 pub fn pods(slice: &EndpointSlice) -> impl Iterator<Item = &str> {
     slice
         .endpoints
@@ -96,7 +97,7 @@ pub fn pods(slice: &EndpointSlice) -> impl Iterator<Item = &str> {
 }
 
 fn metadata(cluster: &CassandraCluster, name: String, multi: &str) -> ObjectMeta {
-    // None of the labels by which the operator of the site knows its own objects.
+    // The labels must not match those that the operator of the site selects its objects by.
     let labels: BTreeMap<String, String> = [
         (names::MULTI_LABEL, multi),
         ("app.kubernetes.io/managed-by", names::MULTI_MANAGER),
@@ -107,7 +108,7 @@ fn metadata(cluster: &CassandraCluster, name: String, multi: &str) -> ObjectMeta
         name: Some(name),
         namespace: cluster.namespace(),
         labels: Some(labels),
-        // Goes with the cluster of the site.
+        // The objects are deleted together with the cluster of the site.
         owner_references: Some(vec![OwnerReference {
             api_version: "db.orange.com/v2".into(),
             kind: "CassandraCluster".into(),

@@ -1,4 +1,4 @@
-//! One picture of a ring over several sites. Deciding sees nothing else.
+//! Observed state of a ring over several sites. Decisions have no other input.
 
 use std::collections::BTreeMap;
 
@@ -13,45 +13,46 @@ use kube_core::ResourceExt;
 
 use crate::{multi::children::Child, refusal::Refusal};
 
-/// Everything that is known at one moment.
+/// Observed state of all sites at one time.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The moment.
+    /// Time of the observation.
     pub now: Timestamp,
-    /// The resource, freshly read.
+    /// The resource, read for this observation.
     pub multi: MultiCasskop,
-    /// What its annotations ask for.
+    /// Requests in its annotations.
     pub intents: Intents,
-    /// What it asks of each site, in the order in which they join, or why it cannot be carried out.
+    /// The desired cluster of each site, in the order in which the sites join, or the reason why the resource is
+    /// refused.
     pub children: Result<Vec<Child>, Refusal>,
-    /// All sites that the operator knows and all that the status names, in the order in which they join.
+    /// All sites that the operator or the status knows, in the order in which they join.
     pub sites: Vec<SiteView>,
 }
 
-/// A site, as far as it can be seen.
+/// Observed state of a site.
 #[derive(Clone, Debug)]
 pub struct SiteView {
     /// Its name.
     pub name: String,
-    /// What is there, or why nobody knows.
+    /// The objects in the site, or the reason why they are unknown.
     pub seen: Result<Seen, String>,
 }
 
-/// What a site has of the ring.
+/// Objects of the ring in a site.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// UID of the namespace: two sites that have the same one are the same Kubernetes cluster.
+    /// UID of the namespace. Two sites with the same UID are the same Kubernetes cluster.
     pub namespace_uid: String,
-    /// Its `CassandraCluster` of the ring's name.
+    /// The `CassandraCluster` with the name of the ring.
     pub cluster: Option<CassandraCluster>,
     /// The Service that names the seeds of other sites.
     pub service: Option<Service>,
-    /// Seeds of other sites, by the name of the slice.
+    /// Seeds of other sites, by name of the slice.
     pub slices: BTreeMap<String, EndpointSlice>,
 }
 
 impl Snapshot {
-    /// What is asked of each site; nothing where that cannot be carried out.
+    /// The desired cluster of each site; empty if the resource is refused.
     pub fn children(&self) -> &[Child] {
         self.children.as_deref().unwrap_or_default()
     }
@@ -76,13 +77,13 @@ impl Snapshot {
         self.sites.iter().find(|site| site.name == name)
     }
 
-    /// Whether a `CassandraCluster` was ever made in a site: there may be members of the ring on its volumes.
+    /// Whether a `CassandraCluster` was ever created in a site: its volumes may contain members of the ring.
     pub fn was_made(&self, site: &str) -> bool {
         let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
         told.any(|told| told.name == site && told.created)
     }
 
-    /// Sites with a `CassandraCluster` of ours.
+    /// Sites whose `CassandraCluster` belongs to this resource.
     pub fn ours(&self) -> impl Iterator<Item = (&SiteView, &CassandraCluster)> {
         self.sites.iter().filter_map(|site| {
             let cluster = site.cluster()?;
@@ -92,13 +93,13 @@ impl Snapshot {
 }
 
 impl SiteView {
-    /// Its `CassandraCluster`, if it is reachable and has one.
+    /// Its `CassandraCluster`, if the site is reachable and has one.
     pub fn cluster(&self) -> Option<&CassandraCluster> {
         self.seen.as_ref().ok()?.cluster.as_ref()
     }
 }
 
-/// Name of the ring: that of the `CassandraCluster` in every site.
+/// Name of the ring, which is the name of the `CassandraCluster` in every site.
 pub fn ring(multi: &MultiCasskop) -> &str {
     let base = &multi.spec.base;
     base["metadata"]["name"].as_str().unwrap_or_default()
@@ -110,13 +111,13 @@ pub fn owner(cluster: &CassandraCluster) -> Option<&str> {
     annotations.get(names::MULTI_OWNER).map(String::as_str)
 }
 
-/// Whether the ring of a cluster was formed, or joined, at some time: there are members.
+/// Whether the cluster formed or joined its ring at some time, so that it has members.
 pub fn is_formed(cluster: &CassandraCluster) -> bool {
     let status = cluster.status.as_ref();
     status.is_some_and(|status| status.phase.is_some_and(Phase::is_formed))
 }
 
-/// Whether a condition holds, and what it says, of the newest spec.
+/// Status and message of a condition, if it was observed for the newest generation.
 pub fn condition<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<(bool, &'a str)> {
     let conditions = &cluster.status.as_ref()?.conditions;
     let found = conditions.iter().find(|found| found.type_ == kind)?;
@@ -124,15 +125,15 @@ pub fn condition<'a>(cluster: &'a CassandraCluster, kind: &str) -> Option<(bool,
     newest.then_some((found.status == "True", found.message.as_str()))
 }
 
-/// Whether every node of a cluster is up, by what its operator says of the newest spec.
+/// Whether every node of a cluster is up, as its operator reports for the newest generation.
 pub fn is_available(cluster: &CassandraCluster) -> bool {
     condition(cluster, condition::AVAILABLE).is_some_and(|(holds, _)| holds)
 }
 
-/// Nodes that a cluster has, or is asked to have.
+/// Whether a cluster has nodes, or may have some.
 pub fn has_nodes(cluster: &CassandraCluster) -> bool {
     let status = cluster.status.as_ref();
-    // A cluster that nobody has looked at yet may have the volumes of nodes.
+    // A cluster whose newest generation was not reconciled yet may have volumes of nodes.
     status.is_none_or(|status| {
         !status.cassandra_node_status.is_empty()
             || status.observed_generation != cluster.metadata.generation
@@ -151,7 +152,7 @@ pub fn operation<'a>(
     all.find(|found| found.kind == kind && found.id == id)
 }
 
-/// The seeds of a site that are its own pods and have an address, as pod and IP.
+/// The seeds of a site that are pods of the site and have an address, as pod and IP.
 pub fn seeds(cluster: &CassandraCluster) -> Vec<(String, String)> {
     let local = format!(
         ".{}.{}",

@@ -1,7 +1,7 @@
-//! Deciding: what each site is to have next. Pure: no client, no clock, no randomness.
+//! Plan: the next change in each site. Pure functions without client, clock or randomness.
 //!
-//! The ring forms in one site; the others join it one after the other. From then on each is for itself: one that cannot
-//! be reached keeps nobody waiting.
+//! The ring is formed in one site, and the other sites join it one after the other. Afterwards the sites are
+//! independent: an unreachable site does not block the others.
 
 mod conditions;
 mod first;
@@ -32,72 +32,74 @@ use crate::{
 pub use conditions::tell_failure;
 pub use removal::goes;
 
-/// How long a site that did not answer is left in peace: the time to the next look at it.
+/// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
+/// site.
 pub const PAUSE: Duration = Duration::from_secs(5);
-/// Time to the next look while something is in the making.
+/// Time to the next reconciliation while a change is in progress.
 const SOON: Duration = Duration::from_secs(2);
-/// Time to the next look when everything is as asked: what is ours in the sites is not watched but for the clusters.
+/// Time to the next reconciliation if all sites match the spec: of the operator's objects in the sites, only the
+/// clusters are watched.
 const AT_REST: Duration = Duration::from_secs(60);
 
-/// What is done next.
+/// The next changes.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The status, written before anything else: it has what must not be lost.
+    /// The status, written before anything else, because it records facts that must not be lost.
     pub status: MultiCasskopStatus,
-    /// What is written, in order.
+    /// Writes in the sites, in order.
     pub writes: Vec<Write>,
     /// Whether this resource has its finalizer.
     pub finalizer: bool,
-    /// When to look again if nothing happens.
+    /// Time to the next reconciliation if no event comes first.
     pub requeue: Duration,
 }
 
-/// Something to write in a site.
+/// A write in a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Write {
     /// The site.
     pub site: String,
-    /// What is written.
+    /// The change.
     pub what: What,
 }
 
-/// What is written in a site.
+/// A change in a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum What {
-    /// Its `CassandraCluster` is made.
+    /// Creates its `CassandraCluster`.
     Create(Box<CassandraCluster>),
-    /// Its `CassandraCluster` becomes another, from the very one that was looked at.
+    /// Patches its `CassandraCluster`, if its UID and version are still the observed ones.
     Change {
-        /// As it was seen.
+        /// The observed cluster.
         before: Box<CassandraCluster>,
-        /// As it becomes.
+        /// The desired cluster.
         after: Box<CassandraCluster>,
     },
-    /// The very `CassandraCluster` that was looked at goes.
+    /// Deletes the observed `CassandraCluster`, by UID.
     Delete(Box<CassandraCluster>),
-    /// The Service that names the seeds of other sites.
+    /// Applies the Service for the seeds of other sites.
     Service(Box<Service>),
-    /// Seeds of another site.
+    /// Applies the slice with the seeds of another site.
     Slice(Box<EndpointSlice>),
-    /// Seeds of a site that is no longer part of the ring go.
+    /// Deletes the slice of a site that is no longer part of the ring.
     DropSlice(Box<EndpointSlice>),
 }
 
-/// What was found out about a site on the way.
+/// Intermediate result for a site.
 #[derive(Clone, Debug, Default)]
 struct Draft {
     name: String,
-    /// What it waits for.
+    /// The event that the site waits for.
     waiting: Option<String>,
-    /// What somebody should mend.
+    /// Problem that needs a correction by an administrator.
     trouble: Option<String>,
-    /// Why what is asked of this site is not carried out.
+    /// Reason why the desired state of the site is not applied.
     refused: Option<Refusal>,
-    /// Its cluster, as it will be.
+    /// The desired cluster, with the parts that depend on other sites.
     after: Option<CassandraCluster>,
 }
 
-/// Decides what to do next.
+/// Decides about the next changes.
 pub fn decide(snapshot: &Snapshot) -> Plan {
     let wanted = wanted(snapshot);
     let first = first::first_site(snapshot, wanted.as_deref().unwrap_or_default());
@@ -109,7 +111,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
             });
             one_at_a_time(present, snapshot)
         }
-        // What cannot be carried out changes nothing; what runs is told and keeps its seeds.
+        // A refused resource changes nothing; existing sites are reported and keep their seeds.
         Err(_) => running(snapshot),
     };
     let operations = operations::decide(snapshot);
@@ -144,14 +146,14 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
     }
 }
 
-/// The clusters that are wanted.
+/// The desired clusters.
 fn wanted(snapshot: &Snapshot) -> Result<&[Child], Refusal> {
     let children = snapshot.children.as_deref().map_err(Clone::clone)?;
     first::refuse_same_cluster(children, snapshot)?;
     Ok(children)
 }
 
-/// Of the clusters that may be made now only the first one is: Cassandra lets one node join at a time.
+/// Of the clusters that can be created now, creates only the first: Cassandra supports only one joining node at a time.
 fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &Snapshot) -> Vec<Draft> {
     let is_new = |draft: &Draft| {
         let live = snapshot.site(&draft.name).and_then(SiteView::cluster);
@@ -186,7 +188,7 @@ fn running(snapshot: &Snapshot) -> Vec<Draft> {
 }
 
 impl Draft {
-    /// What of the cluster of the site is written.
+    /// The write for the cluster of the site, if it changes.
     fn write(&self, snapshot: &Snapshot) -> Option<Write> {
         let after = self.after.clone().map(Box::new)?;
         let before = snapshot.site(&self.name).and_then(SiteView::cluster);
@@ -206,7 +208,7 @@ impl Draft {
 }
 
 impl Write {
-    /// Whether all that is written are annotations: requests and controls of operations.
+    /// Whether the write changes only annotations: requests and controls of operations.
     fn is_handing_over(&self) -> bool {
         let What::Change { before, after } = &self.what else {
             return false;
@@ -226,7 +228,7 @@ fn requeue(drafts: &[Draft], writes: &[Write], snapshot: &Snapshot) -> Duration 
     }
 }
 
-/// A complaint about an annotation.
+/// An error in an annotation.
 fn complaint(annotation: String, message: impl Into<String>) -> Invalid {
     Invalid {
         annotation,

@@ -1,5 +1,5 @@
-//! `ConfigMap` with the spec that was accepted last. A spec that is refused changes nothing: what runs goes on being
-//! looked after by this one, also when an object of it is deleted meanwhile.
+//! `ConfigMap` with the last accepted spec. A refused spec changes nothing: the last accepted spec is reconciled
+//! instead, also when an object of the cluster is deleted meanwhile.
 
 use casskop_common::names;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -10,7 +10,7 @@ use crate::desired::{
     accepted::{Accepted, KEY},
 };
 
-/// The `ConfigMap`, once the spec is accepted.
+/// The `ConfigMap` for an accepted spec.
 pub fn build(desired: &Desired) -> ConfigMap {
     let accepted = Accepted {
         spec: desired.spec.clone(),

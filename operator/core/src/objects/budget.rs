@@ -1,4 +1,4 @@
-//! `PodDisruptionBudget`: how many nodes a drain of Kubernetes nodes may take down at once.
+//! `PodDisruptionBudget`: the number of nodes that drains of Kubernetes nodes may take down at the same time.
 
 use casskop_common::names;
 use k8s_openapi::{

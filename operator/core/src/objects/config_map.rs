@@ -1,4 +1,4 @@
-//! Configuration of a rack, as `casskop-operator bootstrap` reads it when a pod starts.
+//! Configuration of a rack, which `casskop-operator bootstrap` reads when a pod starts.
 
 use casskop_common::names::{self, RackId};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -12,13 +12,13 @@ use crate::{
 /// Key of the configuration.
 pub const KEY: &str = "rack.json";
 
-/// Key of the nodes.
+/// Key of the node data.
 const NODES: &str = "nodes.json";
 
-/// Key of the mark.
+/// Key of the ring mark.
 const FORMED: &str = "formed";
 
-/// The ConfigMap of a rack. `formed` and the seeds are read when a pod starts and roll nothing when they change.
+/// The ConfigMap of a rack. Pods read it when they start, so a change of `formed` or of the seeds rolls out nothing.
 pub fn build(
     desired: &Desired,
     rack: &DesiredRack,
@@ -48,7 +48,7 @@ pub fn build(
     with_nodes(desired, &rack.id, json, nodes)
 }
 
-/// The configuration of a rack as it is, with the nodes of now. Nothing if it has none yet.
+/// The live configuration of a rack with updated node data. None if the rack has no configuration yet.
 pub fn renew(
     desired: &Desired,
     rack: &RackId,
@@ -69,28 +69,28 @@ fn with_nodes(desired: &Desired, rack: &RackId, json: String, nodes: &Nodes) -> 
     }
 }
 
-/// The nodes that the ConfigMap of a rack names.
+/// The node data in the ConfigMap of a rack.
 pub fn nodes(map: &ConfigMap) -> Nodes {
     let json = map.data.as_ref().and_then(|data| data.get(NODES));
     json.and_then(|json| serde_json::from_str(json).ok())
         .unwrap_or_default()
 }
 
-/// The seeds that the ConfigMap of a rack names.
+/// The seeds in the ConfigMap of a rack.
 pub fn seeds(map: &ConfigMap) -> Option<Vec<String>> {
     let json = map.data.as_ref()?.get(KEY)?;
     let config: RackConfig = serde_json::from_str(json).ok()?;
     Some(config.seeds)
 }
 
-/// Whether the ConfigMap is of a rack that was told that the ring is formed.
+/// Whether the ConfigMap is the configuration of a rack and records a formed ring.
 pub fn says_formed(map: &ConfigMap) -> bool {
     let json = map.data.as_ref().and_then(|data| data.get(KEY));
     let config = json.and_then(|json| serde_json::from_str::<RackConfig>(json).ok());
     config.is_some_and(|config| config.formed)
 }
 
-/// The mark that the ring was formed. Nobody owns it: it stays as long as the volumes do.
+/// The mark of a formed ring. The mark has no owner reference, so that it stays as long as the volumes do.
 pub fn ring_mark(desired: &Desired, formed: bool) -> ConfigMap {
     let name = names::ring_mark(&desired.name);
     let mut map = ConfigMap {
@@ -102,7 +102,7 @@ pub fn ring_mark(desired: &Desired, formed: bool) -> ConfigMap {
     map
 }
 
-/// Whether the mark says that the ring was formed.
+/// Whether the mark records a formed ring.
 pub fn is_marked(mark: &ConfigMap) -> bool {
     mark.data
         .as_ref()

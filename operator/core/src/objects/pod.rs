@@ -1,7 +1,8 @@
 //! The Cassandra pods of a rack.
 //!
-//! Three steps: the Cassandra image copies its own `/etc/cassandra` into a shared volume, our image lays the
-//! configuration over it, Cassandra starts with it. Works with the stock image, whatever its version.
+//! A pod starts in three steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's
+//! image writes the configuration over it, and Cassandra starts with the result. This works with the stock image of
+//! every version.
 
 mod containers;
 mod placement;
@@ -21,14 +22,14 @@ use crate::desired::{Desired, DesiredRack};
 
 /// User and group of Cassandra in the official image.
 const CASSANDRA_ID: i64 = 999;
-/// A node drains and flushes when it is told to end; big memtables take their time.
+/// Termination grace period. A node drains and flushes when it is terminated, and large memtables take time.
 const GRACE_SECONDS: i64 = 1800;
 
-/// The shared configuration folder.
+/// Volume of the shared configuration directory.
 const CONFIG: &str = "bootstrap";
-/// What the operator decided for the rack.
+/// Volume of the rack's ConfigMap.
 const RACK: &str = "rack";
-/// The Jolokia Secret.
+/// Volume of the Jolokia Secret.
 const JOLOKIA: &str = "jolokia";
 /// Volume of the user's scripts.
 pub const SCRIPTS: &str = "scripts";
@@ -42,7 +43,7 @@ pub fn template(
 ) -> PodTemplateSpec {
     let spec = &desired.spec;
     let mut pod = spec.pod.clone().unwrap_or_default();
-    // Configuration reaches a pod when it starts: a change of it must make new pods.
+    // A pod reads its configuration when it starts, so a change of the configuration has to re-create the pods.
     pod.annotations
         .insert(names::INPUTS_DIGEST.to_owned(), digest);
     let user = spec.run_as_user.unwrap_or(CASSANDRA_ID);
@@ -74,7 +75,7 @@ pub fn template(
                 run_as_group: Some(user),
                 run_as_non_root: Some(true),
                 fs_group: Some(spec.fs_group.unwrap_or(CASSANDRA_ID)),
-                // Large volumes: change the owner of the files only where the folder's is wrong.
+                // Large volumes: the ownership of the files changes only if that of the root directory is wrong.
                 fs_group_change_policy: Some("OnRootMismatch".into()),
                 seccomp_profile: Some(SeccompProfile {
                     type_: "RuntimeDefault".into(),

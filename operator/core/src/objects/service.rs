@@ -1,4 +1,4 @@
-//! Headless Service: gives each pod a name, before it is Ready too, because nodes must find their seeds.
+//! Headless Service: gives each pod a DNS name even before the pod is Ready, because nodes have to find their seeds.
 
 use casskop_common::names;
 use k8s_openapi::{

@@ -1,4 +1,4 @@
-//! Identity of the Cassandra pods: without rights, and its token is not mounted.
+//! Identity of the Cassandra pods: without permissions, and with a token that is not mounted.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 

@@ -1,4 +1,4 @@
-//! One StatefulSet per rack: stable names and a volume for each node.
+//! One StatefulSet per rack: gives each node a stable name and a volume.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ use crate::{
     objects::{metadata, pod},
 };
 
-/// What the pods of a rack are made from. A change of its digest rolls them; anything else, another version of
-/// the operator among it, does not.
+/// Inputs of the pods of a rack. A change of their digest rolls out the pods; no other change does, for example another
+/// version of the operator.
 #[derive(Serialize)]
 struct Inputs<'a> {
     rack: &'a DesiredRack,
@@ -40,13 +40,13 @@ struct Inputs<'a> {
     key_revision: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scripts: Option<&'a str>,
-    /// With `autoUpdateSeedList`, running nodes get the new seeds too.
+    /// With `autoUpdateSeedList`, running nodes get new seeds as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     seeds: Vec<String>,
     spec: CassandraClusterSpec,
 }
 
-/// What is asked for, or nothing: off is what it is without a word.
+/// Treats `false` as unset, so that an explicit default does not change the digest.
 fn on(asked: Option<bool>) -> Option<bool> {
     asked.filter(|&on| on)
 }
@@ -65,7 +65,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
             });
     let spec = CassandraClusterSpec {
         storage_configs: storage_configs.collect(),
-        // What is already merged into the rack, or does not reach the pods.
+        // These fields are merged into the rack already, or do not affect the pods.
         nodes_per_racks: None,
         topology: None,
         config: None,
@@ -96,7 +96,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         seeds: Vec::new(),
         node_api: None,
         jolokia: None,
-        // What is written down as it would be anyway.
+        // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
         share_process_namespace: on(desired.spec.share_process_namespace),
@@ -109,7 +109,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
     let rack = DesiredRack {
         replicas: 0,
         partition: 0,
-        // Volumes grow under running pods; whether there is one at all shapes the pod.
+        // Volumes are expanded under running pods; only the presence of a volume affects the pod.
         capacity: rack.capacity.as_ref().map(|_| String::new()),
         storage_class: None,
         ..rack.clone()
@@ -130,7 +130,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
     })
 }
 
-/// The StatefulSet of a rack, with as many replicas as it may have now.
+/// The StatefulSet of a rack, with the number of replicas that it may have now.
 pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSet {
     let labels = names::rack_labels(&desired.name, &rack.id);
     let name = names::stateful_set(&desired.name, &rack.id);
@@ -146,8 +146,8 @@ pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSe
                 match_labels: Some(labels.clone()),
                 ..LabelSelector::default()
             },
-            // The operator asks for one more pod at a time; in between, a pod that cannot start must not keep
-            // its corrected revision, or the pods after it, from starting.
+            // The operator adds one pod at a time. In between, a pod that cannot start must not block the start of its
+            // corrected revision, or of the pods after it.
             pod_management_policy: Some("Parallel".into()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".into()),
@@ -164,8 +164,8 @@ pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSe
     }
 }
 
-/// Where the inputs of a rack are those of the pods that are there, the template stays as it is: another version of the
-/// operator may render it differently, and that alone must restart nobody.
+/// Keeps the live pod template if the inputs digest is the same. Another version of the operator may render the
+/// template differently, and that alone must not restart nodes.
 pub fn keep_template(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
     let digest = |set: &StatefulSet| set.annotations().get(names::INPUTS_DIGEST).cloned();
     let live = live
@@ -177,7 +177,7 @@ pub fn keep_template(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>)
     set
 }
 
-/// Only the volumes become what is wanted; the pods, and how far a change of them has come, stay as they are.
+/// Changes only the volume claims; the pod template and the progress of its rollout stay the same.
 pub fn only_volumes(mut set: StatefulSet, live: &BTreeMap<String, StatefulSet>) -> StatefulSet {
     let Some(live) = live.get(&set.name_any()) else {
         return set;

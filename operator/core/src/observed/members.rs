@@ -1,4 +1,4 @@
-//! Who is a member of the ring, who is none yet, and who leaves it.
+//! Membership of the nodes: members of the ring, nodes that never joined, and nodes that are leaving.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Snapshot {
-    /// Pods whose nodes are members and answer.
+    /// Pods whose nodes answer and are members.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
         self.nodes
             .iter()
@@ -21,13 +21,14 @@ impl Snapshot {
             .filter(|(_, reading)| reading.is_member())
     }
 
-    /// Version of the schema, if every member that answers has the same.
+    /// Schema version, if every node that serves clients reports the same one.
     pub fn schema_version(&self) -> Option<&str> {
         agreed_schema(&self.nodes)
     }
 
-    /// Whether every member that answers, and at least one does, has forgotten a host id. Of the last node here of a ring
-    /// that goes on elsewhere only itself can tell: its operation has seen it say that it has left.
+    /// Whether every member that answers has forgotten a host ID. At least one member has to answer, except for the
+    /// last node of this cluster in a ring that continues elsewhere: only the node itself can report that it has left,
+    /// and its operation recorded that.
     pub fn is_forgotten(&self, host_id: &str) -> bool {
         let mut members = self.members().peekable();
         if members.peek().is_none() {
@@ -36,7 +37,7 @@ impl Snapshot {
         members.all(|(_, reading)| !reading.host_ids.values().any(|id| id == host_id))
     }
 
-    /// Whether a node has left that was the last one of this cluster, while the ring goes on elsewhere.
+    /// Whether the node was the last node of this cluster and has left, while the ring continues elsewhere.
     fn was_last_here(&self, host_id: &str) -> bool {
         let has_left = self.operations().any(|operation| {
             let is_it = operation.kind == DECOMMISSION && operation.id == host_id;
@@ -50,7 +51,7 @@ impl Snapshot {
         !self.cluster.spec.seeds.is_empty() && has_left && !others_are_there
     }
 
-    /// Host id of a pod's node: what it says itself, or what it last said as a member.
+    /// Host ID of a pod's node: as the node reports it, or as last recorded while the node was a member.
     pub fn host_id(&self, pod: &str) -> Option<&str> {
         let own = self
             .reading(pod)
@@ -62,7 +63,7 @@ impl Snapshot {
             .filter(|id| !id.is_empty())
     }
 
-    /// Whether the node has never been seen as a member of the ring: others do not miss it.
+    /// Whether the node was never observed as a member of the ring. Other nodes do not report such a node as missing.
     pub fn is_newcomer(&self, pod: &str) -> bool {
         let known = self
             .cluster
@@ -73,8 +74,8 @@ impl Snapshot {
         !normal && known.is_none_or(|node| node.host_id.is_empty())
     }
 
-    /// The operation by which this very node was told to leave. The same pod may have become another node since: a node
-    /// is known by its volumes, or by its pod where it has none.
+    /// The decommission of this node. Another node may run in the pod since: volumes identify a node, or the UID of the
+    /// pod if the node has no volumes.
     pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
         let has = |volume: &VolumeRef| {
             let live = self.live.volumes.get(&volume.name);
@@ -97,7 +98,7 @@ impl Snapshot {
             .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
     }
 
-    /// Whether the node leaves the ring, or has left it, because it was told to.
+    /// Whether the node is leaving the ring, or has left it by a decommission.
     pub fn is_leaving(&self, pod: &str) -> bool {
         let mode = self.reading(pod).map(|reading| &reading.mode);
         let told = || {
@@ -110,13 +111,13 @@ impl Snapshot {
         ) || told()
     }
 
-    /// Whether some node sees another one joining, leaving or moving.
+    /// Whether no node reports that another node is joining, leaving or moving.
     pub fn is_settled(&self) -> bool {
         self.nodes.values().flatten().all(Reading::is_settled)
     }
 }
 
-/// Version of the schema, if every member that answers has the same.
+/// Schema version, if every node that serves clients reports the same one.
 pub fn agreed_schema(nodes: &BTreeMap<String, Result<Reading, NodeError>>) -> Option<&str> {
     let members = nodes.values().flatten();
     let mut versions = members

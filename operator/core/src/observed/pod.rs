@@ -5,36 +5,36 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube_core::ResourceExt;
 
-/// What matters of a Cassandra pod.
+/// The fields of a Cassandra pod that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodePod {
     /// Its UID.
     pub uid: String,
     /// Data center and rack, from its labels.
     pub rack: Option<RackId>,
-    /// Its address, once it has one.
+    /// Its address, once assigned.
     pub ip: Option<String>,
     /// Whether it is Ready.
     pub ready: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
-    /// Whether its Cassandra has ended for good: it is being deleted, so nobody starts it again. Nothing answers at its
-    /// address any more, not even with a refusal.
+    /// Whether the Cassandra process has ended for good: the pod is being deleted, so the kubelet does not start it
+    /// again. The address does not answer any more, not even with a refused connection.
     pub ended: bool,
-    /// Why it does not run, in the words of Kubernetes.
+    /// Message of Kubernetes that explains why the pod does not run.
     pub problem: Option<String>,
-    /// The Kubernetes node that it is on, if Kubernetes no longer hears from that.
+    /// The Kubernetes node of the pod, if its kubelet no longer reports to Kubernetes.
     pub lost_with: Option<String>,
-    /// How often Cassandra was started again in it.
+    /// Number of restarts of the Cassandra container.
     pub restarts: i32,
-    /// Since when Cassandra's process runs, if it does.
+    /// Start time of the Cassandra process, while it runs.
     pub runs_since: Option<Timestamp>,
-    /// Revision of the StatefulSet it was made from.
+    /// Revision of the StatefulSet that created the pod.
     pub revision: String,
 }
 
 impl NodePod {
-    /// The parts of a pod that matter.
+    /// Reads the fields from a pod.
     pub fn of(pod: &Pod) -> Self {
         let label = |key: &str| pod.labels().get(key).cloned();
         let status = pod.status.as_ref();
@@ -84,8 +84,9 @@ fn cassandra(pod: &Pod) -> Option<&ContainerStatus> {
     statuses.find(|container| container.name == names::CASSANDRA_CONTAINER)
 }
 
-/// The Kubernetes node of a pod, if Kubernetes no longer hears from its kubelet. The pod tells so itself, and nobody needs
-/// the right to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node's controller only `Ready`.
+/// The Kubernetes node of a pod, if its kubelet no longer reports to Kubernetes. The conditions of the pod show it, so
+/// the operator needs no permission to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node
+/// controller writes only `Ready`.
 fn lost_with(pod: &Pod) -> Option<String> {
     let conditions = pod.status.as_ref()?.conditions.as_deref()?;
     let is = |kind: &str, status: &str| {
@@ -96,10 +97,10 @@ fn lost_with(pod: &Pod) -> Option<String> {
     pod.spec.as_ref()?.node_name.clone().filter(|_| unheard)
 }
 
-/// Characters of a container's last words that are told.
+/// Maximum number of characters of a termination message in the status.
 const SAID: usize = 500;
 
-/// Why a pod does not run: it cannot be placed, or a container cannot start.
+/// Reason why a pod does not run: the pod cannot be scheduled, or a container cannot start.
 fn problem(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     let unplaced = status

@@ -1,5 +1,5 @@
-//! Members of the ring that are none of the pods: nodes of other Kubernetes clusters, and dead ones that no pod runs any
-//! more. What they do cannot be asked; only what the members say of them is known.
+//! External members: members of the ring that are none of the cluster's pods. They are nodes of other Kubernetes
+//! clusters, or dead nodes without a pod. The operator cannot poll them; it knows only the reports of the members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,22 @@ use casskop_common::names::RackId;
 
 use crate::{node::Reading, observed::Snapshot};
 
-/// A member of the ring that is none of the pods.
+/// A member of the ring that is none of the cluster's pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger<'a> {
     /// Its address.
     pub ip: &'a str,
-    /// Its host id.
+    /// Its host ID.
     pub host_id: &'a str,
-    /// Its data center and rack, where that was asked.
+    /// Its data center and rack, if they were polled.
     pub place: Option<&'a RackId>,
-    /// Whether it is down in the view of a member, and all that answer know it: what only some know comes or goes.
+    /// Whether a member reports it as down and all members that answer know it. A node that only some members know is
+    /// joining or leaving.
     pub down: bool,
 }
 
 impl Stranger<'_> {
-    /// Its address, its place if known, and its host id.
+    /// Its address, its location if known, and its host ID.
     pub fn describe(&self) -> String {
         let place = self
             .place
@@ -32,8 +33,8 @@ impl Stranger<'_> {
 }
 
 impl Snapshot {
-    /// The strangers that a member knows. Who they are is said by their host ids; an address says so only where a pod is at
-    /// it that has none yet.
+    /// The external members that a member knows. The host ID identifies a node. The address counts only for a pod
+    /// without a host ID.
     pub fn strangers(&self) -> Vec<Stranger<'_>> {
         let told = self.cluster.status.iter();
         let told = told.flat_map(|status| status.cassandra_node_status.values());
@@ -74,15 +75,16 @@ impl Snapshot {
             .collect()
     }
 
-    /// Strangers in other data centers that are down, or of which nobody says where they are.
+    /// External members that are down, and that are in other data centers or at an unknown location.
     pub fn down_elsewhere(&self) -> Vec<Stranger<'_>> {
         let mut strangers = self.strangers();
         strangers.retain(|stranger| stranger.down && !self.is_here(stranger.place));
         strangers
     }
 
-    /// A stranger in the data centers of this cluster that a member sees down: its replicas are missing here. Not while
-    /// the ring is being formed, nor while a pod of its rack does not say who it is: it may be that.
+    /// An external member in the data centers of this cluster that a member reports as down: its replicas are missing
+    /// here. None while the ring is being formed, and none while a pod of the same rack has no host ID, because the pod
+    /// may be that member.
     pub fn lost_replica<'a>(&'a self, reading: &'a Reading) -> Option<Stranger<'a>> {
         let known_to_all = |ip: &String| {
             let mut members = self.members();
@@ -116,8 +118,8 @@ impl Snapshot {
     }
 }
 
-/// What a snitch says of strangers, if it is right about our own pods: with one that the user has chosen racks may have
-/// other names, or all be one.
+/// Locations of external members as the snitch reports them, if the snitch reports the operator's pods correctly. A
+/// snitch that the user has chosen may use other rack names, or a single rack.
 pub fn believed(
     mut found: BTreeMap<String, RackId>,
     own: &[(&str, &RackId)],

@@ -1,16 +1,17 @@
-//! What ails the nodes, in words.
+//! Health of the nodes, as messages.
 
 use casskop_common::api::OperationMode;
 
 use crate::{node::NodeError, observed::Snapshot};
 
 impl Snapshot {
-    /// Why a node is not what it should be: NORMAL, serving clients, and with every other pod up in its view.
+    /// Reason why a node is unhealthy. A healthy node is NORMAL, serves clients, and reports every other pod as up.
     pub fn trouble(&self, pod: &str) -> Option<String> {
         self.own_trouble(pod).or_else(|| self.missed_by(pod))
     }
 
-    /// Expected pods in trouble, except those that leave: those whose own it is before those that only miss others.
+    /// Expected pods that are unhealthy, except those that are leaving. Pods that are unhealthy themselves come before
+    /// pods that only report others as down.
     pub fn troubles(&self) -> Vec<(String, String)> {
         let mut troubles: Vec<(String, String)> = self
             .expected_pods()
@@ -22,7 +23,7 @@ impl Snapshot {
         troubles
     }
 
-    /// Why a node is not NORMAL, serving clients, and in a pod that Kubernetes sends them to.
+    /// Reason why a node is unhealthy itself: it is not NORMAL, does not serve clients, or its pod is not Ready.
     pub fn own_trouble(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
@@ -82,7 +83,7 @@ impl Snapshot {
         None
     }
 
-    /// The other member whose address, in the ring, is that of a pod.
+    /// Host ID of the other member that the ring records at the address of a pod.
     pub fn crosses(&self, pod: &str) -> Option<&str> {
         let own = self.host_id(pod)?;
         let ip = self.pods.get(pod)?.ip.as_ref()?;
@@ -94,14 +95,14 @@ impl Snapshot {
         (known != own && is_others).then_some(known.as_str())
     }
 
-    /// Whether every member that answers sees the node of a pod up.
+    /// Whether every member that answers reports the node of a pod as up.
     pub fn is_seen(&self, pod: &str) -> bool {
         let ip = self.pods.get(pod).and_then(|pod| pod.ip.as_ref());
         let mut members = self.members();
         ip.is_some_and(|ip| members.all(|(_, reading)| reading.live.contains(ip)))
     }
 
-    /// Which other nodes a node does not see up.
+    /// The other nodes that a node does not report as up.
     fn missed_by(&self, pod: &str) -> Option<String> {
         let reading = self.reading(pod)?;
         let unseen: Vec<&str> = self

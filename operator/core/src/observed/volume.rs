@@ -7,14 +7,14 @@ use k8s_openapi::{
 };
 use kube_core::ResourceExt;
 
-/// What matters of a volume claim.
+/// The fields of a volume claim that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Its UID.
     pub uid: String,
-    /// Size that is asked for.
+    /// Requested size.
     pub requested: String,
-    /// Size that it has, once it is bound.
+    /// Actual size, once the claim is bound.
     pub capacity: Option<String>,
     /// Its storage class.
     pub class: Option<String>,
@@ -23,7 +23,7 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// The parts of a claim that matter.
+    /// Reads the fields from a claim.
     pub fn of(claim: &PersistentVolumeClaim) -> Self {
         let spec = claim.spec.clone().unwrap_or_default();
         let requests = spec.resources.and_then(|resources| resources.requests);

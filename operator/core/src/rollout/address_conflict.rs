@@ -1,16 +1,17 @@
-//! Crossed addresses: after several pods started at the same time, one may have the address that the ring knows another
-//! node by, and Cassandra refuses to start. A new pod gets a new address (`restartCountBeforePodDeletion`).
+//! Address conflicts: after several pods have started at the same time, a pod may have the address that the ring
+//! records for another node, and Cassandra refuses to start. A re-created pod gets a new address
+//! (`restartCountBeforePodDeletion`).
 
 use crate::{
     observed::{NodePod, Snapshot},
     rollout::removal::Removal,
 };
 
-/// Restarts after which the pod is made anew, where the spec does not say.
+/// Number of restarts after which the pod is re-created, if the spec does not set it.
 const RESTARTS: i32 = 2;
 
-/// The pod to be made anew: restarted more often than the spec allows, with the address of another member. One at a time:
-/// the next one may be well when this one has moved.
+/// The pod to re-create: a pod with more restarts than the spec allows and with the address of another member. Pods are
+/// re-created one at a time, because the new address of the first pod may resolve the conflict of the next.
 pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
     let spec = &snapshot.cluster.spec;
     let allowed = spec.restart_count_before_pod_deletion.unwrap_or(RESTARTS);
@@ -30,7 +31,8 @@ pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
     first.into_iter().collect()
 }
 
-/// Whether a pod is made anew just now: what its node will say is not known yet. That of a lost machine may stay for long.
+/// Whether a pod is being re-created, so that its node has not answered yet. A pod on a lost Kubernetes node is
+/// ignored, because it may stay in deletion for a long time.
 fn moves(pod: &NodePod, answers: bool) -> bool {
     let starts = pod.rack.is_some() && !pod.ready && pod.restarts == 0 && pod.problem.is_none();
     pod.lost_with.is_none() && (pod.deleting || (starts && !answers))

@@ -1,4 +1,4 @@
-//! Volumes that are to be larger.
+//! Volume expansion.
 
 use casskop_common::{conditions::Action, names};
 use kube_core::ResourceExt;
@@ -9,9 +9,9 @@ use crate::{
     rollout::{Rollout, Step, pair::Pair},
 };
 
-/// Volumes grow rack by rack, whatever the nodes say: a full disk may be what ails them. The StatefulSet is made anew
-/// with the new size, so that nodes to come get it too. Says whether there is something to do; storage that takes its
-/// time to grow keeps only the next rack waiting.
+/// Volumes are expanded rack by rack, regardless of the health of the nodes, because a full disk may be the cause of
+/// the problem. The StatefulSet is re-created with the new size, so that volumes of future nodes get it as well.
+/// Returns whether there is something to write; a slow expansion by the storage delays only the next rack.
 pub(crate) fn volumes(
     pairs: &[Pair<'_>],
     desired: &Desired,
@@ -29,7 +29,7 @@ pub(crate) fn volumes(
         rollout.growths = pair.small_volumes(desired, snapshot, true);
         if pair.is_made_anew(desired) {
             rollout.steps.push(Step {
-                // One that the Go CassKop made becomes ours altogether.
+                // A StatefulSet of the Go CassKop is replaced completely.
                 volumes_only: pair
                     .live
                     .is_some_and(|live| live.annotations().contains_key(names::INPUTS_DIGEST)),

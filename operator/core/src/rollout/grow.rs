@@ -1,4 +1,4 @@
-//! More nodes: one at a time, where there are fewest.
+//! Scale-up: one node at a time, in the rack with the fewest nodes.
 
 use casskop_common::conditions::Action;
 
@@ -7,8 +7,8 @@ use crate::{
     rollout::{Pair, Rollout, Step},
 };
 
-/// The rack with the fewest nodes of those that should have more: every rack's next node before any rack's second
-/// next, so that replicas stay spread.
+/// The rack with the fewest nodes, of the racks that need more. Every rack gets its next node before any rack gets its
+/// second next node, so that replicas stay spread.
 pub(crate) fn next<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
     pairs
         .iter()
@@ -16,7 +16,8 @@ pub(crate) fn next<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
         .min_by_key(|pair| pair.live_replicas())
 }
 
-/// A pod that is too many and has not ended. Until it has, its node may still join, and another would join beside it.
+/// A surplus pod that has not ended. Until the pod ends, its node may still join, and a new node would join at the same
+/// time.
 pub(crate) fn surplus(snapshot: &Snapshot) -> Option<String> {
     let expected = snapshot.expected_pods();
     let is_expected = |pod: &str| expected.iter().any(|(name, _)| name == pod);
@@ -33,7 +34,7 @@ pub(crate) fn surplus(snapshot: &Snapshot) -> Option<String> {
 }
 
 impl Rollout {
-    /// One more node for a rack.
+    /// Adds one node to a rack.
     pub(crate) fn grow(&mut self, pair: &Pair<'_>) {
         let replicas = pair.live_replicas() + 1;
         self.action = Some(Action::ScaleUp);

@@ -1,4 +1,4 @@
-//! The node that is to leave the ring: the request that it does, and its preconditions.
+//! Decommission of a node: the request and its preconditions.
 
 use casskop_common::{
     api::{Check, OperationPhase},
@@ -13,18 +13,18 @@ use crate::{
     operations::{behaviour, needs_force, preconditions, request},
 };
 
-/// A member that is to leave the ring.
+/// A member to decommission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaving {
     /// Its pod.
     pub pod: String,
     /// Its rack.
     pub rack: RackId,
-    /// Its host id, which is the id of the operation too: a host id leaves once.
+    /// Its host ID, which is also the ID of the operation: a host ID leaves the ring only once.
     pub host_id: String,
 }
 
-/// The request that a node leaves the ring.
+/// The request to decommission a node.
 pub(crate) fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
     let force = needs_force(&preconditions::ring(
         snapshot,
@@ -37,7 +37,8 @@ pub(crate) fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
     request::of(DECOMMISSION, leaving.host_id.clone(), &words)
 }
 
-/// The checks that keep a node from leaving the ring now. None while it is told to, or on its way.
+/// The failing checks that block the decommission. Empty while the decommission is in progress: it has started and has
+/// not failed, or the node is no longer a member.
 pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Vec<Check> {
     let mut operations = snapshot.operations();
     let told = operations

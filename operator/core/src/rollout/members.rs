@@ -1,4 +1,5 @@
-//! What the pods of a rack are told about its nodes when they start: who is a member, and who takes a lost one's place.
+//! Node data in the configuration of a rack, read when a pod starts: the members of the ring, and the pods that replace
+//! a lost node.
 
 use casskop_common::{
     api::{NodePhase, OperationNode, OperationStatus},
@@ -8,8 +9,8 @@ use casskop_common::{
 
 use crate::{node::Reading, observed::Snapshot, pod_config::Nodes};
 
-/// The nodes of a rack. `operations` are as they will be when this is written. While the ring is being formed nobody is
-/// held to what he was.
+/// The nodes of a rack. `operations` are the operations as recorded after this reconciliation. Until the ring is
+/// formed, recorded host IDs are not enforced.
 pub fn nodes(
     rack: &RackId,
     snapshot: &Snapshot,
@@ -39,8 +40,8 @@ pub fn nodes(
     }
 }
 
-/// Whether the pod of a node takes a lost one's place now, or has begun to and failed: it goes on with that when it
-/// starts again.
+/// Whether the pod of a node replaces a lost node, or started to do so and failed. After a failure the pod continues
+/// the replacement at its next start.
 fn is_replacing(node: &OperationNode, snapshot: &Snapshot) -> bool {
     let is_back = || snapshot.reading(&node.pod).is_some_and(Reading::is_normal);
     match node.phase {

@@ -1,4 +1,4 @@
-//! A rack that is wanted, beside the one that is there.
+//! The difference between the desired and the live state of a rack.
 
 use std::cell::OnceCell;
 
@@ -15,17 +15,17 @@ use crate::{
     rollout::refuse::{Claim, claims},
 };
 
-/// A rack that is wanted beside the one that is there.
+/// A desired rack and its live StatefulSet.
 pub(crate) struct Pair<'a> {
-    /// The rack that is wanted.
+    /// The desired rack.
     pub(crate) wanted: &'a DesiredRack,
-    /// Its StatefulSet, if there is one.
+    /// The live StatefulSet, if there is one.
     pub(crate) live: Option<&'a StatefulSet>,
-    /// What it takes to build the wanted StatefulSet to know, asked often in one look.
+    /// Cached results: a comparison builds the desired StatefulSet, and is done several times per reconciliation.
     known: Known,
 }
 
-/// What was found out about a pair.
+/// Cached comparisons of the desired and the live StatefulSet.
 #[derive(Default)]
 struct Known {
     is_made_anew: OnceCell<bool>,
@@ -45,7 +45,7 @@ impl<'a> Pair<'a> {
         self.live.map_or(0, replicas)
     }
 
-    /// Whether the pods of the rack are made from something else than what is wanted now.
+    /// Whether the StatefulSet of the rack differs from the desired one.
     pub(crate) fn differs(&self, desired: &Desired) -> bool {
         self.live.is_some_and(|live| {
             !self.is_made_from_wanted(desired)
@@ -54,8 +54,8 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// Whether the StatefulSet differs in what Kubernetes never changes of one: it was made by the Go `CassKop`, or its
-    /// volumes are to grow. It is then made anew around its running pods.
+    /// Whether a field of the StatefulSet differs that Kubernetes does not allow to change: the Go `CassKop` created
+    /// it, or its volumes are to be expanded. The StatefulSet is then re-created without deleting its running pods.
     pub(crate) fn is_made_anew(&self, desired: &Desired) -> bool {
         let Some(live) = self.live else { return false };
         *self.known.is_made_anew.get_or_init(|| {
@@ -72,8 +72,8 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// Volumes of the rack that are smaller than wanted, with the size they should have: those that were not asked to
-    /// grow yet, or all that have not grown yet.
+    /// Volumes of the rack that are smaller than desired, with the desired size. With `asked`, volumes whose claim does
+    /// not request that size yet; otherwise, volumes whose capacity is smaller.
     pub(crate) fn small_volumes(
         &self,
         desired: &Desired,
@@ -103,8 +103,8 @@ impl<'a> Pair<'a> {
         self.pods(snapshot).flat_map(of_pod).collect()
     }
 
-    /// Whether the rack is made from what is wanted, but not all of its pods may be yet: each shows whether the next one
-    /// should.
+    /// Whether the desired template is written, but only the pods from a higher partition on may take it. Each of these
+    /// pods is a canary for the next one.
     pub(crate) fn is_on_trial(&self, desired: &Desired) -> bool {
         let held = self
             .live
@@ -112,7 +112,8 @@ impl<'a> Pair<'a> {
         held && self.is_made_from_wanted(desired)
     }
 
-    /// Whether the pod that should try a change is gone: it was one too many, or a newcomer that was taken back.
+    /// Whether the canary no longer exists: the pod was a surplus pod, or belonged to a node that never joined and was
+    /// removed again.
     pub(crate) fn has_lost_trial(&self, desired: &Desired) -> bool {
         self.is_on_trial(desired)
             && self
@@ -120,7 +121,7 @@ impl<'a> Pair<'a> {
                 .is_some_and(|live| partition(live) >= self.live_replicas())
     }
 
-    /// Whether the rack has the inputs that are wanted now.
+    /// Whether the live StatefulSet has the desired inputs digest.
     pub(crate) fn is_made_from_wanted(&self, desired: &Desired) -> bool {
         let Some(live) = self.live else { return false };
         *self.known.is_made_from_wanted.get_or_init(|| {
@@ -129,8 +130,9 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// Whether the newest pod that a change was let to has taken it and is well, and everybody sees it. Kubernetes would go
-    /// on as soon as the pod is Ready, and the others hold its node for down a moment longer.
+    /// Whether the newest canary has the new revision and is healthy, and every member that answers reports its node as
+    /// up. Kubernetes would continue as soon as the pod is Ready, while the other nodes still report the node as down
+    /// for a moment.
     fn has_passed_trial(&self, snapshot: &Snapshot) -> bool {
         let Some((live, status)) = self
             .live
@@ -138,7 +140,7 @@ impl<'a> Pair<'a> {
         else {
             return false;
         };
-        // Until Kubernetes has seen what was written, the newest revision is that of before.
+        // Until Kubernetes has observed the written generation, `updateRevision` is the previous revision.
         if status.observed_generation < live.metadata.generation {
             return false;
         }
@@ -148,7 +150,7 @@ impl<'a> Pair<'a> {
             .pods
             .get(&tried)
             .is_some_and(|pod| Some(&pod.revision) == status.update_revision.as_ref());
-        // Whom it misses may be just who waits for the change.
+        // The peers that this pod reports as down may be the nodes that still wait for this change.
         let sick = self.lowest_sick(snapshot);
         let who_waits_is_sick = sick.is_some_and(|sick| sick < ordinal);
         taken
@@ -157,15 +159,16 @@ impl<'a> Pair<'a> {
             && (who_waits_is_sick || snapshot.trouble(&tried).is_none())
     }
 
-    /// The first of the rack's pods that is in trouble itself.
+    /// The lowest ordinal of the rack's pods that is itself unhealthy.
     fn lowest_sick(&self, snapshot: &Snapshot) -> Option<i32> {
         let sick = |pod: &String| snapshot.own_trouble(pod).is_some();
         let pod = self.pods(snapshot).find(sick)?;
         names::ordinal(&pod)
     }
 
-    /// Pods below this ordinal keep their revision for now: a change goes to one node after the other, the last one first,
-    /// unless the rack has none to lose. One that is in trouble may need just this change, and does not wait for its turn.
+    /// The next partition: pods with a lower ordinal keep their revision. A change is rolled out to one node at a time,
+    /// from the last ordinal down, unless all nodes of the rack are down. An unhealthy node gets the change
+    /// immediately, because the change may be the correction.
     pub(crate) fn next_partition(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
         let next = match self.live {
             _ if self.is_all_down(snapshot) => 0,
@@ -189,14 +192,14 @@ impl<'a> Pair<'a> {
         (0..replicas).map(move |ordinal| names::pod(snapshot.name(), &rack, ordinal))
     }
 
-    /// Nodes the rack has, or has had.
+    /// Number of nodes that the rack has, or has had.
     pub(crate) fn known_nodes(&self, snapshot: &Snapshot) -> i32 {
         self.live_replicas()
             .max(snapshot.known_nodes(&self.wanted.id))
     }
 
-    /// Whether Kubernetes has replaced every pod. A rack that is held at a partition has not: the racks after it
-    /// wait.
+    /// Whether Kubernetes has replaced every pod. A rack with a partition above 0 is not rolled out, and the racks
+    /// after it wait.
     pub(crate) fn is_rolled(&self) -> bool {
         let Some(set) = self.live else { return true };
         let Some(status) = &set.status else {
@@ -207,13 +210,13 @@ impl<'a> Pair<'a> {
             && status.current_revision == status.update_revision
     }
 
-    /// Whether a pod is still to be replaced.
+    /// Whether some pods of the rack are still to be replaced.
     pub(crate) fn is_rolling(&self, snapshot: &Snapshot) -> bool {
         !self.is_rolled() || self.has_outdated(snapshot)
     }
 
-    /// Whether the rack is rolled out and each of its nodes is well. That others miss a node is the trouble of that
-    /// node's rack, not of theirs.
+    /// Whether the rack is rolled out and each of its nodes is healthy. A node that is down in the view of others is a
+    /// problem of the rack of that node, not of the racks of the others.
     pub(crate) fn is_finished(&self, snapshot: &Snapshot) -> bool {
         !self.is_rolling(snapshot)
             && self
@@ -221,8 +224,8 @@ impl<'a> Pair<'a> {
                 .all(|pod| snapshot.own_trouble(&pod).is_none())
     }
 
-    /// Whether a pod is made from an older template. A StatefulSet that was just made around pods says of itself that
-    /// it is rolled out.
+    /// Whether a pod has an older revision. The status of a StatefulSet that was just re-created reports a finished
+    /// rollout, although its adopted pods are older.
     fn has_outdated(&self, snapshot: &Snapshot) -> bool {
         let status = self.live.and_then(|live| live.status.as_ref());
         let Some(newest) = status.and_then(|status| status.update_revision.as_deref()) else {
@@ -235,8 +238,8 @@ impl<'a> Pair<'a> {
             .any(|pod| pod.revision != newest)
     }
 
-    /// Whether a change of this rack, which is in trouble, takes no node down that is well: the rack is in the middle
-    /// of a change, or has no node that is well, or the one that is not is the first to get it.
+    /// Whether this unhealthy rack can be changed without taking down a healthy node: the rack is in the middle of a
+    /// change, has no healthy node, or the unhealthy node is the first to get the change.
     pub(crate) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
         if self.is_on_trial(desired) && !self.has_lost_trial(desired) {
             return self.has_passed_trial(snapshot);
@@ -258,14 +261,15 @@ impl<'a> Pair<'a> {
         self.pods(snapshot).any(problem)
     }
 
-    /// Whether every keyspace keeps its quorum without the whole rack: Kubernetes comes to a pod that is not the last one
-    /// only after those above it.
+    /// Whether every keyspace keeps its quorum without the whole rack. Kubernetes replaces a pod that is not the last
+    /// one only after the pods with higher ordinals.
     fn is_dispensable(&self, snapshot: &Snapshot) -> bool {
         let pods: Vec<String> = self.pods(snapshot).collect();
         preconditions::keep_quorum_without(&pods, snapshot)
     }
 
-    /// Whether the last pod cannot run, and no other one is in trouble. One that only takes its time is waited for.
+    /// Whether the last pod cannot run and is the only unhealthy pod. A pod that is merely slow to start does not
+    /// count.
     fn only_last_is_broken(&self, snapshot: &Snapshot) -> bool {
         let last = self.live_replicas() - 1;
         let pod = names::pod(snapshot.name(), &self.wanted.id, last);
@@ -273,20 +277,20 @@ impl<'a> Pair<'a> {
         pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(snapshot) == Some(last)
     }
 
-    /// Whether no node of the rack says that it is a member that serves clients, or Kubernetes sends them to none of those.
+    /// Whether no node of the rack reports that it is a member and serves clients, or none of the pods is Ready.
     fn is_silent(&self, snapshot: &Snapshot) -> bool {
         !self.has_serving(snapshot, |_| false)
             || !self.pods(snapshot).any(|pod| is_ready(&pod, snapshot))
     }
 
-    /// Whether no node of the rack serves clients: where it is only we who get no answer, the kubelet, which asks it on its
-    /// own machine, knows better.
+    /// Whether no node of the rack serves clients. If only the operator gets no answer, the Ready condition decides,
+    /// because the kubelet probes the node from the same machine.
     pub(crate) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
         !self.has_serving(snapshot, |pod| is_ready(pod, snapshot))
     }
 
-    /// Whether a node of the rack serves clients; one that refuses our password may. Of one that is not heard the other
-    /// tells.
+    /// Whether a node of the rack serves clients. A node that rejects the operator's password may serve clients. For a
+    /// node without an answer, `unheard` decides.
     fn has_serving(&self, snapshot: &Snapshot, unheard: impl Fn(&str) -> bool) -> bool {
         let serves = |pod: String| match snapshot.nodes.get(&pod) {
             Some(Ok(reading)) => reading.is_normal(),
@@ -300,7 +304,7 @@ impl<'a> Pair<'a> {
         self.pods(snapshot).any(|pod| snapshot.is_newcomer(&pod))
     }
 
-    /// What a change of the rack is, in CassKop's words.
+    /// The action name that CassKop uses for the change of the rack.
     pub(crate) fn action(&self, desired: &Desired, snapshot: &Snapshot) -> Action {
         let template = self
             .live
@@ -324,7 +328,7 @@ impl<'a> Pair<'a> {
             let map = maps.get(&names::stateful_set(&desired.name, &self.wanted.id));
             map.and_then(config_map::seeds)
         };
-        // In the order in which the Go CassKop looks for changes.
+        // The order in which the Go CassKop compares the fields.
         match cassandra {
             Some(_) if scripts != desired.spec.config_map_name.as_ref() => Action::UpdateConfigMap,
             Some(container) if container.image.as_ref() != Some(&desired.image) => {
@@ -348,7 +352,7 @@ fn is_ready(pod: &str, snapshot: &Snapshot) -> bool {
     snapshot.pods.get(pod).is_some_and(|pod| pod.ready)
 }
 
-/// Ordinals below it keep their revision.
+/// The partition of the StatefulSet: pods with a lower ordinal keep their revision.
 pub fn partition(set: &StatefulSet) -> i32 {
     let strategy = set
         .spec

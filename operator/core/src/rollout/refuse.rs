@@ -1,4 +1,4 @@
-//! Changes of racks that cannot be carried out safely.
+//! Changes of racks that are refused because they are not safe.
 
 use casskop_common::{conditions::Reason, names, quantity};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -9,7 +9,7 @@ use crate::{
     rollout::pair::Pair,
 };
 
-/// What cannot be undone or carried out safely is refused; what runs keeps running.
+/// Refuses changes that are irreversible or unsafe; running pods keep running.
 pub(crate) fn refuse_irreversible(
     pairs: &[Pair<'_>],
     desired: &Desired,
@@ -48,7 +48,8 @@ pub(crate) fn refuse_irreversible(
     Ok(())
 }
 
-/// Cassandra does not read the files of a later one: a downgrade loses what was written since the upgrade.
+/// Refuses a downgrade: Cassandra cannot read the data files of a later release, so data written since the upgrade
+/// would be lost.
 fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refusal> {
     let tag = tag(&desired.image);
     let newest = snapshot
@@ -74,15 +75,15 @@ fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refusa
     })
 }
 
-/// The tag of an image, without a digest after it and a registry's port before it.
+/// The tag of an image reference, without a digest after it and without the port of a registry before it.
 fn tag(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or_default();
     let tag = name.rsplit_once(':').map(|(_, tag)| tag);
     tag.filter(|tag| !tag.contains('/')).unwrap_or_default()
 }
 
-/// `5.0.9`, `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` are all of the release 5.0: the last two numbers with a dot between
-/// them that are a release of Cassandra.
+/// The Cassandra release in a tag or version: the last two numbers with a dot between them that are a release of
+/// Cassandra. `5.0.9`, `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` all belong to the release 5.0.
 fn release(version: &str) -> Option<(u32, u32)> {
     let words = version.split(|c: char| !c.is_ascii_digit() && c != '.');
     let mut releases = words.filter_map(|word| {
@@ -92,7 +93,7 @@ fn release(version: &str) -> Option<(u32, u32)> {
     releases.rfind(|release| matches!(release, (4, 0 | 1) | (5 | 6, 0..=2)))
 }
 
-/// What of a volume claim cannot be changed.
+/// The immutable fields of a volume claim, and its size.
 pub(crate) struct Claim {
     pub(crate) name: String,
     class: Option<String>,
@@ -100,7 +101,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether a volume of the other kind may become one of this kind: the same one, or larger.
+    /// Whether a volume with the claim `before` can become a volume with this claim: the same size, or larger.
     fn may_follow(&self, before: &Self) -> bool {
         let size = |claim: &Self| quantity::parse(&claim.size);
         self.name == before.name && self.class == before.class && size(self) >= size(before)

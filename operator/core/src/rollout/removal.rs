@@ -1,20 +1,20 @@
-//! What is taken away. Each names the very object that was looked at: another one of its name is left alone.
+//! Removals. Each removal names the UID of the observed object: another object with the same name stays.
 
 use casskop_common::conditions::Action;
 use serde::Serialize;
 
-/// Something that is taken away.
+/// A deletion or a scale-down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Removal {
-    /// A StatefulSet gets fewer pods.
+    /// A StatefulSet is scaled down.
     Pods {
         /// Its name.
         set: String,
         /// Its UID.
         uid: String,
-        /// Pods it was seen to have; with any other number nothing is done.
+        /// Observed number of pods; the removal does nothing if the number has changed.
         from: i32,
-        /// Pods it keeps.
+        /// Number of pods after the removal.
         to: i32,
     },
     /// The StatefulSet of a rack without nodes, and the rack's configuration.
@@ -24,7 +24,7 @@ pub enum Removal {
         /// Its UID.
         uid: String,
     },
-    /// A pod that is made anew by its StatefulSet.
+    /// A pod that its StatefulSet re-creates.
     Pod {
         /// Its name.
         name: String,
@@ -41,12 +41,13 @@ pub enum Removal {
 }
 
 impl Removal {
-    /// Whether nobody tells when it is done: volumes are not watched.
+    /// Whether no watch reports the end of the removal: volumes are not watched.
     pub fn is_unannounced(&self) -> bool {
         matches!(self, Self::Volume { .. })
     }
 
-    /// What it is, in CassKop's words, in a data center that stays or goes.
+    /// The action name that CassKop uses for the removal, which depends on whether the spec still contains the data
+    /// center.
     pub fn action(&self, dc_stays: bool) -> Action {
         match self {
             Self::Pods { .. } | Self::Volume { .. } => Action::ScaleDown,

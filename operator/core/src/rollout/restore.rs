@@ -1,4 +1,4 @@
-//! Racks that come back.
+//! Restoring racks whose StatefulSet is missing.
 
 use casskop_common::conditions::Action;
 
@@ -7,15 +7,15 @@ use crate::{
     rollout::{Rollout, Step, pair::Pair},
 };
 
-/// Racks whose StatefulSet is gone while their nodes or volumes are there come back as they were, all at once: fewer
-/// replicas would make Kubernetes delete running pods.
+/// Racks without a StatefulSet that still have nodes or volumes are restored as they were, all at the same time: with
+/// fewer replicas, Kubernetes would delete running pods.
 pub(crate) fn racks(pairs: &[Pair<'_>], snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
     for pair in pairs.iter().filter(|pair| pair.live.is_none()) {
-        // As it was, also where the spec asks for fewer: those leave the ring first.
+        // The previous number of replicas, even if the spec requires fewer: surplus nodes leave the ring first.
         let replicas = pair.known_nodes(snapshot);
         if replicas > 0 {
             let mut rack = pair.wanted.clone();
-            // A change of its pods waits for its turn.
+            // A change of the pods is rolled out later, in its turn.
             rack.partition = replicas;
             rollout.action = Some(Action::UpdateStatefulSet);
             rollout.rack = Some(pair.wanted.id.clone());

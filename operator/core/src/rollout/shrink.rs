@@ -1,5 +1,6 @@
-//! Fewer nodes: the last node of a rack leaves the ring (an operation of its own), then its StatefulSet gets one pod
-//! less, then its volumes go. A node that was told to leave is followed to its end, whatever the spec says meanwhile.
+//! Scale-down: the last node of a rack leaves the ring (a separate operation), then its StatefulSet is scaled down by
+//! one pod, then its volumes are deleted. A decommission that has started is tracked to its end, even if the spec
+//! changes meanwhile.
 
 use casskop_common::{
     api::{NodePhase, OperationMode, OperationPhase, OperationStatus},
@@ -15,22 +16,22 @@ use crate::{
     rollout::removal::Removal,
 };
 
-/// What shrinking does next.
+/// Next step of the scale-down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// This member leaves the ring.
+    /// Decommission this member.
     Leave(Leaving),
-    /// Something is taken away.
+    /// Delete an object, or scale a StatefulSet down.
     Remove(RackId, Removal),
-    /// Something has to happen first.
+    /// Wait; the message names the reason.
     Wait(RackId, String),
 }
 
-/// A rack with its StatefulSet, wanted or not.
+/// A live StatefulSet and its rack, which the spec may no longer contain.
 struct Live<'a> {
     rack: RackId,
     set: &'a StatefulSet,
-    /// Nodes that the spec asks for; nothing if it does not know the rack.
+    /// Number of nodes in the spec; none if the spec does not contain the rack.
     wanted: Option<i32>,
 }
 
@@ -49,17 +50,18 @@ fn racks<'a>(desired: &Desired, snapshot: &'a Snapshot) -> Vec<Live<'a>> {
         .collect()
 }
 
-/// What has been begun is finished first: a node on its way out, or one that never was a member and only is in the way.
+/// Finishes removals in progress first: a node that is leaving, or a surplus pod whose node never joined.
 pub(crate) fn finish(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     let racks = racks(desired, snapshot);
-    // What is written now may want them back.
+    // While the spec is refused, its predecessor applies. A corrected spec may require these nodes again.
     let begins = desired.instead_of.is_none();
     let leaving = racks.iter().find_map(|live| live.finish(snapshot, begins));
     let stranger = || racks.iter().find_map(|live| live.drop_stranger(snapshot));
     leaving.or_else(|| begins.then(stranger)?)
 }
 
-/// The next node to leave: of the racks with too many the one with the most, so that racks shrink in turn.
+/// The next node to decommission, from the rack with the most nodes of those with a surplus, so that racks shrink in
+/// turn.
 pub(crate) fn begin(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     let racks = racks(desired, snapshot);
     let most = racks
@@ -75,7 +77,7 @@ pub(crate) fn begin(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
     Some(unwanted.remove(snapshot))
 }
 
-/// A rack that is to have fewer nodes, or to go.
+/// A rack that is to have fewer nodes, or to be deleted.
 pub(crate) fn wanted(desired: &Desired, snapshot: &Snapshot) -> Option<RackId> {
     let racks = racks(desired, snapshot).into_iter();
     let mut wanted = racks.filter(|live| live.excess() > 0 || live.wanted.is_none());
@@ -92,17 +94,18 @@ impl Live<'_> {
         (last >= 0).then(|| names::pod(snapshot.name(), &self.rack, last))
     }
 
-    /// Goes on with a node that was told to leave.
+    /// Continues the removal of a node that is leaving.
     fn finish(&self, snapshot: &Snapshot, begins: bool) -> Option<Next> {
         let pod = self.last_pod(snapshot)?;
         let told = snapshot.told_to_leave(&pod);
         let mode = snapshot.reading(&pod).map(|reading| &reading.mode);
-        // An operation that has not been told to be done yet goes on to its end.
+        // A recorded decommission decides by its phase: an operation that is not yet recorded as succeeded is still in
+        // progress.
         let is_out = match told {
             Some(told) => told.phase == OperationPhase::Succeeded,
             None => mode == Some(&OperationMode::Decommissioned),
         };
-        // That it failed before it began to leave can be taken back.
+        // A decommission that failed before the node started to leave can be abandoned.
         let called_off = (self.excess() <= 0 || !begins)
             && mode == Some(&OperationMode::Normal)
             && told.is_some_and(|told| told.phase == OperationPhase::Failed);
@@ -137,7 +140,7 @@ impl Live<'_> {
         })
     }
 
-    /// Drops a pod that is too many, does not run, and never was a member.
+    /// Scales down a surplus pod that does not run and whose node never joined.
     fn drop_stranger(&self, snapshot: &Snapshot) -> Option<Next> {
         let pod = self.last_pod(snapshot).filter(|_| self.excess() > 0)?;
         let joins = snapshot.reading(&pod).is_some();
@@ -173,7 +176,7 @@ impl Live<'_> {
         Next::Remove(self.rack.clone(), removal)
     }
 
-    /// The empty StatefulSet of a rack that nobody wants any more.
+    /// Deletes the empty StatefulSet of a rack that the spec no longer contains.
     fn remove(&self, snapshot: &Snapshot) -> Next {
         let pods = snapshot
             .pods
@@ -193,7 +196,7 @@ impl Live<'_> {
     }
 }
 
-/// Whether a node was called for it, with or without success.
+/// Whether the operation has called its node, with or without success.
 fn is_under_way(operation: &OperationStatus) -> bool {
     let called = operation
         .nodes
@@ -202,7 +205,8 @@ fn is_under_way(operation: &OperationStatus) -> bool {
     called && operation.phase != OperationPhase::Pending
 }
 
-/// A member of the ring that is none of the other pods: it could be this one, unless it is of another rack.
+/// A member of the ring that matches none of the other pods: the pod could be that member, unless the member belongs to
+/// another rack.
 fn unexplained(snapshot: &Snapshot, pod: &str, rack: &RackId) -> Option<String> {
     if snapshot.members().next().is_none() {
         return Some(format!(

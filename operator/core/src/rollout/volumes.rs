@@ -1,5 +1,5 @@
-//! Volumes of nodes that have left: they go when their node was seen to leave, when every member that answers has
-//! forgotten it, and only while they are the very volumes that it had.
+//! Volumes of nodes that have left. A volume is deleted after the operator observed its node leave and every member
+//! that answers has forgotten the node, and only if the UID of the volume is the recorded one.
 
 use casskop_common::{
     api::{OperationNode, OperationPhase, VolumeRef},
@@ -12,7 +12,7 @@ use crate::{
     rollout::removal::Removal,
 };
 
-/// Volumes that may go now: their pod has ended, and every member that answers has forgotten their node.
+/// Volumes to delete: their pod has ended, and every member that answers has forgotten their node.
 pub fn given_up(snapshot: &Snapshot) -> Vec<Removal> {
     left_behind(snapshot)
         .filter(|(node, _)| !snapshot.pods.contains_key(&node.pod))
@@ -25,8 +25,9 @@ pub fn given_up(snapshot: &Snapshot) -> Vec<Removal> {
         .collect()
 }
 
-/// A volume that a node has left behind and that is still there. Nobody else leaves before it is gone, or the record of
-/// it would be lost; and its rack does not grow, or the new node would start with the data of one that has left.
+/// A volume of a node that has left, if it still exists. Until the volume is deleted, no other node leaves, because
+/// that would overwrite the record of the volume; and the rack does not grow, because the new node would start with the
+/// data of the old one.
 pub fn awaited(snapshot: &Snapshot) -> Option<&VolumeRef> {
     left_behind(snapshot).next().map(|(_, volume)| volume)
 }
@@ -46,7 +47,7 @@ fn is_there(snapshot: &Snapshot, volume: &VolumeRef) -> bool {
     live.is_some_and(|live| live.uid == volume.uid)
 }
 
-/// Whether a StatefulSet asks for the pod; while its set is missing nobody knows.
+/// Whether a StatefulSet requires the pod. False while the StatefulSet is missing.
 fn is_expected(snapshot: &Snapshot, pod: &str) -> bool {
     let expected = |(rack, set): (RackId, _)| {
         (0..replicas(set)).any(|ordinal| names::pod(snapshot.name(), &rack, ordinal) == pod)

@@ -1,4 +1,4 @@
-//! The model of Cassandra: nodes join, answer, and leave.
+//! Model of Cassandra: nodes join, answer, and leave.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl World {
-    /// What the node of a pod says, if its pod has an address.
+    /// The answer of a pod's node; none while it starts or is broken.
     pub fn reading(&self, pod: &Pod) -> Option<Result<Reading, NodeError>> {
         let normal = |pod: &Pod| pod.node == Node::Normal;
         let ips = |wanted: &dyn Fn(&Pod) -> bool| -> BTreeSet<String> {
@@ -82,10 +82,10 @@ impl World {
 
     /// Nodes start and join, one at a time once the ring is formed.
     pub fn tick_nodes(&mut self) {
-        // What was told to end comes no further, and joins no more.
+        // A pod that is being deleted does not finish its start, and its node does not join.
         let joins = |pod: &Pod| pod.node == Node::Joining && !pod.deleting;
         let joining = self.pods.values().any(joins);
-        // With seeds elsewhere there is a ring from the beginning, and its members see who joins.
+        // With seeds elsewhere, the ring exists from the start, and its members limit the joins.
         let joins_a_ring = !self.cluster.spec.seeds.is_empty();
         let formed = joins_a_ring || self.pods.values().any(|pod| pod.node == Node::Normal);
         let forming = !joins_a_ring
@@ -94,7 +94,7 @@ impl World {
                 .phase
                 .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
-        // Kubernetes is quicker than a process that has only begun to start.
+        // Kubernetes ends a surplus pod faster than its process starts.
         let sets = &self.live.stateful_sets;
         let is_surplus = |name: &str| {
             let ordinal = names::ordinal(name).unwrap_or(0);
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// A step of a node that is given up. Says whether it is done.
+    /// One step of a remove or replace. Returns whether it is done.
     pub fn give_up(&mut self, kind: &str, node: &OperationNode) -> bool {
         if kind == REMOVE && node.step == node.host_id {
             assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
@@ -164,7 +164,7 @@ impl World {
         kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
     }
 
-    /// The pod that the operation began with is deleted. Says whether the one after it serves clients.
+    /// Deletes the pod that the operation started with. Returns whether its successor serves clients.
     pub fn restart(&mut self, node: &OperationNode) -> bool {
         let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
         if self.pods.get(&node.pod).is_some_and(is_old) {
@@ -179,7 +179,7 @@ impl World {
         pods.any(|pod| pod.node == Node::Normal && pod.host.as_deref() == Some(host))
     }
 
-    /// The volume of a node and its pod are lost.
+    /// Loses a pod and the volume of its node. Returns the host ID.
     pub fn lose(&mut self, pod: &str) -> String {
         self.lost.insert(pod.to_owned());
         let host = self.hosts.remove(pod).expect("it was a member");
@@ -188,19 +188,19 @@ impl World {
         host
     }
 
-    /// Whether a pod runs a member, or a volume has its data.
+    /// Whether a pod runs the member, or a volume has its data.
     pub fn may_come_back(&self, host: &String) -> bool {
         let mut pods = self.pods.values();
         pods.any(|pod| pod.host.as_ref() == Some(host))
             || self.hosts.values().any(|old| old == host)
     }
 
-    /// The ring is told that a node is gone for good, with Cassandra's own tools.
+    /// Removes a node from the ring with Cassandra's tools, without the operator.
     pub fn remove_by_hand(&mut self, host: &str) {
         self.left.extend(self.ring.remove(host));
     }
 
-    /// A node is told to leave the ring. Says whether it has done so.
+    /// One call of a decommission. Returns whether the node has left the ring.
     pub fn leave(&mut self, pod: &str, hears: bool) -> bool {
         let Some(node) = self.pods.get_mut(pod) else {
             return false;
@@ -211,7 +211,7 @@ impl World {
         ) {
             return false;
         }
-        // Over two calls, so that an operator may die while it leaves.
+        // Leaving takes two calls, so that the operator can be killed in between.
         if node.node == Node::Normal {
             node.node = Node::Leaving;
             if !hears {

@@ -1,22 +1,22 @@
-//! Conditions as kstatus reads them (Flux, Helm 4), and the invariants that hold after every reconciliation.
+//! Conditions as kstatus (Flux, Helm 4) interprets them, and the invariants that hold after every reconciliation.
 
 use casskop_common::conditions::{
     AVAILABLE, PROGRESSING, READY, RECONCILING, Reason, SPEC_ACCEPTED, STALLED, TYPES,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-/// What kstatus makes of a resource.
+/// Status of a resource according to kstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Not as wanted yet.
+    /// The resource does not match its spec yet.
     InProgress,
-    /// Not as wanted until somebody acts.
+    /// The resource does not match its spec until an administrator acts.
     Failed,
-    /// As wanted.
+    /// The resource matches its spec.
     Current,
 }
 
-/// The rules of kstatus's generic reader, in its order.
+/// Rules of the generic reader of kstatus, in the same order.
 pub fn status(conditions: &[Condition], observed: Option<i64>, generation: Option<i64>) -> Status {
     let of = |kind: &str| {
         let mut known = conditions.iter();
@@ -36,7 +36,7 @@ pub fn status(conditions: &[Condition], observed: Option<i64>, generation: Optio
     }
 }
 
-/// What must hold after every pass, whatever has happened.
+/// Checks the invariants that hold after every reconciliation.
 pub fn check(conditions: &[Condition], generation: Option<i64>) {
     let of = |kind: &str| {
         let mut all = conditions.iter().filter(|known| known.type_ == kind);
@@ -63,7 +63,7 @@ pub fn check(conditions: &[Condition], generation: Option<i64>) {
         is_there && progressing == Some(false),
         "{conditions:#?}"
     );
-    // A spec that is not carried out never looks settled.
+    // A refused spec is never reported as settled.
     if accepted == Some(false) {
         assert!(stalled == Some(true), "{conditions:#?}");
     }

@@ -1,4 +1,5 @@
-//! The model of Kubernetes: it takes what is applied and removed, and its StatefulSets make and roll pods.
+//! Model of Kubernetes: an API server that accepts writes and deletions, and StatefulSets that create and roll out
+//! pods.
 
 use casskop_common::names::{self, RackId};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
@@ -12,7 +13,7 @@ use crate::{
 };
 
 impl World {
-    /// The API server takes an object.
+    /// Applies an object.
     pub fn apply(&mut self, object: &Object) {
         match object.clone() {
             Object::ServiceAccount(object) => drop(
@@ -46,7 +47,7 @@ impl World {
         }
     }
 
-    /// The API server takes a deletion or a scaling.
+    /// Executes a deletion or a scale-down.
     pub fn remove(&mut self, removal: &Removal) {
         match removal {
             Removal::Pods { set, uid, from, to } => {
@@ -86,7 +87,7 @@ impl World {
         }
     }
 
-    /// The StatefulSet controller: makes missing pods, replaces one outdated pod at a time.
+    /// The StatefulSet controller: creates missing pods, and replaces one outdated pod at a time.
     pub fn tick_set(&mut self, set: &StatefulSet) {
         let rack = rack_of(set).expect("our labels");
         let spec = set.spec.as_ref().expect("a spec");
@@ -125,7 +126,7 @@ impl World {
                 .is_some_and(|rest| !rest.contains('-'))
                 && !names.contains(name)
         };
-        // A pod takes its time to end.
+        // The termination of a pod takes time.
         self.pods.retain(|name, pod| {
             let ended = too_many(name) && pod.deleting;
             pod.deleting |= too_many(name);
@@ -136,7 +137,7 @@ impl World {
             .as_ref()
             .and_then(|strategy| strategy.rolling_update.as_ref());
         let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
-        // From the last one on: an outdated one is replaced, and one that is not well is waited for.
+        // From the last pod down: an outdated pod is replaced, and an unhealthy pod blocks the pods before it.
         let mut let_to = names.iter().rev();
         let next = let_to.find(|name| {
             let pod = &self.pods[*name];
@@ -165,7 +166,8 @@ impl World {
             .status
             .as_ref()
             .and_then(|status| status.current_revision.clone());
-        // Only when they are Ready, too. A new one says so at once, whatever pods it finds.
+        // A rollout ends when all pods are updated and Ready. A new StatefulSet reports its revision as current
+        // immediately, regardless of the pods it adopts.
         let all = (updated == replicas(set) && ready) || before.is_none();
         live.status = Some(StatefulSetStatus {
             observed_generation: live.metadata.generation,
@@ -176,11 +178,11 @@ impl World {
         });
     }
 
-    /// A StatefulSet makes a pod.
+    /// Creates a pod of a StatefulSet.
     pub fn make_pod(&mut self, name: &str, rack: &RackId, revision: &str, broken: bool) {
         self.made += 1;
         let host = self.hosts.get(name).cloned();
-        // Cassandra does not start over the data of a node that has left.
+        // Cassandra does not start on the data of a node that has left.
         let has_left = host
             .as_ref()
             .is_some_and(|host| !self.ring.contains_key(host));
@@ -210,7 +212,7 @@ impl World {
     }
 }
 
-/// Size of the data volumes that a StatefulSet makes.
+/// Size of the data volumes of a StatefulSet.
 fn requested(spec: &StatefulSetSpec) -> String {
     let claims = spec.volume_claim_templates.as_ref();
     let claim = claims.and_then(|claims| claims.first()?.spec.as_ref());
@@ -221,12 +223,12 @@ fn requested(spec: &StatefulSetSpec) -> String {
         .unwrap_or_default()
 }
 
-/// What the operator sees of a pod.
+/// The pod as the operator observes it.
 pub fn seen(pod: &Pod) -> NodePod {
     NodePod {
         uid: format!("pod-{}", pod.uid),
         rack: Some(pod.rack.clone()),
-        // A pod whose image cannot be pulled has an address all the same.
+        // A pod whose image cannot be pulled has an address as well.
         ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
         deleting: pod.deleting,

@@ -1,4 +1,4 @@
-//! The run loop: the operator looks, decides and acts; Kubernetes and the nodes follow.
+//! The simulation loop: the operator observes, decides and acts; Kubernetes and the nodes follow.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,8 @@ impl World {
         plan::decide(&Ok(desired), &snapshot)
     }
 
-    /// One pass of the operator that is killed after `effects` of its effects. Says whether it came to its end.
+    /// One reconciliation of an operator that is killed after `effects` writes. Returns whether the reconciliation was
+    /// completed.
     pub fn pass_until(&mut self, effects: usize) -> bool {
         self.now += SignedDuration::from_secs(1);
         let plan = self.plan();
@@ -128,12 +129,12 @@ impl World {
         self.pass_until(usize::MAX);
     }
 
-    /// The operator dies: its tasks are gone, what is written stays.
+    /// Kills the operator: its tasks are lost, and everything written stays.
     pub fn kill_operator(&mut self) {
         self.at_work.clear();
     }
 
-    /// Kubernetes and the nodes do one thing each.
+    /// One step of Kubernetes and of every node.
     pub fn tick(&mut self) {
         self.tick_nodes();
         let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();
@@ -142,7 +143,7 @@ impl World {
         }
     }
 
-    /// One of the nodes at work makes its call; the operator may be killed before it hears the answer.
+    /// One node task makes its call; if `hears` is false, the operator is killed before it receives the answer.
     pub fn work(&mut self, index: usize, hears: bool, fails: bool) {
         let Some((kind, pod)) = self
             .at_work
@@ -203,12 +204,12 @@ impl World {
         }
     }
 
-    /// Everything goes well until nothing is left to do.
+    /// Runs without faults until nothing is left to do.
     pub fn settle(&mut self) {
         for _ in 0..400 {
             self.pass();
             self.tick();
-            // A node whose pod is away makes its call later.
+            // A node without a pod makes its call later.
             for _ in 0..30 {
                 if !self.at_work.is_empty() {
                     self.work(0, true, false);
@@ -222,7 +223,7 @@ impl World {
         unreachable!("does not settle: {:#?}\n{:#?}", plan, self.status());
     }
 
-    /// Whether a further pass would change nothing.
+    /// Whether another reconciliation would change nothing.
     pub fn is_settled(&self) -> bool {
         let is_at_rest =
             |pod: &Pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging);
@@ -242,7 +243,7 @@ impl World {
             && plan.starts.is_empty()
             && !plan.make_secret
             && plan.removals.is_empty()
-            // A node that could not leave is told again after a while, unless it may stay after all.
+            // A failed decommission is retried later, unless the spec requires the node again.
             && (current.phase == Some(Phase::Running)
                 || !current.operations.iter().any(|operation| operation.requested_by.is_some()
                     && operation.phase == OperationPhase::Failed))

@@ -1,4 +1,4 @@
-//! Conditions of the whole, from those of its sites.
+//! Conditions of the `MultiCasskop`, computed from those of its sites.
 
 use casskop_common::{
     api::{MultiCasskopStatus, condition},
@@ -16,7 +16,7 @@ use crate::{
     verdict::{self, Verdict},
 };
 
-/// All conditions, with the times of those that did not change.
+/// All conditions; a condition that did not change keeps its transition time.
 pub(crate) fn conditions(
     snapshot: &Snapshot,
     drafts: &[Draft],
@@ -49,7 +49,8 @@ fn old(snapshot: &Snapshot) -> &[Condition] {
         .unwrap_or_default()
 }
 
-/// A site that waits for a person. It keeps the others from nothing, but the spec is not carried out until somebody acts.
+/// A site that is stalled. It does not block the other sites, but the spec is not fully applied until an administrator
+/// acts.
 fn stalled_site(snapshot: &Snapshot, drafts: &[Draft]) -> Option<(Reason, String)> {
     drafts.iter().find_map(|draft| {
         let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
@@ -58,7 +59,7 @@ fn stalled_site(snapshot: &Snapshot, drafts: &[Draft]) -> Option<(Reason, String
     })
 }
 
-/// Whether every site's nodes are up; of a site that does not answer nobody knows.
+/// Whether the nodes of every site are up. Unknown if a site does not answer.
 fn available(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
     let not_yet = drafts.iter().find_map(|draft| {
         let view = snapshot.site(&draft.name)?;
@@ -187,7 +188,7 @@ fn spec_accepted(snapshot: &Snapshot, drafts: &[Draft], refused: Option<&Refusal
     }
 }
 
-/// Tells what an API server refused. What it refuses of a spec is told as such.
+/// Reports a request that an API server rejected. A rejected spec is reported as such.
 pub fn tell_failure(
     status: &mut MultiCasskopStatus,
     failure: &str,
@@ -209,7 +210,7 @@ pub fn tell_failure(
     };
     let always = [(condition::READY, false), (condition::PROGRESSING, true)];
     if is_spec {
-        // kstatus reads `Reconciling` first, and would not see that a person has to act.
+        // kstatus evaluates `Reconciling` first, and would not report that an administrator has to act.
         status
             .conditions
             .retain(|known| known.type_ != condition::RECONCILING);

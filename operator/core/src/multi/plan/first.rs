@@ -1,5 +1,5 @@
-//! Which site forms the ring. Chosen once, and only when it is certain that none has formed one: two rings of one name
-//! would never become one.
+//! The site that forms the ring. It is selected once, and only when no site can have formed a ring: two rings of the
+//! same name can never be merged.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::{
     refusal::Refusal,
 };
 
-/// The site that forms the ring, or has formed it; nothing while nobody can say.
+/// The site that forms or formed the ring. None while that is uncertain.
 pub(crate) fn first_site(snapshot: &Snapshot, wanted: &[Child]) -> Option<String> {
     let told = snapshot.multi.status.as_ref();
     if let Some(told) = told.and_then(|status| status.first_site.clone()) {
         return Some(told);
     }
-    // A resource that was made anew, over clusters that are there.
+    // A re-created resource takes over existing clusters.
     let formed = wanted.iter().find(|child| {
         let view = snapshot.site(&child.site);
         view.and_then(|view| view.cluster()).is_some_and(is_formed)
@@ -32,17 +32,17 @@ pub(crate) fn first_site(snapshot: &Snapshot, wanted: &[Child]) -> Option<String
         .then(|| Some(wanted.first()?.site.clone()))?
 }
 
-/// Sites that may have formed a ring, for all we know.
+/// Sites that may have formed a ring, because they did not answer.
 pub(crate) fn unknown(snapshot: &Snapshot, wanted: &[Child]) -> Vec<String> {
     let is_unknown = |site: &&str| snapshot.site(site).is_none_or(|view| view.seen.is_err());
     let names = wanted.iter().map(|child| child.site.as_str());
     names.filter(is_unknown).map(str::to_owned).collect()
 }
 
-/// Two names of one Kubernetes cluster would be two owners of one `CassandraCluster`.
+/// Refuses two names of the same Kubernetes cluster, because both would own the same `CassandraCluster`.
 ///
 /// # Errors
-/// Which sites are the same.
+/// The names of the identical sites.
 pub(crate) fn refuse_same_cluster(wanted: &[Child], snapshot: &Snapshot) -> Result<(), Refusal> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for child in wanted {

@@ -1,5 +1,5 @@
-//! Hands requests and controls of operations to the sites, as annotations of their clusters, and takes back what was
-//! handed and no longer stands. What somebody asks of one site directly is left alone.
+//! Passes requests and controls of operations to the sites, as annotations of their clusters, and removes passed
+//! annotations that were withdrawn. Requests that a user made in a site directly are not changed.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::multi::{
     plan::{Draft, operations},
 };
 
-/// Controls of a request, with what follows the id.
+/// Controls of a request, with the words after the ID.
 fn controls(controls: &Controls) -> BTreeMap<&'static str, String> {
     let plain = [
         ("pause", &controls.pause),
@@ -32,7 +32,7 @@ fn controls(controls: &Controls) -> BTreeMap<&'static str, String> {
     all
 }
 
-/// Puts them on what the clusters of the sites will be.
+/// Adds the requests and controls to the desired clusters of the sites.
 pub(crate) fn over(drafts: &mut [Draft], current: &[MultiOperation], snapshot: &Snapshot) {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     for draft in drafts {
@@ -118,7 +118,7 @@ fn pause(after: &mut CassandraCluster, paused: bool, was_paused: bool) {
     }
 }
 
-/// The id that an annotation begins with.
+/// The ID at the start of an annotation value.
 fn id(value: &str) -> &str {
     value.split_whitespace().next().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Operations on all sites: the same request, handed to one site after the other. A site that cannot be reached and has
-//! not begun is left for later; one that has begun is waited for.
+//! Operations on all sites: the same request is passed to one site after the other. An unreachable site that has not
+//! started the operation is deferred; a site that has started it is awaited.
 
 mod progress;
 mod targets;
@@ -16,17 +16,17 @@ use crate::multi::{observed::Snapshot, plan::complaint};
 
 pub(crate) use progress::{is_at_work, value};
 
-/// Operations that ended and are remembered.
+/// Maximum number of ended operations in the history.
 const HISTORY: usize = 20;
 
-/// What becomes of the operations.
+/// Decision about the operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decision {
-    /// The newest of each kind, as it will be.
+    /// The newest operation of each kind.
     pub(crate) current: Vec<MultiOperation>,
-    /// Those before them.
+    /// Older operations.
     pub(crate) history: Vec<MultiOperation>,
-    /// Annotations that cannot be carried out.
+    /// Invalid annotations.
     pub(crate) complaints: Vec<Invalid>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn decide(snapshot: &Snapshot) -> Decision {
 }
 
 impl Decision {
-    /// The operation of a kind: the one at hand until it has ended, then the one that is asked for.
+    /// The operation of a kind: the current one until it has ended, then the requested one.
     fn next(
         &mut self,
         before: Option<&MultiOperation>,
@@ -109,7 +109,7 @@ impl Decision {
     }
 }
 
-/// A request that was taken back before any site began.
+/// Withdraws an operation whose request was removed before any site started it.
 fn withdrawn(mut operation: MultiOperation, snapshot: &Snapshot) -> MultiOperation {
     let begun =
         |phase: Option<OperationPhase>| phase.is_some_and(|phase| phase != OperationPhase::Pending);
@@ -141,7 +141,7 @@ fn begin(request: &Request, snapshot: &Snapshot) -> MultiOperation {
     operation
 }
 
-/// What discards data says which resource is meant.
+/// A request that discards data has to name the UID of this resource.
 fn checked<T>(request: &Request, sites: T, snapshot: &Snapshot) -> Result<T, String> {
     let meant = request.arguments.cluster_uid.as_deref();
     if discards_data(&request.kind) && meant != Some(snapshot.uid()) {

@@ -1,5 +1,5 @@
-//! What goes: the cluster of a site that was taken out of the resource, and everything when the resource is deleted. A
-//! site that cannot be reached is never taken for empty.
+//! Removal: the cluster of a site that was removed from the resource, and all clusters when the resource is deleted. An
+//! unreachable site is never treated as empty.
 
 use casskop_common::{
     api::{CassandraCluster, ChildStatus, MultiCasskopStatus},
@@ -17,8 +17,8 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Sites that the resource no longer names and that still have something of it, and what of that goes: a cluster without
-/// nodes.
+/// Sites that are no longer in the resource but still have objects of it, and the deletions: only a cluster without
+/// nodes is deleted.
 pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Vec<Write>) {
     let mut drafts = Vec::new();
     let mut writes = Vec::new();
@@ -75,7 +75,7 @@ fn had_cluster(site: &str, snapshot: &Snapshot) -> bool {
     told(site, snapshot).is_some()
 }
 
-/// Whether the user has said that the cluster of an unreachable site may stay behind.
+/// Whether the user allows the cluster of an unreachable site to be left behind.
 fn is_given_up(site: &SiteView, snapshot: &Snapshot) -> bool {
     let orphans = snapshot.multi.annotations().get(names::ORPHAN);
     orphans.is_some_and(|orphans| orphans.split(',').any(|orphan| orphan.trim() == site.name))
@@ -88,7 +88,7 @@ fn give_up(site: &str) -> String {
     )
 }
 
-/// What a resource that is being deleted does next. Its finalizer goes when nothing is left that should go with it.
+/// The next step of a deletion. The finalizer is removed when no cluster is left to handle.
 pub fn goes(snapshot: &Snapshot) -> Plan {
     let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false);
     let mut drafts = Vec::new();
@@ -140,7 +140,7 @@ pub fn goes(snapshot: &Snapshot) -> Plan {
     }
 }
 
-/// The cluster as one that belongs to nobody else.
+/// The cluster without the marks of the `MultiCasskop`.
 fn let_go(cluster: &CassandraCluster) -> CassandraCluster {
     let mut free = cluster.clone();
     free.labels_mut().remove(names::MULTI_LABEL);

@@ -1,5 +1,5 @@
-//! The seeds of each site in the eyes of the others: names that stay, with addresses that follow the pods. What is known
-//! of a site that does not answer is kept.
+//! Seeds of each site for the other sites: stable names, with addresses that follow the pods. The last known seeds of a
+//! site that does not answer are kept.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ use crate::{
     objects::is_applied,
 };
 
-/// What is known of the seeds of a site.
+/// Known seeds of a site.
 enum Known {
-    /// Its pods with their addresses.
+    /// Its pods and their addresses.
     Now(Vec<(String, String)>),
-    /// What was known before is to be kept.
+    /// The previous seeds are kept.
     Before,
-    /// It is no longer part of the ring.
+    /// The site is no longer part of the ring.
     Gone,
 }
 
@@ -42,13 +42,13 @@ fn known(site: &SiteView, snapshot: &Snapshot) -> Known {
     };
     match ours(seen).filter(|seeds| !seeds.is_empty()) {
         Some(seeds) => Known::Now(seeds),
-        // All of its pods are on their way, or its cluster is made anew.
+        // All of its pods are starting, or its cluster is being re-created.
         None if wanted || seen.cluster.is_some() => Known::Before,
         None => Known::Gone,
     }
 }
 
-/// The other sites, as one of them sees them.
+/// All sites except the given one.
 fn others<'a>(site: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a SiteView> {
     let site = site.to_owned();
     snapshot
@@ -62,9 +62,9 @@ fn slice<'a>(seen: &'a Seen, other: &str, snapshot: &Snapshot) -> Option<&'a End
         .get(&objects::slice_name(snapshot.ring(), other))
 }
 
-/// Names of the seeds of all other sites, in the DNS of this one.
+/// DNS names of the seeds of all other sites, as resolved in this site.
 ///
-/// They never run out while another site has a part of the ring: without any, the site would take itself for the first.
+/// The list is never empty while another site has a part of the ring: without seeds, the site would form a new ring.
 pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
     let Some(Ok(seen)) = snapshot.site(site).map(|view| view.seen.as_ref()) else {
         return Vec::new();
@@ -77,7 +77,7 @@ pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
         })
         .collect();
     if pods.is_empty() && seen.cluster.is_none() {
-        // It is made anew while nobody else is there either.
+        // The cluster of the site is re-created while no other site reports seeds.
         let others = snapshot.children().iter();
         let made = others.filter(|other| other.site != site && snapshot.was_made(&other.site));
         pods.extend(made.flat_map(|other| first_pods(&other.cluster)));
@@ -88,7 +88,7 @@ pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
         .collect()
 }
 
-/// Pods of a site that were seeds before, by what this one has of them.
+/// Previous seeds of another site, from the spec and the slices in this site.
 fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String> {
     let ring = snapshot.ring();
     let suffix = names::foreign_host(ring, &snapshot.multi.namespace().unwrap_or_default(), "");
@@ -104,7 +104,7 @@ fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String
     in_spec.chain(in_slice).map(str::to_owned).collect()
 }
 
-/// Data centers of a site, as they are asked for or were last seen.
+/// Data centers of a site, as specified or as last recorded.
 fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
     let asked = snapshot
         .children()
@@ -124,7 +124,7 @@ fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
         .collect()
 }
 
-/// The first pod of every rack of a cluster: those that will be seeds when they have joined.
+/// The first pod of every rack of a cluster; these pods become seeds when they have joined.
 fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
     let racks: Vec<RackId> = cluster
         .spec
@@ -143,7 +143,7 @@ fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
         .collect()
 }
 
-/// What has to be written so that every site finds the others.
+/// The writes that make every site resolve the seeds of the others.
 pub(crate) fn writes(snapshot: &Snapshot) -> Vec<Write> {
     let mut writes = Vec::new();
     for (site, cluster) in snapshot.ours() {

@@ -1,4 +1,5 @@
-//! The `CassandraCluster` of one site: whether it may be made now, whose it is, and whether it is as it should be.
+//! The `CassandraCluster` of one site: whether it can be created now, its owner, and its differences from the desired
+//! one.
 
 use casskop_common::{
     api::{CassandraCluster, Drift},
@@ -17,7 +18,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// What a site that is wanted is to have next.
+/// The next change of a site in the resource.
 pub(crate) fn draft(
     child: &Child,
     view: &SiteView,
@@ -56,7 +57,7 @@ pub(crate) fn draft(
     draft
 }
 
-/// The cluster with the seeds of the other sites, and the digest of what the resource says of it.
+/// The desired cluster with the seeds of the other sites, and the digest of its spec without those seeds.
 fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
     let mut wanted = child.cluster.clone();
     let digest = digest(&wanted.spec);
@@ -68,8 +69,8 @@ fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
     wanted
 }
 
-/// Why the cluster of a site is not made yet. One that was made before comes back at once: with the seeds of the others it
-/// cannot form another ring.
+/// The reason why the cluster of a site is not created yet. A cluster that was created before is re-created
+/// immediately: with the seeds of the other sites it cannot form another ring.
 fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Option<String> {
     if snapshot.was_made(&child.site) {
         return None;
@@ -91,12 +92,12 @@ fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Optio
     if !others().any(|(_, cluster)| is_formed(cluster)) {
         return Some(format!("the ring to form in {first}"));
     }
-    // Cassandra lets one node join at a time.
+    // Cassandra supports only one joining node at a time.
     let joining = others().find(|(_, cluster)| !is_formed(cluster));
     joining.map(|(site, _)| format!("{} to join the ring", site.name))
 }
 
-/// Why a cluster that is there is left alone.
+/// The reason why an existing cluster is not changed.
 fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Option<Refusal> {
     let owner = owner(live);
     if owner == Some(snapshot.uid()) {
@@ -123,7 +124,7 @@ fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Opt
     })
 }
 
-/// The cluster as it becomes, and what of it was changed by hand and stays so.
+/// The desired cluster, and a message about manual changes that are kept.
 fn changed(
     live: &CassandraCluster,
     wanted: CassandraCluster,
@@ -150,7 +151,7 @@ fn changed(
     (after, by_hand)
 }
 
-/// The first fields that differ.
+/// The first fields that differ, at most three.
 fn differences(live: &CassandraCluster, wanted: &CassandraCluster) -> String {
     let value =
         |cluster: &CassandraCluster| serde_json::to_value(&cluster.spec).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is reported. Written only when it differs from what was reported before, so nothing here may move by itself.
+//! The status. It is written only if it differs from the previous one, so no value may change on its own.
 
 use casskop_common::api::{
     CassandraCluster, ChildStatus, MultiCasskopStatus, Reachability, SiteStatus, condition,
@@ -43,7 +43,7 @@ pub(crate) fn decide(
     }
 }
 
-/// The status while everything goes.
+/// The status during a deletion.
 pub(crate) fn leaving(snapshot: &Snapshot, drafts: &[Draft]) -> MultiCasskopStatus {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     let nothing = operations::Decision::default();
@@ -87,7 +87,7 @@ fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
     let ours = |cluster: &&CassandraCluster| observed::owner(cluster) == Some(snapshot.uid());
     let cluster = match seen {
         Some(seen) => seen.cluster.as_ref().filter(ours).map(child),
-        // What was known stays: it is what is missed.
+        // The last known state is kept: it describes the missing site.
         None => old.and_then(|old| old.cluster.clone()),
     };
     let waits = draft
@@ -102,7 +102,8 @@ fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
     SiteStatus {
         name: draft.name.clone(),
         reachability,
-        // One that is about to be made counts already: it may have members before anybody looks again.
+        // A cluster that is created in this reconciliation counts already: it may have members before the next
+        // reconciliation.
         created: old.is_some_and(|old| old.created) || draft.after.is_some() || cluster.is_some(),
         since: Some(since),
         message: message

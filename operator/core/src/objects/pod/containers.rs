@@ -21,10 +21,10 @@ use crate::{
 const CONFIG_DIRECTORY: &str = "/etc/cassandra";
 const SCRIPTS_DIRECTORY: &str = "/configmap";
 
-/// Copies the image's own configuration; runs the user's first script on it, if there is one.
+/// Copies the image's configuration, then runs `pre_run.sh` of the user on it, if there is one.
 const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/ && \
     if [ -f /configmap/pre_run.sh ]; then exec /bin/sh /configmap/pre_run.sh; fi";
-/// Runs the user's second script, if there is one, on the finished configuration.
+/// Runs `post_run.sh` of the user on the finished configuration, if there is one.
 const POST_RUN: &str =
     "if [ -f /configmap/post_run.sh ]; then exec /bin/sh /configmap/post_run.sh; fi";
 
@@ -46,14 +46,14 @@ pub(crate) fn init(desired: &Desired) -> Vec<Container> {
     containers
 }
 
-/// The containers, sidecars first as in the Go CassKop.
+/// The containers. Sidecars come first, as in the Go CassKop.
 pub(crate) fn main(desired: &Desired, rack: &DesiredRack) -> Vec<Container> {
     let mut containers = desired.spec.sidecar_configs.clone();
     containers.push(cassandra(desired, rack));
     containers
 }
 
-/// A step that needs the tools of the Cassandra image.
+/// An init container that needs the tools of the Cassandra image.
 fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) -> Container {
     Container {
         name: name.into(),
@@ -68,14 +68,14 @@ fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) 
     }
 }
 
-/// Lays the configuration over the image's own; see `casskop-operator bootstrap`.
+/// Writes the configuration over that of the image; refer to `casskop-operator bootstrap`.
 fn overlay(desired: &Desired) -> Container {
     Container {
         name: "bootstrap".into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(vec!["bootstrap".into()]),
-        // What it says at its end is told in the status.
+        // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(pod_environment()),
         resources: Some(small()),
@@ -148,7 +148,7 @@ fn ports() -> Vec<ContainerPort> {
     .to_vec()
 }
 
-/// The operator's variables, under the user's of the same name.
+/// The operator's variables and those of the user; on equal names, the user's variable takes precedence.
 fn environment(spec: &CassandraClusterSpec) -> Vec<EnvVar> {
     let mut variables = pod_environment();
     variables.push(variable("CASSANDRA_LOG_DIR", "/var/log/cassandra"));
@@ -166,7 +166,7 @@ fn pod_environment() -> Vec<EnvVar> {
             name: name.into(),
             value_from: Some(EnvVarSource {
                 field_ref: Some(ObjectFieldSelector {
-                    // Named, because the API server would add it and the object would never look applied.
+                    // The API server would add the version, and the object would always differ from the live one.
                     api_version: Some("v1".into()),
                     field_path: path.into(),
                 }),
@@ -200,7 +200,8 @@ fn jmx_options(jmx: &JmxConfiguration) -> Option<String> {
     (!options.is_empty()).then(|| options.join(" "))
 }
 
-/// Waits up to 8 s for a starting node, so that the pod is Ready the moment the node is.
+/// The probe polls a starting node for up to 2 s less than its timeout (8 s by default), so that the pod is Ready as
+/// soon as the node is.
 fn readiness(spec: &CassandraClusterSpec) -> Probe {
     let timeout = spec.readiness_health_check_timeout.unwrap_or(10);
     Probe {
@@ -250,7 +251,8 @@ fn restricted(read_only: bool) -> SecurityContext {
     }
 }
 
-/// Init containers do little; asking for more would keep pods off a busy Kubernetes node.
+/// Init containers need few resources; larger requests would prevent pods from being scheduled on a busy Kubernetes
+/// node.
 fn small() -> ResourceRequirements {
     ResourceRequirements {
         requests: Some(

@@ -1,4 +1,4 @@
-//! Where the pods of a rack may run.
+//! Placement of the pods of a rack.
 
 use casskop_common::names;
 use k8s_openapi::{
@@ -11,7 +11,7 @@ use k8s_openapi::{
 
 use crate::desired::{Desired, DesiredRack};
 
-/// Required labels of the Kubernetes node, and distance from the other nodes of the ring.
+/// Required labels of the Kubernetes node, and anti-affinity to the other nodes of the ring.
 pub(crate) fn affinity(desired: &Desired, rack: &DesiredRack) -> Affinity {
     Affinity {
         node_affinity: node_affinity(rack),

@@ -1,5 +1,5 @@
-//! How an operation goes on from site to site. Its phase follows from the phases in the sites, so that a retry revives it
-//! and nothing has to be remembered.
+//! Progress of an operation from site to site. The phase is computed from the phases in the sites, so that a retry in a
+//! site resumes the operation without further state.
 
 use casskop_common::{
     api::{MultiOperation, OperationPhase, SiteOperation},
@@ -13,7 +13,7 @@ use crate::multi::{
     plan::operations::targets,
 };
 
-/// Whether a site has the request and has not ended with it.
+/// Whether a site has the request and has not ended it.
 pub(crate) fn is_at_work(operation: &MultiOperation) -> bool {
     operation.phase != OperationPhase::Withdrawn && operation.sites.iter().any(works)
 }
@@ -22,13 +22,14 @@ fn works(site: &SiteOperation) -> bool {
     site.requested && !site.phase.is_some_and(OperationPhase::is_final)
 }
 
-/// The annotation's value for a site.
+/// Value of the request annotation for a site.
 pub(crate) fn value(operation: &MultiOperation, site: &str, snapshot: &Snapshot) -> String {
     let words = targets::words(&operation.arguments, site, snapshot);
     format!("{} {words}", operation.id).trim_end().to_owned()
 }
 
-/// Takes over what the sites say, and hands the request to the next one. `busy` is another kind that is at work.
+/// Records the reports of the sites, and passes the request to the next site. `busy` is another kind of operation in
+/// progress.
 pub(crate) fn go_on(
     operation: &mut MultiOperation,
     controls: &Controls,
@@ -71,7 +72,7 @@ pub(crate) fn go_on(
     operation.message = message;
 }
 
-/// What a site says of the operation; what it said last while it cannot be reached.
+/// Records the report of a site. An unreachable site keeps its last phase.
 fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
     let Some(view) = snapshot.site(&site.site) else {
         return;
@@ -90,7 +91,7 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
             site.phase = Some(known.phase);
             site.message.clone_from(&known.message);
         }
-        // What has ended there and was forgotten since stays as it was.
+        // An operation that ended and is no longer in the status of the site keeps its phase.
         None if site.phase.is_some_and(OperationPhase::is_final) => {}
         None if site.requested => {
             site.message = "the operator of the site to see the request".into();
@@ -99,7 +100,7 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
     }
 }
 
-/// The first bad end.
+/// The first unsuccessful site and its phase, in the order of the phases below.
 fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
     let bad = [
         OperationPhase::Failed,
@@ -116,7 +117,7 @@ fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
     })
 }
 
-/// One site at a time; a plan does nothing and is made everywhere at once.
+/// Passes the request to one site at a time. A dry run changes nothing and is passed to all sites at the same time.
 fn hand_on(operation: &mut MultiOperation, is_plan: bool, busy: Option<&str>, snapshot: &Snapshot) {
     let free = busy.is_none() && !operation.sites.iter().any(works);
     let can_take = |site: &&mut SiteOperation| {

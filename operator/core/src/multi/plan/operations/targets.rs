@@ -1,4 +1,4 @@
-//! Which sites a request is for, and what of its arguments is for each.
+//! Targets of a request: its sites, and the arguments for each site.
 
 use casskop_common::{api::SiteOperation, intent::Request, operations::Operation};
 use kube_core::ResourceExt;
@@ -8,7 +8,7 @@ use crate::multi::{
     observed::{SiteView, Snapshot},
 };
 
-/// Flags that choose nodes, each followed by a name.
+/// Flags that select nodes, each followed by a name.
 const CHOOSING: [&str; 3] = ["--dc", "--rack", "--pod"];
 
 /// Sites with their data centers, in the order in which they join.
@@ -21,10 +21,10 @@ fn all(snapshot: &Snapshot) -> Vec<(String, Vec<String>)> {
     snapshot.ours().map(dcs).collect()
 }
 
-/// The sites that a request is for.
+/// The sites of a request.
 ///
 /// # Errors
-/// Why it is for none.
+/// The reason why no site matches.
 pub(crate) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOperation>, String> {
     let all = all(snapshot);
     let target = &request.arguments.shared.target;
@@ -80,7 +80,8 @@ pub(crate) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOp
     Ok(chosen)
 }
 
-/// One site takes a dead node out of the ring: that which knew it, or the first one that can be reached.
+/// The site that removes a dead node from the ring: the site that recorded the node, or else the first one that is
+/// reachable.
 fn site_of_dead(
     host_id: &str,
     chosen: Vec<SiteOperation>,
@@ -108,8 +109,8 @@ fn site_of_dead(
     site.ok_or_else(|| "there is no site".to_owned())
 }
 
-/// The words behind the id for one site: data centers, racks and pods of others are left out, and what discards data
-/// carries the UID of the very cluster.
+/// The arguments after the ID for one site. Data centers, racks and pods of other sites are omitted, and
+/// `--cluster-uid` carries the UID of the site's cluster.
 pub(crate) fn words(arguments: &str, site: &str, snapshot: &Snapshot) -> String {
     let Some(given) = shlex::split(arguments) else {
         return arguments.to_owned();
@@ -144,7 +145,7 @@ pub(crate) fn words(arguments: &str, site: &str, snapshot: &Snapshot) -> String 
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
 }
 
-/// `RACK` may be in any data center, `DC.RACK` in that one.
+/// `RACK` matches any data center, `DC.RACK` only that data center.
 fn rack_is_in(rack: &str, dcs: &[String]) -> bool {
     rack.split_once('.')
         .is_none_or(|(dc, _)| dcs.iter().any(|known| known == dc))
