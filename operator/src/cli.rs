@@ -64,3 +64,21 @@ fn print_crds() -> Result<(), String> {
 fn say(message: &str) {
     eprintln!("casskop-operator: {message}");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Manifests and pods of rings that run already start the binary by these words.
+    #[test]
+    fn the_roles_keep_their_names() {
+        let command = Cli::command();
+        let roles: Vec<&str> = command
+            .get_subcommands()
+            .map(clap::Command::get_name)
+            .collect();
+        assert_eq!(roles, ["run", "multi", "bootstrap", "probe", "crd"]);
+    }
+}

@@ -27,11 +27,11 @@ use crate::{
     kubernetes::{apply, credentials, finalizer, lists::Freshness, status_store},
 };
 use casskop_core::{
-    desired::{self, Around, Desired},
+    desired::{self, BuildInputs, Desired},
     plan::{self, Plan},
     refusal::Refusal,
 };
-use observe::Observed;
+use observe::Observation;
 
 /// Longest duration of one reconciliation, so that no cluster delays another.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -82,36 +82,36 @@ pub async fn reconcile(
 }
 
 /// The observed state of a cluster, and the plan that results from it.
-struct Look {
-    around: Around,
+struct Evaluation {
+    around: BuildInputs,
     desired: Result<Desired, Refusal>,
-    observed: Observed,
+    observed: Observation,
     plan: Plan,
 }
 
 async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, Error> {
-    let mut seen = Box::pin(look(trigger, ctx, Freshness::Recent)).await?;
+    let mut seen = Box::pin(evaluate(trigger, ctx, Freshness::Recent)).await?;
     if seen
         .as_ref()
         .is_some_and(|look| act::needs_certainty(&look.plan))
     {
-        seen = Box::pin(look(trigger, ctx, Freshness::Now)).await?;
+        seen = Box::pin(evaluate(trigger, ctx, Freshness::Now)).await?;
     }
     match seen {
-        Some(look) => Box::pin(carry_out(ctx, look)).await,
+        Some(look) => Box::pin(execute(ctx, look)).await,
         None => Ok(Action::await_change()),
     }
 }
 
 /// Observes a cluster and decides; nothing if the cluster is gone or about to be deleted. If the spec is rejected,
 /// the last accepted spec is reconciled instead.
-async fn look(
+async fn evaluate(
     trigger: &CassandraCluster,
     ctx: &Context,
     freshness: Freshness,
-) -> Result<Option<Look>, Error> {
+) -> Result<Option<Evaluation>, Error> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
-    let at_work = ctx.runs.at_work(trigger);
+    let at_work = ctx.executor.at_work(trigger);
     let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
         ctx.effects.store.forget(&trigger.uid().unwrap_or_default());
         ctx.metrics.forget(&namespace, &name);
@@ -127,17 +127,24 @@ async fn look(
     finalizer::prepare(&ctx.effects.kube, &cluster)
         .await
         .map_err(Error::Finalize)?;
-    let as_written = Box::pin(see(ctx, cluster, None, at_work.clone(), freshness)).await?;
+    let as_written = Box::pin(observe_and_plan(
+        ctx,
+        cluster,
+        None,
+        at_work.clone(),
+        freshness,
+    ))
+    .await?;
     let Some(refused) = &as_written.plan.refused else {
         return Ok(Some(as_written));
     };
-    let snapshot = &as_written.observed.snapshot;
-    let maps = &snapshot.live.config_maps;
-    match desired::instead(&snapshot.cluster, &as_written.around, maps, refused) {
+    let state = &as_written.observed.state;
+    let maps = &state.live.config_maps;
+    match desired::instead(&state.cluster, &as_written.around, maps, refused) {
         Some((cluster, desired)) => {
             let instead = Some(desired);
             let before = Some(&as_written.observed);
-            let look = see(ctx, cluster, instead.zip(before), at_work, freshness);
+            let look = observe_and_plan(ctx, cluster, instead.zip(before), at_work, freshness);
             Ok(Some(Box::pin(look).await?))
         }
         None => Ok(Some(as_written)),
@@ -145,15 +152,15 @@ async fn look(
 }
 
 /// Observes a cluster, and decides about its spec, or about the spec that replaces it.
-async fn see(
+async fn observe_and_plan(
     ctx: &Context,
     cluster: CassandraCluster,
-    instead: Option<(Desired, &Observed)>,
+    instead: Option<(Desired, &Observation)>,
     at_work: BTreeSet<(String, String)>,
     freshness: Freshness,
-) -> Result<Look, Error> {
+) -> Result<Evaluation, Error> {
     let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, freshness)).await?;
-    let around = Around {
+    let around = BuildInputs {
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
@@ -175,8 +182,8 @@ async fn see(
         before,
     );
     let observed = Box::pin(observed).await;
-    let plan = plan::decide(&desired, &observed.snapshot);
-    Ok(Look {
+    let plan = plan::decide(&desired, &observed.state);
+    Ok(Evaluation {
         around,
         desired,
         observed,
@@ -184,36 +191,36 @@ async fn see(
     })
 }
 
-async fn carry_out(ctx: &Arc<Context>, look: Look) -> Result<Action, Error> {
-    let Look {
+async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> {
+    let Evaluation {
         desired,
         observed,
         mut plan,
         ..
     } = look;
-    let snapshot = &observed.snapshot;
+    let state = &observed.state;
     if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
-        credentials::accept(&ctx.effects.kube, &snapshot.cluster, new).await?;
+        credentials::accept(&ctx.effects.kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
     }
-    report::intents(ctx, snapshot, &mut plan).await?;
+    report::intents(ctx, state, &mut plan).await?;
     act::start(ctx, &observed, &plan);
     let mut applied = match &desired {
-        Ok(desired) => match act::write(&ctx.effects.kube, snapshot, desired, &plan).await {
-            Ok(()) => act::remove(&ctx.effects.kube, snapshot, desired, &plan).await,
+        Ok(desired) => match act::write(&ctx.effects.kube, state, desired, &plan).await {
+            Ok(()) => act::remove(&ctx.effects.kube, state, desired, &plan).await,
             failed => failed,
         },
         Err(_) => Ok(()),
     };
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
-        tracing::info!(cluster = snapshot.name(), %error, "no longer as it was seen; looking again");
+        tracing::info!(cluster = state.name(), %error, "no longer as it was seen; looking again");
         plan.requeue = AFTER_CONFLICT;
         applied = Ok(());
     }
     if let Err(error) = &applied {
-        plan.tell_failure(&error.to_string(), snapshot);
+        plan.tell_failure(&error.to_string(), state);
     }
-    report::status(ctx, snapshot, &plan).await?;
+    report::status(ctx, state, &plan).await?;
 
     applied?;
     Ok(Action::requeue(plan.requeue))

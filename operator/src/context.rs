@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::{effects::Effects, executor::Runs, metrics::Metrics};
+use crate::{effects::Effects, executor::Executor, metrics::Metrics};
 
 /// State that all reconciliations share. None of it is authoritative: the authoritative state is in Kubernetes.
 pub struct Context {
     /// The interfaces to the API server, the nodes and the status.
     pub effects: Arc<Effects>,
     /// The tasks of this process that work on nodes.
-    pub runs: Runs,
+    pub executor: Executor,
     /// Measurements.
     pub metrics: Metrics,
     /// Image of the bootstrap init container.

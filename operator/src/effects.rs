@@ -1,7 +1,7 @@
 //! Every external effect of the operator. Tests replace the parts.
 
 use crate::{
-    kubernetes::{Kube, status_store::Journal},
+    kubernetes::{Kube, status_store::StatusStore},
     node_api::NodeApi,
 };
 
@@ -12,5 +12,5 @@ pub struct Effects {
     /// The Cassandra nodes.
     pub nodes: Box<dyn NodeApi>,
     /// The only writer of `/status`.
-    pub store: Journal,
+    pub store: StatusStore,
 }

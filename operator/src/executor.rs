@@ -25,8 +25,8 @@ use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
-pub use record::Untold;
-use record::{TELL_WITHIN, tell, tell_untold};
+pub use record::BufferedEvents;
+use record::{FLUSH_WITHIN, flush_events, record_event};
 
 use crate::{effects::Effects, kubernetes::status_store::ClusterRef, node_api::Credentials};
 use casskop_core::{
@@ -46,13 +46,13 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Nodes that tasks of this process work on.
 #[derive(Clone)]
-pub struct Runs {
+pub struct Executor {
     at_work: Arc<Mutex<HashSet<(String, String, String)>>>,
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
 }
 
 /// The data that a task needs to work on a node.
-pub struct Run {
+pub struct NodeTask {
     /// The cluster.
     pub cluster: ClusterRef,
     /// Its spec, for defaults of arguments.
@@ -76,10 +76,10 @@ pub struct Run {
     /// The credentials of the node.
     pub credentials: Arc<Credentials>,
     /// Completed steps that are not recorded yet.
-    pub untold: Untold,
+    pub buffered: BufferedEvents,
 }
 
-impl Runs {
+impl Executor {
     /// No node tasks. The channel triggers a reconciliation when a node task has ended.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>) -> Self {
         Self {
@@ -103,11 +103,11 @@ impl Runs {
     }
 
     /// Starts to work on a node, unless a task already does.
-    pub fn start(&self, effects: &Arc<Effects>, run: Run) {
+    pub fn start(&self, effects: &Arc<Effects>, task: NodeTask) {
         let key = (
-            run.cluster.uid.clone(),
-            run.start.kind.clone(),
-            run.start.pod.clone(),
+            task.cluster.uid.clone(),
+            task.start.kind.clone(),
+            task.start.pod.clone(),
         );
         if !self
             .at_work
@@ -119,18 +119,18 @@ impl Runs {
         }
         let (runs, effects) = (self.clone(), effects.clone());
         tokio::spawn(async move {
-            let outcome = work(&effects, &run).await;
+            let outcome = work(&effects, &task).await;
             if let Err(error) = outcome {
                 // The API server is unavailable; an immediate retry would fail as well.
                 tokio::time::sleep(AFTER_FAILURE).await;
-                tracing::warn!(cluster = run.cluster.name, kind = run.start.kind, id = run.start.id,
-                    pod = run.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
+                tracing::warn!(cluster = task.cluster.name, kind = task.start.kind, id = task.start.id,
+                    pod = task.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
             }
             runs.at_work
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&key);
-            let cluster = ObjectRef::new(&run.cluster.name).within(&run.cluster.namespace);
+            let cluster = ObjectRef::new(&task.cluster.name).within(&task.cluster.namespace);
             // Sending fails only at the end of the process.
             let _ = runs.wake.unbounded_send(cluster);
         });
@@ -138,32 +138,35 @@ impl Runs {
 }
 
 /// Executes the remaining steps.
-async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::status_store::Error> {
-    let Some(arguments) = Arguments::recorded(&run.start.kind, &run.arguments) else {
+async fn work(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<(), crate::kubernetes::status_store::Error> {
+    let Some(arguments) = Arguments::recorded(&task.start.kind, &task.arguments) else {
         let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
-        tell(effects, run, StepEvent::Failed(unread.to_owned())).await?;
+        record_event(effects, task, StepEvent::Failed(unread.to_owned())).await?;
         return Ok(());
     };
     let operation = arguments.operation;
-    let may_be_told_later = operations::behaviour(&operation).may_be_called_again();
-    let mut resume = run.start.resume;
+    let may_be_told_later = operations::behaviour(&operation).is_idempotent();
+    let mut resume = task.start.resume;
     // The event is counted, and only if the status still lists this node as at work.
-    if resume && !tell(effects, run, StepEvent::Begun).await? {
+    if resume && !record_event(effects, task, StepEvent::Begun).await? {
         return Ok(());
     }
-    for (index, step) in run.steps.iter().enumerate().skip(run.done) {
-        let is_last = index + 1 == run.steps.len();
-        let event = match perform(effects, run, &operation, step, resume).await? {
-            Ok(()) if may_be_told_later && !is_last && run.untold.keeps_one() => {
+    for (index, step) in task.steps.iter().enumerate().skip(task.done) {
+        let is_last = index + 1 == task.steps.len();
+        let event = match perform(effects, task, &operation, step, resume).await? {
+            Ok(()) if may_be_told_later && !is_last && task.buffered.keeps_one() => {
                 resume = false;
                 continue;
             }
             Ok(()) => StepEvent::Done,
-            Err(NodeError::Halted) => StepEvent::Halted,
+            Err(NodeError::Stopped) => StepEvent::Stopped,
             Err(error) => StepEvent::Failed(error.to_string()),
         };
         resume = false;
-        if !tell(effects, run, event).await? {
+        if !record_event(effects, task, event).await? {
             return Ok(());
         }
     }
@@ -173,29 +176,29 @@ async fn work(effects: &Effects, run: &Run) -> Result<(), crate::kubernetes::sta
 /// Calls one step until it is done or has finally failed.
 async fn perform(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     operation: &Operation,
     step: &str,
     resume: bool,
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
     let behaviour = operations::behaviour(operation);
-    let action = behaviour.action(step, &run.spec);
+    let action = behaviour.action(step, &task.spec);
     let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         let began = Timestamp::now();
         let outcome = match &action {
-            Action::DeletePod => pod::replace(effects, run).await?,
-            Action::GiveUpVolumes => discard::give_up(effects, run).await?,
-            Action::Replace => discard::replace(effects, run).await?,
-            Action::CallPeer(call) => peer::tell_one(effects, run, step, behaviour, call).await,
+            Action::DeletePod => pod::replace(effects, task).await?,
+            Action::DiscardVolumes => discard::discard_volumes(effects, task).await?,
+            Action::Replace => discard::replace(effects, task).await?,
+            Action::CallPeer(call) => peer::tell_one(effects, task, step, behaviour, call).await,
             Action::Call(call) => {
-                if again && !node::is_back(effects, run, step, behaviour).await? {
+                if again && !node::is_back(effects, task, step, behaviour).await? {
                     return Ok(Err(NodeError::Unreachable(
                         "the node did not come back".into(),
                     )));
                 }
-                attempt_step(effects, run, step, behaviour, call, again).await
+                attempt_step(effects, task, step, behaviour, call, again).await
             }
         };
         let Err(error) = outcome else {
@@ -204,21 +207,21 @@ async fn perform(
         // A node that is being restarted rejects every call.
         let is_told_itself = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
-            || (is_told_itself && !node::can_take(effects, run, step, behaviour).await)
+            || (is_told_itself && !node::can_take(effects, task, step, behaviour).await)
             || (behaviour.needs_other_nodes()
-                && peer::has_one_been_away(effects, run, began).await);
+                && peer::has_one_been_away(effects, task, began).await);
         if !may_pass || attempt >= ATTEMPTS {
             return Ok(Err(error));
         }
-        tracing::info!(cluster = run.cluster.name, pod = run.start.pod, step, attempt, %error,
+        tracing::info!(cluster = task.cluster.name, pod = task.start.pod, step, attempt, %error,
             "the step was not done; trying again");
-        if !tell(effects, run, StepEvent::Stumbled(error.to_string())).await? {
+        if !record_event(effects, task, StepEvent::Retrying(error.to_string())).await? {
             return Ok(Err(error));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         again = true;
-        if !tell(effects, run, StepEvent::Begun).await? {
+        if !record_event(effects, task, StepEvent::Begun).await? {
             return Ok(Err(error));
         }
     }
@@ -227,20 +230,20 @@ async fn perform(
 
 async fn attempt_step(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
     call: &Call,
     again: bool,
 ) -> Result<(), NodeError> {
-    let (endpoint, uid) = node::endpoint(effects, run).await?;
+    let (endpoint, uid) = node::endpoint(effects, task).await?;
     let mut watch = node::Watch::new(uid);
     if again {
         // An earlier call may still be in progress although its answer was lost. Its result is unknown, so after its
         // end the step is called once more, unless the node reports that it is done; the repeated call has little
         // left to do.
         if watch
-            .has_ended(effects, run, &endpoint, step, behaviour)
+            .has_ended(effects, task, &endpoint, step, behaviour)
             .await?
         {
             return Ok(());
@@ -248,16 +251,16 @@ async fn attempt_step(
         if let Some(stop) = behaviour.stop() {
             effects.nodes.call(endpoint.clone(), stop).await?;
         }
-        if node::is_told_to_end(effects, run).await {
-            return Err(NodeError::Halted);
+        if node::is_told_to_end(effects, task).await {
+            return Err(NodeError::Stopped);
         }
     }
     tracing::info!(
-        cluster = run.cluster.name,
-        namespace = run.cluster.namespace,
-        kind = run.start.kind,
-        id = run.start.id,
-        pod = run.start.pod,
+        cluster = task.cluster.name,
+        namespace = task.cluster.namespace,
+        kind = task.start.kind,
+        id = task.start.id,
+        pod = task.start.pod,
         step,
         again,
         "calling the node"
@@ -269,7 +272,7 @@ async fn attempt_step(
         tokio::select! {
             answer = &mut call => match answer {
                 Err(error) if again && behaviour.is_done_already(&error) => {
-                    return if node::ran_all_along(effects, run).await {
+                    return if node::ran_all_along(effects, task).await {
                         Ok(())
                     } else {
                         Err(NodeError::Cassandra(format!(
@@ -277,16 +280,16 @@ async fn attempt_step(
                         )))
                     };
                 }
-                Err(_) if watch.has_halted() => return Err(NodeError::Halted),
-                Err(error) if behaviour.means_busy(&error) => return Err(NodeError::Busy),
+                Err(_) if watch.has_halted() => return Err(NodeError::Stopped),
+                Err(error) if behaviour.is_already_running(&error) => return Err(NodeError::Busy),
                 answer => {
                     answer?;
                     break;
                 }
             },
-            () = tokio::time::sleep(TELL_WITHIN), if run.untold.count() > 0 => tell_untold(effects, run).await,
+            () = tokio::time::sleep(FLUSH_WITHIN), if task.buffered.count() > 0 => flush_events(effects, task).await,
             () = tokio::time::sleep(watch.pause()) => {
-                if watch.look(effects, run, &endpoint, step, behaviour).await? {
+                if watch.look(effects, task, &endpoint, step, behaviour).await? {
                     return Ok(());
                 }
             }
@@ -294,7 +297,7 @@ async fn attempt_step(
     }
     if behaviour.is_done_when_seen()
         && !watch
-            .has_ended(effects, run, &endpoint, step, behaviour)
+            .has_ended(effects, task, &endpoint, step, behaviour)
             .await?
     {
         return Err(NodeError::Unfinished);

@@ -27,7 +27,7 @@ use kube::{
 
 use crate::kubernetes::objects::said;
 use casskop_core::multi::{
-    observed::Snapshot,
+    observed::ObservedSites,
     plan::{self, Plan},
 };
 use context::Context;
@@ -129,7 +129,7 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
 }
 
 /// A change that one site rejects is applied to no site: all sites keep their state.
-fn refuse(plan: Plan, refused: &act::Failure, snapshot: &Snapshot) -> Plan {
+fn refuse(plan: Plan, refused: &act::Failure, snapshot: &ObservedSites) -> Plan {
     let mut status = plan.status;
     plan::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
     // The generation does not count as observed, so that the dry run is repeated.

@@ -76,7 +76,7 @@ pub fn main(args: &Args) -> Result<(), String> {
 
 fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     match reading {
-        Ok(reading) if reading.is_normal() => Ok(()),
+        Ok(reading) if reading.is_serving() => Ok(()),
         Ok(reading) if reading.is_member() => Err("NORMAL, but clients cannot connect".into()),
         Ok(reading) => Err(format!("the node is {}", reading.mode)),
         Err(error) => Err(error.to_string()),

@@ -32,8 +32,8 @@ use crate::{
     cluster,
     context::Context,
     effects::Effects,
-    executor::Runs,
-    kubernetes::{Kube, lists::Versions, status_store::Journal},
+    executor::Executor,
+    kubernetes::{Kube, lists::Versions, status_store::StatusStore},
     metrics::Metrics,
     node_api::jolokia::Jolokia,
     server,
@@ -126,9 +126,9 @@ async fn run(args: Args) -> Result<(), Error> {
                 reporter,
             },
             nodes: Box::new(Jolokia::default()),
-            store: Journal::new(client.clone()),
+            store: StatusStore::new(client.clone()),
         }),
-        runs: Runs::new(wake),
+        executor: Executor::new(wake),
         metrics: Metrics::default(),
         bootstrap_image: args.bootstrap_image.clone(),
     });
@@ -215,7 +215,7 @@ fn owner<K: Resource<DynamicType = ()>>(
 {
     let ctx = ctx.clone();
     move |object| {
-        ctx.effects.kube.versions.met(&object);
+        ctx.effects.kube.versions.note(&object);
         let cluster = object.labels().get(names::CLUSTER_LABEL)?;
         Some(ObjectRef::new(cluster).within(&object.namespace()?))
     }

@@ -63,7 +63,7 @@ pub struct Desired {
 
 /// Inputs of a cluster other than its spec.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
+pub struct BuildInputs {
     /// Image of the operator.
     pub operator_image: String,
     /// Changes with each change of the Jolokia password.
@@ -112,7 +112,7 @@ pub struct DesiredRack {
 ///
 /// # Errors
 /// If the spec cannot be applied.
-pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, Refusal> {
+pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desired, Refusal> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
     let scripts = match &around.scripts {
@@ -155,7 +155,7 @@ pub fn desired(cluster: &CassandraCluster, around: &Around) -> Result<Desired, R
 /// None if no spec was accepted before.
 pub fn instead(
     cluster: &CassandraCluster,
-    around: &Around,
+    around: &BuildInputs,
     maps: &BTreeMap<String, ConfigMap>,
     refused: &Refusal,
 ) -> Option<(CassandraCluster, Desired)> {
@@ -164,7 +164,7 @@ pub fn instead(
         spec: accepted.spec,
         ..cluster.clone()
     };
-    let around = Around {
+    let around = BuildInputs {
         scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
         ..around.clone()
     };

@@ -27,7 +27,7 @@ use crate::desired::Desired;
 
 /// A volume to expand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Growth {
+pub struct VolumeExpansion {
     /// Name of the claim.
     pub name: String,
     /// Its UID.
@@ -50,9 +50,9 @@ pub enum Object {
     /// A rack.
     StatefulSet(Box<StatefulSet>),
     /// A rack whose StatefulSet is first deleted without its running pods.
-    MadeAnew(Box<StatefulSet>),
+    Recreated(Box<StatefulSet>),
     /// An expanded volume.
-    Growth(Growth),
+    VolumeExpansion(VolumeExpansion),
 }
 
 /// Metadata of an object of the cluster.

@@ -1,14 +1,14 @@
 //! Observed state of a cluster: the objects in Kubernetes and the answers of the nodes. Decisions have no other input.
 
+mod external_members;
 mod members;
+mod node_health;
 mod pod;
-mod strangers;
-mod troubles;
 mod volume;
 
+pub use external_members::{ExternalMember, trusted_locations};
 pub use members::agreed_schema;
 pub use pod::NodePod;
-pub use strangers::{Stranger, believed};
 pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ use crate::node::{NodeError, Reading, Replication};
 
 /// Observed state of a cluster at one time.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct ObservedState {
     /// Time of the observation.
     pub now: Timestamp,
     /// The resource, read for this observation.
@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// Requests in its annotations.
     pub intents: Intents,
     /// The operator's objects, by name.
-    pub live: Live,
+    pub live: OwnedObjects,
     /// The Secret with the Jolokia password.
     pub secret: SecretState,
     /// Name of that Secret.
@@ -53,14 +53,14 @@ pub struct Snapshot {
     /// Replication by keyspace; polled only if a decision depends on it.
     pub replication: BTreeMap<String, Replication>,
     /// Locations of external members, by address; polled only if a decision depends on them.
-    pub places: BTreeMap<String, RackId>,
+    pub locations: BTreeMap<String, RackId>,
     /// Nodes on which a task of this operator process is working, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
 }
 
 /// The operator's objects in the API server, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Live {
+pub struct OwnedObjects {
     /// Racks.
     pub stateful_sets: BTreeMap<String, StatefulSet>,
     /// Headless Services.
@@ -86,7 +86,7 @@ pub enum SecretState {
     Broken(String),
 }
 
-impl Snapshot {
+impl ObservedState {
     /// Name of the cluster.
     pub fn name(&self) -> &str {
         self.cluster.metadata.name.as_deref().unwrap_or_default()

@@ -52,7 +52,7 @@ pub struct Ring<'a> {
     /// How keyspaces are replicated; empty where nobody could be asked.
     pub replication: &'a BTreeMap<String, Replication>,
     /// Where members are that are none of the pods, by their addresses.
-    pub places: &'a BTreeMap<String, RackId>,
+    pub locations: &'a BTreeMap<String, RackId>,
     /// Whether the ring goes on in other clusters, by `spec.seeds`.
     pub goes_on_elsewhere: bool,
     /// What is asked for.
@@ -109,44 +109,48 @@ pub trait Behaviour: Send + Sync {
 
     /// Whether it gives up a node that is lost, for the others to make up for it. It mends a ring that may be just what a
     /// change of the racks waits for, and begins all the same.
-    fn gives_up_lost_node(&self) -> bool {
+    fn discards_lost_node(&self) -> bool {
         false
     }
 
     /// Why it works on one node at a time, whatever is asked.
-    fn goes_alone(&self) -> Option<&'static str> {
+    fn requires_serial(&self) -> Option<&'static str> {
         None
     }
 
     /// Whether its nodes do not serve clients meanwhile, or for good.
-    fn takes_nodes_away(&self) -> bool {
-        self.gives_up_lost_node()
+    fn is_disruptive(&self) -> bool {
+        self.discards_lost_node()
     }
 
     /// Whether it has to know how keyspaces are replicated.
     fn reads_replication(&self) -> bool {
-        self.gives_up_lost_node()
+        self.discards_lost_node()
     }
 
     /// Whether the volumes of its nodes go.
-    fn gives_up_volumes(&self) -> bool {
-        self.gives_up_lost_node()
+    fn deletes_volumes(&self) -> bool {
+        self.discards_lost_node()
     }
 
     /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
     /// Without more, by its tasks: such a step may be called again.
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
-        if !activity.is_normal() {
-            Seen::Away(activity.mode.to_string())
-        } else if activity.tasks.iter().any(|task| self.works_as(step, task)) {
-            Seen::Busy
+    fn seen(&self, step: &str, activity: &Activity) -> StepState {
+        if !activity.is_serving() {
+            StepState::NodeUnavailable(activity.mode.to_string())
+        } else if activity
+            .tasks
+            .iter()
+            .any(|task| self.matches_task(step, task))
+        {
+            StepState::Running
         } else {
-            Seen::Idle
+            StepState::NotRunning
         }
     }
 
     /// Whether a task of `CompactionManager.Compactions` is the step's; a cancel stops it.
-    fn works_as(&self, _step: &str, _task: &Compaction) -> bool {
+    fn matches_task(&self, _step: &str, _task: &Compaction) -> bool {
         false
     }
 
@@ -156,8 +160,8 @@ pub trait Behaviour: Send + Sync {
     }
 
     /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
-    fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> Seen {
-        Seen::Hidden
+    fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> StepState {
+        StepState::Unobservable
     }
 
     /// Whether the members that answer see that a node which does not answer any more has done the step that it was told.
@@ -172,7 +176,7 @@ pub trait Behaviour: Send + Sync {
 
     /// Whether a step that is done may be called again without harm or much work: one that took a moment may then be told
     /// with those after it, and after a crash in that moment it is called twice.
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         false
     }
 
@@ -187,11 +191,11 @@ pub trait Behaviour: Send + Sync {
     }
 
     /// Whether an error says that the node still works on the same, or on what keeps it from the step for now.
-    fn means_busy(&self, _: &NodeError) -> bool {
+    fn is_already_running(&self, _: &NodeError) -> bool {
         false
     }
 
-    /// Whether the answer to the call says nothing yet, and the step is done only when it is [`Seen::Done`].
+    /// Whether the answer to the call says nothing yet, and the step is done only when it is [`StepState::Done`].
     fn is_done_when_seen(&self) -> bool {
         false
     }
@@ -207,26 +211,26 @@ pub enum Action {
     /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
     DeletePod,
     /// Deletes the pod the operation was begun with and the volumes it had, and waits until they are gone.
-    GiveUpVolumes,
+    DiscardVolumes,
     /// The same, and waits until the pod that follows has taken the place of the lost node.
     Replace,
 }
 
 /// How a step shows on its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum StepState {
     /// The node does not work on it.
-    Idle,
+    NotRunning,
     /// Work of this kind shows nowhere.
-    Hidden,
+    Unobservable,
     /// The node works on it.
-    Busy,
+    Running,
     /// The node is on it, but nothing moves that would show; a step that is lost looks the same.
-    Quiet,
+    Stalled,
     /// Done, whoever asked for it.
     Done,
     /// The node cannot take the step as long as it is so, such as `STARTING`.
-    Away(String),
+    NodeUnavailable(String),
 }
 
 /// Bytes that the tasks and streams of a step have done, of how many. Nothing while none shows.
@@ -235,7 +239,7 @@ pub fn bytes(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Opti
     let tasks = activity
         .tasks
         .iter()
-        .filter(|task| behaviour.works_as(step, task) && task.unit == "bytes")
+        .filter(|task| behaviour.matches_task(step, task) && task.unit == "bytes")
         .map(|task| (number(&task.completed), number(&task.total)));
     let streams = activity
         .streams
@@ -271,7 +275,7 @@ pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<
     let tasks = activity
         .tasks
         .iter()
-        .filter(|task| behaviour.works_as(step, task) && !task.id.is_empty())
+        .filter(|task| behaviour.matches_task(step, task) && !task.id.is_empty())
         .map(|task| Call::StopTask {
             id: task.id.clone(),
         });
@@ -279,21 +283,21 @@ pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<
 }
 
 /// How a drain shows: by the node's mode.
-fn drained(activity: &Activity) -> Seen {
+fn drained(activity: &Activity) -> StepState {
     match &activity.mode {
-        OperationMode::Drained => Seen::Done,
-        OperationMode::Draining => Seen::Busy,
-        _ if activity.is_normal() => Seen::Idle,
-        other => Seen::Away(other.to_string()),
+        OperationMode::Drained => StepState::Done,
+        OperationMode::Draining => StepState::Running,
+        _ if activity.is_serving() => StepState::NotRunning,
+        other => StepState::NodeUnavailable(other.to_string()),
     }
 }
 
 /// How a step shows that ends within seconds and may be called again.
-fn seen_nowhere(activity: &Activity) -> Seen {
-    if activity.is_normal() {
-        Seen::Hidden
+fn unobservable(activity: &Activity) -> StepState {
+    if activity.is_serving() {
+        StepState::Unobservable
     } else {
-        Seen::Away(activity.mode.to_string())
+        StepState::NodeUnavailable(activity.mode.to_string())
     }
 }
 
@@ -344,7 +348,7 @@ impl Ring<'_> {
         };
         let pod = self.nodes.iter().find(is_it);
         pod.map(|member| &member.rack)
-            .or_else(|| self.places.get(ip))
+            .or_else(|| self.locations.get(ip))
     }
 
     /// Whether nodes of one data center are replicas for what those of another one are: by keyspaces that are replicated
@@ -379,7 +383,7 @@ mod tests {
             nodes: Vec::new(),
             targets: &[],
             replication: &BTreeMap::new(),
-            places: &BTreeMap::new(),
+            locations: &BTreeMap::new(),
             goes_on_elsewhere: false,
             spec: &CassandraClusterSpec::default(),
         };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     desired::Desired,
     objects::{self, Object},
-    observed::{SecretState, Snapshot},
+    observed::{ObservedState, SecretState},
     refusal::Refusal,
     rollout::{self, Removal, address_conflict, members, volumes},
     scheduler, status,
@@ -46,7 +46,7 @@ pub struct Plan {
     pub starts: Vec<scheduler::Start>,
     /// Whether one of these operations takes nodes away from clients.
     #[serde(skip)]
-    pub takes_nodes_away: bool,
+    pub is_disruptive: bool,
     /// Why the spec is not carried out.
     #[serde(skip)]
     pub refused: Option<Refusal>,
@@ -59,33 +59,33 @@ pub struct Plan {
 
 impl Plan {
     /// Says in `Degraded` that an object could not be applied, and why.
-    pub fn tell_failure(&mut self, failure: &str, snapshot: &Snapshot) {
-        status::tell_failure(&mut self.status, failure, snapshot);
+    pub fn tell_failure(&mut self, failure: &str, state: &ObservedState) {
+        status::tell_failure(&mut self.status, failure, state);
     }
 }
 
 /// Decides what to do next about a cluster.
-pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Plan {
-    let rollout = rollout::decide(desired, snapshot);
-    let operations = scheduler::decide(snapshot, &rollout);
+pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan {
+    let rollout = rollout::decide(desired, state);
+    let operations = scheduler::decide(state, &rollout);
     let (make_secret, objects) = match desired {
-        Ok(desired) if !snapshot.intents.reconcile_paused => {
-            objects(desired, snapshot, &rollout, &operations)
+        Ok(desired) if !state.intents.reconcile_paused => {
+            objects(desired, state, &rollout, &operations)
         }
         _ => (false, Vec::new()),
     };
     let mut removals = rollout.removals.clone();
-    if !snapshot.intents.reconcile_paused {
-        removals.extend(volumes::given_up(snapshot));
-        removals.extend(address_conflict::crossed(snapshot));
+    if !state.intents.reconcile_paused {
+        removals.extend(volumes::given_up(state));
+        removals.extend(address_conflict::address_conflicts(state));
     }
-    let status = status::decide(desired, snapshot, &rollout, &operations);
-    let requeue = requeue(snapshot, &rollout, &operations, &removals);
+    let status = status::decide(desired, state, &rollout, &operations);
+    let requeue = requeue(state, &rollout, &operations, &removals);
     Plan {
         make_secret,
         objects,
         removals,
-        takes_nodes_away: operations.takes_nodes_away(),
+        is_disruptive: operations.is_disruptive(),
         operations: operations.changes,
         starts: operations.starts,
         refused: rollout.refused,
@@ -96,12 +96,12 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Plan {
 
 fn objects(
     desired: &Desired,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &rollout::Rollout,
     operations: &scheduler::Decision,
 ) -> (bool, Vec<Object>) {
-    let live = &snapshot.live;
-    let nodes = |rack: &RackId| members::nodes(rack, snapshot, &operations.current, rollout.formed);
+    let live = &state.live;
+    let nodes = |rack: &RackId| members::nodes(rack, state, &operations.current, rollout.formed);
     let mut objects = Vec::new();
     let accepted = objects::accepted_spec::build(desired);
     let before = live.config_maps.get(&accepted.name_any());
@@ -132,7 +132,13 @@ fn objects(
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
     // for its turn must start as it was.
-    objects.extend(rollout.growths.iter().cloned().map(Object::Growth));
+    objects.extend(
+        rollout
+            .expansions
+            .iter()
+            .cloned()
+            .map(Object::VolumeExpansion),
+    );
     for step in &rollout.steps {
         let config = objects::config_map::build(
             desired,
@@ -150,13 +156,13 @@ fn objects(
         };
         let set = Box::new(set);
         let is_there = live.stateful_sets.contains_key(&set.name_any());
-        objects.push(if is_there && rollout.is_made_anew(&step.rack.id) {
-            Object::MadeAnew(set)
+        objects.push(if is_there && rollout.needs_recreation(&step.rack.id) {
+            Object::Recreated(set)
         } else {
             Object::StatefulSet(set)
         });
     }
-    for (id, _) in snapshot.racks() {
+    for (id, _) in state.racks() {
         if rollout.steps.iter().any(|step| step.rack.id == id) {
             continue;
         }
@@ -180,12 +186,12 @@ fn objects(
             objects.push(Object::ConfigMap(Box::new(config)));
         }
     }
-    let make_secret = desired.makes_secret() && snapshot.secret == SecretState::Missing;
+    let make_secret = desired.makes_secret() && state.secret == SecretState::Missing;
     (make_secret, objects)
 }
 
 fn requeue(
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &rollout::Rollout,
     operations: &scheduler::Decision,
     removals: &[Removal],
@@ -195,18 +201,17 @@ fn requeue(
         .changes
         .iter()
         .any(|change| change.after.phase.is_final());
-    let stuck = snapshot.pods.values().any(|pod| pod.problem.is_some());
+    let stuck = state.pods.values().any(|pod| pod.problem.is_some());
     if removals.iter().any(Removal::is_unannounced) {
         BRIEFLY
     } else if ended {
         // The next one in the queue begins.
         AT_ONCE
-    } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(snapshot)
-    {
+    } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(state) {
         SOON
     } else if operations.current.iter().any(waits)
-        || !snapshot.troubles().is_empty()
-        || !snapshot.is_settled()
+        || !state.unhealthy_nodes().is_empty()
+        || !state.is_settled()
         || rollout.is_in_progress()
     {
         LATER
@@ -217,8 +222,8 @@ fn requeue(
 
 /// Whether the last transition is so young that the next one may be near. What takes longer is not watched by the
 /// half second: a join of hours, a pod that cannot be placed.
-fn is_lively(snapshot: &Snapshot) -> bool {
-    let conditions = snapshot
+fn is_lively(state: &ObservedState) -> bool {
+    let conditions = state
         .cluster
         .status
         .iter()
@@ -227,5 +232,5 @@ fn is_lively(snapshot: &Snapshot) -> bool {
         .filter(|condition| condition.type_ == condition::PROGRESSING)
         .map(|condition| condition.last_transition_time.0)
         .next();
-    since.is_none_or(|since| snapshot.now.duration_since(since) < LIVELY)
+    since.is_none_or(|since| state.now.duration_since(since) < LIVELY)
 }

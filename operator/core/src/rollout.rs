@@ -4,11 +4,11 @@
 //! node.
 
 pub mod address_conflict;
-mod enlarge;
+mod expand;
 mod grow;
 pub(crate) mod leaving;
 pub mod members;
-mod pair;
+mod rack_diff;
 mod refuse;
 pub mod removal;
 mod restore;
@@ -27,8 +27,8 @@ use serde::Serialize;
 
 use crate::{
     desired::{Desired, DesiredRack, seeds},
-    objects::{Growth, config_map},
-    observed::Snapshot,
+    objects::{VolumeExpansion, config_map},
+    observed::ObservedState,
     operations::{preconditions, recorded},
     refusal::Refusal,
 };
@@ -39,9 +39,9 @@ pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
 pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 pub use leaving::Leaving;
-use pair::Pair;
+use rack_diff::RackDiff;
 #[cfg(test)]
-pub use pair::partition;
+pub use rack_diff::partition;
 use refuse::refuse_irreversible;
 pub use removal::Removal;
 
@@ -56,7 +56,7 @@ pub struct Rollout {
     /// Racks to write.
     pub steps: Vec<Step>,
     /// Volumes to expand.
-    pub growths: Vec<Growth>,
+    pub expansions: Vec<VolumeExpansion>,
     /// Whether these racks are restored as they were. Restoring takes no pod down.
     pub restores: bool,
     /// Objects to delete, and StatefulSets to scale down.
@@ -64,7 +64,7 @@ pub struct Rollout {
     /// The member to decommission.
     pub leaving: Option<Leaving>,
     /// Racks whose StatefulSet is re-created when it is written; the running pods are orphaned and adopted again.
-    pub made_anew: Vec<RackId>,
+    pub recreated: Vec<RackId>,
     /// Racks that need no change.
     pub unchanged: Vec<DesiredRack>,
     /// Seeds for new pods.
@@ -110,14 +110,17 @@ impl Step {
 
 impl Rollout {
     /// Whether the StatefulSet of a rack cannot be patched to the desired state, and has to be re-created.
-    pub fn is_made_anew(&self, rack: &RackId) -> bool {
-        self.made_anew.contains(rack)
+    pub fn needs_recreation(&self, rack: &RackId) -> bool {
+        self.recreated.contains(rack)
     }
 
     /// Whether this reconciliation writes and deletes nothing; it may still wait for something. A decommission does not
     /// count, because it is an operation.
     pub fn is_idle(&self) -> bool {
-        self.formed && self.steps.is_empty() && self.growths.is_empty() && self.removals.is_empty()
+        self.formed
+            && self.steps.is_empty()
+            && self.expansions.is_empty()
+            && self.removals.is_empty()
     }
 
     /// Whether the racks do not match the spec yet.
@@ -127,8 +130,8 @@ impl Rollout {
 }
 
 /// Decides about the racks.
-pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollout {
-    let formed = is_formed(snapshot);
+pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
+    let formed = is_formed(state);
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
@@ -139,23 +142,23 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollou
             };
         }
     };
-    let pairs = pairs(desired, snapshot);
+    let diffs = diffs(desired, state);
     let mut rollout = Rollout {
         seeds: seeds::seeds(desired, formed),
         formed,
         ..Rollout::default()
     };
     rollout.refused.clone_from(&desired.instead_of);
-    if let Err(refused) = refuse_irreversible(&pairs, desired, snapshot) {
+    if let Err(refused) = refuse_irreversible(&diffs, desired, state) {
         rollout.refused.get_or_insert(refused);
         return rollout;
     }
     rollout.formed =
-        formed || (rollout.refused.is_none() && form(&pairs, desired, snapshot, &mut rollout));
+        formed || (rollout.refused.is_none() && form(&diffs, desired, state, &mut rollout));
     if rollout.formed {
-        change(&pairs, desired, snapshot, &mut rollout);
+        change(&diffs, desired, state, &mut rollout);
     }
-    let initial = snapshot.cluster.status.as_ref().is_none_or(|status| {
+    let initial = state.cluster.status.as_ref().is_none_or(|status| {
         status
             .phase
             .is_none_or(|phase| phase == Phase::Initializing)
@@ -164,27 +167,27 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollou
         rollout.action = Some(Action::Initializing);
     }
     if let Some(leaving) = &rollout.leaving {
-        let failing = leaving::what_keeps_from_leaving(leaving, snapshot);
+        let failing = leaving::leave_blockers(leaving, state);
         rollout.blocked = (!failing.is_empty()).then(|| {
             let told = preconditions::told(failing.iter());
             format!("{} may not leave the ring: {told}", leaving.pod)
         });
         rollout.blocked_by = failing;
     }
-    if let Some(reason) = hold(&rollout, snapshot) {
+    if let Some(reason) = hold(&rollout, state) {
         rollout.steps.clear();
         rollout.removals.clear();
-        rollout.growths.clear();
+        rollout.expansions.clear();
         rollout.blocked = rollout.action.is_some().then_some(reason);
         rollout.blocked_by.clear();
     }
-    let made_anew = pairs.iter().filter(|pair| pair.is_made_anew(desired));
-    rollout.made_anew = made_anew.map(|pair| pair.wanted.id.clone()).collect();
+    let recreated = diffs.iter().filter(|diff| diff.needs_recreation(desired));
+    rollout.recreated = recreated.map(|diff| diff.wanted.id.clone()).collect();
     let touched = |rack: &DesiredRack| rollout.steps.iter().any(|step| step.rack.id == rack.id);
-    rollout.unchanged = pairs
+    rollout.unchanged = diffs
         .iter()
-        .filter(|pair| pair.live.is_some() && !pair.differs(desired) && !touched(pair.wanted))
-        .map(|pair| pair.wanted.clone())
+        .filter(|diff| diff.live.is_some() && !diff.differs(desired) && !touched(diff.wanted))
+        .map(|diff| diff.wanted.clone())
         .collect();
     rollout
 }
@@ -192,14 +195,14 @@ pub fn decide(desired: &Result<Desired, Refusal>, snapshot: &Snapshot) -> Rollou
 /// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
 /// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
 /// as long as the volumes do).
-fn is_formed(snapshot: &Snapshot) -> bool {
-    let told = snapshot.cluster.status.as_ref().is_some_and(|status| {
+fn is_formed(state: &ObservedState) -> bool {
+    let told = state.cluster.status.as_ref().is_some_and(|status| {
         status.phase.is_some_and(Phase::is_formed)
             || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
     });
-    let maps = &snapshot.live.config_maps;
+    let maps = &state.live.config_maps;
     let mark = maps
-        .get(&names::ring_mark(snapshot.name()))
+        .get(&names::ring_mark(state.name()))
         .is_some_and(config_map::is_marked);
     // A ring of the Go CassKop whose resource was re-created has none of these sources.
     let runs = |set: &StatefulSet| {
@@ -207,13 +210,13 @@ fn is_formed(snapshot: &Snapshot) -> bool {
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
     };
     told || maps.values().any(config_map::says_formed)
-        || (mark && !snapshot.live.volumes.is_empty())
-        || snapshot.live.stateful_sets.values().any(runs)
+        || (mark && !state.live.volumes.is_empty())
+        || state.live.stateful_sets.values().any(runs)
 }
 
-fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
+fn diffs<'a>(desired: &'a Desired, state: &'a ObservedState) -> Vec<RackDiff<'a>> {
     let live = |rack: &DesiredRack| {
-        snapshot
+        state
             .live
             .stateful_sets
             .get(&names::stateful_set(&desired.name, &rack.id))
@@ -221,13 +224,13 @@ fn pairs<'a>(desired: &'a Desired, snapshot: &'a Snapshot) -> Vec<Pair<'a>> {
     desired
         .racks
         .iter()
-        .map(|rack| Pair::of(rack, live(rack)))
+        .map(|rack| RackDiff::of(rack, live(rack)))
         .collect()
 }
 
 /// The reason why no rack may change now.
-fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
-    if let Some(why) = recorded::why_nothing_begins(snapshot) {
+fn hold(rollout: &Rollout, state: &ObservedState) -> Option<String> {
+    if let Some(why) = recorded::pause_reason(state) {
         return Some(why);
     }
     if rollout.restores {
@@ -239,129 +242,133 @@ fn hold(rollout: &Rollout, snapshot: &Snapshot) -> Option<String> {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         operation.kind == DECOMMISSION && leaving == Some(&operation.id)
     };
-    recorded::at_work(snapshot)
+    recorded::at_work(state)
         .find(|operation| !own(operation))
         .map(recorded::waits_for)
 }
 
 /// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
 /// and the racks start one by one. Returns whether the ring is formed.
-fn form(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
+fn form(
+    diffs: &[RackDiff<'_>],
+    desired: &Desired,
+    state: &ObservedState,
+    rollout: &mut Rollout,
+) -> bool {
     let joins = !desired.spec.seeds.is_empty();
-    let is_awaited = first_trouble(snapshot).is_some();
-    for pair in pairs
+    let is_awaited = first_health_problem(state).is_some();
+    for diff in diffs
         .iter()
-        .filter(|pair| pair.live.is_none() || pair.differs(desired))
-        .filter(|pair| !joins || pair.live.is_some() || !is_awaited)
+        .filter(|diff| diff.live.is_none() || diff.differs(desired))
+        .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
         .take(if joins { 1 } else { usize::MAX })
     {
-        let replicas = pair.known_nodes(snapshot).max(1).min(pair.wanted.replicas);
-        rollout.steps.push(Step::new(pair.wanted.clone(), replicas));
+        let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
+        rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
-    rollout.waiting_for = first_trouble(snapshot);
+    rollout.waiting_for = first_health_problem(state);
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && rollout.waiting_for.is_none()
-        && (nobody_comes || !snapshot.pods.is_empty())
+        && (nobody_comes || !state.pods.is_empty())
 }
 
-fn change(pairs: &[Pair<'_>], desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) {
-    if restore::racks(pairs, snapshot, rollout) {
+fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, rollout: &mut Rollout) {
+    if restore::racks(diffs, state, rollout) {
         return;
     }
     if rollout.refused.is_some() {
-        go_to_the_end(desired, snapshot, rollout);
+        go_to_the_end(desired, state, rollout);
         return;
     }
-    if enlarge::volumes(pairs, desired, snapshot, rollout) {
+    if expand::volumes(diffs, desired, state, rollout) {
         return;
     }
-    if go_to_the_end(desired, snapshot, rollout) {
+    if go_to_the_end(desired, state, rollout) {
         return;
     }
-    let differing: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.differs(desired)).collect();
-    let unfinished: Vec<&Pair<'_>> = pairs
+    let differing: Vec<&RackDiff<'_>> = diffs.iter().filter(|diff| diff.differs(desired)).collect();
+    let unfinished: Vec<&RackDiff<'_>> = diffs
         .iter()
-        .filter(|pair| !pair.is_finished(snapshot))
+        .filter(|diff| !diff.is_finished(state))
         .collect();
     let next = match &unfinished[..] {
         // All racks are finished. Their nodes may still report peers as down.
         [] => differing
             .first()
             .copied()
-            .filter(|_| first_trouble(snapshot).is_none()),
+            .filter(|_| first_health_problem(state).is_none()),
         // A change whose pods never become Ready is corrected in its rack; no other rack changes.
-        [one] => differing.iter().copied().find(|pair| {
-            pair.wanted.id == one.wanted.id && pair.may_be_corrected(desired, snapshot)
-        }),
-        many => differing.iter().copied().find(|pair| {
-            many.iter().any(|other| other.wanted.id == pair.wanted.id) && pair.is_all_down(snapshot)
+        [one] => differing
+            .iter()
+            .copied()
+            .find(|diff| diff.wanted.id == one.wanted.id && diff.may_be_corrected(desired, state)),
+        many => differing.iter().copied().find(|diff| {
+            many.iter().any(|other| other.wanted.id == diff.wanted.id) && diff.is_all_down(state)
         }),
     };
-    if let Some(pair) = next {
-        rollout.action = Some(pair.action(desired, snapshot));
-        rollout.rack = Some(pair.wanted.id.clone());
-        rollout.waiting_for = Some(format!("rack {} to take the change", pair.wanted.id));
-        let mut rack = pair.wanted.clone();
-        rack.partition = pair.next_partition(desired, snapshot);
-        rollout.steps.push(Step::new(rack, pair.live_replicas()));
+    if let Some(diff) = next {
+        rollout.action = Some(diff.action(desired, state));
+        rollout.rack = Some(diff.wanted.id.clone());
+        rollout.waiting_for = Some(format!("rack {} to take the change", diff.wanted.id));
+        let mut rack = diff.wanted.clone();
+        rack.partition = diff.next_partition(desired, state);
+        rollout.steps.push(Step::new(rack, diff.live_replicas()));
         return;
     }
     let Some(first) = unfinished.first() else {
-        match (grow::next(pairs), first_trouble(snapshot)) {
-            (Some(pair), trouble) => match trouble.or_else(|| grow::surplus(snapshot)) {
-                None => rollout.grow(pair),
-                trouble => {
+        match (grow::next(diffs), first_health_problem(state)) {
+            (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
+                None => rollout.grow(diff),
+                health_problem => {
                     rollout.action = Some(Action::ScaleUp);
-                    rollout.waiting_for = trouble;
+                    rollout.waiting_for = health_problem;
                 }
             },
-            (None, trouble) if !differing.is_empty() => {
-                rollout.action = differing.first().map(|pair| pair.action(desired, snapshot));
-                rollout.waiting_for = trouble;
+            (None, health_problem) if !differing.is_empty() => {
+                rollout.action = differing.first().map(|diff| diff.action(desired, state));
+                rollout.waiting_for = health_problem;
             }
-            (None, trouble) => {
-                if let Some(next) = shrink::begin(desired, snapshot) {
+            (None, health_problem) => {
+                if let Some(next) = shrink::begin(desired, state) {
                     rollout.shrink(next, desired);
-                    rollout.waiting_for = trouble.or(rollout.waiting_for.take());
+                    rollout.waiting_for = health_problem.or(rollout.waiting_for.take());
                 }
             }
         }
         return;
     };
     // `Degraded` reports the nodes that are unhealthy for another reason than a change, unless a change waits for them.
-    let rolling = unfinished.iter().find(|pair| pair.is_rolling(snapshot));
+    let rolling = unfinished.iter().find(|diff| diff.is_rolling(state));
     if differing.is_empty()
         && rolling.is_none()
-        && grow::next(pairs).is_none()
-        && !first.has_newcomer(snapshot)
+        && grow::next(diffs).is_none()
+        && !first.has_new_node(state)
     {
         // The scale-down is blocked, but blocks nothing else: an operation may repair the node.
-        if let Some(rack) = shrink::wanted(desired, snapshot) {
+        if let Some(rack) = shrink::wanted(desired, state) {
             rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
-            rollout.blocked = first_trouble(snapshot);
+            rollout.blocked = first_health_problem(state);
         }
         return;
     }
-    let pair = rolling.unwrap_or(first);
+    let diff = rolling.unwrap_or(first);
     rollout.action = Some(match differing.first() {
-        Some(next) => next.action(desired, snapshot),
-        None if pair.has_newcomer(snapshot)
-            || (rolling.is_none() && grow::next(pairs).is_some()) =>
-        {
+        Some(next) => next.action(desired, state),
+        None if diff.has_new_node(state) || (rolling.is_none() && grow::next(diffs).is_some()) => {
             Action::ScaleUp
         }
-        None => continued(&pair.wanted.id, snapshot),
+        None => continued(&diff.wanted.id, state),
     });
-    rollout.rack = Some(pair.wanted.id.clone());
-    rollout.waiting_for = first_trouble(snapshot)
-        .or_else(|| Some(format!("rack {} to be rolled out", pair.wanted.id)));
+    rollout.rack = Some(diff.wanted.id.clone());
+    rollout.waiting_for = first_health_problem(state)
+        .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
 }
 
 /// Continues the removal of a node that is leaving. Returns whether there is such a node.
-fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) -> bool {
-    if let Some(volume) = volumes::awaited(snapshot) {
+fn go_to_the_end(desired: &Desired, state: &ObservedState, rollout: &mut Rollout) -> bool {
+    if let Some(volume) = volumes::awaited(state) {
         rollout.action = Some(Action::ScaleDown);
         rollout.waiting_for = Some(format!(
             "volume {} of a node that has left to go",
@@ -369,7 +376,7 @@ fn go_to_the_end(desired: &Desired, snapshot: &Snapshot, rollout: &mut Rollout) 
         ));
         return true;
     }
-    let next = shrink::finish(desired, snapshot);
+    let next = shrink::finish(desired, state);
     next.map(|next| rollout.shrink(next, desired)).is_some()
 }
 
@@ -397,8 +404,8 @@ impl Rollout {
 
 /// The action that caused the rollout of a rack in progress. After the StatefulSet is written, only the status records
 /// that action.
-fn continued(rack: &RackId, snapshot: &Snapshot) -> Action {
-    let status = snapshot.cluster.status.as_ref();
+fn continued(rack: &RackId, state: &ObservedState) -> Action {
+    let status = state.cluster.status.as_ref();
     let last = status
         .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
         .and_then(|rack| rack.cassandra_last_action.as_ref())
@@ -408,8 +415,8 @@ fn continued(rack: &RackId, snapshot: &Snapshot) -> Action {
         .unwrap_or(Action::UpdateStatefulSet)
 }
 
-fn first_trouble(snapshot: &Snapshot) -> Option<String> {
-    let first = snapshot.troubles().into_iter().next();
-    let trouble = first.map(|(pod, why)| format!("{pod}: {why}"));
-    trouble.or_else(|| (!snapshot.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
+fn first_health_problem(state: &ObservedState) -> Option<String> {
+    let first = state.unhealthy_nodes().into_iter().next();
+    let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
+    health_problem.or_else(|| (!state.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
 }

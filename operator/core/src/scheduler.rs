@@ -15,14 +15,14 @@ use casskop_common::{
 use serde::Serialize;
 
 use crate::{
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{
         behaviour,
-        recorded::{has_begun, waits_for, waits_for_ring, why_nothing_begins},
+        recorded::{has_begun, pause_reason, waits_for, waits_for_ring},
     },
     rollout::Rollout,
 };
-use request_state::Kind;
+use request_state::RequestState;
 
 /// What happens to the operations of a cluster now.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +34,12 @@ pub struct Decision {
     /// The newest operation of each kind, as it will be.
     pub current: Vec<OperationStatus>,
     /// Annotations that cannot be carried out.
-    pub complaints: Vec<Invalid>,
+    pub rejections: Vec<Invalid>,
 }
 
 impl Decision {
     /// Whether an operation that changes, or goes on, takes nodes away from clients.
-    pub fn takes_nodes_away(&self) -> bool {
+    pub fn is_disruptive(&self) -> bool {
         let moves = |operation: &&OperationStatus| {
             let changes = self
                 .changes
@@ -49,7 +49,7 @@ impl Decision {
         };
         let takes_away = |operation: &OperationStatus| {
             let known = Arguments::recorded(&operation.kind, &operation.arguments);
-            known.is_some_and(|known| behaviour(&known.operation).takes_nodes_away())
+            known.is_some_and(|known| behaviour(&known.operation).is_disruptive())
         };
         self.current.iter().filter(moves).any(takes_away)
     }
@@ -78,24 +78,24 @@ pub struct Start {
 }
 
 /// Decides about all operations.
-pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
+pub fn decide(state: &ObservedState, rollout: &Rollout) -> Decision {
     let mut decision = Decision::default();
     let mut queue = Queue {
-        snapshot,
+        state,
         rollout,
-        busy: why_none_begins(snapshot, rollout),
+        busy: no_start_reason(state, rollout),
         begun: Vec::new(),
     };
     for name in kinds() {
-        let own = internal_requests::request(name, snapshot, rollout);
-        let kind = Kind::of(name, own.as_ref(), snapshot);
-        let busy = queue.why_waits(&kind);
-        decision.complaints.extend(kind.complaint());
+        let own = internal_requests::request(name, state, rollout);
+        let kind = RequestState::of(name, own.as_ref(), state);
+        let busy = queue.wait_reason(&kind);
+        decision.rejections.extend(kind.rejection());
         let Some(after) = kind.next(busy.as_deref()) else {
             continue;
         };
-        decision.complaints.extend(kind.unknown_check(&after));
-        decision.starts.extend(progress::starts(&after, snapshot));
+        decision.rejections.extend(kind.unknown_check(&after));
+        decision.starts.extend(progress::starts(&after, state));
         queue.saw(&after);
         if kind.current != Some(&after) {
             decision.changes.push(Change {
@@ -110,7 +110,7 @@ pub fn decide(snapshot: &Snapshot, rollout: &Rollout) -> Decision {
 
 /// Who waits for whom.
 struct Queue<'a> {
-    snapshot: &'a Snapshot,
+    state: &'a ObservedState,
     rollout: &'a Rollout,
     /// Why a kind like any other does not begin, whatever else is under way.
     busy: Option<String>,
@@ -120,18 +120,18 @@ struct Queue<'a> {
 
 impl Queue<'_> {
     /// Why an operation of the kind does not begin or go on.
-    fn why_waits(&self, kind: &Kind<'_>) -> Option<String> {
+    fn wait_reason(&self, kind: &RequestState<'_>) -> Option<String> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
         let needed = kind.by.is_some() && kind.name == DECOMMISSION;
-        let goes_first = needed || (self.rollout.is_idle() && kind.mends());
+        let goes_first = needed || (self.rollout.is_idle() && kind.repairs_ring());
         let busy = if goes_first {
-            why_nothing_begins(self.snapshot)
+            pause_reason(self.state)
         } else {
             self.busy.clone()
         };
         let mut others = self
-            .snapshot
+            .state
             .operations()
             .filter(|other| has_begun(other))
             .chain(&self.begun)
@@ -149,8 +149,8 @@ impl Queue<'_> {
 }
 
 /// Why no requested operation begins now, whatever it is.
-fn why_none_begins(snapshot: &Snapshot, rollout: &Rollout) -> Option<String> {
-    if let Some(why) = why_nothing_begins(snapshot) {
+fn no_start_reason(state: &ObservedState, rollout: &Rollout) -> Option<String> {
+    if let Some(why) = pause_reason(state) {
         return Some(why);
     }
     if !rollout.formed {

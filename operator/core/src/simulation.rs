@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::Around,
+    desired::BuildInputs,
     node::Replication,
-    observed::{Live, SecretState},
+    observed::{OwnedObjects, SecretState},
 };
 
 /// State of a simulated node.
@@ -69,7 +69,7 @@ pub struct World {
     /// The resource.
     pub cluster: CassandraCluster,
     /// The operator's objects.
-    pub live: Live,
+    pub live: OwnedObjects,
     /// The Jolokia Secret.
     pub secret: SecretState,
     /// Pods by name.
@@ -89,9 +89,9 @@ pub struct World {
     /// Replication by keyspace.
     pub replication: BTreeMap<String, Replication>,
     /// Locations of members, by host ID.
-    pub places: BTreeMap<String, RackId>,
+    pub locations: BTreeMap<String, RackId>,
     /// Inputs other than the spec.
-    pub around: Around,
+    pub around: BuildInputs,
     /// Images that cannot be pulled.
     pub bad_images: BTreeSet<String>,
     /// Whether the operator gets no answer from any node, although the nodes are healthy.
@@ -119,7 +119,7 @@ impl World {
     pub fn new(yaml: &str) -> Self {
         Self {
             cluster: serde_saphyr::from_str(yaml).expect("a CassandraCluster"),
-            live: Live::default(),
+            live: OwnedObjects::default(),
             secret: SecretState::Missing,
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),
@@ -136,10 +136,10 @@ impl World {
                     )
                 })
                 .into(),
-            places: BTreeMap::new(),
-            around: Around {
+            locations: BTreeMap::new(),
+            around: BuildInputs {
                 operator_image: "operator:1".into(),
-                ..Around::default()
+                ..BuildInputs::default()
             },
             bad_images: BTreeSet::new(),
             cut: false,

@@ -2,8 +2,8 @@
 //! so nothing here may move by itself.
 
 mod conditions;
-mod debt;
 mod nodes;
+mod pending_cleanup;
 mod pods;
 mod racks;
 mod replication;
@@ -15,28 +15,28 @@ use casskop_common::{
 
 use crate::{
     desired::Desired,
-    observed::Snapshot,
+    observed::ObservedState,
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
     scheduler,
     verdict::intent_errors,
 };
-use conditions::Picture;
+use conditions::ConditionInputs;
 pub use conditions::tell_failure;
 
 /// The status without its operations, which are written before they act.
 pub fn decide(
     desired: &Result<Desired, Refusal>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &Rollout,
     operations: &scheduler::Decision,
 ) -> CassandraClusterStatus {
-    let old = snapshot.cluster.status.clone().unwrap_or_default();
-    let picture = Picture::of(desired, snapshot, rollout, &operations.current);
+    let old = state.cluster.status.clone().unwrap_or_default();
+    let picture = ConditionInputs::of(desired, state, rollout, &operations.current);
     let (action, action_status) = last_action(rollout, &picture, &old);
-    let replication = replication::seen(snapshot, old.replication.as_ref());
+    let replication = replication::seen(state, old.replication.as_ref());
     CassandraClusterStatus {
-        observed_generation: snapshot.cluster.metadata.generation,
+        observed_generation: state.cluster.metadata.generation,
         phase: Some(picture.phase()),
         initializing_sub_phase: (picture.phase() == Phase::Initializing)
             .then(|| initializing(rollout)),
@@ -47,13 +47,13 @@ pub fn decide(
         } else {
             rollout.seeds.clone()
         },
-        cassandra_rack_status: racks::racks(snapshot, rollout, &operations.current, &old),
-        cassandra_node_status: nodes::nodes(snapshot, rollout, replication.as_ref(), &old),
-        conditions: picture.conditions(snapshot, operations, &old.conditions),
+        cassandra_rack_status: racks::racks(state, rollout, &operations.current, &old),
+        cassandra_node_status: nodes::nodes(state, rollout, replication.as_ref(), &old),
+        conditions: picture.conditions(state, operations, &old.conditions),
         blocked_by: rollout.blocked_by.clone(),
         intent_errors: {
-            let invalid = snapshot.intents.invalid.iter();
-            intent_errors(invalid.chain(&operations.complaints))
+            let invalid = state.intents.invalid.iter();
+            intent_errors(invalid.chain(&operations.rejections))
         },
         operations: old.operations,
         used_request_ids: old.used_request_ids.clone(),
@@ -74,7 +74,7 @@ fn initializing(rollout: &Rollout) -> String {
 
 fn last_action(
     rollout: &Rollout,
-    picture: &Picture<'_>,
+    picture: &ConditionInputs<'_>,
     old: &CassandraClusterStatus,
 ) -> (Option<String>, Option<String>) {
     let pair = |name: &str, status: &str| (Some(name.to_owned()), Some(status.to_owned()));

@@ -1,19 +1,19 @@
 //! Decisions, tried on a simulated Kubernetes and ring: single decisions by table and snapshot, and random histories.
 
 mod accepted;
-mod called_off;
+mod address_conflict;
+mod cancellation;
 mod contract;
-mod crash;
-mod crossed;
-mod debt;
-mod elsewhere;
+mod crash_recovery;
+mod external_members;
 mod fields;
 mod histories;
 mod images;
-mod lost;
+mod invalid_requests;
+mod lost_node;
 mod messages;
 mod operations;
-mod requests;
+mod pending_cleanup;
 mod rollout;
 mod shrink;
 mod storage;

@@ -10,9 +10,9 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use crate::{
-    cluster::observe::Observed,
+    cluster::observe::Observation,
     context::Context,
-    executor::{Run, Untold},
+    executor::{BufferedEvents, NodeTask},
     kubernetes::{
         Kube,
         apply::{Error, apply_one, apply_rack, apply_selecting},
@@ -23,17 +23,14 @@ use crate::{
     node_api::Credentials,
 };
 use casskop_core::{
-    desired::Desired, objects::Object, observed::Snapshot, plan::Plan, rollout::removal::Removal,
-    scheduler::Start,
+    desired::Desired, objects::Object, observed::ObservedState, plan::Plan,
+    rollout::removal::Removal, scheduler::Start,
 };
 
 /// Whether a plan does more than report and work on nodes that keep serving: such a plan must be based on the current
 /// state, not on a slightly outdated one.
 pub fn needs_certainty(plan: &Plan) -> bool {
-    plan.make_secret
-        || plan.takes_nodes_away
-        || !plan.objects.is_empty()
-        || !plan.removals.is_empty()
+    plan.make_secret || plan.is_disruptive || !plan.objects.is_empty() || !plan.removals.is_empty()
 }
 
 /// Applies the objects of a plan.
@@ -42,14 +39,14 @@ pub fn needs_certainty(plan: &Plan) -> bool {
 /// The first rejected object; the following objects are applied by the next reconciliation.
 pub async fn write(
     kube: &Kube,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     desired: &Desired,
     plan: &Plan,
 ) -> Result<(), Error> {
-    let seen = &snapshot.live.stateful_sets;
+    let seen = &state.live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&desired.jolokia_secret);
-        credentials::make(kube, &snapshot.cluster)
+        credentials::make(kube, &state.cluster)
             .await
             .map_err(failed)?;
     }
@@ -62,13 +59,13 @@ pub async fn write(
             Object::StatefulSet(object) => {
                 apply_rack(kube, object, seen.get(&object.name_any())).await?;
             }
-            Object::MadeAnew(object) => {
+            Object::Recreated(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
                     orphan(kube, &desired.namespace, seen).await?;
                 }
                 apply_rack(kube, object, None).await?;
             }
-            Object::Growth(growth) => grow(kube, &desired.namespace, growth).await?,
+            Object::VolumeExpansion(growth) => grow(kube, &desired.namespace, growth).await?,
         }
     }
     Ok(())
@@ -80,12 +77,12 @@ pub async fn write(
 /// The first rejected deletion; the following ones are retried by the next reconciliation.
 pub async fn remove(
     kube: &Kube,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     desired: &Desired,
     plan: &Plan,
 ) -> Result<(), Error> {
     let namespace = &desired.namespace;
-    let live = &snapshot.live;
+    let live = &state.live;
     for removal in &plan.removals {
         match removal {
             Removal::Pods { set, uid, from, to } => {
@@ -95,17 +92,21 @@ pub async fn remove(
                 // The StatefulSet is kept if another writer has scaled it in the meantime: its pods need the
                 // configuration.
                 let seen = live.stateful_sets.get(set);
-                let seen = seen.map_or_else(|| objects::very(uid), objects::unchanged);
+                let seen = seen.map_or_else(
+                    || objects::uid_precondition(uid),
+                    objects::version_precondition,
+                );
                 delete::<StatefulSet>(kube, namespace, set, seen).await?;
                 if let Some(uid) = live.config_maps.get(set).and_then(ResourceExt::uid) {
-                    delete::<ConfigMap>(kube, namespace, set, objects::very(&uid)).await?;
+                    delete::<ConfigMap>(kube, namespace, set, objects::uid_precondition(&uid))
+                        .await?;
                 }
             }
             Removal::Pod { name, uid } => {
-                delete::<Pod>(kube, namespace, name, objects::very(uid)).await?;
+                delete::<Pod>(kube, namespace, name, objects::uid_precondition(uid)).await?;
             }
             Removal::Volume { name, uid } => {
-                let claim = objects::very(uid);
+                let claim = objects::uid_precondition(uid);
                 delete::<PersistentVolumeClaim>(kube, namespace, name, claim).await?;
             }
         }
@@ -115,17 +116,17 @@ pub async fn remove(
 }
 
 /// Starts the nodes of a plan. Their operation is already recorded in the status.
-pub fn start(ctx: &Context, observed: &Observed, plan: &Plan) {
+pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
     let Some(credentials) = &observed.credentials else {
         return;
     };
-    let cluster = &observed.snapshot.cluster;
+    let cluster = &observed.state.cluster;
     let spec = Arc::new(cluster.spec.clone());
     for start in &plan.starts {
         let Some(run) = run(cluster, start, plan, &spec, credentials) else {
             continue;
         };
-        ctx.runs.start(&ctx.effects, run);
+        ctx.executor.start(&ctx.effects, run);
     }
 }
 
@@ -135,7 +136,7 @@ fn run(
     plan: &Plan,
     spec: &Arc<CassandraClusterSpec>,
     credentials: &Arc<Credentials>,
-) -> Option<Run> {
+) -> Option<NodeTask> {
     let changed = plan.operations.iter().map(|change| &change.after);
     let known = cluster.status.iter().flat_map(|status| &status.operations);
     let operation = changed
@@ -143,7 +144,7 @@ fn run(
         .find(|operation| operation.kind == start.kind && operation.id == start.id)?;
     let node = operation.nodes.iter().find(|node| node.pod == start.pod)?;
     let done = node.progress.as_ref().map_or(0, |progress| progress.done);
-    Some(Run {
+    Some(NodeTask {
         cluster: ClusterRef::of(cluster),
         spec: spec.clone(),
         start: start.clone(),
@@ -155,6 +156,6 @@ fn run(
         volumes: node.volumes.clone(),
         host_id: node.host_id.clone(),
         credentials: credentials.clone(),
-        untold: Untold::none(),
+        buffered: BufferedEvents::none(),
     })
 }

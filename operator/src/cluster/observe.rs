@@ -24,7 +24,7 @@ use crate::{
     effects::Effects,
     kubernetes::{
         Kube,
-        credentials::{self, Keys},
+        credentials::{self, AcceptedCredentials},
         lists::{Freshness, list},
     },
     node_api::{Credentials, Endpoint},
@@ -33,7 +33,10 @@ use casskop_core::{
     desired::{Desired, Scripts},
     digest::digest,
     node::{NodeError, Reading, Replication},
-    observed::{Live, NodePod, Snapshot, UNKNOWN, Volume, agreed_schema, believed, replicas},
+    observed::{
+        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, replicas,
+        trusted_locations,
+    },
     operations::{behaviour, recorded::has_begun},
 };
 
@@ -43,23 +46,23 @@ const AT_ONCE: usize = 12;
 const TRIES: usize = 3;
 
 /// The Kubernetes objects of a cluster.
-pub struct Found {
+pub struct FetchedObjects {
     /// Passwords of its nodes.
-    pub keys: Keys,
+    pub keys: AcceptedCredentials,
     /// The user's scripts.
     pub scripts: Scripts,
-    live: Live,
+    live: OwnedObjects,
     pods: BTreeMap<String, NodePod>,
 }
 
 /// The observed state, and the credentials to call its nodes. The password is kept separate from the observed state.
-pub struct Observed {
+pub struct Observation {
     /// The observed state.
-    pub snapshot: Snapshot,
+    pub state: ObservedState,
     /// The credentials of the nodes; nothing while there is no Secret.
     pub credentials: Option<Arc<Credentials>>,
     /// A new password to accept.
-    pub new_key: Option<credentials::New>,
+    pub new_key: Option<credentials::PendingRotation>,
 }
 
 /// Reads the Kubernetes objects of a cluster, all at the same time.
@@ -70,7 +73,7 @@ pub async fn find(
     kube: &Kube,
     cluster: &CassandraCluster,
     freshness: Freshness,
-) -> Result<Found, kube::Error> {
+) -> Result<FetchedObjects, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
     let (
@@ -94,10 +97,10 @@ pub async fn find(
         list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
         list::<Pod>(kube, &namespace, &selector, freshness),
     )?;
-    Ok(Found {
+    Ok(FetchedObjects {
         keys,
         scripts,
-        live: Live {
+        live: OwnedObjects {
             stateful_sets,
             services,
             config_maps,
@@ -121,17 +124,17 @@ pub async fn observe(
     effects: &Effects,
     cluster: CassandraCluster,
     at_work: BTreeSet<(String, String)>,
-    found: Found,
+    found: FetchedObjects,
     desired: Option<&Desired>,
-    before: Option<&Observed>,
-) -> Observed {
-    let Found {
+    before: Option<&Observation>,
+) -> Observation {
+    let FetchedObjects {
         keys, live, pods, ..
     } = found;
     let credentials = keys.credentials;
     let before = before.filter(|before| before.credentials == credentials);
     let mut nodes = match before {
-        Some(before) => before.snapshot.nodes.clone(),
+        Some(before) => before.state.nodes.clone(),
         None => read_nodes(effects, &cluster, &pods, credentials.as_ref()).await,
     };
     let intents = Intents::parse(cluster.annotations());
@@ -155,27 +158,33 @@ pub async fn observe(
     } else {
         BTreeMap::new()
     };
-    let mut snapshot = Snapshot {
+    let mut state = ObservedState {
         now: Timestamp::now(),
         at_work,
         intents,
         cluster,
         live,
         replication,
-        places: BTreeMap::new(),
+        locations: BTreeMap::new(),
         secret: keys.state,
         secret_name: keys.name,
         pods,
         nodes,
     };
-    let strangers = snapshot.strangers();
-    if needed || strangers.iter().any(|stranger| stranger.down) {
-        let ips = strangers.iter().map(|stranger| stranger.ip.to_owned());
-        snapshot.places =
-            read_places(effects, ips.collect(), &snapshot, credentials.as_ref()).await;
+    let external_members = state.external_members();
+    if needed
+        || external_members
+            .iter()
+            .any(|external_member| external_member.down)
+    {
+        let ips = external_members
+            .iter()
+            .map(|external_member| external_member.ip.to_owned());
+        state.locations =
+            read_locations(effects, ips.collect(), &state, credentials.as_ref()).await;
     }
-    Observed {
-        snapshot,
+    Observation {
+        state,
         credentials,
         new_key: keys.new,
     }
@@ -292,17 +301,17 @@ fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<End
 }
 
 /// The locations of the nodes at these addresses, as reported by the first member that responds.
-async fn read_places(
+async fn read_locations(
     effects: &Effects,
     ips: Vec<String>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, RackId> {
     if ips.is_empty() {
         return BTreeMap::new();
     }
-    for (endpoint, reading) in members(&snapshot.pods, &snapshot.nodes, credentials) {
-        let own = snapshot.pods.values().filter_map(|pod| {
+    for (endpoint, reading) in members(&state.pods, &state.nodes, credentials) {
+        let own = state.pods.values().filter_map(|pod| {
             let ip = pod.ip.as_deref()?;
             let is_member = reading.host_ids.contains_key(ip);
             is_member.then_some((ip, pod.rack.as_ref()?))
@@ -311,7 +320,7 @@ async fn read_places(
         let asked = own.iter().map(|(ip, _)| (*ip).to_owned());
         let asked = ips.iter().cloned().chain(asked).collect();
         match effects.nodes.locations(endpoint, asked).await {
-            Ok(found) => return believed(found, &own),
+            Ok(found) => return trusted_locations(found, &own),
             Err(error) => {
                 tracing::debug!(%error, "the racks of the other nodes could not be read");
             }
@@ -330,7 +339,7 @@ fn members<'a>(
         let reading = reading
             .as_ref()
             .ok()
-            .filter(|reading| reading.is_normal())?;
+            .filter(|reading| reading.is_serving())?;
         Some((endpoint(pods.get(pod)?, credentials)?, reading))
     });
     // Each member that no longer responds costs its deadline.

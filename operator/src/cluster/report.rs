@@ -12,7 +12,9 @@ use crate::{
         status_store::{self, ClusterRef},
     },
 };
-use casskop_core::{observed::Snapshot, operations::transitions, plan::Plan, scheduler::Change};
+use casskop_core::{
+    observed::ObservedState, operations::transitions, plan::Plan, scheduler::Change,
+};
 
 /// Records the operations of a plan before any node is called for them. Returns the nodes that may start: those whose
 /// operation was recorded as decided.
@@ -21,37 +23,37 @@ use casskop_core::{observed::Snapshot, operations::transitions, plan::Plan, sche
 /// The status could not be written; in that case nothing may start.
 pub async fn intents(
     ctx: &Context,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     plan: &mut Plan,
 ) -> Result<(), status_store::Error> {
     if plan.operations.is_empty() {
         return Ok(());
     }
-    let cluster = ClusterRef::of(&snapshot.cluster);
+    let cluster = ClusterRef::of(&state.cluster);
     let changes = plan.operations.clone();
-    let stale = ctx
+    let outdated = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            let mut stale = Vec::new();
+            let mut outdated = Vec::new();
             for change in &changes {
                 if holds(status, change) {
                     transitions::archive(status, change.after.clone());
                 } else {
                     // A node made progress in the meantime; a pause or cancel must not wait until no node does.
                     transitions::control(status, &change.after);
-                    stale.push(change.after.kind.clone());
+                    outdated.push(change.after.kind.clone());
                 }
             }
-            stale
+            outdated
         })
         .await?;
-    if !stale.is_empty() {
+    if !outdated.is_empty() {
         plan.requeue = Duration::ZERO;
     }
-    plan.starts.retain(|start| !stale.contains(&start.kind));
+    plan.starts.retain(|start| !outdated.contains(&start.kind));
     plan.operations
-        .retain(|change| !stale.contains(&change.after.kind));
+        .retain(|change| !outdated.contains(&change.after.kind));
     for change in &plan.operations {
         let (kind, id, phase) = (
             &change.after.kind,
@@ -94,10 +96,10 @@ fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
 /// The status could not be written.
 pub async fn status(
     ctx: &Context,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     plan: &Plan,
 ) -> Result<(), status_store::Error> {
-    let cluster = ClusterRef::of(&snapshot.cluster);
+    let cluster = ClusterRef::of(&state.cluster);
     let wanted = plan.status.clone();
     ctx.effects
         .store
@@ -113,7 +115,7 @@ pub async fn status(
             };
         })
         .await?;
-    let old = snapshot.cluster.status.clone().unwrap_or_default();
+    let old = state.cluster.status.clone().unwrap_or_default();
     for event in events::events(&old, plan) {
         // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
         // with a different message.
@@ -122,7 +124,7 @@ pub async fn status(
             ctx.effects.kube.reporter.clone(),
         );
         let published = recorder
-            .publish(&event, &snapshot.cluster.object_ref(&()))
+            .publish(&event, &state.cluster.object_ref(&()))
             .await;
         if let Err(error) = published {
             tracing::warn!(cluster = cluster.name, %error, "an event was not published");

@@ -1,5 +1,5 @@
 //! Complete reconciliations against a simulated API server.
 
 mod api_server;
-mod looks;
-mod work;
+mod reconcile_reads;
+mod task_recovery;

@@ -8,14 +8,14 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     effects::Effects,
-    executor::{Run, StepEvent, progress::Meter, record::tell},
+    executor::{NodeTask, StepEvent, progress::Meter, record::record_event},
     kubernetes::{objects::said, status_store},
     node_api::Endpoint,
 };
 use casskop_core::{
     node::{Activity, Call, NodeError},
     observed::NodePod,
-    operations::{self, Behaviour, Seen, transitions::is_cancelled},
+    operations::{self, Behaviour, StepState, transitions::is_cancelled},
 };
 
 /// Time between two polls of a node that works, or of a call without a response.
@@ -42,18 +42,18 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// The current address of the pod, and its UID: the pod may have been replaced since the operation was planned.
 pub(super) async fn endpoint(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
 ) -> Result<(Endpoint, String), NodeError> {
-    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
+    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
     let unreadable = |why: String| NodeError::Unreachable(format!("its pod cannot be read: {why}"));
-    let pod = tokio::time::timeout(REQUEST, api.get_opt(&run.start.pod))
+    let pod = tokio::time::timeout(REQUEST, api.get_opt(&task.start.pod))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
         .map_err(|error| unreadable(said(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
     let ip = NodePod::of(&pod).ip;
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
-    let credentials = run.credentials.clone();
+    let credentials = task.credentials.clone();
     Ok((
         Endpoint::new(ip, credentials),
         pod.uid().unwrap_or_default(),
@@ -62,13 +62,13 @@ pub(super) async fn endpoint(
 
 /// Whether the same process of Cassandra has run since the operation started on the node. If so, the called work is
 /// done or still in progress.
-pub(super) async fn ran_all_along(effects: &Effects, run: &Run) -> bool {
-    let runs_since = match crate::executor::pod::live(effects, run).await {
+pub(super) async fn ran_all_along(effects: &Effects, task: &NodeTask) -> bool {
+    let runs_since = match crate::executor::pod::live(effects, task).await {
         Ok(Some((_, live))) => live.runs_since,
         Ok(None) | Err(_) => None,
     };
     runs_since
-        .zip(run.since)
+        .zip(task.since)
         .is_some_and(|(process, operation)| process < operation)
 }
 
@@ -78,42 +78,42 @@ pub(super) async fn seen(
     endpoint: &Endpoint,
     step: &str,
     behaviour: &dyn Behaviour,
-) -> Result<Seen, NodeError> {
+) -> Result<StepState, NodeError> {
     let activity = effects.nodes.activity(endpoint.clone()).await?;
     Ok(behaviour.seen(step, &activity))
 }
 
 /// Whether the node is a member that serves clients.
-pub(super) async fn is_normal(effects: &Effects, run: &Run) -> bool {
-    let activity = activity(effects, run).await;
-    activity.is_some_and(|activity| activity.is_normal())
+pub(super) async fn is_serving(effects: &Effects, task: &NodeTask) -> bool {
+    let activity = activity(effects, task).await;
+    activity.is_some_and(|activity| activity.is_serving())
 }
 
 /// The activity of the node, if it responds.
-pub(super) async fn activity(effects: &Effects, run: &Run) -> Option<Activity> {
-    let (endpoint, _) = endpoint(effects, run).await.ok()?;
+pub(super) async fn activity(effects: &Effects, task: &NodeTask) -> Option<Activity> {
+    let (endpoint, _) = endpoint(effects, task).await.ok()?;
     effects.nodes.activity(endpoint).await.ok()
 }
 
 /// Whether the node can execute the step: it responds, and is neither starting nor stopping.
 pub(super) async fn can_take(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> bool {
-    let shows = shows(effects, run, step, behaviour).await;
-    shows.is_some_and(|(seen, _)| !matches!(seen, Seen::Away(_)))
+    let shows = shows(effects, task, step, behaviour).await;
+    shows.is_some_and(|(seen, _)| !matches!(seen, StepState::NodeUnavailable(_)))
 }
 
 /// The state of the step on the node, and its endpoint; nothing while it does not respond.
 async fn shows(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
-) -> Option<(Seen, Endpoint)> {
-    let (endpoint, _) = endpoint(effects, run).await.ok()?;
+) -> Option<(StepState, Endpoint)> {
+    let (endpoint, _) = endpoint(effects, task).await.ok()?;
     let seen = seen(effects, &endpoint, step, behaviour).await.ok()?;
     Some((seen, endpoint))
 }
@@ -122,15 +122,15 @@ async fn shows(
 /// reports them as down, and calls that involve them would fail. The status reports the wait; a cancel ends it.
 pub(super) async fn is_back(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Result<bool, status_store::Error> {
     let mut alone = 0;
     for look in 0..AWAIT_LOOKS {
-        let waits_until = match shows(effects, run, step, behaviour).await {
-            None | Some((Seen::Away(_), _)) => "the node is NORMAL again".into(),
-            Some((Seen::Idle | Seen::Hidden, endpoint)) => {
+        let waits_until = match shows(effects, task, step, behaviour).await {
+            None | Some((StepState::NodeUnavailable(_), _)) => "the node is NORMAL again".into(),
+            Some((StepState::NotRunning | StepState::Unobservable, endpoint)) => {
                 let missed = missed_by(effects, endpoint).await;
                 if missed.is_empty() || alone >= ALONE_LOOKS {
                     return Ok(true);
@@ -139,16 +139,18 @@ pub(super) async fn is_back(
                 format!("the node sees {} up", missed.join(", "))
             }
             // The step is in progress or done, and must be followed.
-            Some((Seen::Busy | Seen::Quiet | Seen::Done, _)) => return Ok(true),
+            Some((StepState::Running | StepState::Stalled | StepState::Done, _)) => {
+                return Ok(true);
+            }
         };
-        let waits = StepEvent::Stumbled(format!("waits until {waits_until}"));
-        if !tell(effects, run, waits).await? {
+        let waits = StepEvent::Retrying(format!("waits until {waits_until}"));
+        if !record_event(effects, task, waits).await? {
             return Ok(false);
         }
         if look == 0 {
             tracing::info!(
-                cluster = run.cluster.name,
-                pod = run.start.pod,
+                cluster = task.cluster.name,
+                pod = task.start.pod,
                 "waits for the node"
             );
         }
@@ -166,10 +168,10 @@ async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
 }
 
 /// Whether the operation is to end before its nodes are done. False if the status cannot be read.
-pub(super) async fn is_told_to_end(effects: &Effects, run: &Run) -> bool {
-    let (kind, id) = (&run.start.kind, &run.start.id);
+pub(super) async fn is_told_to_end(effects: &Effects, task: &NodeTask) -> bool {
+    let (kind, id) = (&task.start.kind, &task.start.id);
     let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
-    let cancelled = effects.store.update(&run.cluster, cancelled).await;
+    let cancelled = effects.store.update(&task.cluster, cancelled).await;
     cancelled.unwrap_or(false)
 }
 
@@ -213,13 +215,13 @@ impl Watch {
     pub(super) async fn look(
         &mut self,
         effects: &Effects,
-        run: &Run,
+        task: &NodeTask,
         endpoint: &Endpoint,
         step: &str,
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
         // A failure of the API server is independent of the state of the node.
-        if let Ok((_, uid)) = self::endpoint(effects, run).await
+        if let Ok((_, uid)) = self::endpoint(effects, task).await
             && uid != self.uid
         {
             return Err(NodeError::Unreachable(
@@ -229,19 +231,21 @@ impl Watch {
         self.looks += 1;
         let activity = effects.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
-            self.attend(effects, run, endpoint, step, behaviour, activity)
+            self.attend(effects, task, endpoint, step, behaviour, activity)
                 .await;
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
-            Ok(Seen::Done) => return Ok(true),
-            Ok(seen @ (Seen::Busy | Seen::Quiet | Seen::Hidden)) => {
+            Ok(StepState::Done) => return Ok(true),
+            Ok(seen @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
                 self.looks_without_a_sign = 0;
-                let is_unheard = seen == Seen::Hidden && self.looks >= UNHEARD_LOOKS;
+                let is_unheard = seen == StepState::Unobservable && self.looks >= UNHEARD_LOOKS;
                 if is_unheard && behaviour.stop().is_none() {
-                    leave_if_told_to_end(effects, run).await?;
+                    leave_if_told_to_end(effects, task).await?;
                 }
             }
-            Ok(Seen::Idle | Seen::Away(_)) | Err(_) => self.looks_without_a_sign += 1,
+            Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) => {
+                self.looks_without_a_sign += 1;
+            }
         }
         if self.looks_without_a_sign >= LOST_AFTER {
             return Err(NodeError::Unreachable(
@@ -255,7 +259,7 @@ impl Watch {
     pub(super) async fn has_ended(
         &mut self,
         effects: &Effects,
-        run: &Run,
+        task: &NodeTask,
         endpoint: &Endpoint,
         step: &str,
         behaviour: &dyn Behaviour,
@@ -263,13 +267,16 @@ impl Watch {
         let mut quiet = 0;
         loop {
             let activity = effects.nodes.activity(endpoint.clone()).await?;
-            self.attend(effects, run, endpoint, step, behaviour, &activity)
+            self.attend(effects, task, endpoint, step, behaviour, &activity)
                 .await;
             match behaviour.seen(step, &activity) {
-                Seen::Done => return Ok(true),
-                Seen::Busy => quiet = 0,
-                Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
-                Seen::Idle | Seen::Hidden | Seen::Quiet | Seen::Away(_) => return Ok(false),
+                StepState::Done => return Ok(true),
+                StepState::Running => quiet = 0,
+                StepState::Stalled if quiet < QUIET_LOOKS => quiet += 1,
+                StepState::NotRunning
+                | StepState::Unobservable
+                | StepState::Stalled
+                | StepState::NodeUnavailable(_) => return Ok(false),
             }
             tokio::time::sleep(self.pause()).await;
         }
@@ -279,49 +286,49 @@ impl Watch {
     async fn attend(
         &mut self,
         effects: &Effects,
-        run: &Run,
+        task: &NodeTask,
         endpoint: &Endpoint,
         step: &str,
         behaviour: &dyn Behaviour,
         activity: &Activity,
     ) {
         let bytes = operations::bytes(behaviour, step, activity);
-        self.meter.tell(effects, run, bytes).await;
+        self.meter.record_event(effects, task, bytes).await;
         let halts = operations::halts(behaviour, step, activity);
-        if !halts.is_empty() && is_told_to_end(effects, run).await {
+        if !halts.is_empty() && is_told_to_end(effects, task).await {
             self.halted = true;
-            halt(effects, run, endpoint, halts).await;
+            halt(effects, task, endpoint, halts).await;
         }
     }
 }
 
 /// Discards a call that only its response reports, if the operation is cancelled.
-async fn leave_if_told_to_end(effects: &Effects, run: &Run) -> Result<(), NodeError> {
-    if !is_told_to_end(effects, run).await {
+async fn leave_if_told_to_end(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+    if !is_told_to_end(effects, task).await {
         return Ok(());
     }
     let unheard =
         "cancelled before Cassandra had answered: it may have done this step, or do it still";
     // A failed write is repeated at the next poll.
-    match tell(effects, run, StepEvent::Stumbled(unheard.into())).await {
-        Ok(_) => Err(NodeError::Halted),
+    match record_event(effects, task, StepEvent::Retrying(unheard.into())).await {
+        Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
     }
 }
 
 /// Stops the work of a step whose operation is cancelled.
-async fn halt(effects: &Effects, run: &Run, endpoint: &Endpoint, halts: Vec<Call>) {
+async fn halt(effects: &Effects, task: &NodeTask, endpoint: &Endpoint, halts: Vec<Call>) {
     for call in halts {
         tracing::info!(
-            cluster = run.cluster.name,
-            pod = run.start.pod,
-            kind = run.start.kind,
-            id = run.start.id,
+            cluster = task.cluster.name,
+            pod = task.start.pod,
+            kind = task.start.kind,
+            id = task.start.id,
             ?call,
             "stopping its work"
         );
         if let Err(error) = effects.nodes.call(endpoint.clone(), call).await {
-            tracing::info!(pod = run.start.pod, %error, "the work was not stopped");
+            tracing::info!(pod = task.start.pod, %error, "the work was not stopped");
         }
     }
 }

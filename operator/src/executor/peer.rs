@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{effects::Effects, executor::Run, kubernetes::objects::said, node_api::Endpoint};
+use crate::{effects::Effects, executor::NodeTask, kubernetes::objects::said, node_api::Endpoint};
 use casskop_core::{
     node::{Call, NodeError, Reading},
     observed::NodePod,
-    operations::{Behaviour, Seen},
+    operations::{Behaviour, StepState},
 };
 
 /// Time between two polls of a called step.
@@ -33,29 +33,31 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// because the step may have been called before.
 pub(super) async fn tell_one(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
     call: &Call,
 ) -> Result<(), NodeError> {
     loop {
-        let Some(endpoint) = idle(effects, run, step, behaviour).await? else {
+        let Some(endpoint) = idle(effects, task, step, behaviour).await? else {
             return Ok(());
         };
         let told = endpoint.ip.clone();
         tracing::info!(
-            cluster = run.cluster.name,
-            namespace = run.cluster.namespace,
-            kind = run.start.kind,
-            id = run.start.id,
-            pod = run.start.pod,
+            cluster = task.cluster.name,
+            namespace = task.cluster.namespace,
+            kind = task.start.kind,
+            id = task.start.id,
+            pod = task.start.pod,
             step,
             told,
             "calling the node"
         );
-        match answered(effects, run, step, behaviour, (endpoint, call)).await {
+        match answered(effects, task, step, behaviour, (endpoint, call)).await {
             // The earlier call is still in progress there, between two observable states.
-            Err(error) if behaviour.means_busy(&error) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) if behaviour.is_already_running(&error) => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             Err(error) if behaviour.is_done_already(&error) => break,
             answer => {
                 answer?;
@@ -64,7 +66,7 @@ pub(super) async fn tell_one(
         }
     }
     for _ in 0..AFTER_ANSWER {
-        if seen(step, behaviour, &members(effects, run).await?) == Seen::Done {
+        if seen(step, behaviour, &members(effects, task).await?) == StepState::Done {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -75,19 +77,19 @@ pub(super) async fn tell_one(
 /// Waits while the ring works on the step. Returns a member that can be called; nothing when the step is done.
 async fn idle(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
 ) -> Result<Option<Endpoint>, NodeError> {
     let mut quiet = 0;
     loop {
-        let members = members(effects, run).await?;
+        let members = members(effects, task).await?;
         match seen(step, behaviour, &members) {
-            Seen::Done => return Ok(None),
-            Seen::Away(why) => return Err(NodeError::Unreachable(why)),
-            Seen::Busy => quiet = 0,
-            Seen::Quiet if quiet < QUIET_LOOKS => quiet += 1,
-            Seen::Quiet | Seen::Idle | Seen::Hidden => {
+            StepState::Done => return Ok(None),
+            StepState::NodeUnavailable(why) => return Err(NodeError::Unreachable(why)),
+            StepState::Running => quiet = 0,
+            StepState::Stalled if quiet < QUIET_LOOKS => quiet += 1,
+            StepState::Stalled | StepState::NotRunning | StepState::Unobservable => {
                 let first = members.into_iter().next().map(|(endpoint, _)| endpoint);
                 let nobody = || NodeError::Unreachable("no other member answers".into());
                 return first.map(Some).ok_or_else(nobody);
@@ -100,7 +102,7 @@ async fn idle(
 /// Waits for the response, which may never arrive: the called member may fail, and then the ring shows the result.
 async fn answered(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
     (endpoint, call): (Endpoint, &Call),
@@ -113,8 +115,8 @@ async fn answered(
         tokio::select! {
             answer = &mut answer => return answer,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                let members = members(effects, run).await.unwrap_or_default();
-                if seen(step, behaviour, &members) == Seen::Done {
+                let members = members(effects, task).await.unwrap_or_default();
+                if seen(step, behaviour, &members) == StepState::Done {
                     return Ok(());
                 }
                 let is_there = members.iter().any(|(endpoint, _)| endpoint.ip == told);
@@ -132,14 +134,14 @@ async fn answered(
 ///
 /// # Errors
 /// The node responds, a member does not report it as down, or no member is left to query.
-pub(super) async fn is_down(effects: &Effects, run: &Run) -> Result<(), NodeError> {
+pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
             "the node is not down any more ({who}): nothing was deleted; request again with a new id when it is"
         ))
     };
-    let answering = answering(effects, run).await?;
-    let itself = |reading: &Reading| reading.local_host_id == run.host_id;
+    let answering = answering(effects, task).await?;
+    let itself = |reading: &Reading| reading.local_host_id == task.host_id;
     if let Some((endpoint, _)) = answering.iter().find(|(_, reading)| itself(reading)) {
         return Err(up(&format!("it answers on {}", endpoint.ip)));
     }
@@ -151,7 +153,7 @@ pub(super) async fn is_down(effects: &Effects, run: &Run) -> Result<(), NodeErro
         return Err(NodeError::Unreachable("no other member answers".into()));
     }
     let sees_it = members.find(|(_, reading)| {
-        let address = reading.address_of(&run.host_id);
+        let address = reading.address_of(&task.host_id);
         address.is_some_and(|address| !reading.unreachable.contains(address))
     });
     match sees_it {
@@ -160,37 +162,47 @@ pub(super) async fn is_down(effects: &Effects, run: &Run) -> Result<(), NodeErro
     }
 }
 
-fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) -> Seen {
+fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) -> StepState {
     let readings: Vec<Reading> = members.iter().map(|(_, reading)| reading.clone()).collect();
     behaviour.seen_by_peers(step, &readings)
 }
 
 /// The members of the ring that respond, with their readings.
-async fn members(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
-    let mut members = answering(effects, run).await?;
+async fn members(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+    let mut members = answering(effects, task).await?;
     members.retain(|(_, reading)| reading.is_member());
     Ok(members)
 }
 
 /// Whether another node of the cluster was unavailable since then: a possible cause of the failure of a step that it
 /// takes part in.
-pub(super) async fn has_one_been_away(effects: &Effects, run: &Run, since: Timestamp) -> bool {
+pub(super) async fn has_one_been_away(
+    effects: &Effects,
+    task: &NodeTask,
+    since: Timestamp,
+) -> bool {
     let since = since - CLOCKS_DIFFER;
-    let others = pods(effects, run).await.unwrap_or_default();
+    let others = pods(effects, task).await.unwrap_or_default();
     let mut others = others
         .iter()
-        .filter(|pod| pod.name_any() != run.start.pod)
+        .filter(|pod| pod.name_any() != task.start.pod)
         .map(NodePod::of)
         .filter(|pod| pod.rack.is_some());
     others.any(|pod| !pod.ready || pod.runs_since.is_none_or(|began| began >= since))
 }
 
 /// The nodes that respond, with their readings.
-async fn answering(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
-    let pods = pods(effects, run).await?;
+async fn answering(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+    let pods = pods(effects, task).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
-        Some(Endpoint::new(ip, run.credentials.clone()))
+        Some(Endpoint::new(ip, task.credentials.clone()))
     });
     let endpoints: Vec<Endpoint> = endpoints.collect();
     let readings = future::join_all(
@@ -204,9 +216,9 @@ async fn answering(effects: &Effects, run: &Run) -> Result<Vec<(Endpoint, Readin
         .collect())
 }
 
-async fn pods(effects: &Effects, run: &Run) -> Result<Vec<Pod>, NodeError> {
-    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
-    let params = ListParams::default().labels(&names::cluster_selector(&run.cluster.name));
+async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError> {
+    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
+    let params = ListParams::default().labels(&names::cluster_selector(&task.cluster.name));
     let unreadable =
         |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));
     let pods = tokio::time::timeout(REQUEST, api.list(&params))

@@ -6,7 +6,7 @@ use kube::{Api, ResourceExt, api::DeleteParams};
 use crate::{
     effects::Effects,
     executor::{
-        Run,
+        NodeTask,
         wait::{Awaited, wait},
     },
     kubernetes::{
@@ -20,10 +20,10 @@ use casskop_core::{node::NodeError, observed::NodePod};
 /// serves clients. A call after a restart of the operator continues with the remaining work.
 pub(super) async fn replace(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
-    match delete(effects, run).await {
-        Ok(()) => wait(effects, run, Awaited::ComesBack).await,
+    match delete(effects, task).await {
+        Ok(()) => wait(effects, task, Awaited::ComesBack).await,
         Err(error) => Ok(Err(error)),
     }
 }
@@ -31,16 +31,19 @@ pub(super) async fn replace(
 /// The current pod of the name, with its UID.
 pub(super) async fn live(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
 ) -> Result<Option<(String, NodePod)>, kube::Error> {
-    let live = in_time(pods(effects, run).get_opt(&run.start.pod)).await?;
+    let live = in_time(pods(effects, task).get_opt(&task.start.pod)).await?;
     Ok(live.map(|live| (live.uid().unwrap_or_default(), NodePod::of(&live))))
 }
 
 /// Deletes the observed pod only (precondition on its UID); a successor is not deleted.
-pub(super) async fn delete(effects: &Effects, run: &Run) -> Result<(), NodeError> {
-    let (api, only) = (pods(effects, run), objects::very(&run.pod_uid));
-    let deleted = objects::delete(&api, &run.start.pod, only, DeleteParams::default());
+pub(super) async fn delete(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+    let (api, only) = (
+        pods(effects, task),
+        objects::uid_precondition(&task.pod_uid),
+    );
+    let deleted = objects::delete(&api, &task.start.pod, only, DeleteParams::default());
     match in_time(deleted).await {
         // The pod of this name is already a different one.
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
@@ -53,6 +56,6 @@ pub(super) async fn delete(effects: &Effects, run: &Run) -> Result<(), NodeError
     }
 }
 
-fn pods(effects: &Effects, run: &Run) -> Api<Pod> {
-    Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace)
+fn pods(effects: &Effects, task: &NodeTask) -> Api<Pod> {
+    Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace)
 }

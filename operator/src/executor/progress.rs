@@ -6,7 +6,7 @@ use casskop_common::api::Work;
 
 use crate::{
     effects::Effects,
-    executor::{Run, StepEvent, record::tell},
+    executor::{NodeTask, StepEvent, record::record_event},
 };
 
 /// Time between two reports.
@@ -22,7 +22,12 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Reports the completed and total bytes. A report that cannot be written is repeated with the next one.
-    pub(super) async fn tell(&mut self, effects: &Effects, run: &Run, bytes: Option<(i64, i64)>) {
+    pub(super) async fn record_event(
+        &mut self,
+        effects: &Effects,
+        task: &NodeTask,
+        bytes: Option<(i64, i64)>,
+    ) {
         let Some((done, total)) = bytes else { return };
         let now = Instant::now();
         // Another task restarts the measurement.
@@ -40,7 +45,7 @@ impl Meter {
             total_bytes: total,
             bytes_per_second: (done - at_first).checked_div(seconds).unwrap_or(0).max(0),
         };
-        if let Err(error) = tell(effects, run, StepEvent::Works(work)).await {
+        if let Err(error) = record_event(effects, task, StepEvent::Works(work)).await {
             tracing::debug!(%error, "how far the node is was not written");
         }
     }

@@ -9,18 +9,18 @@ use jiff::Timestamp;
 
 use crate::{
     effects::Effects,
-    executor::{Run, StepEvent},
+    executor::{NodeTask, StepEvent},
     kubernetes::status_store,
 };
 use casskop_core::operations::transitions;
 
 /// Longest time before a completed step is reported, and so the longest work that is repeated after a crash.
-pub(super) const TELL_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 
 /// Completed steps that the status does not contain yet.
-pub struct Untold(Mutex<(usize, Instant)>);
+pub struct BufferedEvents(Mutex<(usize, Instant)>);
 
-impl Untold {
+impl BufferedEvents {
     /// No steps: the status is current.
     pub fn none() -> Self {
         Self(Mutex::new((0, Instant::now())))
@@ -28,9 +28,9 @@ impl Untold {
 
     /// Buffers one more step. Returns whether it was buffered: not when the last report was too long ago.
     pub(super) fn keeps_one(&self) -> bool {
-        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keeps = untold.1.elapsed() < TELL_WITHIN;
-        untold.0 += usize::from(keeps);
+        let mut buffered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keeps = buffered.1.elapsed() < FLUSH_WITHIN;
+        buffered.0 += usize::from(keeps);
         keeps
     }
 
@@ -45,32 +45,32 @@ impl Untold {
 }
 
 /// Records an event and the buffered steps; returns whether the node continues.
-pub(super) async fn tell(
+pub(super) async fn record_event(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     event: StepEvent,
 ) -> Result<bool, status_store::Error> {
     let node = (
-        run.start.kind.as_str(),
-        run.start.id.as_str(),
-        run.start.pod.as_str(),
+        task.start.kind.as_str(),
+        task.start.id.as_str(),
+        task.start.pod.as_str(),
     );
     let now = Timestamp::now();
-    let passed = StepEvent::Passed(run.untold.count());
+    let passed = StepEvent::StepsCompleted(task.buffered.count());
     let goes_on = effects
         .store
-        .update(&run.cluster, |status| {
+        .update(&task.cluster, |status| {
             transitions::record(status, node, &passed, now);
             transitions::record(status, node, &event, now)
         })
         .await?;
-    run.untold.are_told();
+    task.buffered.are_told();
     Ok(goes_on)
 }
 
 /// Records the buffered steps, because the current step takes long. A failed write is repeated with the next event.
-pub(super) async fn tell_untold(effects: &Effects, run: &Run) {
-    if let Err(error) = tell(effects, run, StepEvent::Passed(0)).await {
+pub(super) async fn flush_events(effects: &Effects, task: &NodeTask) {
+    if let Err(error) = record_event(effects, task, StepEvent::StepsCompleted(0)).await {
         tracing::debug!(%error, "which steps are done was not written");
     }
 }

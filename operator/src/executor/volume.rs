@@ -6,7 +6,7 @@ use kube::{Api, ResourceExt, api::DeleteParams};
 
 use crate::{
     effects::Effects,
-    executor::Run,
+    executor::NodeTask,
     kubernetes::objects::{self, in_time},
 };
 use casskop_core::node::NodeError;
@@ -14,10 +14,13 @@ use casskop_core::node::NodeError;
 /// Deletes the volume. Kubernetes removes it when its pod has ended.
 pub(super) async fn delete(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     volume: &VolumeRef,
 ) -> Result<(), NodeError> {
-    let (api, only) = (claims(effects, run), objects::very(&volume.uid));
+    let (api, only) = (
+        claims(effects, task),
+        objects::uid_precondition(&volume.uid),
+    );
     let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
     match in_time(deleted).await {
         // The volume of this name is already a different one.
@@ -27,9 +30,9 @@ pub(super) async fn delete(
             volume.name
         ))),
         Ok(()) => {
-            let (kind, id) = (&run.start.kind, &run.start.id);
+            let (kind, id) = (&task.start.kind, &task.start.id);
             tracing::info!(
-                cluster = run.cluster.name,
+                cluster = task.cluster.name,
                 volume = volume.name,
                 kind,
                 id,
@@ -43,13 +46,13 @@ pub(super) async fn delete(
 /// Whether the volume still exists.
 pub(super) async fn is_there(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     volume: &VolumeRef,
 ) -> Result<bool, kube::Error> {
-    let live = in_time(claims(effects, run).get_metadata_opt(&volume.name)).await?;
+    let live = in_time(claims(effects, task).get_metadata_opt(&volume.name)).await?;
     Ok(live.is_some_and(|live| live.uid().as_ref() == Some(&volume.uid)))
 }
 
-fn claims(effects: &Effects, run: &Run) -> Api<PersistentVolumeClaim> {
-    Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace)
+fn claims(effects: &Effects, task: &NodeTask) -> Api<PersistentVolumeClaim> {
+    Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace)
 }

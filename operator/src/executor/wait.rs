@@ -7,7 +7,7 @@ use kube::Api;
 
 use crate::{
     effects::Effects,
-    executor::{Run, StepEvent, node, pod, progress::Meter, record::tell, volume},
+    executor::{NodeTask, StepEvent, node, pod, progress::Meter, record::record_event, volume},
     kubernetes::{objects::in_time, status_store},
 };
 use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
@@ -36,14 +36,14 @@ pub(super) enum Awaited {
 /// Waits until the condition is met.
 pub(super) async fn wait(
     effects: &Effects,
-    run: &Run,
+    task: &NodeTask,
     awaited: Awaited,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
     let mut waits_for = String::new();
     let mut still = 0;
     let mut meter = Meter::default();
     for look in 0_u32.. {
-        waits_for = match awaited.missing(effects, run).await {
+        waits_for = match awaited.missing(effects, task).await {
             Ok(None) => return Ok(Ok(())),
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
@@ -52,23 +52,23 @@ pub(super) async fn wait(
         // the load low.
         let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
         let activity = if asks {
-            node::activity(effects, run).await
+            node::activity(effects, task).await
         } else {
             None
         };
         still = if activity.is_some() { 0 } else { still + 1 };
         meter
-            .tell(
+            .record_event(
                 effects,
-                run,
+                task,
                 activity.as_ref().and_then(operations::received),
             )
             .await;
         if still >= LOOKS {
             break;
         }
-        let waits = || StepEvent::Stumbled(format!("waits for {waits_for}"));
-        if look % SAY_EVERY == SAY_EVERY - 1 && !tell(effects, run, waits()).await? {
+        let waits = || StepEvent::Retrying(format!("waits for {waits_for}"));
+        if look % SAY_EVERY == SAY_EVERY - 1 && !record_event(effects, task, waits()).await? {
             return Ok(Err(NodeError::Unreachable("cancelled".into())));
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -79,11 +79,15 @@ pub(super) async fn wait(
 
 impl Awaited {
     /// Text of the missing part of the condition.
-    async fn missing(self, effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
+    async fn missing(
+        self,
+        effects: &Effects,
+        task: &NodeTask,
+    ) -> Result<Option<String>, kube::Error> {
         match self {
             Self::MayJoin | Self::Replaces => {
-                let pod = &run.start.pod;
-                let told = match (self, nodes(effects, run).await?) {
+                let pod = &task.start.pod;
+                let told = match (self, nodes(effects, task).await?) {
                     (_, None) => false,
                     (Self::Replaces, Some(nodes)) => nodes.replaces(pod),
                     (_, Some(nodes)) => nodes.lets_join(pod),
@@ -91,33 +95,36 @@ impl Awaited {
                 let missing = "the ConfigMap of its rack to say how the next pod starts";
                 Ok((!told).then(|| missing.to_owned()))
             }
-            Self::Gone => what_is_left(effects, run).await,
-            Self::ComesBack => what_is_not_back(effects, run).await,
+            Self::Gone => what_is_left(effects, task).await,
+            Self::ComesBack => what_is_not_back(effects, task).await,
         }
     }
 }
 
-async fn what_is_left(effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
-    if pod::live(effects, run)
+async fn what_is_left(effects: &Effects, task: &NodeTask) -> Result<Option<String>, kube::Error> {
+    if pod::live(effects, task)
         .await?
-        .is_some_and(|(uid, _)| uid == run.pod_uid)
+        .is_some_and(|(uid, _)| uid == task.pod_uid)
     {
         let ends = "the old pod to end; if its machine is gone for good, delete that Node";
         return Ok(Some(ends.to_owned()));
     }
-    for volume in &run.volumes {
-        if volume::is_there(effects, run, volume).await? {
+    for volume in &task.volumes {
+        if volume::is_there(effects, task, volume).await? {
             return Ok(Some(format!("volume {} to go", volume.name)));
         }
     }
     Ok(None)
 }
 
-async fn what_is_not_back(effects: &Effects, run: &Run) -> Result<Option<String>, kube::Error> {
-    Ok(match pod::live(effects, run).await? {
+async fn what_is_not_back(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<Option<String>, kube::Error> {
+    Ok(match pod::live(effects, task).await? {
         None => Some("the new pod".to_owned()),
-        Some((uid, _)) if uid == run.pod_uid => Some("the old pod to end".to_owned()),
-        Some((_, live)) if live.ready && node::is_normal(effects, run).await => None,
+        Some((uid, _)) if uid == task.pod_uid => Some("the old pod to end".to_owned()),
+        Some((_, live)) if live.ready && node::is_serving(effects, task).await => None,
         Some((_, live)) => Some(
             live.problem
                 .unwrap_or_else(|| "the new pod to be Ready".into()),
@@ -126,9 +133,9 @@ async fn what_is_not_back(effects: &Effects, run: &Run) -> Result<Option<String>
 }
 
 /// The configuration of nodes that the pods of the rack read at their start.
-async fn nodes(effects: &Effects, run: &Run) -> Result<Option<Nodes>, kube::Error> {
-    let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &run.cluster.namespace);
-    let Some((rack, _)) = run.start.pod.rsplit_once('-') else {
+async fn nodes(effects: &Effects, task: &NodeTask) -> Result<Option<Nodes>, kube::Error> {
+    let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
+    let Some((rack, _)) = task.start.pod.rsplit_once('-') else {
         return Ok(None);
     };
     let map = in_time(api.get_opt(rack)).await?;

@@ -113,7 +113,7 @@ async fn apply<K: Kind + Serialize>(kube: &Kube, api: &Api<K>, object: &K) -> Re
         .patch(&name, &params, &Patch::Apply(object))
         .await
         .map_err(Error::of::<K>(&name))?;
-    kube.versions.met(&live);
+    kube.versions.note(&live);
     tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "applied");
     Ok(live)
 }

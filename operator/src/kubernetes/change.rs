@@ -14,7 +14,7 @@ use crate::kubernetes::{
     apply::Error,
     objects::{self, Kind},
 };
-use casskop_core::objects::Growth;
+use casskop_core::objects::VolumeExpansion;
 
 /// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<
     let (name, uid) = (&seen.name_any(), seen.uid());
     let failed = Error::of::<StatefulSet>(name);
     let api: Api<StatefulSet> = Api::namespaced(kube.client.clone(), namespace);
-    let only = objects::unchanged(seen);
+    let only = objects::version_precondition(seen);
     objects::delete(&api, name, only, DeleteParams::orphan())
         .await
         .map_err(&failed)?;
@@ -58,7 +58,7 @@ pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<
 }
 
 /// Requests a larger volume. The API server rejects the request if the storage class does not support expansion.
-pub async fn grow(kube: &Kube, namespace: &str, growth: &Growth) -> Result<(), Error> {
+pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Result<(), Error> {
     let patch = serde_json::json!([
         { "op": "test", "path": "/metadata/uid", "value": growth.uid },
         { "op": "replace", "path": "/spec/resources/requests/storage", "value": growth.size },
@@ -102,6 +102,6 @@ pub async fn json_patched<K: Kind>(
         ..PatchParams::default()
     };
     let written = api.patch(name, &params, &Patch::Json::<()>(patch)).await;
-    kube.versions.met(&written.map_err(failed)?);
+    kube.versions.note(&written.map_err(failed)?);
     Ok(())
 }

@@ -31,7 +31,7 @@ const ACCEPTED: &str = "accepted";
 const REVISION: &str = "revision";
 
 /// The known passwords of a cluster.
-pub struct Keys {
+pub struct AcceptedCredentials {
     /// The state of the Secret that the spec names, or of the operator's Secret.
     pub state: SecretState,
     /// The name of the Secret.
@@ -41,11 +41,11 @@ pub struct Keys {
     /// A value that changes with each change of the password; empty for the first password.
     pub revision: String,
     /// The passwords to accept, if the Secret has a new one.
-    pub new: Option<New>,
+    pub new: Option<PendingRotation>,
 }
 
 /// Passwords that are to be accepted, the newest first.
-pub struct New {
+pub struct PendingRotation {
     before: Option<Secret>,
     accepted: Vec<Key>,
 }
@@ -60,7 +60,10 @@ struct Key {
 ///
 /// # Errors
 /// The API server does not respond.
-pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube::Error> {
+pub async fn read(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+) -> Result<AcceptedCredentials, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let name = secret_name(cluster);
@@ -78,7 +81,7 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube:
                 accepted.retain(|old| *old != key);
                 accepted.insert(0, key);
                 accepted.truncate(REMEMBERED + 1);
-                new = Some(New {
+                new = Some(PendingRotation {
                     before: ours,
                     accepted: accepted.clone(),
                 });
@@ -86,7 +89,7 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube:
             SecretState::Usable
         }
     };
-    Ok(Keys {
+    Ok(AcceptedCredentials {
         state,
         name,
         credentials: credentials(accepted),
@@ -99,7 +102,11 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Keys, kube:
 ///
 /// # Errors
 /// The API server rejects the request, or another writer changes the Secret at the same time.
-pub async fn accept(kube: &Kube, cluster: &CassandraCluster, new: &New) -> Result<(), kube::Error> {
+pub async fn accept(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    new: &PendingRotation,
+) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let revision = match new.accepted.len() {

@@ -70,7 +70,13 @@ fn is_ours(cluster: &CassandraCluster) -> bool {
 async fn delete<K: Kind>(api: &Api<K>, object: &K) -> Result<(), kube::Error> {
     let uid = object.uid().unwrap_or_default();
     let how = DeleteParams::background();
-    objects::delete(api, &object.name_any(), objects::very(&uid), how).await
+    objects::delete(
+        api,
+        &object.name_any(),
+        objects::uid_precondition(&uid),
+        how,
+    )
+    .await
 }
 
 /// Adds or removes the operator's finalizer and keeps the finalizers of others.

@@ -33,7 +33,7 @@ pub struct Versions(Mutex<HashMap<Cow<'static, str>, u64>>);
 impl Versions {
     /// Records the version of an object that was written or received from a watch. One object does not imply anything
     /// about the other objects of its kind: a kind that was never listed stays unknown.
-    pub fn met<K: Resource<DynamicType = ()>>(&self, object: &K) {
+    pub fn note<K: Resource<DynamicType = ()>>(&self, object: &K) {
         let version = number(object.meta().resource_version.as_deref());
         if let (Some(known), Some(version)) = (self.lock().get_mut(&K::kind(&())), version) {
             *known = version.max(*known);

@@ -54,7 +54,7 @@ impl<K> Kind for K where
 }
 
 /// The precondition that the object has this UID.
-pub fn very(uid: &str) -> Preconditions {
+pub fn uid_precondition(uid: &str) -> Preconditions {
     Preconditions {
         uid: Some(uid.to_owned()),
         resource_version: None,
@@ -62,7 +62,7 @@ pub fn very(uid: &str) -> Preconditions {
 }
 
 /// The precondition that the object is the observed one, by UID, in the observed version.
-pub fn unchanged<K: Kind>(seen: &K) -> Preconditions {
+pub fn version_precondition<K: Kind>(seen: &K) -> Preconditions {
     Preconditions {
         uid: seen.uid(),
         resource_version: seen.resource_version(),

@@ -41,7 +41,7 @@ pub enum Error {
 }
 
 /// Remembers the newest status of each cluster that this process wrote or read.
-pub struct Journal {
+pub struct StatusStore {
     client: Client,
     pages: Mutex<HashMap<String, Arc<Page>>>,
 }
@@ -71,7 +71,7 @@ impl ClusterRef {
     }
 }
 
-impl Journal {
+impl StatusStore {
     /// An empty journal.
     pub fn new(client: Client) -> Self {
         Self {

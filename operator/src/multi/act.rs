@@ -12,7 +12,7 @@ use crate::{
     kubernetes::objects::{self, Kind},
     multi::{context::Context, sites::Site},
 };
-use casskop_core::multi::plan::{What, Write};
+use casskop_core::multi::plan::{SiteObject, Write};
 
 /// A rejected or failed write to a site.
 pub struct Failure {
@@ -28,7 +28,7 @@ pub struct Failure {
 /// The first rejection. A site that does not respond is ignored.
 pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
     for write in writes {
-        match carry_out(ctx, write, true).await {
+        match execute(ctx, write, true).await {
             Err(failure) if failure.is_spec => return Err(failure),
             _ => {}
         }
@@ -40,7 +40,7 @@ pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
 pub async fn act(ctx: &Context, writes: &[Write]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     for write in writes {
-        match carry_out(ctx, write, false).await {
+        match execute(ctx, write, false).await {
             Ok(()) => tracing::info!(site = write.site, what = %write.what, "written"),
             Err(failure) => failures.push(failure),
         }
@@ -48,7 +48,7 @@ pub async fn act(ctx: &Context, writes: &[Write]) -> Vec<Failure> {
     failures
 }
 
-async fn carry_out(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Failure> {
+async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Failure> {
     let sites = ctx.sites.list();
     let Some(site) = sites.iter().find(|site| site.name == write.site) else {
         return Ok(());
@@ -63,13 +63,13 @@ async fn carry_out(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fa
         ),
     };
     let outcome = match &write.what {
-        What::Create(cluster) => create(site, cluster, dry_run).await,
-        What::Change { before, after } => change(site, before, after, dry_run).await,
+        SiteObject::Create(cluster) => create(site, cluster, dry_run).await,
+        SiteObject::Change { before, after } => change(site, before, after, dry_run).await,
         _ if dry_run => return Ok(()),
-        What::Delete(cluster) => delete(site, cluster.as_ref()).await,
-        What::Service(service) => apply::<Service>(site, service).await,
-        What::Slice(slice) => apply::<EndpointSlice>(site, slice).await,
-        What::DropSlice(slice) => delete(site, slice.as_ref()).await,
+        SiteObject::Delete(cluster) => delete(site, cluster.as_ref()).await,
+        SiteObject::Service(service) => apply::<Service>(site, service).await,
+        SiteObject::Slice(slice) => apply::<EndpointSlice>(site, slice).await,
+        SiteObject::DropSlice(slice) => delete(site, slice.as_ref()).await,
     };
     match outcome {
         // Another writer was faster: the next reconciliation observes the change.
@@ -151,7 +151,7 @@ async fn apply<K: Kind + Serialize>(site: &Site, object: &K) -> Result<(), kube:
 
 async fn delete<K: Kind>(site: &Site, object: &K) -> Result<(), kube::Error> {
     let api = api(client(site)?, object);
-    let very = objects::very(&object.uid().unwrap_or_default());
+    let very = objects::uid_precondition(&object.uid().unwrap_or_default());
     let params = DeleteParams::background();
     objects::in_time(objects::delete(&api, &object.name_any(), very, params)).await
 }

@@ -19,11 +19,11 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use crate::multi::{context::Context, sites::Site};
 use casskop_core::multi::{
     children::children,
-    observed::{Seen, SiteView, Snapshot, ring},
+    observed::{ObservedSites, SiteState, SiteView, ring},
 };
 
 /// Observes the sites that may have objects of a resource.
-pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Snapshot {
+pub async fn observe(ctx: &Context, multi: MultiCasskop) -> ObservedSites {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
     let looks = sites.iter().map(|site| look(site, &namespace, cluster));
@@ -40,7 +40,7 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Snapshot {
     for site in &views {
         ctx.metrics.site(&site.name, site.seen.is_ok());
     }
-    Snapshot {
+    ObservedSites {
         now: Timestamp::now(),
         intents: Intents::parse(multi.annotations()),
         children: children(&multi, &known),
@@ -59,7 +59,7 @@ async fn look(site: &Site, namespace: &str, cluster: &str) -> SiteView {
     }
 }
 
-async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<Seen, kube::Error> {
+async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<SiteState, kube::Error> {
     let clusters: Api<CassandraCluster> = Api::namespaced(client.clone(), namespace);
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
@@ -77,7 +77,7 @@ async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<Seen, k
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
-    Ok(Seen {
+    Ok(SiteState {
         namespace_uid: namespace.uid().unwrap_or_default(),
         cluster,
         service,

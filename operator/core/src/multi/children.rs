@@ -182,8 +182,8 @@ fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
                 }
             }),
         (Value::Array(given), Value::Array(kept)) => {
-            let mut pairs = given.iter().zip(kept).enumerate();
-            pairs.find_map(|(index, (given, kept))| {
+            let mut diffs = given.iter().zip(kept).enumerate();
+            diffs.find_map(|(index, (given, kept))| {
                 unknown_field(given, kept, &format!("{path}[{index}]"))
             })
         }

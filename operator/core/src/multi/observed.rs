@@ -15,7 +15,7 @@ use crate::{multi::children::Child, refusal::Refusal};
 
 /// Observed state of all sites at one time.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct ObservedSites {
     /// Time of the observation.
     pub now: Timestamp,
     /// The resource, read for this observation.
@@ -35,12 +35,12 @@ pub struct SiteView {
     /// Its name.
     pub name: String,
     /// The objects in the site, or the reason why they are unknown.
-    pub seen: Result<Seen, String>,
+    pub seen: Result<SiteState, String>,
 }
 
 /// Objects of the ring in a site.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct SiteState {
     /// UID of the namespace. Two sites with the same UID are the same Kubernetes cluster.
     pub namespace_uid: String,
     /// The `CassandraCluster` with the name of the ring.
@@ -51,7 +51,7 @@ pub struct Seen {
     pub slices: BTreeMap<String, EndpointSlice>,
 }
 
-impl Snapshot {
+impl ObservedSites {
     /// The desired cluster of each site; empty if the resource is refused.
     pub fn children(&self) -> &[Child] {
         self.children.as_deref().unwrap_or_default()

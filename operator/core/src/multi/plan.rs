@@ -5,7 +5,7 @@
 
 mod conditions;
 mod first;
-mod hand;
+mod handover;
 mod operations;
 mod removal;
 mod seeds;
@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::{
     multi::{
         children::Child,
-        observed::{SiteView, Snapshot},
+        observed::{ObservedSites, SiteView},
     },
     refusal::Refusal,
 };
@@ -60,12 +60,12 @@ pub struct Write {
     /// The site.
     pub site: String,
     /// The change.
-    pub what: What,
+    pub what: SiteObject,
 }
 
 /// A change in a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum What {
+pub enum SiteObject {
     /// Creates its `CassandraCluster`.
     Create(Box<CassandraCluster>),
     /// Patches its `CassandraCluster`, if its UID and version are still the observed ones.
@@ -92,7 +92,7 @@ struct Draft {
     /// The event that the site waits for.
     waiting: Option<String>,
     /// Problem that needs a correction by an administrator.
-    trouble: Option<String>,
+    health_problem: Option<String>,
     /// Reason why the desired state of the site is not applied.
     refused: Option<Refusal>,
     /// The desired cluster, with the parts that depend on other sites.
@@ -100,7 +100,7 @@ struct Draft {
 }
 
 /// Decides about the next changes.
-pub fn decide(snapshot: &Snapshot) -> Plan {
+pub fn decide(snapshot: &ObservedSites) -> Plan {
     let wanted = wanted(snapshot);
     let first = first::first_site(snapshot, wanted.as_deref().unwrap_or_default());
     let mut drafts: Vec<Draft> = match &wanted {
@@ -115,7 +115,7 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
         Err(_) => running(snapshot),
     };
     let operations = operations::decide(snapshot);
-    hand::over(&mut drafts, &operations.current, snapshot);
+    handover::over(&mut drafts, &operations.current, snapshot);
     let mut writes: Vec<Write> = drafts
         .iter()
         .filter_map(|draft| draft.write(snapshot))
@@ -147,14 +147,14 @@ pub fn decide(snapshot: &Snapshot) -> Plan {
 }
 
 /// The desired clusters.
-fn wanted(snapshot: &Snapshot) -> Result<&[Child], Refusal> {
+fn wanted(snapshot: &ObservedSites) -> Result<&[Child], Refusal> {
     let children = snapshot.children.as_deref().map_err(Clone::clone)?;
     first::refuse_same_cluster(children, snapshot)?;
     Ok(children)
 }
 
 /// Of the clusters that can be created now, creates only the first: Cassandra supports only one joining node at a time.
-fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &Snapshot) -> Vec<Draft> {
+fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &ObservedSites) -> Vec<Draft> {
     let is_new = |draft: &Draft| {
         let live = snapshot.site(&draft.name).and_then(SiteView::cluster);
         draft.after.is_some() && live.is_none()
@@ -173,14 +173,14 @@ fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &Snapshot) -> Ve
     all
 }
 
-fn running(snapshot: &Snapshot) -> Vec<Draft> {
+fn running(snapshot: &ObservedSites) -> Vec<Draft> {
     let told = snapshot.multi.status.iter();
     let told = told.flat_map(|status| &status.sites);
     told.map(|site| {
         let seen = snapshot.site(&site.name).map(|view| &view.seen);
         Draft {
             name: site.name.clone(),
-            trouble: seen.and_then(|seen| seen.as_ref().err().cloned()),
+            health_problem: seen.and_then(|seen| seen.as_ref().err().cloned()),
             ..Draft::default()
         }
     })
@@ -189,13 +189,13 @@ fn running(snapshot: &Snapshot) -> Vec<Draft> {
 
 impl Draft {
     /// The write for the cluster of the site, if it changes.
-    fn write(&self, snapshot: &Snapshot) -> Option<Write> {
+    fn write(&self, snapshot: &ObservedSites) -> Option<Write> {
         let after = self.after.clone().map(Box::new)?;
         let before = snapshot.site(&self.name).and_then(SiteView::cluster);
         let what = match before {
-            None => What::Create(after),
+            None => SiteObject::Create(after),
             Some(before) if *before == *after => return None,
-            Some(before) => What::Change {
+            Some(before) => SiteObject::Change {
                 before: Box::new(before.clone()),
                 after,
             },
@@ -210,14 +210,14 @@ impl Draft {
 impl Write {
     /// Whether the write changes only annotations: requests and controls of operations.
     fn is_handing_over(&self) -> bool {
-        let What::Change { before, after } = &self.what else {
+        let SiteObject::Change { before, after } = &self.what else {
             return false;
         };
         before.spec == after.spec
     }
 }
 
-fn requeue(drafts: &[Draft], writes: &[Write], snapshot: &Snapshot) -> Duration {
+fn requeue(drafts: &[Draft], writes: &[Write], snapshot: &ObservedSites) -> Duration {
     let moves = drafts.iter().any(|draft| draft.waiting.is_some()) || !writes.is_empty();
     if moves {
         SOON
@@ -229,14 +229,14 @@ fn requeue(drafts: &[Draft], writes: &[Write], snapshot: &Snapshot) -> Duration 
 }
 
 /// An error in an annotation.
-fn complaint(annotation: String, message: impl Into<String>) -> Invalid {
+fn rejection(annotation: String, message: impl Into<String>) -> Invalid {
     Invalid {
         annotation,
         message: message.into(),
     }
 }
 
-impl std::fmt::Display for What {
+impl std::fmt::Display for SiteObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (verb, kind, name) = match self {
             Self::Create(cluster) => ("new", "CassandraCluster", cluster.name_any()),

@@ -49,7 +49,7 @@ pub enum NodeError {
     Busy,
     /// The call was ended by a cancel.
     #[error("stopped, because the operation was cancelled")]
-    Halted,
+    Stopped,
     /// The call was answered, and what it should have done is not to be seen.
     #[error("Cassandra answered, but it has not done what it was told; its log says why")]
     Unfinished,

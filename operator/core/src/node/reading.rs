@@ -48,7 +48,7 @@ impl Reading {
     }
 
     /// Whether the node is a member of the ring and serves clients.
-    pub fn is_normal(&self) -> bool {
+    pub fn is_serving(&self) -> bool {
         self.is_member() && self.native_transport
     }
 
@@ -88,7 +88,7 @@ pub struct Activity {
 
 impl Activity {
     /// Whether the node is a member of the ring and serves clients.
-    pub fn is_normal(&self) -> bool {
+    pub fn is_serving(&self) -> bool {
         self.mode == OperationMode::Normal && self.native_transport
     }
 }

@@ -9,10 +9,10 @@ use casskop_common::{
 
 use crate::{
     node::{NodeError, Reading},
-    observed::Snapshot,
+    observed::ObservedState,
 };
 
-impl Snapshot {
+impl ObservedState {
     /// Pods whose nodes answer and are members.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
         self.nodes
@@ -70,7 +70,7 @@ impl Snapshot {
             .status
             .as_ref()
             .and_then(|status| status.cassandra_node_status.get(pod));
-        let normal = self.reading(pod).is_some_and(Reading::is_normal);
+        let normal = self.reading(pod).is_some_and(Reading::is_serving);
         !normal && known.is_none_or(|node| node.host_id.is_empty())
     }
 
@@ -121,7 +121,7 @@ impl Snapshot {
 pub fn agreed_schema(nodes: &BTreeMap<String, Result<Reading, NodeError>>) -> Option<&str> {
     let members = nodes.values().flatten();
     let mut versions = members
-        .filter(|reading| reading.is_normal())
+        .filter(|reading| reading.is_serving())
         .map(|reading| reading.schema_version.as_str());
     let first = versions.next().filter(|version| !version.is_empty())?;
     versions.all(|version| version == first).then_some(first)

@@ -52,7 +52,7 @@ pub(super) fn about<'a>(pods: impl Iterator<Item = &'a str>, check: Check) -> Ch
 pub(crate) fn down(member: &Member<'_>) -> Option<String> {
     let pod = member.pod;
     match &member.reading {
-        Ok(reading) if reading.is_normal() => None,
+        Ok(reading) if reading.is_serving() => None,
         Ok(reading) if reading.is_member() => Some(format!("{pod} serves no clients")),
         Ok(reading) => Some(format!("{pod} is {}", reading.mode)),
         Err(error) => Some(format!("{pod}: {error}")),

@@ -27,7 +27,7 @@ impl Behaviour for Cleanup {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -40,7 +40,7 @@ impl Behaviour for Cleanup {
         vec![checks::nodes_up(ring), checks::ring_settled(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         task.task == "Cleanup" && task.keyspace == step
     }
 }

@@ -7,7 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, checks, tables, unobservable},
 };
 
 impl Behaviour for ClearSnapshot {
@@ -35,7 +35,7 @@ impl Behaviour for ClearSnapshot {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
-        seen_nowhere(activity)
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+        unobservable(activity)
     }
 }

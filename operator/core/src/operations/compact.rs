@@ -27,7 +27,7 @@ impl Behaviour for Compact {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -39,7 +39,7 @@ impl Behaviour for Compact {
         vec![checks::nodes_up(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         // `Compaction` in 4.0 and 4.1, where it may be one of Cassandra's own too.
         matches!(task.task.as_str(), "Major compaction" | "Compaction") && task.keyspace == step
     }

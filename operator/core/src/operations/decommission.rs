@@ -14,7 +14,7 @@ use casskop_common::{
 use crate::{
     node::{Activity, Call, Reading, Replication},
     operations::{
-        Action, Behaviour, Member, Refusal, Ring, Seen,
+        Action, Behaviour, Member, Refusal, Ring, StepState,
         checks::{self, about, check},
     },
 };
@@ -51,11 +51,11 @@ impl Behaviour for Decommission {
         ]
     }
 
-    fn gives_up_volumes(&self) -> bool {
+    fn deletes_volumes(&self) -> bool {
         true
     }
 
-    fn takes_nodes_away(&self) -> bool {
+    fn is_disruptive(&self) -> bool {
         true
     }
 
@@ -63,14 +63,14 @@ impl Behaviour for Decommission {
         Some("Unbootstrap")
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
         match &activity.mode {
-            OperationMode::Decommissioned => Seen::Done,
-            OperationMode::Leaving if activity.streams.is_empty() => Seen::Quiet,
-            OperationMode::Leaving => Seen::Busy,
+            OperationMode::Decommissioned => StepState::Done,
+            OperationMode::Leaving if activity.streams.is_empty() => StepState::Stalled,
+            OperationMode::Leaving => StepState::Running,
             // Told to leave before, without success: it is told again.
-            OperationMode::DecommissionFailed | OperationMode::Normal => Seen::Idle,
-            other => Seen::Away(other.to_string()),
+            OperationMode::DecommissionFailed | OperationMode::Normal => StepState::NotRunning,
+            other => StepState::NodeUnavailable(other.to_string()),
         }
     }
 

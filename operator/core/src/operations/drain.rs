@@ -7,7 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, drained},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, checks, drained},
 };
 
 impl Behaviour for Drain {
@@ -31,7 +31,7 @@ impl Behaviour for Drain {
         vec![checks::others_up(ring), checks::ring_settled(ring)]
     }
 
-    fn takes_nodes_away(&self) -> bool {
+    fn is_disruptive(&self) -> bool {
         true
     }
 
@@ -39,7 +39,7 @@ impl Behaviour for Drain {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
         drained(activity)
     }
 }

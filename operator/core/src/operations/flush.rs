@@ -7,7 +7,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, seen_nowhere, tables},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, checks, tables, unobservable},
 };
 
 impl Behaviour for Flush {
@@ -26,7 +26,7 @@ impl Behaviour for Flush {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -38,7 +38,7 @@ impl Behaviour for Flush {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
-        seen_nowhere(activity)
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+        unobservable(activity)
     }
 }

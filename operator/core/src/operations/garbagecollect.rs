@@ -28,7 +28,7 @@ impl Behaviour for GarbageCollect {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -40,7 +40,7 @@ impl Behaviour for GarbageCollect {
         vec![checks::nodes_up(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         task.task == "Remove deleted data" && task.keyspace == step
     }
 }

@@ -6,17 +6,17 @@ use casskop_common::{
 };
 
 use super::{Behaviour, Member, Ring, quorum_kept};
-use crate::observed::Snapshot;
+use crate::observed::ObservedState;
 
 /// The checks of an operation on these pods, with what they see.
 pub(crate) fn checks(
     behaviour: &dyn Behaviour,
     pods: &[String],
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Vec<Check> {
-    let ring = ring(snapshot, pods);
+    let ring = ring(state, pods);
     let mut checks = behaviour.checks(&ring);
-    if behaviour.takes_nodes_away() && pods.len() > 1 {
+    if behaviour.is_disruptive() && pods.len() > 1 {
         checks.push(quorum_kept(&ring));
     }
     checks
@@ -49,30 +49,30 @@ pub(crate) fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check:
 }
 
 /// Whether every keyspace keeps a quorum while these pods are away.
-pub fn keep_quorum_without(pods: &[String], snapshot: &Snapshot) -> bool {
-    quorum_kept(&ring(snapshot, pods)).passed
+pub fn keep_quorum_without(pods: &[String], state: &ObservedState) -> bool {
+    quorum_kept(&ring(state, pods)).passed
 }
 
 /// What the status says of a node.
-fn status_of<'a>(snapshot: &'a Snapshot, pod: &str) -> Option<(&'a str, &'a NodeStatus)> {
-    let status = snapshot.cluster.status.as_ref()?;
+fn status_of<'a>(state: &'a ObservedState, pod: &str) -> Option<(&'a str, &'a NodeStatus)> {
+    let status = state.cluster.status.as_ref()?;
     let found = status.cassandra_node_status.get_key_value(pod);
     found.map(|(pod, told)| (pod.as_str(), told))
 }
 
 /// The ring as operations see it.
-pub(crate) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a> {
-    let told = |pod: &str| status_of(snapshot, pod).map(|(_, told)| told);
-    let live = snapshot.pods.iter().filter_map(|(pod, live)| {
+pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<'a> {
+    let told = |pod: &str| status_of(state, pod).map(|(_, told)| told);
+    let live = state.pods.iter().filter_map(|(pod, live)| {
         let rack = live.rack.clone()?;
-        let reading = match snapshot.nodes.get(pod) {
+        let reading = match state.nodes.get(pod) {
             Some(Ok(reading)) => Ok(reading),
             Some(Err(error)) => Err(error.to_string()),
-            None => Err(snapshot
-                .trouble(pod)
+            None => Err(state
+                .health_problem(pod)
                 .unwrap_or_else(|| "the pod is starting".into())),
         };
-        let data = snapshot
+        let data = state
             .live
             .volumes
             .get(&format!("{}-{pod}", names::DATA_VOLUME));
@@ -82,30 +82,30 @@ pub(crate) fn ring<'a>(snapshot: &'a Snapshot, targets: &'a [String]) -> Ring<'a
             reading,
             owes_cleanup: told(pod).and_then(NodeStatus::owes_cleanup),
             capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
-            host_id: snapshot.host_id(pod),
+            host_id: state.host_id(pod),
             rack,
         })
     });
     // One that its StatefulSet has not made yet, or cannot make, is down.
-    let missing = snapshot.expected_pods().into_iter();
+    let missing = state.expected_pods().into_iter();
     let missing = missing.filter_map(|(pod, rack)| {
-        let (pod, told) = status_of(snapshot, &pod)?;
-        (!snapshot.pods.contains_key(pod)).then(|| Member {
+        let (pod, told) = status_of(state, &pod)?;
+        (!state.pods.contains_key(pod)).then(|| Member {
             pod,
             ip: None,
             reading: Err("the pod does not exist yet".into()),
             owes_cleanup: told.owes_cleanup(),
             capacity: None,
-            host_id: snapshot.host_id(pod),
+            host_id: state.host_id(pod),
             rack,
         })
     });
     Ring {
         nodes: live.chain(missing).collect(),
         targets,
-        replication: &snapshot.replication,
-        places: &snapshot.places,
-        goes_on_elsewhere: !snapshot.cluster.spec.seeds.is_empty(),
-        spec: &snapshot.cluster.spec,
+        replication: &state.replication,
+        locations: &state.locations,
+        goes_on_elsewhere: !state.cluster.spec.seeds.is_empty(),
+        spec: &state.cluster.spec,
     }
 }

@@ -11,7 +11,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, NodeError, Replication},
-    operations::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, tables},
+    operations::{Action, Behaviour, Member, Refusal, Ring, StepState, checks, tables},
 };
 
 impl Behaviour for Rebuild {
@@ -64,21 +64,21 @@ impl Behaviour for Rebuild {
     /// (`system.available_ranges_v2` is a table), so the keyspace at hand is called again. That is harmless: 4.0 and 4.1
     /// skip the ranges of that table by themselves; 5.0 streams them once more, since a rebuild that is asked for anew has
     /// to (`cassandra.reset_bootstrap_progress`, read when Cassandra starts), and what comes twice has the same timestamps.
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
-        if !activity.is_normal() {
-            Seen::Away(activity.mode.to_string())
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+        if !activity.is_serving() {
+            StepState::NodeUnavailable(activity.mode.to_string())
         } else if activity
             .streams
             .iter()
             .any(|stream| self.streams_as() == Some(stream.description.as_str()))
         {
-            Seen::Busy
+            StepState::Running
         } else {
-            Seen::Idle
+            StepState::NotRunning
         }
     }
 
-    fn means_busy(&self, error: &NodeError) -> bool {
+    fn is_already_running(&self, error: &NodeError) -> bool {
         matches!(error, NodeError::StillRebuilding(_))
     }
 }
@@ -234,7 +234,7 @@ mod tests {
                 nodes: vec![node(0, "a", "dc1"), node(1, "b", "dc2")],
                 targets: &["b".to_owned()],
                 replication: &[("orders".to_owned(), Replication::Topology(factors))].into(),
-                places: &BTreeMap::new(),
+                locations: &BTreeMap::new(),
                 goes_on_elsewhere: false,
                 spec: &CassandraClusterSpec::default(),
             };

@@ -5,10 +5,10 @@ use casskop_common::{
     names,
 };
 
-use crate::observed::Snapshot;
+use crate::observed::ObservedState;
 
 /// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
-pub(crate) fn is_kept(operation: &OperationStatus) -> bool {
+pub(crate) fn is_blocked_by_checks(operation: &OperationStatus) -> bool {
     operation.reason == Some(OperationReason::ChecksFailing)
 }
 
@@ -19,8 +19,8 @@ pub(crate) fn has_node_at_work(operation: &OperationStatus) -> bool {
 }
 
 /// Operations that nodes are working on, and that do not wait for what would mend the ring.
-pub fn at_work(snapshot: &Snapshot) -> impl Iterator<Item = &OperationStatus> {
-    let operations = snapshot.operations();
+pub fn at_work(state: &ObservedState) -> impl Iterator<Item = &OperationStatus> {
+    let operations = state.operations();
     operations.filter(|operation| has_begun(operation) && !waits_for_ring(operation))
 }
 
@@ -32,7 +32,7 @@ pub fn has_begun(operation: &OperationStatus) -> bool {
 
 /// Whether its checks keep an operation from its next nodes.
 pub(crate) fn waits_for_ring(operation: &OperationStatus) -> bool {
-    is_kept(operation) && !has_node_at_work(operation)
+    is_blocked_by_checks(operation) && !has_node_at_work(operation)
 }
 
 /// What waits for an operation says so.
@@ -41,7 +41,7 @@ pub fn waits_for(operation: &OperationStatus) -> String {
 }
 
 /// Why nothing at all begins now.
-pub fn why_nothing_begins(snapshot: &Snapshot) -> Option<String> {
-    let paused = snapshot.intents.reconcile_paused;
+pub fn pause_reason(state: &ObservedState) -> Option<String> {
+    let paused = state.intents.reconcile_paused;
     paused.then(|| format!("paused by the annotation {}", names::RECONCILE))
 }

@@ -27,7 +27,7 @@ impl Behaviour for Relocate {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -39,7 +39,7 @@ impl Behaviour for Relocate {
         vec![checks::nodes_up(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         task.task.starts_with("Relocate") && task.keyspace == step
     }
 }

@@ -9,7 +9,7 @@ use casskop_common::{
 
 use crate::{
     node::{Call, NodeError, Reading},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, lost},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, lost},
 };
 
 /// The step after the node has left.
@@ -29,7 +29,7 @@ impl Behaviour for Remove {
 
     fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
         if step == VOLUMES {
-            Action::GiveUpVolumes
+            Action::DiscardVolumes
         } else {
             Action::CallPeer(Call::RemoveNode {
                 host_id: step.to_owned(),
@@ -49,18 +49,20 @@ impl Behaviour for Remove {
         self.host_id.as_deref()
     }
 
-    fn gives_up_lost_node(&self) -> bool {
+    fn discards_lost_node(&self) -> bool {
         true
     }
 
-    fn seen_by_peers(&self, host_id: &str, peers: &[Reading]) -> Seen {
+    fn seen_by_peers(&self, host_id: &str, peers: &[Reading]) -> StepState {
         let address = peers.iter().find_map(|peer| peer.address_of(host_id));
         match address {
-            _ if peers.is_empty() => Seen::Away("without a member that answers".into()),
-            None => Seen::Done,
+            _ if peers.is_empty() => {
+                StepState::NodeUnavailable("without a member that answers".into())
+            }
+            None => StepState::Done,
             // The others take its ranges over.
-            Some(ip) if peers.iter().any(|peer| peer.leaving.contains(ip)) => Seen::Quiet,
-            Some(_) => Seen::Idle,
+            Some(ip) if peers.iter().any(|peer| peer.leaving.contains(ip)) => StepState::Stalled,
+            Some(_) => StepState::NotRunning,
         }
     }
 
@@ -68,7 +70,7 @@ impl Behaviour for Remove {
         matches!(error, NodeError::UnknownHostId(_))
     }
 
-    fn means_busy(&self, error: &NodeError) -> bool {
+    fn is_already_running(&self, error: &NodeError) -> bool {
         matches!(error, NodeError::RemovalInProgress(_))
     }
 }

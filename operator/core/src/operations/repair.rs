@@ -8,7 +8,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, Compaction},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, tables},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, checks, tables},
 };
 
 impl Behaviour for Repair {
@@ -47,7 +47,7 @@ impl Behaviour for Repair {
         ]
     }
 
-    fn goes_alone(&self) -> Option<&'static str> {
+    fn requires_serial(&self) -> Option<&'static str> {
         Some("two repairs must not meet in a range")
     }
 
@@ -56,7 +56,7 @@ impl Behaviour for Repair {
         Some(Call::StopRepairs)
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         let compares = ["Validation", "Anticompaction after repair"];
         compares.contains(&task.task.as_str()) && task.keyspace == step
     }
@@ -69,17 +69,20 @@ impl Behaviour for Repair {
         Some("Repair")
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> Seen {
+    fn seen(&self, step: &str, activity: &Activity) -> StepState {
         let mut streams = activity.streams.iter();
-        if !activity.is_normal() {
-            Seen::Away(activity.mode.to_string())
-        } else if activity.tasks.iter().any(|task| self.works_as(step, task))
+        if !activity.is_serving() {
+            StepState::NodeUnavailable(activity.mode.to_string())
+        } else if activity
+            .tasks
+            .iter()
+            .any(|task| self.matches_task(step, task))
             || streams.any(|stream| self.streams_as() == Some(stream.description.as_str()))
         {
-            Seen::Busy
+            StepState::Running
         } else {
             // Between two ranges nothing shows.
-            Seen::Hidden
+            StepState::Unobservable
         }
     }
 }

@@ -43,7 +43,7 @@ impl Behaviour for Replace {
         lost::checks(ring, target.and_then(|target| target.host_id))
     }
 
-    fn gives_up_lost_node(&self) -> bool {
+    fn discards_lost_node(&self) -> bool {
         true
     }
 }

@@ -13,8 +13,8 @@ pub(crate) fn of(kind: &str, id: String, words: &[String]) -> Option<Request> {
 
 /// The same flag for each value.
 pub(crate) fn flags(flag: &str, values: impl IntoIterator<Item = String>) -> Vec<String> {
-    let pairs = values
+    let diffs = values
         .into_iter()
         .flat_map(|value| [flag.to_owned(), value]);
-    pairs.collect()
+    diffs.collect()
 }

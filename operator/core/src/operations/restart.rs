@@ -8,7 +8,7 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call},
-    operations::{Action, Behaviour, Refusal, Ring, Seen, checks, drained},
+    operations::{Action, Behaviour, Refusal, Ring, StepState, checks, drained},
 };
 
 const DRAIN: &str = "drain";
@@ -46,7 +46,7 @@ impl Behaviour for Restart {
         vec![checks::others_up(ring), checks::ring_settled(ring)]
     }
 
-    fn takes_nodes_away(&self) -> bool {
+    fn is_disruptive(&self) -> bool {
         true
     }
 
@@ -54,7 +54,7 @@ impl Behaviour for Restart {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
         drained(activity)
     }
 }

@@ -37,7 +37,7 @@ impl Behaviour for Scrub {
         vec![checks::nodes_up(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         task.task == "Scrub" && task.keyspace == step
     }
 }

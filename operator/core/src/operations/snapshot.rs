@@ -7,7 +7,9 @@ use casskop_common::{
 
 use crate::{
     node::{Activity, Call, NodeError},
-    operations::{Action, Behaviour, Member, Refusal, Ring, Seen, checks, seen_nowhere, tables},
+    operations::{
+        Action, Behaviour, Member, Refusal, Ring, StepState, checks, tables, unobservable,
+    },
 };
 
 impl Behaviour for Snapshot {
@@ -45,8 +47,8 @@ impl Behaviour for Snapshot {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> Seen {
-        seen_nowhere(activity)
+    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+        unobservable(activity)
     }
 
     fn is_done_already(&self, error: &NodeError) -> bool {
@@ -124,7 +126,7 @@ mod tests {
             nodes: vec![node],
             targets: TARGETS.as_slice(),
             replication: &REPLICATION,
-            places: &PLACES,
+            locations: &PLACES,
             goes_on_elsewhere: false,
             spec: &SPEC,
         }

@@ -23,15 +23,15 @@ pub enum StepEvent {
     /// The step at hand is called (again).
     Begun,
     /// So many steps were done before the one at hand, which is called already.
-    Passed(usize),
+    StepsCompleted(usize),
     /// The step at hand is done.
     Done,
     /// The step at hand was not done this time and is tried again.
-    Stumbled(String),
+    Retrying(String),
     /// The node tells how far it is.
     Works(Work),
     /// The step at hand was ended by a cancel.
-    Halted,
+    Stopped,
     /// The step at hand failed for good.
     Failed(String),
 }
@@ -78,8 +78,8 @@ pub fn record(
     match event {
         StepEvent::Begun => node.attempts += 1,
         StepEvent::Works(work) => node.work = Some(work.clone()),
-        StepEvent::Halted => end_node(node, NodePhase::Skipped, now),
-        StepEvent::Stumbled(error) => {
+        StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
+        StepEvent::Retrying(error) => {
             node.error = Some(error.clone());
             if cancelling {
                 end_node(node, NodePhase::Skipped, now);
@@ -89,7 +89,7 @@ pub fn record(
             node.error = Some(error.clone());
             end_node(node, NodePhase::Failed, now);
         }
-        StepEvent::Passed(passed) => {
+        StepEvent::StepsCompleted(passed) => {
             for _ in 0..*passed {
                 step_done(node, &steps, false, now);
             }

@@ -35,7 +35,7 @@ impl Behaviour for UpgradeSsTables {
         })
     }
 
-    fn may_be_called_again(&self) -> bool {
+    fn is_idempotent(&self) -> bool {
         true
     }
 
@@ -47,7 +47,7 @@ impl Behaviour for UpgradeSsTables {
         vec![checks::nodes_up(ring)]
     }
 
-    fn works_as(&self, step: &str, task: &Compaction) -> bool {
+    fn matches_task(&self, step: &str, task: &Compaction) -> bool {
         task.task == "Upgrade sstables" && task.keyspace == step
     }
 }

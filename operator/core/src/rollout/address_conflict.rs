@@ -3,7 +3,7 @@
 //! (`restartCountBeforePodDeletion`).
 
 use crate::{
-    observed::{NodePod, Snapshot},
+    observed::{NodePod, ObservedState},
     rollout::removal::Removal,
 };
 
@@ -12,19 +12,19 @@ const RESTARTS: i32 = 2;
 
 /// The pod to re-create: a pod with more restarts than the spec allows and with the address of another member. Pods are
 /// re-created one at a time, because the new address of the first pod may resolve the conflict of the next.
-pub fn crossed(snapshot: &Snapshot) -> Vec<Removal> {
-    let spec = &snapshot.cluster.spec;
+pub fn address_conflicts(state: &ObservedState) -> Vec<Removal> {
+    let spec = &state.cluster.spec;
     let allowed = spec.restart_count_before_pod_deletion.unwrap_or(RESTARTS);
-    let mut pods = snapshot.pods.iter();
-    let one_moves = pods.any(|(name, pod)| moves(pod, snapshot.reading(name).is_some()));
+    let mut pods = state.pods.iter();
+    let one_moves = pods.any(|(name, pod)| moves(pod, state.reading(name).is_some()));
     if allowed <= 0 || one_moves {
         return Vec::new();
     }
-    let mut crossed = snapshot.pods.iter().filter(|(name, pod)| {
+    let mut address_conflicts = state.pods.iter().filter(|(name, pod)| {
         let is_broken = pod.problem.is_some() && !pod.ready && !pod.deleting;
-        is_broken && pod.restarts > allowed && snapshot.crosses(name).is_some()
+        is_broken && pod.restarts > allowed && state.crosses(name).is_some()
     });
-    let first = crossed.next().map(|(name, pod)| Removal::Pod {
+    let first = address_conflicts.next().map(|(name, pod)| Removal::Pod {
         name: name.clone(),
         uid: pod.uid.clone(),
     });

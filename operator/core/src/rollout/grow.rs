@@ -3,28 +3,28 @@
 use casskop_common::conditions::Action;
 
 use crate::{
-    observed::Snapshot,
-    rollout::{Pair, Rollout, Step},
+    observed::ObservedState,
+    rollout::{RackDiff, Rollout, Step},
 };
 
 /// The rack with the fewest nodes, of the racks that need more. Every rack gets its next node before any rack gets its
 /// second next node, so that replicas stay spread.
-pub(crate) fn next<'a, 'b>(pairs: &'a [Pair<'b>]) -> Option<&'a Pair<'b>> {
-    pairs
+pub(crate) fn next<'a, 'b>(diffs: &'a [RackDiff<'b>]) -> Option<&'a RackDiff<'b>> {
+    diffs
         .iter()
-        .filter(|pair| pair.live_replicas() < pair.wanted.replicas)
-        .min_by_key(|pair| pair.live_replicas())
+        .filter(|diff| diff.live_replicas() < diff.wanted.replicas)
+        .min_by_key(|diff| diff.live_replicas())
 }
 
 /// A surplus pod that has not ended. Until the pod ends, its node may still join, and a new node would join at the same
 /// time.
-pub(crate) fn surplus(snapshot: &Snapshot) -> Option<String> {
-    let expected = snapshot.expected_pods();
+pub(crate) fn surplus(state: &ObservedState) -> Option<String> {
+    let expected = state.expected_pods();
     let is_expected = |pod: &str| expected.iter().any(|(name, _)| name == pod);
-    let pods = snapshot.pods.iter();
+    let pods = state.pods.iter();
     let mut racks = pods.filter_map(|(pod, live)| Some((pod, live.rack.as_ref()?)));
     let (pod, rack) = racks.find(|(pod, _)| !is_expected(pod))?;
-    Some(if snapshot.racks().any(|(live, _)| live == *rack) {
+    Some(if state.racks().any(|(live, _)| live == *rack) {
         format!("{pod}, which is one too many, to end")
     } else {
         format!(
@@ -35,14 +35,14 @@ pub(crate) fn surplus(snapshot: &Snapshot) -> Option<String> {
 
 impl Rollout {
     /// Adds one node to a rack.
-    pub(crate) fn grow(&mut self, pair: &Pair<'_>) {
-        let replicas = pair.live_replicas() + 1;
+    pub(crate) fn grow(&mut self, diff: &RackDiff<'_>) {
+        let replicas = diff.live_replicas() + 1;
         self.action = Some(Action::ScaleUp);
-        self.rack = Some(pair.wanted.id.clone());
+        self.rack = Some(diff.wanted.id.clone());
         self.waiting_for = Some(format!(
             "node {replicas} of rack {} to join",
-            pair.wanted.id
+            diff.wanted.id
         ));
-        self.steps.push(Step::new(pair.wanted.clone(), replicas));
+        self.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
 }

@@ -9,7 +9,7 @@ use casskop_common::{
 
 use crate::{
     node::Reading,
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{behaviour, needs_force, preconditions, request},
 };
 
@@ -25,9 +25,9 @@ pub struct Leaving {
 }
 
 /// The request to decommission a node.
-pub(crate) fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
+pub(crate) fn leave(leaving: &Leaving, state: &ObservedState) -> Option<Request> {
     let force = needs_force(&preconditions::ring(
-        snapshot,
+        state,
         std::slice::from_ref(&leaving.pod),
     ));
     let force = force.then(|| "--force".to_owned()).into_iter();
@@ -39,25 +39,25 @@ pub(crate) fn leave(leaving: &Leaving, snapshot: &Snapshot) -> Option<Request> {
 
 /// The failing checks that block the decommission. Empty while the decommission is in progress: it has started and has
 /// not failed, or the node is no longer a member.
-pub fn what_keeps_from_leaving(leaving: &Leaving, snapshot: &Snapshot) -> Vec<Check> {
-    let mut operations = snapshot.operations();
+pub fn leave_blockers(leaving: &Leaving, state: &ObservedState) -> Vec<Check> {
+    let mut operations = state.operations();
     let told = operations
         .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
         .filter(|operation| operation.started_at.is_some());
-    let reading = snapshot.reading(&leaving.pod);
+    let reading = state.reading(&leaving.pod);
     let is_member = reading.is_some_and(Reading::is_member);
     if told.is_some_and(|told| told.phase != OperationPhase::Failed || !is_member) {
         return Vec::new();
     }
-    let Some(request) = leave(leaving, snapshot) else {
+    let Some(request) = leave(leaving, state) else {
         return Vec::new();
     };
     let mut checks = preconditions::checks(
         behaviour(&request.arguments.operation),
         std::slice::from_ref(&leaving.pod),
-        snapshot,
+        state,
     );
-    let waived = snapshot
+    let waived = state
         .intents
         .controls
         .get(DECOMMISSION)

@@ -7,22 +7,22 @@ use casskop_common::{
     operations::REPLACE,
 };
 
-use crate::{node::Reading, observed::Snapshot, pod_config::Nodes};
+use crate::{node::Reading, observed::ObservedState, pod_config::Nodes};
 
 /// The nodes of a rack. `operations` are the operations as recorded after this reconciliation. Until the ring is
 /// formed, recorded host IDs are not enforced.
 pub fn nodes(
     rack: &RackId,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     operations: &[OperationStatus],
     formed: bool,
 ) -> Nodes {
     if !formed {
         return Nodes::default();
     }
-    let set = names::stateful_set(snapshot.name(), rack);
+    let set = names::stateful_set(state.name(), rack);
     let is_ours = |pod: &str| pod.rsplit_once('-').is_some_and(|(own, _)| own == set);
-    let status = snapshot.cluster.status.iter();
+    let status = state.cluster.status.iter();
     let known = status.flat_map(|status| &status.cassandra_node_status);
     let members = known
         .filter(|(pod, node)| is_ours(pod) && !node.host_id.is_empty())
@@ -31,7 +31,7 @@ pub fn nodes(
         .iter()
         .filter(|operation| operation.kind == REPLACE)
         .flat_map(|operation| &operation.nodes)
-        .filter(|node| is_ours(&node.pod) && is_replacing(node, snapshot));
+        .filter(|node| is_ours(&node.pod) && is_replacing(node, state));
     Nodes {
         members: members.collect(),
         replaced: replacing
@@ -42,11 +42,11 @@ pub fn nodes(
 
 /// Whether the pod of a node replaces a lost node, or started to do so and failed. After a failure the pod continues
 /// the replacement at its next start.
-fn is_replacing(node: &OperationNode, snapshot: &Snapshot) -> bool {
-    let is_back = || snapshot.reading(&node.pod).is_some_and(Reading::is_normal);
+fn is_replacing(node: &OperationNode, state: &ObservedState) -> bool {
+    let is_back = || state.reading(&node.pod).is_some_and(Reading::is_serving);
     match node.phase {
         NodePhase::Running => true,
-        NodePhase::Failed => !is_back() && snapshot.host_id(&node.pod) == Some(&node.host_id),
+        NodePhase::Failed => !is_back() && state.host_id(&node.pod) == Some(&node.host_id),
         _ => false,
     }
 }

@@ -5,20 +5,20 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::Desired, objects::stateful_set, observed::Snapshot, refusal::Refusal,
-    rollout::pair::Pair,
+    desired::Desired, objects::stateful_set, observed::ObservedState, refusal::Refusal,
+    rollout::rack_diff::RackDiff,
 };
 
 /// Refuses changes that are irreversible or unsafe; running pods keep running.
 pub(crate) fn refuse_irreversible(
-    pairs: &[Pair<'_>],
+    diffs: &[RackDiff<'_>],
     desired: &Desired,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Result<(), Refusal> {
-    refuse_downgrade(desired, snapshot)?;
-    for pair in pairs {
-        let Some(set) = pair.live else { continue };
-        let wanted = stateful_set::build(desired, pair.wanted, pair.live_replicas());
+    refuse_downgrade(desired, state)?;
+    for diff in diffs {
+        let Some(set) = diff.live else { continue };
+        let wanted = stateful_set::build(desired, diff.wanted, diff.live_replicas());
         let (wanted, live) = (claims(&wanted), claims(set));
         let same = wanted.len() == live.len()
             && wanted
@@ -38,7 +38,7 @@ pub(crate) fn refuse_irreversible(
                 reason: Reason::VolumeChanged,
                 message: format!(
                     "the nodes of rack {} have {} and the spec asks for {}; volumes can only grow: set dataCapacity, dataStorageClass and storageConfigs back",
-                    pair.wanted.id,
+                    diff.wanted.id,
                     words(&live),
                     words(&wanted)
                 ),
@@ -50,16 +50,16 @@ pub(crate) fn refuse_irreversible(
 
 /// Refuses a downgrade: Cassandra cannot read the data files of a later release, so data written since the upgrade
 /// would be lost.
-fn refuse_downgrade(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refusal> {
+fn refuse_downgrade(desired: &Desired, state: &ObservedState) -> Result<(), Refusal> {
     let tag = tag(&desired.image);
-    let newest = snapshot
+    let newest = state
         .members()
         .filter_map(|(pod, reading)| Some((release(&reading.version)?, pod)))
         .max();
     let (Some(wanted), Some((runs, pod))) = (release(tag), newest) else {
         return Ok(());
     };
-    let waived = snapshot.intents.waived_downgrade.as_deref() == Some(tag);
+    let waived = state.intents.waived_downgrade.as_deref() == Some(tag);
     if wanted >= runs || waived {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use kube_core::ResourceExt;
 use super::leaving::Leaving;
 use crate::{
     desired::Desired,
-    observed::{Snapshot, Stranger, replicas},
+    observed::{ExternalMember, ObservedState, replicas},
     rollout::removal::Removal,
 };
 
@@ -28,21 +28,21 @@ pub(crate) enum Next {
 }
 
 /// A live StatefulSet and its rack, which the spec may no longer contain.
-struct Live<'a> {
+struct LiveRack<'a> {
     rack: RackId,
     set: &'a StatefulSet,
     /// Number of nodes in the spec; none if the spec does not contain the rack.
     wanted: Option<i32>,
 }
 
-fn racks<'a>(desired: &Desired, snapshot: &'a Snapshot) -> Vec<Live<'a>> {
+fn racks<'a>(desired: &Desired, state: &'a ObservedState) -> Vec<LiveRack<'a>> {
     let wanted = |rack: &RackId| {
         let rack = desired.racks.iter().find(|wanted| wanted.id == *rack);
         rack.map(|rack| rack.replicas)
     };
-    snapshot
+    state
         .racks()
-        .map(|(rack, set)| Live {
+        .map(|(rack, set)| LiveRack {
             wanted: wanted(&rack),
             rack,
             set,
@@ -51,54 +51,58 @@ fn racks<'a>(desired: &Desired, snapshot: &'a Snapshot) -> Vec<Live<'a>> {
 }
 
 /// Finishes removals in progress first: a node that is leaving, or a surplus pod whose node never joined.
-pub(crate) fn finish(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
-    let racks = racks(desired, snapshot);
+pub(crate) fn finish(desired: &Desired, state: &ObservedState) -> Option<Next> {
+    let racks = racks(desired, state);
     // While the spec is refused, its predecessor applies. A corrected spec may require these nodes again.
     let begins = desired.instead_of.is_none();
-    let leaving = racks.iter().find_map(|live| live.finish(snapshot, begins));
-    let stranger = || racks.iter().find_map(|live| live.drop_stranger(snapshot));
-    leaving.or_else(|| begins.then(stranger)?)
+    let leaving = racks.iter().find_map(|live| live.finish(state, begins));
+    let external_member = || {
+        racks
+            .iter()
+            .find_map(|live| live.drop_external_member(state))
+    };
+    leaving.or_else(|| begins.then(external_member)?)
 }
 
 /// The next node to decommission, from the rack with the most nodes of those with a surplus, so that racks shrink in
 /// turn.
-pub(crate) fn begin(desired: &Desired, snapshot: &Snapshot) -> Option<Next> {
-    let racks = racks(desired, snapshot);
+pub(crate) fn begin(desired: &Desired, state: &ObservedState) -> Option<Next> {
+    let racks = racks(desired, state);
     let most = racks
         .iter()
         .filter(|live| live.excess() > 0)
         .max_by_key(|live| replicas(live.set));
     if let Some(live) = most {
-        return Some(live.begin(snapshot));
+        return Some(live.begin(state));
     }
     let unwanted = racks
         .iter()
         .find(|live| live.wanted.is_none() && replicas(live.set) == 0)?;
-    Some(unwanted.remove(snapshot))
+    Some(unwanted.remove(state))
 }
 
 /// A rack that is to have fewer nodes, or to be deleted.
-pub(crate) fn wanted(desired: &Desired, snapshot: &Snapshot) -> Option<RackId> {
-    let racks = racks(desired, snapshot).into_iter();
+pub(crate) fn wanted(desired: &Desired, state: &ObservedState) -> Option<RackId> {
+    let racks = racks(desired, state).into_iter();
     let mut wanted = racks.filter(|live| live.excess() > 0 || live.wanted.is_none());
     wanted.next().map(|live| live.rack)
 }
 
-impl Live<'_> {
+impl LiveRack<'_> {
     fn excess(&self) -> i32 {
         replicas(self.set) - self.wanted.unwrap_or(0)
     }
 
-    fn last_pod(&self, snapshot: &Snapshot) -> Option<String> {
+    fn last_pod(&self, state: &ObservedState) -> Option<String> {
         let last = replicas(self.set) - 1;
-        (last >= 0).then(|| names::pod(snapshot.name(), &self.rack, last))
+        (last >= 0).then(|| names::pod(state.name(), &self.rack, last))
     }
 
     /// Continues the removal of a node that is leaving.
-    fn finish(&self, snapshot: &Snapshot, begins: bool) -> Option<Next> {
-        let pod = self.last_pod(snapshot)?;
-        let told = snapshot.told_to_leave(&pod);
-        let mode = snapshot.reading(&pod).map(|reading| &reading.mode);
+    fn finish(&self, state: &ObservedState, begins: bool) -> Option<Next> {
+        let pod = self.last_pod(state)?;
+        let told = state.told_to_leave(&pod);
+        let mode = state.reading(&pod).map(|reading| &reading.mode);
         // A recorded decommission decides by its phase: an operation that is not yet recorded as succeeded is still in
         // progress.
         let is_out = match told {
@@ -120,9 +124,9 @@ impl Live<'_> {
             );
         let host_id = told
             .map(|told| told.id.clone())
-            .or_else(|| snapshot.host_id(&pod).map(str::to_owned))?;
+            .or_else(|| state.host_id(&pod).map(str::to_owned))?;
         if is_out {
-            return Some(if snapshot.is_forgotten(&host_id) {
+            return Some(if state.is_forgotten(&host_id) {
                 self.scale()
             } else {
                 let why = format!(
@@ -141,22 +145,22 @@ impl Live<'_> {
     }
 
     /// Scales down a surplus pod that does not run and whose node never joined.
-    fn drop_stranger(&self, snapshot: &Snapshot) -> Option<Next> {
-        let pod = self.last_pod(snapshot).filter(|_| self.excess() > 0)?;
-        let joins = snapshot.reading(&pod).is_some();
-        let unexplained = || unexplained(snapshot, &pod, &self.rack);
-        (!joins && snapshot.is_newcomer(&pod)).then(|| match unexplained() {
+    fn drop_external_member(&self, state: &ObservedState) -> Option<Next> {
+        let pod = self.last_pod(state).filter(|_| self.excess() > 0)?;
+        let joins = state.reading(&pod).is_some();
+        let unexplained = || unexplained(state, &pod, &self.rack);
+        (!joins && state.is_newcomer(&pod)).then(|| match unexplained() {
             None => self.scale(),
             Some(why) => Next::Wait(self.rack.clone(), why),
         })
     }
 
-    fn begin(&self, snapshot: &Snapshot) -> Next {
+    fn begin(&self, state: &ObservedState) -> Next {
         let wait = |why: String| Next::Wait(self.rack.clone(), why);
-        let Some(pod) = self.last_pod(snapshot) else {
+        let Some(pod) = self.last_pod(state) else {
             return wait("its nodes".into());
         };
-        let Some(host_id) = snapshot.host_id(&pod) else {
+        let Some(host_id) = state.host_id(&pod) else {
             return wait(format!("{pod} to join before it can leave"));
         };
         Next::Leave(Leaving {
@@ -177,8 +181,8 @@ impl Live<'_> {
     }
 
     /// Deletes the empty StatefulSet of a rack that the spec no longer contains.
-    fn remove(&self, snapshot: &Snapshot) -> Next {
-        let pods = snapshot
+    fn remove(&self, state: &ObservedState) -> Next {
+        let pods = state
             .pods
             .values()
             .filter(|pod| pod.rack.as_ref() == Some(&self.rack));
@@ -207,21 +211,23 @@ fn is_under_way(operation: &OperationStatus) -> bool {
 
 /// A member of the ring that matches none of the other pods: the pod could be that member, unless the member belongs to
 /// another rack.
-fn unexplained(snapshot: &Snapshot, pod: &str, rack: &RackId) -> Option<String> {
-    if snapshot.members().next().is_none() {
+fn unexplained(state: &ObservedState, pod: &str, rack: &RackId) -> Option<String> {
+    if state.members().next().is_none() {
         return Some(format!(
             "a node that answers, to ask it whether {pod} ever joined"
         ));
     }
-    let ip = snapshot.pods.get(pod).and_then(|pod| pod.ip.as_ref());
+    let ip = state.pods.get(pod).and_then(|pod| pod.ip.as_ref());
     let own = ip.and_then(|ip| {
-        let mut members = snapshot.members();
+        let mut members = state.members();
         members.find_map(|(_, reading)| reading.host_ids.get(ip))
     });
-    let strangers = snapshot.strangers();
-    let could_be = |stranger: &&Stranger<'_>| stranger.place.is_none_or(|place| place == rack);
-    let stranger = || strangers.iter().find(could_be);
-    let host_id = own.map_or_else(|| Some(stranger()?.host_id), |own| Some(own))?;
+    let external_members = state.external_members();
+    let could_be = |external_member: &&ExternalMember<'_>| {
+        external_member.place.is_none_or(|place| place == rack)
+    };
+    let external_member = || external_members.iter().find(could_be);
+    let host_id = own.map_or_else(|| Some(external_member()?.host_id), |own| Some(own))?;
     Some(format!(
         "{pod} to say who it is: it may be the member with host id {host_id}, which answers under no pod of this cluster; bring it back or, if that member is dead, remove it (--host-id)"
     ))

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     desired::restart::{SPEC, asks_for_restart, restart_id},
-    observed::Snapshot,
+    observed::ObservedState,
     operations::request,
     rollout::{Rollout, leaving::leave},
 };
@@ -20,7 +20,7 @@ use crate::{
 const AUTO_PILOT: &str = "autoPilot";
 
 /// A request, and who asks for it.
-pub(crate) struct Own {
+pub(crate) struct InternalRequest {
     /// What is asked.
     pub(crate) request: Request,
     /// Who asks, as it stands in the status.
@@ -28,26 +28,30 @@ pub(crate) struct Own {
 }
 
 /// The operator's own request of a kind.
-pub(crate) fn request(kind: &str, snapshot: &Snapshot, rollout: &Rollout) -> Option<Own> {
-    let own = |request, by| Own { request, by };
+pub(crate) fn request(
+    kind: &str,
+    state: &ObservedState,
+    rollout: &Rollout,
+) -> Option<InternalRequest> {
+    let own = |request, by| InternalRequest { request, by };
     match OperationKind::from_word(kind)? {
         OperationKind::Decommission => {
             let leaving = rollout.leaving.as_ref()?;
-            Some(own(leave(leaving, snapshot)?, SPEC))
+            Some(own(leave(leaving, state)?, SPEC))
         }
-        OperationKind::Cleanup => Some(own(pay_debt(snapshot, rollout)?, AUTO_PILOT)),
-        OperationKind::Restart => Some(own(rolling_restart(snapshot)?, SPEC)),
+        OperationKind::Cleanup => Some(own(request_pending_cleanup(state, rollout)?, AUTO_PILOT)),
+        OperationKind::Restart => Some(own(rolling_restart(state)?, SPEC)),
         _ => None,
     }
 }
 
 /// The cleanup that `autoPilot` requests once the ring has grown.
-fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
+fn request_pending_cleanup(state: &ObservedState, rollout: &Rollout) -> Option<Request> {
     let grows = rollout.action.is_some() && rollout.blocked.is_none();
-    if snapshot.cluster.spec.auto_pilot != Some(true) || grows {
+    if state.cluster.spec.auto_pilot != Some(true) || grows {
         return None;
     }
-    let nodes = snapshot
+    let nodes = state
         .cluster
         .status
         .iter()
@@ -65,20 +69,20 @@ fn pay_debt(snapshot: &Snapshot, rollout: &Rollout) -> Option<Request> {
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.
-fn rolling_restart(snapshot: &Snapshot) -> Option<Request> {
-    let racks: Vec<String> = restarts(snapshot).map(|rack| rack.to_string()).collect();
-    let id = restart_id(snapshot.cluster.metadata.generation?);
+fn rolling_restart(state: &ObservedState) -> Option<Request> {
+    let racks: Vec<String> = restarts(state).map(|rack| rack.to_string()).collect();
+    let id = restart_id(state.cluster.metadata.generation?);
     (!racks.is_empty()).then(|| request::of(RESTART, id, &request::flags("--rack", racks)))?
 }
 
 /// Those of them that exist and were not seen to have it before.
-fn restarts(snapshot: &Snapshot) -> impl Iterator<Item = RackId> {
+fn restarts(state: &ObservedState) -> impl Iterator<Item = RackId> {
     let known = |rack: &RackId| {
-        let status = snapshot.cluster.status.as_ref();
+        let status = state.cluster.status.as_ref();
         status
             .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
             .is_some_and(|rack| rack.rolling_restart)
     };
-    let exists = |rack: &RackId| snapshot.racks().any(|(live, _)| live == *rack);
-    asks_for_restart(&snapshot.cluster.spec).filter(move |rack| exists(rack) && !known(rack))
+    let exists = |rack: &RackId| state.racks().any(|(live, _)| live == *rack);
+    asks_for_restart(&state.cluster.spec).filter(move |rack| exists(rack) && !known(rack))
 }

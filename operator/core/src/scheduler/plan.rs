@@ -14,7 +14,7 @@ use casskop_common::{
 
 use super::targets::target;
 use crate::{
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{
         self, Behaviour, Refusal,
         preconditions::{block, checks, is_waived, ring, waive},
@@ -27,32 +27,32 @@ pub(crate) fn plan(
     request: &Request,
     mut operation: OperationStatus,
     controls: &Controls,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
-    let targets = match target(request, behaviour, snapshot) {
+    let targets = match target(request, behaviour, state) {
         Ok(targets) => targets,
-        Err(refusal) => return refuse(operation, &refusal, snapshot),
+        Err(refusal) => return refuse(operation, &refusal, state),
     };
     let waves = waves(&targets, &request.arguments.shared.waves);
     if let Some(why) = behaviour
-        .goes_alone()
+        .requires_serial()
         .filter(|_| waves.iter().any(|wave| wave.len() > 1))
     {
         let refusal = Refusal {
             reason: OperationReason::OneNodeOnly,
             message: format!("{why}: request again with a new id, without --parallel rack"),
         };
-        return refuse(operation, &refusal, snapshot);
+        return refuse(operation, &refusal, state);
     }
     let pods: Vec<String> = waves.concat();
-    let ring = ring(snapshot, &pods);
+    let ring = ring(state, &pods);
     // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
     // others, those of the next waves among them.
-    let first = waves.first().filter(|_| behaviour.takes_nodes_away());
-    operation.checks = checks(behaviour, first.unwrap_or(&pods), snapshot);
+    let first = waves.first().filter(|_| behaviour.is_disruptive());
+    operation.checks = checks(behaviour, first.unwrap_or(&pods), state);
     if let Some(refusal) = alive(&operation.checks, request, controls) {
-        return refuse(operation, &refusal, snapshot);
+        return refuse(operation, &refusal, state);
     }
     waive(
         &mut operation.checks,
@@ -71,9 +71,9 @@ pub(crate) fn plan(
             (&targets, waves),
             steps,
             request,
-            snapshot,
+            state,
         ),
-        Err(refusal) => refuse(operation, &refusal, snapshot),
+        Err(refusal) => refuse(operation, &refusal, state),
     }
 }
 
@@ -83,7 +83,7 @@ fn fill(
     (targets, waves): (&[(String, RackId)], Vec<Vec<String>>),
     steps: Vec<String>,
     request: &Request,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     let total = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let unit = behaviour.unit().to_owned();
@@ -96,7 +96,7 @@ fn fill(
                 total,
                 unit: unit.clone(),
             }),
-            ..subject(behaviour, pod, rack, snapshot)
+            ..subject(behaviour, pod, rack, state)
         })
         .collect();
     let how = if waves.len() == targets.len() {
@@ -123,15 +123,15 @@ fn fill(
             OperationPhase::Planned,
             OperationReason::DryRun,
             &format!("would work on {summary}"),
-            snapshot.now,
+            state.now,
         );
     }
     operation.phase = OperationPhase::Running;
     operation.reason = Some(OperationReason::Running);
     operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
-    operation.started_at = Some(transitions::time(snapshot.now));
-    crate::scheduler::progress::begin_wave(&mut operation, snapshot);
+    operation.started_at = Some(transitions::time(state.now));
+    crate::scheduler::progress::begin_wave(&mut operation, state);
     operation
 }
 
@@ -153,19 +153,19 @@ fn subject(
     behaviour: &dyn Behaviour,
     pod: &str,
     rack: &RackId,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationNode {
-    let own = snapshot.host_id(pod);
+    let own = state.host_id(pod);
     let host_id = behaviour.host_id().or(own).unwrap_or_default();
-    let gives_up = behaviour.gives_up_volumes();
-    let mut members = snapshot.members();
+    let gives_up = behaviour.deletes_volumes();
+    let mut members = state.members();
     let address = members.find_map(|(_, reading)| reading.address_of(host_id).cloned());
     OperationNode {
         pod: pod.to_owned(),
         host_id: host_id.to_owned(),
         address: address.filter(|_| gives_up).unwrap_or_default(),
         volumes: if gives_up && own == Some(host_id) {
-            volumes(pod, rack, snapshot)
+            volumes(pod, rack, state)
         } else {
             Vec::new()
         },
@@ -173,8 +173,8 @@ fn subject(
     }
 }
 
-fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
-    let volumes = snapshot.volumes_of(pod, rack).into_iter();
+fn volumes(pod: &str, rack: &RackId, state: &ObservedState) -> Vec<VolumeRef> {
+    let volumes = state.volumes_of(pod, rack).into_iter();
     volumes
         .map(|(name, volume)| VolumeRef {
             name,
@@ -188,15 +188,12 @@ fn volumes(pod: &str, rack: &RackId, snapshot: &Snapshot) -> Vec<VolumeRef> {
 pub(crate) fn is_alive(
     request: &Request,
     controls: &Controls,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Option<Refusal> {
     request.arguments.cluster_uid.as_ref()?;
     let behaviour = operations::behaviour(&request.arguments.operation);
-    let (pod, _) = target(request, behaviour, snapshot)
-        .ok()?
-        .into_iter()
-        .next()?;
-    alive(&checks(behaviour, &[pod], snapshot), request, controls)
+    let (pod, _) = target(request, behaviour, state).ok()?.into_iter().next()?;
+    alive(&checks(behaviour, &[pod], state), request, controls)
 }
 
 /// What the checks see of it, if they see that it is not down.
@@ -218,13 +215,13 @@ fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Ref
 pub(crate) fn refuse(
     operation: OperationStatus,
     refusal: &Refusal,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     transitions::end(
         operation,
         OperationPhase::Refused,
         refusal.reason.clone(),
         &refusal.message,
-        snapshot.now,
+        state.now,
     )
 }

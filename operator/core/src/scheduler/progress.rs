@@ -10,11 +10,11 @@ use casskop_common::{
 use super::Start;
 use crate::{
     node::Reading,
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{
         self,
         preconditions::{block, checks, waive},
-        recorded::{has_node_at_work, is_kept},
+        recorded::{has_node_at_work, is_blocked_by_checks},
         transitions,
     },
 };
@@ -27,11 +27,11 @@ pub(crate) fn advance(
     current: &OperationStatus,
     controls: &Controls,
     busy: Option<&str>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     let mut operation = current.clone();
-    end_those_gone(&mut operation, snapshot);
-    fail_those_without_pod(&mut operation, snapshot);
+    end_those_gone(&mut operation, state);
+    fail_those_without_pod(&mut operation, state);
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
     let cancelled = quoted(&controls.cancel);
     if cancelled {
@@ -43,13 +43,13 @@ pub(crate) fn advance(
         .filter(|node| node.phase == NodePhase::Running)
         .count();
     if operation.nodes.iter().all(|node| node.phase.is_final()) {
-        return finish(operation, snapshot);
+        return finish(operation, state);
     }
     if cancelled {
         operation.message = "cancelled; ends after the step at work".into();
         return operation;
     }
-    if snapshot.intents.reconcile_paused || quoted(&controls.pause) {
+    if state.intents.reconcile_paused || quoted(&controls.pause) {
         operation.phase = OperationPhase::Paused;
         operation.reason = Some(OperationReason::Paused);
         operation.message = match working {
@@ -59,92 +59,87 @@ pub(crate) fn advance(
         return operation;
     }
     // Meanwhile something else may have begun.
-    let stood_still = current.phase == OperationPhase::Paused || is_kept(current);
+    let stood_still = current.phase == OperationPhase::Paused || is_blocked_by_checks(current);
     if let Some(busy) = busy.filter(|_| stood_still && working == 0) {
         busy.clone_into(&mut operation.message);
         return operation;
     }
     operation.phase = OperationPhase::Running;
-    go_on(operation, controls, snapshot)
+    start_next_wave(operation, controls, state)
 }
 
 /// Begins with the next wave, if nobody is at work and nothing keeps it.
-fn go_on(
+fn start_next_wave(
     mut operation: OperationStatus,
     controls: &Controls,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     if !has_node_at_work(&operation)
-        && let Some(checks) = what_keeps_wave(&operation, controls, snapshot)
+        && let Some(checks) = wave_blockers(&operation, controls, state)
     {
         block(&mut operation, checks);
         return operation;
     }
     operation.reason = Some(OperationReason::Running);
     operation.blocked_by.clear();
-    begin_wave(&mut operation, snapshot);
+    begin_wave(&mut operation, state);
     operation.message = summary(&operation);
     operation
 }
 
 /// A node that has done its step and then was lost cannot tell that it has; its peers can.
-fn end_those_gone(operation: &mut OperationStatus, snapshot: &Snapshot) {
+fn end_those_gone(operation: &mut OperationStatus, state: &ObservedState) {
     let Some(arguments) = Arguments::recorded(&operation.kind, &operation.arguments) else {
         return;
     };
     let behaviour = operations::behaviour(&arguments.operation);
     let steps = operation.plan.as_ref().map(|plan| plan.steps.clone());
-    let peers: Vec<&Reading> = snapshot.members().map(|(_, reading)| reading).collect();
+    let peers: Vec<&Reading> = state.members().map(|(_, reading)| reading).collect();
     let silent = |node: &&mut OperationNode| {
-        node.phase == NodePhase::Running && snapshot.reading(&node.pod).is_none()
+        node.phase == NodePhase::Running && state.reading(&node.pod).is_none()
     };
     for node in operation.nodes.iter_mut().filter(silent) {
         if behaviour.is_done_for_peers(&node.host_id, &peers) {
-            transitions::step_done(
-                node,
-                steps.as_deref().unwrap_or_default(),
-                false,
-                snapshot.now,
-            );
+            transitions::step_done(node, steps.as_deref().unwrap_or_default(), false, state.now);
         }
     }
 }
 
 /// While an operation stood still, nodes may have left that it has not come to.
-fn fail_those_without_pod(operation: &mut OperationStatus, snapshot: &Snapshot) {
+fn fail_those_without_pod(operation: &mut OperationStatus, state: &ObservedState) {
     if discards_data(&operation.kind) {
         return;
     }
-    let status = snapshot.cluster.status.as_ref();
+    let status = state.cluster.status.as_ref();
     let is_known = |pod: &String| {
-        snapshot.pods.contains_key(pod)
+        state.pods.contains_key(pod)
             || status.is_some_and(|status| status.cassandra_node_status.contains_key(pod))
     };
     let pending = operation.nodes.iter_mut();
     for node in pending.filter(|node| node.phase == NodePhase::Pending && !is_known(&node.pod)) {
         node.phase = NodePhase::Failed;
         node.error = Some("its pod is gone: the spec asks for it no more".to_owned());
-        node.finished_at = Some(transitions::time(snapshot.now));
+        node.finished_at = Some(transitions::time(state.now));
     }
 }
 
 /// Why the next wave may not begin: the checks hold for each of them, not only for the first, and when it is tried again.
 /// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. Who gives it up
 /// looks himself, before each thing that he takes away.
-fn what_keeps_wave(
+fn wave_blockers(
     operation: &OperationStatus,
     controls: &Controls,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Option<Vec<Check>> {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
-    let is_member = |pod: &String| snapshot.reading(pod).is_some_and(Reading::is_member);
-    let half_done = behaviour.gives_up_volumes() && !wave.iter().all(is_member);
-    if half_done || behaviour.gives_up_lost_node() {
+    let is_member = |pod: &String| state.reading(pod).is_some_and(Reading::is_member);
+    let half_done = behaviour.deletes_volumes() && !wave.iter().all(is_member);
+    if half_done || behaviour.discards_lost_node() {
         return None;
     }
-    let mut checks = checks(behaviour, &wave, snapshot);
+    let mut checks = checks(behaviour, &wave, state);
     waive(&mut checks, controls.waive.as_ref(), &operation.id);
     checks.iter().any(Check::is_failing).then_some(checks)
 }
@@ -160,7 +155,7 @@ fn next_wave(operation: &OperationStatus) -> Option<Vec<String>> {
 }
 
 /// Marks the nodes of the first wave that has not ended as running; the interpreter begins with them.
-pub(crate) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
+pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState) {
     let steps = operation
         .plan
         .as_ref()
@@ -182,7 +177,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
             .unwrap_or_default();
         // Who is given up stays the one that was recorded, also when it is tried again.
         if node.pod_uid.is_empty() || !discards_data(&operation.kind) {
-            node.pod_uid = snapshot
+            node.pod_uid = state
                 .pods
                 .get(&node.pod)
                 .map(|pod| pod.uid.clone())
@@ -191,17 +186,17 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, snapshot: &Snapshot) {
         node.started_at = node
             .started_at
             .clone()
-            .or_else(|| Some(transitions::time(snapshot.now)));
+            .or_else(|| Some(transitions::time(state.now)));
         node.attempts += 1;
     }
 }
 
 /// Nodes that should be at work and of which no task of this process is: they begin, or go on after a restart.
-pub(crate) fn starts(operation: &OperationStatus, snapshot: &Snapshot) -> Vec<Start> {
+pub(crate) fn starts(operation: &OperationStatus, state: &ObservedState) -> Vec<Start> {
     if operation.phase.is_final() {
         return Vec::new();
     }
-    let before = snapshot
+    let before = state
         .operations()
         .find(|old| old.kind == operation.kind && old.id == operation.id);
     let was_running = |node: &OperationNode| {
@@ -212,7 +207,7 @@ pub(crate) fn starts(operation: &OperationStatus, snapshot: &Snapshot) -> Vec<St
         })
     };
     let at_work = |node: &OperationNode| {
-        snapshot
+        state
             .at_work
             .contains(&(operation.kind.clone(), node.pod.clone()))
     };
@@ -234,7 +229,7 @@ pub(crate) fn retry(
     current: &OperationStatus,
     controls: &Controls,
     busy: Option<&str>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Option<OperationStatus> {
     let asked = controls.retry.as_deref() == Some(&current.id);
     if current.retried != asked && !asked {
@@ -250,28 +245,28 @@ pub(crate) fn retry(
         retried: true,
         ..current.clone()
     };
-    Some(begin_again(operation, controls, snapshot))
+    Some(begin_again(operation, controls, state))
 }
 
 /// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed, when its
 /// checks pass.
-pub(crate) fn again(
+pub(crate) fn auto_retry(
     current: &OperationStatus,
     controls: &Controls,
     busy: Option<&str>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Option<OperationStatus> {
     let ended = current.finished_at.as_ref()?.0;
-    let rested = snapshot.now.duration_since(ended) >= REST;
+    let rested = state.now.duration_since(ended) >= REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
-        .then(|| begin_again(current.clone(), controls, snapshot))
-        .filter(|again| !is_kept(again))
+        .then(|| begin_again(current.clone(), controls, state))
+        .filter(|again| !is_blocked_by_checks(again))
 }
 
 fn begin_again(
     mut operation: OperationStatus,
     controls: &Controls,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     operation.finished_at = None;
     for node in operation
@@ -284,7 +279,7 @@ fn begin_again(
         node.finished_at = None;
     }
     operation.phase = OperationPhase::Running;
-    go_on(operation, controls, snapshot)
+    start_next_wave(operation, controls, state)
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {
@@ -299,7 +294,7 @@ fn skip_the_rest(operation: &mut OperationStatus) {
     }
 }
 
-fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
+fn finish(operation: OperationStatus, state: &ObservedState) -> OperationStatus {
     let count = |phase| {
         operation
             .nodes
@@ -338,7 +333,7 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
             OperationPhase::Failed,
             OperationReason::NodesFailed,
             &message,
-            snapshot.now,
+            state.now,
         );
     }
     if skipped > 0 {
@@ -348,7 +343,7 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
             OperationPhase::Cancelled,
             OperationReason::Cancelled,
             &message,
-            snapshot.now,
+            state.now,
         );
     }
     let message = format!("done on {}", counted(total, "node"));
@@ -357,7 +352,7 @@ fn finish(operation: OperationStatus, snapshot: &Snapshot) -> OperationStatus {
         OperationPhase::Succeeded,
         OperationReason::Done,
         &message,
-        snapshot.now,
+        state.now,
     )
 }
 

@@ -7,15 +7,15 @@ use casskop_common::{
     operations::DECOMMISSION,
 };
 
-use super::{internal_requests::Own, plan, progress};
+use super::{internal_requests::InternalRequest, plan, progress};
 use crate::{
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{behaviour, transitions},
 };
 
 /// What there is to decide about one kind.
-pub(crate) struct Kind<'a> {
-    snapshot: &'a Snapshot,
+pub(crate) struct RequestState<'a> {
+    state: &'a ObservedState,
     /// Its name.
     pub(crate) name: &'a str,
     request: Option<&'a Request>,
@@ -30,14 +30,16 @@ pub(crate) struct Kind<'a> {
     is_spent: bool,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> RequestState<'a> {
     /// What is known of a kind.
-    pub(crate) fn of(name: &'a str, own: Option<&'a Own>, snapshot: &'a Snapshot) -> Self {
-        let status = snapshot.cluster.status.as_ref();
-        let asked = snapshot.intents.requests.get(name);
-        let current = snapshot
-            .operations()
-            .find(|operation| operation.kind == name);
+    pub(crate) fn of(
+        name: &'a str,
+        own: Option<&'a InternalRequest>,
+        state: &'a ObservedState,
+    ) -> Self {
+        let status = state.cluster.status.as_ref();
+        let asked = state.intents.requests.get(name);
+        let current = state.operations().find(|operation| operation.kind == name);
         let history = || {
             let history = status.iter().flat_map(|status| &status.operation_history);
             history.filter(|old| old.kind == name)
@@ -70,11 +72,11 @@ impl<'a> Kind<'a> {
             });
         let is_current = current.is_some_and(|current| is_asked(&current.id));
         Self {
-            snapshot,
+            state,
             name,
             request,
             by: own.map(|own| own.by),
-            controls: snapshot
+            controls: state
                 .intents
                 .controls
                 .get(name)
@@ -87,14 +89,14 @@ impl<'a> Kind<'a> {
     }
 
     /// Whether what is asked mends a ring, by giving up a node that is lost.
-    pub(crate) fn mends(&self) -> bool {
-        let mends =
-            |request: &Request| behaviour(&request.arguments.operation).gives_up_lost_node();
-        self.request.is_some_and(mends)
+    pub(crate) fn repairs_ring(&self) -> bool {
+        let repairs_ring =
+            |request: &Request| behaviour(&request.arguments.operation).discards_lost_node();
+        self.request.is_some_and(repairs_ring)
     }
 
     /// Why the request is not carried out, if its id ran before.
-    pub(crate) fn complaint(&self) -> Option<Invalid> {
+    pub(crate) fn rejection(&self) -> Option<Invalid> {
         let request = self.request?;
         let how = match self.finished {
             // What stands since before an operation of our own is no new request.
@@ -115,7 +117,7 @@ impl<'a> Kind<'a> {
 
     /// Whether nothing was asked for by annotation since.
     fn is_asked_last(&self, old: &OperationStatus) -> bool {
-        let status = self.snapshot.cluster.status.iter();
+        let status = self.state.cluster.status.iter();
         let history = status.flat_map(|status| &status.operation_history);
         let last = self
             .current
@@ -168,24 +170,19 @@ impl<'a> Kind<'a> {
         if current.phase == OperationPhase::Pending {
             return Some(match (asked, self.request) {
                 (Some(request), _) => self.begin(request, current.clone(), busy),
-                (None, newer) => withdrawn(current, newer, self.snapshot),
+                (None, newer) => withdrawn(current, newer, self.state),
             });
         }
         if !current.phase.is_final() {
-            return Some(progress::advance(
-                current,
-                &self.controls,
-                busy,
-                self.snapshot,
-            ));
+            return Some(progress::advance(current, &self.controls, busy, self.state));
         }
         if self.by.is_some()
             && let Some(again) =
-                asked.and_then(|_| progress::again(current, &self.controls, busy, self.snapshot))
+                asked.and_then(|_| progress::auto_retry(current, &self.controls, busy, self.state))
         {
             return Some(again);
         }
-        if let Some(retried) = progress::retry(current, &self.controls, busy, self.snapshot) {
+        if let Some(retried) = progress::retry(current, &self.controls, busy, self.state) {
             return Some(retried);
         }
         // Until the cancel is taken back, it would be called off again.
@@ -208,7 +205,7 @@ impl<'a> Kind<'a> {
             arguments: request.arguments.text.clone(),
             requested_by: self.by.map(str::to_owned),
             phase: OperationPhase::Pending,
-            requested_at: Some(transitions::time(self.snapshot.now)),
+            requested_at: Some(transitions::time(self.state.now)),
             ..OperationStatus::default()
         };
         self.begin(request, operation, busy)
@@ -230,7 +227,7 @@ impl<'a> Kind<'a> {
                 OperationPhase::Cancelled,
                 OperationReason::Cancelled,
                 "cancelled before it began",
-                self.snapshot.now,
+                self.state.now,
             );
         }
         let waits = if quoted(&self.controls.pause) {
@@ -240,10 +237,10 @@ impl<'a> Kind<'a> {
                 .map(|busy| (OperationReason::Waiting, busy))
         };
         let Some((reason, message)) = waits else {
-            return plan::plan(request, operation, &self.controls, self.snapshot);
+            return plan::plan(request, operation, &self.controls, self.state);
         };
-        if let Some(refusal) = plan::is_alive(request, &self.controls, self.snapshot) {
-            return plan::refuse(operation, &refusal, self.snapshot);
+        if let Some(refusal) = plan::is_alive(request, &self.controls, self.state) {
+            return plan::refuse(operation, &refusal, self.state);
         }
         operation.reason = Some(reason);
         operation.blocked_by.clear();
@@ -255,7 +252,7 @@ impl<'a> Kind<'a> {
 fn withdrawn(
     current: &OperationStatus,
     newer: Option<&Request>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> OperationStatus {
     let message = match newer {
         Some(newer) => format!("replaced by {} before it began", newer.id),
@@ -266,6 +263,6 @@ fn withdrawn(
         OperationPhase::Withdrawn,
         OperationReason::Withdrawn,
         &message,
-        snapshot.now,
+        state.now,
     )
 }

@@ -10,7 +10,7 @@ use casskop_common::{
 };
 
 use crate::{
-    observed::Snapshot,
+    observed::ObservedState,
     operations::{Behaviour, Refusal},
 };
 
@@ -21,18 +21,18 @@ use crate::{
 pub(crate) fn target(
     request: &Request,
     behaviour: &dyn Behaviour,
-    snapshot: &Snapshot,
+    state: &ObservedState,
 ) -> Result<Vec<(String, RackId)>, Refusal> {
-    right_cluster(request, snapshot)?;
+    right_cluster(request, state)?;
     match behaviour.host_id() {
-        Some(host_id) => Ok(vec![by_host_id(host_id, snapshot)?]),
-        None => targets(&request.arguments.shared.target, snapshot),
+        Some(host_id) => Ok(vec![by_host_id(host_id, state)?]),
+        None => targets(&request.arguments.shared.target, state),
     }
 }
 
 /// A request that discards data holds for the cluster that it names.
-fn right_cluster(request: &Request, snapshot: &Snapshot) -> Result<(), Refusal> {
-    let uid = snapshot.cluster.metadata.uid.as_deref().unwrap_or_default();
+fn right_cluster(request: &Request, state: &ObservedState) -> Result<(), Refusal> {
+    let uid = state.cluster.metadata.uid.as_deref().unwrap_or_default();
     match request.arguments.cluster_uid.as_deref() {
         Some(meant) if meant != uid => Err(Refusal {
             reason: OperationReason::WrongCluster,
@@ -45,13 +45,13 @@ fn right_cluster(request: &Request, snapshot: &Snapshot) -> Result<(), Refusal> 
 }
 
 /// The pod that runs a node, or one that can be told about it.
-fn by_host_id(host_id: &str, snapshot: &Snapshot) -> Result<(String, RackId), Refusal> {
-    let pods = snapshot.expected_pods();
+fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), Refusal> {
+    let pods = state.expected_pods();
     let own = pods
         .iter()
-        .find(|(pod, _)| snapshot.host_id(pod) == Some(host_id));
+        .find(|(pod, _)| state.host_id(pod) == Some(host_id));
     let member = || {
-        let normal = |pod: &str| snapshot.members().any(|(member, _)| member == pod);
+        let normal = |pod: &str| state.members().any(|(member, _)| member == pod);
         pods.iter().find(|(pod, _)| normal(pod))
     };
     own.or_else(member).cloned().ok_or_else(|| Refusal {
@@ -62,11 +62,11 @@ fn by_host_id(host_id: &str, snapshot: &Snapshot) -> Result<(String, RackId), Re
 }
 
 /// The pods that match every flag, rack by rack.
-fn targets(target: &Target, snapshot: &Snapshot) -> Result<Vec<(String, RackId)>, Refusal> {
-    let pods = snapshot.expected_pods();
+fn targets(target: &Target, state: &ObservedState) -> Result<Vec<(String, RackId)>, Refusal> {
+    let pods = state.expected_pods();
     let racks: BTreeSet<&RackId> = pods.iter().map(|(_, rack)| rack).collect();
     let dcs: BTreeSet<&str> = racks.iter().map(|rack| rack.dc.as_str()).collect();
-    let cluster = snapshot.name();
+    let cluster = state.name();
     refuse_unknown(
         "data center",
         &target.dc,

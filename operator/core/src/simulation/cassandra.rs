@@ -126,14 +126,14 @@ impl World {
                     self.ring.retain(|_, ip| *ip != address);
                 }
                 self.hosts.insert(name.clone(), host.clone());
-                self.places.insert(host.clone(), pod.rack.clone());
+                self.locations.insert(host.clone(), pod.rack.clone());
                 self.ring.insert(host, pod.ip.clone());
             }
         }
     }
 
     /// One step of a remove or replace. Returns whether it is done.
-    pub fn give_up(&mut self, kind: &str, node: &OperationNode) -> bool {
+    pub fn discard_volumes(&mut self, kind: &str, node: &OperationNode) -> bool {
         if kind == REMOVE && node.step == node.host_id {
             assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
             self.left.extend(self.ring.remove(&node.host_id));

@@ -26,7 +26,7 @@ impl World {
             Object::ConfigMap(object) => {
                 drop(self.live.config_maps.insert(object.name_any(), *object));
             }
-            Object::Growth(growth) => {
+            Object::VolumeExpansion(growth) => {
                 let volume = self
                     .live
                     .volumes
@@ -36,7 +36,7 @@ impl World {
                 volume.requested.clone_from(&growth.size);
                 volume.capacity = Some(growth.size);
             }
-            Object::StatefulSet(object) | Object::MadeAnew(object) => {
+            Object::StatefulSet(object) | Object::Recreated(object) => {
                 let old = self.live.stateful_sets.get(&object.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 let mut set = *object;

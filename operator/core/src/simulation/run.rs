@@ -13,7 +13,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired,
-    observed::{SecretState, Snapshot},
+    observed::{ObservedState, SecretState},
     operations::transitions,
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen},
@@ -21,8 +21,8 @@ use crate::{
 
 impl World {
     /// The state as the operator observes it.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot {
+    pub fn state(&self) -> ObservedState {
+        let mut state = ObservedState {
             now: self.now,
             cluster: self.cluster.clone(),
             intents: Intents::parse(self.cluster.annotations()),
@@ -41,22 +41,22 @@ impl World {
                 .collect(),
             at_work: self.at_work.clone(),
             replication: self.replication.clone(),
-            places: BTreeMap::new(),
+            locations: BTreeMap::new(),
         };
-        let strangers = snapshot.strangers().into_iter();
-        let places = strangers.filter_map(|stranger| {
-            let place = self.places.get(stranger.host_id)?;
-            Some((stranger.ip.to_owned(), place.clone()))
+        let external_members = state.external_members().into_iter();
+        let locations = external_members.filter_map(|external_member| {
+            let place = self.locations.get(external_member.host_id)?;
+            Some((external_member.ip.to_owned(), place.clone()))
         });
-        snapshot.places = places.collect();
-        snapshot
+        state.locations = locations.collect();
+        state
     }
 
     /// The plan of one reconciliation.
     pub fn plan(&self) -> Plan {
         let desired = desired::desired(&self.cluster, &self.around);
-        let mut snapshot = self.snapshot();
-        let plan = plan::decide(&desired, &snapshot);
+        let mut state = self.state();
+        let plan = plan::decide(&desired, &state);
         let maps = &self.live.config_maps;
         let instead = plan
             .refused
@@ -65,8 +65,8 @@ impl World {
         let Some((cluster, desired)) = instead else {
             return plan;
         };
-        snapshot.cluster = cluster;
-        plan::decide(&Ok(desired), &snapshot)
+        state.cluster = cluster;
+        plan::decide(&Ok(desired), &state)
     }
 
     /// One reconciliation of an operator that is killed after `effects` writes. Returns whether the reconciliation was
@@ -174,7 +174,7 @@ impl World {
         self.calls
             .push((kind.clone(), id.clone(), pod.clone(), step));
         let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
-        if gives_up && !self.give_up(&kind, &node) {
+        if gives_up && !self.discard_volumes(&kind, &node) {
             if !hears {
                 self.kill_operator();
             }

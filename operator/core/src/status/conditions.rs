@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     desired::{Desired, restart},
-    observed::{SecretState, Snapshot, Stranger},
+    observed::{ExternalMember, ObservedState, SecretState},
     refusal::Refusal,
     rollout::Rollout,
     scheduler,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the conditions are judged from.
-pub(crate) struct Picture<'a> {
+pub(crate) struct ConditionInputs<'a> {
     rollout: &'a Rollout,
     refused: Option<Refusal>,
     /// The restart that the spec asks for, while it is under way.
@@ -38,44 +38,43 @@ pub(crate) struct Picture<'a> {
     faults: Vec<String>,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> ConditionInputs<'a> {
     pub(crate) fn of(
         desired: &'a Result<Desired, Refusal>,
-        snapshot: &Snapshot,
+        state: &ObservedState,
         rollout: &'a Rollout,
         operations: &'a [OperationStatus],
     ) -> Self {
-        let trouble = snapshot.troubles();
-        let members = trouble.iter().filter(|(pod, _)| !snapshot.is_newcomer(pod));
+        let health_problem = state.unhealthy_nodes();
+        let members = health_problem
+            .iter()
+            .filter(|(pod, _)| !state.is_newcomer(pod));
         let sick = members
             .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let mut faults: Vec<String> = trouble
+        let mut faults: Vec<String> = health_problem
             .iter()
             .filter(|(pod, _)| {
-                let broken = snapshot
-                    .pods
-                    .get(pod)
-                    .is_some_and(|pod| pod.problem.is_some());
+                let broken = state.pods.get(pod).is_some_and(|pod| pod.problem.is_some());
                 let refuses =
-                    matches!(snapshot.nodes.get(pod), Some(Err(error)) if !error.is_transient());
-                broken || refuses || !snapshot.is_newcomer(pod)
+                    matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
+                broken || refuses || !state.is_newcomer(pod)
             })
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let elsewhere = snapshot.down_elsewhere();
-        let elsewhere: Vec<String> = elsewhere.iter().map(Stranger::describe).collect();
+        let elsewhere = state.down_elsewhere();
+        let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
         if let Some(first) = elsewhere.first() {
             faults.push(format!(
                 "down in the view of this cluster, which does not run it: {}",
                 counted(&elsewhere, first)
             ));
         }
-        if let (SecretState::Broken(why), true) = (&snapshot.secret, desired.is_ok()) {
+        if let (SecretState::Broken(why), true) = (&state.secret, desired.is_ok()) {
             faults.insert(0, why.clone());
         }
-        if let (SecretState::Missing, Ok(desired)) = (&snapshot.secret, desired)
+        if let (SecretState::Missing, Ok(desired)) = (&state.secret, desired)
             && !desired.makes_secret()
         {
             faults.insert(0, format!(
@@ -86,28 +85,28 @@ impl<'a> Picture<'a> {
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
             restart: restart::spec_restart(operations),
-            paused: snapshot.intents.reconcile_paused,
-            leaving: snapshot
+            paused: state.intents.reconcile_paused,
+            leaving: state
                 .expected_pods()
                 .into_iter()
                 .filter_map(|(pod, _)| {
-                    let mode = &snapshot.reading(&pod)?.mode;
-                    (*mode != OperationMode::Normal && snapshot.is_leaving(&pod))
+                    let mode = &state.reading(&pod)?.mode;
+                    (*mode != OperationMode::Normal && state.is_leaving(&pod))
                         .then(|| format!("{pod} is {mode}"))
                 })
                 .collect(),
             warnings: desired.as_ref().map_or_else(
                 |_| Vec::new(),
                 |desired| {
-                    let nowhere = replication::nowhere(desired, snapshot);
+                    let nowhere = replication::nowhere(desired, state);
                     desired.warnings.iter().cloned().chain(nowhere).collect()
                 },
             ),
             formed: rollout.formed,
-            nodes: snapshot
+            nodes: state
                 .expected_pods()
                 .iter()
-                .filter(|(pod, _)| !snapshot.is_newcomer(pod))
+                .filter(|(pod, _)| !state.is_newcomer(pod))
                 .count(),
             rollout,
             sick,
@@ -118,24 +117,24 @@ impl<'a> Picture<'a> {
     /// All conditions, with the times of those that did not change.
     pub(crate) fn conditions(
         &self,
-        snapshot: &Snapshot,
+        state: &ObservedState,
         operations: &scheduler::Decision,
         old: &[Condition],
     ) -> Vec<Condition> {
-        let invalid = snapshot.intents.invalid.iter();
+        let invalid = state.intents.invalid.iter();
         let verdicts = [
             self.available(),
             self.progressing(),
             self.degraded(),
             self.spec_accepted(),
-            Verdict::of_intents(invalid.chain(&operations.complaints)),
+            Verdict::of_intents(invalid.chain(&operations.rejections)),
         ];
         let standard = verdict::standard(&verdicts, self.needs_a_person());
-        let generation = snapshot.cluster.metadata.generation;
+        let generation = state.cluster.metadata.generation;
         standard
             .into_iter()
             .chain(verdicts)
-            .map(|verdict| verdict.condition(old, generation, snapshot.now))
+            .map(|verdict| verdict.condition(old, generation, state.now))
             .collect()
     }
 
@@ -306,13 +305,13 @@ fn counted(all: &[String], first: &str) -> String {
 }
 
 /// Turns `Degraded` on because an object could not be applied, and with it `Ready` off: the spec is not carried out yet.
-pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot: &Snapshot) {
-    let old = snapshot
+pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, state: &ObservedState) {
+    let old = state
         .cluster
         .status
         .as_ref()
         .map(|status| status.conditions.as_slice());
-    let generation = snapshot.cluster.metadata.generation;
+    let generation = state.cluster.metadata.generation;
     let is_stalled = status
         .conditions
         .iter()
@@ -334,7 +333,7 @@ pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, snapshot
             reason: Reason::ApplyFailed,
             message: message.clone(),
         };
-        let told = verdict.condition(old.unwrap_or_default(), generation, snapshot.now);
+        let told = verdict.condition(old.unwrap_or_default(), generation, state.now);
         status.conditions.retain(|known| known.type_ != told.type_);
         status.conditions.push(told);
     }

@@ -10,17 +10,17 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::{desired::restart, observed::Snapshot, rollout::Rollout, status::pods};
+use crate::{desired::restart, observed::ObservedState, rollout::Rollout, status::pods};
 
 /// The racks, by `<dc>-<rack>`.
 pub(crate) fn racks(
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &Rollout,
     operations: &[OperationStatus],
     old: &CassandraClusterStatus,
 ) -> BTreeMap<String, RackStatus> {
     let stepping = rollout.steps.iter().map(|step| step.rack.id.clone());
-    let mut ids: Vec<RackId> = snapshot
+    let mut ids: Vec<RackId> = state
         .racks()
         .map(|(rack, _)| rack)
         .chain(stepping)
@@ -30,7 +30,7 @@ pub(crate) fn racks(
     ids.into_iter()
         .map(|rack| {
             let before = old.cassandra_rack_status.get(&rack.key());
-            let status = rack_status(&rack, snapshot, rollout, operations, before);
+            let status = rack_status(&rack, state, rollout, operations, before);
             (rack.key(), status)
         })
         .collect()
@@ -38,20 +38,20 @@ pub(crate) fn racks(
 
 fn rack_status(
     rack: &RackId,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &Rollout,
     operations: &[OperationStatus],
     before: Option<&RackStatus>,
 ) -> RackStatus {
-    let well = snapshot
+    let well = state
         .expected_pods()
         .iter()
         .filter(|(_, other)| other == rack)
-        .all(|(pod, _)| snapshot.trouble(pod).is_none());
+        .all(|(pod, _)| state.health_problem(pod).is_none());
     let concerned = rollout.rack.as_ref() == Some(rack) || !rollout.formed;
     let restarts = || {
         restart::spec_restart(operations)
-            .filter(|restart| pods::is_about(restart, snapshot.name(), rack))
+            .filter(|restart| pods::is_about(restart, state.name(), rack))
             .map(|_| Action::RollingRestart)
     };
     let action = rollout
@@ -59,7 +59,7 @@ fn rack_status(
         .filter(|_| concerned && rollout.blocked.is_none())
         .or_else(restarts);
     let last = before.and_then(|before| before.cassandra_last_action.clone());
-    let now = Some(Time(snapshot.now));
+    let now = Some(Time(state.now));
     let last_action = match (action, last) {
         (Some(action), Some(last)) if last.name == action.as_str() && last.status == "Ongoing" => {
             Some(last)
@@ -83,13 +83,13 @@ fn rack_status(
         (true, false) => Phase::Pending,
     };
     RackStatus {
-        rolling_restart: restart_seen(rack, snapshot, before),
+        rolling_restart: restart_seen(rack, state, before),
         phase: Some(phase),
         cassandra_last_action: last_action,
         initializing_sub_phase: (phase == Phase::Initializing)
             .then(|| crate::status::initializing(rollout)),
         pod_last_operation: pods::last_operation(
-            snapshot.name(),
+            state.name(),
             rack,
             operations,
             before.and_then(|before| before.pod_last_operation.as_ref()),
@@ -98,10 +98,10 @@ fn rack_status(
 }
 
 /// Whether a restart that `rollingRestart` asks for is recorded, or was before.
-fn restart_seen(rack: &RackId, snapshot: &Snapshot, before: Option<&RackStatus>) -> bool {
-    let asks = restart::asks_for_restart(&snapshot.cluster.spec).any(|asking| asking == *rack);
-    let id = restart::restart_id(snapshot.cluster.metadata.generation.unwrap_or_default());
-    let recorded = snapshot.operations().any(|operation| {
+fn restart_seen(rack: &RackId, state: &ObservedState, before: Option<&RackStatus>) -> bool {
+    let asks = restart::asks_for_restart(&state.cluster.spec).any(|asking| asking == *rack);
+    let id = restart::restart_id(state.cluster.metadata.generation.unwrap_or_default());
+    let recorded = state.operations().any(|operation| {
         operation.kind == RESTART && operation.id == id && operation.started_at.is_some()
     });
     asks && (recorded || before.is_some_and(|before| before.rolling_restart))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::api::{CleanupReason, SeenReplication};
 
-use crate::{desired::Desired, node::Replication, observed::Snapshot};
+use crate::{desired::Desired, node::Replication, observed::ObservedState};
 
 /// Keyspaces that are remembered; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
@@ -17,28 +17,28 @@ type Factors = BTreeMap<String, i32>;
 
 /// What is remembered from now on: what the members say that agree on a schema, or else what was remembered before.
 pub(crate) fn seen(
-    snapshot: &Snapshot,
+    state: &ObservedState,
     before: Option<&SeenReplication>,
 ) -> Option<SeenReplication> {
-    let Some(version) = snapshot
+    let Some(version) = state
         .schema_version()
-        .filter(|_| !snapshot.replication.is_empty())
+        .filter(|_| !state.replication.is_empty())
     else {
         return before.cloned();
     };
-    let now = snapshot
+    let now = state
         .replication
         .iter()
         .filter_map(|(keyspace, replication)| Some((keyspace.clone(), factors(replication)?)));
     // One that exists and of which no answer came is not forgotten.
     let exists = |keyspace: &str| {
-        let mut members = snapshot.members();
+        let mut members = state.members();
         members.any(|(_, reading)| reading.keyspaces.iter().any(|name| name == keyspace))
     };
     let unanswered = before
         .into_iter()
         .flat_map(|before| &before.keyspaces)
-        .filter(|(keyspace, _)| !snapshot.replication.contains_key(*keyspace) && exists(keyspace))
+        .filter(|(keyspace, _)| !state.replication.contains_key(*keyspace) && exists(keyspace))
         .map(|(keyspace, factors)| (keyspace.clone(), factors.clone()));
     let keyspaces: BTreeMap<String, Factors> = now.chain(unanswered).collect();
     Some(SeenReplication {
@@ -48,12 +48,12 @@ pub(crate) fn seen(
 }
 
 /// Keyspaces that are replicated in a data center without nodes, in words.
-pub(crate) fn nowhere(desired: &Desired, snapshot: &Snapshot) -> Option<String> {
-    let status = snapshot.cluster.status.as_ref()?;
+pub(crate) fn nowhere(desired: &Desired, state: &ObservedState) -> Option<String> {
+    let status = state.cluster.status.as_ref()?;
     let seen = &status.replication.as_ref()?.keyspaces;
     let racks = desired.racks.iter().filter(|rack| rack.replicas > 0);
     let wanted = racks.map(|rack| &rack.id);
-    let runs = snapshot.pods.values().filter_map(|pod| pod.rack.as_ref());
+    let runs = state.pods.values().filter_map(|pod| pod.rack.as_ref());
     let dcs: BTreeSet<&str> = wanted.chain(runs).map(|rack| rack.dc.as_str()).collect();
     let (keyspace, dc) = seen.iter().find_map(|(keyspace, factors)| {
         let mut there = factors.keys().filter(|dc| *dc != ANYWHERE);
@@ -62,10 +62,10 @@ pub(crate) fn nowhere(desired: &Desired, snapshot: &Snapshot) -> Option<String> 
     })?;
     // Other clusters may run it; and with a snitch of the user's choice data centers may have other names.
     let named: BTreeSet<&String> = seen.values().flat_map(BTreeMap::keys).collect();
-    let members = snapshot.members();
-    let ours = members.filter_map(|(pod, _)| Some(&snapshot.pods.get(pod)?.rack.as_ref()?.dc));
+    let members = state.members();
+    let ours = members.filter_map(|(pod, _)| Some(&state.pods.get(pod)?.rack.as_ref()?.dc));
     let ours: BTreeSet<&String> = ours.collect();
-    let elsewhere = !desired.spec.seeds.is_empty() || !snapshot.strangers().is_empty();
+    let elsewhere = !desired.spec.seeds.is_empty() || !state.external_members().is_empty();
     if elsewhere || ours.is_empty() || !ours.is_subset(&named) {
         return None;
     }

@@ -217,7 +217,10 @@ fn rolling(world: &World) -> BTreeSet<String> {
 /// Whether a member or a pod has no `StatefulSet`, which was taken away by hand, and the spec may not know its rack. A person
 /// puts the rack back, or removes them.
 fn needs_its_rack(world: &World) -> bool {
-    let members = world.ring.keys().filter_map(|host| world.places.get(host));
+    let members = world
+        .ring
+        .keys()
+        .filter_map(|host| world.locations.get(host));
     let mut racks = members.chain(world.pods.values().map(|pod| &pod.rack));
     racks.any(|rack| {
         let set = names::stateful_set("demo", rack);

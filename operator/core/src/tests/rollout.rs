@@ -7,7 +7,7 @@ use kube_core::ResourceExt;
 use crate::{
     desired,
     objects::Object,
-    observed::Snapshot,
+    observed::ObservedState,
     plan::{self, Plan},
     simulation::{Node, THREE_RACKS, World},
 };
@@ -393,24 +393,21 @@ fn what_is_so_anyway_rolls_nothing_when_it_is_written_down() {
 fn a_rack_is_well_when_kubernetes_sends_clients_to_it() {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
-    let changed = |snapshot: &Snapshot, world: &World| {
+    let changed = |state: &ObservedState, world: &World| {
         let desired = desired::desired(&world.cluster, &world.around);
-        written(&plan::decide(&desired, snapshot))
+        written(&plan::decide(&desired, state))
     };
-    let mut snapshot = world.snapshot();
-    assert_eq!(
-        changed(&snapshot, &world),
-        [("demo-dc1-rack1".to_owned(), 1)]
-    );
+    let mut state = world.state();
+    assert_eq!(changed(&state, &world), [("demo-dc1-rack1".to_owned(), 1)]);
     let unready = "demo-dc1-rack2-0";
-    snapshot.pods.get_mut(unready).expect("a pod").ready = false;
+    state.pods.get_mut(unready).expect("a pod").ready = false;
     assert_eq!(
-        changed(&snapshot, &world),
+        changed(&state, &world),
         [("demo-dc1-rack2".to_owned(), 1)],
         "the change may be what it needs, and takes no other node down"
     );
-    let trouble = snapshot.trouble(unready).expect("a trouble");
-    assert!(trouble.contains("not Ready"), "{trouble}");
+    let health_problem = state.health_problem(unready).expect("a trouble");
+    assert!(health_problem.contains("not Ready"), "{health_problem}");
 }
 
 #[test]
@@ -422,13 +419,13 @@ fn a_ring_of_the_go_casskop_whose_resource_was_made_anew_is_not_formed_again() {
         set.annotations_mut().clear();
         set.status.as_mut().unwrap().ready_replicas = Some(1);
     }
-    let made_anew = |world: &World| {
+    let recreated = |world: &World| {
         let objects = world.plan().objects.into_iter();
         objects
-            .filter(|object| matches!(object, Object::StatefulSet(_) | Object::MadeAnew(_)))
+            .filter(|object| matches!(object, Object::StatefulSet(_) | Object::Recreated(_)))
             .count()
     };
-    assert_eq!(made_anew(&world), 1, "rack by rack");
+    assert_eq!(recreated(&world), 1, "rack by rack");
     world.settle();
     assert_eq!(world.ring.len(), 3);
 }

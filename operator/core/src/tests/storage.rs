@@ -112,7 +112,7 @@ fn a_cluster_of_the_go_casskop_is_taken_over_rack_by_rack() {
     let anew = plan
         .objects
         .iter()
-        .filter(|object| matches!(object, Object::MadeAnew(..)));
+        .filter(|object| matches!(object, Object::Recreated(..)));
     assert_eq!(anew.count(), 1, "one rack at a time");
     assert!(
         plan.objects

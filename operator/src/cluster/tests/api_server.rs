@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     context::Context,
     effects::Effects,
-    executor::Runs,
-    kubernetes::{Kube, lists::Versions, status_store::Journal},
+    executor::Executor,
+    kubernetes::{Kube, lists::Versions, status_store::StatusStore},
     metrics::Metrics,
     node_api::jolokia::Jolokia,
 };
@@ -85,9 +85,9 @@ impl ApiServer {
                     reporter: Reporter::from("test"),
                 },
                 nodes: Box::new(Jolokia::default()),
-                store: Journal::new(client),
+                store: StatusStore::new(client),
             }),
-            runs: Runs::new(mpsc::unbounded().0),
+            executor: Executor::new(mpsc::unbounded().0),
             metrics: Metrics::default(),
             bootstrap_image: "operator:1".into(),
         })

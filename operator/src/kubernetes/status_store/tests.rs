@@ -34,13 +34,13 @@ impl Server {
         })
     }
 
-    fn journal(self: &Arc<Self>) -> Journal {
+    fn journal(self: &Arc<Self>) -> StatusStore {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();
             async move { Ok::<_, std::convert::Infallible>(server.answer(request).await) }
         });
-        Journal::new(Client::new(service, "ns"))
+        StatusStore::new(Client::new(service, "ns"))
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {

@@ -191,7 +191,7 @@ fn compactions_are_told_by_kind_and_keyspace() {
         {"value":[{"description":"Rebuild","currentRxBytes":3,"totalRxBytes":9,"sessions":[]}],"status":200}]"#;
     let (endpoint, _server) = agent_that_says(&http_ok(body));
     let activity = activity(&agent(), &endpoint).expect("an answer");
-    assert!(activity.is_normal());
+    assert!(activity.is_serving());
     let task = &activity.tasks[0];
     assert_eq!(
         (

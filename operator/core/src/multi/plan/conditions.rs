@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     multi::{
         children,
-        observed::{self, SiteView, Snapshot},
+        observed::{self, ObservedSites, SiteView},
         plan::{Draft, operations},
     },
     refusal::Refusal,
@@ -18,7 +18,7 @@ use crate::{
 
 /// All conditions; a condition that did not change keeps its transition time.
 pub(crate) fn conditions(
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
     drafts: &[Draft],
     refused: Option<&Refusal>,
     operations: &operations::Decision,
@@ -30,7 +30,7 @@ pub(crate) fn conditions(
         progressing(snapshot, drafts, refused, writes),
         degraded(snapshot, drafts),
         spec_accepted(snapshot, drafts, refused),
-        Verdict::of_intents(invalid.chain(&operations.complaints)),
+        Verdict::of_intents(invalid.chain(&operations.rejections)),
     ];
     let standard = verdict::standard(&verdicts, stalled_site(snapshot, drafts));
     let old = old(snapshot);
@@ -42,7 +42,7 @@ pub(crate) fn conditions(
         .collect()
 }
 
-fn old(snapshot: &Snapshot) -> &[Condition] {
+fn old(snapshot: &ObservedSites) -> &[Condition] {
     let status = snapshot.multi.status.as_ref();
     status
         .map(|status| status.conditions.as_slice())
@@ -51,7 +51,7 @@ fn old(snapshot: &Snapshot) -> &[Condition] {
 
 /// A site that is stalled. It does not block the other sites, but the spec is not fully applied until an administrator
 /// acts.
-fn stalled_site(snapshot: &Snapshot, drafts: &[Draft]) -> Option<(Reason, String)> {
+fn stalled_site(snapshot: &ObservedSites, drafts: &[Draft]) -> Option<(Reason, String)> {
     drafts.iter().find_map(|draft| {
         let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
         let (stalled, message) = observed::condition(cluster, condition::STALLED)?;
@@ -60,7 +60,7 @@ fn stalled_site(snapshot: &Snapshot, drafts: &[Draft]) -> Option<(Reason, String
 }
 
 /// Whether the nodes of every site are up. Unknown if a site does not answer.
-fn available(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
+fn available(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
     let not_yet = drafts.iter().find_map(|draft| {
         let view = snapshot.site(&draft.name)?;
         let seen = view.seen.as_ref().ok()?;
@@ -101,7 +101,7 @@ fn available(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
 }
 
 fn progressing(
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
     drafts: &[Draft],
     refused: Option<&Refusal>,
     writes: bool,
@@ -141,10 +141,14 @@ fn progressing(
     }
 }
 
-fn degraded(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
-    let own = drafts
-        .iter()
-        .filter_map(|draft| Some(format!("{}: {}", draft.name, draft.trouble.as_ref()?)));
+fn degraded(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
+    let own = drafts.iter().filter_map(|draft| {
+        Some(format!(
+            "{}: {}",
+            draft.name,
+            draft.health_problem.as_ref()?
+        ))
+    });
     let of_sites = drafts.iter().filter_map(|draft| {
         let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
         let (holds, message) = observed::condition(cluster, condition::DEGRADED)?;
@@ -164,7 +168,7 @@ fn degraded(snapshot: &Snapshot, drafts: &[Draft]) -> Verdict {
     }
 }
 
-fn spec_accepted(snapshot: &Snapshot, drafts: &[Draft], refused: Option<&Refusal>) -> Verdict {
+fn spec_accepted(snapshot: &ObservedSites, drafts: &[Draft], refused: Option<&Refusal>) -> Verdict {
     let of_sites = drafts.iter().filter_map(|draft| draft.refused.as_ref());
     let by_sites = drafts.iter().find_map(|draft| {
         let cluster = snapshot.site(&draft.name).and_then(SiteView::cluster)?;
@@ -193,7 +197,7 @@ pub fn tell_failure(
     status: &mut MultiCasskopStatus,
     failure: &str,
     is_spec: bool,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) {
     let reason = if is_spec {
         Reason::InvalidCluster

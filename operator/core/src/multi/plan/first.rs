@@ -8,13 +8,13 @@ use casskop_common::conditions::Reason;
 use crate::{
     multi::{
         children::Child,
-        observed::{Snapshot, is_formed},
+        observed::{ObservedSites, is_formed},
     },
     refusal::Refusal,
 };
 
 /// The site that forms or formed the ring. None while that is uncertain.
-pub(crate) fn first_site(snapshot: &Snapshot, wanted: &[Child]) -> Option<String> {
+pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<String> {
     let told = snapshot.multi.status.as_ref();
     if let Some(told) = told.and_then(|status| status.first_site.clone()) {
         return Some(told);
@@ -33,7 +33,7 @@ pub(crate) fn first_site(snapshot: &Snapshot, wanted: &[Child]) -> Option<String
 }
 
 /// Sites that may have formed a ring, because they did not answer.
-pub(crate) fn unknown(snapshot: &Snapshot, wanted: &[Child]) -> Vec<String> {
+pub(crate) fn unknown(snapshot: &ObservedSites, wanted: &[Child]) -> Vec<String> {
     let is_unknown = |site: &&str| snapshot.site(site).is_none_or(|view| view.seen.is_err());
     let names = wanted.iter().map(|child| child.site.as_str());
     names.filter(is_unknown).map(str::to_owned).collect()
@@ -43,7 +43,10 @@ pub(crate) fn unknown(snapshot: &Snapshot, wanted: &[Child]) -> Vec<String> {
 ///
 /// # Errors
 /// The names of the identical sites.
-pub(crate) fn refuse_same_cluster(wanted: &[Child], snapshot: &Snapshot) -> Result<(), Refusal> {
+pub(crate) fn refuse_same_cluster(
+    wanted: &[Child],
+    snapshot: &ObservedSites,
+) -> Result<(), Refusal> {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for child in wanted {
         let Some(Ok(view)) = snapshot.site(&child.site).map(|view| view.seen.as_ref()) else {

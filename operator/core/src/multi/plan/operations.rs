@@ -12,7 +12,7 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::multi::{observed::Snapshot, plan::complaint};
+use crate::multi::{observed::ObservedSites, plan::rejection};
 
 pub(crate) use progress::{is_at_work, value};
 
@@ -27,11 +27,11 @@ pub(crate) struct Decision {
     /// Older operations.
     pub(crate) history: Vec<MultiOperation>,
     /// Invalid annotations.
-    pub(crate) complaints: Vec<Invalid>,
+    pub(crate) rejections: Vec<Invalid>,
 }
 
 /// Decides about all operations.
-pub(crate) fn decide(snapshot: &Snapshot) -> Decision {
+pub(crate) fn decide(snapshot: &ObservedSites) -> Decision {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     let mut decision = Decision {
         history: old.operation_history,
@@ -66,7 +66,7 @@ impl Decision {
         &mut self,
         before: Option<&MultiOperation>,
         request: Option<&Request>,
-        snapshot: &Snapshot,
+        snapshot: &ObservedSites,
     ) -> Option<MultiOperation> {
         let Some(request) = request else {
             return before
@@ -99,7 +99,7 @@ impl Decision {
     }
 
     fn complain(&mut self, request: &Request) {
-        self.complaints.push(complaint(
+        self.rejections.push(rejection(
             names::request_annotation(&request.kind),
             format!(
                 "{} was already carried out and is not run again: a new request has a new id",
@@ -110,7 +110,7 @@ impl Decision {
 }
 
 /// Withdraws an operation whose request was removed before any site started it.
-fn withdrawn(mut operation: MultiOperation, snapshot: &Snapshot) -> MultiOperation {
+fn withdrawn(mut operation: MultiOperation, snapshot: &ObservedSites) -> MultiOperation {
     let begun =
         |phase: Option<OperationPhase>| phase.is_some_and(|phase| phase != OperationPhase::Pending);
     let untouched = operation.sites.iter().all(|site| !begun(site.phase));
@@ -122,7 +122,7 @@ fn withdrawn(mut operation: MultiOperation, snapshot: &Snapshot) -> MultiOperati
     operation
 }
 
-fn begin(request: &Request, snapshot: &Snapshot) -> MultiOperation {
+fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
     let mut operation = MultiOperation {
         kind: request.kind.clone(),
         id: request.id.clone(),
@@ -142,7 +142,7 @@ fn begin(request: &Request, snapshot: &Snapshot) -> MultiOperation {
 }
 
 /// A request that discards data has to name the UID of this resource.
-fn checked<T>(request: &Request, sites: T, snapshot: &Snapshot) -> Result<T, String> {
+fn checked<T>(request: &Request, sites: T, snapshot: &ObservedSites) -> Result<T, String> {
     let meant = request.arguments.cluster_uid.as_deref();
     if discards_data(&request.kind) && meant != Some(snapshot.uid()) {
         return Err(format!(

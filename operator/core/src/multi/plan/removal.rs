@@ -11,15 +11,15 @@ use kube_core::ResourceExt;
 use crate::{
     multi::{
         children::Child,
-        observed::{SiteView, Snapshot, has_nodes, owner},
-        plan::{Draft, Plan, SOON, What, Write, status},
+        observed::{ObservedSites, SiteView, has_nodes, owner},
+        plan::{Draft, Plan, SOON, SiteObject, Write, status},
     },
     refusal::Refusal,
 };
 
 /// Sites that are no longer in the resource but still have objects of it, and the deletions: only a cluster without
 /// nodes is deleted.
-pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Vec<Write>) {
+pub(crate) fn left_out(wanted: &[Child], snapshot: &ObservedSites) -> (Vec<Draft>, Vec<Write>) {
     let mut drafts = Vec::new();
     let mut writes = Vec::new();
     for site in &snapshot.sites {
@@ -32,9 +32,9 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Ve
         };
         match (&site.seen, site.cluster()) {
             (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
-                draft.trouble = Some(format!(
+                draft.health_problem = Some(format!(
                     "was taken out of override, and what it has left is not known: {why}; {}",
-                    give_up(&site.name)
+                    discard_volumes(&site.name)
                 ));
             }
             (Ok(_), Some(cluster)) if owner(cluster) == Some(snapshot.uid()) => {
@@ -53,7 +53,7 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Ve
                         Some("its CassandraCluster, which has no nodes left, to go".into());
                     writes.push(Write {
                         site: site.name.clone(),
-                        what: What::Delete(Box::new(cluster.clone())),
+                        what: SiteObject::Delete(Box::new(cluster.clone())),
                     });
                 }
             }
@@ -64,24 +64,24 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &Snapshot) -> (Vec<Draft>, Ve
     (drafts, writes)
 }
 
-fn told<'a>(site: &str, snapshot: &'a Snapshot) -> Option<&'a ChildStatus> {
+fn told<'a>(site: &str, snapshot: &'a ObservedSites) -> Option<&'a ChildStatus> {
     let sites = snapshot.multi.status.iter();
     let told = sites.flat_map(|status| &status.sites);
     told.filter(|told| told.name == site)
         .find_map(|told| told.cluster.as_ref())
 }
 
-fn had_cluster(site: &str, snapshot: &Snapshot) -> bool {
+fn had_cluster(site: &str, snapshot: &ObservedSites) -> bool {
     told(site, snapshot).is_some()
 }
 
 /// Whether the user allows the cluster of an unreachable site to be left behind.
-fn is_given_up(site: &SiteView, snapshot: &Snapshot) -> bool {
+fn is_given_up(site: &SiteView, snapshot: &ObservedSites) -> bool {
     let orphans = snapshot.multi.annotations().get(names::ORPHAN);
     orphans.is_some_and(|orphans| orphans.split(',').any(|orphan| orphan.trim() == site.name))
 }
 
-fn give_up(site: &str) -> String {
+fn discard_volumes(site: &str) -> String {
     format!(
         "when it is back this goes on by itself; to leave behind what is there, set the annotation {}: \"{site}\"",
         names::ORPHAN
@@ -89,7 +89,7 @@ fn give_up(site: &str) -> String {
 }
 
 /// The next step of a deletion. The finalizer is removed when no cluster is left to handle.
-pub fn goes(snapshot: &Snapshot) -> Plan {
+pub fn goes(snapshot: &ObservedSites) -> Plan {
     let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false);
     let mut drafts = Vec::new();
     let mut writes = Vec::new();
@@ -100,15 +100,15 @@ pub fn goes(snapshot: &Snapshot) -> Plan {
         };
         match (&site.seen, site.cluster()) {
             (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
-                draft.trouble = Some(format!("{why}; {}", give_up(&site.name)));
+                draft.health_problem = Some(format!("{why}; {}", discard_volumes(&site.name)));
             }
             (Ok(_), Some(cluster)) if owner(cluster) == Some(snapshot.uid()) => {
                 draft.waiting = Some("its CassandraCluster to go".into());
                 let gone = cluster.metadata.deletion_timestamp.is_some();
                 let before = Box::new(cluster.clone());
                 let what = match (deletes, gone) {
-                    (true, false) => Some(What::Delete(before)),
-                    (false, _) => Some(What::Change {
+                    (true, false) => Some(SiteObject::Delete(before)),
+                    (false, _) => Some(SiteObject::Change {
                         after: Box::new(let_go(cluster)),
                         before,
                     }),

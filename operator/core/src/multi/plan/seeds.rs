@@ -14,8 +14,8 @@ use crate::{
     multi::{
         children::{self, Child},
         objects,
-        observed::{Seen, SiteView, Snapshot, is_formed, owner, seeds},
-        plan::{What, Write},
+        observed::{ObservedSites, SiteState, SiteView, is_formed, owner, seeds},
+        plan::{SiteObject, Write},
     },
     objects::is_applied,
 };
@@ -30,12 +30,12 @@ enum Known {
     Gone,
 }
 
-fn known(site: &SiteView, snapshot: &Snapshot) -> Known {
+fn known(site: &SiteView, snapshot: &ObservedSites) -> Known {
     let wanted = snapshot.multi.spec.override_.contains_key(&site.name);
     let Ok(seen) = &site.seen else {
         return Known::Before;
     };
-    let ours = |seen: &Seen| {
+    let ours = |seen: &SiteState| {
         let cluster = seen.cluster.as_ref()?;
         let members = owner(cluster) == Some(snapshot.uid()) && is_formed(cluster);
         members.then(|| seeds(cluster))
@@ -49,7 +49,7 @@ fn known(site: &SiteView, snapshot: &Snapshot) -> Known {
 }
 
 /// All sites except the given one.
-fn others<'a>(site: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a SiteView> {
+fn others<'a>(site: &str, snapshot: &'a ObservedSites) -> impl Iterator<Item = &'a SiteView> {
     let site = site.to_owned();
     snapshot
         .sites
@@ -57,7 +57,11 @@ fn others<'a>(site: &str, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Si
         .filter(move |other| other.name != site)
 }
 
-fn slice<'a>(seen: &'a Seen, other: &str, snapshot: &Snapshot) -> Option<&'a EndpointSlice> {
+fn slice<'a>(
+    seen: &'a SiteState,
+    other: &str,
+    snapshot: &ObservedSites,
+) -> Option<&'a EndpointSlice> {
     seen.slices
         .get(&objects::slice_name(snapshot.ring(), other))
 }
@@ -65,7 +69,7 @@ fn slice<'a>(seen: &'a Seen, other: &str, snapshot: &Snapshot) -> Option<&'a End
 /// DNS names of the seeds of all other sites, as resolved in this site.
 ///
 /// The list is never empty while another site has a part of the ring: without seeds, the site would form a new ring.
-pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn of_others(site: &str, snapshot: &ObservedSites) -> Vec<String> {
     let Some(Ok(seen)) = snapshot.site(site).map(|view| view.seen.as_ref()) else {
         return Vec::new();
     };
@@ -89,7 +93,7 @@ pub(crate) fn of_others(site: &str, snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Previous seeds of another site, from the spec and the slices in this site.
-fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String> {
+fn before(seen: &SiteState, other: &SiteView, snapshot: &ObservedSites) -> BTreeSet<String> {
     let ring = snapshot.ring();
     let suffix = names::foreign_host(ring, &snapshot.multi.namespace().unwrap_or_default(), "");
     let dcs = dcs(&other.name, snapshot);
@@ -105,7 +109,7 @@ fn before(seen: &Seen, other: &SiteView, snapshot: &Snapshot) -> BTreeSet<String
 }
 
 /// Data centers of a site, as specified or as last recorded.
-fn dcs(site: &str, snapshot: &Snapshot) -> Vec<String> {
+fn dcs(site: &str, snapshot: &ObservedSites) -> Vec<String> {
     let asked = snapshot
         .children()
         .iter()
@@ -144,11 +148,11 @@ fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
 }
 
 /// The writes that make every site resolve the seeds of the others.
-pub(crate) fn writes(snapshot: &Snapshot) -> Vec<Write> {
+pub(crate) fn writes(snapshot: &ObservedSites) -> Vec<Write> {
     let mut writes = Vec::new();
     for (site, cluster) in snapshot.ours() {
         let Ok(seen) = &site.seen else { continue };
-        let mut write = |what: What| {
+        let mut write = |what: SiteObject| {
             writes.push(Write {
                 site: site.name.clone(),
                 what,
@@ -156,7 +160,7 @@ pub(crate) fn writes(snapshot: &Snapshot) -> Vec<Write> {
         };
         let service = objects::service(cluster, snapshot.name());
         if !is_applied(&service, seen.service.as_ref()) {
-            write(What::Service(Box::new(service)));
+            write(SiteObject::Service(Box::new(service)));
         }
         for other in others(&site.name, snapshot) {
             let before = slice(seen, &other.name, snapshot);
@@ -164,12 +168,12 @@ pub(crate) fn writes(snapshot: &Snapshot) -> Vec<Write> {
                 Known::Now(seeds) => {
                     let slice = objects::slice(cluster, snapshot.name(), &other.name, &seeds);
                     if let Some(slice) = slice.filter(|slice| !is_applied(slice, before)) {
-                        write(What::Slice(Box::new(slice)));
+                        write(SiteObject::Slice(Box::new(slice)));
                     }
                 }
                 Known::Gone => {
                     if let Some(slice) = before {
-                        write(What::DropSlice(Box::new(slice.clone())));
+                        write(SiteObject::DropSlice(Box::new(slice.clone())));
                     }
                 }
                 Known::Before => {}

@@ -12,7 +12,7 @@ use crate::{
     digest::digest,
     multi::{
         children::Child,
-        observed::{SiteView, Snapshot, is_formed, owner},
+        observed::{ObservedSites, SiteView, is_formed, owner},
         plan::{Draft, first, seeds},
     },
     refusal::Refusal,
@@ -23,7 +23,7 @@ pub(crate) fn draft(
     child: &Child,
     view: &SiteView,
     first: Option<&str>,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) -> Draft {
     let mut draft = Draft {
         name: child.site.clone(),
@@ -32,7 +32,7 @@ pub(crate) fn draft(
     let seen = match &view.seen {
         Ok(seen) => seen,
         Err(why) => {
-            draft.trouble = Some(why.clone());
+            draft.health_problem = Some(why.clone());
             return draft;
         }
     };
@@ -52,13 +52,13 @@ pub(crate) fn draft(
         return draft;
     }
     let (after, by_hand) = changed(live, wanted, snapshot);
-    draft.trouble = by_hand;
+    draft.health_problem = by_hand;
     draft.after = Some(after);
     draft
 }
 
 /// The desired cluster with the seeds of the other sites, and the digest of its spec without those seeds.
-fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
+fn wanted(child: &Child, snapshot: &ObservedSites) -> CassandraCluster {
     let mut wanted = child.cluster.clone();
     let digest = digest(&wanted.spec);
     wanted
@@ -71,7 +71,7 @@ fn wanted(child: &Child, snapshot: &Snapshot) -> CassandraCluster {
 
 /// The reason why the cluster of a site is not created yet. A cluster that was created before is re-created
 /// immediately: with the seeds of the other sites it cannot form another ring.
-fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Option<String> {
+fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &ObservedSites) -> Option<String> {
     if snapshot.was_made(&child.site) {
         return None;
     }
@@ -98,7 +98,7 @@ fn why_not_yet(child: &Child, first: Option<&str>, snapshot: &Snapshot) -> Optio
 }
 
 /// The reason why an existing cluster is not changed.
-fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Option<Refusal> {
+fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &ObservedSites) -> Option<Refusal> {
     let owner = owner(live);
     if owner == Some(snapshot.uid()) {
         return None;
@@ -128,7 +128,7 @@ fn why_not_ours(live: &CassandraCluster, site: &str, snapshot: &Snapshot) -> Opt
 fn changed(
     live: &CassandraCluster,
     wanted: CassandraCluster,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) -> (CassandraCluster, Option<String>) {
     let applied =
         |cluster: &CassandraCluster| cluster.annotations().get(names::MULTI_APPLIED).cloned();

@@ -9,7 +9,7 @@ use kube_core::ResourceExt;
 use crate::{
     multi::{
         children,
-        observed::{self, Snapshot},
+        observed::{self, ObservedSites},
         plan::{Draft, conditions, operations},
     },
     refusal::Refusal,
@@ -18,7 +18,7 @@ use crate::{
 
 /// The status.
 pub(crate) fn decide(
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
     drafts: &[Draft],
     refused: Option<&Refusal>,
     first_site: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) fn decide(
         conditions: conditions::conditions(snapshot, drafts, refused, &operations, writes),
         intent_errors: {
             let invalid = snapshot.intents.invalid.iter();
-            intent_errors(invalid.chain(&operations.complaints))
+            intent_errors(invalid.chain(&operations.rejections))
         },
         operations: operations.current,
         operation_history: operations.history,
@@ -44,7 +44,7 @@ pub(crate) fn decide(
 }
 
 /// The status during a deletion.
-pub(crate) fn leaving(snapshot: &Snapshot, drafts: &[Draft]) -> MultiCasskopStatus {
+pub(crate) fn leaving(snapshot: &ObservedSites, drafts: &[Draft]) -> MultiCasskopStatus {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     let nothing = operations::Decision::default();
     let sites: Vec<SiteStatus> = drafts.iter().map(|draft| site(draft, snapshot)).collect();
@@ -67,7 +67,7 @@ fn summary(sites: &[SiteStatus]) -> String {
     format!("{}/{}", sites.iter().filter(available).count(), sites.len())
 }
 
-fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
+fn site(draft: &Draft, snapshot: &ObservedSites) -> SiteStatus {
     let old = snapshot
         .multi
         .status
@@ -98,7 +98,7 @@ fn site(draft: &Draft, snapshot: &Snapshot) -> SiteStatus {
         .refused
         .as_ref()
         .map(|refused| refused.message.clone());
-    let message = draft.trouble.clone().or(refused).or(waits);
+    let message = draft.health_problem.clone().or(refused).or(waits);
     SiteStatus {
         name: draft.name.clone(),
         reachability,

@@ -109,15 +109,15 @@ fn the_end_waits_for_sites_that_cannot_be_reached_unless_they_are_given_up() {
     delete(&mut world);
     world.settle();
     assert!(world.sites["a"].cluster.is_none());
-    assert!(world.is_kept && world.sites["b"].cluster.is_some());
+    assert!(world.is_blocked_by_checks && world.sites["b"].cluster.is_some());
     insta::assert_snapshot!(world.condition("Degraded"));
     let mut given_up = world.clone();
     given_up.annotate(names::ORPHAN, Some("b"));
     given_up.pass();
-    assert!(!given_up.is_kept && given_up.sites["b"].cluster.is_some());
+    assert!(!given_up.is_blocked_by_checks && given_up.sites["b"].cluster.is_some());
     world.site("b").is_cut = false;
     world.settle();
-    assert!(!world.is_kept && world.sites["b"].cluster.is_none());
+    assert!(!world.is_blocked_by_checks && world.sites["b"].cluster.is_none());
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn clusters_stay_and_are_free_where_the_resource_says_so() {
     delete(&mut world);
     world.pass();
     world.pass();
-    assert!(!world.is_kept);
+    assert!(!world.is_blocked_by_checks);
     for site in ["a", "b"] {
         let cluster = world.cluster(site);
         let annotations = cluster.metadata.annotations.clone().unwrap_or_default();

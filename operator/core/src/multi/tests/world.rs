@@ -20,8 +20,8 @@ use kube_core::ResourceExt;
 use crate::{
     multi::{
         children,
-        observed::{Seen, SiteView, Snapshot},
-        plan::{self, Plan, What},
+        observed::{ObservedSites, SiteState, SiteView},
+        plan::{self, Plan, SiteObject},
     },
     simulation::kstatus,
 };
@@ -68,7 +68,7 @@ pub(crate) struct World {
     /// Rings that were formed anew.
     pub(crate) rings: u32,
     /// Whether the finalizer is there.
-    pub(crate) is_kept: bool,
+    pub(crate) is_blocked_by_checks: bool,
     made: u32,
     now: Timestamp,
 }
@@ -89,7 +89,7 @@ impl World {
             order,
             multi,
             rings: 0,
-            is_kept: true,
+            is_blocked_by_checks: true,
             made: 0,
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
         }
@@ -139,12 +139,12 @@ impl World {
         self.annotate(&format!("{}{key}", names::OPERATIONS_PREFIX), value);
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> ObservedSites {
         let view = |name: &String| {
             let seen = match self.sites.get(name) {
                 None => Err("the operator no longer knows this site".to_owned()),
                 Some(site) if site.is_cut => Err("no answer".to_owned()),
-                Some(site) => Ok(Seen {
+                Some(site) => Ok(SiteState {
                     namespace_uid: site.namespace_uid.clone(),
                     cluster: site.cluster.clone(),
                     service: site.service.clone(),
@@ -159,7 +159,7 @@ impl World {
         let told = self.multi.status.iter().flat_map(|status| &status.sites);
         let told: Vec<String> = told.map(|site| site.name.clone()).collect();
         let strange = told.iter().filter(|name| !self.order.contains(name));
-        Snapshot {
+        ObservedSites {
             now: self.now,
             intents: Intents::parse(self.multi.annotations()),
             sites: self.order.iter().chain(strange).map(view).collect(),
@@ -189,7 +189,7 @@ impl World {
             self.write(&write.site, write.what);
         }
         if writes == usize::MAX {
-            self.is_kept = plan.finalizer;
+            self.is_blocked_by_checks = plan.finalizer;
         }
     }
 
@@ -197,19 +197,19 @@ impl World {
         self.pass_until(usize::MAX);
     }
 
-    fn write(&mut self, site: &str, what: What) {
+    fn write(&mut self, site: &str, what: SiteObject) {
         self.made += 1;
         let uid = format!("c-{}", self.made);
         let site = self.sites.get_mut(site).expect("a known site");
         assert!(!site.is_cut, "what cannot be reached cannot be written");
         match what {
-            What::Create(mut cluster) => {
+            SiteObject::Create(mut cluster) => {
                 assert!(site.cluster.is_none(), "it is there already");
                 cluster.metadata.uid = Some(uid);
                 cluster.metadata.generation = Some(1);
                 site.cluster = Some(*cluster);
             }
-            What::Change { before, mut after } => {
+            SiteObject::Change { before, mut after } => {
                 assert_eq!(
                     site.cluster.as_ref(),
                     Some(&*before),
@@ -221,7 +221,7 @@ impl World {
                 }
                 site.cluster = Some(*after);
             }
-            What::Delete(before) => {
+            SiteObject::Delete(before) => {
                 assert_eq!(
                     site.cluster.as_ref(),
                     Some(&*before),
@@ -229,11 +229,11 @@ impl World {
                 );
                 site.lose_cluster();
             }
-            What::Service(service) => site.service = Some(*service),
-            What::Slice(slice) => {
+            SiteObject::Service(service) => site.service = Some(*service),
+            SiteObject::Slice(slice) => {
                 site.slices.insert(slice.name_any(), *slice);
             }
-            What::DropSlice(slice) => {
+            SiteObject::DropSlice(slice) => {
                 site.slices.remove(&slice.name_any());
             }
         }

@@ -9,7 +9,7 @@ use casskop_common::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::multi::{
-    observed::{self, SiteView, Snapshot},
+    observed::{self, ObservedSites, SiteView},
     plan::operations::targets,
 };
 
@@ -23,7 +23,7 @@ fn works(site: &SiteOperation) -> bool {
 }
 
 /// Value of the request annotation for a site.
-pub(crate) fn value(operation: &MultiOperation, site: &str, snapshot: &Snapshot) -> String {
+pub(crate) fn value(operation: &MultiOperation, site: &str, snapshot: &ObservedSites) -> String {
     let words = targets::words(&operation.arguments, site, snapshot);
     format!("{} {words}", operation.id).trim_end().to_owned()
 }
@@ -34,7 +34,7 @@ pub(crate) fn go_on(
     operation: &mut MultiOperation,
     controls: &Controls,
     busy: Option<&str>,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) {
     if operation.sites.is_empty() || operation.phase == OperationPhase::Withdrawn {
         return;
@@ -73,7 +73,7 @@ pub(crate) fn go_on(
 }
 
 /// Records the report of a site. An unreachable site keeps its last phase.
-fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &Snapshot) {
+fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &ObservedSites) {
     let Some(view) = snapshot.site(&site.site) else {
         return;
     };
@@ -118,7 +118,12 @@ fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
 }
 
 /// Passes the request to one site at a time. A dry run changes nothing and is passed to all sites at the same time.
-fn hand_on(operation: &mut MultiOperation, is_plan: bool, busy: Option<&str>, snapshot: &Snapshot) {
+fn hand_on(
+    operation: &mut MultiOperation,
+    is_plan: bool,
+    busy: Option<&str>,
+    snapshot: &ObservedSites,
+) {
     let free = busy.is_none() && !operation.sites.iter().any(works);
     let can_take = |site: &&mut SiteOperation| {
         let view = snapshot.site(&site.site);

@@ -5,14 +5,14 @@ use kube_core::ResourceExt;
 
 use crate::multi::{
     children::{self, Child},
-    observed::{SiteView, Snapshot},
+    observed::{ObservedSites, SiteView},
 };
 
 /// Flags that select nodes, each followed by a name.
 const CHOOSING: [&str; 3] = ["--dc", "--rack", "--pod"];
 
 /// Sites with their data centers, in the order in which they join.
-fn all(snapshot: &Snapshot) -> Vec<(String, Vec<String>)> {
+fn all(snapshot: &ObservedSites) -> Vec<(String, Vec<String>)> {
     if let Ok(children) = &snapshot.children {
         let dcs = |child: &Child| (child.site.clone(), child.dcs());
         return children.iter().map(dcs).collect();
@@ -25,7 +25,10 @@ fn all(snapshot: &Snapshot) -> Vec<(String, Vec<String>)> {
 ///
 /// # Errors
 /// The reason why no site matches.
-pub(crate) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOperation>, String> {
+pub(crate) fn sites(
+    request: &Request,
+    snapshot: &ObservedSites,
+) -> Result<Vec<SiteOperation>, String> {
     let all = all(snapshot);
     let target = &request.arguments.shared.target;
     let ring = snapshot.ring();
@@ -85,7 +88,7 @@ pub(crate) fn sites(request: &Request, snapshot: &Snapshot) -> Result<Vec<SiteOp
 fn site_of_dead(
     host_id: &str,
     chosen: Vec<SiteOperation>,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) -> Result<SiteOperation, String> {
     let knew = |site: &SiteOperation| {
         let cluster = snapshot.site(&site.site).and_then(SiteView::cluster);
@@ -111,7 +114,7 @@ fn site_of_dead(
 
 /// The arguments after the ID for one site. Data centers, racks and pods of other sites are omitted, and
 /// `--cluster-uid` carries the UID of the site's cluster.
-pub(crate) fn words(arguments: &str, site: &str, snapshot: &Snapshot) -> String {
+pub(crate) fn words(arguments: &str, site: &str, snapshot: &ObservedSites) -> String {
     let Some(given) = shlex::split(arguments) else {
         return arguments.to_owned();
     };

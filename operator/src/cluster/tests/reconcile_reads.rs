@@ -113,9 +113,9 @@ async fn what_a_watch_told_is_not_forgotten() {
     rest(&server, &ctx).await;
     let mut pod = Pod::default();
     pod.metadata.resource_version = Some("4711".into());
-    ctx.effects.kube.versions.met(&pod);
+    ctx.effects.kube.versions.note(&pod);
     pod.metadata.resource_version = Some("42".into());
-    ctx.effects.kube.versions.met(&pod);
+    ctx.effects.kube.versions.note(&pod);
     pass(&server, &ctx).await.unwrap();
     let asked = server.asked();
     let of = |kind: &str| {

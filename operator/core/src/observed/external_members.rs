@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::names::RackId;
 
-use crate::{node::Reading, observed::Snapshot};
+use crate::{node::Reading, observed::ObservedState};
 
 /// A member of the ring that is none of the cluster's pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger<'a> {
+pub struct ExternalMember<'a> {
     /// Its address.
     pub ip: &'a str,
     /// Its host ID.
@@ -21,7 +21,7 @@ pub struct Stranger<'a> {
     pub down: bool,
 }
 
-impl Stranger<'_> {
+impl ExternalMember<'_> {
     /// Its address, its location if known, and its host ID.
     pub fn describe(&self) -> String {
         let place = self
@@ -32,10 +32,10 @@ impl Stranger<'_> {
     }
 }
 
-impl Snapshot {
+impl ObservedState {
     /// The external members that a member knows. The host ID identifies a node. The address counts only for a pod
     /// without a host ID.
-    pub fn strangers(&self) -> Vec<Stranger<'_>> {
+    pub fn external_members(&self) -> Vec<ExternalMember<'_>> {
         let told = self.cluster.status.iter();
         let told = told.flat_map(|status| status.cassandra_node_status.values());
         let ours: BTreeSet<&str> = told
@@ -66,42 +66,43 @@ impl Snapshot {
             }
         }
         seen.into_iter()
-            .map(|((ip, host_id), (knows, down))| Stranger {
+            .map(|((ip, host_id), (knows, down))| ExternalMember {
                 ip,
                 host_id,
-                place: self.places.get(ip),
+                place: self.locations.get(ip),
                 down: down && knows == members,
             })
             .collect()
     }
 
     /// External members that are down, and that are in other data centers or at an unknown location.
-    pub fn down_elsewhere(&self) -> Vec<Stranger<'_>> {
-        let mut strangers = self.strangers();
-        strangers.retain(|stranger| stranger.down && !self.is_here(stranger.place));
-        strangers
+    pub fn down_elsewhere(&self) -> Vec<ExternalMember<'_>> {
+        let mut external_members = self.external_members();
+        external_members
+            .retain(|external_member| external_member.down && !self.is_here(external_member.place));
+        external_members
     }
 
     /// An external member in the data centers of this cluster that a member reports as down: its replicas are missing
     /// here. None while the ring is being formed, and none while a pod of the same rack has no host ID, because the pod
     /// may be that member.
-    pub fn lost_replica<'a>(&'a self, reading: &'a Reading) -> Option<Stranger<'a>> {
+    pub fn lost_replica<'a>(&'a self, reading: &'a Reading) -> Option<ExternalMember<'a>> {
         let known_to_all = |ip: &String| {
             let mut members = self.members();
             members.all(|(_, other)| other.host_ids.contains_key(ip) && !other.joining.contains(ip))
         };
         let is_lost = |ip: &&String| {
-            let place = self.places.get(*ip);
+            let place = self.locations.get(*ip);
             self.is_here(place) && !self.has_nameless(place) && known_to_all(ip)
         };
         if !self.cluster.status.as_ref()?.phase?.is_formed() {
             return None;
         }
         let ip = reading.down_members().find(is_lost)?;
-        Some(Stranger {
+        Some(ExternalMember {
             ip,
             host_id: reading.host_ids.get(ip)?,
-            place: self.places.get(ip),
+            place: self.locations.get(ip),
             down: true,
         })
     }
@@ -120,7 +121,7 @@ impl Snapshot {
 
 /// Locations of external members as the snitch reports them, if the snitch reports the operator's pods correctly. A
 /// snitch that the user has chosen may use other rack names, or a single rack.
-pub fn believed(
+pub fn trusted_locations(
     mut found: BTreeMap<String, RackId>,
     own: &[(&str, &RackId)],
 ) -> BTreeMap<String, RackId> {
@@ -145,9 +146,12 @@ mod tests {
         let ours = RackId::new("dc1", "rack1");
         let simple = RackId::new("datacenter1", "rack1");
         let own = [("10.0.0.1", &ours)];
-        let strangers = believed(found(&ours), &own);
-        assert_eq!(strangers.into_keys().collect::<Vec<_>>(), ["10.9.9.9"]);
-        assert!(believed(found(&simple), &own).is_empty());
-        assert!(believed(found(&ours), &[]).is_empty());
+        let external_members = trusted_locations(found(&ours), &own);
+        assert_eq!(
+            external_members.into_keys().collect::<Vec<_>>(),
+            ["10.9.9.9"]
+        );
+        assert!(trusted_locations(found(&simple), &own).is_empty());
+        assert!(trusted_locations(found(&ours), &[]).is_empty());
     }
 }

@@ -11,7 +11,7 @@ use casskop_common::{
 use kube_core::ResourceExt;
 
 use crate::multi::{
-    observed::{self, SiteView, Snapshot},
+    observed::{self, ObservedSites, SiteView},
     plan::{Draft, operations},
 };
 
@@ -33,7 +33,7 @@ fn controls(controls: &Controls) -> BTreeMap<&'static str, String> {
 }
 
 /// Adds the requests and controls to the desired clusters of the sites.
-pub(crate) fn over(drafts: &mut [Draft], current: &[MultiOperation], snapshot: &Snapshot) {
+pub(crate) fn over(drafts: &mut [Draft], current: &[MultiOperation], snapshot: &ObservedSites) {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     for draft in drafts {
         let Some(live) = snapshot.site(&draft.name).and_then(SiteView::cluster) else {
@@ -65,7 +65,7 @@ fn request(
     operation: &MultiOperation,
     live: &CassandraCluster,
     site: &str,
-    snapshot: &Snapshot,
+    snapshot: &ObservedSites,
 ) {
     let key = names::request_annotation(&operation.kind);
     let stands = after.annotations().get(&key);

@@ -2,29 +2,29 @@
 
 use casskop_common::api::OperationMode;
 
-use crate::{node::NodeError, observed::Snapshot};
+use crate::{node::NodeError, observed::ObservedState};
 
-impl Snapshot {
+impl ObservedState {
     /// Reason why a node is unhealthy. A healthy node is NORMAL, serves clients, and reports every other pod as up.
-    pub fn trouble(&self, pod: &str) -> Option<String> {
-        self.own_trouble(pod).or_else(|| self.missed_by(pod))
+    pub fn health_problem(&self, pod: &str) -> Option<String> {
+        self.own_health_problem(pod).or_else(|| self.missed_by(pod))
     }
 
     /// Expected pods that are unhealthy, except those that are leaving. Pods that are unhealthy themselves come before
     /// pods that only report others as down.
-    pub fn troubles(&self) -> Vec<(String, String)> {
-        let mut troubles: Vec<(String, String)> = self
+    pub fn unhealthy_nodes(&self) -> Vec<(String, String)> {
+        let mut unhealthy_nodes: Vec<(String, String)> = self
             .expected_pods()
             .into_iter()
             .filter(|(pod, _)| !self.is_leaving(pod))
-            .filter_map(|(pod, _)| self.trouble(&pod).map(|why| (pod, why)))
+            .filter_map(|(pod, _)| self.health_problem(&pod).map(|why| (pod, why)))
             .collect();
-        troubles.sort_by_key(|(pod, _)| self.own_trouble(pod).is_none());
-        troubles
+        unhealthy_nodes.sort_by_key(|(pod, _)| self.own_health_problem(pod).is_none());
+        unhealthy_nodes
     }
 
     /// Reason why a node is unhealthy itself: it is not NORMAL, does not serve clients, or its pod is not Ready.
-    pub fn own_trouble(&self, pod: &str) -> Option<String> {
+    pub fn own_health_problem(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
             return Some("the pod does not exist yet".into());
         };
@@ -46,13 +46,13 @@ impl Snapshot {
             let hint = problem.contains("PersistentVolumeClaim").then(|| {
                 format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
             });
-            let crossed = self.crosses(pod).map(|host_id| {
+            let address_conflicts = self.crosses(pod).map(|host_id| {
                 format!(
                     "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (unless restartCountBeforePodDeletion is 0), or when it is deleted",
                     live.ip.as_deref().unwrap_or_default()
                 )
             });
-            let hint = hint.or(crossed).unwrap_or_default();
+            let hint = hint.or(address_conflicts).unwrap_or_default();
             return Some(format!("{problem}{hint}"));
         }
         let reading = match self.nodes.get(pod) {

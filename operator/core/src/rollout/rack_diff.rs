@@ -9,14 +9,14 @@ use kube_core::ResourceExt;
 use crate::{
     desired::{Desired, DesiredRack, seeds},
     node::NodeError,
-    objects::{Growth, config_map, pod, stateful_set},
-    observed::{Snapshot, Volume, replicas},
+    objects::{VolumeExpansion, config_map, pod, stateful_set},
+    observed::{ObservedState, Volume, replicas},
     operations::preconditions,
     rollout::refuse::{Claim, claims},
 };
 
 /// A desired rack and its live StatefulSet.
-pub(crate) struct Pair<'a> {
+pub(crate) struct RackDiff<'a> {
     /// The desired rack.
     pub(crate) wanted: &'a DesiredRack,
     /// The live StatefulSet, if there is one.
@@ -28,11 +28,11 @@ pub(crate) struct Pair<'a> {
 /// Cached comparisons of the desired and the live StatefulSet.
 #[derive(Default)]
 struct Known {
-    is_made_anew: OnceCell<bool>,
+    needs_recreation: OnceCell<bool>,
     is_made_from_wanted: OnceCell<bool>,
 }
 
-impl<'a> Pair<'a> {
+impl<'a> RackDiff<'a> {
     pub(crate) fn of(wanted: &'a DesiredRack, live: Option<&'a StatefulSet>) -> Self {
         Self {
             wanted,
@@ -50,15 +50,15 @@ impl<'a> Pair<'a> {
         self.live.is_some_and(|live| {
             !self.is_made_from_wanted(desired)
                 || partition(live) != self.wanted.partition
-                || self.is_made_anew(desired)
+                || self.needs_recreation(desired)
         })
     }
 
     /// Whether a field of the StatefulSet differs that Kubernetes does not allow to change: the Go `CassKop` created
     /// it, or its volumes are to be expanded. The StatefulSet is then re-created without deleting its running pods.
-    pub(crate) fn is_made_anew(&self, desired: &Desired) -> bool {
+    pub(crate) fn needs_recreation(&self, desired: &Desired) -> bool {
         let Some(live) = self.live else { return false };
-        *self.known.is_made_anew.get_or_init(|| {
+        *self.known.needs_recreation.get_or_init(|| {
             let wanted = stateful_set::build(desired, self.wanted, self.live_replicas());
             let fixed = |set: &StatefulSet| {
                 let spec = set.spec.as_ref()?;
@@ -74,12 +74,12 @@ impl<'a> Pair<'a> {
 
     /// Volumes of the rack that are smaller than desired, with the desired size. With `asked`, volumes whose claim does
     /// not request that size yet; otherwise, volumes whose capacity is smaller.
-    pub(crate) fn small_volumes(
+    pub(crate) fn undersized_volumes(
         &self,
         desired: &Desired,
-        snapshot: &Snapshot,
+        state: &ObservedState,
         asked: bool,
-    ) -> Vec<Growth> {
+    ) -> Vec<VolumeExpansion> {
         let claims = claims(&stateful_set::build(desired, self.wanted, 0));
         let small = |volume: &Volume, size: &str| {
             let has = match &volume.capacity {
@@ -91,8 +91,8 @@ impl<'a> Pair<'a> {
         let of_pod = |pod: String| {
             let volume = |claim: &Claim| {
                 let name = format!("{}-{pod}", claim.name);
-                let volume = snapshot.live.volumes.get(&name)?;
-                (!volume.deleting && small(volume, &claim.size)).then(|| Growth {
+                let volume = state.live.volumes.get(&name)?;
+                (!volume.deleting && small(volume, &claim.size)).then(|| VolumeExpansion {
                     uid: volume.uid.clone(),
                     size: claim.size.clone(),
                     name,
@@ -100,12 +100,12 @@ impl<'a> Pair<'a> {
             };
             claims.iter().filter_map(volume).collect::<Vec<_>>()
         };
-        self.pods(snapshot).flat_map(of_pod).collect()
+        self.pods(state).flat_map(of_pod).collect()
     }
 
     /// Whether the desired template is written, but only the pods from a higher partition on may take it. Each of these
     /// pods is a canary for the next one.
-    pub(crate) fn is_on_trial(&self, desired: &Desired) -> bool {
+    pub(crate) fn is_canary(&self, desired: &Desired) -> bool {
         let held = self
             .live
             .is_some_and(|live| partition(live) > self.wanted.partition);
@@ -114,8 +114,8 @@ impl<'a> Pair<'a> {
 
     /// Whether the canary no longer exists: the pod was a surplus pod, or belonged to a node that never joined and was
     /// removed again.
-    pub(crate) fn has_lost_trial(&self, desired: &Desired) -> bool {
-        self.is_on_trial(desired)
+    pub(crate) fn canary_is_gone(&self, desired: &Desired) -> bool {
+        self.is_canary(desired)
             && self
                 .live
                 .is_some_and(|live| partition(live) >= self.live_replicas())
@@ -133,7 +133,7 @@ impl<'a> Pair<'a> {
     /// Whether the newest canary has the new revision and is healthy, and every member that answers reports its node as
     /// up. Kubernetes would continue as soon as the pod is Ready, while the other nodes still report the node as down
     /// for a moment.
-    fn has_passed_trial(&self, snapshot: &Snapshot) -> bool {
+    fn has_passed_trial(&self, state: &ObservedState) -> bool {
         let Some((live, status)) = self
             .live
             .and_then(|live| Some((live, live.status.as_ref()?)))
@@ -145,57 +145,54 @@ impl<'a> Pair<'a> {
             return false;
         }
         let ordinal = partition(live);
-        let tried = names::pod(snapshot.name(), &self.wanted.id, ordinal);
-        let taken = snapshot
+        let tried = names::pod(state.name(), &self.wanted.id, ordinal);
+        let taken = state
             .pods
             .get(&tried)
             .is_some_and(|pod| Some(&pod.revision) == status.update_revision.as_ref());
         // The peers that this pod reports as down may be the nodes that still wait for this change.
-        let sick = self.lowest_sick(snapshot);
+        let sick = self.lowest_sick(state);
         let who_waits_is_sick = sick.is_some_and(|sick| sick < ordinal);
         taken
-            && snapshot.own_trouble(&tried).is_none()
-            && snapshot.is_seen(&tried)
-            && (who_waits_is_sick || snapshot.trouble(&tried).is_none())
+            && state.own_health_problem(&tried).is_none()
+            && state.is_seen(&tried)
+            && (who_waits_is_sick || state.health_problem(&tried).is_none())
     }
 
     /// The lowest ordinal of the rack's pods that is itself unhealthy.
-    fn lowest_sick(&self, snapshot: &Snapshot) -> Option<i32> {
-        let sick = |pod: &String| snapshot.own_trouble(pod).is_some();
-        let pod = self.pods(snapshot).find(sick)?;
+    fn lowest_sick(&self, state: &ObservedState) -> Option<i32> {
+        let sick = |pod: &String| state.own_health_problem(pod).is_some();
+        let pod = self.pods(state).find(sick)?;
         names::ordinal(&pod)
     }
 
     /// The next partition: pods with a lower ordinal keep their revision. A change is rolled out to one node at a time,
     /// from the last ordinal down, unless all nodes of the rack are down. An unhealthy node gets the change
     /// immediately, because the change may be the correction.
-    pub(crate) fn next_partition(&self, desired: &Desired, snapshot: &Snapshot) -> i32 {
+    pub(crate) fn next_partition(&self, desired: &Desired, state: &ObservedState) -> i32 {
         let next = match self.live {
-            _ if self.is_all_down(snapshot) => 0,
-            Some(live) if self.is_on_trial(desired) && !self.has_lost_trial(desired) => {
+            _ if self.is_all_down(state) => 0,
+            Some(live) if self.is_canary(desired) && !self.canary_is_gone(desired) => {
                 partition(live) - 1
             }
             _ => self.live_replicas() - 1,
         };
-        let next = self
-            .lowest_sick(snapshot)
-            .map_or(next, |sick| sick.min(next));
+        let next = self.lowest_sick(state).map_or(next, |sick| sick.min(next));
         self.wanted.partition.max(next)
     }
 
     pub(crate) fn pods<'s>(
         &self,
-        snapshot: &'s Snapshot,
+        state: &'s ObservedState,
     ) -> impl Iterator<Item = String> + use<'s> {
         let rack = self.wanted.id.clone();
         let replicas = self.live_replicas();
-        (0..replicas).map(move |ordinal| names::pod(snapshot.name(), &rack, ordinal))
+        (0..replicas).map(move |ordinal| names::pod(state.name(), &rack, ordinal))
     }
 
     /// Number of nodes that the rack has, or has had.
-    pub(crate) fn known_nodes(&self, snapshot: &Snapshot) -> i32 {
-        self.live_replicas()
-            .max(snapshot.known_nodes(&self.wanted.id))
+    pub(crate) fn known_nodes(&self, state: &ObservedState) -> i32 {
+        self.live_replicas().max(state.known_nodes(&self.wanted.id))
     }
 
     /// Whether Kubernetes has replaced every pod. A rack with a partition above 0 is not rolled out, and the racks
@@ -211,101 +208,100 @@ impl<'a> Pair<'a> {
     }
 
     /// Whether some pods of the rack are still to be replaced.
-    pub(crate) fn is_rolling(&self, snapshot: &Snapshot) -> bool {
-        !self.is_rolled() || self.has_outdated(snapshot)
+    pub(crate) fn is_rolling(&self, state: &ObservedState) -> bool {
+        !self.is_rolled() || self.has_outdated(state)
     }
 
     /// Whether the rack is rolled out and each of its nodes is healthy. A node that is down in the view of others is a
     /// problem of the rack of that node, not of the racks of the others.
-    pub(crate) fn is_finished(&self, snapshot: &Snapshot) -> bool {
-        !self.is_rolling(snapshot)
+    pub(crate) fn is_finished(&self, state: &ObservedState) -> bool {
+        !self.is_rolling(state)
             && self
-                .pods(snapshot)
-                .all(|pod| snapshot.own_trouble(&pod).is_none())
+                .pods(state)
+                .all(|pod| state.own_health_problem(&pod).is_none())
     }
 
     /// Whether a pod has an older revision. The status of a StatefulSet that was just re-created reports a finished
     /// rollout, although its adopted pods are older.
-    fn has_outdated(&self, snapshot: &Snapshot) -> bool {
+    fn has_outdated(&self, state: &ObservedState) -> bool {
         let status = self.live.and_then(|live| live.status.as_ref());
         let Some(newest) = status.and_then(|status| status.update_revision.as_deref()) else {
             return false;
         };
         let kept = self.live.map_or(0, partition);
-        self.pods(snapshot)
+        self.pods(state)
             .filter(|pod| names::ordinal(pod).unwrap_or(0) >= kept)
-            .filter_map(|pod| snapshot.pods.get(&pod))
+            .filter_map(|pod| state.pods.get(&pod))
             .any(|pod| pod.revision != newest)
     }
 
     /// Whether this unhealthy rack can be changed without taking down a healthy node: the rack is in the middle of a
     /// change, has no healthy node, or the unhealthy node is the first to get the change.
-    pub(crate) fn may_be_corrected(&self, desired: &Desired, snapshot: &Snapshot) -> bool {
-        if self.is_on_trial(desired) && !self.has_lost_trial(desired) {
-            return self.has_passed_trial(snapshot);
+    pub(crate) fn may_be_corrected(&self, desired: &Desired, state: &ObservedState) -> bool {
+        if self.is_canary(desired) && !self.canary_is_gone(desired) {
+            return self.has_passed_trial(state);
         }
         !self.is_rolled()
-            || self.is_silent(snapshot)
-            || self.only_last_is_broken(snapshot)
-            || (self.has_broken(snapshot) && self.is_dispensable(snapshot))
+            || self.is_silent(state)
+            || self.only_last_is_broken(state)
+            || (self.has_broken(state) && self.is_dispensable(state))
     }
 
     /// Whether a pod of the rack cannot run.
-    fn has_broken(&self, snapshot: &Snapshot) -> bool {
+    fn has_broken(&self, state: &ObservedState) -> bool {
         let problem = |pod: String| {
-            snapshot
+            state
                 .pods
                 .get(&pod)
                 .is_some_and(|pod| pod.problem.is_some())
         };
-        self.pods(snapshot).any(problem)
+        self.pods(state).any(problem)
     }
 
     /// Whether every keyspace keeps its quorum without the whole rack. Kubernetes replaces a pod that is not the last
     /// one only after the pods with higher ordinals.
-    fn is_dispensable(&self, snapshot: &Snapshot) -> bool {
-        let pods: Vec<String> = self.pods(snapshot).collect();
-        preconditions::keep_quorum_without(&pods, snapshot)
+    fn is_dispensable(&self, state: &ObservedState) -> bool {
+        let pods: Vec<String> = self.pods(state).collect();
+        preconditions::keep_quorum_without(&pods, state)
     }
 
     /// Whether the last pod cannot run and is the only unhealthy pod. A pod that is merely slow to start does not
     /// count.
-    fn only_last_is_broken(&self, snapshot: &Snapshot) -> bool {
+    fn only_last_is_broken(&self, state: &ObservedState) -> bool {
         let last = self.live_replicas() - 1;
-        let pod = names::pod(snapshot.name(), &self.wanted.id, last);
-        let pod = snapshot.pods.get(&pod);
-        pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(snapshot) == Some(last)
+        let pod = names::pod(state.name(), &self.wanted.id, last);
+        let pod = state.pods.get(&pod);
+        pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(state) == Some(last)
     }
 
     /// Whether no node of the rack reports that it is a member and serves clients, or none of the pods is Ready.
-    fn is_silent(&self, snapshot: &Snapshot) -> bool {
-        !self.has_serving(snapshot, |_| false)
-            || !self.pods(snapshot).any(|pod| is_ready(&pod, snapshot))
+    fn is_silent(&self, state: &ObservedState) -> bool {
+        !self.has_serving(state, |_| false) || !self.pods(state).any(|pod| is_ready(&pod, state))
     }
 
     /// Whether no node of the rack serves clients. If only the operator gets no answer, the Ready condition decides,
     /// because the kubelet probes the node from the same machine.
-    pub(crate) fn is_all_down(&self, snapshot: &Snapshot) -> bool {
-        !self.has_serving(snapshot, |pod| is_ready(pod, snapshot))
+    pub(crate) fn is_all_down(&self, state: &ObservedState) -> bool {
+        !self.has_serving(state, |pod| is_ready(pod, state))
     }
 
     /// Whether a node of the rack serves clients. A node that rejects the operator's password may serve clients. For a
     /// node without an answer, `unheard` decides.
-    fn has_serving(&self, snapshot: &Snapshot, unheard: impl Fn(&str) -> bool) -> bool {
-        let serves = |pod: String| match snapshot.nodes.get(&pod) {
-            Some(Ok(reading)) => reading.is_normal(),
+    fn has_serving(&self, state: &ObservedState, unheard: impl Fn(&str) -> bool) -> bool {
+        let serves = |pod: String| match state.nodes.get(&pod) {
+            Some(Ok(reading)) => reading.is_serving(),
             Some(Err(NodeError::Unauthorized)) => true,
             Some(Err(_)) | None => unheard(&pod),
         };
-        self.pods(snapshot).any(serves)
+        self.pods(state).any(serves)
     }
 
-    pub(crate) fn has_newcomer(&self, snapshot: &Snapshot) -> bool {
-        self.pods(snapshot).any(|pod| snapshot.is_newcomer(&pod))
+    pub(crate) fn has_new_node(&self, state: &ObservedState) -> bool {
+        self.pods(state).any(|pod| state.is_newcomer(&pod))
     }
 
     /// The action name that CassKop uses for the change of the rack.
-    pub(crate) fn action(&self, desired: &Desired, snapshot: &Snapshot) -> Action {
+    pub(crate) fn action(&self, desired: &Desired, state: &ObservedState) -> Action {
         let template = self
             .live
             .and_then(|live| live.spec.as_ref()?.template.spec.as_ref());
@@ -324,7 +320,7 @@ impl<'a> Pair<'a> {
         let scripts = volumes.find(|volume| volume.name == pod::SCRIPTS);
         let scripts = scripts.and_then(|volume| Some(&volume.config_map.as_ref()?.name));
         let seeds = || {
-            let maps = &snapshot.live.config_maps;
+            let maps = &state.live.config_maps;
             let map = maps.get(&names::stateful_set(&desired.name, &self.wanted.id));
             map.and_then(config_map::seeds)
         };
@@ -348,8 +344,8 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn is_ready(pod: &str, snapshot: &Snapshot) -> bool {
-    snapshot.pods.get(pod).is_some_and(|pod| pod.ready)
+fn is_ready(pod: &str, state: &ObservedState) -> bool {
+    state.pods.get(pod).is_some_and(|pod| pod.ready)
 }
 
 /// The partition of the StatefulSet: pods with a lower ordinal keep their revision.

@@ -83,7 +83,7 @@ fn cut_off() -> World {
     for (host_id, ip) in ABROAD {
         world.ring.insert(host_id.into(), ip.into());
         world
-            .places
+            .locations
             .insert(host_id.into(), RackId::new("dc9", "rack1"));
     }
     world
@@ -104,7 +104,7 @@ fn a_node_of_another_cluster_is_removed_only_by_who_says_that_it_is_dead() {
     insta::assert_snapshot!(waits.message);
     assert!(world.calls.is_empty() && world.ring.contains_key(ABROAD[0].0));
     // Nobody says where it is: it may be there as well.
-    world.places.remove(ABROAD[0].0);
+    world.locations.remove(ABROAD[0].0);
     world.settle();
     let waits = world.operation("remove");
     assert!(
@@ -113,7 +113,7 @@ fn a_node_of_another_cluster_is_removed_only_by_who_says_that_it_is_dead() {
         waits.message
     );
     world
-        .places
+        .locations
         .insert(ABROAD[0].0.into(), RackId::new("dc9", "rack1"));
     // A whole data center that is dead goes node by node.
     for ((host_id, _), id) in ABROAD.into_iter().zip(["r1", "r2"]) {
@@ -164,7 +164,7 @@ fn a_dead_member_of_its_own_racks_keeps_pods_from_being_taken_down() {
     let (ghost, ip) = ("8799ee6c-3588-4dfa-9842-091edc5e9706", "10.9.9.3");
     world.ring.insert(ghost.into(), ip.into());
     world
-        .places
+        .locations
         .insert(ghost.into(), RackId::new("dc1", "rack2"));
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
     let before = world.live.stateful_sets.clone();
@@ -200,7 +200,7 @@ fn a_pod_that_may_have_joined_is_not_dropped_beside_members_elsewhere() {
     grown(&mut world, 1);
     let mut joined = world.clone();
     joined.ring.insert("host-new".into(), ip);
-    joined.places.insert("host-new".into(), rack);
+    joined.locations.insert("host-new".into(), rack);
     joined.settle();
     assert!(joined.pods.contains_key(&new));
     assert!(
@@ -261,7 +261,7 @@ fn a_ring_that_forms_is_not_held_up_by_a_dead_member() {
     let ghost = "8799ee6c-3588-4dfa-9842-091edc5e9706";
     world.ring.insert(ghost.into(), "10.9.9.3".into());
     let rack = RackId::new("dc1", "rack2");
-    world.places.insert(ghost.into(), rack);
+    world.locations.insert(ghost.into(), rack);
     world.settle();
     let formed = world.condition("Available");
     assert!(formed.starts_with("False NodesDown"), "{formed}");
@@ -271,11 +271,14 @@ fn a_ring_that_forms_is_not_held_up_by_a_dead_member() {
 #[test]
 fn a_member_that_owns_nothing_is_told() {
     let world = World::formed(THREE_RACKS);
-    let mut snapshot = world.snapshot();
-    let reading = snapshot.nodes.get_mut("demo-dc1-rack2-0").expect("a node");
+    let mut state = world.state();
+    let reading = state.nodes.get_mut("demo-dc1-rack2-0").expect("a node");
     reading.as_mut().expect("a reading").tokens = Some(0);
-    let trouble = snapshot.trouble("demo-dc1-rack2-0").expect("a trouble");
-    assert!(trouble.contains("owns no tokens"), "{trouble}");
+    let health_problem = state.health_problem("demo-dc1-rack2-0").expect("a trouble");
+    assert!(
+        health_problem.contains("owns no tokens"),
+        "{health_problem}"
+    );
 }
 
 #[test]

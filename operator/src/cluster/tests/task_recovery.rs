@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::tests::api_server::ApiServer,
     context::Context,
-    executor::{Run, Untold},
+    executor::{BufferedEvents, NodeTask},
     kubernetes::status_store::ClusterRef,
     node_api::Credentials,
 };
@@ -144,7 +144,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     let ctx = server.operator();
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
-    let run = Run {
+    let task = NodeTask {
         cluster: ClusterRef {
             namespace: "ns".into(),
             name: "demo".into(),
@@ -169,9 +169,9 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
             password: "p".into(),
             older: Vec::new(),
         }),
-        untold: Untold::none(),
+        buffered: BufferedEvents::none(),
     };
-    ctx.runs.start(&ctx.effects, run);
+    ctx.executor.start(&ctx.effects, task);
     (server, ctx)
 }
 

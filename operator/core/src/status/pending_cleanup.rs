@@ -11,7 +11,7 @@ use casskop_common::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
-use crate::{node::Reading, observed::Snapshot, rollout::Rollout, status::replication};
+use crate::{node::Reading, observed::ObservedState, rollout::Rollout, status::replication};
 
 /// What takes ranges away from nodes that are members.
 pub(crate) struct Losses<'a> {
@@ -32,15 +32,15 @@ pub(crate) struct Stayed<'a> {
 
 impl<'a> Stayed<'a> {
     /// The last one that was told to leave, if it stays.
-    pub(crate) fn find(snapshot: &'a Snapshot, rollout: &Rollout) -> Option<Self> {
-        let mut told = snapshot.operations();
+    pub(crate) fn find(state: &'a ObservedState, rollout: &Rollout) -> Option<Self> {
+        let mut told = state.operations();
         let told = told.find(|operation| operation.kind == DECOMMISSION)?;
         let leaves = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         let mut nodes = told.nodes.iter();
         let node = nodes.find(|node| node.phase == NodePhase::Failed && node.attempts > 0)?;
         let is_member = |(_, reading): (&str, &Reading)| reading.address_of(&told.id).is_some();
-        let stays = leaves != Some(&told.id) && snapshot.members().any(is_member);
-        let rack = snapshot.pods.get(&node.pod)?.rack.as_ref()?;
+        let stays = leaves != Some(&told.id) && state.members().any(is_member);
+        let rack = state.pods.get(&node.pod)?.rack.as_ref()?;
         let since = told.finished_at.as_ref().filter(|_| stays)?;
         Some(Self {
             pod: &node.pod,
@@ -73,7 +73,7 @@ pub(crate) fn record(
     pod: &str,
     before: Option<&NodeStatus>,
     losses: &Losses<'_>,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     old: &CassandraClusterStatus,
 ) {
     // What has just joined holds nothing but its own.
@@ -111,7 +111,7 @@ pub(crate) fn record(
     };
     status.cleanup_required_reason = lost.max(was);
     status.cleanup_required_since = match lost {
-        Some(_) => Some(Time(snapshot.now)),
+        Some(_) => Some(Time(state.now)),
         None => owed.map(|(since, _)| since),
     };
 }

@@ -134,7 +134,7 @@ fn a_node_that_no_pod_runs_is_removed_by_its_host_id() {
     let ghost = "6799ee6c-3588-4dfa-9842-091edc5e9706";
     world.ring.insert(ghost.into(), "10.9.9.9".into());
     let rack = RackId::new("dc1", "rack2");
-    world.places.insert(ghost.into(), rack);
+    world.locations.insert(ghost.into(), rack);
     world.annotate(
         "remove",
         Some(&format!("r1 --host-id {ghost} --cluster-uid {UID}")),

@@ -5,38 +5,38 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::Desired,
-    observed::Snapshot,
-    rollout::{Rollout, Step, pair::Pair},
+    observed::ObservedState,
+    rollout::{Rollout, Step, rack_diff::RackDiff},
 };
 
 /// Volumes are expanded rack by rack, regardless of the health of the nodes, because a full disk may be the cause of
 /// the problem. The StatefulSet is re-created with the new size, so that volumes of future nodes get it as well.
 /// Returns whether there is something to write; a slow expansion by the storage delays only the next rack.
 pub(crate) fn volumes(
-    pairs: &[Pair<'_>],
+    diffs: &[RackDiff<'_>],
     desired: &Desired,
-    snapshot: &Snapshot,
+    state: &ObservedState,
     rollout: &mut Rollout,
 ) -> bool {
-    for pair in pairs.iter().filter(|pair| pair.live.is_some()) {
-        let growing = pair.small_volumes(desired, snapshot, false);
+    for diff in diffs.iter().filter(|diff| diff.live.is_some()) {
+        let growing = diff.undersized_volumes(desired, state, false);
         let Some(first) = growing.first() else {
             continue;
         };
         rollout.action = Some(Action::StorageUpsize);
-        rollout.rack = Some(pair.wanted.id.clone());
+        rollout.rack = Some(diff.wanted.id.clone());
         rollout.waiting_for = Some(format!("volume {} to have {}", first.name, first.size));
-        rollout.growths = pair.small_volumes(desired, snapshot, true);
-        if pair.is_made_anew(desired) {
+        rollout.expansions = diff.undersized_volumes(desired, state, true);
+        if diff.needs_recreation(desired) {
             rollout.steps.push(Step {
                 // A StatefulSet of the Go CassKop is replaced completely.
-                volumes_only: pair
+                volumes_only: diff
                     .live
                     .is_some_and(|live| live.annotations().contains_key(names::INPUTS_DIGEST)),
-                ..Step::new(pair.wanted.clone(), pair.live_replicas())
+                ..Step::new(diff.wanted.clone(), diff.live_replicas())
             });
         }
-        return !rollout.growths.is_empty() || !rollout.steps.is_empty();
+        return !rollout.expansions.is_empty() || !rollout.steps.is_empty();
     }
     false
 }
