@@ -47,8 +47,8 @@ test-unit: ## formatting, lints, unit, property and snapshot tests
 test-e2e: ## the end-to-end tests on the testbed; FILES="plugin rebuild" runs some of e2e/tests
 	@testbed/test.sh e2e $(FILES)
 
-crds: ## write manifests/crds from the API types
-	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds
+crds: ## write manifests/crds and the words of manifests/admission from the API types
+	@UPDATE_CRDS=1 cargo test --quiet -p casskop-common --test crds --test admission
 
 krew: ## pack the plugin as krew installs it, with a manifest, into target/krew
 	@krew/local.sh "$$(testbed/binaries.sh)"

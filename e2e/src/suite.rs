@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 30] = [
+pub const JOBS: [Job; 31] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     own("spec_fields", 3).in_test_all(),
@@ -116,6 +116,7 @@ pub const JOBS: [Job; 30] = [
         "requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has",
         "a_plugin_call_without_permission_says_which_is_missing",
     ]),
+    ring("admission"),
     ring("refused_changes"),
     ring("ring"),
     ring("plugin"),

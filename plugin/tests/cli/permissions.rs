@@ -115,7 +115,12 @@ fn operations_are_seen_and_requested() {
     let mut rights = asked(&api);
     // Names the nearest cluster when there is none of that name.
     rights.insert(right("list", "cassandraclusters", "db.orange.com"));
-    assert_eq!(role("operations"), rights);
+    let role = role("operations").into_iter();
+    // Only the policy casskop-permissions reads the verb.
+    let role: Rights = role
+        .filter(|right| !right.starts_with("request "))
+        .collect();
+    assert_eq!(role, rights);
 }
 
 #[test]
