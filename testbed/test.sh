@@ -40,7 +40,8 @@ unit() {
     stage "formatting" cargo fmt --all --check
     stage "lints" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
     # The committed CRDs are compared with the API types among them.
-    stage "unit, property and snapshot tests" cargo test --quiet --locked --workspace
+    # A shell starts what goes on in the background with Ctrl-C ignored, and some tests type Ctrl-C.
+    stage "unit, property and snapshot tests" env --default-signal=INT cargo test --quiet --locked --workspace
     stage "start scripts of the images" "$testbed/images/scripts.sh"
     stage "dependencies" deny
 }
