@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 31] = [
+pub const JOBS: [Job; 32] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     own("spec_fields", 3).in_test_all(),
@@ -111,6 +111,7 @@ pub const JOBS: [Job; 31] = [
         "settings_that_cassandra_does_not_know_are_told_and_mended",
     ]),
     own("go_takeover", 2),
+    own("kubeconfig", 0),
     ring("invalid_input").only(&[
         "annotations_that_cannot_be_understood_are_told_and_disturb_no_other",
         "requests_for_what_the_ring_does_not_have_are_refused_with_what_it_has",

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod connection;
 pub mod failure;
 mod kubeconfig;
+mod kubeconfig_file;
 pub mod multi_casskops;
 pub mod objects;
 mod proxy;

@@ -128,7 +128,10 @@ async fn of_context(name: &str, kubeconfig: Result<Kubeconfig, String>) -> Sourc
         Ok(kubeconfig) => {
             let known = known_contexts(&kubeconfig);
             let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            config.map_err(|error| format!("context {name}: {error}; the kubeconfig has {known}"))
+            let config = config.map_err(|error| format!("{error}; the kubeconfig has {known}"));
+            config
+                .and_then(with_scheme)
+                .map_err(|why| format!("context {name}: {why}"))
         }
     };
     Source {
@@ -155,12 +158,56 @@ async fn of_file(name: String, file: &Path) -> Source {
     }
 }
 
+/// The kubeconfig of another site comes from a Secret: only what stands in it is used. A program would run in the pod of
+/// the operator, and the content of a file of that pod would be sent to the site.
 async fn of_text(text: &str) -> Result<Config, String> {
     // The message of a parser may quote secrets of an invalid kubeconfig.
     let kubeconfig = Kubeconfig::from_yaml(text).map_err(|_| "is not a kubeconfig")?;
+    if let Some(field) = reference(&kubeconfig) {
+        return Err(format!(
+            "{field} is not read for a site: use a token, or certificates as certificate-authority-data, \
+             client-certificate-data and client-key-data"
+        ));
+    }
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| error.to_string())
+        .and_then(with_scheme)
+}
+
+/// The first field that refers to a program or a file.
+fn reference(kubeconfig: &Kubeconfig) -> Option<&'static str> {
+    let users = kubeconfig.auth_infos.iter();
+    let mut users = users.filter_map(|named| named.auth_info.as_ref());
+    let of_user = users.find_map(|user| {
+        [
+            ("exec", user.exec.is_some()),
+            ("auth-provider", user.auth_provider.is_some()),
+            ("tokenFile", user.token_file.is_some()),
+            ("client-certificate", user.client_certificate.is_some()),
+            ("client-key", user.client_key.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(field, is_set)| is_set.then_some(field))
+    });
+    let clusters = kubeconfig.clusters.iter();
+    let mut clusters = clusters.filter_map(|named| named.cluster.as_ref());
+    of_user.or_else(|| {
+        clusters
+            .any(|cluster| cluster.certificate_authority.is_some())
+            .then_some("certificate-authority")
+    })
+}
+
+/// The client panics at a server without a scheme.
+fn with_scheme(config: Config) -> Result<Config, String> {
+    match config.cluster_url.scheme_str() {
+        Some("http" | "https") => Ok(config),
+        _ => Err(format!(
+            "the server {} is not a URL that begins with https://",
+            config.cluster_url
+        )),
+    }
 }
 
 fn known_contexts(kubeconfig: &Kubeconfig) -> String {
@@ -228,6 +275,57 @@ mod tests {
         );
         std::fs::write(folder.join("b"), KUBECONFIG.replace("10.0.0.1", "10.0.0.2")).unwrap();
         assert_ne!(read(&sources)[1].1, found[1].1, "a changed file is noticed");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_kubeconfig_of_a_site_runs_no_program_and_reads_no_file() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let of_text = |text: &str| runtime.block_on(of_text(text)).map(|_| ());
+        assert_eq!(of_text(KUBECONFIG), Ok(()));
+        for (field, user) in [
+            (
+                "exec",
+                "exec: {apiVersion: client.authentication.k8s.io/v1, command: id}",
+            ),
+            (
+                "auth-provider",
+                "auth-provider: {name: gcp, config: {cmd-path: id}}",
+            ),
+            (
+                "tokenFile",
+                "tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token",
+            ),
+            ("client-certificate", "client-certificate: /etc/passwd"),
+            ("client-key", "client-key: /etc/passwd"),
+        ] {
+            let why = of_text(&KUBECONFIG.replace("token: secret", user)).unwrap_err();
+            assert!(why.starts_with(&format!("{field} is not read")), "{why}");
+        }
+        let authority =
+            KUBECONFIG.replace("server:", "certificate-authority: /etc/passwd, server:");
+        let why = of_text(&authority).unwrap_err();
+        assert!(
+            why.starts_with("certificate-authority is not read"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_server_without_a_scheme_is_refused() {
+        let folder = folder("scheme");
+        std::fs::write(folder.join("a"), KUBECONFIG.replace("https://", "")).unwrap();
+        std::fs::write(folder.join("b"), KUBECONFIG.replace("https", "ftp")).unwrap();
+        let sources = Sources {
+            sites: Some(folder.clone()),
+            ..Sources::default()
+        };
+        for (_, _, config) in read(&sources) {
+            let why = config.unwrap_err();
+            assert!(why.contains("begins with https://"), "{why}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

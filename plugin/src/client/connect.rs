@@ -93,10 +93,10 @@ fn configure(flags: &Connection) -> Result<(Config, Target)> {
         .first()
         .and_then(|named| named.cluster.clone())
         .unwrap_or_default();
-    let exec = resolved
-        .auth_infos
-        .first()
-        .and_then(|named| named.auth_info.as_ref()?.exec.clone());
+    let user = resolved.auth_infos.first();
+    let user = user.and_then(|named| named.auth_info.as_ref());
+    let exec = user.and_then(|user| user.exec.clone());
+    let auth_provider = user.and_then(|user| Some(user.auth_provider.as_ref()?.name.clone()));
     let mut config =
         Config::try_from(resolved).map_err(|error| kubeconfig::unusable(&error, &file))?;
     tune(&mut config, flags, &cluster)?;
@@ -120,6 +120,7 @@ fn configure(flags: &Connection) -> Result<(Config, Target)> {
                 .unwrap_or_default();
             format!("{}{hint}", exec.command.unwrap_or_default())
         }),
+        auth_provider,
         connection_args: flags.connection_args(),
     };
     Ok((config, target))
@@ -148,6 +149,7 @@ fn in_pod(flags: &Connection) -> Result<(Config, Target)> {
         source: "the service account of this pod".into(),
         namespace: config.default_namespace.clone(),
         credentials: None,
+        auth_provider: None,
         connection_args: flags.connection_args(),
     };
     Ok((config, target))

@@ -100,7 +100,12 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
             "{} does not accept the credentials of {}",
             target.server, target.source
         ))
-        .hint("log in again, or see who you are: kubectl auth whoami"),
+        .hint(match &target.auth_provider {
+            Some(provider) => format!(
+                "kubectl renews the token of the provider {provider} in the kubeconfig: run kubectl version, and then again"
+            ),
+            None => "log in again, or see who you are: kubectl auth whoami".to_owned(),
+        }),
         403 if message.contains("cannot ") => {
             let message = message.rsplit("is forbidden: ").next().unwrap_or_default();
             CliError::failed(format!("you may not {verb} {what}: {message}"))

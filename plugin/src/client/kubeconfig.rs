@@ -7,7 +7,7 @@ use kube::config::{
     NamedContext,
 };
 
-use super::connection::Connection;
+use super::{connection::Connection, kubeconfig_file};
 use crate::{
     error::{CliError, Result},
     text,
@@ -23,7 +23,8 @@ const UNNAMED: &str = "";
 pub fn read(flags: &Connection) -> Result<Option<(Kubeconfig, String)>> {
     let paths = match (&flags.kubeconfig, std::env::var_os("KUBECONFIG")) {
         (Some(path), _) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(&error, path))?;
+            let kubeconfig =
+                kubeconfig_file::read(path.as_ref()).map_err(|error| unusable(&error, path))?;
             return Ok(Some((kubeconfig, path.clone())));
         }
         (None, Some(list)) if !list.is_empty() => std::env::split_paths(&list).collect(),
@@ -40,7 +41,7 @@ fn merge(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, String)>> {
     let mut merged = Kubeconfig::default();
     for path in &present {
         let name = path.display().to_string();
-        merged = Kubeconfig::read_from(path)
+        merged = kubeconfig_file::read(path)
             .and_then(|next| merged.merge(next))
             .map_err(|error| unusable(&error, &name))?;
     }
@@ -124,6 +125,22 @@ fn cluster(
     };
     if let Some(server) = &flags.server {
         cluster.server = Some(server.clone());
+    }
+    let server = cluster.server.as_deref().unwrap_or_default();
+    if server.is_empty() {
+        return Err(CliError::failed(format!(
+            "the cluster '{}' in {file} has no server",
+            context.cluster
+        ))
+        .hint("give one with --server"));
+    }
+    // The client panics at a server without a scheme.
+    if !server.contains("://") {
+        return Err(CliError::failed(format!(
+            "the server '{server}' of cluster '{}' in {file} is no URL",
+            context.cluster
+        ))
+        .hint(format!("give it as https://{server}")));
     }
     if let Some(authority) = &flags.certificate_authority {
         cluster.certificate_authority = Some(authority.clone());

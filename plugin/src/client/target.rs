@@ -11,6 +11,8 @@ pub struct Target {
     pub namespace: String,
     /// The credential program, and the hint on its installation.
     pub credentials: Option<String>,
+    /// The auth provider of the user, such as `oidc`. `kubectl` renews its token in the kubeconfig; the plugin does not.
+    pub auth_provider: Option<String>,
     /// The connection flags of printed commands.
     pub connection_args: String,
 }

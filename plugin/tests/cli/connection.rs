@@ -69,6 +69,28 @@ fn without_valid_credentials() {
     insta::assert_snapshot!(run(&api, &["status", "demo"]));
 }
 
+#[test]
+fn with_an_expired_token_of_an_auth_provider() {
+    let api = Api::start(|_| failure(401, "Unauthorized", "Unauthorized"));
+    let config = std::fs::read_to_string(kubeconfig(&api.address.to_string())).unwrap();
+    let config = file(&config.replace(
+        "{ token: s3cr3t }",
+        "{ auth-provider: { name: oidc, config: { id-token: s3cr3t } } }",
+    ));
+    let output = binary(&["status", "demo"])
+        .env("KUBECONFIG", config)
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("provider oidc"), "{message}");
+    assert!(message.contains("kubectl version"), "{message}");
+    let headers = &api.asked()[0].headers;
+    assert!(
+        headers.contains(&"authorization: Bearer s3cr3t".into()),
+        "{headers:?}"
+    );
+}
+
 /// Knows no cluster of the asked name, but `items`.
 fn other_clusters(names: &'static [&'static str]) -> Api {
     Api::start(move |asked: &Asked| {
