@@ -107,6 +107,7 @@ pub const JOBS: [Job; 32] = [
         "a_missing_image_is_told_and_mended_by_correcting_the_spec",
         "an_impossible_storage_class_is_told",
         "a_resource_that_no_machine_has_is_told_and_mended_by_correcting_the_spec",
+        "a_quota_that_refuses_pods_is_told_in_the_words_of_the_api_server",
         "a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended",
         "settings_that_cassandra_does_not_know_are_told_and_mended",
     ]),

@@ -343,6 +343,24 @@ fn a_resource_that_no_machine_has_is_told_and_mended_by_correcting_the_spec() {
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
+fn a_quota_that_refuses_pods_is_told_in_the_words_of_the_api_server() {
+    let space = Space::open(SPACE);
+    space.kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" },
+        "spec": { "hard": { "requests.memory": "200Mi" } },
+    }));
+    let refused = space.cluster("refused");
+    refused.apply(&manifest("refused", |_| {}));
+    let words = ["refused-dc1-rack1-0", "does not create the pod", "quota"];
+    refused.tells("Degraded", "True", &words);
+    let explained = casskop(&space.kubectl, &["explain", "refused"]);
+    assert!(explained.stdout.contains("quota"), "{explained}");
+    space.kubectl.ok(&["delete", "resourcequota", "small"]);
+    refused.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
 fn a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended() {
     let space = Space::open(SPACE);
     let kubectl = &space.kubectl;

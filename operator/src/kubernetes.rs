@@ -7,6 +7,7 @@ pub mod events;
 pub mod finalizer;
 pub mod lists;
 pub mod objects;
+pub mod refused_pods;
 pub mod status_store;
 
 use kube::{Client, runtime::events::Reporter};

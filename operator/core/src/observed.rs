@@ -73,6 +73,9 @@ pub struct OwnedObjects {
     pub service_accounts: BTreeMap<String, ServiceAccount>,
     /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
+    /// Refusals of the next pod of a StatefulSet, in the words of the API server: a quota, a `LimitRange` or an
+    /// admission policy.
+    pub refused_pods: BTreeMap<String, String>,
 }
 
 /// State of the Jolokia Secret. The Snapshot does not contain its content.

@@ -201,7 +201,8 @@ fn requeue(
         .changes
         .iter()
         .any(|change| change.after.phase.is_final());
-    let stuck = state.pods.values().any(|pod| pod.problem.is_some());
+    let stuck =
+        !state.live.refused_pods.is_empty() || state.pods.values().any(|pod| pod.problem.is_some());
     if removals.iter().any(Removal::is_unannounced) {
         BRIEFLY
     } else if ended {

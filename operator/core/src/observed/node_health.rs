@@ -26,7 +26,14 @@ impl ObservedState {
     /// Reason why a node is unhealthy itself: it is not NORMAL, does not serve clients, or its pod is not Ready.
     pub fn own_health_problem(&self, pod: &str) -> Option<String> {
         let Some(live) = self.pods.get(pod) else {
-            return Some("the pod does not exist yet".into());
+            return Some(self.refusal(pod).map_or_else(
+                || "the pod does not exist yet".to_owned(),
+                |cause| {
+                    format!(
+                        "Kubernetes does not create the pod: {cause}; it tries again by itself, at the latest after some minutes"
+                    )
+                },
+            ));
         };
         if let Some(node) = &live.lost_with {
             return Some(format!(
@@ -81,6 +88,20 @@ impl ObservedState {
             return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes sends nobody to it yet".into());
         }
         None
+    }
+
+    /// Whether Kubernetes says that the pod does not run, or refuses to create it.
+    pub fn cannot_run(&self, pod: &str) -> bool {
+        match self.pods.get(pod) {
+            Some(live) => live.problem.is_some(),
+            None => self.refusal(pod).is_some(),
+        }
+    }
+
+    /// The reason why Kubernetes does not create a pod.
+    fn refusal(&self, pod: &str) -> Option<&String> {
+        let (set, _) = pod.rsplit_once('-')?;
+        self.live.refused_pods.get(set)
     }
 
     /// Host ID of the other member that the ring records at the address of a pod.

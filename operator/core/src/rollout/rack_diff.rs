@@ -249,13 +249,7 @@ impl<'a> RackDiff<'a> {
 
     /// Whether a pod of the rack cannot run.
     fn has_broken(&self, state: &ObservedState) -> bool {
-        let problem = |pod: String| {
-            state
-                .pods
-                .get(&pod)
-                .is_some_and(|pod| pod.problem.is_some())
-        };
-        self.pods(state).any(problem)
+        self.pods(state).any(|pod| state.cannot_run(&pod))
     }
 
     /// Whether every keyspace keeps its quorum without the whole rack. Kubernetes replaces a pod that is not the last
@@ -270,8 +264,7 @@ impl<'a> RackDiff<'a> {
     fn only_last_is_broken(&self, state: &ObservedState) -> bool {
         let last = self.live_replicas() - 1;
         let pod = names::pod(state.name(), &self.wanted.id, last);
-        let pod = state.pods.get(&pod);
-        pod.is_some_and(|pod| pod.problem.is_some()) && self.lowest_sick(state) == Some(last)
+        state.cannot_run(&pod) && self.lowest_sick(state) == Some(last)
     }
 
     /// Whether no node of the rack reports that it is a member and serves clients, or none of the pods is Ready.

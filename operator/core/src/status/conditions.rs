@@ -56,7 +56,7 @@ impl<'a> ConditionInputs<'a> {
         let mut faults: Vec<String> = health_problem
             .iter()
             .filter(|(pod, _)| {
-                let broken = state.pods.get(pod).is_some_and(|pod| pod.problem.is_some());
+                let broken = state.cannot_run(pod);
                 let refuses =
                     matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
                 broken || refuses || !state.is_newcomer(pod)

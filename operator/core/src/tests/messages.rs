@@ -100,3 +100,15 @@ fn of_configuration_that_cannot_be() {
     }
     insta::assert_snapshot!(told.join("\n"));
 }
+
+const QUOTA: &str = "pods \"demo-dc1-rack1-0\" is forbidden: exceeded quota: small, requested: requests.memory=2Gi, used: requests.memory=0, limited: requests.memory=1Gi";
+
+#[test]
+fn of_a_pod_that_a_quota_refuses_while_the_ring_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    let refused = ("demo-dc1-rack1".to_owned(), QUOTA.to_owned());
+    world.live.refused_pods.extend([refused]);
+    world.pass();
+    insta::assert_snapshot!(world.condition("Degraded"));
+}
