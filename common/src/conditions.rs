@@ -86,6 +86,8 @@ words! {
         VolumeChanged,
         /// The image has an earlier version of Cassandra than the one that runs.
         Downgrade,
+        /// There are volumes of racks that the spec does not have, and no rack of the cluster runs.
+        RackMissing,
         /// The spec removes nodes that keyspaces need for their replicas.
         ReplicasRequired,
 

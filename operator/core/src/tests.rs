@@ -10,6 +10,7 @@ mod fields;
 mod histories;
 mod images;
 mod invalid_requests;
+mod kept_volumes;
 mod lost_node;
 mod messages;
 mod operations;
