@@ -102,7 +102,8 @@ fn operation_event(change: &Change) -> Option<Event> {
     ))
 }
 
-fn event(warns: bool, reason: String, action: &str, note: &str) -> Event {
+/// An event; a long note is cut.
+pub fn event(warns: bool, reason: String, action: &str, note: &str) -> Event {
     Event {
         type_: if warns {
             EventType::Warning
