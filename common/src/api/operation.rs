@@ -82,6 +82,9 @@ open_words! {
         Cancelled = "Cancelled",
         /// The annotation was removed or replaced before the operation started.
         Withdrawn = "Withdrawn",
+        /// Refused: the annotation was there when the resource was first observed, over a ring that exists, so the
+        /// operation may have run before.
+        MayHaveRun = "MayHaveRun",
         /// Refused: the request names another cluster by its uid.
         WrongCluster = "WrongCluster",
         /// Refused: no node matches the flags.

@@ -1,6 +1,9 @@
 //! A resource that is created again over the volumes of a ring: it continues that ring, or waits; it forms no second one.
 
-use casskop_common::{api::Rack, names};
+use casskop_common::{
+    api::{OperationPhase, OperationReason, Rack},
+    names,
+};
 
 use crate::simulation::{THREE_RACKS, World};
 
@@ -75,6 +78,61 @@ fn a_data_center_that_the_spec_has_no_more_is_refused() {
     world.pass();
     let told = world.condition("SpecAccepted");
     assert!(told.starts_with("True"), "{told}");
+}
+
+#[test]
+fn requests_that_may_have_run_are_recorded_and_not_run() {
+    let requests = [
+        ("cleanup", "a --keyspace orders"),
+        ("clearsnapshot", "a --name old"),
+        ("drain", "a --pod demo-dc1-rack1-0"),
+        ("restart", "a"),
+    ];
+    let volumes = created_again(THREE_RACKS, true);
+    let mut orphaned = World::formed(THREE_RACKS);
+    orphaned.cluster.metadata.uid = Some("u-2".into());
+    for set in orphaned.live.stateful_sets.values_mut() {
+        set.metadata.owner_references = None;
+    }
+    let mut without_status = World::formed(THREE_RACKS);
+    for world in [&mut orphaned, &mut without_status] {
+        world.cluster.status = None;
+    }
+    for mut world in [volumes, orphaned, without_status] {
+        let unobserved = serde_json::json!({ "observedGeneration": -1 });
+        world.cluster.status = serde_json::from_value(unobserved).expect("the default");
+        for (kind, value) in requests {
+            world.annotate(kind, Some(value));
+        }
+        let racks = &mut world.cluster.spec.topology.as_mut().expect("a topology").dc[0].rack;
+        racks[0].rolling_restart = Some(true);
+        world.settle();
+        assert_eq!(world.calls, []);
+        for (kind, _) in requests {
+            let told = world.operation(kind);
+            assert_eq!(told.reason, Some(OperationReason::MayHaveRun), "{kind}");
+            assert_eq!(told.phase, OperationPhase::Refused);
+        }
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(world.operation("cleanup").message);
+        }
+        world.annotate("cleanup", Some("b --keyspace orders"));
+        world.settle();
+        assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
+        // The former annotation is applied again.
+        let calls = world.calls.len();
+        world.annotate("cleanup", Some("a --keyspace orders"));
+        world.settle();
+        assert_eq!(world.calls.len(), calls);
+    }
+}
+
+#[test]
+fn the_requests_of_a_new_ring_run_when_it_is_formed() {
+    let mut world = World::new(THREE_RACKS);
+    world.annotate("cleanup", Some("a --keyspace orders"));
+    world.settle();
+    assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
 }
 
 #[test]
