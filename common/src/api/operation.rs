@@ -55,6 +55,74 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pod".into()]))]
     pub nodes: Vec<OperationNode>,
+    /// Nodes that `nodes` leaves out, because the status of a large cluster is limited in size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted_nodes: Option<NodeCounts>,
+}
+
+impl OperationStatus {
+    /// Number of nodes of the operation.
+    pub fn total(&self) -> usize {
+        let omitted = self.omitted_nodes.as_ref().map_or(0, NodeCounts::total);
+        self.nodes.len() + usize::try_from(omitted).unwrap_or_default()
+    }
+
+    /// Number of nodes in a phase.
+    pub fn count(&self, phase: NodePhase) -> usize {
+        let omitted = self
+            .omitted_nodes
+            .as_ref()
+            .map_or(0, |omitted| omitted.of(phase));
+        let known = self.nodes.iter().filter(|node| node.phase == phase);
+        known.count() + usize::try_from(omitted).unwrap_or_default()
+    }
+}
+
+/// Numbers of nodes, by phase.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCounts {
+    /// Nodes whose turn had not come.
+    #[serde(default)]
+    pub pending: i64,
+    /// Nodes on which every step was done.
+    #[serde(default)]
+    pub succeeded: i64,
+    /// Nodes on which a step failed.
+    #[serde(default)]
+    pub failed: i64,
+    /// Nodes that a cancelled operation left out.
+    #[serde(default)]
+    pub skipped: i64,
+}
+
+impl NodeCounts {
+    /// Nodes of all phases.
+    pub fn total(&self) -> i64 {
+        self.pending + self.succeeded + self.failed + self.skipped
+    }
+
+    /// Nodes of a phase.
+    pub fn of(&self, phase: NodePhase) -> i64 {
+        match phase {
+            NodePhase::Pending => self.pending,
+            NodePhase::Succeeded => self.succeeded,
+            NodePhase::Failed => self.failed,
+            NodePhase::Skipped => self.skipped,
+            NodePhase::Running => 0,
+        }
+    }
+
+    /// Counts one more node. A node at work is never left out.
+    pub fn add(&mut self, phase: NodePhase) {
+        match phase {
+            NodePhase::Pending => self.pending += 1,
+            NodePhase::Succeeded => self.succeeded += 1,
+            NodePhase::Failed => self.failed += 1,
+            NodePhase::Skipped => self.skipped += 1,
+            NodePhase::Running => {}
+        }
+    }
 }
 
 open_words! {

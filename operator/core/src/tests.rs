@@ -17,5 +17,6 @@ mod operations;
 mod pending_cleanup;
 mod rollout;
 mod shrink;
+mod status_size;
 mod storage;
 mod waves;
