@@ -8,6 +8,7 @@ mod crash_recovery;
 mod external_members;
 mod fields;
 mod histories;
+mod identity;
 mod images;
 mod invalid_requests;
 mod kept_volumes;

@@ -65,7 +65,7 @@ pub fn choose(rack: &RackConfig, pod: &str, data: OwnData) -> Result<Seeds, NoSe
         alone && !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
     if rack.formed && others.is_empty() && data == OwnData::None {
         return Err(NoSeed {
-            cluster: rack.cluster_name.clone(),
+            cluster: rack.ring_name().to_owned(),
             pod: pod.to_owned(),
         });
     }
