@@ -47,6 +47,10 @@ pub struct OperationStatus {
     /// Whether the control annotation `retry` that stands now was carried out; removing it allows another one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retried: bool,
+    /// Since when members of the ring have the node that is given up in their live view, of a request that waits. The
+    /// request is refused when they still have it some seconds later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_live_since: Option<MicroTime>,
     /// Safety checks and what they saw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -75,6 +79,13 @@ impl OperationStatus {
             .map_or(0, |omitted| omitted.of(phase));
         let known = self.nodes.iter().filter(|node| node.phase == phase);
         known.count() + usize::try_from(omitted).unwrap_or_default()
+    }
+}
+
+impl OperationReason {
+    /// Whether the reason passes by itself: a request waits, and is not refused.
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::KeyspacesUnknown | Self::NoMemberAnswers)
     }
 }
 
@@ -155,17 +166,19 @@ open_words! {
         MayHaveRun = "MayHaveRun",
         /// Refused: the request names another cluster by its uid.
         WrongCluster = "WrongCluster",
+        /// Pending: no node answers that could be told.
+        NoMemberAnswers = "NoMemberAnswers",
         /// Refused: no node matches the flags.
         NoTarget = "NoTarget",
         /// Refused: the cluster does not have the data center, rack or pod.
         UnknownTarget = "UnknownTarget",
         /// Refused: the kind works on one node at a time.
         OneNodeOnly = "OneNodeOnly",
-        /// Refused: the node that is to be given up is not down.
+        /// Refused: the node that is to be given up answers, or members have had it in their live view for some seconds.
         NodeIsUp = "NodeIsUp",
         /// Refused: the node never was a member of the ring.
         NotAMember = "NotAMember",
-        /// Refused: no node answers, so the keyspaces are not known.
+        /// Pending: the keyspaces are not known, because no node answers or not all nodes have the same schema.
         KeyspacesUnknown = "KeyspacesUnknown",
         /// Refused: the ring does not have the keyspace.
         UnknownKeyspace = "UnknownKeyspace",

@@ -251,7 +251,7 @@ impl<'a> RequestState<'a> {
         let Some((reason, message)) = waits else {
             return plan::plan(request, operation, &self.controls, self.state);
         };
-        if let Some(refusal) = plan::is_alive(request, &self.controls, self.state) {
+        if let Some(refusal) = plan::is_alive(&mut operation, request, &self.controls, self.state) {
             return plan::refuse(operation, &refusal, self.state);
         }
         operation.reason = Some(reason);
