@@ -29,10 +29,7 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::{
-    node::{NodeError, Reading, Replication},
-    rollout::is_formed,
-};
+use crate::node::{NodeError, Reading, Replication};
 
 /// Observed state of a cluster at one time.
 #[derive(Clone, Debug)]
@@ -175,8 +172,7 @@ impl ObservedState {
             set.metadata.deletion_timestamp.is_none()
                 && owners.iter().all(|owner| Some(owner.uid.as_str()) == uid)
         };
-        is_formed(self)
-            || self.live.stateful_sets.values().any(stays)
+        self.live.stateful_sets.values().any(stays)
             || self.live.volumes.values().any(|volume| !volume.deleting)
     }
 

@@ -201,7 +201,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
 /// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
 /// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
 /// as long as the volumes do).
-pub(crate) fn is_formed(state: &ObservedState) -> bool {
+fn is_formed(state: &ObservedState) -> bool {
     let told = state.cluster.status.as_ref().is_some_and(|status| {
         status.phase.is_some_and(Phase::is_formed)
             || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
