@@ -20,8 +20,8 @@ pub use multi::{
     Reachability, SiteOperation, SiteStatus,
 };
 pub use operation::{
-    Check, NodePhase, OperationMode, OperationNode, OperationPhase, OperationPlan, OperationReason,
-    OperationStatus, Progress, VolumeRef, Work,
+    Check, NodeCounts, NodePhase, OperationMode, OperationNode, OperationPhase, OperationPlan,
+    OperationReason, OperationStatus, Progress, VolumeRef, Work,
 };
 pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,

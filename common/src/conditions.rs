@@ -84,8 +84,13 @@ words! {
         NotSupported,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.
         VolumeChanged,
+        /// The spec changes a setting that a ring keeps for life: `cluster_name`, `partitioner`, `endpoint_snitch` or
+        /// `num_tokens`.
+        RingChanged,
         /// The image has an earlier version of Cassandra than the one that runs.
         Downgrade,
+        /// There are volumes of racks that the spec does not have, and no rack of the cluster runs.
+        RackMissing,
         /// The spec removes nodes that keyspaces need for their replicas.
         ReplicasRequired,
 

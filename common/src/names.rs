@@ -21,6 +21,9 @@ pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 
 /// Finalizer of a cluster whose volumes are deleted together with it (`deletePVC`).
 pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
+/// Kubernetes' finalizer of a deleted resource whose dependents are orphaned (`kubectl delete --cascade=orphan`). The
+/// garbage collector removes it when it has orphaned them.
+pub const ORPHAN_FINALIZER: &str = "orphan";
 
 /// Field manager of the operator's server-side apply and status writes.
 pub const OPERATOR_MANAGER: &str = "casskop-operator";

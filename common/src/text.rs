@@ -16,9 +16,28 @@ pub fn all_are(number: usize, noun: &str) -> String {
     }
 }
 
+/// Longest list of names in a message.
+const LISTED: usize = 8;
+
+/// Names, separated by commas; a long list ends with the number of those left out.
+pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let shown = names.iter().take(LISTED).map(AsRef::as_ref);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_list_is_cut() {
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        assert_eq!(listed(&["x"; 10]), "x, x, x, x, x, x, x, x and 2 more");
+    }
 
     #[test]
     fn a_noun_follows_its_number() {

@@ -16,8 +16,10 @@ use std::{
 };
 
 use casskop_core::pod_config::{
-    LostVolume, Nodes, RackConfig, cassandra_yaml::data_directories, jvm_options::InvalidSection,
-    seeds::choose,
+    LostVolume, Nodes, RackConfig,
+    cassandra_yaml::data_directories,
+    jvm_options::InvalidSection,
+    seeds::{NoSeed, OwnData, choose},
 };
 use serde::de::DeserializeOwned;
 
@@ -77,6 +79,9 @@ pub enum Error {
     /// The volume of a member is empty.
     #[error(transparent)]
     Lost(#[from] LostVolume),
+    /// A start would form a second ring.
+    #[error(transparent)]
+    NoSeed(#[from] NoSeed),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
@@ -95,10 +100,11 @@ pub fn main(args: &Args) -> Result<(), Error> {
         Nodes::default()
     };
     let data_directories = data_directories(&rack);
-    let joined = seeds::has_joined(&args.data, &data_directories);
+    let data = seeds::own_data(&args.data, &data_directories);
+    let joined = data == OwnData::Member;
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
-    let seeds = choose(&rack, &args.pod_name, joined);
+    let seeds = choose(&rack, &args.pod_name, data)?;
     cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
     jvm_options::write(&args.directory, &rack, replaced.map(String::as_str))?;
     files::write_rack_properties(&args.directory, &rack)?;

@@ -47,6 +47,10 @@ pub struct OperationStatus {
     /// Whether the control annotation `retry` that stands now was carried out; removing it allows another one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retried: bool,
+    /// Since when members of the ring have the node that is given up in their live view, of a request that waits. The
+    /// request is refused when they still have it some seconds later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_live_since: Option<MicroTime>,
     /// Safety checks and what they saw.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -55,6 +59,81 @@ pub struct OperationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pod".into()]))]
     pub nodes: Vec<OperationNode>,
+    /// Nodes that `nodes` leaves out, because the status of a large cluster is limited in size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub omitted_nodes: Option<NodeCounts>,
+}
+
+impl OperationStatus {
+    /// Number of nodes of the operation.
+    pub fn total(&self) -> usize {
+        let omitted = self.omitted_nodes.as_ref().map_or(0, NodeCounts::total);
+        self.nodes.len() + usize::try_from(omitted).unwrap_or_default()
+    }
+
+    /// Number of nodes in a phase.
+    pub fn count(&self, phase: NodePhase) -> usize {
+        let omitted = self
+            .omitted_nodes
+            .as_ref()
+            .map_or(0, |omitted| omitted.of(phase));
+        let known = self.nodes.iter().filter(|node| node.phase == phase);
+        known.count() + usize::try_from(omitted).unwrap_or_default()
+    }
+}
+
+impl OperationReason {
+    /// Whether the reason passes by itself: a request waits, and is not refused.
+    pub fn is_momentary(&self) -> bool {
+        matches!(self, Self::KeyspacesUnknown | Self::NoMemberAnswers)
+    }
+}
+
+/// Numbers of nodes, by phase.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCounts {
+    /// Nodes whose turn had not come.
+    #[serde(default)]
+    pub pending: i64,
+    /// Nodes on which every step was done.
+    #[serde(default)]
+    pub succeeded: i64,
+    /// Nodes on which a step failed.
+    #[serde(default)]
+    pub failed: i64,
+    /// Nodes that a cancelled operation left out.
+    #[serde(default)]
+    pub skipped: i64,
+}
+
+impl NodeCounts {
+    /// Nodes of all phases.
+    pub fn total(&self) -> i64 {
+        self.pending + self.succeeded + self.failed + self.skipped
+    }
+
+    /// Nodes of a phase.
+    pub fn of(&self, phase: NodePhase) -> i64 {
+        match phase {
+            NodePhase::Pending => self.pending,
+            NodePhase::Succeeded => self.succeeded,
+            NodePhase::Failed => self.failed,
+            NodePhase::Skipped => self.skipped,
+            NodePhase::Running => 0,
+        }
+    }
+
+    /// Counts one more node. A node at work is never left out.
+    pub fn add(&mut self, phase: NodePhase) {
+        match phase {
+            NodePhase::Pending => self.pending += 1,
+            NodePhase::Succeeded => self.succeeded += 1,
+            NodePhase::Failed => self.failed += 1,
+            NodePhase::Skipped => self.skipped += 1,
+            NodePhase::Running => {}
+        }
+    }
 }
 
 open_words! {
@@ -82,19 +161,24 @@ open_words! {
         Cancelled = "Cancelled",
         /// The annotation was removed or replaced before the operation started.
         Withdrawn = "Withdrawn",
+        /// Refused: the annotation was there when the resource was first observed, over a ring that exists, so the
+        /// operation may have run before.
+        MayHaveRun = "MayHaveRun",
         /// Refused: the request names another cluster by its uid.
         WrongCluster = "WrongCluster",
+        /// Pending: no node answers that could be told.
+        NoMemberAnswers = "NoMemberAnswers",
         /// Refused: no node matches the flags.
         NoTarget = "NoTarget",
         /// Refused: the cluster does not have the data center, rack or pod.
         UnknownTarget = "UnknownTarget",
         /// Refused: the kind works on one node at a time.
         OneNodeOnly = "OneNodeOnly",
-        /// Refused: the node that is to be given up is not down.
+        /// Refused: the node that is to be given up answers, or members have had it in their live view for some seconds.
         NodeIsUp = "NodeIsUp",
         /// Refused: the node never was a member of the ring.
         NotAMember = "NotAMember",
-        /// Refused: no node answers, so the keyspaces are not known.
+        /// Pending: the keyspaces are not known, because no node answers or not all nodes have the same schema.
         KeyspacesUnknown = "KeyspacesUnknown",
         /// Refused: the ring does not have the keyspace.
         UnknownKeyspace = "UnknownKeyspace",

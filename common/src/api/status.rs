@@ -38,9 +38,11 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seedlist: Vec<String>,
     /// The nodes, by pod name.
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cassandra_node_status: BTreeMap<String, NodeStatus>,
     /// The racks, by `<dc>-<rack>`.
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cassandra_rack_status: BTreeMap<String, RackStatus>,
     /// `Ready`, `Reconciling` and `Stalled` as kstatus reads them, `Available`, `Progressing`, `Degraded`, `SpecAccepted` and
@@ -56,12 +58,14 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["annotation".into()]))]
     pub intent_errors: Vec<IntentError>,
-    /// The newest operation of each kind.
+    /// The newest operation of each kind. An operation that ended keeps its failed nodes only, and the number of the other
+    /// ones, where the status of a large cluster would become too large.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    // Managed fields of each node of each operation would take as much as the nodes.
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub operations: Vec<OperationStatus>,
     /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, and the last one of each kind
-    /// that an annotation asked for.
+    /// that an annotation asked for. The oldest ones go first where the status of a large cluster would become too large.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.

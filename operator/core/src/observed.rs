@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const UNKNOWN: &str = "Unknown";
 
 use casskop_common::{
-    api::{CassandraCluster, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
     intent::Intents,
     names::{self, RackId},
 };
@@ -159,6 +159,24 @@ impl ObservedState {
                 .map(move |ordinal| (names::pod(&cluster, &rack, ordinal), rack.clone()))
         });
         pods.collect()
+    }
+
+    /// Whether no operator has reported about the resource yet, although its ring exists: the resource was created again
+    /// over kept volumes or orphaned StatefulSets, or was restored without its status.
+    pub fn is_created_again(&self) -> bool {
+        let status = self.cluster.status.as_ref();
+        if status.is_some_and(CassandraClusterStatus::is_reported) {
+            return false;
+        }
+        let uid = self.cluster.metadata.uid.as_deref();
+        // The garbage collector deletes the StatefulSets of an earlier resource of the name.
+        let stays = |set: &StatefulSet| {
+            let owners = set.owner_references();
+            set.metadata.deletion_timestamp.is_none()
+                && owners.iter().all(|owner| Some(owner.uid.as_str()) == uid)
+        };
+        self.live.stateful_sets.values().any(stays)
+            || self.live.volumes.values().any(|volume| !volume.deleting)
     }
 
     /// The newest operation of each kind.

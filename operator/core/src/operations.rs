@@ -43,6 +43,15 @@ pub use decommission::needs_force;
 /// Why a request is not carried out.
 pub type Refusal = crate::refusal::Refusal<OperationReason>;
 
+/// The proof that a node is not lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// The node itself answers.
+    Answers,
+    /// A member has it in its live view, which gossip corrects within seconds; or its host ID is not known.
+    Seen,
+}
+
 /// The ring as an operation sees it.
 pub struct Ring<'a> {
     /// Pods of the whole cluster.
@@ -96,6 +105,12 @@ pub trait Behaviour: Send + Sync {
 
     /// Named checks that hold the operation back until they pass, with what they see.
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check>;
+
+    /// The proof that the node that is given up is not lost, if there is one. A request with a proof is refused; a check
+    /// that only fails holds it back.
+    fn life(&self, _: &Ring<'_>) -> Option<Life> {
+        None
+    }
 
     /// Whether it has to know which snapshots there are, before it begins.
     fn reads_snapshots(&self) -> bool {

@@ -125,9 +125,11 @@ fn objects(
         objects.push(Object::Budget(Box::new(budget)));
     }
     // Before any StatefulSet: a mark that outlived its volumes must not be taken for that of the new ring.
-    let mark = objects::config_map::ring_mark(desired, rollout.formed);
+    // A new ring needs its name before that, too.
+    let mark = objects::config_map::ring_mark(desired, rollout.formed, &rollout.ring_name);
     let marked = live.config_maps.get(&names::ring_mark(&desired.name));
-    if (rollout.formed || marked.is_some()) && !objects::is_applied(&mark, marked) {
+    let is_named = rollout.ring_name != desired.name;
+    if (rollout.formed || marked.is_some() || is_named) && !objects::is_applied(&mark, marked) {
         objects.push(Object::ConfigMap(Box::new(mark)));
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
@@ -145,6 +147,7 @@ fn objects(
             &step.rack,
             &rollout.seeds,
             rollout.formed,
+            &rollout.ring_name,
             &nodes(&step.rack.id),
         );
         let set = objects::stateful_set::build(desired, &step.rack, step.replicas);
@@ -177,6 +180,7 @@ fn objects(
                 rack,
                 &rollout.seeds,
                 rollout.formed,
+                &rollout.ring_name,
                 &nodes,
             )),
             (None, Some(before)) => objects::config_map::renew(desired, &id, before, &nodes),

@@ -6,6 +6,7 @@
 pub mod address_conflict;
 mod expand;
 mod grow;
+mod identity;
 pub(crate) mod leaving;
 pub mod members;
 mod rack_diff;
@@ -71,6 +72,8 @@ pub struct Rollout {
     pub seeds: Vec<String>,
     /// Whether the ring has been formed.
     pub formed: bool,
+    /// Name of the ring.
+    pub ring_name: String,
     /// The action in progress, as `lastClusterAction` reports it.
     pub action: Option<Action>,
     /// The rack of the action.
@@ -146,10 +149,13 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
     let mut rollout = Rollout {
         seeds: seeds::seeds(desired, formed),
         formed,
+        ring_name: identity::ring_name(desired, state),
         ..Rollout::default()
     };
     rollout.refused.clone_from(&desired.instead_of);
-    if let Err(refused) = refuse_irreversible(&diffs, desired, state) {
+    let refused = refuse_irreversible(&diffs, desired, state)
+        .and_then(|()| identity::refuse_another(desired, state, &rollout.ring_name));
+    if let Err(refused) = refused {
         rollout.refused.get_or_insert(refused);
         return rollout;
     }

@@ -4,7 +4,7 @@
 mod internal_requests;
 mod plan;
 mod progress;
-mod request_state;
+pub(crate) mod request_state;
 mod targets;
 
 use casskop_common::{

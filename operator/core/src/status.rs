@@ -7,6 +7,7 @@ mod pending_cleanup;
 mod pods;
 mod racks;
 mod replication;
+pub mod size;
 
 use casskop_common::{
     api::{CassandraClusterStatus, Phase},

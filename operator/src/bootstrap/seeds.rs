@@ -10,7 +10,7 @@ use std::{
 
 use casskop_common::names;
 
-use casskop_core::pod_config::seeds::Seeds;
+use casskop_core::pod_config::seeds::{OwnData, Seeds};
 
 use crate::bootstrap::{Error, files};
 
@@ -22,10 +22,16 @@ const LOOKUP_EVERY: Duration = Duration::from_millis(200);
 /// Time between two lines that report the wait.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Whether this node was a member of the ring before, and still has the data of a member: the mark, and Cassandra's
-/// system tables in the first of its configured data folders.
-pub(super) fn has_joined(data: &Path, data_directories: &[String]) -> bool {
-    data.join(JOINED_MARKER).exists() && has_tables(data_directories)
+/// The data that this node has. The node was a member of the ring before, and still has the data of a member, if both
+/// the mark and Cassandra's system tables in the first of its configured data folders exist.
+pub(super) fn own_data(data: &Path, data_directories: &[String]) -> OwnData {
+    if !has_tables(data_directories) {
+        OwnData::None
+    } else if data.join(JOINED_MARKER).exists() {
+        OwnData::Member
+    } else {
+        OwnData::Tables
+    }
 }
 
 /// Whether the first of the data folders has Cassandra's system tables.
@@ -118,13 +124,14 @@ mod tests {
         std::fs::create_dir_all(data.join("system")).unwrap();
         std::fs::write(folder.join(JOINED_MARKER), "id").unwrap();
         let directories = [data.display().to_string()];
-        assert!(!has_joined(&folder, &directories), "an empty folder");
+        let found = |directories: &[String]| own_data(&folder, directories);
+        assert_eq!(found(&directories), OwnData::None, "an empty folder");
         std::fs::create_dir_all(data.join("system/local-7ad54392")).unwrap();
-        assert!(has_joined(&folder, &directories));
-        assert!(
-            !has_joined(&folder, &["/nowhere".to_owned()]),
-            "data elsewhere"
-        );
+        assert_eq!(found(&directories), OwnData::Member);
+        let elsewhere = ["/nowhere".to_owned()];
+        assert_eq!(found(&elsewhere), OwnData::None, "data elsewhere");
+        std::fs::remove_file(folder.join(JOINED_MARKER)).unwrap();
+        assert_eq!(found(&directories), OwnData::Tables, "no mark");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use casskop_core::{
-    observed::ObservedState, operations::transitions, plan::Plan, scheduler::Change,
+    observed::ObservedState, operations::transitions, plan::Plan, scheduler::Change, status::size,
 };
 
 /// Records the operations of a plan before any node is called for them. Returns the nodes that may start: those whose
@@ -101,7 +101,8 @@ pub async fn status(
 ) -> Result<(), status_store::Error> {
     let cluster = ClusterRef::of(&state.cluster);
     let wanted = plan.status.clone();
-    ctx.effects
+    let omitted = ctx
+        .effects
         .store
         .update(&cluster, |status| {
             let operations = std::mem::take(&mut status.operations);
@@ -113,10 +114,12 @@ pub async fn status(
                 used_request_ids,
                 ..wanted.clone()
             };
+            size::fit(status, size::BUDGET)
         })
         .await?;
     let old = state.cluster.status.clone().unwrap_or_default();
-    for event in events::events(&old, plan) {
+    let events = events::events(&old, plan);
+    for event in events.into_iter().chain(events::omission(&omitted)) {
         // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
         // with a different message.
         let recorder = Recorder::new(

@@ -1,5 +1,6 @@
 //! Complete reconciliations against a simulated API server.
 
 mod api_server;
+mod deletion;
 mod reconcile_reads;
 mod task_recovery;

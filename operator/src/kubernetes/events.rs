@@ -7,7 +7,7 @@ use casskop_common::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
-use casskop_core::{digest::digest, plan::Plan, scheduler::Change};
+use casskop_core::{digest::digest, plan::Plan, scheduler::Change, status::size::Omitted};
 
 /// Longest note that the API accepts.
 const MAX_NOTE: usize = 1000;
@@ -79,6 +79,13 @@ pub fn condition_event(old: Option<&Condition>, new: &Condition) -> Option<Event
     Some(event(warns, reason, &action, &new.message))
 }
 
+/// The event for the parts that were left out of a status for its size.
+pub fn omission(omitted: &Omitted) -> Option<Event> {
+    let note = omitted.to_string();
+    let action = format!("status {}", digest(&note));
+    (!omitted.is_empty()).then(|| event(false, "StatusShortened".into(), &action, &note))
+}
+
 fn operation_event(change: &Change) -> Option<Event> {
     let after = &change.after;
     let before = change
@@ -102,7 +109,8 @@ fn operation_event(change: &Change) -> Option<Event> {
     ))
 }
 
-fn event(warns: bool, reason: String, action: &str, note: &str) -> Event {
+/// An event; a long note is cut.
+pub fn event(warns: bool, reason: String, action: &str, note: &str) -> Event {
     Event {
         type_: if warns {
             EventType::Warning

@@ -1,16 +1,21 @@
 //! `deletePVC`: the volumes are deleted with the cluster. The operator's finalizer keeps the resource until the
-//! deletion of the volumes is requested; no other finalizer is changed.
+//! deletion of the volumes is requested; no other finalizer is changed. Volumes of pods that outlive the resource
+//! (`kubectl delete --cascade=orphan`) are not deleted.
 
 use casskop_common::{api::CassandraCluster, names};
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod},
+};
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
+    runtime::events::Recorder,
 };
 use serde_json::{Value, json};
 
 use crate::kubernetes::{
-    Kube,
+    Kube, events,
     objects::{self, Kind},
 };
 
@@ -36,7 +41,15 @@ pub async fn finalize(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kub
         return Ok(());
     }
     let namespace = cluster.namespace().unwrap_or_default();
-    if cluster.spec.delete_pvc == Some(true) {
+    let deletes = cluster.spec.delete_pvc == Some(true);
+    let survivor = if deletes {
+        survivor(kube, cluster).await?
+    } else {
+        None
+    };
+    if let Some(survivor) = survivor {
+        tell_kept(kube, cluster, &survivor).await;
+    } else if deletes {
         let api: Api<PersistentVolumeClaim> = Api::namespaced(kube.client.clone(), &namespace);
         let selector = names::cluster_selector(&cluster.name_any());
         for claim in api
@@ -58,6 +71,60 @@ pub async fn finalize(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kub
         }
     }
     write(kube, cluster, false).await
+}
+
+/// The object that outlives the cluster, so that its volumes must stay. The garbage collector removes Kubernetes'
+/// finalizer as soon as it has orphaned the dependents, so a StatefulSet or pod without its owner counts as well.
+async fn survivor(kube: &Kube, cluster: &CassandraCluster) -> Result<Option<String>, kube::Error> {
+    let finalizers = cluster.finalizers();
+    if finalizers
+        .iter()
+        .any(|name| name == names::ORPHAN_FINALIZER)
+    {
+        return Ok(Some("everything that it owns (--cascade=orphan)".into()));
+    }
+    let uid = cluster.uid().unwrap_or_default();
+    let set = outlives::<StatefulSet>(kube, cluster, |owner| *owner == uid).await?;
+    if let Some(set) = set {
+        return Ok(Some(format!("StatefulSet {set}")));
+    }
+    // The owner of a pod is its StatefulSet.
+    let pod = outlives::<Pod>(kube, cluster, |_| true).await?;
+    Ok(pod.map(|pod| format!("pod {pod}")))
+}
+
+/// An object of the cluster that is not being deleted, and has no owner that is deleted with the cluster.
+async fn outlives<K: Kind>(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    is_owner: impl Fn(&String) -> bool,
+) -> Result<Option<String>, kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<K> = Api::namespaced(kube.client.clone(), &namespace);
+    let selector = names::cluster_selector(&cluster.name_any());
+    let found = api
+        .list(&ListParams::default().labels(&selector))
+        .await?
+        .items;
+    let stays = |object: &&K| {
+        let owners = object.owner_references();
+        object.meta().deletion_timestamp.is_none()
+            && !owners.iter().any(|owner| is_owner(&owner.uid))
+    };
+    Ok(found.iter().find(stays).map(ResourceExt::name_any))
+}
+
+/// Publishes that the volumes stay, because the resource is gone before its status could tell.
+async fn tell_kept(kube: &Kube, cluster: &CassandraCluster, survivor: &str) {
+    let note = format!(
+        "{survivor} outlives the deletion of the CassandraCluster, so its volumes stay although deletePVC is true: delete them by hand when no pod uses them"
+    );
+    tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %note, "volumes kept");
+    let recorder = Recorder::new(kube.client.clone(), kube.reporter.clone());
+    let event = events::event(true, "VolumesKept".into(), "delete", &note);
+    if let Err(error) = recorder.publish(&event, &cluster.object_ref(&())).await {
+        tracing::warn!(cluster = cluster.name_any(), %error, "an event was not published");
+    }
 }
 
 fn is_ours(cluster: &CassandraCluster) -> bool {

@@ -10,6 +10,7 @@ use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus},
     names,
 };
+use casskop_core::status::size;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -142,6 +143,8 @@ impl StatusStore {
             let before = current.status.clone().unwrap_or_default();
             let mut after = before.clone();
             let result = change(&mut after);
+            // An object that etcd refuses once can never be written again.
+            size::fit(&mut after, size::LIMIT);
             if after == before && current.status.is_some() {
                 *known = Some(current);
                 return Ok(result);

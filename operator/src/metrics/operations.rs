@@ -77,8 +77,11 @@ fn told(status: &CassandraClusterStatus) -> Vec<Told> {
     };
     let one = |operation: &OperationStatus| {
         let mut nodes = BTreeMap::new();
-        for node in &operation.nodes {
-            *nodes.entry(word(node.phase)).or_insert(0) += 1;
+        for phase in PHASES {
+            let count = operation.count(phase);
+            if count > 0 {
+                nodes.insert(word(phase), count);
+            }
         }
         let times = operation
             .started_at
@@ -94,6 +97,14 @@ fn told(status: &CassandraClusterStatus) -> Vec<Told> {
     };
     status.operations.iter().map(one).collect()
 }
+
+const PHASES: [NodePhase; 5] = [
+    NodePhase::Pending,
+    NodePhase::Running,
+    NodePhase::Succeeded,
+    NodePhase::Failed,
+    NodePhase::Skipped,
+];
 
 fn word(phase: NodePhase) -> &'static str {
     match phase {

@@ -88,19 +88,12 @@ pub fn nodes_done(operation: &OperationStatus) -> Option<String> {
         .flat_map(|plan| &plan.waves)
         .map(Vec::len)
         .sum();
-    let total = operation.nodes.len().max(planned);
-    let of_phase = |phase| {
-        operation
-            .nodes
-            .iter()
-            .filter(|node| node.phase == phase)
-            .count()
-    };
+    let total = operation.total().max(planned);
     if operation.phase == OperationPhase::Planned || total == 0 {
         return None;
     }
-    let done = of_phase(NodePhase::Succeeded);
-    let failed = match of_phase(NodePhase::Failed) {
+    let done = operation.count(NodePhase::Succeeded);
+    let failed = match operation.count(NodePhase::Failed) {
         0 => String::new(),
         failed => format!(", {failed} failed"),
     };

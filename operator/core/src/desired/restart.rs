@@ -1,10 +1,12 @@
 //! `rollingRestart: true` of a rack.
 
 use casskop_common::{
-    api::{CassandraClusterSpec, OperationStatus},
+    api::{CassandraClusterSpec, OperationStatus, RackStatus},
     names::RackId,
     operations::RESTART,
 };
+
+use crate::observed::ObservedState;
 
 /// ID of the restart that a generation of the spec requests.
 pub fn restart_id(generation: i64) -> String {
@@ -20,6 +22,15 @@ pub fn spec_restart(operations: &[OperationStatus]) -> Option<&OperationStatus> 
         let asked = operation.kind == RESTART && operation.requested_by.as_deref() == Some(SPEC);
         asked && operation.started_at.is_some() && !operation.phase.is_final()
     })
+}
+
+/// Whether `rollingRestart` of a rack was true before: as its status records, or, without a status, because the rack
+/// already had nodes when the resource was first observed. In that case the restart may have been carried out.
+pub fn was_asked_before(rack: &RackId, status: Option<&RackStatus>, state: &ObservedState) -> bool {
+    match status {
+        Some(status) => status.rolling_restart,
+        None => state.is_created_again() && state.known_nodes(rack) > 0,
+    }
 }
 
 /// Racks with `rollingRestart: true`.

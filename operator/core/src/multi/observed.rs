@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraCluster, MultiCasskop, OperationStatus, Phase, condition},
+    api::{CassandraCluster, MultiCasskop, MultiCasskopStatus, OperationStatus, Phase, condition},
     intent::Intents,
     names,
 };
@@ -81,6 +81,14 @@ impl ObservedSites {
     pub fn was_made(&self, site: &str) -> bool {
         let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
         told.any(|told| told.name == site && told.created)
+    }
+
+    /// Whether no operator has reported about the resource yet, although a site has members of the ring.
+    pub fn is_created_again(&self) -> bool {
+        let status = self.multi.status.as_ref();
+        let is_reported = status.is_some_and(MultiCasskopStatus::is_reported);
+        let clusters = self.sites.iter().filter_map(SiteView::cluster);
+        !is_reported && clusters.into_iter().any(is_formed)
     }
 
     /// Sites whose `CassandraCluster` belongs to this resource.

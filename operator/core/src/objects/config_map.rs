@@ -18,16 +18,21 @@ const NODES: &str = "nodes.json";
 /// Key of the ring mark.
 const FORMED: &str = "formed";
 
+/// Key of the name of the ring, in the ring mark.
+const RING_NAME: &str = "clusterName";
+
 /// The ConfigMap of a rack. Pods read it when they start, so a change of `formed` or of the seeds rolls out nothing.
 pub fn build(
     desired: &Desired,
     rack: &DesiredRack,
     seeds: &[String],
     formed: bool,
+    ring_name: &str,
     nodes: &Nodes,
 ) -> ConfigMap {
     let config = RackConfig {
         cluster_name: desired.name.clone(),
+        ring_name: (ring_name != desired.name).then(|| ring_name.to_owned()),
         namespace: desired.namespace.clone(),
         dc: rack.id.dc.clone(),
         rack: rack.id.rack.clone(),
@@ -78,28 +83,42 @@ pub fn nodes(map: &ConfigMap) -> Nodes {
 
 /// The seeds in the ConfigMap of a rack.
 pub fn seeds(map: &ConfigMap) -> Option<Vec<String>> {
+    Some(rack_config(map)?.seeds)
+}
+
+/// The configuration of a rack in its ConfigMap.
+pub fn rack_config(map: &ConfigMap) -> Option<RackConfig> {
     let json = map.data.as_ref()?.get(KEY)?;
-    let config: RackConfig = serde_json::from_str(json).ok()?;
-    Some(config.seeds)
+    serde_json::from_str(json).ok()
 }
 
 /// Whether the ConfigMap is the configuration of a rack and records a formed ring.
 pub fn says_formed(map: &ConfigMap) -> bool {
-    let json = map.data.as_ref().and_then(|data| data.get(KEY));
-    let config = json.and_then(|json| serde_json::from_str::<RackConfig>(json).ok());
-    config.is_some_and(|config| config.formed)
+    rack_config(map).is_some_and(|config| config.formed)
 }
 
-/// The mark of a formed ring. The mark has no owner reference, so that it stays as long as the volumes do.
-pub fn ring_mark(desired: &Desired, formed: bool) -> ConfigMap {
+/// The mark of a formed ring, and the name of the ring. The mark has no owner reference, so that it stays as long as the
+/// volumes do.
+pub fn ring_mark(desired: &Desired, formed: bool, ring_name: &str) -> ConfigMap {
     let name = names::ring_mark(&desired.name);
     let mut map = ConfigMap {
         metadata: metadata(desired, name, names::cluster_labels(&desired.name)),
-        data: Some([(FORMED.to_owned(), formed.to_string())].into()),
+        data: Some(
+            [
+                (FORMED.to_owned(), formed.to_string()),
+                (RING_NAME.to_owned(), ring_name.to_owned()),
+            ]
+            .into(),
+        ),
         ..ConfigMap::default()
     };
     map.metadata.owner_references = None;
     map
+}
+
+/// The name of the ring in the mark; none in the mark of an earlier version.
+pub fn marked_name(mark: &ConfigMap) -> Option<&String> {
+    mark.data.as_ref()?.get(RING_NAME)
 }
 
 /// Whether the mark records a formed ring.

@@ -10,7 +10,7 @@ use casskop_common::{
 
 use crate::{
     node::{Reading, Replication},
-    operations::{Member, Refusal, Ring, checks},
+    operations::{Life, Member, Refusal, Ring, checks},
 };
 
 /// The one node that is meant.
@@ -83,8 +83,13 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
             continue;
         };
         known += 1;
-        if !reading.unreachable.contains(ip) {
-            seen.push(format!("{} does not see it down", member.pod));
+        if reading.live.contains(ip) {
+            seen.push(format!("{} has {ip} in LiveNodes", member.pod));
+        } else if !reading.unreachable.contains(ip) {
+            seen.push(format!(
+                "{} has {ip} neither in LiveNodes nor in UnreachableNodes yet",
+                member.pod
+            ));
         }
     }
     if asked == 0 {
@@ -93,9 +98,31 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         seen.push(format!("no node knows a member with host id {host_id}"));
     }
     checks::check(name(), &seen, || match asked {
-        1 => format!("the one other node that answers sees {host_id} down"),
-        _ => format!("all {asked} other nodes that answer see {host_id} down"),
+        1 => format!("the one other node that answers sees {host_id} down (UnreachableNodes)"),
+        _ => format!("all {asked} other nodes that answer see {host_id} down (UnreachableNodes)"),
     })
+}
+
+/// The proof that a node is not lost. The absence of a node from a list of unreachable nodes is none: a member that has
+/// just started has not heard of every other node yet.
+pub(crate) fn life(ring: &Ring<'_>, host_id: Option<&str>) -> Option<Life> {
+    let Some(host_id) = host_id else {
+        // Its status may not be written yet.
+        return Some(Life::Seen);
+    };
+    let mut readings = ring
+        .nodes
+        .iter()
+        .filter_map(|member| member.reading.as_ref().ok());
+    if readings.any(|reading| reading.local_host_id == host_id) {
+        return Some(Life::Answers);
+    }
+    let mut others = others(ring, Some(host_id)).map(|(_, reading)| reading);
+    let has_it = |reading: &Reading| {
+        let ip = reading.address_of(host_id);
+        ip.is_some_and(|ip| reading.live.contains(ip))
+    };
+    others.any(has_it).then_some(Life::Seen)
 }
 
 /// The node is one of this cluster's. Of another one a cut link shows the same as its death.

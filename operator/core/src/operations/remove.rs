@@ -9,7 +9,7 @@ use casskop_common::{
 
 use crate::{
     node::{Call, NodeError, Reading},
-    operations::{Action, Behaviour, Refusal, Ring, StepState, lost},
+    operations::{Action, Behaviour, Life, Refusal, Ring, StepState, lost},
 };
 
 /// The step after the node has left.
@@ -43,6 +43,10 @@ impl Behaviour for Remove {
 
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
         lost::checks(ring, lost_node(self, ring))
+    }
+
+    fn life(&self, ring: &Ring<'_>) -> Option<Life> {
+        lost::life(ring, lost_node(self, ring))
     }
 
     fn host_id(&self) -> Option<&str> {

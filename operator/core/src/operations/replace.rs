@@ -6,7 +6,7 @@ use casskop_common::{
     operations::{REPLACE, replace::Replace},
 };
 
-use crate::operations::{Action, Behaviour, Refusal, Ring, lost};
+use crate::operations::{Action, Behaviour, Life, Refusal, Ring, lost};
 
 impl Behaviour for Replace {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -41,6 +41,11 @@ impl Behaviour for Replace {
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {
         let target = ring.nodes.iter().find(|member| ring.is_target(member));
         lost::checks(ring, target.and_then(|target| target.host_id))
+    }
+
+    fn life(&self, ring: &Ring<'_>) -> Option<Life> {
+        let target = ring.nodes.iter().find(|member| ring.is_target(member));
+        lost::life(ring, target.and_then(|target| target.host_id))
     }
 
     fn discards_lost_node(&self) -> bool {

@@ -29,7 +29,7 @@ pub(crate) fn known<'a>(
     if known.is_empty() {
         return Err(Refusal {
             reason: OperationReason::KeyspacesUnknown,
-            message: "no node of the ring answers, so its keyspaces are unknown".into(),
+            message: "waits for a node that answers: the keyspaces of the ring are unknown".into(),
         });
     }
     let unknown: Vec<&str> = asked
@@ -39,6 +39,21 @@ pub(crate) fn known<'a>(
         .collect();
     if unknown.is_empty() {
         return Ok(known);
+    }
+    // A node that does not answer, or has another schema, may know it.
+    let schemas = ring.nodes.iter().map(|member| {
+        let reading = member.reading.as_ref().ok();
+        reading.map(|reading| reading.schema_version.as_str())
+    });
+    let schemas: BTreeSet<Option<&str>> = schemas.collect();
+    if schemas.len() > 1 || schemas.contains(&None) {
+        return Err(Refusal {
+            reason: OperationReason::KeyspacesUnknown,
+            message: format!(
+                "waits for every node to answer with the same schema: the nodes that answer do not know keyspace {}",
+                unknown.join(", ")
+            ),
+        });
     }
     let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
     Err(Refusal {

@@ -228,11 +228,6 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
 /// Forgets the oldest, but never the last one of a kind that was asked for by annotation: it may stand there still, and
 /// would run again.
 fn forget(history: &mut Vec<OperationStatus>) {
-    let is_last_asked = |history: &[OperationStatus], index: usize| {
-        let this = &history[index];
-        let asked = |old: &OperationStatus| old.kind == this.kind && old.requested_by.is_none();
-        asked(this) && !history[..index].iter().any(asked)
-    };
     let mut index = history.len();
     while history.len() > HISTORY && index > 0 {
         index -= 1;
@@ -240,6 +235,13 @@ fn forget(history: &mut Vec<OperationStatus>) {
             history.remove(index);
         }
     }
+}
+
+/// Whether an operation of the history is the last one of its kind that was asked for by annotation.
+pub(crate) fn is_last_asked(history: &[OperationStatus], index: usize) -> bool {
+    let this = &history[index];
+    let asked = |old: &OperationStatus| old.kind == this.kind && old.requested_by.is_none();
+    asked(this) && !history[..index].iter().any(asked)
 }
 
 /// A moment as it stands in the status.

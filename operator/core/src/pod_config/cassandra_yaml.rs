@@ -38,7 +38,7 @@ pub fn data_directories(rack: &RackConfig) -> Vec<String> {
 /// Lays the operator's settings and the user's over the image's own `cassandra.yaml`.
 pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
     let operator = json!({
-        "cluster_name": rack.cluster_name,
+        "cluster_name": rack.ring_name(),
         "endpoint_snitch": "GossipingPropertyFileSnitch",
         "rpc_address": "0.0.0.0",
         "data_file_directories": [format!("{DATA}/data")],

@@ -7,8 +7,11 @@ use serde_json::Value;
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RackConfig {
-    /// Name of the ring.
+    /// Name of the `CassandraCluster`.
     pub cluster_name: String,
+    /// Name of the ring (`cluster_name` of Cassandra), if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_name: Option<String>,
     /// Namespace of the cluster.
     pub namespace: String,
     /// Data center of these pods.
@@ -26,4 +29,13 @@ pub struct RackConfig {
     pub max_heap_bytes: i64,
     /// `spec.config`, merged for this rack.
     pub config: Value,
+}
+
+impl RackConfig {
+    /// Name of the ring, as the nodes of this rack are told.
+    pub fn ring_name(&self) -> &str {
+        let users = self.config["cassandra-yaml"]["cluster_name"].as_str();
+        let own = || self.ring_name.as_deref().unwrap_or(&self.cluster_name);
+        users.unwrap_or_else(own)
+    }
 }

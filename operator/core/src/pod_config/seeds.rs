@@ -21,8 +21,36 @@ pub struct Seeds {
     pub forms: Option<Place>,
 }
 
+/// The data of a node on its volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnData {
+    /// None, or the data of a member is not known to be there.
+    None,
+    /// Cassandra's system tables, without the mark of a member: the process ended before the readiness probe wrote
+    /// the mark, or the Go `CassKop` made the volume.
+    Tables,
+    /// The data of a member, and its mark.
+    Member,
+}
+
+/// The ring was formed before, and this node can neither join it nor be the ring.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error(
+    "ring {cluster} was formed before, the volume of {pod} has none of its data, and the spec has no other seed: a start would form a second ring. Give the data centers and racks in spec.topology the names that they had, or bring the volume back; if the data is given up, delete the CassandraCluster and its volumes, and create it again"
+)]
+pub struct NoSeed {
+    /// Name of the ring.
+    pub cluster: String,
+    /// The pod.
+    pub pod: String,
+}
+
 /// Decides the seeds of `pod`.
-pub fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
+///
+/// # Errors
+/// When a start would form a second ring.
+pub fn choose(rack: &RackConfig, pod: &str, data: OwnData) -> Result<Seeds, NoSeed> {
+    let joined = data == OwnData::Member;
     let own = names::pod_host(&rack.cluster_name, &rack.namespace, pod);
     let others: Vec<String> = rack
         .seeds
@@ -35,6 +63,12 @@ pub fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
     let alone = rack.seeds.iter().all(|seed| seed.ends_with(&local));
     let forming =
         alone && !rack.formed && names::ordinal(pod) == Some(0) && rack.seeds.contains(&own);
+    if rack.formed && others.is_empty() && data == OwnData::None {
+        return Err(NoSeed {
+            cluster: rack.ring_name().to_owned(),
+            pod: pod.to_owned(),
+        });
+    }
     let own_seed = joined || forming || others.is_empty();
     // While the ring is formed, a seed that another cannot resolve would be left out of its list for good, and
     // two rings could form. Later any member is enough, and after a full stop even none: peers are on disk.
@@ -46,12 +80,12 @@ pub fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
     let list = if own_seed { rack.seeds.clone() } else { others };
     let forms = (forming && !joined).then(|| place(rack, &own));
     let list = if list.is_empty() { vec![own] } else { list };
-    Seeds {
+    Ok(Seeds {
         list,
         wait_for,
         all,
         forms,
-    }
+    })
 }
 
 /// Where a node is among the seeds of a ring that is formed.
@@ -80,6 +114,15 @@ mod tests {
             formed,
             ..RackConfig::default()
         }
+    }
+
+    fn choose(rack: &RackConfig, pod: &str, joined: bool) -> Seeds {
+        let data = if joined {
+            OwnData::Member
+        } else {
+            OwnData::None
+        };
+        super::choose(rack, pod, data).expect("seeds")
     }
 
     const FIRST: &str = "demo-dc1-rack1-0";
@@ -148,11 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn the_only_node_is_its_own_seed() {
-        for formed in [true, false] {
-            let seeds = choose(&rack(formed, &[FIRST]), FIRST, false);
+    fn the_only_node_is_its_own_seed_while_it_forms_the_ring_or_has_its_data() {
+        let all = [OwnData::None, OwnData::Tables, OwnData::Member];
+        let chosen = |formed| all.map(|data| super::choose(&rack(formed, &[FIRST]), FIRST, data));
+        let [none, tables, member] = chosen(true);
+        for seeds in chosen(false).into_iter().chain([tables, member]) {
+            let seeds = seeds.expect("seeds");
             assert_eq!(seeds.list, ["demo-dc1-rack1-0.demo.ns"]);
             assert!(seeds.wait_for.is_empty());
+        }
+        let told = none.expect_err("a second ring").to_string();
+        assert!(told.contains(FIRST) && told.contains("topology"), "{told}");
+    }
+
+    #[test]
+    fn a_single_rack_with_another_name_forms_no_second_ring() {
+        // The pods of the former rack are not among the seeds of the new spec.
+        for pod in ["demo-dc1-other-0", "demo-other-rack1-0"] {
+            let seeds = super::choose(&rack(true, &[pod]), pod, OwnData::None);
+            assert!(seeds.is_err(), "{seeds:?}");
+            // A pod without any seed does not fall back to itself.
+            assert!(super::choose(&rack(true, &[]), pod, OwnData::None).is_err());
         }
     }
 }

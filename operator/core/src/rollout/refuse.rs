@@ -1,11 +1,16 @@
 //! Changes of racks that are refused because they are not safe.
 
-use casskop_common::{conditions::Reason, names, quantity};
+use std::collections::BTreeSet;
+
+use casskop_common::{conditions::Reason, names, quantity, text};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::Desired, objects::stateful_set, observed::ObservedState, refusal::Refusal,
+    desired::{Desired, accepted},
+    objects::{config_map, stateful_set},
+    observed::ObservedState,
+    refusal::Refusal,
     rollout::rack_diff::RackDiff,
 };
 
@@ -16,6 +21,7 @@ pub(crate) fn refuse_irreversible(
     state: &ObservedState,
 ) -> Result<(), Refusal> {
     refuse_downgrade(desired, state)?;
+    refuse_missing_racks(desired, state)?;
     for diff in diffs {
         let Some(set) = diff.live else { continue };
         let wanted = stateful_set::build(desired, diff.wanted, diff.live_replicas());
@@ -46,6 +52,44 @@ pub(crate) fn refuse_irreversible(
         }
     }
     Ok(())
+}
+
+/// Refuses a spec without the racks of kept volumes, before any rack exists: nodes of other racks would form a second
+/// ring beside the one on the volumes. While a rack runs, nodes of other racks join its ring.
+fn refuse_missing_racks(desired: &Desired, state: &ObservedState) -> Result<(), Refusal> {
+    let live = &state.live;
+    let runs = |set: &StatefulSet| set.metadata.deletion_timestamp.is_none();
+    let mark = live.config_maps.get(&names::ring_mark(&desired.name));
+    let never_formed = mark.is_some_and(|mark| !config_map::is_marked(mark));
+    let is_accepted = accepted::read(&live.config_maps, &state.cluster).is_some();
+    if never_formed || is_accepted || live.stateful_sets.values().any(runs) {
+        return Ok(());
+    }
+    let racks = desired.racks.iter();
+    let wanted: BTreeSet<String> = racks
+        .map(|rack| names::stateful_set(&desired.name, &rack.id))
+        .collect();
+    let is_known = |claim: &str| {
+        let pod = claim.strip_prefix(names::DATA_VOLUME)?.strip_prefix('-')?;
+        let (set, ordinal) = pod.rsplit_once('-')?;
+        let is_ours = set.starts_with(&format!("{}-", desired.name));
+        (is_ours && ordinal.parse::<u32>().is_ok()).then(|| wanted.contains(set))
+    };
+    let volumes = live.volumes.iter().filter(|(_, volume)| !volume.deleting);
+    let unknown: Vec<&str> = volumes
+        .map(|(name, _)| name.as_str())
+        .filter(|name| is_known(name) == Some(false))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: Reason::RackMissing,
+        message: format!(
+            "the spec does not have the racks of these volumes, which may hold the data of a ring, and other racks would form a second one: {}. Add the data centers and racks of the volumes to topology; if the data is given up, or their nodes have left the ring, delete the volumes",
+            text::listed(&unknown)
+        ),
+    })
 }
 
 /// Refuses a downgrade: Cassandra cannot read the data files of a later release, so data written since the upgrade

@@ -10,7 +10,7 @@ use casskop_common::{
 use jiff::Timestamp;
 
 use crate::{
-    desired::restart::{SPEC, asks_for_restart, restart_id},
+    desired::restart::{self, SPEC, asks_for_restart, restart_id},
     observed::ObservedState,
     operations::request,
     rollout::{Rollout, leaving::leave},
@@ -79,9 +79,8 @@ fn rolling_restart(state: &ObservedState) -> Option<Request> {
 fn restarts(state: &ObservedState) -> impl Iterator<Item = RackId> {
     let known = |rack: &RackId| {
         let status = state.cluster.status.as_ref();
-        status
-            .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
-            .is_some_and(|rack| rack.rolling_restart)
+        let status = status.and_then(|status| status.cassandra_rack_status.get(&rack.key()));
+        restart::was_asked_before(rack, status, state)
     };
     let exists = |rack: &RackId| state.racks().any(|(live, _)| live == *rack);
     asks_for_restart(&state.cluster.spec).filter(move |rack| exists(rack) && !known(rack))

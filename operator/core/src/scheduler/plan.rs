@@ -11,12 +11,13 @@ use casskop_common::{
     operations::{Parallel, Waves},
     text::count,
 };
+use jiff::SignedDuration;
 
 use super::targets::target;
 use crate::{
     observed::ObservedState,
     operations::{
-        self, Behaviour, Refusal,
+        self, Behaviour, Life, Refusal,
         preconditions::{block, checks, is_waived, ring, waive},
         transitions,
     },
@@ -51,7 +52,11 @@ pub(crate) fn plan(
     // others, those of the next waves among them.
     let first = waves.first().filter(|_| behaviour.is_disruptive());
     operation.checks = checks(behaviour, first.unwrap_or(&pods), state);
-    if let Some(refusal) = alive(&operation.checks, request, controls) {
+    let seen = std::mem::take(&mut operation.checks);
+    let life = behaviour.life(&ring);
+    let refusal = alive(&mut operation, &seen, life, request, controls, state);
+    operation.checks = seen;
+    if let Some(refusal) = refusal {
         return refuse(operation, &refusal, state);
     }
     waive(
@@ -183,9 +188,13 @@ fn volumes(pod: &str, rack: &RackId, state: &ObservedState) -> Vec<VolumeRef> {
         .collect()
 }
 
+/// Time between two observations of a live view that gossip has had time between: a node that died is convicted by then.
+const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
+
 /// Why a request that discards a node is refused although it has to wait: the node is not down. It is not kept, for it
 /// would be carried out when the node is down for another reason.
 pub(crate) fn is_alive(
+    operation: &mut OperationStatus,
     request: &Request,
     controls: &Controls,
     state: &ObservedState,
@@ -193,17 +202,35 @@ pub(crate) fn is_alive(
     request.arguments.cluster_uid.as_ref()?;
     let behaviour = operations::behaviour(&request.arguments.operation);
     let (pod, _) = target(request, behaviour, state).ok()?.into_iter().next()?;
-    alive(&checks(behaviour, &[pod], state), request, controls)
+    let pods = [pod];
+    let checks = checks(behaviour, &pods, state);
+    let life = behaviour.life(&ring(state, &pods));
+    alive(operation, &checks, life, request, controls, state)
 }
 
-/// What the checks see of it, if they see that it is not down.
-fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Refusal> {
+/// The check that sees that the node is not down, once that is proven: the node answers, or members still have it in
+/// their live view after gossip has had time.
+fn alive(
+    operation: &mut OperationStatus,
+    checks: &[Check],
+    life: Option<Life>,
+    request: &Request,
+    controls: &Controls,
+    state: &ObservedState,
+) -> Option<Refusal> {
     let alive = checks.iter().find(|check| {
         let waived = is_waived(controls.waive.as_ref(), &request.id, &check.name);
         check.kind() == CheckName::NodeIsDown && !check.passed && !waived
     });
-    let alive = alive.filter(|_| !request.is_dry_run())?;
-    Some(Refusal {
+    let alive = alive.filter(|_| !request.is_dry_run());
+    let Some((alive, life)) = alive.zip(life) else {
+        operation.seen_live_since = None;
+        return None;
+    };
+    let now = transitions::time(state.now);
+    let since = operation.seen_live_since.get_or_insert(now).0;
+    let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
+    is_proven.then(|| Refusal {
         reason: OperationReason::NodeIsUp,
         message: format!(
             "{}: {}. Request again with a new id when it is down",
@@ -212,11 +239,18 @@ fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Ref
     })
 }
 
+/// Ends a request that cannot be carried out. One whose obstacle passes by itself waits.
 pub(crate) fn refuse(
-    operation: OperationStatus,
+    mut operation: OperationStatus,
     refusal: &Refusal,
     state: &ObservedState,
 ) -> OperationStatus {
+    if refusal.reason.is_momentary() {
+        operation.reason = Some(refusal.reason.clone());
+        operation.blocked_by.clear();
+        operation.message.clone_from(&refusal.message);
+        return operation;
+    }
     transitions::end(
         operation,
         OperationPhase::Refused,

@@ -238,7 +238,12 @@ pub(crate) fn retry(
             ..current.clone()
         });
     }
-    if !asked || current.retried || current.phase != OperationPhase::Failed || busy.is_some() {
+    let is_whole = current
+        .omitted_nodes
+        .as_ref()
+        .is_none_or(|omitted| omitted.failed == 0);
+    let may = current.phase == OperationPhase::Failed && is_whole;
+    if !asked || current.retried || !may || busy.is_some() {
         return None;
     }
     let operation = OperationStatus {
@@ -295,19 +300,12 @@ fn skip_the_rest(operation: &mut OperationStatus) {
 }
 
 fn finish(operation: OperationStatus, state: &ObservedState) -> OperationStatus {
-    let count = |phase| {
-        operation
-            .nodes
-            .iter()
-            .filter(|node| node.phase == phase)
-            .count()
-    };
     let (done, failed, skipped) = (
-        count(NodePhase::Succeeded),
-        count(NodePhase::Failed),
-        count(NodePhase::Skipped),
+        operation.count(NodePhase::Succeeded),
+        operation.count(NodePhase::Failed),
+        operation.count(NodePhase::Skipped),
     );
-    let total = operation.nodes.len();
+    let total = operation.total();
     if failed > 0 {
         let first = operation
             .nodes
@@ -357,11 +355,9 @@ fn finish(operation: OperationStatus, state: &ObservedState) -> OperationStatus 
 }
 
 fn summary(operation: &OperationStatus) -> String {
-    let ended = operation
-        .nodes
-        .iter()
-        .filter(|node| node.phase.is_final())
-        .count();
+    let is_open = |node: &&OperationNode| !node.phase.is_final();
+    let open = operation.nodes.iter().filter(is_open).count();
+    let ended = operation.total() - open;
     let at_work: Vec<&str> = operation
         .nodes
         .iter()
@@ -370,7 +366,7 @@ fn summary(operation: &OperationStatus) -> String {
         .collect();
     format!(
         "{ended} of {} ended; at work: {}",
-        counted(operation.nodes.len(), "node"),
+        counted(operation.total(), "node"),
         at_work.join(", ")
     )
 }

@@ -13,6 +13,9 @@ use crate::{
     operations::{behaviour, transitions},
 };
 
+/// Message of a request that is recorded and not run.
+pub(crate) const MAY_HAVE_RUN: &str = "the annotation was there when the resource was first observed, and the ring existed before it, so the operation may have run already: it is not run. Request with a new id to run it";
+
 /// What there is to decide about one kind.
 pub(crate) struct RequestState<'a> {
     state: &'a ObservedState,
@@ -208,6 +211,15 @@ impl<'a> RequestState<'a> {
             requested_at: Some(transitions::time(self.state.now)),
             ..OperationStatus::default()
         };
+        if self.by.is_none() && self.state.is_created_again() {
+            return transitions::end(
+                operation,
+                OperationPhase::Refused,
+                OperationReason::MayHaveRun,
+                MAY_HAVE_RUN,
+                self.state.now,
+            );
+        }
         self.begin(request, operation, busy)
     }
 
@@ -239,7 +251,7 @@ impl<'a> RequestState<'a> {
         let Some((reason, message)) = waits else {
             return plan::plan(request, operation, &self.controls, self.state);
         };
-        if let Some(refusal) = plan::is_alive(request, &self.controls, self.state) {
+        if let Some(refusal) = plan::is_alive(&mut operation, request, &self.controls, self.state) {
             return plan::refuse(operation, &refusal, self.state);
         }
         operation.reason = Some(reason);

@@ -55,9 +55,8 @@ fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), 
         pods.iter().find(|(pod, _)| normal(pod))
     };
     own.or_else(member).cloned().ok_or_else(|| Refusal {
-        reason: OperationReason::NoTarget,
-        message: "no node answers that could be told: request again with a new id when one does"
-            .into(),
+        reason: OperationReason::NoMemberAnswers,
+        message: "waits for a node that answers and can be told".into(),
     })
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn last_operation(
 ) -> Option<PodLastOperation> {
     let set = names::stateful_set(cluster, rack);
     let is_ours = |node: &&OperationNode| is_of(node, &set);
+    // Written in whole seconds: what is compared is what was written.
+    let time = |at: Option<&MicroTime>| {
+        let seconds = Timestamp::from_second(at?.0.as_second()).ok();
+        seconds.map(Time)
+    };
     let newest = operations
         .iter()
         .filter(|operation| operation.started_at.is_some())
@@ -37,16 +42,19 @@ pub(crate) fn last_operation(
     let Some(newest) = newest else {
         return before.cloned();
     };
+    // An operation whose nodes are left out for the size of the status was told whole before.
+    let started = time(newest.started_at.as_ref());
+    let is_told = |told: &&PodLastOperation| {
+        told.start_time > started || (newest.omitted_nodes.is_some() && told.start_time == started)
+    };
+    if let Some(told) = before.filter(is_told) {
+        return Some(told.clone());
+    }
     let pods = |wanted: &[NodePhase]| -> Vec<String> {
         let ours = newest.nodes.iter().filter(is_ours);
         ours.filter(|node| wanted.contains(&node.phase))
             .map(|node| node.pod.clone())
             .collect()
-    };
-    // Written in whole seconds: what is compared is what was written.
-    let time = |at: Option<&MicroTime>| {
-        let seconds = Timestamp::from_second(at?.0.as_second()).ok();
-        seconds.map(Time)
     };
     Some(PodLastOperation {
         name: newest.kind.clone(),

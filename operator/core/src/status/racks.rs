@@ -104,5 +104,5 @@ fn restart_seen(rack: &RackId, state: &ObservedState, before: Option<&RackStatus
     let recorded = state.operations().any(|operation| {
         operation.kind == RESTART && operation.id == id && operation.started_at.is_some()
     });
-    asks && (recorded || before.is_some_and(|before| before.rolling_restart))
+    asks && (recorded || restart::was_asked_before(rack, before, state))
 }

@@ -20,6 +20,27 @@ fn phase(world: &World, kind: &str) -> OperationPhase {
 }
 
 #[test]
+fn a_keyspace_that_a_silent_node_may_know_is_waited_for() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+    world.annotate("flush", Some("f1 --pod demo-dc1-rack1-0 --keyspace typo"));
+    world.pass();
+    let flush = world.operation("flush");
+    assert_eq!(flush.phase, OperationPhase::Pending, "{flush:#?}");
+    assert_eq!(flush.reason, Some(OperationReason::KeyspacesUnknown));
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Normal;
+    world.pass();
+    let flush = world.operation("flush");
+    assert_eq!(flush.reason, Some(OperationReason::UnknownKeyspace));
+    for pod in world.pods.values_mut() {
+        pod.node = Node::Hanging;
+    }
+    world.annotate("flush", Some("f2 --pod demo-dc1-rack1-0 --keyspace orders"));
+    world.pass();
+    assert_eq!(phase(&world, "flush"), OperationPhase::Pending);
+}
+
+#[test]
 fn a_manifest_restored_elsewhere_destroys_nothing_there() {
     // The annotations are those of the cluster that was saved; the status and the uid are not.
     let mut world = World::formed(THREE_RACKS);

@@ -2,12 +2,17 @@
 
 use casskop_common::{
     api::{OperationPhase, OperationReason, Phase, Rack},
-    names::RackId,
+    intent::Intents,
+    names::{self, RackId},
 };
+use jiff::SignedDuration;
 
 use crate::{
-    node::Replication,
+    desired,
+    node::{Reading, Replication},
     objects::config_map,
+    operations::transitions,
+    plan,
     simulation::{Node, THREE_RACKS, World},
 };
 
@@ -166,8 +171,98 @@ fn a_node_that_is_alive_is_neither_replaced_nor_removed() {
             "{}",
             operation.message
         );
-        assert!(operation.message.contains("does not see it down"));
+        let evidence = ["answers: it is NORMAL", "in LiveNodes"];
+        assert!(
+            evidence
+                .iter()
+                .all(|words| operation.message.contains(words))
+        );
         assert_eq!((world.ring.clone(), world.calls.len()), (ring, 0));
+    }
+}
+
+/// The phase of a request after a pass in which the views of the members are as given.
+fn after(world: &mut World, kind: &str, views: impl Fn(&mut Reading)) -> OperationPhase {
+    world.pass();
+    let mut state = world.state();
+    state.nodes.remove(LOST);
+    for reading in state.nodes.values_mut().flatten() {
+        views(reading);
+    }
+    let desired = desired::desired(&world.cluster, &world.around);
+    let plan = plan::decide(&desired, &state);
+    let status = world.cluster.status.get_or_insert_default();
+    for change in plan.operations {
+        transitions::archive(status, change.after);
+    }
+    world.operation(kind).phase
+}
+
+#[test]
+fn a_momentary_view_of_one_member_ends_no_request() {
+    for kind in ["replace", "remove"] {
+        let mut world = three();
+        let host = world.status().cassandra_node_status[LOST].host_id.clone();
+        let ip = world.ring[&host].clone();
+        world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
+        let one = Replication::Topology([("dc1".to_owned(), 1)].into());
+        world.replication.insert("orders".into(), one);
+        ask(&mut world, kind, "r1");
+        // A member that has just started has not heard of the node yet.
+        let unknown = |reading: &mut Reading| {
+            reading.live.remove(&ip);
+            reading.unreachable.remove(&ip);
+        };
+        let live = |reading: &mut Reading| {
+            unknown(reading);
+            reading.live.insert(ip.clone());
+        };
+        for _ in 0..20 {
+            assert_eq!(after(&mut world, kind, unknown), OperationPhase::Pending);
+        }
+        let evidence = world.operation(kind).message;
+        assert!(evidence.contains("neither in LiveNodes nor"), "{evidence}");
+        // A member did not convict it yet, and then it does.
+        for _ in 0..4 {
+            assert_eq!(after(&mut world, kind, live), OperationPhase::Pending);
+        }
+        assert_eq!(after(&mut world, kind, unknown), OperationPhase::Pending);
+        assert_eq!(world.operation(kind).seen_live_since, None);
+    }
+}
+
+#[test]
+fn a_view_that_stays_is_a_proof() {
+    let world = three();
+    let host = world.status().cassandra_node_status[LOST].host_id.clone();
+    let ip = world.ring[&host].clone();
+    let live = |reading: &mut Reading| {
+        reading.unreachable.remove(&ip);
+        reading.live.insert(ip.clone());
+    };
+    let mut state = world.state();
+    // The operator does not reach the node, and its members do.
+    state.nodes.remove(LOST);
+    let value = format!("r1 --pod {LOST} --cluster-uid {UID}");
+    let key = names::request_annotation("replace");
+    state.intents = Intents::parse(&[(key, value)].into());
+    let desired = desired::desired(&world.cluster, &world.around);
+    for second in 0..=10 {
+        for reading in state.nodes.values_mut().flatten() {
+            live(reading);
+        }
+        let plan = plan::decide(&desired, &state);
+        let status = state.cluster.status.get_or_insert_default();
+        for change in plan.operations {
+            transitions::archive(status, change.after);
+        }
+        let told = state
+            .operations()
+            .find(|operation| operation.kind == "replace");
+        let told = told.expect("it is recorded");
+        let ended = told.phase == OperationPhase::Refused;
+        assert_eq!(ended, second == 10, "{second}: {}", told.message);
+        state.now += SignedDuration::from_secs(1);
     }
 }
 

@@ -247,7 +247,8 @@ fn changed_configuration_makes_new_pods_one_rack_after_the_other() {
     let mut world = World::formed(THREE_RACKS);
     let before = world.pods.clone();
     world.edit(|cluster| {
-        cluster.spec.config = Some(serde_json::json!({ "cassandra-yaml": { "num_tokens": 8 } }));
+        cluster.spec.config =
+            Some(serde_json::json!({ "cassandra-yaml": { "concurrent_reads": 8 } }));
     });
     assert_eq!(sets(&world), [("demo-dc1-rack1".to_owned(), 1)]);
     world.settle();

@@ -12,7 +12,10 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::multi::{observed::ObservedSites, plan::rejection};
+use crate::{
+    multi::{observed::ObservedSites, plan::rejection},
+    scheduler::request_state::MAY_HAVE_RUN,
+};
 
 pub(crate) use progress::{is_at_work, value};
 
@@ -130,6 +133,12 @@ fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
         requested_at: Some(Time(snapshot.now)),
         ..MultiOperation::default()
     };
+    if snapshot.is_created_again() {
+        operation.phase = OperationPhase::Refused;
+        operation.message = MAY_HAVE_RUN.into();
+        operation.finished_at = Some(Time(snapshot.now));
+        return operation;
+    }
     match targets::sites(request, snapshot).and_then(|sites| checked(request, sites, snapshot)) {
         Ok(sites) => operation.sites = sites,
         Err(why) => {

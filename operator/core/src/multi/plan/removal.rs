@@ -90,7 +90,9 @@ fn discard_volumes(site: &str) -> String {
 
 /// The next step of a deletion. The finalizer is removed when no cluster is left to handle.
 pub fn goes(snapshot: &ObservedSites) -> Plan {
-    let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false);
+    let mut finalizers = snapshot.multi.finalizers().iter();
+    let orphans = finalizers.any(|finalizer| finalizer == names::ORPHAN_FINALIZER);
+    let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false) && !orphans;
     let mut drafts = Vec::new();
     let mut writes = Vec::new();
     for site in &snapshot.sites {

@@ -137,6 +137,24 @@ fn clusters_stay_and_are_free_where_the_resource_says_so() {
 }
 
 #[test]
+fn clusters_stay_when_the_deletion_orphans_its_dependents() {
+    let mut world = World::formed(TWO_SITES);
+    let finalizers = world.multi.metadata.finalizers.get_or_insert_default();
+    finalizers.push(names::ORPHAN_FINALIZER.into());
+    delete(&mut world);
+    world.pass();
+    // The garbage collector is done.
+    world.multi.metadata.finalizers = None;
+    world.pass();
+    for site in ["a", "b"] {
+        let cluster = world.cluster(site);
+        let annotations = cluster.metadata.annotations.clone().unwrap_or_default();
+        assert!(!annotations.contains_key(names::MULTI_OWNER));
+        assert!(cluster.metadata.deletion_timestamp.is_none());
+    }
+}
+
+#[test]
 fn a_site_that_the_operator_no_longer_knows_is_missed() {
     let mut world = World::formed(TWO_SITES);
     world.order.pop();

@@ -52,6 +52,21 @@ fn a_request_reaches_one_site_after_the_other_with_the_same_id() {
 }
 
 #[test]
+fn a_request_that_may_have_run_is_recorded_and_not_run() {
+    let mut world = World::formed(TWO_SITES);
+    world.multi.status = None;
+    world.request("clearsnapshot", Some("1 --name old"));
+    world.settle();
+    let told = operation(&world, "clearsnapshot");
+    assert_eq!(told.phase, OperationPhase::Refused, "{}", told.message);
+    assert_eq!(annotation(&world, "a", "clearsnapshot"), None);
+    world.request("clearsnapshot", Some("2 --name old"));
+    world.settle();
+    let told = operation(&world, "clearsnapshot");
+    assert_eq!(told.phase, OperationPhase::Succeeded, "{}", told.message);
+}
+
+#[test]
 fn arguments_are_those_of_each_site() {
     let mut world = World::formed(TWO_SITES);
     world.request("flush", Some("1 --dc dc2"));
