@@ -1,7 +1,7 @@
 //! `CassandraCluster`: the desired state of one ring.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, LocalObjectReference, ResourceRequirements};
-use kube::{CustomResource, KubeSchema};
+use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 
 /// What to run. Every field is optional: an empty spec is one node of the default image without a volume.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     group = "db.orange.com",
     version = "v2",
@@ -21,6 +22,8 @@ use super::{
     category = "all",
     category = "casskop",
     namespaced,
+    crates(kube = "::kube_derive", kube_core = "::kube_core"),
+    attr = "x_kube(crates(kube_core = \"::kube_core\"))",
     status = "CassandraClusterStatus",
     derive = "PartialEq",
     derive = "Default",

@@ -4,7 +4,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
-use kube::{CustomResource, KubeSchema};
+use kube_derive::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,7 @@ pub use status::{
 
 /// What to run where: a `CassandraCluster` that all sites begin from, and what is different in each of them.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
     group = "db.orange.com",
     version = "v2",
@@ -23,6 +24,8 @@ pub use status::{
     shortname = "mck",
     category = "casskop",
     namespaced,
+    crates(kube = "::kube_derive", kube_core = "::kube_core"),
+    attr = "x_kube(crates(kube_core = \"::kube_core\"))",
     status = "MultiCasskopStatus",
     derive = "PartialEq",
     derive = "Default",

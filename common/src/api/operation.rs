@@ -1,7 +1,7 @@
 //! State of one requested operation: its plan, its progress and its errors.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::KubeSchema;
+use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::words::open_words;
 
 /// One operation, from its request to its end.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
     /// Kind of the operation, such as `cleanup`.

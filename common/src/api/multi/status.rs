@@ -1,7 +1,7 @@
 //! State of a ring over several Kubernetes clusters.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::KubeSchema;
+use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::api::{IntentError, OperationPhase, Phase, UNOBSERVED};
 
 /// State of all sites, as far as they can be reached.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = { "observedGeneration": UNOBSERVED }))]
 pub struct MultiCasskopStatus {
@@ -130,6 +131,7 @@ pub struct ChildStatus {
 
 /// An operation on all sites, one after the other.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct MultiOperation {
     /// Kind of the operation, such as `cleanup`.
