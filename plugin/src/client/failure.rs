@@ -100,7 +100,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
             "{} does not accept the credentials of {}",
             target.server, target.source
         ))
-        .hint("log in again, or see who you are: kubectl auth whoami"),
+        .hint("log in again, or check your identity: kubectl auth whoami"),
         403 if message.contains("cannot ") => {
             let message = message.rsplit("is forbidden: ").next().unwrap_or_default();
             CliError::failed(format!("you may not {verb} {what}: {message}"))
@@ -145,7 +145,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
                 return error;
             }
             error.hint(
-                "it may pass: try again, or see how it is: kubectl get --raw '/readyz?verbose'",
+                "the fault may be temporary: run the command again, or check the API server: kubectl get --raw '/readyz?verbose'",
             )
         }
     }
