@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-all test-unit test-e2e test-krew crds docs krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew crds docs fixtures krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -56,9 +56,12 @@ krew: ## pack the plugin as krew installs it, with a manifest, into target/krew
 test-krew: ## the real krew installs that, and kubectl runs it
 	@testbed/krew.sh
 
-docs: ## write docs/reference from the commands and the words of the API
+docs: fixtures ## write docs/reference from the commands and the words of the API, and the screens in docs
 	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference
-	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli reference
+	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli committed
+
+fixtures: ## write the clusters of the plugin's tests from the simulation
+	@UPDATE_FIXTURES=1 cargo test --quiet -p kubectl-casskop --test cli committed_fixtures
 
 operator-image: ## build the operator and bring its image into the testbed
 	@testbed/load.sh operator "$$(testbed/binaries.sh)/casskop-operator"

@@ -2,11 +2,12 @@
 
 #![allow(
     clippy::expect_used,
-    reason = "tests: what does not hold ends the test"
+    clippy::disallowed_methods,
+    reason = "a test compares files of the repository"
 )]
 
 use casskop_common::api::{CassandraCluster, MultiCasskop};
-use kube::CustomResourceExt;
+use kube_core::CustomResourceExt;
 
 fn is_committed<K: CustomResourceExt>(file: &str) {
     let generated = serde_saphyr::to_string(&K::crd()).expect("a CRD is YAML");

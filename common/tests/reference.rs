@@ -2,7 +2,8 @@
 
 #![allow(
     clippy::expect_used,
-    reason = "tests: what does not hold ends the test"
+    clippy::disallowed_methods,
+    reason = "a test compares files of the repository"
 )]
 
 use std::fmt::Write;

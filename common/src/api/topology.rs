@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use kube::KubeSchema;
+use kube_derive::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the nodes run: data centers, and the racks of each.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 pub struct Topology {
     /// Data centers of the ring; names are unique. Left out: one data center `dc1` with one rack `rack1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -18,6 +19,7 @@ pub struct Topology {
 
 /// One data center of the ring.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.dataStorageClass) == has(oldSelf.dataStorageClass) && (!has(self.dataStorageClass) || self.dataStorageClass == oldSelf.dataStorageClass)")
     .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
@@ -61,6 +63,7 @@ pub struct Dc {
 
 /// One rack: one StatefulSet `<cluster>-<dc>-<rack>`.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
 pub struct Rack {
     /// Name of the rack, as Cassandra knows it: lower-case letters and digits.

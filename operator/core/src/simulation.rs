@@ -96,7 +96,12 @@ pub struct World {
     pub bad_images: BTreeSet<String>,
     /// Whether the operator gets no answer from any node, although the nodes are healthy.
     pub cut: bool,
-    now: Timestamp,
+    /// Bytes that each node reports as its load.
+    pub load: i64,
+    /// Error of a call that fails.
+    pub failure: String,
+    /// The time; each reconciliation takes a second.
+    pub now: Timestamp,
     made: u32,
 }
 
@@ -143,6 +148,8 @@ impl World {
             },
             bad_images: BTreeSet::new(),
             cut: false,
+            load: 100_000,
+            failure: "no space left on device".into(),
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
             made: 0,
         }

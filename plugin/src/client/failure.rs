@@ -104,7 +104,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
             Some(provider) => format!(
                 "kubectl renews the token of the provider {provider} in the kubeconfig: run kubectl version, and then again"
             ),
-            None => "log in again, or see who you are: kubectl auth whoami".to_owned(),
+            None => "log in again, or check your identity: kubectl auth whoami".to_owned(),
         }),
         403 if message.contains("cannot ") => {
             let message = message.rsplit("is forbidden: ").next().unwrap_or_default();
@@ -150,7 +150,7 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
                 return error;
             }
             error.hint(
-                "it may pass: try again, or see how it is: kubectl get --raw '/readyz?verbose'",
+                "the fault may be temporary: run the command again, or check the API server: kubectl get --raw '/readyz?verbose'",
             )
         }
     }

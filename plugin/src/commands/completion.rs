@@ -21,7 +21,7 @@ impl Completion {
         ui.data("#!/bin/sh\nexec kubectl-casskop __complete \"$@\"")?;
         if ui.live_out {
             ui.say(&format!(
-                "kubectl looks for this under the name {HELPER} on the PATH; see kubectl casskop completion --help"
+                "kubectl runs this helper under the name {HELPER} on the PATH; see kubectl casskop completion --help"
             ));
         }
         Ok(())

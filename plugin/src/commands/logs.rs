@@ -141,7 +141,7 @@ async fn operators(clusters: &Clusters) -> Result<Vec<String>> {
             clusters.target.namespace
         ))
         .hint(format!(
-            "look in all namespaces: kubectl get pods -A -l {OPERATOR_SELECTOR}"
+            "search all namespaces: kubectl get pods -A -l {OPERATOR_SELECTOR}"
         )));
     }
     Ok(pods.items.iter().map(ResourceExt::name_any).collect())

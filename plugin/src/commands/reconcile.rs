@@ -48,7 +48,7 @@ impl ReconcileArgs {
             next: if pause {
                 format!("go on with it: {PROGRAM} resume-reconcile {name}{connection_args}")
             } else {
-                format!("look at it: {PROGRAM} status {name}{connection_args} --watch")
+                format!("check it: {PROGRAM} status {name}{connection_args} --watch")
             },
             connection_args,
         };

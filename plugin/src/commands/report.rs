@@ -159,7 +159,7 @@ fn warn(failures: &[ReadFailure], ui: &Ui) {
     if !resources.is_empty() {
         let resources = text::list(resources);
         ui.warn(&format!(
-            "left out what you may not read: {resources} (report.txt in it names the rights)"
+            "left out resources that you may not read: {resources} (report.txt in the bundle names the permissions)"
         ));
     }
     let others = failures

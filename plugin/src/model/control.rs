@@ -117,8 +117,8 @@ impl Control {
             (Self::Cancel, true) => "is cancelled already; nothing was written",
             (Self::Cancel, false) if begun => "is cancelled: it ends after the step at work",
             (Self::Cancel, false) => "is cancelled before it begins",
-            (Self::Retry, true) => "is to be tried again already; nothing was written",
-            (Self::Retry, false) => "is tried again on the nodes that failed",
+            (Self::Retry, true) => "is already marked for a retry; nothing was written",
+            (Self::Retry, false) => "is retried on the failed nodes",
             (Self::Waive(checks), was_set) => {
                 let checks = checks.join(", ");
                 return if was_set {
@@ -158,11 +158,11 @@ impl Control {
             return match current.operation.as_ref().map(|operation| operation.phase) {
                 Some(OperationPhase::Failed) => Ok(()),
                 Some(phase) if phase.is_final() => Err(CliError::failed(format!(
-                    "{what} has not failed, it is {}; there is nothing to try again",
+                    "{what} has not failed, it is {}; there is nothing to retry",
                     phase.as_str()
                 ))
                 .hint(format!(
-                    "request it anew: {PROGRAM} {kind} {name}{connection_args}"
+                    "request it again: {PROGRAM} {kind} {name}{connection_args}"
                 ))),
                 _ => Err(
                     CliError::failed(format!("{what} has not ended")).hint(format!(

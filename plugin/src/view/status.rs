@@ -103,7 +103,7 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
     {
         lines.push(style.paint(
             Tone::Busy,
-            "The operator has not yet looked at the newest spec.",
+            "The operator has not observed the newest spec yet.",
         ));
     }
     if let Some(action) = status

@@ -1,6 +1,6 @@
 //! `report` against a small API server: what is in the bundle, what is not, and what is said about it.
 
-mod server;
+pub mod server;
 
 use std::{
     collections::BTreeMap,

@@ -23,8 +23,9 @@ pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal
         (Some(one), None) => Ok(one),
         _ => Err(Refusal {
             reason: OperationReason::OneNodeOnly,
-            message: "one node at a time: give exactly one --pod, and request again with a new id"
-                .into(),
+            message:
+                "one node at a time: name exactly one --pod, and request it again with a new id"
+                    .into(),
         }),
     }
 }
@@ -143,8 +144,7 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
             "it is of rack {place}, which this cluster has no pods of"
         )),
         (None, Some(_)) if ring.goes_on_elsewhere => Some(
-            "no pod of this cluster was ever seen to be it, and the ring has nodes in others"
-                .into(),
+            "no pod of this cluster ever ran it, and the ring has nodes in other clusters".into(),
         ),
         (None, Some(_)) => of_rack
             .iter()
@@ -152,7 +152,7 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
             .map(|member| format!("it may be {}, which does not say who it is", member.pod)),
     };
     let seen = seen.map(|why| {
-        format!("{why}: with a link cut, a node that lives looks dead from here. Look there; waive this check if it is dead")
+        format!("{why}: behind a broken link, a running node appears down. Check the node itself; waive this check if it is dead")
     });
     let seen: Vec<String> = seen.into_iter().collect();
     checks::check(CheckName::NodeInCluster, &seen, || match pod {

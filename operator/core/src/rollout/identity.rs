@@ -41,8 +41,11 @@ pub(crate) fn ring_name(desired: &Desired, state: &ObservedState) -> String {
         return name.to_owned();
     }
     let status = state.cluster.status.as_ref();
-    let is_formed =
-        status.is_some_and(|status| status.phase.is_some_and(|phase| phase.is_formed()));
+    let is_formed = status.is_some_and(|status| {
+        status
+            .phase
+            .is_some_and(casskop_common::api::Phase::is_formed)
+    });
     let is_shared = !desired.spec.seeds.is_empty()
         || state.cluster.annotations().contains_key(names::MULTI_OWNER);
     let may_exist =

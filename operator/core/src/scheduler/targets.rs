@@ -37,7 +37,7 @@ fn right_cluster(request: &Request, state: &ObservedState) -> Result<(), Refusal
         Some(meant) if meant != uid => Err(Refusal {
             reason: OperationReason::WrongCluster,
             message: format!(
-                "it is meant for the cluster with uid {meant}, and the uid of this one is {uid}: request again with a new id if this one is meant"
+                "the request is for the cluster with uid {meant}, and this cluster has uid {uid}: if it is for this cluster, request it again with a new id"
             ),
         }),
         _ => Ok(()),
@@ -56,7 +56,7 @@ fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), 
     };
     own.or_else(member).cloned().ok_or_else(|| Refusal {
         reason: OperationReason::NoMemberAnswers,
-        message: "waits for a node that answers and can be told".into(),
+        message: "waits for a node that answers and can be called".into(),
     })
 }
 

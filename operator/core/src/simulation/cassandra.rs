@@ -72,7 +72,7 @@ impl World {
                     keyspaces: ["orders", "system_auth", "users"]
                         .map(str::to_owned)
                         .to_vec(),
-                    load: 100_000,
+                    load: self.load,
                     snapshots: Some(BTreeSet::new()),
                     ..Reading::default()
                 }))

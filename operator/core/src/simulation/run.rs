@@ -195,7 +195,7 @@ impl World {
             return self.kill_operator();
         }
         let event = if fails {
-            transitions::StepEvent::Failed("no space left on device".into())
+            transitions::StepEvent::Failed(self.failure.clone())
         } else {
             transitions::StepEvent::Done
         };

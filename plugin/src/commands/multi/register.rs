@@ -101,7 +101,7 @@ impl Register {
             };
             if entry.is_loopback() {
                 ui.warn(&format!(
-                    "{} is an address of whoever uses it: pods of the home cluster do not reach site {} there; name another one with --site-server",
+                    "{} is a local address: pods of the home cluster do not reach site {} there; name another address with --site-server",
                     entry.server, entry.site
                 ));
             }
@@ -157,7 +157,7 @@ fn refuse_other_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
         entry.site, entry.server
     ))
     .hint("another cluster is another site: give it another name")
-    .hint("if it is the same cluster at a new address: the same again with --replace"))
+    .hint("if it is the same cluster at a new address: run the command again with --replace"))
 }
 
 /// Creates the account in the site and waits for its token.
@@ -180,7 +180,7 @@ async fn create_account(site: &Clusters) -> Result<Credentials> {
                 TOKEN_TIMEOUT.as_secs()
             ))
             .hint(
-                "its kube-controller-manager does that: see whether it runs, then register again",
+                "its kube-controller-manager does that: check that it runs, then register the site again",
             ));
         }
         tokio::time::sleep(POLL_INTERVAL).await;

@@ -20,7 +20,7 @@ pub fn with_status_hint(error: CliError, awaited: &Awaited) -> CliError {
         cluster, kind, id, ..
     } = awaited;
     error.hint(format!(
-        "{kind} {id} stays requested; look at it: {PROGRAM} status {cluster}{}",
+        "{kind} {id} stays requested; check it: {PROGRAM} status {cluster}{}",
         awaited.connection_args
     ))
 }
@@ -60,7 +60,7 @@ fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -
     let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
     if failing.is_empty() {
         if output == Output::Text {
-            ui.say("nothing was done; to do it, leave out --dry-run");
+            ui.say("nothing was done; run the command without --dry-run to start the operation");
         }
         return Ok(());
     }
@@ -93,7 +93,7 @@ fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
                 .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
             let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
             CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
-                "try the failed nodes again: {}",
+                "retry the failed nodes: {}",
                 awaited.control("retry")
             ))
         }
@@ -101,7 +101,7 @@ fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
             let failed = ended.checks.iter().filter(|check| !check.passed);
             let checks = lines(failed.map(|check| (check.name.as_str(), check.evidence.as_str())));
             CliError::failed(format!("{what} was refused{why}{checks}"))
-                .hint("nothing was done; put right what it names, then request it anew")
+                .hint("nothing was done; correct the named cause, then request the operation again")
         }
         OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
         _ => CliError::failed(format!("{what} was withdrawn{why}")),
@@ -155,7 +155,7 @@ pub fn interrupted(awaited: &Awaited) -> CliError {
     )
     .hint(format!("wait on:    {}", awaited.come_back()))
     .hint(format!(
-        "look at it: {PROGRAM} status {cluster}{}",
+        "check it: {PROGRAM} status {cluster}{}",
         awaited.connection_args
     ))
     .hint(format!("cancel it:  {}", awaited.control("cancel")))

@@ -32,15 +32,17 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
     Some(reason)
 }
 
-/// `--pod <pod>` of the first node with a fault, if there is one.
+/// `--pod <pod>` of the first node with a fault, if there is one. A node that is ready comes last: its fault is often that
+/// it does not see the others.
 fn unhealthy_pod(inputs: &Inputs) -> String {
     let status = inputs.cluster.status.iter();
-    let mut nodes = status.flat_map(|status| &status.cassandra_node_status);
+    let nodes = status.flat_map(|status| &status.cassandra_node_status);
+    let joins = |node: &NodeStatus| node.state == OperationMode::Joining.as_str();
     let has_fault = |node: &NodeStatus| {
-        let joins = node.state == OperationMode::Joining.as_str();
-        node.message.is_some() || (node.state != OperationMode::Normal.as_str() && !joins)
+        node.message.is_some() || (node.state != OperationMode::Normal.as_str() && !joins(node))
     };
-    let first = nodes.find(|(_, node)| has_fault(node));
+    let faulty = nodes.filter(|(_, node)| has_fault(node));
+    let first = faulty.min_by_key(|(_, node)| (joins(node), node.ready));
     first
         .map(|(pod, _)| format!("--pod {}", plain(pod)))
         .unwrap_or_default()

@@ -54,7 +54,7 @@ pub fn behind(inputs: &Inputs) -> Option<Finding> {
     let since = managers::of_spec(inputs.cluster).and_then(|manager| manager.time);
     let fresh = since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE);
     let message = format!(
-        "the operator has not looked at the newest spec: that is generation {generation}, it saw {observed}; all below is about the spec before"
+        "the operator has not observed the newest spec: the generation is {generation}, the observed generation {observed}; the findings below are about the previous spec"
     );
     let mut reason = held_up("SpecNotObserved", message, since);
     if fresh {

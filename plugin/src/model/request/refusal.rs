@@ -88,10 +88,10 @@ pub fn changed_meanwhile(
         |value| format!("set to '{}'", plain(value)),
     );
     CliError::failed(format!(
-        "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
+        "{key} on cluster {name} was {found} by another user just now; nothing was requested"
     ))
     .hint(format!(
-        "look at it, then run the command again: kubectl casskop status {name}{connection_args}"
+        "check it, then run the command again: kubectl casskop status {name}{connection_args}"
     ))
 }
 

@@ -105,7 +105,7 @@ impl Decision {
         self.rejections.push(rejection(
             names::request_annotation(&request.kind),
             format!(
-                "{} was already carried out and is not run again: a new request has a new id",
+                "{} was already carried out and never runs again: request it with a new id",
                 request.id
             ),
         ));
