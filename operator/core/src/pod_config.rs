@@ -2,6 +2,7 @@
 //! Reading and writing files is the init container's business.
 
 pub mod cassandra_yaml;
+pub mod jolokia_secret;
 pub mod jvm_options;
 mod nodes;
 mod rack;

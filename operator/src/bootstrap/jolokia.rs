@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use casskop_core::pod_config::jolokia_secret::{self, InvalidKey};
+
 use crate::{
     bootstrap::{Args, Error, files},
     node_api::{Credentials, jolokia},
@@ -12,8 +14,8 @@ pub(super) fn install(args: &Args) -> Result<(), Error> {
     let directory = &args.directory;
     let jar = directory.join("jolokia-agent.jar");
     fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;
-    let username = secret(&args.jolokia, "username")?;
-    let password = secret(&args.jolokia, "password")?;
+    let username = secret(&args.jolokia, "username", jolokia_secret::username)?;
+    let password = secret(&args.jolokia, "password", jolokia_secret::password)?;
     files::write(&directory.join("jolokia-policy.xml"), &jolokia::policy())?;
     files::write_secret(
         &directory.join("jolokia.properties"),
@@ -31,18 +33,17 @@ fn properties(username: &str, password: &str) -> String {
     )
 }
 
-fn secret(directory: &Path, key: &str) -> Result<String, Error> {
+fn secret(
+    directory: &Path,
+    key: &str,
+    read: fn(Option<&[u8]>) -> Result<String, InvalidKey>,
+) -> Result<String, Error> {
     let path = directory.join(key);
     let text = files::read(&path)?;
-    let text = text.trim_end_matches('\n');
-    if text.is_empty() || text.chars().any(char::is_control) {
-        let message = "the Jolokia Secret needs `username` and `password`, one line of text each";
-        return Err(Error::Invalid {
-            path: path.display().to_string(),
-            message: message.into(),
-        });
-    }
-    Ok(text.to_owned())
+    read(Some(text.as_bytes())).map_err(|invalid| Error::Invalid {
+        path: path.display().to_string(),
+        message: format!("the Jolokia Secret {invalid}"),
+    })
 }
 
 /// Java properties escape backslashes and characters outside of Latin-1.

@@ -2,7 +2,7 @@
 //! decided in `casskop_core::pod_config::seeds`.
 
 use std::{
-    net::ToSocketAddrs,
+    net::{IpAddr, ToSocketAddrs},
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -79,7 +79,7 @@ pub(super) fn wait(seeds: &Seeds) {
         let missing: Vec<&String> = seeds
             .wait_for
             .iter()
-            .filter(|name| !resolves(name))
+            .filter(|name| !resolves(name, addresses))
             .collect();
         let enough = if seeds.all {
             missing.is_empty()
@@ -103,19 +103,65 @@ pub(super) fn wait(seeds: &Seeds) {
     }
 }
 
-fn resolves(name: &str) -> bool {
+/// Label of a name that no pod and no host has.
+const NOBODY: &str = "casskop-no-such-seed";
+
+/// Whether a seed has an address that is its own. A wildcard domain, in the DNS search path or of the seed itself,
+/// answers for every name; the addresses that it has for a name that does not exist are not those of the seed.
+fn resolves(name: &str, addresses: impl Fn(&str) -> Vec<IpAddr>) -> bool {
     let host = name
         .rsplit_once(':')
         .filter(|(host, _)| !host.contains(':'))
         .map_or(name, |(host, _)| host);
-    (host, names::CQL_PORT)
-        .to_socket_addrs()
-        .is_ok_and(|mut addresses| addresses.next().is_some())
+    let found = addresses(host);
+    let parent = host.split_once('.').map(|(_, parent)| parent);
+    let Some(parent) = parent.filter(|_| host.parse::<IpAddr>().is_err()) else {
+        return !found.is_empty();
+    };
+    if found.is_empty() {
+        return false;
+    }
+    let of_anybody = addresses(&format!("{NOBODY}.{parent}"));
+    found.iter().any(|address| !of_anybody.contains(address))
+}
+
+fn addresses(host: &str) -> Vec<IpAddr> {
+    let found = (host, names::CQL_PORT).to_socket_addrs();
+    found.map_or_else(
+        |_| Vec::new(),
+        |found| found.map(|address| address.ip()).collect(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_a_wildcard_is_not_that_of_a_seed() {
+        const WILDCARD: [u8; 4] = [192, 0, 2, 1];
+        const POD: [u8; 4] = [10, 0, 0, 7];
+        let dns = |exists: bool, wildcard: bool| {
+            move |name: &str| -> Vec<IpAddr> {
+                let is_pod = exists && name.starts_with("demo-dc1-rack2-0.");
+                match name.parse() {
+                    Ok(address) => vec![address],
+                    Err(_) if is_pod => vec![POD.into()],
+                    Err(_) if wildcard => vec![WILDCARD.into()],
+                    Err(_) => Vec::new(),
+                }
+            }
+        };
+        for seed in ["demo-dc1-rack2-0.demo.ns", "demo-dc1-rack2-0.demo.ns:7000"] {
+            for wildcard in [false, true] {
+                assert!(resolves(seed, dns(true, wildcard)), "{seed} {wildcard}");
+                assert!(!resolves(seed, dns(false, wildcard)), "{seed} {wildcard}");
+            }
+        }
+        for address in ["10.0.0.9", "10.0.0.9:7000", "fd00::7"] {
+            assert!(resolves(address, dns(false, true)), "{address}");
+        }
+    }
 
     #[test]
     fn the_mark_counts_only_beside_the_data() {

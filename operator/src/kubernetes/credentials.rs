@@ -15,7 +15,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::{kubernetes::Kube, node_api::Credentials};
-use casskop_core::{desired::secret_name, observed::SecretState};
+use casskop_core::{
+    desired::secret_name,
+    observed::SecretState,
+    pod_config::jolokia_secret::{self, InvalidKey},
+};
 
 /// Number of earlier passwords that are kept.
 const REMEMBERED: usize = 4;
@@ -73,10 +77,8 @@ pub async fn read(
     let mut new = None;
     let state = match given.as_ref().map(key) {
         None => SecretState::Missing,
-        Some(None) => SecretState::Broken(format!(
-            "Secret {name} has no username and password: add both keys, one line of text each"
-        )),
-        Some(Some(key)) => {
+        Some(Err(invalid)) => SecretState::Broken(format!("Secret {name} {invalid}")),
+        Some(Ok(key)) => {
             if accepted.first() != Some(&key) {
                 accepted.retain(|old| *old != key);
                 accepted.insert(0, key);
@@ -193,10 +195,11 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn key(secret: &Secret) -> Option<Key> {
-    Some(Key {
-        username: text(secret, "username")?,
-        password: text(secret, "password")?,
+fn key(secret: &Secret) -> Result<Key, InvalidKey> {
+    let value = |key: &str| Some(secret.data.as_ref()?.get(key)?.0.as_slice());
+    Ok(Key {
+        username: jolokia_secret::username(value("username"))?,
+        password: jolokia_secret::password(value("password"))?,
     })
 }
 

@@ -80,7 +80,7 @@ fn told(status: &CassandraClusterStatus) -> Vec<Told> {
         for phase in PHASES {
             let count = operation.count(phase);
             if count > 0 {
-                nodes.insert(word(phase), count);
+                nodes.insert(word(phase), i64::try_from(count).unwrap_or(i64::MAX));
             }
         }
         let times = operation

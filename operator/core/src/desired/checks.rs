@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, NodeApiKind},
+    api::{CassandraClusterSpec, NodeApiKind, StorageConfig},
     conditions::Reason,
     names::RackId,
 };
@@ -62,6 +62,7 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
         return Err(refused(Reason::NotSupported, message.into()));
     }
+    check_storage(spec)?;
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
     let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
     let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
@@ -69,6 +70,50 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message =
             format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
         return Err(refused(Reason::NotSupported, message));
+    }
+    Ok(())
+}
+
+/// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
+const TAKEN: [(&str, &str); 5] = [
+    ("bootstrap", "/etc/cassandra"),
+    ("data", "/var/lib/cassandra"),
+    ("rack", "/casskop"),
+    ("jolokia", "/casskop-jolokia"),
+    ("scripts", "/configmap"),
+];
+/// Empty volumes of the operator: a user's volume at the path takes their place.
+const REPLACEABLE: [(&str, &str); 2] = [("log", "/var/log/cassandra"), ("tmp", "/tmp")];
+
+/// Refuses volumes that a pod cannot have beside the operator's volumes.
+fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    let path = |storage: &StorageConfig| storage.mount_path.trim_end_matches('/').to_owned();
+    for (index, storage) in spec.storage_configs.iter().enumerate() {
+        let (name, at) = (storage.name.as_str(), path(storage));
+        let before = &spec.storage_configs[..index];
+        let is_double = before
+            .iter()
+            .any(|other| other.name == name || path(other) == at);
+        let is_taken = TAKEN
+            .iter()
+            .any(|(ours, place)| *ours == name || *place == at);
+        let is_elsewhere = REPLACEABLE
+            .iter()
+            .any(|(ours, place)| *ours == name && *place != at);
+        if is_double || is_taken || is_elsewhere {
+            let taken = TAKEN.iter().chain(&REPLACEABLE);
+            let taken: Vec<String> = taken
+                .map(|(ours, place)| format!("{ours} {place}"))
+                .collect();
+            return Err(refused(
+                Reason::InvalidConfig,
+                format!(
+                    "storageConfigs: {name} at {} has a name or a path that is taken: choose others. Taken are those of the other storageConfigs and {}; a volume at /var/log/cassandra or /tmp takes the place of the operator's",
+                    storage.mount_path,
+                    taken.join(", ")
+                ),
+            ));
+        }
     }
     Ok(())
 }

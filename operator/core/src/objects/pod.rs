@@ -27,6 +27,10 @@ const GRACE_SECONDS: i64 = 1800;
 
 /// Volume of the shared configuration directory.
 const CONFIG: &str = "bootstrap";
+/// Empty volume of Cassandra's log.
+const LOG: &str = "log";
+/// Empty volume of temporary files.
+const TMP: &str = "tmp";
 /// Volume of the rack's ConfigMap.
 const RACK: &str = "rack";
 /// Volume of the Jolokia Secret.
@@ -99,8 +103,8 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
     };
     let mut volumes = vec![
         empty(CONFIG),
-        empty("log"),
-        empty("tmp"),
+        empty(LOG),
+        empty(TMP),
         Volume {
             name: RACK.into(),
             config_map: Some(ConfigMapVolumeSource {
@@ -133,5 +137,8 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
     if rack.capacity.is_none() {
         volumes.push(empty(names::DATA_VOLUME));
     }
+    // A claim of the user that takes the place of the empty volume may have its name.
+    let theirs = &desired.spec.storage_configs;
+    volumes.retain(|ours| theirs.iter().all(|storage| storage.name != ours.name));
     volumes
 }

@@ -2,7 +2,7 @@
 //! the same name and partitioner merge when one finds the other at an address of its own, so a new ring has a name that
 //! is unique among the namespaces.
 
-use casskop_common::{conditions::Reason, names};
+use casskop_common::{api::Phase, conditions::Reason, names};
 use kube_core::ResourceExt;
 use serde_json::Value;
 
@@ -41,11 +41,7 @@ pub(crate) fn ring_name(desired: &Desired, state: &ObservedState) -> String {
         return name.to_owned();
     }
     let status = state.cluster.status.as_ref();
-    let is_formed = status.is_some_and(|status| {
-        status
-            .phase
-            .is_some_and(casskop_common::api::Phase::is_formed)
-    });
+    let is_formed = status.is_some_and(|status| status.phase.is_some_and(Phase::is_formed));
     let is_shared = !desired.spec.seeds.is_empty()
         || state.cluster.annotations().contains_key(names::MULTI_OWNER);
     let may_exist =

@@ -14,7 +14,7 @@ use k8s_openapi::{
 
 use crate::{
     desired::{Desired, DesiredRack},
-    objects::pod::{CONFIG, JOLOKIA, RACK, SCRIPTS},
+    objects::pod::{CONFIG, JOLOKIA, LOG, RACK, SCRIPTS, TMP},
     pod_config,
 };
 
@@ -31,14 +31,14 @@ const POST_RUN: &str =
 /// The init containers, in order.
 pub(crate) fn init(desired: &Desired) -> Vec<Container> {
     let scripts = desired.spec.config_map_name.is_some();
-    let mut mounts = vec![mount(CONFIG, "/bootstrap"), mount("tmp", "/tmp")];
+    let mut mounts = vec![mount(CONFIG, "/bootstrap"), mount(TMP, "/tmp")];
     mounts.extend(scripts.then(|| mount(SCRIPTS, SCRIPTS_DIRECTORY)));
     let copy = shell(desired, "base-config-builder", COPY, mounts);
     let mut containers = vec![copy, overlay(desired)];
     if scripts {
         let mounts = vec![
             mount(CONFIG, CONFIG_DIRECTORY),
-            mount("tmp", "/tmp"),
+            mount(TMP, "/tmp"),
             mount(SCRIPTS, SCRIPTS_DIRECTORY),
         ];
         containers.push(shell(desired, "post-run", POST_RUN, mounts));
@@ -100,9 +100,15 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     let mut mounts = vec![
         mount(CONFIG, CONFIG_DIRECTORY),
         mount(names::DATA_VOLUME, "/var/lib/cassandra"),
-        mount("log", "/var/log/cassandra"),
-        mount("tmp", "/tmp"),
+        mount(LOG, "/var/log/cassandra"),
+        mount(TMP, "/tmp"),
     ];
+    // A volume of the user takes the place of an empty one, as in the Go CassKop.
+    let is_taken = |path: &str| {
+        let mut theirs = spec.storage_configs.iter();
+        theirs.any(|storage| storage.mount_path.trim_end_matches('/') == path)
+    };
+    mounts.retain(|ours| !is_taken(&ours.mount_path));
     mounts.extend(
         spec.storage_configs
             .iter()
