@@ -24,6 +24,7 @@ use casskop_common::{
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use tokio::task::JoinSet;
 
 pub use record::BufferedEvents;
 use record::{FLUSH_WITHIN, flush_events, record_event};
@@ -49,6 +50,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 pub struct Executor {
     at_work: Arc<Mutex<HashSet<(String, String, String)>>>,
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// The data that a task needs to work on a node.
@@ -85,7 +87,17 @@ impl Executor {
         Self {
             at_work: Arc::default(),
             wake,
+            tasks: Arc::default(),
         }
+    }
+
+    /// Ends all tasks, as a crash would: their work is recorded in the status, and the next operator continues it.
+    pub async fn end(&self) {
+        let mut tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
     }
 
     /// The nodes of a cluster that tasks work on, as `(kind, pod)`.
@@ -118,7 +130,9 @@ impl Executor {
             return;
         }
         let (runs, effects) = (self.clone(), effects.clone());
-        tokio::spawn(async move {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
             let outcome = work(&effects, &task).await;
             if let Err(error) = outcome {
                 // The API server is unavailable; an immediate retry would fail as well.
@@ -186,6 +200,11 @@ async fn perform(
     let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
+        if let Action::Call(call) | Action::CallPeer(call) = &action
+            && !call.may_repeat()
+        {
+            effects.nodes.settled().await;
+        }
         let began = Timestamp::now();
         let outcome = match &action {
             Action::DeletePod => pod::replace(effects, task).await?,

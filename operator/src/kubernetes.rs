@@ -5,6 +5,8 @@ pub mod change;
 pub mod credentials;
 pub mod events;
 pub mod finalizer;
+pub mod gate;
+pub mod lease;
 pub mod lists;
 pub mod objects;
 pub mod refused_pods;

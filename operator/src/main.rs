@@ -11,6 +11,8 @@ mod context;
 mod effects;
 mod executor;
 mod kubernetes;
+mod leader;
+mod leadership;
 mod metrics;
 mod multi;
 mod node_api;

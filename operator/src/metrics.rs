@@ -19,6 +19,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
     clusters: operations::Operations,
     sites: Family<SiteLabels, Gauge>,
+    leader: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +68,12 @@ impl Default for Metrics {
             "Whether the API server of a site of a MultiCasskop answers",
             sites.clone(),
         );
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this instance leads; the other ones wait",
+            leader.clone(),
+        );
         Self {
             registry,
             reconciliations,
@@ -74,6 +81,7 @@ impl Default for Metrics {
             operations,
             clusters,
             sites,
+            leader,
         }
     }
 }
@@ -126,6 +134,11 @@ impl Metrics {
         self.sites
             .get_or_create(&SiteLabels { site })
             .set(i64::from(reachable));
+    }
+
+    /// Records whether this instance leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// All metrics as text.

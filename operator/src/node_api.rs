@@ -51,6 +51,12 @@ pub trait NodeApi: Send + Sync {
     /// Calls a node, and ends when the node reports that the work is done. The work may continue although the future
     /// is dropped.
     fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()>;
+
+    /// Waits until calls that must not repeat may be made: for some seconds after the end of a leader that did not
+    /// release its Lease.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Name and password of the nodes of a cluster. Neither is ever printed.

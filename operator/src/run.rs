@@ -10,7 +10,7 @@ use std::{
 };
 
 use casskop_common::{api::CassandraCluster, names};
-use futures::{StreamExt, TryStreamExt, channel::mpsc};
+use futures::{FutureExt, StreamExt, TryStreamExt, channel::mpsc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{Pod, Service},
@@ -33,7 +33,9 @@ use crate::{
     context::Context,
     effects::Effects,
     executor::Executor,
-    kubernetes::{Kube, lists::Versions, status_store::StatusStore},
+    kubernetes::{Kube, gate, lists::Versions, status_store::StatusStore},
+    leader::{self, Election, Stop},
+    leadership::Leadership,
     metrics::Metrics,
     node_api::jolokia::Jolokia,
     server,
@@ -56,6 +58,9 @@ pub struct Args {
     /// by seconds
     #[arg(long, env = "CONCURRENCY", default_value_t = 24)]
     pub concurrency: u16,
+    /// Leader election.
+    #[command(flatten)]
+    pub leader: leader::Args,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -84,6 +89,9 @@ pub enum Error {
     /// The configuration of the client is invalid.
     #[error("set up the client: {0}")]
     Client(#[from] kube::Error),
+    /// The election cannot be held, or the leadership is lost.
+    #[error(transparent)]
+    Leader(#[from] leader::Error),
     /// The runtime does not start.
     #[error("start: {0}")]
     Runtime(#[from] std::io::Error),
@@ -112,7 +120,8 @@ async fn run(args: Args) -> Result<(), Error> {
     // A watch is never idle for longer than this: it requests bookmarks and ends earlier by itself.
     config.read_timeout = Some(Duration::from_secs(300));
     config.connect_timeout = Some(REQUEST);
-    let client = Client::try_from(config)?;
+    let (leadership, election) = election(&args.leader, names::OPERATOR_MANAGER, &config)?;
+    let client = gate::client(config, &leadership)?;
     let (wake, woken) = mpsc::unbounded();
     let reporter = Reporter {
         controller: names::OPERATOR_MANAGER.into(),
@@ -125,7 +134,7 @@ async fn run(args: Args) -> Result<(), Error> {
                 versions: Versions::default(),
                 reporter,
             },
-            nodes: Box::new(Jolokia::default()),
+            nodes: Box::new(Jolokia::new(leadership)),
             store: StatusStore::new(client.clone()),
         }),
         executor: Executor::new(wake),
@@ -138,13 +147,43 @@ async fn run(args: Args) -> Result<(), Error> {
         version = env!("CARGO_PKG_VERSION"),
         "casskop-operator starts"
     );
-    let controller = control(&client, &args, ctx.clone(), woken, ready.clone());
+    let stop = stop();
+    let work = async || {
+        let controller = control(
+            &client,
+            &args,
+            ctx.clone(),
+            woken,
+            (ready.clone(), stop.clone()),
+        );
+        leader::bounded(stop.clone(), controller).await;
+        ctx.executor.end().await;
+    };
+    let leads = |leads| ctx.metrics.leads(leads);
+    let metrics = ctx.clone();
     tokio::select! {
-        outcome = server::serve(args.listen, ready, move || ctx.metrics.text()) => outcome.map_err(|error| {
+        outcome = server::serve(args.listen, ready.clone(), move || metrics.metrics.text()) => outcome.map_err(|error| {
             Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
         }),
-        () = controller => Ok(()),
+        outcome = leader::run(election, stop.clone(), &ready, leads, work) => Ok(outcome?),
     }
+}
+
+/// The right to act, and the candidate for it. Without an election there is no candidate.
+///
+/// # Errors
+/// The settings are invalid.
+pub fn election(
+    args: &leader::Args,
+    name: &str,
+    config: &Config,
+) -> Result<(Leadership, Option<Election>), leader::Error> {
+    if !args.leader_election {
+        return Ok((Leadership::unelected(), None));
+    }
+    let leadership = Leadership::candidate();
+    let election = Election::new(args, name, config.clone(), leadership.clone())?;
+    Ok((leadership, Some(election)))
 }
 
 /// Watches clusters and their objects, and reconciles until the process receives a termination signal.
@@ -153,7 +192,7 @@ async fn control(
     args: &Args,
     ctx: Arc<Context>,
     woken: mpsc::UnboundedReceiver<ObjectRef<CassandraCluster>>,
-    ready: Arc<AtomicBool>,
+    (ready, stop): (Arc<AtomicBool>, Stop),
 ) {
     let ours = watcher::Config::default()
         .labels(&format!("{}={}", names::APP_LABEL.0, names::APP_LABEL.1))
@@ -187,7 +226,7 @@ async fn control(
         .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner(&ctx))
         .watches(scoped::<PartialObjectMeta<PodDisruptionBudget>>(client, &args.namespace), ours.clone(), owner(&ctx))
         .reconcile_on(woken.map(|cluster| ObjectRef::new(&cluster.name).within(&cluster.namespace.unwrap_or_default())))
-        .graceful_shutdown_on(told_to_end())
+        .graceful_shutdown_on(stop)
         .run(cluster::reconcile, cluster::after_failure, ctx)
         .for_each(|outcome| async move {
             // Failed reconciliations are logged where they fail; the remaining errors are failed watches.
@@ -241,8 +280,13 @@ where
     }
 }
 
+/// A termination signal of the process, from now on.
+pub fn stop() -> Stop {
+    told_to_end().boxed().shared()
+}
+
 /// Waits until the process receives a termination signal.
-pub async fn told_to_end() {
+async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

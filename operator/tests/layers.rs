@@ -6,10 +6,11 @@ mod layers;
 use std::path::Path;
 
 /// From the ground up; the modules of one line do not know each other.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
+    &["leadership"],
     &["metrics", "node_api", "server", "telemetry"],
     &["bootstrap", "kubernetes"],
-    &["effects", "probe"],
+    &["effects", "leader", "probe"],
     &["executor"],
     &["context"],
     &["cluster"],

@@ -29,13 +29,15 @@ use kube::{
 };
 
 use crate::{
+    kubernetes::gate,
+    leader::{self, Stop},
     metrics::Metrics,
     multi::{
         context::Context,
-        sites::{Site, Sites},
+        sites::{Site, Sites, within},
         sources::Sources,
     },
-    run::{Error, scoped, told_to_end},
+    run::{Error, election, scoped, stop},
     server,
     telemetry::{self, LogFormat},
 };
@@ -52,6 +54,9 @@ pub struct Args {
     /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Leader election.
+    #[command(flatten)]
+    pub leader: leader::Args,
     /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -93,19 +98,15 @@ async fn run(args: Args) -> Result<(), Error> {
         return Err(Error::Telemetry(format!("site {name}: {why}")));
     }
     let (wake, woken) = mpsc::unbounded();
-    let sites = Sites::default();
-    sites.update(sources, |site| watch(site, &args.namespace, wake.clone()));
-    let home = sites
-        .list()
-        .first()
-        .map_or_else(
-            || Err("there is no site".into()),
-            |site| site.client().cloned(),
-        )
-        .map_err(Error::Telemetry)?;
+    let home = sources.first().map_or_else(
+        || Err("there is no site".to_owned()),
+        |home| home.config.clone(),
+    );
+    let home = home.map_err(Error::Telemetry)?;
+    let (leadership, election) = election(&args.leader, names::MULTI_MANAGER, &home)?;
     let ctx = Arc::new(Context {
-        home,
-        sites,
+        home: gate::client(within(home), &leadership)?,
+        sites: Sites::new(leadership),
         reporter: Reporter {
             controller: names::MULTI_MANAGER.into(),
             instance: std::env::var("POD_NAME").ok(),
@@ -113,25 +114,31 @@ async fn run(args: Args) -> Result<(), Error> {
         metrics: Metrics::default(),
     });
     let ready = Arc::new(AtomicBool::new(false));
-    let names: Vec<String> = ctx
-        .sites
-        .list()
-        .iter()
-        .map(|site| site.name.clone())
-        .collect();
+    let names: Vec<String> = sources.into_iter().map(|source| source.name).collect();
     tracing::info!(
         namespace = args.namespace,
         sites = names.join(","),
         version = env!("CARGO_PKG_VERSION"),
         "casskop-operator multi starts"
     );
-    let controller = control(&args, ctx.clone(), wake, woken, ready.clone());
+    let stop = stop();
+    let work = async || {
+        let controller = control(
+            &args,
+            ctx.clone(),
+            (wake, woken),
+            ready.clone(),
+            stop.clone(),
+        );
+        leader::bounded(stop.clone(), controller).await;
+    };
+    let leads = |leads| ctx.metrics.leads(leads);
     let metrics = ctx.clone();
     tokio::select! {
-        outcome = server::serve(args.listen, ready, move || metrics.metrics.text()) => outcome.map_err(|error| {
+        outcome = server::serve(args.listen, ready.clone(), move || metrics.metrics.text()) => outcome.map_err(|error| {
             Error::Runtime(std::io::Error::new(error.kind(), format!("listen on {}: {error}", args.listen)))
         }),
-        () = controller => Ok(()),
+        outcome = leader::run(election, stop.clone(), &ready, leads, work) => Ok(outcome?),
     }
 }
 
@@ -139,10 +146,13 @@ async fn run(args: Args) -> Result<(), Error> {
 async fn control(
     args: &Args,
     ctx: Arc<Context>,
-    wake: Wake,
-    woken: mpsc::UnboundedReceiver<ObjectRef<MultiCasskop>>,
+    (wake, woken): (Wake, mpsc::UnboundedReceiver<ObjectRef<MultiCasskop>>),
     ready: Arc<AtomicBool>,
+    stop: Stop,
 ) {
+    let sources = args.sources.read().await;
+    ctx.sites
+        .update(sources, |site| watch(site, &args.namespace, wake.clone()));
     let all: Api<DeserializeGuard<MultiCasskop>> = scoped(&ctx.home, &args.namespace);
     let (reader, writer) = reflector::store();
     let stream = reflector::reflector(
@@ -166,7 +176,7 @@ async fn control(
         .reconcile_on(woken.map(|multi| {
             ObjectRef::new(&multi.name).within(&multi.namespace.unwrap_or_default())
         }))
-        .graceful_shutdown_on(told_to_end())
+        .graceful_shutdown_on(stop)
         .run(crate::multi::reconcile, crate::multi::after_failure, ctx.clone())
         .for_each(|outcome| async move {
             if let Err(controller::Error::QueueError(error)) = outcome {

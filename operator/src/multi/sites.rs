@@ -10,7 +10,7 @@ use casskop_core::multi::plan::PAUSE;
 use kube::{Client, Config};
 use tokio::task::JoinHandle;
 
-use crate::multi::sources::Source;
+use crate::{kubernetes::gate, leadership::Leadership, multi::sources::Source};
 
 /// Longest time for a response of a site.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -29,10 +29,10 @@ pub struct Site {
 }
 
 impl Site {
-    fn new(source: Source) -> Self {
+    fn new(source: Source, leadership: &Leadership) -> Self {
         Self {
             name: source.name,
-            client: source.config.and_then(connect),
+            client: source.config.and_then(|config| connect(config, leadership)),
             fingerprint: source.fingerprint,
             failed: Mutex::default(),
         }
@@ -80,10 +80,16 @@ impl Site {
     }
 }
 
-fn connect(mut config: Config) -> Result<Client, String> {
+/// The configuration of a client, with the deadlines of a site.
+pub fn within(mut config: Config) -> Config {
     config.connect_timeout = Some(DEADLINE);
     config.read_timeout = Some(SILENCE);
-    Client::try_from(config).map_err(|error| format!("set up the client: {error}"))
+    config
+}
+
+/// A client that writes only while this process is the leader.
+fn connect(config: Config, leadership: &Leadership) -> Result<Client, String> {
+    gate::client(within(config), leadership).map_err(|error| format!("set up the client: {error}"))
 }
 
 /// Text of an error of a site: the cause and the next action.
@@ -123,9 +129,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// All sites, the home cluster first.
-#[derive(Default)]
 pub struct Sites {
     all: RwLock<Vec<Arc<Watched>>>,
+    leadership: Leadership,
 }
 
 /// A site and the task that watches it. The task ends with this value.
@@ -142,6 +148,14 @@ impl Drop for Watched {
 }
 
 impl Sites {
+    /// No sites yet.
+    pub fn new(leadership: Leadership) -> Self {
+        Self {
+            all: RwLock::default(),
+            leadership,
+        }
+    }
+
     /// The current sites.
     pub fn list(&self) -> Vec<Arc<Site>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
@@ -169,7 +183,7 @@ impl Sites {
                     return same.clone();
                 }
                 changed = true;
-                let site = Arc::new(Site::new(source));
+                let site = Arc::new(Site::new(source, &self.leadership));
                 tracing::info!(site = site.name, error = site.client.as_ref().err(), "site");
                 Arc::new(Watched {
                     task: watch(site.clone()),

@@ -142,3 +142,16 @@ pub enum Call {
         force: bool,
     },
 }
+
+impl Call {
+    /// Whether a second call, at a later time and at the same address, does no harm: it repeats work, or is refused.
+    pub fn may_repeat(&self) -> bool {
+        !matches!(
+            self,
+            Self::Drain
+                | Self::Rebuild { .. }
+                | Self::RemoveNode { .. }
+                | Self::Decommission { .. }
+        )
+    }
+}

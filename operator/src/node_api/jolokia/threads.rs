@@ -3,9 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::names::RackId;
-use ureq::Agent;
+use futures::future::BoxFuture;
+use ureq::{
+    Agent, Body, SendBody,
+    http::{Request, Response},
+    middleware::{Middleware, MiddlewareNext},
+};
 
-use crate::node_api::{Answer, Endpoint, NodeApi, jolokia};
+use crate::{
+    leadership::Leadership,
+    node_api::{Answer, Endpoint, NodeApi, jolokia},
+};
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
 /// Stack of a thread that waits for one HTTP answer.
@@ -16,19 +24,51 @@ const CALL_STACK: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Jolokia {
     agent: Agent,
+    leadership: Leadership,
+}
+
+impl Jolokia {
+    /// Access while this process is the leader.
+    pub fn new(leadership: Leadership) -> Self {
+        Self {
+            agent: agent_of(leadership.clone()),
+            leadership,
+        }
+    }
 }
 
 impl Default for Jolokia {
     fn default() -> Self {
-        Self { agent: agent() }
+        Self::new(Leadership::unelected())
     }
+}
+
+/// Refuses each request, right before it is sent, while this process is not the leader.
+struct Gate(Leadership);
+
+impl Middleware for Gate {
+    fn handle(
+        &self,
+        request: Request<SendBody>,
+        next: MiddlewareNext,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let refused = |error| ureq::Error::Other(Box::new(error));
+        self.0.ensure().map_err(refused)?;
+        next.handle(request)
+    }
+}
+
+/// The HTTP client of a process that is the only one of its kind.
+pub fn agent() -> Agent {
+    agent_of(Leadership::unelected())
 }
 
 /// The HTTP client of all exchanges. No proxy is used, because nodes are addressed by pod IP. No connection is
 /// reused: there may be thousands of nodes, and the Jolokia agent answers 40 ms late on a reused connection (its two
 /// small writes meet a delayed acknowledgement).
-pub fn agent() -> Agent {
+fn agent_of(leadership: Leadership) -> Agent {
     let config = Agent::config_builder()
+        .middleware(Gate(leadership))
         .proxy(None)
         .max_idle_connections(0)
         .max_idle_connections_per_host(0);
@@ -86,6 +126,10 @@ impl NodeApi for Jolokia {
                 ))
             })
         })
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.leadership.settled())
     }
 }
 

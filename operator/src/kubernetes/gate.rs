@@ -1,0 +1,74 @@
+//! The client of a leader: a write is not sent, and its answer not awaited, once the process is not the leader.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use hyper::{Method, Request};
+use kube::{
+    Client, Config,
+    client::{Body, ClientBuilder},
+};
+use tower::{BoxError, Layer, Service};
+
+use crate::leadership::Leadership;
+
+/// A client that writes only while this process is the leader.
+///
+/// # Errors
+/// The configuration of the client is invalid.
+pub fn client(mut config: Config, leadership: &Leadership) -> Result<Client, kube::Error> {
+    // The client would repeat writes by itself, below the check.
+    config.default_retry = false;
+    let gate = Gate(leadership.clone());
+    Ok(ClientBuilder::try_from(config)?.with_layer(&gate).build())
+}
+
+/// Adds the check to a stack of services.
+pub struct Gate(pub Leadership);
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        let leadership = self.0.clone();
+        Gated { leadership, inner }
+    }
+}
+
+/// A service that checks each write.
+pub struct Gated<S> {
+    leadership: Leadership,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>>,
+    S::Future: Send + 'static,
+    S::Response: 'static,
+    S::Error: Into<BoxError> + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let leadership = self.leadership.clone();
+        let mut answer = Box::pin(self.inner.call(request));
+        // The request is sent by polls: the check precedes each of them.
+        Box::pin(poll_fn(move |cx| {
+            if !is_read && let Err(error) = leadership.ensure() {
+                return Poll::Ready(Err(error.into()));
+            }
+            answer.as_mut().poll(cx).map_err(Into::into)
+        }))
+    }
+}
