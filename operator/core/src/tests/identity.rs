@@ -27,7 +27,7 @@ fn names_of(world: &World) -> (Vec<String>, Option<String>) {
     )
 }
 
-fn configure(world: &mut World, yaml: Value) {
+fn configure(world: &mut World, yaml: &Value) {
     world.edit(|cluster| cluster.spec.config = Some(json!({ "cassandra-yaml": yaml })));
 }
 
@@ -95,7 +95,7 @@ fn the_name_is_that_of_the_others_where_there_are_others() {
     site.cluster.metadata.annotations =
         Some([(names::MULTI_OWNER.to_owned(), "m-1".to_owned())].into());
     let mut users = World::new(THREE_RACKS);
-    configure(&mut users, json!({ "cluster_name": "orders" }));
+    configure(&mut users, &json!({ "cluster_name": "orders" }));
     for (world, name) in [
         (&mut seeds, "demo"),
         (&mut site, "demo"),
@@ -120,7 +120,7 @@ fn what_a_ring_keeps_for_life_is_refused_before_a_pod_is_touched() {
     ] {
         let mut world = World::formed(THREE_RACKS);
         let before = world.live.stateful_sets.clone();
-        configure(&mut world, json!({ key: value }));
+        configure(&mut world, &json!({ key: value }));
         let told = accepted(&mut world);
         assert!(
             told.starts_with("False RingChanged") && told.contains(key),
@@ -136,7 +136,7 @@ fn what_a_ring_keeps_for_life_is_refused_before_a_pod_is_touched() {
                 .collect()
         };
         assert_eq!(specs(&world.live.stateful_sets), specs(&before));
-        configure(&mut world, json!({}));
+        configure(&mut world, &json!({}));
         world.settle();
         assert!(accepted(&mut world).starts_with("True"));
     }
@@ -147,7 +147,7 @@ fn the_same_in_other_words_is_no_change() {
     let mut world = World::formed(THREE_RACKS);
     configure(
         &mut world,
-        json!({
+        &json!({
             "cluster_name": "demo.ns",
             "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
             "endpoint_snitch": "org.apache.cassandra.locator.GossipingPropertyFileSnitch",
@@ -164,7 +164,7 @@ fn racks_of_two_rings_are_refused_from_the_beginning() {
         json!({ "partitioner": "RandomPartitioner" }),
     ] {
         let mut world = World::new(THREE_RACKS);
-        configure(&mut world, json!({ "cluster_name": "orders" }));
+        configure(&mut world, &json!({ "cluster_name": "orders" }));
         world.edit(|cluster| {
             let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
             dc.rack[1].config = Some(json!({ "cassandra-yaml": yaml }));

@@ -160,7 +160,7 @@ fn volumes_of_a_try_that_formed_no_ring_are_taken_as_they_are() {
     let image = |image: &str| {
         let image = Some(image.to_owned());
         move |cluster: &mut casskop_common::api::CassandraCluster| {
-            cluster.spec.cassandra_image = image
+            cluster.spec.cassandra_image = image;
         }
     };
     world.edit(image("nope:1"));
