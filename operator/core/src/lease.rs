@@ -71,7 +71,7 @@ impl Timing {
     /// Deadline of a request: two fit into the renew deadline, and a request of a leader that has just lost its term
     /// ends before another candidate takes over.
     pub fn request(&self) -> Duration {
-        (self.renew / 2).min(self.lease - self.renew)
+        (self.renew / 2).min(self.lease.saturating_sub(self.renew))
     }
 }
 

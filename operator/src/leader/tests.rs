@@ -1,12 +1,6 @@
-//! The exchange with the API server, on a clock that stands still while nothing waits.
+//! The exchange with the API server, on clocks that the tests set.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize},
-    },
-};
+use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
 use futures::FutureExt;
 use http_body_util::BodyExt;
@@ -14,6 +8,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use kube::client::{Body, ClientBuilder};
 use serde_json::{Value, json};
+use tower::BoxError;
 
 use super::*;
 use crate::kubernetes::gate::Gate;
@@ -67,12 +62,10 @@ impl Server {
                 let body = body.collect().await.unwrap().to_bytes();
                 let body = serde_json::from_slice(&body).unwrap_or_default();
                 let answer = server.with(|state| state.answer(&head.method, body));
-                let Some((code, body)) = answer else {
-                    return std::future::pending().await;
-                };
+                let (code, body) = answer.ok_or("the connection broke")?;
                 let mut response = Response::new(Body::from(body.to_string().into_bytes()));
                 *response.status_mut() = StatusCode::from_u16(code).unwrap();
-                Ok::<_, Infallible>(response)
+                Ok::<_, BoxError>(response)
             }
         });
         ClientBuilder::new(service, "ns")
@@ -81,7 +74,10 @@ impl Server {
     }
 
     fn election(&self, identity: &str, leadership: Leadership) -> Election {
-        let timing = Timing::new(15, 10, 2).unwrap();
+        let timing = Timing {
+            retry: Duration::from_millis(1),
+            ..Timing::new(15, 10, 2).unwrap()
+        };
         let client = self.client(Leadership::unelected());
         let who = (identity.to_owned(), timing);
         Election::with_client(client, ("ns", "casskop-operator"), who, leadership)
@@ -143,24 +139,41 @@ fn held_by(holder: &str) -> Value {
     })
 }
 
-/// A clock that runs with tokio's, which jumps to the next timer in these tests; the wall clock may be moved.
-fn leadership() -> (Leadership, Arc<AtomicU64>) {
-    let asleep = Arc::new(AtomicU64::new(0));
-    let (began, ahead) = (tokio::time::Instant::now(), asleep.clone());
-    let clock = move || {
-        let monotonic = began.elapsed();
-        let wall = monotonic + Duration::from_secs(ahead.load(Ordering::Relaxed));
-        let wall = Timestamp::from_second(1_000_000).unwrap()
-            + jiff::SignedDuration::try_from(wall).unwrap();
-        Moment { monotonic, wall }
-    };
-    (Leadership::with_clock(clock), asleep)
+/// The clocks of a process, in seconds.
+#[derive(Clone, Default)]
+struct Clocks(Arc<Mutex<(u64, u64)>>);
+
+impl Clocks {
+    fn pass(&self, seconds: u64) {
+        let mut clocks = self.0.lock().unwrap();
+        *clocks = (clocks.0 + seconds, clocks.1 + seconds);
+    }
+
+    /// The machine is suspended: only the wall clock goes on.
+    fn suspend(&self, seconds: u64) {
+        self.0.lock().unwrap().1 += seconds;
+    }
+
+    fn set_back(&self, seconds: u64) {
+        self.0.lock().unwrap().1 -= seconds;
+    }
+
+    fn leadership(&self) -> Leadership {
+        let clocks = self.clone();
+        Leadership::with_clock(move || {
+            let (monotonic, wall) = *clocks.0.lock().unwrap();
+            let wall = jiff::SignedDuration::from_secs(i64::try_from(wall).unwrap());
+            Moment {
+                monotonic: Duration::from_secs(monotonic),
+                wall: Timestamp::from_second(1_000_000).unwrap() + wall,
+            }
+        })
+    }
 }
 
-fn paused(test: impl Future<Output = ()>) {
+fn run_async(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(test);
@@ -168,9 +181,9 @@ fn paused(test: impl Future<Output = ()>) {
 
 #[test]
 fn a_clean_stop_releases_and_the_next_one_leads_at_once() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
-        let (first, _) = leadership();
+        let first = Clocks::default().leadership();
         let (tell, told) = tokio::sync::oneshot::channel::<()>();
         let stop: Stop = told.map(drop).boxed().shared();
         let ready = AtomicBool::new(false);
@@ -196,58 +209,52 @@ fn a_clean_stop_releases_and_the_next_one_leads_at_once() {
             "it never waited for another one"
         );
 
-        let (second, _) = leadership();
+        let second = Clocks::default().leadership();
         let mut election = server.election("two", second.clone());
-        let began = tokio::time::Instant::now();
-        election.acquire(&ready).await.unwrap();
-        assert_eq!(began.elapsed(), Duration::ZERO);
-        second.settled().await;
-        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(matches!(election.attempt().await, Attempt::Leads));
+        assert_eq!(second.settled().now_or_never(), Some(()));
         assert_eq!(server.spec()["leaseTransitions"], 1);
     });
 }
 
 #[test]
 fn an_expired_lease_is_taken_over_once_and_keeps_its_labels() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
         server.with(|state| state.lease = Some(held_by("gone")));
         server.with(|state| state.version = 1);
-        let (leadership, _) = leadership();
+        let clocks = Clocks::default();
+        let leadership = clocks.leadership();
         let mut election = server.election("two", leadership.clone());
-        let ready = AtomicBool::new(false);
-        let began = tokio::time::Instant::now();
-        election.acquire(&ready).await.unwrap();
-        assert!(
-            began.elapsed() >= Duration::from_secs(15),
-            "{:?}",
-            began.elapsed()
-        );
-        assert!(ready.load(Ordering::Relaxed), "a waiting instance is ready");
+        assert!(matches!(election.attempt().await, Attempt::Waits));
+        clocks.pass(14);
+        assert!(matches!(election.attempt().await, Attempt::Waits));
+        clocks.pass(1);
+        assert!(matches!(election.attempt().await, Attempt::Leads));
         assert_eq!(server.spec()["leaseTransitions"], 5);
         let labels =
             server.with(|state| state.lease.clone().unwrap()["metadata"]["labels"].clone());
         assert_eq!(labels["kept"], "yes");
-        let led = tokio::time::Instant::now();
-        leadership.settled().await;
-        assert!(
-            led.elapsed() >= Duration::from_secs(10),
-            "{:?}",
-            led.elapsed()
+        assert_eq!(
+            leadership.settled().now_or_never(),
+            None,
+            "it waits for late calls"
         );
+        clocks.pass(10);
+        assert_eq!(leadership.settled().now_or_never(), Some(()));
     });
 }
 
 #[test]
 fn a_take_over_that_another_one_makes_first_waits() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
         server.with(|state| {
             state.lease = Some(held_by(""));
             state.version = 1;
             state.fault = Some(Fault::Rival);
         });
-        let (leadership, _) = leadership();
+        let leadership = Clocks::default().leadership();
         let mut election = server.election("two", leadership.clone());
         assert!(matches!(election.attempt().await, Attempt::Waits));
         assert!(leadership.ensure().is_err());
@@ -258,10 +265,10 @@ fn a_take_over_that_another_one_makes_first_waits() {
 #[test]
 fn a_lost_answer_is_read_again_and_never_taken_for_a_success() {
     for fault in [Fault::LostBefore, Fault::LostAfter] {
-        paused(async {
+        run_async(async {
             let server = Server::default();
             server.with(|state| state.fault = Some(fault));
-            let (leadership, _) = leadership();
+            let leadership = Clocks::default().leadership();
             let mut election = server.election("one", leadership.clone());
             assert!(matches!(election.attempt().await, Attempt::Waits));
             assert!(leadership.ensure().is_err());
@@ -277,28 +284,28 @@ fn a_lost_answer_is_read_again_and_never_taken_for_a_success() {
 
 #[test]
 fn a_leader_without_an_api_server_ends_before_another_one_takes_over() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
-        let (leadership, _) = leadership();
+        let clocks = Clocks::default();
+        let leadership = clocks.leadership();
         let mut election = server.election("one", leadership.clone());
         assert!(matches!(election.attempt().await, Attempt::Leads));
         server.with(|state| state.is_away = true);
-        let began = tokio::time::Instant::now();
+        clocks.pass(9);
+        assert!(matches!(election.attempt().await, Attempt::Waits));
+        assert!(leadership.ensure().is_ok());
+        clocks.pass(1);
+        assert!(leadership.ensure().is_err(), "before anybody has noticed");
         assert_eq!(election.renew().await, Loss::NotRenewed);
-        assert!(
-            began.elapsed() < Duration::from_secs(15),
-            "{:?}",
-            began.elapsed()
-        );
-        assert!(leadership.ensure().is_err());
     });
 }
 
 #[test]
 fn a_leader_that_wakes_up_late_writes_nothing() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
-        let (leadership, asleep) = leadership();
+        let clocks = Clocks::default();
+        let leadership = clocks.leadership();
         let mut election = server.election("one", leadership.clone());
         assert!(matches!(election.attempt().await, Attempt::Leads));
         let client = server.client(leadership.clone());
@@ -306,14 +313,14 @@ fn a_leader_that_wakes_up_late_writes_nothing() {
         let record = lease.read().await.unwrap().unwrap();
         let record = lease.write(&record).await.unwrap();
         // Suspended: only the wall clock has gone on.
-        asleep.store(60, Ordering::Relaxed);
+        clocks.suspend(60);
         server.with(|state| state.asked.clear());
         let error = lease.write(&record).await.unwrap_err();
         assert!(error.to_string().contains("not the leader"), "{error}");
         assert!(lease.read().await.is_ok(), "reads do no harm");
         assert_eq!(server.with(|state| state.asked.clone()), ["GET"]);
         assert_eq!(election.renew().await, Loss::NotRenewed);
-        asleep.store(0, Ordering::Relaxed);
+        clocks.set_back(60);
         assert!(
             lease.write(&record).await.is_err(),
             "what is lost stays lost"
@@ -323,17 +330,19 @@ fn a_leader_that_wakes_up_late_writes_nothing() {
 
 #[test]
 fn a_loss_ends_the_work_at_once() {
-    paused(async {
+    run_async(async {
         let server = Server::default();
-        let (leadership, _) = leadership();
+        let leadership = Clocks::default().leadership();
         let election = server.election("one", leadership);
         let stop: Stop = std::future::pending().boxed().shared();
         let told = AtomicUsize::new(0);
         let work = async || {
             server.with(|state| state.fault = Some(Fault::Rival));
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
-        let leads = |_| drop(told.fetch_add(1, Ordering::Relaxed));
+        let leads = |_| {
+            told.fetch_add(1, Ordering::Relaxed);
+        };
         let ended = run(Some(election), stop, &AtomicBool::new(false), leads, work).await;
         assert!(matches!(ended, Err(Error::Lost(Loss::HeldBy(holder))) if holder == "rival"));
         assert_eq!(told.load(Ordering::Relaxed), 2);

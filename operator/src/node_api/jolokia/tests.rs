@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::*;
-use crate::node_api::Credentials;
+use crate::{
+    leadership::Leadership,
+    node_api::{Credentials, NodeApi},
+};
 
 /// Answers one request with these bytes, and returns the request.
 fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
@@ -442,4 +445,28 @@ fn addresses_are_written_as_kubernetes_does() {
     ] {
         assert_eq!(canonical(java), kubernetes);
     }
+}
+
+#[test]
+fn a_process_that_does_not_lead_connects_to_no_node() {
+    let node = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    node.set_nonblocking(true).expect("a socket");
+    let credentials = Arc::new(Credentials {
+        username: "u".into(),
+        password: "p".into(),
+        older: Vec::new(),
+    });
+    let endpoint = Endpoint {
+        port: node.local_addr().expect("bound").port(),
+        ..Endpoint::new("127.0.0.1", credentials)
+    };
+    let nodes = Jolokia::new(Leadership::candidate());
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let error = runtime
+        .expect("a runtime")
+        .block_on(nodes.call(endpoint, Call::Drain))
+        .expect_err("it was not elected");
+    assert!(error.to_string().contains("not the leader"), "{error}");
+    let refused = node.accept().expect_err("no connection was made");
+    assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
 }
