@@ -15,15 +15,15 @@ open_words! {
         QuorumKept = "quorum-kept",
         /// Every keyspace keeps as many nodes and racks as it has replicas.
         ReplicasRemain = "replicas-remain",
-        /// No node that stays holds data that it does not own any more.
+        /// No remaining node holds data that it no longer owns.
         CleanupDone = "cleanup-done",
         /// Nodes have room for the data that they receive.
         DiskSpace = "disk-space",
         /// The source of a rebuild replicates the keyspaces.
         SourceHasData = "source-has-data",
-        /// The node that is given up is down.
+        /// The node to discard is down.
         NodeIsDown = "node-is-down",
-        /// The node that is given up belongs to this cluster.
+        /// The node to discard belongs to this cluster.
         NodeInCluster = "node-in-cluster",
     }
 }

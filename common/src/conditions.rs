@@ -44,25 +44,25 @@ words! {
         Accepted,
         /// The spec is accepted; the message names fields that have no effect.
         AcceptedWithWarnings,
-        /// At least one operation annotation is not understood.
+        /// At least one operation annotation is invalid.
         Invalid,
 
         /// The ring forms for the first time.
         Forming,
         /// The message names a member that is down, or that does not answer.
         NodesDown,
-        /// A node leaves the ring as the spec asks; every other node is up.
+        /// A node leaves the ring as the spec requires; every other node is up.
         NodesLeaving,
         /// Every node is NORMAL, and up in the view of every other node.
         AllNodesUp,
 
-        /// The cluster is as the spec asks.
+        /// The cluster matches the spec.
         UpToDate,
         /// The next change waits; the message names the failed checks, or the operation that has to end first.
         Blocked,
         /// The annotation `operations.db.orange.com/reconcile: paused` stops every change.
         ReconcilePaused,
-        /// The spec is not carried out; `SpecAccepted` says why.
+        /// The spec is not carried out; `SpecAccepted` has the reason.
         SpecRefused,
 
         /// No node has a fault.
@@ -80,7 +80,7 @@ words! {
         DuplicateName,
         /// `config` is not a valid configuration.
         InvalidConfig,
-        /// The spec asks for something that the operator does not support.
+        /// The spec requires a feature that the operator does not support.
         NotSupported,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.
         VolumeChanged,
@@ -107,7 +107,7 @@ words! {
         SiteHasNodes,
         /// `MultiCasskop`: two sites are the same Kubernetes cluster.
         SameCluster,
-        /// `MultiCasskop`: the `CassandraCluster` of a site belongs to nobody, or to another resource.
+        /// `MultiCasskop`: the `CassandraCluster` of a site has no owner, or belongs to another resource.
         OwnedByAnother,
         /// `MultiCasskop`: the operator does not know the site.
         UnknownSite,
@@ -120,7 +120,7 @@ words! {
         /// `MultiCasskop`: two sites have the same data center.
         DuplicateDataCenter,
 
-        /// While the ring forms: CassKop's word for it.
+        /// The ring forms, in the word of the Go `CassKop`.
         Initializing,
         /// Nodes join.
         ScaleUp,
@@ -138,7 +138,7 @@ words! {
         UpdateSeedList,
         /// Pods get any other change.
         UpdateStatefulSet,
-        /// Pods are restarted, as `rollingRestart` asks, or one is made anew.
+        /// Pods are restarted, as `rollingRestart` requests, or a pod is re-created.
         RollingRestart,
         /// A rack that the spec does not have any more is deleted.
         ActionDeleteRack,
@@ -169,7 +169,7 @@ words! {
         UpdateSeedList,
         /// Pods get any other change.
         UpdateStatefulSet,
-        /// Pods are restarted, as `rollingRestart` asks, or one is made anew.
+        /// Pods are restarted, as `rollingRestart` requests, or a pod is re-created.
         RollingRestart,
         /// A rack that the spec does not have any more is deleted.
         ActionDeleteRack,

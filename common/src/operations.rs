@@ -39,12 +39,12 @@ pub use value::ClusterValue;
 /// An operation with its own arguments.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Operation {
-    /// Hand all data to the other nodes and leave the ring, where the spec asks for fewer nodes
+    /// Stream all data to the other nodes and leave the ring, where the spec requires fewer nodes
     #[command(hide = true)]
     Decommission(decommission::Decommission),
-    /// Take a node that is down for good out of the ring; its pod starts anew, with an empty volume
+    /// Remove a permanently dead node from the ring; its pod is re-created with an empty volume
     Remove(remove::Remove),
-    /// Put a new node with an empty volume in the place of one that is lost
+    /// Replace a lost node with a new node, which starts with an empty volume
     Replace(replace::Replace),
     /// Delete the data that a node no longer owns, after the ring has grown
     Cleanup(cleanup::Cleanup),
@@ -52,18 +52,18 @@ pub enum Operation {
     Flush(flush::Flush),
     /// Restart nodes one after the other; volumes stay
     Restart(restart::Restart),
-    /// Bring the replicas of each range to agree, node by node
+    /// Repair the replicas of each range, node by node
     Repair(repair::Repair),
-    /// Stream data from another data center, after this one was added
+    /// Stream data from another data center, after this data center was added
     Rebuild(rebuild::Rebuild),
-    /// Keep the data of now under a name
+    /// Take a snapshot of the current data
     Snapshot(snapshot::Snapshot),
     /// Delete a snapshot
     #[command(name = "clearsnapshot")]
     ClearSnapshot(clearsnapshot::ClearSnapshot),
-    /// Load data files that were put into a table's folder
+    /// Load data files that were copied into a table's folder
     Refresh(refresh::Refresh),
-    /// Rewrite data files in the format of the Cassandra that runs, after an upgrade
+    /// Rewrite data files in the format of the running version of Cassandra, after an upgrade
     #[command(name = "upgradesstables")]
     UpgradeSsTables(upgradesstables::UpgradeSsTables),
     /// Merge the data files of each table
@@ -71,11 +71,11 @@ pub enum Operation {
     /// Drop deleted and overwritten data from data files
     #[command(name = "garbagecollect")]
     GarbageCollect(garbagecollect::GarbageCollect),
-    /// Rewrite data files and leave out what cannot be read
+    /// Rewrite data files without the rows that cannot be read
     Scrub(scrub::Scrub),
     /// Move data files to the disk that their tokens belong to
     Relocate(relocate::Relocate),
-    /// Write memtables to disk and leave the ring alone, until the pod is restarted
+    /// Write memtables to disk and stop serving, until the pod is restarted
     Drain(drain::Drain),
 }
 

@@ -213,7 +213,7 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
         Err(_) => Ok(()),
     };
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
-        tracing::info!(cluster = state.name(), %error, "no longer as it was seen; looking again");
+        tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
         plan.requeue = AFTER_CONFLICT;
         applied = Ok(());
     }

@@ -124,7 +124,7 @@ impl Executor {
                 // The API server is unavailable; an immediate retry would fail as well.
                 tokio::time::sleep(AFTER_FAILURE).await;
                 tracing::warn!(cluster = task.cluster.name, kind = task.start.kind, id = task.start.id,
-                    pod = task.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
+                    pod = task.start.pod, %error, "the task of the node ended; the next reconciliation continues");
             }
             runs.at_work
                 .lock()
@@ -143,7 +143,7 @@ async fn work(
     task: &NodeTask,
 ) -> Result<(), crate::kubernetes::status_store::Error> {
     let Some(arguments) = Arguments::recorded(&task.start.kind, &task.arguments) else {
-        let unread = "its arguments were recorded by another version of the operator, and cannot be read: request again with a new id";
+        let unread = "its arguments were recorded by another version of the operator and cannot be parsed: request it again with a new id";
         record_event(effects, task, StepEvent::Failed(unread.to_owned())).await?;
         return Ok(());
     };
@@ -214,7 +214,7 @@ async fn perform(
             return Ok(Err(error));
         }
         tracing::info!(cluster = task.cluster.name, pod = task.start.pod, step, attempt, %error,
-            "the step was not done; trying again");
+            "the step was not done; retrying");
         if !record_event(effects, task, StepEvent::Retrying(error.to_string())).await? {
             return Ok(Err(error));
         }
@@ -276,7 +276,7 @@ async fn attempt_step(
                         Ok(())
                     } else {
                         Err(NodeError::Cassandra(format!(
-                            "{error}; Cassandra was restarted since it was told, so that may be a part of it"
+                            "{error}; Cassandra was restarted after the call, so part of the work may be done"
                         )))
                     };
                 }

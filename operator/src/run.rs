@@ -196,10 +196,10 @@ async fn control(
                 Err(controller::Error::QueueError(watcher::Error::WatchError(status)))
                     if status.code == 410 =>
                 {
-                    tracing::debug!(%status, "a watch expired and is begun again");
+                    tracing::debug!(%status, "a watch expired and is restarted");
                 }
                 Err(controller::Error::QueueError(error)) => {
-                    tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+                    tracing::warn!(%error, "a watch failed and is restarted; check that the CRDs are installed and the permissions are granted");
                 }
                 _ => {}
             }
@@ -251,5 +251,5 @@ pub async fn told_to_end() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    tracing::info!("told to end");
+    tracing::info!("termination signal received");
 }

@@ -92,7 +92,9 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 /// The error of a failed write; silent if the reader has closed stdout.
 fn not_written(error: &io::Error) -> CliError {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => CliError::new(Kind::BrokenPipe, "nobody reads the output"),
+        io::ErrorKind::BrokenPipe => {
+            CliError::new(Kind::BrokenPipe, "the reader of the output is gone")
+        }
         _ => CliError::failed(format!("cannot write the output: {error}")),
     }
 }

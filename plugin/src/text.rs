@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub use casskop_common::text::count;
+
 /// The plugin as it is called on a command line.
 pub const PROGRAM: &str = "kubectl casskop";
 /// Names that are listed in a message before it says how many more there are.
@@ -32,15 +34,6 @@ pub fn nearest<'a, I: IntoIterator<Item = &'a str>>(word: &str, names: I) -> Opt
         [first, second, ..] if first.0 <= second.0 => None,
         [first, ..] => Some(first.1),
         [] => None,
-    }
-}
-
-/// `1 node`, `6 nodes`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }
 

@@ -9,7 +9,8 @@ use super::{
     Rack, ServicePolicy, StorageConfig, Topology,
 };
 
-/// What to run. Every field is optional: an empty spec is one node of the default image without a volume.
+/// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
+/// volume.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
@@ -70,13 +71,13 @@ pub struct CassandraClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_secret: Option<LocalObjectReference>,
     /// Image of the `bootstrap` init container (default: the operator's own image). Images of the Go `CassKop`
-    /// (`casskop-bootstrap`) are not used; a Warning event says so.
+    /// (`casskop-bootstrap`) are not used; a Warning event reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_image: Option<String>,
-    /// Accepted and not used: the operator merges the configuration itself. A Warning event says so.
+    /// Accepted and not used: the operator merges the configuration itself. A Warning event reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_builder_image: Option<String>,
-    /// Environment of the Cassandra container; wins over the operator's. A change rolls the pods.
+    /// Environment of the Cassandra container; takes precedence over the operator's. A change rolls the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env_vars: Vec<EnvVar>,
     /// User id of the pods (default 999, `cassandra` in the official image).
@@ -106,10 +107,10 @@ pub struct CassandraClusterSpec {
     /// Whether the volumes are deleted together with the cluster (default false: they stay).
     #[serde(default, rename = "deletePVC", skip_serializing_if = "Option::is_none")]
     pub delete_pvc: Option<bool>,
-    /// Starts the Cassandra containers with `tail -f /dev/null` instead of Cassandra, to look into a broken node.
+    /// Starts the Cassandra containers with `tail -f /dev/null` instead of Cassandra, to inspect a broken node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debug: Option<bool>,
-    /// Whether the operator requests by itself the cleanup that growing the ring makes necessary.
+    /// Whether the operator requests the cleanup that growth of the ring requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pilot: Option<bool>,
     /// Accepted and not used: the operator compares what it applied, not what the API server made of it.
@@ -123,12 +124,12 @@ pub struct CassandraClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_pod_unavailable: Option<i32>,
-    /// A pod whose Cassandra container restarted more often than this and that took another node's address is
-    /// deleted, and made anew with another address (default 2; 0: never).
+    /// Restarts of the Cassandra container after which a pod with the address of another member is deleted and re-created,
+    /// so that it gets another address (default 2; 0: never).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub restart_count_before_pod_deletion: Option<i32>,
-    /// Accepted and not used: nothing needs unlocking here, a corrected spec goes on by itself. A Warning event says so.
+    /// Accepted and not used: a corrected spec needs no unlocking. A Warning event reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlock_next_operation: Option<bool>,
     /// Size of each node's data volume, such as `100Gi`. Left out: no volume; data is lost with the pod.
@@ -151,7 +152,7 @@ pub struct CassandraClusterSpec {
     /// configuration is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_name: Option<String>,
-    /// Accepted and not used: the version is that of the image, and asked from the nodes. One before 4.0 is refused.
+    /// Accepted and not used: the nodes report the version of the image. A version before 4.0 is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
     /// `cassandra`; `dse` is refused.
@@ -164,7 +165,7 @@ pub struct CassandraClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::free_form")]
     pub config: Option<serde_json::Value>,
-    /// Secret with `username` and `password` of the Jolokia agent. Left out: the operator makes
+    /// Secret with `username` and `password` of the Jolokia agent. Left out: the operator creates
     /// `<cluster>-jolokia` with a random password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_jolokia_secret: Option<LocalObjectReference>,
@@ -187,7 +188,7 @@ pub struct CassandraClusterSpec {
     /// Failed liveness probes before a restart (default: that of Kubernetes, 3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_failure_threshold: Option<i32>,
-    /// Good liveness probes after a failed one; Kubernetes allows only 1.
+    /// Successful liveness probes after a failed one; Kubernetes allows only 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_success_threshold: Option<i32>,
     /// Seconds before the first readiness probe (default 1; the probe itself waits for a starting node).
@@ -202,16 +203,16 @@ pub struct CassandraClusterSpec {
     /// Failed readiness probes before the pod is not Ready (default: that of Kubernetes, 3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_failure_threshold: Option<i32>,
-    /// Good readiness probes before the pod is Ready (default 1).
+    /// Successful readiness probes before the pod is Ready (default 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_success_threshold: Option<i32>,
     /// Whether the containers of a pod see each other's processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_process_namespace: Option<bool>,
-    /// Accepted and not used: backups are not part of this operator. A Warning event says so when it is enabled.
+    /// Accepted and not used: backups are not part of this operator. A Warning event reports it when it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_rest_sidecar: Option<BackRestSidecar>,
-    /// Service account of the Cassandra pods (default: `<cluster>`, made by the operator, without rights and
+    /// Service account of the Cassandra pods (default: `<cluster>`, created by the operator, without permissions and
     /// without a mounted token).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,

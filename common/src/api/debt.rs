@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeStatus;
 
-/// Why a node may hold data that it no longer owns. The later ones include the earlier.
+/// Reason for which a node may hold data that it no longer owns. The later reasons include the earlier ones.
 #[derive(
     Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
 )]
 pub enum CleanupReason {
-    /// A keyspace is no longer replicated in the data center. That nodes leave brings nothing back.
+    /// A keyspace is no longer replicated in the data center. Nodes that leave hand no such data back.
     ReplicationRemoved,
     /// A keyspace has fewer replicas in the data center than before, or is replicated by another strategy.
     ReplicationReduced,
-    /// A node of the data center was to leave, failed on its way, and stays: it has handed out data.
+    /// A decommission in the data center failed and the node stays: it has streamed data to other nodes.
     DecommissionFailed,
     /// Other nodes have joined the data center.
     NodesJoined,
 }
 
-/// How keyspaces were replicated when it was last seen.
+/// Last observed replication of the keyspaces.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SeenReplication {
-    /// Version of the schema that it was read from (`StorageService.SchemaVersion`).
+    /// Version of the schema of this observation (`StorageService.SchemaVersion`).
     pub schema_version: String,
-    /// Replicas of each keyspace by data center; `*` is `SimpleStrategy`, which knows none. The first 1000 keyspaces by
-    /// their names.
+    /// Replicas of each keyspace by data center; `*` is `SimpleStrategy`, which has no data centers. The first 1000
+    /// keyspaces by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keyspaces: BTreeMap<String, BTreeMap<String, i32>>,
 }

@@ -13,7 +13,8 @@ pub use status::{
     ChildStatus, MultiCasskopStatus, MultiOperation, Reachability, SiteOperation, SiteStatus,
 };
 
-/// What to run where: a `CassandraCluster` that all sites begin from, and what is different in each of them.
+/// Desired state of a ring over several sites: a `CassandraCluster` as the base of every site, and the differences of
+/// each site.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[kube(
@@ -65,14 +66,14 @@ pub use status::{
     .message("base.metadata.name cannot be changed: it is the name of the ring, which its nodes have written to their volumes"))]
 pub struct MultiCasskopSpec {
     /// Whether the `CassandraCluster` of every site is deleted together with this resource (default true). Volumes stay
-    /// unless its `deletePVC` says otherwise. False: they stay as they are, each under the operator of its own site.
+    /// unless its `deletePVC` is true. False: each `CassandraCluster` stays, under the operator of its site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_cassandra_cluster: Option<bool>,
-    /// What is done about a change that somebody made to the spec of a site's `CassandraCluster` by hand: `Correct`
-    /// (default) takes it back, `Report` leaves it until this resource changes, and says so.
+    /// Treatment of manual changes to the spec of a site's `CassandraCluster`: `Correct` (default) reverts a change,
+    /// `Report` keeps it until this resource changes, and reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
-    /// The `CassandraCluster` that every site begins from. Its `metadata.name` is the name of the ring, and of the
+    /// The `CassandraCluster` that is the base of every site. Its `metadata.name` is the name of the ring, and of the
     /// `CassandraCluster` in every site; its namespace is that of this resource.
     #[schemars(schema_with = "cluster_schema")]
     #[x_kube(validation = Rule::new("has(self.metadata) && has(self.metadata.name)")
@@ -88,13 +89,13 @@ pub struct MultiCasskopSpec {
     pub override_: BTreeMap<String, Value>,
 }
 
-/// What is done about changes made by hand.
+/// Treatment of manual changes.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Drift {
-    /// They are taken back.
+    /// Manual changes are reverted.
     #[default]
     Correct,
-    /// They stay, and are told.
+    /// Manual changes stay, and are reported.
     Report,
 }
 

@@ -19,36 +19,36 @@ pub struct OperationStatus {
     /// Its arguments, in canonical form.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
-    /// Who asked for it, if not an annotation: `spec` or `autoPilot`.
+    /// Source of the request, if it is not an annotation: `spec` or `autoPilot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
-    /// Where the operation is.
+    /// Phase of the operation.
     pub phase: OperationPhase,
-    /// One word for machines.
+    /// Reason of the phase, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<OperationReason>,
-    /// Names of the checks that keep the operation from its next nodes.
+    /// Names of the checks that block the next nodes of the operation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
-    /// A sentence for people: what it does, waits for, or why it ended so.
+    /// Message for people: the current work, the event that the operation waits for, or the reason of its end.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// When the operator first saw the request.
+    /// Time at which the operator first observed the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<MicroTime>,
-    /// When the first node was started.
+    /// Time at which the first node started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
-    /// When it ended.
+    /// Time of the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// What is to be done, decided before anything was called.
+    /// Plan of the operation, decided before the first call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<OperationPlan>,
-    /// Whether the control annotation `retry` that stands now was carried out; removing it allows another one.
+    /// Whether the present control annotation `retry` was carried out; its removal allows another retry.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retried: bool,
-    /// Safety checks and what they saw.
+    /// Safety checks and their evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub checks: Vec<Check>,
@@ -65,7 +65,7 @@ open_words! {
         Waiting = "Waiting",
         /// Pending: paused before it started.
         PausedBeforeStart = "PausedBeforeStart",
-        /// The checks in `blockedBy` failed; the operation goes on when they pass.
+        /// The checks in `blockedBy` failed; the operation continues when they pass.
         ChecksFailing = "ChecksFailing",
         /// Nodes are at work.
         Running = "Running",
@@ -75,7 +75,7 @@ open_words! {
         Cancelling = "Cancelling",
         /// Done on every node.
         Done = "Done",
-        /// Planned only, as `--dry-run=server` asks.
+        /// Planned only, as `--dry-run=server` requests.
         DryRun = "DryRun",
         /// At least one node failed.
         NodesFailed = "NodesFailed",
@@ -91,7 +91,7 @@ open_words! {
         UnknownTarget = "UnknownTarget",
         /// Refused: the kind works on one node at a time.
         OneNodeOnly = "OneNodeOnly",
-        /// Refused: the node that is to be given up is not down.
+        /// Refused: the node to discard is not down.
         NodeIsUp = "NodeIsUp",
         /// Refused: the node never was a member of the ring.
         NotAMember = "NotAMember",
@@ -127,7 +127,7 @@ open_words! {
         Moving = "MOVING",
         /// The node writes its memtables to disk.
         Draining = "DRAINING",
-        /// The node serves nobody until it is restarted.
+        /// The node serves no clients until it is restarted.
         Drained = "DRAINED",
     }
 }
@@ -141,24 +141,24 @@ impl Default for OperationMode {
 /// Phases of an operation.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OperationPhase {
-    /// Seen; waits for something that `message` names.
+    /// Observed; waits for the event that `message` names.
     #[default]
     Pending,
     /// Planned; with `--dry-run` it ends here.
     Planned,
     /// Nodes are at work.
     Running,
-    /// No further node is started until the pause is lifted.
+    /// No further node starts until the pause is lifted.
     Paused,
     /// Done on every node.
     Succeeded,
     /// Ended with at least one node that failed.
     Failed,
-    /// Not begun, for the reason given.
+    /// Never started, for the given reason.
     Refused,
     /// Ended early by request.
     Cancelled,
-    /// The request was taken back before it began.
+    /// The request was withdrawn before it started.
     Withdrawn,
 }
 
@@ -192,17 +192,17 @@ impl OperationPhase {
     }
 }
 
-/// What an operation will do.
+/// Plan of an operation.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationPlan {
-    /// Pods that are worked on together; the next wave begins when the one before it has ended.
+    /// Pods that are processed together; a wave starts when the previous wave has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<Vec<String>>,
     /// Steps on each node, in order; for most kinds a keyspace each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
-    /// What a step calls on a node, for people.
+    /// Call of a step on a node, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub call: String,
 }
@@ -214,15 +214,15 @@ pub struct Check {
     pub name: String,
     /// Whether the cluster passed it.
     pub passed: bool,
-    /// Whether the request goes on although the check failed, as the annotation `<kind>.waive` says.
+    /// Whether the annotation `<kind>.waive` lets the request continue although the check failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
-    /// Whether the check failed only because no node could be asked.
+    /// Whether the check failed only because no node answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
-    /// What was seen, so that a person can verify it.
+    /// Observation behind the result, so that a person can verify it.
     pub evidence: String,
-    /// Pods that the check found wanting.
+    /// Pods that failed the check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<String>,
 }
@@ -246,39 +246,39 @@ pub struct OperationNode {
     /// Cassandra's host id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host_id: String,
-    /// Address by which the others know it, of a kind that gives its volumes up.
+    /// Address of the node in the ring, for a kind that discards its volumes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
-    /// Its volumes, of a kind that gives them up. They are deleted only while their UIDs are these.
+    /// Volumes of the node, for a kind that discards them. A volume is deleted only while it has this UID.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeRef>,
-    /// Where the node is.
+    /// Phase of the node.
     pub phase: NodePhase,
     /// The step that runs, or that failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub step: String,
-    /// When the first step began.
+    /// Time at which the first step started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
-    /// When the last step ended.
+    /// Time at which the last step ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// Steps that are done; a restarted operator goes on after them.
+    /// Completed steps; a restarted operator continues after them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// How far Cassandra says it is with the step at hand, where it says so.
+    /// Progress of the current step, where Cassandra reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// How often the current step was begun.
+    /// Number of attempts of the current step.
     #[serde(default)]
     pub attempts: i32,
-    /// What Cassandra said, if it failed.
+    /// Error of Cassandra, if the node failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Tasks and streams of a step, as the node tells (`CompactionManager.Compactions`, `StreamManager.CurrentStreams`). A
-/// step that works on one table after the other has a task for each.
+/// Tasks and streams of a step, as the node reports them (`CompactionManager.Compactions`,
+/// `StreamManager.CurrentStreams`). A step that works on one table after the other has a task for each.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Work {
@@ -286,12 +286,12 @@ pub struct Work {
     pub bytes: i64,
     /// Bytes in all, as far as the node knows.
     pub total_bytes: i64,
-    /// Bytes in a second, since this step was first seen at work; 0 while that is not known.
+    /// Bytes per second since the first observation of the running step; 0 while the rate is unknown.
     #[serde(default)]
     pub bytes_per_second: i64,
 }
 
-/// A volume claim, so exactly that one of its name cannot be mistaken for another.
+/// A volume claim, with the UID that tells it from a later claim of the same name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 pub struct VolumeRef {
     /// Name of the `PersistentVolumeClaim`.
@@ -303,16 +303,16 @@ pub struct VolumeRef {
 /// Phases of a node in an operation.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodePhase {
-    /// Its turn has not come.
+    /// The node has not started.
     #[default]
     Pending,
-    /// At work.
+    /// The node runs a step.
     Running,
     /// Every step done.
     Succeeded,
     /// A step failed for good.
     Failed,
-    /// Left out by a cancelled operation.
+    /// The operation was cancelled before the node started.
     Skipped,
 }
 
@@ -323,13 +323,13 @@ impl NodePhase {
     }
 }
 
-/// How far a node is.
+/// Progress of a node.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Units done.
     pub done: i64,
     /// Units in all.
     pub total: i64,
-    /// What is counted, such as `keyspaces`.
+    /// Unit of the numbers, such as `keyspaces`.
     pub unit: String,
 }

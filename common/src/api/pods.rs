@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, Toleration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is added to every Cassandra pod.
+/// Metadata and tolerations of every Cassandra pod.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 pub struct PodPolicy {
     /// Annotations of the pods.
@@ -17,7 +17,7 @@ pub struct PodPolicy {
     pub tolerations: Vec<Toleration>,
 }
 
-/// What is added to the headless Service.
+/// Metadata of the headless Service.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 pub struct ServicePolicy {
     /// Annotations of the headless Service.
@@ -63,11 +63,11 @@ pub struct JmxConfiguration {
 }
 
 /// Accepted for compatibility with the Go `CassKop` and not used: backups are not part of this operator.
-/// A condition and one Warning event say so when it is enabled.
+/// A condition and one Warning event report it when it is enabled.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct BackRestSidecar {
-    /// Whether the sidecar is wanted.
+    /// Whether the sidecar is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Image of the sidecar.

@@ -13,7 +13,7 @@ use super::{Check, CleanupReason, OperationStatus, SeenReplication};
 /// (Flux, Helm) does not report a resource without a status as current.
 pub const UNOBSERVED: i64 = -1;
 
-/// State of a ring.
+/// Observed state of a ring.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
@@ -22,20 +22,20 @@ pub struct CassandraClusterStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Where the cluster is in its life.
+    /// Phase of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// While Initializing: `FirstPodPerRack`, then `NextPodPerRack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initializing_sub_phase: Option<String>,
-    /// The last thing the operator did to the cluster: `Initializing`, `ScaleUp`, `UpdateDockerImage`,
+    /// The last action of the operator on the cluster: `Initializing`, `ScaleUp`, `UpdateDockerImage`,
     /// `UpdateStatefulSet`, `CorrectCRDConfig` (a refused spec)…
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cluster_action: Option<String>,
     /// `ToDo`, `Ongoing` or `Done`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cluster_action_status: Option<String>,
-    /// Seeds that new pods are given.
+    /// Seeds of new pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seedlist: Vec<String>,
     /// The nodes, by pod name.
@@ -49,7 +49,7 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Checks that keep the spec from being carried out.
+    /// Failed checks that block the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub blocked_by: Vec<Check>,
@@ -62,13 +62,13 @@ pub struct CassandraClusterStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub operations: Vec<OperationStatus>,
     /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, and the last one of each kind
-    /// that an annotation asked for.
+    /// that an annotation requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub used_request_ids: BTreeMap<String, Vec<String>>,
-    /// How keyspaces were replicated when it was last seen: nodes owe a cleanup where replicas became fewer.
+    /// Last observed replication of the keyspaces: nodes require a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
 }
@@ -90,14 +90,14 @@ pub struct IntentError {
     pub message: String,
 }
 
-/// Where a cluster or a rack is in its life.
+/// Phase of a cluster or a rack.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The ring is being formed for the first time.
     Initializing,
-    /// As asked.
+    /// The cluster matches the spec.
     Running,
-    /// Formed, and not (yet) as asked.
+    /// The ring is formed, and does not match the spec (yet).
     Pending,
 }
 
@@ -121,16 +121,16 @@ impl Phase {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct RackStatus {
-    /// Where the rack is in its life.
+    /// Phase of the rack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Whether `rollingRestart` of the rack was seen to be true: it asks for one restart each time it becomes so.
+    /// Whether `rollingRestart` of the rack was observed as true: each change to true requests one restart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolling_restart: bool,
-    /// While Initializing: as that of the cluster.
+    /// While Initializing: as the field of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initializing_sub_phase: Option<String>,
-    /// The last thing the operator did to the rack.
+    /// The last action of the operator on the rack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cassandra_last_action: Option<LastAction>,
     /// The last operation on its pods; see `operations` for the whole.
@@ -138,7 +138,7 @@ pub struct RackStatus {
     pub pod_last_operation: Option<PodLastOperation>,
 }
 
-/// The last operation on the pods of a rack, as the Go `CassKop` tells it.
+/// The last operation on the pods of a rack, in the format of the Go `CassKop`.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PodLastOperation {
@@ -146,13 +146,13 @@ pub struct PodLastOperation {
     pub name: String,
     /// `Ongoing` or `Done`.
     pub status: String,
-    /// When it began.
+    /// Time of the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
-    /// When it ended.
+    /// Time of the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Time>,
-    /// Pods that it has not ended on.
+    /// Pods on which it has not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<String>,
     /// Pods on which it is done.
@@ -163,23 +163,23 @@ pub struct PodLastOperation {
     pub pods_ko: Vec<String>,
 }
 
-/// Something the operator did to a rack.
+/// An action of the operator on a rack.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct LastAction {
-    /// What it was, as in `lastClusterAction`.
+    /// Name of the action, as in `lastClusterAction`.
     pub name: String,
     /// `ToDo`, `Ongoing` or `Done`.
     pub status: String,
-    /// When it began.
+    /// Time of the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
-    /// When it was seen to be done.
+    /// Time at which its end was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Time>,
 }
 
-/// One node of the ring, as it says of itself.
+/// One node of the ring, as it reports itself.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
@@ -198,25 +198,25 @@ pub struct NodeStatus {
     /// `StorageService.OperationMode` (NORMAL, JOINING, LEAVING…), or `Unknown` when the node does not answer.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state: String,
-    /// Whether its peers see it up: `Up`, `Down` or `Unknown`.
+    /// State of the node in the view of its peers: `Up`, `Down` or `Unknown`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub gossip: String,
     /// `StorageService.ReleaseVersion`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it moved by a tenth and a MiB.
+    /// Bytes of live data on disk (metric `Storage.Load`); refreshed when it changes by a tenth and a MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_bytes: Option<i64>,
-    /// Since when the node may hold data that it no longer owns; a cleanup of all keyspaces pays this debt.
+    /// Time since which the node may hold data that it no longer owns. A cleanup of all keyspaces removes the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_required_since: Option<Time>,
-    /// Why it may.
+    /// Reason of the required cleanup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_required_reason: Option<CleanupReason>,
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,
-    /// Why the node is not as it should be, in words.
+    /// Message about the fault of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

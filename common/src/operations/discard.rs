@@ -8,7 +8,7 @@ use super::value;
 /// so discards no data there.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Discard {
-    /// metadata.uid of the cluster that is meant, which another one of its name does not have (the plugin adds it)
+    /// metadata.uid of the intended cluster; another cluster of the same name has another UID (the plugin adds it)
     #[arg(long, value_name = "UID", value_parser = value::uid)]
     pub cluster_uid: Option<String>,
 }

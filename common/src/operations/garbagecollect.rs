@@ -10,7 +10,7 @@ pub struct GarbageCollect {
     /// Keyspaces and tables to process.
     #[command(flatten)]
     pub tables: Tables,
-    /// What is looked at: whole rows, or single cells too, which takes longer
+    /// Granularity: whole rows, or single cells too, which takes longer
     #[arg(long, value_name = "WHAT", default_value = "row")]
     pub granularity: Granularity,
     /// Threads on each node; 0 is as many as compaction has

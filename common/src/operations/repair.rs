@@ -18,7 +18,7 @@ pub struct Repair {
     /// Keyspaces and tables to repair.
     #[command(flatten)]
     pub tables: Tables,
-    /// Compare all data, and not only what was written since the last repair
+    /// Compare all data, not only the data written since the last repair
     #[arg(long)]
     pub full: bool,
     /// Repair every range that a node holds, as is the default where nodes are chosen: ranges whose first replica is

@@ -5,7 +5,7 @@ use clap::Args;
 /// Arguments of `restart`.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Restart {
-    /// Drain each node before: it writes its memtables to disk and takes leave of its peers, so that it starts faster
+    /// Drain each node first: it writes its memtables to disk and announces its shutdown, so that it starts faster
     #[arg(long)]
     pub drain: bool,
 }

@@ -10,10 +10,10 @@ pub struct Scrub {
     /// Keyspaces and tables to scrub.
     #[command(flatten)]
     pub tables: Tables,
-    /// Skip what cannot be read, instead of stopping there: it is lost
+    /// Skip rows that cannot be read instead of stopping; those rows are lost
     #[arg(long)]
     pub skip_corrupted: bool,
-    /// Make no snapshot of each table before
+    /// Take no snapshot of each table before
     #[arg(long)]
     pub no_snapshot: bool,
     /// Threads on each node; 0 is as many as compaction has

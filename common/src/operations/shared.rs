@@ -13,7 +13,7 @@ pub struct Shared {
     /// Nodes of each wave.
     #[command(flatten)]
     pub waves: Waves,
-    /// Plan only: `server` asks the operator for targets, order and checks; `client` only prints the annotation
+    /// Plan only: `server` requests targets, order and checks from the operator; `client` only prints the annotation
     #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "server")]
     pub dry_run: Option<DryRun>,
 }
@@ -40,7 +40,7 @@ pub struct Waves {
     /// Work on one node at a time, or on the nodes of a rack together, rack by rack
     #[arg(long, value_name = "HOW", default_value = "node")]
     pub parallel: Parallel,
-    /// With --parallel rack: at most so many nodes of a rack together
+    /// With --parallel rack: maximum number of nodes of a rack at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), requires = "parallel")]
     pub max_nodes: Option<u16>,
 }

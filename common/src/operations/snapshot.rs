@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Delete it after this time, such as 12h or 7d (Cassandra 4.1 and later)
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub ttl: Option<String>,
-    /// Leave out what is only in memory
+    /// Do not flush memtables first: the snapshot has only the data on disk
     #[arg(long)]
     pub skip_flush: bool,
 }

@@ -10,7 +10,7 @@ pub struct UpgradeSsTables {
     /// Keyspaces and tables to upgrade.
     #[command(flatten)]
     pub tables: Tables,
-    /// Rewrite those that have the newest format already, too
+    /// Also rewrite data files that have the newest format already
     #[arg(long)]
     pub include_all: bool,
     /// Threads on each node; 0 is as many as compaction has

@@ -66,7 +66,7 @@ pub fn standard(verdicts: &[Verdict], needs_a_person: Option<(Reason, String)>) 
             condition::READY,
             true,
             Reason::UpToDate,
-            "available, and as the spec asks",
+            "available, and matches the spec",
         ),
     }];
     let stalled = refused.map(|refused| (refused.reason, refused.message.clone()));

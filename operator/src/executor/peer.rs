@@ -122,7 +122,7 @@ async fn answered(
                 let is_there = members.iter().any(|(endpoint, _)| endpoint.ip == told);
                 missed = if is_there { 0 } else { missed + 1 };
                 if missed >= LOST_AFTER {
-                    let why = "the member that was told does not answer any more";
+                    let why = "the member that was called no longer answers";
                     return Err(NodeError::Unreachable(why.into()));
                 }
             }
@@ -137,7 +137,7 @@ async fn answered(
 pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
-            "the node is not down any more ({who}): nothing was deleted; request again with a new id when it is"
+            "the node is no longer down ({who}): nothing was deleted; request it again with a new id when the node is down"
         ))
     };
     let answering = answering(effects, task).await?;

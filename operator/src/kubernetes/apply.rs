@@ -88,7 +88,7 @@ pub async fn apply_rack(
 fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
     let (label, value) = names::APP_LABEL;
     if there.labels().get(label).map(String::as_str) == Some(value) {
-        let new = Status::failure("it was made since it was looked for", "Conflict");
+        let new = Status::failure("it was created after the lookup", "Conflict");
         return kube::Error::Api(new.with_code(409).boxed());
     }
     let why = format!(

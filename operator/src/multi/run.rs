@@ -170,7 +170,7 @@ async fn control(
         .run(crate::multi::reconcile, crate::multi::after_failure, ctx.clone())
         .for_each(|outcome| async move {
             if let Err(controller::Error::QueueError(error)) = outcome {
-                tracing::warn!(%error, "a watch failed and is begun again; are the CRDs installed and the rights given?");
+                tracing::warn!(%error, "a watch failed and is restarted; check that the CRDs are installed and the permissions are granted");
             }
         });
     tokio::select! {
@@ -224,7 +224,7 @@ fn watch(site: Arc<Site>, namespace: &str, wake: Wake) -> tokio::task::JoinHandl
                 }
                 Ok(_) => {}
                 // Reconciliations report a site that cannot be reached.
-                Err(error) => tracing::debug!(site = site.name, %error, "a watch is begun again"),
+                Err(error) => tracing::debug!(site = site.name, %error, "a watch is restarted"),
             }
         }
     })

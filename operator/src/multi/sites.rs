@@ -90,11 +90,11 @@ fn connect(mut config: Config) -> Result<Client, String> {
 fn in_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 401 => {
-            "its API server does not know us (401): has the token expired? Register the site anew"
+            "its API server refuses the token (401), which may have expired: register the site again"
                 .into()
         }
         kube::Error::Api(status) if status.code == 403 => format!(
-            "its API server does not let us (403): {}; register the site anew, or give the rights",
+            "its API server denies the request (403): {}; register the site again, or grant the permission",
             status.message
         ),
         kube::Error::Api(status) if status.code == 404 => format!(

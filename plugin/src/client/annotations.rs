@@ -44,5 +44,5 @@ pub async fn write(
         tokio::time::sleep(pause).await;
     }
     Err(CliError::failed(format!("cassandracluster {name} changes faster than a request can be written; nothing was requested"))
-        .hint("run the command again; if it stays so, something writes the object all the time"))
+        .hint("run the command again; if the error persists, another client writes the object continuously"))
 }

@@ -193,7 +193,7 @@ async fn observe_removal(
                 Change::Disconnected(_) => {}
                 Change::Deleted => {
                     return Err(CliError::failed(format!(
-                        "cassandracluster {} was deleted; nothing is tried again",
+                        "cassandracluster {} was deleted; nothing is retried",
                         order.cluster
                     )));
                 }
@@ -203,10 +203,10 @@ async fn observe_removal(
     });
     seen.await.unwrap_or_else(|_| {
         Err(CliError::new(Kind::TimedOut, format!(
-            "the retry before was taken back, but the operator has not noticed within {}s; nothing is tried again yet",
+            "the previous retry was removed, but the operator has not observed the removal within {}s; nothing is retried yet",
             NOTICE.as_secs()
         ))
-        .hint(format!("see whether it runs: {} explain {}{connection_args}", PROGRAM, order.cluster))
+        .hint(format!("check that it runs: {} explain {}{connection_args}", PROGRAM, order.cluster))
         .hint("then run the command again"))
     })
 }

@@ -209,7 +209,7 @@ async fn blocks(
 }
 
 fn connection_lost(why: &str) -> String {
-    format!("the connection to the API server was lost ({why}); trying again")
+    format!("the connection to the API server was lost ({why}); retrying")
 }
 
 fn deleted(cluster: &CassandraCluster) -> String {

@@ -111,14 +111,14 @@ impl Control {
         let effect = match (self, was_set) {
             (Self::Pause, true) => "is paused already; nothing was written",
             (Self::Pause, false) if begun => "is paused: no further node starts",
-            (Self::Pause, false) => "is paused before it begins",
+            (Self::Pause, false) => "is paused before it starts",
             (Self::Resume, true) => "is not paused; nothing was written",
             (Self::Resume, false) => "goes on",
             (Self::Cancel, true) => "is cancelled already; nothing was written",
             (Self::Cancel, false) if begun => "is cancelled: it ends after the step at work",
-            (Self::Cancel, false) => "is cancelled before it begins",
-            (Self::Retry, true) => "is to be tried again already; nothing was written",
-            (Self::Retry, false) => "is tried again on the nodes that failed",
+            (Self::Cancel, false) => "is cancelled before it starts",
+            (Self::Retry, true) => "is already marked for a retry; nothing was written",
+            (Self::Retry, false) => "is retried on the failed nodes",
             (Self::Waive(checks), was_set) => {
                 let checks = checks.join(", ");
                 return if was_set {
@@ -158,11 +158,11 @@ impl Control {
             return match current.operation.as_ref().map(|operation| operation.phase) {
                 Some(OperationPhase::Failed) => Ok(()),
                 Some(phase) if phase.is_final() => Err(CliError::failed(format!(
-                    "{what} has not failed, it is {}; there is nothing to try again",
+                    "{what} has not failed, it is {}; there is nothing to retry",
                     phase.as_str()
                 ))
                 .hint(format!(
-                    "request it anew: {PROGRAM} {kind} {name}{connection_args}"
+                    "request it again: {PROGRAM} {kind} {name}{connection_args}"
                 ))),
                 _ => Err(
                     CliError::failed(format!("{what} has not ended")).hint(format!(
@@ -182,7 +182,7 @@ impl Control {
         match self {
             Self::Resume if !is_paused(current, cluster) && reconcile_paused(cluster) => {
                 Err(CliError::failed(format!(
-                    "{what} is not paused by itself: all action on the cluster is"
+                    "{what} itself is not paused: the reconciliation of the cluster is"
                 ))
                 .hint(format!(
                     "{PROGRAM} resume-reconcile {name}{connection_args}"

@@ -19,7 +19,7 @@ pub fn render(
 ) -> String {
     let mut lines = vec![status::title(cluster, style)];
     let Some((first, others)) = reasons.split_first() else {
-        let text = "Nothing holds it up: it is as the spec asks, and no operation is to do.";
+        let text = "Nothing is blocked: the cluster matches the spec, and no operation is pending.";
         lines.extend([String::new(), style.paint(Tone::Good, text)]);
         return lines.join("\n") + "\n";
     };

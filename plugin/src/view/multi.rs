@@ -60,7 +60,7 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
         lines.push(style.paint(Tone::Busy, &text));
     }
     if status.paused {
-        let text = "All action is paused in every site.";
+        let text = "Reconciliation is paused in every site.";
         lines.push(style.paint(Tone::Busy, text));
     }
     if let (Some(generation), Some(observed)) =
@@ -68,7 +68,7 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
         && observed < generation
         && is_reported
     {
-        let text = "The operator has not yet looked at the newest spec.";
+        let text = "The operator has not observed the newest spec yet.";
         lines.push(style.paint(Tone::Busy, text));
     }
     lines.extend(status::conditions(&status.conditions, now, style));

@@ -64,9 +64,9 @@ fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
 /// The origin of an operation: the spec, or the field manager of its annotation.
 pub fn asked(operation: &OperationStatus, manager: Option<&Manager>) -> Option<String> {
     match (&operation.requested_by, manager) {
-        (Some(by), _) if by == "spec" => Some("asked by the spec".into()),
-        (Some(by), _) => Some(format!("asked by {}", plain(by))),
-        (None, Some(manager)) => Some(format!("asked through {}", manager.name)),
+        (Some(by), _) if by == "spec" => Some("requested by the spec".into()),
+        (Some(by), _) => Some(format!("requested by {}", plain(by))),
+        (None, Some(manager)) => Some(format!("requested through {}", manager.name)),
         (None, None) => None,
     }
 }

@@ -80,7 +80,7 @@ fn no_operations() {
 fn status_tells_from_whom_a_request_came() {
     let shown = run(&of(operating()), &["status", "demo"]);
     assert!(
-        shown.contains("  asked through kustomize-controller\n"),
+        shown.contains("  requested through kustomize-controller\n"),
         "{shown}"
     );
 }

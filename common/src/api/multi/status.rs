@@ -16,7 +16,7 @@ pub struct MultiCasskopStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The site whose nodes form the ring; all others join it. Chosen once, before anything is made.
+    /// The site whose nodes form the ring; all others join it. Chosen once, before any object is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_site: Option<String>,
     /// Sites that are available, of all: `2/3`.
@@ -33,7 +33,7 @@ pub struct MultiCasskopStatus {
     /// Operations that ended and that a newer one of their kind replaced; the newest 20, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<MultiOperation>,
-    /// Whether the annotation `reconcile: paused` was handed to the sites, from which it is taken again when it goes.
+    /// Whether the annotation `reconcile: paused` was copied to the sites. It is removed there when it is removed here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
     /// Operation annotations that are not carried out, and why; at most 200.
@@ -61,17 +61,17 @@ pub struct SiteStatus {
     pub name: String,
     /// Whether its API server answers.
     pub reachability: Reachability,
-    /// Since when it is as it is.
+    /// Time of the last change of the reachability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// What is waited for, or what is wrong, in words.
+    /// Message about the site: the event that it waits for, or its fault.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// Whether a `CassandraCluster` was ever made here: its volumes may have members of the ring, so no other site forms
-    /// one anew.
+    /// Whether a `CassandraCluster` was ever created here: its volumes may have members of the ring, so no other site forms
+    /// a second ring.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,
-    /// Its `CassandraCluster`, as it was when it was last seen.
+    /// Its `CassandraCluster`, as last observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ChildStatus>,
 }
@@ -79,7 +79,7 @@ pub struct SiteStatus {
 /// Whether a site can be reached.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reachability {
-    /// Its API server does not answer, or does not let us in: nothing is known of it but what was seen before.
+    /// Its API server does not answer, or refuses the credentials: the status has the last observed state.
     #[default]
     Unknown,
     /// Its API server answers.
@@ -106,10 +106,10 @@ pub struct ChildStatus {
     /// Its generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
-    /// The generation that the operator of the site has seen.
+    /// The generation that the operator of the site has observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Where it is in its life.
+    /// Its phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// Its condition `Available`.
@@ -124,7 +124,7 @@ pub struct ChildStatus {
     /// Those of them that are NORMAL and whose pods are Ready.
     #[serde(default)]
     pub ready_nodes: i64,
-    /// What it is doing or what ails it, in its own words.
+    /// Message of its operator: the change in progress, or the fault.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
@@ -141,18 +141,19 @@ pub struct MultiOperation {
     /// Its arguments, in canonical form.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
-    /// Where the operation is, over all sites.
+    /// Phase of the operation, over all sites.
     pub phase: OperationPhase,
-    /// What it does, waits for, or why it ended so.
+    /// Message: the current work, the event that it waits for, or the reason of its end.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// When the request was first seen.
+    /// Time at which the operator first observed the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Controls that were handed to the sites, from which they are taken again when they go: `pause`, `cancel`…
+    /// Controls that were copied to the sites, such as `pause` and `cancel`. They are removed there when they are
+    /// removed here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<String>,
     /// The sites that it is for, in their order.
@@ -167,13 +168,13 @@ pub struct MultiOperation {
 pub struct SiteOperation {
     /// Name of the site.
     pub site: String,
-    /// Whether the request was handed to the site.
+    /// Whether the request was copied to the site.
     #[serde(default)]
     pub requested: bool,
-    /// Where the site's own operation is.
+    /// Phase of the operation of the site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<OperationPhase>,
-    /// What the site's operator says of it.
+    /// Message of the site's operator.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }

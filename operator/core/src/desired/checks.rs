@@ -90,7 +90,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         ),
         (
             spec.unlock_next_operation == Some(true),
-            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
+            "unlockNextOperation is not used: a corrected spec needs no unlocking; remove the field",
         ),
         (
             spec.no_check_sts_are_equal == Some(true),
@@ -98,7 +98,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         ),
         (
             spec.server_version.is_some(),
-            "serverVersion is not used: the version is that of the image, and asked from the nodes; remove the field",
+            "serverVersion is not used: the nodes report the version of the image; remove the field",
         ),
         (
             spec.data_capacity.is_none()

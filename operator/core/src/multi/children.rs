@@ -82,7 +82,7 @@ pub fn warnings(multi: &MultiCasskop) -> Vec<String> {
     let asks = |key: &String| key.starts_with(names::OPERATIONS_PREFIX);
     let annotations = multi.spec.base["metadata"]["annotations"].as_object();
     if annotations.is_some_and(|annotations| annotations.keys().any(asks)) {
-        warnings.push("base.metadata.annotations asks for operations, which is not carried out: annotate the MultiCasskop itself".to_owned());
+        warnings.push("operations in base.metadata.annotations are not carried out: annotate the MultiCasskop itself".to_owned());
     }
     warnings
 }

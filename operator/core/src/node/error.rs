@@ -22,7 +22,7 @@ pub enum NodeError {
     )]
     Forbidden(String),
     /// An answer that is none.
-    #[error("the node's answer makes no sense ({0})")]
+    #[error("the node's answer is malformed ({0})")]
     Malformed(String),
     /// Cassandra said no.
     #[error("{0}")]
@@ -51,7 +51,7 @@ pub enum NodeError {
     #[error("stopped, because the operation was cancelled")]
     Stopped,
     /// The call was answered, and what it should have done is not to be seen.
-    #[error("Cassandra answered, but it has not done what it was told; its log says why")]
+    #[error("Cassandra answered, but the work is not done; the reason is in its log")]
     Unfinished,
 }
 

@@ -48,7 +48,7 @@ impl ObservedState {
             });
             let address_conflicts = self.crosses(pod).map(|host_id| {
                 format!(
-                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a pod that is made anew gets another one, by itself after some restarts (unless restartCountBeforePodDeletion is 0), or when it is deleted",
+                    "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a re-created pod gets another address; the operator re-creates the pod after some restarts (unless restartCountBeforePodDeletion is 0), or delete it",
                     live.ip.as_deref().unwrap_or_default()
                 )
             });
@@ -71,14 +71,14 @@ impl ObservedState {
         }
         if reading.tokens == Some(0) {
             return Some(
-                "Cassandra is NORMAL, but owns no tokens: another node was started with the same ones (its log: `have the same token`). Restart neither of them, or the tokens change hands; if the ring is new, delete it with its volumes and make it again".into(),
+                "Cassandra is NORMAL, but owns no tokens: another node was started with the same tokens (its log: `have the same token`). Restart neither node, or the other node takes the tokens; if the ring is new, delete it with its volumes and create it again".into(),
             );
         }
         if !reading.native_transport {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
         }
         if !live.ready {
-            return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes sends nobody to it yet".into());
+            return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes routes no clients to it yet".into());
         }
         None
     }
@@ -123,7 +123,7 @@ impl ObservedState {
         }
         let lost = self.lost_replica(reading)?;
         Some(format!(
-            "does not see {} up, a member that no pod runs: bring it back, or remove it (--host-id)",
+            "does not see {} up, a member that no pod runs: start it again, or remove it (--host-id)",
             lost.describe()
         ))
     }

@@ -23,8 +23,9 @@ pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal
         (Some(one), None) => Ok(one),
         _ => Err(Refusal {
             reason: OperationReason::OneNodeOnly,
-            message: "one node at a time: give exactly one --pod, and request again with a new id"
-                .into(),
+            message:
+                "one node at a time: name exactly one --pod, and request it again with a new id"
+                    .into(),
         }),
     }
 }
@@ -60,7 +61,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let fails = |why: String| checks::check(name(), &[why], String::new);
     let Some(host_id) = host_id else {
         return fails(
-            "its host id is not known: it never was a member. Correct what keeps it from starting"
+            "its host id is not known: it never was a member. Correct the fault that keeps it from starting"
                 .into(),
         );
     };
@@ -116,16 +117,20 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
             "it is of rack {place}, which this cluster has no pods of"
         )),
         (None, Some(_)) if ring.goes_on_elsewhere => Some(
-            "no pod of this cluster was ever seen to be it, and the ring has nodes in others"
-                .into(),
+            "no pod of this cluster ever ran it, and the ring has nodes in other clusters".into(),
         ),
         (None, Some(_)) => of_rack
             .iter()
             .find(|member| member.host_id.is_none())
-            .map(|member| format!("it may be {}, which does not say who it is", member.pod)),
+            .map(|member| {
+                format!(
+                    "it may be {}, which does not report its host id",
+                    member.pod
+                )
+            }),
     };
     let seen = seen.map(|why| {
-        format!("{why}: with a link cut, a node that lives looks dead from here. Look there; waive this check if it is dead")
+        format!("{why}: behind a broken link, a running node appears down. Check the node itself; waive this check if it is dead")
     });
     let seen: Vec<String> = seen.into_iter().collect();
     checks::check(CheckName::NodeInCluster, &seen, || match pod {
@@ -208,7 +213,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     if !alone.is_empty() {
         let names: Vec<&str> = alone.into_iter().collect();
         seen.push(format!(
-            "one replica only: {}; what the node held of them is lost with it. Bring it back, or waive this check",
+            "one replica only: {}; the node's data of them is lost with the node. Start the node again, or waive this check",
             names.join(", ")
         ));
     }

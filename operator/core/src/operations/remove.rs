@@ -38,7 +38,7 @@ impl Behaviour for Remove {
     }
 
     fn describe(&self) -> &'static str {
-        "StorageService.removeNode on another node; then the pod and its volumes are deleted, and it joins anew"
+        "StorageService.removeNode on another node; then the pod and its volumes are deleted, and the re-created pod joins"
     }
 
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check> {

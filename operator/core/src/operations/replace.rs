@@ -18,7 +18,7 @@ impl Behaviour for Replace {
             return Err(Refusal {
                 reason: OperationReason::NotAMember,
                 message: format!(
-                    "no member of the ring knows the node of {}, so there is no place to take: where no ring is left, delete the cluster with its volumes and make it anew",
+                    "no member of the ring knows the node of {}, so it cannot be replaced: if no ring is left, delete the cluster with its volumes and create it again",
                     target.pod
                 ),
             });

@@ -73,7 +73,7 @@ fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
         Err(Refusal {
             reason: OperationReason::SnapshotExists,
             message: format!(
-                "{} has a snapshot {name} already: request with another --name and a new id, or end that one by clearsnapshot; one that was requested and failed is tried again by retry",
+                "{} has a snapshot {name} already: request it with another --name and a new id, or delete that snapshot by clearsnapshot; use retry for a request that failed",
                 member.pod
             ),
         })
@@ -93,7 +93,7 @@ fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
     Err(Refusal {
         reason: OperationReason::TtlNotSupported,
         message: format!(
-            "{pod} runs Cassandra {version}, which lets no snapshot expire (4.1 and later do): request again with a new id without --ttl, and end it by clearsnapshot"
+            "{pod} runs Cassandra {version}, which has no snapshots that expire (4.1 and later have them): request it again with a new id without --ttl, and delete the snapshot by clearsnapshot"
         ),
     })
 }

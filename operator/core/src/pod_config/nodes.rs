@@ -17,7 +17,7 @@ pub struct Nodes {
 /// The volume of a member is empty.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error(
-    "the volume of {pod} is empty, and the ring knows it as a member (host id {host_id}): its data is lost. Bring the volume back, or let the others make up for it: kubectl casskop replace CLUSTER --pod {pod}"
+    "the volume of {pod} is empty, and the ring knows it as a member (host id {host_id}): its data is lost. Restore the volume, or rebuild the data from the other replicas: kubectl casskop replace CLUSTER --pod {pod}"
 )]
 pub struct LostVolume {
     /// The pod.

@@ -28,7 +28,7 @@ pub(crate) fn surplus(state: &ObservedState) -> Option<String> {
         format!("{pod}, which is one too many, to end")
     } else {
         format!(
-            "{pod}, whose StatefulSet was deleted by hand: put rack {rack} back into the spec, for its node to leave the ring when it is taken out again; or delete the pod, if that never joined"
+            "{pod}, whose StatefulSet was deleted by hand: add rack {rack} to the spec again, so that its node leaves the ring when the rack is removed; or delete the pod, if its node never joined"
         )
     })
 }

@@ -37,7 +37,7 @@ pub(crate) fn refuse_irreversible(
             return Err(Refusal {
                 reason: Reason::VolumeChanged,
                 message: format!(
-                    "the nodes of rack {} have {} and the spec asks for {}; volumes can only grow: set dataCapacity, dataStorageClass and storageConfigs back",
+                    "the nodes of rack {} have {} and the spec requires {}; volumes can only grow: restore dataCapacity, dataStorageClass and storageConfigs",
                     diff.wanted.id,
                     words(&live),
                     words(&wanted)

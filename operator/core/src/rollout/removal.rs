@@ -63,7 +63,7 @@ impl std::fmt::Display for Removal {
         match self {
             Self::Pods { set, to, .. } => write!(f, "StatefulSet {set} to have {to} pods"),
             Self::Rack { set, .. } => write!(f, "StatefulSet {set} to go"),
-            Self::Pod { name, .. } => write!(f, "pod {name} to be made anew"),
+            Self::Pod { name, .. } => write!(f, "pod {name} to be re-created"),
             Self::Volume { name, .. } => write!(f, "volume {name} to go"),
         }
     }

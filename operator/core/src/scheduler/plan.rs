@@ -41,7 +41,7 @@ pub(crate) fn plan(
     {
         let refusal = Refusal {
             reason: OperationReason::OneNodeOnly,
-            message: format!("{why}: request again with a new id, without --parallel rack"),
+            message: format!("{why}: request it again with a new id, without --parallel rack"),
         };
         return refuse(operation, &refusal, state);
     }
@@ -206,7 +206,7 @@ fn alive(checks: &[Check], request: &Request, controls: &Controls) -> Option<Ref
     Some(Refusal {
         reason: OperationReason::NodeIsUp,
         message: format!(
-            "{}: {}. Request again with a new id when it is down",
+            "{}: {}. Request it again with a new id when the node is down",
             alive.name, alive.evidence
         ),
     })

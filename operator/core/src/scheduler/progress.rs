@@ -118,7 +118,7 @@ fn fail_those_without_pod(operation: &mut OperationStatus, state: &ObservedState
     let pending = operation.nodes.iter_mut();
     for node in pending.filter(|node| node.phase == NodePhase::Pending && !is_known(&node.pod)) {
         node.phase = NodePhase::Failed;
-        node.error = Some("its pod is gone: the spec asks for it no more".to_owned());
+        node.error = Some("its pod is gone: the spec no longer requires it".to_owned());
         node.finished_at = Some(transitions::time(state.now));
     }
 }
@@ -322,7 +322,7 @@ fn finish(operation: OperationStatus, state: &ObservedState) -> OperationStatus 
             )
         });
         let message = format!(
-            "{failed} of {} failed ({}); once that is mended, try them again by the annotation {}: \"{}\"",
+            "{failed} of {} failed ({}); once the cause is corrected, retry them with the annotation {}: \"{}\"",
             counted(total, "node"),
             why.unwrap_or_default(),
             casskop_common::names::control_annotation(&operation.kind, "retry"),

@@ -109,7 +109,7 @@ impl<'a> RequestState<'a> {
         Some(Invalid {
             annotation: names::request_annotation(self.name),
             message: format!(
-                "{} {} {how} and is not run again: request with a new id",
+                "{} {} {how} and never runs again: request it with a new id",
                 self.name, request.id
             ),
         })

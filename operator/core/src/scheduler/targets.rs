@@ -37,7 +37,7 @@ fn right_cluster(request: &Request, state: &ObservedState) -> Result<(), Refusal
         Some(meant) if meant != uid => Err(Refusal {
             reason: OperationReason::WrongCluster,
             message: format!(
-                "it is meant for the cluster with uid {meant}, and the uid of this one is {uid}: request again with a new id if this one is meant"
+                "the request is for the cluster with uid {meant}, and this cluster has uid {uid}: if it is for this cluster, request it again with a new id"
             ),
         }),
         _ => Ok(()),
@@ -56,8 +56,7 @@ fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), 
     };
     own.or_else(member).cloned().ok_or_else(|| Refusal {
         reason: OperationReason::NoTarget,
-        message: "no node answers that could be told: request again with a new id when one does"
-            .into(),
+        message: "no node answers: request it again with a new id when a node answers".into(),
     })
 }
 
@@ -95,7 +94,7 @@ fn targets(target: &Target, state: &ObservedState) -> Result<Vec<(String, RackId
     chosen.sort_by_key(|(pod, rack)| (rack.clone(), names::ordinal(pod)));
     if chosen.is_empty() {
         let message = format!(
-            "no node of cluster {cluster} matches all of the flags: loosen them and request again with a new id"
+            "no node of cluster {cluster} matches all flags: relax the flags and request it again with a new id"
         );
         return Err(Refusal {
             reason: OperationReason::NoTarget,
@@ -124,7 +123,7 @@ fn refuse_unknown(
     Err(Refusal {
         reason: OperationReason::UnknownTarget,
         message: format!(
-            "cluster {cluster} has no {what} {unknown}; it has {}. Request again with a new id",
+            "cluster {cluster} has no {what} {unknown}; it has {}. Request it again with a new id",
             known.join(", ")
         ),
     })

@@ -242,7 +242,7 @@ impl<'a> ConditionInputs<'a> {
                 None => (
                     false,
                     Reason::UpToDate,
-                    "the cluster is as the spec asks".into(),
+                    "the cluster matches the spec".into(),
                 ),
             },
         };
@@ -257,7 +257,7 @@ impl<'a> ConditionInputs<'a> {
     fn degraded(&self) -> Verdict {
         let (holds, reason, message) = match self.faults.first() {
             Some(first) => (true, Reason::NodesUnhealthy, counted(&self.faults, first)),
-            None => (false, Reason::Healthy, "no node is in trouble".into()),
+            None => (false, Reason::Healthy, "no node has a fault".into()),
         };
         Verdict {
             kind: condition::DEGRADED,

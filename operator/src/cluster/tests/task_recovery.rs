@@ -204,7 +204,7 @@ async fn a_cancel_stops_the_work_that_a_killed_operator_began() {
     assert_eq!(
         *node.told.lock().unwrap(),
         ["stopCompactionById(java.lang.String)"],
-        "stopped, and not called again"
+        "stopped, and not retried"
     );
 }
 

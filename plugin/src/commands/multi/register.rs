@@ -42,7 +42,7 @@ struct Credentials {
     authority: Option<Vec<u8>>,
 }
 
-/// Let the operator of the home cluster into another one, as a site
+/// Register another cluster as a site, and give the operator of the home cluster access to it
 #[derive(Args, Debug)]
 #[command(after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Register {
@@ -58,10 +58,10 @@ pub struct Register {
     /// Address at which pods of the home cluster reach its API server (default: that of the context)
     #[arg(long, value_name = "URL", value_parser = url)]
     site_server: Option<String>,
-    /// Let the name lead to another API server than it does now
+    /// Replace the API server that is registered under the name
     #[arg(long)]
     replace: bool,
-    /// Ask nobody and write nothing, only print the objects, without the token
+    /// Contact no server and write nothing: only print the objects, without the token
     #[arg(long)]
     dry_run: bool,
 }
@@ -101,7 +101,7 @@ impl Register {
             };
             if entry.is_loopback() {
                 ui.warn(&format!(
-                    "{} is an address of whoever uses it: pods of the home cluster do not reach site {} there; name another one with --site-server",
+                    "{} is a local address: pods of the home cluster do not reach site {} there; name another address with --site-server",
                     entry.server, entry.site
                 ));
             }
@@ -137,7 +137,7 @@ async fn register(
         entry.site, entry.server, entry.namespace
     ))?;
     ui.say(&format!(
-        "use it: name it in spec.override of a MultiCasskop; see it: kubectl casskop multi status{}",
+        "add the site to spec.override of a MultiCasskop; check it: kubectl casskop multi status{}",
         home.target.connection_args
     ));
     Ok(())
@@ -157,7 +157,7 @@ fn refuse_other_server(sites: &Sites<'_>, entry: &Entry) -> Result<()> {
         entry.site, entry.server
     ))
     .hint("another cluster is another site: give it another name")
-    .hint("if it is the same cluster at a new address: the same again with --replace"))
+    .hint("if it is the same cluster at a new address: run the command again with --replace"))
 }
 
 /// Creates the account in the site and waits for its token.
@@ -180,7 +180,7 @@ async fn create_account(site: &Clusters) -> Result<Credentials> {
                 TOKEN_TIMEOUT.as_secs()
             ))
             .hint(
-                "its kube-controller-manager does that: see whether it runs, then register again",
+                "its kube-controller-manager does that: check that it runs, then register the site again",
             ));
         }
         tokio::time::sleep(POLL_INTERVAL).await;

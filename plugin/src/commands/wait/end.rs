@@ -20,7 +20,7 @@ pub fn with_status_hint(error: CliError, awaited: &Awaited) -> CliError {
         cluster, kind, id, ..
     } = awaited;
     error.hint(format!(
-        "{kind} {id} stays requested; look at it: {PROGRAM} status {cluster}{}",
+        "{kind} {id} stays requested; check it: {PROGRAM} status {cluster}{}",
         awaited.connection_args
     ))
 }
@@ -60,16 +60,16 @@ fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -
     let failing: Vec<&str> = failing.map(|check| check.name.as_str()).collect();
     if failing.is_empty() {
         if output == Output::Text {
-            ui.say("nothing was done; to do it, leave out --dry-run");
+            ui.say("nothing was done; run the command without --dry-run to start the operation");
         }
         return Ok(());
     }
     let (kind, name) = (&awaited.kind, &awaited.cluster);
     let failing = plain(&failing.join(", ")).into_owned();
     Err(CliError::failed(format!(
-        "{kind} on cluster {name} would not begin: {failing}"
+        "{kind} on cluster {name} would not start: {failing}"
     ))
-    .hint("nothing was done; put right what the checks name: requested as it is, it waits for them or is refused"))
+    .hint("nothing was done; correct the cause that the checks name: otherwise the request waits for the checks, or is refused"))
 }
 
 fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
@@ -93,7 +93,7 @@ fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
                 .filter_map(|node| Some((&node.pod, node.error.as_ref()?)));
             let nodes = lines(failed.map(|(pod, error)| (pod.as_str(), error.as_str())));
             CliError::failed(format!("{what} failed{why}{nodes}")).hint(format!(
-                "try the failed nodes again: {}",
+                "retry the failed nodes: {}",
                 awaited.control("retry")
             ))
         }
@@ -101,7 +101,7 @@ fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
             let failed = ended.checks.iter().filter(|check| !check.passed);
             let checks = lines(failed.map(|check| (check.name.as_str(), check.evidence.as_str())));
             CliError::failed(format!("{what} was refused{why}{checks}"))
-                .hint("nothing was done; put right what it names, then request it anew")
+                .hint("nothing was done; correct the named cause, then request the operation again")
         }
         OperationPhase::Cancelled => CliError::failed(format!("{what} was cancelled{why}")),
         _ => CliError::failed(format!("{what} was withdrawn{why}")),
@@ -124,7 +124,7 @@ pub fn timed_out(
     let name = &awaited.cluster;
     let after = time::short(timeout.try_into().unwrap_or_default());
     let state = match operation {
-        None => "not been taken up by the operator".into(),
+        None => "not been observed by the operator".into(),
         Some(operation) => {
             let done = operation::nodes_done(operation).map(|done| format!(" ({done})"));
             format!(
@@ -155,7 +155,7 @@ pub fn interrupted(awaited: &Awaited) -> CliError {
     )
     .hint(format!("wait on:    {}", awaited.come_back()))
     .hint(format!(
-        "look at it: {PROGRAM} status {cluster}{}",
+        "check it: {PROGRAM} status {cluster}{}",
         awaited.connection_args
     ))
     .hint(format!("cancel it:  {}", awaited.control("cancel")))

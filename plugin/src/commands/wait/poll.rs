@@ -118,7 +118,7 @@ fn warn_after() -> Duration {
 
 fn not_recorded(clusters: &Clusters, awaited: &Awaited) -> String {
     format!(
-        "nobody has taken up the request yet: the operator does not run, is busy, or does not watch namespace {}; \
+        "the operator has not observed the request yet: the operator does not run, is busy, or does not watch namespace {}; \
          see {PROGRAM} explain {}{}",
         clusters.target.namespace, awaited.cluster, awaited.connection_args
     )

@@ -97,7 +97,7 @@ impl<'a> Progress<'a> {
     pub fn disconnected(&mut self, why: &str) {
         if !self.is_disconnected {
             self.note(&format!(
-                "the connection to the API server was lost ({why}); trying again"
+                "the connection to the API server was lost ({why}); retrying"
             ));
             self.is_disconnected = true;
         }

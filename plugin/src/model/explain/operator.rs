@@ -54,7 +54,7 @@ pub fn behind(inputs: &Inputs) -> Option<Finding> {
     let since = managers::of_spec(inputs.cluster).and_then(|manager| manager.time);
     let fresh = since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE);
     let message = format!(
-        "the operator has not looked at the newest spec: that is generation {generation}, it saw {observed}; all below is about the spec before"
+        "the operator has not observed the newest spec: the generation is {generation}, the observed generation {observed}; the findings below are about the previous spec"
     );
     let mut reason = held_up("SpecNotObserved", message, since);
     if fresh {
@@ -110,7 +110,7 @@ pub fn paused(inputs: &Inputs) -> Option<Finding> {
         .as_ref()
         .map(|manager| format!(" (set through {})", manager.name));
     let message = format!(
-        "all action is paused by the annotation {}{}",
+        "the reconciliation is paused by the annotation {}{}",
         names::RECONCILE,
         by.unwrap_or_default()
     );
@@ -140,7 +140,7 @@ pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
     let reasons = unseen.map(|asked| {
         let manager = managers::of_request(inputs.cluster, &asked.kind, &asked.id);
         let since = manager.and_then(|manager| manager.time);
-        let message = format!("the operator has not taken up {} {}", asked.kind, asked.id);
+        let message = format!("the operator has not observed {} {}", asked.kind, asked.id);
         let mut reason = held_up("RequestNotObserved", message, since);
         if since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE) {
             reason.severity = Severity::AtWork;

@@ -53,7 +53,7 @@ pub fn text(of: &Summary) -> String {
     }
     text.push_str("\nNot in it, ever: values of Secrets.\n");
     if of.failures.is_empty() {
-        text.push_str("Everything else that was looked for could be read.\n");
+        text.push_str("All other objects were read.\n");
         return text;
     }
     text.push_str("\nCould not be read\n");

@@ -73,7 +73,7 @@ fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> Cl
     CliError::failed(format!(
         "cluster {name} already has the request {kind} '{value}', and {why}"
     ))
-    .hint("give up that one and request yours instead: --replace")
+    .hint("discard that request and make yours instead: --replace")
 }
 
 /// Another client changed the annotation during the write.
@@ -88,10 +88,10 @@ pub fn changed_meanwhile(
         |value| format!("set to '{}'", plain(value)),
     );
     CliError::failed(format!(
-        "{key} on cluster {name} was {found} by somebody else just now; nothing was requested"
+        "{key} on cluster {name} was {found} by another user just now; nothing was requested"
     ))
     .hint(format!(
-        "look at it, then run the command again: kubectl casskop status {name}{connection_args}"
+        "check it, then run the command again: kubectl casskop status {name}{connection_args}"
     ))
 }
 
@@ -109,7 +109,7 @@ pub fn unknown_result(error: CliError, name: &str, request: &Request) -> CliErro
 /// The state of a request that the operator withdraws when another one replaces it.
 pub fn not_begun(waiting: &OperationStatus) -> String {
     match plain(&waiting.message) {
-        message if message.is_empty() => "it has not begun".into(),
-        message => format!("it has not begun: {message}"),
+        message if message.is_empty() => "it has not started".into(),
+        message => format!("it has not started: {message}"),
     }
 }

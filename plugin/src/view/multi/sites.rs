@@ -76,7 +76,7 @@ fn nodes(site: &SiteStatus) -> columns::Cell {
     let all = count(usize::try_from(*nodes).unwrap_or_default(), "node");
     let words = format!("{phase}, {ready_nodes} of {all} ready");
     match (site.reachability, available) {
-        (Reachability::Unknown, _) => (words + " when last seen", Tone::Dim),
+        (Reachability::Unknown, _) => (words + " when last observed", Tone::Dim),
         (Reachability::Reachable, true) => (words, Tone::Good),
         (Reachability::Reachable, false) => (words, Tone::Bad),
     }

@@ -68,7 +68,7 @@ fn available(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
             None => Some(format!("{}: there is no CassandraCluster yet", draft.name)),
             Some(cluster) if !observed::is_available(cluster) => {
                 let told = observed::condition(cluster, condition::AVAILABLE);
-                let why = told.map_or("its operator has not seen it yet", |(_, why)| why);
+                let why = told.map_or("its operator has not observed it yet", |(_, why)| why);
                 Some(format!("{}: {why}", draft.name))
             }
             Some(_) => None,
@@ -125,13 +125,9 @@ fn progressing(
         (None, None) if writes => (
             true,
             Reason::SitesProgressing,
-            "what the sites are to have is written".into(),
+            "the desired state of the sites is written".into(),
         ),
-        (None, None) => (
-            false,
-            Reason::UpToDate,
-            "the sites are as the spec asks".into(),
-        ),
+        (None, None) => (false, Reason::UpToDate, "the sites match the spec".into()),
     };
     Verdict {
         kind: condition::PROGRESSING,
@@ -156,7 +152,7 @@ fn degraded(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
     });
     let all: Vec<String> = own.chain(of_sites).collect();
     let (holds, reason, message) = if all.is_empty() {
-        (false, Reason::Healthy, "no site is in trouble".to_owned())
+        (false, Reason::Healthy, "no site has a fault".to_owned())
     } else {
         (true, Reason::SitesUnhealthy, all.join("; "))
     };

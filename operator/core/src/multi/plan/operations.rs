@@ -102,7 +102,7 @@ impl Decision {
         self.rejections.push(rejection(
             names::request_annotation(&request.kind),
             format!(
-                "{} was already carried out and is not run again: a new request has a new id",
+                "{} was already carried out and never runs again: request it with a new id",
                 request.id
             ),
         ));
@@ -116,7 +116,7 @@ fn withdrawn(mut operation: MultiOperation, snapshot: &ObservedSites) -> MultiOp
     let untouched = operation.sites.iter().all(|site| !begun(site.phase));
     if !operation.phase.is_final() && untouched {
         operation.phase = OperationPhase::Withdrawn;
-        operation.message = "the request was taken back before it began".into();
+        operation.message = "the request was withdrawn before it started".into();
         operation.finished_at = Some(Time(snapshot.now));
     }
     operation

@@ -128,7 +128,7 @@ fn child(cluster: &CassandraCluster) -> ChildStatus {
         .or_else(|| told(condition::PROGRESSING, true))
         .or_else(|| told(condition::AVAILABLE, true))
         .unwrap_or_else(|| {
-            "the operator of the site has not seen it yet: does it run there?".into()
+            "the operator of the site has not observed it yet: check that it runs there".into()
         });
     ChildStatus {
         uid: cluster.uid().unwrap_or_default(),

@@ -20,7 +20,11 @@ fn refused(change: impl FnOnce(&mut casskop_common::api::MultiCasskop)) -> Strin
         .collect();
     assert_eq!(before, after);
     let told = world.condition("SpecAccepted");
-    assert_eq!(world.status().sites.len(), 2, "the sites are still told");
+    assert_eq!(
+        world.status().sites.len(),
+        2,
+        "the annotation is still copied to the sites"
+    );
     world.edit(|multi| {
         let good: casskop_common::api::MultiCasskop =
             serde_saphyr::from_str(TWO_SITES).expect("a MultiCasskop");
