@@ -46,7 +46,7 @@ fn the_life_of_a_ring() {
 fn volumes_grow_under_running_pods(space: &Space, life: &Cluster, operator: &mut Shell) {
     let before = uids(&life.pods());
     life.change(&json!({ "dataCapacity": "2Gi" }));
-    until("the first volume to be asked to grow", || {
+    until("the first volume to be request to expand", || {
         let asked = volumes(space, "/spec/resources/requests/storage");
         if asked.values().any(|size| size == "2Gi") {
             Ok(())

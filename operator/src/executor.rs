@@ -138,7 +138,7 @@ impl Executor {
                 // The API server is unavailable; an immediate retry would fail as well.
                 tokio::time::sleep(AFTER_FAILURE).await;
                 tracing::warn!(cluster = task.cluster.name, kind = task.start.kind, id = task.start.id,
-                    pod = task.start.pod, %error, "stopped working on the node; the next reconciliation goes on");
+                    pod = task.start.pod, %error, "the task of the node ended; the next reconciliation continues");
             }
             runs.at_work
                 .lock()

@@ -295,5 +295,5 @@ async fn told_to_end() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    tracing::info!("told to end");
+    tracing::info!("termination signal received");
 }

@@ -159,7 +159,7 @@ pub fn run(matches: &ArgMatches, ui: &Ui) -> Result<()> {
     cli.command.run(&cli.connection, ui)
 }
 
-/// The colours that were asked for.
+/// The requested colours.
 pub fn color(matches: &ArgMatches) -> Color {
     matches.get_one("color").copied().unwrap_or_default()
 }
@@ -216,7 +216,7 @@ const ROOT_HELP: &str = "Examples:
   kubectl casskop flush demo --dry-run=client -o yaml
 
 An operation is an annotation on the CassandraCluster: what is typed here can be committed to Git as it is.
-Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 timed out, 130 interrupted (the operation goes on).";
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 timed out, 130 interrupted (the operation continues).";
 
 #[cfg(test)]
 mod tests {

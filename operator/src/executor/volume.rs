@@ -36,7 +36,7 @@ pub(super) async fn delete(
                 volume = volume.name,
                 kind,
                 id,
-                "deleted the volume of a node that is given up"
+                "deleted the volume of a discarded node"
             );
             Ok(())
         }

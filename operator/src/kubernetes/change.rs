@@ -68,7 +68,7 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Res
         volume = growth.name,
         size = growth.size,
         namespace,
-        "asked to grow"
+        "request to expand"
     );
     Ok(())
 }

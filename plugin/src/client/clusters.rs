@@ -197,7 +197,7 @@ impl Clusters {
         ));
         let Ok(clusters) = self.list(false).await else {
             return error.hint(format!(
-                "see what there is: kubectl casskop status{connection_args}"
+                "list them: kubectl casskop status{connection_args}"
             ));
         };
         let names: Vec<String> = clusters.iter().map(ResourceExt::name_any).collect();

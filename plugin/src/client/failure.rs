@@ -75,14 +75,14 @@ pub fn connecting(error: &kube::Error, target: &Target) -> CliError {
     match error {
         kube::Error::Auth(error) => no_credentials(error, target),
         other => CliError::failed(format!("cannot use {}: {}", target.source, cause(other)))
-            .hint("see what kubectl makes of it: kubectl config view --minify"),
+            .hint("check it with kubectl: kubectl config view --minify"),
     }
 }
 
 /// The API server did not answer in time.
 pub fn silent(call: &Call, limit: Duration, target: &Target) -> CliError {
     let message = format!(
-        "no answer from {} within {}s, asked to {} {}",
+        "no answer from {} within {}s, to {} {}",
         target.server,
         limit.as_secs_f64(),
         call.verb,
@@ -90,7 +90,9 @@ pub fn silent(call: &Call, limit: Duration, target: &Target) -> CliError {
     );
     CliError::new(Kind::NoAnswer, message)
         .hint(format!("the server is that of {}", target.source))
-        .hint("wait longer with --request-timeout, or see whether it answers kubectl version")
+        .hint(
+            "wait longer with --request-timeout, or check that the server answers: kubectl version",
+        )
 }
 
 fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
@@ -110,12 +112,12 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
             let message = message.rsplit("is forbidden: ").next().unwrap_or_default();
             CliError::failed(format!("you may not {verb} {what}: {message}"))
                 .hint(format!(
-                    "ask for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
+                    "request permission for the verb {verb} on {} in {} (docs/permissions.md has a Role)",
                     call.resource.name(),
                     call.scope()
                 ))
                 .hint(format!(
-                    "who you are: kubectl auth whoami{}",
+                    "check your identity: kubectl auth whoami{}",
                     target.connection_args
                 ))
         }

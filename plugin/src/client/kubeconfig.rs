@@ -247,5 +247,5 @@ pub fn unusable(error: &KubeconfigError, file: &str) -> CliError {
         other => other.to_string(),
     };
     CliError::failed(format!("cannot use the kubeconfig {file}: {why}"))
-        .hint("see what kubectl makes of it: kubectl config view")
+        .hint("check it with kubectl: kubectl config view")
 }

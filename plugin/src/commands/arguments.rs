@@ -90,10 +90,10 @@ pub struct RequestArgs {
     /// Name of the CassandraCluster
     #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
     pub name: String,
-    /// Kind of the operation, such as cleanup; may be left out where only one comes into question
+    /// Kind of the operation, such as cleanup; may be omitted if only one request qualifies
     #[arg(value_name = "KIND", value_parser = kind, add = Completer::Kind)]
     pub kind: Option<String>,
-    /// Id of the request (default: the one that stands)
+    /// Id of the request (default: the present request)
     #[arg(long, value_name = "ID", value_parser = id, add = Completer::RequestId)]
     pub id: Option<String>,
 }

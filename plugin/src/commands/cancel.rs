@@ -5,7 +5,7 @@ use clap::Args;
 use super::control::{ControlArgs, help};
 use crate::{client::connection::Connection, error::Result, model::control::Control, terminal::Ui};
 
-/// End an operation early, after the step at work
+/// Cancel an operation after the current step
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "cancel",

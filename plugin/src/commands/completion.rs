@@ -7,7 +7,7 @@ use crate::{error::Result, terminal::Ui};
 /// The name under which `kubectl` looks for the helper.
 pub const HELPER: &str = "kubectl_complete-casskop";
 
-/// Print the program that kubectl asks what may come next on a command line
+/// Print the helper program that kubectl runs to complete a command line
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Completion {}

@@ -206,7 +206,7 @@ async fn observe_removal(
             "the previous retry was removed, but the operator has not observed the removal within {}s; nothing is retried yet",
             NOTICE.as_secs()
         ))
-        .hint(format!("see whether it runs: {} explain {}{connection_args}", PROGRAM, order.cluster))
+        .hint(format!("check that it runs: {} explain {}{connection_args}", PROGRAM, order.cluster))
         .hint("then run the command again"))
     })
 }

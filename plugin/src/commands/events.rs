@@ -41,7 +41,7 @@ const SILENCE: Duration = Duration::from_secs(130);
 pub struct Events {
     #[command(flatten)]
     args: ViewArgs,
-    /// Go on with those to come, until Ctrl-C
+    /// Follow new events until Ctrl-C
     #[arg(short, long)]
     watch: bool,
 }

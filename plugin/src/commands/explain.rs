@@ -25,7 +25,7 @@ use crate::{
     time, view,
 };
 
-/// Say why a cluster does not progress, since when, and what would change it
+/// Diagnose a cluster that does not progress: the reasons, their duration, and the next steps
 #[derive(Args, Debug)]
 #[command(after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Explain {

@@ -17,7 +17,7 @@ const IMAGE: &str = concat!("casskop/casskop-operator:", env!("CARGO_PKG_VERSION
 /// Namespace of the operator without `--namespace`.
 const NAMESPACE: &str = "casskop";
 
-/// Print what installs the operator, for kubectl apply or for Git
+/// Print the manifests of the operator, for kubectl apply or for Git
 #[derive(Subcommand, Debug)]
 #[command(
     override_usage = format!("{PROGRAM} install generate [OPTIONS]"),
@@ -46,13 +46,13 @@ pub struct Generate {
     /// Image of the operator
     #[arg(long, value_name = "IMAGE", default_value = IMAGE, value_parser = image)]
     image: String,
-    /// Namespace whose clusters it runs (default: its own)
+    /// Namespace of the clusters that the operator manages (default: its own)
     #[arg(long, value_name = "NAMESPACE", value_parser = namespace, add = Completer::Namespace)]
     watch_namespace: Option<String>,
-    /// It runs the clusters of all namespaces
+    /// The operator manages the clusters of all namespaces
     #[arg(long, conflicts_with = "watch_namespace")]
     watch_all_namespaces: bool,
-    /// Also the operator of rings over several Kubernetes clusters, which knows this one, their home, by the name SITE
+    /// Also print the operator of rings over several Kubernetes clusters; SITE is its name for this cluster, their home
     #[arg(long, value_name = "SITE", value_parser = site, add = Completer::Site)]
     multi: Option<String>,
 }

@@ -47,13 +47,13 @@ pub struct Logs {
     /// The operator's log instead
     #[arg(long, conflicts_with = "pod")]
     operator: bool,
-    /// Go on with what is to come, until Ctrl-C
+    /// Follow the log until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// Only the last N lines of each (default: all of one pod, 20 of each of several)
+    /// Only the last N lines of each log (default: all lines of one pod, 20 lines of each of several)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     tail: Option<i64>,
-    /// Only what is younger, such as 5m or 2h
+    /// Only entries newer than a duration such as 5m or 2h
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     since: Option<Duration>,
 }
@@ -124,7 +124,7 @@ async fn nodes(clusters: &Clusters, arguments: &Logs) -> Result<Vec<String>> {
         return Err(
             CliError::failed(format!("the status of cluster {name} knows no pod yet")).hint(
                 format!(
-                    "see why: {} explain {name}{}",
+                    "find the cause: {} explain {name}{}",
                     PROGRAM, clusters.target.connection_args
                 ),
             ),
@@ -194,7 +194,7 @@ impl Reader<'_> {
         let request = Request::new(format!("/api/v1/namespaces/{namespace}/pods"))
             .logs(pod, &self.params)
             .map_err(|error| {
-                CliError::failed(format!("cannot ask for the log of {pod}: {error}"))
+                CliError::failed(format!("cannot request the log of {pod}: {error}"))
             })?;
         let opened = self.clusters.client().request_stream(request);
         let log = self.clusters.ask(&call, opened).await?;

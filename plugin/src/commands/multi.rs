@@ -13,7 +13,7 @@ use crate::{
     text::PROGRAM,
 };
 
-/// See a ring over several Kubernetes clusters, and say which clusters there are
+/// Show a ring over several Kubernetes clusters, and register its clusters
 #[derive(Subcommand, Debug)]
 #[command(
     override_usage = format!("{PROGRAM} multi COMMAND [OPTIONS]"),

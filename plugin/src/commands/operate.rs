@@ -36,8 +36,8 @@ pub struct Options {
     // Its id must be that of no argument of a kind.
     #[arg(id = "the cluster", value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster, help_heading = None::<&str>)]
     pub name: String,
-    /// Id of the request (default: the time and a random end). The same id never runs twice: asking again with
-    /// it follows the request instead
+    /// Id of the request (default: the time and a random end). The same id never runs twice: with the id of an
+    /// earlier request, the command follows that request instead
     #[arg(long, value_name = "ID", value_parser = id, help_heading = "Request")]
     pub id: Option<String>,
     /// Wait for the end, show the progress, and end with its exit code
@@ -46,10 +46,10 @@ pub struct Options {
     /// Return when the request is written (default)
     #[arg(long, overrides_with = "wait", help_heading = "Request")]
     pub no_wait: bool,
-    /// Longest wait, such as 30m or 2h; the operation itself goes on (default: none; with --dry-run 60s)
+    /// Longest wait, such as 30m or 2h; the operation itself continues (default: none; with --dry-run 60s)
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Request")]
     pub timeout: Option<Duration>,
-    /// Overwrite a request that the operator has not yet seen
+    /// Overwrite a request that the operator has not observed yet
     #[arg(long, help_heading = "Request")]
     pub replace: bool,
     /// How the result is printed

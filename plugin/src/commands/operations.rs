@@ -16,13 +16,13 @@ use crate::{
     view::{operations, options::View},
 };
 
-/// List the operations: those at work, then those that have ended
+/// List the operations: running ones, then finished ones
 #[derive(Args, Debug)]
 #[command(after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Operations {
     #[command(flatten)]
     args: ViewArgs,
-    /// Also those that a newer one of their kind has replaced (the newest 20)
+    /// Include operations that a newer one of their kind has replaced (the newest 20)
     #[arg(long)]
     history: bool,
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::control::{ControlArgs, help};
 use crate::{client::connection::Connection, error::Result, model::control::Control, terminal::Ui};
 
-/// Let no further node of an operation start
+/// Pause an operation: no further node starts
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "pause",

@@ -5,7 +5,7 @@ use clap::Args;
 use super::reconcile::{ReconcileArgs, help};
 use crate::{client::connection::Connection, error::Result, terminal::Ui};
 
-/// Let the operator only look at a cluster and do nothing
+/// Pause the reconciliation of a cluster: the operator only observes it
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "pause-reconcile",

@@ -75,14 +75,14 @@ impl ReconcileArgs {
                 written.effect = match (pause, already) {
                     (true, true) => {
                         format!(
-                            "all action on cluster {name} is paused already; nothing was written"
+                            "the reconciliation of cluster {name} is paused already; nothing was written"
                         )
                     }
                     (false, true) => {
                         format!("no action on cluster {name} is paused; nothing was written")
                     }
-                    (true, false) => format!("all action on cluster {name} is paused"),
-                    (false, false) => format!("all action on cluster {name} goes on"),
+                    (true, false) => format!("the reconciliation of cluster {name} is paused"),
+                    (false, false) => format!("the reconciliation of cluster {name} continues"),
                 };
                 written.taken_from = taken_from(cluster, &written.annotations);
                 Ok(written.annotations.clone())

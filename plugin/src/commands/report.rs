@@ -30,7 +30,7 @@ use crate::{
     text, time,
 };
 
-/// Write all that support needs to know about a cluster into one file
+/// Write a support bundle of a cluster into one file
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub struct Report {
@@ -43,7 +43,7 @@ pub struct Report {
     /// Lines from the end of each log; 0 leaves the logs out
     #[arg(long, value_name = "LINES", default_value_t = 2000, value_parser = clap::value_parser!(u32))]
     tail: u32,
-    /// Namespace of the operator (default: that of the cluster, else wherever one is found)
+    /// Namespace of the operator (default: that of the cluster, else the first one found)
     #[arg(long, value_name = "NAMESPACE", value_parser = namespace, add = Completer::Namespace)]
     operator_namespace: Option<String>,
 }

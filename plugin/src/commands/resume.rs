@@ -5,7 +5,7 @@ use clap::Args;
 use super::control::{ControlArgs, help};
 use crate::{client::connection::Connection, error::Result, model::control::Control, terminal::Ui};
 
-/// Go on with a paused operation
+/// Resume a paused operation
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "resume",

@@ -5,7 +5,7 @@ use clap::Args;
 use super::reconcile::{ReconcileArgs, help};
 use crate::{client::connection::Connection, error::Result, terminal::Ui};
 
-/// Let the operator act on a cluster again
+/// Resume the reconciliation of a cluster
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "resume-reconcile",

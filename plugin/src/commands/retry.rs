@@ -5,7 +5,7 @@ use clap::Args;
 use super::control::{ControlArgs, help};
 use crate::{client::connection::Connection, error::Result, model::control::Control, terminal::Ui};
 
-/// Try the failed nodes of an operation again
+/// Retry the failed nodes of an operation
 #[derive(Args, Debug)]
 #[command(after_help = help(
     "retry",

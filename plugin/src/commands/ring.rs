@@ -15,7 +15,7 @@ use crate::{
     view::ring,
 };
 
-/// Show the ring: one line a node, as nodetool status does
+/// Show the ring: one line per node, as nodetool status does
 #[derive(Args, Debug)]
 #[command(after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Ring {

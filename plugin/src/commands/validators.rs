@@ -5,7 +5,7 @@ use casskop_common::{intent, operations};
 use crate::text;
 
 /// Exit codes of the commands that request or wait.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 timed out, 130 interrupted (the operation goes on).";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 timed out, 130 interrupted (the operation continues).";
 /// Exit codes of the commands that show something or write one annotation.
 pub const SHORT_EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or refused, 2 wrong usage.";
 
@@ -67,7 +67,7 @@ pub fn site(text: &str) -> Result<String, String> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if text.is_empty() || text.len() > 253 || text.starts_with('.') || !text.chars().all(known) {
         return Err(
-            "the name of a site has letters, digits, '-', '_' and '.', and begins with no '.'"
+            "the name of a site has letters, digits, '-', '_' and '.', and does not begin with '.'"
                 .into(),
         );
     }

@@ -37,7 +37,7 @@ use crate::{
 pub struct Wait {
     #[command(flatten)]
     request: RequestArgs,
-    /// Longest wait, such as 30m or 2h; the operation itself goes on (default: none)
+    /// Longest wait, such as 30m or 2h; the operation itself continues (default: none)
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
     /// text, yaml, json or name: the operation as the status has it

@@ -18,7 +18,7 @@ use crate::{
     text::PROGRAM,
 };
 
-/// Let named checks no longer hold an operation back
+/// Waive checks, so that they no longer block an operation
 #[derive(Args, Debug)]
 #[command(
     override_usage = format!("{PROGRAM} waive [OPTIONS] <CLUSTER> [KIND] <CHECK>..."),
@@ -45,7 +45,7 @@ impl Waive {
         let (kind, checks) = split(&self.words);
         if checks.is_empty() {
             return Err(CliError::usage("name the checks to waive")
-                .hint(format!("see them: {PROGRAM} explain {}", self.name)));
+                .hint(format!("list them: {PROGRAM} explain {}", self.name)));
         }
         let order = Order {
             cluster: self.name,

@@ -111,7 +111,7 @@ impl Control {
         let effect = match (self, was_set) {
             (Self::Pause, true) => "is paused already; nothing was written",
             (Self::Pause, false) if begun => "is paused: no further node starts",
-            (Self::Pause, false) => "is paused before it begins",
+            (Self::Pause, false) => "is paused before it starts",
             (Self::Resume, true) => "is not paused; nothing was written",
             (Self::Resume, false) => "goes on",
             (Self::Cancel, true) => "is cancelled already; nothing was written",
@@ -182,7 +182,7 @@ impl Control {
         match self {
             Self::Resume if !is_paused(current, cluster) && reconcile_paused(cluster) => {
                 Err(CliError::failed(format!(
-                    "{what} is not paused by itself: all action on the cluster is"
+                    "{what} itself is not paused: the reconciliation of the cluster is"
                 ))
                 .hint(format!(
                     "{PROGRAM} resume-reconcile {name}{connection_args}"

@@ -105,15 +105,15 @@ pub fn notes(cluster: &CassandraCluster, request: &Request) -> Vec<String> {
             kind, id, phase, ..
         } = other;
         notes.push(match phase {
-            OperationPhase::Pending => format!("{kind} {id} has not begun and is withdrawn"),
+            OperationPhase::Pending => format!("{kind} {id} has not started and is withdrawn"),
             _ => format!(
-                "{kind} {id} is {}; this one begins when it has ended",
+                "{kind} {id} is {}; the new request starts when it has ended",
                 phase.as_str()
             ),
         });
     }
     if Intents::parse(cluster.annotations()).reconcile_paused {
-        notes.push(format!("all action on this cluster is paused by the annotation {}; the request waits until it is removed", names::RECONCILE));
+        notes.push(format!("the reconciliation of this cluster is paused by the annotation {}; the request waits until it is removed", names::RECONCILE));
     }
     notes
 }

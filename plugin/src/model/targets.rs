@@ -54,7 +54,7 @@ pub fn check(cluster: &CassandraCluster, target: &Target, connection_args: &str)
         "no node of cluster {name} is in all of the given --dc, --rack and --pod"
     ))
     .hint(format!(
-        "see which node is where: kubectl casskop status {name}{connection_args}"
+        "list the nodes: kubectl casskop status {name}{connection_args}"
     )))
 }
 

@@ -71,7 +71,7 @@ pub fn lost(
     }
     let complaint = complaint(cluster, kind).filter(|complaint| Some(*complaint) != old)?;
     Some(
-        CliError::failed(format!("the operator does not take up the request: {}", plain(&complaint.message)))
+        CliError::failed(format!("the operator does not accept the request: {}", plain(&complaint.message)))
             .hint("nothing was done, and the next request replaces this one; if it is new to the operator, update that"),
     )
 }

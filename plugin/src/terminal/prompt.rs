@@ -17,7 +17,7 @@ pub fn confirm(what: &str, word: &str) -> Result<()> {
             "there is no terminal to confirm it on; nothing was requested",
         )
         .hint("confirm it on the command line: --yes")
-        .hint("see the plan first: --dry-run"));
+        .hint("preview the plan: --dry-run"));
     }
     ask(
         what,

@@ -60,7 +60,7 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
         lines.push(style.paint(Tone::Busy, &text));
     }
     if status.paused {
-        let text = "All action is paused in every site.";
+        let text = "Reconciliation is paused in every site.";
         lines.push(style.paint(Tone::Busy, text));
     }
     if let (Some(generation), Some(observed)) =

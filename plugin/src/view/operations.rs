@@ -189,7 +189,7 @@ pub fn not_recorded(cluster: &CassandraCluster, view: View) -> Vec<String> {
         format!("{} {what}: {}", invalid.annotation, plain(&invalid.message))
     }));
     titled(
-        "Requests that the operator has not taken up",
+        "Requests that the operator has not observed",
         lines,
         view.style,
     )

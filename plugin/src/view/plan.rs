@@ -25,10 +25,10 @@ pub fn render(operation: &OperationStatus, style: Style) -> String {
             count(nodes, "node"),
             count(plan.waves.len(), "wave")
         ),
-        (_, 1) => style.paint(Tone::Bad, "would not begin: a check fails."),
+        (_, 1) => style.paint(Tone::Bad, "would not start: a check fails."),
         (_, failing) => style.paint(
             Tone::Bad,
-            &format!("would not begin: {failing} checks fail."),
+            &format!("would not start: {failing} checks fail."),
         ),
     };
     let request = format!("{} {}", operation.kind, typed(&operation.arguments));

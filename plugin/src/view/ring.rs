@@ -43,7 +43,7 @@ fn cells(pod: &str, status: Option<&NodeStatus>, now: Timestamp) -> Vec<Cell> {
     };
     let (code, words, tone) = status::state(status);
     let owed = status.cleanup_required_since.as_ref();
-    let owed = owed.map(|since| format!("owed for {}", between(since.0, now)));
+    let owed = owed.map(|since| format!("required for {}", between(since.0, now)));
     vec![
         (code, tone),
         (words, tone),

@@ -91,7 +91,7 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
     let annotation = cluster.annotations().get(names::RECONCILE);
     if annotation.is_some_and(|value| value == "paused") {
         let text = format!(
-            "All action is paused by the annotation {}.",
+            "Reconciliation is paused by the annotation {}.",
             names::RECONCILE
         );
         lines.push(style.paint(Tone::Busy, &text));

@@ -166,7 +166,7 @@ fn nothing_may_be_read_at_all() {
     let api = Api::start(|_| failure(403, "Forbidden", "User \"jane\" cannot do that"));
     let shown = run(&api, &["report", "demo", "-f", archive.to_str().unwrap()]);
     assert!(
-        shown.contains("what you may not read: cassandraclusters.db.orange.com, "),
+        shown.contains("resources that you may not read: cassandraclusters.db.orange.com, "),
         "{shown}"
     );
     assert!(shown.contains("exit code 0"), "{shown}");

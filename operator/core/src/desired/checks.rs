@@ -135,7 +135,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         ),
         (
             spec.unlock_next_operation == Some(true),
-            "unlockNextOperation is not used: a corrected spec goes on by itself; remove the field",
+            "unlockNextOperation is not used: a corrected spec needs no unlocking; remove the field",
         ),
         (
             spec.no_check_sts_are_equal == Some(true),

@@ -144,7 +144,7 @@ impl ObservedState {
         }
         let lost = self.lost_replica(reading)?;
         Some(format!(
-            "does not see {} up, a member that no pod runs: bring it back, or remove it (--host-id)",
+            "does not see {} up, a member that no pod runs: start it again, or remove it (--host-id)",
             lost.describe()
         ))
     }

@@ -61,7 +61,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let fails = |why: String| checks::check(name(), &[why], String::new);
     let Some(host_id) = host_id else {
         return fails(
-            "its host id is not known: it never was a member. Correct what keeps it from starting"
+            "its host id is not known: it never was a member. Correct the fault that keeps it from starting"
                 .into(),
         );
     };
@@ -149,7 +149,12 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         (None, Some(_)) => of_rack
             .iter()
             .find(|member| member.host_id.is_none())
-            .map(|member| format!("it may be {}, which does not say who it is", member.pod)),
+            .map(|member| {
+                format!(
+                    "it may be {}, which does not report its host id",
+                    member.pod
+                )
+            }),
     };
     let seen = seen.map(|why| {
         format!("{why}: behind a broken link, a running node appears down. Check the node itself; waive this check if it is dead")
@@ -235,7 +240,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     if !alone.is_empty() {
         let names: Vec<&str> = alone.into_iter().collect();
         seen.push(format!(
-            "one replica only: {}; what the node held of them is lost with it. Bring it back, or waive this check",
+            "one replica only: {}; the node's data of them is lost with the node. Start the node again, or waive this check",
             names.join(", ")
         ));
     }

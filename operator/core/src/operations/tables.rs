@@ -59,7 +59,7 @@ pub(crate) fn known<'a>(
     Err(Refusal {
         reason: OperationReason::UnknownKeyspace,
         message: format!(
-            "the ring has no replicated keyspace {}; it has {}. Request again with a new id",
+            "the ring has no replicated keyspace {}; it has {}. Request it again with a new id",
             unknown.join(", "),
             known.join(", ")
         ),

@@ -214,7 +214,7 @@ fn is_under_way(operation: &OperationStatus) -> bool {
 fn unexplained(state: &ObservedState, pod: &str, rack: &RackId) -> Option<String> {
     if state.members().next().is_none() {
         return Some(format!(
-            "a node that answers, to ask it whether {pod} ever joined"
+            "a node that answers, to find out whether {pod} ever joined"
         ));
     }
     let ip = state.pods.get(pod).and_then(|pod| pod.ip.as_ref());
@@ -229,6 +229,6 @@ fn unexplained(state: &ObservedState, pod: &str, rack: &RackId) -> Option<String
     let external_member = || external_members.iter().find(could_be);
     let host_id = own.map_or_else(|| Some(external_member()?.host_id), |own| Some(own))?;
     Some(format!(
-        "{pod} to say who it is: it may be the member with host id {host_id}, which answers under no pod of this cluster; bring it back or, if that member is dead, remove it (--host-id)"
+        "{pod} to report its host id: it may be the member with host id {host_id}, which no answering pod of this cluster runs; start that member again or, if it is dead, remove it (--host-id)"
     ))
 }

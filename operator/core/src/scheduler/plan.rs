@@ -42,7 +42,7 @@ pub(crate) fn plan(
     {
         let refusal = Refusal {
             reason: OperationReason::OneNodeOnly,
-            message: format!("{why}: request again with a new id, without --parallel rack"),
+            message: format!("{why}: request it again with a new id, without --parallel rack"),
         };
         return refuse(operation, &refusal, state);
     }
@@ -233,7 +233,7 @@ fn alive(
     is_proven.then(|| Refusal {
         reason: OperationReason::NodeIsUp,
         message: format!(
-            "{}: {}. Request again with a new id when it is down",
+            "{}: {}. Request it again with a new id when the node is down",
             alive.name, alive.evidence
         ),
     })

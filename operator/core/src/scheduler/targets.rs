@@ -94,7 +94,7 @@ fn targets(target: &Target, state: &ObservedState) -> Result<Vec<(String, RackId
     chosen.sort_by_key(|(pod, rack)| (rack.clone(), names::ordinal(pod)));
     if chosen.is_empty() {
         let message = format!(
-            "no node of cluster {cluster} matches all of the flags: loosen them and request again with a new id"
+            "no node of cluster {cluster} matches all flags: relax the flags and request it again with a new id"
         );
         return Err(Refusal {
             reason: OperationReason::NoTarget,
@@ -123,7 +123,7 @@ fn refuse_unknown(
     Err(Refusal {
         reason: OperationReason::UnknownTarget,
         message: format!(
-            "cluster {cluster} has no {what} {unknown}; it has {}. Request again with a new id",
+            "cluster {cluster} has no {what} {unknown}; it has {}. Request it again with a new id",
             known.join(", ")
         ),
     })

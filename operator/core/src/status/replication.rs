@@ -70,7 +70,7 @@ pub(crate) fn nowhere(desired: &Desired, state: &ObservedState) -> Option<String
         return None;
     }
     Some(format!(
-        "keyspace {keyspace} is replicated in {dc}, where no node is: what is written at EACH_QUORUM, as roles and passwords are, fails; take {dc} out of its replication (ALTER KEYSPACE)"
+        "keyspace {keyspace} is replicated in {dc}, which has no node: writes at EACH_QUORUM, such as those of roles and passwords, fail; remove {dc} from its replication (ALTER KEYSPACE)"
     ))
 }
 

@@ -437,7 +437,7 @@ fn an_id_is_remembered_for_ever() {
     passes(&mut world, 5);
     let told = world.condition("IntentsAccepted");
     assert!(
-        told.contains("replace r1") && told.contains("not run again"),
+        told.contains("replace r1") && told.contains("never runs again"),
         "{told}"
     );
     let again = world.calls[calls..]

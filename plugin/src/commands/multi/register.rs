@@ -42,7 +42,7 @@ struct Credentials {
     authority: Option<Vec<u8>>,
 }
 
-/// Let the operator of the home cluster into another one, as a site
+/// Register another cluster as a site, and give the operator of the home cluster access to it
 #[derive(Args, Debug)]
 #[command(after_help = help(HELP, SHORT_EXIT_CODES))]
 pub struct Register {
@@ -58,10 +58,10 @@ pub struct Register {
     /// Address at which pods of the home cluster reach its API server (default: that of the context)
     #[arg(long, value_name = "URL", value_parser = url)]
     site_server: Option<String>,
-    /// Let the name lead to another API server than it does now
+    /// Replace the API server that is registered under the name
     #[arg(long)]
     replace: bool,
-    /// Ask nobody and write nothing, only print the objects, without the token
+    /// Contact no server and write nothing: only print the objects, without the token
     #[arg(long)]
     dry_run: bool,
 }
@@ -137,7 +137,7 @@ async fn register(
         entry.site, entry.server, entry.namespace
     ))?;
     ui.say(&format!(
-        "use it: name it in spec.override of a MultiCasskop; see it: kubectl casskop multi status{}",
+        "add the site to spec.override of a MultiCasskop; check it: kubectl casskop multi status{}",
         home.target.connection_args
     ));
     Ok(())

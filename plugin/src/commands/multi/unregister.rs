@@ -98,8 +98,8 @@ fn refuse_used(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Res
             return Err(CliError::failed(format!(
                 "multicasskop {name} has site {site} in spec.override"
             ))
-            .hint("take the site out of it first: its nodes leave the ring then, see docs/operations.md")
-            .hint(format!("see the ring: kubectl casskop multi status {name}{connection_args}")));
+            .hint("remove the site from it first, so that its nodes leave the ring: see docs/operations.md")
+            .hint(format!("show the ring: kubectl casskop multi status {name}{connection_args}")));
         }
         let reported = ring.status.iter().flat_map(|status| &status.sites);
         if let Some(reported) = reported.into_iter().find(|reported| reported.name == site) {
@@ -112,7 +112,7 @@ fn refuse_used(rings: &[MultiCasskop], site: &str, connection_args: &str) -> Res
             ))
             .hint("the operator needs the way there until nothing of the ring is left")
             .hint(format!(
-                "see the ring: kubectl casskop multi status {name}{connection_args}"
+                "show the ring: kubectl casskop multi status {name}{connection_args}"
             )));
         }
     }

@@ -67,9 +67,9 @@ fn planned(plan: &OperationStatus, awaited: &Awaited, output: Output, ui: &Ui) -
     let (kind, name) = (&awaited.kind, &awaited.cluster);
     let failing = plain(&failing.join(", ")).into_owned();
     Err(CliError::failed(format!(
-        "{kind} on cluster {name} would not begin: {failing}"
+        "{kind} on cluster {name} would not start: {failing}"
     ))
-    .hint("nothing was done; put right what the checks name: requested as it is, it waits for them or is refused"))
+    .hint("nothing was done; correct the cause that the checks name: otherwise the request waits for the checks, or is refused"))
 }
 
 fn bad_end(ended: &OperationStatus, awaited: &Awaited) -> CliError {
@@ -124,7 +124,7 @@ pub fn timed_out(
     let name = &awaited.cluster;
     let after = time::short(timeout.try_into().unwrap_or_default());
     let state = match operation {
-        None => "not been taken up by the operator".into(),
+        None => "not been observed by the operator".into(),
         Some(operation) => {
             let done = operation::nodes_done(operation).map(|done| format!(" ({done})"));
             format!(

@@ -45,7 +45,7 @@ impl CurrentRequest {
         let Self { kind, id, .. } = self;
         match &self.operation {
             Some(operation) => format!("{kind} {id} is {}", operation.phase.as_str()),
-            None => format!("{kind} {id} is not taken up yet"),
+            None => format!("{kind} {id} is not observed yet"),
         }
     }
 }
@@ -165,7 +165,7 @@ impl RequestRef<'_> {
             }
         };
         CliError::failed(what).hint(format!(
-            "see what there is: {PROGRAM} operations {name} --history{}",
+            "list them: {PROGRAM} operations {name} --history{}",
             self.connection_args
         ))
     }

@@ -21,16 +21,16 @@ pub fn refuse(
 ) -> Result<()> {
     let Some(operation) = &current.operation else {
         return Err(CliError::failed(format!(
-            "the checks of {what} are not known: the operator has not taken it up yet"
+            "the checks of {what} are not known: the operator has not observed it yet"
         ))
         .hint(format!(
-            "see why: {PROGRAM} explain {name}{connection_args}"
+            "find the cause: {PROGRAM} explain {name}{connection_args}"
         )));
     };
     if operation.checks.is_empty() {
         return Err(
             CliError::failed(format!("{what} waits for no check")).hint(format!(
-                "see what it waits for: {PROGRAM} explain {name}{connection_args}"
+                "find the cause: {PROGRAM} explain {name}{connection_args}"
             )),
         );
     }
@@ -50,12 +50,12 @@ pub fn refuse(
         };
         if !failing.contains(&word.as_str()) && !check.waived {
             let error = CliError::failed(format!(
-                "the check {word} does not hold {what} back: {}",
+                "the check {word} does not block {what}: {}",
                 plain(&check.evidence)
             ));
             return Err(if failing.is_empty() {
                 error.hint(format!(
-                    "see what does: {PROGRAM} explain {name}{connection_args}"
+                    "find the cause: {PROGRAM} explain {name}{connection_args}"
                 ))
             } else {
                 error.hint(format!("those that do: {}", text::list(&failing)))

@@ -59,7 +59,7 @@ pub fn spec_refused(inputs: &Inputs) -> Option<Finding> {
         );
     }
     reason.next = vec![format!(
-        "correct the spec where it comes from, or put right what it names: kubectl edit cassandracluster {}{}",
+        "correct the spec at its source, or the fault that the message names: kubectl edit cassandracluster {}{}",
         inputs.cluster.name_any(),
         inputs.connection_args
     )];

@@ -110,7 +110,7 @@ pub fn paused(inputs: &Inputs) -> Option<Finding> {
         .as_ref()
         .map(|manager| format!(" (set through {})", manager.name));
     let message = format!(
-        "all action is paused by the annotation {}{}",
+        "the reconciliation is paused by the annotation {}{}",
         names::RECONCILE,
         by.unwrap_or_default()
     );
@@ -140,7 +140,7 @@ pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
     let reasons = unseen.map(|asked| {
         let manager = managers::of_request(inputs.cluster, &asked.kind, &asked.id);
         let since = manager.and_then(|manager| manager.time);
-        let message = format!("the operator has not taken up {} {}", asked.kind, asked.id);
+        let message = format!("the operator has not observed {} {}", asked.kind, asked.id);
         let mut reason = held_up("RequestNotObserved", message, since);
         if since.is_some_and(|since| inputs.now.duration_since(since) < NOTICE) {
             reason.severity = Severity::AtWork;

@@ -73,7 +73,7 @@ fn already(cluster: &CassandraCluster, kind: &str, value: &str, why: &str) -> Cl
     CliError::failed(format!(
         "cluster {name} already has the request {kind} '{value}', and {why}"
     ))
-    .hint("give up that one and request yours instead: --replace")
+    .hint("discard that request and make yours instead: --replace")
 }
 
 /// Another client changed the annotation during the write.
@@ -109,7 +109,7 @@ pub fn unknown_result(error: CliError, name: &str, request: &Request) -> CliErro
 /// The state of a request that the operator withdraws when another one replaces it.
 pub fn not_begun(waiting: &OperationStatus) -> String {
     match plain(&waiting.message) {
-        message if message.is_empty() => "it has not begun".into(),
-        message => format!("it has not begun: {message}"),
+        message if message.is_empty() => "it has not started".into(),
+        message => format!("it has not started: {message}"),
     }
 }

@@ -119,7 +119,7 @@ fn withdrawn(mut operation: MultiOperation, snapshot: &ObservedSites) -> MultiOp
     let untouched = operation.sites.iter().all(|site| !begun(site.phase));
     if !operation.phase.is_final() && untouched {
         operation.phase = OperationPhase::Withdrawn;
-        operation.message = "the request was taken back before it began".into();
+        operation.message = "the request was withdrawn before it started".into();
         operation.finished_at = Some(Time(snapshot.now));
     }
     operation

@@ -33,7 +33,7 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &ObservedSites) -> (Vec<Draft
         match (&site.seen, site.cluster()) {
             (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
                 draft.health_problem = Some(format!(
-                    "was taken out of override, and what it has left is not known: {why}; {}",
+                    "was removed from override, and its remaining nodes are not known: {why}; {}",
                     discard_volumes(&site.name)
                 ));
             }
@@ -83,7 +83,7 @@ fn is_given_up(site: &SiteView, snapshot: &ObservedSites) -> bool {
 
 fn discard_volumes(site: &str) -> String {
     format!(
-        "when it is back this goes on by itself; to leave behind what is there, set the annotation {}: \"{site}\"",
+        "the removal continues when the site answers; to abandon its remaining objects, set the annotation {}: \"{site}\"",
         names::ORPHAN
     )
 }

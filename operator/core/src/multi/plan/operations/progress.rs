@@ -94,7 +94,7 @@ fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &ObservedSites
         // An operation that ended and is no longer in the status of the site keeps its phase.
         None if site.phase.is_some_and(OperationPhase::is_final) => {}
         None if site.requested => {
-            site.message = "the operator of the site to see the request".into();
+            site.message = "the operator of the site to observe the request".into();
         }
         None => site.message.clear(),
     }
@@ -139,7 +139,7 @@ fn hand_on(
     });
     for site in next {
         site.requested = true;
-        site.message = "the operator of the site to see the request".into();
+        site.message = "the operator of the site to observe the request".into();
     }
 }
 
