@@ -116,7 +116,7 @@ impl Control {
             (Self::Resume, false) => "goes on",
             (Self::Cancel, true) => "is cancelled already; nothing was written",
             (Self::Cancel, false) if begun => "is cancelled: it ends after the step at work",
-            (Self::Cancel, false) => "is cancelled before it begins",
+            (Self::Cancel, false) => "is cancelled before it starts",
             (Self::Retry, true) => "is already marked for a retry; nothing was written",
             (Self::Retry, false) => "is retried on the failed nodes",
             (Self::Waive(checks), was_set) => {

@@ -65,7 +65,7 @@ fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
 pub fn asked(operation: &OperationStatus, manager: Option<&Manager>) -> Option<String> {
     match (&operation.requested_by, manager) {
         (Some(by), _) if by == "spec" => Some("requested by the spec".into()),
-        (Some(by), _) => Some(format!("asked by {}", plain(by))),
+        (Some(by), _) => Some(format!("requested by {}", plain(by))),
         (None, Some(manager)) => Some(format!("requested through {}", manager.name)),
         (None, None) => None,
     }

@@ -125,7 +125,7 @@ fn progressing(
         (None, None) if writes => (
             true,
             Reason::SitesProgressing,
-            "what the sites are to have is written".into(),
+            "the desired state of the sites is written".into(),
         ),
         (None, None) => (false, Reason::UpToDate, "the sites match the spec".into()),
     };
