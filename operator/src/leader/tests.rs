@@ -90,17 +90,16 @@ impl State {
         if self.is_away {
             return None;
         }
-        let no = |code: u16| {
-            Some((
-                code,
-                json!({ "kind": "Status", "status": "Failure", "code": code }),
-            ))
+        let no = |code: u16, reason: &str| {
+            let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "code": code, "reason": reason, "message": reason });
+            Some((code, status))
         };
         if *method == Method::GET {
             return self
                 .lease
                 .clone()
-                .map_or_else(|| no(404), |lease| Some((200, lease)));
+                .map_or_else(|| no(404, "NotFound"), |lease| Some((200, lease)));
         }
         let fault = self.fault.take();
         match fault {
@@ -119,7 +118,7 @@ impl State {
             .as_ref()
             .map(|lease| &lease["metadata"]["resourceVersion"]);
         if there.unwrap_or(&Value::Null) != &body["metadata"]["resourceVersion"] {
-            return no(409);
+            return no(409, "Conflict");
         }
         self.version += 1;
         let mut lease = body;
@@ -191,7 +190,7 @@ fn a_clean_stop_releases_and_the_next_one_leads_at_once() {
             assert!(first.ensure().is_ok());
             assert_eq!(server.spec()["holderIdentity"], "one");
             tell.send(()).unwrap();
-            bounded(stop.clone(), std::future::pending()).await;
+            bounded(stop.clone(), stop.clone()).await;
             assert_eq!(server.spec()["holderIdentity"], "one");
         };
         let election = server.election("one", first.clone());
