@@ -112,6 +112,10 @@ async fn run(args: Args) -> Result<(), Error> {
     // A watch is never idle for longer than this: it requests bookmarks and ends earlier by itself.
     config.read_timeout = Some(Duration::from_secs(300));
     config.connect_timeout = Some(REQUEST);
+    // No request is repeated by the client, which would do so for every verb: a write may have been committed although
+    // the API server answered 429, 503 or 504. Watches, reconciliations and the outcomes of steps are repeated by their
+    // own loops, which look at the current state first.
+    config.default_retry = false;
     let client = Client::try_from(config)?;
     let (wake, woken) = mpsc::unbounded();
     let reporter = Reporter {

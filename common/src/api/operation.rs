@@ -271,6 +271,9 @@ pub struct OperationNode {
     /// How often the current step was begun.
     #[serde(default)]
     pub attempts: i32,
+    /// Process of the operator that works on the node, or did last. A call is made only after this is recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub executor: String,
     /// What Cassandra said, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

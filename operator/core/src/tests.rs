@@ -17,4 +17,5 @@ mod pending_cleanup;
 mod rollout;
 mod shrink;
 mod storage;
+mod two_operators;
 mod waves;

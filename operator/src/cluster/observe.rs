@@ -161,6 +161,7 @@ pub async fn observe(
     let mut state = ObservedState {
         now: Timestamp::now(),
         at_work,
+        executor: String::new(),
         intents,
         cluster,
         live,

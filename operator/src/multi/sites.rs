@@ -83,6 +83,8 @@ impl Site {
 fn connect(mut config: Config) -> Result<Client, String> {
     config.connect_timeout = Some(DEADLINE);
     config.read_timeout = Some(SILENCE);
+    // As for the home cluster: a write may have been committed although the answer is 429, 503 or 504.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| format!("set up the client: {error}"))
 }
 
