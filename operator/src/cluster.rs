@@ -111,12 +111,15 @@ async fn evaluate(
     freshness: Freshness,
 ) -> Result<Option<Evaluation>, Error> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), trigger.name_any());
-    let at_work = ctx.executor.at_work(trigger);
+    let mut at_work = ctx.executor.at_work(trigger);
     let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
-        ctx.effects.store.forget(&trigger.uid().unwrap_or_default());
+        let uid = trigger.uid().unwrap_or_default();
+        ctx.effects.store.forget(&uid);
+        ctx.executor.forget(&uid);
         ctx.metrics.forget(&namespace, &name);
         return Ok(None);
     };
+    at_work.extend(ctx.executor.left_to_others(&cluster));
     ctx.metrics.cluster(&cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
         finalizer::finalize(&ctx.effects.kube, &cluster)
@@ -181,7 +184,8 @@ async fn observe_and_plan(
         desired.as_ref().ok(),
         before,
     );
-    let observed = Box::pin(observed).await;
+    let mut observed = Box::pin(observed).await;
+    observed.state.executor = ctx.executor.identity.to_string();
     let plan = plan::decide(&desired, &observed.state);
     Ok(Evaluation {
         around,
@@ -220,7 +224,9 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     if let Err(error) = &applied {
         plan.tell_failure(&error.to_string(), state);
     }
-    report::status(ctx, state, &plan).await?;
+    if !report::status(ctx, state, &plan).await? {
+        plan.requeue = AFTER_CONFLICT;
+    }
 
     applied?;
     Ok(Action::requeue(plan.requeue))

@@ -2,6 +2,7 @@
 //! called, except short steps of a kind that may be repeated. The call blocks on a separate thread, and a lost answer
 //! has no consequences, because the state of the node is polled.
 
+mod claims;
 mod discard;
 mod node;
 mod peer;
@@ -14,7 +15,7 @@ mod wait;
 use std::{
     collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use casskop_common::{
@@ -26,7 +27,8 @@ use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::task::JoinSet;
 
-pub use record::BufferedEvents;
+use claims::Claims;
+pub use record::Position;
 use record::{FLUSH_WITHIN, flush_events, record_event};
 
 use crate::{effects::Effects, kubernetes::status_store::ClusterRef, node_api::Credentials};
@@ -51,6 +53,9 @@ pub struct Executor {
     at_work: Arc<Mutex<HashSet<(String, String, String)>>>,
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
+    /// Identity of this process in the status; no other process has it, and none after it.
+    pub identity: Arc<str>,
+    claims: Arc<Mutex<Claims>>,
 }
 
 /// The data that a task needs to work on a node.
@@ -65,8 +70,8 @@ pub struct NodeTask {
     pub arguments: String,
     /// Steps on each node.
     pub steps: Arc<Vec<String>>,
-    /// Steps of this node that are done.
-    pub done: usize,
+    /// Identity of this process as executor of the node.
+    pub executor: Arc<str>,
     /// UID of the pod when the operation started on it.
     pub pod_uid: String,
     /// The time when the operation started on it.
@@ -77,8 +82,8 @@ pub struct NodeTask {
     pub host_id: String,
     /// The credentials of the node.
     pub credentials: Arc<Credentials>,
-    /// Completed steps that are not recorded yet.
-    pub buffered: BufferedEvents,
+    /// The step at hand, and what is recorded.
+    pub position: Position,
 }
 
 impl Executor {
@@ -88,6 +93,8 @@ impl Executor {
             at_work: Arc::default(),
             wake,
             tasks: Arc::default(),
+            identity: claims::identity().into(),
+            claims: Arc::default(),
         }
     }
 
@@ -112,6 +119,18 @@ impl Executor {
             .filter(|(owner, ..)| *owner == uid)
             .map(|(_, kind, pod)| (kind.clone(), pod.clone()))
             .collect()
+    }
+
+    /// The nodes that another process works on, as `(kind, pod)`: they are left to it.
+    pub fn left_to_others(&self, cluster: &CassandraCluster) -> BTreeSet<(String, String)> {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.observe(cluster, &self.identity, Instant::now())
+    }
+
+    /// Removes a deleted cluster.
+    pub fn forget(&self, uid: &str) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.forget(uid);
     }
 
     /// Starts to work on a node, unless a task already does.
@@ -164,14 +183,14 @@ async fn work(
     let operation = arguments.operation;
     let may_be_told_later = operations::behaviour(&operation).is_idempotent();
     let mut resume = task.start.resume;
-    // The event is counted, and only if the status still lists this node as at work.
-    if resume && !record_event(effects, task, StepEvent::Begun).await? {
+    // The node is taken over first, and only if the status still stands where the decision saw it.
+    if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }
-    for (index, step) in task.steps.iter().enumerate().skip(task.done) {
+    for (index, step) in task.steps.iter().enumerate().skip(task.start.index) {
         let is_last = index + 1 == task.steps.len();
         let event = match perform(effects, task, &operation, step, resume).await? {
-            Ok(()) if may_be_told_later && !is_last && task.buffered.keeps_one() => {
+            Ok(()) if may_be_told_later && !is_last && task.position.keeps_one() => {
                 resume = false;
                 continue;
             }
@@ -185,6 +204,21 @@ async fn work(
         }
     }
     Ok(())
+}
+
+/// The next attempt at the step at hand, after so many of this task.
+fn begun(task: &NodeTask, attempts: u32) -> StepEvent {
+    let attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
+    let is_first = task.position.is_at(task.start.index);
+    let before = if is_first {
+        task.start.attempts + i32::from(task.start.resume)
+    } else {
+        1
+    };
+    StepEvent::Begun {
+        attempt: before.saturating_add(attempts),
+        from: task.start.executor.clone(),
+    }
 }
 
 /// Calls one step until it is done or has finally failed.
@@ -240,7 +274,7 @@ async fn perform(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         again = true;
-        if !record_event(effects, task, StepEvent::Begun).await? {
+        if !record_event(effects, task, begun(task, attempt)).await? {
             return Ok(Err(error));
         }
     }
@@ -306,7 +340,7 @@ async fn attempt_step(
                     break;
                 }
             },
-            () = tokio::time::sleep(FLUSH_WITHIN), if task.buffered.count() > 0 => flush_events(effects, task).await,
+            () = tokio::time::sleep(FLUSH_WITHIN), if task.position.is_ahead() => flush_events(effects, task).await,
             () = tokio::time::sleep(watch.pause()) => {
                 if watch.look(effects, task, &endpoint, step, behaviour).await? {
                     return Ok(());

@@ -356,6 +356,9 @@ pub struct OperationNode {
     /// Number of attempts of the current step.
     #[serde(default)]
     pub attempts: i32,
+    /// Process of the operator that works on the node, or did last. A call is made only after this is recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub executor: String,
     /// Error of Cassandra, if the node failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

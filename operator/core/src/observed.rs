@@ -56,6 +56,8 @@ pub struct ObservedState {
     pub locations: BTreeMap<String, RackId>,
     /// Nodes on which a task of this operator process is working, as `(kind, pod)`.
     pub at_work: BTreeSet<(String, String)>,
+    /// This process, as executor of operations.
+    pub executor: String,
 }
 
 /// The operator's objects in the API server, by name.

@@ -14,6 +14,7 @@ use casskop_common::{
 };
 use serde::Serialize;
 
+pub use crate::operations::transitions::Change;
 use crate::{
     observed::ObservedState,
     operations::{
@@ -55,15 +56,6 @@ impl Decision {
     }
 }
 
-/// An operation before and after.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
-    /// As it was when it was decided about; a status that moved on since is left alone.
-    pub before: Option<OperationStatus>,
-    /// As it becomes.
-    pub after: OperationStatus,
-}
-
 /// A node to begin with, or to go on with after a restart of the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Start {
@@ -75,6 +67,12 @@ pub struct Start {
     pub pod: String,
     /// Whether the step at hand may have been begun already, by an operator that is gone.
     pub resume: bool,
+    /// Index of the step at hand, as the decision saw it.
+    pub index: usize,
+    /// Attempts at the step, as the decision saw them.
+    pub attempts: i32,
+    /// Executor of the node, as the decision saw it; another one that takes the node over records that first.
+    pub executor: String,
 }
 
 /// Decides about all operations.

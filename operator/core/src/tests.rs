@@ -20,4 +20,5 @@ mod rollout;
 mod shrink;
 mod status_size;
 mod storage;
+mod two_operators;
 mod waves;

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use crate::{
     cluster::observe::Observation,
     context::Context,
-    executor::{BufferedEvents, NodeTask},
+    executor::{NodeTask, Position},
     kubernetes::{
         Kube,
         apply::{Error, apply_one, apply_rack, apply_selecting},
@@ -123,14 +123,14 @@ pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
     let cluster = &observed.state.cluster;
     let spec = Arc::new(cluster.spec.clone());
     for start in &plan.starts {
-        let Some(run) = run(cluster, start, plan, &spec, credentials) else {
-            continue;
-        };
-        ctx.executor.start(&ctx.effects, run);
+        if let Some(task) = task(ctx, cluster, start, plan, &spec, credentials) {
+            ctx.executor.start(&ctx.effects, task);
+        }
     }
 }
 
-fn run(
+fn task(
+    ctx: &Context,
     cluster: &CassandraCluster,
     start: &Start,
     plan: &Plan,
@@ -143,19 +143,18 @@ fn run(
         .chain(known)
         .find(|operation| operation.kind == start.kind && operation.id == start.id)?;
     let node = operation.nodes.iter().find(|node| node.pod == start.pod)?;
-    let done = node.progress.as_ref().map_or(0, |progress| progress.done);
     Some(NodeTask {
         cluster: ClusterRef::of(cluster),
         spec: spec.clone(),
         start: start.clone(),
         arguments: operation.arguments.clone(),
         steps: Arc::new(operation.plan.as_ref()?.steps.clone()),
-        done: usize::try_from(done).ok()?,
+        executor: ctx.executor.identity.clone(),
         pod_uid: node.pod_uid.clone(),
         since: node.started_at.as_ref().map(|at| at.0),
         volumes: node.volumes.clone(),
         host_id: node.host_id.clone(),
         credentials: credentials.clone(),
-        buffered: BufferedEvents::none(),
+        position: Position::at(start.index),
     })
 }

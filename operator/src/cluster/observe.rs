@@ -179,6 +179,7 @@ pub async fn observe(
     let mut state = ObservedState {
         now: Timestamp::now(),
         at_work,
+        executor: String::new(),
         intents,
         cluster,
         live,

@@ -2,7 +2,6 @@
 
 pub use std::time::Duration;
 
-use casskop_common::api::CassandraClusterStatus;
 use kube::{Resource, runtime::events::Recorder};
 
 use crate::{
@@ -12,9 +11,7 @@ use crate::{
         status_store::{self, ClusterRef},
     },
 };
-use casskop_core::{
-    observed::ObservedState, operations::transitions, plan::Plan, scheduler::Change, status::size,
-};
+use casskop_core::{observed::ObservedState, operations::transitions, plan::Plan, status::size};
 
 /// Records the operations of a plan before any node is called for them. Returns the nodes that may start: those whose
 /// operation was recorded as decided.
@@ -31,21 +28,13 @@ pub async fn intents(
     }
     let cluster = ClusterRef::of(&state.cluster);
     let changes = plan.operations.clone();
+    let seen = state.cluster.status.iter();
+    let seen: Vec<_> = seen.flat_map(|status| status.operations.clone()).collect();
     let outdated = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            let mut outdated = Vec::new();
-            for change in &changes {
-                if holds(status, change) {
-                    transitions::archive(status, change.after.clone());
-                } else {
-                    // A node made progress in the meantime; a pause or cancel must not wait until no node does.
-                    transitions::control(status, &change.after);
-                    outdated.push(change.after.kind.clone());
-                }
-            }
-            outdated
+            transitions::decide(status, &seen, &changes)
         })
         .await?;
     if !outdated.is_empty() {
@@ -81,16 +70,8 @@ pub async fn intents(
     Ok(())
 }
 
-/// Whether the operation is unchanged since the decision about it.
-fn holds(status: &CassandraClusterStatus, change: &Change) -> bool {
-    let current = status
-        .operations
-        .iter()
-        .find(|operation| operation.kind == change.after.kind);
-    current == change.before.as_ref()
-}
-
-/// Writes the rest of the status, and publishes the transitions.
+/// Writes the rest of the status, and publishes the transitions. Returns whether it was written: not if another operator
+/// has reported since the state was observed.
 ///
 /// # Errors
 /// The status could not be written.
@@ -98,25 +79,19 @@ pub async fn status(
     ctx: &Context,
     state: &ObservedState,
     plan: &Plan,
-) -> Result<(), status_store::Error> {
+) -> Result<bool, status_store::Error> {
     let cluster = ClusterRef::of(&state.cluster);
-    let wanted = plan.status.clone();
-    let omitted = ctx
+    let (seen, wanted) = (state.cluster.status.as_ref(), &plan.status);
+    let written = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            let operations = std::mem::take(&mut status.operations);
-            let operation_history = std::mem::take(&mut status.operation_history);
-            let used_request_ids = std::mem::take(&mut status.used_request_ids);
-            *status = CassandraClusterStatus {
-                operations,
-                operation_history,
-                used_request_ids,
-                ..wanted.clone()
-            };
-            size::fit(status, size::BUDGET)
+            transitions::report(status, seen, wanted).then(|| size::fit(status, size::BUDGET))
         })
         .await?;
+    let Some(omitted) = written else {
+        return Ok(false);
+    };
     let old = state.cluster.status.clone().unwrap_or_default();
     let events = events::events(&old, plan);
     for event in events.into_iter().chain(events::omission(&omitted)) {
@@ -133,5 +108,5 @@ pub async fn status(
             tracing::warn!(cluster = cluster.name, %error, "an event was not published");
         }
     }
-    Ok(())
+    Ok(true)
 }

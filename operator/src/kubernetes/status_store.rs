@@ -41,6 +41,20 @@ pub enum Error {
     Contended(String),
 }
 
+impl Error {
+    /// Whether the same write may succeed later. A write that was committed although it failed is repeated as well.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Api {
+                source: kube::Error::Api(status),
+                ..
+            } => status.code == 429 || status.code >= 500,
+            Self::Api { .. } | Self::Contended(_) => true,
+            Self::Gone(_) => false,
+        }
+    }
+}
+
 /// Remembers the newest status of each cluster that this process wrote or read.
 pub struct StatusStore {
     client: Client,
@@ -95,15 +109,21 @@ impl StatusStore {
             return Ok(None);
         };
         let page = self.page(&ClusterRef::of(&cluster));
-        // A task may have written during this read: the newer version is kept.
+        // A task may have written during this read: its newer version is kept.
         let mut known = page.lock().await;
-        if known
+        let is_older = known
             .as_ref()
-            .is_none_or(|known| version(known) <= version(&cluster))
-        {
+            .is_some_and(|known| version(known) > version(&cluster));
+        if !is_older {
             *known = Some(cluster.clone());
+            return Ok(Some(cluster));
         }
-        Ok(known.clone())
+        // A version that is still smaller now was not overtaken by a write: etcd was restored, and what is remembered
+        // never happened.
+        *known = None;
+        let again = in_time(api.get_opt(name)).await?;
+        *known = again.clone().filter(|again| again.uid() == cluster.uid());
+        Ok(again)
     }
 
     /// Removes a deleted cluster.

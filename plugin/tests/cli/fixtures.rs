@@ -90,11 +90,21 @@ fn growing() -> World {
 
 /// What the operator's task of a node reports.
 fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
-    let id = world.operation(kind).id;
     for event in events {
+        let operation = world.operation(kind);
+        let node = operation.nodes.iter().find(|node| node.pod == pod);
+        let node = node.unwrap();
+        let at = transitions::StepRef {
+            kind,
+            id: &operation.id,
+            pod,
+            executor: &node.executor,
+            index: transitions::steps_done(node),
+            step: &node.step,
+        };
         let now = world.now;
         let status = world.cluster.status.as_mut().unwrap();
-        if !transitions::record(status, (kind, &id, pod), event, now) {
+        if !transitions::record(status, at, event, now) {
             world.at_work.remove(&(kind.to_owned(), pod.to_owned()));
         }
     }
@@ -102,7 +112,11 @@ fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
 
 fn retried() -> [StepEvent; 2] {
     let error = NodeError::Busy.to_string();
-    [StepEvent::Retrying(error), StepEvent::Begun]
+    let again = StepEvent::Begun {
+        attempt: 2,
+        from: "operator".to_owned(),
+    };
+    [StepEvent::Retrying(error), again]
 }
 
 /// A cleanup whose second node has just failed, with this before its error.

@@ -9,6 +9,9 @@ use casskop_common::{
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use serde::Serialize;
+
+use super::recorded::has_begun;
 
 /// Finished operations that are remembered.
 const HISTORY: usize = 20;
@@ -17,22 +20,54 @@ const SPENT: usize = 200;
 /// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
 
-/// Something that happened on a node.
+/// An operation before and after a decision.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// As it was when it was decided about; a status that moved on since is left alone.
+    pub before: Option<OperationStatus>,
+    /// As it becomes.
+    pub after: OperationStatus,
+}
+
+/// Where an event happened: one step of one node of one operation, in the words of its executor. An event has no effect
+/// unless the status stands exactly there, so that it may be applied any number of times, and by nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepRef<'a> {
+    /// Kind of the operation.
+    pub kind: &'a str,
+    /// Id of the request.
+    pub id: &'a str,
+    /// Pod of the node.
+    pub pod: &'a str,
+    /// Process that works on the node.
+    pub executor: &'a str,
+    /// Index of the step in the plan.
+    pub index: usize,
+    /// Name of the step in the plan.
+    pub step: &'a str,
+}
+
+/// Something that happened at a step of a node. Every outcome is absolute: nothing is added to what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEvent {
-    /// The step at hand is called (again).
-    Begun,
-    /// So many steps were done before the one at hand, which is called already.
+    /// The step is called again, as the attempt of this number, by an executor that takes the node over from `from`.
+    Begun {
+        /// Number of the attempt.
+        attempt: i32,
+        /// Executor that the status named when the call was decided.
+        from: String,
+    },
+    /// This step and those after it are done, up to the one of this index, which is called already.
     StepsCompleted(usize),
-    /// The step at hand is done.
+    /// The step is done.
     Done,
-    /// The step at hand was not done this time and is tried again.
+    /// The step was not done this time and is tried again.
     Retrying(String),
     /// The node tells how far it is.
     Works(Work),
-    /// The step at hand was ended by a cancel.
+    /// The step was ended by a cancel.
     Stopped,
-    /// The step at hand failed for good.
+    /// The step failed for good.
     Failed(String),
 }
 
@@ -46,37 +81,47 @@ pub fn is_cancelled(status: &CassandraClusterStatus, kind: &str, id: &str) -> bo
     })
 }
 
-/// Writes an event into the status. Says whether the node goes on with its next step.
+/// Writes an event into the status. Says whether the executor goes on with the step that comes after the event: an event
+/// that is recorded already answers as it did the first time, and one of a step that the status does not stand at, or of
+/// an executor that the node was taken from, is without effect.
 pub fn record(
     status: &mut CassandraClusterStatus,
-    (kind, id, pod): (&str, &str, &str),
+    at: StepRef<'_>,
     event: &StepEvent,
     now: Timestamp,
 ) -> bool {
     let Some(operation) = status
         .operations
         .iter_mut()
-        .find(|operation| operation.kind == kind && operation.id == id)
+        .find(|operation| operation.kind == at.kind && operation.id == at.id)
     else {
         return false;
     };
     // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
-    let cancelling = operation.reason == Some(OperationReason::Cancelling) && !discards_data(kind);
+    let cancelling =
+        operation.reason == Some(OperationReason::Cancelling) && !discards_data(at.kind);
     // Nor is a drained node left as it is: it serves nobody until it is restarted.
-    let stops_between_steps = cancelling && kind != RESTART;
+    let stops_between_steps = cancelling && at.kind != RESTART;
     let steps = operation
         .plan
         .as_ref()
         .map(|plan| plan.steps.clone())
         .unwrap_or_default();
-    let Some(node) = operation.nodes.iter_mut().find(|node| node.pod == pod) else {
+    let Some(node) = operation.nodes.iter_mut().find(|node| node.pod == at.pod) else {
         return false;
     };
-    if node.phase != NodePhase::Running {
+    let takes_over = matches!(event, StepEvent::Begun { from, .. } if *from == node.executor);
+    if node.phase != NodePhase::Running || (node.executor != at.executor && !takes_over) {
         return false;
     }
+    if !stands_at(node, &steps, at) {
+        return is_recorded(node, &steps, at, event);
+    }
     match event {
-        StepEvent::Begun => node.attempts += 1,
+        StepEvent::Begun { attempt, .. } => {
+            node.attempts = *attempt;
+            at.executor.clone_into(&mut node.executor);
+        }
         StepEvent::Works(work) => node.work = Some(work.clone()),
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
         StepEvent::Retrying(error) => {
@@ -89,31 +134,49 @@ pub fn record(
             node.error = Some(error.clone());
             end_node(node, NodePhase::Failed, now);
         }
-        StepEvent::StepsCompleted(passed) => {
-            for _ in 0..*passed {
-                step_done(node, &steps, false, now);
-            }
-        }
-        StepEvent::Done => step_done(node, &steps, stops_between_steps, now),
+        StepEvent::StepsCompleted(next) if *next <= at.index || *next >= steps.len() => {}
+        StepEvent::StepsCompleted(next) => go_to(node, &steps, *next, false, now),
+        StepEvent::Done => go_to(node, &steps, at.index + 1, stops_between_steps, now),
     }
     node.phase == NodePhase::Running
 }
 
-/// A step of a node is done: the next one begins, or the node has ended.
-pub(crate) fn step_done(
-    node: &mut OperationNode,
-    steps: &[String],
-    ends_here: bool,
-    now: Timestamp,
-) {
+/// Steps of a node that are done.
+pub fn steps_done(node: &OperationNode) -> usize {
+    let done = node.progress.as_ref().map_or(0, |progress| progress.done);
+    usize::try_from(done).unwrap_or(0)
+}
+
+/// Whether the next step of a node is this one. A plan of another version of the operator may have other steps.
+fn stands_at(node: &OperationNode, steps: &[String], at: StepRef<'_>) -> bool {
+    let is_planned = steps.get(at.index).is_some_and(|step| step == at.step);
+    is_planned && steps_done(node) == at.index && node.step == at.step
+}
+
+/// Whether a node stands where the event has brought it before.
+fn is_recorded(node: &OperationNode, steps: &[String], at: StepRef<'_>, event: &StepEvent) -> bool {
+    let next = match event {
+        StepEvent::Done => at.index + 1,
+        StepEvent::StepsCompleted(next) => *next,
+        _ => return false,
+    };
+    let is_planned = steps.get(at.index).is_some_and(|step| step == at.step);
+    is_planned && next > at.index && steps_done(node) == next
+}
+
+/// The step at hand of a node is done, as its peers see.
+pub(crate) fn step_done(node: &mut OperationNode, steps: &[String], now: Timestamp) {
+    let next = steps_done(node) + 1;
+    go_to(node, steps, next, false, now);
+}
+
+/// All steps before `next` are done: that one begins, or the node has ended.
+fn go_to(node: &mut OperationNode, steps: &[String], next: usize, ends_here: bool, now: Timestamp) {
     node.error = None;
     node.work = None;
     let progress = node.progress.get_or_insert_default();
-    progress.done += 1;
-    let next = usize::try_from(progress.done)
-        .ok()
-        .and_then(|done| steps.get(done));
-    match next {
+    progress.done = i64::try_from(next).unwrap_or(i64::MAX);
+    match steps.get(next) {
         None => {
             node.step.clear();
             end_node(node, NodePhase::Succeeded, now);
@@ -181,6 +244,71 @@ pub fn control(status: &mut CassandraClusterStatus, decided: &OperationStatus) {
             node.phase = NodePhase::Skipped;
         }
     }
+}
+
+/// Records the operations of a plan that was made from the operations `seen`, and returns the kinds that are not as
+/// decided: the status has gone on since. A repeated write is none: an operation that stands as decided was recorded
+/// before.
+pub fn decide(
+    status: &mut CassandraClusterStatus,
+    seen: &[OperationStatus],
+    changes: &[Change],
+) -> Vec<String> {
+    let mut outdated = Vec::new();
+    for change in changes {
+        let current = status
+            .operations
+            .iter()
+            .find(|operation| operation.kind == change.after.kind);
+        if current == Some(&change.after) {
+            continue;
+        }
+        // Whether it may begin was decided by what had begun.
+        let begins = has_begun(&change.after) && !change.before.as_ref().is_some_and(has_begun);
+        if current == change.before.as_ref()
+            && !(begins && has_more_begun(status, seen, &change.after.kind))
+        {
+            archive(status, change.after.clone());
+        } else {
+            // A node made progress in the meantime; a pause or cancel must not wait until no node does.
+            control(status, &change.after);
+            outdated.push(change.after.kind.clone());
+        }
+    }
+    outdated
+}
+
+/// Whether an operation of another kind has begun that was not seen to.
+fn has_more_begun(status: &CassandraClusterStatus, seen: &[OperationStatus], kind: &str) -> bool {
+    let was_seen = |operation: &OperationStatus| {
+        seen.iter()
+            .any(|seen| has_begun(seen) && seen.kind == operation.kind && seen.id == operation.id)
+    };
+    let others = status.operations.iter();
+    let mut others = others.filter(|operation| operation.kind != kind && has_begun(operation));
+    others.any(|operation| !was_seen(operation))
+}
+
+/// Writes the rest of a status that was computed from `seen`. Without effect, and false, if another operator has reported
+/// since: what it recorded, such as a cleanup that a node owes, would be lost.
+pub fn report(
+    status: &mut CassandraClusterStatus,
+    seen: Option<&CassandraClusterStatus>,
+    wanted: &CassandraClusterStatus,
+) -> bool {
+    let with_operations = |reported: &CassandraClusterStatus| CassandraClusterStatus {
+        operations: status.operations.clone(),
+        operation_history: status.operation_history.clone(),
+        used_request_ids: status.used_request_ids.clone(),
+        ..reported.clone()
+    };
+    let wanted = with_operations(wanted);
+    let is_as_seen = *status == with_operations(&seen.cloned().unwrap_or_default());
+    if !is_as_seen && *status != wanted {
+        return false;
+    }
+    *status = wanted;
+    true
 }
 
 /// Puts `newer` in the place of the operation of its kind; one that ended is remembered, without its bulk.

@@ -100,7 +100,7 @@ fn end_those_gone(operation: &mut OperationStatus, state: &ObservedState) {
     };
     for node in operation.nodes.iter_mut().filter(silent) {
         if behaviour.is_done_for_peers(&node.host_id, &peers) {
-            transitions::step_done(node, steps.as_deref().unwrap_or_default(), false, state.now);
+            transitions::step_done(node, steps.as_deref().unwrap_or_default(), state.now);
         }
     }
 }
@@ -169,12 +169,10 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
         .iter_mut()
         .filter(|node| node.phase == NodePhase::Pending && wave.contains(&node.pod))
     {
-        let done = node.progress.as_ref().map_or(0, |progress| progress.done);
+        let next = steps.get(transitions::steps_done(node));
         node.phase = NodePhase::Running;
-        node.step = usize::try_from(done)
-            .ok()
-            .and_then(|done| steps.get(done).cloned())
-            .unwrap_or_default();
+        node.step = next.cloned().unwrap_or_default();
+        node.executor.clone_from(&state.executor);
         // Who is given up stays the one that was recorded, also when it is tried again.
         if node.pod_uid.is_empty() || !discards_data(&operation.kind) {
             node.pod_uid = state
@@ -220,6 +218,9 @@ pub(crate) fn starts(operation: &OperationStatus, state: &ObservedState) -> Vec<
             id: operation.id.clone(),
             pod: node.pod.clone(),
             resume: was_running(node),
+            index: transitions::steps_done(node),
+            attempts: node.attempts,
+            executor: node.executor.clone(),
         })
         .collect()
 }

@@ -40,6 +40,7 @@ impl World {
                 .filter_map(|(name, pod)| Some((name.clone(), self.reading(pod)?)))
                 .collect(),
             at_work: self.at_work.clone(),
+            executor: "operator".into(),
             replication: self.replication.clone(),
             locations: BTreeMap::new(),
         };
@@ -54,9 +55,13 @@ impl World {
 
     /// The plan of one reconciliation.
     pub fn plan(&self) -> Plan {
+        self.plan_for(&mut self.state())
+    }
+
+    /// The plan of an operator that has observed this state.
+    pub fn plan_for(&self, state: &mut ObservedState) -> Plan {
         let desired = desired::desired(&self.cluster, &self.around);
-        let mut state = self.state();
-        let plan = plan::decide(&desired, &state);
+        let plan = plan::decide(&desired, state);
         let maps = &self.live.config_maps;
         let instead = plan
             .refused
@@ -66,7 +71,7 @@ impl World {
             return plan;
         };
         state.cluster = cluster;
-        plan::decide(&Ok(desired), &state)
+        plan::decide(&Ok(desired), state)
     }
 
     /// One reconciliation of an operator that is killed after `effects` writes. Returns whether the reconciliation was
@@ -85,9 +90,9 @@ impl World {
                 return false;
             }
             let status = self.cluster.status.get_or_insert_default();
-            for change in &plan.operations {
-                transitions::archive(status, change.after.clone());
-            }
+            let seen = status.operations.clone();
+            let outdated = transitions::decide(status, &seen, &plan.operations);
+            assert!(outdated.is_empty(), "nobody else writes: {outdated:?}");
         }
         for start in &plan.starts {
             self.at_work.insert((start.kind.clone(), start.pod.clone()));
@@ -199,7 +204,15 @@ impl World {
         } else {
             transitions::StepEvent::Done
         };
-        if !transitions::record(status, (&kind, &id, &pod), &event, self.now) {
+        let at = transitions::StepRef {
+            kind: &kind,
+            id: &id,
+            pod: &pod,
+            executor: "operator",
+            index: transitions::steps_done(&node),
+            step: &node.step,
+        };
+        if !transitions::record(status, at, &event, self.now) {
             self.at_work.remove(&(kind, pod));
         }
     }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::tests::api_server::ApiServer,
     context::Context,
-    executor::{BufferedEvents, NodeTask},
+    executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
     node_api::Credentials,
 };
@@ -156,10 +156,13 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
             id: operation.id.clone(),
             pod: POD.into(),
             resume: true,
+            index: 0,
+            attempts: 1,
+            executor: String::new(),
         },
         arguments: operation.arguments.clone(),
         steps: Arc::new(operation.plan.unwrap().steps),
-        done: 0,
+        executor: ctx.executor.identity.clone(),
         pod_uid: "p".into(),
         since: operation.nodes[0].started_at.as_ref().map(|at| at.0),
         volumes: Vec::new(),
@@ -169,7 +172,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
             password: "p".into(),
             older: Vec::new(),
         }),
-        buffered: BufferedEvents::none(),
+        position: Position::at(0),
     };
     ctx.executor.start(&ctx.effects, task);
     (server, ctx)

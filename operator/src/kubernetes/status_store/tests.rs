@@ -8,6 +8,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::*;
+use casskop_core::operations::transitions::{self, StepEvent, StepRef};
 
 /// Simulates an API server with one cluster, and records the requests.
 struct Server {
@@ -17,6 +18,8 @@ struct Server {
     rivals: Mutex<u32>,
     /// Whether every write is rejected as invalid.
     refuses: bool,
+    /// The answer to the next write, which is committed nevertheless.
+    lies: Mutex<Option<u16>>,
 }
 
 impl Server {
@@ -31,6 +34,7 @@ impl Server {
             asked: Mutex::default(),
             rivals: Mutex::new(rivals),
             refuses,
+            lies: Mutex::default(),
         })
     }
 
@@ -65,6 +69,9 @@ impl Server {
             return respond(422, &failure(422, "Invalid"));
         }
         bump(&mut cluster);
+        if let Some(code) = self.lies.lock().unwrap().take() {
+            return respond(code, &failure(code, "Lost"));
+        }
         respond(200, &cluster)
     }
 
@@ -205,4 +212,64 @@ async fn a_cluster_without_a_status_gets_one() {
     server.journal().update(&demo(), done).await.unwrap();
     let status = server.cluster.lock().unwrap()["status"].clone();
     assert_eq!(status, json!({ "lastClusterActionStatus": "Done" }));
+}
+
+/// A client that repeats a committed write learns of a conflict with itself.
+#[tokio::test]
+async fn a_step_is_counted_once_however_its_write_is_answered() {
+    for code in [409, 422, 429, 500, 503, 504] {
+        let server = Server::new(0, false);
+        server.cluster.lock().unwrap()["status"] = json!({ "operations": [{
+            "kind": "scrub", "id": "1", "phase": "Running",
+            "plan": { "waves": [["p"]], "steps": ["a", "b", "c"] },
+            "nodes": [{ "pod": "p", "phase": "Running", "step": "a", "executor": "me", "attempts": 1,
+                "progress": { "done": 0, "total": 3, "unit": "keyspaces" } }],
+        }] });
+        let journal = server.journal();
+        *server.lies.lock().unwrap() = Some(code);
+        let at = StepRef {
+            kind: "scrub",
+            id: "1",
+            pod: "p",
+            executor: "me",
+            index: 0,
+            step: "a",
+        };
+        let now = "2026-11-22T17:00:00Z".parse().unwrap();
+        let done = |status: &mut CassandraClusterStatus| {
+            transitions::record(status, at, &StepEvent::Done, now)
+        };
+        let goes_on = match journal.update(&demo(), done).await {
+            Ok(goes_on) => goes_on,
+            Err(error) => {
+                assert!(error.is_transient(), "{code}: {error}");
+                journal.update(&demo(), done).await.unwrap()
+            }
+        };
+        assert!(goes_on, "{code}: the next step is called");
+        let node = server.cluster.lock().unwrap()["status"]["operations"][0]["nodes"][0].clone();
+        assert_eq!(node["progress"]["done"], 1, "{code}");
+        assert_eq!(node["step"], "b", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_restored_etcd_is_believed() {
+    let server = Server::new(0, false);
+    let backup = server.cluster.lock().unwrap().clone();
+    let journal = server.journal();
+    journal.update(&demo(), done).await.unwrap();
+    journal
+        .update(&demo(), |status| {
+            status.last_cluster_action = Some("ScaleUp".into());
+        })
+        .await
+        .unwrap();
+    *server.cluster.lock().unwrap() = backup;
+    let read = journal.read("ns", "demo").await.unwrap().unwrap();
+    assert_eq!(read.resource_version().as_deref(), Some("10"));
+    assert_eq!(read.status.unwrap().last_cluster_action, None);
+    server.asked();
+    journal.update(&demo(), done).await.unwrap();
+    assert_eq!(server.asked(), [WRITE], "from what was read");
 }
