@@ -100,8 +100,8 @@ async fn a_pass_without_effect_reads_each_thing_once_and_from_memory() {
     let asked = server.with(|state| state.asked.clone());
     assert_eq!(
         asked.len(),
-        10,
-        "the cluster, two Secrets, seven lists: {asked:#?}"
+        11,
+        "the cluster, two Secrets, seven lists, and events, because pods are missing: {asked:#?}"
     );
     assert_eq!(lists(&server.asked()), (7, 0));
 }
