@@ -71,13 +71,14 @@ impl Job {
 }
 
 /// All jobs; the first job that may start does, so the longest jobs come first.
-pub const JOBS: [Job; 29] = [
+pub const JOBS: [Job; 30] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2),
     own("spec_fields", 3),
     own("scaling", 6),
     ring("operation_crash"),
     ring("cleanup_crash"),
+    ring("leader"),
     ring("deleted_objects"),
     own("operation_kinds", 3)
         .only(&["with_cassandra_4_1_the_end_of_a_data_center_and_the_upgrade"]),
