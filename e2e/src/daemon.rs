@@ -43,6 +43,19 @@ impl Daemon {
         }
     }
 
+    /// Ends the process as Kubernetes ends a pod: it may wind up, and is killed when that takes too long.
+    pub fn end(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        let told = Command::new("kill").arg(child.id().to_string()).status();
+        for _ in 0..100 {
+            if told.is_err() || !matches!(child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        self.kill();
+    }
+
     /// The id of the process, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

@@ -125,6 +125,17 @@ pub fn kill_cassandra(pod: &str) {
     signal(process, "-KILL");
 }
 
+/// Sends a signal, such as `-STOP`, to the operator in a pod, by the UID of the pod.
+pub fn signal_operator(pod: &str, how: &str) {
+    let is_it = |process: &Path| text(process, "cmdline").contains("casskop-operator");
+    let found: Vec<u32> = processes_of(pod)
+        .filter(|(_, process)| is_it(process))
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(found.len(), 1, "one operator in pod {pod}: {found:?}");
+    signal(found[0], how);
+}
+
 fn cassandra(pod: &str) -> Option<(u32, PathBuf)> {
     let daemon = "org.apache.cassandra.service.CassandraDaemon";
     processes_of(pod).find(|(_, process)| text(process, "cmdline").contains(daemon))

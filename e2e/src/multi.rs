@@ -43,7 +43,10 @@ impl Operator {
         command
             .env("KUBECONFIG", setting("KUBECONFIG"))
             .env("WATCH_NAMESPACE", &self.namespace)
-            .env("LISTEN", "127.0.0.1:0");
+            .env("LISTEN", "127.0.0.1:0")
+            .env("POD_NAMESPACE", &self.namespace)
+            .env("POD_NAME", "shell")
+            .env("POD_UID", "shell");
         self.daemon.run(command);
     }
 

@@ -120,7 +120,11 @@ impl Shell {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("WATCH_NAMESPACE", &self.kubectl.namespace)
             .env("BOOTSTRAP_IMAGE", setting("OPERATOR_IMAGE"))
-            .env("LISTEN", "127.0.0.1:0");
+            .env("LISTEN", "127.0.0.1:0")
+            // The runs follow each other, as the containers of one pod do: the next one has the Lease at once.
+            .env("POD_NAMESPACE", &self.kubectl.namespace)
+            .env("POD_NAME", "shell")
+            .env("POD_UID", "shell");
         self.daemon.run(command);
     }
 
@@ -177,7 +181,8 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        self.kill();
+        // The Lease is released for the pod.
+        self.daemon.end();
         if std::thread::panicking() {
             let scale = json!({ "spec": { "replicas": 1 } });
             let _ = self.kubectl.patch("deployment", NAME, &scale);

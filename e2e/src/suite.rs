@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 32] = [
+pub const JOBS: [Job; 33] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     own("spec_fields", 3).in_test_all(),
@@ -81,6 +81,7 @@ pub const JOBS: [Job; 32] = [
     own("lost_node", 3),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
+    ring("leader"),
     ring("deleted_objects").only(&[
         "objects_deleted_by_hand_come_back",
         "a_pod_deleted_by_hand_is_the_same_node_again",

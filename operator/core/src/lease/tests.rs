@@ -19,6 +19,8 @@ const TIMING: Timing = Timing {
 enum Act {
     /// Time passes for all, in milliseconds.
     Passes(u16),
+    /// The candidate makes a whole attempt, without a fault.
+    Attempts(usize),
     /// The candidate takes its next step, and sends a request if the step is one.
     Steps(usize),
     /// The API server processes the pending request.
@@ -40,6 +42,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (0..4000_u16).prop_map(Act::Passes),
         1 => (4000..20_000_u16).prop_map(Act::Passes),
+        8 => who.clone().prop_map(Act::Attempts),
         6 => who.clone().prop_map(Act::Steps),
         6 => who.clone().prop_map(Act::Commits),
         6 => who.clone().prop_map(Act::Answers),
@@ -122,6 +125,11 @@ impl World {
     fn act(&mut self, act: Act) {
         match act {
             Act::Passes(millis) => self.time += Duration::from_millis(millis.into()),
+            Act::Attempts(who) => {
+                for act in [Act::Steps(who), Act::Commits(who), Act::Answers(who)].repeat(2) {
+                    self.act(act);
+                }
+            }
             Act::Steps(who) => self.steps(who),
             Act::Commits(who) => self.commits(who),
             Act::Answers(who) => self.answers(who),
@@ -368,6 +376,19 @@ fn an_expired_lease_is_taken_after_its_duration_and_calls_wait() {
     let mut early = Candidate::new("me".into(), TIMING);
     early.read(Some(held_by("other", 0)), at(0));
     assert_eq!(early.next(at(14)), Step::Wait);
+}
+
+#[test]
+fn a_deleted_lease_is_created_when_its_holder_must_have_ended() {
+    let mut candidate = Candidate::new("me".into(), TIMING);
+    candidate.read(Some(held_by("other", 0)), at(0));
+    candidate.read(None, at(5));
+    assert_eq!(candidate.next(at(19)), Step::Wait);
+    candidate.read(None, at(20));
+    let Step::Write(record, Claim::Expired) = candidate.next(at(20)) else {
+        panic!("it is expired");
+    };
+    assert_eq!((record.version, record.transitions), (None, 4));
 }
 
 #[test]
