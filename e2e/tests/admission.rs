@@ -149,7 +149,7 @@ fn a_mistyped_request_is_refused_with_the_nearest_word() {
         ("cleanup", "a1 --keyspace=k"),
         ("cleanup", "a1 --keyspace 'k'"),
         ("flush", "  a1   --pod demo-dc1-rack1-0 "),
-        ("snapshot", "a1 --dry-run"),
+        ("flush", "a1 --dry-run"),
         ("remove", &remove),
         ("cleanup.pause", "a1"),
         ("cleanup.waive", "a1 nodes-up,disk-space"),

@@ -271,7 +271,7 @@ fn a_plugin_call_without_permission_says_which_is_missing() {
             "you may not",
             "e2e-ring",
             "nobody",
-            "hint: ask for the verb",
+            "hint: request permission for the verb",
         ] {
             assert!(output.stderr.contains(words), "{words}: {output}");
         }
