@@ -383,7 +383,7 @@ fn a_secret_that_is_missing_or_broken_or_wrong_is_told_and_mended() {
     named.tells(
         "Degraded",
         "True",
-        &["Secret mine", "no username and password", "add both"],
+        &["Secret mine", "no password", "add it"],
     );
     secret(json!({ "username": "me", "password": "first-password" }));
     named.settles();
