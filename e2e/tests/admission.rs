@@ -14,7 +14,7 @@ use std::{
 
 use casskop_common::{intent::Intents, names};
 use casskop_e2e::{
-    Cluster, Kubectl, Space, command::Output, fresh_id, plugin::casskop_as, shared_ring,
+    Cluster, Kubectl, Space, cluster, command::Output, fresh_id, plugin::casskop_as, shared_ring,
     space::workspace, wait::until,
 };
 use serde_json::json;
@@ -262,10 +262,19 @@ fn permissions_are_granted_for_each_operation() {
     let id = fresh_id("flush");
     casskop_as(&on_call, kubectl, &["flush", "demo", "--id", &id, "--wait"]).ok();
     demo.succeeds("flush", &id);
+    finalizers_pass(&space);
+}
+
+/// The finalizer of a cluster whose pods find no place.
+fn finalizers_pass(space: &Space) {
+    let kept = space.cluster("kept");
+    let mut manifest = cluster::ring("kept", &[("dc1", &["rack1"])]);
+    manifest["spec"]["resources"] = json!({ "requests": { "cpu": "500" } });
+    kept.apply(&manifest);
     for wanted in [true, false] {
-        demo.change(&json!({ "deletePVC": wanted }));
+        kept.change(&json!({ "deletePVC": wanted }));
         until("the operator's finalizer", || {
-            let finalizers = demo.get()["metadata"]["finalizers"].clone();
+            let finalizers = kept.get()["metadata"]["finalizers"].clone();
             let has = finalizers.to_string().contains(names::VOLUMES_FINALIZER);
             if has == wanted {
                 return Ok(());
@@ -273,4 +282,5 @@ fn permissions_are_granted_for_each_operation() {
             Err(format!("deletePVC {wanted}: {finalizers}"))
         });
     }
+    kept.delete();
 }
