@@ -57,12 +57,17 @@ pub fn deploy(kubectl: &Kubectl) {
     FAILED.store(false, Ordering::Relaxed);
 }
 
+/// The pods of the operator.
+pub fn pods(kubectl: &Kubectl) -> Vec<Value> {
+    kubectl.list("pods", &format!("app.kubernetes.io/name={NAME}"))
+}
+
 /// Scales the Deployment of the operator, which ends or starts its pod.
 pub fn scale(kubectl: &Kubectl, replicas: u32) {
     let deployment = format!("deployment/{NAME}");
     kubectl.ok(&["scale", &deployment, &format!("--replicas={replicas}")]);
     until("the operator's pods", || {
-        let pods = kubectl.list("pods", &format!("app.kubernetes.io/name={NAME}"));
+        let pods = pods(kubectl);
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         if pods.len() == replicas as usize && ready == pods.len() {
             Ok(())

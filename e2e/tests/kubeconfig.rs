@@ -80,7 +80,7 @@ impl Case {
     }
 }
 
-/// What the cases are made of.
+/// Server, authority and credentials that the cases combine.
 struct Parts {
     server: String,
     authority: String,

@@ -79,10 +79,7 @@ fn a_leader_that_is_stopped_hands_over() {
     let (follower, pod) = (space.kubectl.clone(), first.clone());
     let log = thread::spawn(move || follower.ok(&["logs", "-f", &pod, "-c", "operator"]));
     until("the waiting instance to be ready", || {
-        let pods = space.kubectl.list(
-            "pods",
-            &format!("app.kubernetes.io/name={}", operator::NAME),
-        );
+        let pods = operator::pods(&space.kubectl);
         let ready = pods.iter().filter(|pod| operator::is_ready(pod)).count();
         (ready == 2).then_some(()).ok_or(format!("{ready} ready"))
     });
@@ -116,10 +113,7 @@ fn a_leader_that_is_killed_is_followed() {
             let restarted = name != first || restarts(pod) > 0;
             (restarted && log.contains("this instance leads")).then_some(name)
         };
-        let pods = space.kubectl.list(
-            "pods",
-            &format!("app.kubernetes.io/name={}", operator::NAME),
-        );
+        let pods = operator::pods(&space.kubectl);
         pods.iter().find_map(leads).ok_or("nobody leads".to_owned())
     });
     told(&format!("a kill of {first}, followed by {next}"), began);

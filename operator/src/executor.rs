@@ -31,7 +31,9 @@ use claims::Claims;
 pub use record::Position;
 use record::{FLUSH_WITHIN, flush_events, record_event};
 
-use crate::{effects::Effects, kubernetes::status_store::ClusterRef, node_api::Credentials};
+use crate::{
+    effects::Effects, identity, kubernetes::status_store::ClusterRef, node_api::Credentials,
+};
 use casskop_core::{
     node::{Call, NodeError},
     operations::{self, Action, Behaviour, transitions::StepEvent},
@@ -93,7 +95,7 @@ impl Executor {
             at_work: Arc::default(),
             wake,
             tasks: Arc::default(),
-            identity: claims::identity().into(),
+            identity: identity::of_process().into(),
             claims: Arc::default(),
         }
     }

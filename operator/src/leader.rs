@@ -10,9 +10,9 @@ use casskop_core::lease::{Candidate, InvalidTiming, Loss, Step, Timing};
 use clap::ArgAction;
 use futures::future::{BoxFuture, Shared};
 use kube::{Client, Config};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{
+    identity,
     kubernetes::{lease::LeaseApi, objects::said},
     leadership::Leadership,
 };
@@ -60,9 +60,6 @@ pub enum Error {
     /// The configuration of the client is invalid.
     #[error("leader election: set up the client: {0}")]
     Client(#[from] kube::Error),
-    /// Without an identity of its own a candidate would take another one for itself.
-    #[error("leader election: the system gives no random bytes")]
-    Random,
     /// Another instance may lead by now.
     #[error("leadership is lost: {0}; the process ends, and its next start is a candidate again")]
     Lost(Loss),
@@ -112,7 +109,7 @@ impl Election {
         Ok(Self::with_client(
             client,
             (&namespace, &name),
-            (identity()?, timing),
+            (identity(), timing),
             leadership,
         ))
     }
@@ -288,18 +285,11 @@ pub async fn bounded(stop: Stop, work: impl Future<Output = ()>) {
 
 /// The identity of this process. A pod has one running container of a name at a time, so the next container of the
 /// same pod takes the Lease of the one before over at once. Outside of a pod each process is another candidate.
-fn identity() -> Result<String, Error> {
-    let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let (Some(pod), Some(uid)) = (given("POD_NAME"), given("POD_UID")) {
-        return Ok(format!("{pod}_{uid}"));
+fn identity() -> String {
+    match (identity::given("POD_NAME"), identity::given("POD_UID")) {
+        (Some(pod), Some(uid)) => format!("{pod}_{uid}"),
+        _ => identity::of_process(),
     }
-    let name = given("POD_NAME").or_else(|| given("HOSTNAME"));
-    let mut random = [0; 8];
-    let filled = SystemRandom::new().fill(&mut random);
-    filled.map_err(|_| Error::Random)?;
-    let random = u64::from_be_bytes(random);
-    let name = name.unwrap_or_else(|| "casskop-operator".into());
-    Ok(format!("{name}_{random:016x}"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod cluster;
 mod context;
 mod effects;
 mod executor;
+mod identity;
 mod kubernetes;
 mod leader;
 mod leadership;

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,7 @@ use kube::ResourceExt;
 /// Time without a change after which a node of another executor is taken over.
 const QUIET: Duration = Duration::from_secs(300);
 
-/// What was seen of other executors, by cluster (UID), kind and pod.
+/// Observations of other executors, by cluster (UID), kind and pod.
 #[derive(Default)]
 pub(super) struct Claims {
     seen: HashMap<(String, String, String), Claim>,
@@ -78,14 +77,6 @@ impl Claims {
         self.known.remove(uid);
         self.seen.retain(|(owner, ..), _| owner != uid);
     }
-}
-
-/// A new identity: the pod, or the process, and a random part.
-pub(super) fn identity() -> String {
-    let name = std::env::var("POD_NAME").unwrap_or_else(|_| "operator".to_owned());
-    // Each hasher of the standard library has random keys.
-    let random = RandomState::new().hash_one(std::process::id());
-    format!("{name}_{random:016x}")
 }
 
 #[cfg(test)]

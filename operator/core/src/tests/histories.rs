@@ -277,7 +277,7 @@ fn remove_the_forgotten(world: &mut World) {
     }
 }
 
-/// What holds at every moment.
+/// Invariants at every moment.
 fn check(world: &World, before: &World, event: &Event) -> Result<(), TestCaseError> {
     let by_hand = matches!(event, Event::Orphan(_));
     for (name, set) in before.live.stateful_sets.iter().filter(|_| !by_hand) {

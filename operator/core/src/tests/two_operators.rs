@@ -356,7 +356,7 @@ impl History {
         }
     }
 
-    /// What holds at every moment.
+    /// Invariants at every moment.
     fn check(&self) -> Result<(), TestCaseError> {
         let status = self.world.status();
         let begun = status.operations.iter().filter(|known| has_begun(known));
