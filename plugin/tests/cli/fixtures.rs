@@ -88,7 +88,7 @@ fn growing() -> World {
     world
 }
 
-/// What the operator's task of a node reports.
+/// Records the reports of the operator's task of a node.
 fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
     for event in events {
         let operation = world.operation(kind);
@@ -110,10 +110,10 @@ fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
     }
 }
 
-fn retried() -> [StepEvent; 2] {
+fn retried(attempt: i32) -> [StepEvent; 2] {
     let error = NodeError::Busy.to_string();
     let again = StepEvent::Begun {
-        attempt: 2,
+        attempt,
         from: "operator".to_owned(),
     };
     [StepEvent::Retrying(error), again]
@@ -137,7 +137,7 @@ fn cleaning_up(before: &str) -> World {
     world.pass();
     at(&mut world, "2026-11-22T17:02:59Z");
     let failed = StepEvent::Failed(format!("{before}{}", NodeError::Busy));
-    let events = [&done[..1], &retried(), &retried(), &[failed]].concat();
+    let events = [&done[..1], &retried(2), &retried(3), &[failed]].concat();
     record(&mut world, "cleanup", "demo-dc1-rack1-1", &events);
     world.pass();
     world
@@ -146,7 +146,7 @@ fn cleaning_up(before: &str) -> World {
 /// A cleanup at its third node, and requests that the operator has not observed.
 fn operating() -> World {
     let mut world = cleaning_up("");
-    let events = [&[StepEvent::Done][..], &retried()].concat();
+    let events = [&[StepEvent::Done][..], &retried(2)].concat();
     world.annotate("flush.pasue", Some("ticket-43"));
     record(&mut world, "cleanup", "demo-dc1-rack2-0", &events);
     world.pass();
