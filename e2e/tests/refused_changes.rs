@@ -53,7 +53,7 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
     for (change, words) in [
         (
             json!({ "dataCapacity": "500Mi" }),
-            vec!["1Gi", "500Mi", "back"],
+            vec!["1Gi", "500Mi", "dataCapacity"],
         ),
         (
             json!({ "config": { "cassandra-yaml": { "seed_provider": [] } } }),
