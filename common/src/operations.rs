@@ -171,7 +171,7 @@ impl OperationKind {
             Self::Decommission => DECOMMISSION,
             Self::Remove => REMOVE,
             Self::Replace => REPLACE,
-            Self::Cleanup => "cleanup",
+            Self::Cleanup => CLEANUP,
             Self::Flush => "flush",
             Self::Restart => RESTART,
             Self::Repair => "repair",
@@ -273,6 +273,8 @@ pub const REPLACE: &str = "replace";
 pub const RESTART: &str = "restart";
 /// The kind that users cannot request: the operator decommissions nodes if the spec requires fewer of them.
 pub const DECOMMISSION: &str = "decommission";
+/// The kind that removes what nodes do not own any more.
+pub const CLEANUP: &str = "cleanup";
 
 /// The reason why a kind cannot be requested, if it cannot: the operator runs it if the spec requires it.
 pub fn asked_by_spec(kind: &str) -> Option<&'static str> {

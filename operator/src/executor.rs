@@ -76,8 +76,8 @@ pub struct NodeTask {
     pub executor: Arc<str>,
     /// UID of the pod when the operation started on it.
     pub pod_uid: String,
-    /// The time when the operation started on it.
-    pub since: Option<Timestamp>,
+    /// Container of Cassandra when the operation started on it.
+    pub container: String,
     /// Volumes of the node, if the kind of operation deletes them.
     pub volumes: Vec<VolumeRef>,
     /// Host id of its node.

@@ -42,6 +42,9 @@ pub struct OperationStatus {
     /// Time of the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// `cleanupGeneration` of the cluster when the operation started, of a cleanup or decommission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_generation: Option<i64>,
     /// Plan of the operation, decided before the first call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<OperationPlan>,
@@ -327,6 +330,9 @@ pub struct OperationNode {
     /// UID of the pod when the node was started.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pod_uid: String,
+    /// Container of Cassandra when the node was started: the first 13 characters of its id, as `crictl ps` shows them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub container: String,
     /// Cassandra's host id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host_id: String,
@@ -344,6 +350,9 @@ pub struct OperationNode {
     /// Time at which the first step started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
+    /// `cleanupGeneration` of the cluster when the first step started, of a cleanup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_generation: Option<i64>,
     /// Time at which the last step ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,

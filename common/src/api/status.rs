@@ -75,6 +75,10 @@ pub struct CassandraClusterStatus {
     /// Last observed replication of the keyspaces: nodes require a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
+    /// Number of times that nodes began to require a cleanup. It puts requirements and cleanups in order, without the clocks
+    /// of the machines that the operator has run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_generation: Option<i64>,
 }
 
 impl CassandraClusterStatus {
@@ -217,6 +221,10 @@ pub struct NodeStatus {
     /// Reason of the required cleanup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_required_reason: Option<CleanupReason>,
+    /// `cleanupGeneration` of the cluster when the cleanup became required. A cleanup that starts on the node at this generation
+    /// or a later one meets the requirement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup_generation: Option<i64>,
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,

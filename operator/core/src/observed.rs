@@ -181,6 +181,11 @@ impl ObservedState {
             || self.live.volumes.values().any(|volume| !volume.deleting)
     }
 
+    /// The cleanup generation that the status reports.
+    pub fn cleanup_generation(&self) -> Option<i64> {
+        self.cluster.status.as_ref()?.cleanup_generation
+    }
+
     /// The newest operation of each kind.
     pub fn operations(&self) -> impl Iterator<Item = &OperationStatus> {
         let status = self.cluster.status.iter();

@@ -36,6 +36,7 @@ pub fn decide(
     let picture = ConditionInputs::of(desired, state, rollout, &operations.current);
     let (action, action_status) = last_action(rollout, &picture, &old);
     let replication = replication::seen(state, old.replication.as_ref());
+    let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
     CassandraClusterStatus {
         observed_generation: state.cluster.metadata.generation,
         phase: Some(picture.phase()),
@@ -49,7 +50,7 @@ pub fn decide(
             rollout.seeds.clone()
         },
         cassandra_rack_status: racks::racks(state, rollout, &operations.current, &old),
-        cassandra_node_status: nodes::nodes(state, rollout, replication.as_ref(), &old),
+        cassandra_node_status: nodes,
         conditions: picture.conditions(state, operations, &old.conditions),
         blocked_by: rollout.blocked_by.clone(),
         intent_errors: {
@@ -59,6 +60,7 @@ pub fn decide(
         operations: old.operations,
         used_request_ids: old.used_request_ids.clone(),
         replication,
+        cleanup_generation,
         operation_history: old.operation_history,
     }
 }

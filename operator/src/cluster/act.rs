@@ -151,7 +151,7 @@ fn task(
         steps: Arc::new(operation.plan.as_ref()?.steps.clone()),
         executor: ctx.executor.identity.clone(),
         pod_uid: node.pod_uid.clone(),
-        since: node.started_at.as_ref().map(|at| at.0),
+        container: node.container.clone(),
         volumes: node.volumes.clone(),
         host_id: node.host_id.clone(),
         credentials: credentials.clone(),

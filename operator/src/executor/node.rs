@@ -60,16 +60,14 @@ pub(super) async fn endpoint(
     ))
 }
 
-/// Whether the same process of Cassandra has run since the operation started on the node. If so, the called work is
-/// done or still in progress.
+/// Whether the same container of Cassandra has run since the operation started on the node. If so, the called work is
+/// done or still in progress. Containers are compared, not times: the clocks of the operator's machine and of the pod's
+/// differ.
 pub(super) async fn ran_all_along(effects: &Effects, task: &NodeTask) -> bool {
-    let runs_since = match crate::executor::pod::live(effects, task).await {
-        Ok(Some((_, live))) => live.runs_since,
-        Ok(None) | Err(_) => None,
-    };
-    runs_since
-        .zip(task.since)
-        .is_some_and(|(process, operation)| process < operation)
+    match crate::executor::pod::live(effects, task).await {
+        Ok(Some((_, live))) => !live.container.is_empty() && live.container == task.container,
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// The state of the step on the node.

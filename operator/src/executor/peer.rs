@@ -24,8 +24,9 @@ const QUIET_LOOKS: u32 = 150;
 const AFTER_ANSWER: u32 = 60;
 /// Polls without the called member before its response counts as lost: a minute.
 const LOST_AFTER: u32 = 30;
-/// Largest expected difference between the clocks of two machines.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
+/// Largest expected difference between the clocks of the operator's machine and of a pod's. Too large a value only makes a
+/// step that failed after a restart of another node be retried, [`super::ATTEMPTS`] times at most.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 

@@ -27,7 +27,9 @@ pub struct NodePod {
     pub lost_with: Option<String>,
     /// Number of restarts of the Cassandra container.
     pub restarts: i32,
-    /// Start time of the Cassandra process, while it runs.
+    /// The running Cassandra container: the first 13 characters of its id. Empty while it does not run.
+    pub container: String,
+    /// Start time of the Cassandra process, while it runs. By the clock of the pod's machine.
     pub runs_since: Option<Timestamp>,
     /// Revision of the StatefulSet that created the pod.
     pub revision: String,
@@ -55,6 +57,7 @@ impl NodePod {
             deleting: pod.metadata.deletion_timestamp.is_some(),
             ended: ended(pod),
             restarts: restarts(pod),
+            container: container_id(pod),
             runs_since: runs_since(pod),
             problem: problem(pod),
             lost_with: lost_with(pod),
@@ -65,6 +68,17 @@ impl NodePod {
 
 fn restarts(pod: &Pod) -> i32 {
     cassandra(pod).map_or(0, |container| container.restart_count)
+}
+
+/// Ids have the form `<runtime>://<id>`.
+fn container_id(pod: &Pod) -> String {
+    let running = cassandra(pod).filter(|container| {
+        let state = container.state.as_ref();
+        state.is_some_and(|state| state.running.is_some())
+    });
+    let id = running.and_then(|container| container.container_id.as_deref());
+    let id = id.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
+    id.chars().take(13).collect()
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

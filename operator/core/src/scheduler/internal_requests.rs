@@ -7,7 +7,6 @@ use casskop_common::{
     names::RackId,
     operations::{OperationKind, RESTART},
 };
-use jiff::Timestamp;
 
 use crate::{
     desired::restart::{self, SPEC, asks_for_restart, restart_id},
@@ -56,11 +55,11 @@ fn request_pending_cleanup(state: &ObservedState, rollout: &Rollout) -> Option<R
         .status
         .iter()
         .flat_map(|status| status.cassandra_node_status.values());
-    let owing =
-        nodes.filter_map(|node| Some((node.dc.clone(), node.cleanup_required_since.as_ref()?.0)));
-    let (dcs, since): (BTreeSet<String>, Vec<Timestamp>) = owing.unzip();
-    let newest = since.into_iter().max()?;
-    let id = format!("autopilot-{}", newest.strftime("%Y%m%dT%H%M%SZ"));
+    let owing = nodes.filter(|node| node.owes_cleanup().is_some());
+    let owing = owing.map(|node| (node.dc.clone(), node.cleanup_generation));
+    let (dcs, generations): (BTreeSet<String>, Vec<Option<i64>>) = owing.unzip();
+    let newest = generations.into_iter().max().flatten()?;
+    let id = format!("autopilot-{newest}");
     request::of(
         OperationKind::Cleanup.as_str(),
         id,

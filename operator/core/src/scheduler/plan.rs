@@ -8,7 +8,7 @@ use casskop_common::{
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{Parallel, Waves},
+    operations::{CLEANUP, DECOMMISSION, Parallel, Waves},
     text::count,
 };
 use jiff::SignedDuration;
@@ -136,6 +136,9 @@ fn fill(
     operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(transitions::time(state.now));
+    if matches!(operation.kind.as_str(), CLEANUP | DECOMMISSION) {
+        operation.cleanup_generation = state.cleanup_generation();
+    }
     crate::scheduler::progress::begin_wave(&mut operation, state);
     operation
 }

@@ -3,7 +3,7 @@
 use casskop_common::{
     api::{Check, NodePhase, OperationNode, OperationPhase, OperationReason, OperationStatus},
     intent::Controls,
-    operations::{Arguments, discards_data},
+    operations::{Arguments, CLEANUP, discards_data},
     text::count as counted,
 };
 
@@ -180,6 +180,15 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
                 .get(&node.pod)
                 .map(|pod| pod.uid.clone())
                 .unwrap_or_default();
+        }
+        node.container = state
+            .pods
+            .get(&node.pod)
+            .map(|pod| pod.container.clone())
+            .unwrap_or_default();
+        // The steps of an earlier try are not repeated, so the first start counts.
+        if operation.kind == CLEANUP && node.started_at.is_none() {
+            node.cleanup_generation = state.cleanup_generation();
         }
         node.started_at = node
             .started_at

@@ -239,6 +239,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
         revision: pod.revision.clone(),
         restarts: pod.restarts,
+        container: format!("c{}-{}", pod.uid, pod.restarts),
         runs_since: None,
     }
 }

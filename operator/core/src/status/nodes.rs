@@ -15,19 +15,20 @@ use crate::{
     status::pending_cleanup::{self, Losses, Stayed},
 };
 
-/// The nodes, by pod name.
+/// The nodes, by pod name, and the cleanup generation of the cluster.
 pub(crate) fn nodes(
     state: &ObservedState,
     rollout: &Rollout,
     replication: Option<&SeenReplication>,
     old: &CassandraClusterStatus,
-) -> BTreeMap<String, NodeStatus> {
+) -> (BTreeMap<String, NodeStatus>, Option<i64>) {
     let expected = state.expected_pods();
-    let losses = Losses {
-        grown: grown(state, old),
-        seen: old.replication.as_ref().zip(replication),
-        stayed: Stayed::find(state, rollout),
-    };
+    let losses = Losses::new(
+        grown(state, old),
+        old.replication.as_ref().zip(replication),
+        Stayed::find(state, rollout),
+        old,
+    );
     let nodes = expected.iter().map(|(pod, rack)| {
         let before = old.cassandra_node_status.get(pod);
         let mut status = node_status(pod, rack, state, before);
@@ -56,7 +57,9 @@ pub(crate) fn nodes(
             pending_cleanup::record(&mut status, pod, Some(node), &losses, state, old);
             (pod.clone(), status)
         });
-    lost.chain(nodes).collect()
+    let nodes: BTreeMap<String, NodeStatus> = lost.chain(nodes).collect();
+    let generation = losses.reached(nodes.values(), old);
+    (nodes, generation)
 }
 
 /// Data centers that a node has just joined, after the ring was formed: the nodes that were there before hold what it
@@ -112,6 +115,7 @@ fn node_status(
         message: state.health_problem(pod),
         cleanup_required_since: None,
         cleanup_required_reason: None,
+        cleanup_generation: None,
         dc: rack.dc.clone(),
         rack: rack.rack.clone(),
         node_ip: ip,

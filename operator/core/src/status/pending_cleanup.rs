@@ -8,7 +8,6 @@ use casskop_common::{
     },
     operations::{Arguments, DECOMMISSION, Operation, Target},
 };
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::{node::Reading, observed::ObservedState, rollout::Rollout, status::replication};
@@ -21,6 +20,8 @@ pub(crate) struct Losses<'a> {
     pub(crate) seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
     /// A member that stays although it was on its way out.
     pub(crate) stayed: Option<Stayed<'a>>,
+    /// The cleanup generation of the ranges that are lost now.
+    pub(crate) generation: i64,
 }
 
 /// A member that was told to leave and failed, and that the spec wants back.
@@ -28,6 +29,8 @@ pub(crate) struct Stayed<'a> {
     pod: &'a str,
     dc: String,
     since: &'a MicroTime,
+    /// The cleanup generation that its failure stands for: cleanups that started before the decommission do not count.
+    generation: i64,
 }
 
 impl<'a> Stayed<'a> {
@@ -46,11 +49,43 @@ impl<'a> Stayed<'a> {
             pod: &node.pod,
             dc: rack.dc.clone(),
             since,
+            generation: told.cleanup_generation.unwrap_or_default() + 1,
         })
     }
 }
 
-impl Losses<'_> {
+impl<'a> Losses<'a> {
+    /// Losses of nodes that require nothing newer than the status reports.
+    pub(crate) fn new(
+        grown: Vec<String>,
+        seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
+        stayed: Option<Stayed<'a>>,
+        old: &CassandraClusterStatus,
+    ) -> Self {
+        let of_stayed = stayed.as_ref().map(|stayed| stayed.generation);
+        let generation = old.cleanup_generation.max(of_stayed).unwrap_or_default() + 1;
+        Self {
+            grown,
+            seen,
+            stayed,
+            generation,
+        }
+    }
+
+    /// The cleanup generation of the cluster after these losses: the newest that a node requires, or has required.
+    pub(crate) fn reached<'b>(
+        &self,
+        nodes: impl Iterator<Item = &'b NodeStatus>,
+        old: &CassandraClusterStatus,
+    ) -> Option<i64> {
+        let stayed = self.stayed.as_ref().map(|stayed| stayed.generation);
+        nodes
+            .map(|node| node.cleanup_generation)
+            .chain([old.cleanup_generation, stayed])
+            .max()
+            .flatten()
+    }
+
     /// Why the nodes of a data center have just lost ranges, if they have.
     fn of(&self, dc: &str) -> Option<CleanupReason> {
         if self.grown.iter().any(|grown| grown == dc) {
@@ -79,58 +114,69 @@ pub(crate) fn record(
     // What has just joined holds nothing but its own.
     let before =
         before.filter(|before| !before.host_id.is_empty() && before.host_id == status.host_id);
-    let paid = |since: &Time| {
+    let paid = |owed: &Requirement| {
         let mut operations = old.operations.iter();
         let mut history = old.operation_history.iter();
-        operations.any(|operation| pays(operation, pod, since.0))
-            || history.any(|operation| has_paid_all(operation, since.0))
+        operations.any(|operation| pays(operation, pod, owed.generation))
+            || history.any(|operation| has_paid_all(operation, owed.generation))
     };
     let recorded = before.and_then(|before| {
-        let since = before.cleanup_required_since.clone()?;
-        Some((since, before.owes_cleanup()))
+        Some(Requirement {
+            reason: before.owes_cleanup()?,
+            // A record without a generation is from an operator version that compared times: no cleanup of that version is
+            // in order with it.
+            generation: before.cleanup_generation.unwrap_or(losses.generation),
+            since: before.cleanup_required_since.clone()?,
+        })
     });
     let received = losses
         .stayed
         .iter()
         .filter(|stayed| before.is_some() && stayed.dc == status.dc && stayed.pod != pod);
-    let received = received.map(|stayed| {
-        (
-            Time(stayed.since.0),
-            Some(CleanupReason::DecommissionFailed),
-        )
+    let received = received.map(|stayed| Requirement {
+        reason: CleanupReason::DecommissionFailed,
+        generation: stayed.generation,
+        since: Time(stayed.since.0),
     });
     let owed = recorded.into_iter().chain(received);
-    let owed = owed.filter(|(since, _)| !paid(since));
-    let owed = owed.max_by_key(|(since, because)| (*because, since.0));
+    let owed = owed.filter(|owed| !paid(owed));
+    let owed = owed.max_by_key(|owed| (owed.reason, owed.generation));
     let lost = before.and_then(|_| losses.of(&status.dc));
-    let was = match owed.as_ref().and_then(|(_, because)| *because) {
+    let was = match owed.as_ref().map(|owed| owed.reason) {
         Some(CleanupReason::ReplicationRemoved) if losses.are_taken_back(&status.dc) => {
             Some(CleanupReason::ReplicationReduced)
         }
-        because => because,
+        reason => reason,
     };
     status.cleanup_required_reason = lost.max(was);
-    status.cleanup_required_since = match lost {
-        Some(_) => Some(Time(state.now)),
-        None => owed.map(|(since, _)| since),
+    (status.cleanup_required_since, status.cleanup_generation) = match (lost, owed) {
+        (Some(_), _) => (Some(Time(state.now)), Some(losses.generation)),
+        (None, Some(owed)) => (Some(owed.since), Some(owed.generation)),
+        (None, None) => (None, None),
     };
 }
 
-/// Whether an operation has cleaned every keyspace of a node that joined the debt before.
-fn pays(operation: &OperationStatus, pod: &str, since: Timestamp) -> bool {
+/// A cleanup that a node requires.
+struct Requirement {
+    reason: CleanupReason,
+    generation: i64,
+    since: Time,
+}
+
+/// Whether an operation has cleaned every keyspace of a node that required it before.
+fn pays(operation: &OperationStatus, pod: &str, required: i64) -> bool {
     let began_later = operation
         .nodes
         .iter()
         .filter(|node| node.pod == pod && node.phase == NodePhase::Succeeded)
-        .any(|node| node.started_at.as_ref().is_some_and(|at| at.0 >= since));
+        .any(|node| node.cleanup_generation >= Some(required));
     began_later && whole_cleanup(operation).is_some()
 }
 
-/// Whether an operation that is remembered has cleaned every keyspace of every node that joined the debt before.
-fn has_paid_all(operation: &OperationStatus, since: Timestamp) -> bool {
-    let began = operation.started_at.as_ref();
+/// Whether an operation that is remembered has cleaned every keyspace of every node that required it before.
+fn has_paid_all(operation: &OperationStatus, required: i64) -> bool {
     operation.phase == OperationPhase::Succeeded
-        && began.is_some_and(|at| at.0 >= since)
+        && operation.cleanup_generation >= Some(required)
         && whole_cleanup(operation).is_some_and(|target| target == Target::default())
 }
 

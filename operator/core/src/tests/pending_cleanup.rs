@@ -1,6 +1,7 @@
 //! Fewer replicas: who holds what it does not own any more, and what that holds back.
 
-use casskop_common::api::{CleanupReason, OperationPhase};
+use casskop_common::api::{CassandraClusterStatus, CleanupReason, OperationPhase};
+use jiff::SignedDuration;
 
 use crate::{
     node::Replication,
@@ -129,4 +130,78 @@ fn what_is_not_replicated_any_more_keeps_no_node_from_leaving() {
         [Some(CleanupReason::ReplicationReduced)],
         "what they hold may be owned again"
     );
+}
+
+/// A cluster with a node more, and the debt of the others: in dc1 alone.
+fn grow(world: &mut World) {
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(3));
+    world.settle();
+}
+
+const APART: SignedDuration = SignedDuration::from_hours(1);
+
+#[test]
+fn a_cleanup_pays_although_the_clock_of_its_operator_is_behind() {
+    let mut world = six();
+    world.now += APART;
+    grow(&mut world);
+    assert!(owed(&world).contains(&Some(CleanupReason::NodesJoined)));
+    world.now -= APART;
+    world.kill_operator();
+    world.annotate("cleanup", Some("pay"));
+    world.settle();
+    assert_eq!(owed(&world), [None]);
+}
+
+#[test]
+fn a_cleanup_before_the_growth_pays_nothing_although_the_clock_of_its_operator_is_ahead() {
+    let mut world = six();
+    world.now += APART;
+    world.annotate("cleanup", Some("early"));
+    world.settle();
+    world.now -= APART;
+    world.kill_operator();
+    grow(&mut world);
+    assert!(owed(&world).contains(&Some(CleanupReason::NodesJoined)));
+    // Nor does it once it is history.
+    world.annotate("cleanup", Some("other --keyspace orders"));
+    world.settle();
+    assert!(owed(&world).contains(&Some(CleanupReason::NodesJoined)));
+    let status = world.status();
+    assert_eq!(status.operation_history[0].id, "early");
+    let required = |status: &CassandraClusterStatus| {
+        let nodes = status.cassandra_node_status.values();
+        nodes.filter_map(|node| node.cleanup_generation).max()
+    };
+    assert_eq!(status.cleanup_generation, required(&status));
+
+    world.annotate("cleanup", Some("late"));
+    world.settle();
+    assert_eq!(owed(&world), [None]);
+    assert_eq!(
+        world.status().cleanup_generation,
+        status.cleanup_generation,
+        "no generation is given twice"
+    );
+}
+
+/// A status of an operator version that compared times: its cleanups are in no order with the requirements.
+#[test]
+fn a_requirement_without_a_generation_gets_one() {
+    let mut world = six();
+    world.annotate("cleanup", Some("before"));
+    world.settle();
+    replicate(&mut world, "orders", &[("dc1", 2), ("dc2", 3)]);
+    world.settle();
+    let status = world.cluster.status.as_mut().expect("a status");
+    status.cleanup_generation = None;
+    for node in status.cassandra_node_status.values_mut() {
+        node.cleanup_generation = None;
+    }
+    world.settle();
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
+    assert_eq!(world.status().cleanup_generation, Some(1));
+    world.annotate("cleanup", Some("after"));
+    world.settle();
+    assert_eq!(owed(&world), [None]);
 }

@@ -134,7 +134,8 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
     cluster["status"] = status;
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
-        "restartCount": 0, "state": { "running": { "startedAt": RUNS_SINCE } } });
+        "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
+        "state": { "running": { "startedAt": RUNS_SINCE } } });
     let pod = json!({ "metadata": { "name": POD },
         "status": { "podIP": ip, "containerStatuses": [cassandra] } });
     let uid = server.with(|state| {
@@ -164,7 +165,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         steps: Arc::new(operation.plan.unwrap().steps),
         executor: ctx.executor.identity.clone(),
         pod_uid: "p".into(),
-        since: operation.nodes[0].started_at.as_ref().map(|at| at.0),
+        container: operation.nodes[0].container.clone(),
         volumes: Vec::new(),
         host_id: "h".into(),
         credentials: Arc::new(Credentials {
@@ -243,16 +244,28 @@ async fn what_cassandra_cannot_stop_is_awaited_and_not_called_again() {
 
 #[tokio::test]
 async fn a_snapshot_that_is_there_is_whole_only_if_cassandra_has_run_all_along() {
-    for (ip, began, phase) in [
-        ("127.0.11.4", "2026-11-22T18:00:00Z", NodePhase::Succeeded),
-        ("127.0.11.5", "2026-11-22T16:00:00Z", NodePhase::Failed),
+    // The clock of the operator's machine is an hour behind the one of the pod's, or an hour ahead.
+    for (ip, began, container, phase) in [
+        (
+            "127.0.11.4",
+            "2026-11-22T16:00:00Z",
+            "3f4a8c7d2b1e9",
+            NodePhase::Succeeded,
+        ),
+        (
+            "127.0.11.5",
+            "2026-11-22T18:00:00Z",
+            "the one before",
+            NodePhase::Failed,
+        ),
+        ("127.0.11.9", "2026-11-22T18:00:00Z", "", NodePhase::Failed),
     ] {
         Busy::default().listen(ip);
         let status = json!({ "operations": [{
             "kind": "snapshot", "id": "a", "arguments": "--name kept", "phase": "Running", "reason": "Running",
             "plan": { "waves": [[POD]], "steps": ["orders"] },
             "nodes": [{ "pod": POD, "podUid": "p", "phase": "Running", "step": "orders", "attempts": 1,
-                "startedAt": began, "progress": { "done": 0, "total": 1, "unit": "keyspaces" } }],
+                "startedAt": began, "container": container, "progress": { "done": 0, "total": 1, "unit": "keyspaces" } }],
         }] });
         let ended = go_on(ip, status).await;
         assert_eq!(ended.nodes[0].phase, phase, "{:?}", ended.nodes[0].error);
