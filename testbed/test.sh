@@ -11,6 +11,9 @@ what=${1:-test}
 [ $# = 0 ] || shift
 began=$SECONDS
 times=()
+# The release takes minutes longer to build.
+profile=testbed
+[ "$what" != all ] || profile=release
 
 stage() {
     local title=$1 at=$SECONDS
@@ -139,14 +142,14 @@ prepare() {
     trap - EXIT INT TERM
     exec >"$cache/logs/prepare.log" 2>&1
     stage "testbed" "$testbed/up.sh"
-    stage "release builds" "$testbed/binaries.sh"
+    stage "builds" "$testbed/binaries.sh" "$profile"
 }
 prepared() {
     local status=0 binaries
     wait "$preparing" || status=$?
     cat "$cache/logs/prepare.log"
-    [ $status = 0 ] || die "the testbed or the release builds failed"
-    binaries=$("$testbed/binaries.sh")
+    [ $status = 0 ] || die "the testbed or the builds failed"
+    binaries=$("$testbed/binaries.sh" "$profile")
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
