@@ -127,7 +127,7 @@ clear_away() {
 
 preparing=
 
-# The testbed and the release builds, while something else goes on: neither keeps two processors busy. begin_preparing,
+# The testbed and the builds, while something else goes on: neither keeps two processors busy. begin_preparing,
 # and then prepared, which waits for it and reads the environment of the tests.
 begin_preparing() {
     trap_end
@@ -172,7 +172,7 @@ case $what in
     unit) unit ;;
     e2e)
         begin_preparing
-        stage "testbed and release builds" prepared
+        stage "testbed and builds" prepared
         if [ $# = 0 ]; then e2e test; else stage "end-to-end tests" suite "$@"; fi
         ;;
     test | all)
