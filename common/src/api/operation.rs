@@ -42,7 +42,7 @@ pub struct OperationStatus {
     /// Time of the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// `cleanupGeneration` of the cluster when the operation started, of a cleanup or decommission.
+    /// `cleanupGeneration` of the cluster when the operation started, of a cleanup; when it was tried last, of a decommission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_generation: Option<i64>,
     /// Plan of the operation, decided before the first call.

@@ -8,7 +8,7 @@ use casskop_common::{
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{CLEANUP, DECOMMISSION, Parallel, Waves},
+    operations::{CLEANUP, Parallel, Waves},
     text::count,
 };
 use jiff::SignedDuration;
@@ -136,7 +136,7 @@ fn fill(
     operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(transitions::time(state.now));
-    if matches!(operation.kind.as_str(), CLEANUP | DECOMMISSION) {
+    if operation.kind == CLEANUP {
         operation.cleanup_generation = state.cleanup_generation();
     }
     crate::scheduler::progress::begin_wave(&mut operation, state);

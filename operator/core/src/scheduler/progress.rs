@@ -3,7 +3,7 @@
 use casskop_common::{
     api::{Check, NodePhase, OperationNode, OperationPhase, OperationReason, OperationStatus},
     intent::Controls,
-    operations::{Arguments, CLEANUP, discards_data},
+    operations::{Arguments, CLEANUP, DECOMMISSION, discards_data},
     text::count as counted,
 };
 
@@ -164,6 +164,10 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
     let Some(wave) = next_wave(operation) else {
         return;
     };
+    // Each try to leave hands ranges over again, so a cleanup between two tries does not count for the later one.
+    if operation.kind == DECOMMISSION {
+        operation.cleanup_generation = state.cleanup_generation();
+    }
     for node in operation
         .nodes
         .iter_mut()

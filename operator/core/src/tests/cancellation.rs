@@ -87,6 +87,37 @@ fn what_failed_before_it_left_can_be_called_off() {
 }
 
 #[test]
+fn a_second_try_that_fails_requires_another_cleanup() {
+    let mut world = six();
+    let owe = |world: &World| {
+        let nodes = world.status().cassandra_node_status;
+        let owe = nodes.values().filter(|node| node.owes_cleanup().is_some());
+        owe.count()
+    };
+    for id in ["first", "second"] {
+        nodes(&mut world, 1);
+        for _ in 0..100 {
+            passes(&mut world);
+            if world.operation("decommission").phase == OperationPhase::Running {
+                break;
+            }
+        }
+        world.work(0, true, true);
+        passes(&mut world);
+        let failed = world.operation("decommission");
+        assert_eq!(failed.phase, OperationPhase::Failed, "{id}: {failed:#?}");
+        nodes(&mut world, 2);
+        for _ in 0..30 {
+            passes(&mut world);
+        }
+        assert_eq!((world.ring.len(), owe(&world)), (6, 5), "{id}");
+        world.annotate("cleanup", Some(id));
+        world.settle();
+        assert_eq!(owe(&world), 0, "{id}");
+    }
+}
+
+#[test]
 fn what_failed_is_tried_again_only_when_its_checks_pass() {
     let mut world = six();
     nodes(&mut world, 1);
