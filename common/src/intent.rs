@@ -93,6 +93,8 @@ impl Intents {
                 intents.reject(key, message);
             }
         }
+        // A mistyped control of a kind comes before a word that is no kind.
+        unknown.sort_by_key(|(_, name, _)| !is_kind(kind_of(name)));
         let mut searches = 0;
         for (key, name, value) in unknown {
             if intents.invalid.len() >= MAX_INVALID {

@@ -267,7 +267,7 @@ fn many_unknown_annotations_are_counted_and_hide_no_request() {
     let mut pairs: Vec<(String, &str)> = (0..8_000)
         .map(|index| (format!("aaclean{index}"), "1"))
         .collect();
-    pairs.extend((0..1_000).map(|index| (format!("cleanup.a{index}"), "1")));
+    pairs.extend((0..10).map(|index| (format!("cleanup.a{index}"), "1")));
     pairs.push(("repair".into(), "- x"));
     pairs.push(("restart".into(), "1"));
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (&**key, *value)).collect();
@@ -278,12 +278,12 @@ fn many_unknown_annotations_are_counted_and_hide_no_request() {
         "operations.db.orange.com/repair"
     );
     assert_eq!(intents.invalid.len(), 200);
-    assert_eq!(intents.more_invalid, 9_001 - 200);
+    assert_eq!(intents.more_invalid, 8_011 - 200);
     let plain = |invalid: &&casskop_common::intent::Invalid| {
         invalid
             .message
             .starts_with("no operation is called 'aaclean")
     };
     let plain = intents.invalid.iter().filter(plain).count();
-    assert_eq!(plain, 200 - 1 - 20, "without a search");
+    assert_eq!(plain, 200 - 11 - 20, "without a search");
 }
