@@ -21,6 +21,13 @@ const MAX_ID: usize = 63;
 /// names than are readable.
 const MAX_VALUE: usize = 8192;
 
+/// Most invalid annotations that are reported one by one; there are fewer known keys.
+pub const MAX_INVALID: usize = 200;
+/// Controls of a request.
+const CONTROLS: [&str; 4] = ["pause", "cancel", "retry", "waive"];
+/// Unknown kinds for which the nearest kind is searched: the search takes 0.1 ms.
+const MAX_NEAREST: usize = 20;
+
 /// Requests and controls in the annotations of one cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Intents {
@@ -32,8 +39,10 @@ pub struct Intents {
     pub reconcile_paused: bool,
     /// Tag of an image whose Cassandra release may be earlier than the running one.
     pub waived_downgrade: Option<String>,
-    /// Invalid annotations.
+    /// Invalid annotations, at most [`MAX_INVALID`]; those with a known key come first.
     pub invalid: Vec<Invalid>,
+    /// Number of further invalid annotations.
+    pub more_invalid: usize,
 }
 
 /// One requested operation.
@@ -73,34 +82,64 @@ impl Intents {
     /// Parses the annotations of a cluster; annotations with another prefix are ignored.
     pub fn parse(annotations: &BTreeMap<String, String>) -> Self {
         let mut intents = Self::default();
+        let mut unknown = Vec::new();
         for (key, value) in annotations {
             let Some(name) = key.strip_prefix(names::OPERATIONS_PREFIX) else {
                 continue;
             };
-            if let Err(message) = intents.read(name, value) {
-                intents.invalid.push(Invalid {
-                    annotation: key.clone(),
-                    message,
-                });
+            if !names_known(name) {
+                unknown.push((key, name, value));
+            } else if let Err(message) = intents.read(name, value) {
+                intents.reject(key, message);
+            }
+        }
+        // A mistyped control of a kind comes before a word that is no kind.
+        unknown.sort_by_key(|(_, name, _)| !is_kind(kind_of(name)));
+        let mut searches = 0;
+        for (key, name, value) in unknown {
+            if intents.invalid.len() >= MAX_INVALID {
+                intents.more_invalid += 1;
+                continue;
+            }
+            let kind = kind_of(name);
+            let message = if is_kind(kind) {
+                intents.read(name, value).err()
+            } else if searches < MAX_NEAREST {
+                searches += 1;
+                Some(unknown_kind(kind))
+            } else {
+                Some(format!("no operation is called '{}'", clip(kind)))
+            };
+            if let Some(message) = message {
+                intents.reject(key, message);
             }
         }
         intents
+    }
+
+    /// Records an invalid annotation, or only counts it.
+    fn reject(&mut self, key: &str, message: String) {
+        if self.invalid.len() >= MAX_INVALID {
+            self.more_invalid += 1;
+            return;
+        }
+        self.invalid.push(Invalid {
+            annotation: key.to_owned(),
+            message,
+        });
     }
 
     fn read(&mut self, name: &str, value: &str) -> Result<(), String> {
         if key_is_reconcile(name) {
             return self.read_reconcile(value);
         }
-        if names::SPEC_WAIVE.strip_prefix(names::OPERATIONS_PREFIX) == Some(name) {
+        if key_is_spec_waive(name) {
             return self.read_spec_waive(value);
         }
         let (kind, control) = match name.split_once('.') {
             Some((kind, control)) => (kind, Some(control)),
             None => (name, None),
         };
-        if !kinds().any(|known| known == kind) {
-            return Err(unknown_kind(kind));
-        }
         let words = split(value)?;
         let (id, rest) = words
             .split_first()
@@ -246,6 +285,35 @@ pub fn check_id(id: &str) -> Result<(), String> {
 fn is_check_name(text: &str) -> bool {
     let known = |c: char| c.is_ascii_lowercase() || c == '-';
     text.len() <= MAX_ID && text.chars().all(known)
+}
+
+/// Whether an annotation requests an operation, controls one, or controls the cluster; the number of such keys is
+/// limited.
+pub fn is_known(annotation: &str) -> bool {
+    let name = annotation.strip_prefix(names::OPERATIONS_PREFIX);
+    name.is_some_and(names_known)
+}
+
+fn names_known(name: &str) -> bool {
+    let is_control = |control: &str| CONTROLS.contains(&control);
+    key_is_reconcile(name)
+        || key_is_spec_waive(name)
+        || match name.split_once('.') {
+            Some((kind, control)) => is_kind(kind) && is_control(control),
+            None => is_kind(name),
+        }
+}
+
+fn is_kind(name: &str) -> bool {
+    kinds().any(|known| known == name)
+}
+
+fn kind_of(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(kind, _)| kind)
+}
+
+fn key_is_spec_waive(name: &str) -> bool {
+    names::SPEC_WAIVE.strip_prefix(names::OPERATIONS_PREFIX) == Some(name)
 }
 
 fn key_is_reconcile(name: &str) -> bool {

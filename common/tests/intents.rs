@@ -260,3 +260,30 @@ fn a_repair_of_some_nodes_is_of_all_their_ranges() {
     let both = ["--all-ranges", "--primary-range"].map(str::to_owned);
     assert!(Arguments::parse("repair", &both).is_err());
 }
+
+/// Unknown keys are reported up to a limit; the nearest kind is searched for a few, because a search is slow.
+#[test]
+fn many_unknown_annotations_are_counted_and_hide_no_request() {
+    let mut pairs: Vec<(String, &str)> = (0..8_000)
+        .map(|index| (format!("aaclean{index}"), "1"))
+        .collect();
+    pairs.extend((0..10).map(|index| (format!("cleanup.a{index}"), "1")));
+    pairs.push(("repair".into(), "- x"));
+    pairs.push(("restart".into(), "1"));
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (&**key, *value)).collect();
+    let intents = parse(&pairs);
+    assert_eq!(intents.requests.len(), 1);
+    assert_eq!(
+        intents.invalid[0].annotation,
+        "operations.db.orange.com/repair"
+    );
+    assert_eq!(intents.invalid.len(), 200);
+    assert_eq!(intents.more_invalid, 8_011 - 200);
+    let plain = |invalid: &&casskop_common::intent::Invalid| {
+        invalid
+            .message
+            .starts_with("no operation is called 'aaclean")
+    };
+    let plain = intents.invalid.iter().filter(plain).count();
+    assert_eq!(plain, 200 - 11 - 20, "without a search");
+}

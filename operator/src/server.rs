@@ -1,6 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     net::SocketAddr,
     sync::{
@@ -13,10 +14,17 @@ use std::{
 use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::AbortHandle};
 
 /// Time a client has to send its request.
 const HEADERS: Duration = Duration::from_secs(5);
+/// Time a connection has for its one request and the response.
+const CONNECTION: Duration = Duration::from_secs(10);
+/// Connections that are open at the same time. A further one ends the oldest: a request is answered within
+/// milliseconds, so an old connection is not a probe that waits for its answer.
+const CONNECTIONS: usize = 16;
+/// Longest head of a request, in bytes; the least that hyper allows.
+const HEAD: usize = 8 * 1024;
 
 /// Serves until the process ends.
 ///
@@ -27,7 +35,17 @@ pub async fn serve(
     ready: Arc<AtomicBool>,
     metrics: impl Fn() -> String + Clone + Send + 'static,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+    accept(&TcpListener::bind(address).await?, ready, metrics).await;
+    Ok(())
+}
+
+/// Serves the connections of a listener; does not return.
+async fn accept(
+    listener: &TcpListener,
+    ready: Arc<AtomicBool>,
+    metrics: impl Fn() -> String + Clone + Send + 'static,
+) {
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         // The process is out of sockets for a moment: a probe is repeated.
         let Ok((stream, _)) = listener.accept().await else {
@@ -45,8 +63,19 @@ pub async fn serve(
             async move { Ok::<_, Infallible>(response) }
         });
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
-        tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .max_buf_size(HEAD)
+            .keep_alive(false);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let task = tokio::spawn(tokio::time::timeout(CONNECTION, connection));
+        open.push_back(task.abort_handle());
     }
 }
 
@@ -72,4 +101,56 @@ fn answer(path: &str, metrics: &impl Fn() -> String, ready: bool) -> Response<Fu
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+        thread,
+    };
+
+    use super::*;
+
+    /// Sends the rest of a request; returns what the server answers, nothing if it has ended the connection.
+    fn finish(stream: &mut TcpStream, rest: &str) -> String {
+        let mut answer = Vec::new();
+        let _ = stream.write_all(rest.as_bytes());
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[test]
+    fn connections_without_a_request_are_few_and_keep_nobody_out() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                let ready = Arc::new(AtomicBool::new(true));
+                accept(&listener, ready, || "metric 1\n".to_owned()).await;
+            });
+        });
+        let connect = || TcpStream::connect(address).expect("a connection");
+        let mut silent: Vec<TcpStream> = (0..=CONNECTIONS).map(|_| connect()).collect();
+        for stream in &mut silent {
+            stream.write_all(b"GET /me").expect("half a request");
+        }
+        for path in ["/livez", "/readyz", "/metrics"] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+            let answer = finish(&mut connect(), &request);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        }
+        // The later connections have ended the oldest one, and only as many as needed.
+        let rest = "trics HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert_eq!(finish(&mut silent[0], rest), "");
+        let newest = finish(&mut silent[CONNECTIONS], rest);
+        assert!(newest.ends_with("metric 1\n"), "{newest}");
+    }
 }

@@ -8,5 +8,5 @@ mod replication;
 
 pub use call::Call;
 pub use error::NodeError;
-pub use reading::{Activity, Compaction, Reading};
+pub use reading::{Activity, Compaction, Reading, Stream};
 pub use replication::Replication;

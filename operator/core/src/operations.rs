@@ -262,23 +262,25 @@ pub fn bytes(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Opti
         .filter(|stream| behaviour.streams_as() == Some(stream.description.as_str()))
         .map(|stream| {
             (
-                stream.current_rx_bytes + stream.current_tx_bytes,
-                stream.total_rx_bytes + stream.total_tx_bytes,
+                stream
+                    .current_rx_bytes
+                    .saturating_add(stream.current_tx_bytes),
+                stream.total_rx_bytes.saturating_add(stream.total_tx_bytes),
             )
         });
-    let (done, total) = tasks
-        .chain(streams)
-        .fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+    let (done, total) = tasks.chain(streams).fold((0_i64, 0_i64), |sum, next| {
+        (sum.0.saturating_add(next.0), sum.1.saturating_add(next.1))
+    });
     (total > 0).then_some((done, total))
 }
 
 /// Bytes that a node has received of all its streams, of how many. Nothing while none shows.
 pub fn received(activity: &Activity) -> Option<(i64, i64)> {
     let streams = activity.streams.iter();
-    let (done, total) = streams.fold((0, 0), |(done, total), stream| {
+    let (done, total) = streams.fold((0_i64, 0_i64), |(done, total), stream| {
         (
-            done + stream.current_rx_bytes,
-            total + stream.total_rx_bytes,
+            done.saturating_add(stream.current_rx_bytes),
+            total.saturating_add(stream.total_rx_bytes),
         )
     });
     (total > 0).then_some((done, total))

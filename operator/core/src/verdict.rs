@@ -5,25 +5,17 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{IntentError, condition},
     conditions::Reason,
-    intent::Invalid,
-    names,
-    operations::kinds,
+    intent::{Invalid, MAX_INVALID, is_known},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Annotations that cannot be carried out and are named in the message of the condition.
 const TOLD: usize = 20;
-/// Most of them in the status. Those that name a kind come first, and there are fewer of them: no request misses its error.
-const ERRORS: usize = 200;
 
-/// The annotations that cannot be carried out, each once, as they stand in the status.
+/// The annotations that cannot be carried out, each once, as they stand in the status. Those with a known key come
+/// first, and there are fewer of them than the limit: no request misses its error.
 pub fn intent_errors<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Vec<IntentError> {
-    let names_kind = |annotation: &str| {
-        let name = annotation.strip_prefix(names::OPERATIONS_PREFIX);
-        let kind = name.map(|name| name.split_once('.').map_or(name, |(kind, _)| kind));
-        kind.is_some_and(|kind| kinds().any(|known| known == kind))
-    };
     let mut errors: BTreeMap<(bool, &str), &str> = BTreeMap::new();
     for Invalid {
         annotation,
@@ -31,10 +23,10 @@ pub fn intent_errors<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Vec<Inte
     } in invalid
     {
         errors
-            .entry((!names_kind(annotation), annotation))
+            .entry((!is_known(annotation), annotation))
             .or_insert(message);
     }
-    let errors = errors.into_iter().take(ERRORS);
+    let errors = errors.into_iter().take(MAX_INVALID);
     errors
         .map(|((_, annotation), message)| IntentError {
             annotation: annotation.to_owned(),
@@ -100,8 +92,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether every operation annotation is understood.
-    pub fn of_intents<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Self {
+    /// Whether every operation annotation is understood. `more` is the number of those that are only counted.
+    pub fn of_intents<'a>(invalid: impl Iterator<Item = &'a Invalid>, more: usize) -> Self {
         let told: Vec<String> = invalid
             .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
             .collect();
@@ -117,7 +109,7 @@ impl Verdict {
             message: if is_well {
                 "every operation annotation is understood".into()
             } else {
-                in_brief(&told)
+                in_brief(&told, more)
             },
         }
     }
@@ -152,9 +144,9 @@ impl Verdict {
 }
 
 /// All of it, or the beginning and how much more there is: annotations may be many.
-fn in_brief(told: &[String]) -> String {
+fn in_brief(told: &[String], more: usize) -> String {
     let first = told[..told.len().min(TOLD)].join("; ");
-    match told.len().saturating_sub(TOLD) {
+    match told.len().saturating_sub(TOLD) + more {
         0 => first,
         more => format!("{first}; and {more} more"),
     }

@@ -84,13 +84,13 @@ pub(super) async fn seen(
 /// Whether the node is a member that serves clients.
 pub(super) async fn is_serving(effects: &Effects, task: &NodeTask) -> bool {
     let activity = activity(effects, task).await;
-    activity.is_some_and(|activity| activity.is_serving())
+    activity.is_ok_and(|activity| activity.is_serving())
 }
 
-/// The activity of the node, if it responds.
-pub(super) async fn activity(effects: &Effects, task: &NodeTask) -> Option<Activity> {
-    let (endpoint, _) = endpoint(effects, task).await.ok()?;
-    effects.nodes.activity(endpoint).await.ok()
+/// The activity of the node.
+pub(super) async fn activity(effects: &Effects, task: &NodeTask) -> Result<Activity, NodeError> {
+    let (endpoint, _) = endpoint(effects, task).await?;
+    effects.nodes.activity(endpoint).await
 }
 
 /// Whether the node can execute the step: it responds, and is neither starting nor stopping.
@@ -101,19 +101,19 @@ pub(super) async fn can_take(
     behaviour: &dyn Behaviour,
 ) -> bool {
     let shows = shows(effects, task, step, behaviour).await;
-    shows.is_some_and(|(seen, _)| !matches!(seen, StepState::NodeUnavailable(_)))
+    shows.is_ok_and(|(seen, _)| !matches!(seen, StepState::NodeUnavailable(_)))
 }
 
-/// The state of the step on the node, and its endpoint; nothing while it does not respond.
+/// The state of the step on the node, and its endpoint.
 async fn shows(
     effects: &Effects,
     task: &NodeTask,
     step: &str,
     behaviour: &dyn Behaviour,
-) -> Option<(StepState, Endpoint)> {
-    let (endpoint, _) = endpoint(effects, task).await.ok()?;
-    let seen = seen(effects, &endpoint, step, behaviour).await.ok()?;
-    Some((seen, endpoint))
+) -> Result<(StepState, Endpoint), NodeError> {
+    let (endpoint, _) = endpoint(effects, task).await?;
+    let seen = seen(effects, &endpoint, step, behaviour).await?;
+    Ok((seen, endpoint))
 }
 
 /// Waits until the node can execute the step again, and reports the other members as up: a node that has just started
@@ -125,10 +125,18 @@ pub(super) async fn is_back(
     behaviour: &dyn Behaviour,
 ) -> Result<bool, status_store::Error> {
     let mut alone = 0;
-    for look in 0..AWAIT_LOOKS {
+    let mut looks = 0;
+    let mut is_first = true;
+    while looks < AWAIT_LOOKS {
+        looks += 1;
         let waits_until = match shows(effects, task, step, behaviour).await {
-            None | Some((StepState::NodeUnavailable(_), _)) => "the node is NORMAL again".into(),
-            Some((StepState::NotRunning | StepState::Unobservable, endpoint)) => {
+            // The node is there, and may still work on the step: only a cancel ends this wait.
+            Err(error) if error.is_unreadable() => {
+                looks -= 1;
+                unreadable_until(&error)
+            }
+            Err(_) | Ok((StepState::NodeUnavailable(_), _)) => "the node is NORMAL again".into(),
+            Ok((StepState::NotRunning | StepState::Unobservable, endpoint)) => {
                 let missed = missed_by(effects, endpoint).await;
                 if missed.is_empty() || alone >= ALONE_LOOKS {
                     return Ok(true);
@@ -137,7 +145,7 @@ pub(super) async fn is_back(
                 format!("the node sees {} up", missed.join(", "))
             }
             // The step is in progress or done, and must be followed.
-            Some((StepState::Running | StepState::Stalled | StepState::Done, _)) => {
+            Ok((StepState::Running | StepState::Stalled | StepState::Done, _)) => {
                 return Ok(true);
             }
         };
@@ -145,7 +153,7 @@ pub(super) async fn is_back(
         if !record_event(effects, task, waits).await? {
             return Ok(false);
         }
-        if look == 0 {
+        if std::mem::take(&mut is_first) {
             tracing::info!(
                 cluster = task.cluster.name,
                 pod = task.start.pod,
@@ -155,6 +163,11 @@ pub(super) async fn is_back(
         tokio::time::sleep(AWAIT_EVERY).await;
     }
     Ok(false)
+}
+
+/// The end of a wait for a node whose answer cannot be used.
+fn unreadable_until(error: &NodeError) -> String {
+    format!("the progress can be read: {error}")
 }
 
 /// Addresses of the members that the node does not report as up.
@@ -241,6 +254,15 @@ impl Watch {
                     leave_if_told_to_end(effects, task).await?;
                 }
             }
+            // The node answers, so the response of the call will arrive: that the progress cannot be read is no sign
+            // that the work has ended.
+            Err(error) if error.is_unreadable() => {
+                tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
+                self.looks_without_a_sign = 0;
+                if self.looks >= UNHEARD_LOOKS && behaviour.stop().is_none() {
+                    leave_if_told_to_end(effects, task).await?;
+                }
+            }
             Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) => {
                 self.looks_without_a_sign += 1;
             }
@@ -263,8 +285,16 @@ impl Watch {
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
         let mut quiet = 0;
+        let mut told = String::new();
         loop {
-            let activity = effects.nodes.activity(endpoint.clone()).await?;
+            let activity = match effects.nodes.activity(endpoint.clone()).await {
+                Err(error) if error.is_unreadable() => {
+                    wait_until_readable(effects, task, &error, &mut told).await?;
+                    tokio::time::sleep(self.pause()).await;
+                    continue;
+                }
+                activity => activity?,
+            };
             self.attend(effects, task, endpoint, step, behaviour, &activity)
                 .await;
             match behaviour.seen(step, &activity) {
@@ -297,6 +327,34 @@ impl Watch {
             self.halted = true;
             halt(effects, task, endpoint, halts).await;
         }
+    }
+}
+
+/// Reports, once for each reason, that the node may still work, but that its answer cannot be used.
+///
+/// # Errors
+/// The operation is cancelled.
+async fn wait_until_readable(
+    effects: &Effects,
+    task: &NodeTask,
+    error: &NodeError,
+    told: &mut String,
+) -> Result<(), NodeError> {
+    if is_told_to_end(effects, task).await {
+        return Err(NodeError::Stopped);
+    }
+    let waits = format!("waits until {}", unreadable_until(error));
+    if *told == waits {
+        return Ok(());
+    }
+    match record_event(effects, task, StepEvent::Retrying(waits.clone())).await {
+        Ok(true) => {
+            *told = waits;
+            Ok(())
+        }
+        Ok(false) => Err(NodeError::Stopped),
+        // A failed write is repeated at the next poll.
+        Err(_) => Ok(()),
     }
 }
 

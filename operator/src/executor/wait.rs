@@ -48,22 +48,23 @@ pub(super) async fn wait(
             Ok(Some(what)) => what,
             Err(_) => "the API server".to_owned(),
         };
-        // A node that responds makes progress, however much it has to stream. Its activity is polled rarely, to keep
-        // the load low.
-        let asks = matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0;
-        let activity = if asks {
-            node::activity(effects, task).await
-        } else {
-            None
-        };
-        still = if activity.is_some() { 0 } else { still + 1 };
-        meter
-            .record_event(
-                effects,
-                task,
-                activity.as_ref().and_then(operations::received),
-            )
-            .await;
+        // A node that responds makes progress, however much it has to stream, and whether its answer can be used or
+        // not. Its activity is polled rarely, to keep the load low.
+        still += 1;
+        if matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0 {
+            match node::activity(effects, task).await {
+                Ok(activity) => {
+                    still = 0;
+                    let received = operations::received(&activity);
+                    meter.record_event(effects, task, received).await;
+                }
+                Err(error) if error.is_unreadable() => {
+                    still = 0;
+                    tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
+                }
+                Err(_) => {}
+            }
+        }
         if still >= LOOKS {
             break;
         }

@@ -24,6 +24,18 @@ pub enum NodeError {
     /// An answer that is none.
     #[error("the node's answer is malformed ({0})")]
     Malformed(String),
+    /// An answer that is longer than the operator reads.
+    #[error(
+        "the answer of the node at {address} to {request} has more than {limit} bytes and is not read; an agent that is not the operator's, or another process on its port, may answer: restart the pod"
+    )]
+    TooLarge {
+        /// Address of the node.
+        address: String,
+        /// Name of the read or of the operation.
+        request: &'static str,
+        /// Longest answer that is read, in bytes.
+        limit: u64,
+    },
     /// Cassandra said no.
     #[error("{0}")]
     Cassandra(String),
@@ -69,6 +81,11 @@ impl NodeError {
         )
     }
 
+    /// Whether the node answered a read, but without the values: the node is there, and its state is unknown.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::TooLarge { .. }) || self.is_refusal()
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -76,6 +93,7 @@ impl NodeError {
             Self::Unreachable(_)
                 | Self::Timeout(_)
                 | Self::Malformed(_)
+                | Self::TooLarge { .. }
                 | Self::Busy
                 | Self::Unfinished
         )

@@ -1,9 +1,15 @@
 //! What a node says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use casskop_common::api::OperationMode;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, Visitor},
+};
 
 /// What a node says of itself and of its peers, read at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -125,11 +131,42 @@ pub struct Stream {
     /// Such as `Bootstrap`, `Rebuild` or `Unbootstrap`.
     pub description: String,
     /// Bytes received so far.
+    #[serde(deserialize_with = "number")]
     pub current_rx_bytes: i64,
     /// Bytes to receive.
+    #[serde(deserialize_with = "number")]
     pub total_rx_bytes: i64,
     /// Bytes sent so far.
+    #[serde(deserialize_with = "number")]
     pub current_tx_bytes: i64,
     /// Bytes to send.
+    #[serde(deserialize_with = "number")]
     pub total_tx_bytes: i64,
+}
+
+/// A number, or its text: an agent writes the numbers at its depth limit as text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Number;
+
+    impl Visitor<'_> for Number {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an integer or its text")
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+            i64::try_from(number).map_err(E::custom)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_any(Number)
 }

@@ -127,7 +127,10 @@ impl<'a> ConditionInputs<'a> {
             self.progressing(),
             self.degraded(),
             self.spec_accepted(),
-            Verdict::of_intents(invalid.chain(&operations.rejections)),
+            Verdict::of_intents(
+                invalid.chain(&operations.rejections),
+                state.intents.more_invalid,
+            ),
         ];
         let standard = verdict::standard(&verdicts, self.needs_a_person());
         let generation = state.cluster.metadata.generation;

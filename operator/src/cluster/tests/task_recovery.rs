@@ -37,6 +37,8 @@ struct Busy {
     told: Arc<Mutex<Vec<String>>>,
     task: Arc<Mutex<Option<Value>>>,
     streams_for: Arc<Mutex<u32>>,
+    /// Whether the last poll with a stream gets an answer that cannot be used.
+    unreadable: bool,
 }
 
 impl Busy {
@@ -92,10 +94,19 @@ impl Busy {
             if operation.starts_with("takeSnapshot") {
                 return json!({ "status": 500, "error": "Snapshot kept already exists." });
             }
+            if operation.starts_with("rebuild") {
+                return json!({ "status": 200, "value": null });
+            }
             // The success result of an operation that returns a number.
             return json!({ "status": 200, "value": 0 });
         }
         let mut streams_for = self.streams_for.lock().unwrap();
+        if self.unreadable && *streams_for == 1 {
+            *streams_for = 0;
+            let ended = json!({ "status": 500, "error": "Java heap space" });
+            let mode = json!({ "OperationMode": "NORMAL", "NativeTransportRunning": true });
+            return json!([{ "status": 200, "value": mode }, { "status": 200, "value": [] }, ended]);
+        }
         let streams = (*streams_for > 0).then(|| json!({ "description": "Rebuild" }));
         *streams_for = streams_for.saturating_sub(1);
         let tasks: Vec<Value> = self.task.lock().unwrap().clone().into_iter().collect();
@@ -240,6 +251,33 @@ async fn what_cassandra_cannot_stop_is_awaited_and_not_called_again() {
     assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
     assert!(node.told.lock().unwrap().is_empty());
     assert_eq!(*node.streams_for.lock().unwrap(), 0, "awaited");
+}
+
+#[tokio::test]
+async fn progress_that_cannot_be_read_is_awaited_and_is_no_attempt() {
+    let node = Busy {
+        unreadable: true,
+        ..Busy::default()
+    };
+    *node.streams_for.lock().unwrap() = 2;
+    node.listen("127.0.11.9");
+    let mut status = cancelled("rebuild", "--from-dc dc2", "orders");
+    status["operations"][0]["reason"] = json!("Running");
+    status["operations"][0]["plan"]["steps"] = json!(["orders"]);
+    let told = tells("127.0.11.9", status).await.0;
+    let ended = &told.last().unwrap().nodes[0];
+    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    assert_eq!(node.told.lock().unwrap().len(), 1);
+    let waits = |told: &OperationStatus| {
+        let said = told.nodes[0].error.as_deref().unwrap_or_default();
+        said.contains("the progress can be read: Java heap space")
+    };
+    assert!(told.iter().any(waits), "{told:#?}");
+    let attempts: Vec<i32> = told.iter().map(|told| told.nodes[0].attempts).collect();
+    assert!(
+        attempts.iter().all(|attempts| *attempts <= 2),
+        "{attempts:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,25 +1,41 @@
 //! HTTP requests and answers.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::node_api::{Credentials, Endpoint};
+use crate::node_api::{
+    Credentials, Endpoint,
+    jolokia::typed::{Number, Text},
+};
 use casskop_core::node::NodeError;
 
 /// Deadline to connect.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Longest accepted answer, in bytes.
-const MAX_BODY: u64 = 16 * 1024 * 1024;
 
-/// One HTTP exchange: a request (or several in an array) and its JSON answer.
-pub(super) fn exchange(
+/// The bounds of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Name of the read or the operation, for messages.
+    pub(super) request: &'static str,
+    pub(super) deadline: Duration,
+    /// Longest accepted answer, in bytes.
+    pub(super) limit: u64,
+}
+
+/// One HTTP exchange: a request (or several in an array) and its JSON answer. The answer is parsed while it arrives:
+/// it is never held as a whole, so only the values of `T` take memory.
+///
+/// # Errors
+/// There is no usable answer; [`NodeError::TooLarge`] if it exceeds the limit.
+pub(super) fn exchange<T: DeserializeOwned>(
     agent: &Agent,
     endpoint: &Endpoint,
     request: &Value,
-    deadline: Duration,
-) -> Result<Value, NodeError> {
+    bounds: Bounds,
+) -> Result<T, NodeError> {
     let host = if endpoint.ip.contains(':') {
         format!("[{}]", endpoint.ip)
     } else {
@@ -29,6 +45,7 @@ pub(super) fn exchange(
         "http://{host}:{}/jolokia/?includeRequest=false",
         endpoint.port
     );
+    let deadline = bounds.deadline;
     let ask = |credentials: &Credentials| {
         let response = agent
             .post(&url)
@@ -41,7 +58,7 @@ pub(super) fn exchange(
             .header("Authorization", credentials.basic())
             .content_type("application/json")
             .send(request.to_string());
-        response.map_err(|error| transport_error(&error, deadline))
+        response.map_err(|error| transport_error(&error, endpoint, bounds))
     };
     let mut response = ask(&endpoint.credentials)?;
     for older in &endpoint.credentials.older {
@@ -55,30 +72,75 @@ pub(super) fn exchange(
         403 => return Err(NodeError::Forbidden("HTTP 403".into())),
         status => return Err(NodeError::Malformed(format!("HTTP {status}"))),
     }
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(MAX_BODY)
-        .read_to_vec()
-        .map_err(|error| transport_error(&error, deadline))?;
-    serde_json::from_slice(&body).map_err(|error| NodeError::Malformed(error.to_string()))
+    let body = response.body_mut().with_config().limit(bounds.limit);
+    let body = io::BufReader::with_capacity(CHUNK, body.reader());
+    serde_json::from_reader(body).map_err(|error| {
+        if error.is_io() {
+            let error = ureq::Error::from(io::Error::from(error));
+            return transport_error(&error, endpoint, bounds);
+        }
+        NodeError::Malformed(format!("{}: {error}", bounds.request))
+    })
 }
 
-fn transport_error(error: &ureq::Error, deadline: Duration) -> NodeError {
+/// Bytes of an answer that are read at once.
+const CHUNK: usize = 8 * 1024;
+
+fn transport_error(error: &ureq::Error, endpoint: &Endpoint, bounds: Bounds) -> NodeError {
     match error {
         ureq::Error::Timeout(ureq::Timeout::Connect) => NodeError::Timeout(CONNECT.as_secs()),
-        ureq::Error::Timeout(_) => NodeError::Timeout(deadline.as_secs()),
+        ureq::Error::Timeout(_) => NodeError::Timeout(bounds.deadline.as_secs()),
+        ureq::Error::BodyExceedsLimit(limit) => NodeError::TooLarge {
+            address: endpoint.ip.clone(),
+            request: bounds.request,
+            limit: *limit,
+        },
         error => NodeError::Unreachable(error.to_string()),
     }
 }
 
-/// The value of one answer, or the error in its `status`.
-pub(super) fn value(answer: &Value) -> Result<&Value, NodeError> {
-    match answer["status"].as_i64() {
-        Some(200) => Ok(&answer["value"]),
-        Some(403) => Err(NodeError::Forbidden(error_text(answer))),
-        Some(_) => Err(refusal(error_text(answer))),
-        None => Err(malformed(answer)),
+/// One answer of Jolokia.
+#[derive(Deserialize, Debug)]
+pub(super) struct Reply<T> {
+    value: Option<T>,
+    #[serde(default)]
+    status: Number,
+    #[serde(default)]
+    error: Text,
+}
+
+impl<T> Reply<T> {
+    /// The value, or the error in its `status`. Nothing is a value, too: operations without a result return `null`.
+    pub(super) fn value(self) -> Result<Option<T>, NodeError> {
+        match self.status.0 {
+            Some(200) => Ok(self.value),
+            Some(403) => Err(NodeError::Forbidden(self.reason())),
+            Some(_) => Err(refusal(self.reason())),
+            None => Err(NodeError::Malformed("an answer without a status".into())),
+        }
+    }
+
+    /// The value of an answer that has one.
+    pub(super) fn some(self) -> Result<T, NodeError> {
+        let missing = || NodeError::Malformed("an answer without a value".into());
+        self.value()?.ok_or_else(missing)
+    }
+
+    /// Whether the `MBean` of the request is not registered.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.status.0 == Some(404)
+    }
+
+    /// The first line of Java's message, without the class names of the wrapping exceptions.
+    fn reason(&self) -> String {
+        let text = self.error.0.as_deref().unwrap_or("no reason given");
+        let line = text.lines().next().unwrap_or(text);
+        line.rsplit("Exception: ")
+            .next()
+            .unwrap_or(line)
+            .chars()
+            .take(500)
+            .collect()
     }
 }
 
@@ -96,22 +158,6 @@ fn refusal(text: String) -> NodeError {
     let known = kinds.iter().find(|(words, _)| text.contains(words));
     let kind = known.map_or(NodeError::Cassandra as MakeError, |(_, kind)| *kind);
     kind(text)
-}
-
-pub(super) fn is_not_found(answer: &Value) -> bool {
-    answer["status"] == 404
-}
-
-/// The first line of Java's message, without the class names of the wrapping exceptions.
-fn error_text(answer: &Value) -> String {
-    let text = answer["error"].as_str().unwrap_or("no reason given");
-    let line = text.lines().next().unwrap_or(text);
-    line.rsplit("Exception: ")
-        .next()
-        .unwrap_or(line)
-        .chars()
-        .take(500)
-        .collect()
 }
 
 pub(super) fn malformed(answer: &Value) -> NodeError {
@@ -163,7 +209,8 @@ mod refusals {
                 "status": 500,
                 "error": format!("java.lang.RuntimeException : java.lang.IllegalStateException: {said}"),
             });
-            let error = value(&answer).expect_err("Cassandra said no");
+            let reply: Reply<Value> = serde_json::from_value(answer).expect("a reply");
+            let error = reply.value().expect_err("Cassandra said no");
             assert!(is_it(&error), "{said}: {error:?}");
             assert!(error.is_refusal() && !error.is_transient(), "{error:?}");
             assert_eq!(error.to_string(), said);

@@ -1,9 +1,13 @@
 //! Blocking exchanges, each on a separate thread, behind the asynchronous [`NodeApi`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casskop_common::names::RackId;
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 use ureq::{
     Agent, Body, SendBody,
     http::{Request, Response},
@@ -18,6 +22,12 @@ use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 
 /// Stack of a thread that waits for one HTTP answer.
 const CALL_STACK: usize = 256 * 1024;
+/// Size of a buffer of a connection, in bytes.
+const BUFFER: usize = 16 * 1024;
+/// Reads of the activity, the locations and the replication in flight, of all clusters together.
+pub(super) const LARGE: usize = 8;
+/// Reads of snapshots in flight, of all clusters together.
+const LARGEST: usize = 1;
 
 /// Access to nodes through their Jolokia agents: a blocking HTTP client on separate threads. A call that takes hours
 /// has its own thread and delays no other call; the process does not wait for it when it ends.
@@ -25,6 +35,8 @@ const CALL_STACK: usize = 256 * 1024;
 pub struct Jolokia {
     agent: Agent,
     leadership: Leadership,
+    large: Arc<Semaphore>,
+    largest: Arc<Semaphore>,
 }
 
 impl Jolokia {
@@ -33,6 +45,8 @@ impl Jolokia {
         Self {
             agent: agent_of(leadership.clone()),
             leadership,
+            large: Arc::new(Semaphore::new(LARGE)),
+            largest: Arc::new(Semaphore::new(LARGEST)),
         }
     }
 }
@@ -70,6 +84,8 @@ fn agent_of(leadership: Leadership) -> Agent {
     let config = Agent::config_builder()
         .middleware(Gate(leadership))
         .proxy(None)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
         .max_idle_connections(0)
         .max_idle_connections_per_host(0);
     config.build().new_agent()
@@ -85,7 +101,9 @@ impl NodeApi for Jolokia {
     }
 
     fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity> {
-        self.ask(move |agent| jolokia::activity(agent, &endpoint))
+        self.ask_one_of(&self.large, move |agent| {
+            jolokia::activity(agent, &endpoint)
+        })
     }
 
     fn replication(
@@ -93,7 +111,9 @@ impl NodeApi for Jolokia {
         endpoint: Endpoint,
         keyspaces: Vec<String>,
     ) -> Answer<'_, BTreeMap<String, Replication>> {
-        self.ask(move |agent| jolokia::replication(agent, &endpoint, &keyspaces))
+        self.ask_one_of(&self.large, move |agent| {
+            jolokia::replication(agent, &endpoint, &keyspaces)
+        })
     }
 
     fn locations(
@@ -101,11 +121,15 @@ impl NodeApi for Jolokia {
         endpoint: Endpoint,
         ips: Vec<String>,
     ) -> Answer<'_, BTreeMap<String, RackId>> {
-        self.ask(move |agent| jolokia::locations(agent, &endpoint, &ips))
+        self.ask_one_of(&self.large, move |agent| {
+            jolokia::locations(agent, &endpoint, &ips)
+        })
     }
 
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>> {
-        self.ask(move |agent| jolokia::snapshots(agent, &endpoint))
+        self.ask_one_of(&self.largest, move |agent| {
+            jolokia::snapshots(agent, &endpoint)
+        })
     }
 
     fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()> {
@@ -134,6 +158,19 @@ impl NodeApi for Jolokia {
 }
 
 impl Jolokia {
+    /// The same for a read whose answer may be large: it waits until it is one of the few of its size.
+    fn ask_one_of<'a, T: Send + 'static>(
+        &'a self,
+        few: &'a Semaphore,
+        read: impl FnOnce(&Agent) -> Result<T, NodeError> + Send + 'static,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            // The semaphore is never closed.
+            let _permit = few.acquire().await.ok();
+            self.ask(read).await
+        })
+    }
+
     fn ask<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Agent) -> Result<T, NodeError> + Send + 'static,

@@ -30,7 +30,10 @@ pub(crate) fn conditions(
         progressing(snapshot, drafts, refused, writes),
         degraded(snapshot, drafts),
         spec_accepted(snapshot, drafts, refused),
-        Verdict::of_intents(invalid.chain(&operations.rejections)),
+        Verdict::of_intents(
+            invalid.chain(&operations.rejections),
+            snapshot.intents.more_invalid,
+        ),
     ];
     let standard = verdict::standard(&verdicts, stalled_site(snapshot, drafts));
     let old = old(snapshot);
