@@ -24,6 +24,14 @@ pub const FILES: [&str; 3] = [COMMON, BY_JAVA[0], BY_JAVA[1]];
 /// told what to do about what it has already: all of it comes again.
 const STREAM_ANEW: &str = "-Dcassandra.reset_bootstrap_progress=true";
 
+/// Limits of the HTTP server of the Jolokia agent, which authenticates a request only after it has read the headers: seconds
+/// that a request may take to arrive, and number of connections. A limit of the response time (`maxRspTime`) would end
+/// calls that run for hours.
+const AGENT_LIMITS: [&str; 2] = [
+    "-Dsun.net.httpserver.maxReqTime=5",
+    "-Djdk.httpserver.maxConnections=150",
+];
+
 /// A section of `spec.config` that is not made of JVM options.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error("spec.config.{section}: {message}")]
@@ -76,6 +84,7 @@ fn own_options(replaced: Option<&str>) -> Vec<String> {
         replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
     [agent, STREAM_ANEW.to_owned()]
         .into_iter()
+        .chain(AGENT_LIMITS.map(str::to_owned))
         .chain(replace)
         .collect()
 }
@@ -319,6 +328,9 @@ mod tests {
         let text = lines(&rack);
         assert!(text.contains("-Xms256M\n-Xmx1024M\n"), "{text}");
         assert_eq!(text.matches("-javaagent").count(), 1);
+        for limit in AGENT_LIMITS {
+            assert_eq!(text.matches(limit).count(), 1, "{text}");
+        }
         assert_eq!(text.matches("first_boot=10.0.0.9").count(), 1, "{text}");
         rack.config = json!({ "jvm-options": { "max_heap_size": "128M" } });
         let text = lines(&rack);
