@@ -116,7 +116,7 @@ fn scripts(space: &Space, word: &str) {
     space.kubectl.apply(&json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "scripts" },
         "data": {
-            "pre_run.sh": format!("echo {word} > /bootstrap/by-pre-run"),
+            "pre_run.sh": format!("echo {word} > /etc/cassandra/by-pre-run"),
             "post_run.sh": format!("echo {word} > /etc/cassandra/by-post-run"),
         },
     }));

@@ -53,6 +53,10 @@ pub struct Args {
     /// Address of this pod
     #[arg(long, env = "POD_IP")]
     pub pod_ip: String,
+    /// Memory limit of the Cassandra container in bytes; 0: unknown
+    // An earlier version of the operator did not write this variable.
+    #[arg(long, env = "MEMORY_LIMIT", default_value_t = 0)]
+    pub memory_limit: i64,
 }
 
 /// The reason why a pod could not be prepared. The init container prints it, and the kubelet retries the container.
@@ -92,7 +96,8 @@ pub enum Error {
 /// # Errors
 /// A file is missing, invalid or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
-    let rack: RackConfig = read_json(&args.rack)?;
+    let mut rack: RackConfig = read_json(&args.rack)?;
+    rack.limit_heap(args.memory_limit);
     // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
         read_json(&args.nodes)?
@@ -106,7 +111,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = choose(&rack, &args.pod_name, data)?;
     cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
-    jvm_options::write(&args.directory, &rack, replaced.map(String::as_str))?;
+    let replaced = replaced.map(String::as_str);
+    jvm_options::write(&args.directory, &rack, replaced, &args.pod_ip)?;
     files::write_rack_properties(&args.directory, &rack)?;
     jolokia::install(args)?;
     files::install_probe(&args.directory)?;

@@ -14,6 +14,11 @@ pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
 pub use rack::RackConfig;
 
+/// Whether the primary address of a pod is an IPv6 address.
+pub(crate) fn is_ipv6(pod_ip: &str) -> bool {
+    pod_ip.contains(':')
+}
+
 /// Name of the operator's binary in the configuration folder, for the kubelet's probes.
 pub const PROBE: &str = "casskop-operator";
 

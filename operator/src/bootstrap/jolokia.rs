@@ -23,10 +23,12 @@ pub(super) fn install(args: &Args) -> Result<(), Error> {
     )
 }
 
-/// `executor=cached`: the default, a single thread, blocks every read behind a running decommission.
+/// `executor=cached`: the default, a single thread, blocks every read behind a running decommission. `disabledServices`:
+/// without it a request with a `target` makes the node open an RMI connection to any host (JSR-160 proxy).
 fn properties(username: &str, password: &str) -> String {
     format!(
         "host=0.0.0.0\nport=8778\nagentContext=/jolokia\nexecutor=cached\ndiscoveryEnabled=false\n\
+         disabledServices=org.jolokia.service.jsr160.Jsr160RequestHandler\n\
          policyLocation=file:/etc/cassandra/jolokia-policy.xml\nuser={}\npassword={}\n",
         escape(username),
         escape(password)
@@ -104,7 +106,14 @@ mod tests {
         #[test]
         fn any_password_survives_the_properties_file(password in "\\PC{1,40}") {
             prop_assert_eq!(unescape(&escape(&password)), password.clone());
-            prop_assert_eq!(properties("u", &password).lines().count(), 8);
+            prop_assert_eq!(properties("u", &password).lines().count(), 9);
         }
+    }
+
+    #[test]
+    fn the_agent_is_no_proxy() {
+        let disabled = "disabledServices=org.jolokia.service.jsr160.Jsr160RequestHandler";
+        let properties = properties("u", "p");
+        assert!(properties.lines().any(|line| line == disabled));
     }
 }

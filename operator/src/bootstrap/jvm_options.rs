@@ -15,12 +15,13 @@ pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
     replaced: Option<&str>,
+    pod_ip: &str,
 ) -> Result<(), Error> {
     let mut all = String::new();
     for file in jvm_options::FILES {
         all += &images_own(&directory.join(file))?;
     }
-    jvm_options::files(rack, &all, replaced)?
+    jvm_options::files(rack, &all, replaced, pod_ip)?
         .iter()
         .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
@@ -56,9 +57,9 @@ mod tests {
             max_heap_bytes: 1 << 30,
             ..RackConfig::default()
         };
-        write(&directory, &rack, None).unwrap();
+        write(&directory, &rack, None, "10.0.0.1").unwrap();
         let once = std::fs::read_to_string(&file).unwrap();
-        write(&directory, &rack, None).unwrap();
+        write(&directory, &rack, None, "10.0.0.1").unwrap();
         let twice = std::fs::read_to_string(&file).unwrap();
         assert!(
             once.starts_with("-ea\n") && once.contains("-Xmx1024M\n"),

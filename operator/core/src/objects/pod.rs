@@ -1,7 +1,7 @@
 //! The Cassandra pods of a rack.
 //!
 //! A pod starts in three steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's
-//! image writes the configuration over it, and Cassandra starts with the result. This works with the stock image of
+//! image writes the configuration over it, and Cassandra starts with the result, after the scripts of the user, if any. This works with the stock image of
 //! every version.
 
 mod containers;

@@ -3,7 +3,7 @@
 use json_patch::merge;
 use serde_json::{Value, json};
 
-use super::RackConfig;
+use super::{RackConfig, is_ipv6};
 
 /// Keys that follow from the pod and the ring; a user who could set them would break both.
 pub const OPERATOR_KEYS: [&str; 5] = [
@@ -40,7 +40,8 @@ pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &s
     let operator = json!({
         "cluster_name": rack.ring_name(),
         "endpoint_snitch": "GossipingPropertyFileSnitch",
-        "rpc_address": "0.0.0.0",
+        // All addresses. On an IPv6 socket, Netty takes 0.0.0.0 for the IPv4 addresses only.
+        "rpc_address": if is_ipv6(pod_ip) { "::" } else { "0.0.0.0" },
         "data_file_directories": [format!("{DATA}/data")],
         "commitlog_directory": format!("{DATA}/commitlog"),
         "hints_directory": format!("{DATA}/hints"),
@@ -88,6 +89,15 @@ mod tests {
         };
         overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
         insta::assert_json_snapshot!(yaml);
+    }
+
+    #[test]
+    fn a_pod_with_an_ipv6_address_listens_on_ipv6() {
+        let mut yaml = json!({});
+        overlay(&mut yaml, &RackConfig::default(), &[], "fd00::1");
+        assert_eq!(yaml["rpc_address"], "::");
+        assert_eq!(yaml["listen_address"], "fd00::1");
+        assert_eq!(yaml["broadcast_rpc_address"], "fd00::1");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{AGENT_ARGUMENT, RackConfig};
+use super::{AGENT_ARGUMENT, RackConfig, is_ipv6};
 
 /// Sections of `spec.config` that hold JVM options, and the file each goes to. The names are those of the
 /// options files and of the Go CassKop's config builder.
@@ -24,6 +24,17 @@ pub const FILES: [&str; 3] = [COMMON, BY_JAVA[0], BY_JAVA[1]];
 /// told what to do about what it has already: all of it comes again.
 const STREAM_ANEW: &str = "-Dcassandra.reset_bootstrap_progress=true";
 
+/// Limits of the HTTP server of the Jolokia agent, which authenticates a request only after it has read the headers: seconds
+/// that a request may take to arrive, and number of connections. A limit of the response time (`maxRspTime`) would end
+/// calls that run for hours.
+const AGENT_LIMITS: [&str; 2] = [
+    "-Dsun.net.httpserver.maxReqTime=5",
+    "-Djdk.httpserver.maxConnections=150",
+];
+
+/// The options of the image prefer IPv4 (`-Djava.net.preferIPv4Stack=true`), with which no IPv6 address can be bound.
+const IPV6: &str = "-Djava.net.preferIPv4Stack=false";
+
 /// A section of `spec.config` that is not made of JVM options.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error("spec.config.{section}: {message}")]
@@ -38,7 +49,7 @@ const MEBIBYTE: i64 = 1024 * 1024;
 
 /// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
 /// image's own files, and `replaced` the address of the
-/// lost node whose place this one takes.
+/// lost node whose place this one takes. `pod_ip` is the primary address of the pod.
 ///
 /// # Errors
 /// When a section of `spec.config` has a key that is no option.
@@ -46,6 +57,7 @@ pub fn files(
     rack: &RackConfig,
     images_own: &str,
     replaced: Option<&str>,
+    pod_ip: &str,
 ) -> Result<BTreeMap<&'static str, Vec<String>>, InvalidSection> {
     let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (section, file) in SECTIONS {
@@ -60,7 +72,7 @@ pub fn files(
     files
         .entry(COMMON)
         .or_default()
-        .splice(0..0, own_options(replaced));
+        .splice(0..0, own_options(replaced, pod_ip));
     if uses_g1(images_own.lines()) || uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
             *line = young_generation_beside_g1(line);
@@ -69,13 +81,15 @@ pub fn files(
     Ok(files)
 }
 
-fn own_options(replaced: Option<&str>) -> Vec<String> {
+fn own_options(replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
     let agent = format!("-javaagent:{AGENT_ARGUMENT}");
     // Ignored by a node that has joined before.
     let replace =
         replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
     [agent, STREAM_ANEW.to_owned()]
         .into_iter()
+        .chain(AGENT_LIMITS.map(str::to_owned))
+        .chain(is_ipv6(pod_ip).then(|| IPV6.to_owned()))
         .chain(replace)
         .collect()
 }
@@ -313,12 +327,15 @@ mod tests {
             ..RackConfig::default()
         };
         let lines = |rack: &RackConfig| {
-            let files = files(rack, "", Some("10.0.0.9")).unwrap();
+            let files = files(rack, "", Some("10.0.0.9"), "10.0.0.1").unwrap();
             files["jvm-server.options"].join("\n") + "\n"
         };
         let text = lines(&rack);
         assert!(text.contains("-Xms256M\n-Xmx1024M\n"), "{text}");
         assert_eq!(text.matches("-javaagent").count(), 1);
+        for limit in AGENT_LIMITS {
+            assert_eq!(text.matches(limit).count(), 1, "{text}");
+        }
         assert_eq!(text.matches("first_boot=10.0.0.9").count(), 1, "{text}");
         rack.config = json!({ "jvm-options": { "max_heap_size": "128M" } });
         let text = lines(&rack);
@@ -327,6 +344,15 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("-Xm").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn only_a_pod_with_an_ipv6_address_uses_the_ipv6_stack() {
+        for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {
+            let files = files(&RackConfig::default(), "", None, pod_ip).unwrap();
+            let found = files[COMMON].iter().filter(|line| *line == IPV6).count();
+            assert_eq!(found, expected, "{pod_ip}");
+        }
     }
 
     /// Options of the user, by section, and the heap options that are added, by file.
@@ -383,7 +409,7 @@ mod tests {
             ("#-XX:+UseG1GC\n", "-Xmn100M"),
             ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
         ] {
-            let files = files(&rack, images_own, None).unwrap();
+            let files = files(&rack, images_own, None, "10.0.0.1").unwrap();
             let found = files[COMMON].iter().any(|line| line == young);
             assert!(found, "{images_own}: {files:?}");
         }

@@ -32,10 +32,41 @@ pub struct RackConfig {
 }
 
 impl RackConfig {
+    /// Lowers the heap to a quarter of the memory (bytes) that the Cassandra container really has. A limit may be unknown to
+    /// the operator: the default of a `LimitRange`, or the size of the Kubernetes node if the container has no limit.
+    pub fn limit_heap(&mut self, memory: i64) {
+        if memory > 0 {
+            self.max_heap_bytes = self.max_heap_bytes.min(memory / 4);
+        }
+    }
+
     /// Name of the ring, as the nodes of this rack are told.
     pub fn ring_name(&self) -> &str {
         let users = self.config["cassandra-yaml"]["cluster_name"].as_str();
         let own = || self.ring_name.as_deref().unwrap_or(&self.cluster_name);
         users.unwrap_or_else(own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heap_is_at_most_a_quarter_of_the_real_memory() {
+        const MIB: i64 = 1024 * 1024;
+        for (decided, memory, heap) in [
+            (2048, 512, 128),
+            (2048, 64 * 1024, 2048),
+            (256, 1024, 256),
+            (2048, 0, 2048),
+        ] {
+            let mut rack = RackConfig {
+                max_heap_bytes: decided * MIB,
+                ..RackConfig::default()
+            };
+            rack.limit_heap(memory * MIB);
+            assert_eq!(rack.max_heap_bytes, heap * MIB, "{decided} {memory}");
+        }
     }
 }

@@ -7,7 +7,8 @@ use casskop_common::{
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction,
-        ObjectFieldSelector, Probe, ResourceRequirements, SecurityContext, VolumeMount,
+        ObjectFieldSelector, Probe, ResourceFieldSelector, ResourceRequirements, SecurityContext,
+        VolumeMount,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -21,29 +22,43 @@ use crate::{
 const CONFIG_DIRECTORY: &str = "/etc/cassandra";
 const SCRIPTS_DIRECTORY: &str = "/configmap";
 
-/// Copies the image's configuration, then runs `pre_run.sh` of the user on it, if there is one.
-const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/ && \
-    if [ -f /configmap/pre_run.sh ]; then exec /bin/sh /configmap/pre_run.sh; fi";
-/// Runs `post_run.sh` of the user on the finished configuration, if there is one.
-const POST_RUN: &str =
-    "if [ -f /configmap/post_run.sh ]; then exec /bin/sh /configmap/post_run.sh; fi";
+/// Copies the image's configuration.
+const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/";
 
 /// The init containers, in order.
 pub(crate) fn init(desired: &Desired) -> Vec<Container> {
-    let scripts = desired.spec.config_map_name.is_some();
-    let mut mounts = vec![mount(CONFIG, "/bootstrap"), mount(TMP, "/tmp")];
-    mounts.extend(scripts.then(|| mount(SCRIPTS, SCRIPTS_DIRECTORY)));
+    let mounts = vec![mount(CONFIG, "/bootstrap"), mount(TMP, "/tmp")];
     let copy = shell(desired, "base-config-builder", COPY, mounts);
     let mut containers = vec![copy, overlay(desired)];
-    if scripts {
-        let mounts = vec![
-            mount(CONFIG, CONFIG_DIRECTORY),
-            mount(TMP, "/tmp"),
-            mount(SCRIPTS, SCRIPTS_DIRECTORY),
-        ];
-        containers.push(shell(desired, "post-run", POST_RUN, mounts));
+    if desired.spec.config_map_name.is_some() {
+        containers.extend([
+            user_script(desired, "pre-run", "pre_run.sh"),
+            user_script(desired, "post-run", "post_run.sh"),
+        ]);
     }
     containers
+}
+
+/// Runs a script of the user on the finished configuration, if there is one. As in the Go CassKop, `/etc/cassandra` is the
+/// configuration that Cassandra starts with, the first line of the script selects its interpreter, bash runs a script
+/// without one, and a script that fails stops the pod.
+fn user_script(desired: &Desired, name: &str, file: &str) -> Container {
+    let mounts = vec![
+        mount(CONFIG, CONFIG_DIRECTORY),
+        mount(TMP, "/tmp"),
+        mount(SCRIPTS, SCRIPTS_DIRECTORY),
+    ];
+    shell(desired, name, &run_script(file), mounts)
+}
+
+fn run_script(file: &str) -> String {
+    let script = format!("{SCRIPTS_DIRECTORY}/{file}");
+    format!(
+        "[ -f {script} ] || exit 0; shell=$(command -v bash || echo /bin/sh); \
+         \"$shell\" -c {script} || {{ code=$?; \
+         echo \"{file} in the ConfigMap of configMapName ended with exit code $code: correct the script\" >&2; \
+         exit $code; }}"
+    )
 }
 
 /// The containers. Sidecars come first, as in the Go CassKop.
@@ -60,6 +75,8 @@ fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) 
         image: Some(desired.image.clone()),
         image_pull_policy: Some(pull_policy(&desired.spec)),
         command: Some(["/bin/sh", "-ec", script].map(str::to_owned).to_vec()),
+        // The status reports the termination message.
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(pod_environment()),
         resources: Some(small()),
         security_context: Some(restricted(true)),
@@ -77,7 +94,12 @@ fn overlay(desired: &Desired) -> Container {
         args: Some(vec!["bootstrap".into()]),
         // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
-        env: Some(pod_environment()),
+        env: Some(
+            pod_environment()
+                .into_iter()
+                .chain([memory_limit()])
+                .collect(),
+        ),
         resources: Some(small()),
         security_context: Some(restricted(true)),
         volume_mounts: Some(vec![
@@ -183,6 +205,23 @@ fn pod_environment() -> Vec<EnvVar> {
         .to_vec()
 }
 
+/// The memory limit of the Cassandra container in bytes, the default of a `LimitRange` included. For a container without a
+/// limit, Kubernetes gives the allocatable memory of the node.
+fn memory_limit() -> EnvVar {
+    EnvVar {
+        name: "MEMORY_LIMIT".into(),
+        value_from: Some(EnvVarSource {
+            resource_field_ref: Some(ResourceFieldSelector {
+                container_name: Some(names::CASSANDRA_CONTAINER.into()),
+                resource: "limits.memory".into(),
+                divisor: Some(Quantity("1".into())),
+            }),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}
+
 fn jmx_options(jmx: &JmxConfiguration) -> Option<String> {
     let property = |name: &str, value: Option<String>| {
         value.map(|value| format!("-Dcom.sun.management.jmxremote{name}={value}"))
@@ -283,5 +322,49 @@ fn mount(name: &str, path: &str) -> VolumeMount {
         name: name.into(),
         mount_path: path.into(),
         ..VolumeMount::default()
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test runs the script of the init container"
+)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+    use super::*;
+
+    #[test]
+    fn a_script_runs_by_its_first_line_or_bash_and_its_exit_code_ends_the_pod() {
+        let folder = std::env::temp_dir().join(format!("casskop-scripts-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let command = run_script("pre_run.sh").replace(SCRIPTS_DIRECTORY, folder.to_str().unwrap());
+        let run = || {
+            Command::new("/bin/sh")
+                .args(["-ec", &command])
+                .output()
+                .unwrap()
+        };
+        assert_eq!(run().status.code(), Some(0), "there is no script");
+        for (script, code, said) in [
+            ("[[ a == a ]] && echo bash", 0, "bash"),
+            ("false\necho next", 0, "next"),
+            ("#!/bin/sh -e\nfalse\necho next", 1, ""),
+            ("exit 3", 3, ""),
+        ] {
+            let file = folder.join("pre_run.sh");
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o555)).unwrap();
+            let output = run();
+            assert_eq!(output.status.code(), Some(code), "{script}");
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(stdout.trim(), said, "{script}");
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let reported = stderr.contains(&format!("exit code {code}: correct the script"));
+            assert_eq!(reported, code != 0, "{stderr}");
+            fs::remove_file(&file).unwrap();
+        }
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
