@@ -33,7 +33,7 @@ use crate::{
 use casskop_core::{
     desired::{Desired, Scripts},
     digest::digest,
-    node::{NodeError, Reading, Replication},
+    node::{NodeError, Reading, Replication, SharedViews},
     observed::{
         NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, replicas,
         trusted_locations,
@@ -282,7 +282,7 @@ async fn read_replication(
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Replication> {
     for (endpoint, reading) in members(pods, nodes, credentials) {
-        let keyspaces = reading.keyspaces.clone();
+        let keyspaces = reading.keyspaces.to_vec();
         match effects.nodes.replication(endpoint, keyspaces).await {
             Ok(found) => return found,
             Err(error) => {
@@ -385,6 +385,7 @@ async fn read_nodes(
         .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
         .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)))
         .collect();
+    let mut views = SharedViews::default();
     let mut readings: BTreeMap<_, _> = stream::iter(asked)
         .map(|(name, endpoint)| async move {
             let reading = if was_silent(cluster, &name, &endpoint.ip) {
@@ -395,6 +396,12 @@ async fn read_nodes(
             (name, reading)
         })
         .buffer_unordered(AT_ONCE)
+        .map(|(name, mut reading)| {
+            if let Ok(reading) = &mut reading {
+                views.share(reading);
+            }
+            (name, reading)
+        })
         .collect()
         .await;
     // A container that has not started yet refuses connections; that is no failure.

@@ -1,6 +1,6 @@
 //! Model of Cassandra: nodes join, answer, and leave.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use casskop_common::{
     api::{OperationNode, Phase},
@@ -45,23 +45,25 @@ impl World {
                         _ => "JOINING",
                     }
                     .into(),
-                    live: ips(&|other| {
+                    live: Arc::new(ips(&|other| {
                         normal(other) || other.node == Node::Leaving || other.ip == pod.ip
-                    }),
-                    unreachable: self
-                        .ring
-                        .iter()
-                        .filter(|(host, _)| !runs(host))
-                        .map(|(_, ip)| ip.clone())
-                        .chain(self.left.iter().cloned())
-                        .collect(),
+                    })),
+                    unreachable: Arc::new(
+                        self.ring
+                            .iter()
+                            .filter(|(host, _)| !runs(host))
+                            .map(|(_, ip)| ip.clone())
+                            .chain(self.left.iter().cloned())
+                            .collect(),
+                    ),
                     joining: ips(&|other| other.node == Node::Joining),
                     leaving: ips(&|other| other.node == Node::Leaving),
-                    host_ids: self
-                        .ring
-                        .iter()
-                        .map(|(host, ip)| (ip.clone(), host.clone()))
-                        .collect(),
+                    host_ids: Arc::new(
+                        self.ring
+                            .iter()
+                            .map(|(host, ip)| (ip.clone(), host.clone()))
+                            .collect(),
+                    ),
                     local_host_id: pod
                         .host
                         .clone()
@@ -69,9 +71,11 @@ impl World {
                     version: "5.0.9".into(),
                     schema_version: digest(&format!("{:?}", self.replication)),
                     native_transport: normal(pod),
-                    keyspaces: ["orders", "system_auth", "users"]
-                        .map(str::to_owned)
-                        .to_vec(),
+                    keyspaces: Arc::new(
+                        ["orders", "system_auth", "users"]
+                            .map(str::to_owned)
+                            .to_vec(),
+                    ),
                     load: self.load,
                     snapshots: Some(BTreeSet::new()),
                     ..Reading::default()
