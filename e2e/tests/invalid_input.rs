@@ -324,7 +324,15 @@ fn an_impossible_storage_class_is_told() {
     broken.apply(&manifest("class", |spec| {
         spec["dataStorageClass"] = json!("nosuch");
     }));
-    broken.tells("Degraded", "True", &["class-dc1-rack1-0", "nosuch"]);
+    broken.tells(
+        "Degraded",
+        "True",
+        &[
+            "class-dc1-rack1-0",
+            "data-class-dc1-rack1-0: ProvisioningFailed",
+            "\"nosuch\" not found",
+        ],
+    );
     broken.becomes("Available", "False");
     broken.delete();
 }

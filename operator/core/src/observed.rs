@@ -75,9 +75,9 @@ pub struct OwnedObjects {
     pub service_accounts: BTreeMap<String, ServiceAccount>,
     /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
-    /// Refusals of the next pod of a StatefulSet, in the words of the API server: a quota, a `LimitRange` or an
-    /// admission policy.
-    pub refused_pods: BTreeMap<String, String>,
+    /// Warnings of Kubernetes about StatefulSets that get no pods, pods that do not start, and volumes that are not bound
+    /// or resized, in Kubernetes' own words, by UID of the object.
+    pub warnings: BTreeMap<String, String>,
 }
 
 /// State of the Jolokia Secret. The Snapshot does not contain its content.

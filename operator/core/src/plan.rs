@@ -206,7 +206,7 @@ fn requeue(
         .iter()
         .any(|change| change.after.phase.is_final());
     let stuck =
-        !state.live.refused_pods.is_empty() || state.pods.values().any(|pod| pod.problem.is_some());
+        !state.live.warnings.is_empty() || state.pods.values().any(|pod| pod.problem.is_some());
     if removals.iter().any(Removal::is_unannounced) {
         BRIEFLY
     } else if ended {

@@ -26,7 +26,7 @@ use crate::{
         Kube,
         credentials::{self, AcceptedCredentials},
         lists::{Freshness, list},
-        refused_pods,
+        warnings,
     },
     node_api::{Credentials, Endpoint},
 };
@@ -98,8 +98,8 @@ pub async fn find(
         list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
         list::<Pod>(kube, &namespace, &selector, freshness),
     )?;
-    let refused_pods =
-        refused_pods::read(kube, &namespace, &incomplete(&stateful_sets, &pods)).await?;
+    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
+    let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
         keys,
         scripts,
@@ -113,27 +113,13 @@ pub async fn find(
                 .iter()
                 .map(|(name, claim)| (name.clone(), Volume::of(claim)))
                 .collect(),
-            refused_pods,
+            warnings,
         },
         pods: pods
             .iter()
             .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
             .collect(),
     })
-}
-
-/// The StatefulSets that have fewer pods than they should.
-fn incomplete<'a>(
-    sets: &'a BTreeMap<String, StatefulSet>,
-    pods: &BTreeMap<String, Pod>,
-) -> BTreeMap<String, &'a StatefulSet> {
-    let is_complete = |name: &str, set: &StatefulSet| {
-        (0..replicas(set)).all(|ordinal| pods.contains_key(&format!("{name}-{ordinal}")))
-    };
-    sets.iter()
-        .filter(|(name, set)| !is_complete(name, set))
-        .map(|(name, set)| (name.clone(), set))
-        .collect()
 }
 
 /// Polls the nodes, unless they were just polled for another observation. A node that does not respond is part of the

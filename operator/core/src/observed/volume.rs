@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use casskop_common::quantity;
 use k8s_openapi::{
     api::core::v1::PersistentVolumeClaim, apimachinery::pkg::api::resource::Quantity,
 };
@@ -23,6 +24,12 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// Whether the claim is not bound yet, or has not been resized yet.
+    pub fn waits(&self) -> bool {
+        let has = self.capacity.as_deref().and_then(quantity::parse);
+        has.is_none() || has < quantity::parse(&self.requested)
+    }
+
     /// Reads the fields from a claim.
     pub fn of(claim: &PersistentVolumeClaim) -> Self {
         let spec = claim.spec.clone().unwrap_or_default();

@@ -241,5 +241,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         restarts: pod.restarts,
         container: format!("c{}-{}", pod.uid, pod.restarts),
         runs_since: None,
+        last_end: None,
+        gate: None,
     }
 }

@@ -1,5 +1,7 @@
 //! Nodes that are lost for good: replaced by a new one in their place, or taken out of the ring.
 
+use std::sync::Arc;
+
 use casskop_common::{
     api::{OperationPhase, OperationReason, Phase, Rack},
     intent::Intents,
