@@ -270,6 +270,46 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_cannot_start_is_a_problem_in_the_words_of_the_kubelet() {
+        let problem = |waiting: serde_json::Value, last: serde_json::Value| {
+            let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
+                "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+                "state": { "waiting": waiting }, "lastState": last }] } });
+            let pod = serde_json::from_value(pod).expect("a pod");
+            assert!(NodePod::of(&pod).problem.is_none() || !NodePod::has_not_started(&pod));
+            NodePod::of(&pod).problem
+        };
+        let never = || json!({});
+        assert_eq!(
+            problem(json!({ "reason": "ContainerCreating" }), never()),
+            None
+        );
+        assert_eq!(
+            problem(json!({ "reason": "PodInitializing" }), never()),
+            None
+        );
+        let problems = [
+            problem(
+                json!({ "reason": "CreateContainerConfigError", "message": "secret \"env\" not found" }),
+                never(),
+            ),
+            problem(
+                json!({ "reason": "ErrImagePull", "message": "not found" }),
+                never(),
+            ),
+            problem(
+                json!({ "reason": "CrashLoopBackOff", "message": "back-off 10s" }),
+                json!({ "terminated": { "exitCode": 3, "reason": "Error", "message": "Invalid yaml\n" } }),
+            ),
+        ];
+        insta::assert_snapshot!(problems.map(Option::unwrap).join("\n"), @r#"
+        container cassandra: CreateContainerConfigError: secret "env" not found
+        container cassandra: ErrImagePull: not found
+        container cassandra: CrashLoopBackOff: back-off 10s; it ended with exit code 3 before: Invalid yaml
+        "#);
+    }
+
+    #[test]
     fn the_last_end_of_a_container_is_reported_while_it_runs_again() {
         let last_end = |end: serde_json::Value| {
             let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
