@@ -174,11 +174,11 @@ pub fn foreign_host(cluster: &str, namespace: &str, pod: &str) -> String {
 }
 
 /// Annotation that requests an operation.
-pub fn request_annotation(kind: &str) -> String {
+pub fn request_annotation(kind: impl std::fmt::Display) -> String {
     format!("{OPERATIONS_PREFIX}{kind}")
 }
 
 /// Annotation that controls the request of a kind: `pause`, `cancel`, `retry` or `waive`.
-pub fn control_annotation(kind: &str, control: &str) -> String {
+pub fn control_annotation(kind: impl std::fmt::Display, control: &str) -> String {
     format!("{OPERATIONS_PREFIX}{kind}.{control}")
 }

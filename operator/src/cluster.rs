@@ -15,7 +15,7 @@ mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::{api::CassandraCluster, operations::OperationKind};
 use kube::{
     ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -159,7 +159,7 @@ async fn observe_and_plan(
     ctx: &Context,
     cluster: CassandraCluster,
     instead: Option<(Desired, &Observation)>,
-    at_work: BTreeSet<(String, String)>,
+    at_work: BTreeSet<(OperationKind, String)>,
     freshness: Freshness,
 ) -> Result<Evaluation, Error> {
     let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, freshness)).await?;

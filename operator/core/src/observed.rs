@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const UNKNOWN: &str = "Unknown";
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
+    operations::{Arguments, OperationKind, RecordedKind},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -55,7 +56,9 @@ pub struct ObservedState {
     /// Locations of external members, by address; polled only if a decision depends on them.
     pub locations: BTreeMap<String, RackId>,
     /// Nodes on which a task of this operator process is working, as `(kind, pod)`.
-    pub at_work: BTreeSet<(String, String)>,
+    pub at_work: BTreeSet<(OperationKind, String)>,
+    /// Parsed arguments of the newest operation of each kind, if it may go on.
+    pub arguments: BTreeMap<OperationKind, Arguments>,
     /// This process, as executor of operations.
     pub executor: String,
 }
@@ -181,6 +184,13 @@ impl ObservedState {
             || self.live.volumes.values().any(|volume| !volume.deleting)
     }
 
+    /// Whether a task works on the node of a pod: one of this process, or one of another process that the node is left
+    /// to.
+    pub(crate) fn is_at_work(&self, kind: &RecordedKind, pod: &str) -> bool {
+        let mut tasks = self.at_work.iter();
+        tasks.any(|(other, at_work)| kind == other && at_work == pod)
+    }
+
     /// The cleanup generation that the status reports.
     pub fn cleanup_generation(&self) -> Option<i64> {
         self.cluster.status.as_ref()?.cleanup_generation
@@ -191,6 +201,34 @@ impl ObservedState {
         let status = self.cluster.status.iter();
         status.flat_map(|status| &status.operations)
     }
+}
+
+/// Parsed arguments of the newest operation of each kind that may go on: it has not ended, or it has failed and is
+/// retried.
+pub fn recorded_arguments(
+    cluster: &CassandraCluster,
+    intents: &Intents,
+) -> BTreeMap<OperationKind, Arguments> {
+    let operations = cluster.status.iter().flat_map(|status| &status.operations);
+    let known = operations.filter_map(|operation| Some((operation.kind.known()?, operation)));
+    let may_go_on = |(kind, operation): &(OperationKind, &OperationStatus)| {
+        let retry = intents
+            .controls
+            .get(kind)
+            .and_then(|controls| controls.retry.as_ref());
+        let is_retried = operation.requested_by.is_some() || retry == Some(&operation.id);
+        let has_failed = operation.phase == OperationPhase::Failed;
+        !operation.phase.is_final() || (has_failed && is_retried)
+    };
+    let parsed = known.filter(may_go_on).filter_map(|(kind, operation)| {
+        let asked = intents.requests.get(&kind).map(|asked| &asked.arguments);
+        let asked = asked
+            .filter(|asked| asked.text == operation.arguments)
+            .cloned();
+        let recorded = || Arguments::recorded(&operation.kind, &operation.arguments);
+        Some((kind, asked.or_else(recorded)?))
+    });
+    parsed.collect()
 }
 
 /// Data center and rack of a StatefulSet, from its labels.

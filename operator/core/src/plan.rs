@@ -85,7 +85,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         make_secret,
         objects,
         removals,
-        is_disruptive: operations.is_disruptive(),
+        is_disruptive: operations.is_disruptive,
         operations: operations.changes,
         starts: operations.starts,
         refused: rollout.refused,

@@ -20,7 +20,7 @@ use casskop_common::{
     api::{Check, OperationStatus, Phase},
     conditions::Action,
     names::{self, RackId},
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
@@ -246,7 +246,7 @@ fn hold(rollout: &Rollout, state: &ObservedState) -> Option<String> {
     // The rollout itself requested this decommission.
     let own = |operation: &OperationStatus| {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
-        operation.kind == DECOMMISSION && leaving == Some(&operation.id)
+        operation.kind == OperationKind::Decommission && leaving == Some(&operation.id)
     };
     recorded::at_work(state)
         .find(|operation| !own(operation))

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
     names::{self, RackId},
+    operations::OperationKind,
 };
 use jiff::Timestamp;
 use kube_core::ResourceExt;
@@ -75,7 +76,7 @@ pub struct World {
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
     /// Nodes on which the operator's tasks work, as `(kind, pod)`.
-    pub at_work: BTreeSet<(String, String)>,
+    pub at_work: BTreeSet<(OperationKind, String)>,
     /// Every node call: kind, ID, pod and step.
     pub calls: Vec<(String, String, String, String)>,
     /// Host IDs of the data on the volumes, by pod.
@@ -172,7 +173,7 @@ impl World {
         let operations = self.status().operations;
         operations
             .into_iter()
-            .find(|operation| operation.kind == kind)
+            .find(|operation| operation.kind.as_str() == kind)
             .expect("the operation is recorded")
     }
 

@@ -15,6 +15,7 @@ mod kept_volumes;
 mod lost_node;
 mod messages;
 mod operations;
+mod other_versions;
 mod pending_cleanup;
 mod rollout;
 mod shrink;

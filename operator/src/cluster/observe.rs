@@ -10,7 +10,7 @@ use casskop_common::{
     api::{CassandraCluster, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
-    operations::{Arguments, Parallel},
+    operations::{Arguments, OperationKind, Parallel},
 };
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -35,8 +35,8 @@ use casskop_core::{
     digest::digest,
     node::{NodeError, Reading, Replication, SharedViews},
     observed::{
-        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, replicas,
-        trusted_locations,
+        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, recorded_arguments,
+        replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
 };
@@ -127,7 +127,7 @@ pub async fn find(
 pub async fn observe(
     effects: &Effects,
     cluster: CassandraCluster,
-    at_work: BTreeSet<(String, String)>,
+    at_work: BTreeSet<(OperationKind, String)>,
     found: FetchedObjects,
     desired: Option<&Desired>,
     before: Option<&Observation>,
@@ -142,13 +142,14 @@ pub async fn observe(
         None => read_nodes(effects, &cluster, &pods, credentials.as_ref()).await,
     };
     let intents = Intents::parse(cluster.annotations());
+    let arguments = recorded_arguments(&cluster, &intents);
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
     // Snapshots are read only if a pending operation can start: a node reads all its folders for that.
     let status = cluster.status.iter();
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
-    if !waits && is_asked(&cluster, &intents, not_begun, reads) {
+    if !waits && is_asked(&cluster, &intents, &arguments, not_begun, reads) {
         read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
     }
     // A change of its rack may repair a broken pod; the replication is read to check that other nodes tolerate it.
@@ -156,7 +157,13 @@ pub async fn observe(
     let until_its_end = |operation: &OperationStatus| !operation.phase.is_final();
     let needed = is_broken
         || shrinks(desired, &live.stateful_sets)
-        || is_asked(&cluster, &intents, until_its_end, needs_replication);
+        || is_asked(
+            &cluster,
+            &intents,
+            &arguments,
+            until_its_end,
+            needs_replication,
+        );
     let replication = if needed || has_another_schema(&cluster, &nodes) {
         read_replication(effects, &pods, &nodes, credentials.as_ref()).await
     } else {
@@ -167,6 +174,7 @@ pub async fn observe(
         at_work,
         executor: String::new(),
         intents,
+        arguments,
         cluster,
         live,
         replication,
@@ -231,18 +239,16 @@ fn needs_replication(arguments: &Arguments) -> bool {
 fn is_asked(
     cluster: &CassandraCluster,
     intents: &Intents,
+    arguments: &BTreeMap<OperationKind, Arguments>,
     still: impl Fn(&OperationStatus) -> bool,
     needs: impl Fn(&Arguments) -> bool,
 ) -> bool {
     let status = cluster.status.as_ref();
     let known = || status.iter().flat_map(|status| &status.operations);
     // A recorded operation counts even if its annotation is gone.
-    let mut under_way = known().filter(|operation| still(operation));
-    let recorded = |operation: &OperationStatus| {
-        Arguments::recorded(&operation.kind, &operation.arguments)
-            .is_some_and(|arguments| needs(&arguments))
-    };
-    under_way.any(recorded)
+    let under_way = known().filter(|operation| still(operation));
+    let mut recorded = under_way.filter_map(|operation| arguments.get(&operation.kind.known()?));
+    recorded.any(&needs)
         || intents.requests.values().any(|request| {
             let is_past =
                 known().any(|old| old.kind == request.kind && old.id == request.id && !still(old));

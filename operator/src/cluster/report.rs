@@ -40,12 +40,13 @@ pub async fn intents(
     if !outdated.is_empty() {
         plan.requeue = Duration::ZERO;
     }
-    plan.starts.retain(|start| !outdated.contains(&start.kind));
+    plan.starts
+        .retain(|start| outdated.iter().all(|kind| *kind != start.kind));
     plan.operations
         .retain(|change| !outdated.contains(&change.after.kind));
     for change in &plan.operations {
         let (kind, id, phase) = (
-            &change.after.kind,
+            change.after.kind.as_str(),
             &change.after.id,
             change.after.phase.as_str(),
         );

@@ -47,7 +47,7 @@ pub(super) async fn tell_one(
         tracing::info!(
             cluster = task.cluster.name,
             namespace = task.cluster.namespace,
-            kind = task.start.kind,
+            kind = task.start.kind.as_str(),
             id = task.start.id,
             pod = task.start.pod,
             step,
@@ -142,7 +142,7 @@ pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), No
         ))
     };
     let answering = answering(effects, task).await?;
-    let itself = |reading: &Reading| reading.local_host_id == task.host_id;
+    let itself = |reading: &Reading| reading.local_host_id == task.start.host_id;
     if let Some((endpoint, _)) = answering.iter().find(|(_, reading)| itself(reading)) {
         return Err(up(&format!("it answers on {}", endpoint.ip)));
     }
@@ -154,7 +154,7 @@ pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), No
         return Err(NodeError::Unreachable("no other member answers".into()));
     }
     let sees_it = members.find(|(_, reading)| {
-        let address = reading.address_of(&task.host_id);
+        let address = reading.address_of(&task.start.host_id);
         address.is_some_and(|address| !reading.unreachable.contains(address))
     });
     match sees_it {

@@ -177,7 +177,7 @@ fn ids(cluster: &CassandraCluster, line: &Line) -> Vec<Candidate> {
     let kind = line.positionals.get(1);
     let status = cluster.status.iter();
     let all = status.flat_map(|status| status.operations.iter().chain(&status.operation_history));
-    let all = all.filter(|operation| kind.is_none_or(|kind| operation.kind == *kind));
+    let all = all.filter(|operation| kind.is_none_or(|kind| operation.kind.as_str() == kind));
     all.map(|operation| {
         let about = format!("{} {}", operation.kind, operation.phase.as_str());
         Candidate::new(&operation.id, about)

@@ -5,7 +5,7 @@ use casskop_common::{
         CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
         OperationStatus, Work,
     },
-    operations::{RESTART, discards_data},
+    operations::{OperationKind, RecordedKind},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -34,7 +34,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepRef<'a> {
     /// Kind of the operation.
-    pub kind: &'a str,
+    pub kind: OperationKind,
     /// Id of the request.
     pub id: &'a str,
     /// Pod of the node.
@@ -72,7 +72,7 @@ pub enum StepEvent {
 }
 
 /// Whether an operation is to end before its nodes are done.
-pub fn is_cancelled(status: &CassandraClusterStatus, kind: &str, id: &str) -> bool {
+pub fn is_cancelled(status: &CassandraClusterStatus, kind: OperationKind, id: &str) -> bool {
     let mut operations = status.operations.iter();
     operations.any(|operation| {
         operation.kind == kind
@@ -99,9 +99,9 @@ pub fn record(
     };
     // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
     let cancelling =
-        operation.reason == Some(OperationReason::Cancelling) && !discards_data(at.kind);
+        operation.reason == Some(OperationReason::Cancelling) && !at.kind.discards_data();
     // Nor is a drained node left as it is: it serves nobody until it is restarted.
-    let stops_between_steps = cancelling && at.kind != RESTART;
+    let stops_between_steps = cancelling && at.kind != OperationKind::Restart;
     let steps = operation
         .plan
         .as_ref()
@@ -190,7 +190,8 @@ fn go_to(node: &mut OperationNode, steps: &[String], next: usize, ends_here: boo
     }
 }
 
-fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
+/// Ends the work on a node.
+pub(crate) fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
     node.phase = phase;
     node.work = None;
     node.finished_at = Some(time(now));
@@ -253,7 +254,7 @@ pub fn decide(
     status: &mut CassandraClusterStatus,
     seen: &[OperationStatus],
     changes: &[Change],
-) -> Vec<String> {
+) -> Vec<RecordedKind> {
     let mut outdated = Vec::new();
     for change in changes {
         let current = status
@@ -279,13 +280,17 @@ pub fn decide(
 }
 
 /// Whether an operation of another kind has begun that was not seen to.
-fn has_more_begun(status: &CassandraClusterStatus, seen: &[OperationStatus], kind: &str) -> bool {
+fn has_more_begun(
+    status: &CassandraClusterStatus,
+    seen: &[OperationStatus],
+    kind: &RecordedKind,
+) -> bool {
     let was_seen = |operation: &OperationStatus| {
         seen.iter()
             .any(|seen| has_begun(seen) && seen.kind == operation.kind && seen.id == operation.id)
     };
     let others = status.operations.iter();
-    let mut others = others.filter(|operation| operation.kind != kind && has_begun(operation));
+    let mut others = others.filter(|operation| operation.kind != *kind && has_begun(operation));
     others.any(|operation| !was_seen(operation))
 }
 
@@ -325,10 +330,10 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
     if older.id == status.operations[place].id {
         return;
     }
-    if discards_data(&older.kind) {
+    if older.kind.discards_data() {
         let ids = status
             .used_request_ids
-            .entry(older.kind.clone())
+            .entry(older.kind.as_str().to_owned())
             .or_default();
         ids.insert(0, older.id.clone());
         ids.truncate(SPENT);

@@ -4,7 +4,7 @@ use casskop_common::{
     api::{Check, OperationPhase},
     intent::Request,
     names::RackId,
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) fn leave(leaving: &Leaving, state: &ObservedState) -> Option<Request>
     let words: Vec<String> = force
         .chain(request::flags("--pod", [leaving.pod.clone()]))
         .collect();
-    request::of(DECOMMISSION, leaving.host_id.clone(), &words)
+    request::of(OperationKind::Decommission, leaving.host_id.clone(), &words)
 }
 
 /// The failing checks that block the decommission. Empty while the decommission is in progress: it has started and has
@@ -42,7 +42,9 @@ pub(crate) fn leave(leaving: &Leaving, state: &ObservedState) -> Option<Request>
 pub fn leave_blockers(leaving: &Leaving, state: &ObservedState) -> Vec<Check> {
     let mut operations = state.operations();
     let told = operations
-        .find(|operation| operation.kind == DECOMMISSION && operation.id == leaving.host_id)
+        .find(|operation| {
+            operation.kind == OperationKind::Decommission && operation.id == leaving.host_id
+        })
         .filter(|operation| operation.started_at.is_some());
     let reading = state.reading(&leaving.pod);
     let is_member = reading.is_some_and(Reading::is_member);
@@ -60,7 +62,7 @@ pub fn leave_blockers(leaving: &Leaving, state: &ObservedState) -> Vec<Check> {
     let waived = state
         .intents
         .controls
-        .get(DECOMMISSION)
+        .get(&OperationKind::Decommission)
         .and_then(|controls| controls.waive.clone());
     preconditions::waive(&mut checks, waived.as_ref(), &leaving.host_id);
     checks.retain(Check::is_failing);

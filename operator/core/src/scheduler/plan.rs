@@ -8,7 +8,7 @@ use casskop_common::{
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{CLEANUP, Parallel, Waves},
+    operations::{OperationKind, Parallel, Waves},
     text::count,
 };
 use jiff::SignedDuration;
@@ -136,7 +136,7 @@ fn fill(
     operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(transitions::time(state.now));
-    if operation.kind == CLEANUP {
+    if operation.kind == OperationKind::Cleanup {
         operation.cleanup_generation = state.cleanup_generation();
     }
     crate::scheduler::progress::begin_wave(&mut operation, state);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use casskop_common::{
     api::{OperationNode, Phase},
     names,
-    operations::{REMOVE, REPLACE},
+    operations::OperationKind,
 };
 
 use crate::{
@@ -137,8 +137,8 @@ impl World {
     }
 
     /// One step of a remove or replace. Returns whether it is done.
-    pub fn discard_volumes(&mut self, kind: &str, node: &OperationNode) -> bool {
-        if kind == REMOVE && node.step == node.host_id {
+    pub fn discard_volumes(&mut self, kind: OperationKind, node: &OperationNode) -> bool {
+        if kind == OperationKind::Remove && node.step == node.host_id {
             assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
             self.left.extend(self.ring.remove(&node.host_id));
             return true;
@@ -146,7 +146,7 @@ impl World {
         let rack = node.pod.rsplit_once('-').expect("an ordinal").0;
         let told = config_map::nodes(&self.live.config_maps[rack]);
         let may = match kind {
-            REPLACE => told.replaces(&node.pod),
+            OperationKind::Replace => told.replaces(&node.pod),
             _ => told.lets_join(&node.pod),
         };
         if !may {
@@ -165,7 +165,8 @@ impl World {
             }
         }
         let pod = self.pods.get(&node.pod);
-        kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
+        kind == OperationKind::Remove
+            || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
     }
 
     /// Deletes the pod that the operation started with. Returns whether its successor serves clients.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
-    operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
+    operations::OperationKind,
 };
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -13,7 +13,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired,
-    observed::{ObservedState, SecretState},
+    observed::{ObservedState, SecretState, recorded_arguments},
     operations::transitions,
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen},
@@ -22,10 +22,12 @@ use crate::{
 impl World {
     /// The state as the operator observes it.
     pub fn state(&self) -> ObservedState {
+        let intents = Intents::parse(self.cluster.annotations());
         let mut state = ObservedState {
             now: self.now,
             cluster: self.cluster.clone(),
-            intents: Intents::parse(self.cluster.annotations()),
+            arguments: recorded_arguments(&self.cluster, &intents),
+            intents,
             live: self.live.clone(),
             secret: self.secret.clone(),
             secret_name: "demo-jolokia".into(),
@@ -95,7 +97,7 @@ impl World {
             assert!(outdated.is_empty(), "nobody else writes: {outdated:?}");
         }
         for start in &plan.starts {
-            self.at_work.insert((start.kind.clone(), start.pod.clone()));
+            self.at_work.insert((start.kind, start.pod.clone()));
         }
         if plan.make_secret {
             if !may() {
@@ -177,22 +179,22 @@ impl World {
         let id = operation.id.clone();
         let node = node.expect("it runs").clone();
         self.calls
-            .push((kind.clone(), id.clone(), pod.clone(), step));
-        let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
-        if gives_up && !self.discard_volumes(&kind, &node) {
+            .push((kind.as_str().to_owned(), id.clone(), pod.clone(), step));
+        let gives_up = kind.discards_data() && !fails;
+        if gives_up && !self.discard_volumes(kind, &node) {
             if !hears {
                 self.kill_operator();
             }
             return;
         }
-        let restarts = kind == RESTART && node.step == RESTART && !fails;
+        let restarts = kind == OperationKind::Restart && node.step == "restart" && !fails;
         if restarts && !self.restart(&node) {
             if !hears {
                 self.kill_operator();
             }
             return;
         }
-        if kind == DECOMMISSION && !fails && !self.leave(&pod, hears) {
+        if kind == OperationKind::Decommission && !fails && !self.leave(&pod, hears) {
             return;
         }
         let status = self.cluster.status.get_or_insert_default();
@@ -205,7 +207,7 @@ impl World {
             transitions::StepEvent::Done
         };
         let at = transitions::StepRef {
-            kind: &kind,
+            kind,
             id: &id,
             pod: &pod,
             executor: "operator",

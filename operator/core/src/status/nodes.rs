@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodeStatus, Phase, SeenReplication},
     names::{self, RackId},
-    operations::REMOVE,
+    operations::OperationKind,
 };
 
 use crate::{
@@ -126,7 +126,7 @@ fn node_status(
 fn was_removed(host_id: &str, state: &ObservedState) -> bool {
     let mut removals = state
         .operations()
-        .filter(|operation| operation.kind == REMOVE);
+        .filter(|operation| operation.kind == OperationKind::Remove);
     removals.any(|operation| {
         operation.nodes.iter().any(|node| {
             let done = node.progress.as_ref().is_some_and(|told| told.done > 0);

@@ -6,7 +6,7 @@ use casskop_common::{
         CassandraClusterStatus, CleanupReason, NodePhase, NodeStatus, OperationPhase,
         OperationStatus, SeenReplication,
     },
-    operations::{Arguments, DECOMMISSION, Operation, Target},
+    operations::{Arguments, Operation, OperationKind, Target},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
@@ -37,7 +37,7 @@ impl<'a> Stayed<'a> {
     /// The last one that was told to leave, if it stays.
     pub(crate) fn find(state: &'a ObservedState, rollout: &Rollout) -> Option<Self> {
         let mut told = state.operations();
-        let told = told.find(|operation| operation.kind == DECOMMISSION)?;
+        let told = told.find(|operation| operation.kind == OperationKind::Decommission)?;
         let leaves = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         let mut nodes = told.nodes.iter();
         let node = nodes.find(|node| node.phase == NodePhase::Failed && node.attempts > 0)?;

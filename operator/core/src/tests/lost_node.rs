@@ -6,6 +6,7 @@ use casskop_common::{
     api::{OperationPhase, OperationReason, Phase, Rack},
     intent::Intents,
     names::{self, RackId},
+    operations::OperationKind,
 };
 use jiff::SignedDuration;
 
@@ -260,7 +261,7 @@ fn a_view_that_stays_is_a_proof() {
         }
         let told = state
             .operations()
-            .find(|operation| operation.kind == "replace");
+            .find(|operation| operation.kind == OperationKind::Replace);
         let told = told.expect("it is recorded");
         let ended = told.phase == OperationPhase::Refused;
         assert_eq!(ended, second == 10, "{second}: {}", told.message);

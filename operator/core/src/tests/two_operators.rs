@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase},
-    operations::Arguments,
+    operations::{Arguments, OperationKind},
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -110,7 +110,7 @@ enum Stage {
 /// A task of an operator, as its executor keeps it.
 #[derive(Clone, Debug)]
 struct Task {
-    kind: String,
+    kind: OperationKind,
     id: String,
     pod: String,
     from: String,
@@ -241,15 +241,14 @@ impl History {
         state.executor.clone_from(&operator.name);
         state.now += operator.clock;
         let own = operator.tasks.iter();
-        state.at_work = own
-            .map(|task| (task.kind.clone(), task.pod.clone()))
-            .collect();
+        state.at_work = own.map(|task| (task.kind, task.pod.clone())).collect();
         if !takes_over {
             let operations: Vec<_> = state.operations().cloned().collect();
             for operation in operations {
                 let foreign = operation.nodes.iter();
                 let foreign = foreign.filter(|node| node.executor != operator.name);
-                let foreign = foreign.map(|node| (operation.kind.clone(), node.pod.clone()));
+                let kind = operation.kind.known().expect("a kind");
+                let foreign = foreign.map(|node| (kind, node.pod.clone()));
                 state.at_work.extend(foreign);
             }
         }
@@ -261,17 +260,13 @@ impl History {
         });
         if let Some(outdated) = outdated {
             let starts = plan.starts.iter();
-            for start in starts.filter(|start| !outdated.contains(&start.kind)) {
-                let decided = plan.operations.iter().map(|change| &change.after);
-                let known = decided.chain(&seen);
-                let operation = known.clone().find(|known| known.kind == start.kind);
-                let steps = operation.and_then(|operation| operation.plan.clone());
+            for start in starts.filter(|start| outdated.iter().all(|kind| *kind != start.kind)) {
                 operator.tasks.push(Task {
-                    kind: start.kind.clone(),
+                    kind: start.kind,
                     id: start.id.clone(),
                     pod: start.pod.clone(),
                     from: start.executor.clone(),
-                    steps: steps.expect("a plan").steps,
+                    steps: start.steps.iter().map(|step| step.name.clone()).collect(),
                     recorded: start.index,
                     at_hand: start.index,
                     attempt: start.attempts + i32::from(start.resume),
@@ -296,7 +291,7 @@ impl History {
         let now = self.world.state().now + operator.clock;
         let task = &mut operator.tasks[index];
         let at = |index: usize| StepRef {
-            kind: &task.kind,
+            kind: task.kind,
             id: &task.id,
             pod: &task.pod,
             executor: &name,
@@ -304,7 +299,12 @@ impl History {
             step: &task.steps[index],
         };
         let step = task.steps[task.at_hand].clone();
-        let id = (task.kind.clone(), task.id.clone(), task.pod.clone(), step);
+        let id = (
+            task.kind.to_string(),
+            task.id.clone(),
+            task.pod.clone(),
+            step,
+        );
         let event = match task.stage {
             Stage::Calls => {
                 let (kind, operation, pod, step) = id.clone();
@@ -319,7 +319,9 @@ impl History {
                 from: task.from.clone(),
             },
             Stage::Records
-                if keeps && may_repeat(&task.kind) && task.at_hand + 1 < task.steps.len() =>
+                if keeps
+                    && may_repeat(task.kind.as_str())
+                    && task.at_hand + 1 < task.steps.len() =>
             {
                 task.at_hand += 1;
                 task.attempt = 1;
@@ -344,7 +346,7 @@ impl History {
                 }
                 task.recorded = task.at_hand;
                 task.stage = Stage::Calls;
-                let (kind, pod, next) = (&task.kind, &task.pod, &task.steps[task.at_hand]);
+                let (kind, pod, next) = (task.kind.as_str(), &task.pod, &task.steps[task.at_hand]);
                 let operation = self.world.operation(kind);
                 let named = operation
                     .nodes
@@ -366,7 +368,7 @@ impl History {
             let steps: Vec<String> = steps.collect();
             for node in &operation.nodes {
                 for step in steps.iter().take(transitions::steps_done(node)) {
-                    let (kind, id) = (operation.kind.clone(), operation.id.clone());
+                    let (kind, id) = (operation.kind.to_string(), operation.id.clone());
                     let done = (kind, id, node.pod.clone(), step.clone());
                     prop_assert!(
                         self.done.contains(&done),
@@ -405,7 +407,7 @@ fn may_repeat(kind: &str) -> bool {
     } else {
         ""
     };
-    let arguments = Arguments::recorded(kind, words).expect("arguments");
+    let arguments = Arguments::recorded(&kind.into(), words).expect("arguments");
     behaviour(&arguments.operation).is_idempotent()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{api::CassandraCluster, names, operations::OperationKind};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{core::DeserializeGuard, runtime::controller::Action};
 use serde_json::{Value, json};
@@ -252,7 +252,7 @@ fn what_takes_a_node_away_is_decided_from_what_is_there_now() {
     );
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
     let plan = world.plan();
-    assert_eq!(plan.operations[0].after.kind, "decommission");
+    assert_eq!(plan.operations[0].after.kind, OperationKind::Decommission);
     assert!(matches!(plan.objects[..], [Object::ConfigMap(_)]));
     assert!(plan.removals.is_empty());
     assert!(act::needs_certainty(&plan), "a node is to leave");

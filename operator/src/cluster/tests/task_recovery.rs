@@ -14,6 +14,7 @@ use std::{
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationReason, OperationStatus},
     names,
+    operations::Arguments,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +26,8 @@ use crate::{
     node_api::Credentials,
 };
 use casskop_core::{
-    scheduler::Start,
+    operations::behaviour,
+    scheduler::{Start, Step},
     simulation::{THREE_RACKS, World},
 };
 
@@ -174,23 +176,8 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
             name: "demo".into(),
             uid: uid.as_str().unwrap().into(),
         },
-        spec: Arc::new(World::new(THREE_RACKS).cluster.spec),
-        start: Start {
-            kind: operation.kind.clone(),
-            id: operation.id.clone(),
-            pod: POD.into(),
-            resume: true,
-            index: 0,
-            attempts: 1,
-            executor: String::new(),
-        },
-        arguments: operation.arguments.clone(),
-        steps: Arc::new(operation.plan.unwrap().steps),
+        start: start(&operation),
         executor: ctx.executor.identity.clone(),
-        pod_uid: "p".into(),
-        container: operation.nodes[0].container.clone(),
-        volumes: Vec::new(),
-        host_id: "h".into(),
         credentials: Arc::new(Credentials {
             username: "op".into(),
             password: "p".into(),
@@ -200,6 +187,32 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     };
     ctx.executor.start(&ctx.effects, task);
     (server, ctx)
+}
+
+/// The node as the decision about its operation passes it to the executor.
+fn start(operation: &OperationStatus) -> Start {
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments).unwrap();
+    let spec = World::new(THREE_RACKS).cluster.spec;
+    let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
+    let steps = steps.map(|name| Step {
+        name: name.clone(),
+        action: behaviour(&arguments.operation).action(name, &spec),
+    });
+    Start {
+        kind: arguments.operation.kind(),
+        id: operation.id.clone(),
+        steps: steps.collect(),
+        operation: Arc::new(arguments.operation),
+        pod: POD.into(),
+        pod_uid: "p".into(),
+        container: operation.nodes[0].container.clone(),
+        host_id: "h".into(),
+        volumes: Vec::new(),
+        resume: true,
+        index: 0,
+        attempts: 1,
+        executor: String::new(),
+    }
 }
 
 async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
