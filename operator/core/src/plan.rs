@@ -215,7 +215,7 @@ fn requeue(
     } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(state) {
         SOON
     } else if operations.current.iter().any(waits)
-        || !state.unhealthy_nodes().is_empty()
+        || !rollout.unhealthy.is_empty()
         || !state.is_settled()
         || rollout.is_in_progress()
     {

@@ -19,6 +19,7 @@ pub mod volumes;
 use casskop_common::{
     api::{Check, OperationStatus, Phase},
     conditions::Action,
+    intent::Request,
     names::{self, RackId},
     operations::OperationKind,
 };
@@ -84,6 +85,10 @@ pub struct Rollout {
     pub blocked: Option<String>,
     /// The failing checks of the decommission that `blocked` describes.
     pub blocked_by: Vec<Check>,
+    /// The request to decommission the member of `leaving`.
+    pub decommission: Option<Request>,
+    /// Expected pods that are unhealthy, with the reason, as [`ObservedState::unhealthy_nodes`] lists them.
+    pub unhealthy: Vec<(String, String)>,
     /// Reason and message of a spec that is not applied.
     pub refused: Option<Refusal>,
 }
@@ -130,16 +135,24 @@ impl Rollout {
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()
     }
+
+    fn first_health_problem(&self, state: &ObservedState) -> Option<String> {
+        let first = self.unhealthy.first();
+        let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
+        health_problem.or_else(|| (!state.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
+    }
 }
 
 /// Decides about the racks.
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
     let formed = is_formed(state);
+    let unhealthy = state.unhealthy_nodes();
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
             return Rollout {
                 formed,
+                unhealthy,
                 refused: Some(refused.clone()),
                 ..Rollout::default()
             };
@@ -150,6 +163,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         seeds: seeds::seeds(desired, formed),
         formed,
         ring_name: identity::ring_name(desired, state),
+        unhealthy,
         ..Rollout::default()
     };
     rollout.refused.clone_from(&desired.instead_of);
@@ -173,7 +187,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         rollout.action = Some(Action::Initializing);
     }
     if let Some(leaving) = &rollout.leaving {
-        let failing = leaving::leave_blockers(leaving, state);
+        let (request, failing) = leaving::decommission(leaving, state);
+        rollout.decommission = request;
         rollout.blocked = (!failing.is_empty()).then(|| {
             let told = preconditions::told(failing.iter());
             format!("{} may not leave the ring: {told}", leaving.pod)
@@ -262,7 +277,7 @@ fn form(
     rollout: &mut Rollout,
 ) -> bool {
     let joins = !desired.spec.seeds.is_empty();
-    let is_awaited = first_health_problem(state).is_some();
+    let is_awaited = rollout.first_health_problem(state).is_some();
     for diff in diffs
         .iter()
         .filter(|diff| diff.live.is_none() || diff.differs(desired))
@@ -272,7 +287,7 @@ fn form(
         let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
-    rollout.waiting_for = first_health_problem(state);
+    rollout.waiting_for = rollout.first_health_problem(state);
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && rollout.waiting_for.is_none()
@@ -303,7 +318,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         [] => differing
             .first()
             .copied()
-            .filter(|_| first_health_problem(state).is_none()),
+            .filter(|_| rollout.first_health_problem(state).is_none()),
         // A change whose pods never become Ready is corrected in its rack; no other rack changes.
         [one] => differing
             .iter()
@@ -323,7 +338,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         return;
     }
     let Some(first) = unfinished.first() else {
-        match (grow::next(diffs), first_health_problem(state)) {
+        match (grow::next(diffs), rollout.first_health_problem(state)) {
             (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
                 None => rollout.grow(diff),
                 health_problem => {
@@ -355,7 +370,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         if let Some(rack) = shrink::wanted(desired, state) {
             rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
-            rollout.blocked = first_health_problem(state);
+            rollout.blocked = rollout.first_health_problem(state);
         }
         return;
     }
@@ -368,7 +383,8 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         None => continued(&diff.wanted.id, state),
     });
     rollout.rack = Some(diff.wanted.id.clone());
-    rollout.waiting_for = first_health_problem(state)
+    rollout.waiting_for = rollout
+        .first_health_problem(state)
         .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
 }
 
@@ -419,10 +435,4 @@ fn continued(rack: &RackId, state: &ObservedState) -> Action {
     last.and_then(|last| Action::from_word(&last.name))
         .filter(|action| action.updates_pods())
         .unwrap_or(Action::UpdateStatefulSet)
-}
-
-fn first_health_problem(state: &ObservedState) -> Option<String> {
-    let first = state.unhealthy_nodes().into_iter().next();
-    let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
-    health_problem.or_else(|| (!state.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
 }

@@ -8,7 +8,7 @@ use crate::{
     desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
     operations::request,
-    rollout::{Rollout, leaving::leave},
+    rollout::Rollout,
 };
 
 /// A request, and who asks for it.
@@ -27,10 +27,7 @@ pub(crate) fn request(
 ) -> Option<InternalRequest> {
     let own = |request, by| InternalRequest { request, by };
     match kind {
-        OperationKind::Decommission => {
-            let leaving = rollout.leaving.as_ref()?;
-            Some(own(leave(leaving, state)?, Requester::Spec))
-        }
+        OperationKind::Decommission => Some(own(rollout.decommission.clone()?, Requester::Spec)),
         OperationKind::Cleanup => Some(own(
             request_pending_cleanup(state, rollout)?,
             Requester::AutoPilot,

@@ -12,7 +12,7 @@ use crate::{
     observed::ObservedState,
     operations::{
         self,
-        preconditions::{block, checks, waive},
+        preconditions::{block, checks, ring, waive},
         recorded::{has_node_at_work, is_blocked_by_checks},
         transitions,
     },
@@ -172,7 +172,7 @@ fn wave_blockers(
     if half_done || behaviour.discards_lost_node() {
         return None;
     }
-    let mut checks = checks(behaviour, &wave, state);
+    let mut checks = checks(behaviour, &ring(state, &wave));
     waive(&mut checks, controls.waive.as_ref(), &operation.id);
     checks.iter().any(Check::is_failing).then_some(checks)
 }

@@ -45,7 +45,7 @@ impl<'a> ConditionInputs<'a> {
         rollout: &'a Rollout,
         operations: &'a [OperationStatus],
     ) -> Self {
-        let health_problem = state.unhealthy_nodes();
+        let health_problem = &rollout.unhealthy;
         let members = health_problem
             .iter()
             .filter(|(pod, _)| !state.is_newcomer(pod));

@@ -106,7 +106,7 @@ impl Decision {
 
     fn complain(&mut self, request: &Request) {
         self.rejections.push(rejection(
-            names::request_annotation(&request.kind),
+            names::request_annotation(request.kind),
             format!(
                 "{} was already carried out and never runs again: request it with a new id",
                 request.id
