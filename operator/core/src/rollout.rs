@@ -84,6 +84,9 @@ pub struct Rollout {
     pub blocked: Option<String>,
     /// The failing checks of the decommission that `blocked` describes.
     pub blocked_by: Vec<Check>,
+    /// Whether nothing may be written before the garbage collector has deleted what an earlier resource of the name
+    /// owned.
+    pub awaits_predecessor: bool,
     /// Reason and message of a spec that is not applied.
     pub refused: Option<Refusal>,
 }
@@ -135,16 +138,30 @@ impl Rollout {
 /// Decides about the racks.
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
     let formed = is_formed(state);
+    let left = state.left_by_a_predecessor();
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
             return Rollout {
                 formed,
                 refused: Some(refused.clone()),
+                awaits_predecessor: left.is_some(),
                 ..Rollout::default()
             };
         }
     };
+    if let Some(left) = left {
+        return Rollout {
+            formed,
+            refused: desired.instead_of.clone(),
+            action: Some(Action::Initializing),
+            waiting_for: Some(format!(
+                "{left} of the deleted cluster of this name to be deleted by Kubernetes' garbage collector"
+            )),
+            awaits_predecessor: true,
+            ..Rollout::default()
+        };
+    }
     let diffs = diffs(desired, state);
     let mut rollout = Rollout {
         seeds: seeds::seeds(desired, formed),
@@ -216,7 +233,7 @@ fn is_formed(state: &ObservedState) -> bool {
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
     };
     told || maps.values().any(config_map::says_formed)
-        || (mark && !state.live.volumes.is_empty())
+        || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
         || state.live.stateful_sets.values().any(runs)
 }
 

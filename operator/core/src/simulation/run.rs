@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
+    names,
     operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
 };
 use jiff::SignedDuration;
@@ -114,6 +115,11 @@ impl World {
                 return false;
             }
             self.remove(removal);
+        }
+        if plan.releases {
+            self.cluster
+                .finalizers_mut()
+                .retain(|name| *name != names::VOLUMES_FINALIZER);
         }
         if !may() {
             return false;
@@ -255,6 +261,7 @@ impl World {
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret
+            && !plan.releases
             && plan.removals.is_empty()
             // A failed decommission is retried later, unless the spec requires the node again.
             && (current.phase == Some(Phase::Running)
