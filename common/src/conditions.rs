@@ -74,6 +74,8 @@ words! {
 
         /// `configMapName` names a ConfigMap that does not exist.
         ConfigMapMissing,
+        /// `imageJolokiaSecret` names a Secret that is not meant for the nodes.
+        SecretNotAllowed,
         /// No data center of the spec has a node.
         NoNodes,
         /// Two data centers, or two racks of one, have the same name.

@@ -19,7 +19,7 @@ pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";
 /// On a pod template: the last requested rolling restart.
 pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 
-/// Finalizer of a cluster whose volumes are deleted together with it (`deletePVC`).
+/// Finalizer that earlier versions put on a cluster whose volumes are deleted together with it (`deletePVC`).
 pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
 /// Kubernetes' finalizer of a deleted resource whose dependents are orphaned (`kubectl delete --cascade=orphan`). The
 /// garbage collector removes it when it has orphaned them.
@@ -60,6 +60,9 @@ pub const DC_LABEL: &str = "cassandraclusters.db.orange.com.dc";
 pub const RACK_LABEL: &str = "cassandraclusters.db.orange.com.rack";
 /// Label of all objects of the operator, and its value.
 pub const APP_LABEL: (&str, &str) = ("app", "cassandracluster");
+
+/// On a Secret: whether it is meant for the nodes, `true` or not (`docs/adr/0023-secrets-meant-for-the-nodes.md`).
+pub const NODE_CREDENTIALS_LABEL: &str = "db.orange.com/node-credentials";
 
 /// Port of the Jolokia agent.
 pub const JOLOKIA_PORT: u16 = 8778;

@@ -7,6 +7,7 @@
 //! an operator that is killed at any point continues from the recorded state.
 
 mod act;
+mod deletion;
 mod observe;
 mod report;
 
@@ -15,7 +16,7 @@ mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use casskop_common::{api::CassandraCluster, operations::OperationKind};
+use casskop_common::{api::CassandraCluster, names, operations::OperationKind};
 use kube::{
     ResourceExt,
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -24,7 +25,7 @@ use kube::{
 
 use crate::{
     context::Context,
-    kubernetes::{apply, credentials, finalizer, lists::Freshness, status_store},
+    kubernetes::{apply, credentials, finalizer, lists::Freshness, objects::said, status_store},
 };
 use casskop_core::{
     desired::{self, BuildInputs, Desired},
@@ -52,9 +53,9 @@ pub enum Error {
     /// An object could not be applied.
     #[error(transparent)]
     Act(#[from] apply::Error),
-    /// The operator's finalizer could not be written, or the volumes of a deleted cluster could not be deleted.
-    #[error("deletePVC: {0}")]
-    Finalize(#[source] kube::Error),
+    /// The finalizer of an earlier version could not be removed.
+    #[error("remove the finalizer {}: {}", names::VOLUMES_FINALIZER, said(.0))]
+    Release(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
     Report(#[from] status_store::Error),
@@ -122,14 +123,9 @@ async fn evaluate(
     at_work.extend(ctx.executor.left_to_others(&cluster));
     ctx.metrics.cluster(&cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
-        finalizer::finalize(&ctx.effects.kube, &cluster)
-            .await
-            .map_err(Error::Finalize)?;
+        deletion::release(&ctx.effects.kube, &cluster).await?;
         return Ok(None);
     }
-    finalizer::prepare(&ctx.effects.kube, &cluster)
-        .await
-        .map_err(Error::Finalize)?;
     let as_written = Box::pin(observe_and_plan(
         ctx,
         cluster,
@@ -167,6 +163,7 @@ async fn observe_and_plan(
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
+        refused_secret: found.keys.refused.clone(),
     };
     let (instead, before) = instead.unzip();
     let desired = match instead {
@@ -207,15 +204,17 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
         credentials::accept(&ctx.effects.kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
     }
+    if plan.releases {
+        finalizer::remove(&ctx.effects.kube, &state.cluster)
+            .await
+            .map_err(Error::Release)?;
+    }
     report::intents(ctx, state, &mut plan).await?;
     act::start(ctx, &observed, &plan);
-    let mut applied = match &desired {
-        Ok(desired) => match act::write(&ctx.effects.kube, state, desired, &plan).await {
-            Ok(()) => act::remove(&ctx.effects.kube, state, desired, &plan).await,
-            failed => failed,
-        },
-        Err(_) => Ok(()),
-    };
+    let mut applied = act::write(&ctx.effects.kube, state, &plan).await;
+    if let (Ok(()), Ok(desired)) = (&applied, &desired) {
+        applied = act::remove(&ctx.effects.kube, state, desired, &plan).await;
+    }
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
         tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
         plan.requeue = AFTER_CONFLICT;

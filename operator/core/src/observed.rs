@@ -23,12 +23,15 @@ use casskop_common::{
     operations::{Arguments, OperationKind, RecordedKind},
 };
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Service, ServiceAccount},
-    policy::v1::PodDisruptionBudget,
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
-use kube_core::ResourceExt;
+use kube_core::{Resource, ResourceExt};
 
 use crate::node::{NodeError, Reading, Replication};
 
@@ -166,6 +169,29 @@ impl ObservedState {
         pods.collect()
     }
 
+    /// A volume, or the mark of the ring, that an earlier resource of the name owned. That resource is deleted, so the
+    /// garbage collector deletes the object as well.
+    pub fn left_by_a_predecessor(&self) -> Option<String> {
+        let volumes = self.live.volumes.iter();
+        let mut left = volumes.filter(|(_, volume)| self.is_of_a_predecessor(&volume.owners));
+        if let Some((name, _)) = left.next() {
+            return Some(format!("volume {name}"));
+        }
+        let mark = names::ring_mark(self.name());
+        let map = self.live.config_maps.get(&mark)?;
+        self.is_of_a_predecessor(map.owner_references())
+            .then(|| format!("ConfigMap {mark}"))
+    }
+
+    fn is_of_a_predecessor(&self, owners: &[OwnerReference]) -> bool {
+        let own = self.cluster.metadata.uid.as_deref();
+        owners.iter().any(|owner| {
+            owner.kind == CassandraCluster::kind(&())
+                && owner.name == self.name()
+                && Some(owner.uid.as_str()) != own
+        })
+    }
+
     /// Whether no operator has reported about the resource yet, although its ring exists: the resource was created again
     /// over kept volumes or orphaned StatefulSets, or was restored without its status.
     pub fn is_created_again(&self) -> bool {
@@ -181,7 +207,11 @@ impl ObservedState {
                 && owners.iter().all(|owner| Some(owner.uid.as_str()) == uid)
         };
         self.live.stateful_sets.values().any(stays)
-            || self.live.volumes.values().any(|volume| !volume.deleting)
+            || self
+                .live
+                .volumes
+                .values()
+                .any(|volume| !volume.deleting && !self.is_of_a_predecessor(&volume.owners))
     }
 
     /// Whether a task works on the node of a pod: one of this process, or one of another process that the node is left

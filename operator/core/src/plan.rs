@@ -40,6 +40,9 @@ pub struct Plan {
     pub objects: Vec<Object>,
     /// What is taken away, after the objects are applied.
     pub removals: Vec<Removal>,
+    /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
+    #[serde(skip)]
+    pub releases: bool,
     /// Operations that change, to be written before anything is called.
     pub operations: Vec<scheduler::Change>,
     /// Nodes to begin with, once that is written.
@@ -68,12 +71,21 @@ impl Plan {
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan {
     let rollout = rollout::decide(desired, state);
     let operations = scheduler::decide(state, &rollout);
-    let (make_secret, objects) = match desired {
-        Ok(desired) if !state.intents.reconcile_paused => {
-            objects(desired, state, &rollout, &operations)
-        }
+    let is_held = state.intents.reconcile_paused || rollout.awaits_predecessor;
+    let (make_secret, mut objects) = match desired {
+        Ok(desired) if !is_held => objects(desired, state, &rollout, &operations),
         _ => (false, Vec::new()),
     };
+    // The last objects: a refused owner prevents no other change.
+    let owners = if is_held {
+        Vec::new()
+    } else {
+        objects::volume_owner::decide(state)
+    };
+    let mut finalizers = state.cluster.finalizers().iter();
+    let has_finalizer = finalizers.any(|name| name == names::VOLUMES_FINALIZER);
+    let releases = has_finalizer && owners.is_empty() && !is_held;
+    objects.extend(owners.into_iter().map(Object::VolumeOwner));
     let mut removals = rollout.removals.clone();
     if !state.intents.reconcile_paused {
         removals.extend(volumes::given_up(state));
@@ -86,6 +98,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         objects,
         removals,
         is_disruptive: operations.is_disruptive,
+        releases,
         operations: operations.changes,
         starts: operations.starts,
         refused: rollout.refused,
@@ -129,7 +142,9 @@ fn objects(
     let mark = objects::config_map::ring_mark(desired, rollout.formed, &rollout.ring_name);
     let marked = live.config_maps.get(&names::ring_mark(&desired.name));
     let is_named = rollout.ring_name != desired.name;
-    if (rollout.formed || marked.is_some() || is_named) && !objects::is_applied(&mark, marked) {
+    let is_applied =
+        objects::is_applied(&mark, marked) && !objects::config_map::is_still_owned(desired, marked);
+    if (rollout.formed || marked.is_some() || is_named) && !is_applied {
         objects.push(Object::ConfigMap(Box::new(mark)));
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits

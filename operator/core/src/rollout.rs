@@ -89,6 +89,9 @@ pub struct Rollout {
     pub decommission: Option<Request>,
     /// Expected pods that are unhealthy, with the reason, as [`ObservedState::unhealthy_nodes`] lists them.
     pub unhealthy: Vec<(String, String)>,
+    /// Whether nothing may be written before the garbage collector has deleted what an earlier resource of the name
+    /// owned.
+    pub awaits_predecessor: bool,
     /// Reason and message of a spec that is not applied.
     pub refused: Option<Refusal>,
 }
@@ -147,6 +150,7 @@ impl Rollout {
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
     let formed = is_formed(state);
     let unhealthy = state.unhealthy_nodes();
+    let left = state.left_by_a_predecessor();
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
@@ -154,10 +158,23 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
                 formed,
                 unhealthy,
                 refused: Some(refused.clone()),
+                awaits_predecessor: left.is_some(),
                 ..Rollout::default()
             };
         }
     };
+    if let Some(left) = left {
+        return Rollout {
+            formed,
+            refused: desired.instead_of.clone(),
+            action: Some(Action::Initializing),
+            waiting_for: Some(format!(
+                "{left} of the deleted cluster of this name to be deleted by Kubernetes' garbage collector"
+            )),
+            awaits_predecessor: true,
+            ..Rollout::default()
+        };
+    }
     let diffs = diffs(desired, state);
     let mut rollout = Rollout {
         seeds: seeds::seeds(desired, formed),
@@ -231,7 +248,7 @@ fn is_formed(state: &ObservedState) -> bool {
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
     };
     told || maps.values().any(config_map::says_formed)
-        || (mark && !state.live.volumes.is_empty())
+        || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
         || state.live.stateful_sets.values().any(runs)
 }
 

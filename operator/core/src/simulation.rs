@@ -156,6 +156,13 @@ impl World {
         }
     }
 
+    /// The data of all nodes is gone, and with it the ring.
+    pub fn lose_everything(&mut self) {
+        self.hosts.clear();
+        self.ring.clear();
+        self.left.clear();
+    }
+
     /// A ring that has been formed.
     pub fn formed(yaml: &str) -> Self {
         let mut world = Self::new(yaml);

@@ -13,7 +13,7 @@ use crate::{
     kubernetes::{
         Kube,
         apply::{Error, apply_one, apply_rack, apply_selecting},
-        change::{delete, grow, orphan, scale},
+        change::{delete, grow, orphan, own, scale},
         credentials, objects,
         status_store::ClusterRef,
     },
@@ -26,22 +26,22 @@ use casskop_core::{
 /// Whether a plan does more than report and work on nodes that keep serving: such a plan must be based on the current
 /// state, not on a slightly outdated one.
 pub fn needs_certainty(plan: &Plan) -> bool {
-    plan.make_secret || plan.is_disruptive || !plan.objects.is_empty() || !plan.removals.is_empty()
+    plan.make_secret
+        || plan.is_disruptive
+        || plan.releases
+        || !plan.objects.is_empty()
+        || !plan.removals.is_empty()
 }
 
 /// Applies the objects of a plan.
 ///
 /// # Errors
 /// The first rejected object; the following objects are applied by the next reconciliation.
-pub async fn write(
-    kube: &Kube,
-    state: &ObservedState,
-    desired: &Desired,
-    plan: &Plan,
-) -> Result<(), Error> {
+pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
+    let namespace = &state.cluster.namespace().unwrap_or_default();
     let seen = &state.live.stateful_sets;
     if plan.make_secret {
-        let failed = Error::of::<Secret>(&desired.jolokia_secret);
+        let failed = Error::of::<Secret>(&state.secret_name);
         credentials::make(kube, &state.cluster)
             .await
             .map_err(failed)?;
@@ -57,11 +57,12 @@ pub async fn write(
             }
             Object::Recreated(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
-                    orphan(kube, &desired.namespace, seen).await?;
+                    orphan(kube, namespace, seen).await?;
                 }
                 apply_rack(kube, object, None).await?;
             }
-            Object::VolumeExpansion(growth) => grow(kube, &desired.namespace, growth).await?,
+            Object::VolumeExpansion(growth) => grow(kube, namespace, growth).await?,
+            Object::VolumeOwner(owner) => own(kube, &state.cluster, owner).await?,
         }
     }
     Ok(())

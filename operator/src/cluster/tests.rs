@@ -3,4 +3,5 @@
 mod api_server;
 mod deletion;
 mod reconcile_reads;
+mod secrets;
 mod task_recovery;

@@ -62,6 +62,13 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
         return Err(refused(Reason::NotSupported, message.into()));
     }
+    // Clusters of a CRD without the rule, and those of a `MultiCasskop`.
+    if spec.platform_assigns_ids == Some(true)
+        && (spec.run_as_user.is_some() || spec.fs_group.is_some())
+    {
+        let message = "platformAssignsIds leaves the ids to the platform: remove runAsUser and fsGroup, or platformAssignsIds";
+        return Err(refused(Reason::InvalidConfig, message.into()));
+    }
     check_storage(spec)?;
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
     let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));

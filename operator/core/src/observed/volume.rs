@@ -2,17 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use casskop_common::quantity;
+use casskop_common::{
+    names::{self, RackId},
+    quantity,
+};
 use k8s_openapi::{
-    api::core::v1::PersistentVolumeClaim, apimachinery::pkg::api::resource::Quantity,
+    api::core::v1::PersistentVolumeClaim,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
 use kube_core::ResourceExt;
 
 /// The fields of a volume claim that the operator uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
     /// Its UID.
     pub uid: String,
+    /// Its resource version.
+    pub version: String,
+    /// The rack in its labels.
+    pub rack: Option<RackId>,
+    /// Its owners. The garbage collector deletes a claim when all its owners are gone.
+    pub owners: Vec<OwnerReference>,
     /// Requested size.
     pub requested: String,
     /// Actual size, once the claim is bound.
@@ -40,8 +50,15 @@ impl Volume {
             .and_then(|status| status.capacity.clone());
         let storage =
             |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
+        let labels = claim.labels();
+        let rack = labels
+            .get(names::DC_LABEL)
+            .zip(labels.get(names::RACK_LABEL));
         Self {
             uid: claim.uid().unwrap_or_default(),
+            version: claim.resource_version().unwrap_or_default(),
+            rack: rack.map(|(dc, rack)| RackId::new(dc, rack)),
+            owners: claim.owner_references().to_vec(),
             requested: requests.and_then(storage).unwrap_or_default(),
             capacity: capacity.and_then(storage),
             class: spec.storage_class_name,

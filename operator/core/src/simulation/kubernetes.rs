@@ -36,6 +36,12 @@ impl World {
                 volume.requested.clone_from(&growth.size);
                 volume.capacity = Some(growth.size);
             }
+            Object::VolumeOwner(owner) => {
+                let volume = self.live.volumes.get_mut(&owner.name).expect("seen");
+                assert_eq!((&volume.uid, &volume.version), (&owner.uid, &owner.version));
+                volume.owners = owner.owners;
+                volume.version += "+";
+            }
             Object::StatefulSet(object) | Object::Recreated(object) => {
                 let old = self.live.stateful_sets.get(&object.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
@@ -114,6 +120,7 @@ impl World {
                 let size = requested(spec);
                 self.live.volumes.entry(volume).or_insert(Volume {
                     uid,
+                    rack: Some(rack.clone()),
                     requested: size.clone(),
                     capacity: Some(size),
                     ..Volume::default()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
+    names,
     operations::OperationKind,
 };
 use jiff::SignedDuration;
@@ -116,6 +117,11 @@ impl World {
                 return false;
             }
             self.remove(removal);
+        }
+        if plan.releases {
+            self.cluster
+                .finalizers_mut()
+                .retain(|name| *name != names::VOLUMES_FINALIZER);
         }
         if !may() {
             return false;
@@ -257,6 +263,7 @@ impl World {
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret
+            && !plan.releases
             && plan.removals.is_empty()
             // A failed decommission is retried later, unless the spec requires the node again.
             && (current.phase == Some(Phase::Running)

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) forgetful: bool,
     /// An object that another writer changes just before it is written.
     pub(super) rival: Option<String>,
+    /// An object whose deletion begins at the first write of another one.
+    pub(super) deleted_at_write: Option<String>,
     /// Method, path and query of every request.
     pub(super) asked: Vec<String>,
     version: u64,
@@ -70,7 +72,16 @@ impl ApiServer {
                 let answer = server.with(|state| {
                     let asked = format!("{} {}?{query}", head.method, head.uri.path());
                     state.asked.push(asked);
-                    let body = serde_json::from_slice(&body).unwrap_or_default();
+                    let mut body = serde_json::from_slice(&body).unwrap_or_default();
+                    let is_merge = head
+                        .headers
+                        .get("content-type")
+                        .is_some_and(|kind| kind == "application/merge-patch+json");
+                    if is_merge && let Some(there) = state.objects.get(head.uri.path()) {
+                        let mut merged = there.clone();
+                        json_patch::merge(&mut merged, &body);
+                        body = merged;
+                    }
                     state.answer(&head.method, head.uri.path(), query, body)
                 });
                 Ok::<_, Infallible>(respond(answer))
@@ -137,6 +148,13 @@ impl State {
         {
             let object = self.objects[path].clone();
             self.put(path, object);
+        }
+        if method != Method::GET
+            && let Some(deleted) = self.deleted_at_write.take()
+        {
+            let mut object = self.objects[&deleted].clone();
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            self.put(&deleted, object);
         }
         let there = self.objects.get(path).cloned();
         match *method {
