@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     desired::{Desired, restart},
+    image,
     observed::{ExternalMember, ObservedState, SecretState},
     refusal::Refusal,
     rollout::Rollout,
@@ -34,8 +35,12 @@ pub(crate) struct ConditionInputs<'a> {
     leaving: Vec<String>,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
+    /// Whether the operator cannot connect to any of these members, and Kubernetes reports their pods as Ready.
+    sick_are_cut_off: bool,
     /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
     faults: Vec<String>,
+    /// The same about the faults.
+    faulty_are_cut_off: bool,
 }
 
 impl<'a> ConditionInputs<'a> {
@@ -53,16 +58,19 @@ impl<'a> ConditionInputs<'a> {
             .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let mut faults: Vec<String> = health_problem
-            .iter()
-            .filter(|(pod, _)| {
-                let broken = state.cannot_run(pod);
-                let refuses =
-                    matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
-                broken || refuses || !state.is_newcomer(pod)
-            })
+        let sick_are_cut_off = members.clone().all(|(pod, _)| state.is_cut_off(pod));
+        let faulty = health_problem.iter().filter(|(pod, _)| {
+            let broken = state.cannot_run(pod);
+            let refuses = matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
+            broken || refuses || state.is_cut_off(pod) || !state.is_newcomer(pod)
+        });
+        let mut faults: Vec<String> = faulty
+            .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
+        let of_nodes = faults.len();
+        let faulty_are_cut_off = faulty.clone().all(|(pod, _)| state.is_cut_off(pod));
+        faults.extend(unsupported(state));
         let elsewhere = state.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
         if let Some(first) = elsewhere.first() {
@@ -110,6 +118,8 @@ impl<'a> ConditionInputs<'a> {
                 .count(),
             rollout,
             sick,
+            sick_are_cut_off,
+            faulty_are_cut_off: faulty_are_cut_off && faults.len() == of_nodes,
             faults,
         }
     }
@@ -185,7 +195,12 @@ impl<'a> ConditionInputs<'a> {
         let (holds, reason, message) = if self.is_initial() {
             (false, Reason::Forming, "the ring is being formed".into())
         } else if let Some(first) = self.sick.first() {
-            (false, Reason::NodesDown, counted(&self.sick, first))
+            let reason = if self.sick_are_cut_off {
+                Reason::NodesUnreachable
+            } else {
+                Reason::NodesDown
+            };
+            (false, reason, counted(&self.sick, first))
         } else if let Some(first) = self.leaving.first() {
             let stay = self.nodes.saturating_sub(self.leaving.len());
             let up = match stay {
@@ -259,7 +274,14 @@ impl<'a> ConditionInputs<'a> {
 
     fn degraded(&self) -> Verdict {
         let (holds, reason, message) = match self.faults.first() {
-            Some(first) => (true, Reason::NodesUnhealthy, counted(&self.faults, first)),
+            Some(first) => {
+                let reason = if self.faulty_are_cut_off {
+                    Reason::NodesUnreachable
+                } else {
+                    Reason::NodesUnhealthy
+                };
+                (true, reason, counted(&self.faults, first))
+            }
             None => (false, Reason::Healthy, "no node has a fault".into()),
         };
         Verdict {
@@ -298,6 +320,18 @@ fn not_feasible(rollout: &Rollout) -> Option<Refusal> {
             check.evidence
         ),
     })
+}
+
+/// A member whose release the operator does not support, as the node itself reports it: the tag of an image need not name
+/// the release.
+fn unsupported(state: &ObservedState) -> Option<String> {
+    let is_old = |version: &str| image::release(version).is_some_and(|(major, _)| major < 4);
+    let mut members = state.members();
+    let (pod, reading) = members.find(|(_, reading)| is_old(&reading.version))?;
+    Some(format!(
+        "{pod} runs Cassandra {}, and Cassandra before 4.0 is not supported: set cassandraImage to an image of 4.0, 4.1 or 5.0",
+        reading.version
+    ))
 }
 
 fn counted(all: &[String], first: &str) -> String {

@@ -112,3 +112,27 @@ fn of_a_pod_that_a_quota_refuses_while_the_ring_forms() {
     world.pass();
     insta::assert_snapshot!(world.condition("Degraded"));
 }
+
+#[test]
+fn of_pods_that_are_ready_and_not_reachable_from_the_operator() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cut = true;
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
+    world.pass();
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnhealthy"), "{degraded}");
+}
+
+#[test]
+fn of_pods_that_are_not_reachable_while_the_ring_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.cut = true;
+    for _ in 0..10 {
+        world.pass();
+        world.tick();
+    }
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnreachable"), "{degraded}");
+}

@@ -242,3 +242,21 @@ fn storage_that_never_grows_holds_up_nothing_else() {
     );
     insta::assert_snapshot!(world.condition("Progressing"));
 }
+
+#[test]
+fn a_file_system_that_grows_at_a_restart_only_is_told_with_the_command() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));
+    world.pass();
+    let volume = "data-demo-dc1-rack1-0";
+    let first = world.live.volumes.get_mut(volume).unwrap();
+    first.capacity = Some("1Gi".into());
+    first.awaits_file_system = true;
+    world.settle();
+    insta::assert_snapshot!(world.condition("Progressing"));
+    let first = world.live.volumes.get_mut(volume).unwrap();
+    first.capacity = Some("2Gi".into());
+    first.awaits_file_system = false;
+    world.settle();
+    assert!(world.condition("Progressing").starts_with("False UpToDate"));
+}

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names};
-use kube::core::DeserializeGuard;
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
 use serde_json::{Value, json};
 
-use crate::cluster::{self, tests::api_server::ApiServer};
+use crate::{
+    api_server::ApiServer,
+    cluster::{self, tests::operator},
+};
 use casskop_core::simulation::THREE_RACKS;
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
@@ -39,10 +41,10 @@ fn object(name: &str, owner: Value) -> Value {
 
 /// Whether the volume is still there, and the note of the event.
 async fn reconcile(server: &ApiServer) -> (bool, String) {
-    let ctx = server.operator();
+    let ctx = operator(server);
     let cluster: CassandraCluster =
         serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(DeserializeGuard(Ok(cluster))), ctx)
+    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx)
         .await
         .unwrap();
     server.with(|state| {
