@@ -9,8 +9,9 @@ mod targets;
 
 use casskop_common::{
     api::OperationStatus,
+    conditions::Action,
     intent::Invalid,
-    operations::{Arguments, DECOMMISSION, kinds},
+    operations::{Arguments, DECOMMISSION, RESTART, kinds},
 };
 use serde::Serialize;
 
@@ -122,7 +123,9 @@ impl Queue<'_> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
         let needed = kind.by.is_some() && kind.name == DECOMMISSION;
-        let goes_first = needed || (self.rollout.is_idle() && kind.repairs_ring());
+        // Storage may grow a file system only when the pod starts.
+        let grows = self.rollout.action == Some(Action::StorageUpsize) && kind.name == RESTART;
+        let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
         let busy = if goes_first {
             pause_reason(self.state)
         } else {

@@ -35,12 +35,12 @@ pub(crate) struct ConditionInputs<'a> {
     leaving: Vec<String>,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
-    /// Whether the operator cannot connect to any of these members, and Kubernetes reports their pods as Ready.
-    sick_are_cut_off: bool,
+    /// The reason of `Available` while there are any.
+    sick_reason: Reason,
     /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
     faults: Vec<String>,
-    /// The same about the faults.
-    faulty_are_cut_off: bool,
+    /// The reason of `Degraded` while there are any.
+    fault_reason: Reason,
 }
 
 impl<'a> ConditionInputs<'a> {
@@ -58,18 +58,22 @@ impl<'a> ConditionInputs<'a> {
             .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let sick_are_cut_off = members.clone().all(|(pod, _)| state.is_cut_off(pod));
-        let faulty = health_problem.iter().filter(|(pod, _)| {
+        let sick_reason = if members.clone().all(|(pod, _)| state.is_cut_off(pod)) {
+            Reason::NodesUnreachable
+        } else {
+            Reason::NodesDown
+        };
+        let of_nodes = health_problem.iter().filter(|(pod, _)| {
             let broken = state.cannot_run(pod);
             let refuses = matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
             broken || refuses || state.is_cut_off(pod) || !state.is_newcomer(pod)
         });
-        let mut faults: Vec<String> = faulty
+        let mut faults: Vec<String> = of_nodes
             .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let of_nodes = faults.len();
-        let faulty_are_cut_off = faulty.clone().all(|(pod, _)| state.is_cut_off(pod));
+        let only_cut_off = of_nodes.clone().all(|(pod, _)| state.is_cut_off(pod));
+        let told = faults.len();
         faults.extend(unsupported(state));
         let elsewhere = state.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
@@ -118,8 +122,12 @@ impl<'a> ConditionInputs<'a> {
                 .count(),
             rollout,
             sick,
-            sick_are_cut_off,
-            faulty_are_cut_off: faulty_are_cut_off && faults.len() == of_nodes,
+            sick_reason,
+            fault_reason: if only_cut_off && faults.len() == told {
+                Reason::NodesUnreachable
+            } else {
+                Reason::NodesUnhealthy
+            },
             faults,
         }
     }
@@ -195,12 +203,7 @@ impl<'a> ConditionInputs<'a> {
         let (holds, reason, message) = if self.is_initial() {
             (false, Reason::Forming, "the ring is being formed".into())
         } else if let Some(first) = self.sick.first() {
-            let reason = if self.sick_are_cut_off {
-                Reason::NodesUnreachable
-            } else {
-                Reason::NodesDown
-            };
-            (false, reason, counted(&self.sick, first))
+            (false, self.sick_reason, counted(&self.sick, first))
         } else if let Some(first) = self.leaving.first() {
             let stay = self.nodes.saturating_sub(self.leaving.len());
             let up = match stay {
@@ -274,14 +277,7 @@ impl<'a> ConditionInputs<'a> {
 
     fn degraded(&self) -> Verdict {
         let (holds, reason, message) = match self.faults.first() {
-            Some(first) => {
-                let reason = if self.faulty_are_cut_off {
-                    Reason::NodesUnreachable
-                } else {
-                    Reason::NodesUnhealthy
-                };
-                (true, reason, counted(&self.faults, first))
-            }
+            Some(first) => (true, self.fault_reason, counted(&self.faults, first)),
             None => (false, Reason::Healthy, "no node has a fault".into()),
         };
         Verdict {
