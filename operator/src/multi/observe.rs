@@ -84,9 +84,10 @@ async fn seen(
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
-    let cluster = match cluster.map(|cluster| cluster.0).transpose() {
-        Ok(cluster) => cluster,
-        Err(unreadable) => {
+    let cluster = match cluster {
+        None => None,
+        Some(Readable(Ok(cluster))) => Some(cluster),
+        Some(Readable(Err(unreadable))) => {
             return Ok(Err(format!(
                 "its CassandraCluster {} cannot be read: {unreadable}; correct it, or apply manifests/crds of this version",
                 unreadable.metadata.name.as_deref().unwrap_or_default()
