@@ -12,20 +12,23 @@ mod observe;
 mod report;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use casskop_common::{api::CassandraCluster, names, operations::OperationKind};
-use kube::{
-    ResourceExt,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
-    runtime::controller::Action,
+use casskop_common::{
+    api::CassandraCluster,
+    names,
+    operations::OperationKind,
+    readable::{Readable, Unreadable},
 };
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use crate::{
     context::Context,
-    kubernetes::{apply, credentials, finalizer, lists::Freshness, objects::said, status_store},
+    kubernetes::{
+        Kube, apply, credentials, events, finalizer, lists::Freshness, objects::said, status_store,
+    },
 };
 use casskop_core::{
     desired::{self, BuildInputs, Desired},
@@ -45,8 +48,8 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The resource does not match the types.
-    #[error("read CassandraCluster: {0}; apply manifests/crds of this version")]
-    Invalid(Box<InvalidObject>),
+    #[error("read CassandraCluster: {0}; correct it, or apply manifests/crds of this version")]
+    Unreadable(Box<Unreadable>),
     /// The cluster could not be observed.
     #[error("observe: {0}")]
     Observe(#[from] kube::Error),
@@ -69,13 +72,20 @@ pub enum Error {
 /// # Errors
 /// The step that failed; the next reconciliation starts from the beginning.
 pub async fn reconcile(
-    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    cluster: Arc<Readable<CassandraCluster>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let trigger = cluster
-        .0
-        .as_ref()
-        .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
+    let trigger = match &cluster.0 {
+        Ok(trigger) => trigger,
+        Err(unreadable) => {
+            let Kube {
+                client, reporter, ..
+            } = &ctx.effects.kube;
+            let event = events::unreadable(unreadable);
+            events::publish(client, reporter, &event, &cluster.object_ref(&())).await;
+            return Err(Error::Unreadable(Box::new(unreadable.clone())));
+        }
+    };
     let pass = Box::pin(pass(trigger, &ctx));
     ctx.metrics
         .reconciliation(DEADLINE, Error::Deadline, pass)
@@ -237,14 +247,14 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     reason = "the signature that the controller wants"
 )]
 pub fn after_failure(
-    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    cluster: Arc<Readable<CassandraCluster>>,
     error: &Error,
     _: Arc<Context>,
 ) -> Action {
     tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %error, "reconciliation failed");
     match error {
-        // An invalid resource stays invalid until it is edited.
-        Error::Invalid(_) => Action::await_change(),
+        // The resource stays unreadable until it is edited.
+        Error::Unreadable(_) => Action::await_change(),
         _ => Action::requeue(AFTER_FAILURE),
     }
 }

@@ -17,7 +17,9 @@ use crate::{
     },
     rollout::Rollout,
 };
-use casskop_common::{api::OperationStatus, intent::Invalid, operations::OperationKind};
+use casskop_common::{
+    api::OperationStatus, conditions::Action, intent::Invalid, operations::OperationKind,
+};
 use request_state::RequestState;
 pub use starts::{Start, Step};
 
@@ -91,7 +93,10 @@ impl Queue<'_> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
         let needed = kind.by.is_some() && kind.kind == OperationKind::Decommission;
-        let goes_first = needed || (self.rollout.is_idle() && kind.repairs_ring());
+        // Storage may grow a file system only when the pod starts.
+        let grows = self.rollout.action == Some(Action::StorageUpsize)
+            && kind.kind == OperationKind::Restart;
+        let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
         let busy = if goes_first {
             pause_reason(self.state)
         } else {

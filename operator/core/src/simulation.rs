@@ -50,6 +50,8 @@ pub struct Pod {
     pub rack: RackId,
     /// Revision of the pod template.
     pub revision: String,
+    /// Image of its Cassandra container.
+    pub image: String,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -97,6 +99,8 @@ pub struct World {
     pub bad_images: BTreeSet<String>,
     /// Whether the operator gets no answer from any node, although the nodes are healthy.
     pub cut: bool,
+    /// Version that the nodes report.
+    pub version: String,
     /// Bytes that each node reports as its load.
     pub load: i64,
     /// Error of a call that fails.
@@ -149,6 +153,7 @@ impl World {
             },
             bad_images: BTreeSet::new(),
             cut: false,
+            version: "5.0.9".into(),
             load: 100_000,
             failure: "no space left on device".into(),
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),

@@ -401,11 +401,7 @@ async fn read_nodes(
         let starting = pods
             .get(name)
             .is_some_and(|pod| !pod.ready && pod.problem.is_none() && pod.lost_with.is_none());
-        !(starting
-            && matches!(
-                reading,
-                Err(NodeError::Unreachable(_) | NodeError::Timeout(_))
-            ))
+        !(starting && reading.as_ref().is_err_and(NodeError::is_silence))
     });
     readings
 }

@@ -188,6 +188,10 @@ pub fn not_recorded(cluster: &CassandraCluster, view: View) -> Vec<String> {
         let what = view.style.paint(Tone::Bad, "not understood");
         format!("{} {what}: {}", invalid.annotation, plain(&invalid.message))
     }));
+    if intents.more_invalid > 0 {
+        let what = view.style.paint(Tone::Bad, "not understood");
+        lines.push(format!("and {} more {what}", intents.more_invalid));
+    }
     titled(
         "Requests that the operator has not observed",
         lines,

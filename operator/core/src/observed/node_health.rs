@@ -1,6 +1,6 @@
 //! Health of the nodes, as messages.
 
-use casskop_common::api::OperationMode;
+use casskop_common::{api::OperationMode, names};
 
 use crate::{
     node::NodeError,
@@ -74,6 +74,12 @@ impl ObservedState {
                     self.secret_name
                 ));
             }
+            Some(Err(NodeError::Unreachable(why))) if live.ready => {
+                return Some(format!(
+                    "the pod is Ready, but not reachable from the operator on port {} ({why}): does a NetworkPolicy or a service mesh close the port?",
+                    names::JOLOKIA_PORT
+                ));
+            }
             Some(Err(error)) => return Some(again(error.to_string(), live)),
             Some(Ok(reading)) => reading,
         };
@@ -97,6 +103,14 @@ impl ObservedState {
             return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes routes no clients to it yet".into());
         }
         None
+    }
+
+    /// Whether the kubelet reports a pod as Ready, but the operator cannot connect to it.
+    pub fn is_cut_off(&self, pod: &str) -> bool {
+        let runs = self.pods.get(pod).is_some_and(|live| {
+            live.ready && !live.deleting && live.lost_with.is_none() && live.problem.is_none()
+        });
+        runs && matches!(self.nodes.get(pod), Some(Err(NodeError::Unreachable(_))))
     }
 
     /// Whether Kubernetes says that the pod does not run, or refuses to create it.

@@ -37,6 +37,8 @@ pub struct NodePod {
     pub runs_since: Option<Timestamp>,
     /// Revision of the StatefulSet that created the pod.
     pub revision: String,
+    /// Image of the Cassandra container.
+    pub image: String,
 }
 
 impl NodePod {
@@ -68,6 +70,7 @@ impl NodePod {
             gate: gate(pod),
             lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
+            image: image(pod),
         }
     }
 }
@@ -104,6 +107,13 @@ fn container_id(pod: &Pod) -> String {
     let id = running.and_then(|container| container.container_id.as_deref());
     let id = id.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
     id.chars().take(13).collect()
+}
+
+fn image(pod: &Pod) -> String {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut cassandra = containers.filter(|it| it.name == names::CASSANDRA_CONTAINER);
+    let image = cassandra.next().and_then(|it| it.image.clone());
+    image.unwrap_or_default()
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

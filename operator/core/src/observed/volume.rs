@@ -31,6 +31,9 @@ pub struct Volume {
     pub class: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether the volume has its new size, and the file system on it does not (`FileSystemResizePending`). Some storage
+    /// grows the file system only when a pod starts.
+    pub awaits_file_system: bool,
 }
 
 impl Volume {
@@ -48,6 +51,11 @@ impl Volume {
             .status
             .as_ref()
             .and_then(|status| status.capacity.clone());
+        let conditions = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
         let storage =
             |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
         let labels = claim.labels();
@@ -62,7 +70,33 @@ impl Volume {
             requested: requests.and_then(storage).unwrap_or_default(),
             capacity: capacity.and_then(storage),
             class: spec.storage_class_name,
+            awaits_file_system: conditions.iter().any(|condition| {
+                condition.type_ == "FileSystemResizePending" && condition.status == "True"
+            }),
             deleting: claim.metadata.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_tells_that_its_file_system_is_not_grown_yet() {
+        for (kind, status, pending) in [
+            ("FileSystemResizePending", "True", true),
+            ("FileSystemResizePending", "False", false),
+            ("Resizing", "True", false),
+        ] {
+            let claim = json!({
+                "metadata": { "name": "data-demo-dc1-rack1-0" },
+                "status": { "capacity": { "storage": "1Gi" }, "conditions": [{ "type": kind, "status": status }] },
+            });
+            let volume = Volume::of(&serde_json::from_value(claim).expect("a claim"));
+            assert_eq!(volume.awaits_file_system, pending, "{kind} {status}");
         }
     }
 }

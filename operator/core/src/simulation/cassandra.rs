@@ -34,7 +34,7 @@ impl World {
         };
         match pod.node {
             Node::Starting | Node::Broken => None,
-            _ if self.cut => Some(Err(NodeError::Timeout(4))),
+            _ if self.cut => Some(Err(NodeError::Unreachable("Connection refused".into()))),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
                 Some(Ok(Reading {
@@ -68,7 +68,7 @@ impl World {
                         .host
                         .clone()
                         .unwrap_or_else(|| format!("host-{}", pod.ip)),
-                    version: "5.0.9".into(),
+                    version: self.version.clone(),
                     schema_version: digest(&format!("{:?}", self.replication)),
                     native_transport: normal(pod),
                     keyspaces: Arc::new(

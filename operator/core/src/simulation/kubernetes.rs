@@ -200,9 +200,18 @@ impl World {
         let told = map.map(config_map::nodes).unwrap_or_default();
         let replaces = told.replaced.get(name).filter(|_| host.is_none()).cloned();
         let is_lost = host.is_none() && replaces.is_none() && told.members.contains_key(name);
+        let set = self
+            .live
+            .stateful_sets
+            .get(&names::stateful_set("demo", rack));
+        let spec = set.and_then(|set| set.spec.as_ref()?.template.spec.as_ref());
+        let cassandra = spec.and_then(|spec| spec.containers.last());
         let pod = Pod {
             rack: rack.clone(),
             revision: revision.to_owned(),
+            image: cassandra
+                .and_then(|it| it.image.clone())
+                .unwrap_or_default(),
             node: if broken || has_left || is_lost {
                 Node::Broken
             } else {
@@ -245,6 +254,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         }),
         lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
         revision: pod.revision.clone(),
+        image: pod.image.clone(),
         restarts: pod.restarts,
         container: format!("c{}-{}", pod.uid, pod.restarts),
         runs_since: None,

@@ -155,3 +155,27 @@ fn of_a_pod_and_of_a_volume_that_wait() {
     }
     insta::assert_snapshot!(told.join("\n"));
 }
+
+#[test]
+fn of_pods_that_are_ready_and_not_reachable_from_the_operator() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cut = true;
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
+    world.pass();
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnhealthy"), "{degraded}");
+}
+
+#[test]
+fn of_pods_that_are_not_reachable_while_the_ring_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.cut = true;
+    for _ in 0..10 {
+        world.pass();
+        world.tick();
+    }
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnreachable"), "{degraded}");
+}

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names};
-use kube::{core::DeserializeGuard, runtime::controller::Action};
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
-use crate::cluster::{self, tests::api_server::ApiServer};
+use crate::{
+    api_server::{ApiServer, Rival},
+    cluster::{self, tests::operator},
+};
 use casskop_core::simulation::THREE_RACKS;
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
@@ -46,10 +49,10 @@ fn object(name: &str, owners: &[&Value]) -> Value {
 }
 
 async fn reconcile(server: &ApiServer) -> Result<Action, cluster::Error> {
-    let ctx = server.operator();
+    let ctx = operator(server);
     let cluster: CassandraCluster =
         serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(DeserializeGuard(Ok(cluster))), ctx).await
+    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx).await
 }
 
 fn metadata(server: &ApiServer, path: &str, key: &str) -> Value {
@@ -135,7 +138,12 @@ async fn no_volume_gets_an_owner_that_was_deleted_meanwhile() {
 async fn a_volume_that_has_changed_meanwhile_gets_its_owner_in_the_next_pass() {
     let server = ApiServer::default();
     let uid = created(&server, &json!({}));
-    server.with(|state| state.rival = Some("data-demo-dc1-rack1-0".into()));
+    server.with(|state| {
+        state.rival = Some(Rival {
+            object: "data-demo-dc1-rack1-0",
+            change: |_| {},
+        });
+    });
     reconcile(&server).await.unwrap();
     assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
     reconcile(&server).await.unwrap();

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names};
-use kube::core::DeserializeGuard;
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
 use serde_json::{Value, json};
 
-use crate::cluster::{self, tests::api_server::ApiServer};
+use crate::{
+    api_server::ApiServer,
+    cluster::{self, tests::operator},
+};
 use casskop_core::simulation::THREE_RACKS;
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
@@ -39,11 +41,11 @@ fn change(server: &ApiServer, path: &str, change: &Value) {
 
 /// Reconciles, and returns what `SpecAccepted` says.
 async fn reconcile(server: &ApiServer) -> String {
-    let ctx = server.operator();
+    let ctx = operator(server);
     for _ in 0..3 {
         let cluster: CassandraCluster =
             serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-        let guard = Arc::new(DeserializeGuard(Ok(cluster)));
+        let guard = Arc::new(Readable(Ok(cluster)));
         cluster::reconcile(guard, ctx.clone()).await.unwrap();
     }
     let cluster = server.with(|state| state.objects[CLUSTER].clone());

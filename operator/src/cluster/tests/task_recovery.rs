@@ -19,7 +19,8 @@ use casskop_common::{
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::tests::api_server::ApiServer,
+    api_server::ApiServer,
+    cluster::tests::operator,
     context::Context,
     executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
@@ -167,7 +168,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
         state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
     });
-    let ctx = server.operator();
+    let ctx = operator(&server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
     let task = NodeTask {

@@ -1,48 +1,68 @@
-//! A small API server: it keeps objects, versions them, enforces the preconditions of writes, and may answer lists
-//! from an outdated cache.
+//! A small API server for tests: it keeps objects, versions them, enforces the preconditions of writes, may answer lists
+//! from an outdated cache, and may lose requests and answers.
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex},
 };
 
-use futures::channel::mpsc;
-use http_body_util::BodyExt;
-use hyper::{Method, Request, Response, StatusCode};
-use kube::{Client, client::Body, runtime::events::Reporter};
-use serde_json::{Value, json};
-
-use crate::{
-    context::Context,
-    effects::Effects,
-    executor::Executor,
-    kubernetes::{Kube, lists::Versions, status_store::StatusStore},
-    metrics::Metrics,
-    node_api::jolokia::Jolokia,
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Frame},
 };
+use kube::{
+    Client,
+    client::{Body, ClientBuilder},
+};
+use serde_json::{Value, json};
+use tower::BoxError;
+
+use crate::{kubernetes::gate::Gate, leadership::Leadership};
 
 /// Objects by their paths.
 type Objects = BTreeMap<String, Value>;
 
+/// A fault of the next write.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Lost {
+    /// The write is lost, and so is the answer.
+    Write,
+    /// The answer is lost.
+    Answer,
+}
+
+/// Another writer, that changes an object just before it is written.
+pub struct Rival {
+    /// End of the path of the object.
+    pub object: &'static str,
+    /// The change.
+    pub change: fn(&mut Value),
+}
+
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) objects: Objects,
+pub struct State {
+    pub objects: Objects,
     /// The cache for lists that may be outdated; nothing if lists are always current.
-    pub(super) memory: Option<Objects>,
+    pub memory: Option<Objects>,
     /// Whether the cache knows no requested version.
-    pub(super) forgetful: bool,
-    /// An object that another writer changes just before it is written.
-    pub(super) rival: Option<String>,
+    pub forgetful: bool,
+    pub rival: Option<Rival>,
+    pub lost: Option<Lost>,
+    /// Whether no request is answered.
+    pub is_away: bool,
     /// An object whose deletion begins at the first write of another one.
-    pub(super) deleted_at_write: Option<String>,
+    pub deleted_at_write: Option<String>,
     /// Method, path and query of every request.
-    pub(super) asked: Vec<String>,
+    pub asked: Vec<String>,
     version: u64,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct ApiServer(Arc<Mutex<State>>);
+pub struct ApiServer {
+    state: Arc<Mutex<State>>,
+    changed: Arc<tokio::sync::Notify>,
+}
 
 /// The code and the reason of a rejected request.
 type No = (u16, &'static str);
@@ -51,23 +71,39 @@ const BAD: No = (400, "BadRequest");
 
 impl ApiServer {
     /// Changes the server without the operator.
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap())
+    pub fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap())
     }
 
     /// The requests since the last call.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.with(|state| std::mem::take(&mut state.asked))
     }
 
-    /// An operator that has just started.
-    pub(super) fn operator(&self) -> Arc<Context> {
+    /// Waits until a request leads to this state.
+    pub async fn until(&self, holds: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if self.with(|state| holds(state)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A client that writes always.
+    pub fn client(&self) -> Client {
+        self.client_of(Leadership::unelected())
+    }
+
+    /// A client that writes only while it leads.
+    pub fn client_of(&self, gate: Leadership) -> Client {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let server = server.clone();
             async move {
                 let (head, body) = request.into_parts();
-                let body = body.collect().await.unwrap().to_bytes();
+                let body = body.collect().await?.to_bytes();
                 let query = head.uri.query().unwrap_or_default();
                 let answer = server.with(|state| {
                     let asked = format!("{} {}?{query}", head.method, head.uri.path());
@@ -82,32 +118,34 @@ impl ApiServer {
                         json_patch::merge(&mut merged, &body);
                         body = merged;
                     }
-                    state.answer(&head.method, head.uri.path(), query, body)
+                    state.exchange(&head.method, head.uri.path(), query, body)
                 });
-                Ok::<_, Infallible>(respond(answer))
+                server.changed.notify_one();
+                let answer = answer.ok_or("the connection broke")?;
+                if query.contains("watch=true") {
+                    return Ok(Response::new(silence()));
+                }
+                Ok::<_, BoxError>(respond(answer))
             }
         });
-        let client = Client::new(service, "ns");
-        Arc::new(Context {
-            effects: Arc::new(Effects {
-                kube: Kube {
-                    client: client.clone(),
-                    versions: Versions::default(),
-                    reporter: Reporter::from("test"),
-                },
-                nodes: Box::new(Jolokia::default()),
-                store: StatusStore::new(client),
-            }),
-            executor: Executor::new(mpsc::unbounded().0),
-            metrics: Metrics::default(),
-            bootstrap_image: "operator:1".into(),
-        })
+        ClientBuilder::new(service, "ns")
+            .with_layer(&Gate(gate))
+            .build()
     }
+}
+
+/// The body of an answer.
+type Content = UnsyncBoxBody<Bytes, BoxError>;
+
+/// A watch that stays open, and reports nothing.
+fn silence() -> Content {
+    let nothing = futures::stream::pending::<Result<Frame<Bytes>, BoxError>>();
+    UnsyncBoxBody::new(StreamBody::new(nothing))
 }
 
 impl State {
     /// Creates or changes an object.
-    pub(super) fn put(&mut self, path: &str, mut object: Value) -> Value {
+    pub fn put(&mut self, path: &str, mut object: Value) -> Value {
         self.version += 1;
         let before = self.objects.get(path);
         let uid = before.map_or_else(
@@ -118,6 +156,22 @@ impl State {
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         self.objects.insert(path.to_owned(), object.clone());
         object
+    }
+
+    /// The answer, unless the connection breaks.
+    fn exchange(
+        &mut self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: Value,
+    ) -> Option<Result<Value, No>> {
+        let lost = self.lost.take_if(|_| method != Method::GET);
+        if self.is_away || lost == Some(Lost::Write) {
+            return None;
+        }
+        let answer = self.answer(method, path, query, body);
+        lost.is_none().then_some(answer)
     }
 
     fn answer(
@@ -141,12 +195,12 @@ impl State {
             return Ok(self.put(&path, body));
         }
         let path = path.strip_suffix("/status").unwrap_or(path);
-        if self
+        let rival = self
             .rival
-            .take_if(|rival| path.ends_with(rival.as_str()) && method != Method::GET)
-            .is_some()
-        {
-            let object = self.objects[path].clone();
+            .take_if(|rival| path.ends_with(rival.object) && method != Method::GET);
+        if let Some(rival) = rival {
+            let mut object = self.objects[path].clone();
+            (rival.change)(&mut object);
             self.put(path, object);
         }
         if method != Method::GET
@@ -186,15 +240,31 @@ impl State {
         let found = objects.unwrap_or(&self.objects).iter();
         let items: Vec<&Value> = found
             .filter(|(key, object)| {
-                let labels = &object["metadata"]["labels"];
                 key.starts_with(&format!("{path}/"))
-                    && labels["app"] == "cassandracluster"
-                    && labels["cassandracluster"] == "demo"
+                    && is_selected(&object["metadata"]["labels"], query)
             })
             .map(|(_, object)| object)
             .collect();
         Ok(json!({ "metadata": { "resourceVersion": self.version.to_string() }, "items": items }))
     }
+}
+
+/// Whether the label selector of a query selects these labels. No object matches a field selector.
+fn is_selected(labels: &Value, query: &str) -> bool {
+    let selectors = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("labelSelector="));
+    let selectors = selectors.unwrap_or_default();
+    let selectors = selectors
+        .replace("%3D", "=")
+        .replace("%2C", ",")
+        .replace("%2F", "/");
+    let mut selectors = selectors.split(',').filter(|part| !part.is_empty());
+    !query.contains("fieldSelector=")
+        && selectors.all(|selector| match selector.split_once('=') {
+            Some((key, value)) => labels[key] == value,
+            None => !labels[selector].is_null(),
+        })
 }
 
 /// Whether an object matches the given UID and version.
@@ -208,7 +278,7 @@ fn holds(given: &Value, there: Option<&Value>) -> Result<(), No> {
     Ok(())
 }
 
-fn respond(answer: Result<Value, No>) -> Response<Body> {
+fn respond(answer: Result<Value, No>) -> Response<Content> {
     let (code, body) = match answer {
         Ok(body) => (200, body),
         Err((code, reason)) => {
@@ -217,7 +287,11 @@ fn respond(answer: Result<Value, No>) -> Response<Body> {
             (code, status)
         }
     };
-    let mut response = Response::new(Body::from(body.to_string().into_bytes()));
+    let mut response = Response::new(
+        Full::from(body.to_string())
+            .map_err(Into::into)
+            .boxed_unsync(),
+    );
     *response.status_mut() = StatusCode::from_u16(code).unwrap();
     response
 }
