@@ -28,12 +28,12 @@ use crate::{
         lists::{Freshness, list},
         warnings,
     },
-    node_api::{Credentials, Endpoint},
+    node_api::{AT_ONCE, Credentials, Endpoint, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts},
     digest::digest,
-    node::{NodeError, Reading, Replication, SharedViews},
+    node::{NodeError, Reading, Replication},
     observed::{
         NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, recorded_arguments,
         replicas, trusted_locations,
@@ -41,8 +41,6 @@ use casskop_core::{
     operations::{behaviour, recorded::has_begun},
 };
 
-/// Nodes of one cluster that are polled at the same time, so that an unhealthy cluster does not take all threads.
-const AT_ONCE: usize = 12;
 /// Members that are queried for shared state of the ring, one after the other, until one responds.
 const TRIES: usize = 3;
 
@@ -372,30 +370,20 @@ async fn read_nodes(
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
     // A connection to an address without a pod is not refused: the reconciliation would wait for the deadline.
-    let asked: Vec<(String, Endpoint)> = pods
+    let asked = pods
         .iter()
         .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
-        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)))
-        .collect();
-    let mut views = SharedViews::default();
-    let mut readings: BTreeMap<_, _> = stream::iter(asked)
-        .map(|(name, endpoint)| async move {
-            let reading = if was_silent(cluster, &name, &endpoint.ip) {
-                effects.nodes.read_briefly(endpoint).await
-            } else {
-                effects.nodes.read(endpoint).await
-            };
-            (name, reading)
-        })
-        .buffer_unordered(AT_ONCE)
-        .map(|(name, mut reading)| {
-            if let Ok(reading) = &mut reading {
-                views.share(reading);
-            }
-            (name, reading)
-        })
-        .collect()
-        .await;
+        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)));
+    let reads = asked.map(|(name, endpoint)| {
+        let answer = if was_silent(cluster, &name, &endpoint.ip) {
+            effects.nodes.read_briefly(endpoint)
+        } else {
+            effects.nodes.read(endpoint)
+        };
+        (name, answer)
+    });
+    let reads = reads.collect();
+    let mut readings: BTreeMap<_, _> = read_all(reads).await.into_iter().collect();
     // A container that has not started yet refuses connections; that is no failure.
     readings.retain(|name, reading| {
         let starting = pods

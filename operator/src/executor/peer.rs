@@ -4,14 +4,18 @@
 use std::time::Duration;
 
 use casskop_common::names;
-use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{effects::Effects, executor::NodeTask, kubernetes::objects::said, node_api::Endpoint};
+use crate::{
+    effects::Effects,
+    executor::NodeTask,
+    kubernetes::objects::said,
+    node_api::{Endpoint, read_all},
+};
 use casskop_core::{
-    node::{Call, NodeError, Reading, SharedViews},
+    node::{Call, NodeError, Reading},
     observed::NodePod,
     operations::{Behaviour, StepState},
 };
@@ -27,8 +31,6 @@ const LOST_AFTER: u32 = 30;
 /// Largest expected difference between the clocks of the operator's machine and of a pod's. Too large a value only makes a
 /// step that failed after a restart of another node be retried, [`super::ATTEMPTS`] times at most.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
-/// Nodes that are polled at the same time.
-const AT_ONCE: usize = 12;
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -254,22 +256,12 @@ async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeEr
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
         Some(Endpoint::new(ip, task.credentials.clone()))
     });
-    let mut views = SharedViews::default();
-    let answers: Vec<_> = stream::iter(endpoints)
-        .map(|endpoint| async move {
-            let answer = effects.nodes.read(endpoint.clone()).await;
-            (endpoint, answer)
-        })
-        .buffer_unordered(AT_ONCE)
-        .map(|(endpoint, mut answer)| {
-            if let Ok(reading) = &mut answer {
-                views.share(reading);
-            }
-            (endpoint, answer)
-        })
-        .collect()
-        .await;
-    Ok(Answers::of(answers.into_iter()))
+    let reads = endpoints.map(|endpoint| {
+        let answer = effects.nodes.read(endpoint.clone());
+        (endpoint, answer)
+    });
+    let reads = reads.collect();
+    Ok(Answers::of(read_all(reads).await.into_iter()))
 }
 
 async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError> {
