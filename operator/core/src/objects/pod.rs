@@ -1,8 +1,8 @@
 //! The Cassandra pods of a rack.
 //!
-//! A pod starts in three steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's
-//! image writes the configuration over it, and Cassandra starts with the result, after the scripts of the user, if any. This works with the stock image of
-//! every version.
+//! A pod starts in steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's image
+//! writes the configuration over it, the scripts of the user, if any, edit the result, and Cassandra starts with it. This
+//! works with the stock image of every version.
 
 mod containers;
 mod placement;
