@@ -88,6 +88,12 @@ impl World {
             left = left.saturating_sub(1);
             may
         };
+        for owner in plan.disowned {
+            if !may() {
+                return false;
+            }
+            self.own(owner);
+        }
         if !plan.operations.is_empty() {
             if !may() {
                 return false;
@@ -260,6 +266,7 @@ impl World {
             ..plan.status
         };
         plan.objects.is_empty()
+            && plan.disowned.is_empty()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret
