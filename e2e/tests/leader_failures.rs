@@ -139,14 +139,19 @@ fn clocks_an_hour_apart_do_not_matter() {
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_leader_that_is_frozen_at_each_point_skips_nothing() {
     let (space, demo) = shared_ring();
-    let keyspaces = ["e2e_frozen_1".to_owned(), "e2e_frozen_2".to_owned()];
+    let keyspaces: Vec<String> = (1..=8)
+        .map(|number| format!("e2e_frozen_{number}"))
+        .collect();
     cassandra::fill(&space.kubectl, "demo-dc1-rack1-0", &keyspaces);
     let mut instances = ["one", "two"].map(|name| Shell::instance(&space, name));
     let mut writes = Writes::from_now(&operator::user(&space.kubectl));
     let (mut first, _) = leader(&space.kubectl, operator::NAME, Some("shell"));
     let before = cleaned(&demo);
     let id = fresh_id("frozen");
-    let named = keyspaces.map(|keyspace| format!("--keyspace {keyspace}"));
+    let named = keyspaces
+        .iter()
+        .map(|keyspace| format!("--keyspace {keyspace}"));
+    let named: Vec<String> = named.collect();
     demo.request("cleanup", &format!("{id} {}", named.join(" ")));
     let mut freezes = 0;
     loop {
