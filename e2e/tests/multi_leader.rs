@@ -48,8 +48,16 @@ fn another_instance_goes_on() {
         kubectl: here.clone(),
     };
     multi.settles();
-    cassandra::fill(here, PODS[0], &["e2e_multi_lead".into()]);
+    let statements = [
+        "CREATE KEYSPACE IF NOT EXISTS e2e_multi_lead WITH replication = \
+         {'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}",
+        "CREATE TABLE IF NOT EXISTS e2e_multi_lead.t (id int PRIMARY KEY, text text)",
+    ];
+    cassandra::write(here, PODS[0], &statements);
     for failure in [Failure::Stop, Failure::Kill, Failure::Freeze] {
+        // A flush of a table without new rows does nothing.
+        let row = "INSERT INTO e2e_multi_lead.t (id, text) VALUES (1, 'one')";
+        cassandra::write(here, PODS[0], &[row]);
         let flushed = || {
             let nodes = spaces.iter().zip(PODS);
             let logs = nodes.map(|(space, pod)| cassandra::log(&space.kubectl, pod));
