@@ -36,7 +36,8 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret with a random Jolokia password.
     pub make_secret: bool,
-    /// Volumes, and the mark of the ring, that the cluster no longer owns. Nothing else holds these changes back.
+    /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
+    /// and one that waits for the volumes of an earlier one, hold them back as all changes.
     pub disowned: Vec<VolumeOwner>,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
