@@ -85,8 +85,9 @@ fn deletion(
             }
         } else {
             draft.waiting = Some(format!(
-                "the operator of the site to report that no volume is deleted with its CassandraCluster; {}",
-                discard_volumes(&draft.name)
+                "the operator of the site to report that no volume is deleted with its CassandraCluster; to leave the cluster in its site, set the annotation {}: {}",
+                names::ORPHAN,
+                draft.name
             ));
             return None;
         }

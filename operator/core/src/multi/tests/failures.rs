@@ -153,7 +153,7 @@ fn a_cluster_goes_after_its_volumes_are_kept() {
     // No operator has reported about the new generation.
     world.pass();
     assert!(world.sites["a"].cluster.is_some());
-    insta::assert_snapshot!(world.condition("Progressing"), @"True SitesProgressing: a waits for the operator of the site to carry out that deletePVC is not set any more: until then its volumes are deleted with its CassandraCluster");
+    insta::assert_snapshot!(world.condition("Progressing"), @"True SitesProgressing: a waits for the operator of the site to report that no volume is deleted with its CassandraCluster; to leave the cluster in its site, set the annotation db.orange.com/orphan: a");
     world.settle();
     assert!(world.sites["a"].cluster.is_none() && world.is_blocked_by_checks);
     // The operator of the site is gone for good.
