@@ -99,7 +99,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let requeue = match requeue(state, &rollout, &operations, &removals) {
         // Claims are not watched.
-        delay if changes_owners => delay.min(BRIEFLY),
+        delay if changes_owners && is_lively(state) => delay.min(BRIEFLY),
+        delay if changes_owners => delay.min(LATER),
         delay => delay,
     };
     Plan {
