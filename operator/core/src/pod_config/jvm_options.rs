@@ -1,5 +1,8 @@
 //! JVM options: appended to the image's own, where the last one wins.
 
+mod collectors;
+mod heap;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -45,18 +48,6 @@ pub struct InvalidSection {
     pub message: String,
 }
 
-/// Options that select a garbage collector. Java ends if two of them are on.
-const COLLECTORS: [&str; 6] = [
-    "UseG1GC",
-    "UseZGC",
-    "UseShenandoahGC",
-    "UseParallelGC",
-    "UseSerialGC",
-    "UseConcMarkSweepGC",
-];
-
-const MEBIBYTE: i64 = 1024 * 1024;
-
 /// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
 /// image's own files, by name, and `replaced` the address of the lost node whose place this one takes. `pod_ip` is the
 /// primary address of the pod.
@@ -75,8 +66,8 @@ pub fn files(
             .map_err(|message| InvalidSection { section, message })?;
         files.entry(file).or_default().extend(lines);
     }
-    let heaps = heaps(rack.max_heap_bytes, &files);
-    let collectors = BY_JAVA.map(|file| (file, replaced_collectors(file, &files, images_own)));
+    let heaps = heap::missing(rack.max_heap_bytes, &files);
+    let collectors = BY_JAVA.map(|file| (file, collectors::replaced(file, &files, images_own)));
     for (file, options) in heaps.into_iter().chain(collectors) {
         files.entry(file).or_default().splice(0..0, options);
     }
@@ -85,9 +76,9 @@ pub fn files(
         .or_default()
         .splice(0..0, own_options(replaced, pod_ip));
     let of_image = images_own.values().flat_map(|text| text.lines());
-    if uses_g1(of_image) || uses_g1(files.values().flatten().map(String::as_str)) {
+    if heap::uses_g1(of_image) || heap::uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
-            *line = young_generation_beside_g1(line);
+            *line = heap::young_generation_beside_g1(line);
         }
     }
     Ok(files)
@@ -104,95 +95,6 @@ fn own_options(replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
         .chain(is_ipv6(pod_ip).then(|| IPV6.to_owned()))
         .chain(replace)
         .collect()
-}
-
-/// The heap options that the user's lack, by file: in the common one if every version of Java lacks the same.
-fn heaps(
-    max_bytes: i64,
-    users: &BTreeMap<&'static str, Vec<String>>,
-) -> Vec<(&'static str, Vec<String>)> {
-    let heaps = BY_JAVA.map(|file| {
-        let lines = [COMMON, file]
-            .into_iter()
-            .filter_map(|file| users.get(file));
-        heap(max_bytes, &words(lines.flatten()))
-    });
-    let [one, other] = &heaps;
-    if one == other {
-        vec![(COMMON, one.clone())]
-    } else {
-        BY_JAVA.into_iter().zip(heaps).collect()
-    }
-}
-
-/// The heap options that the user's lack: the start script of the image ends unless it finds both `-Xms` and `-Xmx`, and
-/// Java ends if the heap is to start larger than it may grow.
-fn heap(max_bytes: i64, users: &[&str]) -> Vec<String> {
-    let ours = |bytes: i64| format!("{}M", (bytes / MEBIBYTE).max(1));
-    match (last(users, "-Xms"), last(users, "-Xmx")) {
-        (Some(_), Some(_)) => Vec::new(),
-        (None, Some(max)) => vec![format!("-Xms{max}")],
-        (Some(initial), None) if bytes(initial).is_some_and(|initial| initial <= max_bytes) => {
-            vec![format!("-Xmx{}", ours(max_bytes))]
-        }
-        (Some(initial), None) => vec![format!("-Xmx{initial}")],
-        (None, None) => vec![
-            format!("-Xms{}", ours(max_bytes / 4)),
-            format!("-Xmx{}", ours(max_bytes)),
-        ],
-    }
-}
-
-/// The options that switch the collectors of the image off, if the user's options select another one.
-fn replaced_collectors(
-    by_java: &'static str,
-    users: &BTreeMap<&'static str, Vec<String>>,
-    images_own: &BTreeMap<&'static str, String>,
-) -> Vec<String> {
-    let both = [COMMON, by_java];
-    let of_file = |file| words(users.get(file).into_iter().flatten());
-    let (common, own) = (of_file(COMMON), of_file(by_java));
-    // The file of the version of Java is the more special one.
-    let wanted = match collectors(&own) {
-        own if own.is_empty() => collectors(&common),
-        own => own,
-    };
-    let texts = both.into_iter().filter_map(|file| images_own.get(file));
-    let lines = texts.flat_map(|text| text.lines().filter(|line| line.starts_with('-')));
-    let before = lines.flat_map(str::split_whitespace).chain(common);
-    let mut others = collectors(&before.collect::<Vec<_>>());
-    others.retain(|collector| !wanted.is_empty() && !wanted.contains(collector));
-    let off = others.iter().map(|collector| format!("-XX:-{collector}"));
-    off.collect()
-}
-
-/// The garbage collectors that are on after all options; the last option of each one counts.
-fn collectors(words: &[&str]) -> Vec<&'static str> {
-    let is_on = |collector: &&str| {
-        let mut options = words
-            .iter()
-            .rev()
-            .filter_map(|word| word.strip_prefix("-XX:"));
-        let switch = options.find_map(|option| option.strip_suffix(*collector));
-        switch == Some("+")
-    };
-    COLLECTORS.into_iter().filter(is_on).collect()
-}
-
-fn uses_g1<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
-    let mut options = lines.filter(|line| line.starts_with('-'));
-    options.any(|line| line.split_whitespace().any(|word| word == "-XX:+UseG1GC"))
-}
-
-/// The start script of the image ends if it finds `-Xmn` beside G1. These options are the same size for Java.
-fn young_generation_beside_g1(line: &str) -> String {
-    let words = line.split_whitespace().map(|word| {
-        word.strip_prefix("-Xmn").map_or_else(
-            || word.to_owned(),
-            |size| format!("-XX:NewSize={size} -XX:MaxNewSize={size}"),
-        )
-    });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Checks the JVM options of all sections.
@@ -212,20 +114,11 @@ pub fn check(config: &Value) -> Result<(), String> {
         let lines = [COMMON, file]
             .into_iter()
             .filter_map(|file| files.get(file));
-        check_heap(&words(lines.flatten()))
+        heap::check(&words(lines.flatten()))
     })?;
     files
         .values()
-        .try_for_each(|lines| check_collectors(&words(lines.iter())))
-}
-
-fn check_collectors(words: &[&str]) -> Result<(), String> {
-    match &collectors(words)[..] {
-        [one, other, ..] => Err(format!(
-            "-XX:+{one} and -XX:+{other} select two garbage collectors, and Java starts with one: remove one of them"
-        )),
-        _ => Ok(()),
-    }
+        .try_for_each(|lines| collectors::check(&words(lines.iter())))
 }
 
 /// The start script of the image splits options at blanks; only options such as `--add-opens` have a value behind one.
@@ -242,54 +135,9 @@ fn check_words(line: &str) -> Result<(), String> {
     })
 }
 
-fn check_heap(words: &[&str]) -> Result<(), String> {
-    for option in ["-Xms", "-Xmx", "-Xmn"] {
-        if let Some(size) = last(words, option)
-            && bytes(size).is_none()
-        {
-            return Err(format!(
-                "{option}{size} has no size that Java reads: write a whole number above 0 with k, m or g, as in {option}512m"
-            ));
-        }
-    }
-    match (last(words, "-Xms"), last(words, "-Xmx")) {
-        (Some(initial), Some(max)) if bytes(initial) > bytes(max) => Err(format!(
-            "the heap starts with {initial} (-Xms, initial_heap_size) and may grow to {max} (-Xmx, max_heap_size): \
-             set an initial size of at most the maximum"
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// The options in lines, as the start script of the image splits them.
 fn words<'a>(lines: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
     lines.flat_map(|line| line.split_whitespace()).collect()
-}
-
-/// The value of an option; the last one counts.
-fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
-    words
-        .iter()
-        .rev()
-        .find_map(|word| word.strip_prefix(option))
-}
-
-/// A size as Java reads it, in bytes; nothing if it is none, or 0.
-fn bytes(size: &str) -> Option<i64> {
-    let digits = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match size[digits.len()..].to_ascii_lowercase().as_str() {
-        "" => 1,
-        "k" => 1024,
-        "m" => MEBIBYTE,
-        "g" => 1024 * MEBIBYTE,
-        "t" => 1024 * 1024 * MEBIBYTE,
-        _ => return None,
-    };
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let number = digits.parse::<i64>().ok()?;
-    number.checked_mul(unit).filter(|&bytes| bytes > 0)
 }
 
 /// The command line options of one section.
@@ -449,7 +297,7 @@ mod tests {
                 files.entry(file).or_default().extend(lines);
             }
             assert_eq!(check(&config), Ok(()));
-            let found = heaps(gibibyte, &files);
+            let found = heap::missing(gibibyte, &files);
             let found: Vec<(&str, Vec<&str>)> = found
                 .iter()
                 .map(|(file, lines)| (*file, lines.iter().map(String::as_str).collect()))
