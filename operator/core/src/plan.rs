@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationStatus, condition},
+    api::{CassandraClusterStatus, OperationStatus, RackWrite, condition},
     names::{self, RackId},
 };
 use kube_core::ResourceExt;
@@ -13,8 +13,9 @@ use crate::{
     desired::Desired,
     objects::{self, Object},
     observed::{ObservedState, SecretState},
+    operations::transitions::Outdated,
     refusal::Refusal,
-    rollout::{self, Removal, address_conflict, members, volumes},
+    rollout::{self, Removal, address_conflict, members, rack_write, volumes},
     scheduler, status,
 };
 
@@ -36,6 +37,9 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret with a random Jolokia password.
     pub make_secret: bool,
+    /// The change of a rack that is recorded before the objects are applied.
+    #[serde(skip)]
+    pub rack_write: Option<RackWrite>,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
     /// What is taken away, after the objects are applied.
@@ -58,6 +62,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Takes out what was not recorded as decided. Racks are decided about together.
+    pub fn forget(&mut self, outdated: &Outdated) {
+        let is_recorded = |kind: &String| !outdated.kinds.contains(kind);
+        self.starts.retain(|start| is_recorded(&start.kind));
+        self.operations
+            .retain(|change| is_recorded(&change.after.kind));
+        if outdated.rack {
+            self.objects.clear();
+            self.removals.clear();
+        }
+    }
+
     /// Says in `Degraded` that an object could not be applied, and why.
     pub fn tell_failure(&mut self, failure: &str, state: &ObservedState) {
         status::tell_failure(&mut self.status, failure, state);
@@ -74,6 +90,13 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         }
         _ => (false, Vec::new()),
     };
+    let objects = match &rollout.fence {
+        // What else there is to do is decided from the state after it.
+        Some(fence) if !state.intents.reconcile_paused => {
+            vec![Object::Fence(fence.clone())]
+        }
+        _ => objects,
+    };
     let mut removals = rollout.removals.clone();
     if !state.intents.reconcile_paused {
         removals.extend(volumes::given_up(state));
@@ -83,6 +106,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let requeue = requeue(state, &rollout, &operations, &removals);
     Plan {
         make_secret,
+        rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
         removals,
         is_disruptive: operations.is_disruptive(),

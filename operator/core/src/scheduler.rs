@@ -123,7 +123,9 @@ impl Queue<'_> {
         // wait for the ring.
         let needed = kind.by.is_some() && kind.name == DECOMMISSION;
         let goes_first = needed || (self.rollout.is_idle() && kind.repairs_ring());
-        let busy = if goes_first {
+        let busy = if let Some(fence) = &self.rollout.fence {
+            Some(format!("waits for StatefulSet {}", fence.set))
+        } else if goes_first {
             pause_reason(self.state)
         } else {
             self.busy.clone()

@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
 };
-use kube::ResourceExt;
+use kube::{ResourceExt, api::Preconditions};
 
 use crate::{
     cluster::observe::Observation,
@@ -15,8 +15,8 @@ use crate::{
     executor::{NodeTask, Position},
     kubernetes::{
         Kube,
-        apply::{Error, apply_one, apply_rack, apply_selecting},
-        change::{delete, grow, orphan, scale},
+        apply::{Error, apply_one, apply_seen, apply_selecting},
+        change::{delete, fence, grow, orphan, scale},
         credentials, objects,
         status_store::ClusterRef,
     },
@@ -43,7 +43,8 @@ pub async fn write(
     desired: &Desired,
     plan: &Plan,
 ) -> Result<(), Error> {
-    let seen = &state.live.stateful_sets;
+    let live = &state.live;
+    let seen = &live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&desired.jolokia_secret);
         credentials::make(kube, &state.cluster)
@@ -55,16 +56,20 @@ pub async fn write(
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
             Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
-            Object::ConfigMap(object) => drop(apply_one(kube, object.as_ref()).await?),
+            Object::ConfigMap(object) => {
+                let seen = live.config_maps.get(&object.name_any());
+                apply_seen(kube, object.as_ref(), seen).await?;
+            }
             Object::StatefulSet(object) => {
-                apply_rack(kube, object, seen.get(&object.name_any())).await?;
+                apply_seen(kube, object.as_ref(), seen.get(&object.name_any())).await?;
             }
             Object::Recreated(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
                     orphan(kube, &desired.namespace, seen).await?;
                 }
-                apply_rack(kube, object, None).await?;
+                apply_seen(kube, object.as_ref(), None).await?;
             }
+            Object::Fence(seen) => fence(kube, &desired.namespace, seen).await?,
             Object::VolumeExpansion(growth) => grow(kube, &desired.namespace, growth).await?,
         }
     }
@@ -85,9 +90,13 @@ pub async fn remove(
     let live = &state.live;
     for removal in &plan.removals {
         match removal {
-            Removal::Pods { set, uid, from, to } => {
-                scale(kube, namespace, set, (uid, *from, *to)).await?;
-            }
+            Removal::Pods {
+                set,
+                uid,
+                version,
+                to,
+                ..
+            } => scale(kube, namespace, set, (uid, version), *to).await?,
             Removal::Rack { set, uid } => {
                 // The StatefulSet is kept if another writer has scaled it in the meantime: its pods need the
                 // configuration.
@@ -102,8 +111,12 @@ pub async fn remove(
                         .await?;
                 }
             }
-            Removal::Pod { name, uid } => {
-                delete::<Pod>(kube, namespace, name, objects::uid_precondition(uid)).await?;
+            Removal::Pod { name, uid, version } => {
+                let seen = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: Some(version.clone()),
+                };
+                delete::<Pod>(kube, namespace, name, seen).await?;
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);
