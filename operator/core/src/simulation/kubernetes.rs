@@ -37,9 +37,9 @@ impl World {
         }
     }
 
-    fn next_version(&mut self) -> Option<String> {
+    fn next_version(&mut self) -> String {
         self.version += 1;
-        Some(self.version.to_string())
+        self.version.to_string()
     }
 
     /// Applies an object.
@@ -53,11 +53,11 @@ impl World {
             Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
             Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
             Object::ConfigMap(mut object) => {
-                object.metadata.resource_version = self.next_version();
+                object.metadata.resource_version = Some(self.next_version());
                 self.live.config_maps.insert(object.name_any(), *object);
             }
             Object::Fence(fence) => {
-                let version = self.next_version();
+                let version = Some(self.next_version());
                 let set = self.live.stateful_sets.get_mut(&fence.set);
                 set.expect("it was seen").metadata.resource_version = version;
             }
@@ -73,7 +73,7 @@ impl World {
             }
             Object::StatefulSet(object) | Object::Recreated(object) => {
                 let mut set = *object;
-                set.metadata.resource_version = self.next_version();
+                set.metadata.resource_version = Some(self.next_version());
                 let old = self.live.stateful_sets.get(&set.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 set.metadata.generation = Some(generation + 1);
@@ -113,7 +113,7 @@ impl World {
             Removal::Pods {
                 set, uid, from, to, ..
             } => {
-                let version = self.next_version();
+                let version = Some(self.next_version());
                 let set = self.live.stateful_sets.get_mut(set).expect("it was seen");
                 assert_eq!(set.uid().unwrap_or_default(), *uid);
                 let spec = set.spec.as_mut().expect("a spec");
@@ -221,7 +221,7 @@ impl World {
         let ready = names.iter();
         let ready = ready.filter(|name| self.pods[*name].node == Node::Normal);
         let ready = i32::try_from(ready.count()).expect("few pods");
-        let version = self.next_version();
+        let version = Some(self.next_version());
         let live = self
             .live
             .stateful_sets
