@@ -21,7 +21,7 @@ pub use multi::{
 };
 pub use operation::{
     Check, NodeCounts, NodePhase, OperationMode, OperationNode, OperationPhase, OperationPlan,
-    OperationReason, OperationStatus, Progress, VolumeRef, Work,
+    OperationReason, OperationStatus, Progress, Requester, VolumeRef, Work,
 };
 pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,

@@ -51,6 +51,8 @@ words! {
         Forming,
         /// The message names a member that is down, or that does not answer.
         NodesDown,
+        /// The message names a pod that is Ready, but that the operator cannot connect to.
+        NodesUnreachable,
         /// A node leaves the ring as the spec requires; every other node is up.
         NodesLeaving,
         /// Every node is NORMAL, and up in the view of every other node.
@@ -74,6 +76,8 @@ words! {
 
         /// `configMapName` names a ConfigMap that does not exist.
         ConfigMapMissing,
+        /// `imageJolokiaSecret` names a Secret that is not meant for the nodes.
+        SecretNotAllowed,
         /// No data center of the spec has a node.
         NoNodes,
         /// Two data centers, or two racks of one, have the same name.

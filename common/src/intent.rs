@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     names,
-    operations::{self, Arguments, DryRun, asked_by_spec, discards_data, kinds},
+    operations::{self, Arguments, DryRun, OperationKind},
 };
 
 /// Maximum length of an ID, which is the limit of a label value.
@@ -32,9 +32,9 @@ const MAX_NEAREST: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Intents {
     /// The request of each kind.
-    pub requests: BTreeMap<String, Request>,
+    pub requests: BTreeMap<OperationKind, Request>,
     /// Controls, by kind.
-    pub controls: BTreeMap<String, Controls>,
+    pub controls: BTreeMap<OperationKind, Controls>,
     /// Whether all changes of the cluster are paused.
     pub reconcile_paused: bool,
     /// Tag of an image whose Cassandra release may be earlier than the running one.
@@ -49,7 +49,7 @@ pub struct Intents {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Kind of the operation.
-    pub kind: String,
+    pub kind: OperationKind,
     /// ID chosen by the requester; an ID is never run twice.
     pub id: String,
     /// Arguments of the operation.
@@ -140,6 +140,7 @@ impl Intents {
             Some((kind, control)) => (kind, Some(control)),
             None => (name, None),
         };
+        let kind = OperationKind::from_word(kind).ok_or_else(|| unknown_kind(kind))?;
         let words = split(value)?;
         let (id, rest) = words
             .split_first()
@@ -148,11 +149,11 @@ impl Intents {
         match control {
             None => {
                 let request = Request::new(kind, id, rest)?;
-                self.requests.insert(kind.to_owned(), request);
+                self.requests.insert(kind, request);
             }
             Some(control) => self
                 .controls
-                .entry(kind.to_owned())
+                .entry(kind)
                 .or_default()
                 .set(control, id, rest)?,
         }
@@ -189,24 +190,24 @@ impl Request {
     ///
     /// # Errors
     /// The error in the ID or the arguments.
-    pub fn new(kind: &str, id: &str, words: &[String]) -> Result<Self, String> {
+    pub fn new(kind: OperationKind, id: &str, words: &[String]) -> Result<Self, String> {
         check_id(id)?;
-        if let Some(why) = asked_by_spec(kind) {
+        if let Some(why) = kind.asked_by_spec() {
             return Err(why.to_owned());
         }
-        let arguments = Arguments::parse(kind, words)?;
+        let arguments = Arguments::parse(kind.as_str(), words)?;
         if arguments.shared.dry_run == Some(DryRun::Client) {
             return Err(
                 "--dry-run=client is for the command line; in an annotation use --dry-run".into(),
             );
         }
-        if discards_data(kind) && arguments.cluster_uid.is_none() {
+        if kind.discards_data() && arguments.cluster_uid.is_none() {
             return Err(format!(
                 "{kind} discards data, so it says which cluster is meant: add --cluster-uid <metadata.uid of the cluster>"
             ));
         }
         Ok(Self {
-            kind: kind.to_owned(),
+            kind,
             id: id.to_owned(),
             arguments,
         })
@@ -305,7 +306,7 @@ fn names_known(name: &str) -> bool {
 }
 
 fn is_kind(name: &str) -> bool {
-    kinds().any(|known| known == name)
+    OperationKind::from_word(name).is_some()
 }
 
 fn kind_of(name: &str) -> &str {

@@ -8,5 +8,6 @@ pub mod intent;
 pub mod names;
 pub mod operations;
 pub mod quantity;
+pub mod readable;
 pub mod text;
 mod words;

@@ -21,7 +21,7 @@ pub const FENCED_VERSION: &str = "db.orange.com/fenced-version";
 /// On a pod template: the last requested rolling restart.
 pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 
-/// Finalizer of a cluster whose volumes are deleted together with it (`deletePVC`).
+/// Finalizer that earlier versions put on a cluster whose volumes are deleted together with it (`deletePVC`).
 pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
 /// Kubernetes' finalizer of a deleted resource whose dependents are orphaned (`kubectl delete --cascade=orphan`). The
 /// garbage collector removes it when it has orphaned them.
@@ -62,6 +62,9 @@ pub const DC_LABEL: &str = "cassandraclusters.db.orange.com.dc";
 pub const RACK_LABEL: &str = "cassandraclusters.db.orange.com.rack";
 /// Label of all objects of the operator, and its value.
 pub const APP_LABEL: (&str, &str) = ("app", "cassandracluster");
+
+/// On a Secret: whether it is meant for the nodes, `true` or not (`docs/adr/0023-secrets-meant-for-the-nodes.md`).
+pub const NODE_CREDENTIALS_LABEL: &str = "db.orange.com/node-credentials";
 
 /// Port of the Jolokia agent.
 pub const JOLOKIA_PORT: u16 = 8778;
@@ -176,11 +179,11 @@ pub fn foreign_host(cluster: &str, namespace: &str, pod: &str) -> String {
 }
 
 /// Annotation that requests an operation.
-pub fn request_annotation(kind: &str) -> String {
+pub fn request_annotation(kind: impl std::fmt::Display) -> String {
     format!("{OPERATIONS_PREFIX}{kind}")
 }
 
 /// Annotation that controls the request of a kind: `pause`, `cancel`, `retry` or `waive`.
-pub fn control_annotation(kind: &str, control: &str) -> String {
+pub fn control_annotation(kind: impl std::fmt::Display, control: &str) -> String {
     format!("{OPERATIONS_PREFIX}{kind}.{control}")
 }

@@ -11,6 +11,7 @@ mod discard;
 pub mod drain;
 pub mod flush;
 pub mod garbagecollect;
+mod kind;
 pub mod rebuild;
 pub mod refresh;
 pub mod relocate;
@@ -32,6 +33,7 @@ use clap::{
 };
 
 pub use discard::Discard;
+pub use kind::{OperationKind, RecordedKind};
 pub use shared::{DryRun, Parallel, Shared, Target, Waves};
 pub use tables::Tables;
 pub use value::ClusterValue;
@@ -77,127 +79,6 @@ pub enum Operation {
     Relocate(relocate::Relocate),
     /// Write memtables to disk and stop serving, until the pod is restarted
     Drain(drain::Drain),
-}
-
-/// The kind of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OperationKind {
-    /// `decommission`
-    Decommission,
-    /// `remove`
-    Remove,
-    /// `replace`
-    Replace,
-    /// `cleanup`
-    Cleanup,
-    /// `flush`
-    Flush,
-    /// `restart`
-    Restart,
-    /// `repair`
-    Repair,
-    /// `rebuild`
-    Rebuild,
-    /// `snapshot`
-    Snapshot,
-    /// `clearsnapshot`
-    ClearSnapshot,
-    /// `refresh`
-    Refresh,
-    /// `upgradesstables`
-    UpgradeSsTables,
-    /// `compact`
-    Compact,
-    /// `garbagecollect`
-    GarbageCollect,
-    /// `scrub`
-    Scrub,
-    /// `relocate`
-    Relocate,
-    /// `drain`
-    Drain,
-}
-
-impl OperationKind {
-    /// Every kind, in the order of [`Self::priority`].
-    pub const ALL: [Self; 17] = [
-        Self::Decommission,
-        Self::Remove,
-        Self::Replace,
-        Self::Cleanup,
-        Self::Flush,
-        Self::Restart,
-        Self::Repair,
-        Self::Rebuild,
-        Self::Snapshot,
-        Self::ClearSnapshot,
-        Self::Refresh,
-        Self::UpgradeSsTables,
-        Self::Compact,
-        Self::GarbageCollect,
-        Self::Scrub,
-        Self::Relocate,
-        Self::Drain,
-    ];
-
-    /// Position in the queue: of two waiting requests, the one with the lower number starts first. The order is: the
-    /// decommission of the rollout, the kinds that repair a ring, the kinds that free space or are short, and `drain`
-    /// last.
-    pub const fn priority(self) -> u8 {
-        match self {
-            Self::Decommission => 0,
-            Self::Remove => 10,
-            Self::Replace => 11,
-            Self::Cleanup => 20,
-            Self::Flush => 21,
-            Self::Restart => 30,
-            Self::Repair => 40,
-            Self::Rebuild => 41,
-            Self::Snapshot => 50,
-            Self::ClearSnapshot => 51,
-            Self::Refresh => 52,
-            Self::UpgradeSsTables => 60,
-            Self::Compact => 61,
-            Self::GarbageCollect => 62,
-            Self::Scrub => 63,
-            Self::Relocate => 64,
-            Self::Drain => 70,
-        }
-    }
-
-    /// The word of the kind, in annotations, in the status and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Decommission => DECOMMISSION,
-            Self::Remove => REMOVE,
-            Self::Replace => REPLACE,
-            Self::Cleanup => CLEANUP,
-            Self::Flush => "flush",
-            Self::Restart => RESTART,
-            Self::Repair => "repair",
-            Self::Rebuild => "rebuild",
-            Self::Snapshot => "snapshot",
-            Self::ClearSnapshot => "clearsnapshot",
-            Self::Refresh => "refresh",
-            Self::UpgradeSsTables => "upgradesstables",
-            Self::Compact => "compact",
-            Self::GarbageCollect => "garbagecollect",
-            Self::Scrub => "scrub",
-            Self::Relocate => "relocate",
-            Self::Drain => "drain",
-        }
-    }
-
-    /// The kind of a word; none for a word that this version does not know.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
-
-impl std::fmt::Display for OperationKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Operation {
@@ -265,31 +146,8 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
     OperationKind::ALL.into_iter().map(OperationKind::as_str)
 }
 
-/// The kind that removes a dead node from the ring.
-pub const REMOVE: &str = "remove";
-/// The kind that replaces a lost node with a new one.
-pub const REPLACE: &str = "replace";
-/// The kind that re-creates pods.
-pub const RESTART: &str = "restart";
-/// The kind that users cannot request: the operator decommissions nodes if the spec requires fewer of them.
-pub const DECOMMISSION: &str = "decommission";
-/// The kind that removes what nodes do not own any more.
-pub const CLEANUP: &str = "cleanup";
-
-/// The reason why a kind cannot be requested, if it cannot: the operator runs it if the spec requires it.
-pub fn asked_by_spec(kind: &str) -> Option<&'static str> {
-    (kind == DECOMMISSION).then_some(
-        "a node is decommissioned where the spec asks for fewer of them: lower nodesPerRacks, or take the rack out of the topology",
-    )
-}
-
 /// Argument of the kinds that discard data.
 const CLUSTER_UID: &str = "cluster_uid";
-
-/// Whether a kind discards data for good. Its request contains the UID of the cluster, and an ID is never used twice.
-pub fn discards_data(kind: &str) -> bool {
-    matches!(kind, REMOVE | REPLACE)
-}
 
 impl Arguments {
     /// Reads a request from the matches of a command that [`grammar`] built; the subcommand is the kind.
@@ -323,8 +181,8 @@ impl Arguments {
 
     /// Parses [`Self::text`], as recorded in the status. None if another version wrote it with words that this version
     /// does not know.
-    pub fn recorded(kind: &str, text: &str) -> Option<Self> {
-        Self::parse(kind, &shlex::split(text)?).ok()
+    pub fn recorded(kind: &RecordedKind, text: &str) -> Option<Self> {
+        Self::parse(kind.as_str(), &shlex::split(text)?).ok()
     }
 
     /// Parses the words after the ID in an annotation.
@@ -424,6 +282,30 @@ mod tests {
     }
 
     #[test]
+    fn a_status_keeps_the_word_of_a_kind_of_another_version() {
+        let status: crate::api::CassandraClusterStatus =
+            serde_json::from_value(serde_json::json!({
+                "operations": [
+                    { "kind": "verify", "id": "a", "phase": "Running", "requestedBy": "schedule" },
+                    { "kind": "cleanup", "id": "b", "phase": "Running", "requestedBy": "autoPilot" },
+                ],
+            }))
+            .expect("an unknown kind is no error");
+        let [unknown, known] = &status.operations[..] else {
+            unreachable!("two operations")
+        };
+        assert_eq!(unknown.kind, RecordedKind::Other("verify".into()));
+        assert_eq!(unknown.kind.known(), None);
+        assert_eq!(known.kind, OperationKind::Cleanup);
+        assert_eq!(known.requested_by, Some(crate::api::Requester::AutoPilot));
+        let written = serde_json::to_value(&status).expect("JSON");
+        assert_eq!(written["operations"][0]["kind"], "verify");
+        assert_eq!(written["operations"][0]["requestedBy"], "schedule");
+        assert_eq!(written["operations"][1]["kind"], "cleanup");
+        assert_eq!(written["operations"][1]["requestedBy"], "autoPilot");
+    }
+
+    #[test]
     fn kinds_are_listed_by_priority() {
         let priorities = OperationKind::ALL.map(OperationKind::priority);
         assert!(priorities.windows(2).all(|pair| pair[0] < pair[1]));
@@ -434,7 +316,8 @@ mod tests {
         for kind in grammar("kinds").get_subcommands() {
             let mut arguments = kind.get_arguments();
             let asks = arguments.any(|argument| argument.get_id() == CLUSTER_UID);
-            assert_eq!(discards_data(kind.get_name()), asks, "{}", kind.get_name());
+            let known = OperationKind::from_word(kind.get_name()).expect("a kind");
+            assert_eq!(known.discards_data(), asks, "{known}");
         }
     }
 }

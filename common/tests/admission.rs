@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use casskop_common::{
     checks::CheckName,
-    operations::{OperationKind, asked_by_spec, discards_data, grammar},
+    operations::{OperationKind, grammar},
 };
 
 const BEGIN: &str = "    # ---- words of the grammar: written by `make crds`\n";
@@ -39,6 +39,10 @@ fn words() -> String {
         })
         .collect();
     let kinds = OperationKind::ALL.map(OperationKind::as_str);
+    let discards_data = OperationKind::ALL
+        .into_iter()
+        .filter(|kind| kind.discards_data())
+        .map(OperationKind::as_str);
     let mut text = String::new();
     let mut variable = |name: &str, lines: Vec<String>| {
         writeln!(text, "    - name: {name}\n      expression: >-").expect("a string takes it");
@@ -47,10 +51,7 @@ fn words() -> String {
         }
     };
     variable("kinds", vec![list(kinds)]);
-    variable(
-        "discardsData",
-        vec![list(kinds.into_iter().filter(|kind| discards_data(kind)))],
-    );
+    variable("discardsData", vec![list(discards_data)]);
     let rows = arguments
         .iter()
         .map(|(kind, flags)| format!("'{kind}': {flags},"));
@@ -109,8 +110,10 @@ fn the_ready_roles_request_every_kind() {
         kinds
     };
     let kinds = |discards: bool| {
-        let kinds = OperationKind::ALL.into_iter().map(OperationKind::as_str);
-        kinds.filter(move |kind| asked_by_spec(kind).is_none() && discards_data(kind) == discards)
+        let kinds = OperationKind::ALL.into_iter();
+        let kinds = kinds
+            .filter(move |kind| kind.asked_by_spec().is_none() && kind.discards_data() == discards);
+        kinds.map(OperationKind::as_str)
     };
     let mut safe: Vec<&str> = kinds(false).chain(["reconcile"]).collect();
     safe.sort_unstable();

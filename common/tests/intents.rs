@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use casskop_common::{
     intent::{Intents, Request},
-    operations::{Arguments, Operation, grammar, kinds},
+    operations::{Arguments, Operation, OperationKind, grammar, kinds},
 };
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ fn a_request_has_an_id_and_the_flags_of_the_command_line() {
         "cleanup",
         "2026-11-22a --dc dc1 --keyspace orders --keyspace=users --jobs 2",
     )]);
-    let request = &intents.requests["cleanup"];
+    let request = &intents.requests[&OperationKind::Cleanup];
     assert_eq!(request.id, "2026-11-22a");
     assert_eq!(request.arguments.shared.target.dc, ["dc1"]);
     let Operation::Cleanup(cleanup) = &request.arguments.operation else {
@@ -60,14 +60,14 @@ fn a_request_has_an_id_and_the_flags_of_the_command_line() {
 #[test]
 fn a_bare_id_is_the_whole_cluster() {
     let intents = parse(&[("flush", "ticket-42")]);
-    assert_eq!(intents.requests["flush"].value(), "ticket-42");
+    assert_eq!(intents.requests[&OperationKind::Flush].value(), "ticket-42");
     assert!(intents.invalid.is_empty());
 }
 
 #[test]
 fn dry_run_is_the_operators_in_an_annotation() {
     for value in ["x --dry-run", "x --dry-run=server"] {
-        assert!(parse(&[("cleanup", value)]).requests["cleanup"].is_dry_run());
+        assert!(parse(&[("cleanup", value)]).requests[&OperationKind::Cleanup].is_dry_run());
     }
     insta::assert_snapshot!(complaint("cleanup", "x --dry-run=client"));
 }
@@ -110,7 +110,7 @@ fn controls_quote_the_id() {
         ("cleanup.waive", "d nodes-up,ring-settled"),
         ("reconcile", "paused"),
     ]);
-    let controls = &intents.controls["cleanup"];
+    let controls = &intents.controls[&OperationKind::Cleanup];
     assert_eq!(controls.pause.as_deref(), Some("a"));
     assert_eq!(controls.cancel.as_deref(), Some("b"));
     assert_eq!(controls.retry.as_deref(), Some("c"));
@@ -125,7 +125,10 @@ fn controls_quote_the_id() {
 #[test]
 fn one_bad_annotation_disturbs_no_other() {
     let intents = parse(&[("cleanup", "bad --nope"), ("flush", "good")]);
-    assert_eq!(intents.requests.keys().collect::<Vec<_>>(), ["flush"]);
+    assert_eq!(
+        intents.requests.keys().collect::<Vec<_>>(),
+        [&OperationKind::Flush]
+    );
     assert_eq!(intents.invalid.len(), 1);
 }
 
@@ -186,7 +189,7 @@ fn is_understood_or_told(key: &str, value: &str) -> Result<(), TestCaseError> {
     for request in intents.requests.values() {
         prop_assert!(request.id.len() < 64);
         prop_assert!(request.arguments.text.len() <= 4 * value.len());
-        let recorded = Arguments::recorded(&request.kind, &request.arguments.text);
+        let recorded = Arguments::recorded(&request.kind.into(), &request.arguments.text);
         prop_assert_eq!(recorded.as_ref(), Some(&request.arguments));
     }
     for controls in intents.controls.values() {
@@ -232,9 +235,9 @@ proptest! {
         for dc in &dcs { words.extend(["--dc".to_owned(), dc.clone()]); }
         if let Some(jobs) = jobs { words.push(format!("--jobs={jobs}")); }
         if dry_run { words.push("--dry-run".into()); }
-        let request = Request::new("cleanup", &id, &words).map_err(TestCaseError::fail)?;
+        let request = Request::new(OperationKind::Cleanup, &id, &words).map_err(TestCaseError::fail)?;
         let read = parse(&[("cleanup", &request.value())]);
-        prop_assert_eq!(&read.requests["cleanup"], &request);
+        prop_assert_eq!(&read.requests[&OperationKind::Cleanup], &request);
     }
 }
 

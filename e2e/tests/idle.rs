@@ -160,7 +160,7 @@ fn spec_and_annotations_belong_to_git() {
         assert_eq!(fields.keys().collect::<Vec<_>>(), ["f:status"], "{entry}");
     }
     let writes = writes_by(&operator::user(kubectl));
-    // Only writes to this cluster are counted: other clusters use `deletePVC`, and so have a finalizer.
+    // Only writes to this cluster are counted.
     let foreign = writes.iter().filter(|entry| {
         let object = &entry["objectRef"];
         object["name"] == "demo"

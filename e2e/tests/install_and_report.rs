@@ -12,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_e2e::{Space, fresh_id, plugin::casskop, shared_ring, space::scratch};
+use casskop_e2e::{
+    Space, cluster, fresh_id, kubectl, plugin::casskop, shared_ring, space::scratch, wait::until,
+};
+use serde_json::{Value, json};
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
@@ -34,6 +37,51 @@ fn kubernetes_takes_the_printed_manifests() {
         let taken = space.kubectl.run_with(&apply, &manifests).ok();
         assert_eq!(taken.lines().count(), 6, "{taken}");
     }
+}
+
+/// The operator, its Role and a cluster with `deletePVC` end with their namespace, in whatever order Kubernetes deletes
+/// them.
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
+    let space = Space::open("e2e-uninstall");
+    let gone = space.cluster("gone");
+    let mut manifest = cluster::ring("gone", &[("dc1", &["rack1"])]);
+    // No machine has so many processors: the claim is made for a pod that never runs.
+    manifest["spec"]["resources"] = json!({ "requests": { "cpu": "500" } });
+    manifest["spec"]["deletePVC"] = json!(true);
+    gone.apply(&manifest);
+    let uid = gone.get()["metadata"]["uid"].clone();
+    until("the cluster to own its volume", || {
+        let claims = space
+            .kubectl
+            .list("persistentvolumeclaims", "cassandracluster=gone");
+        let owners: Vec<&Value> = claims
+            .iter()
+            .map(|claim| &claim["metadata"]["ownerReferences"])
+            .collect();
+        let owned = !owners.is_empty() && owners.iter().all(|owners| owners[0]["uid"] == uid);
+        owned.then_some(()).ok_or_else(|| format!("{owners:?}"))
+    });
+    assert_eq!(gone.get()["metadata"]["finalizers"], Value::Null);
+    let namespace = &space.kubectl.namespace;
+    space
+        .kubectl
+        .ok(&["delete", "namespace", namespace, "--wait=false"]);
+    until("the namespace to be gone", || {
+        let found = space.kubectl.ok(&[
+            "get",
+            "namespace",
+            namespace,
+            "-o",
+            "json",
+            "--ignore-not-found",
+        ]);
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(kubectl::json(&found)["status"].to_string())
+    });
 }
 
 /// All files below a folder.

@@ -28,7 +28,7 @@ fn manifest(name: &str, change: impl FnOnce(&mut Value)) -> Value {
 fn what_the_schema_can_judge_is_refused_at_once() {
     let space = Space::without_operator(SPACE);
     let dc = |name: &str| json!({ "name": name });
-    let cases: [(&str, Value, &[&str]); 12] = [
+    let cases: [(&str, Value, &[&str]); 13] = [
         (
             "unknown field",
             json!({ "nodesPerRack": 3 }),
@@ -58,6 +58,11 @@ fn what_the_schema_can_judge_is_refused_at_once() {
             "a rack with -",
             json!({ "topology": { "dc": [{ "name": "dc1", "rack": [dc("rack-1")] }] } }),
             &["no '-'", "lower-case"],
+        ),
+        (
+            "ids that the platform is to assign",
+            json!({ "platformAssignsIds": true, "fsGroup": 1000 }),
+            &["platformAssignsIds", "remove runAsUser and fsGroup"],
         ),
         (
             "a size that is none",
@@ -324,7 +329,15 @@ fn an_impossible_storage_class_is_told() {
     broken.apply(&manifest("class", |spec| {
         spec["dataStorageClass"] = json!("nosuch");
     }));
-    broken.tells("Degraded", "True", &["class-dc1-rack1-0", "nosuch"]);
+    broken.tells(
+        "Degraded",
+        "True",
+        &[
+            "class-dc1-rack1-0",
+            "data-class-dc1-rack1-0: ProvisioningFailed",
+            "\"nosuch\" not found",
+        ],
+    );
     broken.becomes("Available", "False");
     broken.delete();
 }

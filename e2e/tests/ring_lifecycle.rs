@@ -40,7 +40,7 @@ fn the_life_of_a_ring() {
     another_password_is_taken_over(&space, &life, &mut operator);
     restarts_are_asked_for_by_command_and_by_spec(&space, &life);
     assert_eq!(read(&space, FIRST), "text=before");
-    it_ends_with_its_volumes(&space, &life);
+    it_ends_with_its_volumes(&space, &life, &mut operator);
 }
 
 fn volumes_grow_under_running_pods(space: &Space, life: &Cluster, operator: &mut Shell) {
@@ -234,15 +234,17 @@ fn restarts_are_asked_for_by_command_and_by_spec(space: &Space, life: &Cluster) 
     );
 }
 
-fn it_ends_with_its_volumes(space: &Space, life: &Cluster) {
+fn it_ends_with_its_volumes(space: &Space, life: &Cluster, operator: &mut Shell) {
     life.change(&json!({ "deletePVC": true }));
-    life.shows("our finalizer", |cluster| {
-        let finalizers = cluster["metadata"]["finalizers"].as_array()?;
-        finalizers
-            .iter()
-            .any(|name| name == "db.orange.com/volumes")
-            .then_some(())
+    let uid = life.get()["metadata"]["uid"].clone();
+    until("the cluster to own its volumes", || {
+        let owners = volumes(space, "/metadata/ownerReferences/0/uid");
+        let owned = !owners.is_empty() && owners.values().all(|owner| *owner == uid);
+        owned.then_some(()).ok_or_else(|| format!("{owners:?}"))
     });
+    assert_eq!(life.get()["metadata"]["finalizers"], Value::Null);
+    // Kubernetes deletes them without the operator.
+    operator.kill();
     life.delete();
     until("the volumes to be gone", || {
         let left = volumes(space, "/metadata/name");

@@ -7,24 +7,28 @@
 //! an operator that is killed at any point continues from the recorded state.
 
 mod act;
+mod deletion;
 mod observe;
 mod report;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use casskop_common::api::CassandraCluster;
-use kube::{
-    ResourceExt,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
-    runtime::controller::Action,
+use casskop_common::{
+    api::CassandraCluster,
+    names,
+    operations::OperationKind,
+    readable::{Readable, Unreadable},
 };
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use crate::{
     context::Context,
-    kubernetes::{apply, credentials, finalizer, lists::Freshness, status_store},
+    kubernetes::{
+        Kube, apply, credentials, events, finalizer, lists::Freshness, objects::said, status_store,
+    },
 };
 use casskop_core::{
     desired::{self, BuildInputs, Desired},
@@ -44,17 +48,17 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The resource does not match the types.
-    #[error("read CassandraCluster: {0}; apply manifests/crds of this version")]
-    Invalid(Box<InvalidObject>),
+    #[error("read CassandraCluster: {0}; correct it, or apply manifests/crds of this version")]
+    Unreadable(Box<Unreadable>),
     /// The cluster could not be observed.
     #[error("observe: {0}")]
     Observe(#[from] kube::Error),
     /// An object could not be applied.
     #[error(transparent)]
     Act(#[from] apply::Error),
-    /// The operator's finalizer could not be written, or the volumes of a deleted cluster could not be deleted.
-    #[error("deletePVC: {0}")]
-    Finalize(#[source] kube::Error),
+    /// The finalizer of an earlier version could not be removed.
+    #[error("remove the finalizer {}: {}", names::VOLUMES_FINALIZER, said(.0))]
+    Release(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
     Report(#[from] status_store::Error),
@@ -68,13 +72,20 @@ pub enum Error {
 /// # Errors
 /// The step that failed; the next reconciliation starts from the beginning.
 pub async fn reconcile(
-    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    cluster: Arc<Readable<CassandraCluster>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let trigger = cluster
-        .0
-        .as_ref()
-        .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
+    let trigger = match &cluster.0 {
+        Ok(trigger) => trigger,
+        Err(unreadable) => {
+            let Kube {
+                client, reporter, ..
+            } = &ctx.effects.kube;
+            let event = events::unreadable(unreadable);
+            events::publish(client, reporter, &event, &cluster.object_ref(&())).await;
+            return Err(Error::Unreadable(Box::new(unreadable.clone())));
+        }
+    };
     let pass = Box::pin(pass(trigger, &ctx));
     ctx.metrics
         .reconciliation(DEADLINE, Error::Deadline, pass)
@@ -122,14 +133,9 @@ async fn evaluate(
     at_work.extend(ctx.executor.left_to_others(&cluster));
     ctx.metrics.cluster(&cluster);
     if cluster.metadata.deletion_timestamp.is_some() {
-        finalizer::finalize(&ctx.effects.kube, &cluster)
-            .await
-            .map_err(Error::Finalize)?;
+        deletion::release(&ctx.effects.kube, &cluster).await?;
         return Ok(None);
     }
-    finalizer::prepare(&ctx.effects.kube, &cluster)
-        .await
-        .map_err(Error::Finalize)?;
     let as_written = Box::pin(observe_and_plan(
         ctx,
         cluster,
@@ -159,7 +165,7 @@ async fn observe_and_plan(
     ctx: &Context,
     cluster: CassandraCluster,
     instead: Option<(Desired, &Observation)>,
-    at_work: BTreeSet<(String, String)>,
+    at_work: BTreeSet<(OperationKind, String)>,
     freshness: Freshness,
 ) -> Result<Evaluation, Error> {
     let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, freshness)).await?;
@@ -167,6 +173,7 @@ async fn observe_and_plan(
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
+        refused_secret: found.keys.refused.clone(),
     };
     let (instead, before) = instead.unzip();
     let desired = match instead {
@@ -207,15 +214,17 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
         credentials::accept(&ctx.effects.kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
     }
+    if plan.releases {
+        finalizer::remove(&ctx.effects.kube, &state.cluster)
+            .await
+            .map_err(Error::Release)?;
+    }
     report::intents(ctx, state, &mut plan).await?;
     act::start(ctx, &observed, &plan);
-    let mut applied = match &desired {
-        Ok(desired) => match act::write(&ctx.effects.kube, state, desired, &plan).await {
-            Ok(()) => act::remove(&ctx.effects.kube, state, desired, &plan).await,
-            failed => failed,
-        },
-        Err(_) => Ok(()),
-    };
+    let mut applied = act::write(&ctx.effects.kube, state, &plan).await;
+    if let (Ok(()), Ok(desired)) = (&applied, &desired) {
+        applied = act::remove(&ctx.effects.kube, state, desired, &plan).await;
+    }
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
         tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
         plan.requeue = AFTER_CONFLICT;
@@ -238,14 +247,14 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     reason = "the signature that the controller wants"
 )]
 pub fn after_failure(
-    cluster: Arc<DeserializeGuard<CassandraCluster>>,
+    cluster: Arc<Readable<CassandraCluster>>,
     error: &Error,
     _: Arc<Context>,
 ) -> Action {
     tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %error, "reconciliation failed");
     match error {
-        // An invalid resource stays invalid until it is edited.
-        Error::Invalid(_) => Action::await_change(),
+        // The resource stays unreadable until it is edited.
+        Error::Unreadable(_) => Action::await_change(),
         _ => Action::requeue(AFTER_FAILURE),
     }
 }

@@ -18,10 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, VolumeRef},
-    operations::{Arguments, Operation},
-};
+use casskop_common::{api::CassandraCluster, operations::OperationKind};
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
@@ -37,7 +34,7 @@ use crate::{
 use casskop_core::{
     node::{Call, NodeError},
     operations::{self, Action, Behaviour, transitions::StepEvent},
-    scheduler::Start,
+    scheduler::{Start, Step},
 };
 
 /// Number of calls of a step before it counts as failed.
@@ -52,7 +49,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Nodes that tasks of this process work on.
 #[derive(Clone)]
 pub struct Executor {
-    at_work: Arc<Mutex<HashSet<(String, String, String)>>>,
+    at_work: Arc<Mutex<HashSet<(String, OperationKind, String)>>>,
     wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
     /// Identity of this process in the status; no other process has it, and none after it.
@@ -64,24 +61,10 @@ pub struct Executor {
 pub struct NodeTask {
     /// The cluster.
     pub cluster: ClusterRef,
-    /// Its spec, for defaults of arguments.
-    pub spec: Arc<CassandraClusterSpec>,
-    /// The node and its operation.
+    /// The node and its operation, as decided.
     pub start: Start,
-    /// Arguments of the operation, as recorded.
-    pub arguments: String,
-    /// Steps on each node.
-    pub steps: Arc<Vec<String>>,
     /// Identity of this process as executor of the node.
     pub executor: Arc<str>,
-    /// UID of the pod when the operation started on it.
-    pub pod_uid: String,
-    /// Container of Cassandra when the operation started on it.
-    pub container: String,
-    /// Volumes of the node, if the kind of operation deletes them.
-    pub volumes: Vec<VolumeRef>,
-    /// Host id of its node.
-    pub host_id: String,
     /// The credentials of the node.
     pub credentials: Arc<Credentials>,
     /// The step at hand, and what is recorded.
@@ -113,18 +96,18 @@ impl Executor {
     ///
     /// The call must precede the read of the status: a task that ends in between then counts as running, and its end
     /// triggers another reconciliation. In the reverse order it would be started a second time.
-    pub fn at_work(&self, cluster: &CassandraCluster) -> BTreeSet<(String, String)> {
+    pub fn at_work(&self, cluster: &CassandraCluster) -> BTreeSet<(OperationKind, String)> {
         let uid = cluster.uid().unwrap_or_default();
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         at_work
             .iter()
             .filter(|(owner, ..)| *owner == uid)
-            .map(|(_, kind, pod)| (kind.clone(), pod.clone()))
+            .map(|(_, kind, pod)| (*kind, pod.clone()))
             .collect()
     }
 
     /// The nodes that another process works on, as `(kind, pod)`: they are left to it.
-    pub fn left_to_others(&self, cluster: &CassandraCluster) -> BTreeSet<(String, String)> {
+    pub fn left_to_others(&self, cluster: &CassandraCluster) -> BTreeSet<(OperationKind, String)> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         claims.observe(cluster, &self.identity, Instant::now())
     }
@@ -139,7 +122,7 @@ impl Executor {
     pub fn start(&self, effects: &Arc<Effects>, task: NodeTask) {
         let key = (
             task.cluster.uid.clone(),
-            task.start.kind.clone(),
+            task.start.kind,
             task.start.pod.clone(),
         );
         if !self
@@ -158,7 +141,7 @@ impl Executor {
             if let Err(error) = outcome {
                 // The API server is unavailable; an immediate retry would fail as well.
                 tokio::time::sleep(AFTER_FAILURE).await;
-                tracing::warn!(cluster = task.cluster.name, kind = task.start.kind, id = task.start.id,
+                tracing::warn!(cluster = task.cluster.name, kind = task.start.kind.as_str(), id = task.start.id,
                     pod = task.start.pod, %error, "the task of the node ended; the next reconciliation continues");
             }
             runs.at_work
@@ -177,22 +160,17 @@ async fn work(
     effects: &Effects,
     task: &NodeTask,
 ) -> Result<(), crate::kubernetes::status_store::Error> {
-    let Some(arguments) = Arguments::recorded(&task.start.kind, &task.arguments) else {
-        let unread = "its arguments were recorded by another version of the operator and cannot be parsed: request it again with a new id";
-        record_event(effects, task, StepEvent::Failed(unread.to_owned())).await?;
-        return Ok(());
-    };
-    let operation = arguments.operation;
-    let may_be_told_later = operations::behaviour(&operation).is_idempotent();
+    let steps = &task.start.steps;
+    let behaviour = operations::behaviour(&task.start.operation);
     let mut resume = task.start.resume;
     // The node is taken over first, and only if the status still stands where the decision saw it.
     if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }
-    for (index, step) in task.steps.iter().enumerate().skip(task.start.index) {
-        let is_last = index + 1 == task.steps.len();
-        let event = match perform(effects, task, &operation, step, resume).await? {
-            Ok(()) if may_be_told_later && !is_last && task.position.keeps_one() => {
+    for (index, step) in steps.iter().enumerate().skip(task.start.index) {
+        let is_last = index + 1 == steps.len();
+        let event = match perform(effects, task, behaviour, step, resume).await? {
+            Ok(()) if behaviour.is_idempotent() && !is_last && task.position.keeps_one() => {
                 resume = false;
                 continue;
             }
@@ -227,22 +205,20 @@ fn begun(task: &NodeTask, attempts: u32) -> StepEvent {
 async fn perform(
     effects: &Effects,
     task: &NodeTask,
-    operation: &Operation,
-    step: &str,
+    behaviour: &dyn Behaviour,
+    Step { name: step, action }: &Step,
     resume: bool,
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
-    let behaviour = operations::behaviour(operation);
-    let action = behaviour.action(step, &task.spec);
     let mut again = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        if let Action::Call(call) | Action::CallPeer(call) = &action
+        if let Action::Call(call) | Action::CallPeer(call) = action
             && !call.may_repeat()
         {
             effects.nodes.settled().await;
         }
         let began = Timestamp::now();
-        let outcome = match &action {
+        let outcome = match action {
             Action::DeletePod => pod::replace(effects, task).await?,
             Action::DiscardVolumes => discard::discard_volumes(effects, task).await?,
             Action::Replace => discard::replace(effects, task).await?,
@@ -313,7 +289,7 @@ async fn attempt_step(
     tracing::info!(
         cluster = task.cluster.name,
         namespace = task.cluster.namespace,
-        kind = task.start.kind,
+        kind = task.start.kind.as_str(),
         id = task.start.id,
         pod = task.start.pod,
         step,

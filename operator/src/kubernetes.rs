@@ -9,8 +9,8 @@ pub mod gate;
 pub mod lease;
 pub mod lists;
 pub mod objects;
-pub mod refused_pods;
 pub mod status_store;
+pub mod warnings;
 
 use kube::{Client, runtime::events::Reporter};
 

@@ -4,6 +4,8 @@
 //! over several clusters (`multi`), the preparation of a Cassandra pod before it starts (`bootstrap`), the probes of
 //! the kubelet (`probe`), and the CRDs (`crd`).
 
+#[cfg(test)]
+mod api_server;
 mod bootstrap;
 mod cli;
 mod cluster;

@@ -1,15 +1,19 @@
 //! The metrics, in the Prometheus text format.
 
 mod operations;
+mod unreadable;
 
 use std::time::{Duration, Instant};
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::{api::CassandraCluster, readable::Readable};
+use kube::{Resource, runtime::watcher};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+
+use unreadable::Unreadable;
 
 /// Metrics of the process.
 pub struct Metrics {
@@ -19,6 +23,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
     clusters: operations::Operations,
     sites: Family<SiteLabels, Gauge>,
+    unreadable: Unreadable,
     leader: Gauge,
 }
 
@@ -68,6 +73,8 @@ impl Default for Metrics {
             "Whether the API server of a site of a MultiCasskop answers",
             sites.clone(),
         );
+        let unreadable = Unreadable::default();
+        registry.register_collector(Box::new(unreadable.clone()));
         let leader = Gauge::default();
         registry.register(
             "leader",
@@ -81,6 +88,7 @@ impl Default for Metrics {
             operations,
             clusters,
             sites,
+            unreadable,
             leader,
         }
     }
@@ -134,6 +142,11 @@ impl Metrics {
         self.sites
             .get_or_create(&SiteLabels { site })
             .set(i64::from(reachable));
+    }
+
+    /// Records whether the resource of an event of a watch can be read.
+    pub fn watched<K: Resource<DynamicType = ()>>(&self, event: &watcher::Event<Readable<K>>) {
+        self.unreadable.watched(event);
     }
 
     /// Records whether this instance leads.

@@ -18,14 +18,13 @@ mod sources;
 
 use std::{sync::Arc, time::Duration};
 
-use casskop_common::api::MultiCasskop;
-use kube::{
-    ResourceExt,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
-    runtime::controller::Action,
+use casskop_common::{
+    api::MultiCasskop,
+    readable::{Readable, Unreadable},
 };
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 
-use crate::kubernetes::objects::said;
+use crate::kubernetes::{events, objects::said};
 use casskop_core::multi::{
     observed::ObservedSites,
     plan::{self, Plan},
@@ -42,8 +41,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The resource does not match the types.
-    #[error("read MultiCasskop: {0}; apply manifests/crds of this version")]
-    Invalid(Box<InvalidObject>),
+    #[error("read MultiCasskop: {0}; correct it, or apply manifests/crds of this version")]
+    Unreadable(Box<Unreadable>),
     /// The home cluster does not respond, or another writer changed the resource at the same time.
     #[error("{what} MultiCasskop {name}: {}", said(source))]
     Home {
@@ -67,13 +66,17 @@ pub enum Error {
 /// # Errors
 /// The step that failed; the next reconciliation starts from the beginning.
 pub async fn reconcile(
-    multi: Arc<DeserializeGuard<MultiCasskop>>,
+    multi: Arc<Readable<MultiCasskop>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let trigger = multi
-        .0
-        .as_ref()
-        .map_err(|error| Error::Invalid(Box::new(error.clone())))?;
+    let trigger = match &multi.0 {
+        Ok(trigger) => trigger,
+        Err(unreadable) => {
+            let event = events::unreadable(unreadable);
+            events::publish(&ctx.home, &ctx.reporter, &event, &multi.object_ref(&())).await;
+            return Err(Error::Unreadable(Box::new(unreadable.clone())));
+        }
+    };
     let pass = Box::pin(pass(trigger, &ctx));
     ctx.metrics
         .reconciliation(DEADLINE, Error::Deadline, pass)
@@ -148,15 +151,11 @@ fn refuse(plan: Plan, refused: &act::Failure, snapshot: &ObservedSites) -> Plan 
     clippy::needless_pass_by_value,
     reason = "the signature that the controller wants"
 )]
-pub fn after_failure(
-    multi: Arc<DeserializeGuard<MultiCasskop>>,
-    error: &Error,
-    _: Arc<Context>,
-) -> Action {
+pub fn after_failure(multi: Arc<Readable<MultiCasskop>>, error: &Error, _: Arc<Context>) -> Action {
     tracing::warn!(multicasskop = multi.name_any(), namespace = multi.namespace(), %error, "reconciliation failed");
     match error {
-        // An invalid resource stays invalid until it is edited.
-        Error::Invalid(_) => Action::await_change(),
+        // The resource stays unreadable until it is edited.
+        Error::Unreadable(_) => Action::await_change(),
         _ => Action::requeue(AFTER_FAILURE),
     }
 }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use casskop_common::names::{self, RackId};
-use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
-use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication, SharedViews};
 
 /// A pending answer of a node.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, NodeError>>;
@@ -57,6 +57,30 @@ pub trait NodeApi: Send + Sync {
     fn settled(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// Nodes of one cluster that are polled at the same time: an unhealthy cluster does not take all threads, and the views of
+/// a large ring not all memory.
+pub const AT_ONCE: usize = 12;
+
+/// The readings of the nodes of one cluster, each with its key, as they arrive. Equal views of the ring are kept once.
+pub fn read_all<'a, K: Send + 'a>(
+    reads: Vec<(K, Answer<'a, Reading>)>,
+) -> BoxFuture<'a, Vec<(K, Result<Reading, NodeError>)>> {
+    let mut views = SharedViews::default();
+    let reads = reads
+        .into_iter()
+        .map(|(key, answer)| answer.map(|answer| (key, answer)));
+    stream::iter(reads)
+        .buffer_unordered(AT_ONCE)
+        .map(move |(key, mut answer)| {
+            if let Ok(reading) = &mut answer {
+                views.share(reading);
+            }
+            (key, answer)
+        })
+        .collect()
+        .boxed()
 }
 
 /// Name and password of the nodes of a cluster. Neither is ever printed.

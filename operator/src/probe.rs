@@ -86,7 +86,7 @@ fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
 /// A process that answers is alive, whatever its activity.
 fn alive(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     match reading {
-        Err(error @ (NodeError::Unreachable(_) | NodeError::Timeout(_))) => Err(error.to_string()),
+        Err(error) if error.is_silence() => Err(error.to_string()),
         Ok(_) | Err(_) => Ok(()),
     }
 }

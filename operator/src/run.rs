@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
 use futures::{FutureExt, StreamExt, TryStreamExt, channel::mpsc};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Config, Resource, ResourceExt,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::PartialObjectMeta,
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt, controller,
         events::Reporter,
@@ -197,22 +197,25 @@ async fn control(
     let ours = watcher::Config::default()
         .labels(&format!("{}={}", names::APP_LABEL.0, names::APP_LABEL.1))
         .page_size(100);
-    let clusters: Api<DeserializeGuard<CassandraCluster>> = scoped(client, &args.namespace);
+    let clusters: Api<Readable<CassandraCluster>> = scoped(client, &args.namespace);
     let (reader, writer) = reflector::store();
     // The operator's status writes change neither generation nor annotations and trigger no reconciliation.
     let watched = watcher(clusters, watcher::Config::default().page_size(100)).default_backoff();
     let journal = ctx.clone();
     let stream = reflector::reflector(writer, watched.modify(forget_bulk))
-        .inspect_ok(move |event| match event {
-            // The store cannot signal readiness: it wakes only one waiting task, and the controller waits as well.
-            watcher::Event::InitDone => ready.store(true, Ordering::Relaxed),
-            watcher::Event::Delete(cluster) => {
-                journal
-                    .effects
-                    .store
-                    .forget(&cluster.uid().unwrap_or_default());
+        .inspect_ok(move |event| {
+            journal.metrics.watched(event);
+            match event {
+                // The store cannot signal readiness: it wakes only one waiting task, and the controller waits as well.
+                watcher::Event::InitDone => ready.store(true, Ordering::Relaxed),
+                watcher::Event::Delete(cluster) => {
+                    journal
+                        .effects
+                        .store
+                        .forget(&cluster.uid().unwrap_or_default());
+                }
+                _ => {}
             }
-            _ => {}
         })
         .applied_objects()
         .predicate_filter(
@@ -250,8 +253,7 @@ async fn control(
 /// transferred, and only its version is stored: the next observation must not be older.
 fn owner<K: Resource<DynamicType = ()>>(
     ctx: &Arc<Context>,
-) -> impl Fn(PartialObjectMeta<K>) -> Option<ObjectRef<DeserializeGuard<CassandraCluster>>> + use<K>
-{
+) -> impl Fn(PartialObjectMeta<K>) -> Option<ObjectRef<Readable<CassandraCluster>>> + use<K> {
     let ctx = ctx.clone();
     move |object| {
         ctx.effects.kube.versions.note(&object);
@@ -261,7 +263,7 @@ fn owner<K: Resource<DynamicType = ()>>(
 }
 
 /// The store of clusters is used only to find them; status and managed fields would take most of its memory.
-fn forget_bulk(cluster: &mut DeserializeGuard<CassandraCluster>) {
+fn forget_bulk(cluster: &mut Readable<CassandraCluster>) {
     cluster.managed_fields_mut().clear();
     if let Ok(cluster) = &mut cluster.0 {
         cluster.status = None;
@@ -297,3 +299,6 @@ async fn told_to_end() {
     }
     tracing::info!("termination signal received");
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod failure;
 mod kubeconfig;
 mod kubeconfig_file;
+pub mod listed;
 pub mod multi_casskops;
 pub mod objects;
 mod proxy;

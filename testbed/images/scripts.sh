@@ -141,6 +141,7 @@ image 5.0
 refuses "is root" FAKE_USER=0
 refuses "is root" FAKE_GROUP=0
 starts FAKE_USER=0 FAKE_GROUP=0 -R
+starts FAKE_USER=1000650000 FAKE_GROUP=0 -R
 
 case="Java"
 refuses "Java 21 is not supported" FAKE_JAVA=21

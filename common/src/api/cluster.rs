@@ -47,6 +47,8 @@ use super::{
     .message("dataStorageClass cannot be changed: the volumes of running nodes stay where they are; add a data center with the other class instead"))]
 #[x_kube(validation = Rule::new("has(self.dataCapacity) == has(oldSelf.dataCapacity)")
     .message("dataCapacity cannot be added to or removed from a running cluster: its nodes would start without their data"))]
+#[x_kube(validation = Rule::new("!has(self.platformAssignsIds) || !self.platformAssignsIds || (!has(self.runAsUser) && !has(self.fsGroup))")
+    .message("platformAssignsIds leaves the ids to the platform: remove runAsUser and fsGroup, or platformAssignsIds"))]
 pub struct CassandraClusterSpec {
     /// Cassandra nodes of each rack (default 1). The ring has this number times the number of racks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +90,10 @@ pub struct CassandraClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub fs_group: Option<i64>,
+    /// Leaves user id, group id and `fsGroup` of the pods to the platform, such as `OpenShift`, which assigns ids of a range of
+    /// the namespace (default false). Excludes `runAsUser` and `fsGroup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_assigns_ids: Option<bool>,
     /// Whether the root file system of the Cassandra container is read-only (default true).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only_root_filesystem: Option<bool>,
@@ -104,7 +110,8 @@ pub struct CassandraClusterSpec {
     /// Annotations of the headless Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServicePolicy>,
-    /// Whether the volumes are deleted together with the cluster (default false: they stay).
+    /// Whether the volumes are deleted together with the cluster (default false: they stay). The cluster becomes an owner
+    /// of their claims; `kubectl delete --cascade=orphan` keeps them.
     #[serde(default, rename = "deletePVC", skip_serializing_if = "Option::is_none")]
     pub delete_pvc: Option<bool>,
     /// Starts the Cassandra containers with `tail -f /dev/null` instead of Cassandra, to inspect a broken node.
@@ -165,8 +172,8 @@ pub struct CassandraClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::free_form")]
     pub config: Option<serde_json::Value>,
-    /// Secret with `username` and `password` of the Jolokia agent. Left out: the operator creates
-    /// `<cluster>-jolokia` with a random password.
+    /// Secret with `username` and `password` of the Jolokia agent. A Secret with other keys needs the label
+    /// `db.orange.com/node-credentials: "true"`. Left out: the operator creates `<cluster>-jolokia` with a random password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_jolokia_secret: Option<LocalObjectReference>,
     /// Threads of a cleanup that is requested without `--jobs` (default 0: as many as compaction has).

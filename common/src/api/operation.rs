@@ -5,7 +5,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::open_words;
+use crate::{operations::RecordedKind, words::open_words};
 
 /// One operation, from its request to its end.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
@@ -13,7 +13,7 @@ use crate::words::open_words;
 #[serde(rename_all = "camelCase")]
 pub struct OperationStatus {
     /// Kind of the operation, such as `cleanup`.
-    pub kind: String,
+    pub kind: RecordedKind,
     /// Id of the request.
     pub id: String,
     /// Its arguments, in canonical form.
@@ -21,7 +21,7 @@ pub struct OperationStatus {
     pub arguments: String,
     /// Source of the request, if it is not an annotation: `spec` or `autoPilot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested_by: Option<String>,
+    pub requested_by: Option<Requester>,
     /// Phase of the operation.
     pub phase: OperationPhase,
     /// Reason of the phase, for programs.
@@ -137,6 +137,16 @@ impl NodeCounts {
             NodePhase::Skipped => self.skipped += 1,
             NodePhase::Running => {}
         }
+    }
+}
+
+open_words! {
+    /// Sources of a request that is not an annotation.
+    Requester {
+        /// The spec requires the operation.
+        Spec = "spec",
+        /// The operator requests the operation, because `autoPilot` is set.
+        AutoPilot = "autoPilot",
     }
 }
 

@@ -70,6 +70,8 @@ pub struct BuildInputs {
     pub key_revision: String,
     /// Scripts in the ConfigMap of `configMapName`.
     pub scripts: Scripts,
+    /// Message: the reason why the Secret of `imageJolokiaSecret` is not used.
+    pub refused_secret: Option<String>,
 }
 
 /// The user's scripts.
@@ -115,6 +117,9 @@ pub struct DesiredRack {
 pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desired, Refusal> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
+    if let Some(message) = &around.refused_secret {
+        return Err(refused(Reason::SecretNotAllowed, message.clone()));
+    }
     let scripts = match &around.scripts {
         Scripts::None => None,
         Scripts::Digest(digest) => Some(digest.clone()),
@@ -160,12 +165,19 @@ pub fn instead(
     refused: &Refusal,
 ) -> Option<(CassandraCluster, Desired)> {
     let accepted = accepted::read(maps, cluster)?;
+    // A person who withdraws `deletePVC` relies on it, whatever else the spec contains.
+    let spec = CassandraClusterSpec {
+        delete_pvc: cluster.spec.delete_pvc,
+        ..accepted.spec
+    };
     let cluster = CassandraCluster {
-        spec: accepted.spec,
+        spec,
         ..cluster.clone()
     };
     let around = BuildInputs {
         scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
+        // It was accepted by an earlier version, or has lost its label: the nodes keep the password that they have.
+        refused_secret: None,
         ..around.clone()
     };
     let desired = Desired {

@@ -3,6 +3,7 @@
 //! Modules are listed from the ground up: each imports only those above it (`tests/layers.rs`).
 
 pub mod digest;
+pub(crate) mod image;
 pub mod lease;
 pub mod refusal;
 pub mod verdict;

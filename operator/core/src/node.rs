@@ -5,8 +5,10 @@ mod call;
 mod error;
 mod reading;
 mod replication;
+mod shared;
 
 pub use call::Call;
 pub use error::NodeError;
 pub use reading::{Activity, Compaction, Reading, Stream};
 pub use replication::Replication;
+pub use shared::SharedViews;

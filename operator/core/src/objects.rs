@@ -8,6 +8,7 @@ pub mod pod;
 pub mod service;
 pub mod service_account;
 pub mod stateful_set;
+pub mod volume_owner;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::desired::Desired;
+
+pub use volume_owner::VolumeOwner;
 
 /// A volume to expand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,6 +70,8 @@ pub enum Object {
     VolumeExpansion(VolumeExpansion),
     /// A StatefulSet that gets a new version and nothing else.
     Fence(Fence),
+    /// The owners of a volume.
+    VolumeOwner(VolumeOwner),
 }
 
 /// Metadata of an object of the cluster.

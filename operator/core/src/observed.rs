@@ -17,17 +17,21 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const UNKNOWN: &str = "Unknown";
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
+    operations::{Arguments, OperationKind, RecordedKind},
 };
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{ConfigMap, Service, ServiceAccount},
-    policy::v1::PodDisruptionBudget,
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
-use kube_core::ResourceExt;
+use kube_core::{Resource, ResourceExt};
 
 use crate::node::{NodeError, Reading, Replication};
 
@@ -55,7 +59,9 @@ pub struct ObservedState {
     /// Locations of external members, by address; polled only if a decision depends on them.
     pub locations: BTreeMap<String, RackId>,
     /// Nodes on which a task of this operator process is working, as `(kind, pod)`.
-    pub at_work: BTreeSet<(String, String)>,
+    pub at_work: BTreeSet<(OperationKind, String)>,
+    /// Parsed arguments of the newest operation of each kind, if it may go on.
+    pub arguments: BTreeMap<OperationKind, Arguments>,
     /// This process, as executor of operations.
     pub executor: String,
 }
@@ -75,9 +81,9 @@ pub struct OwnedObjects {
     pub service_accounts: BTreeMap<String, ServiceAccount>,
     /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
-    /// Refusals of the next pod of a StatefulSet, in the words of the API server: a quota, a `LimitRange` or an
-    /// admission policy.
-    pub refused_pods: BTreeMap<String, String>,
+    /// Warnings of Kubernetes about StatefulSets that get no pods, pods that do not start, and volumes that are not bound
+    /// or resized, in Kubernetes' own words, by UID of the object.
+    pub warnings: BTreeMap<String, String>,
 }
 
 /// State of the Jolokia Secret. The Snapshot does not contain its content.
@@ -163,6 +169,29 @@ impl ObservedState {
         pods.collect()
     }
 
+    /// A volume, or the mark of the ring, that an earlier resource of the name owned. That resource is deleted, so the
+    /// garbage collector deletes the object as well.
+    pub fn left_by_a_predecessor(&self) -> Option<String> {
+        let volumes = self.live.volumes.iter();
+        let mut left = volumes.filter(|(_, volume)| self.is_of_a_predecessor(&volume.owners));
+        if let Some((name, _)) = left.next() {
+            return Some(format!("volume {name}"));
+        }
+        let mark = names::ring_mark(self.name());
+        let map = self.live.config_maps.get(&mark)?;
+        self.is_of_a_predecessor(map.owner_references())
+            .then(|| format!("ConfigMap {mark}"))
+    }
+
+    fn is_of_a_predecessor(&self, owners: &[OwnerReference]) -> bool {
+        let own = self.cluster.metadata.uid.as_deref();
+        owners.iter().any(|owner| {
+            owner.kind == CassandraCluster::kind(&())
+                && owner.name == self.name()
+                && Some(owner.uid.as_str()) != own
+        })
+    }
+
     /// Whether no operator has reported about the resource yet, although its ring exists: the resource was created again
     /// over kept volumes or orphaned StatefulSets, or was restored without its status.
     pub fn is_created_again(&self) -> bool {
@@ -178,7 +207,18 @@ impl ObservedState {
                 && owners.iter().all(|owner| Some(owner.uid.as_str()) == uid)
         };
         self.live.stateful_sets.values().any(stays)
-            || self.live.volumes.values().any(|volume| !volume.deleting)
+            || self
+                .live
+                .volumes
+                .values()
+                .any(|volume| !volume.deleting && !self.is_of_a_predecessor(&volume.owners))
+    }
+
+    /// Whether a task works on the node of a pod: one of this process, or one of another process that the node is left
+    /// to.
+    pub(crate) fn is_at_work(&self, kind: &RecordedKind, pod: &str) -> bool {
+        let mut tasks = self.at_work.iter();
+        tasks.any(|(other, at_work)| kind == other && at_work == pod)
     }
 
     /// The cleanup generation that the status reports.
@@ -191,6 +231,34 @@ impl ObservedState {
         let status = self.cluster.status.iter();
         status.flat_map(|status| &status.operations)
     }
+}
+
+/// Parsed arguments of the newest operation of each kind that may go on: it has not ended, or it has failed and is
+/// retried.
+pub fn recorded_arguments(
+    cluster: &CassandraCluster,
+    intents: &Intents,
+) -> BTreeMap<OperationKind, Arguments> {
+    let operations = cluster.status.iter().flat_map(|status| &status.operations);
+    let known = operations.filter_map(|operation| Some((operation.kind.known()?, operation)));
+    let may_go_on = |(kind, operation): &(OperationKind, &OperationStatus)| {
+        let retry = intents
+            .controls
+            .get(kind)
+            .and_then(|controls| controls.retry.as_ref());
+        let is_retried = operation.requested_by.is_some() || retry == Some(&operation.id);
+        let has_failed = operation.phase == OperationPhase::Failed;
+        !operation.phase.is_final() || (has_failed && is_retried)
+    };
+    let parsed = known.filter(may_go_on).filter_map(|(kind, operation)| {
+        let asked = intents.requests.get(&kind).map(|asked| &asked.arguments);
+        let asked = asked
+            .filter(|asked| asked.text == operation.arguments)
+            .cloned();
+        let recorded = || Arguments::recorded(&operation.kind, &operation.arguments);
+        Some((kind, asked.or_else(recorded)?))
+    });
+    parsed.collect()
 }
 
 /// Data center and rack of a StatefulSet, from its labels.

@@ -341,6 +341,13 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
     }
 }
 
+impl<'a> Ring<'a> {
+    /// The same ring, with the targets of another question.
+    pub(crate) fn with_targets(self, targets: &'a [String]) -> Self {
+        Self { targets, ..self }
+    }
+}
+
 impl Ring<'_> {
     /// Readings of the nodes that answered.
     pub fn readings(&self) -> impl Iterator<Item = &Reading> {

@@ -44,6 +44,9 @@ pub struct Plan {
     pub objects: Vec<Object>,
     /// What is taken away, after the objects are applied.
     pub removals: Vec<Removal>,
+    /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
+    #[serde(skip)]
+    pub releases: bool,
     /// Operations that change, to be written before anything is called.
     pub operations: Vec<scheduler::Change>,
     /// Nodes to begin with, once that is written.
@@ -64,10 +67,11 @@ pub struct Plan {
 impl Plan {
     /// Takes out what was not recorded as decided. Racks are decided about together.
     pub fn forget(&mut self, outdated: &Outdated) {
-        let is_recorded = |kind: &String| !outdated.kinds.contains(kind);
-        self.starts.retain(|start| is_recorded(&start.kind));
+        let kinds = &outdated.kinds;
+        self.starts
+            .retain(|start| kinds.iter().all(|kind| *kind != start.kind));
         self.operations
-            .retain(|change| is_recorded(&change.after.kind));
+            .retain(|change| !kinds.contains(&change.after.kind));
         if outdated.rack {
             self.objects.clear();
             self.removals.clear();
@@ -84,19 +88,25 @@ impl Plan {
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan {
     let rollout = rollout::decide(desired, state);
     let operations = scheduler::decide(state, &rollout);
-    let (make_secret, objects) = match desired {
-        Ok(desired) if !state.intents.reconcile_paused => {
-            objects(desired, state, &rollout, &operations)
-        }
+    let is_held = state.intents.reconcile_paused || rollout.awaits_predecessor;
+    let (make_secret, mut objects) = match desired {
+        Ok(desired) if !is_held => objects(desired, state, &rollout, &operations),
         _ => (false, Vec::new()),
     };
-    let objects = match &rollout.fence {
-        // What else there is to do is decided from the state after it.
-        Some(fence) if !state.intents.reconcile_paused => {
-            vec![Object::Fence(fence.clone())]
-        }
-        _ => objects,
+    // The last objects: a refused owner prevents no other change.
+    let owners = if is_held {
+        Vec::new()
+    } else {
+        objects::volume_owner::decide(state)
     };
+    let mut finalizers = state.cluster.finalizers().iter();
+    let has_finalizer = finalizers.any(|name| name == names::VOLUMES_FINALIZER);
+    let releases = has_finalizer && owners.is_empty() && !is_held;
+    objects.extend(owners.into_iter().map(Object::VolumeOwner));
+    if let Some(fence) = rollout.fence.iter().find(|_| !is_held) {
+        // What else there is to do is decided from the state after it.
+        objects = vec![Object::Fence(fence.clone())];
+    }
     let mut removals = rollout.removals.clone();
     if !state.intents.reconcile_paused {
         removals.extend(volumes::given_up(state));
@@ -109,7 +119,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
         removals,
-        is_disruptive: operations.is_disruptive(),
+        is_disruptive: operations.is_disruptive,
+        releases,
         operations: operations.changes,
         starts: operations.starts,
         refused: rollout.refused,
@@ -153,7 +164,9 @@ fn objects(
     let mark = objects::config_map::ring_mark(desired, rollout.formed, &rollout.ring_name);
     let marked = live.config_maps.get(&names::ring_mark(&desired.name));
     let is_named = rollout.ring_name != desired.name;
-    if (rollout.formed || marked.is_some() || is_named) && !objects::is_applied(&mark, marked) {
+    let is_applied =
+        objects::is_applied(&mark, marked) && !objects::config_map::is_still_owned(desired, marked);
+    if (rollout.formed || marked.is_some() || is_named) && !is_applied {
         objects.push(Object::ConfigMap(Box::new(mark)));
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
@@ -230,7 +243,7 @@ fn requeue(
         .iter()
         .any(|change| change.after.phase.is_final());
     let stuck =
-        !state.live.refused_pods.is_empty() || state.pods.values().any(|pod| pod.problem.is_some());
+        !state.live.warnings.is_empty() || state.pods.values().any(|pod| pod.problem.is_some());
     if removals.iter().any(Removal::is_unannounced) {
         BRIEFLY
     } else if ended {
@@ -239,7 +252,7 @@ fn requeue(
     } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(state) {
         SOON
     } else if operations.current.iter().any(waits)
-        || !state.unhealthy_nodes().is_empty()
+        || !rollout.unhealthy.is_empty()
         || !state.is_settled()
         || rollout.is_in_progress()
     {

@@ -20,8 +20,9 @@ pub mod volumes;
 use casskop_common::{
     api::{Check, OperationStatus, Phase},
     conditions::Action,
+    intent::Request,
     names::{self, RackId},
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
@@ -87,6 +88,13 @@ pub struct Rollout {
     pub blocked: Option<String>,
     /// The failing checks of the decommission that `blocked` describes.
     pub blocked_by: Vec<Check>,
+    /// The request to decommission the member of `leaving`.
+    pub decommission: Option<Request>,
+    /// Expected pods that are unhealthy, with the reason, as [`ObservedState::unhealthy_nodes`] lists them.
+    pub unhealthy: Vec<(String, String)>,
+    /// Whether nothing may be written before the garbage collector has deleted what an earlier resource of the name
+    /// owned.
+    pub awaits_predecessor: bool,
     /// Reason and message of a spec that is not applied.
     pub refused: Option<Refusal>,
 }
@@ -141,26 +149,49 @@ impl Rollout {
     pub fn is_in_progress(&self) -> bool {
         self.action.is_some()
     }
+
+    fn first_health_problem(&self, state: &ObservedState) -> Option<String> {
+        let first = self.unhealthy.first();
+        let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
+        health_problem.or_else(|| (!state.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
+    }
 }
 
 /// Decides about the racks.
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
     let formed = is_formed(state);
+    let unhealthy = state.unhealthy_nodes();
+    let left = state.left_by_a_predecessor();
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
             return Rollout {
                 formed,
+                unhealthy,
                 refused: Some(refused.clone()),
+                awaits_predecessor: left.is_some(),
                 ..Rollout::default()
             };
         }
     };
+    if let Some(left) = left {
+        return Rollout {
+            formed,
+            refused: desired.instead_of.clone(),
+            action: Some(Action::Initializing),
+            waiting_for: Some(format!(
+                "{left} of the deleted cluster of this name to be deleted by Kubernetes' garbage collector"
+            )),
+            awaits_predecessor: true,
+            ..Rollout::default()
+        };
+    }
     let diffs = diffs(desired, state);
     let mut rollout = Rollout {
         seeds: seeds::seeds(desired, formed),
         formed,
         ring_name: identity::ring_name(desired, state),
+        unhealthy,
         ..Rollout::default()
     };
     rollout.refused.clone_from(&desired.instead_of);
@@ -184,7 +215,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         rollout.action = Some(Action::Initializing);
     }
     if let Some(leaving) = &rollout.leaving {
-        let failing = leaving::leave_blockers(leaving, state);
+        let (request, failing) = leaving::decommission(leaving, state);
+        rollout.decommission = request;
         rollout.blocked = (!failing.is_empty()).then(|| {
             let told = preconditions::told(failing.iter());
             format!("{} may not leave the ring: {told}", leaving.pod)
@@ -226,7 +258,7 @@ fn is_formed(state: &ObservedState) -> bool {
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
     };
     told || maps.values().any(config_map::says_formed)
-        || (mark && !state.live.volumes.is_empty())
+        || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
         || state.live.stateful_sets.values().any(runs)
 }
 
@@ -256,7 +288,7 @@ fn hold(rollout: &Rollout, state: &ObservedState) -> Option<String> {
     // The rollout itself requested this decommission.
     let own = |operation: &OperationStatus| {
         let leaving = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
-        operation.kind == DECOMMISSION && leaving == Some(&operation.id)
+        operation.kind == OperationKind::Decommission && leaving == Some(&operation.id)
     };
     recorded::at_work(state)
         .find(|operation| !own(operation))
@@ -272,7 +304,7 @@ fn form(
     rollout: &mut Rollout,
 ) -> bool {
     let joins = !desired.spec.seeds.is_empty();
-    let is_awaited = first_health_problem(state).is_some();
+    let is_awaited = rollout.first_health_problem(state).is_some();
     for diff in diffs
         .iter()
         .filter(|diff| diff.live.is_none() || diff.differs(desired))
@@ -282,7 +314,7 @@ fn form(
         let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
-    rollout.waiting_for = first_health_problem(state);
+    rollout.waiting_for = rollout.first_health_problem(state);
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && rollout.waiting_for.is_none()
@@ -313,7 +345,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         [] => differing
             .first()
             .copied()
-            .filter(|_| first_health_problem(state).is_none()),
+            .filter(|_| rollout.first_health_problem(state).is_none()),
         // A change whose pods never become Ready is corrected in its rack; no other rack changes.
         [one] => differing
             .iter()
@@ -333,7 +365,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         return;
     }
     let Some(first) = unfinished.first() else {
-        match (grow::next(diffs), first_health_problem(state)) {
+        match (grow::next(diffs), rollout.first_health_problem(state)) {
             (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
                 None => rollout.grow(diff),
                 health_problem => {
@@ -365,7 +397,7 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         if let Some(rack) = shrink::wanted(desired, state) {
             rollout.action = Some(Action::ScaleDown);
             rollout.rack = Some(rack);
-            rollout.blocked = first_health_problem(state);
+            rollout.blocked = rollout.first_health_problem(state);
         }
         return;
     }
@@ -378,7 +410,8 @@ fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, roll
         None => continued(&diff.wanted.id, state),
     });
     rollout.rack = Some(diff.wanted.id.clone());
-    rollout.waiting_for = first_health_problem(state)
+    rollout.waiting_for = rollout
+        .first_health_problem(state)
         .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
 }
 
@@ -429,10 +462,4 @@ fn continued(rack: &RackId, state: &ObservedState) -> Action {
     last.and_then(|last| Action::from_word(&last.name))
         .filter(|action| action.updates_pods())
         .unwrap_or(Action::UpdateStatefulSet)
-}
-
-fn first_health_problem(state: &ObservedState) -> Option<String> {
-    let first = state.unhealthy_nodes().into_iter().next();
-    let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
-    health_problem.or_else(|| (!state.is_settled()).then(|| JOINING_OR_LEAVING.to_owned()))
 }

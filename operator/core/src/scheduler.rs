@@ -5,14 +5,8 @@ mod internal_requests;
 mod plan;
 mod progress;
 pub(crate) mod request_state;
+mod starts;
 mod targets;
-
-use casskop_common::{
-    api::OperationStatus,
-    intent::Invalid,
-    operations::{Arguments, DECOMMISSION, kinds},
-};
-use serde::Serialize;
 
 pub use crate::operations::transitions::Change;
 use crate::{
@@ -23,7 +17,11 @@ use crate::{
     },
     rollout::Rollout,
 };
+use casskop_common::{
+    api::OperationStatus, conditions::Action, intent::Invalid, operations::OperationKind,
+};
 use request_state::RequestState;
+pub use starts::{Start, Step};
 
 /// What happens to the operations of a cluster now.
 #[derive(Clone, Debug, Default)]
@@ -34,45 +32,10 @@ pub struct Decision {
     pub starts: Vec<Start>,
     /// The newest operation of each kind, as it will be.
     pub current: Vec<OperationStatus>,
+    /// Whether an operation that changes, or goes on, takes nodes away from clients.
+    pub is_disruptive: bool,
     /// Annotations that cannot be carried out.
     pub rejections: Vec<Invalid>,
-}
-
-impl Decision {
-    /// Whether an operation that changes, or goes on, takes nodes away from clients.
-    pub fn is_disruptive(&self) -> bool {
-        let moves = |operation: &&OperationStatus| {
-            let changes = self
-                .changes
-                .iter()
-                .any(|change| change.after == **operation);
-            changes || self.starts.iter().any(|start| start.kind == operation.kind)
-        };
-        let takes_away = |operation: &OperationStatus| {
-            let known = Arguments::recorded(&operation.kind, &operation.arguments);
-            known.is_some_and(|known| behaviour(&known.operation).is_disruptive())
-        };
-        self.current.iter().filter(moves).any(takes_away)
-    }
-}
-
-/// A node to begin with, or to go on with after a restart of the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Start {
-    /// Kind of the operation.
-    pub kind: String,
-    /// Id of the request.
-    pub id: String,
-    /// Pod of the node.
-    pub pod: String,
-    /// Whether the step at hand may have been begun already, by an operator that is gone.
-    pub resume: bool,
-    /// Index of the step at hand, as the decision saw it.
-    pub index: usize,
-    /// Attempts at the step, as the decision saw them.
-    pub attempts: i32,
-    /// Executor of the node, as the decision saw it; another one that takes the node over records that first.
-    pub executor: String,
 }
 
 /// Decides about all operations.
@@ -84,18 +47,26 @@ pub fn decide(state: &ObservedState, rollout: &Rollout) -> Decision {
         busy: no_start_reason(state, rollout),
         begun: Vec::new(),
     };
-    for name in kinds() {
-        let own = internal_requests::request(name, state, rollout);
-        let kind = RequestState::of(name, own.as_ref(), state);
+    for kind in OperationKind::ALL {
+        let own = internal_requests::request(kind, state, rollout);
+        let kind = RequestState::of(kind, own.as_ref(), state);
         let busy = queue.wait_reason(&kind);
         decision.rejections.extend(kind.rejection());
         let Some(after) = kind.next(busy.as_deref()) else {
             continue;
         };
         decision.rejections.extend(kind.unknown_check(&after));
-        decision.starts.extend(progress::starts(&after, state));
+        let arguments = kind.arguments(&after);
+        let starts = arguments.map(|arguments| starts::starts(&after, arguments, state));
+        let starts = starts.unwrap_or_default();
         queue.saw(&after);
-        if kind.current != Some(&after) {
+        let changes = kind.current != Some(&after);
+        if changes || !starts.is_empty() {
+            decision.is_disruptive |=
+                arguments.is_some_and(|arguments| behaviour(&arguments.operation).is_disruptive());
+        }
+        decision.starts.extend(starts);
+        if changes {
             decision.changes.push(Change {
                 before: kind.current.cloned(),
                 after: after.clone(),
@@ -121,8 +92,11 @@ impl Queue<'_> {
     fn wait_reason(&self, kind: &RequestState<'_>) -> Option<String> {
         // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
         // wait for the ring.
-        let needed = kind.by.is_some() && kind.name == DECOMMISSION;
-        let goes_first = needed || (self.rollout.is_idle() && kind.repairs_ring());
+        let needed = kind.by.is_some() && kind.kind == OperationKind::Decommission;
+        // Storage may grow a file system only when the pod starts.
+        let grows = self.rollout.action == Some(Action::StorageUpsize)
+            && kind.kind == OperationKind::Restart;
+        let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
         let busy = if let Some(fence) = &self.rollout.fence {
             Some(format!("waits for StatefulSet {}", fence.set))
         } else if goes_first {
@@ -135,7 +109,7 @@ impl Queue<'_> {
             .operations()
             .filter(|other| has_begun(other))
             .chain(&self.begun)
-            .filter(|other| other.kind != kind.name)
+            .filter(|other| other.kind != kind.kind)
             .filter(|other| !goes_first || !waits_for_ring(other));
         busy.or_else(|| others.next().map(waits_for))
     }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
     names::{self, RackId},
+    operations::OperationKind,
 };
 use jiff::Timestamp;
 use kube_core::ResourceExt;
@@ -49,6 +50,8 @@ pub struct Pod {
     pub rack: RackId,
     /// Revision of the pod template.
     pub revision: String,
+    /// Image of its Cassandra container.
+    pub image: String,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -75,7 +78,7 @@ pub struct World {
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
     /// Nodes on which the operator's tasks work, as `(kind, pod)`.
-    pub at_work: BTreeSet<(String, String)>,
+    pub at_work: BTreeSet<(OperationKind, String)>,
     /// Every node call: kind, ID, pod and step.
     pub calls: Vec<(String, String, String, String)>,
     /// Host IDs of the data on the volumes, by pod.
@@ -96,6 +99,8 @@ pub struct World {
     pub bad_images: BTreeSet<String>,
     /// Whether the operator gets no answer from any node, although the nodes are healthy.
     pub cut: bool,
+    /// Version that the nodes report.
+    pub version: String,
     /// Bytes that each node reports as its load.
     pub load: i64,
     /// Error of a call that fails.
@@ -103,8 +108,8 @@ pub struct World {
     /// The time; each reconciliation takes a second.
     pub now: Timestamp,
     made: u32,
-    /// The newest version of an object.
-    version: u64,
+    /// The newest `resourceVersion` of an object.
+    newest: u64,
 }
 
 /// A cluster of three racks with one node each.
@@ -150,12 +155,20 @@ impl World {
             },
             bad_images: BTreeSet::new(),
             cut: false,
+            version: "5.0.9".into(),
             load: 100_000,
             failure: "no space left on device".into(),
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
             made: 0,
-            version: 0,
+            newest: 0,
         }
+    }
+
+    /// The data of all nodes is gone, and with it the ring.
+    pub fn lose_everything(&mut self) {
+        self.hosts.clear();
+        self.ring.clear();
+        self.left.clear();
     }
 
     /// A ring that has been formed.
@@ -175,7 +188,7 @@ impl World {
         let operations = self.status().operations;
         operations
             .into_iter()
-            .find(|operation| operation.kind == kind)
+            .find(|operation| operation.kind.as_str() == kind)
             .expect("the operation is recorded")
     }
 

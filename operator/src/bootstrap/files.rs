@@ -13,13 +13,19 @@ pub(super) fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(failed("read", path))
 }
 
+/// Writes a file that the group of the pod may change as well: the scripts of the user may run with another user id.
 pub(super) fn write(path: &Path, content: &str) -> Result<(), Error> {
-    fs::write(path, content).map_err(failed("write", path))
+    replace(path, content, 0o664)
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner and the group of the pod can read.
 pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
-    // A file left by an earlier run of this init container is read-only.
+    replace(path, content, 0o440)
+}
+
+fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
+    // A file of the image, or one left by an earlier run of this init container, may be read-only, or belong to another
+    // user id.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(failed("replace", path)(error));
@@ -29,10 +35,13 @@ pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o400)
+        .mode(mode)
         .open(path)
         .map_err(failed("write", path))?;
-    io::Write::write_all(&mut file, content.as_bytes()).map_err(failed("write", path))
+    // The mode of a new file is subject to the umask.
+    file.set_permissions(fs::Permissions::from_mode(mode))
+        .and_then(|()| io::Write::write_all(&mut file, content.as_bytes()))
+        .map_err(failed("write", path))
 }
 
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -61,4 +70,28 @@ pub(super) fn install_probe(directory: &Path) -> Result<(), Error> {
         fs::remove_file(&target).map_err(failed("replace", &target))?;
     }
     copy().map_err(failed("install the probe as", &target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The containers of a pod may run with different user ids, of one group.
+    #[test]
+    fn the_group_may_change_the_configuration_and_read_the_secret() {
+        let folder = std::env::temp_dir().join(format!("casskop-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let (plain, secret) = (folder.join("plain"), folder.join("secret"));
+        fs::write(&plain, "of the image").unwrap();
+        fs::set_permissions(&plain, fs::Permissions::from_mode(0o444)).unwrap();
+        for text in ["first", "second"] {
+            write(&plain, text).unwrap();
+            write_secret(&secret, text).unwrap();
+            assert_eq!((mode(&plain), mode(&secret)), (0o664, 0o440));
+            assert_eq!(read(&plain).unwrap(), text);
+            assert_eq!(read(&secret).unwrap(), text);
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

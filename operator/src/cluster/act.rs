@@ -1,8 +1,5 @@
 //! Execution: applies the objects of a plan, and starts the nodes that it names. Makes no decisions.
 
-use std::sync::Arc;
-
-use casskop_common::api::{CassandraCluster, CassandraClusterSpec};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
@@ -16,37 +13,36 @@ use crate::{
     kubernetes::{
         Kube,
         apply::{Error, apply_one, apply_seen, apply_selecting},
-        change::{delete, fence, grow, orphan, scale},
+        change::{delete, fence, grow, orphan, own, scale},
         credentials, objects,
         status_store::ClusterRef,
     },
-    node_api::Credentials,
 };
 use casskop_core::{
     desired::Desired, objects::Object, observed::ObservedState, plan::Plan,
-    rollout::removal::Removal, scheduler::Start,
+    rollout::removal::Removal,
 };
 
 /// Whether a plan does more than report and work on nodes that keep serving: such a plan must be based on the current
 /// state, not on a slightly outdated one.
 pub fn needs_certainty(plan: &Plan) -> bool {
-    plan.make_secret || plan.is_disruptive || !plan.objects.is_empty() || !plan.removals.is_empty()
+    plan.make_secret
+        || plan.is_disruptive
+        || plan.releases
+        || !plan.objects.is_empty()
+        || !plan.removals.is_empty()
 }
 
 /// Applies the objects of a plan.
 ///
 /// # Errors
 /// The first rejected object; the following objects are applied by the next reconciliation.
-pub async fn write(
-    kube: &Kube,
-    state: &ObservedState,
-    desired: &Desired,
-    plan: &Plan,
-) -> Result<(), Error> {
+pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
+    let namespace = &state.cluster.namespace().unwrap_or_default();
     let live = &state.live;
     let seen = &live.stateful_sets;
     if plan.make_secret {
-        let failed = Error::of::<Secret>(&desired.jolokia_secret);
+        let failed = Error::of::<Secret>(&state.secret_name);
         credentials::make(kube, &state.cluster)
             .await
             .map_err(failed)?;
@@ -65,12 +61,13 @@ pub async fn write(
             }
             Object::Recreated(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
-                    orphan(kube, &desired.namespace, seen).await?;
+                    orphan(kube, namespace, seen).await?;
                 }
                 apply_seen(kube, object.as_ref(), None).await?;
             }
-            Object::Fence(seen) => fence(kube, &desired.namespace, seen).await?,
-            Object::VolumeExpansion(growth) => grow(kube, &desired.namespace, growth).await?,
+            Object::Fence(seen) => fence(kube, namespace, seen).await?,
+            Object::VolumeExpansion(growth) => grow(kube, namespace, growth).await?,
+            Object::VolumeOwner(owner) => own(kube, &state.cluster, owner).await?,
         }
     }
     Ok(())
@@ -134,40 +131,14 @@ pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
         return;
     };
     let cluster = &observed.state.cluster;
-    let spec = Arc::new(cluster.spec.clone());
     for start in &plan.starts {
-        if let Some(task) = task(ctx, cluster, start, plan, &spec, credentials) {
-            ctx.executor.start(&ctx.effects, task);
-        }
+        let task = NodeTask {
+            cluster: ClusterRef::of(cluster),
+            start: start.clone(),
+            executor: ctx.executor.identity.clone(),
+            credentials: credentials.clone(),
+            position: Position::at(start.index),
+        };
+        ctx.executor.start(&ctx.effects, task);
     }
-}
-
-fn task(
-    ctx: &Context,
-    cluster: &CassandraCluster,
-    start: &Start,
-    plan: &Plan,
-    spec: &Arc<CassandraClusterSpec>,
-    credentials: &Arc<Credentials>,
-) -> Option<NodeTask> {
-    let changed = plan.operations.iter().map(|change| &change.after);
-    let known = cluster.status.iter().flat_map(|status| &status.operations);
-    let operation = changed
-        .chain(known)
-        .find(|operation| operation.kind == start.kind && operation.id == start.id)?;
-    let node = operation.nodes.iter().find(|node| node.pod == start.pod)?;
-    Some(NodeTask {
-        cluster: ClusterRef::of(cluster),
-        spec: spec.clone(),
-        start: start.clone(),
-        arguments: operation.arguments.clone(),
-        steps: Arc::new(operation.plan.as_ref()?.steps.clone()),
-        executor: ctx.executor.identity.clone(),
-        pod_uid: node.pod_uid.clone(),
-        container: node.container.clone(),
-        volumes: node.volumes.clone(),
-        host_id: node.host_id.clone(),
-        credentials: credentials.clone(),
-        position: Position::at(start.index),
-    })
 }

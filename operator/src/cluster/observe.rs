@@ -10,7 +10,7 @@ use casskop_common::{
     api::{CassandraCluster, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
-    operations::{Arguments, Parallel},
+    operations::{Arguments, OperationKind, Parallel},
 };
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -26,23 +26,21 @@ use crate::{
         Kube,
         credentials::{self, AcceptedCredentials},
         lists::{Freshness, list},
-        refused_pods,
+        warnings,
     },
-    node_api::{Credentials, Endpoint},
+    node_api::{AT_ONCE, Credentials, Endpoint, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts},
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
-        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, replicas,
-        trusted_locations,
+        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, recorded_arguments,
+        replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
 };
 
-/// Nodes of one cluster that are polled at the same time, so that an unhealthy cluster does not take all threads.
-const AT_ONCE: usize = 12;
 /// Members that are queried for shared state of the ring, one after the other, until one responds.
 const TRIES: usize = 3;
 
@@ -98,8 +96,8 @@ pub async fn find(
         list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
         list::<Pod>(kube, &namespace, &selector, freshness),
     )?;
-    let refused_pods =
-        refused_pods::read(kube, &namespace, &incomplete(&stateful_sets, &pods)).await?;
+    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
+    let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
         keys,
         scripts,
@@ -113,7 +111,7 @@ pub async fn find(
                 .iter()
                 .map(|(name, claim)| (name.clone(), Volume::of(claim)))
                 .collect(),
-            refused_pods,
+            warnings,
         },
         pods: pods
             .iter()
@@ -122,26 +120,12 @@ pub async fn find(
     })
 }
 
-/// The StatefulSets that have fewer pods than they should.
-fn incomplete<'a>(
-    sets: &'a BTreeMap<String, StatefulSet>,
-    pods: &BTreeMap<String, Pod>,
-) -> BTreeMap<String, &'a StatefulSet> {
-    let is_complete = |name: &str, set: &StatefulSet| {
-        (0..replicas(set)).all(|ordinal| pods.contains_key(&format!("{name}-{ordinal}")))
-    };
-    sets.iter()
-        .filter(|(name, set)| !is_complete(name, set))
-        .map(|(name, set)| (name.clone(), set))
-        .collect()
-}
-
 /// Polls the nodes, unless they were just polled for another observation. A node that does not respond is part of the
 /// observed state.
 pub async fn observe(
     effects: &Effects,
     cluster: CassandraCluster,
-    at_work: BTreeSet<(String, String)>,
+    at_work: BTreeSet<(OperationKind, String)>,
     found: FetchedObjects,
     desired: Option<&Desired>,
     before: Option<&Observation>,
@@ -156,13 +140,14 @@ pub async fn observe(
         None => read_nodes(effects, &cluster, &pods, credentials.as_ref()).await,
     };
     let intents = Intents::parse(cluster.annotations());
+    let arguments = recorded_arguments(&cluster, &intents);
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
     let reads = |arguments: &Arguments| behaviour(&arguments.operation).reads_snapshots();
     // Snapshots are read only if a pending operation can start: a node reads all its folders for that.
     let status = cluster.status.iter();
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
-    if !waits && is_asked(&cluster, &intents, not_begun, reads) {
+    if !waits && is_asked(&cluster, &intents, &arguments, not_begun, reads) {
         read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
     }
     // A change of its rack may repair a broken pod; the replication is read to check that other nodes tolerate it.
@@ -170,7 +155,13 @@ pub async fn observe(
     let until_its_end = |operation: &OperationStatus| !operation.phase.is_final();
     let needed = is_broken
         || shrinks(desired, &live.stateful_sets)
-        || is_asked(&cluster, &intents, until_its_end, needs_replication);
+        || is_asked(
+            &cluster,
+            &intents,
+            &arguments,
+            until_its_end,
+            needs_replication,
+        );
     let replication = if needed || has_another_schema(&cluster, &nodes) {
         read_replication(effects, &pods, &nodes, credentials.as_ref()).await
     } else {
@@ -181,6 +172,7 @@ pub async fn observe(
         at_work,
         executor: String::new(),
         intents,
+        arguments,
         cluster,
         live,
         replication,
@@ -245,18 +237,16 @@ fn needs_replication(arguments: &Arguments) -> bool {
 fn is_asked(
     cluster: &CassandraCluster,
     intents: &Intents,
+    arguments: &BTreeMap<OperationKind, Arguments>,
     still: impl Fn(&OperationStatus) -> bool,
     needs: impl Fn(&Arguments) -> bool,
 ) -> bool {
     let status = cluster.status.as_ref();
     let known = || status.iter().flat_map(|status| &status.operations);
     // A recorded operation counts even if its annotation is gone.
-    let mut under_way = known().filter(|operation| still(operation));
-    let recorded = |operation: &OperationStatus| {
-        Arguments::recorded(&operation.kind, &operation.arguments)
-            .is_some_and(|arguments| needs(&arguments))
-    };
-    under_way.any(recorded)
+    let under_way = known().filter(|operation| still(operation));
+    let mut recorded = under_way.filter_map(|operation| arguments.get(&operation.kind.known()?));
+    recorded.any(&needs)
         || intents.requests.values().any(|request| {
             let is_past =
                 known().any(|old| old.kind == request.kind && old.id == request.id && !still(old));
@@ -282,7 +272,7 @@ async fn read_replication(
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Replication> {
     for (endpoint, reading) in members(pods, nodes, credentials) {
-        let keyspaces = reading.keyspaces.clone();
+        let keyspaces = reading.keyspaces.to_vec();
         match effects.nodes.replication(endpoint, keyspaces).await {
             Ok(found) => return found,
             Err(error) => {
@@ -380,33 +370,26 @@ async fn read_nodes(
     credentials: Option<&Arc<Credentials>>,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
     // A connection to an address without a pod is not refused: the reconciliation would wait for the deadline.
-    let asked: Vec<(String, Endpoint)> = pods
+    let asked = pods
         .iter()
         .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
-        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)))
-        .collect();
-    let mut readings: BTreeMap<_, _> = stream::iter(asked)
-        .map(|(name, endpoint)| async move {
-            let reading = if was_silent(cluster, &name, &endpoint.ip) {
-                effects.nodes.read_briefly(endpoint).await
-            } else {
-                effects.nodes.read(endpoint).await
-            };
-            (name, reading)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)));
+    let reads = asked.map(|(name, endpoint)| {
+        let answer = if was_silent(cluster, &name, &endpoint.ip) {
+            effects.nodes.read_briefly(endpoint)
+        } else {
+            effects.nodes.read(endpoint)
+        };
+        (name, answer)
+    });
+    let reads = reads.collect();
+    let mut readings: BTreeMap<_, _> = read_all(reads).await.into_iter().collect();
     // A container that has not started yet refuses connections; that is no failure.
     readings.retain(|name, reading| {
         let starting = pods
             .get(name)
             .is_some_and(|pod| !pod.ready && pod.problem.is_none() && pod.lost_with.is_none());
-        !(starting
-            && matches!(
-                reading,
-                Err(NodeError::Unreachable(_) | NodeError::Timeout(_))
-            ))
+        !(starting && reading.as_ref().is_err_and(NodeError::is_silence))
     });
     readings
 }

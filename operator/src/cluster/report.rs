@@ -2,12 +2,12 @@
 
 pub use std::time::Duration;
 
-use kube::{Resource, runtime::events::Recorder};
+use kube::Resource;
 
 use crate::{
     context::Context,
     kubernetes::{
-        events,
+        Kube, events,
         status_store::{self, ClusterRef},
     },
 };
@@ -47,7 +47,7 @@ pub async fn intents(
     plan.forget(&outdated);
     for change in &plan.operations {
         let (kind, id, phase) = (
-            &change.after.kind,
+            change.after.kind.as_str(),
             &change.after.id,
             change.after.phase.as_str(),
         );
@@ -96,19 +96,12 @@ pub async fn status(
     };
     let old = state.cluster.status.clone().unwrap_or_default();
     let events = events::events(&old, plan);
+    let Kube {
+        client, reporter, ..
+    } = &ctx.effects.kube;
+    let about = state.cluster.object_ref(&());
     for event in events.into_iter().chain(events::omission(&omitted)) {
-        // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
-        // with a different message.
-        let recorder = Recorder::new(
-            ctx.effects.kube.client.clone(),
-            ctx.effects.kube.reporter.clone(),
-        );
-        let published = recorder
-            .publish(&event, &state.cluster.object_ref(&()))
-            .await;
-        if let Err(error) = published {
-            tracing::warn!(cluster = cluster.name, %error, "an event was not published");
-        }
+        events::publish(client, reporter, &event, &about).await;
     }
     Ok(true)
 }

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::api::{CassandraCluster, NodePhase, OperationNode};
+use casskop_common::{
+    api::{CassandraCluster, NodePhase, OperationNode},
+    operations::OperationKind,
+};
 use kube::ResourceExt;
 
 /// Time without a change after which a node of another executor is taken over.
@@ -18,7 +21,7 @@ const QUIET: Duration = Duration::from_secs(300);
 /// Observations of other executors, by cluster (UID), kind and pod.
 #[derive(Default)]
 pub(super) struct Claims {
-    seen: HashMap<(String, String, String), Claim>,
+    seen: HashMap<(String, OperationKind, String), Claim>,
     /// Clusters that this process has looked at.
     known: HashSet<String>,
 }
@@ -36,13 +39,14 @@ impl Claims {
         cluster: &CassandraCluster,
         own: &str,
         now: Instant,
-    ) -> BTreeSet<(String, String)> {
+    ) -> BTreeSet<(OperationKind, String)> {
         let uid = cluster.uid().unwrap_or_default();
         let since = (!self.known.insert(uid.clone())).then_some(now);
         let operations = cluster.status.iter().flat_map(|status| &status.operations);
-        let nodes = operations.flat_map(|operation| {
+        let known = operations.filter_map(|operation| Some((operation.kind.known()?, operation)));
+        let nodes = known.flat_map(|(kind, operation)| {
             let nodes = operation.nodes.iter();
-            nodes.map(|node| (operation.kind.clone(), node))
+            nodes.map(move |node| (kind, node))
         });
         let claimed = nodes.filter(|(_, node)| {
             let is_foreign = !node.executor.is_empty() && node.executor != own;
@@ -51,7 +55,7 @@ impl Claims {
         let mut seen = HashMap::new();
         let mut left = BTreeSet::new();
         for (kind, node) in claimed {
-            let key = (uid.clone(), kind.clone(), node.pod.clone());
+            let key = (uid.clone(), kind, node.pod.clone());
             let before = self.seen.remove(&key);
             let claim = before
                 .filter(|before| before.node == *node)
@@ -97,7 +101,7 @@ mod tests {
             ..OperationNode::default()
         };
         let operation = OperationStatus {
-            kind: "scrub".into(),
+            kind: OperationKind::Scrub.into(),
             nodes: vec![node],
             ..OperationStatus::default()
         };

@@ -50,7 +50,7 @@ async fn discard(
     effects: &Effects,
     task: &NodeTask,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
-    for volume in &task.volumes {
+    for volume in &task.start.volumes {
         if let Err(error) = volume::delete(effects, task, volume).await {
             return Ok(Err(error));
         }
@@ -63,11 +63,11 @@ async fn discard(
 
 /// Whether the recorded pod or a recorded volume still exists.
 async fn is_left(effects: &Effects, task: &NodeTask) -> Result<bool, kube::Error> {
-    for volume in &task.volumes {
+    for volume in &task.start.volumes {
         if volume::is_there(effects, task, volume).await? {
             return Ok(true);
         }
     }
     let live = pod::live(effects, task).await?;
-    Ok(live.is_some_and(|(uid, _)| uid == task.pod_uid))
+    Ok(live.is_some_and(|(uid, _)| uid == task.start.pod_uid))
 }

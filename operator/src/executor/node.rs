@@ -65,7 +65,7 @@ pub(super) async fn endpoint(
 /// differ.
 pub(super) async fn ran_all_along(effects: &Effects, task: &NodeTask) -> bool {
     match crate::executor::pod::live(effects, task).await {
-        Ok(Some((_, live))) => !live.container.is_empty() && live.container == task.container,
+        Ok(Some((_, live))) => !live.container.is_empty() && live.container == task.start.container,
         Ok(None) | Err(_) => false,
     }
 }
@@ -180,7 +180,7 @@ async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
 
 /// Whether the operation is to end before its nodes are done. False if the status cannot be read.
 pub(super) async fn is_told_to_end(effects: &Effects, task: &NodeTask) -> bool {
-    let (kind, id) = (&task.start.kind, &task.start.id);
+    let (kind, id) = (task.start.kind, &task.start.id);
     let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
     let cancelled = effects.store.update(&task.cluster, cancelled).await;
     cancelled.unwrap_or(false)
@@ -378,7 +378,7 @@ async fn halt(effects: &Effects, task: &NodeTask, endpoint: &Endpoint, halts: Ve
         tracing::info!(
             cluster = task.cluster.name,
             pod = task.start.pod,
-            kind = task.start.kind,
+            kind = task.start.kind.as_str(),
             id = task.start.id,
             ?call,
             "stopping its work"

@@ -4,12 +4,16 @@
 use std::time::Duration;
 
 use casskop_common::names;
-use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{effects::Effects, executor::NodeTask, kubernetes::objects::said, node_api::Endpoint};
+use crate::{
+    effects::Effects,
+    executor::NodeTask,
+    kubernetes::objects::said,
+    node_api::{Endpoint, read_all},
+};
 use casskop_core::{
     node::{Call, NodeError, Reading},
     observed::NodePod,
@@ -47,7 +51,7 @@ pub(super) async fn tell_one(
         tracing::info!(
             cluster = task.cluster.name,
             namespace = task.cluster.namespace,
-            kind = task.start.kind,
+            kind = task.start.kind.as_str(),
             id = task.start.id,
             pod = task.start.pod,
             step,
@@ -67,7 +71,8 @@ pub(super) async fn tell_one(
         }
     }
     for _ in 0..AFTER_ANSWER {
-        if seen(step, behaviour, &members(effects, task).await?) == StepState::Done {
+        let members = members(effects, task).await?;
+        if seen(step, behaviour, &members.readable) == StepState::Done {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -85,15 +90,15 @@ async fn idle(
     let mut quiet = 0;
     loop {
         let members = members(effects, task).await?;
-        match seen(step, behaviour, &members) {
+        match seen(step, behaviour, &members.readable) {
             StepState::Done => return Ok(None),
             StepState::NodeUnavailable(why) => return Err(NodeError::Unreachable(why)),
             StepState::Running => quiet = 0,
             StepState::Stalled if quiet < QUIET_LOOKS => quiet += 1,
             StepState::Stalled | StepState::NotRunning | StepState::Unobservable => {
-                let first = members.into_iter().next().map(|(endpoint, _)| endpoint);
-                let nobody = || NodeError::Unreachable("no other member answers".into());
-                return first.map(Some).ok_or_else(nobody);
+                let nobody = members.nobody();
+                let first = members.readable.into_iter().next();
+                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(nobody);
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -117,11 +122,10 @@ async fn answered(
             answer = &mut answer => return answer,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 let members = members(effects, task).await.unwrap_or_default();
-                if seen(step, behaviour, &members) == StepState::Done {
+                if seen(step, behaviour, &members.readable) == StepState::Done {
                     return Ok(());
                 }
-                let is_there = members.iter().any(|(endpoint, _)| endpoint.ip == told);
-                missed = if is_there { 0 } else { missed + 1 };
+                missed = if members.has(&told) { 0 } else { missed + 1 };
                 if missed >= LOST_AFTER {
                     let why = "the member that was called no longer answers";
                     return Err(NodeError::Unreachable(why.into()));
@@ -136,25 +140,37 @@ async fn answered(
 /// # Errors
 /// The node responds, a member does not report it as down, or no member is left to query.
 pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+    judge_down(&answering(effects, task).await?, &task.start.host_id)
+}
+
+fn judge_down(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
             "the node is no longer down ({who}): nothing was deleted; request it again with a new id when the node is down"
         ))
     };
-    let answering = answering(effects, task).await?;
-    let itself = |reading: &Reading| reading.local_host_id == task.host_id;
-    if let Some((endpoint, _)) = answering.iter().find(|(_, reading)| itself(reading)) {
+    let itself = |reading: &Reading| reading.local_host_id == host_id;
+    let mut readable = answers.readable.iter();
+    if let Some((endpoint, _)) = readable.find(|(_, reading)| itself(reading)) {
         return Err(up(&format!("it answers on {}", endpoint.ip)));
     }
-    let mut members = answering
+    // It may be the node, and as a member it may see the node.
+    if let Some((endpoint, error)) = answers.unreadable.first() {
+        return Err(NodeError::Malformed(format!(
+            "the pod at {} answers, but not with its state, so it is not known whether the node is down: {error}",
+            endpoint.ip
+        )));
+    }
+    let mut members = answers
+        .readable
         .iter()
         .filter(|(_, reading)| reading.is_member())
         .peekable();
     if members.peek().is_none() {
-        return Err(NodeError::Unreachable("no other member answers".into()));
+        return Err(answers.nobody());
     }
     let sees_it = members.find(|(_, reading)| {
-        let address = reading.address_of(&task.host_id);
+        let address = reading.address_of(host_id);
         address.is_some_and(|address| !reading.unreachable.contains(address))
     });
     match sees_it {
@@ -168,14 +184,52 @@ fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) 
     behaviour.seen_by_peers(step, &readings)
 }
 
-/// The members of the ring that respond, with their readings.
-async fn members(
-    effects: &Effects,
-    task: &NodeTask,
-) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+/// The members of the ring that respond, with their readings, and the nodes whose response cannot be used: whether those
+/// are members is not known.
+async fn members(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeError> {
     let mut members = answering(effects, task).await?;
-    members.retain(|(_, reading)| reading.is_member());
+    members.readable.retain(|(_, reading)| reading.is_member());
     Ok(members)
+}
+
+/// The nodes that respond.
+#[derive(Default)]
+struct Answers {
+    readable: Vec<(Endpoint, Reading)>,
+    /// Nodes that respond with something else than their state.
+    unreadable: Vec<(Endpoint, NodeError)>,
+}
+
+impl Answers {
+    fn of(answers: impl Iterator<Item = (Endpoint, Result<Reading, NodeError>)>) -> Self {
+        let mut sorted = Self::default();
+        for (endpoint, answer) in answers {
+            match answer {
+                Ok(reading) => sorted.readable.push((endpoint, reading)),
+                Err(error) if error.is_silence() => {}
+                Err(error) => sorted.unreadable.push((endpoint, error)),
+            }
+        }
+        sorted
+    }
+
+    /// Whether the node at an address responds, with whatever.
+    fn has(&self, ip: &str) -> bool {
+        let readable = self.readable.iter().map(|(endpoint, _)| endpoint);
+        let unreadable = self.unreadable.iter().map(|(endpoint, _)| endpoint);
+        readable.chain(unreadable).any(|endpoint| endpoint.ip == ip)
+    }
+
+    /// The reason why there is no member to call.
+    fn nobody(&self) -> NodeError {
+        match self.unreadable.first() {
+            None => NodeError::Unreachable("no other member answers".into()),
+            Some((endpoint, error)) => NodeError::Malformed(format!(
+                "no other member answers with its state; the pod at {} does not: {error}",
+                endpoint.ip
+            )),
+        }
+    }
 }
 
 /// Whether another node of the cluster was unavailable since then: a possible cause of the failure of a step that it
@@ -195,26 +249,19 @@ pub(super) async fn has_one_been_away(
     others.any(|pod| !pod.ready || pod.runs_since.is_none_or(|began| began >= since))
 }
 
-/// The nodes that respond, with their readings.
-async fn answering(
-    effects: &Effects,
-    task: &NodeTask,
-) -> Result<Vec<(Endpoint, Reading)>, NodeError> {
+/// The nodes that respond.
+async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeError> {
     let pods = pods(effects, task).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.filter(|_| pod.rack.is_some())?;
         Some(Endpoint::new(ip, task.credentials.clone()))
     });
-    let endpoints: Vec<Endpoint> = endpoints.collect();
-    let readings = future::join_all(
-        endpoints
-            .iter()
-            .map(|endpoint| effects.nodes.read(endpoint.clone())),
-    );
-    let members = endpoints.iter().cloned().zip(readings.await);
-    Ok(members
-        .filter_map(|(endpoint, reading)| Some((endpoint, reading.ok()?)))
-        .collect())
+    let reads = endpoints.map(|endpoint| {
+        let answer = effects.nodes.read(endpoint.clone());
+        (endpoint, answer)
+    });
+    let reads = reads.collect();
+    Ok(Answers::of(read_all(reads).await.into_iter()))
 }
 
 async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError> {
@@ -227,4 +274,97 @@ async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError>
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
         .map_err(|error| unreadable(said(&error)))?;
     Ok(pods.items)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use casskop_common::api::OperationMode;
+
+    use super::*;
+    use crate::node_api::Credentials;
+
+    const GONE: &str = "host-gone";
+
+    fn answers(answers: Vec<(&str, Result<Reading, NodeError>)>) -> Answers {
+        let answers = answers.into_iter().map(|(ip, answer)| {
+            let credentials = Credentials {
+                username: "u".into(),
+                password: "p".into(),
+                older: Vec::new(),
+            };
+            let endpoint = Endpoint::new(ip, credentials.into());
+            (endpoint, answer)
+        });
+        Answers::of(answers)
+    }
+
+    /// A member that sees the node down.
+    fn member() -> Reading {
+        Reading {
+            mode: OperationMode::Normal,
+            local_host_id: "host-1".into(),
+            host_ids: Arc::new([("10.0.0.9".to_owned(), GONE.to_owned())].into()),
+            unreachable: Arc::new(["10.0.0.9".to_owned()].into()),
+            ..Reading::default()
+        }
+    }
+
+    fn unreadable() -> [NodeError; 4] {
+        [
+            NodeError::Malformed("{".into()),
+            NodeError::TooLarge {
+                address: "10.0.0.2".into(),
+                request: "state",
+                limit: 1,
+            },
+            NodeError::Unauthorized,
+            NodeError::Cassandra("no".into()),
+        ]
+    }
+
+    fn silent() -> [NodeError; 2] {
+        [
+            NodeError::Unreachable("refused".into()),
+            NodeError::Timeout(4),
+        ]
+    }
+
+    #[test]
+    fn a_node_that_answers_unreadably_is_not_taken_for_one_that_is_down() {
+        for error in unreadable() {
+            let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Err(error))]);
+            let why = judge_down(&answers, GONE).unwrap_err();
+            assert!(
+                matches!(why, NodeError::Malformed(_)) && why.is_transient(),
+                "{why:?}"
+            );
+            assert!(why.to_string().contains("10.0.0.2"), "{why}");
+        }
+        for error in silent() {
+            let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Err(error))]);
+            assert_eq!(judge_down(&answers, GONE), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_called_member_that_answers_unreadably_is_there() {
+        for error in unreadable() {
+            let answers = answers(vec![("10.0.0.2", Err(error))]);
+            assert!(answers.has("10.0.0.2"));
+            let why = answers.nobody().to_string();
+            assert!(why.contains("the pod at 10.0.0.2"), "{why}");
+        }
+        for error in silent() {
+            let answers = answers(vec![("10.0.0.2", Err(error))]);
+            assert!(!answers.has("10.0.0.2"));
+            assert!(
+                answers
+                    .nobody()
+                    .to_string()
+                    .contains("no other member answers")
+            );
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub(super) async fn live(
 pub(super) async fn delete(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
     let (api, only) = (
         pods(effects, task),
-        objects::uid_precondition(&task.pod_uid),
+        objects::uid_precondition(&task.start.pod_uid),
     );
     let deleted = objects::delete(&api, &task.start.pod, only, DeleteParams::default());
     match in_time(deleted).await {

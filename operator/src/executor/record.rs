@@ -105,12 +105,12 @@ async fn write(
         recorded, at_hand, ..
     } = task.position.steps();
     let at = |index: usize| StepRef {
-        kind: &task.start.kind,
+        kind: task.start.kind,
         id: &task.start.id,
         pod: &task.start.pod,
         executor: &task.executor,
         index,
-        step: task.steps.get(index).map_or("", String::as_str),
+        step: task.start.steps.get(index).map_or("", |step| &step.name),
     };
     let now = Timestamp::now();
     let goes_on = effects

@@ -30,7 +30,7 @@ pub(super) async fn delete(
             volume.name
         ))),
         Ok(()) => {
-            let (kind, id) = (&task.start.kind, &task.start.id);
+            let (kind, id) = (task.start.kind.as_str(), &task.start.id);
             tracing::info!(
                 cluster = task.cluster.name,
                 volume = volume.name,

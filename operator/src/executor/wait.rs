@@ -105,12 +105,12 @@ impl Awaited {
 async fn what_is_left(effects: &Effects, task: &NodeTask) -> Result<Option<String>, kube::Error> {
     if pod::live(effects, task)
         .await?
-        .is_some_and(|(uid, _)| uid == task.pod_uid)
+        .is_some_and(|(uid, _)| uid == task.start.pod_uid)
     {
         let ends = "the old pod to end; if its machine is gone for good, delete that Node";
         return Ok(Some(ends.to_owned()));
     }
-    for volume in &task.volumes {
+    for volume in &task.start.volumes {
         if volume::is_there(effects, task, volume).await? {
             return Ok(Some(format!("volume {} to go", volume.name)));
         }
@@ -124,7 +124,7 @@ async fn what_is_not_back(
 ) -> Result<Option<String>, kube::Error> {
     Ok(match pod::live(effects, task).await? {
         None => Some("the new pod".to_owned()),
-        Some((uid, _)) if uid == task.pod_uid => Some("the old pod to end".to_owned()),
+        Some((uid, _)) if uid == task.start.pod_uid => Some("the old pod to end".to_owned()),
         Some((_, live)) if live.ready && node::is_serving(effects, task).await => None,
         Some((_, live)) => Some(
             live.problem

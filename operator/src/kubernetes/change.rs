@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use casskop_common::names;
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
+use casskop_common::{api::CassandraCluster, names};
+use k8s_openapi::{
+    api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::Status,
 };
 
 use crate::kubernetes::{
@@ -14,7 +18,7 @@ use crate::kubernetes::{
     apply::Error,
     objects::{self, Kind},
 };
-use casskop_core::objects::{Fence, VolumeExpansion};
+use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner};
 
 /// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
@@ -100,6 +104,55 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Res
         "request to expand"
     );
     Ok(())
+}
+
+/// Writes the owners of a volume, onto the observed version of its claim. Before the cluster becomes an owner, it is read
+/// again: the garbage collector deletes what a deleted cluster owns, also after a deletion that orphans.
+pub async fn own(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    change: &VolumeOwner,
+) -> Result<(), Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    if change.owned {
+        require_unchanged(kube, &namespace, cluster).await?;
+    }
+    let patch = serde_json::json!({ "metadata": {
+        "uid": change.uid,
+        "resourceVersion": change.version,
+        "ownerReferences": change.owners,
+    } });
+    let name = &change.name;
+    merged::<PersistentVolumeClaim>(kube, &namespace, name, patch).await?;
+    tracing::info!(
+        volume = name,
+        namespace,
+        owned = change.owned,
+        "owner changed"
+    );
+    Ok(())
+}
+
+/// A conflict, unless the cluster is the observed one and its deletion has not begun or gone on since.
+async fn require_unchanged(
+    kube: &Kube,
+    namespace: &str,
+    cluster: &CassandraCluster,
+) -> Result<(), Error> {
+    let name = cluster.name_any();
+    let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), namespace);
+    let failed = Error::of::<CassandraCluster>(&name);
+    let live = api.get_metadata_opt(&name).await.map_err(&failed)?;
+    let deletion = |meta: &ObjectMeta| (meta.uid.clone(), meta.deletion_timestamp.clone());
+    let is_same = live.is_some_and(|live| {
+        deletion(&live.metadata) == deletion(&cluster.metadata)
+            && live.finalizers() == cluster.finalizers()
+    });
+    if is_same {
+        return Ok(());
+    }
+    let changed = Status::failure("it was deleted after the lookup", "Conflict");
+    Err(failed(kube::Error::Api(changed.with_code(409).boxed())))
 }
 
 /// Deletes an object in its observed version.

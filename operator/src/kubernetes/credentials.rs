@@ -40,6 +40,8 @@ pub struct AcceptedCredentials {
     pub state: SecretState,
     /// The name of the Secret.
     pub name: String,
+    /// Message: the reason why the Secret is not used, and the command that allows its use.
+    pub refused: Option<String>,
     /// The current password and its predecessors; nothing if there never was a password.
     pub credentials: Option<Arc<Credentials>>,
     /// A value that changes with each change of the password; empty for the first password.
@@ -75,10 +77,14 @@ pub async fn read(
     let (given, ours) = tokio::try_join!(api.get_opt(&name), api.get_opt(&ours))?;
     let (mut accepted, revision) = ours.as_ref().map(remembered).unwrap_or_default();
     let mut new = None;
-    let state = match given.as_ref().map(key) {
-        None => SecretState::Missing,
-        Some(Err(invalid)) => SecretState::Broken(format!("Secret {name} {invalid}")),
-        Some(Ok(key)) => {
+    let refused = given
+        .as_ref()
+        .and_then(|given| refused(given, &name, &namespace));
+    let state = match (&refused, given.as_ref().map(key)) {
+        (_, None) => SecretState::Missing,
+        (Some(message), _) => SecretState::Broken(message.clone()),
+        (None, Some(Err(invalid))) => SecretState::Broken(format!("Secret {name} {invalid}")),
+        (None, Some(Ok(key))) => {
             if accepted.first() != Some(&key) {
                 accepted.retain(|old| *old != key);
                 accepted.insert(0, key);
@@ -94,6 +100,7 @@ pub async fn read(
     Ok(AcceptedCredentials {
         state,
         name,
+        refused,
         credentials: credentials(accepted),
         revision,
         new,
@@ -193,6 +200,16 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     let bytes = secret.data.as_ref()?.get(key)?;
     let text = std::str::from_utf8(&bytes.0).ok()?.trim_end_matches('\n');
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The reason why a Secret is not used, if it is not meant for the nodes.
+fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
+    let keys = secret.data.iter().flat_map(|data| data.keys());
+    let why = jolokia_secret::not_meant_because(secret.labels(), secret.type_.as_deref(), keys)?;
+    Some(format!(
+        "Secret {name} of imageJolokiaSecret may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        names::NODE_CREDENTIALS_LABEL
+    ))
 }
 
 fn key(secret: &Secret) -> Result<Key, InvalidKey> {

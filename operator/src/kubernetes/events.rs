@@ -3,9 +3,13 @@
 use casskop_common::{
     api::{CassandraClusterStatus, OperationPhase, condition},
     conditions::Reason,
+    readable::Unreadable,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::runtime::events::{Event, EventType};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
 
 use casskop_core::{digest::digest, plan::Plan, scheduler::Change, status::size::Omitted};
 
@@ -84,6 +88,26 @@ pub fn omission(omitted: &Omitted) -> Option<Event> {
     let note = omitted.to_string();
     let action = format!("status {}", digest(&note));
     (!omitted.is_empty()).then(|| event(false, "StatusShortened".into(), &action, &note))
+}
+
+/// The event for a resource that the operator cannot read.
+pub fn unreadable(unreadable: &Unreadable) -> Event {
+    let note = format!(
+        "the operator cannot read this resource and does not reconcile it: {unreadable}; correct the resource, or \
+         apply the CRDs of this version of the operator"
+    );
+    let action = format!("read {}", digest(&note));
+    event(true, "Unreadable".into(), &action, &note)
+}
+
+/// Publishes an event about an object. A failure is logged: an event is no state.
+pub async fn publish(client: &Client, reporter: &Reporter, event: &Event, about: &ObjectReference) {
+    // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even with
+    // a different message.
+    let recorder = Recorder::new(client.clone(), reporter.clone());
+    if let Err(error) = recorder.publish(event, about).await {
+        tracing::warn!(name = about.name, namespace = about.namespace, %error, "an event was not published");
+    }
 }
 
 fn operation_event(change: &Change) -> Option<Event> {

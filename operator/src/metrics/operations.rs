@@ -7,8 +7,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use casskop_common::api::{
-    CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus,
+use casskop_common::{
+    api::{CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus},
+    operations::RecordedKind,
 };
 use kube::ResourceExt;
 use prometheus_client::{
@@ -66,10 +67,10 @@ impl Operations {
 }
 
 fn told(status: &CassandraClusterStatus) -> Vec<Told> {
-    let last_success = |kind: &str| {
+    let last_success = |kind: &RecordedKind| {
         let ended = status.operations.iter().chain(&status.operation_history);
         let succeeded = ended.filter(|operation| {
-            operation.kind == kind && operation.phase == OperationPhase::Succeeded
+            operation.kind == *kind && operation.phase == OperationPhase::Succeeded
         });
         let at = succeeded.filter_map(|operation| operation.finished_at.as_ref());
         at.map(|at| at.0.as_duration().as_secs_f64())
@@ -88,7 +89,7 @@ fn told(status: &CassandraClusterStatus) -> Vec<Told> {
             .as_ref()
             .zip(operation.finished_at.as_ref());
         Told {
-            kind: operation.kind.clone(),
+            kind: operation.kind.to_string(),
             running: operation.phase == OperationPhase::Running,
             nodes,
             seconds: times.map(|(from, to)| to.0.duration_since(from.0).as_secs_f64()),

@@ -7,6 +7,7 @@ use casskop_common::{
     api::{CassandraCluster, MultiCasskop},
     intent::Intents,
     names,
+    readable::Readable,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -52,15 +53,21 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> ObservedSites {
 async fn look(site: &Site, namespace: &str, cluster: &str) -> SiteView {
     let seen = site
         .ask(async |client: &Client| seen(client, namespace, cluster).await)
-        .await;
+        .await
+        .flatten();
     SiteView {
         name: site.name.clone(),
         seen,
     }
 }
 
-async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<SiteState, kube::Error> {
-    let clusters: Api<CassandraCluster> = Api::namespaced(client.clone(), namespace);
+/// The objects of a ring in a site, or the reason why one of them cannot be read: the site itself responds.
+async fn seen(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Result<SiteState, String>, kube::Error> {
+    let clusters: Api<Readable<CassandraCluster>> = Api::namespaced(client.clone(), namespace);
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -77,10 +84,20 @@ async fn seen(client: &Client, namespace: &str, cluster: &str) -> Result<SiteSta
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
-    Ok(SiteState {
+    let cluster = match cluster {
+        None => None,
+        Some(Readable(Ok(cluster))) => Some(cluster),
+        Some(Readable(Err(unreadable))) => {
+            return Ok(Err(format!(
+                "its CassandraCluster {} cannot be read: {unreadable}; correct it, or apply manifests/crds of this version",
+                unreadable.metadata.name.as_deref().unwrap_or_default()
+            )));
+        }
+    };
+    Ok(Ok(SiteState {
         namespace_uid: namespace.uid().unwrap_or_default(),
         cluster,
         service,
         slices,
-    })
+    }))
 }

@@ -7,13 +7,12 @@ use casskop_common::{
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
-    runtime::events::Recorder,
 };
 use serde_json::json;
 
 use crate::{
     kubernetes::{
-        events::condition_event,
+        events::{condition_event, publish},
         objects::{self, in_time},
     },
     multi::context::Context,
@@ -57,12 +56,7 @@ async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
         condition_event(old, new)
     });
     for event in events {
-        // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even
-        // with a different message.
-        let recorder = Recorder::new(ctx.home.clone(), ctx.reporter.clone());
-        if let Err(error) = recorder.publish(&event, &seen.object_ref(&())).await {
-            tracing::warn!(multicasskop = seen.name_any(), %error, "an event was not published");
-        }
+        publish(&ctx.home, &ctx.reporter, &event, &seen.object_ref(&())).await;
     }
 }
 

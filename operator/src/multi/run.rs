@@ -14,11 +14,12 @@ use std::{
 use casskop_common::{
     api::{CassandraCluster, MultiCasskop},
     names,
+    readable::Readable,
 };
 use futures::{StreamExt, TryStreamExt, channel::mpsc};
 use kube::{
     Api, Client, ResourceExt,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::PartialObjectMeta,
     runtime::{
         Controller, WatchStreamExt, controller,
         events::Reporter,
@@ -153,13 +154,15 @@ async fn control(
     let sources = args.sources.read().await;
     ctx.sites
         .update(sources, |site| watch(site, &args.namespace, wake.clone()));
-    let all: Api<DeserializeGuard<MultiCasskop>> = scoped(&ctx.home, &args.namespace);
+    let all: Api<Readable<MultiCasskop>> = scoped(&ctx.home, &args.namespace);
     let (reader, writer) = reflector::store();
+    let told = ctx.clone();
     let stream = reflector::reflector(
         writer,
         watcher(all, watcher::Config::default()).default_backoff(),
     )
     .inspect_ok(move |event| {
+        told.metrics.watched(event);
         if matches!(event, watcher::Event::InitDone) {
             ready.store(true, Ordering::Relaxed);
         }
@@ -194,7 +197,7 @@ async fn follow_sites(
     args: &Args,
     ctx: &Context,
     wake: &Wake,
-    known: &Store<DeserializeGuard<MultiCasskop>>,
+    known: &Store<Readable<MultiCasskop>>,
 ) {
     loop {
         tokio::time::sleep(SITES_AGAIN).await;
@@ -216,7 +219,8 @@ fn watch(site: Arc<Site>, namespace: &str, wake: Wake) -> tokio::task::JoinHandl
     let namespace = namespace.to_owned();
     tokio::spawn(async move {
         let Ok(client) = site.client() else { return };
-        let clusters: Api<PartialObjectMeta<CassandraCluster>> = scoped(client, &namespace);
+        let clusters: Api<Readable<PartialObjectMeta<CassandraCluster>>> =
+            scoped(client, &namespace);
         let ours = watcher::Config::default().labels(names::MULTI_LABEL);
         let mut events = pin!(watcher(clusters, ours).default_backoff());
         while let Some(event) = events.next().await {

@@ -59,15 +59,16 @@ impl Site {
         if let Some(why) = self.failed_just_now() {
             return Err(why);
         }
-        let outcome = match tokio::time::timeout(DEADLINE, request(client)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(in_words(&error)),
-            Err(_) => Err(format!(
-                "its API server did not answer within {} s",
-                DEADLINE.as_secs()
-            )),
+        let (outcome, answers) = match tokio::time::timeout(DEADLINE, request(client)).await {
+            Ok(Ok(answer)) => (Ok(answer), true),
+            Ok(Err(error)) => (Err(in_words(&error)), is_about_an_object(&error)),
+            Err(_) => {
+                let limit = DEADLINE.as_secs();
+                let late = format!("its API server did not answer within {limit} s");
+                (Err(late), false)
+            }
         };
-        let failed = outcome.as_ref().err();
+        let failed = outcome.as_ref().err().filter(|_| !answers);
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) =
             failed.map(|why| (Instant::now(), why.clone()));
         outcome
@@ -92,6 +93,15 @@ fn connect(config: Config, leadership: &Leadership) -> Result<Client, String> {
     gate::client(within(config), leadership).map_err(|error| format!("set up the client: {error}"))
 }
 
+/// Whether an error is about one object or one namespace: it does not imply anything about the others of the site.
+fn is_about_an_object(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code < 500 && !matches!(status.code, 401 | 429),
+        kube::Error::SerdeError(_) => true,
+        _ => false,
+    }
+}
+
 /// Text of an error of a site: the cause and the next action.
 fn in_words(error: &kube::Error) -> String {
     match error {
@@ -110,6 +120,7 @@ fn in_words(error: &kube::Error) -> String {
         kube::Error::Api(status) => {
             format!("its API server answers {}: {}", status.code, status.message)
         }
+        kube::Error::SerdeError(error) => format!("the answer of its API server cannot be read: {error}"),
         error => format!("its API server does not answer: {}", chain(error)),
     }
 }
@@ -193,5 +204,56 @@ impl Sites {
             .collect();
         *all = next;
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casskop_common::{api::CassandraCluster, readable::Readable};
+    use kube::{Api, api::ListParams};
+    use serde_json::json;
+
+    use super::*;
+    use crate::api_server::ApiServer;
+
+    #[tokio::test]
+    async fn an_answer_about_one_object_pauses_no_site() {
+        let server = ApiServer::default();
+        let path = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+        server.with(|state| {
+            state.put(
+                path,
+                json!({ "metadata": { "name": "demo" }, "spec": "no" }),
+            )
+        });
+        let site = Site {
+            name: "paris".into(),
+            client: Ok(server.client()),
+            fingerprint: 0,
+            failed: Mutex::default(),
+        };
+        let all = async |client: &Client| {
+            let clusters: Api<Readable<CassandraCluster>> = Api::namespaced(client.clone(), "ns");
+            clusters.list(&ListParams::default()).await
+        };
+        let get = async |client: &Client, name: &str| {
+            let clusters: Api<CassandraCluster> = Api::namespaced(client.clone(), "ns");
+            clusters.get(name).await
+        };
+        for (name, said) in [("demo", "cannot be read"), ("other", "(404)")] {
+            let why = site
+                .ask(async |client: &Client| get(client, name).await)
+                .await
+                .unwrap_err();
+            assert!(why.contains(said), "{why}");
+            assert!(site.ask(all).await.is_ok(), "{name}");
+        }
+        server.with(|state| state.is_away = true);
+        assert!(site.ask(all).await.is_err());
+        server.with(|state| state.is_away = false);
+        assert!(
+            site.ask(all).await.is_err(),
+            "a site that is silent is not called for a while"
+        );
     }
 }

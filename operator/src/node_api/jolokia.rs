@@ -16,6 +16,7 @@ pub use threads::{Jolokia, agent};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -350,18 +351,18 @@ impl Service {
         keyspaces.sort();
         Reading {
             mode: text(self.operation_mode).into(),
-            live: addresses(self.live_nodes),
-            unreachable: addresses(self.unreachable_nodes),
+            live: Arc::new(addresses(self.live_nodes)),
+            unreachable: Arc::new(addresses(self.unreachable_nodes)),
             joining: addresses(self.joining_nodes),
             leaving: addresses(self.leaving_nodes),
             // In every version a list of "<address>" or, while moving, "<token>/<address>".
             moving: addresses(self.moving_nodes),
-            host_ids: host_ids.map(|(ip, id)| (canonical(&ip), id)).collect(),
+            host_ids: Arc::new(host_ids.map(|(ip, id)| (canonical(&ip), id)).collect()),
             local_host_id: text(self.local_host_id),
             version: text(self.release_version),
             schema_version: text(self.schema_version),
             native_transport: self.native_transport_running.0,
-            keyspaces,
+            keyspaces: Arc::new(keyspaces),
             load: load.unwrap_or_default(),
             tokens: None,
             snapshots: None,

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
 use futures::stream::BoxStream;
 use kube::{
     Api, Client, ResourceExt,
@@ -14,6 +14,7 @@ use super::{
     connect,
     connection::Connection,
     failure::{self, Call},
+    listed::Listed,
     resource::CLUSTERS,
     target::Target,
 };
@@ -92,7 +93,7 @@ impl Clusters {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub async fn list(&self, all: bool) -> Result<Vec<CassandraCluster>> {
+    pub async fn list(&self, all: bool) -> Result<Listed<CassandraCluster>> {
         let namespace = (!all).then_some(self.target.namespace.as_str());
         let call = Call {
             verb: "list",
@@ -100,13 +101,12 @@ impl Clusters {
             name: None,
             namespace,
         };
-        let api = if all {
-            Api::all(self.client.clone())
-        } else {
-            self.api.clone()
+        let api: Api<Readable<CassandraCluster>> = match namespace {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
         };
         let listed = self.ask(&call, api.list(&ListParams::default())).await?;
-        Ok(listed.items)
+        Ok(Listed::of(&CLUSTERS, listed))
     }
 
     /// Merges `patch` into a cluster, as the plugin's field manager.
@@ -200,7 +200,7 @@ impl Clusters {
                 "list them: kubectl casskop status{connection_args}"
             ));
         };
-        let names: Vec<String> = clusters.iter().map(ResourceExt::name_any).collect();
+        let names = clusters.names(ResourceExt::name_any);
         if names.is_empty() {
             return error
                 .hint(format!("namespace {namespace} has none; choose another with -n, or see all: kubectl casskop status{connection_args} -A"));

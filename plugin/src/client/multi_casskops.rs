@@ -1,14 +1,12 @@
 //! `MultiCasskop`s on the API server.
 
-use casskop_common::api::MultiCasskop;
-use kube::{
-    Api, ResourceExt,
-    api::{ListParams, ObjectList},
-};
+use casskop_common::{api::MultiCasskop, readable::Readable};
+use kube::{Api, ResourceExt, api::ListParams};
 
 use super::{
     clusters::Clusters,
     failure::{self, Call},
+    listed::Listed,
     resource::RINGS,
 };
 use crate::{
@@ -44,7 +42,7 @@ pub async fn get(home: &Clusters, name: &str) -> Result<MultiCasskop> {
     let Ok(others) = list(home).await else {
         return Err(error);
     };
-    let names: Vec<String> = others.iter().map(ResourceExt::name_any).collect();
+    let names = others.names(ResourceExt::name_any);
     Err(
         match text::nearest(name, names.iter().map(String::as_str)) {
             Some(nearest) => error.hint(format!("did you mean {nearest}?")),
@@ -57,7 +55,7 @@ pub async fn get(home: &Clusters, name: &str) -> Result<MultiCasskop> {
 ///
 /// # Errors
 /// When they cannot be listed.
-pub async fn list(home: &Clusters) -> Result<Vec<MultiCasskop>> {
+pub async fn list(home: &Clusters) -> Result<Listed<MultiCasskop>> {
     let namespace = home.target.namespace.as_str();
     let call = Call {
         verb: "list",
@@ -65,8 +63,7 @@ pub async fn list(home: &Clusters) -> Result<Vec<MultiCasskop>> {
         name: None,
         namespace: Some(namespace),
     };
-    let api: Api<MultiCasskop> = Api::namespaced(home.client().clone(), namespace);
-    let params = ListParams::default();
-    let listed: ObjectList<MultiCasskop> = home.ask(&call, api.list(&params)).await?;
-    Ok(listed.items)
+    let api: Api<Readable<MultiCasskop>> = Api::namespaced(home.client().clone(), namespace);
+    let listed = home.ask(&call, api.list(&ListParams::default())).await?;
+    Ok(Listed::of(&RINGS, listed))
 }

@@ -59,7 +59,7 @@ pub async fn submit(
     request: &Request,
     replace: bool,
 ) -> Result<Submitted> {
-    let key = names::request_annotation(&request.kind);
+    let key = names::request_annotation(request.kind);
     let connection_args = &clusters.target.connection_args;
     let mut before: Option<Option<String>> = None;
     let (mut known, mut notes) = (false, Vec::new());

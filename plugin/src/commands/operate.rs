@@ -7,7 +7,7 @@ use std::time::Duration;
 use casskop_common::{
     api::CassandraCluster,
     intent::Request,
-    operations::{self, Arguments, DryRun},
+    operations::{self, Arguments, DryRun, OperationKind},
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use kube::ResourceExt;
@@ -63,7 +63,6 @@ const OUTPUT_HELP: &str = "text, yaml, json or name: the annotation (as a manife
 /// A kind of operation with its arguments.
 #[derive(Debug)]
 pub struct Operate {
-    kind: String,
     arguments: Arguments,
     options: Options,
     /// Whether the loss of data is confirmed on the command line.
@@ -72,9 +71,8 @@ pub struct Operate {
 
 impl FromArgMatches for Operate {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let (kind, own) = matches.subcommand().unwrap_or(("", matches));
+        let own = matches.subcommand().map_or(matches, |(_, own)| own);
         Ok(Self {
-            kind: kind.to_owned(),
             arguments: Arguments::from_matches(matches)?,
             options: Options::from_arg_matches(own)?,
             yes: own.try_get_one("yes").ok().flatten().copied() == Some(true),
@@ -104,10 +102,12 @@ impl Subcommand for Operate {
 
 /// The kinds that a person requests, those that discard data last.
 pub fn requested() -> Vec<String> {
-    let kinds = operations::kinds().filter(|kind| operations::asked_by_spec(kind).is_none());
-    let mut kinds: Vec<String> = kinds.map(str::to_owned).collect();
-    kinds.sort_by_key(|kind| operations::discards_data(kind));
-    kinds
+    let kinds = OperationKind::ALL.into_iter();
+    let mut kinds: Vec<OperationKind> = kinds
+        .filter(|kind| kind.asked_by_spec().is_none())
+        .collect();
+    kinds.sort_by_key(|kind| kind.discards_data());
+    kinds.iter().map(ToString::to_string).collect()
 }
 
 impl Operate {
@@ -117,7 +117,6 @@ impl Operate {
     /// When the request is not understood, refused or not written; when waiting, also when the operation fails.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         let Self {
-            kind,
             arguments,
             options,
             yes,
@@ -129,12 +128,13 @@ impl Operate {
                 "--timeout limits a wait: give --wait with it",
             ));
         }
+        let kind = arguments.operation.kind();
         let mut typed = Typed {
             id: client::submit::id(options.id.as_deref())?,
             words: words(&arguments, dry_run),
-            kind: &kind,
+            kind,
         };
-        let discards = operations::discards_data(&kind);
+        let discards = kind.discards_data();
         if dry_run == Some(DryRun::Client) {
             if discards && arguments.cluster_uid.is_none() {
                 let cluster =
@@ -157,10 +157,13 @@ impl Operate {
                 &request.arguments.shared.target,
                 &clusters.target.connection_args,
             )?;
-            let known = request::find(&cluster, &kind, &request.id).is_some();
+            let known = request::find(&cluster, kind.as_str(), &request.id).is_some();
             if !yes && !known && !request.is_dry_run() {
                 let namespace = &clusters.target.namespace;
-                confirm(&loss(&cluster, request, &about(&kind), namespace), ui)?;
+                confirm(
+                    &loss(&cluster, request, &about(kind.as_str()), namespace),
+                    ui,
+                )?;
             }
             submit(&order, Some(clusters), waits, ui).await
         })
@@ -180,13 +183,13 @@ fn confirm(loss: &Loss, ui: &Ui) -> Result<()> {
 }
 
 /// The parts of a request before it is checked.
-struct Typed<'a> {
-    kind: &'a str,
+struct Typed {
+    kind: OperationKind,
     id: String,
     words: Vec<String>,
 }
 
-impl Typed<'_> {
+impl Typed {
     /// Adds the uid of the cluster, for a kind that discards data.
     fn set_cluster(&mut self, cluster: &CassandraCluster, given: Option<&str>) -> Result<()> {
         let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
@@ -232,7 +235,7 @@ fn words(arguments: &Arguments, dry_run: Option<DryRun>) -> Vec<String> {
 fn with_options(kind: Command) -> Command {
     let name = kind.get_name().to_owned();
     let about = kind.get_about().cloned().unwrap_or_default();
-    let discards = operations::discards_data(&name);
+    let discards = OperationKind::from_word(&name).is_some_and(OperationKind::discards_data);
     let mut kind = Options::augment_args(kind).about(about);
     if discards {
         kind = kind.arg(yes());

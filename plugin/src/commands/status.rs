@@ -76,7 +76,8 @@ impl Status {
 }
 
 async fn all(clusters: &Clusters, arguments: &Status, ui: &Ui) -> Result<()> {
-    let mut found = clusters.list(arguments.all_namespaces).await?;
+    let listed = clusters.list(arguments.all_namespaces).await?;
+    let mut found = listed.items.clone();
     found.sort_by_key(|cluster| (cluster.namespace(), cluster.name_any()));
     let text = match arguments.output {
         StatusOutput::Yaml => manifest::yaml(&items(&found))?,
@@ -85,13 +86,15 @@ async fn all(clusters: &Clusters, arguments: &Status, ui: &Ui) -> Result<()> {
             .iter()
             .map(|cluster| manifest::object_name(&cluster.name_any()) + "\n")
             .collect(),
-        _ if found.is_empty() => {
+        _ if listed.is_empty() => {
             ui.say(&nothing(clusters, arguments));
             return Ok(());
         }
+        _ if found.is_empty() => String::new(),
         _ => table::render(&found, arguments.all_namespaces, time::now(), ui.out),
     };
-    ui.data(&text)
+    ui.data(&text)?;
+    listed.complete()
 }
 
 fn items(clusters: &[CassandraCluster]) -> serde_json::Value {

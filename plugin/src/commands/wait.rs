@@ -102,8 +102,11 @@ fn resolve(
 /// The newest request of the kind: one may be requested already behind a running operation.
 fn newest(cluster: &CassandraCluster, found: CurrentRequest) -> CurrentRequest {
     let asked = Intents::parse(cluster.annotations()).requests;
-    match asked.get(&found.kind) {
-        Some(asked) if request::find(cluster, &asked.kind, &asked.id).is_none() => CurrentRequest {
+    match asked
+        .values()
+        .find(|asked| asked.kind.as_str() == found.kind)
+    {
+        Some(asked) if request::find(cluster, &found.kind, &asked.id).is_none() => CurrentRequest {
             kind: found.kind,
             id: asked.id.clone(),
             operation: None,
@@ -116,11 +119,12 @@ fn newest(cluster: &CassandraCluster, found: CurrentRequest) -> CurrentRequest {
 fn is_dry_run(cluster: &CassandraCluster, current: &CurrentRequest) -> bool {
     let Some(operation) = &current.operation else {
         let asked = Intents::parse(cluster.annotations()).requests;
-        return asked.get(&current.kind).is_some_and(Request::is_dry_run);
+        let mut asked = asked.values();
+        let asked = asked.find(|asked| asked.kind.as_str() == current.kind);
+        return asked.is_some_and(Request::is_dry_run);
     };
-    let words = shlex::split(&operation.arguments).unwrap_or_default();
-    Arguments::parse(&operation.kind, &words)
-        .is_ok_and(|arguments| arguments.shared.dry_run == Some(DryRun::Server))
+    Arguments::recorded(&operation.kind, &operation.arguments)
+        .is_some_and(|arguments| arguments.shared.dry_run == Some(DryRun::Server))
 }
 
 const HELP: &str = "Examples:

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use casskop_common::operations::{self, ClusterValue};
+use casskop_common::operations::{ClusterValue, OperationKind};
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::Candidate;
@@ -191,7 +191,10 @@ fn takes_next_word(arg: &Arg) -> bool {
 
 fn commands(root: &Command) -> Vec<Candidate> {
     let all = root.get_subcommands();
-    let typed = all.filter(|command| operations::asked_by_spec(command.get_name()).is_none());
+    let typed = all.filter(|command| {
+        let kind = OperationKind::from_word(command.get_name());
+        kind.and_then(OperationKind::asked_by_spec).is_none()
+    });
     typed
         .map(|command| {
             let about = command.get_about().map(ToString::to_string);

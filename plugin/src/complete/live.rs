@@ -44,11 +44,11 @@ pub fn named(line: &Line, objects: Completer) -> Result<Vec<Candidate>> {
         Completer::Namespace => block_on(async { namespaces(&Clusters::connect(&flags)?).await }),
         Completer::MultiCasskop => block_on(async {
             let all = multi_casskops::list(&Clusters::connect(&flags)?).await?;
-            Ok(candidates(all.iter().map(ResourceExt::name_any)))
+            Ok(candidates(all.names(ResourceExt::name_any)))
         }),
         Completer::Site => block_on(async {
             let all = multi_casskops::list(&Clusters::connect(&flags)?).await?;
-            let sites = all.iter().flat_map(|ring| ring.spec.override_.keys());
+            let sites = all.items.iter().flat_map(|ring| ring.spec.override_.keys());
             Ok(candidates(sites.cloned().collect::<BTreeSet<String>>()))
         }),
         Completer::Kind => Ok(kinds(&cluster(line)?)),
@@ -117,7 +117,8 @@ async fn clusters(clusters: &Clusters) -> Result<Vec<Candidate>> {
         let about = title.split_once(": ").map(|(_, about)| about.to_owned());
         Candidate::new(cluster.name_any(), about.unwrap_or_default())
     };
-    Ok(clusters.list(false).await?.iter().map(described).collect())
+    let all = clusters.list(false).await?;
+    Ok(all.items.iter().map(described).collect())
 }
 
 async fn namespaces(clusters: &Clusters) -> Result<Vec<Candidate>> {
@@ -177,7 +178,7 @@ fn ids(cluster: &CassandraCluster, line: &Line) -> Vec<Candidate> {
     let kind = line.positionals.get(1);
     let status = cluster.status.iter();
     let all = status.flat_map(|status| status.operations.iter().chain(&status.operation_history));
-    let all = all.filter(|operation| kind.is_none_or(|kind| operation.kind == *kind));
+    let all = all.filter(|operation| kind.is_none_or(|kind| operation.kind.as_str() == kind));
     all.map(|operation| {
         let about = format!("{} {}", operation.kind, operation.phase.as_str());
         Candidate::new(&operation.id, about)

@@ -7,6 +7,7 @@ use casskop_common::{
     api::{CassandraCluster, OperationPhase},
     intent::{Controls, Intents},
     names,
+    operations::OperationKind,
 };
 use kube::ResourceExt;
 
@@ -210,7 +211,9 @@ pub fn removed_retry(current: &CurrentRequest, cluster: &CassandraCluster) -> An
 /// The controls of the request of a kind.
 pub fn controls(cluster: &CassandraCluster, kind: &str) -> Controls {
     let mut controls = Intents::parse(cluster.annotations()).controls;
-    controls.remove(kind).unwrap_or_default()
+    let kind = OperationKind::from_word(kind);
+    kind.and_then(|kind| controls.remove(&kind))
+        .unwrap_or_default()
 }
 
 fn failed(current: &CurrentRequest) -> bool {

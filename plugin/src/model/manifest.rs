@@ -34,7 +34,7 @@ struct Metadata<'a> {
 
 /// The annotation of a request.
 pub fn request(request: &Request) -> Annotations {
-    let key = names::request_annotation(&request.kind);
+    let key = names::request_annotation(request.kind);
     [(key, Some(request.value()))].into()
 }
 

@@ -31,7 +31,7 @@ pub fn find<'a>(
 ) -> Option<&'a OperationStatus> {
     let status = cluster.status.as_ref()?;
     let mut all = status.operations.iter().chain(&status.operation_history);
-    all.find(|operation| operation.kind == kind && operation.id == id)
+    all.find(|operation| operation.kind.as_str() == kind && operation.id == id)
 }
 
 /// Whether `request` has to be written.
@@ -45,6 +45,7 @@ pub fn evaluate(
     connection_args: &str,
 ) -> Result<Verdict> {
     let Request { kind, id, .. } = request;
+    let kind = kind.as_str();
     let name = cluster.name_any();
     refuse_deleted(cluster)?;
     if let Some(operation) = find(cluster, kind, id) {

@@ -79,5 +79,5 @@ pub fn lost(
 /// Whether the operator still runs the request before this one: it runs one request of a kind at a time.
 pub fn is_behind_another(cluster: &CassandraCluster, awaited: &Awaited) -> bool {
     let mut newest = cluster.status.iter().flat_map(|status| &status.operations);
-    newest.any(|other| other.kind == awaited.kind && !other.phase.is_final())
+    newest.any(|other| other.kind.as_str() == awaited.kind && !other.phase.is_final())
 }

@@ -109,7 +109,13 @@ fn row(ring: &MultiCasskop, view: View) -> Vec<Cell> {
     let running = status.operations.iter();
     let running = running.filter(|operation| !operation.phase.is_final());
     let running: Vec<String> = running
-        .map(|operation| format!("{} {}", plain(&operation.kind), operation.phase.as_str()))
+        .map(|operation| {
+            format!(
+                "{} {}",
+                plain(operation.kind.as_str()),
+                operation.phase.as_str()
+            )
+        })
         .collect();
     let or_dash = |text: &str| {
         if text.is_empty() {

@@ -1,6 +1,6 @@
 //! An operation in words. Pure.
 
-use casskop_common::api::{NodePhase, OperationNode, OperationPhase, OperationStatus};
+use casskop_common::api::{NodePhase, OperationNode, OperationPhase, OperationStatus, Requester};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
@@ -64,8 +64,8 @@ fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
 /// The origin of an operation: the spec, or the field manager of its annotation.
 pub fn asked(operation: &OperationStatus, manager: Option<&Manager>) -> Option<String> {
     match (&operation.requested_by, manager) {
-        (Some(by), _) if by == "spec" => Some("requested by the spec".into()),
-        (Some(by), _) => Some(format!("requested by {}", plain(by))),
+        (Some(Requester::Spec), _) => Some("requested by the spec".into()),
+        (Some(by), _) => Some(format!("requested by {}", plain(by.as_str()))),
         (None, Some(manager)) => Some(format!("requested through {}", manager.name)),
         (None, None) => None,
     }

@@ -98,7 +98,7 @@ struct Row<'a> {
 pub fn data(cluster: &CassandraCluster, history: bool) -> Listed<'_> {
     let (running, ended) = sorted(cluster, history);
     let row = |operation: &'_ OperationStatus| {
-        let manager = managers::of_request(cluster, &operation.kind, &operation.id);
+        let manager = managers::of_request(cluster, operation.kind.as_str(), &operation.id);
         (
             operation.phase.is_final(),
             manager.map(|manager| manager.name),
@@ -118,9 +118,9 @@ pub fn data(cluster: &CassandraCluster, history: bool) -> Listed<'_> {
         operations: rows.collect(),
         requests: waiting(cluster)
             .map(|asked| Asked {
-                field_manager: managers::of_request(cluster, &asked.kind, &asked.id)
+                field_manager: managers::of_request(cluster, asked.kind.as_str(), &asked.id)
                     .map(|manager| manager.name),
-                kind: asked.kind,
+                kind: asked.kind.to_string(),
                 id: asked.id,
                 arguments: asked.arguments.text,
             })
@@ -153,7 +153,7 @@ fn unfinished(cluster: &CassandraCluster, operation: &OperationStatus, view: Vie
 }
 
 fn origin(cluster: &CassandraCluster, operation: &OperationStatus) -> Option<String> {
-    let manager = managers::of_request(cluster, &operation.kind, &operation.id);
+    let manager = managers::of_request(cluster, operation.kind.as_str(), &operation.id);
     operation::asked(operation, manager.as_ref())
 }
 
@@ -175,7 +175,7 @@ fn because(operation: &OperationStatus) -> String {
 /// Requests that stand in an annotation and not yet in the status.
 fn waiting(cluster: &CassandraCluster) -> impl Iterator<Item = Request> {
     let asked = Intents::parse(cluster.annotations()).requests.into_values();
-    asked.filter(|asked| request::find(cluster, &asked.kind, &asked.id).is_none())
+    asked.filter(|asked| request::find(cluster, asked.kind.as_str(), &asked.id).is_none())
 }
 
 /// Requests that stand in an annotation and not yet in the status, and those that never will.
@@ -188,6 +188,10 @@ pub fn not_recorded(cluster: &CassandraCluster, view: View) -> Vec<String> {
         let what = view.style.paint(Tone::Bad, "not understood");
         format!("{} {what}: {}", invalid.annotation, plain(&invalid.message))
     }));
+    if intents.more_invalid > 0 {
+        let what = view.style.paint(Tone::Bad, "not understood");
+        lines.push(format!("and {} more {what}", intents.more_invalid));
+    }
     titled(
         "Requests that the operator has not observed",
         lines,

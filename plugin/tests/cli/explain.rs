@@ -157,3 +157,17 @@ fn without_the_right_to_look_for_the_operator() {
     });
     insta::assert_snapshot!(run(&api, &["explain", "demo"]));
 }
+
+#[test]
+fn why_pods_that_are_ready_are_not_reachable() {
+    let mut cluster = fixture("healthy.yaml");
+    let conditions = cluster["status"]["conditions"].as_array_mut().unwrap();
+    let mut conditions = conditions.iter_mut();
+    let degraded = conditions
+        .find(|known| known["type"] == "Degraded")
+        .unwrap();
+    let change = json!({ "status": "True", "reason": "NodesUnreachable",
+        "message": "demo-dc1-rack1-0: the pod is Ready, but not reachable from the operator on port 8778" });
+    merge(degraded, &change);
+    insta::assert_snapshot!(explained(cluster));
+}

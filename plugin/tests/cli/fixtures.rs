@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
-use casskop_common::names;
+use casskop_common::{names, operations::OperationKind};
 use casskop_core::{
     node::NodeError,
     operations::transitions::{self, StepEvent},
@@ -95,7 +95,7 @@ fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
         let node = operation.nodes.iter().find(|node| node.pod == pod);
         let node = node.unwrap();
         let at = transitions::StepRef {
-            kind,
+            kind: OperationKind::from_word(kind).unwrap(),
             id: &operation.id,
             pod,
             executor: &node.executor,
@@ -105,7 +105,7 @@ fn record(world: &mut World, kind: &str, pod: &str, events: &[StepEvent]) {
         let now = world.now;
         let status = world.cluster.status.as_mut().unwrap();
         if !transitions::record(status, at, event, now) {
-            world.at_work.remove(&(kind.to_owned(), pod.to_owned()));
+            world.at_work.remove(&(at.kind, pod.to_owned()));
         }
     }
 }

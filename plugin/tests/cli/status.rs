@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    fake::{Api, Reply, failure, list, merge},
+    fake::{Api, Reply, failure, list, merge, not_found},
     run::{binary, fixture, kubeconfig, run, run_with},
 };
 
@@ -62,6 +62,35 @@ fn all_clusters() {
         vec!["status", "-A", "-o", "name"],
     ]
     .map(|arguments| run(&api(), &arguments));
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// One nests deeper than is read, as `config` may; one has another type in a field.
+#[test]
+fn a_cluster_that_cannot_be_read_hides_no_other() {
+    let shown = [
+        ["status"].as_slice(),
+        &["status", "-o", "name"],
+        &["status", "dem"],
+    ];
+    let shown = shown.map(|arguments| {
+        let api = Api::start(|asked| {
+            if asked.path.ends_with("/dem") {
+                return not_found(asked);
+            }
+            let mut deep = fixture("new.yaml");
+            let nested = (0..126).fold(json!(1), |inner, _| json!({ "a": inner }));
+            let change = json!({ "metadata": { "name": "deep" }, "spec": { "config": nested } });
+            merge(&mut deep, &change);
+            let mut wrong = fixture("new.yaml");
+            merge(
+                &mut wrong,
+                &json!({ "metadata": { "name": "wrong" }, "spec": { "nodesPerRacks": "two" } }),
+            );
+            Reply::Json(200, list(&[&deep, &fixture("operating.yaml"), &wrong]))
+        });
+        run(&api, arguments)
+    });
     insta::assert_snapshot!(shown.join("\n"));
 }
 

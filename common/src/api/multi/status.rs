@@ -5,7 +5,10 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{IntentError, OperationPhase, Phase, UNOBSERVED};
+use crate::{
+    api::{IntentError, OperationPhase, Phase, UNOBSERVED},
+    operations::RecordedKind,
+};
 
 /// State of all sites, as far as they can be reached.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
@@ -135,7 +138,7 @@ pub struct ChildStatus {
 #[serde(rename_all = "camelCase")]
 pub struct MultiOperation {
     /// Kind of the operation, such as `cleanup`.
-    pub kind: String,
+    pub kind: RecordedKind,
     /// Id of the request, the same in every site.
     pub id: String,
     /// Its arguments, in canonical form.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
+    image::{self, ImageRef},
     pod_config,
     refusal::Refusal,
 };
@@ -62,11 +63,18 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
         return Err(refused(Reason::NotSupported, message.into()));
     }
+    // Clusters of a CRD without the rule, and those of a `MultiCasskop`.
+    if spec.platform_assigns_ids == Some(true)
+        && (spec.run_as_user.is_some() || spec.fs_group.is_some())
+    {
+        let message = "platformAssignsIds leaves the ids to the platform: remove runAsUser and fsGroup, or platformAssignsIds";
+        return Err(refused(Reason::InvalidConfig, message.into()));
+    }
     check_storage(spec)?;
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
-    let old = |text: &str| ["2.", "3."].iter().any(|major| text.starts_with(major));
-    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-    if old(tag) || spec.server_version.as_deref().is_some_and(old) {
+    let old = |version: &str| image::release(version).is_some_and(|(major, _)| major < 4);
+    let is_named = ImageRef::parse(image).unsupported_release().is_some();
+    if is_named || spec.server_version.as_deref().is_some_and(old) {
         let message =
             format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
         return Err(refused(Reason::NotSupported, message));

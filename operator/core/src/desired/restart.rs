@@ -1,9 +1,9 @@
 //! `rollingRestart: true` of a rack.
 
 use casskop_common::{
-    api::{CassandraClusterSpec, OperationStatus, RackStatus},
+    api::{CassandraClusterSpec, OperationStatus, RackStatus, Requester},
     names::RackId,
-    operations::RESTART,
+    operations::OperationKind,
 };
 
 use crate::observed::ObservedState;
@@ -13,13 +13,11 @@ pub fn restart_id(generation: i64) -> String {
     format!("rolling-restart-g{generation}")
 }
 
-/// Requester of an operation that the spec requests.
-pub const SPEC: &str = "spec";
-
 /// The restart that the spec requested, while it is in progress.
 pub fn spec_restart(operations: &[OperationStatus]) -> Option<&OperationStatus> {
     operations.iter().find(|operation| {
-        let asked = operation.kind == RESTART && operation.requested_by.as_deref() == Some(SPEC);
+        let asked = operation.kind == OperationKind::Restart
+            && operation.requested_by == Some(Requester::Spec);
         asked && operation.started_at.is_some() && !operation.phase.is_final()
     })
 }

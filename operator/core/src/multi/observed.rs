@@ -6,6 +6,7 @@ use casskop_common::{
     api::{CassandraCluster, MultiCasskop, MultiCasskopStatus, OperationStatus, Phase, condition},
     intent::Intents,
     names,
+    operations::RecordedKind,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
@@ -151,13 +152,13 @@ pub fn has_nodes(cluster: &CassandraCluster) -> bool {
 /// An operation of a cluster, in its status or history.
 pub fn operation<'a>(
     cluster: &'a CassandraCluster,
-    kind: &str,
+    kind: &RecordedKind,
     id: &str,
 ) -> Option<&'a OperationStatus> {
     let status = cluster.status.as_ref()?;
     let all = status.operations.iter().chain(&status.operation_history);
     let mut all = all.filter(|found| found.requested_by.is_none());
-    all.find(|found| found.kind == kind && found.id == id)
+    all.find(|found| found.kind == *kind && found.id == id)
 }
 
 /// The seeds of a site that are pods of the site and have an address, as pod and IP.

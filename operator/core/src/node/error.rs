@@ -5,10 +5,11 @@ use serde::Serialize;
 /// Why a node gave no answer that could be used.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum NodeError {
-    /// No connection, or it broke before an answer came. Whether a call had begun is unknown.
+    /// No connection (refused, reset, or none in time), or it broke before an answer came. Whether a call had begun is
+    /// unknown.
     #[error("the node does not answer ({0})")]
     Unreachable(String),
-    /// No answer in time.
+    /// A connection, and no answer in time.
     #[error("the node did not answer within {0} s")]
     Timeout(u64),
     /// Wrong name or password.
@@ -79,6 +80,11 @@ impl NodeError {
                 | Self::SnapshotExists(_)
                 | Self::NotAMember(_)
         )
+    }
+
+    /// Whether nothing came from the node: it is down, hangs, or is not reachable.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Timeout(_))
     }
 
     /// Whether the node answered a read, but without the values: the node is there, and its state is unknown.

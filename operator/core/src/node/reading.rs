@@ -3,24 +3,24 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use casskop_common::api::OperationMode;
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{Error, Visitor},
 };
 
 /// What a node says of itself and of its peers, read at once.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// `StorageService.OperationMode`; `STARTING` also while Cassandra has registered nothing yet.
     pub mode: OperationMode,
     /// Addresses of the peers it sees up, itself among them.
-    pub live: BTreeSet<String>,
+    pub live: Arc<BTreeSet<String>>,
     /// Addresses of the peers it sees down.
-    pub unreachable: BTreeSet<String>,
+    pub unreachable: Arc<BTreeSet<String>>,
     /// Addresses of joining nodes.
     pub joining: BTreeSet<String>,
     /// Addresses of leaving nodes.
@@ -28,7 +28,7 @@ pub struct Reading {
     /// Addresses of moving nodes.
     pub moving: BTreeSet<String>,
     /// Host ids of the ring, by address.
-    pub host_ids: BTreeMap<String, String>,
+    pub host_ids: Arc<BTreeMap<String, String>>,
     /// Its own host id.
     pub local_host_id: String,
     /// `StorageService.ReleaseVersion`.
@@ -38,7 +38,7 @@ pub struct Reading {
     /// `StorageService.SchemaVersion`.
     pub schema_version: String,
     /// Keyspaces that are replicated (`NonLocalStrategyKeyspaces`), sorted.
-    pub keyspaces: Vec<String>,
+    pub keyspaces: Arc<Vec<String>>,
     /// Bytes of live data on disk.
     pub load: i64,
     /// Names of its snapshots (`StorageService.SnapshotDetails`); read only where something depends on them.

@@ -1,7 +1,8 @@
 //! Configuration of a rack, which `casskop-operator bootstrap` reads when a pod starts.
 
 use casskop_common::names::{self, RackId};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube_core::ResourceExt;
 
 use crate::{
     desired::{Desired, DesiredRack},
@@ -97,8 +98,8 @@ pub fn says_formed(map: &ConfigMap) -> bool {
     rack_config(map).is_some_and(|config| config.formed)
 }
 
-/// The mark of a formed ring, and the name of the ring. The mark has no owner reference, so that it stays as long as the
-/// volumes do.
+/// The mark of a formed ring, and the name of the ring. The mark has the owner of the volumes, or none, so that it stays
+/// as long as they do.
 pub fn ring_mark(desired: &Desired, formed: bool, ring_name: &str) -> ConfigMap {
     let name = names::ring_mark(&desired.name);
     let mut map = ConfigMap {
@@ -112,8 +113,20 @@ pub fn ring_mark(desired: &Desired, formed: bool, ring_name: &str) -> ConfigMap 
         ),
         ..ConfigMap::default()
     };
-    map.metadata.owner_references = None;
+    let owns = desired.spec.delete_pvc == Some(true);
+    let owner = OwnerReference {
+        controller: None,
+        block_owner_deletion: None,
+        ..desired.owner.clone()
+    };
+    map.metadata.owner_references = owns.then(|| vec![owner]);
     map
+}
+
+/// Whether the cluster owns the live mark, although `deletePVC` is not set any more.
+pub fn is_still_owned(desired: &Desired, live: Option<&ConfigMap>) -> bool {
+    let mut owners = live.iter().flat_map(|live| live.owner_references());
+    desired.spec.delete_pvc != Some(true) && owners.any(|owner| owner.uid == desired.owner.uid)
 }
 
 /// The name of the ring in the mark; none in the mark of an earlier version.

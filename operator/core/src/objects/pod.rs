@@ -1,8 +1,8 @@
 //! The Cassandra pods of a rack.
 //!
-//! A pod starts in three steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's
-//! image writes the configuration over it, and Cassandra starts with the result, after the scripts of the user, if any. This works with the stock image of
-//! every version.
+//! A pod starts in steps: the Cassandra image copies its `/etc/cassandra` into a shared volume, the operator's image
+//! writes the configuration over it, the scripts of the user, if any, edit the result, and Cassandra starts with it. This
+//! works with the stock image of every version.
 
 mod containers;
 mod placement;
@@ -12,13 +12,16 @@ use std::collections::BTreeMap;
 use casskop_common::names;
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, EmptyDirVolumeSource, LocalObjectReference, PodSecurityContext,
-        PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource, Volume,
+        ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, LocalObjectReference,
+        PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource, Volume,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::desired::{Desired, DesiredRack};
+use crate::{
+    desired::{Desired, DesiredRack},
+    pod_config::jolokia_secret,
+};
 
 /// User and group of Cassandra in the official image.
 const CASSANDRA_ID: i64 = 999;
@@ -50,7 +53,10 @@ pub fn template(
     // A pod reads its configuration when it starts, so a change of the configuration has to re-create the pods.
     pod.annotations
         .insert(names::INPUTS_DIGEST.to_owned(), digest);
-    let user = spec.run_as_user.unwrap_or(CASSANDRA_ID);
+    let id = |given: Option<i64>| match spec.platform_assigns_ids {
+        Some(true) => None,
+        _ => Some(given.unwrap_or(CASSANDRA_ID)),
+    };
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
@@ -75,10 +81,10 @@ pub fn template(
             tolerations: Some(pod.tolerations).filter(|tolerations| !tolerations.is_empty()),
             affinity: Some(placement::affinity(desired, rack)),
             security_context: Some(PodSecurityContext {
-                run_as_user: Some(user),
-                run_as_group: Some(user),
+                run_as_user: id(spec.run_as_user),
+                run_as_group: id(spec.run_as_user),
                 run_as_non_root: Some(true),
-                fs_group: Some(spec.fs_group.unwrap_or(CASSANDRA_ID)),
+                fs_group: id(spec.fs_group),
                 // Large volumes: the ownership of the files changes only if that of the root directory is wrong.
                 fs_group_change_policy: Some("OnRootMismatch".into()),
                 seccomp_profile: Some(SeccompProfile {
@@ -92,6 +98,14 @@ pub fn template(
             volumes: Some(volumes(desired, rack)),
             ..PodSpec::default()
         }),
+    }
+}
+
+fn key_to_path(key: &str) -> KeyToPath {
+    KeyToPath {
+        key: key.into(),
+        path: key.into(),
+        mode: None,
     }
 }
 
@@ -118,6 +132,8 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
             secret: Some(SecretVolumeSource {
                 secret_name: Some(desired.jolokia_secret.clone()),
                 default_mode: Some(0o440),
+                // A Secret may have more than the nodes need.
+                items: Some(jolokia_secret::KEYS.map(key_to_path).into()),
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()

@@ -99,6 +99,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
+        platform_assigns_ids: on(desired.spec.platform_assigns_ids),
         share_process_namespace: on(desired.spec.share_process_namespace),
         read_only_root_filesystem: desired
             .spec

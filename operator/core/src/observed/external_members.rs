@@ -57,7 +57,7 @@ impl ObservedState {
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
-            for (ip, host_id) in &reading.host_ids {
+            for (ip, host_id) in reading.host_ids.iter() {
                 if !ours.contains(host_id.as_str()) && !newcomers.contains(ip.as_str()) {
                     let (knows, down) = seen.entry((ip, host_id)).or_default();
                     *knows += usize::from(!reading.joining.contains(ip));

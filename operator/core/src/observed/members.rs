@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use casskop_common::{
     api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 
 use crate::{
@@ -40,7 +40,7 @@ impl ObservedState {
     /// Whether the node was the last node of this cluster and has left, while the ring continues elsewhere.
     fn was_last_here(&self, host_id: &str) -> bool {
         let has_left = self.operations().any(|operation| {
-            let is_it = operation.kind == DECOMMISSION && operation.id == host_id;
+            let is_it = operation.kind == OperationKind::Decommission && operation.id == host_id;
             is_it && operation.phase == OperationPhase::Succeeded
         });
         let is_gone = |pod: &str| {
@@ -94,7 +94,7 @@ impl ObservedState {
                 }
         };
         self.operations()
-            .filter(|operation| operation.kind == DECOMMISSION)
+            .filter(|operation| operation.kind == OperationKind::Decommission)
             .find(|operation| operation.nodes.iter().any(|node| is_it(&node)))
     }
 

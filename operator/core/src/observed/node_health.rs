@@ -1,8 +1,22 @@
 //! Health of the nodes, as messages.
 
-use casskop_common::api::OperationMode;
+use casskop_common::{api::OperationMode, names};
 
-use crate::{node::NodeError, observed::ObservedState};
+use crate::{
+    node::NodeError,
+    observed::{NodePod, ObservedState, Volume},
+};
+
+/// Advice for an object that Kubernetes retries to create or to start.
+const AGAIN: &str = "Kubernetes tries again by itself, at the latest after some minutes";
+
+/// The state of a node, and the last end of its container if that has run before.
+fn again(state: String, live: &NodePod) -> String {
+    match &live.last_end {
+        Some(end) => format!("{state}; {end}"),
+        None => state,
+    }
+}
 
 impl ObservedState {
     /// Reason why a node is unhealthy. A healthy node is NORMAL, serves clients, and reports every other pod as up.
@@ -28,11 +42,7 @@ impl ObservedState {
         let Some(live) = self.pods.get(pod) else {
             return Some(self.refusal(pod).map_or_else(
                 || "the pod does not exist yet".to_owned(),
-                |cause| {
-                    format!(
-                        "Kubernetes does not create the pod: {cause}; it tries again by itself, at the latest after some minutes"
-                    )
-                },
+                |cause| format!("Kubernetes does not create the pod: {cause}; {AGAIN}"),
             ));
         };
         if let Some(node) = &live.lost_with {
@@ -44,15 +54,9 @@ impl ObservedState {
             return Some("the pod is being deleted".into());
         }
         if let Some(problem) = &live.problem {
-            let class = self
-                .cluster
-                .spec
-                .data_storage_class
-                .as_deref()
-                .unwrap_or("default");
-            let hint = problem.contains("PersistentVolumeClaim").then(|| {
-                format!("; its volumes are of the storage class {class}: does it exist, and has it room?")
-            });
+            let hint = self
+                .unbound(pod)
+                .map(|(claim, volume)| self.describe_unbound(claim, volume));
             let address_conflicts = self.crosses(pod).map(|host_id| {
                 format!(
                     "; its address {} is that of the member {host_id} in the ring, so Cassandra does not start: a re-created pod gets another address; the operator re-creates the pod after some restarts (unless restartCountBeforePodDeletion is 0), or delete it",
@@ -63,18 +67,24 @@ impl ObservedState {
             return Some(format!("{problem}{hint}"));
         }
         let reading = match self.nodes.get(pod) {
-            None => return Some("the pod is starting".into()),
+            None => return Some(self.starting(live)),
             Some(Err(NodeError::Unauthorized)) => {
                 return Some(format!(
                     "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
                     self.secret_name
                 ));
             }
-            Some(Err(error)) => return Some(error.to_string()),
+            Some(Err(NodeError::Unreachable(why))) if live.ready => {
+                return Some(format!(
+                    "the pod is Ready, but not reachable from the operator on port {} ({why}): does a NetworkPolicy or a service mesh close the port?",
+                    names::JOLOKIA_PORT
+                ));
+            }
+            Some(Err(error)) => return Some(again(error.to_string(), live)),
             Some(Ok(reading)) => reading,
         };
         if reading.mode != OperationMode::Normal {
-            return Some(format!("Cassandra is {}", reading.mode));
+            return Some(again(format!("Cassandra is {}", reading.mode), live));
         }
         if reading.tokens == Some(0) {
             return Some(
@@ -84,10 +94,23 @@ impl ObservedState {
         if !reading.native_transport {
             return Some("Cassandra is NORMAL, but clients cannot connect yet".into());
         }
+        if let Some(gate) = &live.gate {
+            return Some(format!(
+                "Cassandra serves clients, but the pod waits for a readiness gate: {gate}; the controller of the gate sets it"
+            ));
+        }
         if !live.ready {
             return Some("Cassandra serves clients, but the pod is not Ready: Kubernetes routes no clients to it yet".into());
         }
         None
+    }
+
+    /// Whether the kubelet reports a pod as Ready, but the operator cannot connect to it.
+    pub fn is_cut_off(&self, pod: &str) -> bool {
+        let runs = self.pods.get(pod).is_some_and(|live| {
+            live.ready && !live.deleting && live.lost_with.is_none() && live.problem.is_none()
+        });
+        runs && matches!(self.nodes.get(pod), Some(Err(NodeError::Unreachable(_))))
     }
 
     /// Whether Kubernetes says that the pod does not run, or refuses to create it.
@@ -101,7 +124,32 @@ impl ObservedState {
     /// The reason why Kubernetes does not create a pod.
     fn refusal(&self, pod: &str) -> Option<&String> {
         let (set, _) = pod.rsplit_once('-')?;
-        self.live.refused_pods.get(set)
+        let set = self.live.stateful_sets.get(set)?;
+        self.live.warnings.get(set.metadata.uid.as_ref()?)
+    }
+
+    fn starting(&self, live: &NodePod) -> String {
+        let Some(warning) = self.live.warnings.get(&live.uid) else {
+            return again("the pod is starting".into(), live);
+        };
+        format!("the pod does not start yet: {warning}; {AGAIN}")
+    }
+
+    /// A volume claim of a pod that is not bound.
+    fn unbound(&self, pod: &str) -> Option<(&String, &Volume)> {
+        let suffix = format!("-{pod}");
+        let mut volumes = self.live.volumes.iter();
+        volumes.find(|(claim, volume)| claim.ends_with(&suffix) && volume.capacity.is_none())
+    }
+
+    fn describe_unbound(&self, claim: &str, volume: &Volume) -> String {
+        match self.live.warnings.get(&volume.uid) {
+            Some(warning) => format!("; its volume claim {claim}: {warning}"),
+            None => format!(
+                "; its volume claim {claim} is not bound: does the storage class {} exist, and has it room?",
+                volume.class.as_deref().unwrap_or("default")
+            ),
+        }
     }
 
     /// Host ID of the other member that the ring records at the address of a pod.

@@ -2,7 +2,7 @@
 
 use casskop_common::names::{self, RackId};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use kube_core::ResourceExt;
 
 /// The fields of a Cassandra pod that the operator uses.
@@ -25,6 +25,10 @@ pub struct NodePod {
     pub ended: bool,
     /// Message of Kubernetes that explains why the pod does not run.
     pub problem: Option<String>,
+    /// Last end of the Cassandra container, while it runs again or waits for it.
+    pub last_end: Option<String>,
+    /// Reason why the pod is not Ready although its containers are, in Kubernetes' own words: a readiness gate.
+    pub gate: Option<String>,
     /// The Kubernetes node of the pod, if its kubelet no longer reports to Kubernetes.
     pub lost_with: Option<String>,
     /// Number of restarts of the Cassandra container.
@@ -35,6 +39,8 @@ pub struct NodePod {
     pub runs_since: Option<Timestamp>,
     /// Revision of the StatefulSet that created the pod.
     pub revision: String,
+    /// Image of the Cassandra container.
+    pub image: String,
 }
 
 impl NodePod {
@@ -63,10 +69,32 @@ impl NodePod {
             container: container_id(pod),
             runs_since: runs_since(pod),
             problem: problem(pod),
+            last_end: cassandra(pod).and_then(last_end),
+            gate: gate(pod),
             lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
+            image: image(pod),
         }
     }
+}
+
+impl NodePod {
+    /// Whether Kubernetes has placed the pod, but has not started any of its containers yet. The pod does not name the
+    /// cause: an event may.
+    pub fn has_not_started(pod: &Pod) -> bool {
+        let status = pod.status.as_ref();
+        let mut containers = status.into_iter().flat_map(containers);
+        let is_waiting = |container: &ContainerStatus| {
+            let state = container.state.as_ref();
+            state.is_none_or(|state| state.running.is_none() && state.terminated.is_none())
+        };
+        problem(pod).is_none() && containers.all(is_waiting)
+    }
+}
+
+fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
+    let init = status.init_container_statuses.iter();
+    init.chain(&status.container_statuses).flatten()
 }
 
 fn restarts(pod: &Pod) -> i32 {
@@ -82,6 +110,13 @@ fn container_id(pod: &Pod) -> String {
     let id = running.and_then(|container| container.container_id.as_deref());
     let id = id.and_then(|id| id.rsplit('/').next()).unwrap_or_default();
     id.chars().take(13).collect()
+}
+
+fn image(pod: &Pod) -> String {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut cassandra = containers.filter(|it| it.name == names::CASSANDRA_CONTAINER);
+    let image = cassandra.next().and_then(|it| it.image.clone());
+    image.unwrap_or_default()
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {
@@ -101,17 +136,34 @@ fn cassandra(pod: &Pod) -> Option<&ContainerStatus> {
     statuses.find(|container| container.name == names::CASSANDRA_CONTAINER)
 }
 
-/// The Kubernetes node of a pod, if its kubelet no longer reports to Kubernetes. The conditions of the pod show it, so
-/// the operator needs no permission to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node
-/// controller writes only `Ready`.
-fn lost_with(pod: &Pod) -> Option<String> {
+/// The reason of the condition `Ready` of a pod that waits for its readiness gates; the kubelet writes it.
+const GATES: &str = "ReadinessGatesNotReady";
+
+/// The condition `Ready` of a pod that is not Ready although all of its containers are.
+fn unready_with_ready_containers(pod: &Pod) -> Option<&PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_deref()?;
     let is = |kind: &str, status: &str| {
         let mut conditions = conditions.iter();
-        conditions.any(|condition| condition.type_ == kind && condition.status == status)
+        conditions.find(|condition| condition.type_ == kind && condition.status == status)
     };
-    let unheard = is("Ready", "False") && is("ContainersReady", "True");
+    is("ContainersReady", "True")?;
+    is("Ready", "False")
+}
+
+/// The Kubernetes node of a pod, if its kubelet no longer reports to Kubernetes. The conditions of the pod show it, so
+/// the operator needs no permission to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node
+/// controller writes only `Ready`, and keeps its reason. A pod that waits for a readiness gate looks the same except for
+/// the reason.
+fn lost_with(pod: &Pod) -> Option<String> {
+    let ready = unready_with_ready_containers(pod)?;
+    let unheard = ready.reason.as_deref() != Some(GATES);
     pod.spec.as_ref()?.node_name.clone().filter(|_| unheard)
+}
+
+fn gate(pod: &Pod) -> Option<String> {
+    let ready = unready_with_ready_containers(pod)?;
+    let waits = ready.reason.as_deref() == Some(GATES);
+    waits.then(|| ready.message.clone().unwrap_or_default())
 }
 
 /// Maximum number of characters of a termination message in the status.
@@ -131,18 +183,9 @@ fn problem(pod: &Pod) -> Option<String> {
             condition.message.as_deref().unwrap_or("no reason given")
         ));
     }
-    let containers = status
-        .init_container_statuses
-        .iter()
-        .chain(&status.container_statuses)
-        .flatten();
-    for container in containers {
+    for container in containers(status) {
         let state = container.state.as_ref();
         let waiting = state.and_then(|state| state.waiting.as_ref());
-        let terminated = container
-            .last_state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
         let reason = waiting
             .and_then(|waiting| waiting.reason.as_deref())
             .unwrap_or_default();
@@ -152,23 +195,47 @@ fn problem(pod: &Pod) -> Option<String> {
         let message = waiting
             .and_then(|waiting| waiting.message.as_deref())
             .unwrap_or_default();
-        let last = terminated.map(|end| {
-            let said = end.message.as_deref().unwrap_or_default().trim();
-            let said: String = said.chars().take(SAID).collect();
-            let said = if said.is_empty() {
-                said
-            } else {
-                format!(": {said}")
-            };
-            format!("; it ended with exit code {} before{said}", end.exit_code)
-        });
+        let last = last_end(container).map_or_else(String::new, |last| format!("; {last}"));
         return Some(format!(
-            "container {}: {reason}: {message}{}",
-            container.name,
-            last.unwrap_or_default()
+            "container {}: {reason}: {message}{last}",
+            container.name
         ));
     }
     None
+}
+
+/// The exit code of the last process of a container, the reason that the kubelet records (`OOMKilled`), and the message
+/// that the process left.
+fn last_end(container: &ContainerStatus) -> Option<String> {
+    let state = container.last_state.as_ref()?;
+    let end = state.terminated.as_ref()?;
+    let said: String = end
+        .message
+        .as_deref()
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .take(SAID)
+        .collect();
+    let said = if said.is_empty() {
+        said
+    } else {
+        format!(": {said}")
+    };
+    let reason = end
+        .reason
+        .as_deref()
+        .filter(|reason| !matches!(*reason, "Error" | "Completed"));
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let hint = if end.reason.as_deref() == Some("OOMKilled") {
+        ", the limit of its memory was reached: raise spec.resources.limits.memory, or lower the heap in spec.config.jvm-options"
+    } else {
+        ""
+    };
+    Some(format!(
+        "it ended with exit code {}{reason} before{said}{hint}",
+        end.exit_code
+    ))
 }
 
 #[cfg(test)]
@@ -195,6 +262,87 @@ mod tests {
             let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
             assert_eq!(pod.lost_with.as_deref(), lost, "{ready} {containers}");
         }
+    }
+
+    /// The node controller and a readiness gate leave the same conditions, except for the reason.
+    #[test]
+    fn a_pod_that_waits_for_a_readiness_gate_is_not_lost() {
+        let message =
+            "corresponding condition of pod readiness gate \"mesh/ready\" does not exist.";
+        let pod = json!({
+            "metadata": { "name": "demo-dc1-rack1-0" },
+            "spec": { "nodeName": "node1", "containers": [] },
+            "status": { "conditions": [
+                { "type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": message },
+                { "type": "ContainersReady", "status": "True" },
+            ] },
+        });
+        let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
+        assert_eq!(pod.lost_with, None);
+        assert_eq!(pod.gate.as_deref(), Some(message));
+    }
+
+    #[test]
+    fn a_container_that_cannot_start_is_a_problem_in_the_words_of_the_kubelet() {
+        let problem = |waiting: serde_json::Value, last: serde_json::Value| {
+            let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
+                "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+                "state": { "waiting": waiting }, "lastState": last }] } });
+            let pod = serde_json::from_value(pod).expect("a pod");
+            assert!(NodePod::of(&pod).problem.is_none() || !NodePod::has_not_started(&pod));
+            NodePod::of(&pod).problem
+        };
+        let never = || json!({});
+        assert_eq!(
+            problem(json!({ "reason": "ContainerCreating" }), never()),
+            None
+        );
+        assert_eq!(
+            problem(json!({ "reason": "PodInitializing" }), never()),
+            None
+        );
+        let problems = [
+            problem(
+                json!({ "reason": "CreateContainerConfigError", "message": "secret \"env\" not found" }),
+                never(),
+            ),
+            problem(
+                json!({ "reason": "ErrImagePull", "message": "not found" }),
+                never(),
+            ),
+            problem(
+                json!({ "reason": "CrashLoopBackOff", "message": "back-off 10s" }),
+                json!({ "terminated": { "exitCode": 3, "reason": "Error", "message": "Invalid yaml\n" } }),
+            ),
+        ];
+        insta::assert_snapshot!(problems.map(Option::unwrap).join("\n"), @r#"
+        container cassandra: CreateContainerConfigError: secret "env" not found
+        container cassandra: ErrImagePull: not found
+        container cassandra: CrashLoopBackOff: back-off 10s; it ended with exit code 3 before: Invalid yaml
+        "#);
+    }
+
+    #[test]
+    fn the_last_end_of_a_container_is_reported_while_it_runs_again() {
+        let last_end = |end: serde_json::Value| {
+            let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
+                "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+                "state": { "running": {} }, "lastState": { "terminated": end } }] } });
+            let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
+            assert_eq!(pod.problem, None);
+            pod.last_end.expect("an end")
+        };
+        insta::assert_snapshot!(
+            [
+                last_end(json!({ "exitCode": 137, "reason": "OOMKilled" })),
+                last_end(json!({ "exitCode": 1, "reason": "Error", "message": "pre_run.sh: line 3\n" })),
+            ]
+            .join("\n"),
+            @r"
+        it ended with exit code 137 (OOMKilled) before, the limit of its memory was reached: raise spec.resources.limits.memory, or lower the heap in spec.config.jvm-options
+        it ended with exit code 1 before: pre_run.sh: line 3
+        "
+        );
     }
 
     #[test]

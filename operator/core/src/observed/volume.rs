@@ -2,16 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use casskop_common::{
+    names::{self, RackId},
+    quantity,
+};
 use k8s_openapi::{
-    api::core::v1::PersistentVolumeClaim, apimachinery::pkg::api::resource::Quantity,
+    api::core::v1::PersistentVolumeClaim,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
 use kube_core::ResourceExt;
 
 /// The fields of a volume claim that the operator uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
     /// Its UID.
     pub uid: String,
+    /// Its resource version.
+    pub version: String,
+    /// The rack in its labels.
+    pub rack: Option<RackId>,
+    /// Its owners. The garbage collector deletes a claim when all its owners are gone.
+    pub owners: Vec<OwnerReference>,
     /// Requested size.
     pub requested: String,
     /// Actual size, once the claim is bound.
@@ -20,9 +31,18 @@ pub struct Volume {
     pub class: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether the volume has its new size, and the file system on it does not (`FileSystemResizePending`). Some storage
+    /// grows the file system only when a pod starts.
+    pub awaits_file_system: bool,
 }
 
 impl Volume {
+    /// Whether the claim is not bound yet, or has not been resized yet.
+    pub fn waits(&self) -> bool {
+        let has = self.capacity.as_deref().and_then(quantity::parse);
+        has.is_none() || has < quantity::parse(&self.requested)
+    }
+
     /// Reads the fields from a claim.
     pub fn of(claim: &PersistentVolumeClaim) -> Self {
         let spec = claim.spec.clone().unwrap_or_default();
@@ -31,14 +51,52 @@ impl Volume {
             .status
             .as_ref()
             .and_then(|status| status.capacity.clone());
+        let conditions = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.conditions.as_deref())
+            .unwrap_or_default();
         let storage =
             |sizes: BTreeMap<String, Quantity>| sizes.get("storage").map(|size| size.0.clone());
+        let labels = claim.labels();
+        let rack = labels
+            .get(names::DC_LABEL)
+            .zip(labels.get(names::RACK_LABEL));
         Self {
             uid: claim.uid().unwrap_or_default(),
+            version: claim.resource_version().unwrap_or_default(),
+            rack: rack.map(|(dc, rack)| RackId::new(dc, rack)),
+            owners: claim.owner_references().to_vec(),
             requested: requests.and_then(storage).unwrap_or_default(),
             capacity: capacity.and_then(storage),
             class: spec.storage_class_name,
+            awaits_file_system: conditions.iter().any(|condition| {
+                condition.type_ == "FileSystemResizePending" && condition.status == "True"
+            }),
             deleting: claim.metadata.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_tells_that_its_file_system_is_not_grown_yet() {
+        for (kind, status, pending) in [
+            ("FileSystemResizePending", "True", true),
+            ("FileSystemResizePending", "False", false),
+            ("Resizing", "True", false),
+        ] {
+            let claim = json!({
+                "metadata": { "name": "data-demo-dc1-rack1-0" },
+                "status": { "capacity": { "storage": "1Gi" }, "conditions": [{ "type": kind, "status": status }] },
+            });
+            let volume = Volume::of(&serde_json::from_value(claim).expect("a claim"));
+            assert_eq!(volume.awaits_file_system, pending, "{kind} {status}");
         }
     }
 }

@@ -8,16 +8,11 @@ use casskop_common::{
 use super::{Behaviour, Member, Ring, quorum_kept};
 use crate::observed::ObservedState;
 
-/// The checks of an operation on these pods, with what they see.
-pub(crate) fn checks(
-    behaviour: &dyn Behaviour,
-    pods: &[String],
-    state: &ObservedState,
-) -> Vec<Check> {
-    let ring = ring(state, pods);
-    let mut checks = behaviour.checks(&ring);
-    if behaviour.is_disruptive() && pods.len() > 1 {
-        checks.push(quorum_kept(&ring));
+/// The checks of an operation on the targets of a ring, with the observation behind each result.
+pub(crate) fn checks(behaviour: &dyn Behaviour, ring: &Ring<'_>) -> Vec<Check> {
+    let mut checks = behaviour.checks(ring);
+    if behaviour.is_disruptive() && ring.targets.len() > 1 {
+        checks.push(quorum_kept(ring));
     }
     checks
 }

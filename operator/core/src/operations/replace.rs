@@ -3,7 +3,7 @@
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check, OperationReason},
-    operations::{REPLACE, replace::Replace},
+    operations::replace::Replace,
 };
 
 use crate::operations::{Action, Behaviour, Life, Refusal, Ring, lost};
@@ -23,7 +23,7 @@ impl Behaviour for Replace {
                 ),
             });
         }
-        Ok(vec![REPLACE.into()])
+        Ok(vec!["replace".into()])
     }
 
     fn unit(&self) -> &'static str {

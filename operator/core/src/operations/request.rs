@@ -1,13 +1,16 @@
 //! Requests that the operator itself makes, in the words that stand in an annotation.
 
-use casskop_common::{intent::Request, operations::Arguments};
+use casskop_common::{
+    intent::Request,
+    operations::{Arguments, OperationKind},
+};
 
 /// A request in the words that stand in an annotation.
-pub(crate) fn of(kind: &str, id: String, words: &[String]) -> Option<Request> {
+pub(crate) fn of(kind: OperationKind, id: String, words: &[String]) -> Option<Request> {
     Some(Request {
-        kind: kind.to_owned(),
+        kind,
         id,
-        arguments: Arguments::parse(kind, words).ok()?,
+        arguments: Arguments::parse(kind.as_str(), words).ok()?,
     })
 }
 

@@ -155,7 +155,7 @@ mod tests {
         ] {
             let reading = Reading {
                 version: version.into(),
-                keyspaces: vec!["orders".into()],
+                keyspaces: vec!["orders".into()].into(),
                 ..Reading::default()
             };
             let ring = ring(&reading);

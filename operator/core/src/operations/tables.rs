@@ -24,7 +24,7 @@ pub(crate) fn known<'a>(
 ) -> Result<BTreeSet<&'a String>, Refusal> {
     let known: BTreeSet<&String> = ring
         .readings()
-        .flat_map(|reading| &reading.keyspaces)
+        .flat_map(|reading| reading.keyspaces.iter())
         .collect();
     if known.is_empty() {
         return Err(Refusal {

@@ -7,7 +7,7 @@ use casskop_common::{
         CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
         OperationStatus, Work,
     },
-    operations::{RESTART, discards_data},
+    operations::OperationKind,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -36,7 +36,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepRef<'a> {
     /// Kind of the operation.
-    pub kind: &'a str,
+    pub kind: OperationKind,
     /// Id of the request.
     pub id: &'a str,
     /// Pod of the node.
@@ -74,7 +74,7 @@ pub enum StepEvent {
 }
 
 /// Whether an operation is to end before its nodes are done.
-pub fn is_cancelled(status: &CassandraClusterStatus, kind: &str, id: &str) -> bool {
+pub fn is_cancelled(status: &CassandraClusterStatus, kind: OperationKind, id: &str) -> bool {
     let mut operations = status.operations.iter();
     operations.any(|operation| {
         operation.kind == kind
@@ -101,9 +101,9 @@ pub fn record(
     };
     // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
     let cancelling =
-        operation.reason == Some(OperationReason::Cancelling) && !discards_data(at.kind);
+        operation.reason == Some(OperationReason::Cancelling) && !at.kind.discards_data();
     // Nor is a drained node left as it is: it serves nobody until it is restarted.
-    let stops_between_steps = cancelling && at.kind != RESTART;
+    let stops_between_steps = cancelling && at.kind != OperationKind::Restart;
     let steps = operation
         .plan
         .as_ref()
@@ -192,7 +192,8 @@ fn go_to(node: &mut OperationNode, steps: &[String], next: usize, ends_here: boo
     }
 }
 
-fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
+/// Ends the work on a node.
+pub(crate) fn end_node(node: &mut OperationNode, phase: NodePhase, now: Timestamp) {
     node.phase = phase;
     node.work = None;
     node.finished_at = Some(time(now));
@@ -251,10 +252,10 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
     if older.id == status.operations[place].id {
         return;
     }
-    if discards_data(&older.kind) {
+    if older.kind.discards_data() {
         let ids = status
             .used_request_ids
-            .entry(older.kind.clone())
+            .entry(older.kind.as_str().to_owned())
             .or_default();
         ids.insert(0, older.id.clone());
         ids.truncate(SPENT);

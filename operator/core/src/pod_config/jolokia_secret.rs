@@ -1,6 +1,35 @@
 //! The rules for the user name and the password in the Jolokia Secret, for every reader: the operator, the init container
 //! and the probes.
 
+use std::collections::BTreeMap;
+
+use casskop_common::names::NODE_CREDENTIALS_LABEL;
+
+/// Keys of the Secret.
+pub const KEYS: [&str; 2] = ["username", "password"];
+/// Types of a Secret that may be meant for the nodes without a label.
+const TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
+
+/// Why a Secret is not meant for the nodes; nothing if it is meant for them. The values are not looked at, and the message
+/// names no key: who writes the spec may not be allowed to read Secrets.
+pub fn not_meant_because<'a>(
+    labels: &BTreeMap<String, String>,
+    kind: Option<&str>,
+    mut keys: impl Iterator<Item = &'a String>,
+) -> Option<&'static str> {
+    match labels.get(NODE_CREDENTIALS_LABEL).map(String::as_str) {
+        Some("true") => None,
+        Some(_) => Some("its label db.orange.com/node-credentials is not true"),
+        None if !TYPES.contains(&kind.unwrap_or(TYPES[0])) => {
+            Some("its type is neither Opaque nor kubernetes.io/basic-auth")
+        }
+        None if keys.any(|key| !KEYS.contains(&key.as_str())) => {
+            Some("it has other keys than username and password")
+        }
+        None => None,
+    }
+}
+
 /// Why a value of the Jolokia Secret cannot be used. The value itself is never part of the message.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidKey {
@@ -52,6 +81,38 @@ fn line(key: &'static str, value: Option<&[u8]>) -> Result<String, InvalidKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_meant_for_the_nodes_by_its_label_or_by_its_keys_alone() {
+        let is_meant = |label: Option<&str>, kind: Option<&str>, keys: &[&str]| {
+            let labels = label.map(|value| (NODE_CREDENTIALS_LABEL.to_owned(), value.to_owned()));
+            let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+            not_meant_because(&labels.into_iter().collect(), kind, keys.iter()).is_none()
+        };
+        let basic = Some("kubernetes.io/basic-auth");
+        let more = ["username", "password", "uri"];
+        // A Secret of the Go CassKop; what it lacks is told for itself.
+        assert!(is_meant(None, Some("Opaque"), &KEYS));
+        assert!(is_meant(None, None, &KEYS));
+        assert!(is_meant(None, basic, &KEYS));
+        assert!(is_meant(None, Some("Opaque"), &["username"]));
+        assert!(is_meant(None, Some("Opaque"), &[]));
+        // Of anything else.
+        assert!(!is_meant(None, Some("Opaque"), &more));
+        assert!(!is_meant(None, basic, &more));
+        assert!(!is_meant(None, Some("example.com/user"), &KEYS));
+        assert!(!is_meant(
+            None,
+            Some("kubernetes.io/tls"),
+            &["tls.crt", "tls.key"]
+        ));
+        // The label decides.
+        assert!(is_meant(Some("true"), basic, &more));
+        assert!(is_meant(Some("true"), Some("example.com/user"), &more));
+        for value in ["false", "", "True"] {
+            assert!(!is_meant(Some(value), Some("Opaque"), &KEYS), "{value}");
+        }
+    }
 
     #[test]
     fn a_secret_is_usable_only_as_basic_authentication_can_express_it() {

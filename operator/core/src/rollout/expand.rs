@@ -5,6 +5,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::Desired,
+    objects::VolumeExpansion,
     observed::ObservedState,
     rollout::{Rollout, Step, rack_diff::RackDiff},
 };
@@ -23,9 +24,28 @@ pub(crate) fn volumes(
         let Some(first) = growing.first() else {
             continue;
         };
+        let awaits_file_system = |growing: &&VolumeExpansion| {
+            let volume = state.live.volumes.get(&growing.name);
+            volume.is_some_and(|volume| volume.awaits_file_system)
+        };
+        let awaiting = growing.iter().find(awaits_file_system);
         rollout.action = Some(Action::StorageUpsize);
         rollout.rack = Some(diff.wanted.id.clone());
-        rollout.waiting_for = Some(format!("volume {} to have {}", first.name, first.size));
+        rollout.waiting_for = Some(match awaiting {
+            None => format!("volume {} to have {}", first.name, first.size),
+            Some(volume) => {
+                let is_of = |pod: &String| volume.name.ends_with(&format!("-{pod}"));
+                let pod = diff.pods(state).find(is_of).unwrap_or_default();
+                format!(
+                    "volume {} to have {}: the storage has the new size, and the file system on it does not \
+                     (FileSystemResizePending). If this lasts for more than some minutes, the storage grows a file \
+                     system only when the pod starts: kubectl casskop restart {} --pod {pod}",
+                    volume.name,
+                    volume.size,
+                    state.name()
+                )
+            }
+        });
         rollout.expansions = diff.undersized_volumes(desired, state, true);
         if diff.needs_recreation(desired) {
             rollout.steps.push(Step {

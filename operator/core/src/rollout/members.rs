@@ -4,7 +4,7 @@
 use casskop_common::{
     api::{NodePhase, OperationNode, OperationStatus},
     names::{self, RackId},
-    operations::REPLACE,
+    operations::OperationKind,
 };
 
 use crate::{node::Reading, observed::ObservedState, pod_config::Nodes};
@@ -29,7 +29,7 @@ pub fn nodes(
         .map(|(pod, node)| (pod.clone(), node.host_id.clone()));
     let replacing = operations
         .iter()
-        .filter(|operation| operation.kind == REPLACE)
+        .filter(|operation| operation.kind == OperationKind::Replace)
         .flat_map(|operation| &operation.nodes)
         .filter(|node| is_ours(&node.pod) && is_replacing(node, state));
     Nodes {

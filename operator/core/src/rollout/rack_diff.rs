@@ -28,7 +28,8 @@ pub(crate) struct RackDiff<'a> {
 /// Cached comparisons of the desired and the live StatefulSet.
 #[derive(Default)]
 struct Known {
-    needs_recreation: OnceCell<bool>,
+    /// The desired StatefulSet, with the live replicas.
+    wanted: OnceCell<StatefulSet>,
     is_made_from_wanted: OnceCell<bool>,
 }
 
@@ -58,18 +59,21 @@ impl<'a> RackDiff<'a> {
     /// it, or its volumes are to be expanded. The StatefulSet is then re-created without deleting its running pods.
     pub(crate) fn needs_recreation(&self, desired: &Desired) -> bool {
         let Some(live) = self.live else { return false };
-        *self.known.needs_recreation.get_or_init(|| {
-            let wanted = stateful_set::build(desired, self.wanted, self.live_replicas());
-            let fixed = |set: &StatefulSet| {
-                let spec = set.spec.as_ref()?;
-                Some((
-                    spec.selector.clone(),
-                    spec.service_name.clone(),
-                    spec.pod_management_policy.clone(),
-                ))
-            };
-            fixed(&wanted) != fixed(live) || claims(&wanted) != claims(live)
-        })
+        let wanted = self.wanted_set(desired);
+        let fixed = |set: &StatefulSet| {
+            let spec = set.spec.as_ref()?;
+            Some((
+                spec.selector.clone(),
+                spec.service_name.clone(),
+                spec.pod_management_policy.clone(),
+            ))
+        };
+        fixed(wanted) != fixed(live) || claims(wanted) != claims(live)
+    }
+
+    fn wanted_set(&self, desired: &Desired) -> &StatefulSet {
+        let build = || stateful_set::build(desired, self.wanted, self.live_replicas());
+        self.known.wanted.get_or_init(build)
     }
 
     /// Volumes of the rack that are smaller than desired, with the desired size. With `asked`, volumes whose claim does
@@ -80,7 +84,7 @@ impl<'a> RackDiff<'a> {
         state: &ObservedState,
         asked: bool,
     ) -> Vec<VolumeExpansion> {
-        let claims = claims(&stateful_set::build(desired, self.wanted, 0));
+        let claims = claims(self.wanted_set(desired));
         let small = |volume: &Volume, size: &str| {
             let has = match &volume.capacity {
                 Some(capacity) if !asked => capacity,

@@ -8,6 +8,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::{Desired, accepted},
+    image::{self, ImageRef},
     objects::{config_map, stateful_set},
     observed::ObservedState,
     refusal::Refusal,
@@ -95,16 +96,17 @@ fn refuse_missing_racks(desired: &Desired, state: &ObservedState) -> Result<(), 
 /// Refuses a downgrade: Cassandra cannot read the data files of a later release, so data written since the upgrade
 /// would be lost.
 fn refuse_downgrade(desired: &Desired, state: &ObservedState) -> Result<(), Refusal> {
-    let tag = tag(&desired.image);
+    let image = ImageRef::parse(&desired.image);
+    let tag = image.tag;
     let newest = state
         .members()
-        .filter_map(|(pod, reading)| Some((release(&reading.version)?, pod)))
+        .filter_map(|(pod, reading)| Some((image::supported(&reading.version)?, pod)))
         .max();
-    let (Some(wanted), Some((runs, pod))) = (release(tag), newest) else {
+    let (Some(wanted), Some((runs, pod))) = (image.release(), newest) else {
         return Ok(());
     };
     let waived = state.intents.waived_downgrade.as_deref() == Some(tag);
-    if wanted >= runs || waived {
+    if wanted >= runs || waived || has_own_tags(image.repository, state) {
         return Ok(());
     }
     Err(Refusal {
@@ -119,22 +121,17 @@ fn refuse_downgrade(desired: &Desired, state: &ObservedState) -> Result<(), Refu
     })
 }
 
-/// The tag of an image reference, without a digest after it and without the port of a registry before it.
-fn tag(image: &str) -> &str {
-    let name = image.split('@').next().unwrap_or_default();
-    let tag = name.rsplit_once(':').map(|(_, tag)| tag);
-    tag.filter(|tag| !tag.contains('/')).unwrap_or_default()
-}
-
-/// The Cassandra release in a tag or version: the last two numbers with a dot between them that are a release of
-/// Cassandra. `5.0.9`, `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` all belong to the release 5.0.
-fn release(version: &str) -> Option<(u32, u32)> {
-    let words = version.split(|c: char| !c.is_ascii_digit() && c != '.');
-    let mut releases = words.filter_map(|word| {
-        let mut numbers = word.split('.').map(str::parse);
-        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-    });
-    releases.rfind(|release| matches!(release, (4, 0 | 1) | (5 | 6, 0..=2)))
+/// Whether the tags of a repository do not name releases of Cassandra: a node of an image of the repository reports
+/// another release than its tag names.
+fn has_own_tags(repository: &str, state: &ObservedState) -> bool {
+    let mut members = state.members();
+    members.any(|(pod, reading)| {
+        let image = state.pods.get(pod).map(|pod| ImageRef::parse(&pod.image));
+        let image = image.filter(|image| image.repository == repository);
+        let named = image.and_then(|image| image.release());
+        let runs = image::supported(&reading.version);
+        named.zip(runs).is_some_and(|(named, runs)| named != runs)
+    })
 }
 
 /// The immutable fields of a volume claim, and its size.
@@ -185,27 +182,4 @@ pub(crate) fn claims(set: &StatefulSet) -> Vec<Claim> {
             }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{rollout::refuse::release, rollout::refuse::tag};
-
-    #[test]
-    fn the_release_of_an_image_is_in_its_tag() {
-        let of = |image| release(tag(image));
-        assert_eq!(of("cassandra:5.0.9"), Some((5, 0)));
-        assert_eq!(of("registry:5000/cassandra:4.1-jdk11"), Some((4, 1)));
-        assert_eq!(of("cassandra:v4.1"), Some((4, 1)));
-        assert_eq!(of("cassandra:jdk11-prod-4.1.2"), Some((4, 1)));
-        assert_eq!(of("cassandra:2025.11-5.0"), Some((5, 0)));
-        assert_eq!(of("cassandra:ubuntu20.04-4.1"), Some((4, 1)));
-        assert_eq!(of("cassandra:alpine3.18-5.0.9"), Some((5, 0)));
-        assert_eq!(of("cassandra:5.0.9-jdk11.0.22"), Some((5, 0)));
-        assert_eq!(of("cassandra:5.0@sha256:3f5a4.1"), Some((5, 0)));
-        assert_eq!(of("registry.4.1:5000/cassandra"), None);
-        assert_eq!(of("cassandra@sha256:3f5a"), None);
-        assert_eq!(of("cassandra:latest"), None);
-        assert_eq!(of("cassandra:5"), None);
-    }
 }

@@ -4,7 +4,7 @@
 use casskop_common::{
     api::{OperationNode, OperationPhase, VolumeRef},
     names::{self, RackId},
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 
 use crate::{
@@ -34,7 +34,8 @@ pub fn awaited(state: &ObservedState) -> Option<&VolumeRef> {
 
 fn left_behind(state: &ObservedState) -> impl Iterator<Item = (&OperationNode, &VolumeRef)> {
     let left = state.operations().filter(|operation| {
-        operation.kind == DECOMMISSION && operation.phase == OperationPhase::Succeeded
+        operation.kind == OperationKind::Decommission
+            && operation.phase == OperationPhase::Succeeded
     });
     left.flat_map(|operation| &operation.nodes)
         .filter(|node| !is_expected(state, &node.pod))

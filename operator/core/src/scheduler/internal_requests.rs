@@ -2,44 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{
-    intent::Request,
-    names::RackId,
-    operations::{OperationKind, RESTART},
-};
+use casskop_common::{api::Requester, intent::Request, names::RackId, operations::OperationKind};
 
 use crate::{
-    desired::restart::{self, SPEC, asks_for_restart, restart_id},
+    desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
     operations::request,
-    rollout::{Rollout, leaving::leave},
+    rollout::Rollout,
 };
-
-/// Who asks where `autoPilot` does.
-const AUTO_PILOT: &str = "autoPilot";
 
 /// A request, and who asks for it.
 pub(crate) struct InternalRequest {
     /// What is asked.
     pub(crate) request: Request,
-    /// Who asks, as it stands in the status.
-    pub(crate) by: &'static str,
+    /// The source of the request.
+    pub(crate) by: Requester,
 }
 
 /// The operator's own request of a kind.
 pub(crate) fn request(
-    kind: &str,
+    kind: OperationKind,
     state: &ObservedState,
     rollout: &Rollout,
 ) -> Option<InternalRequest> {
     let own = |request, by| InternalRequest { request, by };
-    match OperationKind::from_word(kind)? {
-        OperationKind::Decommission => {
-            let leaving = rollout.leaving.as_ref()?;
-            Some(own(leave(leaving, state)?, SPEC))
-        }
-        OperationKind::Cleanup => Some(own(request_pending_cleanup(state, rollout)?, AUTO_PILOT)),
-        OperationKind::Restart => Some(own(rolling_restart(state)?, SPEC)),
+    match kind {
+        OperationKind::Decommission => Some(own(rollout.decommission.clone()?, Requester::Spec)),
+        OperationKind::Cleanup => Some(own(
+            request_pending_cleanup(state, rollout)?,
+            Requester::AutoPilot,
+        )),
+        OperationKind::Restart => Some(own(rolling_restart(state)?, Requester::Spec)),
         _ => None,
     }
 }
@@ -60,18 +53,15 @@ fn request_pending_cleanup(state: &ObservedState, rollout: &Rollout) -> Option<R
     let (dcs, generations): (BTreeSet<String>, Vec<Option<i64>>) = owing.unzip();
     let newest = generations.into_iter().max().flatten()?;
     let id = format!("autopilot-{newest}");
-    request::of(
-        OperationKind::Cleanup.as_str(),
-        id,
-        &request::flags("--dc", dcs),
-    )
+    request::of(OperationKind::Cleanup, id, &request::flags("--dc", dcs))
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.
 fn rolling_restart(state: &ObservedState) -> Option<Request> {
     let racks: Vec<String> = restarts(state).map(|rack| rack.to_string()).collect();
     let id = restart_id(state.cluster.metadata.generation?);
-    (!racks.is_empty()).then(|| request::of(RESTART, id, &request::flags("--rack", racks)))?
+    (!racks.is_empty())
+        .then(|| request::of(OperationKind::Restart, id, &request::flags("--rack", racks)))?
 }
 
 /// Those of them that exist and were not seen to have it before.

@@ -8,7 +8,7 @@ use casskop_common::{
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{CLEANUP, Parallel, Waves},
+    operations::{OperationKind, Parallel, Waves},
     text::count,
 };
 use jiff::SignedDuration;
@@ -47,15 +47,15 @@ pub(crate) fn plan(
         return refuse(operation, &refusal, state);
     }
     let pods: Vec<String> = waves.concat();
-    let ring = ring(state, &pods);
     // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
     // others, those of the next waves among them.
     let first = waves.first().filter(|_| behaviour.is_disruptive());
-    operation.checks = checks(behaviour, first.unwrap_or(&pods), state);
-    let seen = std::mem::take(&mut operation.checks);
+    let ring = ring(state, first.unwrap_or(&pods));
+    let checks = checks(behaviour, &ring);
+    let ring = ring.with_targets(&pods);
     let life = behaviour.life(&ring);
-    let refusal = alive(&mut operation, &seen, life, request, controls, state);
-    operation.checks = seen;
+    let refusal = alive(&mut operation, &checks, life, request, controls, state);
+    operation.checks = checks;
     if let Some(refusal) = refusal {
         return refuse(operation, &refusal, state);
     }
@@ -136,7 +136,7 @@ fn fill(
     operation.blocked_by.clear();
     operation.message = format!("works on {summary}");
     operation.started_at = Some(transitions::time(state.now));
-    if operation.kind == CLEANUP {
+    if operation.kind == OperationKind::Cleanup {
         operation.cleanup_generation = state.cleanup_generation();
     }
     crate::scheduler::progress::begin_wave(&mut operation, state);
@@ -206,8 +206,9 @@ pub(crate) fn is_alive(
     let behaviour = operations::behaviour(&request.arguments.operation);
     let (pod, _) = target(request, behaviour, state).ok()?.into_iter().next()?;
     let pods = [pod];
-    let checks = checks(behaviour, &pods, state);
-    let life = behaviour.life(&ring(state, &pods));
+    let ring = ring(state, &pods);
+    let checks = checks(behaviour, &ring);
+    let life = behaviour.life(&ring);
     alive(operation, &checks, life, request, controls, state)
 }
 

@@ -3,17 +3,16 @@
 use casskop_common::{
     api::{Check, NodePhase, OperationNode, OperationPhase, OperationReason, OperationStatus},
     intent::Controls,
-    operations::{Arguments, CLEANUP, DECOMMISSION, discards_data},
+    operations::{Arguments, OperationKind},
     text::count as counted,
 };
 
-use super::Start;
 use crate::{
     node::Reading,
     observed::ObservedState,
     operations::{
         self,
-        preconditions::{block, checks, waive},
+        preconditions::{block, checks, ring, waive},
         recorded::{has_node_at_work, is_blocked_by_checks},
         transitions,
     },
@@ -21,16 +20,36 @@ use crate::{
 
 /// Time until an operation that the spec asks for is tried again.
 const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+/// Error of a node whose operation another version of the operator has recorded.
+const UNREADABLE: &str = "its arguments were recorded by another version of the operator and cannot be parsed: request it again with a new id";
+
+/// The inputs of a decision about one operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// Its recorded arguments; none if this version of the operator cannot parse them.
+    pub(crate) arguments: Option<&'a Arguments>,
+    /// Its control annotations.
+    pub(crate) controls: &'a Controls,
+    /// The cluster.
+    pub(crate) state: &'a ObservedState,
+}
 
 /// Where an operation that has begun goes from here.
 pub(crate) fn advance(
     current: &OperationStatus,
-    controls: &Controls,
+    scope: Scope<'_>,
     busy: Option<&str>,
-    state: &ObservedState,
 ) -> OperationStatus {
+    let Scope {
+        arguments,
+        controls,
+        state,
+    } = scope;
     let mut operation = current.clone();
-    end_those_gone(&mut operation, state);
+    match arguments {
+        Some(arguments) => end_those_gone(&mut operation, arguments, state),
+        None => fail_unreadable(&mut operation, NodePhase::Running, state),
+    }
     fail_those_without_pod(&mut operation, state);
     let quoted = |id: &Option<String>| id.as_deref() == Some(&current.id);
     let cancelled = quoted(&controls.cancel);
@@ -65,17 +84,22 @@ pub(crate) fn advance(
         return operation;
     }
     operation.phase = OperationPhase::Running;
-    start_next_wave(operation, controls, state)
+    start_next_wave(operation, scope)
 }
 
 /// Begins with the next wave, if nobody is at work and nothing keeps it.
-fn start_next_wave(
-    mut operation: OperationStatus,
-    controls: &Controls,
-    state: &ObservedState,
-) -> OperationStatus {
+fn start_next_wave(mut operation: OperationStatus, scope: Scope<'_>) -> OperationStatus {
+    let state = scope.state;
+    let Some(arguments) = scope.arguments else {
+        fail_unreadable(&mut operation, NodePhase::Pending, state);
+        return if operation.nodes.iter().all(|node| node.phase.is_final()) {
+            finish(operation, state)
+        } else {
+            operation
+        };
+    };
     if !has_node_at_work(&operation)
-        && let Some(checks) = wave_blockers(&operation, controls, state)
+        && let Some(checks) = wave_blockers(&operation, arguments, scope)
     {
         block(&mut operation, checks);
         return operation;
@@ -88,10 +112,7 @@ fn start_next_wave(
 }
 
 /// A node that has done its step and then was lost cannot tell that it has; its peers can.
-fn end_those_gone(operation: &mut OperationStatus, state: &ObservedState) {
-    let Some(arguments) = Arguments::recorded(&operation.kind, &operation.arguments) else {
-        return;
-    };
+fn end_those_gone(operation: &mut OperationStatus, arguments: &Arguments, state: &ObservedState) {
     let behaviour = operations::behaviour(&arguments.operation);
     let steps = operation.plan.as_ref().map(|plan| plan.steps.clone());
     let peers: Vec<&Reading> = state.members().map(|(_, reading)| reading).collect();
@@ -105,9 +126,20 @@ fn end_those_gone(operation: &mut OperationStatus, state: &ObservedState) {
     }
 }
 
+/// Fails the nodes of a phase, of an operation whose arguments this version of the operator cannot parse. A node that a
+/// task works on is left to that task.
+fn fail_unreadable(operation: &mut OperationStatus, phase: NodePhase, state: &ObservedState) {
+    let is_free =
+        |node: &OperationNode| node.phase == phase && !state.is_at_work(&operation.kind, &node.pod);
+    for node in operation.nodes.iter_mut().filter(|node| is_free(node)) {
+        node.error = Some(UNREADABLE.to_owned());
+        transitions::end_node(node, NodePhase::Failed, state.now);
+    }
+}
+
 /// While an operation stood still, nodes may have left that it has not come to.
 fn fail_those_without_pod(operation: &mut OperationStatus, state: &ObservedState) {
-    if discards_data(&operation.kind) {
+    if operation.kind.discards_data() {
         return;
     }
     let status = state.cluster.status.as_ref();
@@ -128,10 +160,11 @@ fn fail_those_without_pod(operation: &mut OperationStatus, state: &ObservedState
 /// looks himself, before each thing that he takes away.
 fn wave_blockers(
     operation: &OperationStatus,
-    controls: &Controls,
-    state: &ObservedState,
+    arguments: &Arguments,
+    Scope {
+        controls, state, ..
+    }: Scope<'_>,
 ) -> Option<Vec<Check>> {
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let wave = next_wave(operation)?;
     let behaviour = operations::behaviour(&arguments.operation);
     let is_member = |pod: &String| state.reading(pod).is_some_and(Reading::is_member);
@@ -139,7 +172,7 @@ fn wave_blockers(
     if half_done || behaviour.discards_lost_node() {
         return None;
     }
-    let mut checks = checks(behaviour, &wave, state);
+    let mut checks = checks(behaviour, &ring(state, &wave));
     waive(&mut checks, controls.waive.as_ref(), &operation.id);
     checks.iter().any(Check::is_failing).then_some(checks)
 }
@@ -165,7 +198,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
         return;
     };
     // Each try to leave hands ranges over again, so a cleanup between two tries does not count for the later one.
-    if operation.kind == DECOMMISSION {
+    if operation.kind == OperationKind::Decommission {
         operation.cleanup_generation = state.cleanup_generation();
     }
     for node in operation
@@ -178,7 +211,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
         node.step = next.cloned().unwrap_or_default();
         node.executor.clone_from(&state.executor);
         // Who is given up stays the one that was recorded, also when it is tried again.
-        if node.pod_uid.is_empty() || !discards_data(&operation.kind) {
+        if node.pod_uid.is_empty() || !operation.kind.discards_data() {
             node.pod_uid = state
                 .pods
                 .get(&node.pod)
@@ -191,7 +224,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
             .map(|pod| pod.container.clone())
             .unwrap_or_default();
         // The steps of an earlier try are not repeated, so the first start counts.
-        if operation.kind == CLEANUP && node.started_at.is_none() {
+        if operation.kind == OperationKind::Cleanup && node.started_at.is_none() {
             node.cleanup_generation = state.cleanup_generation();
         }
         node.started_at = node
@@ -202,50 +235,13 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
     }
 }
 
-/// Nodes that should be at work and of which no task of this process is: they begin, or go on after a restart.
-pub(crate) fn starts(operation: &OperationStatus, state: &ObservedState) -> Vec<Start> {
-    if operation.phase.is_final() {
-        return Vec::new();
-    }
-    let before = state
-        .operations()
-        .find(|old| old.kind == operation.kind && old.id == operation.id);
-    let was_running = |node: &OperationNode| {
-        before.is_some_and(|old| {
-            old.nodes
-                .iter()
-                .any(|old| old.pod == node.pod && old.phase == NodePhase::Running)
-        })
-    };
-    let at_work = |node: &OperationNode| {
-        state
-            .at_work
-            .contains(&(operation.kind.clone(), node.pod.clone()))
-    };
-    operation
-        .nodes
-        .iter()
-        .filter(|node| node.phase == NodePhase::Running && !at_work(node))
-        .map(|node| Start {
-            kind: operation.kind.clone(),
-            id: operation.id.clone(),
-            pod: node.pod.clone(),
-            resume: was_running(node),
-            index: transitions::steps_done(node),
-            attempts: node.attempts,
-            executor: node.executor.clone(),
-        })
-        .collect()
-}
-
 /// Begins again with the failed nodes, once for each time that the annotation is set.
 pub(crate) fn retry(
     current: &OperationStatus,
-    controls: &Controls,
+    scope: Scope<'_>,
     busy: Option<&str>,
-    state: &ObservedState,
 ) -> Option<OperationStatus> {
-    let asked = controls.retry.as_deref() == Some(&current.id);
+    let asked = scope.controls.retry.as_deref() == Some(&current.id);
     if current.retried != asked && !asked {
         return Some(OperationStatus {
             retried: false,
@@ -264,29 +260,24 @@ pub(crate) fn retry(
         retried: true,
         ..current.clone()
     };
-    Some(begin_again(operation, controls, state))
+    Some(begin_again(operation, scope))
 }
 
 /// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed, when its
 /// checks pass.
 pub(crate) fn auto_retry(
     current: &OperationStatus,
-    controls: &Controls,
+    scope: Scope<'_>,
     busy: Option<&str>,
-    state: &ObservedState,
 ) -> Option<OperationStatus> {
     let ended = current.finished_at.as_ref()?.0;
-    let rested = state.now.duration_since(ended) >= REST;
+    let rested = scope.state.now.duration_since(ended) >= REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
-        .then(|| begin_again(current.clone(), controls, state))
+        .then(|| begin_again(current.clone(), scope))
         .filter(|again| !is_blocked_by_checks(again))
 }
 
-fn begin_again(
-    mut operation: OperationStatus,
-    controls: &Controls,
-    state: &ObservedState,
-) -> OperationStatus {
+fn begin_again(mut operation: OperationStatus, scope: Scope<'_>) -> OperationStatus {
     operation.finished_at = None;
     for node in operation
         .nodes
@@ -298,7 +289,7 @@ fn begin_again(
         node.finished_at = None;
     }
     operation.phase = OperationPhase::Running;
-    start_next_wave(operation, controls, state)
+    start_next_wave(operation, scope)
 }
 
 fn skip_the_rest(operation: &mut OperationStatus) {

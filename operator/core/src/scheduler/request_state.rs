@@ -1,13 +1,17 @@
 //! One kind of operation: what is asked, what is known of it, and where it goes from here.
 
 use casskop_common::{
-    api::{OperationPhase, OperationReason, OperationStatus},
+    api::{OperationPhase, OperationReason, OperationStatus, Requester},
     intent::{Controls, Invalid, Request},
     names,
-    operations::DECOMMISSION,
+    operations::{Arguments, OperationKind},
 };
 
-use super::{internal_requests::InternalRequest, plan, progress};
+use super::{
+    internal_requests::InternalRequest,
+    plan,
+    progress::{self, Scope},
+};
 use crate::{
     observed::ObservedState,
     operations::{behaviour, transitions},
@@ -19,11 +23,11 @@ pub(crate) const MAY_HAVE_RUN: &str = "the annotation was there when the resourc
 /// What there is to decide about one kind.
 pub(crate) struct RequestState<'a> {
     state: &'a ObservedState,
-    /// Its name.
-    pub(crate) name: &'a str,
+    /// The kind.
+    pub(crate) kind: OperationKind,
     request: Option<&'a Request>,
     /// Who asks, if not an annotation.
-    pub(crate) by: Option<&'static str>,
+    pub(crate) by: Option<&'a Requester>,
     controls: Controls,
     /// Its newest operation.
     pub(crate) current: Option<&'a OperationStatus>,
@@ -36,18 +40,18 @@ pub(crate) struct RequestState<'a> {
 impl<'a> RequestState<'a> {
     /// What is known of a kind.
     pub(crate) fn of(
-        name: &'a str,
+        kind: OperationKind,
         own: Option<&'a InternalRequest>,
         state: &'a ObservedState,
     ) -> Self {
         let status = state.cluster.status.as_ref();
-        let asked = state.intents.requests.get(name);
-        let current = state.operations().find(|operation| operation.kind == name);
+        let asked = state.intents.requests.get(&kind);
+        let current = state.operations().find(|operation| operation.kind == kind);
         let history = || {
             let history = status.iter().flat_map(|status| &status.operation_history);
-            history.filter(|old| old.kind == name)
+            history.filter(|old| old.kind == kind)
         };
-        let spent = status.and_then(|status| status.used_request_ids.get(name));
+        let spent = status.and_then(|status| status.used_request_ids.get(kind.as_str()));
         let is_spent = |id: &str| spent.is_some_and(|ids| ids.iter().any(|spent| spent == id));
         // What somebody asks for goes before what is ours and has not begun: replaced by it, it would be lost; behind it,
         // it would not be seen.
@@ -76,13 +80,13 @@ impl<'a> RequestState<'a> {
         let is_current = current.is_some_and(|current| is_asked(&current.id));
         Self {
             state,
-            name,
+            kind,
             request,
-            by: own.map(|own| own.by),
+            by: own.map(|own| &own.by),
             controls: state
                 .intents
                 .controls
-                .get(name)
+                .get(&kind)
                 .cloned()
                 .unwrap_or_default(),
             current,
@@ -98,6 +102,30 @@ impl<'a> RequestState<'a> {
         self.request.is_some_and(repairs_ring)
     }
 
+    /// The arguments of the newest operation of the kind, as its status records them; none if another version of the
+    /// operator has recorded arguments that this version cannot parse.
+    pub(crate) fn arguments(&self, operation: &OperationStatus) -> Option<&Arguments> {
+        let asked = self.request.filter(|asked| {
+            asked.id == operation.id && asked.arguments.text == operation.arguments
+        });
+        let recorded = || {
+            let is_current = self
+                .current
+                .is_some_and(|current| current.id == operation.id);
+            let recorded = self.state.arguments.get(&self.kind);
+            recorded.filter(|_| is_current)
+        };
+        asked.map(|asked| &asked.arguments).or_else(recorded)
+    }
+
+    fn scope(&self, current: &OperationStatus) -> Scope<'_> {
+        Scope {
+            arguments: self.arguments(current),
+            controls: &self.controls,
+            state: self.state,
+        }
+    }
+
     /// Why the request is not carried out, if its id ran before.
     pub(crate) fn rejection(&self) -> Option<Invalid> {
         let request = self.request?;
@@ -110,10 +138,10 @@ impl<'a> RequestState<'a> {
             _ => return None,
         };
         Some(Invalid {
-            annotation: names::request_annotation(self.name),
+            annotation: names::request_annotation(self.kind),
             message: format!(
                 "{} {} {how} and never runs again: request it with a new id",
-                self.name, request.id
+                self.kind, request.id
             ),
         })
     }
@@ -126,7 +154,7 @@ impl<'a> RequestState<'a> {
             .current
             .into_iter()
             .chain(history)
-            .find(|other| other.kind == self.name && other.requested_by.is_none());
+            .find(|other| other.kind == self.kind && other.requested_by.is_none());
         last.is_some_and(|last| last.id == old.id)
     }
 
@@ -177,22 +205,23 @@ impl<'a> RequestState<'a> {
             });
         }
         if !current.phase.is_final() {
-            return Some(progress::advance(current, &self.controls, busy, self.state));
+            return Some(progress::advance(current, self.scope(current), busy));
         }
         if self.by.is_some()
             && let Some(again) =
-                asked.and_then(|_| progress::auto_retry(current, &self.controls, busy, self.state))
+                asked.and_then(|_| progress::auto_retry(current, self.scope(current), busy))
         {
             return Some(again);
         }
-        if let Some(retried) = progress::retry(current, &self.controls, busy, self.state) {
+        if let Some(retried) = progress::retry(current, self.scope(current), busy) {
             return Some(retried);
         }
         // Until the cancel is taken back, it would be called off again.
         let cancelled = self.controls.cancel.as_ref() == Some(&current.id);
         // Who was cancelled while he left is followed to his end.
         let came_to_nothing = current.started_at.is_none()
-            || (self.name == DECOMMISSION && current.phase == OperationPhase::Cancelled);
+            || (self.kind == OperationKind::Decommission
+                && current.phase == OperationPhase::Cancelled);
         let called_off = self.by.is_some() && came_to_nothing && !cancelled;
         let newer = self
             .request
@@ -203,10 +232,10 @@ impl<'a> RequestState<'a> {
     /// Records a request that is new.
     fn admit(&self, request: &Request, busy: Option<&str>) -> OperationStatus {
         let operation = OperationStatus {
-            kind: request.kind.clone(),
+            kind: request.kind.into(),
             id: request.id.clone(),
             arguments: request.arguments.text.clone(),
-            requested_by: self.by.map(str::to_owned),
+            requested_by: self.by.cloned(),
             phase: OperationPhase::Pending,
             requested_at: Some(transitions::time(self.state.now)),
             ..OperationStatus::default()

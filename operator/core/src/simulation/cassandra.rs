@@ -1,11 +1,11 @@
 //! Model of Cassandra: nodes join, answer, and leave.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use casskop_common::{
     api::{OperationNode, Phase},
     names,
-    operations::{REMOVE, REPLACE},
+    operations::OperationKind,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ impl World {
         };
         match pod.node {
             Node::Starting | Node::Broken => None,
-            _ if self.cut => Some(Err(NodeError::Timeout(4))),
+            _ if self.cut => Some(Err(NodeError::Unreachable("Connection refused".into()))),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
                 Some(Ok(Reading {
@@ -45,33 +45,37 @@ impl World {
                         _ => "JOINING",
                     }
                     .into(),
-                    live: ips(&|other| {
+                    live: Arc::new(ips(&|other| {
                         normal(other) || other.node == Node::Leaving || other.ip == pod.ip
-                    }),
-                    unreachable: self
-                        .ring
-                        .iter()
-                        .filter(|(host, _)| !runs(host))
-                        .map(|(_, ip)| ip.clone())
-                        .chain(self.left.iter().cloned())
-                        .collect(),
+                    })),
+                    unreachable: Arc::new(
+                        self.ring
+                            .iter()
+                            .filter(|(host, _)| !runs(host))
+                            .map(|(_, ip)| ip.clone())
+                            .chain(self.left.iter().cloned())
+                            .collect(),
+                    ),
                     joining: ips(&|other| other.node == Node::Joining),
                     leaving: ips(&|other| other.node == Node::Leaving),
-                    host_ids: self
-                        .ring
-                        .iter()
-                        .map(|(host, ip)| (ip.clone(), host.clone()))
-                        .collect(),
+                    host_ids: Arc::new(
+                        self.ring
+                            .iter()
+                            .map(|(host, ip)| (ip.clone(), host.clone()))
+                            .collect(),
+                    ),
                     local_host_id: pod
                         .host
                         .clone()
                         .unwrap_or_else(|| format!("host-{}", pod.ip)),
-                    version: "5.0.9".into(),
+                    version: self.version.clone(),
                     schema_version: digest(&format!("{:?}", self.replication)),
                     native_transport: normal(pod),
-                    keyspaces: ["orders", "system_auth", "users"]
-                        .map(str::to_owned)
-                        .to_vec(),
+                    keyspaces: Arc::new(
+                        ["orders", "system_auth", "users"]
+                            .map(str::to_owned)
+                            .to_vec(),
+                    ),
                     load: self.load,
                     snapshots: Some(BTreeSet::new()),
                     ..Reading::default()
@@ -133,8 +137,8 @@ impl World {
     }
 
     /// One step of a remove or replace. Returns whether it is done.
-    pub fn discard_volumes(&mut self, kind: &str, node: &OperationNode) -> bool {
-        if kind == REMOVE && node.step == node.host_id {
+    pub fn discard_volumes(&mut self, kind: OperationKind, node: &OperationNode) -> bool {
+        if kind == OperationKind::Remove && node.step == node.host_id {
             assert!(!self.runs(&node.host_id), "{} is alive", node.host_id);
             self.left.extend(self.ring.remove(&node.host_id));
             return true;
@@ -142,7 +146,7 @@ impl World {
         let rack = node.pod.rsplit_once('-').expect("an ordinal").0;
         let told = config_map::nodes(&self.live.config_maps[rack]);
         let may = match kind {
-            REPLACE => told.replaces(&node.pod),
+            OperationKind::Replace => told.replaces(&node.pod),
             _ => told.lets_join(&node.pod),
         };
         if !may {
@@ -161,7 +165,8 @@ impl World {
             }
         }
         let pod = self.pods.get(&node.pod);
-        kind == REMOVE || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
+        kind == OperationKind::Remove
+            || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
     }
 
     /// Deletes the pod that the operation started with. Returns whether its successor serves clients.

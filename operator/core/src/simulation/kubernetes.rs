@@ -34,12 +34,18 @@ impl World {
                 let volume = live.volumes.get(&growth.name);
                 volume.is_some_and(|volume| volume.uid == growth.uid)
             }
+            Object::VolumeOwner(owner) => {
+                let volume = live.volumes.get(&owner.name);
+                volume.is_some_and(|volume| {
+                    (&volume.uid, &volume.version) == (&owner.uid, &owner.version)
+                })
+            }
         }
     }
 
     fn next_version(&mut self) -> String {
-        self.version += 1;
-        self.version.to_string()
+        self.newest += 1;
+        self.newest.to_string()
     }
 
     /// Applies an object.
@@ -70,6 +76,12 @@ impl World {
                 assert_eq!(volume.uid, growth.uid);
                 volume.requested.clone_from(&growth.size);
                 volume.capacity = Some(growth.size);
+            }
+            Object::VolumeOwner(owner) => {
+                let volume = self.live.volumes.get_mut(&owner.name).expect("seen");
+                assert_eq!((&volume.uid, &volume.version), (&owner.uid, &owner.version));
+                volume.owners = owner.owners;
+                volume.version += "+";
             }
             Object::StatefulSet(object) | Object::Recreated(object) => {
                 let mut set = *object;
@@ -178,6 +190,7 @@ impl World {
                 let size = requested(spec);
                 self.live.volumes.entry(volume).or_insert(Volume {
                     uid,
+                    rack: Some(rack.clone()),
                     requested: size.clone(),
                     capacity: Some(size),
                     ..Volume::default()
@@ -263,9 +276,18 @@ impl World {
         let told = map.map(config_map::nodes).unwrap_or_default();
         let replaces = told.replaced.get(name).filter(|_| host.is_none()).cloned();
         let is_lost = host.is_none() && replaces.is_none() && told.members.contains_key(name);
+        let set = self
+            .live
+            .stateful_sets
+            .get(&names::stateful_set("demo", rack));
+        let spec = set.and_then(|set| set.spec.as_ref()?.template.spec.as_ref());
+        let cassandra = spec.and_then(|spec| spec.containers.last());
         let pod = Pod {
             rack: rack.clone(),
             revision: revision.to_owned(),
+            image: cassandra
+                .and_then(|it| it.image.clone())
+                .unwrap_or_default(),
             node: if broken || has_left || is_lost {
                 Node::Broken
             } else {
@@ -314,8 +336,11 @@ pub fn seen(pod: &Pod) -> NodePod {
         }),
         lost_with: (pod.node == Node::Lost).then(|| "node1".to_owned()),
         revision: pod.revision.clone(),
+        image: pod.image.clone(),
         restarts: pod.restarts,
         container: format!("c{}-{}", pod.uid, pod.restarts),
         runs_since: None,
+        last_end: None,
+        gate: None,
     }
 }

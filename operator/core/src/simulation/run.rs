@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
-    operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
+    names,
+    operations::OperationKind,
 };
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -13,7 +14,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired,
-    observed::{ObservedState, SecretState},
+    observed::{ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen},
@@ -22,10 +23,12 @@ use crate::{
 impl World {
     /// The state as the operator observes it.
     pub fn state(&self) -> ObservedState {
+        let intents = Intents::parse(self.cluster.annotations());
         let mut state = ObservedState {
             now: self.now,
             cluster: self.cluster.clone(),
-            intents: Intents::parse(self.cluster.annotations()),
+            arguments: recorded_arguments(&self.cluster, &intents),
+            intents,
             live: self.live.clone(),
             secret: self.secret.clone(),
             secret_name: "demo-jolokia".into(),
@@ -97,7 +100,7 @@ impl World {
             assert_eq!(outdated, none, "nobody else writes");
         }
         for start in &plan.starts {
-            self.at_work.insert((start.kind.clone(), start.pod.clone()));
+            self.at_work.insert((start.kind, start.pod.clone()));
         }
         if plan.make_secret {
             if !may() {
@@ -116,6 +119,11 @@ impl World {
                 return false;
             }
             self.remove(removal);
+        }
+        if plan.releases {
+            self.cluster
+                .finalizers_mut()
+                .retain(|name| *name != names::VOLUMES_FINALIZER);
         }
         if !may() {
             return false;
@@ -180,22 +188,22 @@ impl World {
         let id = operation.id.clone();
         let node = node.expect("it runs").clone();
         self.calls
-            .push((kind.clone(), id.clone(), pod.clone(), step));
-        let gives_up = matches!(kind.as_str(), REMOVE | REPLACE) && !fails;
-        if gives_up && !self.discard_volumes(&kind, &node) {
+            .push((kind.as_str().to_owned(), id.clone(), pod.clone(), step));
+        let gives_up = kind.discards_data() && !fails;
+        if gives_up && !self.discard_volumes(kind, &node) {
             if !hears {
                 self.kill_operator();
             }
             return;
         }
-        let restarts = kind == RESTART && node.step == RESTART && !fails;
+        let restarts = kind == OperationKind::Restart && node.step == "restart" && !fails;
         if restarts && !self.restart(&node) {
             if !hears {
                 self.kill_operator();
             }
             return;
         }
-        if kind == DECOMMISSION && !fails && !self.leave(&pod, hears) {
+        if kind == OperationKind::Decommission && !fails && !self.leave(&pod, hears) {
             return;
         }
         let status = self.cluster.status.get_or_insert_default();
@@ -208,7 +216,7 @@ impl World {
             transitions::StepEvent::Done
         };
         let at = transitions::StepRef {
-            kind: &kind,
+            kind,
             id: &id,
             pod: &pod,
             executor: "operator",
@@ -258,6 +266,7 @@ impl World {
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret
+            && !plan.releases
             && plan.removals.is_empty()
             // A failed decommission is retried later, unless the spec requires the node again.
             && (current.phase == Some(Phase::Running)

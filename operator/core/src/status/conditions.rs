@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     desired::{Desired, restart},
+    image,
     observed::{ExternalMember, ObservedState, SecretState},
     refusal::Refusal,
     rollout::Rollout,
@@ -34,8 +35,12 @@ pub(crate) struct ConditionInputs<'a> {
     leaving: Vec<String>,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
+    /// The reason of `Available` while there are any.
+    sick_reason: Reason,
     /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
     faults: Vec<String>,
+    /// The reason of `Degraded` while there are any.
+    fault_reason: Reason,
 }
 
 impl<'a> ConditionInputs<'a> {
@@ -45,7 +50,7 @@ impl<'a> ConditionInputs<'a> {
         rollout: &'a Rollout,
         operations: &'a [OperationStatus],
     ) -> Self {
-        let health_problem = state.unhealthy_nodes();
+        let health_problem = &rollout.unhealthy;
         let members = health_problem
             .iter()
             .filter(|(pod, _)| !state.is_newcomer(pod));
@@ -53,16 +58,23 @@ impl<'a> ConditionInputs<'a> {
             .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
-        let mut faults: Vec<String> = health_problem
-            .iter()
-            .filter(|(pod, _)| {
-                let broken = state.cannot_run(pod);
-                let refuses =
-                    matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
-                broken || refuses || !state.is_newcomer(pod)
-            })
+        let sick_reason = if members.clone().all(|(pod, _)| state.is_cut_off(pod)) {
+            Reason::NodesUnreachable
+        } else {
+            Reason::NodesDown
+        };
+        let of_nodes = health_problem.iter().filter(|(pod, _)| {
+            let broken = state.cannot_run(pod);
+            let refuses = matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
+            broken || refuses || state.is_cut_off(pod) || !state.is_newcomer(pod)
+        });
+        let mut faults: Vec<String> = of_nodes
+            .clone()
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
+        let only_cut_off = of_nodes.clone().all(|(pod, _)| state.is_cut_off(pod));
+        let told = faults.len();
+        faults.extend(unsupported(state));
         let elsewhere = state.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
         if let Some(first) = elsewhere.first() {
@@ -110,6 +122,12 @@ impl<'a> ConditionInputs<'a> {
                 .count(),
             rollout,
             sick,
+            sick_reason,
+            fault_reason: if only_cut_off && faults.len() == told {
+                Reason::NodesUnreachable
+            } else {
+                Reason::NodesUnhealthy
+            },
             faults,
         }
     }
@@ -185,7 +203,7 @@ impl<'a> ConditionInputs<'a> {
         let (holds, reason, message) = if self.is_initial() {
             (false, Reason::Forming, "the ring is being formed".into())
         } else if let Some(first) = self.sick.first() {
-            (false, Reason::NodesDown, counted(&self.sick, first))
+            (false, self.sick_reason, counted(&self.sick, first))
         } else if let Some(first) = self.leaving.first() {
             let stay = self.nodes.saturating_sub(self.leaving.len());
             let up = match stay {
@@ -259,7 +277,7 @@ impl<'a> ConditionInputs<'a> {
 
     fn degraded(&self) -> Verdict {
         let (holds, reason, message) = match self.faults.first() {
-            Some(first) => (true, Reason::NodesUnhealthy, counted(&self.faults, first)),
+            Some(first) => (true, self.fault_reason, counted(&self.faults, first)),
             None => (false, Reason::Healthy, "no node has a fault".into()),
         };
         Verdict {
@@ -298,6 +316,18 @@ fn not_feasible(rollout: &Rollout) -> Option<Refusal> {
             check.evidence
         ),
     })
+}
+
+/// A member whose release the operator does not support, as the node itself reports it: the tag of an image need not name
+/// the release.
+fn unsupported(state: &ObservedState) -> Option<String> {
+    let is_old = |version: &str| image::release(version).is_some_and(|(major, _)| major < 4);
+    let mut members = state.members();
+    let (pod, reading) = members.find(|(_, reading)| is_old(&reading.version))?;
+    Some(format!(
+        "{pod} runs Cassandra {}, and Cassandra before 4.0 is not supported: set cassandraImage to an image of 4.0, 4.1 or 5.0",
+        reading.version
+    ))
 }
 
 fn counted(all: &[String], first: &str) -> String {

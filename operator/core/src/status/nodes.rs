@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use casskop_common::{
     api::{CassandraClusterStatus, NodeStatus, Phase, SeenReplication},
     names::{self, RackId},
-    operations::REMOVE,
+    operations::OperationKind,
 };
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) fn nodes(
     let nodes = expected.iter().map(|(pod, rack)| {
         let before = old.cassandra_node_status.get(pod);
         let mut status = node_status(pod, rack, state, before);
-        pending_cleanup::record(&mut status, pod, before, &losses, state, old);
+        pending_cleanup::record(&mut status, pod, before, &losses, state);
         (pod.clone(), status)
     });
     // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them; and who is a member still can
@@ -54,7 +54,7 @@ pub(crate) fn nodes(
         .filter(missing)
         .map(|(pod, node)| {
             let mut status = node.clone();
-            pending_cleanup::record(&mut status, pod, Some(node), &losses, state, old);
+            pending_cleanup::record(&mut status, pod, Some(node), &losses, state);
             (pod.clone(), status)
         });
     let nodes: BTreeMap<String, NodeStatus> = lost.chain(nodes).collect();
@@ -126,7 +126,7 @@ fn node_status(
 fn was_removed(host_id: &str, state: &ObservedState) -> bool {
     let mut removals = state
         .operations()
-        .filter(|operation| operation.kind == REMOVE);
+        .filter(|operation| operation.kind == OperationKind::Remove);
     removals.any(|operation| {
         operation.nodes.iter().any(|node| {
             let done = node.progress.as_ref().is_some_and(|told| told.done > 0);

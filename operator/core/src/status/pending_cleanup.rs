@@ -6,7 +6,7 @@ use casskop_common::{
         CassandraClusterStatus, CleanupReason, NodePhase, NodeStatus, OperationPhase,
         OperationStatus, SeenReplication,
     },
-    operations::{Arguments, DECOMMISSION, Operation, Target},
+    operations::{Arguments, Operation, OperationKind, Target},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
@@ -22,6 +22,8 @@ pub(crate) struct Losses<'a> {
     pub(crate) stayed: Option<Stayed<'a>>,
     /// The cleanup generation of the ranges that are lost now.
     pub(crate) generation: i64,
+    /// Cleanups that have ended a requirement of a node.
+    cleanups: Cleanups<'a>,
 }
 
 /// A member that was told to leave and failed, and that the spec wants back.
@@ -37,7 +39,7 @@ impl<'a> Stayed<'a> {
     /// The last one that was told to leave, if it stays.
     pub(crate) fn find(state: &'a ObservedState, rollout: &Rollout) -> Option<Self> {
         let mut told = state.operations();
-        let told = told.find(|operation| operation.kind == DECOMMISSION)?;
+        let told = told.find(|operation| operation.kind == OperationKind::Decommission)?;
         let leaves = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
         let mut nodes = told.nodes.iter();
         let node = nodes.find(|node| node.phase == NodePhase::Failed && node.attempts > 0)?;
@@ -60,13 +62,14 @@ impl<'a> Losses<'a> {
         grown: Vec<String>,
         seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
         stayed: Option<Stayed<'a>>,
-        old: &CassandraClusterStatus,
+        old: &'a CassandraClusterStatus,
     ) -> Self {
         let of_stayed = stayed.as_ref().map(|stayed| stayed.generation);
         let generation = old.cleanup_generation.max(of_stayed).unwrap_or_default() + 1;
         Self {
             grown,
             seen,
+            cleanups: Cleanups::find(old, stayed.is_some()),
             stayed,
             generation,
         }
@@ -109,17 +112,10 @@ pub(crate) fn record(
     before: Option<&NodeStatus>,
     losses: &Losses<'_>,
     state: &ObservedState,
-    old: &CassandraClusterStatus,
 ) {
     // What has just joined holds nothing but its own.
     let before =
         before.filter(|before| !before.host_id.is_empty() && before.host_id == status.host_id);
-    let paid = |owed: &Requirement| {
-        let mut operations = old.operations.iter();
-        let mut history = old.operation_history.iter();
-        operations.any(|operation| pays(operation, pod, owed.generation))
-            || history.any(|operation| has_paid_all(operation, owed.generation))
-    };
     let recorded = before.and_then(|before| {
         Some(Requirement {
             reason: before.owes_cleanup()?,
@@ -139,7 +135,7 @@ pub(crate) fn record(
         since: Time(stayed.since.0),
     });
     let owed = recorded.into_iter().chain(received);
-    let owed = owed.filter(|owed| !paid(owed));
+    let owed = owed.filter(|owed| !losses.cleanups.pay(pod, owed.generation));
     let owed = owed.max_by_key(|owed| (owed.reason, owed.generation));
     let lost = before.and_then(|_| losses.of(&status.dc));
     let was = match owed.as_ref().map(|owed| owed.reason) {
@@ -163,25 +159,49 @@ struct Requirement {
     since: Time,
 }
 
-/// Whether an operation has cleaned every keyspace of a node that required it before.
-fn pays(operation: &OperationStatus, pod: &str, required: i64) -> bool {
-    let began_later = operation
-        .nodes
-        .iter()
-        .filter(|node| node.pod == pod && node.phase == NodePhase::Succeeded)
-        .any(|node| node.cleanup_generation >= Some(required));
-    began_later && whole_cleanup(operation).is_some()
+/// The cleanups of every keyspace that the status records.
+#[derive(Default)]
+struct Cleanups<'a> {
+    /// The newest one, with the outcome of each node.
+    newest: Option<&'a OperationStatus>,
+    /// Remembered ones that have cleaned every node.
+    remembered: Vec<&'a OperationStatus>,
 }
 
-/// Whether an operation that is remembered has cleaned every keyspace of every node that required it before.
-fn has_paid_all(operation: &OperationStatus, required: i64) -> bool {
-    operation.phase == OperationPhase::Succeeded
-        && operation.cleanup_generation >= Some(required)
-        && whole_cleanup(operation).is_some_and(|target| target == Target::default())
+impl<'a> Cleanups<'a> {
+    /// The cleanups in a status; none unless a node requires one.
+    fn find(old: &'a CassandraClusterStatus, is_required: bool) -> Self {
+        let mut nodes = old.cassandra_node_status.values();
+        if !is_required && nodes.all(|node| node.owes_cleanup().is_none()) {
+            return Self::default();
+        }
+        let mut operations = old.operations.iter();
+        let history = old.operation_history.iter();
+        let of_all_nodes = |operation: &&OperationStatus| {
+            operation.phase == OperationPhase::Succeeded
+                && whole_cleanup(operation).is_some_and(|target| target == Target::default())
+        };
+        Self {
+            newest: operations.find(|operation| whole_cleanup(operation).is_some()),
+            remembered: history.filter(of_all_nodes).collect(),
+        }
+    }
+
+    /// Whether one of them has cleaned a node that required it before.
+    fn pay(&self, pod: &str, required: i64) -> bool {
+        let nodes = self.newest.iter().flat_map(|newest| &newest.nodes);
+        let mut done = nodes.filter(|node| node.pod == pod && node.phase == NodePhase::Succeeded);
+        let mut remembered = self.remembered.iter();
+        done.any(|node| node.cleanup_generation >= Some(required))
+            || remembered.any(|cleanup| cleanup.cleanup_generation >= Some(required))
+    }
 }
 
 /// The nodes that an operation is for, if it is a cleanup of every keyspace.
 fn whole_cleanup(operation: &OperationStatus) -> Option<Target> {
+    if operation.kind != OperationKind::Cleanup {
+        return None;
+    }
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
     let is_whole = matches!(arguments.operation, Operation::Cleanup(cleanup) if cleanup.tables.keyspace.is_empty());
     is_whole.then_some(arguments.shared.target)

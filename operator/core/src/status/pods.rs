@@ -57,7 +57,7 @@ pub(crate) fn last_operation(
             .collect()
     };
     Some(PodLastOperation {
-        name: newest.kind.clone(),
+        name: newest.kind.to_string(),
         status: if newest.phase.is_final() {
             "Done"
         } else {

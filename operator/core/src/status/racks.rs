@@ -6,7 +6,7 @@ use casskop_common::{
     api::{CassandraClusterStatus, LastAction, OperationStatus, Phase, RackStatus},
     conditions::Action,
     names::RackId,
-    operations::RESTART,
+    operations::OperationKind,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -102,7 +102,9 @@ fn restart_seen(rack: &RackId, state: &ObservedState, before: Option<&RackStatus
     let asks = restart::asks_for_restart(&state.cluster.spec).any(|asking| asking == *rack);
     let id = restart::restart_id(state.cluster.metadata.generation.unwrap_or_default());
     let recorded = state.operations().any(|operation| {
-        operation.kind == RESTART && operation.id == id && operation.started_at.is_some()
+        operation.kind == OperationKind::Restart
+            && operation.id == id
+            && operation.started_at.is_some()
     });
     asks && (recorded || restart::was_asked_before(rack, before, state))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use casskop_common::{
     api::{OperationPhase, Phase, Rack},
     names,
-    operations::DECOMMISSION,
+    operations::OperationKind,
 };
 use proptest::prelude::*;
 
@@ -193,7 +193,9 @@ fn leaves(world: &World, pod: &str) -> bool {
     let operations = world.status().operations;
     let mut leaving = operations
         .iter()
-        .filter(|operation| operation.kind == DECOMMISSION && !operation.phase.is_final())
+        .filter(|operation| {
+            operation.kind == OperationKind::Decommission && !operation.phase.is_final()
+        })
         .flat_map(|operation| &operation.nodes);
     leaving.any(|node| node.pod == pod)
 }
@@ -343,7 +345,7 @@ proptest! {
             let Some(plan) = operation.plan.as_ref().filter(|_| operation.phase == OperationPhase::Succeeded) else { continue };
             for pod in plan.waves.iter().flatten() {
                 for step in &plan.steps {
-                    let call = (operation.kind.clone(), operation.id.clone(), pod.clone(), step.clone());
+                    let call = (operation.kind.to_string(), operation.id.clone(), pod.clone(), step.clone());
                     prop_assert!(world.calls.contains(&call), "{call:?} was skipped");
                 }
             }
@@ -351,7 +353,7 @@ proptest! {
         // A request that ended is not run again, whoever asks.
         let calls = world.calls.len();
         for old in status.operation_history.iter().chain(&status.operations) {
-            world.annotate(&old.kind, Some(&old.id));
+            world.annotate(old.kind.as_str(), Some(&old.id));
             world.settle();
         }
         prop_assert_eq!(world.calls.len(), calls);

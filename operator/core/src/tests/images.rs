@@ -222,3 +222,53 @@ fn a_pod_that_cannot_run_is_corrected_beside_one_that_is_well() {
     world.settle();
     assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
 }
+
+#[test]
+fn an_unsupported_release_is_refused_by_a_tag_of_cassandra_only() {
+    for (image, is_refused) in [
+        ("cassandra:3.11", true),
+        ("cassandra:3.11@sha256:5f0a", true),
+        ("registry:5000/library/cassandra:3.0.30", true),
+        ("registry:5000/own/cassandra:3.4.0", false),
+        ("registry.3.11:5000/own/cassandra", false),
+    ] {
+        let mut world = World::new(THREE_RACKS);
+        world.edit(|cluster| cluster.spec.cassandra_image = Some(image.into()));
+        world.pass();
+        let accepted = world.condition("SpecAccepted");
+        assert_eq!(
+            accepted.starts_with("False NotSupported"),
+            is_refused,
+            "{image}: {accepted}"
+        );
+        assert_eq!(world.live.stateful_sets.is_empty(), is_refused, "{image}");
+    }
+}
+
+#[test]
+fn an_own_tag_is_no_downgrade_where_the_nodes_report_another_release_than_it_names() {
+    let own = |world: &mut World, image: &str| {
+        world.edit(|cluster| cluster.spec.cassandra_image = Some(image.into()));
+    };
+    let mut world = World::new(THREE_RACKS);
+    own(&mut world, "registry:5000/own/cassandra:4.1.7");
+    world.settle();
+    own(&mut world, "registry:5000/own/cassandra:4.0.0");
+    world.settle();
+    assert!(world.condition("SpecAccepted").starts_with("True"));
+    own(&mut world, "cassandra:4.0");
+    world.pass();
+    let accepted = world.condition("SpecAccepted");
+    assert!(
+        accepted.starts_with("False Downgrade"),
+        "another repository: {accepted}"
+    );
+}
+
+#[test]
+fn an_unsupported_release_that_the_nodes_report_is_told() {
+    let mut world = World::formed(THREE_RACKS);
+    world.version = "3.11.19".into();
+    world.pass();
+    insta::assert_snapshot!(world.condition("Degraded"));
+}

@@ -1,7 +1,7 @@
 //! Requests that are not what they seem: copied, restored, stale, doubled, edited, or many and long.
 
 use casskop_common::{
-    api::{OperationPhase, OperationReason},
+    api::{OperationPhase, OperationReason, Requester},
     names,
 };
 
@@ -168,7 +168,7 @@ fn what_somebody_asks_for_is_seen_although_an_own_one_fails_again_and_again() {
     assert_eq!(world.operation("cleanup").id, "a");
     world.settle();
     let own = world.operation("cleanup");
-    assert_eq!(own.requested_by.as_deref(), Some("autoPilot"));
+    assert_eq!(own.requested_by, Some(Requester::AutoPilot));
     assert_eq!(own.phase, OperationPhase::Succeeded, "tried again after it");
 }
 

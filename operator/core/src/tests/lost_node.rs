@@ -1,9 +1,12 @@
 //! Nodes that are lost for good: replaced by a new one in their place, or taken out of the ring.
 
+use std::sync::Arc;
+
 use casskop_common::{
     api::{OperationPhase, OperationReason, Phase, Rack},
     intent::Intents,
     names::{self, RackId},
+    operations::OperationKind,
 };
 use jiff::SignedDuration;
 
@@ -210,12 +213,12 @@ fn a_momentary_view_of_one_member_ends_no_request() {
         ask(&mut world, kind, "r1");
         // A member that has just started has not heard of the node yet.
         let unknown = |reading: &mut Reading| {
-            reading.live.remove(&ip);
-            reading.unreachable.remove(&ip);
+            Arc::make_mut(&mut reading.live).remove(&ip);
+            Arc::make_mut(&mut reading.unreachable).remove(&ip);
         };
         let live = |reading: &mut Reading| {
             unknown(reading);
-            reading.live.insert(ip.clone());
+            Arc::make_mut(&mut reading.live).insert(ip.clone());
         };
         for _ in 0..20 {
             assert_eq!(after(&mut world, kind, unknown), OperationPhase::Pending);
@@ -237,8 +240,8 @@ fn a_view_that_stays_is_a_proof() {
     let host = world.status().cassandra_node_status[LOST].host_id.clone();
     let ip = world.ring[&host].clone();
     let live = |reading: &mut Reading| {
-        reading.unreachable.remove(&ip);
-        reading.live.insert(ip.clone());
+        Arc::make_mut(&mut reading.unreachable).remove(&ip);
+        Arc::make_mut(&mut reading.live).insert(ip.clone());
     };
     let mut state = world.state();
     // The operator does not reach the node, and its members do.
@@ -258,7 +261,7 @@ fn a_view_that_stays_is_a_proof() {
         }
         let told = state
             .operations()
-            .find(|operation| operation.kind == "replace");
+            .find(|operation| operation.kind == OperationKind::Replace);
         let told = told.expect("it is recorded");
         let ended = told.phase == OperationPhase::Refused;
         assert_eq!(ended, second == 10, "{second}: {}", told.message);

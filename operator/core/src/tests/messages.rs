@@ -107,8 +107,75 @@ const QUOTA: &str = "pods \"demo-dc1-rack1-0\" is forbidden: exceeded quota: sma
 fn of_a_pod_that_a_quota_refuses_while_the_ring_forms() {
     let mut world = World::new(THREE_RACKS);
     world.pass();
-    let refused = ("demo-dc1-rack1".to_owned(), QUOTA.to_owned());
-    world.live.refused_pods.extend([refused]);
+    let uid = "set-1".to_owned();
+    let set = world.live.stateful_sets.get_mut("demo-dc1-rack1");
+    set.expect("a rack").metadata.uid = Some(uid.clone());
+    world.live.warnings.insert(uid, QUOTA.to_owned());
     world.pass();
     insta::assert_snapshot!(world.condition("Degraded"));
+}
+
+#[test]
+fn of_a_pod_and_of_a_volume_that_wait() {
+    let world = World::formed(THREE_RACKS);
+    let mut told = Vec::new();
+    for (name, mount) in [("a Secret to mount", true), ("a volume", false)] {
+        let mut state = world.state();
+        let pod = state.pods.get_mut("demo-dc1-rack1-0").expect("a pod");
+        pod.ready = false;
+        state.nodes.remove("demo-dc1-rack1-0");
+        let words = if mount {
+            (
+                pod.uid.clone(),
+                "FailedMount: MountVolume.SetUp failed for volume \"tls\": secret \"tls\" not found",
+            )
+        } else {
+            pod.problem =
+                Some("cannot be placed: pod has unbound immediate PersistentVolumeClaims".into());
+            let volume = state
+                .live
+                .volumes
+                .get_mut("data-demo-dc1-rack1-0")
+                .expect("a volume");
+            volume.capacity = None;
+            (
+                volume.uid.clone(),
+                "ProvisioningFailed: storageclass.storage.k8s.io \"fast\" not found",
+            )
+        };
+        told.push(format!(
+            "{name}: {}",
+            state.health_problem("demo-dc1-rack1-0").unwrap()
+        ));
+        state.live.warnings.insert(words.0, words.1.to_owned());
+        told.push(format!(
+            "{name}: {}",
+            state.health_problem("demo-dc1-rack1-0").unwrap()
+        ));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn of_pods_that_are_ready_and_not_reachable_from_the_operator() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cut = true;
+    world.pass();
+    insta::assert_snapshot!(conditions(&world));
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
+    world.pass();
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnhealthy"), "{degraded}");
+}
+
+#[test]
+fn of_pods_that_are_not_reachable_while_the_ring_forms() {
+    let mut world = World::new(THREE_RACKS);
+    world.cut = true;
+    for _ in 0..10 {
+        world.pass();
+        world.tick();
+    }
+    let degraded = world.condition("Degraded");
+    assert!(degraded.starts_with("True NodesUnreachable"), "{degraded}");
 }

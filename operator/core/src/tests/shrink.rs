@@ -1,6 +1,6 @@
 //! Fewer nodes: who leaves when, what holds it back, and what is left behind.
 
-use casskop_common::api::{OperationPhase, Phase, Rack};
+use casskop_common::api::{OperationPhase, Phase, Rack, Requester};
 
 use crate::{
     node::Replication,
@@ -246,7 +246,7 @@ fn the_auto_pilot_cleans_up_after_growth() {
     nodes(&mut world, 2);
     world.settle();
     let cleanup = world.operation("cleanup");
-    assert_eq!(cleanup.requested_by.as_deref(), Some("autoPilot"));
+    assert_eq!(cleanup.requested_by, Some(Requester::AutoPilot));
     assert_eq!(
         (cleanup.phase, cleanup.nodes.len()),
         (OperationPhase::Succeeded, 6)

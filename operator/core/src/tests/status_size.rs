@@ -90,7 +90,7 @@ fn large(ends: NodePhase) -> CassandraClusterStatus {
         .collect();
     let running = operations.last_mut().expect("a kind");
     *running = operation(
-        &running.kind,
+        running.kind.as_str(),
         30,
         OperationPhase::Running,
         NodePhase::Running,
@@ -187,7 +187,7 @@ fn the_oldest_go_first_and_only_as_many_as_necessary() {
     insta::assert_snapshot!(
         omitted
             .to_string()
-            .replace(&status.operations[0].kind, "KIND")
+            .replace(status.operations[0].kind.as_str(), "KIND")
     );
     assert_eq!(status.operations[0].nodes, []);
     assert_eq!(status.operations[0].count(NodePhase::Succeeded), NODES);

@@ -1,6 +1,6 @@
 //! Volumes that grow, StatefulSets that are made anew around their pods.
 
-use casskop_common::api::StorageConfig;
+use casskop_common::api::{OperationPhase, StorageConfig};
 
 use crate::{
     objects::Object,
@@ -241,4 +241,28 @@ fn storage_that_never_grows_holds_up_nothing_else() {
             .all(|(name, pod)| pod.ip != before[name].ip)
     );
     insta::assert_snapshot!(world.condition("Progressing"));
+}
+
+#[test]
+fn a_file_system_that_grows_at_a_restart_only_is_told_with_the_command() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));
+    world.pass();
+    let (pod, volume) = ("demo-dc1-rack1-0", "data-demo-dc1-rack1-0");
+    let first = world.live.volumes.get_mut(volume).unwrap();
+    first.capacity = Some("1Gi".into());
+    first.awaits_file_system = true;
+    world.settle();
+    insta::assert_snapshot!(world.condition("Progressing"));
+    let before = world.pods[pod].ip.clone();
+    world.annotate("restart", Some("r1 --pod demo-dc1-rack1-0"));
+    world.settle();
+    let restart = world.operation("restart");
+    assert_eq!(restart.phase, OperationPhase::Succeeded, "meanwhile");
+    assert_ne!(world.pods[pod].ip, before);
+    let first = world.live.volumes.get_mut(volume).unwrap();
+    first.capacity = Some("2Gi".into());
+    first.awaits_file_system = false;
+    world.settle();
+    assert!(world.condition("Progressing").starts_with("False UpToDate"));
 }

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use casskop_common::{
     api::{OperationPhase, Phase},
-    operations::{REMOVE, REPLACE},
+    operations::OperationKind,
 };
 use proptest::prelude::*;
 
@@ -26,9 +26,20 @@ use history::{Answer, Event, History};
 use people::give_up;
 
 /// Kinds that are asked for: some record each step before it is called, some may be repeated.
-const KINDS: [&str; 5] = ["cleanup", "flush", "repair", "scrub", "snapshot"];
+const KINDS: [OperationKind; 5] = [
+    OperationKind::Cleanup,
+    OperationKind::Flush,
+    OperationKind::Repair,
+    OperationKind::Scrub,
+    OperationKind::Snapshot,
+];
 /// Kinds that are asked for while racks change.
-const KINDS_BESIDE: [&str; 4] = ["cleanup", "flush", "restart", "scrub"];
+const KINDS_BESIDE: [OperationKind; 4] = [
+    OperationKind::Cleanup,
+    OperationKind::Flush,
+    OperationKind::Restart,
+    OperationKind::Scrub,
+];
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 /// The ring that each history begins with.
@@ -51,7 +62,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     ]
 }
 
-fn request(kinds: &'static [&'static str]) -> impl Strategy<Value = Event> {
+fn request(kinds: &'static [OperationKind]) -> impl Strategy<Value = Event> {
     let kind = || prop::sample::select(kinds);
     prop_oneof![
         3 => (kind(), 0_u8..4).prop_map(|(kind, id)| Event::Ask { kind, id }),
@@ -84,7 +95,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn event_of_racks() -> impl Strategy<Value = Event> {
-    let give_up = prop_oneof![Just(REMOVE), Just(REPLACE)];
+    let give_up = prop_oneof![Just(OperationKind::Remove), Just(OperationKind::Replace)];
     prop_oneof![
         24 => process(0.05),
         12 => (0_usize..2, answer(), prop::bool::weighted(0.15))
@@ -193,7 +204,7 @@ proptest! {
         for pod in lost {
             let found = history.world.pods.get(&pod).map(|pod| pod.node);
             if found != Some(Node::Normal) {
-                give_up(&mut history.world, REPLACE, "mend", &pod);
+                give_up(&mut history.world, OperationKind::Replace, "mend", &pod);
                 go_on_alone(&mut history)?;
             }
         }

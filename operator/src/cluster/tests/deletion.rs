@@ -1,103 +1,151 @@
-//! Deletion of a cluster whose volumes are deleted with it.
+//! A cluster with `deletePVC`, and its deletion: Kubernetes deletes the volumes, and nothing waits for the operator.
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names};
-use kube::core::DeserializeGuard;
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
-use crate::cluster::{self, tests::api_server::ApiServer};
+use crate::{
+    api_server::{ApiServer, Rival},
+    cluster::{self, tests::operator},
+};
 use casskop_core::simulation::THREE_RACKS;
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const VOLUME: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack1-0";
 const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
-const POD: &str = "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0";
 
-/// A cluster that is being deleted with its volumes. Returns its UID.
-fn deleted(server: &ApiServer, finalizers: &[&str]) -> Value {
+/// A cluster with a volume. Returns its UID.
+fn created(server: &ApiServer, metadata: &Value) -> Value {
     let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
     cluster["spec"]["deletePVC"] = json!(true);
-    let metadata = &mut cluster["metadata"];
-    metadata["finalizers"] = json!(finalizers);
-    metadata["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    json_patch::merge(&mut cluster["metadata"], metadata);
     server.with(|state| {
         let cluster = state.put(CLUSTER, cluster);
-        state.put(VOLUME, object("data-demo-dc1-rack1-0", Value::Null));
+        state.put(VOLUME, object("data-demo-dc1-rack1-0", &[]));
         cluster["metadata"]["uid"].clone()
     })
 }
 
-fn object(name: &str, owner: Value) -> Value {
-    let labels = json!({ "app": "cassandracluster", "cassandracluster": "demo" });
-    let owners = match owner {
-        Value::Null => json!([]),
-        uid => json!([{ "apiVersion": "v1", "kind": "Owner", "name": "demo", "uid": uid }]),
-    };
+/// The same with the finalizer of an earlier version, being deleted.
+fn deleted(server: &ApiServer, finalizers: &[&str]) -> Value {
+    let since = "2026-01-01T00:00:00Z";
+    created(
+        server,
+        &json!({ "finalizers": finalizers, "deletionTimestamp": since }),
+    )
+}
+
+fn object(name: &str, owners: &[&Value]) -> Value {
+    let labels = json!({
+        "app": "cassandracluster", "cassandracluster": "demo",
+        "cassandraclusters.db.orange.com.dc": "dc1", "cassandraclusters.db.orange.com.rack": "rack1",
+    });
+    let owner =
+        |uid: &&Value| json!({ "apiVersion": "v1", "kind": "Owner", "name": "o", "uid": uid });
+    let owners: Vec<Value> = owners.iter().map(owner).collect();
     json!({ "metadata": { "name": name, "labels": labels, "ownerReferences": owners } })
 }
 
-/// Whether the volume is still there, and the note of the event.
-async fn reconcile(server: &ApiServer) -> (bool, String) {
-    let ctx = server.operator();
+async fn reconcile(server: &ApiServer) -> Result<Action, cluster::Error> {
+    let ctx = operator(server);
     let cluster: CassandraCluster =
         serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(DeserializeGuard(Ok(cluster))), ctx)
-        .await
-        .unwrap();
-    server.with(|state| {
-        let finalizers = state.objects[CLUSTER]["metadata"]["finalizers"].to_string();
-        assert!(
-            !finalizers.contains(names::VOLUMES_FINALIZER),
-            "{finalizers}"
-        );
-        let mut events = state
-            .objects
-            .iter()
-            .filter(|(path, _)| path.contains("/events/"));
-        let note = events.next().map(|(_, event)| event["note"].to_string());
-        (state.objects.contains_key(VOLUME), note.unwrap_or_default())
-    })
+    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx).await
+}
+
+fn metadata(server: &ApiServer, path: &str, key: &str) -> Value {
+    server.with(|state| state.objects[path]["metadata"][key].clone())
 }
 
 #[tokio::test]
-async fn volumes_go_with_their_cluster() {
+async fn the_cluster_owns_its_volumes_and_has_no_finalizer() {
     let server = ApiServer::default();
-    let uid = deleted(&server, &[names::VOLUMES_FINALIZER]);
+    let uid = created(&server, &json!({}));
     server.with(|state| {
-        state.put(RACK, object("demo-dc1-rack1", uid));
-        state.put(POD, object("demo-dc1-rack1-0", json!("u-of-the-set")));
+        let other = json!("other");
+        state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&other]));
     });
-    assert_eq!(reconcile(&server).await, (false, String::new()));
+    reconcile(&server).await.unwrap();
+    let owners = metadata(&server, VOLUME, "ownerReferences");
+    assert_eq!(owners[0]["uid"], "other");
+    assert_eq!(
+        owners[1],
+        json!({ "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster", "name": "demo", "uid": uid })
+    );
+    assert_eq!(metadata(&server, CLUSTER, "finalizers"), Value::Null);
 }
 
 #[tokio::test]
-async fn nothing_is_deleted_with_an_orphaning_deletion() {
+async fn a_cluster_that_is_deleted_is_only_released() {
+    let server = ApiServer::default();
+    deleted(&server, &["a/b"]);
+    server.asked();
+    reconcile(&server).await.unwrap();
+    let asked = server.asked();
+    assert!(
+        asked.iter().all(|asked| asked.starts_with("GET")),
+        "{asked:?}"
+    );
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+}
+
+#[tokio::test]
+async fn the_volumes_of_a_cluster_of_an_earlier_version_go_with_it() {
+    let server = ApiServer::default();
+    let uid = deleted(&server, &[names::VOLUMES_FINALIZER, "a/b"]);
+    server.with(|state| state.put(RACK, object("demo-dc1-rack1", &[&uid])));
+    reconcile(&server).await.unwrap();
+    let owners = metadata(&server, VOLUME, "ownerReferences");
+    assert_eq!(owners[0]["uid"], uid, "{owners}");
+    assert_eq!(metadata(&server, CLUSTER, "finalizers"), json!(["a/b"]));
+}
+
+#[tokio::test]
+async fn no_volume_is_deleted_with_an_orphaning_deletion() {
     // Before and after the garbage collector has orphaned the StatefulSets and removed its finalizer.
-    for finalizers in [
-        &[names::VOLUMES_FINALIZER, "orphan"][..],
-        &[names::VOLUMES_FINALIZER],
-    ] {
+    for is_orphaned in [false, true] {
         let server = ApiServer::default();
-        let uid = deleted(&server, finalizers);
-        let owner = if finalizers.len() == 2 {
-            uid
+        let finalizers = if is_orphaned {
+            &[names::VOLUMES_FINALIZER][..]
         } else {
-            Value::Null
+            &[names::VOLUMES_FINALIZER, names::ORPHAN_FINALIZER]
         };
-        server.with(|state| state.put(RACK, object("demo-dc1-rack1", owner)));
-        let (kept, note) = reconcile(&server).await;
-        assert!(kept, "{finalizers:?}");
-        assert!(note.contains("deletePVC"), "{note}");
+        let uid = deleted(&server, finalizers);
+        let owners: &[&Value] = if is_orphaned { &[] } else { &[&uid] };
+        server.with(|state| state.put(RACK, object("demo-dc1-rack1", owners)));
+        reconcile(&server).await.unwrap();
+        assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+        let left = metadata(&server, CLUSTER, "finalizers");
+        assert_eq!(left, json!(finalizers[1..]));
     }
 }
 
+/// An owner that is written after a deletion that orphans would delete the volume.
 #[tokio::test]
-async fn the_volume_of_a_pod_without_an_owner_stays() {
+async fn no_volume_gets_an_owner_that_was_deleted_meanwhile() {
     let server = ApiServer::default();
-    deleted(&server, &[names::VOLUMES_FINALIZER]);
-    // Its StatefulSet was deleted with --cascade=orphan.
-    server.with(|state| state.put(POD, object("demo-dc1-rack1-0", Value::Null)));
-    let (kept, note) = reconcile(&server).await;
-    assert!(kept && note.contains("pod demo-dc1-rack1-0"), "{note}");
+    created(&server, &json!({}));
+    // The cluster is deleted when the first object of the plan is written.
+    server.with(|state| state.deleted_at_write = Some(CLUSTER.into()));
+    let _ = reconcile(&server).await;
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+    assert!(!metadata(&server, CLUSTER, "deletionTimestamp").is_null());
+}
+
+#[tokio::test]
+async fn a_volume_that_has_changed_meanwhile_gets_its_owner_in_the_next_pass() {
+    let server = ApiServer::default();
+    let uid = created(&server, &json!({}));
+    server.with(|state| {
+        state.rival = Some(Rival {
+            object: "data-demo-dc1-rack1-0",
+            change: |_| {},
+        });
+    });
+    reconcile(&server).await.unwrap();
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+    reconcile(&server).await.unwrap();
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences")[0]["uid"], uid);
 }

@@ -2,13 +2,14 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{api::CassandraCluster, names, operations::OperationKind, readable::Readable};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{core::DeserializeGuard, runtime::controller::Action};
+use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{self, AFTER_CONFLICT, act, tests::api_server::ApiServer},
+    api_server::{ApiServer, Rival},
+    cluster::{self, AFTER_CONFLICT, act, tests::operator},
     context::Context,
 };
 use casskop_core::{
@@ -29,7 +30,7 @@ fn server() -> ApiServer {
 async fn pass(server: &ApiServer, ctx: &Arc<Context>) -> Result<Action, cluster::Error> {
     let cluster: CassandraCluster =
         serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(DeserializeGuard(Ok(cluster))), ctx.clone()).await
+    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx.clone()).await
 }
 
 /// Reconciles until there is nothing left to write.
@@ -87,7 +88,7 @@ fn degraded(server: &ApiServer) -> String {
 #[tokio::test]
 async fn a_pass_without_effect_reads_each_thing_once_and_from_memory() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     pass(&server, &ctx).await.unwrap();
     let asked = server.asked();
     assert_eq!(
@@ -109,7 +110,7 @@ async fn a_pass_without_effect_reads_each_thing_once_and_from_memory() {
 #[tokio::test]
 async fn what_a_watch_told_is_not_forgotten() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     let mut pod = Pod::default();
     pod.metadata.resource_version = Some("4711".into());
@@ -140,7 +141,7 @@ async fn what_a_watch_told_is_not_forgotten() {
 #[tokio::test]
 async fn a_memory_that_does_not_know_the_version_is_passed_over() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     server.with(|state| state.forgetful = true);
     pass(&server, &ctx).await.unwrap();
@@ -150,7 +151,7 @@ async fn a_memory_that_does_not_know_the_version_is_passed_over() {
 #[tokio::test]
 async fn what_is_written_rests_on_what_is_there_now() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     // The cache still has one pod for the rack after another writer has requested a second one.
     server.with(|state| state.memory = Some(state.objects.clone()));
@@ -168,10 +169,15 @@ async fn what_is_written_rests_on_what_is_there_now() {
 #[tokio::test]
 async fn a_rack_that_changed_since_it_was_seen_is_looked_at_again() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     set_image(&server, "cassandra:5.0.1");
-    server.with(|state| state.rival = Some("statefulsets/demo-dc1-rack1".into()));
+    server.with(|state| {
+        state.rival = Some(Rival {
+            object: "statefulsets/demo-dc1-rack1",
+            change: |_| (),
+        });
+    });
     let next = pass(&server, &ctx).await.unwrap();
     assert_eq!(next, Action::requeue(AFTER_CONFLICT));
     assert_eq!(image(&server), "cassandra:5.0");
@@ -187,7 +193,7 @@ async fn a_rack_that_changed_since_it_was_seen_is_looked_at_again() {
 #[tokio::test]
 async fn a_rack_that_cannot_be_found_is_not_written() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     edit(&server, RACK, |rack| {
         rack["metadata"]["labels"]["app"] = json!("mine");
@@ -205,7 +211,7 @@ async fn a_rack_that_cannot_be_found_is_not_written() {
 #[tokio::test]
 async fn a_node_that_was_silent_is_not_waited_for_as_long() {
     let server = server();
-    let ctx = server.operator();
+    let ctx = operator(&server);
     rest(&server, &ctx).await;
     // The node accepts connections, and does not answer.
     let _hanging = TcpListener::bind(("127.0.12.1", names::JOLOKIA_PORT)).unwrap();
@@ -252,7 +258,7 @@ fn what_takes_a_node_away_is_decided_from_what_is_there_now() {
     );
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
     let plan = world.plan();
-    assert_eq!(plan.operations[0].after.kind, "decommission");
+    assert_eq!(plan.operations[0].after.kind, OperationKind::Decommission);
     assert!(matches!(plan.objects[..], [Object::ConfigMap(_)]));
     assert!(plan.removals.is_empty());
     assert!(act::needs_certainty(&plan), "a node is to leave");

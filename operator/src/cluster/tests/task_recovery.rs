@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -11,18 +14,21 @@ use std::{
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationReason, OperationStatus},
     names,
+    operations::Arguments,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::tests::api_server::ApiServer,
+    api_server::ApiServer,
+    cluster::tests::operator,
     context::Context,
     executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
     node_api::Credentials,
 };
 use casskop_core::{
-    scheduler::Start,
+    operations::behaviour,
+    scheduler::{Start, Step},
     simulation::{THREE_RACKS, World},
 };
 
@@ -30,6 +36,12 @@ const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/de
 const POD: &str = "demo-dc1-rack1-0";
 /// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
+
+/// A loopback address that no other test uses.
+fn free_address() -> String {
+    static USED: AtomicU8 = AtomicU8::new(0);
+    format!("127.0.11.{}", USED.fetch_add(1, Ordering::Relaxed) + 1)
+}
 
 /// A node that works on a task until it is requested to stop, or on streams for a few polls. It records its calls.
 #[derive(Clone, Default)]
@@ -42,9 +54,11 @@ struct Busy {
 }
 
 impl Busy {
-    /// Listens on a separate address, as a pod does.
-    fn listen(&self, ip: &str) {
-        let listener = TcpListener::bind((ip, names::JOLOKIA_PORT)).expect("the port of the agent");
+    /// Listens on a separate address, as a pod does, and returns the address.
+    fn listen(&self) -> String {
+        let ip = free_address();
+        let listener =
+            TcpListener::bind((ip.as_str(), names::JOLOKIA_PORT)).expect("the port of the agent");
         let node = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -52,6 +66,7 @@ impl Busy {
                 thread::spawn(move || node.answer(&stream));
             }
         });
+        ip
     }
 
     fn answer(&self, mut stream: &TcpStream) {
@@ -153,7 +168,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
         state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
     });
-    let ctx = server.operator();
+    let ctx = operator(&server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
     let task = NodeTask {
@@ -162,23 +177,8 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
             name: "demo".into(),
             uid: uid.as_str().unwrap().into(),
         },
-        spec: Arc::new(World::new(THREE_RACKS).cluster.spec),
-        start: Start {
-            kind: operation.kind.clone(),
-            id: operation.id.clone(),
-            pod: POD.into(),
-            resume: true,
-            index: 0,
-            attempts: 1,
-            executor: String::new(),
-        },
-        arguments: operation.arguments.clone(),
-        steps: Arc::new(operation.plan.unwrap().steps),
+        start: start(&operation),
         executor: ctx.executor.identity.clone(),
-        pod_uid: "p".into(),
-        container: operation.nodes[0].container.clone(),
-        volumes: Vec::new(),
-        host_id: "h".into(),
         credentials: Arc::new(Credentials {
             username: "op".into(),
             password: "p".into(),
@@ -188,6 +188,32 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     };
     ctx.executor.start(&ctx.effects, task);
     (server, ctx)
+}
+
+/// The node as the decision about its operation passes it to the executor.
+fn start(operation: &OperationStatus) -> Start {
+    let arguments = Arguments::recorded(&operation.kind, &operation.arguments).unwrap();
+    let spec = World::new(THREE_RACKS).cluster.spec;
+    let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
+    let steps = steps.map(|name| Step {
+        name: name.clone(),
+        action: behaviour(&arguments.operation).action(name, &spec),
+    });
+    Start {
+        kind: arguments.operation.kind(),
+        id: operation.id.clone(),
+        steps: steps.collect(),
+        operation: Arc::new(arguments.operation),
+        pod: POD.into(),
+        pod_uid: "p".into(),
+        container: operation.nodes[0].container.clone(),
+        host_id: "h".into(),
+        volumes: Vec::new(),
+        resume: true,
+        index: 0,
+        attempts: 1,
+        executor: String::new(),
+    }
 }
 
 async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
@@ -213,8 +239,8 @@ async fn a_cancel_stops_the_work_that_a_killed_operator_began() {
     let node = Busy::default();
     *node.task.lock().unwrap() = Some(json!({ "keyspace": "orders", "columnfamily": "t",
         "taskType": "Cleanup", "compactionId": "task-1", "unit": "bytes", "completed": "1", "total": "2" }));
-    node.listen("127.0.11.1");
-    let ended = go_on("127.0.11.1", cancelled("cleanup", "", "orders")).await;
+    let ip = node.listen();
+    let ended = go_on(&ip, cancelled("cleanup", "", "orders")).await;
     assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
     assert_eq!(
         *node.told.lock().unwrap(),
@@ -226,8 +252,8 @@ async fn a_cancel_stops_the_work_that_a_killed_operator_began() {
 #[tokio::test]
 async fn a_cancel_stops_a_repair_whose_end_nobody_heard() {
     let node = Busy::default();
-    node.listen("127.0.11.2");
-    let ended = go_on("127.0.11.2", cancelled("repair", "--full", "orders")).await;
+    let ip = node.listen();
+    let ended = go_on(&ip, cancelled("repair", "--full", "orders")).await;
     assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
     let told = node.told.lock().unwrap();
     assert!(
@@ -242,12 +268,8 @@ async fn a_cancel_stops_a_repair_whose_end_nobody_heard() {
 async fn what_cassandra_cannot_stop_is_awaited_and_not_called_again() {
     let node = Busy::default();
     *node.streams_for.lock().unwrap() = 2;
-    node.listen("127.0.11.3");
-    let ended = go_on(
-        "127.0.11.3",
-        cancelled("rebuild", "--from-dc dc2", "orders"),
-    )
-    .await;
+    let ip = node.listen();
+    let ended = go_on(&ip, cancelled("rebuild", "--from-dc dc2", "orders")).await;
     assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
     assert!(node.told.lock().unwrap().is_empty());
     assert_eq!(*node.streams_for.lock().unwrap(), 0, "awaited");
@@ -260,11 +282,11 @@ async fn progress_that_cannot_be_read_is_awaited_and_is_no_attempt() {
         ..Busy::default()
     };
     *node.streams_for.lock().unwrap() = 2;
-    node.listen("127.0.11.9");
+    let ip = node.listen();
     let mut status = cancelled("rebuild", "--from-dc dc2", "orders");
     status["operations"][0]["reason"] = json!("Running");
     status["operations"][0]["plan"]["steps"] = json!(["orders"]);
-    let told = tells("127.0.11.9", status).await.0;
+    let told = tells(&ip, status).await.0;
     let ended = &told.last().unwrap().nodes[0];
     assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
     assert_eq!(node.told.lock().unwrap().len(), 1);
@@ -283,39 +305,33 @@ async fn progress_that_cannot_be_read_is_awaited_and_is_no_attempt() {
 #[tokio::test]
 async fn a_snapshot_that_is_there_is_whole_only_if_cassandra_has_run_all_along() {
     // The clock of the operator's machine is an hour behind the one of the pod's, or an hour ahead.
-    for (ip, began, container, phase) in [
+    for (began, container, phase) in [
         (
-            "127.0.11.4",
             "2026-11-22T16:00:00Z",
             "3f4a8c7d2b1e9",
             NodePhase::Succeeded,
         ),
-        (
-            "127.0.11.5",
-            "2026-11-22T18:00:00Z",
-            "the one before",
-            NodePhase::Failed,
-        ),
-        ("127.0.11.9", "2026-11-22T18:00:00Z", "", NodePhase::Failed),
+        ("2026-11-22T18:00:00Z", "the one before", NodePhase::Failed),
+        ("2026-11-22T18:00:00Z", "", NodePhase::Failed),
     ] {
-        Busy::default().listen(ip);
+        let ip = Busy::default().listen();
         let status = json!({ "operations": [{
             "kind": "snapshot", "id": "a", "arguments": "--name kept", "phase": "Running", "reason": "Running",
             "plan": { "waves": [[POD]], "steps": ["orders"] },
             "nodes": [{ "pod": POD, "podUid": "p", "phase": "Running", "step": "orders", "attempts": 1,
                 "startedAt": began, "container": container, "progress": { "done": 0, "total": 1, "unit": "keyspaces" } }],
         }] });
-        let ended = go_on(ip, status).await;
+        let ended = go_on(&ip, status).await;
         assert_eq!(ended.nodes[0].phase, phase, "{:?}", ended.nodes[0].error);
     }
 }
 
 #[tokio::test]
 async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
-    Busy::default().listen("127.0.11.8");
+    let ip = Busy::default().listen();
     let mut status = cancelled("snapshot", "--name unheard", "orders");
     status["operations"][0]["reason"] = json!("Running");
-    let (server, ctx) = begin("127.0.11.8", status).await;
+    let (server, ctx) = begin(&ip, status).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let cancel = |status: &mut CassandraClusterStatus| {
@@ -341,7 +357,7 @@ async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
 #[tokio::test]
 async fn short_steps_are_told_together_and_a_long_one_at_once() {
     let node = Busy::default();
-    node.listen("127.0.11.6");
+    let ip = node.listen();
     let steps = ["a", "b", "c", "large", "x", "y", "z"];
     let status = |kind: &str| {
         json!({ "operations": [{
@@ -358,7 +374,7 @@ async fn short_steps_are_told_together_and_a_long_one_at_once() {
             node.progress.as_ref().map_or(0, |progress| progress.done),
         )
     };
-    let (told, writes) = tells("127.0.11.6", status("cleanup")).await;
+    let (told, writes) = tells(&ip, status("cleanup")).await;
     let ended = told.last().map(|last| last.nodes[0].phase);
     assert_eq!(ended, Some(NodePhase::Succeeded));
     let mut told: Vec<_> = told.iter().map(done).collect();
@@ -371,7 +387,7 @@ async fn short_steps_are_told_together_and_a_long_one_at_once() {
 
     // A step that leaves something behind with each call is reported with each call.
     let node = Busy::default();
-    node.listen("127.0.11.7");
-    let (_, writes) = tells("127.0.11.7", status("scrub")).await;
+    let ip = node.listen();
+    let (_, writes) = tells(&ip, status("scrub")).await;
     assert_eq!(writes, 1 + steps.len());
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use casskop_common::operations::OperationKind;
 use http_body_util::BodyExt;
 use hyper::{Request, Response};
 use kube::client::Body;
@@ -228,7 +229,7 @@ async fn a_step_is_counted_once_however_its_write_is_answered() {
         let journal = server.journal();
         *server.lies.lock().unwrap() = Some(code);
         let at = StepRef {
-            kind: "scrub",
+            kind: OperationKind::Scrub,
             id: "1",
             pod: "p",
             executor: "me",

@@ -88,7 +88,9 @@ const CHUNK: usize = 8 * 1024;
 
 fn transport_error(error: &ureq::Error, endpoint: &Endpoint, bounds: Bounds) -> NodeError {
     match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect) => NodeError::Timeout(CONNECT.as_secs()),
+        ureq::Error::Timeout(ureq::Timeout::Connect) => {
+            NodeError::Unreachable(format!("no connection within {} s", CONNECT.as_secs()))
+        }
         ureq::Error::Timeout(_) => NodeError::Timeout(bounds.deadline.as_secs()),
         ureq::Error::BodyExceedsLimit(limit) => NodeError::TooLarge {
             address: endpoint.ip.clone(),

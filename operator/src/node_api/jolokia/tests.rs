@@ -153,7 +153,7 @@ fn a_reading_is_one_request() {
         {"value":["-9166447713372416021","25"],"status":200}]"#,
     );
     let (endpoint, _server) = agent_that_says(&answer);
-    insta::assert_yaml_snapshot!(read(&agent(), &endpoint).expect("a reading"));
+    insta::assert_debug_snapshot!(read(&agent(), &endpoint).expect("a reading"));
 }
 
 #[test]

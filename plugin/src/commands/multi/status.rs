@@ -66,7 +66,8 @@ impl Status {
 }
 
 async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Result<()> {
-    let mut found = multi_casskops::list(home).await?;
+    let listed = multi_casskops::list(home).await?;
+    let mut found = listed.items.clone();
     found.sort_by_key(ResourceExt::name_any);
     let items = |found: Vec<MultiCasskop>| {
         let items: Vec<MultiCasskop> = found.into_iter().map(without_managed_fields).collect();
@@ -79,16 +80,18 @@ async fn all(home: &Clusters, output: StatusOutput, view: View, ui: &Ui) -> Resu
             .iter()
             .map(|ring| resource_name(ring) + "\n")
             .collect(),
-        _ if found.is_empty() => {
+        _ if listed.is_empty() => {
             let namespace = &home.target.namespace;
             ui.say(&format!(
                 "There is no MultiCasskop in namespace {namespace}."
             ));
             return Ok(());
         }
+        _ if found.is_empty() => String::new(),
         _ => multi::table(&found, view),
     };
-    ui.data(&text)
+    ui.data(&text)?;
+    listed.complete()
 }
 
 fn resource_name(ring: &MultiCasskop) -> String {

@@ -48,11 +48,10 @@ impl Unregister {
         let name = &self.site;
         block_on(async {
             let home = Clusters::connect(flags)?;
-            refuse_used(
-                &multi_casskops::list(&home).await?,
-                name,
-                &home.target.connection_args,
-            )?;
+            let rings = multi_casskops::list(&home).await?;
+            refuse_used(&rings.items, name, &home.target.connection_args)?;
+            // A MultiCasskop that cannot be read may name the site.
+            rings.complete()?;
             let sites = Sites::read(&home).await?;
             let namespace = &home.target.namespace;
             let Some(kubeconfig) = sites.kubeconfig(name) else {

@@ -95,7 +95,7 @@ fn report(clusters: &Clusters, submitted: &Submitted, order: &Order<'_>, ui: &Ui
     } = order;
     let (kind, id, name) = (&request.kind, &request.id, &options.name);
     let namespace = &clusters.target.namespace;
-    let known = request::find(&submitted.cluster, kind, id);
+    let known = request::find(&submitted.cluster, kind.as_str(), id);
     let fragment = manifest::fragment(name, Some(namespace), manifest::request(request));
     ui.data(&match (options.output, known) {
         (Output::Text, Some(known)) => operation::past(known, time::now(), ui.out),
@@ -128,7 +128,7 @@ fn report(clusters: &Clusters, submitted: &Submitted, order: &Order<'_>, ui: &Ui
 fn awaited(order: &Order<'_>) -> Awaited {
     Awaited {
         cluster: order.options.name.clone(),
-        kind: order.request.kind.clone(),
+        kind: order.request.kind.to_string(),
         id: order.request.id.clone(),
         dry_run: order.request.is_dry_run(),
         connection_args: order.flags.connection_args(),

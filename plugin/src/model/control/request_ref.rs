@@ -55,26 +55,30 @@ pub fn current(cluster: &CassandraCluster) -> Vec<CurrentRequest> {
     let known = cluster.status.iter().flat_map(|status| &status.operations);
     let known: Vec<&OperationStatus> = known.collect();
     let asked = Intents::parse(cluster.annotations()).requests;
-    let kinds: BTreeSet<&String> = known
+    let kinds: BTreeSet<&str> = known
         .iter()
-        .map(|known| &known.kind)
-        .chain(asked.keys())
+        .map(|known| known.kind.as_str())
+        .chain(asked.keys().map(|kind| kind.as_str()))
         .collect();
     let mut requests = Vec::new();
     for kind in kinds {
-        let newest = known.iter().copied().find(|known| known.kind == *kind);
+        let newest = known
+            .iter()
+            .copied()
+            .find(|known| known.kind.as_str() == kind);
         let unseen = asked
-            .get(kind)
+            .values()
+            .find(|asked| asked.kind.as_str() == kind)
             .filter(|asked| request::find(cluster, kind, &asked.id).is_none());
         let unseen = unseen.filter(|_| newest.is_none_or(|newest| newest.phase.is_final()));
         requests.extend(match (unseen, newest) {
             (Some(asked), _) => Some(CurrentRequest {
-                kind: kind.clone(),
+                kind: kind.to_owned(),
                 id: asked.id.clone(),
                 operation: None,
             }),
             (None, newest) => newest.map(|newest| CurrentRequest {
-                kind: kind.clone(),
+                kind: kind.to_owned(),
                 id: newest.id.clone(),
                 operation: Some(newest.clone()),
             }),
@@ -90,16 +94,19 @@ fn with_id(cluster: &CassandraCluster, id: &str) -> Vec<CurrentRequest> {
     let known = known.filter(|operation| operation.id == id);
     let mut requests: Vec<CurrentRequest> = known
         .map(|operation| CurrentRequest {
-            kind: operation.kind.clone(),
+            kind: operation.kind.to_string(),
             id: id.to_owned(),
             operation: Some(operation.clone()),
         })
         .collect();
     let asked = Intents::parse(cluster.annotations()).requests.into_values();
     for asked in asked.filter(|asked| asked.id == id) {
-        if requests.iter().all(|known| known.kind != asked.kind) {
+        if requests
+            .iter()
+            .all(|known| known.kind != asked.kind.as_str())
+        {
             requests.push(CurrentRequest {
-                kind: asked.kind,
+                kind: asked.kind.to_string(),
                 id: asked.id,
                 operation: None,
             });

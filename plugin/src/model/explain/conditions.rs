@@ -24,6 +24,10 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
             inputs.cluster.name_any(),
             inputs.connection_args
         )],
+        _ if known.reason == Word::NodesUnreachable.as_str() => vec![
+            format!("kubectl get networkpolicies{}", inputs.connection_args),
+            "let the pods of the operator connect to port 8778: allow it in the NetworkPolicies (manifests/samples/network-policy.yaml), or exclude the port from the service mesh".to_owned(),
+        ],
         _ => vec![
             inputs.command("logs", &unhealthy_pod(inputs)),
             inputs.command("events", ""),

@@ -129,16 +129,15 @@ pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
     let status = inputs.cluster.status.as_ref();
     let busy = |kind: &str| {
         let mut operations = status.into_iter().flat_map(|status| &status.operations);
-        operations.any(|known| known.kind == kind && !known.phase.is_final())
+        operations.any(|known| known.kind.as_str() == kind && !known.phase.is_final())
     };
     let unseen = asked.values().filter(|asked| {
-        let told = wait::complaint(inputs.cluster, &asked.kind).is_some();
-        request::find(inputs.cluster, &asked.kind, &asked.id).is_none()
-            && !told
-            && !busy(&asked.kind)
+        let kind = asked.kind.as_str();
+        let told = wait::complaint(inputs.cluster, kind).is_some();
+        request::find(inputs.cluster, kind, &asked.id).is_none() && !told && !busy(kind)
     });
     let reasons = unseen.map(|asked| {
-        let manager = managers::of_request(inputs.cluster, &asked.kind, &asked.id);
+        let manager = managers::of_request(inputs.cluster, asked.kind.as_str(), &asked.id);
         let since = manager.and_then(|manager| manager.time);
         let message = format!("the operator has not observed {} {}", asked.kind, asked.id);
         let mut reason = held_up("RequestNotObserved", message, since);

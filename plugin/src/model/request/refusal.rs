@@ -33,7 +33,7 @@ pub fn not_recorded(
     value: &str,
     connection_args: &str,
 ) -> CliError {
-    let kind = &request.kind;
+    let kind = request.kind.as_str();
     let key = names::request_annotation(kind);
     let invalid = Intents::parse(cluster.annotations()).invalid;
     match invalid.iter().find(|invalid| invalid.annotation == key) {

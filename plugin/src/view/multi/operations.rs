@@ -19,7 +19,7 @@ pub fn newest(status: &MultiCasskopStatus, view: View) -> Vec<String> {
 fn block(operation: &MultiOperation, view: View) -> Vec<String> {
     let View { now, style, .. } = view;
     let phase = style.paint(phase_tone(operation.phase), operation.phase.as_str());
-    let (kind, id) = (plain(&operation.kind), plain(&operation.id));
+    let (kind, id) = (plain(operation.kind.as_str()), plain(&operation.id));
     let mut facts = vec![format!("{kind} {id}: {phase}")];
     let at = |time: &Option<_>| {
         time.as_ref()

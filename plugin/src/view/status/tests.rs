@@ -62,3 +62,24 @@ picture!(
 );
 picture!(a_failed_cleanup_is_one_line, "failed.yaml", false, Never);
 picture!(nothing_reported_yet, "new.yaml", false, Never);
+
+#[test]
+fn annotations_that_are_only_counted_are_counted() {
+    let yaml = include_str!("../../../tests/fixtures/healthy.yaml");
+    let mut cluster: CassandraCluster = serde_saphyr::from_str(yaml).unwrap();
+    let annotations = (0..203).map(|n| {
+        (
+            format!("operations.db.orange.com/no-kind-{n:03}"),
+            "a".into(),
+        )
+    });
+    cluster.metadata.annotations = Some(annotations.collect());
+    let view = View {
+        now: "2026-11-22T17:05:18Z".parse().unwrap(),
+        wide: false,
+        style: Style::new(Color::Never, false),
+    };
+    let lines = crate::view::operations::not_recorded(&cluster, view);
+    assert_eq!(lines.len(), 1 + 200 + 1);
+    assert_eq!(lines.last().unwrap(), "  and 3 more not understood");
+}

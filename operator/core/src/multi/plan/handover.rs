@@ -93,7 +93,9 @@ fn set_controls(
     intents: &Intents,
 ) {
     let none = Controls::default();
-    let standing = controls(intents.controls.get(&operation.kind).unwrap_or(&none));
+    let kind = operation.kind.known();
+    let asked = kind.and_then(|kind| intents.controls.get(&kind));
+    let standing = controls(asked.unwrap_or(&none));
     for control in &operation.controls {
         if let Some(value) = standing.get(control.as_str()) {
             let key = names::control_annotation(&operation.kind, control);

@@ -8,7 +8,7 @@ use casskop_common::{
     api::{MultiOperation, OperationPhase},
     intent::{Controls, Invalid, Request},
     names,
-    operations::{DECOMMISSION, discards_data, kinds},
+    operations::OperationKind,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -45,18 +45,21 @@ pub(crate) fn decide(snapshot: &ObservedSites) -> Decision {
         .iter()
         .find(|operation| is_at_work(operation));
     let mut busy = at_work.map(|operation| operation.kind.clone());
-    for kind in kinds().filter(|&kind| kind != DECOMMISSION) {
+    for kind in OperationKind::ALL
+        .into_iter()
+        .filter(|kind| kind.asked_by_spec().is_none())
+    {
         let before = old.operations.iter().find(|known| known.kind == kind);
-        let request = snapshot.intents.requests.get(kind);
+        let request = snapshot.intents.requests.get(&kind);
         let Some(mut operation) = decision.next(before, request, snapshot) else {
             continue;
         };
         let none = Controls::default();
-        let controls = snapshot.intents.controls.get(kind).unwrap_or(&none);
+        let controls = snapshot.intents.controls.get(&kind).unwrap_or(&none);
         let others = busy.clone().filter(|other| *other != kind);
-        progress::go_on(&mut operation, controls, others.as_deref(), snapshot);
+        progress::go_on(&mut operation, controls, others.as_ref(), snapshot);
         if is_at_work(&operation) {
-            busy.get_or_insert_with(|| kind.to_owned());
+            busy.get_or_insert(kind.into());
         }
         decision.current.push(operation);
     }
@@ -103,7 +106,7 @@ impl Decision {
 
     fn complain(&mut self, request: &Request) {
         self.rejections.push(rejection(
-            names::request_annotation(&request.kind),
+            names::request_annotation(request.kind),
             format!(
                 "{} was already carried out and never runs again: request it with a new id",
                 request.id
@@ -127,7 +130,7 @@ fn withdrawn(mut operation: MultiOperation, snapshot: &ObservedSites) -> MultiOp
 
 fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
     let mut operation = MultiOperation {
-        kind: request.kind.clone(),
+        kind: request.kind.into(),
         id: request.id.clone(),
         arguments: request.arguments.text.clone(),
         requested_at: Some(Time(snapshot.now)),
@@ -153,7 +156,7 @@ fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
 /// A request that discards data has to name the UID of this resource.
 fn checked<T>(request: &Request, sites: T, snapshot: &ObservedSites) -> Result<T, String> {
     let meant = request.arguments.cluster_uid.as_deref();
-    if discards_data(&request.kind) && meant != Some(snapshot.uid()) {
+    if request.kind.discards_data() && meant != Some(snapshot.uid()) {
         return Err(format!(
             "--cluster-uid {} is not the metadata.uid of this MultiCasskop, {}: the request was made for another one",
             meant.unwrap_or_default(),

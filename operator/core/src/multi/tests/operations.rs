@@ -12,7 +12,7 @@ fn operation(world: &World, kind: &str) -> MultiOperation {
     let operations = world.status().operations;
     let found = operations
         .into_iter()
-        .find(|operation| operation.kind == kind);
+        .find(|operation| operation.kind.as_str() == kind);
     found.expect("the operation is recorded")
 }
 

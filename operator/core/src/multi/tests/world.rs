@@ -376,7 +376,7 @@ fn operate(status: &mut CassandraClusterStatus, intents: &Intents) {
             OperationPhase::Paused if !quotes(&controls.pause) => OperationPhase::Running,
             other => other,
         };
-        operation.kind.clone_from(kind);
+        operation.kind = (*kind).into();
         operation.id.clone_from(&request.id);
         operation.arguments.clone_from(&request.arguments.text);
         operation.message = format!("it is {}", operation.phase.as_str());

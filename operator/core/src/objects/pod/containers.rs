@@ -24,11 +24,18 @@ const SCRIPTS_DIRECTORY: &str = "/configmap";
 
 /// Copies the image's configuration.
 const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/";
+/// The same where the user ids of the containers are unknown: what the owner may do, the group may do. The owner of the
+/// folder itself is root.
+const COPY_FOR_THE_GROUP: &str = "cp -r /etc/cassandra/. /bootstrap/; find /bootstrap -mindepth 1 -user \"$(id -u)\" -exec chmod g=u {} +";
 
 /// The init containers, in order.
 pub(crate) fn init(desired: &Desired) -> Vec<Container> {
     let mounts = vec![mount(CONFIG, "/bootstrap"), mount(TMP, "/tmp")];
-    let copy = shell(desired, "base-config-builder", COPY, mounts);
+    let copy = match desired.spec.platform_assigns_ids {
+        Some(true) => COPY_FOR_THE_GROUP,
+        _ => COPY,
+    };
+    let copy = shell(desired, "base-config-builder", copy, mounts);
     let mut containers = vec![copy, overlay(desired)];
     if desired.spec.config_map_name.is_some() {
         containers.extend([
@@ -114,10 +121,12 @@ fn overlay(desired: &Desired) -> Container {
 
 fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     let spec = &desired.spec;
-    let command: &[&str] = if spec.debug == Some(true) {
-        &["tail", "-f", "/dev/null"]
-    } else {
-        &["cassandra", "-f"]
+    let command: &[&str] = match (spec.debug, spec.platform_assigns_ids) {
+        (Some(true), _) => &["tail", "-f", "/dev/null"],
+        // A user id without an entry in /etc/passwd is of the group root, for which Cassandra does not start without
+        // `-R`. The option has no other effect.
+        (_, Some(true)) => &["cassandra", "-f", "-R"],
+        _ => &["cassandra", "-f"],
     };
     let mut mounts = vec![
         mount(CONFIG, CONFIG_DIRECTORY),

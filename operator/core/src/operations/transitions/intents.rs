@@ -3,6 +3,7 @@
 use casskop_common::api::{
     CassandraClusterStatus, NodePhase, OperationReason, OperationStatus, RackWrite,
 };
+use casskop_common::operations::RecordedKind;
 
 use super::{Change, archive};
 use crate::operations::recorded::{has_begun, is_at_work};
@@ -45,7 +46,7 @@ pub fn control(status: &mut CassandraClusterStatus, decided: &OperationStatus) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outdated {
     /// Kinds of operations.
-    pub kinds: Vec<String>,
+    pub kinds: Vec<RecordedKind>,
     /// Whether the rack must not change.
     pub rack: bool,
 }
@@ -75,11 +76,12 @@ pub fn decide(
         if current == Some(&change.after) {
             continue;
         }
-        // Whether it may begin was decided by what had begun.
+        // Whether it may begin, or go on to its next nodes, was decided by what was at work.
         let begins = has_begun(&change.after) && !change.before.as_ref().is_some_and(has_begun);
-        let outruns = (begins && has_more_begun(status, operations, &change.after.kind))
-            || (starts_nodes(change) && !racks_are_as_seen);
-        if current == change.before.as_ref() && !outruns {
+        let starts = starts_nodes(change);
+        let is_behind = ((begins || starts) && is_outrun(status, operations, &change.after.kind))
+            || (starts && !racks_are_as_seen);
+        if current == change.before.as_ref() && !is_behind {
             archive(status, change.after.clone());
         } else {
             // A node made progress in the meantime; a pause or cancel must not wait until no node does.
@@ -127,13 +129,18 @@ fn change_rack(
     true
 }
 
-/// Whether an operation of another kind has begun that was not seen to.
-fn has_more_begun(status: &CassandraClusterStatus, seen: &[OperationStatus], kind: &str) -> bool {
+/// Whether an operation of another kind has begun that was not seen to, or has gone on that was seen to wait for the ring.
+fn is_outrun(
+    status: &CassandraClusterStatus,
+    seen: &[OperationStatus],
+    kind: &RecordedKind,
+) -> bool {
     let was_seen = |operation: &OperationStatus| {
-        seen.iter()
-            .any(|seen| has_begun(seen) && seen.kind == operation.kind && seen.id == operation.id)
+        let mut seen = seen.iter();
+        let seen = seen.find(|seen| seen.kind == operation.kind && seen.id == operation.id);
+        seen.is_some_and(|seen| is_at_work(seen) || (has_begun(seen) && !is_at_work(operation)))
     };
     let others = status.operations.iter();
-    let mut others = others.filter(|operation| operation.kind != kind && has_begun(operation));
+    let mut others = others.filter(|operation| operation.kind != *kind && has_begun(operation));
     others.any(|operation| !was_seen(operation))
 }

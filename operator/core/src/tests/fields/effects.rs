@@ -37,6 +37,11 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
         ("runAsUser", json!(1000), r#""runAsUser":1000"#),
         ("fsGroup", json!(1000), r#""fsGroup":1000"#),
         (
+            "platformAssignsIds",
+            json!(true),
+            r#""command":["cassandra","-f","-R"]"#,
+        ),
+        (
             "readOnlyRootFilesystem",
             json!(false),
             r#""readOnlyRootFilesystem":false"#,
@@ -263,7 +268,7 @@ pub(crate) const SEEN_LATER: [(&str, &str); 8] = [
     ),
     (
         "deletePVC",
-        "finalize.rs: only_our_finalizer_comes_and_goes; e2e life.rs: it_ends_with_its_volumes",
+        "volume_owners.rs: the_cluster_owns_its_volumes_and_their_mark; e2e life.rs: it_ends_with_its_volumes",
     ),
     (
         "autoPilot",

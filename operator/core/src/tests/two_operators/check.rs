@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::NodePhase,
-    operations::{Arguments, DECOMMISSION, REMOVE, REPLACE},
+    api::{NodePhase, OperationStatus},
+    operations::{Arguments, OperationKind},
 };
 use proptest::prelude::*;
 
 use super::history::{Call, History};
 use crate::{
-    operations::{behaviour, recorded::has_begun, transitions},
+    operations::{
+        behaviour,
+        recorded::{has_begun, is_at_work},
+        transitions,
+    },
     simulation::{Node, Pod, World},
 };
 
@@ -19,7 +23,15 @@ impl History {
     pub(super) fn check(&self) -> Result<(), TestCaseError> {
         let status = self.world.status();
         let begun = status.operations.iter().filter(|known| has_begun(known));
-        prop_assert!(begun.count() <= 1, "one operation at a time");
+        let begun: Vec<_> = begun.collect();
+        let at_work = begun.iter().filter(|known| is_at_work(known));
+        prop_assert!(
+            at_work.count() <= 1,
+            "one operation at work at a time: {begun:#?}"
+        );
+        // An operation that waits for the ring lets those begin that mend it, and no other.
+        let others = begun.iter().filter(|known| !mends_ring(known));
+        prop_assert!(others.count() <= 1, "one operation at a time: {begun:#?}");
         let down = down(&self.world);
         prop_assert!(down.len() <= 1, "nodes of two racks are down: {down:?}");
         let mut pods = self.world.pods.values();
@@ -30,7 +42,10 @@ impl History {
             let steps: Vec<String> = steps.collect();
             for node in &operation.nodes {
                 for step in steps.iter().take(transitions::steps_done(node)) {
-                    let (kind, id) = (operation.kind.clone(), operation.id.clone());
+                    let (kind, id) = (
+                        operation.kind.known().expect("a kind"),
+                        operation.id.clone(),
+                    );
                     let done = (kind, id, node.pod.clone(), step.clone());
                     prop_assert!(
                         self.done.contains(&done),
@@ -50,7 +65,7 @@ impl History {
                 old.id
             );
         }
-        let must_not_repeat = self.calls.iter().filter(|call| !may_repeat(&call.0));
+        let must_not_repeat = self.calls.iter().filter(|call| !may_repeat(call.0));
         let must_not_repeat: Vec<&Call> = must_not_repeat.collect();
         let distinct: BTreeSet<_> = must_not_repeat.iter().collect();
         prop_assert_eq!(
@@ -60,6 +75,16 @@ impl History {
         );
         Ok(())
     }
+}
+
+/// Whether an operation may begin while another one waits for the ring.
+fn mends_ring(operation: &OperationStatus) -> bool {
+    let kinds = [
+        OperationKind::Decommission,
+        OperationKind::Remove,
+        OperationKind::Replace,
+    ];
+    kinds.iter().any(|kind| operation.kind == *kind)
 }
 
 /// Racks with members that do not run, other than those that have lost their volume.
@@ -76,13 +101,15 @@ fn down(world: &World) -> BTreeSet<String> {
 }
 
 /// Whether the kind says that a step which is done may be called again.
-pub(super) fn may_repeat(kind: &str) -> bool {
+pub(super) fn may_repeat(kind: OperationKind) -> bool {
     let words = match kind {
-        "snapshot" => "--name kept",
+        OperationKind::Snapshot => "--name kept",
         // Guarded by the UIDs of the pod and of the volumes, and by the host id.
-        DECOMMISSION | REMOVE | REPLACE => return true,
+        OperationKind::Decommission | OperationKind::Remove | OperationKind::Replace => {
+            return true;
+        }
         _ => "",
     };
-    let arguments = Arguments::recorded(kind, words).expect("arguments");
+    let arguments = Arguments::recorded(&kind.into(), words).expect("arguments");
     behaviour(&arguments.operation).is_idempotent()
 }

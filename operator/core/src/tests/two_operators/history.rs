@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus},
-    operations::RESTART,
+    operations::OperationKind,
 };
 use jiff::SignedDuration;
 
@@ -61,9 +61,9 @@ pub(super) enum Event {
     /// An operator dies; another process takes its place.
     Die(usize),
     /// A request.
-    Ask { kind: &'static str, id: u8 },
+    Ask { kind: OperationKind, id: u8 },
     /// A cancel.
-    Cancel { kind: &'static str, id: u8 },
+    Cancel { kind: OperationKind, id: u8 },
     /// So many nodes in each rack.
     Nodes(i32),
     /// So many racks.
@@ -73,7 +73,7 @@ pub(super) enum Event {
     /// A node is lost with its volume.
     LoseVolume(usize),
     /// A lost node is to be replaced, or removed.
-    GiveUp { kind: &'static str, id: u8 },
+    GiveUp { kind: OperationKind, id: u8 },
     /// The ring goes on.
     Tick,
 }
@@ -91,7 +91,7 @@ pub(super) struct Operator {
 }
 
 /// A call: kind, id, pod, step, executor and attempt.
-pub(super) type Call = (String, String, String, String, String, i32);
+pub(super) type Call = (OperationKind, String, String, String, String, i32);
 
 /// The ring, its operators, and what truly happened.
 pub(super) struct History {
@@ -100,7 +100,7 @@ pub(super) struct History {
     late: Vec<Flight>,
     processes: usize,
     pub(super) calls: Vec<Call>,
-    pub(super) done: BTreeSet<(String, String, String, String)>,
+    pub(super) done: BTreeSet<(OperationKind, String, String, String)>,
 }
 
 /// A write to the newest status; nothing if the operator does not learn its outcome.
@@ -196,12 +196,12 @@ impl History {
             }
             Event::Ask { kind, id } => {
                 let arguments = match kind {
-                    "snapshot" => "--name kept",
-                    RESTART => "--drain",
+                    OperationKind::Snapshot => "--name kept",
+                    OperationKind::Restart => "--drain",
                     _ => "",
                 };
                 self.world
-                    .annotate(kind, Some(&format!("id-{id} {arguments}")));
+                    .annotate(kind.as_str(), Some(&format!("id-{id} {arguments}")));
             }
             Event::Cancel { kind, id } => {
                 let key = format!("{kind}.cancel");
@@ -229,19 +229,19 @@ impl History {
         state.now += operator.clock;
         let own = operator.tasks.iter();
         state.at_work = own
-            .map(|task| (task.kind.clone(), task.pod.clone()))
+            .map(|task| (task.start.kind, task.start.pod.clone()))
             .collect();
         if !takes_over {
             let operations: Vec<_> = state.operations().cloned().collect();
             for operation in operations {
                 let foreign = operation.nodes.iter();
                 let foreign = foreign.filter(|node| node.executor != operator.name);
-                let foreign = foreign.map(|node| (operation.kind.clone(), node.pod.clone()));
+                let kind = operation.kind.known().expect("a kind");
+                let foreign = foreign.map(|node| (kind, node.pod.clone()));
                 state.at_work.extend(foreign);
             }
         }
         let plan = view.plan_for(&mut state);
-        let seen: Vec<_> = state.operations().cloned().collect();
         let status = state.cluster.status.as_ref();
         let (changes, write) = (&plan.operations, plan.rack_write.as_ref());
         let outdated = update(&mut self.world, answer, |current| {
@@ -258,20 +258,7 @@ impl History {
             });
             operator.writes.extend(flights);
             for start in &acted.starts {
-                let decided = plan.operations.iter().map(|change| &change.after);
-                let known = decided.chain(&seen);
-                let operation = known.clone().find(|known| known.kind == start.kind);
-                let steps = operation.and_then(|operation| operation.plan.clone());
-                let node = operation.and_then(|operation| {
-                    let mut nodes = operation.nodes.iter();
-                    nodes.find(|node| node.pod == start.pod).cloned()
-                });
                 operator.tasks.push(Task {
-                    kind: start.kind.clone(),
-                    id: start.id.clone(),
-                    pod: start.pod.clone(),
-                    from: start.executor.clone(),
-                    steps: steps.expect("a plan").steps,
                     recorded: start.index,
                     at_hand: start.index,
                     attempt: start.attempts + i32::from(start.resume),
@@ -280,7 +267,7 @@ impl History {
                     } else {
                         Stage::Calls
                     },
-                    node: node.expect("a node"),
+                    start: start.clone(),
                 });
             }
         }

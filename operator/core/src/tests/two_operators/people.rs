@@ -1,6 +1,6 @@
 //! What people and machines do: another spec, a lost volume, a request that gives a node up.
 
-use casskop_common::{api::Rack, names, operations::DECOMMISSION};
+use casskop_common::{api::Rack, names, operations::OperationKind};
 
 use super::history::{Event, History};
 use crate::{
@@ -28,12 +28,12 @@ pub(super) fn edit(world: &mut World, event: &Event) {
 }
 
 /// Requests that a lost node is replaced, or removed, by a person who has looked.
-pub(super) fn give_up(world: &mut World, kind: &str, id: &str, pod: &str) {
+pub(super) fn give_up(world: &mut World, kind: OperationKind, id: &str, pod: &str) {
     let waived = format!("{id} replicas-remain nodes-up");
     world.annotate(&format!("{kind}.waive"), Some(&waived));
     let uid = world.cluster.metadata.uid.clone().unwrap_or_default();
     let value = format!("{id} --pod {pod} --cluster-uid {uid}");
-    world.annotate(kind, Some(&value));
+    world.annotate(kind.as_str(), Some(&value));
 }
 
 impl History {
@@ -41,7 +41,7 @@ impl History {
         let world = &mut self.world;
         let leaves = |pod: &String| {
             let operations = world.status().operations.into_iter();
-            let mut leaving = operations.filter(|known| known.kind == DECOMMISSION);
+            let mut leaving = operations.filter(|known| known.kind == OperationKind::Decommission);
             leaving.any(|known| known.nodes.iter().any(|node| node.pod == *pod))
         };
         let members = world.pods.iter().filter(|(name, pod)| {

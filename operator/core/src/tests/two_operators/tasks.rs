@@ -1,15 +1,15 @@
 //! Tasks of an operator on a node: they take it over, call it, and record the outcome.
 
-use casskop_common::{
-    api::OperationNode,
-    operations::{DECOMMISSION, REMOVE, REPLACE, RESTART},
-};
+use casskop_common::{api::OperationNode, operations::OperationKind};
 
 use super::{
     check::may_repeat,
     history::{Answer, History, update},
 };
-use crate::operations::transitions::{self, StepEvent, StepRef};
+use crate::{
+    operations::transitions::{self, StepEvent, StepRef},
+    scheduler::Start,
+};
 
 /// Where a task is with its step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,32 +25,36 @@ pub(super) enum Stage {
 /// A task of an operator, as its executor keeps it.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    pub(super) kind: String,
-    pub(super) id: String,
-    pub(super) pod: String,
-    pub(super) from: String,
-    pub(super) steps: Vec<String>,
+    pub(super) start: Start,
     pub(super) recorded: usize,
     pub(super) at_hand: usize,
     pub(super) attempt: i32,
     pub(super) stage: Stage,
-    pub(super) node: OperationNode,
 }
 
 impl History {
     /// A node does what it is told. Returns whether the step is done.
     fn call(&mut self, task: &Task, step: &str) -> bool {
+        let start = &task.start;
         let node = OperationNode {
+            pod: start.pod.clone(),
+            pod_uid: start.pod_uid.clone(),
+            host_id: start.host_id.clone(),
+            volumes: start.volumes.clone(),
             step: step.to_owned(),
-            ..task.node.clone()
+            ..OperationNode::default()
         };
-        match task.kind.as_str() {
-            DECOMMISSION => {
+        match task.start.kind {
+            OperationKind::Decommission => {
                 let has_left = !self.world.ring.contains_key(&node.host_id);
-                has_left || self.world.leave(&task.pod, true)
+                has_left || self.world.leave(&task.start.pod, true)
             }
-            RESTART if step == RESTART => self.world.restart(&node),
-            REMOVE | REPLACE => self.world.discard_volumes(&task.kind, &node),
+            OperationKind::Restart if step == OperationKind::Restart.as_str() => {
+                self.world.restart(&node)
+            }
+            OperationKind::Remove | OperationKind::Replace => {
+                self.world.discard_volumes(task.start.kind, &node)
+            }
             _ => true,
         }
     }
@@ -68,7 +72,7 @@ impl History {
         }
         let index = index % operator.tasks.len();
         let task = operator.tasks[index].clone();
-        let step = &task.steps[task.at_hand];
+        let step = &task.start.steps[task.at_hand].name;
         // What takes time is polled.
         if task.stage == Stage::Calls && !fails && !self.call(&task, step) {
             return;
@@ -78,15 +82,20 @@ impl History {
         let now = self.world.state().now + operator.clock;
         let task = &mut operator.tasks[index];
         let at = |index: usize| StepRef {
-            kind: &task.kind,
-            id: &task.id,
-            pod: &task.pod,
+            kind: task.start.kind,
+            id: &task.start.id,
+            pod: &task.start.pod,
             executor: &name,
             index,
-            step: &task.steps[index],
+            step: &task.start.steps[index].name,
         };
-        let step = task.steps[task.at_hand].clone();
-        let id = (task.kind.clone(), task.id.clone(), task.pod.clone(), step);
+        let step = task.start.steps[task.at_hand].name.clone();
+        let id = (
+            task.start.kind,
+            task.start.id.clone(),
+            task.start.pod.clone(),
+            step,
+        );
         let event = match task.stage {
             Stage::Calls if fails => StepEvent::Failed("no space left on device".to_owned()),
             Stage::Calls => {
@@ -99,10 +108,12 @@ impl History {
             }
             Stage::TakesOver => StepEvent::Begun {
                 attempt: task.attempt,
-                from: task.from.clone(),
+                from: task.start.executor.clone(),
             },
             Stage::Records
-                if keeps && may_repeat(&task.kind) && task.at_hand + 1 < task.steps.len() =>
+                if keeps
+                    && may_repeat(task.start.kind)
+                    && task.at_hand + 1 < task.start.steps.len() =>
             {
                 task.at_hand += 1;
                 task.attempt = 1;
@@ -127,7 +138,11 @@ impl History {
                 }
                 task.recorded = task.at_hand;
                 task.stage = Stage::Calls;
-                let (kind, pod, next) = (&task.kind, &task.pod, &task.steps[task.at_hand]);
+                let (kind, pod, next) = (
+                    task.start.kind.as_str(),
+                    &task.start.pod,
+                    &task.start.steps[task.at_hand].name,
+                );
                 let operation = self.world.operation(kind);
                 let named = operation
                     .nodes

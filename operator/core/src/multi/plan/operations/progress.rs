@@ -4,7 +4,7 @@
 use casskop_common::{
     api::{MultiOperation, OperationPhase, SiteOperation},
     intent::Controls,
-    operations::Arguments,
+    operations::{Arguments, RecordedKind},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -33,7 +33,7 @@ pub(crate) fn value(operation: &MultiOperation, site: &str, snapshot: &ObservedS
 pub(crate) fn go_on(
     operation: &mut MultiOperation,
     controls: &Controls,
-    busy: Option<&str>,
+    busy: Option<&RecordedKind>,
     snapshot: &ObservedSites,
 ) {
     if operation.sites.is_empty() || operation.phase == OperationPhase::Withdrawn {
@@ -73,7 +73,7 @@ pub(crate) fn go_on(
 }
 
 /// Records the report of a site. An unreachable site keeps its last phase.
-fn look(site: &mut SiteOperation, kind: &str, id: &str, snapshot: &ObservedSites) {
+fn look(site: &mut SiteOperation, kind: &RecordedKind, id: &str, snapshot: &ObservedSites) {
     let Some(view) = snapshot.site(&site.site) else {
         return;
     };
@@ -121,7 +121,7 @@ fn worst(operation: &MultiOperation) -> Option<(OperationPhase, String)> {
 fn hand_on(
     operation: &mut MultiOperation,
     is_plan: bool,
-    busy: Option<&str>,
+    busy: Option<&RecordedKind>,
     snapshot: &ObservedSites,
 ) {
     let free = busy.is_none() && !operation.sites.iter().any(works);
@@ -146,7 +146,7 @@ fn hand_on(
 fn judge(
     operation: &MultiOperation,
     (paused, cancelled): (bool, bool),
-    busy: Option<&str>,
+    busy: Option<&RecordedKind>,
 ) -> (OperationPhase, String) {
     let sites = &operation.sites;
     let ended = sites

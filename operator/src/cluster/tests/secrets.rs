@@ -1,0 +1,123 @@
+//! The Secret of `imageJolokiaSecret`: only one that is meant for the nodes is used.
+
+use std::sync::Arc;
+
+use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use serde_json::{Value, json};
+
+use crate::{
+    api_server::ApiServer,
+    cluster::{self, tests::operator},
+};
+use casskop_core::simulation::THREE_RACKS;
+
+const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
+const SECRETS: &str = "/api/v1/namespaces/ns/secrets";
+
+/// A cluster that names the Secret `app`, which another application uses.
+fn server() -> ApiServer {
+    let server = ApiServer::default();
+    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    cluster["spec"]["imageJolokiaSecret"] = json!({ "name": "app" });
+    server.with(|state| {
+        state.put(CLUSTER, cluster);
+        let data = json!({ "username": "YQ==", "password": "czNjcjN0", "uri": "eA==" });
+        let app = json!({
+            "metadata": { "name": "app" }, "type": "kubernetes.io/basic-auth", "data": data,
+        });
+        state.put(&format!("{SECRETS}/app"), app);
+    });
+    server
+}
+
+fn change(server: &ApiServer, path: &str, change: &Value) {
+    server.with(|state| {
+        let mut object = state.objects[path].clone();
+        json_patch::merge(&mut object, change);
+        state.put(path, object);
+    });
+}
+
+/// Reconciles, and returns what `SpecAccepted` says.
+async fn reconcile(server: &ApiServer) -> String {
+    let ctx = operator(server);
+    for _ in 0..3 {
+        let cluster: CassandraCluster =
+            serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
+        let guard = Arc::new(Readable(Ok(cluster)));
+        cluster::reconcile(guard, ctx.clone()).await.unwrap();
+    }
+    let cluster = server.with(|state| state.objects[CLUSTER].clone());
+    let conditions = cluster["status"]["conditions"].as_array().unwrap();
+    let mut accepted = conditions
+        .iter()
+        .filter(|condition| condition["type"] == "SpecAccepted");
+    let accepted = accepted.next().unwrap();
+    format!(
+        "{} {}: {}",
+        accepted["status"].as_str().unwrap(),
+        accepted["reason"].as_str().unwrap(),
+        accepted["message"].as_str().unwrap()
+    )
+}
+
+fn knows(server: &ApiServer, path: &str) -> bool {
+    server.with(|state| state.objects.contains_key(path))
+}
+
+#[tokio::test]
+async fn a_secret_of_another_application_is_neither_kept_nor_mounted() {
+    let server = server();
+    let kept = format!("{SECRETS}/{}", names::accepted_secret("demo"));
+    insta::assert_snapshot!(reconcile(&server).await, @"False SecretNotAllowed: Secret app of imageJolokiaSecret may not be meant for the nodes, for it has other keys than username and password: name another Secret; if it is meant for them: kubectl label secret app --namespace ns --overwrite db.orange.com/node-credentials=true");
+    assert!(!knows(&server, RACK) && !knows(&server, &kept));
+
+    // The command of the message is run.
+    let labels = json!({ "metadata": { "labels": { names::NODE_CREDENTIALS_LABEL: "true" } } });
+    change(&server, &format!("{SECRETS}/app"), &labels);
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("True Accepted"), "{told}");
+    assert!(knows(&server, RACK) && knows(&server, &kept));
+
+    // The label is lost later, or an earlier version used the Secret without one: pods and password stay.
+    let rack = server.with(|state| state.objects[RACK].clone());
+    let none = json!({ "metadata": { "labels": null }, "data": { "password": "bmV3" } });
+    change(&server, &format!("{SECRETS}/app"), &none);
+    let before = server.with(|state| state.objects[&kept]["data"].clone());
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("False SecretNotAllowed"), "{told}");
+    assert_eq!(server.with(|state| state.objects[RACK].clone()), rack);
+    assert_eq!(
+        server.with(|state| state.objects[&kept]["data"].clone()),
+        before
+    );
+}
+
+#[tokio::test]
+async fn a_running_cluster_is_not_turned_to_a_secret_of_another_application() {
+    let server = server();
+    change(
+        &server,
+        CLUSTER,
+        &json!({ "spec": { "imageJolokiaSecret": null } }),
+    );
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("True Accepted"), "{told}");
+    let rack = server.with(|state| state.objects[RACK].clone());
+    let named = json!({ "spec": { "imageJolokiaSecret": { "name": "app" } } });
+    change(&server, CLUSTER, &named);
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("False SecretNotAllowed"), "{told}");
+    assert_eq!(server.with(|state| state.objects[RACK].clone()), rack);
+}
+
+#[tokio::test]
+async fn a_secret_of_the_go_casskop_needs_no_label() {
+    let server = server();
+    let go = json!({ "type": "Opaque", "data": { "uri": null } });
+    change(&server, &format!("{SECRETS}/app"), &go);
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("True Accepted"), "{told}");
+    assert!(knows(&server, RACK));
+}

@@ -1,0 +1,229 @@
+//! Warning events of objects that wait for something: a StatefulSet without its pods, a pod that does not start, a
+//! volume that is not bound or resized. The objects themselves do not name the cause: a quota or an admission policy
+//! refuses the pod, a Secret to mount does not exist, a volume cannot be attached or provisioned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{Event, PersistentVolumeClaim, Pod},
+    },
+    jiff::{SignedDuration, Timestamp},
+};
+use kube::{Api, ResourceExt, api::ListParams};
+
+use crate::kubernetes::Kube;
+use casskop_core::observed::{NodePod, Volume, replicas};
+
+/// Events of one namespace and kind that are read at most; the repetitions of an event are counted in one event.
+const MAX_EVENTS: u32 = 500;
+/// A pod that is younger has no events to read: most pods are scheduled and get their volumes in less.
+const YOUNG: SignedDuration = SignedDuration::from_secs(2);
+
+/// Objects that wait: kind and UID.
+pub type Waiting = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// The objects of a cluster that wait for something that only an event may name.
+pub fn waiting(
+    sets: &BTreeMap<String, StatefulSet>,
+    pods: &BTreeMap<String, Pod>,
+    claims: &BTreeMap<String, PersistentVolumeClaim>,
+    now: Timestamp,
+) -> Waiting {
+    let has_pod = |name: &str, ordinal| pods.contains_key(&format!("{name}-{ordinal}"));
+    let is_complete = |(name, set): &(&String, &StatefulSet)| {
+        (0..replicas(set)).all(|ordinal| has_pod(name, ordinal))
+    };
+    let sets = sets.iter().filter(|set| !is_complete(set));
+    let is_young = |pod: &Pod| {
+        let made = pod.creation_timestamp();
+        made.is_none_or(|made| now.duration_since(made.0) < YOUNG)
+    };
+    let waits = |pod: &&Pod| !is_young(pod) && NodePod::has_not_started(pod);
+    let resizes = |claim: &&PersistentVolumeClaim| Volume::of(claim).waits();
+    let kinds = [
+        ("StatefulSet", uids(sets.map(|(_, set)| set))),
+        ("Pod", uids(pods.values().filter(waits))),
+        (
+            "PersistentVolumeClaim",
+            uids(claims.values().filter(resizes)),
+        ),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(_, uids)| !uids.is_empty())
+        .collect()
+}
+
+fn uids<'a, K: ResourceExt + 'a>(objects: impl Iterator<Item = &'a K>) -> BTreeSet<String> {
+    objects.filter_map(ResourceExt::uid).collect()
+}
+
+/// The newest warning of each of these objects, in Kubernetes' own words, by UID of the object. Kubernetes keeps events
+/// for an hour and repeats them while it tries again.
+///
+/// # Errors
+/// The API server does not respond.
+pub async fn read(
+    kube: &Kube,
+    namespace: &str,
+    waiting: &Waiting,
+) -> Result<BTreeMap<String, String>, kube::Error> {
+    let api: Api<Event> = Api::namespaced(kube.client.clone(), namespace);
+    let lists = waiting.keys().map(|kind| {
+        let warnings = ListParams::default()
+            .fields(&format!("type=Warning,involvedObject.kind={kind}"))
+            .limit(MAX_EVENTS);
+        let api = &api;
+        async move { api.list(&warnings).await }
+    });
+    let events = try_join_all(lists).await?;
+    let events = events.into_iter().flat_map(|list| list.items).collect();
+    Ok(newest(events, waiting))
+}
+
+fn newest(events: Vec<Event>, waiting: &Waiting) -> BTreeMap<String, String> {
+    let mut newest: BTreeMap<String, (Timestamp, String)> = BTreeMap::new();
+    for event in events {
+        let at = time(&event);
+        let Event {
+            involved_object,
+            reason,
+            message,
+            ..
+        } = event;
+        let waits = |uid: &String| waiting.values().any(|uids| uids.contains(uid));
+        let Some(uid) = involved_object.uid.filter(waits) else {
+            continue;
+        };
+        let (Some(at), Some(message)) = (at, message) else {
+            continue;
+        };
+        if newest.get(&uid).is_none_or(|(known, _)| *known < at) {
+            newest.insert(uid, (at, words(&reason.unwrap_or_default(), &message)));
+        }
+    }
+    newest
+        .into_iter()
+        .map(|(uid, (_, words))| (uid, words))
+        .collect()
+}
+
+fn time(event: &Event) -> Option<Timestamp> {
+    let series = event.series.as_ref();
+    series
+        .and_then(|series| Some(series.last_observed_time.as_ref()?.0))
+        .or_else(|| Some(event.last_timestamp.as_ref()?.0))
+        .or_else(|| Some(event.event_time.as_ref()?.0))
+}
+
+/// Reason and message. The part of `create Pod demo-dc1-rack1-0 in StatefulSet demo-dc1-rack1 failed error: pods "…" is
+/// forbidden: …` that names the cause needs no reason. A message of another form stays whole.
+fn words(reason: &str, message: &str) -> String {
+    message.split_once(" failed error: ").map_or_else(
+        || format!("{reason}: {message}"),
+        |(_, cause)| cause.to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(uid: &str, reason: &str, second: u8, message: &str) -> Event {
+        serde_json::from_value(json!({
+            "metadata": { "name": format!("{uid}.{second}"), "namespace": "shop" },
+            "involvedObject": { "uid": uid },
+            "reason": reason,
+            "lastTimestamp": format!("2026-11-28T10:00:{second:02}Z"),
+            "message": message,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_newest_warning_of_each_object_counts() {
+        let refused = |uid, second, why: &str| {
+            let message = format!("create Pod a-0 in StatefulSet a failed error: {why}");
+            event(uid, "FailedCreate", second, &message)
+        };
+        let events = vec![
+            refused("1", 5, "pods \"a-0\" is forbidden: exceeded quota: small"),
+            refused("1", 1, "pods \"a-0\" is forbidden: older"),
+            refused("0", 9, "of a StatefulSet that was deleted"),
+            event("2", "FailedMount", 3, "secret \"tls\" not found"),
+        ];
+        let waiting = BTreeMap::from([
+            ("StatefulSet", BTreeSet::from(["1".to_owned()])),
+            ("Pod", BTreeSet::from(["2".to_owned()])),
+        ]);
+        let expected = [
+            ("1", "pods \"a-0\" is forbidden: exceeded quota: small"),
+            ("2", "FailedMount: secret \"tls\" not found"),
+        ];
+        let expected = expected.map(|(uid, words)| (uid.to_owned(), words.to_owned()));
+        assert_eq!(newest(events, &waiting), expected.into());
+    }
+
+    fn of<K: DeserializeOwned>(name: &str, rest: &Value) -> (String, K) {
+        let mut object = json!({ "metadata": {
+            "name": name, "uid": name, "creationTimestamp": "2026-11-28T10:00:00Z" } });
+        for (key, value) in rest.as_object().unwrap() {
+            object[key] = value.clone();
+        }
+        (name.to_owned(), serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn only_what_waits_is_looked_up() {
+        let set = |name, replicas| {
+            of::<StatefulSet>(
+                name,
+                &json!({ "spec": { "replicas": replicas, "serviceName": "s", "selector": {},
+                "template": { "metadata": {} } } }),
+            )
+        };
+        let pod = |name, state: &Value| {
+            let status = json!({ "containerStatuses": [{ "name": "cassandra", "image": "", "imageID": "",
+                "ready": false, "restartCount": 0, "state": state }] });
+            of::<Pod>(name, &json!({ "status": status }))
+        };
+        let claim = |name, phase, size, wanted| {
+            of::<PersistentVolumeClaim>(
+                name,
+                &json!({
+                    "spec": { "resources": { "requests": { "storage": wanted } } },
+                    "status": { "phase": phase, "capacity": { "storage": size } },
+                }),
+            )
+        };
+        let sets = [set("full", 2), set("short", 2)].into();
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        let pods = [
+            pod("full-0", &json!({ "running": {} })),
+            pod("full-1", &creating),
+            pod("short-0", &json!({ "terminated": { "exitCode": 1 } })),
+            of::<Pod>("short-00", &json!({})),
+        ];
+        let claims = [
+            claim("bound", "Bound", "1Gi", "1Gi"),
+            claim("grows", "Bound", "1Gi", "2Gi"),
+            of("unbound", &json!({ "status": { "phase": "Pending" } })),
+        ];
+        let (pods, claims) = (pods.into(), claims.into());
+        let at = |time: &str| waiting(&sets, &pods, &claims, time.parse().unwrap());
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let expected = BTreeMap::from([
+            ("PersistentVolumeClaim", names(&["grows", "unbound"])),
+            ("Pod", names(&["full-1", "short-00"])),
+            ("StatefulSet", names(&["short"])),
+        ]);
+        assert_eq!(at("2026-11-28T10:01:00Z"), expected);
+        assert!(!at("2026-11-28T10:00:01Z").contains_key("Pod"), "young");
+    }
+}
