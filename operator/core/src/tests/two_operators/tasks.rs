@@ -73,6 +73,11 @@ impl History {
         let index = index % operator.tasks.len();
         let task = operator.tasks[index].clone();
         let step = &task.start.steps[task.at_hand].name;
+        // The wait for a node ends after an hour.
+        let is_lost = task.start.kind == OperationKind::Decommission
+            && self.world.ring.contains_key(&task.start.host_id)
+            && !self.world.may_come_back(&task.start.host_id);
+        let fails = fails || (is_lost && task.stage == Stage::Calls);
         // What takes time is polled.
         if task.stage == Stage::Calls && !fails && !self.call(&task, step) {
             return;
@@ -97,7 +102,7 @@ impl History {
             step,
         );
         let event = match task.stage {
-            Stage::Calls if fails => StepEvent::Failed("no space left on device".to_owned()),
+            Stage::Calls if fails => StepEvent::Failed("it does not answer".to_owned()),
             Stage::Calls => {
                 let (kind, operation, pod, step) = id.clone();
                 self.calls
