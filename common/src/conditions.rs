@@ -153,6 +153,8 @@ words! {
         ActionDeleteRack,
         /// A data center that the spec does not have any more is deleted.
         ActionDeleteDC,
+        /// The owners of the volumes change, as `deletePVC` requests.
+        VolumeOwners,
     }
 }
 

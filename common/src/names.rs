@@ -26,6 +26,8 @@ pub const VOLUMES_FINALIZER: &str = "db.orange.com/volumes";
 /// Kubernetes' finalizer of a deleted resource whose dependents are orphaned (`kubectl delete --cascade=orphan`). The
 /// garbage collector removes it when it has orphaned them.
 pub const ORPHAN_FINALIZER: &str = "orphan";
+/// Kubernetes' finalizer of a deleted resource whose dependents are deleted before it (`--cascade=foreground`).
+pub const FOREGROUND_FINALIZER: &str = "foregroundDeletion";
 
 /// Field manager of the operator's server-side apply and status writes.
 pub const OPERATOR_MANAGER: &str = "casskop-operator";

@@ -82,8 +82,8 @@ fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
     operation.is_some_and(|operation| !operation["finishedAt"].is_null())
 }
 
-/// Writes by a user, counted as they arrive.
-struct Writes {
+/// Writes by a user, except those of Leases, counted as they arrive.
+pub struct Writes {
     user: String,
     log: PathBuf,
     read: u64,
@@ -91,7 +91,8 @@ struct Writes {
 }
 
 impl Writes {
-    fn from_now(user: &str) -> Self {
+    /// Counts from now on.
+    pub fn from_now(user: &str) -> Self {
         let log = PathBuf::from(setting("IN")).with_file_name("logs/audit.log");
         Self {
             user: user.to_owned(),
@@ -102,7 +103,7 @@ impl Writes {
     }
 
     /// The number of writes so far. An incomplete line is counted the next time.
-    fn seen(&mut self) -> usize {
+    pub fn seen(&mut self) -> usize {
         let mut text = String::new();
         let mut file = File::open(&self.log).expect("the audit log is there");
         // A full log is rotated; the new file is read from its beginning.

@@ -61,6 +61,21 @@ impl Daemon {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Sends a signal, such as `-STOP`, to the process.
+    pub fn signal(&self, how: &str) {
+        let pid = self.pid().expect("it runs").to_string();
+        let status = Command::new("kill").args([how, &pid]).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "kill {how} {pid}"
+        );
+    }
+
+    /// The exit code of the process, once it has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.as_mut()?.try_wait().ok()??.code()
+    }
+
     /// The log of all runs of the process.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -15,6 +15,7 @@ const KIND: &str = "multicasskops.db.orange.com";
 
 /// The operator, with a context for each site.
 pub struct Operator {
+    name: &'static str,
     namespace: String,
     sites: Vec<Site>,
     daemon: Daemon,
@@ -23,8 +24,14 @@ pub struct Operator {
 impl Operator {
     /// Runs the operator for one namespace of these sites, the first of which is the home site.
     pub fn start(namespace: &str, sites: &[Site]) -> Self {
-        let log = HOME.scratch(&format!("{namespace}-multi.log"));
+        Self::instance(namespace, sites, "shell")
+    }
+
+    /// The same for one of several instances: the name is its identity.
+    pub fn instance(namespace: &str, sites: &[Site], name: &'static str) -> Self {
+        let log = HOME.scratch(&format!("{namespace}-multi-{name}.log"));
         let mut operator = Self {
+            name,
             namespace: namespace.to_owned(),
             sites: sites.to_vec(),
             daemon: Daemon::new("the operator of the MultiCasskop", log),
@@ -45,14 +52,34 @@ impl Operator {
             .env("WATCH_NAMESPACE", &self.namespace)
             .env("LISTEN", "127.0.0.1:0")
             .env("POD_NAMESPACE", &self.namespace)
-            .env("POD_NAME", "shell")
-            .env("POD_UID", "shell");
+            .env("POD_NAME", self.name)
+            .env("POD_UID", self.name);
         self.daemon.run(command);
     }
 
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.daemon.kill();
+    }
+
+    /// Ends the process as Kubernetes ends a pod.
+    pub fn end(&mut self) {
+        self.daemon.end();
+    }
+
+    /// Freezes the process, or resumes it.
+    pub fn freeze(&self, frozen: bool) {
+        self.daemon.signal(if frozen { "-STOP" } else { "-CONT" });
+    }
+
+    /// The exit code of the process, once it has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.daemon.exit_code()
+    }
+
+    /// Whether the process is the one of an identity.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
     }
 }
 

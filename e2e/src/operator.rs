@@ -2,7 +2,6 @@
 
 use std::{
     path::PathBuf,
-    process::Command,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -95,6 +94,7 @@ pub fn is_ready(pod: &Value) -> bool {
 /// The operator run from the shell, with its ServiceAccount and the same permissions as in a pod. Its pod is gone in
 /// the meantime, and returns when this value is dropped.
 pub struct Shell {
+    name: &'static str,
     kubectl: Kubectl,
     kubeconfig: PathBuf,
     daemon: Daemon,
@@ -103,14 +103,18 @@ pub struct Shell {
 impl Shell {
     /// Ends the pod and runs the operator from the shell.
     pub fn start(space: &Space) -> Self {
+        Self::instance(space, "shell")
+    }
+
+    /// The same for one of several instances: the name is its identity.
+    pub fn instance(space: &Space, name: &'static str) -> Self {
         let kubectl = space.kubectl.clone();
         scale(&kubectl, 0);
-        let log = kubectl
-            .site
-            .scratch(&format!("{}-operator.log", kubectl.namespace));
+        let log = format!("{}-operator-{name}.log", kubectl.namespace);
         let mut shell = Self {
+            name,
             kubeconfig: space.kubeconfig_of(NAME),
-            daemon: Daemon::new("the operator in the shell", log),
+            daemon: Daemon::new("the operator in the shell", kubectl.site.scratch(&log)),
             kubectl,
         };
         shell.run();
@@ -128,8 +132,8 @@ impl Shell {
             .env("LISTEN", "127.0.0.1:0")
             // The runs follow each other, as the containers of one pod do: the next one has the Lease at once.
             .env("POD_NAMESPACE", &self.kubectl.namespace)
-            .env("POD_NAME", "shell")
-            .env("POD_UID", "shell");
+            .env("POD_NAME", self.name)
+            .env("POD_UID", self.name);
         self.daemon.run(command);
     }
 
@@ -146,13 +150,12 @@ impl Shell {
 
     /// Freezes the process, or resumes it.
     pub fn freeze(&self, frozen: bool) {
-        let pid = self.daemon.pid().expect("it runs").to_string();
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill").args([signal, &pid]).status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "kill {signal} {pid}"
-        );
+        self.daemon.signal(if frozen { "-STOP" } else { "-CONT" });
+    }
+
+    /// The exit code of the process, once it has ended by itself.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.daemon.exit_code()
     }
 
     /// The log of all runs of the operator.

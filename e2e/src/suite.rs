@@ -73,15 +73,22 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 33] = [
+pub const JOBS: [Job; 36] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
+    job("multi_leader", Place::Links, 2).in_test_all(),
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
     own("lost_node", 3),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
     ring("leader"),
+    ring("leader_failures")
+        .only(&[
+            "clocks_an_hour_apart_do_not_matter",
+            "a_leader_that_is_frozen_at_each_point_skips_nothing",
+        ])
+        .in_test_all(),
     ring("deleted_objects").only(&[
         "objects_deleted_by_hand_come_back",
         "a_pod_deleted_by_hand_is_the_same_node_again",
@@ -144,6 +151,9 @@ pub const JOBS: [Job; 33] = [
     // Nodes may be reported as down for a moment on a busy machine, and the status records that.
     job("idle", Place::Machine, 3).only(&["a_ring_at_rest_costs_no_write"]),
     job("lost_machine", Place::Machine, 3).in_test_all(),
+    job("leader_failures", Place::Machine, 3)
+        .only(&["a_drained_node_hands_over", "a_lost_machine_is_followed"])
+        .in_test_all(),
 ];
 
 /// Memory of a Cassandra node of a test and of its pod, in bytes.

@@ -49,20 +49,31 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
     let mut manifest = cluster::ring("gone", &[("dc1", &["rack1"])]);
     // No machine has so many processors: the claim is made for a pod that never runs.
     manifest["spec"]["resources"] = json!({ "requests": { "cpu": "500" } });
-    manifest["spec"]["deletePVC"] = json!(true);
     gone.apply(&manifest);
     let uid = gone.get()["metadata"]["uid"].clone();
-    until("the cluster to own its volume", || {
-        let claims = space
-            .kubectl
-            .list("persistentvolumeclaims", "cassandracluster=gone");
-        let owners: Vec<&Value> = claims
-            .iter()
-            .map(|claim| &claim["metadata"]["ownerReferences"])
-            .collect();
-        let owned = !owners.is_empty() && owners.iter().all(|owners| owners[0]["uid"] == uid);
-        owned.then_some(()).ok_or_else(|| format!("{owners:?}"))
-    });
+    // `deletePVC` takes effect on the claim and on the mark of the ring, and the status tells when.
+    for (wanted, owned_volumes) in [(true, json!(1)), (false, Value::Null), (true, json!(1))] {
+        gone.change(&json!({ "deletePVC": wanted }));
+        until("the owners to match deletePVC", || {
+            let claims = space
+                .kubectl
+                .list("persistentvolumeclaims", "cassandracluster=gone");
+            let maps = space.kubectl.list("configmaps", "cassandracluster=gone");
+            let mark = maps
+                .iter()
+                .filter(|map| map["metadata"]["name"] == "gone-ring");
+            let owners: Vec<&Value> = claims
+                .iter()
+                .chain(mark)
+                .map(|object| &object["metadata"]["ownerReferences"])
+                .collect();
+            let holds = |owners: &&Value| (owners[0]["uid"] == uid) == wanted;
+            let status = gone.get()["status"]["ownedVolumes"].clone();
+            let all = owners.len() == 2 && owners.iter().all(holds) && status == owned_volumes;
+            all.then_some(())
+                .ok_or_else(|| format!("{owners:?}, ownedVolumes {status}"))
+        });
+    }
     assert_eq!(gone.get()["metadata"]["finalizers"], Value::Null);
     let namespace = &space.kubectl.namespace;
     space

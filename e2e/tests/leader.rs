@@ -6,68 +6,19 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use std::{
-    collections::BTreeMap,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Instant};
 
 use casskop_e2e::{
-    Cluster, Kubectl, Space,
-    cassandra::{self, Cleanup},
-    fresh_id, kubectl, machine, operator, shared_ring,
+    cassandra, fresh_id,
+    instances::{CLOSELY, Two, calls, cleaned, no_step_is_left_out, report_takeover, works},
+    kubectl, machine, operator, shared_ring,
     wait::{until, until_every},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const KEYSPACES: usize = 12;
-/// Time between two polls of a log.
-const CLOSELY: Duration = Duration::from_millis(20);
 /// Attempts to freeze the leader while an operation runs.
 const ROUNDS: usize = 5;
-
-/// Two instances, until this value is dropped.
-struct Two<'a>(&'a Kubectl);
-
-impl<'a> Two<'a> {
-    fn run(space: &'a Space) -> Self {
-        operator::scale(&space.kubectl, 2);
-        Self(&space.kubectl)
-    }
-
-    /// The pod that leads, with its UID, as soon as it is another one than `before`.
-    fn leader(&self, before: Option<&str>) -> (String, String) {
-        until_every(CLOSELY, "a leader", || {
-            let holder = self.lease()["holderIdentity"].clone();
-            let holder = holder.as_str().unwrap_or_default();
-            match holder.split_once('_') {
-                Some((pod, uid)) if Some(pod) != before => Ok((pod.to_owned(), uid.to_owned())),
-                _ => Err(format!("held by {holder:?}")),
-            }
-        })
-    }
-
-    fn lease(&self) -> Value {
-        let lease = self.0.get("lease", operator::NAME);
-        lease.expect("the operator has made its Lease")["spec"].clone()
-    }
-
-    fn log(&self, pod: &str, more: &[&str]) -> String {
-        let words = [&["logs", pod, "-c", "operator"], more].concat();
-        self.0.ok(&words)
-    }
-}
-
-impl Drop for Two<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let scale = json!({ "spec": { "replicas": 1 } });
-            let _ = self.0.patch("deployment", operator::NAME, &scale);
-        } else {
-            operator::scale(self.0, 1);
-        }
-    }
-}
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
@@ -86,7 +37,7 @@ fn a_leader_that_is_stopped_hands_over() {
     let began = Instant::now();
     space.kubectl.ok(&["delete", "pod", &first, "--wait=false"]);
     let (second, _) = two.leader(Some(&first));
-    told("a clean stop", began);
+    report_takeover("a clean stop", began);
     let log = log.join().expect("kubectl reads the log");
     let released = when(&log, "the Lease is released");
     let led = when(&two.log(&second, &[]), "this instance leads");
@@ -116,7 +67,7 @@ fn a_leader_that_is_killed_is_followed() {
         let pods = operator::pods(&space.kubectl);
         pods.iter().find_map(leads).ok_or("nobody leads".to_owned())
     });
-    told(&format!("a kill of {first}, followed by {next}"), began);
+    report_takeover(&format!("a kill of {first}, followed by {next}"), began);
     assert_ne!(two.lease()["renewTime"], renewed);
     works(&demo);
 }
@@ -150,7 +101,7 @@ fn a_leader_that_wakes_up_late_does_nothing() {
         }
         let called = calls(&two.log(&first, &[]), &id);
         let (second, _) = two.leader(Some(&first));
-        told(&format!("a frozen {first}, followed by {second}"), began);
+        report_takeover(&format!("a frozen {first}, followed by {second}"), began);
         machine::signal_operator(&uid, "-CONT");
         let ended = until("the process that has woken up to end", || {
             let pod = space.kubectl.get("pod", &first).ok_or("it is gone")?;
@@ -169,52 +120,9 @@ fn a_leader_that_wakes_up_late_does_nothing() {
             "it called after it had woken up:\n{log}"
         );
         let done = demo.succeeds("cleanup", &id);
-        each_step_once(&done, &before, &cleaned(&demo));
+        no_step_is_left_out(&done, &before, &cleaned(&demo), 1);
         return;
     }
-}
-
-/// Short steps are recorded together, so the new leader goes back once, to the first step that was not recorded.
-fn each_step_once(done: &Value, before: &Cleanups, after: &Cleanups) {
-    let steps: Vec<&str> = done["plan"]["steps"]
-        .as_array()
-        .expect("steps")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let mut back = 0;
-    for (pod, all) in after {
-        let new = &all[before[pod].len()..];
-        assert!(new.iter().all(Cleanup::is_done), "{pod}: {new:?}");
-        let order: Vec<usize> = new
-            .iter()
-            .filter_map(|one| steps.iter().position(|step| *step == one.keyspace))
-            .collect();
-        let ends = (order.first().copied(), order.last().copied());
-        assert_eq!(ends, (Some(0), Some(steps.len() - 1)), "{pod}: {new:?}");
-        for pair in order.windows(2) {
-            assert!(
-                pair[1] <= pair[0] + 1,
-                "{pod}: a step was left out: {new:?}"
-            );
-            back += usize::from(pair[1] <= pair[0]);
-        }
-    }
-    assert!(back <= 1, "it went back {back} times");
-}
-
-type Cleanups = BTreeMap<String, Vec<Cleanup>>;
-
-fn cleaned(demo: &Cluster) -> Cleanups {
-    let of = |pod: &String| cassandra::cleanups(&cassandra::log(&demo.kubectl, pod));
-    let pods = demo.pod_names().into_iter();
-    pods.map(|pod| (pod.clone(), of(&pod))).collect()
-}
-
-/// Number of calls for a request in the log of an operator.
-fn calls(log: &str, id: &str) -> usize {
-    let said = |line: &&str| line.contains("calling the node") && line.contains(id);
-    log.lines().filter(said).count()
 }
 
 /// The time of the last line with these words in the log of an operator.
@@ -229,19 +137,4 @@ fn when(log: &str, words: &str) -> String {
 fn restarts(pod: &Value) -> i64 {
     let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_i64();
     restarts.unwrap_or_default()
-}
-
-/// An operation succeeds with the present leader.
-fn works(demo: &Cluster) {
-    let id = fresh_id("led");
-    demo.request("flush", &id);
-    demo.succeeds("flush", &id);
-}
-
-#[expect(clippy::print_stderr, reason = "the times belong to what a run says")]
-fn told(what: &str, began: Instant) {
-    eprintln!(
-        "{what}: the next leader after {:.1} s",
-        began.elapsed().as_secs_f64()
-    );
 }

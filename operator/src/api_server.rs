@@ -51,8 +51,10 @@ pub struct State {
     pub lost: Option<Lost>,
     /// Whether no request is answered.
     pub is_away: bool,
-    /// An object whose deletion begins at the first write of another one.
-    pub deleted_at_write: Option<String>,
+    /// An object, and its change at the first write of another one.
+    pub changed_at_write: Option<(String, Value)>,
+    /// An object of which no write is permitted.
+    pub refused: Option<String>,
     /// Method, path and query of every request.
     pub asked: Vec<String>,
     version: u64,
@@ -195,6 +197,9 @@ impl State {
             return Ok(self.put(&path, body));
         }
         let path = path.strip_suffix("/status").unwrap_or(path);
+        if method != Method::GET && self.refused.as_deref() == Some(path) {
+            return Err((403, "Forbidden"));
+        }
         let rival = self
             .rival
             .take_if(|rival| path.ends_with(rival.object) && method != Method::GET);
@@ -204,11 +209,11 @@ impl State {
             self.put(path, object);
         }
         if method != Method::GET
-            && let Some(deleted) = self.deleted_at_write.take()
+            && let Some((changed, change)) = self.changed_at_write.take()
         {
-            let mut object = self.objects[&deleted].clone();
-            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-            self.put(&deleted, object);
+            let mut object = self.objects[&changed].clone();
+            json_patch::merge(&mut object, &change);
+            self.put(&changed, object);
         }
         let there = self.objects.get(path).cloned();
         match *method {

@@ -18,7 +18,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use casskop_common::{
     api::CassandraCluster,
-    names,
     operations::OperationKind,
     readable::{Readable, Unreadable},
 };
@@ -26,9 +25,7 @@ use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use crate::{
     context::Context,
-    kubernetes::{
-        Kube, apply, credentials, events, finalizer, lists::Freshness, objects::said, status_store,
-    },
+    kubernetes::{Kube, apply, credentials, events, finalizer, lists::Freshness, status_store},
 };
 use casskop_core::{
     desired::{self, BuildInputs, Desired},
@@ -56,9 +53,6 @@ pub enum Error {
     /// An object could not be applied.
     #[error(transparent)]
     Act(#[from] apply::Error),
-    /// The finalizer of an earlier version could not be removed.
-    #[error("remove the finalizer {}: {}", names::VOLUMES_FINALIZER, said(.0))]
-    Release(#[source] kube::Error),
     /// The status could not be written.
     #[error("report: {0}")]
     Report(#[from] status_store::Error),
@@ -210,25 +204,25 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
         ..
     } = look;
     let state = &observed.state;
+    let kube = &ctx.effects.kube;
+    // Nothing else may keep the volumes of a cluster from being kept.
+    let disowned = act::disown(kube, state, &plan).await;
     if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
-        credentials::accept(&ctx.effects.kube, &state.cluster, new).await?;
+        credentials::accept(kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
-    }
-    if plan.releases {
-        finalizer::remove(&ctx.effects.kube, &state.cluster)
-            .await
-            .map_err(Error::Release)?;
     }
     report::intents(ctx, state, &mut plan).await?;
     act::start(ctx, &observed, &plan);
-    let mut applied = act::write(&ctx.effects.kube, state, &plan).await;
+    let mut applied = disowned.and(act::write(kube, state, &plan).await);
     if let (Ok(()), Ok(desired)) = (&applied, &desired) {
-        applied = act::remove(&ctx.effects.kube, state, desired, &plan).await;
+        applied = act::remove(kube, state, desired, &plan).await;
+    }
+    if applied.is_ok() && plan.releases {
+        applied = finalizer::remove(kube, &state.cluster).await;
     }
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
         tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
-        plan.requeue = AFTER_CONFLICT;
-        applied = Ok(());
+        return Ok(Action::requeue(AFTER_CONFLICT));
     }
     if let Err(error) = &applied {
         plan.tell_failure(&error.to_string(), state);

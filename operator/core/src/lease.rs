@@ -306,9 +306,16 @@ impl Candidate {
     }
 
     /// The record that releases the Lease; none if the candidate does not hold the Lease. The term ends before it is
-    /// written.
+    /// written. While calls that must not repeat still wait for the leader before, the Lease is left to expire: the next
+    /// leader would not know about that leader.
     pub fn release(&mut self, now: Moment) -> Option<Record> {
-        self.term = None;
+        let waits = match self.term.take() {
+            Some(term) => term.quiet_for(now).is_some(),
+            None => self.follows_another(Claim::Held),
+        };
+        if waits {
+            return None;
+        }
         let record = &self.seen.as_ref()?.record;
         if record.holder != self.identity || record.version.is_none() {
             return None;

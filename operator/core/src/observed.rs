@@ -169,18 +169,29 @@ impl ObservedState {
         pods.collect()
     }
 
-    /// A volume, or the mark of the ring, that an earlier resource of the name owned. That resource is deleted, so the
-    /// garbage collector deletes the object as well.
-    pub fn left_by_a_predecessor(&self) -> Option<String> {
+    /// A volume of a node, or the mark of the ring, that an earlier resource of the name owned. That resource is deleted, so
+    /// the garbage collector deletes the object as well. None once a rack of this resource exists: its pods started on
+    /// volumes of their own. The second part is the pod that still uses the volume, if there is one.
+    pub fn left_by_a_predecessor(&self) -> Option<(String, Option<&str>)> {
+        let own = self.cluster.metadata.uid.as_deref();
+        let is_own = |owner: &OwnerReference| Some(owner.uid.as_str()) == own;
+        let mut sets = self.live.stateful_sets.values();
+        if sets.any(|set| set.owner_references().iter().any(is_own)) {
+            return None;
+        }
         let volumes = self.live.volumes.iter();
-        let mut left = volumes.filter(|(_, volume)| self.is_of_a_predecessor(&volume.owners));
+        let mut left = volumes
+            .filter(|(_, volume)| self.is_of_a_predecessor(&volume.owners))
+            .filter(|(name, volume)| volume.is_of_a_node(self.name(), name));
         if let Some((name, _)) = left.next() {
-            return Some(format!("volume {name}"));
+            let is_its = |pod: &&String| name.ends_with(&format!("-{pod}"));
+            let user = self.pods.keys().find(is_its).map(String::as_str);
+            return Some((format!("volume {name}"), user));
         }
         let mark = names::ring_mark(self.name());
         let map = self.live.config_maps.get(&mark)?;
         self.is_of_a_predecessor(map.owner_references())
-            .then(|| format!("ConfigMap {mark}"))
+            .then(|| (format!("ConfigMap {mark}"), None))
     }
 
     fn is_of_a_predecessor(&self, owners: &[OwnerReference]) -> bool {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     desired::Desired,
-    objects::{self, Object},
+    objects::{self, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
     operations::transitions::Outdated,
     refusal::Refusal,
@@ -37,6 +37,8 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret with a random Jolokia password.
     pub make_secret: bool,
+    /// Volumes, and the mark of the ring, that the cluster no longer owns. Nothing else holds these changes back.
+    pub disowned: Vec<VolumeOwner>,
     /// The change of a rack that is recorded before the objects are applied.
     #[serde(skip)]
     pub rack_write: Option<RackWrite>,
@@ -93,16 +95,17 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         Ok(desired) if !is_held => objects(desired, state, &rollout, &operations),
         _ => (false, Vec::new()),
     };
-    // The last objects: a refused owner prevents no other change.
-    let owners = if is_held {
-        Vec::new()
-    } else {
-        objects::volume_owner::decide(state)
-    };
+    let owners = objects::volume_owner::decide(state);
     let mut finalizers = state.cluster.finalizers().iter();
     let has_finalizer = finalizers.any(|name| name == names::VOLUMES_FINALIZER);
     let releases = has_finalizer && owners.is_empty() && !is_held;
-    objects.extend(owners.into_iter().map(Object::VolumeOwner));
+    let outdated: Vec<String> = owners.iter().map(ToString::to_string).collect();
+    let (added, disowned): (Vec<_>, _) = owners
+        .into_iter()
+        .filter(|_| !is_held)
+        .partition(|owner| owner.owned);
+    // The last objects: a refused owner prevents no other change.
+    objects.extend(added.into_iter().map(Object::VolumeOwner));
     if let Some(fence) = rollout.fence.iter().find(|_| !is_held) {
         // What else there is to do is decided from the state after it.
         objects = vec![Object::Fence(fence.clone())];
@@ -112,10 +115,16 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         removals.extend(volumes::given_up(state));
         removals.extend(address_conflict::address_conflicts(state));
     }
-    let status = status::decide(desired, state, &rollout, &operations);
-    let requeue = requeue(state, &rollout, &operations, &removals);
+    let changes_owners = !outdated.is_empty() && !is_held;
+    let status = status::decide(desired, state, &rollout, &operations, outdated);
+    let requeue = match requeue(state, &rollout, &operations, &removals) {
+        // Claims are not watched.
+        delay if changes_owners => delay.min(BRIEFLY),
+        delay => delay,
+    };
     Plan {
         make_secret,
+        disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
         removals,
@@ -164,9 +173,7 @@ fn objects(
     let mark = objects::config_map::ring_mark(desired, rollout.formed, &rollout.ring_name);
     let marked = live.config_maps.get(&names::ring_mark(&desired.name));
     let is_named = rollout.ring_name != desired.name;
-    let is_applied =
-        objects::is_applied(&mark, marked) && !objects::config_map::is_still_owned(desired, marked);
-    if (rollout.formed || marked.is_some() || is_named) && !is_applied {
+    if (rollout.formed || marked.is_some() || is_named) && !objects::is_applied(&mark, marked) {
         objects.push(Object::ConfigMap(Box::new(mark)));
     }
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits

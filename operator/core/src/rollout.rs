@@ -174,13 +174,15 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
             };
         }
     };
-    if let Some(left) = left {
+    if let Some((left, user)) = left {
+        let user = user.map(|pod| format!("; pod {pod} still uses it"));
         return Rollout {
             formed,
             refused: desired.instead_of.clone(),
             action: Some(Action::Initializing),
             waiting_for: Some(format!(
-                "{left} of the deleted cluster of this name to be deleted by Kubernetes' garbage collector"
+                "{left} of the deleted cluster of this name to be deleted by Kubernetes' garbage collector{}",
+                user.unwrap_or_default()
             )),
             awaits_predecessor: true,
             ..Rollout::default()

@@ -16,6 +16,7 @@ use casskop_common::{
 
 use crate::{
     desired::Desired,
+    objects::volume_owner,
     observed::ObservedState,
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
@@ -25,15 +26,18 @@ use crate::{
 use conditions::ConditionInputs;
 pub use conditions::tell_failure;
 
-/// The status without its operations, which are written before they act.
+/// The status without its operations, which are written before they act. `outdated_owners` are the volumes, and the
+/// mark of the ring, whose owners do not match `deletePVC`.
 pub fn decide(
     desired: &Result<Desired, Refusal>,
     state: &ObservedState,
     rollout: &Rollout,
     operations: &scheduler::Decision,
+    outdated_owners: Vec<String>,
 ) -> CassandraClusterStatus {
     let old = state.cluster.status.clone().unwrap_or_default();
-    let picture = ConditionInputs::of(desired, state, rollout, &operations.current);
+    let mut picture = ConditionInputs::of(desired, state, rollout, &operations.current);
+    picture.outdated_owners = outdated_owners;
     let (action, action_status) = last_action(rollout, &picture, &old);
     let replication = replication::seen(state, old.replication.as_ref());
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
@@ -51,6 +55,9 @@ pub fn decide(
         },
         cassandra_rack_status: racks::racks(state, rollout, &operations.current, &old),
         cassandra_node_status: nodes,
+        owned_volumes: i32::try_from(volume_owner::owned(state))
+            .ok()
+            .filter(|owned| *owned > 0),
         conditions: picture.conditions(state, operations, &old.conditions),
         blocked_by: rollout.blocked_by.clone(),
         intent_errors: {

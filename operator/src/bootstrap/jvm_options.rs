@@ -1,6 +1,9 @@
 //! JVM options, appended to the files of the image, where the last option takes precedence.
 
-use std::path::Path;
+#[cfg(test)]
+mod start_scripts;
+
+use std::{collections::BTreeMap, path::Path};
 
 use casskop_core::pod_config::{RackConfig, jvm_options};
 
@@ -17,9 +20,9 @@ pub(super) fn write(
     replaced: Option<&str>,
     pod_ip: &str,
 ) -> Result<(), Error> {
-    let mut all = String::new();
+    let mut all = BTreeMap::new();
     for file in jvm_options::FILES {
-        all += &images_own(&directory.join(file))?;
+        all.insert(file, images_own(&directory.join(file))?);
     }
     jvm_options::files(rack, &all, replaced, pod_ip)?
         .iter()

@@ -28,9 +28,22 @@ use casskop_core::{
 pub fn needs_certainty(plan: &Plan) -> bool {
     plan.make_secret
         || plan.is_disruptive
+        || !plan.disowned.is_empty()
         || plan.releases
         || !plan.objects.is_empty()
         || !plan.removals.is_empty()
+}
+
+/// Removes the cluster from the owners of its volumes, each alone.
+///
+/// # Errors
+/// The first rejected change; the other changes are made all the same.
+pub async fn disown(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for owner in &plan.disowned {
+        outcome = outcome.and(own(kube, &state.cluster, owner).await);
+    }
+    outcome
 }
 
 /// Applies the objects of a plan.
@@ -47,6 +60,7 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
             .await
             .map_err(failed)?;
     }
+    let mut outcome = Ok(());
     for object in &plan.objects {
         match object {
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
@@ -67,10 +81,12 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
             }
             Object::Fence(seen) => fence(kube, namespace, seen).await?,
             Object::VolumeExpansion(growth) => grow(kube, namespace, growth).await?,
-            Object::VolumeOwner(owner) => own(kube, &state.cluster, owner).await?,
+            Object::VolumeOwner(owner) => {
+                outcome = outcome.and(own(kube, &state.cluster, owner).await);
+            }
         }
     }
-    Ok(())
+    outcome
 }
 
 /// Deletes the objects that a plan names, by UID: a different object of the same name is not deleted.

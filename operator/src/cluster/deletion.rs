@@ -2,18 +2,21 @@
 //! deletes a cluster without the operator.
 
 use casskop_common::{api::CassandraCluster, names};
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
-use kube::ResourceExt;
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim},
+};
+use kube::{Resource, ResourceExt};
 
 use super::Error;
 use crate::kubernetes::{
     Kube,
     change::own,
-    finalizer,
+    events, finalizer,
     lists::{Freshness, list},
 };
 use casskop_core::{
-    objects::volume_owner,
+    objects::volume_owner::{self, AtDeletion},
     observed::{OwnedObjects, Volume},
 };
 
@@ -27,22 +30,33 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
     }
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
-    let (stateful_sets, claims) = tokio::try_join!(
+    let (stateful_sets, config_maps, claims) = tokio::try_join!(
         list::<StatefulSet>(kube, &namespace, &selector, Freshness::Now),
+        list::<ConfigMap>(kube, &namespace, &selector, Freshness::Now),
         list::<PersistentVolumeClaim>(kube, &namespace, &selector, Freshness::Now),
     )?;
     let live = OwnedObjects {
         stateful_sets,
+        config_maps,
         volumes: claims
             .iter()
             .map(|(name, claim)| (name.clone(), Volume::of(claim)))
             .collect(),
         ..OwnedObjects::default()
     };
-    for owner in volume_owner::at_deletion(cluster, &live) {
-        own(kube, cluster, &owner).await?;
+    match volume_owner::at_deletion(cluster, &live) {
+        AtDeletion::Stay => {}
+        AtDeletion::StayInDoubt => {
+            let event = events::volumes_kept(&cluster.name_any());
+            let about = cluster.object_ref(&());
+            events::publish(&kube.client, &kube.reporter, &event, &about).await;
+        }
+        AtDeletion::Go(owners) => {
+            for owner in owners {
+                own(kube, cluster, &owner).await?;
+            }
+        }
     }
-    finalizer::remove(kube, cluster)
-        .await
-        .map_err(Error::Release)
+    finalizer::remove(kube, cluster).await?;
+    Ok(())
 }

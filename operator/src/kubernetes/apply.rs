@@ -35,6 +35,11 @@ impl Error {
         matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
     }
 
+    /// Whether the object does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.is_not_found())
+    }
+
     /// Adds the kind and the name of the object to an error of the API server.
     pub fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
         move |source| Self {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::{
-    api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim},
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, PersistentVolumeClaim},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -18,7 +21,7 @@ use crate::kubernetes::{
     apply::Error,
     objects::{self, Kind},
 };
-use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner};
+use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner, volume_owner::OwnedKind};
 
 /// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
@@ -106,8 +109,9 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Res
     Ok(())
 }
 
-/// Writes the owners of a volume, onto the observed version of its claim. Before the cluster becomes an owner, it is read
-/// again: the garbage collector deletes what a deleted cluster owns, also after a deletion that orphans.
+/// Writes the owners of a volume or of the ring mark, onto the observed version of the object. Before the cluster becomes
+/// an owner, it is read again: the garbage collector deletes what a deleted cluster owns, also after a deletion that
+/// orphans, and `deletePVC` may have been withdrawn.
 pub async fn own(
     kube: &Kube,
     cluster: &CassandraCluster,
@@ -117,23 +121,34 @@ pub async fn own(
     if change.owned {
         require_unchanged(kube, &namespace, cluster).await?;
     }
+    match change.kind {
+        OwnedKind::Claim => write_owners::<PersistentVolumeClaim>(kube, &namespace, change).await,
+        OwnedKind::RingMark => write_owners::<ConfigMap>(kube, &namespace, change).await,
+    }
+}
+
+async fn write_owners<K: Kind>(
+    kube: &Kube,
+    namespace: &str,
+    change: &VolumeOwner,
+) -> Result<(), Error> {
     let patch = serde_json::json!({ "metadata": {
         "uid": change.uid,
         "resourceVersion": change.version,
         "ownerReferences": change.owners,
     } });
     let name = &change.name;
-    merged::<PersistentVolumeClaim>(kube, &namespace, name, patch).await?;
-    tracing::info!(
-        volume = name,
-        namespace,
-        owned = change.owned,
-        "owner changed"
-    );
+    match merged::<K>(kube, namespace, name, patch).await {
+        // An object that is gone has no owner.
+        Err(error) if error.is_not_found() && !change.owned => {}
+        outcome => outcome?,
+    }
+    tracing::info!(%change, namespace, owned = change.owned, "owner changed");
     Ok(())
 }
 
-/// A conflict, unless the cluster is the observed one and its deletion has not begun or gone on since.
+/// A conflict, unless the cluster is the observed one, with the same spec, and its deletion has not begun or gone on
+/// since.
 async fn require_unchanged(
     kube: &Kube,
     namespace: &str,
@@ -143,15 +158,18 @@ async fn require_unchanged(
     let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), namespace);
     let failed = Error::of::<CassandraCluster>(&name);
     let live = api.get_metadata_opt(&name).await.map_err(&failed)?;
-    let deletion = |meta: &ObjectMeta| (meta.uid.clone(), meta.deletion_timestamp.clone());
+    let state = |meta: &ObjectMeta| {
+        let deletion = meta.deletion_timestamp.clone();
+        (meta.uid.clone(), meta.generation, deletion)
+    };
     let is_same = live.is_some_and(|live| {
-        deletion(&live.metadata) == deletion(&cluster.metadata)
+        state(&live.metadata) == state(&cluster.metadata)
             && live.finalizers() == cluster.finalizers()
     });
     if is_same {
         return Ok(());
     }
-    let changed = Status::failure("it was deleted after the lookup", "Conflict");
+    let changed = Status::failure("it was changed or deleted after the lookup", "Conflict");
     Err(failed(kube::Error::Api(changed.with_code(409).boxed())))
 }
 

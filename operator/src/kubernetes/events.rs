@@ -3,6 +3,7 @@
 use casskop_common::{
     api::{CassandraClusterStatus, OperationPhase, condition},
     conditions::Reason,
+    names,
     readable::Unreadable,
 };
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
@@ -98,6 +99,16 @@ pub fn unreadable(unreadable: &Unreadable) -> Event {
     );
     let action = format!("read {}", digest(&note));
     event(true, "Unreadable".into(), &action, &note)
+}
+
+/// The event for the volumes of a deleted cluster that stay, although `deletePVC` is set.
+pub fn volumes_kept(cluster: &str) -> Event {
+    let note = format!(
+        "the volumes stay although deletePVC is set: nothing proves that the deletion does not orphan; to delete them: \
+         kubectl delete pvc -l {}",
+        names::cluster_selector(cluster)
+    );
+    event(true, "VolumesKept".into(), "delete", &note)
 }
 
 /// Publishes an event about an object. A failure is logged: an event is no state.

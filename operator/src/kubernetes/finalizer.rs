@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::kubernetes::{Kube, objects::guarded};
+use crate::kubernetes::{Kube, apply::Error, objects::guarded};
 
 /// Whether the cluster has the finalizer.
 pub fn is_there(cluster: &CassandraCluster) -> bool {
@@ -22,7 +22,7 @@ pub fn is_there(cluster: &CassandraCluster) -> bool {
 ///
 /// # Errors
 /// The API server rejects the request, or the cluster has changed.
-pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
+pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), &namespace);
     let params = PatchParams {
@@ -30,12 +30,12 @@ pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube:
         ..PatchParams::default()
     };
     let patch = Patch::Json::<()>(patch(cluster));
-    match api
-        .patch_metadata(&cluster.name_any(), &params, &patch)
-        .await
-    {
+    let name = &cluster.name_any();
+    match api.patch_metadata(name, &params, &patch).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        outcome => outcome.map(drop),
+        outcome => outcome
+            .map(drop)
+            .map_err(Error::of::<CassandraCluster>(name)),
     }
 }
 

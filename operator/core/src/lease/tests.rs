@@ -227,17 +227,14 @@ impl World {
         if process.request.is_some() || process.has_lost || !process.candidate.is_current() {
             return;
         }
-        if let Some(record) = process.candidate.release(now) {
-            let mut stray = vec![Request {
-                step: Step::Write(record, Claim::Held),
-                sent: now,
-                result: None,
-            }];
-            self.restarts(who);
-            stray.append(&mut self.processes[who].stray);
-            self.processes[who].stray = stray;
-            self.released = true;
-        }
+        let released = process.candidate.release(now).map(|record| Request {
+            step: Step::Write(record, Claim::Held),
+            sent: now,
+            result: None,
+        });
+        self.released |= released.is_some();
+        self.restarts(who);
+        self.processes[who].stray.splice(0..0, released);
     }
 
     /// No two candidates may act at the same time; a new leader makes calls that must not repeat only when the last
@@ -339,6 +336,23 @@ fn elected(record: Option<Record>, then: u64) -> (Record, Claim, Term) {
     };
     candidate.written(record.clone(), claim, at(then), at(then));
     (record, claim, candidate.term().unwrap())
+}
+
+/// The next leader calls at once after a release, so a leader that still waits for the one before does not release.
+#[test]
+fn a_leader_that_waits_for_the_one_before_does_not_release() {
+    let mut candidate = Candidate::new("me".into(), TIMING);
+    candidate.read(Some(held_by("other", 0)), at(0));
+    candidate.read(Some(held_by("other", 0)), at(15));
+    let Step::Write(record, claim) = candidate.next(at(15)) else {
+        panic!("it is expired");
+    };
+    candidate.written(record, claim, at(15), at(15));
+    let mut early = candidate.clone();
+    assert_eq!(early.release(at(24)), None);
+    assert_eq!(early.term(), None);
+    let released = candidate.release(at(25));
+    assert_eq!(released.map(|record| record.holder), Some(String::new()));
 }
 
 fn held_by(holder: &str, since: u64) -> Record {

@@ -1,8 +1,7 @@
 //! Configuration of a rack, which `casskop-operator bootstrap` reads when a pod starts.
 
 use casskop_common::names::{self, RackId};
-use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube_core::ResourceExt;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use crate::{
     desired::{Desired, DesiredRack},
@@ -98,12 +97,15 @@ pub fn says_formed(map: &ConfigMap) -> bool {
     rack_config(map).is_some_and(|config| config.formed)
 }
 
-/// The mark of a formed ring, and the name of the ring. The mark has the owner of the volumes, or none, so that it stays
-/// as long as they do.
+/// The mark of a formed ring, and the name of the ring. It has no owner here: its owners follow those of the volumes, so
+/// that it stays as long as they do ([`super::volume_owner`]).
 pub fn ring_mark(desired: &Desired, formed: bool, ring_name: &str) -> ConfigMap {
     let name = names::ring_mark(&desired.name);
-    let mut map = ConfigMap {
-        metadata: metadata(desired, name, names::cluster_labels(&desired.name)),
+    ConfigMap {
+        metadata: ObjectMeta {
+            owner_references: None,
+            ..metadata(desired, name, names::cluster_labels(&desired.name))
+        },
         data: Some(
             [
                 (FORMED.to_owned(), formed.to_string()),
@@ -112,21 +114,7 @@ pub fn ring_mark(desired: &Desired, formed: bool, ring_name: &str) -> ConfigMap 
             .into(),
         ),
         ..ConfigMap::default()
-    };
-    let owns = desired.spec.delete_pvc == Some(true);
-    let owner = OwnerReference {
-        controller: None,
-        block_owner_deletion: None,
-        ..desired.owner.clone()
-    };
-    map.metadata.owner_references = owns.then(|| vec![owner]);
-    map
-}
-
-/// Whether the cluster owns the live mark, although `deletePVC` is not set any more.
-pub fn is_still_owned(desired: &Desired, live: Option<&ConfigMap>) -> bool {
-    let mut owners = live.iter().flat_map(|live| live.owner_references());
-    desired.spec.delete_pvc != Some(true) && owners.any(|owner| owner.uid == desired.owner.uid)
+    }
 }
 
 /// The name of the ring in the mark; none in the mark of an earlier version.

@@ -1,17 +1,29 @@
-//! `deletePVC`: the cluster owns the volume claims of its nodes, so that Kubernetes' garbage collector deletes them with
-//! the cluster, and keeps them if the deletion orphans (`docs/adr/0022-volumes-are-owned-by-their-cluster.md`).
+//! `deletePVC`: the cluster owns the volume claims of its nodes and the mark of its ring, so that Kubernetes' garbage
+//! collector deletes them with the cluster, and keeps them if the deletion orphans
+//! (`docs/adr/0022-volumes-are-owned-by-their-cluster.md`).
 
 use casskop_common::{api::CassandraCluster, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 
-use crate::observed::{ObservedState, OwnedObjects, Volume};
+use crate::observed::{ObservedState, OwnedObjects};
 
-/// The owners of a volume claim after a change. The change applies only to the observed version of the claim.
+/// The kind of an object whose owners follow `deletePVC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum OwnedKind {
+    /// The claim of a volume.
+    Claim,
+    /// The ConfigMap that marks a formed ring.
+    RingMark,
+}
+
+/// The owners of an object after a change. The change applies only to the observed version of the object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VolumeOwner {
-    /// Name of the claim.
+    /// Kind of the object.
+    pub kind: OwnedKind,
+    /// Name of the object.
     pub name: String,
     /// Its UID.
     pub uid: String,
@@ -23,29 +35,73 @@ pub struct VolumeOwner {
     pub owners: Vec<OwnerReference>,
 }
 
-/// The claims whose owners do not match `deletePVC`.
+impl std::fmt::Display for VolumeOwner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.kind {
+            OwnedKind::Claim => write!(f, "volume {}", self.name),
+            OwnedKind::RingMark => write!(f, "ConfigMap {}", self.name),
+        }
+    }
+}
+
+/// The objects whose owners do not match `deletePVC`. The mark is owned only after all volumes are, and is the first to
+/// be no longer owned: data must not stay without its mark.
 pub fn decide(state: &ObservedState) -> Vec<VolumeOwner> {
     let wanted = state.cluster.spec.delete_pvc == Some(true);
     changes(&state.cluster, &state.live, wanted)
 }
 
-/// The claims to own before the finalizer of an earlier version is removed from a cluster that is being deleted. None if
-/// the deletion orphans: then the garbage collector has removed the owner from a StatefulSet, or will do so.
-pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> Vec<VolumeOwner> {
-    let uid = cluster.uid();
-    let outlives = live.stateful_sets.values().any(|set| {
-        let mut owners = set.owner_references().iter();
-        set.metadata.deletion_timestamp.is_none()
-            && owners.all(|owner| Some(&owner.uid) != uid.as_ref())
-    });
-    let orphans = cluster
-        .finalizers()
-        .iter()
-        .any(|name| name == names::ORPHAN_FINALIZER);
-    if cluster.spec.delete_pvc != Some(true) || orphans || outlives {
-        return Vec::new();
+/// The number of claims that Kubernetes deletes with the cluster.
+pub fn owned(state: &ObservedState) -> usize {
+    let uid = state.cluster.metadata.uid.as_deref();
+    let volumes = state.live.volumes.values();
+    let is_owned = |owner: &OwnerReference| Some(owner.uid.as_str()) == uid;
+    let owned = volumes.filter(|volume| volume.owners.iter().any(is_owned));
+    owned.count()
+}
+
+/// Whether the volumes of a cluster with the finalizer of an earlier version are deleted with it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AtDeletion {
+    /// They stay, as `deletePVC` or the deletion requires.
+    Stay,
+    /// They stay, because the operator finds no proof that the deletion does not orphan.
+    StayInDoubt,
+    /// The cluster owns them, after these changes.
+    Go(Vec<VolumeOwner>),
+}
+
+/// Decides about the volumes before the finalizer of an earlier version is removed from a cluster that is being deleted.
+/// The proof that the deletion does not orphan: Kubernetes deletes the dependents first, or a StatefulSet or ConfigMap
+/// still has its owner. The garbage collector removes the owner from the dependents that it orphans.
+pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletion {
+    let has_finalizer = |name: &str| cluster.finalizers().iter().any(|other| other == name);
+    if cluster.spec.delete_pvc != Some(true) || has_finalizer(names::ORPHAN_FINALIZER) {
+        return AtDeletion::Stay;
     }
-    changes(cluster, live, true)
+    let uid = cluster.uid();
+    let has_owner =
+        |owners: &[OwnerReference]| owners.iter().any(|owner| Some(&owner.uid) == uid.as_ref());
+    let is_orphaned = live
+        .stateful_sets
+        .values()
+        .any(|set| set.metadata.deletion_timestamp.is_none() && !has_owner(set.owner_references()));
+    if is_orphaned {
+        return AtDeletion::Stay;
+    }
+    let mark = names::ring_mark(&cluster.name_any());
+    let mut maps = live.config_maps.iter().filter(|(name, _)| **name != mark);
+    let is_certain = has_finalizer(names::FOREGROUND_FINALIZER)
+        || live
+            .stateful_sets
+            .values()
+            .any(|set| has_owner(set.owner_references()))
+        || maps.any(|(_, map)| has_owner(map.owner_references()));
+    if live.volumes.is_empty() || is_certain {
+        AtDeletion::Go(changes(cluster, live, true))
+    } else {
+        AtDeletion::StayInDoubt
+    }
 }
 
 fn changes(cluster: &CassandraCluster, live: &OwnedObjects, wanted: bool) -> Vec<VolumeOwner> {
@@ -54,37 +110,43 @@ fn changes(cluster: &CassandraCluster, live: &OwnedObjects, wanted: bool) -> Vec
         return Vec::new();
     };
     let is_ours = |other: &OwnerReference| other.uid == owner.uid;
+    let differs = |owners: &[OwnerReference]| owners.iter().any(is_ours) != wanted;
+    let change = |kind, name: &String, uid: String, version: String, owners: &[OwnerReference]| {
+        let mut owners = owners.to_vec();
+        owners.retain(|other| !is_ours(other));
+        owners.extend(wanted.then(|| owner.clone()));
+        VolumeOwner {
+            kind,
+            name: name.clone(),
+            uid,
+            version,
+            owned: wanted,
+            owners,
+        }
+    };
     let volumes = live.volumes.iter().filter(|(name, volume)| {
         !volume.deleting
             && !volume.uid.is_empty()
-            && volume.owners.iter().any(is_ours) != wanted
-            && (!wanted || is_of_a_node(&cluster.name_any(), name, volume))
+            && differs(&volume.owners)
+            && (!wanted || volume.is_of_a_node(&cluster.name_any(), name))
     });
-    volumes
-        .map(|(name, volume)| {
-            let mut owners = volume.owners.clone();
-            owners.retain(|other| !is_ours(other));
-            owners.extend(wanted.then(|| owner.clone()));
-            VolumeOwner {
-                name: name.clone(),
-                uid: volume.uid.clone(),
-                version: volume.version.clone(),
-                owned: wanted,
-                owners,
-            }
-        })
-        .collect()
-}
-
-/// Whether a claim is named `<volume>-<pod>` for a pod of the rack in its labels.
-fn is_of_a_node(cluster: &str, claim: &str, volume: &Volume) -> bool {
-    let set = volume
-        .rack
-        .as_ref()
-        .map(|rack| names::stateful_set(cluster, rack));
-    let parts = claim.rsplit_once('-').zip(set);
-    parts.is_some_and(|((of, ordinal), set)| {
-        let template = of.strip_suffix(&set).and_then(|of| of.strip_suffix('-'));
-        template.is_some_and(|template| !template.is_empty()) && ordinal.parse::<u32>().is_ok()
-    })
+    let claims = volumes.map(|(name, volume)| {
+        let (uid, version) = (volume.uid.clone(), volume.version.clone());
+        change(OwnedKind::Claim, name, uid, version, &volume.owners)
+    });
+    let claims: Vec<_> = claims.collect();
+    let mark = live
+        .config_maps
+        .get_key_value(&names::ring_mark(&cluster.name_any()))
+        .filter(|(_, map)| map.metadata.deletion_timestamp.is_none())
+        .filter(|(_, map)| differs(map.owner_references()))
+        .and_then(|(name, map)| {
+            let (uid, version) = (map.uid()?, map.resource_version()?);
+            let owners = map.owner_references();
+            Some(change(OwnedKind::RingMark, name, uid, version, owners))
+        });
+    match mark {
+        Some(_) if wanted && !claims.is_empty() => claims,
+        mark => mark.into_iter().chain(claims).collect(),
+    }
 }

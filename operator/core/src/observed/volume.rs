@@ -43,6 +43,18 @@ impl Volume {
         has.is_none() || has < quantity::parse(&self.requested)
     }
 
+    /// Whether a claim of this name is one of a node of the cluster: `<volume>-<pod>`, for a pod of the rack in the
+    /// labels.
+    pub fn is_of_a_node(&self, cluster: &str, claim: &str) -> bool {
+        let rack = self.rack.as_ref();
+        let set = rack.map(|rack| names::stateful_set(cluster, rack));
+        let parts = claim.rsplit_once('-').zip(set);
+        parts.is_some_and(|((of, ordinal), set)| {
+            let template = of.strip_suffix(&set).and_then(|of| of.strip_suffix('-'));
+            template.is_some_and(|template| !template.is_empty()) && ordinal.parse::<u32>().is_ok()
+        })
+    }
+
     /// Reads the fields from a claim.
     pub fn of(claim: &PersistentVolumeClaim) -> Self {
         let spec = claim.spec.clone().unwrap_or_default();

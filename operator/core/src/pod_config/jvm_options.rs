@@ -45,17 +45,27 @@ pub struct InvalidSection {
     pub message: String,
 }
 
+/// Options that select a garbage collector. Java ends if two of them are on.
+const COLLECTORS: [&str; 6] = [
+    "UseG1GC",
+    "UseZGC",
+    "UseShenandoahGC",
+    "UseParallelGC",
+    "UseSerialGC",
+    "UseConcMarkSweepGC",
+];
+
 const MEBIBYTE: i64 = 1024 * 1024;
 
 /// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
-/// image's own files, and `replaced` the address of the
-/// lost node whose place this one takes. `pod_ip` is the primary address of the pod.
+/// image's own files, by name, and `replaced` the address of the lost node whose place this one takes. `pod_ip` is the
+/// primary address of the pod.
 ///
 /// # Errors
 /// When a section of `spec.config` has a key that is no option.
 pub fn files(
     rack: &RackConfig,
-    images_own: &str,
+    images_own: &BTreeMap<&'static str, String>,
     replaced: Option<&str>,
     pod_ip: &str,
 ) -> Result<BTreeMap<&'static str, Vec<String>>, InvalidSection> {
@@ -66,14 +76,16 @@ pub fn files(
         files.entry(file).or_default().extend(lines);
     }
     let heaps = heaps(rack.max_heap_bytes, &files);
-    for (file, options) in heaps {
+    let collectors = BY_JAVA.map(|file| (file, replaced_collectors(file, &files, images_own)));
+    for (file, options) in heaps.into_iter().chain(collectors) {
         files.entry(file).or_default().splice(0..0, options);
     }
     files
         .entry(COMMON)
         .or_default()
         .splice(0..0, own_options(replaced, pod_ip));
-    if uses_g1(images_own.lines()) || uses_g1(files.values().flatten().map(String::as_str)) {
+    let of_image = images_own.values().flat_map(|text| text.lines());
+    if uses_g1(of_image) || uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
             *line = young_generation_beside_g1(line);
         }
@@ -131,6 +143,37 @@ fn heap(max_bytes: i64, users: &[&str]) -> Vec<String> {
     }
 }
 
+/// The options that switch the collectors of the image off, if the user's options select another one.
+fn replaced_collectors(
+    by_java: &'static str,
+    users: &BTreeMap<&'static str, Vec<String>>,
+    images_own: &BTreeMap<&'static str, String>,
+) -> Vec<String> {
+    let both = [COMMON, by_java];
+    let lines = both.into_iter().filter_map(|file| users.get(file));
+    let wanted = collectors(&words(lines.flatten()));
+    let texts = both.into_iter().filter_map(|file| images_own.get(file));
+    let lines = texts.flat_map(|text| text.lines().filter(|line| line.starts_with('-')));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let mut others = collectors(&words);
+    others.retain(|collector| !wanted.is_empty() && !wanted.contains(collector));
+    let off = others.iter().map(|collector| format!("-XX:-{collector}"));
+    off.collect()
+}
+
+/// The garbage collectors that are on after all options; the last option of each one counts.
+fn collectors(words: &[&str]) -> Vec<&'static str> {
+    let is_on = |collector: &&str| {
+        let mut options = words
+            .iter()
+            .rev()
+            .filter_map(|word| word.strip_prefix("-XX:"));
+        let switch = options.find_map(|option| option.strip_suffix(*collector));
+        switch == Some("+")
+    };
+    COLLECTORS.into_iter().filter(is_on).collect()
+}
+
 fn uses_g1<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
     let mut options = lines.filter(|line| line.starts_with('-'));
     options.any(|line| line.split_whitespace().any(|word| word == "-XX:+UseG1GC"))
@@ -164,8 +207,19 @@ pub fn check(config: &Value) -> Result<(), String> {
         let lines = [COMMON, file]
             .into_iter()
             .filter_map(|file| files.get(file));
-        check_heap(&words(lines.flatten()))
+        let words = words(lines.flatten());
+        check_heap(&words)?;
+        check_collectors(&words)
     })
+}
+
+fn check_collectors(words: &[&str]) -> Result<(), String> {
+    match &collectors(words)[..] {
+        [one, other, ..] => Err(format!(
+            "-XX:+{one} and -XX:+{other} select two garbage collectors, and Java starts with one: remove one of them"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The start script of the image splits options at blanks; only options such as `--add-opens` have a value behind one.
@@ -327,7 +381,8 @@ mod tests {
             ..RackConfig::default()
         };
         let lines = |rack: &RackConfig| {
-            let files = files(rack, "", Some("10.0.0.9"), "10.0.0.1").unwrap();
+            let none = BTreeMap::new();
+            let files = files(rack, &none, Some("10.0.0.9"), "10.0.0.1").unwrap();
             files["jvm-server.options"].join("\n") + "\n"
         };
         let text = lines(&rack);
@@ -349,7 +404,7 @@ mod tests {
     #[test]
     fn only_a_pod_with_an_ipv6_address_uses_the_ipv6_stack() {
         for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {
-            let files = files(&RackConfig::default(), "", None, pod_ip).unwrap();
+            let files = files(&RackConfig::default(), &BTreeMap::new(), None, pod_ip).unwrap();
             let found = files[COMMON].iter().filter(|line| *line == IPV6).count();
             assert_eq!(found, expected, "{pod_ip}");
         }
@@ -409,9 +464,10 @@ mod tests {
             ("#-XX:+UseG1GC\n", "-Xmn100M"),
             ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
         ] {
-            let files = files(&rack, images_own, None, "10.0.0.1").unwrap();
+            let images_own = [(BY_JAVA[0], images_own.to_owned())].into();
+            let files = files(&rack, &images_own, None, "10.0.0.1").unwrap();
             let found = files[COMMON].iter().any(|line| line == young);
-            assert!(found, "{images_own}: {files:?}");
+            assert!(found, "{images_own:?}: {files:?}");
         }
     }
 
@@ -433,6 +489,10 @@ mod tests {
                 json!({ "jvm-options": ["-Xmx1g"], "jvm11-server-options": ["-Xms2g"] }),
                 "at most the maximum",
             ),
+            (
+                json!({ "jvm-options": ["-XX:+UseZGC"], "jvm17-server-options": ["-XX:+UseSerialGC"] }),
+                "remove one of them",
+            ),
             (json!({ "jvm-options": ["-Dname=two words"] }), "'words'"),
             (json!({ "jvm-options": { "cassandra_x": "a b" } }), "'b'"),
             (json!({ "jvm-options": { "heap": "1G" } }), "max_heap_size"),
@@ -442,6 +502,26 @@ mod tests {
         }
         let split = json!({ "jvm-options": ["--add-opens java.base/java.io=ALL-UNNAMED -Da=b"] });
         assert_eq!(check(&split), Ok(()));
+    }
+
+    #[test]
+    fn the_collector_of_the_user_replaces_that_of_the_image() {
+        let g1 = [(BY_JAVA[1], "#-XX:+UseZGC\n-XX:+UseG1GC\n".to_owned())].into();
+        for (users, off) in [
+            (json!(["-XX:+UseSerialGC"]), &["-XX:-UseG1GC"][..]),
+            (json!(["-XX:+UseG1GC"]), &[]),
+            (json!(["-XX:+UseZGC", "-XX:-UseZGC"]), &[]),
+            (json!([]), &[]),
+        ] {
+            let rack = RackConfig {
+                config: json!({ "jvm-options": users }),
+                ..RackConfig::default()
+            };
+            let files = files(&rack, &g1, None, "10.0.0.1").unwrap();
+            let found = files.get(BY_JAVA[1]).map_or(&[][..], Vec::as_slice);
+            assert_eq!(found, off, "{users}");
+            assert!(!files[BY_JAVA[0]].iter().any(|line| line.contains("GC")));
+        }
     }
 
     #[test]

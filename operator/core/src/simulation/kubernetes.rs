@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus
 use kube_core::ResourceExt;
 
 use crate::{
-    objects::{Object, config_map},
+    objects::{Object, VolumeOwner, config_map, volume_owner::OwnedKind},
     observed::{NodePod, OwnedObjects, Volume, rack_of, replicas},
     rollout::removal::Removal,
     simulation::{Node, Pod, World},
@@ -58,9 +58,17 @@ impl World {
             ),
             Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
             Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
-            Object::ConfigMap(mut object) => {
-                object.metadata.resource_version = Some(self.next_version());
-                self.live.config_maps.insert(object.name_any(), *object);
+            Object::ConfigMap(object) => {
+                let version = self.next_version();
+                let (name, mut object) = (object.name_any(), *object);
+                let old = self.live.config_maps.remove(&name);
+                let meta = &mut object.metadata;
+                meta.uid = Some(format!("map-{name}"));
+                meta.resource_version = Some(version);
+                // Server-side apply keeps the owners of another manager.
+                let owners = old.and_then(|old| old.metadata.owner_references);
+                meta.owner_references = meta.owner_references.take().or(owners);
+                self.live.config_maps.insert(name, object);
             }
             Object::Fence(fence) => {
                 let version = Some(self.next_version());
@@ -77,12 +85,7 @@ impl World {
                 volume.requested.clone_from(&growth.size);
                 volume.capacity = Some(growth.size);
             }
-            Object::VolumeOwner(owner) => {
-                let volume = self.live.volumes.get_mut(&owner.name).expect("seen");
-                assert_eq!((&volume.uid, &volume.version), (&owner.uid, &owner.version));
-                volume.owners = owner.owners;
-                volume.version += "+";
-            }
+            Object::VolumeOwner(owner) => self.own(owner),
             Object::StatefulSet(object) | Object::Recreated(object) => {
                 let mut set = *object;
                 set.metadata.resource_version = Some(self.next_version());
@@ -115,6 +118,26 @@ impl World {
             Removal::Volume { name, uid } => {
                 let volume = self.live.volumes.get(name);
                 volume.is_some_and(|volume| volume.uid == *uid)
+            }
+        }
+    }
+
+    /// Changes the owners of a volume or of the mark of the ring.
+    pub fn own(&mut self, owner: VolumeOwner) {
+        match owner.kind {
+            OwnedKind::Claim => {
+                let volume = self.live.volumes.get_mut(&owner.name).expect("seen");
+                assert_eq!((&volume.uid, &volume.version), (&owner.uid, &owner.version));
+                volume.owners = owner.owners;
+                volume.version += "+";
+            }
+            OwnedKind::RingMark => {
+                let map = self.live.config_maps.get_mut(&owner.name).expect("seen");
+                let meta = &mut map.metadata;
+                let seen = (Some(owner.uid), Some(owner.version));
+                assert_eq!((&meta.uid, &meta.resource_version), (&seen.0, &seen.1));
+                meta.owner_references = Some(owner.owners);
+                meta.resource_version = seen.1.map(|version| version + "+");
             }
         }
     }

@@ -88,6 +88,12 @@ impl World {
             left = left.saturating_sub(1);
             may
         };
+        for owner in plan.disowned {
+            if !may() {
+                return false;
+            }
+            self.own(owner);
+        }
         if !plan.operations.is_empty() || plan.rack_write.is_some() {
             if !may() {
                 return false;
@@ -263,6 +269,7 @@ impl World {
             ..plan.status
         };
         plan.objects.is_empty()
+            && plan.disowned.is_empty()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret

@@ -4,7 +4,7 @@ use casskop_common::{
     api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
-    text,
+    names, text,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -27,6 +27,8 @@ pub(crate) struct ConditionInputs<'a> {
     restart: Option<&'a OperationStatus>,
     /// Whether the annotation that pauses everything stands.
     paused: bool,
+    /// Volumes whose owners do not match `deletePVC`, and the mark of the ring.
+    pub(crate) outdated_owners: Vec<String>,
     warnings: Vec<String>,
     formed: bool,
     /// Members of the ring.
@@ -98,6 +100,7 @@ impl<'a> ConditionInputs<'a> {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
             restart: restart::spec_restart(operations),
             paused: state.intents.reconcile_paused,
+            outdated_owners: Vec::new(),
             leaving: state
                 .expected_pods()
                 .into_iter()
@@ -173,7 +176,8 @@ impl<'a> ConditionInputs<'a> {
     /// Why the spec is not carried out until somebody acts, although it is accepted.
     fn needs_a_person(&self) -> Option<(Reason, String)> {
         let rollout = self.rollout;
-        let blocked = rollout.blocked.clone()?;
+        let owners = self.awaits_owners().filter(|_| self.paused);
+        let blocked = rollout.blocked.clone().or(owners)?;
         let mut checks = rollout.blocked_by.iter();
         if self.paused {
             Some((Reason::ReconcilePaused, blocked))
@@ -260,11 +264,7 @@ impl<'a> ConditionInputs<'a> {
                         format!("restart {}: {}", restart.id, restart.message),
                     )
                 }
-                None => (
-                    false,
-                    Reason::UpToDate,
-                    "the cluster matches the spec".into(),
-                ),
+                None => self.settled(),
             },
         };
         Verdict {
@@ -273,6 +273,36 @@ impl<'a> ConditionInputs<'a> {
             reason,
             message,
         }
+    }
+
+    /// `Progressing` while no rack changes: the owners of the volumes may not match the spec yet.
+    fn settled(&self) -> (bool, Reason, String) {
+        match self.awaits_owners() {
+            Some(why) => {
+                let reason = if self.paused {
+                    Reason::ReconcilePaused
+                } else {
+                    Reason::VolumeOwners
+                };
+                (true, reason, format!("waiting for {why}"))
+            }
+            None => (
+                false,
+                Reason::UpToDate,
+                "the cluster matches the spec".into(),
+            ),
+        }
+    }
+
+    fn awaits_owners(&self) -> Option<String> {
+        let first = self.outdated_owners.first()?;
+        let all = counted(&self.outdated_owners, first);
+        let why = if self.paused {
+            format!(": paused by the annotation {}", names::RECONCILE)
+        } else {
+            String::new()
+        };
+        Some(format!("the owners of {all} to match deletePVC{why}"))
     }
 
     fn degraded(&self) -> Verdict {

@@ -5,7 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube_core::{Resource, ResourceExt};
 
 use crate::{
-    objects::{Object, volume_owner},
+    objects::{
+        Object,
+        volume_owner::{self, AtDeletion, OwnedKind},
+    },
+    observed::Volume,
     simulation::{THREE_RACKS, World},
 };
 
@@ -113,13 +117,58 @@ fn a_volume_that_is_deleted_gets_no_owner() {
     assert!(world.live.volumes[CLAIM].owners.is_empty());
 }
 
+/// `kubectl wait --for=condition=Ready` after `deletePVC: false` must not end before the volumes are safe.
 #[test]
-fn a_paused_cluster_keeps_its_owners() {
+fn ready_waits_until_the_cluster_no_longer_owns_its_volumes() {
     let mut world = formed(true);
+    assert!(world.condition("Ready").starts_with("True"));
+    assert_eq!(world.status().owned_volumes, Some(3));
     world.annotate("reconcile", Some("paused"));
     set(&mut world, false);
     world.pass();
     assert_eq!(owners(&world), ["u-1"; 4]);
+    assert_eq!(world.status().owned_volumes, Some(3));
+    insta::assert_snapshot!(world.condition("Ready"), @"False ReconcilePaused: waiting for the owners of ConfigMap demo-ring (and 3 more) to match deletePVC: paused by the annotation operations.db.orange.com/reconcile");
+    assert!(
+        world
+            .condition("Stalled")
+            .starts_with("True ReconcilePaused")
+    );
+
+    world.annotate("reconcile", None);
+    let mut killed = world.clone();
+    killed.pass_until(2);
+    assert_eq!(owners(&killed), ["", "u-1", "u-1", ""]);
+    world.pass();
+    // The report is about the state before the change.
+    assert_eq!(owners(&world), [""; 4]);
+    insta::assert_snapshot!(world.condition("Ready"), @"False VolumeOwners: waiting for the owners of ConfigMap demo-ring (and 3 more) to match deletePVC");
+    world.settle();
+    assert!(world.condition("Ready").starts_with("True"));
+    assert_eq!(world.status().owned_volumes, None);
+}
+
+/// Data must not stay without the mark that keeps a second ring from being formed over it.
+#[test]
+fn the_mark_is_owned_last_and_freed_first() {
+    let mut world = World::formed(THREE_RACKS);
+    set(&mut world, true);
+    let of = |world: &World| {
+        let plan = world.plan();
+        let added = plan.objects.iter().filter_map(|object| match object {
+            Object::VolumeOwner(owner) => Some(owner.kind),
+            _ => None,
+        });
+        let freed = plan.disowned.iter().map(|owner| owner.kind);
+        added.chain(freed).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&world), [OwnedKind::Claim; 3]);
+    world.pass();
+    assert_eq!(of(&world), [OwnedKind::RingMark]);
+    world.settle();
+    set(&mut world, false);
+    let freed = of(&world);
+    assert_eq!((freed.len(), freed[0]), (4, OwnedKind::RingMark));
 }
 
 #[test]
@@ -152,18 +201,71 @@ fn the_finalizer_of_an_earlier_version_goes_after_the_owners_are_set() {
 fn at_the_deletion_of_a_cluster_of_an_earlier_version() {
     let mut world = World::formed(THREE_RACKS);
     set(&mut world, true);
-    let owned = |world: &World| volume_owner::at_deletion(&world.cluster, &world.live).len();
-    assert_eq!(owned(&world), 3);
+    let decided = |world: &World| volume_owner::at_deletion(&world.cluster, &world.live);
+    let go = decided(&world);
+    assert!(
+        matches!(&go, AtDeletion::Go(owners) if owners.len() == 3),
+        "{go:?}"
+    );
     // kubectl delete --cascade=orphan, before and after the garbage collector has orphaned the StatefulSets.
     let mut orphaning = world.clone();
     orphaning.cluster.metadata.finalizers = Some(vec![names::ORPHAN_FINALIZER.into()]);
-    assert_eq!(owned(&orphaning), 0);
+    assert_eq!(decided(&orphaning), AtDeletion::Stay);
     let mut orphaned = world.clone();
     let set = orphaned.live.stateful_sets.get_mut("demo-dc1-rack2");
     set.expect("seen").metadata.owner_references = None;
-    assert_eq!(owned(&orphaned), 0);
+    assert_eq!(decided(&orphaned), AtDeletion::Stay);
+    // The orphaned StatefulSets were deleted by hand while no operator ran.
+    let mut bare = world.clone();
+    bare.live.stateful_sets.clear();
+    assert_eq!(decided(&bare), go, "a rack's ConfigMap has its owner");
+    for map in bare.live.config_maps.values_mut() {
+        map.metadata.owner_references = None;
+    }
+    assert_eq!(decided(&bare), AtDeletion::StayInDoubt);
+    bare.cluster.metadata.finalizers = Some(vec![names::FOREGROUND_FINALIZER.into()]);
+    assert_eq!(decided(&bare), go);
     world.cluster.spec.delete_pvc = None;
-    assert_eq!(owned(&world), 0);
+    assert_eq!(decided(&world), AtDeletion::Stay);
+}
+
+/// An owner of an earlier resource on a claim that no node has, or that a running ring has, holds nothing back.
+#[test]
+fn only_a_new_ring_waits_and_only_for_volumes_of_nodes() {
+    let mut world = formed(false);
+    let mut left = world.cluster.owner_ref(&()).expect("a UID");
+    left.uid = "u-0".into();
+    let set_left = |world: &mut World, claim: &str| {
+        let mut volume = world.live.volumes[CLAIM].clone();
+        volume.owners = vec![left.clone()];
+        world.live.volumes.insert(claim.into(), volume);
+    };
+    set_left(&mut world, CLAIM);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    world.settle();
+    assert_eq!(world.pods.len(), 6);
+
+    let mut again = World::new(THREE_RACKS);
+    world.live.volumes.clone_into(&mut again.live.volumes);
+    again.live.volumes.retain(|name, _| name == CLAIM);
+    again.pods.clone_from(&world.pods);
+    again.pass();
+    insta::assert_snapshot!(again.condition("Progressing"), @"True Initializing: waiting for volume data-demo-dc1-rack1-0 of the deleted cluster of this name to be deleted by Kubernetes' garbage collector; pod demo-dc1-rack1-0 still uses it");
+    again.pods.clear();
+    again.live.volumes.clear();
+    set_of_another(&mut again, &left);
+    again.settle();
+    assert!(again.condition("Available").starts_with("True"));
+}
+
+/// A claim that no node of the ring has.
+fn set_of_another(world: &mut World, owner: &OwnerReference) {
+    let volume = Volume {
+        uid: "backup".into(),
+        owners: vec![owner.clone()],
+        ..Volume::default()
+    };
+    world.live.volumes.insert("backup".into(), volume);
 }
 
 /// The volumes that the garbage collector is about to delete must not become those of the new ring: it would lose its

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, Rival},
-    cluster::{self, tests::operator},
+    cluster::{self, AFTER_CONFLICT, tests::operator},
 };
 use casskop_core::simulation::THREE_RACKS;
 
@@ -77,6 +77,95 @@ async fn the_cluster_owns_its_volumes_and_has_no_finalizer() {
     assert_eq!(metadata(&server, CLUSTER, "finalizers"), Value::Null);
 }
 
+/// Withdraws `deletePVC` from a cluster that owns its volume.
+fn withdrawn(server: &ApiServer) {
+    let uid = created(server, &json!({ "generation": 2 }));
+    server.with(|state| {
+        let mut cluster = state.objects[CLUSTER].clone();
+        cluster["spec"]["deletePVC"] = json!(false);
+        state.put(CLUSTER, cluster);
+        state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&uid]));
+    });
+}
+
+fn ready(server: &ApiServer) -> Value {
+    let conditions = server.with(|state| state.objects[CLUSTER]["status"]["conditions"].clone());
+    let conditions = conditions.as_array().cloned().unwrap_or_default();
+    let mut ready = conditions
+        .into_iter()
+        .filter(|condition| condition["type"] == "Ready");
+    ready
+        .next()
+        .map_or(Value::Null, |ready| ready["status"].clone())
+}
+
+#[tokio::test]
+async fn no_other_rejected_write_keeps_a_volume_owned() {
+    for refused in [
+        "/api/v1/namespaces/ns/services/demo",
+        "/api/v1/namespaces/ns/configmaps/demo-accepted",
+        "/api/v1/namespaces/ns/secrets/demo-jolokia-accepted",
+        RACK,
+        CLUSTER,
+    ] {
+        let server = ApiServer::default();
+        withdrawn(&server);
+        server.with(|state| state.refused = Some(refused.into()));
+        let _ = reconcile(&server).await;
+        assert_eq!(
+            metadata(&server, VOLUME, "ownerReferences"),
+            json!([]),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_withdrawal_holds_nothing_else_and_is_reported() {
+    let server = ApiServer::default();
+    withdrawn(&server);
+    server.with(|state| state.refused = Some(VOLUME.into()));
+    let error = reconcile(&server).await.unwrap_err().to_string();
+    insta::assert_snapshot!(error, @"write PersistentVolumeClaim data-demo-dc1-rack1-0: Forbidden");
+    assert!(server.with(|state| state.objects.contains_key(RACK)));
+    assert_eq!(ready(&server), "False");
+}
+
+/// The status of a pass is about objects that are written: after a conflict there is none.
+#[tokio::test]
+async fn a_conflict_is_followed_by_another_pass_without_a_report() {
+    let server = ApiServer::default();
+    withdrawn(&server);
+    server.with(|state| {
+        state.rival = Some(Rival {
+            object: "data-demo-dc1-rack1-0",
+            change: |_| {},
+        });
+    });
+    assert_eq!(
+        reconcile(&server).await.unwrap(),
+        Action::requeue(AFTER_CONFLICT)
+    );
+    assert_eq!(ready(&server), Value::Null);
+    reconcile(&server).await.unwrap();
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+}
+
+/// The operator is down during a deletion that orphans, and the orphaned objects are deleted by hand.
+#[tokio::test]
+async fn volumes_stay_without_proof_of_their_deletion() {
+    let server = ApiServer::default();
+    deleted(&server, &[names::VOLUMES_FINALIZER]);
+    reconcile(&server).await.unwrap();
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+    assert_eq!(metadata(&server, CLUSTER, "finalizers"), json!([]));
+    let asked = server.asked();
+    assert!(
+        asked.iter().any(|asked| asked.contains("/events")),
+        "{asked:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_cluster_that_is_deleted_is_only_released() {
     let server = ApiServer::default();
@@ -122,16 +211,24 @@ async fn no_volume_is_deleted_with_an_orphaning_deletion() {
     }
 }
 
-/// An owner that is written after a deletion that orphans would delete the volume.
+/// An owner that is written after a deletion that orphans, or after `deletePVC` is withdrawn, would delete the volume.
 #[tokio::test]
-async fn no_volume_gets_an_owner_that_was_deleted_meanwhile() {
-    let server = ApiServer::default();
-    created(&server, &json!({}));
-    // The cluster is deleted when the first object of the plan is written.
-    server.with(|state| state.deleted_at_write = Some(CLUSTER.into()));
-    let _ = reconcile(&server).await;
-    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
-    assert!(!metadata(&server, CLUSTER, "deletionTimestamp").is_null());
+async fn no_volume_gets_an_owner_that_has_changed_meanwhile() {
+    let deletion = json!({ "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" } });
+    let withdrawal = json!({ "metadata": { "generation": 2 }, "spec": { "deletePVC": false } });
+    for change in [deletion, withdrawal] {
+        let server = ApiServer::default();
+        created(&server, &json!({ "generation": 1 }));
+        // The cluster changes when the first object of the plan is written.
+        server.with(|state| state.changed_at_write = Some((CLUSTER.into(), change.clone())));
+        let _ = reconcile(&server).await;
+        assert_eq!(
+            metadata(&server, VOLUME, "ownerReferences"),
+            json!([]),
+            "{change}"
+        );
+        assert!(server.with(|state| state.changed_at_write.is_none()));
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     multi::{
-        children::Child,
+        children::{Child, deletes_volumes},
         observed::{ObservedSites, SiteView, has_nodes, owner},
         plan::{Draft, Plan, SOON, SiteObject, Write, status},
     },
@@ -49,12 +49,9 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &ObservedSites) -> (Vec<Draft
                         ),
                     });
                 } else {
-                    draft.waiting =
-                        Some("its CassandraCluster, which has no nodes left, to go".into());
-                    writes.push(Write {
-                        site: site.name.clone(),
-                        what: SiteObject::Delete(Box::new(cluster.clone())),
-                    });
+                    let waiting = "its CassandraCluster, which has no nodes left, to go";
+                    draft.waiting = Some(waiting.into());
+                    writes.extend(deletion(&mut draft, cluster, snapshot));
                 }
             }
             _ => continue,
@@ -62,6 +59,44 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &ObservedSites) -> (Vec<Draft
         drafts.push(draft);
     }
     (drafts, writes)
+}
+
+/// The deletion of the cluster of a site. A `deletePVC` that the resource no longer sets is first withdrawn from the
+/// cluster, and the operator of the site carries that out: until then Kubernetes deletes the volumes with the cluster.
+fn deletion(
+    draft: &mut Draft,
+    cluster: &CassandraCluster,
+    snapshot: &ObservedSites,
+) -> Option<Write> {
+    let before = Box::new(cluster.clone());
+    let what = if deletes_volumes(&snapshot.multi, &draft.name) {
+        SiteObject::Delete(before)
+    } else if cluster.spec.delete_pvc == Some(true) {
+        draft.waiting = Some("deletePVC of its CassandraCluster to be withdrawn".into());
+        let mut after = before.clone();
+        after.spec.delete_pvc = Some(false);
+        SiteObject::Change { before, after }
+    } else if awaits_owners(cluster) {
+        draft.waiting = Some(
+            "the operator of the site to carry out that deletePVC is not set any more: until then its volumes are deleted with its CassandraCluster".into(),
+        );
+        return None;
+    } else {
+        SiteObject::Delete(before)
+    };
+    Some(Write {
+        site: draft.name.clone(),
+        what,
+    })
+}
+
+/// Whether the cluster may still own volumes, as its operator reports.
+fn awaits_owners(cluster: &CassandraCluster) -> bool {
+    let status = cluster.status.as_ref();
+    let mut reported = status.into_iter().filter(|status| status.is_reported());
+    reported.any(|status| {
+        status.owned_volumes.is_some() || status.observed_generation != cluster.metadata.generation
+    })
 }
 
 fn told<'a>(site: &str, snapshot: &'a ObservedSites) -> Option<&'a ChildStatus> {
@@ -107,19 +142,17 @@ pub fn goes(snapshot: &ObservedSites) -> Plan {
             (Ok(_), Some(cluster)) if owner(cluster) == Some(snapshot.uid()) => {
                 draft.waiting = Some("its CassandraCluster to go".into());
                 let gone = cluster.metadata.deletion_timestamp.is_some();
-                let before = Box::new(cluster.clone());
-                let what = match (deletes, gone) {
-                    (true, false) => Some(SiteObject::Delete(before)),
-                    (false, _) => Some(SiteObject::Change {
-                        after: Box::new(let_go(cluster)),
-                        before,
+                match (deletes, gone) {
+                    (true, false) => writes.extend(deletion(&mut draft, cluster, snapshot)),
+                    (false, _) => writes.push(Write {
+                        site: site.name.clone(),
+                        what: SiteObject::Change {
+                            before: Box::new(cluster.clone()),
+                            after: Box::new(let_go(cluster)),
+                        },
                     }),
-                    (true, true) => None,
-                };
-                writes.extend(what.map(|what| Write {
-                    site: site.name.clone(),
-                    what,
-                }));
+                    (true, true) => {}
+                }
             }
             _ => continue,
         }

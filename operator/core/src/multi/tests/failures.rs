@@ -120,6 +120,44 @@ fn the_end_waits_for_sites_that_cannot_be_reached_unless_they_are_given_up() {
     assert!(!world.is_blocked_by_checks && world.sites["b"].cluster.is_none());
 }
 
+/// The volumes of a cluster are deleted with it until its operator has carried out that `deletePVC` is withdrawn.
+#[test]
+fn a_cluster_goes_after_its_volumes_are_kept() {
+    let mut world = World::formed(TWO_SITES);
+    let set = |world: &mut World, wanted: bool| {
+        world.edit(|multi| multi.spec.base["spec"]["deletePVC"] = wanted.into());
+    };
+    set(&mut world, true);
+    world.settle();
+    assert_eq!(world.cluster("a").spec.delete_pvc, Some(true));
+    let mut goes = world.clone();
+    delete(&mut goes);
+    goes.settle();
+    assert!(goes.sites["a"].cluster.is_none() && !goes.is_blocked_by_checks);
+
+    let owns = |world: &mut World, owned| {
+        let cluster = world.site("b").cluster.as_mut().expect("a cluster");
+        let status = cluster.status.as_mut().expect("a status");
+        status.owned_volumes = owned;
+    };
+    owns(&mut world, Some(1));
+    set(&mut world, false);
+    delete(&mut world);
+    world.pass();
+    for site in ["a", "b"] {
+        assert_eq!(world.cluster(site).spec.delete_pvc, Some(false));
+    }
+    // No operator has reported about the new generation.
+    world.pass();
+    assert!(world.sites["a"].cluster.is_some());
+    insta::assert_snapshot!(world.condition("Progressing"), @"True SitesProgressing: a waits for the operator of the site to carry out that deletePVC is not set any more: until then its volumes are deleted with its CassandraCluster");
+    world.settle();
+    assert!(world.sites["a"].cluster.is_none() && world.is_blocked_by_checks);
+    owns(&mut world, None);
+    world.settle();
+    assert!(world.sites["b"].cluster.is_none() && !world.is_blocked_by_checks);
+}
+
 #[test]
 fn clusters_stay_and_are_free_where_the_resource_says_so() {
     let mut world = World::formed(TWO_SITES);
