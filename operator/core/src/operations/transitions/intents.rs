@@ -144,3 +144,70 @@ fn is_outrun(
     let mut others = others.filter(|operation| operation.kind != *kind && has_begun(operation));
     others.any(|operation| !was_seen(operation))
 }
+
+#[cfg(test)]
+mod tests {
+    use casskop_common::{
+        api::{OperationNode, OperationPhase},
+        operations::OperationKind,
+    };
+
+    use super::*;
+
+    fn operation(kind: OperationKind, node: NodePhase) -> OperationStatus {
+        let waits = node == NodePhase::Pending;
+        OperationStatus {
+            kind: kind.into(),
+            id: "a".into(),
+            phase: OperationPhase::Running,
+            reason: waits.then_some(OperationReason::ChecksFailing),
+            nodes: vec![OperationNode {
+                pod: "demo-dc1-rack1-0".into(),
+                phase: node,
+                ..OperationNode::default()
+            }],
+            ..OperationStatus::default()
+        }
+    }
+
+    fn status(operations: &[OperationStatus]) -> CassandraClusterStatus {
+        CassandraClusterStatus {
+            operations: operations.to_vec(),
+            ..CassandraClusterStatus::default()
+        }
+    }
+
+    /// A cleanup waits for its checks, and a removal mends the ring meanwhile: two operators, each of which sees the
+    /// cleanup wait, must not continue the one and begin the other.
+    #[test]
+    fn of_two_operators_one_continues_and_the_other_does_not_begin() {
+        let waits = operation(OperationKind::Cleanup, NodePhase::Pending);
+        let goes_on = operation(OperationKind::Cleanup, NodePhase::Running);
+        let removal = operation(OperationKind::Remove, NodePhase::Running);
+        let seen = status(std::slice::from_ref(&waits));
+        let continues = Change {
+            before: Some(waits.clone()),
+            after: goes_on.clone(),
+        };
+        let begins = Change {
+            before: None,
+            after: removal.clone(),
+        };
+        for (change, meanwhile) in [
+            (&begins, status(&[goes_on.clone()])),
+            (&continues, status(&[waits.clone(), removal.clone()])),
+        ] {
+            let mut live = meanwhile.clone();
+            let outdated = decide(&mut live, Some(&seen), std::slice::from_ref(change), None);
+            assert_eq!(outdated.kinds, [change.after.kind.clone()]);
+            assert_eq!(live, meanwhile);
+        }
+        // Without the other operator, each is recorded.
+        for change in [begins, continues] {
+            let mut live = seen.clone();
+            let outdated = decide(&mut live, Some(&seen), std::slice::from_ref(&change), None);
+            assert_eq!(outdated, Outdated::default());
+            assert!(live.operations.contains(&change.after));
+        }
+    }
+}

@@ -73,8 +73,12 @@ impl History {
         let index = index % operator.tasks.len();
         let task = operator.tasks[index].clone();
         let step = &task.start.steps[task.at_hand].name;
-        // The wait for a node ends after an hour.
-        let is_lost = task.start.kind == OperationKind::Decommission
+        // The wait for a node that does not come back ends after an hour.
+        let mends = matches!(
+            task.start.kind,
+            OperationKind::Remove | OperationKind::Replace
+        );
+        let is_lost = !mends
             && self.world.ring.contains_key(&task.start.host_id)
             && !self.world.may_come_back(&task.start.host_id);
         let fails = fails || (is_lost && task.stage == Stage::Calls);
