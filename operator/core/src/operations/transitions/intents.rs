@@ -194,12 +194,12 @@ mod tests {
             after: removal.clone(),
         };
         for (change, meanwhile) in [
-            (&begins, status(&[goes_on.clone()])),
+            (&begins, status(std::slice::from_ref(&goes_on))),
             (&continues, status(&[waits.clone(), removal.clone()])),
         ] {
             let mut live = meanwhile.clone();
             let outdated = decide(&mut live, Some(&seen), std::slice::from_ref(change), None);
-            assert_eq!(outdated.kinds, [change.after.kind.clone()]);
+            assert_eq!(outdated.kinds, std::slice::from_ref(&change.after.kind));
             assert_eq!(live, meanwhile);
         }
         // Without the other operator, each is recorded.
