@@ -77,7 +77,8 @@ pub fn dies_at_each_point(
     }
 }
 
-fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
+/// Whether an operation has ended.
+pub fn has_ended(cluster: &Cluster, kind: &str, id: &str) -> bool {
     let operation = cluster.operation(kind, id);
     operation.is_some_and(|operation| !operation["finishedAt"].is_null())
 }

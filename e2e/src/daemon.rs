@@ -61,8 +61,9 @@ impl Daemon {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Sends a signal, such as `-STOP`, to the process.
-    pub fn signal(&self, how: &str) {
+    /// Freezes the process, or resumes it.
+    pub fn freeze(&self, frozen: bool) {
+        let how = if frozen { "-STOP" } else { "-CONT" };
         let pid = self.pid().expect("it runs").to_string();
         let status = Command::new("kill").args([how, &pid]).status();
         assert!(

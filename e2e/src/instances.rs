@@ -34,6 +34,14 @@ impl<'a> Two<'a> {
         lease(self.0, operator::NAME)
     }
 
+    /// Waits until a pod of the operator calls a node for a request.
+    pub fn calls(&self, pod: &str, id: &str) {
+        until_every(CLOSELY, "the first call", || {
+            let calls = calls(&self.log(pod, &[]), id);
+            (calls > 0).then_some(()).ok_or("no call yet".to_owned())
+        });
+    }
+
     /// The log of a pod of the operator.
     pub fn log(&self, pod: &str, more: &[&str]) -> String {
         let words = [&["logs", pod, "-c", "operator"], more].concat();

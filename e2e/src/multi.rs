@@ -69,7 +69,7 @@ impl Operator {
 
     /// Freezes the process, or resumes it.
     pub fn freeze(&self, frozen: bool) {
-        self.daemon.signal(if frozen { "-STOP" } else { "-CONT" });
+        self.daemon.freeze(frozen);
     }
 
     /// The exit code of the process, once it has ended by itself.

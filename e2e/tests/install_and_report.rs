@@ -52,7 +52,7 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
     gone.apply(&manifest);
     let uid = gone.get()["metadata"]["uid"].clone();
     // `deletePVC` takes effect on the claim and on the mark of the ring, and the status tells when.
-    for (wanted, owned_volumes) in [(true, json!(1)), (false, Value::Null), (true, json!(1))] {
+    for (wanted, owned_volumes) in [(true, json!(2)), (false, json!(0)), (true, json!(2))] {
         gone.change(&json!({ "deletePVC": wanted }));
         until("the owners to match deletePVC", || {
             let claims = space

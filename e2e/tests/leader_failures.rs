@@ -11,12 +11,9 @@ use std::time::{Duration, Instant};
 
 use casskop_e2e::{
     Kubectl, Space, cassandra,
-    cluster::find_operation,
-    crash::Writes,
+    crash::{Writes, has_ended},
     fresh_id,
-    instances::{
-        CLOSELY, Two, calls, cleaned, leader, lease, no_step_is_left_out, report_takeover, works,
-    },
+    instances::{Two, calls, cleaned, leader, lease, no_step_is_left_out, report_takeover, works},
     kubectl,
     machine::LostMachine,
     operator::{self, Shell},
@@ -24,7 +21,7 @@ use casskop_e2e::{
     wait::{until, until_every},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Renewals by a leader with a wrong clock, one per second: longer than two terms.
 const RENEWALS: usize = 35;
@@ -88,10 +85,7 @@ fn a_lost_machine_is_followed() {
     let before = cleaned(&demo);
     let id = fresh_id("lost");
     demo.request("cleanup", &id);
-    until_every(CLOSELY, "the first call", || {
-        let calls = calls(&two.log(&first, &[]), &id);
-        (calls > 0).then_some(()).ok_or("no call yet".to_owned())
-    });
+    two.calls(&first, &id);
     let began = Instant::now();
     let machine = LostMachine::lose(&space.kubectl, &node, &[uid]);
     two.leader(Some(&first));
@@ -162,7 +156,7 @@ fn a_leader_that_is_frozen_at_each_point_skips_nothing() {
             let points = writes.seen() + calls(&instances[index].log(), &id) - seen;
             polls += 1;
             match points {
-                _ if polls % 300 == 0 && has_ended(&demo.get(), &id) => Ok(true),
+                _ if polls % 300 == 0 && has_ended(&demo, "cleanup", &id) => Ok(true),
                 points if points > freezes => Ok(false),
                 points => Err(format!("{points} points after {freezes} freezes")),
             }
@@ -189,9 +183,4 @@ fn a_leader_that_is_frozen_at_each_point_skips_nothing() {
     assert!(freezes > 2, "{freezes} freezes");
     let done = demo.succeeds("cleanup", &id);
     no_step_is_left_out(&done, &before, &cleaned(&demo), freezes);
-}
-
-fn has_ended(cluster: &Value, id: &str) -> bool {
-    let operation = find_operation(cluster, "cleanup", id);
-    operation.is_some_and(|operation| !operation["finishedAt"].is_null())
 }

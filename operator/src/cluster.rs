@@ -213,13 +213,14 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     }
     report::intents(ctx, state, &mut plan).await?;
     act::start(ctx, &observed, &plan);
-    let mut applied = disowned.and(act::write(kube, state, &plan).await);
+    let mut applied = act::write(kube, state, &plan).await;
     if let (Ok(()), Ok(desired)) = (&applied, &desired) {
         applied = act::remove(kube, state, desired, &plan).await;
     }
     if applied.is_ok() && plan.releases {
         applied = finalizer::remove(kube, &state.cluster).await;
     }
+    let applied = disowned.and(applied);
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
         tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
         return Ok(Action::requeue(AFTER_CONFLICT));

@@ -75,8 +75,8 @@ pub struct CassandraClusterStatus {
     /// Last observed replication of the keyspaces: nodes require a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
-    /// Number of volume claims that the cluster owned when it was observed: Kubernetes deletes them with the cluster. Absent
-    /// if there are none.
+    /// Number of volume claims, and of the ConfigMap that marks the ring, which the cluster owned when it was observed:
+    /// Kubernetes deletes them with the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owned_volumes: Option<i32>,
     /// Number of times that nodes began to require a cleanup. It puts requirements and cleanups in order, without the clocks

@@ -37,7 +37,8 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret with a random Jolokia password.
     pub make_secret: bool,
-    /// Volumes, and the mark of the ring, that the cluster no longer owns. Nothing else holds these changes back.
+    /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
+    /// and one that waits for the volumes of an earlier one, hold them back as all changes.
     pub disowned: Vec<VolumeOwner>,
     /// The change of a rack that is recorded before the objects are applied.
     #[serde(skip)]
@@ -119,7 +120,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let requeue = match requeue(state, &rollout, &operations, &removals) {
         // Claims are not watched.
-        delay if changes_owners => delay.min(BRIEFLY),
+        delay if changes_owners && is_lively(state) => delay.min(BRIEFLY),
+        delay if changes_owners => delay.min(LATER),
         delay => delay,
     };
     Plan {

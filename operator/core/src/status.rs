@@ -55,9 +55,7 @@ pub fn decide(
         },
         cassandra_rack_status: racks::racks(state, rollout, &operations.current, &old),
         cassandra_node_status: nodes,
-        owned_volumes: i32::try_from(volume_owner::owned(state))
-            .ok()
-            .filter(|owned| *owned > 0),
+        owned_volumes: i32::try_from(volume_owner::owned(state)).ok(),
         conditions: picture.conditions(state, operations, &old.conditions),
         blocked_by: rollout.blocked_by.clone(),
         intent_errors: {

@@ -19,7 +19,10 @@ use crate::{
     },
 };
 use casskop_core::{
-    desired::Desired, objects::Object, observed::ObservedState, plan::Plan,
+    desired::Desired,
+    objects::{Object, volume_owner::OwnedKind},
+    observed::ObservedState,
+    plan::Plan,
     rollout::removal::Removal,
 };
 
@@ -34,14 +37,19 @@ pub fn needs_certainty(plan: &Plan) -> bool {
         || !plan.removals.is_empty()
 }
 
-/// Removes the cluster from the owners of its volumes, each alone.
+/// Removes the cluster from the owners of its volumes, each alone. The mark of the ring is the first; if it has changed
+/// since the observation, the volumes wait for the next reconciliation, so that none is without the mark.
 ///
 /// # Errors
 /// The first rejected change; the other changes are made all the same.
 pub async fn disown(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
     let mut outcome = Ok(());
     for owner in &plan.disowned {
-        outcome = outcome.and(own(kube, &state.cluster, owner).await);
+        let changed = own(kube, &state.cluster, owner).await;
+        if owner.kind == OwnedKind::RingMark && changed.as_ref().is_err_and(Error::is_conflict) {
+            return changed;
+        }
+        outcome = outcome.and(changed);
     }
     outcome
 }

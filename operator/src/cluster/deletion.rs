@@ -16,18 +16,15 @@ use crate::kubernetes::{
     lists::{Freshness, list},
 };
 use casskop_core::{
-    objects::volume_owner::{self, AtDeletion},
+    objects::volume_owner::{self, AtDeletion, VolumeOwner},
     observed::{OwnedObjects, Volume},
 };
 
-/// Removes the finalizer, after the cluster owns the volumes that are to be deleted with it.
+/// Removes the finalizer, after the cluster owns the volumes that are to be deleted with it, and no others.
 ///
 /// # Errors
 /// The API server rejects a request; the cluster stays until a later attempt succeeds.
 pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error> {
-    if !finalizer::is_there(cluster) {
-        return Ok(());
-    }
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
     let (stateful_sets, config_maps, claims) = tokio::try_join!(
@@ -44,19 +41,29 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
             .collect(),
         ..OwnedObjects::default()
     };
+    if !finalizer::is_there(cluster) {
+        return change(kube, cluster, volume_owner::still_owned(cluster, &live)).await;
+    }
     match volume_owner::at_deletion(cluster, &live) {
-        AtDeletion::Stay => {}
-        AtDeletion::StayInDoubt => {
+        AtDeletion::Stay(owners) | AtDeletion::Go(owners) => change(kube, cluster, owners).await?,
+        AtDeletion::StayInDoubt(owners) => {
+            change(kube, cluster, owners).await?;
             let event = events::volumes_kept(&cluster.name_any());
             let about = cluster.object_ref(&());
             events::publish(&kube.client, &kube.reporter, &event, &about).await;
         }
-        AtDeletion::Go(owners) => {
-            for owner in owners {
-                own(kube, cluster, &owner).await?;
-            }
-        }
     }
     finalizer::remove(kube, cluster).await?;
+    Ok(())
+}
+
+async fn change(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    owners: Vec<VolumeOwner>,
+) -> Result<(), Error> {
+    for owner in owners {
+        own(kube, cluster, &owner).await?;
+    }
     Ok(())
 }

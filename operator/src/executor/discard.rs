@@ -10,6 +10,11 @@ use crate::{
     kubernetes::{objects::said, status_store},
 };
 use casskop_core::node::NodeError;
+use kube::api::DeleteParams;
+
+/// Time to end of a pod whose data is discarded. Nothing has to be flushed, and Cassandra that is about to join may not end on
+/// a signal: with the grace period of the pod, the operation would wait for half an hour.
+const GRACE_SECONDS: u32 = 30;
 
 /// Deletes the pod and the volumes, and waits until they are gone; the next pod joins as a new node.
 pub(super) async fn discard_volumes(
@@ -55,7 +60,8 @@ async fn discard(
             return Ok(Err(error));
         }
     }
-    match pod::delete(effects, task).await {
+    let soon = DeleteParams::default().grace_period(GRACE_SECONDS);
+    match pod::delete(effects, task, soon).await {
         Ok(()) => wait(effects, task, Awaited::Gone).await,
         Err(error) => Ok(Err(error)),
     }

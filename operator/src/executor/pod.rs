@@ -22,7 +22,7 @@ pub(super) async fn replace(
     effects: &Effects,
     task: &NodeTask,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
-    match delete(effects, task).await {
+    match delete(effects, task, DeleteParams::default()).await {
         Ok(()) => wait(effects, task, Awaited::ComesBack).await,
         Err(error) => Ok(Err(error)),
     }
@@ -37,13 +37,18 @@ pub(super) async fn live(
     Ok(live.map(|live| (live.uid().unwrap_or_default(), NodePod::of(&live))))
 }
 
-/// Deletes the observed pod only (precondition on its UID); a successor is not deleted.
-pub(super) async fn delete(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+/// Deletes the observed pod only (precondition on its UID); a successor is not deleted. The grace period is the pod's own
+/// without one in `how`.
+pub(super) async fn delete(
+    effects: &Effects,
+    task: &NodeTask,
+    how: DeleteParams,
+) -> Result<(), NodeError> {
     let (api, only) = (
         pods(effects, task),
         objects::uid_precondition(&task.start.pod_uid),
     );
-    let deleted = objects::delete(&api, &task.start.pod, only, DeleteParams::default());
+    let deleted = objects::delete(&api, &task.start.pod, only, how);
     match in_time(deleted).await {
         // The pod of this name is already a different one.
         Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),

@@ -8,7 +8,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::kubernetes::{Kube, apply::Error, objects::guarded};
+use crate::kubernetes::{Kube, apply::Error};
 
 /// Whether the cluster has the finalizer.
 pub fn is_there(cluster: &CassandraCluster) -> bool {
@@ -18,7 +18,8 @@ pub fn is_there(cluster: &CassandraCluster) -> bool {
         .any(|name| name == names::VOLUMES_FINALIZER)
 }
 
-/// Removes the finalizer from the observed version of the cluster, and keeps the finalizers of others.
+/// Removes the finalizer, and keeps the finalizers of others. Only the finalizers have to be the observed ones: the status
+/// changes while nodes are at work.
 ///
 /// # Errors
 /// The API server rejects the request, or the cluster has changed.
@@ -45,11 +46,12 @@ fn patch(cluster: &CassandraCluster) -> json_patch::Patch {
         .iter()
         .filter(|name| *name != names::VOLUMES_FINALIZER)
         .collect();
-    guarded(
-        cluster,
-        &json!({ "metadata": { "finalizers": before } }),
-        &json!({ "metadata": { "finalizers": after } }),
-    )
+    let patch = json!([
+        { "op": "test", "path": "/metadata/uid", "value": cluster.uid() },
+        { "op": "test", "path": "/metadata/finalizers", "value": before },
+        { "op": "replace", "path": "/metadata/finalizers", "value": after },
+    ]);
+    serde_json::from_value(patch).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -68,7 +70,6 @@ mod tests {
         ] {
             let mut cluster = CassandraCluster::new("demo", CassandraClusterSpec::default());
             cluster.metadata.uid = Some("u".into());
-            cluster.metadata.resource_version = Some("7".into());
             cluster.metadata.finalizers = Some(seen.iter().map(|&name| name.into()).collect());
             let mut object = serde_json::to_value(&cluster).unwrap();
             json_patch::patch(&mut object, &patch(&cluster)).unwrap();

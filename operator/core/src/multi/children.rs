@@ -73,14 +73,13 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
     Ok(children)
 }
 
-/// Whether the resource requires that the volumes of a site are deleted with its cluster. The spec of a site that was taken
-/// out is that of the base.
-pub fn deletes_volumes(multi: &MultiCasskop, site: &str) -> bool {
+/// Whether the resource requires that the volumes of a site are deleted with its cluster. None for a site that was taken
+/// out: its cluster keeps its own spec.
+pub fn deletes_volumes(multi: &MultiCasskop, site: &str) -> Option<bool> {
+    let change = multi.spec.override_.get(site)?;
     let mut merged = multi.spec.base.clone();
-    if let Some(change) = multi.spec.override_.get(site) {
-        json_patch::merge(&mut merged, change);
-    }
-    merged["spec"]["deletePVC"] == true
+    json_patch::merge(&mut merged, change);
+    Some(merged["spec"]["deletePVC"] == true)
 }
 
 /// Settings that are accepted but not used.

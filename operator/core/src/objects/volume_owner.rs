@@ -48,26 +48,35 @@ impl std::fmt::Display for VolumeOwner {
 /// be no longer owned: data must not stay without its mark.
 pub fn decide(state: &ObservedState) -> Vec<VolumeOwner> {
     let wanted = state.cluster.spec.delete_pvc == Some(true);
-    changes(&state.cluster, &state.live, wanted)
+    let mut changes = changes(&state.cluster, &state.live, wanted);
+    let awaits_claims = wanted && changes.iter().any(|one| one.kind == OwnedKind::Claim);
+    changes.retain(|one| !awaits_claims || one.kind == OwnedKind::Claim);
+    changes
 }
 
-/// The number of claims that Kubernetes deletes with the cluster.
+/// The number of claims that Kubernetes deletes with the cluster, and of the mark of the ring. Claims that are being
+/// deleted do not count.
 pub fn owned(state: &ObservedState) -> usize {
     let uid = state.cluster.metadata.uid.as_deref();
-    let volumes = state.live.volumes.values();
     let is_owned = |owner: &OwnerReference| Some(owner.uid.as_str()) == uid;
-    let owned = volumes.filter(|volume| volume.owners.iter().any(is_owned));
-    owned.count()
+    let volumes = state.live.volumes.values();
+    let claims = volumes
+        .filter(|volume| !volume.deleting)
+        .filter(|volume| volume.owners.iter().any(is_owned));
+    let mark = state.live.config_maps.get(&names::ring_mark(state.name()));
+    let mark = mark.filter(|map| map.owner_references().iter().any(is_owned));
+    claims.count() + mark.iter().count()
 }
 
-/// Whether the volumes of a cluster with the finalizer of an earlier version are deleted with it.
+/// Whether the volumes of a cluster with the finalizer of an earlier version are deleted with it, and the changes of their
+/// owners that it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AtDeletion {
     /// They stay, as `deletePVC` or the deletion requires.
-    Stay,
+    Stay(Vec<VolumeOwner>),
     /// They stay, because the operator finds no proof that the deletion does not orphan.
-    StayInDoubt,
-    /// The cluster owns them, after these changes.
+    StayInDoubt(Vec<VolumeOwner>),
+    /// The cluster owns them.
     Go(Vec<VolumeOwner>),
 }
 
@@ -76,8 +85,9 @@ pub enum AtDeletion {
 /// still has its owner. The garbage collector removes the owner from the dependents that it orphans.
 pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletion {
     let has_finalizer = |name: &str| cluster.finalizers().iter().any(|other| other == name);
+    let freed = || changes(cluster, live, false);
     if cluster.spec.delete_pvc != Some(true) || has_finalizer(names::ORPHAN_FINALIZER) {
-        return AtDeletion::Stay;
+        return AtDeletion::Stay(freed());
     }
     let uid = cluster.uid();
     let has_owner =
@@ -87,7 +97,7 @@ pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletio
         .values()
         .any(|set| set.metadata.deletion_timestamp.is_none() && !has_owner(set.owner_references()));
     if is_orphaned {
-        return AtDeletion::Stay;
+        return AtDeletion::Stay(freed());
     }
     let mark = names::ring_mark(&cluster.name_any());
     let mut maps = live.config_maps.iter().filter(|(name, _)| **name != mark);
@@ -100,8 +110,16 @@ pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletio
     if live.volumes.is_empty() || is_certain {
         AtDeletion::Go(changes(cluster, live, true))
     } else {
-        AtDeletion::StayInDoubt
+        AtDeletion::StayInDoubt(freed())
     }
+}
+
+/// The changes that a deletion without the finalizer still needs: a withdrawn `deletePVC` that was not carried out before.
+pub fn still_owned(cluster: &CassandraCluster, live: &OwnedObjects) -> Vec<VolumeOwner> {
+    if cluster.spec.delete_pvc == Some(true) {
+        return Vec::new();
+    }
+    changes(cluster, live, false)
 }
 
 fn changes(cluster: &CassandraCluster, live: &OwnedObjects, wanted: bool) -> Vec<VolumeOwner> {
@@ -145,8 +163,9 @@ fn changes(cluster: &CassandraCluster, live: &OwnedObjects, wanted: bool) -> Vec
             let owners = map.owner_references();
             Some(change(OwnedKind::RingMark, name, uid, version, owners))
         });
-    match mark {
-        Some(_) if wanted && !claims.is_empty() => claims,
-        mark => mark.into_iter().chain(claims).collect(),
+    if wanted {
+        claims.into_iter().chain(mark).collect()
+    } else {
+        mark.into_iter().chain(claims).collect()
     }
 }

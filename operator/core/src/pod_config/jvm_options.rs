@@ -150,12 +150,17 @@ fn replaced_collectors(
     images_own: &BTreeMap<&'static str, String>,
 ) -> Vec<String> {
     let both = [COMMON, by_java];
-    let lines = both.into_iter().filter_map(|file| users.get(file));
-    let wanted = collectors(&words(lines.flatten()));
+    let of_file = |file| words(users.get(file).into_iter().flatten());
+    let (common, own) = (of_file(COMMON), of_file(by_java));
+    // The file of the version of Java is the more special one.
+    let wanted = match collectors(&own) {
+        own if own.is_empty() => collectors(&common),
+        own => own,
+    };
     let texts = both.into_iter().filter_map(|file| images_own.get(file));
     let lines = texts.flat_map(|text| text.lines().filter(|line| line.starts_with('-')));
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    let mut others = collectors(&words);
+    let before = lines.flat_map(str::split_whitespace).chain(common);
+    let mut others = collectors(&before.collect::<Vec<_>>());
     others.retain(|collector| !wanted.is_empty() && !wanted.contains(collector));
     let off = others.iter().map(|collector| format!("-XX:-{collector}"));
     off.collect()
@@ -207,10 +212,11 @@ pub fn check(config: &Value) -> Result<(), String> {
         let lines = [COMMON, file]
             .into_iter()
             .filter_map(|file| files.get(file));
-        let words = words(lines.flatten());
-        check_heap(&words)?;
-        check_collectors(&words)
-    })
+        check_heap(&words(lines.flatten()))
+    })?;
+    files
+        .values()
+        .try_for_each(|lines| check_collectors(&words(lines.iter())))
 }
 
 fn check_collectors(words: &[&str]) -> Result<(), String> {
@@ -490,7 +496,7 @@ mod tests {
                 "at most the maximum",
             ),
             (
-                json!({ "jvm-options": ["-XX:+UseZGC"], "jvm17-server-options": ["-XX:+UseSerialGC"] }),
+                json!({ "jvm-options": ["-XX:+UseZGC"], "jvm-server-options": ["-XX:+UseSerialGC"] }),
                 "remove one of them",
             ),
             (json!({ "jvm-options": ["-Dname=two words"] }), "'words'"),
@@ -520,8 +526,19 @@ mod tests {
             let files = files(&rack, &g1, None, "10.0.0.1").unwrap();
             let found = files.get(BY_JAVA[1]).map_or(&[][..], Vec::as_slice);
             assert_eq!(found, off, "{users}");
-            assert!(!files[BY_JAVA[0]].iter().any(|line| line.contains("GC")));
+            assert!(!files.contains_key(BY_JAVA[0]) || files[BY_JAVA[0]].is_empty());
         }
+        // The options for a version of Java replace those for all versions.
+        let rack = RackConfig {
+            config: json!({
+                "jvm-options": ["-XX:+UseSerialGC"], "jvm17-server-options": ["-XX:+UseZGC"],
+            }),
+            ..RackConfig::default()
+        };
+        assert_eq!(check(&rack.config), Ok(()));
+        let files = files(&rack, &g1, None, "10.0.0.1").unwrap();
+        let expected = ["-XX:-UseG1GC", "-XX:-UseSerialGC", "-XX:+UseZGC"];
+        assert_eq!(files[BY_JAVA[1]], expected);
     }
 
     #[test]

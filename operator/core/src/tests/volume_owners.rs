@@ -7,7 +7,7 @@ use kube_core::{Resource, ResourceExt};
 use crate::{
     objects::{
         Object,
-        volume_owner::{self, AtDeletion, OwnedKind},
+        volume_owner::{self, AtDeletion, OwnedKind, VolumeOwner},
     },
     observed::Volume,
     simulation::{THREE_RACKS, World},
@@ -122,12 +122,12 @@ fn a_volume_that_is_deleted_gets_no_owner() {
 fn ready_waits_until_the_cluster_no_longer_owns_its_volumes() {
     let mut world = formed(true);
     assert!(world.condition("Ready").starts_with("True"));
-    assert_eq!(world.status().owned_volumes, Some(3));
+    assert_eq!(world.status().owned_volumes, Some(4));
     world.annotate("reconcile", Some("paused"));
     set(&mut world, false);
     world.pass();
     assert_eq!(owners(&world), ["u-1"; 4]);
-    assert_eq!(world.status().owned_volumes, Some(3));
+    assert_eq!(world.status().owned_volumes, Some(4));
     insta::assert_snapshot!(world.condition("Ready"), @"False ReconcilePaused: waiting for the owners of ConfigMap demo-ring (and 3 more) to match deletePVC: paused by the annotation operations.db.orange.com/reconcile");
     assert!(
         world
@@ -145,7 +145,7 @@ fn ready_waits_until_the_cluster_no_longer_owns_its_volumes() {
     insta::assert_snapshot!(world.condition("Ready"), @"False VolumeOwners: waiting for the owners of ConfigMap demo-ring (and 3 more) to match deletePVC");
     world.settle();
     assert!(world.condition("Ready").starts_with("True"));
-    assert_eq!(world.status().owned_volumes, None);
+    assert_eq!(world.status().owned_volumes, Some(0));
 }
 
 /// Data must not stay without the mark that keeps a second ring from being formed over it.
@@ -203,18 +203,21 @@ fn at_the_deletion_of_a_cluster_of_an_earlier_version() {
     set(&mut world, true);
     let decided = |world: &World| volume_owner::at_deletion(&world.cluster, &world.live);
     let go = decided(&world);
-    assert!(
-        matches!(&go, AtDeletion::Go(owners) if owners.len() == 3),
-        "{go:?}"
-    );
+    // The mark is the last one.
+    let kinds = |owners: &[VolumeOwner]| owners.iter().map(|owner| owner.kind).collect::<Vec<_>>();
+    let AtDeletion::Go(owners) = &go else {
+        panic!("{go:?}");
+    };
+    let claim = OwnedKind::Claim;
+    assert_eq!(kinds(owners), [claim, claim, claim, OwnedKind::RingMark]);
     // kubectl delete --cascade=orphan, before and after the garbage collector has orphaned the StatefulSets.
     let mut orphaning = world.clone();
     orphaning.cluster.metadata.finalizers = Some(vec![names::ORPHAN_FINALIZER.into()]);
-    assert_eq!(decided(&orphaning), AtDeletion::Stay);
+    assert_eq!(decided(&orphaning), AtDeletion::Stay(Vec::new()));
     let mut orphaned = world.clone();
     let set = orphaned.live.stateful_sets.get_mut("demo-dc1-rack2");
     set.expect("seen").metadata.owner_references = None;
-    assert_eq!(decided(&orphaned), AtDeletion::Stay);
+    assert_eq!(decided(&orphaned), AtDeletion::Stay(Vec::new()));
     // The orphaned StatefulSets were deleted by hand while no operator ran.
     let mut bare = world.clone();
     bare.live.stateful_sets.clear();
@@ -222,11 +225,42 @@ fn at_the_deletion_of_a_cluster_of_an_earlier_version() {
     for map in bare.live.config_maps.values_mut() {
         map.metadata.owner_references = None;
     }
-    assert_eq!(decided(&bare), AtDeletion::StayInDoubt);
+    assert_eq!(decided(&bare), AtDeletion::StayInDoubt(Vec::new()));
     bare.cluster.metadata.finalizers = Some(vec![names::FOREGROUND_FINALIZER.into()]);
     assert_eq!(decided(&bare), go);
     world.cluster.spec.delete_pvc = None;
-    assert_eq!(decided(&world), AtDeletion::Stay);
+    assert_eq!(decided(&world), AtDeletion::Stay(Vec::new()));
+}
+
+/// The operator was killed after it owned some claims, and then the volumes are to stay.
+#[test]
+fn volumes_that_are_owned_already_are_freed_at_the_deletion() {
+    let mut world = formed(true);
+    assert!(volume_owner::still_owned(&world.cluster, &world.live).is_empty());
+    let freed = |owners: &[VolumeOwner]| {
+        let first = owners.first().map(|owner| owner.kind);
+        let all = owners
+            .iter()
+            .all(|owner| !owner.owned && owner.owners.is_empty());
+        owners.len() == 4 && first == Some(OwnedKind::RingMark) && all
+    };
+    let mut doubt = world.clone();
+    doubt.live.stateful_sets.clear();
+    let mark = names::ring_mark("demo");
+    doubt.live.config_maps.retain(|name, _| *name == mark);
+    match volume_owner::at_deletion(&doubt.cluster, &doubt.live) {
+        AtDeletion::StayInDoubt(owners) => assert!(freed(&owners), "{owners:?}"),
+        other => panic!("{other:?}"),
+    }
+    world.edit(|cluster| cluster.spec.delete_pvc = Some(false));
+    match volume_owner::at_deletion(&world.cluster, &world.live) {
+        AtDeletion::Stay(owners) => assert!(freed(&owners), "{owners:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(freed(&volume_owner::still_owned(
+        &world.cluster,
+        &world.live
+    )));
 }
 
 /// An owner of an earlier resource on a claim that no node has, or that a running ring has, holds nothing back.

@@ -2,7 +2,7 @@
 //! unreachable site is never treated as empty.
 
 use casskop_common::{
-    api::{CassandraCluster, ChildStatus, MultiCasskopStatus},
+    api::{CassandraCluster, ChildStatus, MultiCasskopStatus, condition},
     conditions::Reason,
     names,
 };
@@ -69,18 +69,28 @@ fn deletion(
     snapshot: &ObservedSites,
 ) -> Option<Write> {
     let before = Box::new(cluster.clone());
-    let what = if deletes_volumes(&snapshot.multi, &draft.name) {
+    let is_set = cluster.spec.delete_pvc == Some(true);
+    let what = if deletes_volumes(&snapshot.multi, &draft.name).unwrap_or(is_set) && is_set {
         SiteObject::Delete(before)
-    } else if cluster.spec.delete_pvc == Some(true) {
+    } else if is_set {
         draft.waiting = Some("deletePVC of its CassandraCluster to be withdrawn".into());
         let mut after = before.clone();
         after.spec.delete_pvc = Some(false);
         SiteObject::Change { before, after }
     } else if awaits_owners(cluster) {
-        draft.waiting = Some(
-            "the operator of the site to carry out that deletePVC is not set any more: until then its volumes are deleted with its CassandraCluster".into(),
-        );
-        return None;
+        if is_orphan(&draft.name, snapshot) {
+            SiteObject::Change {
+                after: Box::new(let_go(cluster)),
+                before,
+            }
+        } else {
+            draft.waiting = Some(format!(
+                "the operator of the site to report that no volume is deleted with its CassandraCluster; to leave the cluster in its site, set the annotation {}: {}",
+                names::ORPHAN,
+                draft.name
+            ));
+            return None;
+        }
     } else {
         SiteObject::Delete(before)
     };
@@ -90,13 +100,16 @@ fn deletion(
     })
 }
 
-/// Whether the cluster may still own volumes, as its operator reports.
+/// Whether nothing proves that the cluster owns no volumes: the report of its operator about this generation, or `Ready`
+/// where the CRD of the site does not have the number.
 fn awaits_owners(cluster: &CassandraCluster) -> bool {
-    let status = cluster.status.as_ref();
-    let mut reported = status.into_iter().filter(|status| status.is_reported());
-    reported.any(|status| {
-        status.owned_volumes.is_some() || status.observed_generation != cluster.metadata.generation
-    })
+    let Some(status) = &cluster.status else {
+        return true;
+    };
+    let mut conditions = status.conditions.iter();
+    let is_ready = conditions.any(|one| one.type_ == condition::READY && one.status == "True");
+    let is_free = status.owned_volumes.map_or(is_ready, |owned| owned == 0);
+    status.observed_generation != cluster.metadata.generation || !is_free
 }
 
 fn told<'a>(site: &str, snapshot: &'a ObservedSites) -> Option<&'a ChildStatus> {
@@ -112,8 +125,12 @@ fn had_cluster(site: &str, snapshot: &ObservedSites) -> bool {
 
 /// Whether the user allows the cluster of an unreachable site to be left behind.
 fn is_given_up(site: &SiteView, snapshot: &ObservedSites) -> bool {
+    is_orphan(&site.name, snapshot)
+}
+
+fn is_orphan(site: &str, snapshot: &ObservedSites) -> bool {
     let orphans = snapshot.multi.annotations().get(names::ORPHAN);
-    orphans.is_some_and(|orphans| orphans.split(',').any(|orphan| orphan.trim() == site.name))
+    orphans.is_some_and(|orphans| orphans.split(',').any(|orphan| orphan.trim() == site))
 }
 
 fn discard_volumes(site: &str) -> String {

@@ -3,7 +3,10 @@
 use casskop_common::{api::Reachability, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::multi::tests::world::{TWO_SITES, World};
+use crate::multi::{
+    children,
+    tests::world::{TWO_SITES, World, of_b},
+};
 
 #[test]
 fn nothing_is_formed_while_a_site_is_unknown_that_may_have_formed_a_ring() {
@@ -150,12 +153,32 @@ fn a_cluster_goes_after_its_volumes_are_kept() {
     // No operator has reported about the new generation.
     world.pass();
     assert!(world.sites["a"].cluster.is_some());
-    insta::assert_snapshot!(world.condition("Progressing"), @"True SitesProgressing: a waits for the operator of the site to carry out that deletePVC is not set any more: until then its volumes are deleted with its CassandraCluster");
+    insta::assert_snapshot!(world.condition("Progressing"), @"True SitesProgressing: a waits for the operator of the site to report that no volume is deleted with its CassandraCluster; to leave the cluster in its site, set the annotation db.orange.com/orphan: a");
     world.settle();
     assert!(world.sites["a"].cluster.is_none() && world.is_blocked_by_checks);
-    owns(&mut world, None);
+    // The operator of the site is gone for good.
+    let mut orphaned = world.clone();
+    orphaned.annotate(names::ORPHAN, Some("b"));
+    orphaned.settle();
+    let left = orphaned.cluster("b").metadata.annotations.clone();
+    assert!(!left.unwrap_or_default().contains_key(names::MULTI_OWNER));
+    assert!(!orphaned.is_blocked_by_checks);
+    owns(&mut world, Some(0));
     world.settle();
     assert!(world.sites["b"].cluster.is_none() && !world.is_blocked_by_checks);
+}
+
+#[test]
+fn a_site_that_is_taken_out_keeps_its_own_rule_for_volumes() {
+    let mut world = World::formed(TWO_SITES);
+    world.edit(|multi| multi.spec.base["spec"]["deletePVC"] = true.into());
+    of_b(&mut world.multi)["spec"]["deletePVC"] = false.into();
+    world.settle();
+    let rule = |world: &World| children::deletes_volumes(&world.multi, "b");
+    assert_eq!(rule(&world), Some(false));
+    world.edit(|multi| drop(multi.spec.override_.remove("b")));
+    assert_eq!(rule(&world), None);
+    assert_eq!(world.cluster("b").spec.delete_pvc, Some(false));
 }
 
 #[test]

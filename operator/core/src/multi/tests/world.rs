@@ -301,6 +301,7 @@ fn work(cluster: &mut CassandraCluster, addresses: u32, now: Timestamp) {
         Some(_) => Some(Phase::Running),
     };
     status.observed_generation = generation;
+    status.owned_volumes.get_or_insert(0);
     status.seedlist.clear();
     status.cassandra_node_status.clear();
     for (index, dc) in dcs.iter().enumerate() {
