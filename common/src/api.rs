@@ -29,7 +29,7 @@ pub use pods::{
 };
 pub use status::{
     CassandraClusterStatus, IntentError, LastAction, NodeStatus, Phase, PodLastOperation,
-    RackStatus, UNOBSERVED,
+    RackStatus, RackWrite, UNOBSERVED,
 };
 pub use topology::{Dc, Rack, Topology};
 

@@ -16,6 +16,8 @@ pub const SPEC_WAIVE: &str = "operations.db.orange.com/spec.waive";
 /// On a StatefulSet: digest of its inputs. Another operator version that renders the same inputs differently does not
 /// change the digest, and so restarts no pods.
 pub const INPUTS_DIGEST: &str = "db.orange.com/inputs-digest";
+/// On a StatefulSet: the version before this annotation was written. It makes a new version and means nothing else.
+pub const FENCED_VERSION: &str = "db.orange.com/fenced-version";
 /// On a pod template: the last requested rolling restart.
 pub const RESTARTED_AT: &str = "db.orange.com/rolling-restart";
 

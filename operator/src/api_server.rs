@@ -229,6 +229,13 @@ impl State {
                 changed.map_err(|_| BAD)?.map_err(|_| (422, "Invalid"))?;
                 Ok(self.put(path, object))
             }
+            // A merge patch; what is applied names its kind.
+            Method::PATCH if body["kind"].is_null() => {
+                holds(&body["metadata"], there.as_ref())?;
+                let mut object = there.ok_or((404, "NotFound"))?;
+                json_patch::merge(&mut object, &body);
+                Ok(self.put(path, object))
+            }
             _ => {
                 holds(&body["metadata"], there.as_ref())?;
                 Ok(self.put(path, body))

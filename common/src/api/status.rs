@@ -83,6 +83,21 @@ pub struct CassandraClusterStatus {
     /// of the machines that the operator has run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup_generation: Option<i64>,
+    /// The last `StatefulSet` whose change was decided. Recorded before the change is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rack_write: Option<RackWrite>,
+}
+
+/// A decided change of a `StatefulSet`. It is written only to this version, and nothing else changes the pods of the cluster
+/// until the `StatefulSet` has a newer version.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RackWrite {
+    /// Name of the `StatefulSet`.
+    pub stateful_set: String,
+    /// Its version when the change was decided; empty if it did not exist.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resource_version: String,
 }
 
 impl CassandraClusterStatus {

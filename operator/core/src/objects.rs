@@ -39,6 +39,18 @@ pub struct VolumeExpansion {
     pub size: String,
 }
 
+/// A write that changes nothing but the version of a StatefulSet: what was decided from the version before is rejected by
+/// the API server from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fence {
+    /// Name of the StatefulSet.
+    pub set: String,
+    /// Its UID.
+    pub uid: String,
+    /// Its observed version.
+    pub version: String,
+}
+
 /// An object to apply.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Object {
@@ -56,6 +68,8 @@ pub enum Object {
     Recreated(Box<StatefulSet>),
     /// An expanded volume.
     VolumeExpansion(VolumeExpansion),
+    /// A StatefulSet that gets a new version and nothing else.
+    Fence(Fence),
     /// The owners of a volume.
     VolumeOwner(VolumeOwner),
 }

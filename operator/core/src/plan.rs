@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationStatus, condition},
+    api::{CassandraClusterStatus, OperationStatus, RackWrite, condition},
     names::{self, RackId},
 };
 use kube_core::ResourceExt;
@@ -13,8 +13,9 @@ use crate::{
     desired::Desired,
     objects::{self, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
+    operations::transitions::Outdated,
     refusal::Refusal,
-    rollout::{self, Removal, address_conflict, members, volumes},
+    rollout::{self, Removal, address_conflict, members, rack_write, volumes},
     scheduler, status,
 };
 
@@ -39,6 +40,9 @@ pub struct Plan {
     /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
     /// and one that waits for the volumes of an earlier one, hold them back as all changes.
     pub disowned: Vec<VolumeOwner>,
+    /// The change of a rack that is recorded before the objects are applied.
+    #[serde(skip)]
+    pub rack_write: Option<RackWrite>,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
     /// What is taken away, after the objects are applied.
@@ -64,6 +68,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Takes out what was not recorded as decided. Racks are decided about together.
+    pub fn forget(&mut self, outdated: &Outdated) {
+        let kinds = &outdated.kinds;
+        self.starts
+            .retain(|start| kinds.iter().all(|kind| *kind != start.kind));
+        self.operations
+            .retain(|change| !kinds.contains(&change.after.kind));
+        if outdated.rack {
+            self.objects.clear();
+            self.removals.clear();
+        }
+    }
+
     /// Says in `Degraded` that an object could not be applied, and why.
     pub fn tell_failure(&mut self, failure: &str, state: &ObservedState) {
         status::tell_failure(&mut self.status, failure, state);
@@ -90,6 +107,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         .partition(|owner| owner.owned);
     // The last objects: a refused owner prevents no other change.
     objects.extend(added.into_iter().map(Object::VolumeOwner));
+    if let Some(fence) = rollout.fence.iter().find(|_| !is_held) {
+        // What else there is to do is decided from the state after it.
+        objects = vec![Object::Fence(fence.clone())];
+    }
     let mut removals = rollout.removals.clone();
     if !state.intents.reconcile_paused {
         removals.extend(volumes::given_up(state));
@@ -106,6 +127,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     Plan {
         make_secret,
         disowned,
+        rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
         removals,
         is_disruptive: operations.is_disruptive,

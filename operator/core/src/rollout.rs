@@ -10,6 +10,7 @@ mod identity;
 pub(crate) mod leaving;
 pub mod members;
 mod rack_diff;
+pub mod rack_write;
 mod refuse;
 pub mod removal;
 mod restore;
@@ -29,7 +30,7 @@ use serde::Serialize;
 
 use crate::{
     desired::{Desired, DesiredRack, seeds},
-    objects::{VolumeExpansion, config_map},
+    objects::{Fence, VolumeExpansion, config_map},
     observed::ObservedState,
     operations::{preconditions, recorded},
     refusal::Refusal,
@@ -57,6 +58,8 @@ const JOINING_OR_LEAVING: &str = "nodes that are joining, leaving or moving";
 pub struct Rollout {
     /// Racks to write.
     pub steps: Vec<Step>,
+    /// An earlier change of a rack that may still be written, and must not be.
+    pub fence: Option<Fence>,
     /// Volumes to expand.
     pub expansions: Vec<VolumeExpansion>,
     /// Whether these racks are restored as they were. Restoring takes no pod down.
@@ -130,8 +133,16 @@ impl Rollout {
     pub fn is_idle(&self) -> bool {
         self.formed
             && self.steps.is_empty()
+            && self.fence.is_none()
             && self.expansions.is_empty()
             && self.removals.is_empty()
+    }
+
+    /// Writes and deletes nothing.
+    fn stop(&mut self) {
+        self.steps.clear();
+        self.removals.clear();
+        self.expansions.clear();
     }
 
     /// Whether the racks do not match the spec yet.
@@ -214,10 +225,9 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         });
         rollout.blocked_by = failing;
     }
+    rack_write::fence(state, &mut rollout);
     if let Some(reason) = hold(&rollout, state) {
-        rollout.steps.clear();
-        rollout.removals.clear();
-        rollout.expansions.clear();
+        rollout.stop();
         rollout.blocked = rollout.action.is_some().then_some(reason);
         rollout.blocked_by.clear();
     }

@@ -97,7 +97,9 @@ impl Queue<'_> {
         let grows = self.rollout.action == Some(Action::StorageUpsize)
             && kind.kind == OperationKind::Restart;
         let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
-        let busy = if goes_first {
+        let busy = if let Some(fence) = &self.rollout.fence {
+            Some(format!("waits for StatefulSet {}", fence.set))
+        } else if goes_first {
             pause_reason(self.state)
         } else {
             self.busy.clone()

@@ -108,6 +108,8 @@ pub struct World {
     /// The time; each reconciliation takes a second.
     pub now: Timestamp,
     made: u32,
+    /// The newest `resourceVersion` of an object.
+    newest: u64,
 }
 
 /// A cluster of three racks with one node each.
@@ -158,6 +160,7 @@ impl World {
             failure: "no space left on device".into(),
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
             made: 0,
+            newest: 0,
         }
     }
 

@@ -66,6 +66,7 @@ pub fn decide(
         used_request_ids: old.used_request_ids.clone(),
         replication,
         cleanup_generation,
+        last_rack_write: old.last_rack_write,
         operation_history: old.operation_history,
     }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
 };
-use kube::ResourceExt;
+use kube::{ResourceExt, api::Preconditions};
 
 use crate::{
     cluster::observe::Observation,
@@ -12,8 +12,8 @@ use crate::{
     executor::{NodeTask, Position},
     kubernetes::{
         Kube,
-        apply::{Error, apply_one, apply_rack, apply_selecting},
-        change::{delete, grow, orphan, own, scale},
+        apply::{Error, apply_one, apply_seen, apply_selecting},
+        change::{delete, fence, grow, orphan, own, scale},
         credentials, objects,
         status_store::ClusterRef,
     },
@@ -60,7 +60,8 @@ pub async fn disown(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(
 /// The first rejected object; the following objects are applied by the next reconciliation.
 pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
     let namespace = &state.cluster.namespace().unwrap_or_default();
-    let seen = &state.live.stateful_sets;
+    let live = &state.live;
+    let seen = &live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&state.secret_name);
         credentials::make(kube, &state.cluster)
@@ -73,16 +74,20 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
             Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
-            Object::ConfigMap(object) => drop(apply_one(kube, object.as_ref()).await?),
+            Object::ConfigMap(object) => {
+                let seen = live.config_maps.get(&object.name_any());
+                apply_seen(kube, object.as_ref(), seen).await?;
+            }
             Object::StatefulSet(object) => {
-                apply_rack(kube, object, seen.get(&object.name_any())).await?;
+                apply_seen(kube, object.as_ref(), seen.get(&object.name_any())).await?;
             }
             Object::Recreated(object) => {
                 if let Some(seen) = seen.get(&object.name_any()) {
                     orphan(kube, namespace, seen).await?;
                 }
-                apply_rack(kube, object, None).await?;
+                apply_seen(kube, object.as_ref(), None).await?;
             }
+            Object::Fence(seen) => fence(kube, namespace, seen).await?,
             Object::VolumeExpansion(growth) => grow(kube, namespace, growth).await?,
             Object::VolumeOwner(owner) => {
                 outcome = outcome.and(own(kube, &state.cluster, owner).await);
@@ -106,9 +111,13 @@ pub async fn remove(
     let live = &state.live;
     for removal in &plan.removals {
         match removal {
-            Removal::Pods { set, uid, from, to } => {
-                scale(kube, namespace, set, (uid, *from, *to)).await?;
-            }
+            Removal::Pods {
+                set,
+                uid,
+                version,
+                to,
+                ..
+            } => scale(kube, namespace, set, (uid, version), *to).await?,
             Removal::Rack { set, uid } => {
                 // The StatefulSet is kept if another writer has scaled it in the meantime: its pods need the
                 // configuration.
@@ -123,8 +132,12 @@ pub async fn remove(
                         .await?;
                 }
             }
-            Removal::Pod { name, uid } => {
-                delete::<Pod>(kube, namespace, name, objects::uid_precondition(uid)).await?;
+            Removal::Pod { name, uid, version } => {
+                let seen = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: Some(version.clone()),
+                };
+                delete::<Pod>(kube, namespace, name, seen).await?;
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);

@@ -11,10 +11,15 @@ use crate::{
         status_store::{self, ClusterRef},
     },
 };
-use casskop_core::{observed::ObservedState, operations::transitions, plan::Plan, status::size};
+use casskop_core::{
+    observed::ObservedState,
+    operations::transitions::{self, Outdated},
+    plan::Plan,
+    status::size,
+};
 
-/// Records the operations of a plan before any node is called for them. Returns the nodes that may start: those whose
-/// operation was recorded as decided.
+/// Records the operations of a plan before any node is called for them, and the rack that changes before it does. What was
+/// not recorded as decided is taken out of the plan.
 ///
 /// # Errors
 /// The status could not be written; in that case nothing may start.
@@ -23,27 +28,23 @@ pub async fn intents(
     state: &ObservedState,
     plan: &mut Plan,
 ) -> Result<(), status_store::Error> {
-    if plan.operations.is_empty() {
+    if plan.operations.is_empty() && plan.rack_write.is_none() {
         return Ok(());
     }
     let cluster = ClusterRef::of(&state.cluster);
     let changes = plan.operations.clone();
-    let seen = state.cluster.status.iter();
-    let seen: Vec<_> = seen.flat_map(|status| status.operations.clone()).collect();
+    let (seen, write) = (state.cluster.status.as_ref(), plan.rack_write.clone());
     let outdated = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            transitions::decide(status, &seen, &changes)
+            transitions::decide(status, seen, &changes, write.as_ref())
         })
         .await?;
-    if !outdated.is_empty() {
+    if outdated != Outdated::default() {
         plan.requeue = Duration::ZERO;
     }
-    plan.starts
-        .retain(|start| outdated.iter().all(|kind| *kind != start.kind));
-    plan.operations
-        .retain(|change| !outdated.contains(&change.after.kind));
+    plan.forget(&outdated);
     for change in &plan.operations {
         let (kind, id, phase) = (
             change.after.kind.as_str(),

@@ -3,7 +3,6 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use casskop_common::names;
-use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -36,6 +35,11 @@ impl Error {
         matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
     }
 
+    /// Whether the object does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.source, kube::Error::Api(status) if status.is_not_found())
+    }
+
     /// Adds the kind and the name of the object to an error of the API server.
     pub fn of<K: Kind>(name: &str) -> impl Fn(kube::Error) -> Self {
         move |source| Self {
@@ -61,31 +65,31 @@ pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Resu
     json_patched::<K>(kube, &namespace, &live.name_any(), patch).await
 }
 
-/// Applies the StatefulSet of a rack onto the observed one, by UID and version: another writer may have requested
-/// other pods since. If none was observed, none may exist.
-pub async fn apply_rack(
+/// Applies an object onto the observed one, by UID and version: another writer may have changed it since. If none was
+/// observed, none may exist.
+pub async fn apply_seen<K: Kind + Serialize>(
     kube: &Kube,
-    object: &StatefulSet,
-    seen: Option<&StatefulSet>,
+    object: &K,
+    seen: Option<&K>,
 ) -> Result<(), Error> {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
-    let api: Api<StatefulSet> = Api::namespaced(kube.client.clone(), &namespace);
+    let api: Api<K> = Api::namespaced(kube.client.clone(), &namespace);
     let there = refuse_foreign(&api, object, &name).await?;
     let mut object = object.clone();
     match (seen, there) {
         (Some(seen), _) => {
-            object.metadata.uid = seen.uid();
-            object.metadata.resource_version = seen.resource_version();
+            object.meta_mut().uid = seen.uid();
+            object.meta_mut().resource_version = seen.resource_version();
         }
-        (None, Some(there)) => return Err(Error::of::<StatefulSet>(&name)(unseen(&there))),
+        (None, Some(there)) => return Err(Error::of::<K>(&name)(unseen(&there))),
         (None, None) => {}
     }
     apply(kube, &api, &object).await.map(drop)
 }
 
-/// The error for an existing StatefulSet that was not observed: it is new, or the label selector does not find it.
-fn unseen(there: &PartialObjectMeta<StatefulSet>) -> kube::Error {
+/// The error for an existing object that was not observed: it is new, or the label selector does not find it.
+fn unseen<K: Kind>(there: &PartialObjectMeta<K>) -> kube::Error {
     let (label, value) = names::APP_LABEL;
     if there.labels().get(label).map(String::as_str) == Some(value) {
         let new = Status::failure("it was created after the lookup", "Conflict");

@@ -21,25 +21,54 @@ use crate::kubernetes::{
     apply::Error,
     objects::{self, Kind},
 };
-use casskop_core::objects::{VolumeExpansion, VolumeOwner, volume_owner::OwnedKind};
+use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner, volume_owner::OwnedKind};
 
 /// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
 const ORPHAN_LOOKS: u32 = 100;
 
-/// Lowers the replicas of the observed StatefulSet, if the number of replicas is still the observed one.
+/// Sets the replicas of the observed StatefulSet, if it still has the observed version.
 pub async fn scale(
     kube: &Kube,
     namespace: &str,
     set: &str,
-    (uid, from, to): (&str, i32, i32),
+    (uid, version): (&str, &str),
+    replicas: i32,
 ) -> Result<(), Error> {
-    let patch = serde_json::json!([
-        { "op": "test", "path": "/metadata/uid", "value": uid },
-        { "op": "test", "path": "/spec/replicas", "value": from },
-        { "op": "replace", "path": "/spec/replicas", "value": to },
-    ]);
-    json_patched::<StatefulSet>(kube, namespace, set, patch).await
+    let patch = serde_json::json!({
+        "metadata": { "uid": uid, "resourceVersion": version },
+        "spec": { "replicas": replicas },
+    });
+    merged::<StatefulSet>(kube, namespace, set, patch).await
+}
+
+/// Gives the observed StatefulSet a new version, so that what was decided from this one is rejected.
+pub async fn fence(kube: &Kube, namespace: &str, fence: &Fence) -> Result<(), Error> {
+    let patch = serde_json::json!({
+        "metadata": {
+            "uid": fence.uid,
+            "resourceVersion": fence.version,
+            "annotations": { names::FENCED_VERSION: fence.version },
+        },
+    });
+    merged::<StatefulSet>(kube, namespace, &fence.set, patch).await
+}
+
+/// Writes a merge patch with the UID and the version of the observed object; a conflict if it has another one now.
+async fn merged<K: Kind>(
+    kube: &Kube,
+    namespace: &str,
+    name: &str,
+    patch: serde_json::Value,
+) -> Result<(), Error> {
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
+    let params = PatchParams {
+        field_manager: Some(names::OPERATOR_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let written = api.patch(name, &params, &Patch::Merge(patch)).await;
+    kube.versions.note(&written.map_err(Error::of::<K>(name))?);
+    Ok(())
 }
 
 /// Deletes a StatefulSet without its pods, which keep running, and waits until it is gone. A crash in between is
@@ -108,17 +137,11 @@ async fn write_owners<K: Kind>(
         "resourceVersion": change.version,
         "ownerReferences": change.owners,
     } });
-    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
-    let params = PatchParams {
-        field_manager: Some(names::OPERATOR_MANAGER.into()),
-        ..PatchParams::default()
-    };
     let name = &change.name;
-    match api.patch(name, &params, &Patch::Merge(patch)).await {
-        Ok(written) => kube.versions.note(&written),
+    match merged::<K>(kube, namespace, name, patch).await {
         // An object that is gone has no owner.
-        Err(kube::Error::Api(status)) if status.is_not_found() && !change.owned => {}
-        Err(error) => return Err(Error::of::<K>(name)(error)),
+        Err(error) if error.is_not_found() && !change.owned => {}
+        outcome => outcome?,
     }
     tracing::info!(%change, namespace, owned = change.owned, "owner changed");
     Ok(())

@@ -151,7 +151,8 @@ async fn apply<K: Kind + Serialize>(site: &Site, object: &K) -> Result<(), kube:
 
 async fn delete<K: Kind>(site: &Site, object: &K) -> Result<(), kube::Error> {
     let api = api(client(site)?, object);
-    let very = objects::uid_precondition(&object.uid().unwrap_or_default());
+    // A cluster that has changed since may have nodes by now.
+    let very = objects::version_precondition(object);
     let params = DeleteParams::background();
     objects::in_time(objects::delete(&api, &object.name_any(), very, params)).await
 }

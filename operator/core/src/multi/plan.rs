@@ -75,7 +75,7 @@ pub enum SiteObject {
         /// The desired cluster.
         after: Box<CassandraCluster>,
     },
-    /// Deletes the observed `CassandraCluster`, by UID.
+    /// Deletes the observed `CassandraCluster`, by UID and version.
     Delete(Box<CassandraCluster>),
     /// Applies the Service for the seeds of other sites.
     Service(Box<Service>),

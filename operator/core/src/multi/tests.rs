@@ -5,4 +5,5 @@ mod histories;
 mod input;
 mod operations;
 mod rings;
+mod two_operators;
 mod world;

@@ -10,6 +10,8 @@ use kube_core::ResourceExt;
 pub struct NodePod {
     /// Its UID.
     pub uid: String,
+    /// Its version.
+    pub version: String,
     /// Data center and rack, from its labels.
     pub rack: Option<RackId>,
     /// Its address, once assigned.
@@ -51,6 +53,7 @@ impl NodePod {
             .unwrap_or_default();
         Self {
             uid: pod.uid().unwrap_or_default(),
+            version: pod.resource_version().unwrap_or_default(),
             rack: label(names::DC_LABEL)
                 .zip(label(names::RACK_LABEL))
                 .map(|(dc, rack)| RackId { dc, rack }),

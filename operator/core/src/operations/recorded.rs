@@ -21,7 +21,12 @@ pub(crate) fn has_node_at_work(operation: &OperationStatus) -> bool {
 /// Operations that nodes are working on, and that do not wait for what would mend the ring.
 pub fn at_work(state: &ObservedState) -> impl Iterator<Item = &OperationStatus> {
     let operations = state.operations();
-    operations.filter(|operation| has_begun(operation) && !waits_for_ring(operation))
+    operations.filter(|operation| is_at_work(operation))
+}
+
+/// Whether nodes are working on an operation, and it does not wait for what would mend the ring.
+pub(crate) fn is_at_work(operation: &OperationStatus) -> bool {
+    has_begun(operation) && !waits_for_ring(operation)
 }
 
 /// Whether an operation has begun and not ended: a paused one as long as a node is still at work.

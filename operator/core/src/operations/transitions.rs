@@ -1,17 +1,19 @@
 //! What the interpreter tells about a node, written into the status of its operation.
 
+mod intents;
+
 use casskop_common::{
     api::{
         CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
         OperationStatus, Work,
     },
-    operations::{OperationKind, RecordedKind},
+    operations::OperationKind,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde::Serialize;
 
-use super::recorded::has_begun;
+pub use intents::{Outdated, control, decide};
 
 /// Finished operations that are remembered.
 const HISTORY: usize = 20;
@@ -213,87 +215,6 @@ pub(crate) fn end(
     operation
 }
 
-/// Takes over a pause or a cancel that was decided about an operation whose nodes have gone on since.
-pub fn control(status: &mut CassandraClusterStatus, decided: &OperationStatus) {
-    let current = status
-        .operations
-        .iter_mut()
-        .find(|current| current.kind == decided.kind && current.id == decided.id);
-    let Some(current) = current.filter(|current| !current.phase.is_final()) else {
-        return;
-    };
-    let is_control = matches!(
-        decided.reason,
-        Some(OperationReason::Cancelling | OperationReason::Paused)
-    );
-    if decided.phase.is_final() || !is_control {
-        return;
-    }
-    current.phase = decided.phase;
-    current.reason.clone_from(&decided.reason);
-    current.message.clone_from(&decided.message);
-    for node in current
-        .nodes
-        .iter_mut()
-        .filter(|node| node.phase == NodePhase::Pending)
-    {
-        let skipped = decided
-            .nodes
-            .iter()
-            .any(|other| other.pod == node.pod && other.phase == NodePhase::Skipped);
-        if skipped {
-            node.phase = NodePhase::Skipped;
-        }
-    }
-}
-
-/// Records the operations of a plan that was made from the operations `seen`, and returns the kinds that are not as
-/// decided: the status has gone on since. A repeated write is none: an operation that stands as decided was recorded
-/// before.
-pub fn decide(
-    status: &mut CassandraClusterStatus,
-    seen: &[OperationStatus],
-    changes: &[Change],
-) -> Vec<RecordedKind> {
-    let mut outdated = Vec::new();
-    for change in changes {
-        let current = status
-            .operations
-            .iter()
-            .find(|operation| operation.kind == change.after.kind);
-        if current == Some(&change.after) {
-            continue;
-        }
-        // Whether it may begin was decided by what had begun.
-        let begins = has_begun(&change.after) && !change.before.as_ref().is_some_and(has_begun);
-        if current == change.before.as_ref()
-            && !(begins && has_more_begun(status, seen, &change.after.kind))
-        {
-            archive(status, change.after.clone());
-        } else {
-            // A node made progress in the meantime; a pause or cancel must not wait until no node does.
-            control(status, &change.after);
-            outdated.push(change.after.kind.clone());
-        }
-    }
-    outdated
-}
-
-/// Whether an operation of another kind has begun that was not seen to.
-fn has_more_begun(
-    status: &CassandraClusterStatus,
-    seen: &[OperationStatus],
-    kind: &RecordedKind,
-) -> bool {
-    let was_seen = |operation: &OperationStatus| {
-        seen.iter()
-            .any(|seen| has_begun(seen) && seen.kind == operation.kind && seen.id == operation.id)
-    };
-    let others = status.operations.iter();
-    let mut others = others.filter(|operation| operation.kind != *kind && has_begun(operation));
-    others.any(|operation| !was_seen(operation))
-}
-
 /// Writes the rest of a status that was computed from `seen`. Without effect, and false, if another operator has reported
 /// since: what it recorded, such as a cleanup that a node owes, would be lost.
 pub fn report(
@@ -305,6 +226,7 @@ pub fn report(
         operations: status.operations.clone(),
         operation_history: status.operation_history.clone(),
         used_request_ids: status.used_request_ids.clone(),
+        last_rack_write: status.last_rack_write.clone(),
         ..reported.clone()
     };
     let wanted = with_operations(wanted);

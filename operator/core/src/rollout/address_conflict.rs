@@ -27,6 +27,7 @@ pub fn address_conflicts(state: &ObservedState) -> Vec<Removal> {
     let first = address_conflicts.next().map(|(name, pod)| Removal::Pod {
         name: name.clone(),
         uid: pod.uid.clone(),
+        version: pod.version.clone(),
     });
     first.into_iter().collect()
 }

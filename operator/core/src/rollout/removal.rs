@@ -12,7 +12,9 @@ pub enum Removal {
         set: String,
         /// Its UID.
         uid: String,
-        /// Observed number of pods; the removal does nothing if the number has changed.
+        /// Its observed version; the removal does nothing if the StatefulSet, or the readiness of its pods, has changed.
+        version: String,
+        /// Observed number of pods.
         from: i32,
         /// Number of pods after the removal.
         to: i32,
@@ -30,6 +32,8 @@ pub enum Removal {
         name: String,
         /// Its UID.
         uid: String,
+        /// Its observed version; a pod that has become Ready since stays.
+        version: String,
     },
     /// The volume of a node that has left.
     Volume {

@@ -174,6 +174,7 @@ impl LiveRack<'_> {
         let removal = Removal::Pods {
             set: self.set.name_any(),
             uid: self.set.uid().unwrap_or_default(),
+            version: self.set.resource_version().unwrap_or_default(),
             from: replicas(self.set),
             to: replicas(self.set) - 1,
         };

@@ -7,12 +7,47 @@ use kube_core::ResourceExt;
 
 use crate::{
     objects::{Object, VolumeOwner, config_map, volume_owner::OwnedKind},
-    observed::{NodePod, Volume, rack_of, replicas},
+    observed::{NodePod, OwnedObjects, Volume, rack_of, replicas},
     rollout::removal::Removal,
     simulation::{Node, Pod, World},
 };
 
 impl World {
+    /// Whether the API server accepts an object that was decided about from the objects `seen`.
+    pub fn accepts(&self, object: &Object, seen: &OwnedObjects) -> bool {
+        fn version<K: ResourceExt>(of: Option<&K>) -> Option<String> {
+            of.and_then(ResourceExt::resource_version)
+        }
+        let (live, sets) = (&self.live, &self.live.stateful_sets);
+        match object {
+            Object::ServiceAccount(_) | Object::Service(_) | Object::Budget(_) => true,
+            Object::ConfigMap(map) => {
+                let name = map.name_any();
+                version(live.config_maps.get(&name)) == version(seen.config_maps.get(&name))
+            }
+            Object::StatefulSet(set) | Object::Recreated(set) => {
+                let name = set.name_any();
+                version(sets.get(&name)) == version(seen.stateful_sets.get(&name))
+            }
+            Object::Fence(fence) => version(sets.get(&fence.set)).as_ref() == Some(&fence.version),
+            Object::VolumeExpansion(growth) => {
+                let volume = live.volumes.get(&growth.name);
+                volume.is_some_and(|volume| volume.uid == growth.uid)
+            }
+            Object::VolumeOwner(owner) => {
+                let volume = live.volumes.get(&owner.name);
+                volume.is_some_and(|volume| {
+                    (&volume.uid, &volume.version) == (&owner.uid, &owner.version)
+                })
+            }
+        }
+    }
+
+    fn next_version(&mut self) -> String {
+        self.newest += 1;
+        self.newest.to_string()
+    }
+
     /// Applies an object.
     pub fn apply(&mut self, object: &Object) {
         match object.clone() {
@@ -24,15 +59,21 @@ impl World {
             Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
             Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
             Object::ConfigMap(object) => {
+                let version = self.next_version();
                 let (name, mut object) = (object.name_any(), *object);
                 let old = self.live.config_maps.remove(&name);
                 let meta = &mut object.metadata;
                 meta.uid = Some(format!("map-{name}"));
-                meta.resource_version = Some("1".into());
+                meta.resource_version = Some(version);
                 // Server-side apply keeps the owners of another manager.
                 let owners = old.and_then(|old| old.metadata.owner_references);
                 meta.owner_references = meta.owner_references.take().or(owners);
                 self.live.config_maps.insert(name, object);
+            }
+            Object::Fence(fence) => {
+                let version = Some(self.next_version());
+                let set = self.live.stateful_sets.get_mut(&fence.set);
+                set.expect("it was seen").metadata.resource_version = version;
             }
             Object::VolumeExpansion(growth) => {
                 let volume = self
@@ -46,12 +87,37 @@ impl World {
             }
             Object::VolumeOwner(owner) => self.own(owner),
             Object::StatefulSet(object) | Object::Recreated(object) => {
-                let old = self.live.stateful_sets.get(&object.name_any());
-                let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 let mut set = *object;
+                set.metadata.resource_version = Some(self.next_version());
+                let old = self.live.stateful_sets.get(&set.name_any());
+                let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 set.metadata.generation = Some(generation + 1);
                 set.status = old.and_then(|old| old.status.clone());
                 self.live.stateful_sets.insert(set.name_any(), set);
+            }
+        }
+    }
+
+    /// Whether the API server accepts a removal: the object is the observed one.
+    pub fn accepts_removal(&self, removal: &Removal, seen: &OwnedObjects) -> bool {
+        let sets = &self.live.stateful_sets;
+        let version = |set: &String| sets.get(set)?.resource_version();
+        match removal {
+            Removal::Pods {
+                set, version: seen, ..
+            } => version(set).as_ref() == Some(seen),
+            Removal::Rack { set, .. } => {
+                let seen = seen.stateful_sets.get(set);
+                sets.contains_key(set)
+                    && version(set) == seen.and_then(ResourceExt::resource_version)
+            }
+            Removal::Pod { name, version, .. } => {
+                let pod = self.pods.get(name);
+                pod.is_some_and(|pod| pod_version(pod) == *version)
+            }
+            Removal::Volume { name, uid } => {
+                let volume = self.live.volumes.get(name);
+                volume.is_some_and(|volume| volume.uid == *uid)
             }
         }
     }
@@ -79,13 +145,17 @@ impl World {
     /// Executes a deletion or a scale-down.
     pub fn remove(&mut self, removal: &Removal) {
         match removal {
-            Removal::Pods { set, uid, from, to } => {
+            Removal::Pods {
+                set, uid, from, to, ..
+            } => {
+                let version = Some(self.next_version());
                 let set = self.live.stateful_sets.get_mut(set).expect("it was seen");
                 assert_eq!(set.uid().unwrap_or_default(), *uid);
                 let spec = set.spec.as_mut().expect("a spec");
                 assert_eq!(spec.replicas, Some(*from));
                 assert_eq!(*to, from - 1, "one node at a time");
                 spec.replicas = Some(*to);
+                set.metadata.resource_version = version;
                 let rack = rack_of(set).expect("our labels");
                 let gone = names::pod("demo", &rack, *to);
                 let host = self.hosts.get(&gone);
@@ -99,7 +169,7 @@ impl World {
                 self.live.stateful_sets.remove(set);
                 self.live.config_maps.remove(set);
             }
-            Removal::Pod { name, uid } => {
+            Removal::Pod { name, uid, .. } => {
                 let gone = self.pods.remove(name).expect("it was seen");
                 assert_eq!(format!("pod-{}", gone.uid), *uid);
             }
@@ -184,9 +254,10 @@ impl World {
             .filter(|name| self.pods[*name].revision == revision)
             .count();
         let updated = i32::try_from(updated).expect("few pods");
-        let ready = names
-            .iter()
-            .all(|name| self.pods[name].node == Node::Normal);
+        let ready = names.iter();
+        let ready = ready.filter(|name| self.pods[*name].node == Node::Normal);
+        let ready = i32::try_from(ready.count()).expect("few pods");
+        let version = Some(self.next_version());
         let live = self
             .live
             .stateful_sets
@@ -198,14 +269,19 @@ impl World {
             .and_then(|status| status.current_revision.clone());
         // A rollout ends when all pods are updated and Ready. A new StatefulSet reports its revision as current
         // immediately, regardless of the pods it adopts.
-        let all = (updated == replicas(set) && ready) || before.is_none();
-        live.status = Some(StatefulSetStatus {
+        let all = (updated == replicas(set) && ready == updated) || before.is_none();
+        let status = Some(StatefulSetStatus {
             observed_generation: live.metadata.generation,
             current_revision: if all { Some(revision.clone()) } else { before },
             update_revision: Some(revision),
             updated_replicas: Some(updated),
+            ready_replicas: Some(ready),
             ..StatefulSetStatus::default()
         });
+        if live.status != status {
+            live.status = status;
+            live.metadata.resource_version = version;
+        }
     }
 
     /// Creates a pod of a StatefulSet.
@@ -262,10 +338,16 @@ fn requested(spec: &StatefulSetSpec) -> String {
         .unwrap_or_default()
 }
 
+/// Changes with what the operator observes of the pod.
+fn pod_version(pod: &Pod) -> String {
+    format!("{}-{:?}-{}", pod.uid, pod.node, pod.restarts)
+}
+
 /// The pod as the operator observes it.
 pub fn seen(pod: &Pod) -> NodePod {
     NodePod {
         uid: format!("pod-{}", pod.uid),
+        version: pod_version(pod),
         rack: Some(pod.rack.clone()),
         // A pod whose image cannot be pulled has an address as well.
         ip: Some(pod.ip.clone()),

@@ -15,7 +15,7 @@ use kube_core::ResourceExt;
 use crate::{
     desired,
     observed::{ObservedState, SecretState, recorded_arguments},
-    operations::transitions,
+    operations::transitions::{self, Outdated},
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen},
 };
@@ -94,14 +94,16 @@ impl World {
             }
             self.own(owner);
         }
-        if !plan.operations.is_empty() {
+        if !plan.operations.is_empty() || plan.rack_write.is_some() {
             if !may() {
                 return false;
             }
+            let seen = self.cluster.status.clone();
             let status = self.cluster.status.get_or_insert_default();
-            let seen = status.operations.clone();
-            let outdated = transitions::decide(status, &seen, &plan.operations);
-            assert!(outdated.is_empty(), "nobody else writes: {outdated:?}");
+            let write = plan.rack_write.as_ref();
+            let outdated = transitions::decide(status, seen.as_ref(), &plan.operations, write);
+            let none = Outdated::default();
+            assert_eq!(outdated, none, "nobody else writes");
         }
         for start in &plan.starts {
             self.at_work.insert((start.kind, start.pod.clone()));
@@ -137,6 +139,7 @@ impl World {
             operations: current.operations,
             operation_history: current.operation_history,
             used_request_ids: current.used_request_ids,
+            last_rack_write: current.last_rack_write,
             ..plan.status
         });
         kstatus::check(&self.status().conditions, self.cluster.metadata.generation);

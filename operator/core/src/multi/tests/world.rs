@@ -197,7 +197,7 @@ impl World {
         self.pass_until(usize::MAX);
     }
 
-    fn write(&mut self, site: &str, what: SiteObject) {
+    pub(crate) fn write(&mut self, site: &str, what: SiteObject) {
         self.made += 1;
         let uid = format!("c-{}", self.made);
         let site = self.sites.get_mut(site).expect("a known site");
