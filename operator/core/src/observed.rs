@@ -173,10 +173,8 @@ impl ObservedState {
     /// the garbage collector deletes the object as well. None once a rack of this resource exists: its pods started on
     /// volumes of their own. The second part is the pod that still uses the volume, if there is one.
     pub fn left_by_a_predecessor(&self) -> Option<(String, Option<&str>)> {
-        let own = self.cluster.metadata.uid.as_deref();
-        let is_own = |owner: &OwnerReference| Some(owner.uid.as_str()) == own;
         let mut sets = self.live.stateful_sets.values();
-        if sets.any(|set| set.owner_references().iter().any(is_own)) {
+        if sets.any(|set| is_owned_by(set.owner_references(), &self.cluster)) {
             return None;
         }
         let volumes = self.live.volumes.iter();
@@ -270,6 +268,12 @@ pub fn recorded_arguments(
         Some((kind, asked.or_else(recorded)?))
     });
     parsed.collect()
+}
+
+/// Whether the cluster is one of the owners of an object.
+pub fn is_owned_by(owners: &[OwnerReference], cluster: &CassandraCluster) -> bool {
+    let uid = cluster.metadata.uid.as_deref();
+    owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
 /// Data center and rack of a StatefulSet, from its labels.

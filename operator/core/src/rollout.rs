@@ -4,7 +4,9 @@
 //! node.
 
 pub mod address_conflict;
+mod change;
 mod expand;
+mod form;
 mod grow;
 mod identity;
 pub(crate) mod leaving;
@@ -24,13 +26,11 @@ use casskop_common::{
     names::{self, RackId},
     operations::OperationKind,
 };
-use k8s_openapi::api::apps::v1::StatefulSet;
-use kube_core::ResourceExt;
 use serde::Serialize;
 
 use crate::{
     desired::{Desired, DesiredRack, seeds},
-    objects::{Fence, VolumeExpansion, config_map},
+    objects::{Fence, VolumeExpansion},
     observed::ObservedState,
     operations::{preconditions, recorded},
     refusal::Refusal,
@@ -159,7 +159,7 @@ impl Rollout {
 
 /// Decides about the racks.
 pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Rollout {
-    let formed = is_formed(state);
+    let formed = form::is_formed(state);
     let unhealthy = state.unhealthy_nodes();
     let left = state.left_by_a_predecessor();
     let desired = match desired {
@@ -203,10 +203,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         rollout.refused.get_or_insert(refused);
         return rollout;
     }
-    rollout.formed =
-        formed || (rollout.refused.is_none() && form(&diffs, desired, state, &mut rollout));
+    rollout.formed = formed
+        || (rollout.refused.is_none() && form::first_nodes(&diffs, desired, state, &mut rollout));
     if rollout.formed {
-        change(&diffs, desired, state, &mut rollout);
+        change::racks(&diffs, desired, state, &mut rollout);
     }
     let initial = state.cluster.status.as_ref().is_none_or(|status| {
         status
@@ -242,28 +242,6 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
     rollout
 }
 
-/// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
-/// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
-/// as long as the volumes do).
-fn is_formed(state: &ObservedState) -> bool {
-    let told = state.cluster.status.as_ref().is_some_and(|status| {
-        status.phase.is_some_and(Phase::is_formed)
-            || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
-    });
-    let maps = &state.live.config_maps;
-    let mark = maps
-        .get(&names::ring_mark(state.name()))
-        .is_some_and(config_map::is_marked);
-    // A ring of the Go CassKop whose resource was re-created has none of these sources.
-    let runs = |set: &StatefulSet| {
-        let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
-        is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
-    };
-    told || maps.values().any(config_map::says_formed)
-        || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
-        || state.live.stateful_sets.values().any(runs)
-}
-
 fn diffs<'a>(desired: &'a Desired, state: &'a ObservedState) -> Vec<RackDiff<'a>> {
     let live = |rack: &DesiredRack| {
         state
@@ -295,173 +273,4 @@ fn hold(rollout: &Rollout, state: &ObservedState) -> Option<String> {
     recorded::at_work(state)
         .find(|operation| !own(operation))
         .map(recorded::waits_for)
-}
-
-/// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
-/// and the racks start one by one. Returns whether the ring is formed.
-fn form(
-    diffs: &[RackDiff<'_>],
-    desired: &Desired,
-    state: &ObservedState,
-    rollout: &mut Rollout,
-) -> bool {
-    let joins = !desired.spec.seeds.is_empty();
-    let is_awaited = rollout.first_health_problem(state).is_some();
-    for diff in diffs
-        .iter()
-        .filter(|diff| diff.live.is_none() || diff.differs(desired))
-        .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
-        .take(if joins { 1 } else { usize::MAX })
-    {
-        let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
-        rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
-    }
-    rollout.waiting_for = rollout.first_health_problem(state);
-    let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
-    rollout.steps.is_empty()
-        && rollout.waiting_for.is_none()
-        && (nobody_comes || !state.pods.is_empty())
-}
-
-fn change(diffs: &[RackDiff<'_>], desired: &Desired, state: &ObservedState, rollout: &mut Rollout) {
-    if restore::racks(diffs, state, rollout) {
-        return;
-    }
-    if rollout.refused.is_some() {
-        go_to_the_end(desired, state, rollout);
-        return;
-    }
-    if expand::volumes(diffs, desired, state, rollout) {
-        return;
-    }
-    if go_to_the_end(desired, state, rollout) {
-        return;
-    }
-    let differing: Vec<&RackDiff<'_>> = diffs.iter().filter(|diff| diff.differs(desired)).collect();
-    let unfinished: Vec<&RackDiff<'_>> = diffs
-        .iter()
-        .filter(|diff| !diff.is_finished(state))
-        .collect();
-    let next = match &unfinished[..] {
-        // All racks are finished. Their nodes may still report peers as down.
-        [] => differing
-            .first()
-            .copied()
-            .filter(|_| rollout.first_health_problem(state).is_none()),
-        // A change whose pods never become Ready is corrected in its rack; no other rack changes.
-        [one] => differing
-            .iter()
-            .copied()
-            .find(|diff| diff.wanted.id == one.wanted.id && diff.may_be_corrected(desired, state)),
-        many => differing.iter().copied().find(|diff| {
-            many.iter().any(|other| other.wanted.id == diff.wanted.id) && diff.is_all_down(state)
-        }),
-    };
-    if let Some(diff) = next {
-        rollout.action = Some(diff.action(desired, state));
-        rollout.rack = Some(diff.wanted.id.clone());
-        rollout.waiting_for = Some(format!("rack {} to take the change", diff.wanted.id));
-        let mut rack = diff.wanted.clone();
-        rack.partition = diff.next_partition(desired, state);
-        rollout.steps.push(Step::new(rack, diff.live_replicas()));
-        return;
-    }
-    let Some(first) = unfinished.first() else {
-        match (grow::next(diffs), rollout.first_health_problem(state)) {
-            (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
-                None => rollout.grow(diff),
-                health_problem => {
-                    rollout.action = Some(Action::ScaleUp);
-                    rollout.waiting_for = health_problem;
-                }
-            },
-            (None, health_problem) if !differing.is_empty() => {
-                rollout.action = differing.first().map(|diff| diff.action(desired, state));
-                rollout.waiting_for = health_problem;
-            }
-            (None, health_problem) => {
-                if let Some(next) = shrink::begin(desired, state) {
-                    rollout.shrink(next, desired);
-                    rollout.waiting_for = health_problem.or(rollout.waiting_for.take());
-                }
-            }
-        }
-        return;
-    };
-    // `Degraded` reports the nodes that are unhealthy for another reason than a change, unless a change waits for them.
-    let rolling = unfinished.iter().find(|diff| diff.is_rolling(state));
-    if differing.is_empty()
-        && rolling.is_none()
-        && grow::next(diffs).is_none()
-        && !first.has_new_node(state)
-    {
-        // The scale-down is blocked, but blocks nothing else: an operation may repair the node.
-        if let Some(rack) = shrink::wanted(desired, state) {
-            rollout.action = Some(Action::ScaleDown);
-            rollout.rack = Some(rack);
-            rollout.blocked = rollout.first_health_problem(state);
-        }
-        return;
-    }
-    let diff = rolling.unwrap_or(first);
-    rollout.action = Some(match differing.first() {
-        Some(next) => next.action(desired, state),
-        None if diff.has_new_node(state) || (rolling.is_none() && grow::next(diffs).is_some()) => {
-            Action::ScaleUp
-        }
-        None => continued(&diff.wanted.id, state),
-    });
-    rollout.rack = Some(diff.wanted.id.clone());
-    rollout.waiting_for = rollout
-        .first_health_problem(state)
-        .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
-}
-
-/// Continues the removal of a node that is leaving. Returns whether there is such a node.
-fn go_to_the_end(desired: &Desired, state: &ObservedState, rollout: &mut Rollout) -> bool {
-    if let Some(volume) = volumes::awaited(state) {
-        rollout.action = Some(Action::ScaleDown);
-        rollout.waiting_for = Some(format!(
-            "volume {} of a node that has left to go",
-            volume.name
-        ));
-        return true;
-    }
-    let next = shrink::finish(desired, state);
-    next.map(|next| rollout.shrink(next, desired)).is_some()
-}
-
-impl Rollout {
-    fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
-        self.action = Some(Action::ScaleDown);
-        let (rack, waiting_for) = match next {
-            shrink::Next::Leave(leaving) => {
-                let waiting_for = format!("{} to leave the ring", leaving.pod);
-                (self.leaving.insert(leaving).rack.clone(), waiting_for)
-            }
-            shrink::Next::Wait(rack, waiting_for) => (rack, waiting_for),
-            shrink::Next::Remove(rack, removal) => {
-                let stays = desired.racks.iter().any(|other| other.id.dc == rack.dc);
-                self.action = Some(removal.action(stays));
-                let waiting_for = removal.to_string();
-                self.removals.push(removal);
-                (rack, waiting_for)
-            }
-        };
-        self.rack = Some(rack);
-        self.waiting_for = Some(waiting_for);
-    }
-}
-
-/// The action that caused the rollout of a rack in progress. After the StatefulSet is written, only the status records
-/// that action.
-fn continued(rack: &RackId, state: &ObservedState) -> Action {
-    let status = state.cluster.status.as_ref();
-    let last = status
-        .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
-        .and_then(|rack| rack.cassandra_last_action.as_ref())
-        .filter(|last| last.status == ONGOING);
-    last.and_then(|last| Action::from_word(&last.name))
-        .filter(|action| action.updates_pods())
-        .unwrap_or(Action::UpdateStatefulSet)
 }

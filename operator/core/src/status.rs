@@ -36,8 +36,8 @@ pub fn decide(
     outdated_owners: Vec<String>,
 ) -> CassandraClusterStatus {
     let old = state.cluster.status.clone().unwrap_or_default();
-    let mut picture = ConditionInputs::of(desired, state, rollout, &operations.current);
-    picture.outdated_owners = outdated_owners;
+    let current = &operations.current;
+    let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners);
     let (action, action_status) = last_action(rollout, &picture, &old);
     let replication = replication::seen(state, old.replication.as_ref());
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 
-use crate::observed::{ObservedState, OwnedObjects};
+use crate::observed::{ObservedState, OwnedObjects, is_owned_by};
 
 /// The kind of an object whose owners follow `deletePVC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,14 +57,12 @@ pub fn decide(state: &ObservedState) -> Vec<VolumeOwner> {
 /// The number of claims that Kubernetes deletes with the cluster, and of the mark of the ring. Claims that are being
 /// deleted do not count.
 pub fn owned(state: &ObservedState) -> usize {
-    let uid = state.cluster.metadata.uid.as_deref();
-    let is_owned = |owner: &OwnerReference| Some(owner.uid.as_str()) == uid;
     let volumes = state.live.volumes.values();
     let claims = volumes
         .filter(|volume| !volume.deleting)
-        .filter(|volume| volume.owners.iter().any(is_owned));
+        .filter(|volume| is_owned_by(&volume.owners, &state.cluster));
     let mark = state.live.config_maps.get(&names::ring_mark(state.name()));
-    let mark = mark.filter(|map| map.owner_references().iter().any(is_owned));
+    let mark = mark.filter(|map| is_owned_by(map.owner_references(), &state.cluster));
     claims.count() + mark.iter().count()
 }
 
@@ -89,9 +87,7 @@ pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletio
     if cluster.spec.delete_pvc != Some(true) || has_finalizer(names::ORPHAN_FINALIZER) {
         return AtDeletion::Stay(freed());
     }
-    let uid = cluster.uid();
-    let has_owner =
-        |owners: &[OwnerReference]| owners.iter().any(|owner| Some(&owner.uid) == uid.as_ref());
+    let has_owner = |owners: &[OwnerReference]| is_owned_by(owners, cluster);
     let is_orphaned = live
         .stateful_sets
         .values()
@@ -127,11 +123,10 @@ fn changes(cluster: &CassandraCluster, live: &OwnedObjects, wanted: bool) -> Vec
     let Some(owner) = cluster.owner_ref(&()) else {
         return Vec::new();
     };
-    let is_ours = |other: &OwnerReference| other.uid == owner.uid;
-    let differs = |owners: &[OwnerReference]| owners.iter().any(is_ours) != wanted;
+    let differs = |owners: &[OwnerReference]| is_owned_by(owners, cluster) != wanted;
     let change = |kind, name: &String, uid: String, version: String, owners: &[OwnerReference]| {
         let mut owners = owners.to_vec();
-        owners.retain(|other| !is_ours(other));
+        owners.retain(|other| other.uid != owner.uid);
         owners.extend(wanted.then(|| owner.clone()));
         VolumeOwner {
             kind,

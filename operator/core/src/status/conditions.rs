@@ -4,7 +4,7 @@ use casskop_common::{
     api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
-    names, text,
+    text,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -12,6 +12,7 @@ use crate::{
     desired::{Desired, restart},
     image,
     observed::{ExternalMember, ObservedState, SecretState},
+    operations::recorded,
     refusal::Refusal,
     rollout::Rollout,
     scheduler,
@@ -25,10 +26,10 @@ pub(crate) struct ConditionInputs<'a> {
     refused: Option<Refusal>,
     /// The restart that the spec asks for, while it is under way.
     restart: Option<&'a OperationStatus>,
-    /// Whether the annotation that pauses everything stands.
-    paused: bool,
+    /// Why nothing at all begins now.
+    paused: Option<String>,
     /// Volumes whose owners do not match `deletePVC`, and the mark of the ring.
-    pub(crate) outdated_owners: Vec<String>,
+    outdated_owners: Vec<String>,
     warnings: Vec<String>,
     formed: bool,
     /// Members of the ring.
@@ -51,6 +52,7 @@ impl<'a> ConditionInputs<'a> {
         state: &ObservedState,
         rollout: &'a Rollout,
         operations: &'a [OperationStatus],
+        outdated_owners: Vec<String>,
     ) -> Self {
         let health_problem = &rollout.unhealthy;
         let members = health_problem
@@ -99,8 +101,8 @@ impl<'a> ConditionInputs<'a> {
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
             restart: restart::spec_restart(operations),
-            paused: state.intents.reconcile_paused,
-            outdated_owners: Vec::new(),
+            paused: recorded::pause_reason(state),
+            outdated_owners,
             leaving: state
                 .expected_pods()
                 .into_iter()
@@ -176,10 +178,10 @@ impl<'a> ConditionInputs<'a> {
     /// Why the spec is not carried out until somebody acts, although it is accepted.
     fn needs_a_person(&self) -> Option<(Reason, String)> {
         let rollout = self.rollout;
-        let owners = self.awaits_owners().filter(|_| self.paused);
+        let owners = self.awaits_owners().filter(|_| self.paused.is_some());
         let blocked = rollout.blocked.clone().or(owners)?;
         let mut checks = rollout.blocked_by.iter();
-        if self.paused {
+        if self.paused.is_some() {
             Some((Reason::ReconcilePaused, blocked))
         } else if checks.any(|check| !check.unknown && check.kind().needs_a_person()) {
             Some((Reason::Blocked, blocked))
@@ -236,7 +238,7 @@ impl<'a> ConditionInputs<'a> {
         let rollout = self.rollout;
         let (holds, reason, message) = match (rollout.action, &rollout.blocked) {
             (Some(action), Some(why)) => {
-                let reason = if self.paused {
+                let reason = if self.paused.is_some() {
                     Reason::ReconcilePaused
                 } else {
                     Reason::Blocked
@@ -279,7 +281,7 @@ impl<'a> ConditionInputs<'a> {
     fn settled(&self) -> (bool, Reason, String) {
         match self.awaits_owners() {
             Some(why) => {
-                let reason = if self.paused {
+                let reason = if self.paused.is_some() {
                     Reason::ReconcilePaused
                 } else {
                     Reason::VolumeOwners
@@ -297,12 +299,11 @@ impl<'a> ConditionInputs<'a> {
     fn awaits_owners(&self) -> Option<String> {
         let first = self.outdated_owners.first()?;
         let all = counted(&self.outdated_owners, first);
-        let why = if self.paused {
-            format!(": paused by the annotation {}", names::RECONCILE)
-        } else {
-            String::new()
-        };
-        Some(format!("the owners of {all} to match deletePVC{why}"))
+        let why = self.paused.iter().map(|why| format!(": {why}"));
+        Some(format!(
+            "the owners of {all} to match deletePVC{}",
+            why.collect::<String>()
+        ))
     }
 
     fn degraded(&self) -> Verdict {

@@ -1,0 +1,155 @@
+//! The racks of a formed ring.
+
+use casskop_common::{conditions::Action, names::RackId};
+
+use super::{ONGOING, Rollout, Step, expand, grow, rack_diff::RackDiff, restore, shrink, volumes};
+use crate::{desired::Desired, observed::ObservedState};
+
+/// Decides about the racks of a formed ring: one changes at a time, and one node joins or leaves at a time.
+pub(super) fn racks(
+    diffs: &[RackDiff<'_>],
+    desired: &Desired,
+    state: &ObservedState,
+    rollout: &mut Rollout,
+) {
+    if restore::racks(diffs, state, rollout) {
+        return;
+    }
+    if rollout.refused.is_some() {
+        go_to_the_end(desired, state, rollout);
+        return;
+    }
+    if expand::volumes(diffs, desired, state, rollout) {
+        return;
+    }
+    if go_to_the_end(desired, state, rollout) {
+        return;
+    }
+    let differing: Vec<&RackDiff<'_>> = diffs.iter().filter(|diff| diff.differs(desired)).collect();
+    let unfinished: Vec<&RackDiff<'_>> = diffs
+        .iter()
+        .filter(|diff| !diff.is_finished(state))
+        .collect();
+    let next = match &unfinished[..] {
+        // All racks are finished. Their nodes may still report peers as down.
+        [] => differing
+            .first()
+            .copied()
+            .filter(|_| rollout.first_health_problem(state).is_none()),
+        // A change whose pods never become Ready is corrected in its rack; no other rack changes.
+        [one] => differing
+            .iter()
+            .copied()
+            .find(|diff| diff.wanted.id == one.wanted.id && diff.may_be_corrected(desired, state)),
+        many => differing.iter().copied().find(|diff| {
+            many.iter().any(|other| other.wanted.id == diff.wanted.id) && diff.is_all_down(state)
+        }),
+    };
+    if let Some(diff) = next {
+        rollout.action = Some(diff.action(desired, state));
+        rollout.rack = Some(diff.wanted.id.clone());
+        rollout.waiting_for = Some(format!("rack {} to take the change", diff.wanted.id));
+        let mut rack = diff.wanted.clone();
+        rack.partition = diff.next_partition(desired, state);
+        rollout.steps.push(Step::new(rack, diff.live_replicas()));
+        return;
+    }
+    let Some(first) = unfinished.first() else {
+        match (grow::next(diffs), rollout.first_health_problem(state)) {
+            (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
+                None => rollout.grow(diff),
+                health_problem => {
+                    rollout.action = Some(Action::ScaleUp);
+                    rollout.waiting_for = health_problem;
+                }
+            },
+            (None, health_problem) if !differing.is_empty() => {
+                rollout.action = differing.first().map(|diff| diff.action(desired, state));
+                rollout.waiting_for = health_problem;
+            }
+            (None, health_problem) => {
+                if let Some(next) = shrink::begin(desired, state) {
+                    rollout.shrink(next, desired);
+                    rollout.waiting_for = health_problem.or(rollout.waiting_for.take());
+                }
+            }
+        }
+        return;
+    };
+    // `Degraded` reports the nodes that are unhealthy for another reason than a change, unless a change waits for them.
+    let rolling = unfinished.iter().find(|diff| diff.is_rolling(state));
+    if differing.is_empty()
+        && rolling.is_none()
+        && grow::next(diffs).is_none()
+        && !first.has_new_node(state)
+    {
+        // The scale-down is blocked, but blocks nothing else: an operation may repair the node.
+        if let Some(rack) = shrink::wanted(desired, state) {
+            rollout.action = Some(Action::ScaleDown);
+            rollout.rack = Some(rack);
+            rollout.blocked = rollout.first_health_problem(state);
+        }
+        return;
+    }
+    let diff = rolling.unwrap_or(first);
+    rollout.action = Some(match differing.first() {
+        Some(next) => next.action(desired, state),
+        None if diff.has_new_node(state) || (rolling.is_none() && grow::next(diffs).is_some()) => {
+            Action::ScaleUp
+        }
+        None => continued(&diff.wanted.id, state),
+    });
+    rollout.rack = Some(diff.wanted.id.clone());
+    rollout.waiting_for = rollout
+        .first_health_problem(state)
+        .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
+}
+
+/// Continues the removal of a node that is leaving. Returns whether there is such a node.
+fn go_to_the_end(desired: &Desired, state: &ObservedState, rollout: &mut Rollout) -> bool {
+    if let Some(volume) = volumes::awaited(state) {
+        rollout.action = Some(Action::ScaleDown);
+        rollout.waiting_for = Some(format!(
+            "volume {} of a node that has left to go",
+            volume.name
+        ));
+        return true;
+    }
+    let next = shrink::finish(desired, state);
+    next.map(|next| rollout.shrink(next, desired)).is_some()
+}
+
+impl Rollout {
+    fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
+        self.action = Some(Action::ScaleDown);
+        let (rack, waiting_for) = match next {
+            shrink::Next::Leave(leaving) => {
+                let waiting_for = format!("{} to leave the ring", leaving.pod);
+                (self.leaving.insert(leaving).rack.clone(), waiting_for)
+            }
+            shrink::Next::Wait(rack, waiting_for) => (rack, waiting_for),
+            shrink::Next::Remove(rack, removal) => {
+                let stays = desired.racks.iter().any(|other| other.id.dc == rack.dc);
+                self.action = Some(removal.action(stays));
+                let waiting_for = removal.to_string();
+                self.removals.push(removal);
+                (rack, waiting_for)
+            }
+        };
+        self.rack = Some(rack);
+        self.waiting_for = Some(waiting_for);
+    }
+}
+
+/// The action that caused the rollout of a rack in progress. After the StatefulSet is written, only the status records
+/// that action.
+fn continued(rack: &RackId, state: &ObservedState) -> Action {
+    let status = state.cluster.status.as_ref();
+    let last = status
+        .and_then(|status| status.cassandra_rack_status.get(&rack.key()))
+        .and_then(|rack| rack.cassandra_last_action.as_ref())
+        .filter(|last| last.status == ONGOING);
+    last.and_then(|last| Action::from_word(&last.name))
+        .filter(|action| action.updates_pods())
+        .unwrap_or(Action::UpdateStatefulSet)
+}

@@ -1,0 +1,56 @@
+//! The first nodes of a ring: one of each rack, before any other node joins.
+
+use casskop_common::{api::Phase, names};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube_core::ResourceExt;
+
+use super::{NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
+use crate::{desired::Desired, objects::config_map, observed::ObservedState};
+
+/// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
+/// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
+/// as long as the volumes do).
+pub(super) fn is_formed(state: &ObservedState) -> bool {
+    let told = state.cluster.status.as_ref().is_some_and(|status| {
+        status.phase.is_some_and(Phase::is_formed)
+            || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
+    });
+    let maps = &state.live.config_maps;
+    let mark = maps
+        .get(&names::ring_mark(state.name()))
+        .is_some_and(config_map::is_marked);
+    // A ring of the Go CassKop whose resource was re-created has none of these sources.
+    let runs = |set: &StatefulSet| {
+        let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
+        is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
+    };
+    told || maps.values().any(config_map::says_formed)
+        || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
+        || state.live.stateful_sets.values().any(runs)
+}
+
+/// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
+/// and the racks start one by one. Returns whether the ring is formed.
+pub(super) fn first_nodes(
+    diffs: &[RackDiff<'_>],
+    desired: &Desired,
+    state: &ObservedState,
+    rollout: &mut Rollout,
+) -> bool {
+    let joins = !desired.spec.seeds.is_empty();
+    let is_awaited = rollout.first_health_problem(state).is_some();
+    for diff in diffs
+        .iter()
+        .filter(|diff| diff.live.is_none() || diff.differs(desired))
+        .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
+        .take(if joins { 1 } else { usize::MAX })
+    {
+        let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
+        rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
+    }
+    rollout.waiting_for = rollout.first_health_problem(state);
+    let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
+    rollout.steps.is_empty()
+        && rollout.waiting_for.is_none()
+        && (nobody_comes || !state.pods.is_empty())
+}
