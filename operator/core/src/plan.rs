@@ -105,7 +105,13 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         .into_iter()
         .filter(|_| !is_held)
         .partition(|owner| owner.owned);
-    // The last objects: a refused owner prevents no other change.
+    // A mark that is written now has another version afterwards. The last objects: a refused owner prevents no other
+    // change.
+    let is_written = |owner: &VolumeOwner| objects.iter().any(|object| owner.is_of(object));
+    let added: Vec<_> = added
+        .into_iter()
+        .filter(|owner| !is_written(owner))
+        .collect();
     objects.extend(added.into_iter().map(Object::VolumeOwner));
     if let Some(fence) = rollout.fence.iter().find(|_| !is_held) {
         // What else there is to do is decided from the state after it.

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 
+use super::Object;
 use crate::observed::{ObservedState, OwnedObjects, is_owned_by};
 
 /// The kind of an object whose owners follow `deletePVC`.
@@ -33,6 +34,18 @@ pub struct VolumeOwner {
     pub owned: bool,
     /// All owners.
     pub owners: Vec<OwnerReference>,
+}
+
+impl VolumeOwner {
+    /// Whether the owners are those of this object.
+    pub(crate) fn is_of(&self, object: &Object) -> bool {
+        match object {
+            Object::ConfigMap(map) => {
+                self.kind == OwnedKind::RingMark && map.metadata.name.as_ref() == Some(&self.name)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Display for VolumeOwner {
