@@ -55,6 +55,10 @@ pub struct State {
     pub changed_at_write: Option<(String, Value)>,
     /// An object of which no write is permitted.
     pub refused: Option<String>,
+    /// The answer to such a write, if it is not that of missing rights.
+    pub refused_as: Option<No>,
+    /// The field that an admission webhook, or the schema of the kind, takes out of every object that is patched.
+    pub taken_out: Option<&'static str>,
     /// Method, path and query of every request.
     pub asked: Vec<String>,
     version: u64,
@@ -67,7 +71,7 @@ pub struct ApiServer {
 }
 
 /// The code and the reason of a rejected request.
-type No = (u16, &'static str);
+pub type No = (u16, &'static str);
 
 const BAD: No = (400, "BadRequest");
 
@@ -110,16 +114,7 @@ impl ApiServer {
                 let answer = server.with(|state| {
                     let asked = format!("{} {}?{query}", head.method, head.uri.path());
                     state.asked.push(asked);
-                    let mut body = serde_json::from_slice(&body).unwrap_or_default();
-                    let is_merge = head
-                        .headers
-                        .get("content-type")
-                        .is_some_and(|kind| kind == "application/merge-patch+json");
-                    if is_merge && let Some(there) = state.objects.get(head.uri.path()) {
-                        let mut merged = there.clone();
-                        json_patch::merge(&mut merged, &body);
-                        body = merged;
-                    }
+                    let body = serde_json::from_slice(&body).unwrap_or_default();
                     state.exchange(&head.method, head.uri.path(), query, body)
                 });
                 server.changed.notify_one();
@@ -160,6 +155,20 @@ impl State {
         object
     }
 
+    /// Changes an object, if there is a difference.
+    fn patched(&mut self, path: &str, mut object: Value) -> Value {
+        let taken_out = self.taken_out.and_then(|field| field.split_once('.'));
+        if let Some((parent, field)) = taken_out
+            && let Some(Value::Object(parent)) = object.pointer_mut(parent)
+        {
+            parent.remove(field);
+        }
+        match self.objects.get(path) {
+            Some(before) if *before == object => object,
+            _ => self.put(path, object),
+        }
+    }
+
     /// The answer, unless the connection breaks.
     fn exchange(
         &mut self,
@@ -198,7 +207,7 @@ impl State {
         }
         let path = path.strip_suffix("/status").unwrap_or(path);
         if method != Method::GET && self.refused.as_deref() == Some(path) {
-            return Err((403, "Forbidden"));
+            return Err(self.refused_as.unwrap_or((403, "Forbidden")));
         }
         let rival = self
             .rival
@@ -227,14 +236,14 @@ impl State {
                 let change: Result<json_patch::Patch, _> = serde_json::from_value(body);
                 let changed = change.map(|change| json_patch::patch(&mut object, &change));
                 changed.map_err(|_| BAD)?.map_err(|_| (422, "Invalid"))?;
-                Ok(self.put(path, object))
+                Ok(self.patched(path, object))
             }
             // A merge patch; what is applied names its kind.
             Method::PATCH if body["kind"].is_null() => {
-                holds(&body["metadata"], there.as_ref())?;
                 let mut object = there.ok_or((404, "NotFound"))?;
+                holds(&body["metadata"], Some(&object))?;
                 json_patch::merge(&mut object, &body);
-                Ok(self.put(path, object))
+                Ok(self.patched(path, object))
             }
             _ => {
                 holds(&body["metadata"], there.as_ref())?;

@@ -206,12 +206,17 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     let state = &observed.state;
     let kube = &ctx.effects.kube;
     // Nothing else may keep the volumes of a cluster from being kept.
-    let disowned = act::disown(kube, state, &plan).await;
+    let disowned = act::change_owners(kube, &state.cluster, &plan.disowned).await;
     if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
         credentials::accept(kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
     }
-    report::intents(ctx, state, &mut plan).await?;
+    let recorded = report::intents(ctx, state, &mut plan).await;
+    if let Err(pruned @ status_store::Error::Pruned(_)) = &recorded {
+        plan.tell_failure(&pruned.to_string(), state);
+        report::status(ctx, state, &plan).await?;
+    }
+    recorded?;
     act::start(ctx, &observed, &plan);
     let mut applied = act::write(kube, state, &plan).await;
     if let (Ok(()), Ok(desired)) = (&applied, &desired) {
@@ -250,6 +255,7 @@ pub fn after_failure(
     match error {
         // The resource stays unreadable until it is edited.
         Error::Unreadable(_) => Action::await_change(),
+        Error::Act(error) if error.is_conflict() => Action::requeue(AFTER_CONFLICT),
         _ => Action::requeue(AFTER_FAILURE),
     }
 }

@@ -35,6 +35,8 @@ pub struct VolumeExpansion {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// Its observed version.
+    pub version: String,
     /// The desired size, as written in the spec.
     pub size: String,
 }
@@ -49,6 +51,8 @@ pub struct Fence {
     pub uid: String,
     /// Its observed version.
     pub version: String,
+    /// The version that `status.lastRackWrite` records, which the annotation tells not to be writable any more.
+    pub recorded: String,
 }
 
 /// An object to apply.

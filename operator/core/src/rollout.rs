@@ -165,13 +165,15 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
     let desired = match desired {
         Ok(desired) => desired,
         Err(refused) => {
-            return Rollout {
+            let mut rollout = Rollout {
                 formed,
                 unhealthy,
                 refused: Some(refused.clone()),
                 awaits_predecessor: left.is_some(),
                 ..Rollout::default()
             };
+            rack_write::fence(state, &mut rollout);
+            return rollout;
         }
     };
     if let Some((left, user)) = left {
@@ -201,6 +203,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         .and_then(|()| identity::refuse_another(desired, state, &rollout.ring_name));
     if let Err(refused) = refused {
         rollout.refused.get_or_insert(refused);
+        rack_write::fence(state, &mut rollout);
         return rollout;
     }
     rollout.formed = formed

@@ -97,13 +97,10 @@ impl Queue<'_> {
         let grows = self.rollout.action == Some(Action::StorageUpsize)
             && kind.kind == OperationKind::Restart;
         let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
-        let busy = if let Some(fence) = &self.rollout.fence {
-            Some(format!("waits for StatefulSet {}", fence.set))
-        } else if goes_first {
-            pause_reason(self.state)
-        } else {
-            self.busy.clone()
-        };
+        let fence = self.rollout.fence.as_ref();
+        let busy = pause_reason(self.state)
+            .or_else(|| fence.map(|fence| format!("waits for StatefulSet {}", fence.set)))
+            .or_else(|| self.busy.clone().filter(|_| !goes_first));
         let mut others = self
             .state
             .operations()

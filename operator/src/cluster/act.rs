@@ -1,5 +1,6 @@
 //! Execution: applies the objects of a plan, and starts the nodes that it names. Makes no decisions.
 
+use casskop_common::api::CassandraCluster;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
@@ -20,7 +21,7 @@ use crate::{
 };
 use casskop_core::{
     desired::Desired,
-    objects::{Object, volume_owner::OwnedKind},
+    objects::{Object, VolumeOwner, volume_owner::OwnedKind},
     observed::ObservedState,
     plan::Plan,
     rollout::removal::Removal,
@@ -37,15 +38,19 @@ pub fn needs_certainty(plan: &Plan) -> bool {
         || !plan.removals.is_empty()
 }
 
-/// Removes the cluster from the owners of its volumes, each alone. The mark of the ring is the first; if it has changed
-/// since the observation, the volumes wait for the next reconciliation, so that none is without the mark.
+/// Changes the owners of volumes and of the mark of their ring, each alone. If the mark is the first and has changed since
+/// the observation, the volumes wait for the next reconciliation, so that none is without the mark.
 ///
 /// # Errors
 /// The first rejected change; the other changes are made all the same.
-pub async fn disown(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
+pub async fn change_owners(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    owners: &[VolumeOwner],
+) -> Result<(), Error> {
     let mut outcome = Ok(());
-    for owner in &plan.disowned {
-        let changed = own(kube, &state.cluster, owner).await;
+    for owner in owners {
+        let changed = own(kube, cluster, owner).await;
         if owner.kind == OwnedKind::RingMark && changed.as_ref().is_err_and(Error::is_conflict) {
             return changed;
         }

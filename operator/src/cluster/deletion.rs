@@ -8,11 +8,9 @@ use k8s_openapi::api::{
 };
 use kube::{Resource, ResourceExt};
 
-use super::Error;
+use super::{Error, act::change_owners};
 use crate::kubernetes::{
-    Kube,
-    change::own,
-    events, finalizer,
+    Kube, events, finalizer,
     lists::{Freshness, list},
 };
 use casskop_core::{
@@ -42,12 +40,13 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
         ..OwnedObjects::default()
     };
     if !finalizer::is_there(cluster) {
-        return change(kube, cluster, volume_owner::still_owned(cluster, &live)).await;
+        let owners = volume_owner::still_owned(cluster, &live);
+        return change(kube, cluster, &owners).await;
     }
     match volume_owner::at_deletion(cluster, &live) {
-        AtDeletion::Stay(owners) | AtDeletion::Go(owners) => change(kube, cluster, owners).await?,
+        AtDeletion::Stay(owners) | AtDeletion::Go(owners) => change(kube, cluster, &owners).await?,
         AtDeletion::StayInDoubt(owners) => {
-            change(kube, cluster, owners).await?;
+            change(kube, cluster, &owners).await?;
             let event = events::volumes_kept(&cluster.name_any());
             let about = cluster.object_ref(&());
             events::publish(&kube.client, &kube.reporter, &event, &about).await;
@@ -57,13 +56,22 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
     Ok(())
 }
 
+/// Changes the owners. The deletion does not wait for a rejected change for ever, so an event tells of it.
 async fn change(
     kube: &Kube,
     cluster: &CassandraCluster,
-    owners: Vec<VolumeOwner>,
+    owners: &[VolumeOwner],
 ) -> Result<(), Error> {
-    for owner in owners {
-        own(kube, cluster, &owner).await?;
+    let outcome = change_owners(kube, cluster, owners).await;
+    if let Some(error) = outcome.as_ref().err().filter(|error| !error.is_conflict()) {
+        let event = events::owners_not_changed(&error.to_string());
+        events::publish(
+            &kube.client,
+            &kube.reporter,
+            &event,
+            &cluster.object_ref(&()),
+        )
+        .await;
     }
-    Ok(())
+    Ok(outcome?)
 }

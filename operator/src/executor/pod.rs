@@ -51,7 +51,7 @@ pub(super) async fn delete(
     let deleted = objects::delete(&api, &task.start.pod, only, how);
     match in_time(deleted).await {
         // The pod of this name is already a different one.
-        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
+        Err(error) if objects::is_conflict(&error) => Ok(()),
         outcome => outcome.map_err(|error| {
             NodeError::Unreachable(format!(
                 "its pod cannot be deleted: {}",

@@ -24,7 +24,7 @@ pub(super) async fn delete(
     let deleted = objects::delete(&api, &volume.name, only, DeleteParams::default());
     match in_time(deleted).await {
         // The volume of this name is already a different one.
-        Err(kube::Error::Api(status)) if status.is_conflict() => Ok(()),
+        Err(error) if objects::is_conflict(&error) => Ok(()),
         Err(error) => Err(NodeError::Unreachable(format!(
             "volume {} cannot be deleted: {error}",
             volume.name

@@ -6,16 +6,16 @@ use casskop_common::names;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
-    core::{PartialObjectMeta, Status},
+    core::PartialObjectMeta,
 };
 use serde::Serialize;
 
 use crate::kubernetes::{
     Kube,
     change::json_patched,
-    objects::{Kind, said},
+    objects::{self, Kind, conflict, said},
 };
-use casskop_core::objects::{self, Selects};
+use casskop_core::objects::{Selects, selects_otherwise};
 
 /// The reason why an object was not applied.
 #[derive(thiserror::Error, Debug)]
@@ -32,7 +32,7 @@ pub struct Error {
 impl Error {
     /// Whether the object has changed since it was observed. That is no failure: the next reconciliation retries.
     pub fn is_conflict(&self) -> bool {
-        matches!(&self.source, kube::Error::Api(status) if status.is_conflict())
+        objects::is_conflict(&self.source)
     }
 
     /// Whether the object does not exist.
@@ -54,7 +54,7 @@ impl Error {
 /// into the selector would otherwise stay beside the applied ones.
 pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Result<(), Error> {
     let live = apply_one(kube, object).await?;
-    if !objects::selects_otherwise(object, Some(&live)) {
+    if !selects_otherwise(object, Some(&live)) {
         return Ok(());
     }
     let patch = serde_json::json!([
@@ -92,8 +92,7 @@ pub async fn apply_seen<K: Kind + Serialize>(
 fn unseen<K: Kind>(there: &PartialObjectMeta<K>) -> kube::Error {
     let (label, value) = names::APP_LABEL;
     if there.labels().get(label).map(String::as_str) == Some(value) {
-        let new = Status::failure("it was created after the lookup", "Conflict");
-        return kube::Error::Api(new.with_code(409).boxed());
+        return conflict("it was created after the lookup");
     }
     let why = format!(
         "one of that name exists and is not found, for it has lost its label: set {label}={value} on it"

@@ -13,13 +13,12 @@ use k8s_openapi::{
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
-    core::Status,
 };
 
 use crate::kubernetes::{
     Kube,
     apply::Error,
-    objects::{self, Kind},
+    objects::{self, Kind, conflict},
 };
 use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner, volume_owner::OwnedKind};
 
@@ -39,19 +38,32 @@ pub async fn scale(
         "metadata": { "uid": uid, "resourceVersion": version },
         "spec": { "replicas": replicas },
     });
-    merged::<StatefulSet>(kube, namespace, set, patch).await
+    merged::<StatefulSet>(kube, namespace, set, patch)
+        .await
+        .map(drop)
 }
 
-/// Gives the observed StatefulSet a new version, so that what was decided from this one is rejected.
+/// Gives the observed StatefulSet a new version, so that what was decided from this one is rejected. A write that is
+/// accepted and makes no new version is an error: an admission webhook may have taken the annotation out.
 pub async fn fence(kube: &Kube, namespace: &str, fence: &Fence) -> Result<(), Error> {
     let patch = serde_json::json!({
         "metadata": {
             "uid": fence.uid,
             "resourceVersion": fence.version,
-            "annotations": { names::FENCED_VERSION: fence.version },
+            "annotations": { names::FENCED_VERSION: fence.recorded },
         },
     });
-    merged::<StatefulSet>(kube, namespace, &fence.set, patch).await
+    let written = merged::<StatefulSet>(kube, namespace, &fence.set, patch).await?;
+    if written.resource_version().as_ref() != Some(&fence.version) {
+        return Ok(());
+    }
+    let why = format!(
+        "the annotation {} did not change it: find the admission webhook that removes the annotation",
+        names::FENCED_VERSION
+    );
+    Err(Error::of::<StatefulSet>(&fence.set)(kube::Error::Service(
+        why.into(),
+    )))
 }
 
 /// Writes a merge patch with the UID and the version of the observed object; a conflict if it has another one now.
@@ -60,15 +72,16 @@ async fn merged<K: Kind>(
     namespace: &str,
     name: &str,
     patch: serde_json::Value,
-) -> Result<(), Error> {
+) -> Result<K, Error> {
     let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
     let params = PatchParams {
         field_manager: Some(names::OPERATOR_MANAGER.into()),
         ..PatchParams::default()
     };
     let written = api.patch(name, &params, &Patch::Merge(patch)).await;
-    kube.versions.note(&written.map_err(Error::of::<K>(name))?);
-    Ok(())
+    let written = written.map_err(Error::of::<K>(name))?;
+    kube.versions.note(&written);
+    Ok(written)
 }
 
 /// Deletes a StatefulSet without its pods, which keep running, and waits until it is gone. A crash in between is
@@ -95,11 +108,11 @@ pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<
 
 /// Requests a larger volume. The API server rejects the request if the storage class does not support expansion.
 pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Result<(), Error> {
-    let patch = serde_json::json!([
-        { "op": "test", "path": "/metadata/uid", "value": growth.uid },
-        { "op": "replace", "path": "/spec/resources/requests/storage", "value": growth.size },
-    ]);
-    json_patched::<PersistentVolumeClaim>(kube, namespace, &growth.name, patch).await?;
+    let patch = serde_json::json!({
+        "metadata": { "uid": growth.uid, "resourceVersion": growth.version },
+        "spec": { "resources": { "requests": { "storage": growth.size } } },
+    });
+    merged::<PersistentVolumeClaim>(kube, namespace, &growth.name, patch).await?;
     tracing::info!(
         volume = growth.name,
         size = growth.size,
@@ -119,7 +132,7 @@ pub async fn own(
 ) -> Result<(), Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     if change.owned {
-        require_unchanged(kube, &namespace, cluster).await?;
+        require_unchanged(kube, cluster).await?;
     }
     match change.kind {
         OwnedKind::Claim => write_owners::<PersistentVolumeClaim>(kube, &namespace, change).await,
@@ -140,20 +153,17 @@ async fn write_owners<K: Kind>(
     let name = &change.name;
     match merged::<K>(kube, namespace, name, patch).await {
         // An object that is gone has no owner.
-        Err(error) if error.is_not_found() && !change.owned => {}
-        outcome => outcome?,
+        Err(error) if error.is_not_found() && !change.owned => return Ok(()),
+        outcome => drop(outcome?),
     }
     tracing::info!(%change, namespace, owned = change.owned, "owner changed");
     Ok(())
 }
 
-/// A conflict, unless the cluster is the observed one, with the same spec, and its deletion has not begun or gone on
-/// since.
-async fn require_unchanged(
-    kube: &Kube,
-    namespace: &str,
-    cluster: &CassandraCluster,
-) -> Result<(), Error> {
+/// The current version of the observed cluster; a conflict if its spec has changed, or its deletion has begun or gone on
+/// since. The status changes while nodes are at work.
+pub async fn require_unchanged(kube: &Kube, cluster: &CassandraCluster) -> Result<String, Error> {
+    let namespace = &cluster.namespace().unwrap_or_default();
     let name = cluster.name_any();
     let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), namespace);
     let failed = Error::of::<CassandraCluster>(&name);
@@ -162,15 +172,12 @@ async fn require_unchanged(
         let deletion = meta.deletion_timestamp.clone();
         (meta.uid.clone(), meta.generation, deletion)
     };
-    let is_same = live.is_some_and(|live| {
+    let same = live.filter(|live| {
         state(&live.metadata) == state(&cluster.metadata)
             && live.finalizers() == cluster.finalizers()
     });
-    if is_same {
-        return Ok(());
-    }
-    let changed = Status::failure("it was changed or deleted after the lookup", "Conflict");
-    Err(failed(kube::Error::Api(changed.with_code(409).boxed())))
+    let version = same.and_then(|live| live.resource_version());
+    version.ok_or_else(|| failed(conflict("it was changed or deleted after the lookup")))
 }
 
 /// Deletes an object in its observed version.

@@ -111,6 +111,14 @@ pub fn volumes_kept(cluster: &str) -> Event {
     event(true, "VolumesKept".into(), "delete", &note)
 }
 
+/// The event for volumes of a cluster that is being deleted whose owners cannot be changed.
+pub fn owners_not_changed(error: &str) -> Event {
+    let note = format!(
+        "the owners of a volume do not match deletePVC, and the deletion may end with the wrong ones: {error}"
+    );
+    event(true, "VolumeOwners".into(), "delete", &note)
+}
+
 /// Publishes an event about an object. A failure is logged: an event is no state.
 pub async fn publish(client: &Client, reporter: &Reporter, event: &Event, about: &ObjectReference) {
     // A long-lived recorder would count this event as a repetition of an earlier event with the same reason, even with

@@ -6,9 +6,9 @@ use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::kubernetes::{Kube, apply::Error};
+use crate::kubernetes::{Kube, apply::Error, change::require_unchanged};
 
 /// Whether the cluster has the finalizer.
 pub fn is_there(cluster: &CassandraCluster) -> bool {
@@ -18,8 +18,8 @@ pub fn is_there(cluster: &CassandraCluster) -> bool {
         .any(|name| name == names::VOLUMES_FINALIZER)
 }
 
-/// Removes the finalizer, and keeps the finalizers of others. Only the finalizers have to be the observed ones: the status
-/// changes while nodes are at work.
+/// Removes the finalizer, and keeps the finalizers of others. The cluster has to be the observed one, with the same spec and
+/// finalizers: `deletePVC` may have been withdrawn since, and only the finalizer delays a deletion.
 ///
 /// # Errors
 /// The API server rejects the request, or the cluster has changed.
@@ -30,8 +30,12 @@ pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error
         field_manager: Some(names::OPERATOR_MANAGER.into()),
         ..PatchParams::default()
     };
-    let patch = Patch::Json::<()>(patch(cluster));
     let name = &cluster.name_any();
+    let version = match require_unchanged(kube, cluster).await {
+        Err(error) if error.is_not_found() => return Ok(()),
+        version => version?,
+    };
+    let patch = Patch::Merge(patch(cluster, &version));
     match api.patch_metadata(name, &params, &patch).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         outcome => outcome
@@ -40,18 +44,16 @@ pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error
     }
 }
 
-fn patch(cluster: &CassandraCluster) -> json_patch::Patch {
-    let before = cluster.finalizers();
-    let after: Vec<&String> = before
-        .iter()
+fn patch(cluster: &CassandraCluster, version: &str) -> Value {
+    let others = cluster.finalizers().iter();
+    let others: Vec<&String> = others
         .filter(|name| *name != names::VOLUMES_FINALIZER)
         .collect();
-    let patch = json!([
-        { "op": "test", "path": "/metadata/uid", "value": cluster.uid() },
-        { "op": "test", "path": "/metadata/finalizers", "value": before },
-        { "op": "replace", "path": "/metadata/finalizers", "value": after },
-    ]);
-    serde_json::from_value(patch).unwrap_or_default()
+    json!({ "metadata": {
+        "uid": cluster.uid(),
+        "resourceVersion": version,
+        "finalizers": others,
+    } })
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
             cluster.metadata.uid = Some("u".into());
             cluster.metadata.finalizers = Some(seen.iter().map(|&name| name.into()).collect());
             let mut object = serde_json::to_value(&cluster).unwrap();
-            json_patch::patch(&mut object, &patch(&cluster)).unwrap();
+            json_patch::merge(&mut object, &patch(&cluster, "1"));
             assert_eq!(object["metadata"]["finalizers"], kept);
         }
     }

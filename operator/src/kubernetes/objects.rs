@@ -6,7 +6,7 @@ use json_patch::{PatchOperation, TestOperation, jsonptr::PointerBuf};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Preconditions},
-    core::NamespaceResourceScope,
+    core::{NamespaceResourceScope, Status},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -51,6 +51,17 @@ impl<K> Kind for K where
         + Debug
         + DeserializeOwned
 {
+}
+
+/// Whether the object was changed, or replaced by another one of its name, since it was observed. An admission webhook may
+/// deny with the same code; that is no conflict.
+pub fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.reason == "Conflict")
+}
+
+/// The error for an object that was changed since it was observed.
+pub fn conflict(why: &str) -> kube::Error {
+    kube::Error::Api(Status::failure(why, "Conflict").with_code(409).boxed())
 }
 
 /// The precondition that the object has this UID.

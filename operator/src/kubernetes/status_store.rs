@@ -36,6 +36,12 @@ pub enum Error {
     /// The cluster was deleted, or a different cluster has its name now.
     #[error("CassandraCluster {0} is gone")]
     Gone(String),
+    /// The API server does not know a field of the status that has to be kept.
+    #[error(
+        "write the status of CassandraCluster {0}: the API server does not keep lastRackWrite, and no rack changes without it; \
+         apply manifests/crds of this version"
+    )]
+    Pruned(String),
     /// Other writers kept changing the status.
     #[error("write the status of CassandraCluster {0}: others kept changing it")]
     Contended(String),
@@ -50,7 +56,7 @@ impl Error {
                 ..
             } => status.code == 429 || status.code >= 500,
             Self::Api { .. } | Self::Contended(_) => true,
-            Self::Gone(_) => false,
+            Self::Gone(_) | Self::Pruned(_) => false,
         }
     }
 }
@@ -171,8 +177,13 @@ impl StatusStore {
             }
             match self.write(cluster, &current, &after).await {
                 Ok(written) => {
+                    let kept = written.status.as_ref();
+                    let kept = kept.and_then(|status| status.last_rack_write.as_ref());
+                    let is_kept = kept == after.last_rack_write.as_ref();
                     *known = Some(written);
-                    return Ok(result);
+                    return is_kept
+                        .then_some(result)
+                        .ok_or_else(|| Error::Pruned(cluster.name.clone()));
                 }
                 Err(error) if is_conflict(&error) => {
                     refused = Some((current.resource_version(), error));

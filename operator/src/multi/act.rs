@@ -90,8 +90,10 @@ fn is_about_spec(error: &kube::Error) -> bool {
 }
 
 fn is_conflict(error: &kube::Error) -> bool {
-    let faster = |code: u16| code == 409 || code == 422;
-    matches!(error, kube::Error::Api(status) if faster(status.code)) && !is_about_spec(error)
+    let is_there = |status: &kube::core::Status| status.reason == "AlreadyExists";
+    objects::is_conflict(error)
+        || matches!(error, kube::Error::Api(status) if is_there(status) || status.code == 422)
+            && !is_about_spec(error)
 }
 
 fn api<K: Kind>(client: &Client, object: &K) -> Api<K> {

@@ -98,6 +98,7 @@ impl<'a> RackDiff<'a> {
                 let volume = state.live.volumes.get(&name)?;
                 (!volume.deleting && small(volume, &claim.size)).then(|| VolumeExpansion {
                     uid: volume.uid.clone(),
+                    version: volume.version.clone(),
                     size: claim.size.clone(),
                     name,
                 })

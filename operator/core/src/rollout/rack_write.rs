@@ -30,6 +30,7 @@ pub(super) fn fence(state: &ObservedState, rollout: &mut Rollout) {
         set: write.stateful_set.clone(),
         uid: set.uid().unwrap_or_default(),
         version,
+        recorded: write.resource_version.clone(),
     });
 }
 
@@ -38,9 +39,13 @@ pub(super) fn fence(state: &ObservedState, rollout: &mut Rollout) {
 fn pending(state: &ObservedState) -> Option<(&RackWrite, &StatefulSet)> {
     let write = state.cluster.status.as_ref()?.last_rack_write.as_ref()?;
     let set = state.live.stateful_sets.get(&write.stateful_set)?;
-    let live = set.metadata.resource_version.as_deref().unwrap_or_default();
-    (!write.resource_version.is_empty() && !is_newer(live, &write.resource_version))
-        .then_some((write, set))
+    let (live, recorded) = (set.resource_version(), &write.resource_version);
+    let fenced = set.annotations().get(names::FENCED_VERSION);
+    // The versions of a restored or migrated API server may be smaller for ever.
+    let is_settled = recorded.is_empty()
+        || fenced == Some(recorded)
+        || is_newer(live.as_deref().unwrap_or_default(), recorded);
+    (!is_settled).then_some((write, set))
 }
 
 /// Whether a version is newer than another one. Versions of a kind are increasing numbers.

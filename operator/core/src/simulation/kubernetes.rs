@@ -73,7 +73,10 @@ impl World {
             Object::Fence(fence) => {
                 let version = Some(self.next_version());
                 let set = self.live.stateful_sets.get_mut(&fence.set);
-                set.expect("it was seen").metadata.resource_version = version;
+                let set = set.expect("it was seen");
+                set.metadata.resource_version = version;
+                let annotations = set.annotations_mut();
+                annotations.insert(names::FENCED_VERSION.into(), fence.recorded);
             }
             Object::VolumeExpansion(growth) => {
                 let volume = self
@@ -92,6 +95,10 @@ impl World {
                 let old = self.live.stateful_sets.get(&set.name_any());
                 let generation = old.and_then(|old| old.metadata.generation).unwrap_or(0);
                 set.metadata.generation = Some(generation + 1);
+                let fenced = old.and_then(|old| old.annotations().get(names::FENCED_VERSION));
+                let fenced =
+                    fenced.map(|fenced| (names::FENCED_VERSION.to_owned(), fenced.clone()));
+                set.annotations_mut().extend(fenced);
                 set.status = old.and_then(|old| old.status.clone());
                 self.live.stateful_sets.insert(set.name_any(), set);
             }

@@ -131,6 +131,20 @@ async fn a_rejected_withdrawal_holds_nothing_else_and_is_reported() {
     assert_eq!(ready(&server), "False");
 }
 
+/// The code of an answer is that of the webhook that denies.
+#[tokio::test]
+async fn a_denial_with_the_code_of_a_conflict_is_reported() {
+    let server = ApiServer::default();
+    withdrawn(&server);
+    server.with(|state| {
+        state.refused = Some(VOLUME.into());
+        state.refused_as = Some((409, "denied the request"));
+    });
+    let error = reconcile(&server).await.unwrap_err().to_string();
+    assert!(error.contains("denied the request"), "{error}");
+    assert_eq!(ready(&server), "False");
+}
+
 /// The status of a pass is about objects that are written: after a conflict there is none.
 #[tokio::test]
 async fn a_conflict_is_followed_by_another_pass_without_a_report() {
@@ -178,6 +192,56 @@ async fn a_cluster_that_is_deleted_is_only_released() {
         "{asked:?}"
     );
     assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+}
+
+/// A finalizer of another tool delays the deletion of a cluster whose volumes are no longer to be deleted with it.
+#[tokio::test]
+async fn a_rejected_change_at_the_deletion_holds_no_other_and_is_told() {
+    let server = ApiServer::default();
+    withdrawn(&server);
+    let uid = metadata(&server, CLUSTER, "uid");
+    const OTHER: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack2-0";
+    let deletion = json!({ "metadata": {
+        "finalizers": ["a/b"], "deletionTimestamp": "2026-01-01T00:00:00Z",
+    } });
+    server.with(|state| {
+        state.put(OTHER, object("data-demo-dc1-rack2-0", &[&uid]));
+        let mut cluster = state.objects[CLUSTER].clone();
+        json_patch::merge(&mut cluster, &deletion);
+        state.put(CLUSTER, cluster);
+        state.refused = Some(VOLUME.into());
+    });
+    let error = reconcile(&server).await.unwrap_err().to_string();
+    assert!(error.contains("Forbidden"), "{error}");
+    assert_eq!(metadata(&server, OTHER, "ownerReferences"), json!([]));
+    let asked = server.asked();
+    assert!(
+        asked.iter().any(|asked| asked.contains("/events")),
+        "{asked:?}"
+    );
+}
+
+/// Only the finalizer of an earlier version delays a deletion after `deletePVC` is withdrawn.
+#[tokio::test]
+async fn the_finalizer_stays_if_the_cluster_has_changed_meanwhile() {
+    let server = ApiServer::default();
+    let finalizers = [names::VOLUMES_FINALIZER];
+    let uid = created(
+        &server,
+        &json!({ "generation": 1, "finalizers": finalizers }),
+    );
+    server.with(|state| state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&uid])));
+    let change = json!({
+        "metadata": { "generation": 3, "deletionTimestamp": "2026-01-01T00:00:00Z" },
+        "spec": { "deletePVC": false },
+    });
+    server.with(|state| state.changed_at_write = Some((CLUSTER.into(), change)));
+    reconcile(&server).await.unwrap();
+    assert!(server.with(|state| state.changed_at_write.is_none()));
+    assert_eq!(metadata(&server, CLUSTER, "finalizers"), json!(finalizers));
+    reconcile(&server).await.unwrap();
+    assert_eq!(metadata(&server, VOLUME, "ownerReferences"), json!([]));
+    assert_eq!(metadata(&server, CLUSTER, "finalizers"), json!([]));
 }
 
 #[tokio::test]

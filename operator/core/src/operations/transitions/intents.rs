@@ -114,15 +114,13 @@ fn change_rack(
     seen_write: Option<&RackWrite>,
     write: &RackWrite,
 ) -> bool {
-    if status.last_rack_write.as_ref() == Some(write) {
-        return true;
-    }
     let was_at_work = |operation: &OperationStatus| {
         let mut seen = seen.iter().filter(|seen| is_at_work(seen));
         seen.any(|seen| seen.kind == operation.kind && seen.id == operation.id)
     };
     let mut at_work = status.operations.iter().filter(|known| is_at_work(known));
-    if status.last_rack_write.as_ref() != seen_write || at_work.any(|known| !was_at_work(known)) {
+    let is_known = [seen_write, Some(write)].contains(&status.last_rack_write.as_ref());
+    if !is_known || at_work.any(|known| !was_at_work(known)) {
         return false;
     }
     status.last_rack_write = Some(write.clone());
