@@ -14,6 +14,7 @@ use casskop_core::simulation::THREE_RACKS;
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const VOLUME: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack1-0";
+const OTHER: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack2-0";
 const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
 
 /// A cluster with a volume. Returns its UID.
@@ -200,7 +201,6 @@ async fn a_rejected_change_at_the_deletion_holds_no_other_and_is_told() {
     let server = ApiServer::default();
     withdrawn(&server);
     let uid = metadata(&server, CLUSTER, "uid");
-    const OTHER: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack2-0";
     let deletion = json!({ "metadata": {
         "finalizers": ["a/b"], "deletionTimestamp": "2026-01-01T00:00:00Z",
     } });

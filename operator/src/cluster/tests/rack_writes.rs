@@ -102,7 +102,7 @@ async fn no_rack_is_written_if_the_record_is_not_kept() {
 fn record(server: &ApiServer, version: &str) {
     let record = json!({ "statefulSet": "demo-dc1-rack1", "resourceVersion": version });
     edit(server, CLUSTER, |cluster| {
-        cluster["status"]["lastRackWrite"] = record
+        cluster["status"]["lastRackWrite"] = record;
     });
 }
 
