@@ -18,6 +18,7 @@ mod operations;
 mod other_versions;
 mod pending_cleanup;
 mod platform_ids;
+mod refused_requests;
 mod rollout;
 mod shrink;
 mod status_size;
