@@ -71,6 +71,9 @@ words! {
         Healthy,
         /// The message names a node with a fault.
         NodesUnhealthy,
+        /// A live member of the ring is in a data center of the cluster and is none of its pods: two rings of one name may
+        /// have merged.
+        ForeignMembers,
         /// The API server refused an object that the operator applied.
         ApplyFailed,
 

@@ -170,6 +170,11 @@ pub fn accepted_spec(cluster: &str) -> String {
     format!("{cluster}-accepted")
 }
 
+/// ConfigMap that a `MultiCasskop` owns in the home cluster: it shows whether a deletion orphans.
+pub fn multi_witness(multi: &str) -> String {
+    format!("{multi}-multicasskop")
+}
+
 /// Headless Service for the DNS names of seeds in other sites.
 pub fn sites_service(cluster: &str) -> String {
     format!("{cluster}-sites")

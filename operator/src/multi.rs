@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod sites;
 mod sources;
+mod witness;
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,6 +105,7 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
             .as_ref()
             .and_then(|status| status.observed_generation);
     let snapshot = observe::observe(ctx, multi).await;
+    let snapshot = snapshot.map_err(failed("observe"))?;
     let mut plan = if goes {
         plan::goes(&snapshot)
     } else {
@@ -117,6 +119,14 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     }
     let told = report::status(ctx, &snapshot.multi, &plan.status).await;
     let told = told.map_err(failed("report the status of"))?;
+    if let Some(write) = &plan.witness {
+        let written = witness::write(ctx, write).await;
+        written.map_err(failed("write the ConfigMap of"))?;
+    }
+    if let Some(why) = plan.kept {
+        let event = events::event(true, "ClustersKept".into(), "delete", why);
+        events::publish(&ctx.home, &ctx.reporter, &event, &told.object_ref(&())).await;
+    }
     let failures = act::act(ctx, &plan.writes).await;
     if let Some(first) = failures.first() {
         plan::tell_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);

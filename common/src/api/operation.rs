@@ -55,6 +55,10 @@ pub struct OperationStatus {
     /// is refused if they still have it some seconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_live_since: Option<MicroTime>,
+    /// Time since which the ring does not have what the request names, of a request that waits. The request is refused if the
+    /// ring still does not have it some seconds later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found_since: Option<MicroTime>,
     /// Safety checks and their evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -87,9 +91,17 @@ impl OperationStatus {
 }
 
 impl OperationReason {
+    /// Whether a request is refused for the reason only if a second look, after gossip has had time, finds it again.
+    pub fn needs_second_look(&self, is_elsewhere: bool) -> bool {
+        *self == Self::NotAMember || (is_elsewhere && *self == Self::UnknownKeyspace)
+    }
+
     /// Whether the reason passes by itself: a request waits, and is not refused.
     pub fn is_momentary(&self) -> bool {
-        matches!(self, Self::KeyspacesUnknown | Self::NoMemberAnswers)
+        matches!(
+            self,
+            Self::KeyspacesUnknown | Self::NoMemberAnswers | Self::TargetMissing
+        )
     }
 }
 
@@ -184,17 +196,20 @@ open_words! {
         NoMemberAnswers = "NoMemberAnswers",
         /// Refused: no node matches the flags.
         NoTarget = "NoTarget",
-        /// Refused: the cluster does not have the data center, rack or pod.
+        /// Pending: the spec or the status has the target, and no StatefulSet has it at present.
+        TargetMissing = "TargetMissing",
+        /// Refused: neither the StatefulSets nor the spec nor the status have the data center, rack or pod.
         UnknownTarget = "UnknownTarget",
         /// Refused: the kind works on one node at a time.
         OneNodeOnly = "OneNodeOnly",
         /// Refused: the node to discard answers, or members have had it in their live view for some seconds.
         NodeIsUp = "NodeIsUp",
-        /// Refused: the node never was a member of the ring.
+        /// Refused: no member knows the node, and none has known it for some seconds.
         NotAMember = "NotAMember",
         /// Pending: the keyspaces are not known, because no node answers or not all nodes have the same schema.
         KeyspacesUnknown = "KeyspacesUnknown",
-        /// Refused: the ring does not have the keyspace.
+        /// Refused: every node has the same schema, and it does not have the keyspace; in a ring that continues elsewhere,
+        /// for some seconds.
         UnknownKeyspace = "UnknownKeyspace",
         /// Refused: a node has a snapshot of that name.
         SnapshotExists = "SnapshotExists",

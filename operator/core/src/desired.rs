@@ -223,28 +223,9 @@ fn owner(cluster: &CassandraCluster) -> OwnerReference {
 }
 
 fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
-    let default = vec![Dc {
-        name: names::DEFAULT_DC.into(),
-        ..Dc::default()
-    }];
-    let dcs = spec
-        .topology
-        .as_ref()
-        .map(|topology| &topology.dc)
-        .filter(|dcs| !dcs.is_empty());
-    let default_rack = vec![Rack {
-        name: "rack1".into(),
-        ..Rack::default()
-    }];
     let mut racks = Vec::new();
-    for dc in dcs.unwrap_or(&default) {
-        for rack in if dc.rack.is_empty() {
-            &default_rack
-        } else {
-            &dc.rack
-        } {
-            racks.push(desired_rack(spec, dc, rack)?);
-        }
+    for (dc, rack) in topology(spec) {
+        racks.push(desired_rack(spec, &dc, &rack)?);
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
     // With `spec.seeds`, the nodes of the ring may be elsewhere.
@@ -261,6 +242,42 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
         ));
     }
     Ok(racks)
+}
+
+/// Racks of the spec with their data centers; one rack of one data center where the spec names none.
+fn topology(spec: &CassandraClusterSpec) -> Vec<(Dc, Rack)> {
+    let default = Dc {
+        name: names::DEFAULT_DC.into(),
+        ..Dc::default()
+    };
+    let default_rack = Rack {
+        name: "rack1".into(),
+        ..Rack::default()
+    };
+    let dcs = spec
+        .topology
+        .as_ref()
+        .map(|topology| topology.dc.clone())
+        .filter(|dcs| !dcs.is_empty());
+    let of_dc = |dc: Dc| {
+        let racks = if dc.rack.is_empty() {
+            vec![default_rack.clone()]
+        } else {
+            dc.rack.clone()
+        };
+        racks.into_iter().map(move |rack| (dc.clone(), rack))
+    };
+    let dcs = dcs.unwrap_or_else(|| vec![default.clone()]);
+    dcs.into_iter().flat_map(of_dc).collect()
+}
+
+/// Racks that the spec requires, with their numbers of nodes, whether or not the spec is accepted.
+pub fn required_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = (RackId, i32)> {
+    let racks = topology(spec).into_iter();
+    racks.map(|(dc, rack)| {
+        let nodes = dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1);
+        (RackId::new(&dc.name, &rack.name), nodes)
+    })
 }
 
 fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<DesiredRack, Refusal> {

@@ -6,3 +6,4 @@ pub mod observed;
 pub mod plan;
 #[cfg(test)]
 mod tests;
+pub mod witness;

@@ -6,7 +6,7 @@ mod plan;
 mod progress;
 pub(crate) mod request_state;
 mod starts;
-mod targets;
+pub(crate) mod targets;
 
 pub use crate::operations::transitions::Change;
 use crate::{

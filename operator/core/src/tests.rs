@@ -19,6 +19,7 @@ mod other_versions;
 mod pending_cleanup;
 mod platform_ids;
 mod rack_writes;
+mod refused_requests;
 mod rollout;
 mod shrink;
 mod status_size;

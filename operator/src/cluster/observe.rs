@@ -186,7 +186,7 @@ pub async fn observe(
     if needed
         || external_members
             .iter()
-            .any(|external_member| external_member.down)
+            .any(|one| one.down || (one.live && state.expects_no_others()))
     {
         let ips = external_members
             .iter()

@@ -169,12 +169,21 @@ fn judge_down(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
     if members.peek().is_none() {
         return Err(answers.nobody());
     }
-    let sees_it = members.find(|(_, reading)| {
-        let address = reading.address_of(host_id);
-        address.is_some_and(|address| !reading.unreachable.contains(address))
+    let sees_it = members.find_map(|(endpoint, reading)| {
+        let address = reading.address_of(host_id)?;
+        let why = if reading.live.contains(address) {
+            "has it in LiveNodes"
+        } else {
+            "has it neither in LiveNodes nor in UnreachableNodes"
+        };
+        (!reading.unreachable.contains(address)).then_some((endpoint, why))
     });
+    // One view of one member is no proof: the step is tried again after gossip has had time.
     match sees_it {
-        Some((endpoint, _)) => Err(up(&format!("{} sees it", endpoint.ip))),
+        Some((endpoint, why)) => Err(NodeError::Unreachable(format!(
+            "the member at {} {why}, so it is not known whether the node is down: nothing was deleted",
+            endpoint.ip
+        ))),
         None => Ok(()),
     }
 }
@@ -346,6 +355,31 @@ mod tests {
             let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Err(error))]);
             assert_eq!(judge_down(&answers, GONE), Ok(()));
         }
+    }
+
+    #[test]
+    fn one_view_of_a_member_ends_no_step_and_an_answer_of_the_node_does() {
+        let unknown = || Reading {
+            unreachable: Arc::default(),
+            ..member()
+        };
+        let live = || Reading {
+            live: Arc::new(["10.0.0.9".to_owned()].into()),
+            ..unknown()
+        };
+        for (view, list) in [(unknown(), "neither in"), (live(), "in LiveNodes")] {
+            let answers = answers(vec![("10.0.0.1", Ok(view)), ("10.0.0.2", Ok(member()))]);
+            let why = judge_down(&answers, GONE).unwrap_err();
+            assert!(why.is_transient(), "{why:?}");
+            assert!(why.to_string().contains(list), "{why}");
+        }
+        let itself = Reading {
+            local_host_id: GONE.into(),
+            ..member()
+        };
+        let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Ok(itself))]);
+        let why = judge_down(&answers, GONE).unwrap_err();
+        assert!(!why.is_transient(), "{why:?}");
     }
 
     #[test]

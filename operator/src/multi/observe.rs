@@ -12,22 +12,27 @@ use casskop_common::{
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{Namespace, Service},
+    core::v1::{ConfigMap, Namespace, Service},
     discovery::v1::EndpointSlice,
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use crate::multi::{context::Context, sites::Site};
+use crate::multi::{context::Context, sites::Site, witness};
 use casskop_core::multi::{
     children::children,
-    observed::{ObservedSites, SiteState, SiteView, ring},
+    observed::{ObservedSites, RingMark, SiteState, SiteView, awaits_report, ring},
 };
 
 /// Observes the sites that may have objects of a resource.
-pub async fn observe(ctx: &Context, multi: MultiCasskop) -> ObservedSites {
+///
+/// # Errors
+/// The home cluster does not respond.
+pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites, kube::Error> {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
-    let looks = sites.iter().map(|site| look(site, &namespace, cluster));
+    let looks = sites
+        .iter()
+        .map(|site| look(site, &namespace, cluster, awaits_report(&multi)));
     let mut views = join_all(looks).await;
     let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
     let told = multi.status.iter().flat_map(|status| &status.sites);
@@ -41,18 +46,20 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> ObservedSites {
     for site in &views {
         ctx.metrics.site(&site.name, site.seen.is_ok());
     }
-    ObservedSites {
+    let witness = witness::read(ctx, &multi).await?;
+    Ok(ObservedSites {
+        witness,
         now: Timestamp::now(),
         intents: Intents::parse(multi.annotations()),
         children: children(&multi, &known),
         sites: views,
         multi,
-    }
+    })
 }
 
-async fn look(site: &Site, namespace: &str, cluster: &str) -> SiteView {
+async fn look(site: &Site, namespace: &str, cluster: &str, is_first: bool) -> SiteView {
     let seen = site
-        .ask(async |client: &Client| seen(client, namespace, cluster).await)
+        .ask(async |client: &Client| seen(client, namespace, cluster, is_first).await)
         .await
         .flatten();
     SiteView {
@@ -66,6 +73,7 @@ async fn seen(
     client: &Client,
     namespace: &str,
     cluster: &str,
+    is_first: bool,
 ) -> Result<Result<SiteState, String>, kube::Error> {
     let clusters: Api<Readable<CassandraCluster>> = Api::namespaced(client.clone(), namespace);
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
@@ -73,6 +81,7 @@ async fn seen(
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let service = names::sites_service(cluster);
     let ours = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+    let (namespace_name, ring) = (namespace, cluster);
     let (namespace, cluster, service, slices) = tokio::try_join!(
         namespaces.get_metadata(namespace),
         clusters.get_opt(cluster),
@@ -84,6 +93,11 @@ async fn seen(
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
+    let mark = if is_first {
+        mark(client, namespace_name, ring).await?
+    } else {
+        RingMark::Missing
+    };
     let cluster = match cluster {
         None => None,
         Some(Readable(Ok(cluster))) => Some(cluster),
@@ -99,5 +113,16 @@ async fn seen(
         cluster,
         service,
         slices,
+        mark,
     }))
+}
+
+/// The mark of a formed ring in a site. The account of a site that was registered for an earlier version may not read it.
+async fn mark(client: &Client, namespace: &str, ring: &str) -> Result<RingMark, kube::Error> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    match maps.get_opt(&names::ring_mark(ring)).await {
+        Ok(mark) => Ok(RingMark::of(mark.as_ref())),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(RingMark::Unreadable),
+        Err(error) => Err(error),
+    }
 }

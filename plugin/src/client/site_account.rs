@@ -62,6 +62,8 @@ fn rules() -> Value {
             "resources": ["endpointslices"],
             "verbs": ["get", "list", "create", "patch", "delete"],
         },
+        // The mark of a formed ring.
+        { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"] },
         // Whether it is the same namespace of the same cluster as before.
         { "apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"] },
     ])

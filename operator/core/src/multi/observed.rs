@@ -9,10 +9,13 @@ use casskop_common::{
     operations::RecordedKind,
 };
 use jiff::Timestamp;
-use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Service},
+    discovery::v1::EndpointSlice,
+};
 use kube_core::ResourceExt;
 
-use crate::{multi::children::Child, refusal::Refusal};
+use crate::{multi::children::Child, objects::config_map::is_marked, refusal::Refusal};
 
 /// Observed state of all sites at one time.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct ObservedSites {
     pub children: Result<Vec<Child>, Refusal>,
     /// All sites that the operator or the status knows, in the order in which they join.
     pub sites: Vec<SiteView>,
+    /// The ConfigMap that shows whether a deletion orphans.
+    pub witness: Option<ConfigMap>,
 }
 
 /// Observed state of a site.
@@ -50,6 +55,31 @@ pub struct SiteState {
     pub service: Option<Service>,
     /// Seeds of other sites, by name of the slice.
     pub slices: BTreeMap<String, EndpointSlice>,
+    /// Mark of a formed ring, which stays with the volumes of a deleted cluster; read until the status is reported.
+    pub mark: RingMark,
+}
+
+/// Mark of a formed ring in a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RingMark {
+    /// There is none, or none that stays.
+    #[default]
+    Missing,
+    /// The volumes of the site have members of a ring.
+    Formed,
+    /// The site does not let the operator read it.
+    Unreadable,
+}
+
+impl RingMark {
+    /// Reads the ConfigMap of the mark. A mark with an owner belongs to volumes that Kubernetes deletes with the owner.
+    pub fn of(mark: Option<&ConfigMap>) -> Self {
+        let stays = mark.is_some_and(|mark| {
+            let is_deleted = mark.metadata.deletion_timestamp.is_some();
+            !is_deleted && mark.owner_references().is_empty() && is_marked(mark)
+        });
+        if stays { Self::Formed } else { Self::Missing }
+    }
 }
 
 impl ObservedSites {
@@ -84,12 +114,36 @@ impl ObservedSites {
         told.any(|told| told.name == site && told.created)
     }
 
-    /// Whether no operator has reported about the resource yet, although a site has members of the ring.
-    pub fn is_created_again(&self) -> bool {
-        let status = self.multi.status.as_ref();
-        let is_reported = status.is_some_and(MultiCasskopStatus::is_reported);
-        let clusters = self.sites.iter().filter_map(SiteView::cluster);
-        !is_reported && clusters.into_iter().any(is_formed)
+    /// Whether no operator has reported about the resource yet, and that a site has members of the ring, or is not known
+    /// to have none: the reason in words.
+    pub fn created_again(&self) -> Option<String> {
+        if !self.awaits_report() {
+            return None;
+        }
+        let is_formed = |site: &SiteView| match &site.seen {
+            Ok(seen) => {
+                seen.cluster.as_ref().is_some_and(is_formed) || seen.mark == RingMark::Formed
+            }
+            Err(_) => false,
+        };
+        if self.sites.iter().any(is_formed) {
+            return Some("the ring existed before it".to_owned());
+        }
+        let unknown = self.sites.iter().find_map(|site| match &site.seen {
+            Err(why) => Some((site, why.clone())),
+            Ok(seen) if seen.mark == RingMark::Unreadable => {
+                let why = format!("the operator may not read ConfigMap {}; register the site again (kubectl casskop multi register)", names::ring_mark(self.ring()));
+                Some((site, why))
+            }
+            Ok(_) => None,
+        });
+        let (site, why) = unknown?;
+        Some(format!("site {} may have a ring: {why}", site.name))
+    }
+
+    /// Whether no operator has reported about the resource yet.
+    pub fn awaits_report(&self) -> bool {
+        awaits_report(&self.multi)
     }
 
     /// Sites whose `CassandraCluster` belongs to this resource.
@@ -106,6 +160,12 @@ impl SiteView {
     pub fn cluster(&self) -> Option<&CassandraCluster> {
         self.seen.as_ref().ok()?.cluster.as_ref()
     }
+}
+
+/// Whether no operator has reported about a resource yet.
+pub fn awaits_report(multi: &MultiCasskop) -> bool {
+    let status = multi.status.as_ref();
+    !status.is_some_and(MultiCasskopStatus::is_reported)
 }
 
 /// Name of the ring, which is the name of the `CassandraCluster` in every site.

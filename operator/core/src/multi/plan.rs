@@ -26,6 +26,7 @@ use crate::{
     multi::{
         children::Child,
         observed::{ObservedSites, SiteView},
+        witness::{self, WitnessWrite},
     },
     refusal::Refusal,
 };
@@ -48,6 +49,10 @@ pub struct Plan {
     pub status: MultiCasskopStatus,
     /// Writes in the sites, in order.
     pub writes: Vec<Write>,
+    /// The write of the ConfigMap that shows whether a deletion orphans, before the writes in the sites.
+    pub witness: Option<WitnessWrite>,
+    /// Why the clusters of the sites stay, although the resource is deleted; published as an event.
+    pub kept: Option<&'static str>,
     /// Whether this resource has its finalizer.
     pub finalizer: bool,
     /// Time to the next reconciliation if no event comes first.
@@ -141,6 +146,8 @@ pub fn decide(snapshot: &ObservedSites) -> Plan {
     Plan {
         requeue: requeue(&drafts, &writes, snapshot),
         finalizer: true,
+        witness: witness::keep(&snapshot.multi, snapshot.witness.as_ref()),
+        kept: None,
         status,
         writes,
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::names::RackId;
+use casskop_common::names::{self, RackId};
 
 use crate::{node::Reading, observed::ObservedState};
 
@@ -19,6 +19,8 @@ pub struct ExternalMember<'a> {
     /// Whether a member reports it as down and all members that answer know it. A node that only some members know is
     /// joining or leaving.
     pub down: bool,
+    /// Whether a member has it in its live view.
+    pub live: bool,
 }
 
 impl ExternalMember<'_> {
@@ -53,24 +55,26 @@ impl ObservedState {
             .filter(|(pod, _)| self.host_id(pod).is_none())
             .filter_map(|(_, pod)| pod.ip.as_deref())
             .collect();
-        let mut seen: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
+        let mut seen: BTreeMap<(&str, &str), (usize, bool, bool)> = BTreeMap::new();
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
             for (ip, host_id) in reading.host_ids.iter() {
                 if !ours.contains(host_id.as_str()) && !newcomers.contains(ip.as_str()) {
-                    let (knows, down) = seen.entry((ip, host_id)).or_default();
+                    let (knows, down, live) = seen.entry((ip, host_id)).or_default();
                     *knows += usize::from(!reading.joining.contains(ip));
                     *down |= reading.unreachable.contains(ip);
+                    *live |= reading.live.contains(ip);
                 }
             }
         }
         seen.into_iter()
-            .map(|((ip, host_id), (knows, down))| ExternalMember {
+            .map(|((ip, host_id), (knows, down, live))| ExternalMember {
                 ip,
                 host_id,
                 place: self.locations.get(ip),
                 down: down && knows == members,
+                live,
             })
             .collect()
     }
@@ -81,6 +85,30 @@ impl ObservedState {
         external_members
             .retain(|external_member| external_member.down && !self.is_here(external_member.place));
         external_members
+    }
+
+    /// Live external members in the data centers of this cluster that no other cluster is known to share. They are of
+    /// another ring that has merged with this one: gossip compares only the name of the ring and the partitioner. None
+    /// where `spec.seeds` of a cluster of its own name the other part of the ring, and none while a pod of the same rack
+    /// has no host ID.
+    pub fn strangers(&self) -> Vec<ExternalMember<'_>> {
+        let mut strangers = self.external_members();
+        let expects_no_others = self.expects_no_others();
+        strangers.retain(|one| {
+            expects_no_others
+                && one.live
+                && self.is_here(one.place)
+                && !self.has_nameless(one.place)
+        });
+        strangers
+    }
+
+    /// Whether no other cluster has nodes in the data centers of this cluster. The data centers of a `MultiCasskop` belong
+    /// to one site each.
+    pub fn expects_no_others(&self) -> bool {
+        let annotations = self.cluster.metadata.annotations.as_ref();
+        let is_site = annotations.is_some_and(|all| all.contains_key(names::MULTI_OWNER));
+        is_site || self.cluster.spec.seeds.is_empty()
     }
 
     /// An external member in the data centers of this cluster that a member reports as down: its replicas are missing
@@ -104,6 +132,7 @@ impl ObservedState {
             host_id: reading.host_ids.get(ip)?,
             place: self.locations.get(ip),
             down: true,
+            live: false,
         })
     }
 

@@ -16,12 +16,19 @@ use crate::{
 /// The one node that is meant.
 ///
 /// # Errors
-/// When several are.
+/// When several are, or when the pod does not exist and never had a node.
 pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal> {
     let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
     match (targets.next(), targets.next()) {
         (Some(one), None) => Ok(one),
-        _ => Err(Refusal {
+        (None, _) => Err(Refusal {
+            reason: OperationReason::NotAMember,
+            message: format!(
+                "pod {} does not exist, and its node never was a member of the ring: correct the fault that keeps the pod from being created",
+                ring.targets.join(", ")
+            ),
+        }),
+        (Some(_), Some(_)) => Err(Refusal {
             reason: OperationReason::OneNodeOnly,
             message:
                 "one node at a time: name exactly one --pod, and request it again with a new id"

@@ -65,19 +65,17 @@ pub(crate) fn plan(
         &operation.id,
     );
     if operation.checks.iter().any(Check::is_failing) && !request.is_dry_run() {
+        operation.not_found_since = None;
         let checks = std::mem::take(&mut operation.checks);
         block(&mut operation, checks);
         return operation;
     }
     match behaviour.steps(&ring) {
-        Ok(steps) => fill(
-            operation,
-            behaviour,
-            (&targets, waves),
-            steps,
-            request,
-            state,
-        ),
+        Ok(steps) => {
+            operation.not_found_since = None;
+            let nodes = (targets.as_slice(), waves);
+            fill(operation, behaviour, nodes, steps, request, state)
+        }
         Err(refusal) => refuse(operation, &refusal, state),
     }
 }
@@ -253,7 +251,19 @@ pub(crate) fn refuse(
         operation.reason = Some(refusal.reason.clone());
         operation.blocked_by.clear();
         operation.message.clone_from(&refusal.message);
+        operation.not_found_since = None;
         return operation;
+    }
+    let is_elsewhere = !state.cluster.spec.seeds.is_empty();
+    if refusal.reason.needs_second_look(is_elsewhere) {
+        let now = transitions::time(state.now);
+        let since = operation.not_found_since.get_or_insert(now).0;
+        if state.now.duration_since(since) < GOSSIP {
+            operation.reason = Some(OperationReason::Waiting);
+            operation.blocked_by.clear();
+            operation.message = format!("waits for a second look: {}", refusal.message);
+            return operation;
+        }
     }
     transitions::end(
         operation,

@@ -1,6 +1,6 @@
 //! Whom a request is about: the pods that match its flags.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::OperationReason,
@@ -10,6 +10,7 @@ use casskop_common::{
 };
 
 use crate::{
+    desired::required_racks,
     observed::ObservedState,
     operations::{Behaviour, Refusal},
 };
@@ -60,12 +61,51 @@ fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), 
     })
 }
 
-/// The pods that match every flag, rack by rack.
+/// The pods that match every flag, rack by rack. A StatefulSet may be missing for a time: a name is refused only if
+/// neither the StatefulSets nor the spec nor the status have it.
 fn targets(target: &Target, state: &ObservedState) -> Result<Vec<(String, RackId)>, Refusal> {
     let pods = state.expected_pods();
+    if let Ok(chosen) = pods_by_flags(target, &pods, state.name()) {
+        return Ok(chosen);
+    }
+    let chosen = pods_by_flags(target, &known_pods(&pods, state), state.name())?;
+    let (pod, rack) = &chosen[0];
+    Err(Refusal {
+        reason: OperationReason::TargetMissing,
+        message: match chosen.len() {
+            1 => format!("waits for pod {pod} of rack {rack}, which its StatefulSet does not have"),
+            more => format!(
+                "waits for pod {pod} of rack {rack} and {} more, which their StatefulSets do not have",
+                more - 1
+            ),
+        },
+    })
+}
+
+/// Pods that the StatefulSets, the spec or the status have.
+fn known_pods(expected: &[(String, RackId)], state: &ObservedState) -> Vec<(String, RackId)> {
+    let cluster = state.name();
+    let required = required_racks(&state.cluster.spec).flat_map(|(rack, nodes)| {
+        (0..nodes).map(move |ordinal| (names::pod(cluster, &rack, ordinal), rack.clone()))
+    });
+    let status = state.cluster.status.iter();
+    let reported = status
+        .flat_map(|status| &status.cassandra_node_status)
+        .map(|(pod, node)| (pod.clone(), RackId::new(&node.dc, &node.rack)));
+    let all: BTreeMap<String, RackId> = reported
+        .chain(required)
+        .chain(expected.iter().cloned())
+        .collect();
+    all.into_iter().collect()
+}
+
+fn pods_by_flags(
+    target: &Target,
+    pods: &[(String, RackId)],
+    cluster: &str,
+) -> Result<Vec<(String, RackId)>, Refusal> {
     let racks: BTreeSet<&RackId> = pods.iter().map(|(_, rack)| rack).collect();
     let dcs: BTreeSet<&str> = racks.iter().map(|rack| rack.dc.as_str()).collect();
-    let cluster = state.name();
     refuse_unknown(
         "data center",
         &target.dc,

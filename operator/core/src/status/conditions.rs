@@ -87,6 +87,15 @@ impl<'a> ConditionInputs<'a> {
                 counted(&elsewhere, first)
             ));
         }
+        let strangers = state.strangers();
+        let strangers: Vec<String> = strangers.iter().map(ExternalMember::describe).collect();
+        if let Some(first) = strangers.first() {
+            faults.insert(0, format!(
+                "in the ring, live, in a data center of this cluster, and none of its pods: {}. Another ring of the name {} may have merged with this one. Find the pods with these addresses in all namespaces and Kubernetes clusters before anything is changed; if the ring is meant to continue there, name its seeds in spec.seeds",
+                counted(&strangers, first),
+                rollout.ring_name
+            ));
+        }
         if let (SecretState::Broken(why), true) = (&state.secret, desired.is_ok()) {
             faults.insert(0, why.clone());
         }
@@ -128,7 +137,9 @@ impl<'a> ConditionInputs<'a> {
             rollout,
             sick,
             sick_reason,
-            fault_reason: if only_cut_off && faults.len() == told {
+            fault_reason: if !strangers.is_empty() {
+                Reason::ForeignMembers
+            } else if only_cut_off && faults.len() == told {
                 Reason::NodesUnreachable
             } else {
                 Reason::NodesUnhealthy

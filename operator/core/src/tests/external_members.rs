@@ -1,9 +1,12 @@
 //! A cluster whose ring is larger than itself: it has seeds elsewhere.
 
+use std::sync::Arc;
+
 use casskop_common::{
-    api::{OperationPhase, Phase},
-    names::RackId,
+    api::{OperationPhase, Phase, condition},
+    names::{self, RackId},
 };
+use kube_core::ResourceExt;
 
 use crate::{
     node::Replication,
@@ -93,6 +96,45 @@ fn remove(world: &mut World, host_id: &str, id: &str) {
     let value = format!("{id} --host-id {host_id} --cluster-uid {UID}");
     world.annotate("remove", Some(&value));
     world.settle();
+}
+
+/// Members of a ring of the same name, in the data center `dc` of that ring.
+fn merged(world: &mut World, dc: &str) -> String {
+    let (host_id, ip) = ABROAD[0];
+    let mut state = world.state();
+    for reading in state.nodes.values_mut().flatten() {
+        Arc::make_mut(&mut reading.host_ids).insert(ip.into(), host_id.into());
+        Arc::make_mut(&mut reading.live).insert(ip.into());
+    }
+    state.locations = [(ip.to_owned(), RackId::new(dc, "rack1"))].into();
+    let plan = world.plan_for(&mut state);
+    let mut conditions = plan.status.conditions.into_iter();
+    let degraded = conditions.find(|one| one.type_ == condition::DEGRADED);
+    degraded
+        .map(|one| format!("{} {}: {}", one.status, one.reason, one.message))
+        .expect("the condition is told")
+}
+
+#[test]
+fn a_second_ring_of_the_name_that_merges_is_told() {
+    let mut world = World::formed(THREE_RACKS);
+    let told = merged(&mut world, "dc1");
+    insta::assert_snapshot!(told);
+    // The data center of another cluster that has this one as its seed.
+    let told = merged(&mut world, "dc9");
+    assert!(told.starts_with("False"), "{told}");
+    // The rings of a MultiCasskop have the plain name; its data centers belong to one site each.
+    let mut site = World::formed(THREE_RACKS);
+    site.edit(|cluster| {
+        cluster.spec.seeds = vec!["demo-dc9-rack1-0.demo-sites.ns".into()];
+    });
+    let told = merged(&mut site, "dc1");
+    assert!(told.starts_with("False"), "shared by spec.seeds: {told}");
+    let owner = site.cluster.annotations_mut();
+    owner.insert(names::MULTI_OWNER.into(), "m-1".into());
+    let told = merged(&mut site, "dc1");
+    assert!(told.starts_with("True ForeignMembers"), "{told}");
+    assert!(merged(&mut site, "dc9").starts_with("False"));
 }
 
 #[test]

@@ -12,10 +12,7 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::{
-    multi::{observed::ObservedSites, plan::rejection},
-    scheduler::request_state::MAY_HAVE_RUN,
-};
+use crate::multi::{observed::ObservedSites, plan::rejection};
 
 pub(crate) use progress::{is_at_work, value};
 
@@ -136,9 +133,11 @@ fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
         requested_at: Some(Time(snapshot.now)),
         ..MultiOperation::default()
     };
-    if snapshot.is_created_again() {
+    if let Some(why) = snapshot.created_again() {
         operation.phase = OperationPhase::Refused;
-        operation.message = MAY_HAVE_RUN.into();
+        operation.message = format!(
+            "the annotation was there when the resource was first observed, and {why}, so the operation may have run already: it is not run. Request with a new id to run it"
+        );
         operation.finished_at = Some(Time(snapshot.now));
         return operation;
     }

@@ -13,9 +13,13 @@ use crate::{
         children::{Child, deletes_volumes},
         observed::{ObservedSites, SiteView, has_nodes, owner},
         plan::{Draft, Plan, SOON, SiteObject, Write, status},
+        witness::{self, Deletion, WitnessWrite},
     },
     refusal::Refusal,
 };
+
+const ORPHANED: &str = "the CassandraClusters of the sites stay, because the deletion orphans them (--cascade=orphan): they belong to no MultiCasskop any more";
+const IN_DOUBT: &str = "the CassandraClusters of the sites stay and belong to no MultiCasskop any more: nothing proves that the deletion does not orphan them; to delete them, run in each site: kubectl delete cassandracluster <name>";
 
 /// Sites that are no longer in the resource but still have objects of it, and the deletions: only a cluster without
 /// nodes is deleted.
@@ -142,9 +146,9 @@ fn discard_volumes(site: &str) -> String {
 
 /// The next step of a deletion. The finalizer is removed when no cluster is left to handle.
 pub fn goes(snapshot: &ObservedSites) -> Plan {
-    let mut finalizers = snapshot.multi.finalizers().iter();
-    let orphans = finalizers.any(|finalizer| finalizer == names::ORPHAN_FINALIZER);
-    let deletes = snapshot.multi.spec.delete_cassandra_cluster != Some(false) && !orphans;
+    let how = witness::deletion(&snapshot.multi, snapshot.witness.as_ref());
+    let is_asked = snapshot.multi.spec.delete_cassandra_cluster != Some(false);
+    let deletes = is_asked && how == Deletion::Cascades;
     let mut drafts = Vec::new();
     let mut writes = Vec::new();
     for site in &snapshot.sites {
@@ -177,7 +181,18 @@ pub fn goes(snapshot: &ObservedSites) -> Plan {
     }
     let finalizer = !drafts.is_empty();
     let status = status::leaving(snapshot, &drafts);
+    let is_freeing = writes.iter().any(
+        |write| matches!(&write.what, SiteObject::Change { after, .. } if owner(after).is_none()),
+    );
+    let kept = is_freeing.then_some(how).filter(|_| is_asked);
+    let present = snapshot.witness.clone().map(Box::new);
     Plan {
+        witness: present.filter(|_| !finalizer).map(WitnessWrite::Delete),
+        kept: kept.and_then(|how| match how {
+            Deletion::Cascades => None,
+            Deletion::Orphans => Some(ORPHANED),
+            Deletion::InDoubt => Some(IN_DOUBT),
+        }),
         status: if finalizer {
             status
         } else {

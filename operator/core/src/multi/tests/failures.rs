@@ -2,6 +2,7 @@
 
 use casskop_common::{api::Reachability, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube_core::ResourceExt;
 
 use crate::multi::{
     children,
@@ -204,6 +205,7 @@ fn clusters_stay_when_the_deletion_orphans_its_dependents() {
     finalizers.push(names::ORPHAN_FINALIZER.into());
     delete(&mut world);
     world.pass();
+    assert_eq!(world.kept.len(), 1, "told once: {:?}", world.kept);
     // The garbage collector is done.
     world.multi.metadata.finalizers = None;
     world.pass();
@@ -213,6 +215,81 @@ fn clusters_stay_when_the_deletion_orphans_its_dependents() {
         assert!(!annotations.contains_key(names::MULTI_OWNER));
         assert!(cluster.metadata.deletion_timestamp.is_none());
     }
+}
+
+/// The garbage collector removes its finalizer before the operator observes the deletion.
+#[test]
+fn a_deletion_that_is_observed_late_deletes_only_what_it_does_not_orphan() {
+    let formed = || {
+        let mut world = World::formed(TWO_SITES);
+        world.multi.metadata.finalizers = Some(vec![names::MULTI_FINALIZER.into()]);
+        delete(&mut world);
+        world
+    };
+    let mut orphaned = formed();
+    let witness = orphaned.witness.as_mut().expect("a ConfigMap");
+    witness.metadata.owner_references = None;
+    let mut unknown = formed();
+    unknown.witness = None;
+    for (mut world, word) in [(orphaned, "--cascade=orphan"), (unknown, "nothing proves")] {
+        world.settle();
+        for site in ["a", "b"] {
+            let cluster = world.cluster(site);
+            assert!(!cluster.annotations().contains_key(names::MULTI_OWNER));
+        }
+        assert!(
+            world.kept.len() == 1 && world.kept[0].contains(word),
+            "{:?}",
+            world.kept
+        );
+        assert!(!world.is_blocked_by_checks && world.witness.is_none());
+    }
+    // A deletion in the background leaves the ConfigMap as it is; one in the foreground begins with it.
+    for is_foreground in [false, true] {
+        let mut world = formed();
+        let witness = world.witness.as_mut().expect("a ConfigMap");
+        assert_eq!(witness.finalizers(), [names::MULTI_FINALIZER]);
+        witness.metadata.deletion_timestamp = world
+            .multi
+            .metadata
+            .deletion_timestamp
+            .clone()
+            .filter(|_| is_foreground);
+        world.settle();
+        assert!(world.sites.values().all(|site| site.cluster.is_none()));
+        assert!(!world.is_blocked_by_checks && world.witness.is_none() && world.kept.is_empty());
+    }
+}
+
+#[test]
+fn a_resource_of_the_name_of_an_orphaned_one_owns_its_config_map() {
+    let mut world = World::formed(TWO_SITES);
+    world.multi.metadata.uid = Some("m-2".into());
+    world.annotate(names::ADOPT, Some("m-1"));
+    let delete_now = |world: &World| {
+        let mut world = world.clone();
+        delete(&mut world);
+        world.pass();
+        world
+    };
+    assert!(
+        delete_now(&world)
+            .sites
+            .values()
+            .all(|site| site.cluster.is_some())
+    );
+    world.settle();
+    let mut gone = delete_now(&world);
+    gone.settle();
+    assert!(gone.sites.values().all(|site| site.cluster.is_none()));
+    // Deleted by hand, it is created again.
+    let witness = world.witness.as_mut().expect("a ConfigMap");
+    witness.metadata.deletion_timestamp =
+        Some(Time("2026-11-22T18:00:00Z".parse().expect("a time")));
+    world.pass();
+    assert!(world.witness.is_none());
+    world.pass();
+    assert!(world.witness.is_some());
 }
 
 #[test]

@@ -66,6 +66,68 @@ fn a_request_that_may_have_run_is_recorded_and_not_run() {
     assert_eq!(told.phase, OperationPhase::Succeeded, "{}", told.message);
 }
 
+/// The clusters were deleted and their volumes kept; or the site does not tell.
+#[test]
+fn a_request_of_a_resource_that_is_created_again_over_kept_volumes_is_not_run() {
+    let anew = |change: &dyn Fn(&mut World)| {
+        let mut world = World::formed(TWO_SITES);
+        for site in ["a", "b"] {
+            world.site(site).lose_cluster();
+        }
+        world.multi.status = None;
+        world.multi.metadata.uid = Some("m-2".into());
+        change(&mut world);
+        for kind in ["clearsnapshot", "flush"] {
+            world.request(kind, Some("1 --name old"));
+        }
+        world.request("flush", Some("1"));
+        world.pass();
+        ["clearsnapshot", "flush"].map(|kind| operation(&world, kind))
+    };
+    let no_members = |world: &mut World| {
+        for site in ["a", "b"] {
+            world.site(site).has_members = false;
+        }
+    };
+    let hidden = |world: &mut World| {
+        no_members(world);
+        world.site("b").hides_mark = true;
+    };
+    let cut = |world: &mut World| {
+        no_members(world);
+        world.site("b").is_cut = true;
+    };
+    let whole = |_: &mut World| {};
+    let changes: [(&dyn Fn(&mut World), &str); 3] = [
+        (&whole, "the ring existed"),
+        (&hidden, "may not read ConfigMap demo-ring"),
+        (&cut, "site b may have a ring: no answer"),
+    ];
+    for (change, word) in changes {
+        for told in anew(change) {
+            assert_eq!(told.phase, OperationPhase::Refused, "{}", told.message);
+            assert!(told.message.contains(word), "{}", told.message);
+        }
+    }
+    for told in anew(&no_members) {
+        assert!(!told.phase.is_final(), "the ring is new: {}", told.message);
+    }
+}
+
+#[test]
+fn a_data_center_of_a_site_that_does_not_answer_is_known() {
+    let mut world = World::formed(TWO_SITES);
+    world.edit(|multi| multi.spec.base["metadata"]["namespace"] = "elsewhere".into());
+    world.site("b").is_cut = true;
+    world.request("flush", Some("1 --dc dc2"));
+    world.pass();
+    let told = operation(&world, "flush");
+    assert!(!told.phase.is_final(), "{}", told.message);
+    world.request("repair", Some("1 --dc dc9"));
+    world.pass();
+    assert_eq!(operation(&world, "repair").phase, OperationPhase::Refused);
+}
+
 #[test]
 fn arguments_are_those_of_each_site() {
     let mut world = World::formed(TWO_SITES);

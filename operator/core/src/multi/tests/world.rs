@@ -12,7 +12,10 @@ use casskop_common::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
-    api::{core::v1::Service, discovery::v1::EndpointSlice},
+    api::{
+        core::v1::{ConfigMap, Service},
+        discovery::v1::EndpointSlice,
+    },
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 use kube_core::ResourceExt;
@@ -20,8 +23,9 @@ use kube_core::ResourceExt;
 use crate::{
     multi::{
         children,
-        observed::{ObservedSites, SiteState, SiteView},
+        observed::{ObservedSites, RingMark, SiteState, SiteView},
         plan::{self, Plan, SiteObject},
+        witness::WitnessWrite,
     },
     simulation::kstatus,
 };
@@ -56,6 +60,8 @@ pub(crate) struct Site {
     pub(crate) has_members: bool,
     /// Changes with every restart of its pods.
     pub(crate) addresses: u32,
+    /// Whether the operator may not read the mark of the ring.
+    pub(crate) hides_mark: bool,
 }
 
 /// The simulated world of one `MultiCasskop`.
@@ -69,6 +75,10 @@ pub(crate) struct World {
     pub(crate) rings: u32,
     /// Whether the finalizer is there.
     pub(crate) is_blocked_by_checks: bool,
+    /// The ConfigMap that shows whether a deletion orphans.
+    pub(crate) witness: Option<ConfigMap>,
+    /// Why clusters stayed, as it was published.
+    pub(crate) kept: Vec<&'static str>,
     made: u32,
     now: Timestamp,
 }
@@ -90,6 +100,8 @@ impl World {
             multi,
             rings: 0,
             is_blocked_by_checks: true,
+            witness: None,
+            kept: Vec::new(),
             made: 0,
             now: "2026-11-22T17:00:00Z".parse().expect("a time"),
         }
@@ -149,6 +161,11 @@ impl World {
                     cluster: site.cluster.clone(),
                     service: site.service.clone(),
                     slices: site.slices.clone(),
+                    mark: match site {
+                        site if site.hides_mark => RingMark::Unreadable,
+                        site if site.has_members => RingMark::Formed,
+                        _ => RingMark::Missing,
+                    },
                 }),
             };
             SiteView {
@@ -165,6 +182,7 @@ impl World {
             sites: self.order.iter().chain(strange).map(view).collect(),
             children: children::children(&self.multi, &self.order),
             multi: self.multi.clone(),
+            witness: self.witness.clone(),
         }
     }
 
@@ -185,6 +203,12 @@ impl World {
         }
         kstatus::check(&plan.status.conditions, self.multi.metadata.generation);
         self.multi.status = Some(plan.status);
+        match plan.witness {
+            Some(WitnessWrite::Apply(witness)) => self.witness = Some(*witness),
+            Some(WitnessWrite::Delete(_)) => self.witness = None,
+            None => {}
+        }
+        self.kept.extend(plan.kept);
         for write in plan.writes.into_iter().take(writes - 1) {
             self.write(&write.site, write.what);
         }

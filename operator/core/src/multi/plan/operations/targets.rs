@@ -11,14 +11,34 @@ use crate::multi::{
 /// Flags that select nodes, each followed by a name.
 const CHOOSING: [&str; 3] = ["--dc", "--rack", "--pod"];
 
-/// Sites with their data centers, in the order in which they join.
+/// Sites with their data centers, in the order in which they join. While the resource is refused, they are those of the
+/// sites' clusters; of a site that does not answer, those that it had last.
 fn all(snapshot: &ObservedSites) -> Vec<(String, Vec<String>)> {
     if let Ok(children) = &snapshot.children {
         let dcs = |child: &Child| (child.site.clone(), child.dcs());
         return children.iter().map(dcs).collect();
     }
-    let dcs = |(site, cluster): (&SiteView, _)| (site.name.clone(), children::dcs(cluster));
-    snapshot.ours().map(dcs).collect()
+    let recorded = |site: &SiteView| {
+        let mut told = snapshot
+            .multi
+            .status
+            .iter()
+            .flat_map(|status| &status.sites);
+        let told = told.find(|told| told.name == site.name)?;
+        Some(told.cluster.as_ref()?.dcs.clone())
+    };
+    let dcs = |site: &SiteView| match &site.seen {
+        Ok(_) => {
+            let mut ours = snapshot.ours();
+            let ours = ours.find(|(ours, _)| ours.name == site.name);
+            ours.map(|(_, cluster)| children::dcs(cluster))
+        }
+        Err(_) => recorded(site),
+    };
+    let sites = snapshot.sites.iter();
+    sites
+        .filter_map(|site| Some((site.name.clone(), dcs(site)?)))
+        .collect()
 }
 
 /// The sites of a request.
