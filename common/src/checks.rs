@@ -25,6 +25,8 @@ open_words! {
         NodeIsDown = "node-is-down",
         /// The node to discard belongs to this cluster.
         NodeInCluster = "node-in-cluster",
+        /// The file system of a volume has the size of the volume; a check of the spec, not of an operation.
+        FileSystemGrown = "file-system-grown",
     }
 }
 
@@ -63,7 +65,7 @@ impl CheckName {
             Self::CleanupDone => command("cleanup", flags(pods)),
             Self::NodesUp => command("logs", flags(&pods[..pods.len().min(1)])),
             Self::RingSettled => command("status", "--watch".into()),
-            Self::SchemaAgreed => command("restart", flags(pods)),
+            Self::SchemaAgreed | Self::FileSystemGrown => command("restart", flags(pods)),
             Self::QuorumKept => Remedy::Words("request again without --parallel rack"),
             Self::ReplicasRemain => Remedy::Words(
                 "lower the replication of the keyspaces (ALTER KEYSPACE), or keep the nodes in the spec",

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -46,6 +46,7 @@ async fn accept(
     metrics: impl Fn() -> String + Clone + Send + 'static,
 ) {
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
+    let metrics = SharedText::new(metrics);
     loop {
         // The process is out of sockets for a moment: a probe is repeated.
         let Ok((stream, _)) = listener.accept().await else {
@@ -79,26 +80,72 @@ async fn accept(
     }
 }
 
+/// The text of the metrics. While a connection still sends a text, further requests get the same one: clients that do not
+/// read take the memory of one text, however many there are.
+struct SharedText<F> {
+    build: F,
+    sent: Arc<Mutex<Weak<String>>>,
+}
+
+impl<F: Clone> Clone for SharedText<F> {
+    fn clone(&self) -> Self {
+        Self {
+            build: self.build.clone(),
+            sent: self.sent.clone(),
+        }
+    }
+}
+
+impl<F: Fn() -> String> SharedText<F> {
+    fn new(build: F) -> Self {
+        Self {
+            build,
+            sent: Arc::default(),
+        }
+    }
+
+    fn get(&self) -> Bytes {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = sent.upgrade().unwrap_or_else(|| Arc::new((self.build)()));
+        *sent = Arc::downgrade(&text);
+        Bytes::from_owner(Sent(text))
+    }
+}
+
+/// A text that connections share.
+struct Sent(Arc<String>);
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 /// No route of this server reads a request body.
 fn discard(request: Request<hyper::body::Incoming>) {
     drop(request);
 }
 
-fn answer(path: &str, metrics: &impl Fn() -> String, ready: bool) -> Response<Full<Bytes>> {
-    let (status, text) = match path {
-        "/livez" => (StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" if ready => (StatusCode::OK, "ok\n".to_owned()),
+fn answer<F: Fn() -> String>(
+    path: &str,
+    metrics: &SharedText<F>,
+    ready: bool,
+) -> Response<Full<Bytes>> {
+    let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let (status, body) = match path {
+        "/livez" => (StatusCode::OK, text("ok\n")),
+        "/readyz" if ready => (StatusCode::OK, text("ok\n")),
         "/readyz" => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the resources have not been listed yet\n".to_owned(),
+            text("the resources have not been listed yet\n"),
         ),
-        "/metrics" => (StatusCode::OK, metrics()),
+        "/metrics" => (StatusCode::OK, metrics.get()),
         _ => (
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz and /metrics\n".to_owned(),
+            text("there are /livez, /readyz and /metrics\n"),
         ),
     };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response
 }
@@ -121,8 +168,8 @@ mod tests {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    #[test]
-    fn connections_without_a_request_are_few_and_keep_nobody_out() {
+    /// Serves on a port of its own.
+    fn start(metrics: impl Fn() -> String + Clone + Send + 'static) -> SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let address = listener.local_addr().expect("an address");
@@ -134,9 +181,26 @@ mod tests {
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 let ready = Arc::new(AtomicBool::new(true));
-                accept(&listener, ready, || "metric 1\n".to_owned()).await;
+                accept(&listener, ready, metrics).await;
             });
         });
+        address
+    }
+
+    #[test]
+    fn clients_that_do_not_read_share_one_text() {
+        let text = SharedText::new(|| "metric 1\n".repeat(1000));
+        let sent: Vec<Bytes> = (0..1000).map(|_| text.get()).collect();
+        assert!(sent.iter().all(|bytes| bytes.as_ptr() == sent[0].as_ptr()));
+        let old = sent[0].len();
+        drop(sent);
+        assert!(text.sent.lock().expect("a lock").upgrade().is_none());
+        assert_eq!(text.get().len(), old, "built again");
+    }
+
+    #[test]
+    fn connections_without_a_request_are_few_and_keep_nobody_out() {
+        let address = start(|| "metric 1\n".to_owned());
         let connect = || TcpStream::connect(address).expect("a connection");
         let mut silent: Vec<TcpStream> = (0..=CONNECTIONS).map(|_| connect()).collect();
         for stream in &mut silent {

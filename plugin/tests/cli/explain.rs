@@ -52,6 +52,26 @@ fn why_nodes_keep_it_from_growing() {
     insta::assert_snapshot!(explained(fixture("growing.yaml")));
 }
 
+/// Storage that grows a file system only when the pod starts.
+#[test]
+fn a_file_system_that_waits_for_a_restart_names_the_command() {
+    let mut cluster = conditioned(
+        "Progressing",
+        "True",
+        "StorageUpsize",
+        "waiting for volume data-demo-dc1-rack1-0 to have 2Gi",
+    );
+    cluster["status"]["blockedBy"] = json!([{
+        "name": "file-system-grown",
+        "passed": false,
+        "evidence": "data-demo-dc1-rack1-0 waits for its file system to grow",
+        "pods": ["demo-dc1-rack1-0"],
+    }]);
+    let told = explained(cluster);
+    let next = "next: kubectl casskop restart demo --pod demo-dc1-rack1-0";
+    assert!(told.contains(next), "{told}");
+}
+
 #[test]
 fn why_requests_wait() {
     insta::assert_snapshot!(explained(operating()));

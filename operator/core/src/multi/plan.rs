@@ -10,6 +10,7 @@ mod operations;
 mod removal;
 mod seeds;
 mod site;
+pub(crate) mod size;
 mod status;
 
 use std::time::Duration;

@@ -5,5 +5,6 @@ mod histories;
 mod input;
 mod operations;
 mod rings;
+mod size;
 mod two_operators;
 mod world;

@@ -1,6 +1,6 @@
 //! Volume expansion.
 
-use casskop_common::{conditions::Action, names};
+use casskop_common::{api::Check, checks::CheckName, conditions::Action, names};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -36,6 +36,12 @@ pub(crate) fn volumes(
             Some(volume) => {
                 let is_of = |pod: &String| volume.name.ends_with(&format!("-{pod}"));
                 let pod = diff.pods(state).find(is_of).unwrap_or_default();
+                rollout.blocked_by = vec![Check {
+                    name: CheckName::FileSystemGrown.to_string(),
+                    evidence: format!("{} waits for its file system to grow", volume.name),
+                    pods: vec![pod.clone()],
+                    ..Check::default()
+                }];
                 format!(
                     "volume {} to have {}: the storage has the new size, and the file system on it does not \
                      (FileSystemResizePending). If this lasts for more than some minutes, the storage grows a file \

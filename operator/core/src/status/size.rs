@@ -56,7 +56,8 @@ pub fn of(status: &CassandraClusterStatus) -> usize {
     bytes(status)
 }
 
-fn bytes(part: &impl Serialize) -> usize {
+/// Bytes of a part of a status in JSON.
+pub(crate) fn bytes(part: &impl Serialize) -> usize {
     serde_json::to_vec(part).map_or(0, |json| json.len())
 }
 
@@ -176,7 +177,8 @@ fn shorten(operation: &mut OperationStatus) -> usize {
     before.saturating_sub(bytes(operation))
 }
 
-fn cut(text: &mut String) {
+/// Shortens a long error or message.
+pub(crate) fn cut(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(KEPT_TEXT) {
         text.truncate(end);
         text.push('…');

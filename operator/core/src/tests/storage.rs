@@ -254,6 +254,9 @@ fn a_file_system_that_grows_at_a_restart_only_is_told_with_the_command() {
     first.awaits_file_system = true;
     world.settle();
     insta::assert_snapshot!(world.condition("Progressing"));
+    let blocked_by = world.status().blocked_by;
+    assert_eq!(blocked_by[0].name, "file-system-grown");
+    assert_eq!(blocked_by[0].pods, [pod], "for kubectl casskop explain");
     let before = world.pods[pod].ip.clone();
     world.annotate("restart", Some("r1 --pod demo-dc1-rack1-0"));
     world.settle();
@@ -265,4 +268,5 @@ fn a_file_system_that_grows_at_a_restart_only_is_told_with_the_command() {
     first.awaits_file_system = false;
     world.settle();
     assert!(world.condition("Progressing").starts_with("False UpToDate"));
+    assert!(world.status().blocked_by.is_empty());
 }

@@ -77,9 +77,7 @@ pub fn blocked(inputs: &Inputs) -> Option<Finding> {
         return None;
     }
     let mut reason = condition(inputs, condition::PROGRESSING, "True")?;
-    let status = inputs.cluster.status.iter();
-    let checks = status.flat_map(|status| &status.blocked_by);
-    let mut next: Vec<String> = checks.map(|check| inputs.remedy(check)).collect();
+    let mut next = remedies(inputs);
     next.append(&mut reason.next);
     next.dedup();
     reason.next = next;
@@ -103,6 +101,14 @@ pub fn progressing(inputs: &Inputs) -> Option<Finding> {
     }
     let mut reason = condition(inputs, condition::PROGRESSING, "True")?;
     reason.severity = Severity::AtWork;
-    reason.next = vec![inputs.command("status", "--watch")];
+    reason.next = remedies(inputs);
+    reason.next.push(inputs.command("status", "--watch"));
     Some(reason)
+}
+
+/// What satisfies the checks that a change of the spec waits for.
+fn remedies(inputs: &Inputs) -> Vec<String> {
+    let status = inputs.cluster.status.iter();
+    let checks = status.flat_map(|status| &status.blocked_by);
+    checks.map(|check| inputs.remedy(check)).collect()
 }

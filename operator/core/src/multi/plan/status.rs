@@ -10,7 +10,7 @@ use crate::{
     multi::{
         children,
         observed::{self, ObservedSites},
-        plan::{Draft, conditions, operations},
+        plan::{Draft, conditions, operations, size},
     },
     refusal::Refusal,
     verdict::intent_errors,
@@ -27,7 +27,7 @@ pub(crate) fn decide(
 ) -> MultiCasskopStatus {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     let sites: Vec<SiteStatus> = drafts.iter().map(|draft| site(draft, snapshot)).collect();
-    MultiCasskopStatus {
+    let mut status = MultiCasskopStatus {
         observed_generation: snapshot.multi.metadata.generation,
         first_site: old.first_site.or(first_site),
         summary: summary(&sites),
@@ -40,7 +40,9 @@ pub(crate) fn decide(
         operations: operations.current,
         operation_history: operations.history,
         paused: snapshot.intents.reconcile_paused,
-    }
+    };
+    size::fit(&mut status);
+    status
 }
 
 /// The status during a deletion.

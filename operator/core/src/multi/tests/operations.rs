@@ -66,6 +66,9 @@ fn a_request_that_may_have_run_is_recorded_and_not_run() {
     assert_eq!(told.phase, OperationPhase::Succeeded, "{}", told.message);
 }
 
+/// A change of the sites, and a part of the message.
+type Case<'a> = (&'a dyn Fn(&mut World), &'a str);
+
 /// The clusters were deleted and their volumes kept; or the site does not tell.
 #[test]
 fn a_request_of_a_resource_that_is_created_again_over_kept_volumes_is_not_run() {
@@ -98,7 +101,7 @@ fn a_request_of_a_resource_that_is_created_again_over_kept_volumes_is_not_run() 
         world.site("b").is_cut = true;
     };
     let whole = |_: &mut World| {};
-    let changes: [(&dyn Fn(&mut World), &str); 3] = [
+    let changes: [Case<'_>; 3] = [
         (&whole, "the ring existed"),
         (&hidden, "may not read ConfigMap demo-ring"),
         (&cut, "site b may have a ring: no answer"),
