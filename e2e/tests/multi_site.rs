@@ -57,9 +57,10 @@ fn one_ring_over_two_sites_lives_and_ends() {
     multi.settles();
     what_is_done_by_hand_is_mended(&multi, there);
     let space = Space::open_at(third, NAMESPACE);
-    let (multi, _operator) = its_home_is_lost(multi, operator, [third, home, away]);
+    let (multi, mut operator) = its_home_is_lost(multi, operator, [third, home, away]);
     another_site_joins(&multi, [here, there, &space.kubectl]);
     a_site_is_taken_out(&multi, here, there);
+    an_orphaning_deletion_deletes_nothing(&multi, &mut operator, [here, &space.kubectl]);
 
     let delete = ["delete", "multicasskop", "multi", "--timeout=200s"];
     multi.kubectl.ok(&delete);
@@ -301,7 +302,9 @@ fn its_home_is_lost(multi: Multi, mut operator: Operator, sites: [Site; 3]) -> (
     let before = [&here, &there].map(uids);
     let lost = multi.get().expect("it is there")["metadata"]["uid"].clone();
     operator.kill();
-    multi.patch(&json!({ "metadata": { "finalizers": null } }));
+    let free = json!({ "metadata": { "finalizers": null } });
+    multi.patch(&free);
+    here.patch("configmap", "multi-multicasskop", &free).ok();
     here.ok(&["delete", "multicasskop", "multi", "--timeout=60s"]);
 
     let operator = Operator::start(NAMESPACE, &sites);
@@ -384,4 +387,47 @@ fn a_site_is_taken_out(multi: &Multi, here: &Kubectl, there: &Kubectl) {
         }
     });
     multi.settles();
+}
+
+/// The operator is down while Kubernetes orphans the dependents, and observes the deletion later.
+fn an_orphaning_deletion_deletes_nothing(
+    multi: &Multi,
+    operator: &mut Operator,
+    sites: [&Kubectl; 2],
+) {
+    let spec = multi.get().expect("it is there")["spec"].clone();
+    let uid = |kubectl: &Kubectl| {
+        kubectl
+            .get(CLUSTER, "demo")
+            .map(|it| it["metadata"]["uid"].clone())
+    };
+    let before = sites.map(uid);
+    operator.kill();
+    let orphan = [
+        "delete",
+        "multicasskop",
+        "multi",
+        "--cascade=orphan",
+        "--wait=false",
+    ];
+    multi.kubectl.ok(&orphan);
+    multi.shows("only the finalizer of the operator is left", |multi| {
+        let finalizers = multi["metadata"]["finalizers"].as_array()?;
+        (!finalizers.iter().any(|one| one == "orphan")).then_some(())
+    });
+    operator.run();
+    until("the resource and its ConfigMap to go", || {
+        let map = multi.kubectl.get("configmap", "multi-multicasskop");
+        match multi.get().or(map) {
+            None => Ok(()),
+            Some(left) => Err(left.to_string()),
+        }
+    });
+    assert_eq!(sites.map(uid), before);
+    let mut anew = manifest();
+    anew["spec"] = spec;
+    anew["metadata"]["annotations"] = json!({ "db.orange.com/adopt": "unowned" });
+    multi.kubectl.apply(&anew);
+    multi.settles();
+    assert_eq!(sites.map(uid), before);
 }
