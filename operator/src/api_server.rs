@@ -59,6 +59,8 @@ pub struct State {
     pub refused_as: Option<No>,
     /// The field that an admission webhook, or the schema of the kind, takes out of every object that is patched.
     pub taken_out: Option<&'static str>,
+    /// The grace period of the last deletion.
+    pub grace: Option<Value>,
     /// Method, path and query of every request.
     pub asked: Vec<String>,
     version: u64,
@@ -229,7 +231,14 @@ impl State {
             Method::GET => there.ok_or((404, "NotFound")),
             Method::DELETE => {
                 holds(&body["preconditions"], there.as_ref())?;
-                self.objects.remove(path).ok_or((404, "NotFound"))
+                let mut object = there.ok_or((404, "NotFound"))?;
+                self.grace = Some(body["gracePeriodSeconds"].clone());
+                if object["metadata"]["finalizers"][0].is_string() {
+                    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                    return Ok(self.put(path, object));
+                }
+                self.objects.remove(path);
+                Ok(object)
             }
             Method::PATCH if body.is_array() => {
                 let mut object = there.ok_or((404, "NotFound"))?;

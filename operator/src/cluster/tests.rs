@@ -1,6 +1,7 @@
 //! Complete reconciliations against a simulated API server.
 
 mod deletion;
+mod discard;
 mod rack_writes;
 mod reconcile_reads;
 mod secrets;

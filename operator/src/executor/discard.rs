@@ -4,7 +4,9 @@
 use crate::{
     effects::Effects,
     executor::{
-        NodeTask, peer, pod, volume,
+        NodeTask,
+        peer::{self, Place},
+        pod, volume,
         wait::{Awaited, wait},
     },
     kubernetes::{objects::said, status_store},
@@ -41,9 +43,15 @@ pub(super) async fn replace(
         Ok(true) => {}
         Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
     }
+    let own_ip = match pod::live(effects, task).await {
+        Ok(live) => live.and_then(|(_, pod)| pod.ip),
+        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
+    };
     // The state of the node may have changed since the request.
-    if let Err(error) = peer::is_down(effects, task).await {
-        return Ok(Err(error));
+    match peer::place(effects, task, own_ip.as_deref()).await {
+        Ok(Place::Down) => {}
+        Ok(Place::Taken) => return wait(effects, task, Awaited::Serves).await,
+        Err(error) => return Ok(Err(error)),
     }
     match discard(effects, task).await? {
         Ok(()) => wait(effects, task, Awaited::ComesBack).await,
@@ -61,10 +69,30 @@ async fn discard(
         }
     }
     let soon = DeleteParams::default().grace_period(GRACE_SECONDS);
-    match pod::delete(effects, task, soon).await {
+    let uid = match user_of_volumes(effects, task).await {
+        Ok(user) => user.unwrap_or_else(|| task.start.pod_uid.clone()),
+        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
+    };
+    match pod::delete(effects, task, &uid, soon).await {
         Ok(()) => wait(effects, task, Awaited::Gone).await,
         Err(error) => Ok(Err(error)),
     }
+}
+
+/// The UID of the pod that keeps a recorded volume from going. That is another pod than the recorded one if the pod was
+/// created anew since, by a rollout or by hand.
+async fn user_of_volumes(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<Option<String>, kube::Error> {
+    // A pod that is read before the volume exists without the next volume of that name.
+    let live = pod::live(effects, task).await?;
+    for volume in &task.start.volumes {
+        if volume::is_there(effects, task, volume).await? {
+            return Ok(live.map(|(uid, _)| uid));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the recorded pod or a recorded volume still exists.

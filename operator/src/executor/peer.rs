@@ -135,15 +135,29 @@ async fn answered(
     }
 }
 
-/// Checks again, with the members that respond now, that the node is down.
-///
-/// # Errors
-/// The node responds, a member does not report it as down, or no member is left to query.
-pub(super) async fn is_down(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
-    judge_down(&answering(effects, task).await?, &task.start.host_id)
+/// The place of a lost node in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The members have the node, and report it as down.
+    Down,
+    /// No member has the node any more, and the pod is a member: it has replaced the node before its volume was discarded.
+    Taken,
 }
 
-fn judge_down(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
+/// Checks again, with the members that respond now, that the node is down. `own_ip` is the address of its pod.
+///
+/// # Errors
+/// The node responds, a member does not report it as down, no member knows it, or no member is left to query.
+pub(super) async fn place(
+    effects: &Effects,
+    task: &NodeTask,
+    own_ip: Option<&str>,
+) -> Result<Place, NodeError> {
+    let answers = answering(effects, task).await?;
+    judge_place(&answers, &task.start.host_id, own_ip)
+}
+
+fn judge_place(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<Place, NodeError> {
     let up = |who: &str| {
         NodeError::Cassandra(format!(
             "the node is no longer down ({who}): nothing was deleted; request it again with a new id when the node is down"
@@ -161,15 +175,13 @@ fn judge_down(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
             endpoint.ip
         )));
     }
-    let mut members = answers
-        .readable
-        .iter()
-        .filter(|(_, reading)| reading.is_member())
-        .peekable();
-    if members.peek().is_none() {
+    let members = answers.readable.iter();
+    let members = members.filter(|(_, reading)| reading.is_member());
+    let members: Vec<_> = members.collect();
+    if members.is_empty() {
         return Err(answers.nobody());
     }
-    let sees_it = members.find_map(|(endpoint, reading)| {
+    let sees_it = members.iter().find_map(|(endpoint, reading)| {
         let address = reading.address_of(host_id)?;
         let why = if reading.live.contains(address) {
             "has it in LiveNodes"
@@ -184,7 +196,22 @@ fn judge_down(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
             "the member at {} {why}, so it is not known whether the node is down: nothing was deleted",
             endpoint.ip
         ))),
-        None => Ok(()),
+        None if members
+            .iter()
+            .any(|(_, reading)| reading.address_of(host_id).is_some()) =>
+        {
+            Ok(Place::Down)
+        }
+        None if members
+            .iter()
+            .any(|(endpoint, _)| Some(endpoint.ip.as_str()) == own_ip) =>
+        {
+            Ok(Place::Taken)
+        }
+        None => Err(NodeError::Unreachable(
+            "no member knows the node any more, and its pod is no member: nothing was deleted"
+                .into(),
+        )),
     }
 }
 
@@ -344,7 +371,7 @@ mod tests {
     fn a_node_that_answers_unreadably_is_not_taken_for_one_that_is_down() {
         for error in unreadable() {
             let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Err(error))]);
-            let why = judge_down(&answers, GONE).unwrap_err();
+            let why = judge_place(&answers, GONE, None).unwrap_err();
             assert!(
                 matches!(why, NodeError::Malformed(_)) && why.is_transient(),
                 "{why:?}"
@@ -353,8 +380,46 @@ mod tests {
         }
         for error in silent() {
             let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Err(error))]);
-            assert_eq!(judge_down(&answers, GONE), Ok(()));
+            assert_eq!(judge_place(&answers, GONE, None), Ok(Place::Down));
         }
+    }
+
+    /// The operator was down between the change of the ConfigMap and the deletion, and the pod, whose start was refused
+    /// until then, became the new node.
+    #[test]
+    fn a_pod_that_has_replaced_the_node_already_is_told_from_a_node_that_is_down() {
+        let other = || Reading {
+            host_ids: Arc::new([("10.0.0.7".to_owned(), "host-7".to_owned())].into()),
+            unreachable: Arc::default(),
+            ..member()
+        };
+        let successor = || Reading {
+            local_host_id: "host-7".into(),
+            ..other()
+        };
+        let both = answers(vec![
+            ("10.0.0.1", Ok(other())),
+            ("10.0.0.7", Ok(successor())),
+        ]);
+        let place = |own_ip| judge_place(&both, GONE, own_ip);
+        assert_eq!(place(Some("10.0.0.7")), Ok(Place::Taken));
+        for own_ip in [None, Some("10.0.0.3")] {
+            let why = place(own_ip).unwrap_err();
+            assert!(
+                why.is_transient() && why.to_string().contains("nothing was deleted"),
+                "{why}"
+            );
+        }
+        // It joins, and the members still have the lost node.
+        let joining = Reading {
+            mode: OperationMode::Joining,
+            ..successor()
+        };
+        let during = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.7", Ok(joining))]);
+        assert_eq!(
+            judge_place(&during, GONE, Some("10.0.0.7")),
+            Ok(Place::Down)
+        );
     }
 
     #[test]
@@ -369,7 +434,7 @@ mod tests {
         };
         for (view, list) in [(unknown(), "neither in"), (live(), "in LiveNodes")] {
             let answers = answers(vec![("10.0.0.1", Ok(view)), ("10.0.0.2", Ok(member()))]);
-            let why = judge_down(&answers, GONE).unwrap_err();
+            let why = judge_place(&answers, GONE, None).unwrap_err();
             assert!(why.is_transient(), "{why:?}");
             assert!(why.to_string().contains(list), "{why}");
         }
@@ -378,7 +443,7 @@ mod tests {
             ..member()
         };
         let answers = answers(vec![("10.0.0.1", Ok(member())), ("10.0.0.2", Ok(itself))]);
-        let why = judge_down(&answers, GONE).unwrap_err();
+        let why = judge_place(&answers, GONE, None).unwrap_err();
         assert!(!why.is_transient(), "{why:?}");
     }
 

@@ -22,7 +22,7 @@ pub(super) async fn replace(
     effects: &Effects,
     task: &NodeTask,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
-    match delete(effects, task, DeleteParams::default()).await {
+    match delete(effects, task, &task.start.pod_uid, DeleteParams::default()).await {
         Ok(()) => wait(effects, task, Awaited::ComesBack).await,
         Err(error) => Ok(Err(error)),
     }
@@ -37,17 +37,14 @@ pub(super) async fn live(
     Ok(live.map(|live| (live.uid().unwrap_or_default(), NodePod::of(&live))))
 }
 
-/// Deletes the observed pod only (precondition on its UID); a successor is not deleted. The grace period is the pod's own
-/// without one in `how`.
+/// Deletes the pod of this UID only; a successor is not deleted. The grace period is the pod's own without one in `how`.
 pub(super) async fn delete(
     effects: &Effects,
     task: &NodeTask,
+    uid: &str,
     how: DeleteParams,
 ) -> Result<(), NodeError> {
-    let (api, only) = (
-        pods(effects, task),
-        objects::uid_precondition(&task.start.pod_uid),
-    );
+    let (api, only) = (pods(effects, task), objects::uid_precondition(uid));
     let deleted = objects::delete(&api, &task.start.pod, only, how);
     match in_time(deleted).await {
         // The pod of this name is already a different one.

@@ -152,6 +152,14 @@ impl World {
         if !may {
             return false;
         }
+        let has_taken_place = |pod: &Pod| {
+            kind == OperationKind::Replace
+                && pod.node == Node::Normal
+                && !self.ring.contains_key(&node.host_id)
+        };
+        if self.pods.get(&node.pod).is_some_and(has_taken_place) {
+            return true;
+        }
         let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;
         if self.pods.get(&node.pod).is_some_and(is_old) {
             self.pods.remove(&node.pod);
@@ -162,6 +170,8 @@ impl World {
                 assert!(!self.runs(&node.host_id), "{} is in use", volume.name);
                 self.live.volumes.remove(&volume.name);
                 self.hosts.remove(&node.pod);
+                // Created anew since the record, on the same volume.
+                self.pods.remove(&node.pod);
             }
         }
         let pod = self.pods.get(&node.pod);
