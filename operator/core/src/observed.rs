@@ -270,9 +270,9 @@ pub fn recorded_arguments(
     parsed.collect()
 }
 
-/// Whether the cluster is one of the owners of an object.
-pub fn is_owned_by(owners: &[OwnerReference], cluster: &CassandraCluster) -> bool {
-    let uid = cluster.metadata.uid.as_deref();
+/// Whether a resource is one of the owners of an object.
+pub fn is_owned_by(owners: &[OwnerReference], resource: &impl Resource) -> bool {
+    let uid = resource.meta().uid.as_deref();
     owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 

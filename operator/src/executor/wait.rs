@@ -99,8 +99,8 @@ impl Awaited {
                 Ok((!told).then(|| missing.to_owned()))
             }
             Self::Gone => what_is_left(effects, task).await,
-            Self::ComesBack => what_is_not_back(effects, task, &task.start.pod_uid).await,
-            Self::Serves => what_is_not_back(effects, task, "").await,
+            Self::ComesBack => what_is_not_back(effects, task, Some(&task.start.pod_uid)).await,
+            Self::Serves => what_is_not_back(effects, task, None).await,
         }
     }
 }
@@ -124,11 +124,11 @@ async fn what_is_left(effects: &Effects, task: &NodeTask) -> Result<Option<Strin
 async fn what_is_not_back(
     effects: &Effects,
     task: &NodeTask,
-    old: &str,
+    old: Option<&str>,
 ) -> Result<Option<String>, kube::Error> {
     Ok(match pod::live(effects, task).await? {
         None => Some("the new pod".to_owned()),
-        Some((uid, _)) if uid == old => Some("the old pod to end".to_owned()),
+        Some((uid, _)) if Some(uid.as_str()) == old => Some("the old pod to end".to_owned()),
         Some((_, live)) if live.ready && node::is_serving(effects, task).await => None,
         Some((_, live)) => Some(
             live.problem

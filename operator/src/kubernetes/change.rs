@@ -67,7 +67,7 @@ pub async fn fence(kube: &Kube, namespace: &str, fence: &Fence) -> Result<(), Er
 }
 
 /// Writes a merge patch with the UID and the version of the observed object; a conflict if it has another one now.
-async fn merged<K: Kind>(
+pub async fn merged<K: Kind>(
     kube: &Kube,
     namespace: &str,
     name: &str,

@@ -9,7 +9,7 @@ use casskop_common::{
     names,
     readable::Readable,
 };
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Service},
@@ -33,7 +33,8 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites
     let looks = sites
         .iter()
         .map(|site| look(site, &namespace, cluster, awaits_report(&multi)));
-    let mut views = join_all(looks).await;
+    let (mut views, witness) = join(join_all(looks), witness::read(ctx, &multi)).await;
+    let witness = witness?;
     let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
     let told = multi.status.iter().flat_map(|status| &status.sites);
     for site in told.filter(|site| !known.contains(&site.name)) {
@@ -46,7 +47,6 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites
     for site in &views {
         ctx.metrics.site(&site.name, site.seen.is_ok());
     }
-    let witness = witness::read(ctx, &multi).await?;
     Ok(ObservedSites {
         witness,
         now: Timestamp::now(),
@@ -81,23 +81,25 @@ async fn seen(
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let service = names::sites_service(cluster);
     let ours = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-    let (namespace_name, ring) = (namespace, cluster);
-    let (namespace, cluster, service, slices) = tokio::try_join!(
+    let mark = async {
+        if is_first {
+            mark(client, namespace, cluster).await
+        } else {
+            Ok(RingMark::Missing)
+        }
+    };
+    let (namespace, cluster, service, slices, mark) = tokio::try_join!(
         namespaces.get_metadata(namespace),
         clusters.get_opt(cluster),
         services.get_opt(&service),
         slices.list(&ours),
+        mark,
     )?;
     let slices: BTreeMap<String, EndpointSlice> = slices
         .items
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
-    let mark = if is_first {
-        mark(client, namespace_name, ring).await?
-    } else {
-        RingMark::Missing
-    };
     let cluster = match cluster {
         None => None,
         Some(Readable(Ok(cluster))) => Some(cluster),

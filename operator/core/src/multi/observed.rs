@@ -15,7 +15,10 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::{multi::children::Child, objects::config_map::is_marked, refusal::Refusal};
+use crate::{
+    multi::children::Child, objects::config_map::is_marked, refusal::Refusal,
+    scheduler::request_state::EXISTED,
+};
 
 /// Observed state of all sites at one time.
 #[derive(Clone, Debug)]
@@ -117,7 +120,7 @@ impl ObservedSites {
     /// Whether no operator has reported about the resource yet, and that a site has members of the ring, or is not known
     /// to have none: the reason in words.
     pub fn created_again(&self) -> Option<String> {
-        if !self.awaits_report() {
+        if !awaits_report(&self.multi) {
             return None;
         }
         let is_formed = |site: &SiteView| match &site.seen {
@@ -127,7 +130,7 @@ impl ObservedSites {
             Err(_) => false,
         };
         if self.sites.iter().any(is_formed) {
-            return Some("the ring existed before it".to_owned());
+            return Some(EXISTED.to_owned());
         }
         let unknown = self.sites.iter().find_map(|site| match &site.seen {
             Err(why) => Some((site, why.clone())),
@@ -139,11 +142,6 @@ impl ObservedSites {
         });
         let (site, why) = unknown?;
         Some(format!("site {} may have a ring: {why}", site.name))
-    }
-
-    /// Whether no operator has reported about the resource yet.
-    pub fn awaits_report(&self) -> bool {
-        awaits_report(&self.multi)
     }
 
     /// Sites whose `CassandraCluster` belongs to this resource.

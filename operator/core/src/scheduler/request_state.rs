@@ -17,8 +17,15 @@ use crate::{
     operations::{behaviour, transitions},
 };
 
+/// The usual reason of [`may_have_run`].
+pub(crate) const EXISTED: &str = "the ring existed before it";
+
 /// Message of a request that is recorded and not run.
-pub(crate) const MAY_HAVE_RUN: &str = "the annotation was there when the resource was first observed, and the ring existed before it, so the operation may have run already: it is not run. Request with a new id to run it";
+pub(crate) fn may_have_run(why: &str) -> String {
+    format!(
+        "the annotation was there when the resource was first observed, and {why}, so the operation may have run already: it is not run. Request with a new id to run it"
+    )
+}
 
 /// What there is to decide about one kind.
 pub(crate) struct RequestState<'a> {
@@ -245,7 +252,7 @@ impl<'a> RequestState<'a> {
                 operation,
                 OperationPhase::Refused,
                 OperationReason::MayHaveRun,
-                MAY_HAVE_RUN,
+                &may_have_run(EXISTED),
                 self.state.now,
             );
         }

@@ -14,25 +14,16 @@ use std::{
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationReason, OperationStatus},
     names,
-    operations::Arguments,
 };
 use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::operator,
+    cluster::tests::{CLUSTER, manifest, operator, task},
     context::Context,
-    executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
-    node_api::Credentials,
-};
-use casskop_core::{
-    operations::behaviour,
-    scheduler::{Start, Step},
-    simulation::{THREE_RACKS, World},
 };
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const POD: &str = "demo-dc1-rack1-0";
 /// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
@@ -157,7 +148,7 @@ async fn tells(ip: &str, status: Value) -> (Vec<OperationStatus>, usize) {
 
 async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     let server = ApiServer::default();
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    let mut cluster = manifest();
     cluster["status"] = status;
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
         "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
@@ -171,49 +162,9 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
     let ctx = operator(&server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
-    let task = NodeTask {
-        cluster: ClusterRef {
-            namespace: "ns".into(),
-            name: "demo".into(),
-            uid: uid.as_str().unwrap().into(),
-        },
-        start: start(&operation),
-        executor: ctx.executor.identity.clone(),
-        credentials: Arc::new(Credentials {
-            username: "op".into(),
-            password: "p".into(),
-            older: Vec::new(),
-        }),
-        position: Position::at(0),
-    };
+    let task = task(&ctx, &uid, &operation);
     ctx.executor.start(&ctx.effects, task);
     (server, ctx)
-}
-
-/// The node as the decision about its operation passes it to the executor.
-fn start(operation: &OperationStatus) -> Start {
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments).unwrap();
-    let spec = World::new(THREE_RACKS).cluster.spec;
-    let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
-    let steps = steps.map(|name| Step {
-        name: name.clone(),
-        action: behaviour(&arguments.operation).action(name, &spec),
-    });
-    Start {
-        kind: arguments.operation.kind(),
-        id: operation.id.clone(),
-        steps: steps.collect(),
-        operation: Arc::new(arguments.operation),
-        pod: POD.into(),
-        pod_uid: "p".into(),
-        container: operation.nodes[0].container.clone(),
-        host_id: "h".into(),
-        volumes: Vec::new(),
-        resume: true,
-        index: 0,
-        attempts: 1,
-        executor: String::new(),
-    }
 }
 
 async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
