@@ -6,6 +6,7 @@ mod claims;
 mod discard;
 mod node;
 mod peer;
+mod place;
 mod pod;
 mod progress;
 mod record;

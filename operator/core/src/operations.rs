@@ -48,8 +48,10 @@ pub type Refusal = crate::refusal::Refusal<OperationReason>;
 pub enum Life {
     /// The node itself answers.
     Answers,
-    /// A member has it in its live view, which gossip corrects within seconds; or its host ID is not known.
+    /// A member has it in its live view, which gossip corrects within seconds.
     Seen,
+    /// Its host ID is not recorded. The status that records it may not be written yet.
+    NeverSeen,
 }
 
 /// The ring as an operation sees it.

@@ -7,6 +7,7 @@ mod contract;
 mod crash_recovery;
 mod external_members;
 mod fields;
+mod forgotten_node;
 mod histories;
 mod identity;
 mod images;

@@ -6,11 +6,16 @@ use casskop_common::{
     api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
     operations::OperationKind,
 };
+use jiff::SignedDuration;
 
 use crate::{
     node::{NodeError, Reading},
     observed::ObservedState,
 };
+
+/// Time between two observations of the ring that gossip has had time between: a node that died is convicted by then, and
+/// every member has heard of a new one.
+pub const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
 
 impl ObservedState {
     /// Pods whose nodes answer and are members.

@@ -115,8 +115,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
 /// just started has not heard of every other node yet.
 pub(crate) fn life(ring: &Ring<'_>, host_id: Option<&str>) -> Option<Life> {
     let Some(host_id) = host_id else {
-        // Its status may not be written yet.
-        return Some(Life::Seen);
+        return Some(Life::NeverSeen);
     };
     let mut readings = ring
         .nodes

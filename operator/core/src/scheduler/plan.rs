@@ -11,11 +11,10 @@ use casskop_common::{
     operations::{OperationKind, Parallel, Waves},
     text::count,
 };
-use jiff::SignedDuration;
 
 use super::targets::target;
 use crate::{
-    observed::ObservedState,
+    observed::{GOSSIP, ObservedState},
     operations::{
         self, Behaviour, Life, Refusal,
         preconditions::{block, checks, is_waived, ring, waive},
@@ -189,9 +188,6 @@ fn volumes(pod: &str, rack: &RackId, state: &ObservedState) -> Vec<VolumeRef> {
         .collect()
 }
 
-/// Time between two observations of a live view that gossip has had time between: a node that died is convicted by then.
-const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
-
 /// Why a request that discards a node is refused although it has to wait: the node is not down. It is not kept, for it
 /// would be carried out when the node is down for another reason.
 pub(crate) fn is_alive(
@@ -232,10 +228,14 @@ fn alive(
     let now = transitions::time(state.now);
     let since = operation.seen_live_since.get_or_insert(now).0;
     let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
+    let (reason, next) = match life {
+        Life::Answers | Life::Seen => (OperationReason::NodeIsUp, "when the node is down"),
+        Life::NeverSeen => (OperationReason::NotAMember, "when the node was a member"),
+    };
     is_proven.then(|| Refusal {
-        reason: OperationReason::NodeIsUp,
+        reason,
         message: format!(
-            "{}: {}. Request it again with a new id when the node is down",
+            "{}: {}. Request it again with a new id {next}",
             alive.name, alive.evidence
         ),
     })

@@ -158,6 +158,7 @@ impl World {
 
     /// One step of Kubernetes and of every node.
     pub fn tick(&mut self) {
+        self.retry_refused();
         self.tick_nodes();
         let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();
         for set in sets {

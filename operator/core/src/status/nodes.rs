@@ -7,10 +7,11 @@ use casskop_common::{
     names::{self, RackId},
     operations::OperationKind,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     node::Reading,
-    observed::{ObservedState, UNKNOWN},
+    observed::{GOSSIP, ObservedState, UNKNOWN},
     rollout::Rollout,
     status::pending_cleanup::{self, Losses, Stayed},
 };
@@ -94,13 +95,18 @@ fn node_status(
             .unwrap_or_default()
     };
     let member = reading.filter(|reading| reading.is_serving());
+    let forgotten = before.and_then(|before| forgotten(pod, before, state));
     NodeStatus {
         host_id: remembered(
             member.map(|reading| &reading.local_host_id),
             before
                 .map(|before| &before.host_id)
-                .filter(|host_id| !was_removed(host_id, state)),
+                .filter(|_| !matches!(forgotten, Some(Forgotten::ForGood))),
         ),
+        not_found_since: forgotten.and_then(|forgotten| match forgotten {
+            Forgotten::Since(since) => Some(since),
+            Forgotten::ForGood => None,
+        }),
         version: remembered(
             reading.map(|reading| &reading.version),
             before.map(|before| &before.version),
@@ -122,17 +128,63 @@ fn node_status(
     }
 }
 
-/// Whether the node was taken out of the ring by `remove`: its pod joins as a new one.
+/// A recorded member that the ring no longer has, although it was not told to leave: its pod joins as a new node.
+enum Forgotten {
+    /// No member has it at the moment, since then.
+    Since(Time),
+    /// Proven.
+    ForGood,
+}
+
+/// Whether the ring has forgotten a node. The proof is the step of a `remove` that took the node out, or two observations
+/// in which each other member answers and none has it, as after a `removenode` by hand: nobody could replace the node, and
+/// its pod would not be let join, for ever.
+fn forgotten(pod: &str, before: &NodeStatus, state: &ObservedState) -> Option<Forgotten> {
+    if before.host_id.is_empty() || !state.is_forgotten(&before.host_id) {
+        return None;
+    }
+    if was_removed(&before.host_id, state) {
+        return Some(Forgotten::ForGood);
+    }
+    if !is_unknown_to_all_others(pod, state) {
+        return None;
+    }
+    let since = before
+        .not_found_since
+        .as_ref()
+        .map_or(state.now, |since| since.0);
+    Some(if state.now.duration_since(since) < GOSSIP {
+        Forgotten::Since(Time(since))
+    } else {
+        Forgotten::ForGood
+    })
+}
+
+/// Whether a `remove` has taken the node out of the ring.
 fn was_removed(host_id: &str, state: &ObservedState) -> bool {
-    let mut removals = state
+    let removals = state
         .operations()
         .filter(|operation| operation.kind == OperationKind::Remove);
-    removals.any(|operation| {
-        operation.nodes.iter().any(|node| {
-            let done = node.progress.as_ref().is_some_and(|told| told.done > 0);
-            done && node.host_id == *host_id && state.is_forgotten(host_id)
-        })
+    let mut nodes = removals.flat_map(|operation| &operation.nodes);
+    nodes.any(|node| {
+        let done = node.progress.as_ref().is_some_and(|told| told.done > 0);
+        done && node.host_id == *host_id
     })
+}
+
+/// Whether a node does not answer, was not told to leave, and all others that are recorded as members answer as members.
+/// A member that is silent could be the one that knows the node.
+fn is_unknown_to_all_others(pod: &str, state: &ObservedState) -> bool {
+    let answers = |pod: &str| state.reading(pod).is_some_and(Reading::is_member);
+    let expected = state.expected_pods();
+    let mut others = expected
+        .iter()
+        .map(|(other, _)| other.as_str())
+        .filter(|other| *other != pod && state.host_id(other).is_some());
+    state.reading(pod).is_none()
+        && state.told_to_leave(pod).is_none()
+        && state.members().next().is_some()
+        && others.all(answers)
 }
 
 /// How the peers see a node.

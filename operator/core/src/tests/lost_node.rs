@@ -313,7 +313,7 @@ fn a_failed_replacement_goes_on_where_it_was() {
     world.pass();
     let asked = world.operation("replace").nodes[0].clone();
     world.work(0, true, true);
-    passes(&mut world, 2);
+    world.pass();
     assert_eq!(world.operation("replace").phase, OperationPhase::Failed);
     assert!(told(&world).replaces(LOST), "its next start is no join");
     world.annotate("replace.retry", Some("r1"));
