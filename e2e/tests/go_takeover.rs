@@ -79,6 +79,15 @@ fn manifest() -> Value {
         "backRestSidecar": { "enabled": false },
     });
     spec.extend(more.as_object().cloned().expect("an object"));
+    // Keys that the config builder knows; its samples have the first one.
+    let named = json!({
+        "log_gc": "true", "garbage_collector": "G1GC", "max_gc_pause_millis": 300, "always_pre_touch": false,
+        "use-biased-locking": true, "debug-non-safepoints": true, "guaranteed-safepoint-interval": "300000",
+        "print_gc_details": true,
+    });
+    let options = spec["config"]["jvm-options"].as_object_mut();
+    let options = options.expect("the ring has options");
+    options.extend(named.as_object().cloned().expect("an object"));
     manifest
 }
 

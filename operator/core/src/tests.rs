@@ -8,6 +8,7 @@ mod crash_recovery;
 mod external_members;
 mod fields;
 mod forgotten_node;
+mod go_samples;
 mod histories;
 mod identity;
 mod images;
