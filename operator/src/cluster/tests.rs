@@ -30,7 +30,7 @@ use crate::{
         status_store::{ClusterRef, StatusStore},
     },
     metrics::Metrics,
-    node_api::{Credentials, jolokia::Jolokia},
+    node_api::{Credentials, NodeApi, jolokia::Jolokia},
 };
 use casskop_core::{
     operations::behaviour,
@@ -113,6 +113,11 @@ pub(crate) fn task(ctx: &Context, cluster_uid: &Value, operation: &OperationStat
 
 /// An operator that has just started.
 pub(crate) fn operator(server: &ApiServer) -> Arc<Context> {
+    operator_with(server, Box::new(Jolokia::default()))
+}
+
+/// The same with stand-in nodes.
+pub(crate) fn operator_with(server: &ApiServer, nodes: Box<dyn NodeApi>) -> Arc<Context> {
     let client = server.client();
     Arc::new(Context {
         effects: Arc::new(Effects {
@@ -121,7 +126,7 @@ pub(crate) fn operator(server: &ApiServer) -> Arc<Context> {
                 versions: Versions::default(),
                 reporter: Reporter::from("test"),
             },
-            nodes: Box::new(Jolokia::default()),
+            nodes,
             store: StatusStore::new(client),
         }),
         executor: Executor::new(mpsc::unbounded().0),

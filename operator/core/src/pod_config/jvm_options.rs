@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{AGENT_ARGUMENT, RackConfig, is_ipv6};
+#[cfg(any(test, feature = "simulation"))]
+pub use named::examples;
 
 /// Sections of `spec.config` that hold JVM options, and the file each goes to. The names are those of the
 /// options files and of the Go CassKop's config builder.

@@ -259,36 +259,39 @@ fn unknown(key: &str) -> String {
     )
 }
 
+/// Each key, with a value of it.
+#[cfg(any(test, feature = "simulation"))]
+pub fn examples() -> Vec<(&'static str, Value)> {
+    use serde_json::json;
+
+    let value = |(key, effect): &(&'static str, Effect)| {
+        let value = match effect {
+            Collector => json!("ZGC"),
+            Unlocked("GuaranteedSafepointInterval") => json!(300_000),
+            Prefix(prefix) if prefix.starts_with("-X") => match *key {
+                "initial_heap_size" | "max_heap_size" => json!("64M"),
+                "heap_size_young_generation" => json!("16M"),
+                "per_thread_stack_size" => json!("256k"),
+                "max_direct_memory" => json!("32M"),
+                "string_table_size" => json!("1000003"),
+                _ => json!(2),
+            },
+            _ => json!(true),
+        };
+        (*key, value)
+    };
+    KEYS.iter().map(value).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    /// Each key, with a value of it.
-    fn values() -> Vec<(&'static str, Value)> {
-        let value = |(key, effect): &(&'static str, Effect)| {
-            let value = match effect {
-                Collector => json!("ZGC"),
-                Unlocked("GuaranteedSafepointInterval") => json!(300_000),
-                Prefix(prefix) if prefix.starts_with("-X") => match *key {
-                    "initial_heap_size" | "max_heap_size" => json!("64M"),
-                    "heap_size_young_generation" => json!("16M"),
-                    "per_thread_stack_size" => json!("256k"),
-                    "max_direct_memory" => json!("32M"),
-                    "string_table_size" => json!("1000003"),
-                    _ => json!(2),
-                },
-                _ => json!(true),
-            };
-            (*key, value)
-        };
-        KEYS.iter().map(value).collect()
-    }
-
     #[test]
     fn every_key_yields_an_option_or_a_reason() {
-        let told: Vec<String> = values()
+        let told: Vec<String> = examples()
             .into_iter()
             .map(|(key, value)| match (option(key, &value), unused(key)) {
                 (Ok(Some(line)), None) => format!("{key}: {line}"),
