@@ -131,12 +131,12 @@ pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
         let mut operations = status.into_iter().flat_map(|status| &status.operations);
         operations.any(|known| known.kind.as_str() == kind && !known.phase.is_final())
     };
-    let unseen = asked.values().filter(|asked| {
+    let unobserved = asked.values().filter(|asked| {
         let kind = asked.kind.as_str();
-        let told = wait::complaint(inputs.cluster, kind).is_some();
-        request::find(inputs.cluster, kind, &asked.id).is_none() && !told && !busy(kind)
+        let is_refused = wait::complaint(inputs.cluster, kind).is_some();
+        request::find(inputs.cluster, kind, &asked.id).is_none() && !is_refused && !busy(kind)
     });
-    let reasons = unseen.map(|asked| {
+    let reasons = unobserved.map(|asked| {
         let manager = managers::of_request(inputs.cluster, asked.kind.as_str(), &asked.id);
         let since = manager.and_then(|manager| manager.time);
         let message = format!("the operator has not observed {} {}", asked.kind, asked.id);
