@@ -68,7 +68,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
         };
         (!reading.unreachable.contains(address)).then_some((endpoint, why))
     });
-    // One view of one member is no proof: the step is tried again after gossip has had time.
+    // One view of one member is no proof: the step is retried after gossip has had time.
     if let Some((endpoint, why)) = sees_it {
         return Err(NodeError::Unreachable(format!(
             "the member at {} {why}, so it is not known whether the node is down: nothing was deleted",

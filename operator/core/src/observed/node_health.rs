@@ -113,7 +113,7 @@ impl ObservedState {
         runs && matches!(self.nodes.get(pod), Some(Err(NodeError::Unreachable(_))))
     }
 
-    /// Whether Kubernetes says that the pod does not run, or refuses to create it.
+    /// Whether Kubernetes reports that the pod does not run, or refuses to create it.
     pub fn cannot_run(&self, pod: &str) -> bool {
         match self.pods.get(pod) {
             Some(live) => live.problem.is_some(),

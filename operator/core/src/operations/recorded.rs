@@ -40,7 +40,7 @@ pub(crate) fn waits_for_ring(operation: &OperationStatus) -> bool {
     is_blocked_by_checks(operation) && !has_node_at_work(operation)
 }
 
-/// What waits for an operation says so.
+/// The message of an object that waits for an operation.
 pub fn waits_for(operation: &OperationStatus) -> String {
     format!("waits for {} {} to end", operation.kind, operation.id)
 }

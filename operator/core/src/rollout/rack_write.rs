@@ -1,6 +1,6 @@
 //! One change of a rack after the other, also between two operators that do not know of each other. The status records a
 //! change of a StatefulSet, and the version that it was decided from, before it is written (`status.lastRackWrite`). As
-//! long as the StatefulSet has this version, the change may still be written, by whoever decided it.
+//! long as the StatefulSet has this version, the change may still be written, by the operator that decided it.
 
 use casskop_common::{api::RackWrite, names};
 use k8s_openapi::api::apps::v1::StatefulSet;

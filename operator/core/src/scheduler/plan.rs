@@ -153,7 +153,7 @@ fn waves(targets: &[(String, RackId)], asked: &Waves) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
+/// The node of an operation: that of a pod, or one that no pod runs and that another node is called about.
 fn subject(
     behaviour: &dyn Behaviour,
     pod: &str,
@@ -229,8 +229,8 @@ fn alive(
     let since = operation.seen_live_since.get_or_insert(now).0;
     let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
     let (reason, next) = match life {
-        Life::Answers | Life::Seen => (OperationReason::NodeIsUp, "when the node is down"),
-        Life::NeverSeen => (OperationReason::NotAMember, "when the node was a member"),
+        Life::Answers | Life::InLiveView => (OperationReason::NodeIsUp, "when the node is down"),
+        Life::NotRecorded => (OperationReason::NotAMember, "when the node was a member"),
     };
     is_proven.then(|| Refusal {
         reason,

@@ -153,7 +153,7 @@ impl World {
 
     pub(crate) fn snapshot(&self) -> ObservedSites {
         let view = |name: &String| {
-            let seen = match self.sites.get(name) {
+            let observed = match self.sites.get(name) {
                 None => Err("the operator no longer knows this site".to_owned()),
                 Some(site) if site.is_cut => Err("no answer".to_owned()),
                 Some(site) => Ok(SiteState {
@@ -170,7 +170,7 @@ impl World {
             };
             SiteView {
                 name: name.clone(),
-                seen,
+                observed,
             }
         };
         let told = self.multi.status.iter().flat_map(|status| &status.sites);
