@@ -65,12 +65,12 @@ pub fn behind(inputs: &Inputs) -> Option<Finding> {
 }
 
 /// No pod of the operator is ready.
-pub fn not_running(inputs: &Inputs, unseen: bool) -> Option<Finding> {
+pub fn not_running(inputs: &Inputs, unobserved: bool) -> Option<Finding> {
     let Operator::Pods { all, ready: 0 } = inputs.operator else {
         return None;
     };
     // Without a pod in this namespace the operator may run in another one, unless a change remains unobserved.
-    let idle = unseen || !is_reported(inputs) || behind(inputs).is_some();
+    let idle = unobserved || !is_reported(inputs) || behind(inputs).is_some();
     if *all == 0 && !idle {
         return None;
     }
@@ -124,7 +124,7 @@ pub fn paused(inputs: &Inputs) -> Option<Finding> {
 }
 
 /// Requests that the operator has not recorded.
-pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
+pub fn unobserved(inputs: &Inputs) -> Vec<Finding> {
     let asked = Intents::parse(inputs.cluster.annotations()).requests;
     let status = inputs.cluster.status.as_ref();
     let busy = |kind: &str| {
