@@ -164,7 +164,7 @@ async fn work(
     let steps = &task.start.steps;
     let behaviour = operations::behaviour(&task.start.operation);
     let mut resume = task.start.resume;
-    // The node is taken over first, and only if the status still stands where the decision saw it.
+    // The node is taken over first, and only if the status still stands where it stood at the decision.
     if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }

@@ -198,7 +198,7 @@ impl Candidate {
             .map_or("", |observed| &observed.record.holder)
     }
 
-    /// The next action. After a read, a refusal or a lost answer it is to be asked for again.
+    /// The next action. After a read, a refusal or a lost answer the caller asks for the next one.
     pub fn next(&mut self, now: Moment) -> Step {
         if self.term.is_some_and(|term| term.is_over(now)) {
             return Step::Lost(Loss::NotRenewed);

@@ -54,7 +54,7 @@ pub enum Life {
     NotRecorded,
 }
 
-/// The ring as an operation sees it.
+/// The ring in the view of an operation.
 pub struct Ring<'a> {
     /// Pods of the whole cluster.
     pub nodes: Vec<Member<'a>>,
@@ -150,8 +150,8 @@ pub trait Behaviour: Send + Sync {
         self.discards_lost_node()
     }
 
-    /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
-    /// Without more, by its tasks: such a step may be called again.
+    /// The state of a step on its node, polled before a step that may have been begun before, and while it is awaited. The
+    /// default reads the tasks of the node: such a step may be retried.
     fn seen(&self, step: &str, activity: &Activity) -> StepState {
         if !activity.is_serving() {
             StepState::NodeUnavailable(activity.mode.to_string())
@@ -176,7 +176,7 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
-    /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
+    /// The state of a step of [`Action::CallPeer`] in the view of the members that answer.
     fn observed_by_peers(&self, _step: &str, _peers: &[Reading]) -> StepState {
         StepState::Unobservable
     }
@@ -191,13 +191,13 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
-    /// Whether a step that is done may be called again without harm or much work: a short step may then be reported together
+    /// Whether a step that is done may be repeated without harm or much work: a short step may then be reported together
     /// with those after it, and after a crash in between it is called twice.
     fn is_idempotent(&self) -> bool {
         false
     }
 
-    /// Whether other nodes take part in a step: it fails when one of them goes away, and is called again.
+    /// Whether other nodes take part in a step: it fails when one of them goes away, and is retried.
     fn needs_other_nodes(&self) -> bool {
         false
     }
@@ -233,12 +233,12 @@ pub enum Action {
     Replace,
 }
 
-/// How a step shows on its node.
+/// The state of a step on its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepState {
     /// The node does not work on it.
     NotRunning,
-    /// Work of this kind shows nowhere.
+    /// Work of this kind is reported nowhere.
     Unobservable,
     /// The node works on it.
     Running,
@@ -311,7 +311,7 @@ fn drained(activity: &Activity) -> StepState {
     }
 }
 
-/// How a step shows that ends within seconds and may be called again.
+/// The state of a step that ends within seconds and may be retried.
 fn unobservable(activity: &Activity) -> StepState {
     if activity.is_serving() {
         StepState::Unobservable

@@ -277,8 +277,8 @@ fn requeue(
     }
 }
 
-/// Whether the last transition is so young that the next one may be near. What takes longer is not watched by the
-/// half second: a join of hours, a pod that cannot be placed.
+/// Whether the last transition is so young that the next one may be near. A longer transition is not polled by the
+/// half second: a join of hours, a pod that cannot be scheduled.
 fn is_lively(state: &ObservedState) -> bool {
     let conditions = state
         .cluster

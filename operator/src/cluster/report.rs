@@ -18,8 +18,8 @@ use casskop_core::{
     status::size,
 };
 
-/// Records the operations of a plan before any node is called for them, and the rack that changes before it does. What was
-/// not recorded as decided is taken out of the plan.
+/// Records the operations of a plan before any node is called for them, and the rack that changes before it does. An
+/// intent that was not recorded as decided is taken out of the plan.
 ///
 /// # Errors
 /// The status could not be written; in that case nothing may start.

@@ -28,8 +28,8 @@ const LOST_AFTER: u32 = 30;
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
 /// Polls of a call without a response and without observable work, before a cancel no longer waits for it: ten
 /// seconds.
-const UNHEARD_POLLS: u32 = 5;
-/// Polls without progress of a step before it is called again: five minutes, longer than the pauses of Cassandra's
+const UNANSWERED_POLLS: u32 = 5;
+/// Polls without progress of a step before it is retried: five minutes, longer than the pauses of Cassandra's
 /// ring delays.
 const QUIET_POLLS: u32 = 150;
 /// Polls before the wait for a node times out: an hour.
@@ -249,8 +249,9 @@ impl Watch {
             Ok(StepState::Done) => return Ok(true),
             Ok(state @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
                 self.polls_without_a_sign = 0;
-                let is_unheard = state == StepState::Unobservable && self.polls >= UNHEARD_POLLS;
-                if is_unheard && behaviour.stop().is_none() {
+                let is_unanswered =
+                    state == StepState::Unobservable && self.polls >= UNANSWERED_POLLS;
+                if is_unanswered && behaviour.stop().is_none() {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }
@@ -259,7 +260,7 @@ impl Watch {
             Err(error) if error.is_unreadable() => {
                 tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
                 self.polls_without_a_sign = 0;
-                if self.polls >= UNHEARD_POLLS && behaviour.stop().is_none() {
+                if self.polls >= UNANSWERED_POLLS && behaviour.stop().is_none() {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }
@@ -363,10 +364,10 @@ async fn leave_if_stop_requested(effects: &Effects, task: &NodeTask) -> Result<(
     if !is_stop_requested(effects, task).await {
         return Ok(());
     }
-    let unheard =
+    let message =
         "cancelled before Cassandra had answered: it may have done this step, or do it still";
     // A failed write is repeated at the next poll.
-    match record_event(effects, task, StepEvent::Retrying(unheard.into())).await {
+    match record_event(effects, task, StepEvent::Retrying(message.into())).await {
         Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
     }

@@ -22,7 +22,7 @@ use casskop_core::{
 
 /// Time between two polls of a called step.
 const POLL_EVERY: Duration = Duration::from_secs(2);
-/// Polls without a change of the ring before the step is called again: five minutes.
+/// Polls without a change of the ring before the step is retried: five minutes.
 const QUIET_POLLS: u32 = 150;
 /// Polls after the response before the ring should report the result: gossip takes seconds.
 const AFTER_ANSWER: u32 = 60;

@@ -152,7 +152,7 @@ mod tests {
 
     const GONE: &str = "host-gone";
 
-    /// A member that sees the node down.
+    /// A member that reports the node as down.
     fn member() -> Reading {
         Reading {
             mode: OperationMode::Normal,

@@ -123,7 +123,7 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Res
 }
 
 /// Writes the owners of a volume or of the ring mark, onto the observed version of the object. Before the cluster becomes
-/// an owner, it is read again: the garbage collector deletes what a deleted cluster owns, also after a deletion that
+/// an owner, it is read a second time: the garbage collector deletes what a deleted cluster owns, also after a deletion that
 /// orphans, and `deletePVC` may have been withdrawn.
 pub async fn own(
     kube: &Kube,

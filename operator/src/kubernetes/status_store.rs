@@ -124,7 +124,7 @@ impl StatusStore {
             *known = Some(cluster.clone());
             return Ok(Some(cluster));
         }
-        // A version that is still smaller now was not overtaken by a write: etcd was restored, and what is remembered
+        // A version that is still smaller now was not overtaken by a write: etcd was restored, and the cached state
         // never happened.
         *known = None;
         let second = in_time(api.get_opt(name)).await?;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Time between two observations of the ring that gossip has had time between: a node that died is convicted by then, and
-/// every member has heard of a new one.
+/// every member knows a new one.
 pub const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
 
 impl ObservedState {

@@ -174,7 +174,7 @@ impl ObservedState {
     /// The other nodes that a node does not report as up.
     fn missed_by(&self, pod: &str) -> Option<String> {
         let reading = self.reading(pod)?;
-        let unseen: Vec<&str> = self
+        let missed: Vec<&str> = self
             .pods
             .iter()
             .filter(|(name, other)| {
@@ -187,8 +187,8 @@ impl ObservedState {
             })
             .map(|(name, _)| name.as_str())
             .collect();
-        if !unseen.is_empty() {
-            return Some(format!("does not see {} up", unseen.join(", ")));
+        if !missed.is_empty() {
+            return Some(format!("does not see {} up", missed.join(", ")));
         }
         let lost = self.lost_replica(reading)?;
         Some(format!(

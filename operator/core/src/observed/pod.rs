@@ -156,8 +156,8 @@ fn unready_with_ready_containers(pod: &Pod) -> Option<&PodCondition> {
 /// reason.
 fn lost_with(pod: &Pod) -> Option<String> {
     let ready = unready_with_ready_containers(pod)?;
-    let unheard = ready.reason.as_deref() != Some(GATES);
-    pod.spec.as_ref()?.node_name.clone().filter(|_| unheard)
+    let is_silent = ready.reason.as_deref() != Some(GATES);
+    pod.spec.as_ref()?.node_name.clone().filter(|_| is_silent)
 }
 
 fn gate(pod: &Pod) -> Option<String> {

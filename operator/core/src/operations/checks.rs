@@ -199,7 +199,7 @@ pub(crate) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<S
     findings.into_iter().collect()
 }
 
-/// Every other node is NORMAL, serves clients, and sees no node down that matters: the targets may be missing for a while.
+/// Every other node is NORMAL, serves clients, and reports no relevant node as down: the targets may be missing for a while.
 /// Where keyspaces are replicated by data center, a quorum in one does not ask for replicas in others.
 pub(crate) fn others_up(ring: &Ring<'_>) -> Check {
     let is_here = |ip: &str| {
@@ -209,7 +209,7 @@ pub(crate) fn others_up(ring: &Ring<'_>) -> Check {
     up(ring, |member| !ring.is_target(member), is_here)
 }
 
-/// Every node is NORMAL, serves clients, and sees no node down.
+/// Every node is NORMAL, serves clients, and reports no node down.
 pub(crate) fn all_up(ring: &Ring<'_>) -> Check {
     up(ring, |_| true, |_| true)
 }

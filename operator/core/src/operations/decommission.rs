@@ -1,5 +1,5 @@
-//! `decommission`: a node hands its data to the others and leaves the ring. What was once streamed away cannot be called
-//! back, so everything is asked before.
+//! `decommission`: a node hands its data to the others and leaves the ring. Data that was streamed away cannot be called
+//! back, so every check comes before.
 
 use std::collections::BTreeSet;
 
@@ -276,8 +276,8 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     })
 }
 
-/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again. What
-/// is not replicated in the data center any more is owned by none of its nodes, however few they are.
+/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again.
+/// A keyspace that is no longer replicated in the data center is owned by none of its nodes, however few they are.
 fn cleanup_paid(ring: &Ring<'_>) -> Check {
     let owing: Vec<&str> = Stay::of(ring)
         .iter()

@@ -113,7 +113,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
 }
 
 /// The proof that a node is not lost. The absence of a node from a list of unreachable nodes is none: a member that has
-/// just started has not heard of every other node yet.
+/// just started does not know every other node yet.
 pub(crate) fn life(ring: &Ring<'_>, host_id: Option<&str>) -> Option<Life> {
     let Some(host_id) = host_id else {
         return Some(Life::NotRecorded);
@@ -190,7 +190,7 @@ pub(crate) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a Strin
     readings.find_map(|reading| reading.address_of(host_id))
 }
 
-/// Every other node is NORMAL and sees none down that has to make up for what was lost. A pod that never was a member has
+/// Every other node is NORMAL and reports none down that has to make up for what was lost. A pod that never was a member has
 /// nothing to do with it.
 fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let is_it =

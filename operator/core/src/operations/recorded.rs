@@ -7,7 +7,7 @@ use casskop_common::{
 
 use crate::observed::ObservedState;
 
-/// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
+/// Whether its checks keep an operation from its next nodes. An operation that would make them pass must not wait for it.
 pub(crate) fn is_blocked_by_checks(operation: &OperationStatus) -> bool {
     operation.reason == Some(OperationReason::ChecksFailing)
 }

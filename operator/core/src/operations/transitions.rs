@@ -15,11 +15,11 @@ use serde::Serialize;
 
 pub use intents::{Outdated, control, decide};
 
-/// Finished operations that are remembered.
+/// Finished operations in the history.
 const HISTORY: usize = 20;
-/// Ids that are remembered of each kind that discards data: more than anybody asks for in the life of a ring.
+/// Recorded ids of each kind that discards data: more than the requests in the life of a ring.
 const SPENT: usize = 200;
-/// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
+/// Nodes that an operation of the history keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
 
 /// An operation before and after a decision.
@@ -52,7 +52,7 @@ pub struct StepRef<'a> {
 /// Something that happened at a step of a node. Every outcome is absolute: nothing is added to what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEvent {
-    /// The step is called again, as the attempt of this number, by an executor that takes the node over from `from`.
+    /// The step is retried, as the attempt of this number, by an executor that takes the node over from `from`.
     Begun {
         /// Number of the attempt.
         attempt: i32,
@@ -99,7 +99,8 @@ pub fn record(
     else {
         return false;
     };
-    // An operation that discards data is not left half done: a node without its data, or a volume of a node that is no member.
+    // An operation that discards data is not left half done: with a node without its data, or a volume of a node that is
+    // no member.
     let cancelling =
         operation.reason == Some(OperationReason::Cancelling) && !at.kind.discards_data();
     // Nor is a drained node left as it is: it serves no clients until it is restarted.
@@ -215,8 +216,8 @@ pub(crate) fn end(
     operation
 }
 
-/// Writes the rest of a status that was computed from `observed`. Without effect, and false, if another operator has reported
-/// since: what it recorded, such as a cleanup that a node owes, would be lost.
+/// Writes the rest of a status that was computed from `observed`. Without effect, and false, if another operator has
+/// reported since: its records, such as a cleanup that a node owes, would be lost.
 pub fn report(
     status: &mut CassandraClusterStatus,
     observed: Option<&CassandraClusterStatus>,

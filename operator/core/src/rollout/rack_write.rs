@@ -34,7 +34,7 @@ pub(super) fn fence(state: &ObservedState, rollout: &mut Rollout) {
     });
 }
 
-/// The recorded change that may still be written, and its StatefulSet. What is to be created is not guarded by a version:
+/// The recorded change that may still be written, and its StatefulSet. A StatefulSet to create is not guarded by a version:
 /// it is rejected if it exists by then, and Cassandra lets no node join while another one does.
 fn pending(state: &ObservedState) -> Option<(&RackWrite, &StatefulSet)> {
     let write = state.cluster.status.as_ref()?.last_rack_write.as_ref()?;

@@ -46,8 +46,8 @@ pub(crate) fn plan(
         return refuse(operation, &refusal, state);
     }
     let pods: Vec<String> = waves.concat();
-    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
-    // others, those of the next waves among them.
+    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. An operation that takes nodes
+    // away needs all others, those of the next waves among them.
     let first = waves.first().filter(|_| behaviour.is_disruptive());
     let ring = ring(state, first.unwrap_or(&pods));
     let checks = checks(behaviour, &ring);
@@ -206,7 +206,7 @@ pub(crate) fn is_alive(
     alive(operation, &checks, life, request, controls, state)
 }
 
-/// The check that sees that the node is not down, once that is proven: the node answers, or members still have it in
+/// The check that finds that the node is not down, once that is proven: the node answers, or members still have it in
 /// their live view after gossip has had time.
 fn alive(
     operation: &mut OperationStatus,

@@ -7,7 +7,7 @@ use casskop_common::api::{CleanupReason, SeenReplication};
 
 use crate::{desired::Desired, node::Replication, observed::ObservedState};
 
-/// Keyspaces that are remembered; Cassandra itself warns of more than some dozens.
+/// Maximum number of recorded keyspaces; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
 /// Stands for all data centers: `SimpleStrategy` knows none.
 const ANYWHERE: &str = "*";
