@@ -96,9 +96,9 @@ async fn idle(
             StepState::Running => quiet = 0,
             StepState::Stalled if quiet < QUIET_POLLS => quiet += 1,
             StepState::Stalled | StepState::NotRunning | StepState::Unobservable => {
-                let nobody = members.nobody();
+                let no_member = members.no_member();
                 let first = members.readable.into_iter().next();
-                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(nobody);
+                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(no_member);
             }
         }
         tokio::time::sleep(POLL_EVERY).await;
@@ -180,7 +180,7 @@ impl Answers {
     }
 
     /// The reason why there is no member to call.
-    pub(super) fn nobody(&self) -> NodeError {
+    pub(super) fn no_member(&self) -> NodeError {
         match self.unreadable.first() {
             None => NodeError::Unreachable("no other member answers".into()),
             Some((endpoint, error)) => NodeError::Malformed(format!(
@@ -283,7 +283,7 @@ pub(super) mod tests {
         for error in unreadable() {
             let answers = answers(vec![("10.0.0.2", Err(error))]);
             assert!(answers.has("10.0.0.2"));
-            let why = answers.nobody().to_string();
+            let why = answers.no_member().to_string();
             assert!(why.contains("the pod at 10.0.0.2"), "{why}");
         }
         for error in silent() {
@@ -291,7 +291,7 @@ pub(super) mod tests {
             assert!(!answers.has("10.0.0.2"));
             assert!(
                 answers
-                    .nobody()
+                    .no_member()
                     .to_string()
                     .contains("no other member answers")
             );

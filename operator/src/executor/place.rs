@@ -57,7 +57,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
     let members = members.filter(|(_, reading)| reading.is_member());
     let members: Vec<_> = members.collect();
     if members.is_empty() {
-        return Err(answers.nobody());
+        return Err(answers.no_member());
     }
     let sees_it = members.iter().find_map(|(endpoint, reading)| {
         let address = reading.address_of(host_id)?;
