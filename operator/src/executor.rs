@@ -164,7 +164,7 @@ async fn work(
     let steps = &task.start.steps;
     let behaviour = operations::behaviour(&task.start.operation);
     let mut resume = task.start.resume;
-    // The node is taken over first, and only if the status still stands where the decision saw it.
+    // The node is taken over first, and only if the status still stands where it stood at the decision.
     if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }
@@ -210,7 +210,7 @@ async fn perform(
     Step { name: step, action }: &Step,
     resume: bool,
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
-    let mut again = resume;
+    let mut is_retry = resume;
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         if let Action::Call(call) | Action::CallPeer(call) = action
@@ -223,23 +223,23 @@ async fn perform(
             Action::DeletePod => pod::replace(effects, task).await?,
             Action::DiscardVolumes => discard::discard_volumes(effects, task).await?,
             Action::Replace => discard::replace(effects, task).await?,
-            Action::CallPeer(call) => peer::tell_one(effects, task, step, behaviour, call).await,
+            Action::CallPeer(call) => peer::call_member(effects, task, step, behaviour, call).await,
             Action::Call(call) => {
-                if again && !node::is_back(effects, task, step, behaviour).await? {
+                if is_retry && !node::is_back(effects, task, step, behaviour).await? {
                     return Ok(Err(NodeError::Unreachable(
                         "the node did not come back".into(),
                     )));
                 }
-                attempt_step(effects, task, step, behaviour, call, again).await
+                attempt_step(effects, task, step, behaviour, call, is_retry).await
             }
         };
         let Err(error) = outcome else {
             return Ok(Ok(()));
         };
         // A node that is being restarted rejects every call.
-        let is_told_itself = matches!(action, Action::Call(_));
+        let calls_own_node = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
-            || (is_told_itself && !node::can_take(effects, task, step, behaviour).await)
+            || (calls_own_node && !node::can_take(effects, task, step, behaviour).await)
             || (behaviour.needs_other_nodes()
                 && peer::has_one_been_away(effects, task, began).await);
         if !may_pass || attempt >= ATTEMPTS {
@@ -252,7 +252,7 @@ async fn perform(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        again = true;
+        is_retry = true;
         if !record_event(effects, task, begun(task, attempt)).await? {
             return Ok(Err(error));
         }
@@ -266,11 +266,11 @@ async fn attempt_step(
     step: &str,
     behaviour: &dyn Behaviour,
     call: &Call,
-    again: bool,
+    is_retry: bool,
 ) -> Result<(), NodeError> {
     let (endpoint, uid) = node::endpoint(effects, task).await?;
     let mut watch = node::Watch::new(uid);
-    if again {
+    if is_retry {
         // An earlier call may still be in progress although its answer was lost. Its result is unknown, so after its
         // end the step is called once more, unless the node reports that it is done; the repeated call has little
         // left to do.
@@ -283,7 +283,7 @@ async fn attempt_step(
         if let Some(stop) = behaviour.stop() {
             effects.nodes.call(endpoint.clone(), stop).await?;
         }
-        if node::is_told_to_end(effects, task).await {
+        if node::is_stop_requested(effects, task).await {
             return Err(NodeError::Stopped);
         }
     }
@@ -294,7 +294,7 @@ async fn attempt_step(
         id = task.start.id,
         pod = task.start.pod,
         step,
-        again,
+        again = is_retry,
         "calling the node"
     );
     let call = effects.nodes.call(endpoint.clone(), call.clone());
@@ -303,7 +303,7 @@ async fn attempt_step(
     loop {
         tokio::select! {
             answer = &mut call => match answer {
-                Err(error) if again && behaviour.is_done_already(&error) => {
+                Err(error) if is_retry && behaviour.is_done_already(&error) => {
                     return if node::ran_all_along(effects, task).await {
                         Ok(())
                     } else {
@@ -321,13 +321,13 @@ async fn attempt_step(
             },
             () = tokio::time::sleep(FLUSH_WITHIN), if task.position.is_ahead() => flush_events(effects, task).await,
             () = tokio::time::sleep(watch.pause()) => {
-                if watch.look(effects, task, &endpoint, step, behaviour).await? {
+                if watch.poll(effects, task, &endpoint, step, behaviour).await? {
                     return Ok(());
                 }
             }
         }
     }
-    if behaviour.is_done_when_seen()
+    if behaviour.is_done_when_observed()
         && !watch
             .has_ended(effects, task, &endpoint, step, behaviour)
             .await?

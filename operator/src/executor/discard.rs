@@ -9,7 +9,7 @@ use crate::{
         pod, volume,
         wait::{Awaited, wait},
     },
-    kubernetes::{objects::said, status_store},
+    kubernetes::{objects::error_text, status_store},
 };
 use casskop_core::node::NodeError;
 use kube::api::DeleteParams;
@@ -26,8 +26,8 @@ pub(super) async fn discard_volumes(
     if let Err(error) = wait(effects, task, Awaited::MayJoin).await? {
         return Ok(Err(error));
     }
-    let place = match look(effects, task).await {
-        Ok(seen) => place::of_a_removed_node(effects, task, seen.ip.as_deref()).await,
+    let place = match read(effects, task).await {
+        Ok(observed) => place::of_a_removed_node(effects, task, observed.ip.as_deref()).await,
         Err(error) => Err(error),
     };
     match place {
@@ -45,17 +45,17 @@ pub(super) async fn replace(
     if let Err(error) = wait(effects, task, Awaited::Replaces).await? {
         return Ok(Err(error));
     }
-    let seen = match look(effects, task).await {
-        Ok(seen) => seen,
+    let observed = match read(effects, task).await {
+        Ok(observed) => observed,
         Err(error) => return Ok(Err(error)),
     };
     // If nothing recorded is left, the pod is the successor, which may still be starting.
-    let has_pod = seen.pod_uid.as_ref() == Some(&task.start.pod_uid);
-    if !has_pod && !seen.has_volume {
+    let has_pod = observed.pod_uid.as_ref() == Some(&task.start.pod_uid);
+    if !has_pod && !observed.has_volume {
         return wait(effects, task, Awaited::ComesBack).await;
     }
     // The state of the node may have changed since the request.
-    match place::of_a_lost_node(effects, task, seen.ip.as_deref()).await {
+    match place::of_a_lost_node(effects, task, observed.ip.as_deref()).await {
         Ok(Place::Vacant) => {}
         Ok(Place::Taken) => return wait(effects, task, Awaited::Serves).await,
         Err(error) => return Ok(Err(error)),
@@ -77,8 +77,8 @@ async fn discard(
     }
     let soon = DeleteParams::default().grace_period(GRACE_SECONDS);
     // A pod that was created anew after the record, by a rollout or by hand, keeps a recorded volume from going.
-    let user = match look(effects, task).await {
-        Ok(seen) => seen.pod_uid.filter(|_| seen.has_volume),
+    let user = match read(effects, task).await {
+        Ok(observed) => observed.pod_uid.filter(|_| observed.has_volume),
         Err(error) => return Ok(Err(error)),
     };
     let uid = user.unwrap_or_else(|| task.start.pod_uid.clone());
@@ -89,7 +89,7 @@ async fn discard(
 }
 
 /// The pod and the volumes of a node.
-struct Seen {
+struct ObservedObjects {
     /// UID of the pod of its name.
     pod_uid: Option<String>,
     /// Address of that pod.
@@ -98,8 +98,8 @@ struct Seen {
     has_volume: bool,
 }
 
-async fn look(effects: &Effects, task: &NodeTask) -> Result<Seen, NodeError> {
-    let failed = |error: kube::Error| NodeError::Unreachable(said(&error));
+async fn read(effects: &Effects, task: &NodeTask) -> Result<ObservedObjects, NodeError> {
+    let failed = |error: kube::Error| NodeError::Unreachable(error_text(&error));
     // A pod that is read before a recorded volume does not use the next volume of that name.
     let (pod_uid, pod) = pod::live(effects, task).await.map_err(failed)?.unzip();
     let mut has_volume = false;
@@ -108,7 +108,7 @@ async fn look(effects: &Effects, task: &NodeTask) -> Result<Seen, NodeError> {
             .await
             .map_err(failed)?;
     }
-    Ok(Seen {
+    Ok(ObservedObjects {
         pod_uid,
         ip: pod.and_then(|pod| pod.ip),
         has_volume,

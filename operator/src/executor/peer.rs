@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use crate::{
     effects::Effects,
     executor::NodeTask,
-    kubernetes::objects::said,
+    kubernetes::objects::error_text,
     node_api::{Endpoint, read_all},
 };
 use casskop_core::{
@@ -21,9 +21,9 @@ use casskop_core::{
 };
 
 /// Time between two polls of a called step.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Polls without a change of the ring before the step is called again: five minutes.
-const QUIET_LOOKS: u32 = 150;
+const POLL_EVERY: Duration = Duration::from_secs(2);
+/// Polls without a change of the ring before the step is retried: five minutes.
+const QUIET_POLLS: u32 = 150;
 /// Polls after the response before the ring should report the result: gossip takes seconds.
 const AFTER_ANSWER: u32 = 60;
 /// Polls without the called member before its response counts as lost: a minute.
@@ -36,7 +36,7 @@ const REQUEST: Duration = Duration::from_secs(30);
 
 /// Calls a member, and waits until all responding members report that the step is done. Observes the ring first,
 /// because the step may have been called before.
-pub(super) async fn tell_one(
+pub(super) async fn call_member(
     effects: &Effects,
     task: &NodeTask,
     step: &str,
@@ -47,7 +47,7 @@ pub(super) async fn tell_one(
         let Some(endpoint) = idle(effects, task, step, behaviour).await? else {
             return Ok(());
         };
-        let told = endpoint.ip.clone();
+        let called = endpoint.ip.clone();
         tracing::info!(
             cluster = task.cluster.name,
             namespace = task.cluster.namespace,
@@ -55,13 +55,13 @@ pub(super) async fn tell_one(
             id = task.start.id,
             pod = task.start.pod,
             step,
-            told,
+            told = called,
             "calling the node"
         );
         match answered(effects, task, step, behaviour, (endpoint, call)).await {
             // The earlier call is still in progress there, between two observable states.
             Err(error) if behaviour.is_already_running(&error) => {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_EVERY).await;
             }
             Err(error) if behaviour.is_done_already(&error) => break,
             answer => {
@@ -72,10 +72,10 @@ pub(super) async fn tell_one(
     }
     for _ in 0..AFTER_ANSWER {
         let members = members(effects, task).await?;
-        if seen(step, behaviour, &members.readable) == StepState::Done {
+        if step_state(step, behaviour, &members.readable) == StepState::Done {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
     Err(NodeError::Unfinished)
 }
@@ -90,18 +90,18 @@ async fn idle(
     let mut quiet = 0;
     loop {
         let members = members(effects, task).await?;
-        match seen(step, behaviour, &members.readable) {
+        match step_state(step, behaviour, &members.readable) {
             StepState::Done => return Ok(None),
             StepState::NodeUnavailable(why) => return Err(NodeError::Unreachable(why)),
             StepState::Running => quiet = 0,
-            StepState::Stalled if quiet < QUIET_LOOKS => quiet += 1,
+            StepState::Stalled if quiet < QUIET_POLLS => quiet += 1,
             StepState::Stalled | StepState::NotRunning | StepState::Unobservable => {
-                let nobody = members.nobody();
+                let no_member = members.no_member();
                 let first = members.readable.into_iter().next();
-                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(nobody);
+                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(no_member);
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 
@@ -113,19 +113,19 @@ async fn answered(
     behaviour: &dyn Behaviour,
     (endpoint, call): (Endpoint, &Call),
 ) -> Result<(), NodeError> {
-    let told = endpoint.ip.clone();
+    let called = endpoint.ip.clone();
     let answer = effects.nodes.call(endpoint, call.clone());
     tokio::pin!(answer);
     let mut missed = 0;
     loop {
         tokio::select! {
             answer = &mut answer => return answer,
-            () = tokio::time::sleep(LOOK_EVERY) => {
+            () = tokio::time::sleep(POLL_EVERY) => {
                 let members = members(effects, task).await.unwrap_or_default();
-                if seen(step, behaviour, &members.readable) == StepState::Done {
+                if step_state(step, behaviour, &members.readable) == StepState::Done {
                     return Ok(());
                 }
-                missed = if members.has(&told) { 0 } else { missed + 1 };
+                missed = if members.has(&called) { 0 } else { missed + 1 };
                 if missed >= LOST_AFTER {
                     let why = "the member that was called no longer answers";
                     return Err(NodeError::Unreachable(why.into()));
@@ -135,9 +135,9 @@ async fn answered(
     }
 }
 
-fn seen(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) -> StepState {
+fn step_state(step: &str, behaviour: &dyn Behaviour, members: &[(Endpoint, Reading)]) -> StepState {
     let readings: Vec<Reading> = members.iter().map(|(_, reading)| reading.clone()).collect();
-    behaviour.seen_by_peers(step, &readings)
+    behaviour.observed_by_peers(step, &readings)
 }
 
 /// The members of the ring that respond, with their readings, and the nodes whose response cannot be used: whether those
@@ -172,7 +172,7 @@ impl Answers {
         sorted
     }
 
-    /// Whether the node at an address responds, with whatever.
+    /// Whether the node at an address responds, with any answer.
     pub(super) fn has(&self, ip: &str) -> bool {
         let readable = self.readable.iter().map(|(endpoint, _)| endpoint);
         let unreadable = self.unreadable.iter().map(|(endpoint, _)| endpoint);
@@ -180,7 +180,7 @@ impl Answers {
     }
 
     /// The reason why there is no member to call.
-    pub(super) fn nobody(&self) -> NodeError {
+    pub(super) fn no_member(&self) -> NodeError {
         match self.unreadable.first() {
             None => NodeError::Unreachable("no other member answers".into()),
             Some((endpoint, error)) => NodeError::Malformed(format!(
@@ -231,7 +231,7 @@ async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError>
     let pods = tokio::time::timeout(REQUEST, api.list(&params))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(said(&error)))?;
+        .map_err(|error| unreadable(error_text(&error)))?;
     Ok(pods.items)
 }
 
@@ -283,7 +283,7 @@ pub(super) mod tests {
         for error in unreadable() {
             let answers = answers(vec![("10.0.0.2", Err(error))]);
             assert!(answers.has("10.0.0.2"));
-            let why = answers.nobody().to_string();
+            let why = answers.no_member().to_string();
             assert!(why.contains("the pod at 10.0.0.2"), "{why}");
         }
         for error in silent() {
@@ -291,7 +291,7 @@ pub(super) mod tests {
             assert!(!answers.has("10.0.0.2"));
             assert!(
                 answers
-                    .nobody()
+                    .no_member()
                     .to_string()
                     .contains("no other member answers")
             );

@@ -57,7 +57,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
     let members = members.filter(|(_, reading)| reading.is_member());
     let members: Vec<_> = members.collect();
     if members.is_empty() {
-        return Err(answers.nobody());
+        return Err(answers.no_member());
     }
     let sees_it = members.iter().find_map(|(endpoint, reading)| {
         let address = reading.address_of(host_id)?;
@@ -68,7 +68,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
         };
         (!reading.unreachable.contains(address)).then_some((endpoint, why))
     });
-    // One view of one member is no proof: the step is tried again after gossip has had time.
+    // One view of one member is no proof: the step is retried after gossip has had time.
     if let Some((endpoint, why)) = sees_it {
         return Err(NodeError::Unreachable(format!(
             "the member at {} {why}, so it is not known whether the node is down: nothing was deleted",
@@ -152,7 +152,7 @@ mod tests {
 
     const GONE: &str = "host-gone";
 
-    /// A member that sees the node down.
+    /// A member that reports the node as down.
     fn member() -> Reading {
         Reading {
             mode: OperationMode::Normal,

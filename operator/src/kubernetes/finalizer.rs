@@ -55,14 +55,14 @@ mod tests {
     #[test]
     fn the_finalizers_of_others_stay() {
         let ours = names::VOLUMES_FINALIZER;
-        for (seen, kept) in [
+        for (before, kept) in [
             (&["a/b", ours, "c/d"][..], json!(["a/b", "c/d"])),
             (&[ours], json!([])),
             (&["a/b"], json!(["a/b"])),
         ] {
             let mut cluster = CassandraCluster::new("demo", CassandraClusterSpec::default());
             cluster.metadata.uid = Some("u".into());
-            cluster.metadata.finalizers = Some(seen.iter().map(|&name| name.into()).collect());
+            cluster.metadata.finalizers = Some(before.iter().map(|&name| name.into()).collect());
             let mut object = serde_json::to_value(&cluster).unwrap();
             json_patch::merge(&mut object, &patch(&cluster, "1"));
             assert_eq!(object["metadata"]["finalizers"], kept);

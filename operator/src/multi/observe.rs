@@ -30,22 +30,22 @@ use casskop_core::multi::{
 pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites, kube::Error> {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
-    let looks = sites
+    let reads = sites
         .iter()
-        .map(|site| look(site, &namespace, cluster, awaits_report(&multi)));
-    let (mut views, witness) = join(join_all(looks), witness::read(ctx, &multi)).await;
+        .map(|site| read_site(site, &namespace, cluster, awaits_report(&multi)));
+    let (mut views, witness) = join(join_all(reads), witness::read(ctx, &multi)).await;
     let witness = witness?;
     let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
-    let told = multi.status.iter().flat_map(|status| &status.sites);
-    for site in told.filter(|site| !known.contains(&site.name)) {
+    let recorded = multi.status.iter().flat_map(|status| &status.sites);
+    for site in recorded.filter(|site| !known.contains(&site.name)) {
         let why = "the operator no longer knows this site; register it again (kubectl casskop multi register)";
         views.push(SiteView {
             name: site.name.clone(),
-            seen: Err(why.into()),
+            observed: Err(why.into()),
         });
     }
     for site in &views {
-        ctx.metrics.site(&site.name, site.seen.is_ok());
+        ctx.metrics.site(&site.name, site.observed.is_ok());
     }
     Ok(ObservedSites {
         witness,
@@ -57,19 +57,19 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites
     })
 }
 
-async fn look(site: &Site, namespace: &str, cluster: &str, is_first: bool) -> SiteView {
-    let seen = site
-        .ask(async |client: &Client| seen(client, namespace, cluster, is_first).await)
+async fn read_site(site: &Site, namespace: &str, cluster: &str, is_first: bool) -> SiteView {
+    let observed = site
+        .ask(async |client: &Client| read(client, namespace, cluster, is_first).await)
         .await
         .flatten();
     SiteView {
         name: site.name.clone(),
-        seen,
+        observed,
     }
 }
 
 /// The objects of a ring in a site, or the reason why one of them cannot be read: the site itself responds.
-async fn seen(
+async fn read(
     client: &Client,
     namespace: &str,
     cluster: &str,

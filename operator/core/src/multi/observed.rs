@@ -44,7 +44,7 @@ pub struct SiteView {
     /// Its name.
     pub name: String,
     /// The objects in the site, or the reason why they are unknown.
-    pub seen: Result<SiteState, String>,
+    pub observed: Result<SiteState, String>,
 }
 
 /// Objects of the ring in a site.
@@ -113,8 +113,8 @@ impl ObservedSites {
 
     /// Whether a `CassandraCluster` was ever created in a site: its volumes may contain members of the ring.
     pub fn was_made(&self, site: &str) -> bool {
-        let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
-        told.any(|told| told.name == site && told.created)
+        let mut recorded = self.multi.status.iter().flat_map(|status| &status.sites);
+        recorded.any(|recorded| recorded.name == site && recorded.created)
     }
 
     /// Whether no operator has reported about the resource yet, and that a site has members of the ring, or is not known
@@ -123,18 +123,18 @@ impl ObservedSites {
         if !awaits_report(&self.multi) {
             return None;
         }
-        let is_formed = |site: &SiteView| match &site.seen {
-            Ok(seen) => {
-                seen.cluster.as_ref().is_some_and(is_formed) || seen.mark == RingMark::Formed
+        let is_formed = |site: &SiteView| match &site.observed {
+            Ok(state) => {
+                state.cluster.as_ref().is_some_and(is_formed) || state.mark == RingMark::Formed
             }
             Err(_) => false,
         };
         if self.sites.iter().any(is_formed) {
             return Some(EXISTED.to_owned());
         }
-        let unknown = self.sites.iter().find_map(|site| match &site.seen {
+        let unknown = self.sites.iter().find_map(|site| match &site.observed {
             Err(why) => Some((site, why.clone())),
-            Ok(seen) if seen.mark == RingMark::Unreadable => {
+            Ok(state) if state.mark == RingMark::Unreadable => {
                 let why = format!("the operator may not read ConfigMap {}; register the site again (kubectl casskop multi register)", names::ring_mark(self.ring()));
                 Some((site, why))
             }
@@ -156,7 +156,7 @@ impl ObservedSites {
 impl SiteView {
     /// Its `CassandraCluster`, if the site is reachable and has one.
     pub fn cluster(&self) -> Option<&CassandraCluster> {
-        self.seen.as_ref().ok()?.cluster.as_ref()
+        self.observed.as_ref().ok()?.cluster.as_ref()
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn plan(
         return refuse(operation, &refusal, state);
     }
     let pods: Vec<String> = waves.concat();
-    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
-    // others, those of the next waves among them.
+    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. An operation that takes nodes
+    // away needs all others, those of the next waves among them.
     let first = waves.first().filter(|_| behaviour.is_disruptive());
     let ring = ring(state, first.unwrap_or(&pods));
     let checks = checks(behaviour, &ring);
@@ -153,7 +153,7 @@ fn waves(targets: &[(String, RackId)], asked: &Waves) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
+/// The node of an operation: that of a pod, or one that no pod runs and that another node is called about.
 fn subject(
     behaviour: &dyn Behaviour,
     pod: &str,
@@ -206,7 +206,7 @@ pub(crate) fn is_alive(
     alive(operation, &checks, life, request, controls, state)
 }
 
-/// The check that sees that the node is not down, once that is proven: the node answers, or members still have it in
+/// The check that finds that the node is not down, once that is proven: the node answers, or members still have it in
 /// their live view after gossip has had time.
 fn alive(
     operation: &mut OperationStatus,
@@ -229,8 +229,8 @@ fn alive(
     let since = operation.seen_live_since.get_or_insert(now).0;
     let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
     let (reason, next) = match life {
-        Life::Answers | Life::Seen => (OperationReason::NodeIsUp, "when the node is down"),
-        Life::NeverSeen => (OperationReason::NotAMember, "when the node was a member"),
+        Life::Answers | Life::InLiveView => (OperationReason::NodeIsUp, "when the node is down"),
+        Life::NotRecorded => (OperationReason::NotAMember, "when the node was a member"),
     };
     is_proven.then(|| Refusal {
         reason,

@@ -1,4 +1,4 @@
-//! A lost node that the ring has forgotten, by hand or by half a `remove`: nobody can replace it any more, so its pod joins
+//! A lost node that the ring has forgotten, by hand or by half a `remove`: it can no longer be replaced, so its pod joins
 //! as a new node, once that is proven.
 
 use casskop_common::api::OperationPhase;

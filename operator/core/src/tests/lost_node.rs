@@ -283,7 +283,7 @@ fn a_request_that_waits_is_refused_when_the_node_is_back() {
     let operation = world.operation("replace");
     assert_eq!(operation.phase, OperationPhase::Refused);
     insta::assert_snapshot!(operation.message);
-    // Down again, for whatever reason: nobody asks any more.
+    // Down again, for any reason: there is no request any more.
     world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
     passes(&mut world, 3);
     assert!(world.calls.is_empty());
