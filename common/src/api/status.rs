@@ -220,6 +220,9 @@ pub struct NodeStatus {
     /// the node was taken out of the ring by hand, and its pod may join as a new node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_found_since: Option<Time>,
+    /// Operator process that recorded `notFoundSince`. Another process, whose clock may differ, observes anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found_by: Option<String>,
     /// Data center of the node.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dc: String,

@@ -7,7 +7,7 @@ mod pod;
 mod volume;
 
 pub use external_members::{ExternalMember, trusted_locations};
-pub use members::{GOSSIP, agreed_schema};
+pub use members::agreed_schema;
 pub use pod::NodePod;
 pub use volume::Volume;
 

@@ -6,7 +6,7 @@ use casskop_common::{
     api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
     operations::OperationKind,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     node::{NodeError, Reading},
@@ -15,9 +15,23 @@ use crate::{
 
 /// Time between two observations of the ring that gossip has had time between: a node that died is convicted by then, and
 /// every member knows a new one.
-pub const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
+const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
 
 impl ObservedState {
+    /// Whether a fact that holds now, and that this process first observed at this time, is proven: gossip has had time in
+    /// between. Times of two processes are not compared, because clocks differ; nor is a time in the future, after a clock
+    /// was set back.
+    ///
+    /// # Errors
+    /// The fact is not proven. The value is the time of the first observation, to be recorded with this process.
+    pub fn proven(&self, since: Option<Timestamp>, by: Option<&String>) -> Result<(), Timestamp> {
+        let own = since.filter(|since| by == Some(&self.executor) && *since <= self.now);
+        match own {
+            Some(since) if self.now.duration_since(since) >= GOSSIP => Ok(()),
+            first => Err(first.unwrap_or(self.now)),
+        }
+    }
+
     /// Pods whose nodes answer and are members.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
         self.nodes

@@ -14,7 +14,7 @@ use casskop_common::{
 
 use super::targets::target;
 use crate::{
-    observed::{GOSSIP, ObservedState},
+    observed::ObservedState,
     operations::{
         self, Behaviour, Life, Refusal,
         preconditions::{block, checks, is_waived, ring, waive},
@@ -64,14 +64,14 @@ pub(crate) fn plan(
         &operation.id,
     );
     if operation.checks.iter().any(Check::is_failing) && !request.is_dry_run() {
-        operation.not_found_since = None;
+        (operation.not_found_since, operation.not_found_by) = (None, None);
         let checks = std::mem::take(&mut operation.checks);
         block(&mut operation, checks);
         return operation;
     }
     match behaviour.steps(&ring) {
         Ok(steps) => {
-            operation.not_found_since = None;
+            (operation.not_found_since, operation.not_found_by) = (None, None);
             let nodes = (targets.as_slice(), waves);
             fill(operation, behaviour, nodes, steps, request, state)
         }
@@ -222,12 +222,16 @@ fn alive(
     });
     let alive = alive.filter(|_| !request.is_dry_run());
     let Some((alive, life)) = alive.zip(life) else {
-        operation.seen_live_since = None;
+        (operation.seen_live_since, operation.seen_live_by) = (None, None);
         return None;
     };
-    let now = transitions::time(state.now);
-    let since = operation.seen_live_since.get_or_insert(now).0;
-    let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
+    let since = operation.seen_live_since.as_ref().map(|since| since.0);
+    let proven = state.proven(since, operation.seen_live_by.as_ref());
+    if let Err(first) = proven {
+        operation.seen_live_since = Some(transitions::time(first));
+        operation.seen_live_by = Some(state.executor.clone());
+    }
+    let is_proven = life == Life::Answers || proven.is_ok();
     let (reason, next) = match life {
         Life::Answers | Life::InLiveView => (OperationReason::NodeIsUp, "when the node is down"),
         Life::NotRecorded => (OperationReason::NotAMember, "when the node was a member"),
@@ -251,14 +255,15 @@ pub(crate) fn refuse(
         operation.reason = Some(refusal.reason.clone());
         operation.blocked_by.clear();
         operation.message.clone_from(&refusal.message);
-        operation.not_found_since = None;
+        (operation.not_found_since, operation.not_found_by) = (None, None);
         return operation;
     }
     let is_elsewhere = !state.cluster.spec.seeds.is_empty();
     if refusal.reason.needs_second_look(is_elsewhere) {
-        let now = transitions::time(state.now);
-        let since = operation.not_found_since.get_or_insert(now).0;
-        if state.now.duration_since(since) < GOSSIP {
+        let since = operation.not_found_since.as_ref().map(|since| since.0);
+        if let Err(first) = state.proven(since, operation.not_found_by.as_ref()) {
+            operation.not_found_since = Some(transitions::time(first));
+            operation.not_found_by = Some(state.executor.clone());
             operation.reason = Some(OperationReason::Waiting);
             operation.blocked_by.clear();
             operation.message = format!("waits for a second look: {}", refusal.message);

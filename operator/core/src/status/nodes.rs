@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     node::Reading,
-    observed::{GOSSIP, ObservedState, UNKNOWN},
+    observed::{ObservedState, UNKNOWN},
     rollout::Rollout,
     status::pending_cleanup::{self, Losses, Stayed},
 };
@@ -96,17 +96,20 @@ fn node_status(
     };
     let member = reading.filter(|reading| reading.is_serving());
     let forgotten = before.and_then(|before| forgotten(pod, before, state));
+    let is_forgotten = matches!(forgotten, Some(Forgotten::ForGood));
+    let not_found_since = match forgotten {
+        Some(Forgotten::Since(since)) => Some(since),
+        _ => None,
+    };
     NodeStatus {
         host_id: remembered(
             member.map(|reading| &reading.local_host_id),
             before
                 .map(|before| &before.host_id)
-                .filter(|_| !matches!(forgotten, Some(Forgotten::ForGood))),
+                .filter(|_| !is_forgotten),
         ),
-        not_found_since: forgotten.and_then(|forgotten| match forgotten {
-            Forgotten::Since(since) => Some(since),
-            Forgotten::ForGood => None,
-        }),
+        not_found_by: not_found_since.is_some().then(|| state.executor.clone()),
+        not_found_since,
         version: remembered(
             reading.map(|reading| &reading.version),
             before.map(|before| &before.version),
@@ -149,14 +152,10 @@ fn forgotten(pod: &str, before: &NodeStatus, state: &ObservedState) -> Option<Fo
     if !is_unknown_to_all_others(pod, state) {
         return None;
     }
-    let since = before
-        .not_found_since
-        .as_ref()
-        .map_or(state.now, |since| since.0);
-    Some(if state.now.duration_since(since) < GOSSIP {
-        Forgotten::Since(Time(since))
-    } else {
-        Forgotten::ForGood
+    let since = before.not_found_since.as_ref().map(|since| since.0);
+    Some(match state.proven(since, before.not_found_by.as_ref()) {
+        Err(first) => Forgotten::Since(Time(first)),
+        Ok(()) => Forgotten::ForGood,
     })
 }
 

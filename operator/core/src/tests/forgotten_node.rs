@@ -2,6 +2,7 @@
 //! as a new node, once that is proven.
 
 use casskop_common::api::OperationPhase;
+use jiff::SignedDuration;
 
 use crate::{
     node::Replication,
@@ -82,6 +83,31 @@ fn a_node_that_the_ring_has_again_is_not_forgotten() {
     let known = world.status().cassandra_node_status;
     assert_eq!(known[LOST].not_found_since, None);
     assert_eq!(known[LOST].host_id, host);
+}
+
+/// The first observation is of a process whose clock is hours behind or ahead of that of the next one.
+#[test]
+fn times_of_two_processes_prove_nothing() {
+    for hours in [-1, 1] {
+        let mut world = three();
+        let host = world.lose(LOST);
+        passes(&mut world, 3);
+        let address = world.ring.remove(&host).expect("a member");
+        world.pass();
+        let status = world.cluster.status.as_mut().expect("a status");
+        let node = status.cassandra_node_status.get_mut(LOST).expect("a node");
+        assert!(node.not_found_by.is_some());
+        node.not_found_by = Some("another process".into());
+        world.now += SignedDuration::from_hours(hours);
+        world.pass();
+        assert_eq!(recorded(&world), host, "{hours}");
+        world.ring.insert(host.clone(), address);
+        passes(&mut world, 3);
+        assert_eq!(recorded(&world), host, "{hours}");
+        world.remove_by_hand(&host);
+        passes(&mut world, 15);
+        assert_ne!(recorded(&world), host, "it is proven all the same");
+    }
 }
 
 /// The node has left the ring, the step of its volumes fails, and the next request takes the place of the first one.

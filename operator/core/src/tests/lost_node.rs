@@ -229,6 +229,11 @@ fn a_momentary_view_of_one_member_ends_no_request() {
         for _ in 0..4 {
             assert_eq!(after(&mut world, kind, live), OperationPhase::Pending);
         }
+        // A process with another clock takes over.
+        let status = world.cluster.status.as_mut().expect("a status");
+        status.operations[0].seen_live_by = Some("another process".into());
+        world.now += SignedDuration::from_hours(1);
+        assert_eq!(after(&mut world, kind, live), OperationPhase::Pending);
         assert_eq!(after(&mut world, kind, unknown), OperationPhase::Pending);
         assert_eq!(world.operation(kind).seen_live_since, None);
     }

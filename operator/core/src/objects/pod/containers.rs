@@ -312,7 +312,7 @@ fn restricted(read_only: bool) -> SecurityContext {
 }
 
 /// Init containers need few resources; larger requests would prevent pods from being scheduled on a busy Kubernetes
-/// node. The limits are those of Cassandra, which runs after them: a ResourceQuota on limits refuses a pod of which one
+/// node. The limits are those of Cassandra, which runs after them: a quota on limits refuses a pod of which one
 /// container has none, and counts the largest of an init container and the sum of the others.
 fn small(rack: &DesiredRack) -> ResourceRequirements {
     let few = [("cpu", "10m"), ("memory", "32Mi")]
