@@ -13,8 +13,7 @@ use std::{
 };
 
 use casskop_e2e::{
-    Cluster, Space, cluster, fresh_id, kubectl, plugin::casskop, shared_ring, space::scratch,
-    wait::until,
+    Space, cluster, fresh_id, kubectl, plugin::casskop, shared_ring, space::scratch, wait::until,
 };
 use serde_json::{Value, json};
 
@@ -76,7 +75,7 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
         });
     }
     assert_eq!(gone.get()["metadata"]["finalizers"], Value::Null);
-    orphans_keep_their_volume(&space, &gone);
+    orphans_keep_their_volume(&space);
     gone.apply(&manifest);
     gone.change(&json!({ "deletePVC": true }));
     let namespace = &space.kubectl.namespace;
@@ -100,7 +99,7 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
 }
 
 /// A deletion that orphans deletes no volume, although the cluster owns it.
-fn orphans_keep_their_volume(space: &Space, gone: &Cluster) {
+fn orphans_keep_their_volume(space: &Space) {
     let kubectl = &space.kubectl;
     let claims = || kubectl.list("persistentvolumeclaims", "cassandracluster=gone");
     let uids = |claims: Vec<Value>| -> Vec<Value> {
