@@ -2,6 +2,8 @@
 
 mod deletion;
 mod discard;
+mod nodes;
+mod quiet_time;
 mod rack_writes;
 mod reconcile_reads;
 mod secrets;

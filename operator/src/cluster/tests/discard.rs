@@ -1,22 +1,15 @@
 //! The volumes and the pod of a node whose data is discarded.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    future::ready,
-};
-
 use casskop_common::{
     api::{NodePhase, OperationMode},
     names::{self, RackId},
 };
-use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
-use futures::FutureExt;
+use casskop_core::node::Reading;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, State},
-    cluster::tests::{CLUSTER, manifest, operator, operator_with, task},
-    node_api::{Answer, Endpoint, NodeApi},
+    cluster::tests::{CLUSTER, manifest, nodes::Nodes, operator, operator_with, task},
 };
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -36,50 +29,6 @@ fn removal(pod_uid: &Value, volume: &Value) -> Value {
             "attempts": 1, "progress": { "done": 0, "total": 1, "unit": "steps" } }],
     }] });
     cluster
-}
-
-/// Nodes that report these readings, by address.
-struct Nodes(BTreeMap<String, Reading>);
-
-impl Nodes {
-    fn silence<T>() -> Result<T, NodeError> {
-        Err(NodeError::Unreachable("connection refused".into()))
-    }
-}
-
-impl NodeApi for Nodes {
-    fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
-        let reading = self.0.get(&endpoint.ip).cloned();
-        ready(reading.map_or_else(Self::silence, Ok)).boxed()
-    }
-
-    fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
-        self.read(endpoint)
-    }
-
-    fn activity(&self, _: Endpoint) -> Answer<'_, Activity> {
-        ready(Self::silence()).boxed()
-    }
-
-    fn replication(
-        &self,
-        _: Endpoint,
-        _: Vec<String>,
-    ) -> Answer<'_, BTreeMap<String, Replication>> {
-        ready(Self::silence()).boxed()
-    }
-
-    fn locations(&self, _: Endpoint, _: Vec<String>) -> Answer<'_, BTreeMap<String, RackId>> {
-        ready(Self::silence()).boxed()
-    }
-
-    fn snapshots(&self, _: Endpoint) -> Answer<'_, BTreeSet<String>> {
-        ready(Self::silence()).boxed()
-    }
-
-    fn call(&self, _: Endpoint, _: Call) -> Answer<'_, ()> {
-        ready(Self::silence()).boxed()
-    }
 }
 
 /// The operator was down between the change of the ConfigMap and the deletion, and the pod has joined with the recorded
@@ -106,7 +55,10 @@ async fn a_pod_that_has_joined_anew_keeps_its_volume() {
         local_host_id: "joined".into(),
         ..Reading::default()
     };
-    let nodes = Nodes([("10.0.0.7".to_owned(), joined)].into());
+    let nodes = Nodes {
+        readings: [("10.0.0.7".to_owned(), joined)].into(),
+        ..Nodes::default()
+    };
     let ctx = operator_with(&server, Box::new(nodes));
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);

@@ -200,6 +200,28 @@ async fn what_the_api_server_says_is_told_once_and_as_it_says_it() {
     );
 }
 
+/// An object that etcd refuses for its size could never be written again.
+#[tokio::test]
+async fn no_write_is_larger_than_the_api_server_takes() {
+    let server = Server::new(0, false);
+    let node = |number: usize| {
+        json!({
+            "pod": format!("demo-dc1-rack1-{number}"), "phase": "Succeeded", "step": "",
+            "progress": { "done": 9, "total": 9, "unit": "keyspaces" }, "address": "a".repeat(400),
+        })
+    };
+    let nodes: Vec<Value> = (0..4000).map(node).collect();
+    server.cluster.lock().unwrap()["status"] = json!({ "operations": [{
+        "kind": "scrub", "id": "1", "phase": "Succeeded", "nodes": nodes,
+    }] });
+    let size = || server.cluster.lock().unwrap()["status"].to_string().len();
+    assert!(size() > size::LIMIT);
+    server.journal().update(&demo(), done).await.unwrap();
+    assert!(size() <= size::LIMIT, "{}", size());
+    let status = server.cluster.lock().unwrap()["status"].clone();
+    assert_eq!(status["lastClusterActionStatus"], "Done");
+}
+
 #[tokio::test]
 async fn a_cluster_without_a_status_gets_one() {
     let server = Server::new(0, false);

@@ -1,0 +1,74 @@
+//! Stand-in nodes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::{pending, ready},
+    sync::{Arc, Mutex},
+};
+
+use casskop_common::names::RackId;
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
+use futures::{FutureExt, future::BoxFuture};
+use tokio::sync::Notify;
+
+use crate::node_api::{Answer, Endpoint, NodeApi};
+
+/// Nodes that report readings, and record their calls.
+#[derive(Clone, Default)]
+pub(crate) struct Nodes {
+    /// What the nodes report, by address; no other node answers.
+    pub(crate) readings: BTreeMap<String, Reading>,
+    /// The calls, which never end.
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    /// Notified once calls that must not repeat may be made; nothing if they may be made at once.
+    pub(crate) quiet: Option<Arc<Notify>>,
+}
+
+fn silence<T: Send + 'static>() -> Answer<'static, T> {
+    ready(Err(NodeError::Unreachable("connection refused".into()))).boxed()
+}
+
+impl NodeApi for Nodes {
+    fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        match self.readings.get(&endpoint.ip) {
+            Some(reading) => ready(Ok(reading.clone())).boxed(),
+            None => silence(),
+        }
+    }
+
+    fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.read(endpoint)
+    }
+
+    fn activity(&self, _: Endpoint) -> Answer<'_, Activity> {
+        silence()
+    }
+
+    fn replication(
+        &self,
+        _: Endpoint,
+        _: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, Replication>> {
+        silence()
+    }
+
+    fn locations(&self, _: Endpoint, _: Vec<String>) -> Answer<'_, BTreeMap<String, RackId>> {
+        silence()
+    }
+
+    fn snapshots(&self, _: Endpoint) -> Answer<'_, BTreeSet<String>> {
+        silence()
+    }
+
+    fn call(&self, _: Endpoint, call: Call) -> Answer<'_, ()> {
+        self.calls.lock().expect("the calls").push(call);
+        pending().boxed()
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        match &self.quiet {
+            Some(quiet) => quiet.notified().boxed(),
+            None => ready(()).boxed(),
+        }
+    }
+}
