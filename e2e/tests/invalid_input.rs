@@ -10,6 +10,7 @@ use casskop_e2e::{
     Cluster, Space, cassandra, cluster, fresh_id, operator,
     plugin::{casskop, casskop_as},
     shared_ring,
+    wait::until,
 };
 use serde_json::{Value, json};
 
