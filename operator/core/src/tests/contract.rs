@@ -8,6 +8,9 @@ use casskop_common::{
     checks::{CheckName, Remedy},
     conditions::Action,
 };
+use k8s_openapi::{
+    api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity,
+};
 
 use super::shrink::{nodes, passes, six};
 use crate::{
@@ -168,7 +171,14 @@ fn a_ring_of_one_node_is_told_in_the_singular() {
 #[test]
 fn each_action_has_the_word_of_the_go_casskop() {
     type Edit = fn(&mut casskop_common::api::CassandraClusterSpec);
-    let edits: [(Action, Edit); 9] = [
+    let edits: [(Action, Edit); 10] = [
+        (Action::UpdateResources, |spec| {
+            let cpu = [("cpu".to_owned(), Quantity("1".into()))];
+            spec.resources = Some(ResourceRequirements {
+                requests: Some(cpu.into()),
+                ..ResourceRequirements::default()
+            });
+        }),
         (Action::UpdateDockerImage, |spec| {
             spec.cassandra_image = Some("cassandra:5.0.9".into());
         }),
