@@ -70,6 +70,12 @@ pub const NODE_CREDENTIALS_LABEL: &str = "db.orange.com/node-credentials";
 
 /// Port of the Jolokia agent.
 pub const JOLOKIA_PORT: u16 = 8778;
+/// Port of the Management API.
+pub const MANAGEMENT_API_PORT: u16 = 8080;
+/// Annotation of a pod with the transport that it was started with, a [`NodeApiKind`]; none is Jolokia.
+///
+/// [`NodeApiKind`]: crate::api::NodeApiKind
+pub const NODE_API: &str = "db.orange.com/node-api";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
 /// Name of the Cassandra container.

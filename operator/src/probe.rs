@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use crate::{
     bootstrap::{self, JOINED_MARKER},
-    node_api::{Endpoint, jolokia},
+    node_api::{self, Access, Endpoint, jolokia},
 };
 use casskop_core::node::{NodeError, Reading};
 
@@ -52,8 +52,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The reason of a failed probe; the kubelet shows it in an event.
 pub fn main(args: &Args) -> Result<(), String> {
     let credentials = bootstrap::credentials(&args.directory)?;
-    let endpoint = Endpoint::new("127.0.0.1", Arc::new(credentials));
-    let agent = jolokia::agent();
+    let endpoint = Endpoint::new("127.0.0.1", Access::Jolokia(Arc::new(credentials)));
+    let agent = node_api::jolokia_agent();
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
         let reading = jolokia::read(&agent, &endpoint);

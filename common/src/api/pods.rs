@@ -105,6 +105,23 @@ pub enum NodeApiKind {
     ManagementApi,
 }
 
+impl NodeApiKind {
+    /// The word in the spec.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jolokia => "Jolokia",
+            Self::ManagementApi => "ManagementApi",
+        }
+    }
+
+    /// The transport of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Jolokia, Self::ManagementApi]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
 /// Settings of the Jolokia agent.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 pub struct Jolokia {

@@ -19,8 +19,20 @@ use crate::{
     executor::Executor,
     kubernetes::{Kube, lists::Versions, status_store::StatusStore},
     metrics::Metrics,
-    node_api::jolokia::Jolokia,
+    node_api::{ClusterAccess, Credentials, Nodes},
 };
+
+/// The password of nodes with the Jolokia agent.
+fn password() -> ClusterAccess {
+    ClusterAccess {
+        jolokia: Some(Arc::new(Credentials {
+            username: "op".into(),
+            password: "p".into(),
+            older: Vec::new(),
+        })),
+        ..ClusterAccess::default()
+    }
+}
 
 /// An operator that has just started.
 pub(crate) fn operator(server: &ApiServer) -> Arc<Context> {
@@ -32,7 +44,7 @@ pub(crate) fn operator(server: &ApiServer) -> Arc<Context> {
                 versions: Versions::default(),
                 reporter: Reporter::from("test"),
             },
-            nodes: Box::new(Jolokia::default()),
+            nodes: Box::new(Nodes::default()),
             store: StatusStore::new(client),
         }),
         executor: Executor::new(mpsc::unbounded().0),

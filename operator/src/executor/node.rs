@@ -51,13 +51,31 @@ pub(super) async fn endpoint(
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
         .map_err(|error| unreadable(said(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
-    let ip = NodePod::of(&pod).ip;
+    let node = NodePod::of(&pod);
+    let ip = node.ip.as_deref();
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
-    let credentials = task.credentials.clone();
     Ok((
-        Endpoint::new(ip, credentials),
+        known_endpoint(task, ip, &node)?,
         pod.uid().unwrap_or_default(),
     ))
+}
+
+/// The endpoint of a node of the cluster of a task.
+///
+/// # Errors
+/// There is no secret for the transport that the pod was started with.
+pub(super) fn known_endpoint(
+    task: &NodeTask,
+    ip: &str,
+    node: &NodePod,
+) -> Result<Endpoint, NodeError> {
+    let endpoint = task.access.endpoint(ip, node.node_api);
+    endpoint.ok_or_else(|| {
+        NodeError::Unreachable(format!(
+            "the operator has no Secret for {}, which the pod at {ip} was started with",
+            node.node_api.as_str()
+        ))
+    })
 }
 
 /// Whether the same container of Cassandra has run since the operation started on the node. If so, the called work is
@@ -193,6 +211,8 @@ pub(super) struct Watch {
     looks: u32,
     looks_without_a_sign: u32,
     halted: bool,
+    /// Whether the work cannot be stopped, and that was reported.
+    left_to_its_end: bool,
     meter: Meter,
 }
 
@@ -204,6 +224,7 @@ impl Watch {
             looks: 0,
             looks_without_a_sign: 0,
             halted: false,
+            left_to_its_end: false,
             meter: Meter::default(),
         }
     }
@@ -218,7 +239,8 @@ impl Watch {
         self.halted
     }
 
-    /// Polls once. Returns whether the step is observed to be done.
+    /// Polls once. Returns whether the step is observed to be done. `is_job`: the node has a job for the step, which is
+    /// polled beside this, and which may wait behind another job without a sign.
     ///
     /// # Errors
     /// The call is lost: its pod was replaced, or there was no sign of its work for a minute. Or the response is no
@@ -228,8 +250,8 @@ impl Watch {
         effects: &Effects,
         task: &NodeTask,
         endpoint: &Endpoint,
-        step: &str,
-        behaviour: &dyn Behaviour,
+        (step, behaviour): (&str, &dyn Behaviour),
+        is_job: bool,
     ) -> Result<bool, NodeError> {
         // A failure of the API server is independent of the state of the node.
         if let Ok((_, uid)) = self::endpoint(effects, task).await
@@ -250,7 +272,7 @@ impl Watch {
             Ok(seen @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
                 self.looks_without_a_sign = 0;
                 let is_unheard = seen == StepState::Unobservable && self.looks >= UNHEARD_LOOKS;
-                if is_unheard && behaviour.stop().is_none() {
+                if is_unheard && !is_job && behaviour.stop().is_none() {
                     leave_if_told_to_end(effects, task).await?;
                 }
             }
@@ -259,10 +281,11 @@ impl Watch {
             Err(error) if error.is_unreadable() => {
                 tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
                 self.looks_without_a_sign = 0;
-                if self.looks >= UNHEARD_LOOKS && behaviour.stop().is_none() {
+                if self.looks >= UNHEARD_LOOKS && !is_job && behaviour.stop().is_none() {
                     leave_if_told_to_end(effects, task).await?;
                 }
             }
+            Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) if is_job => {}
             Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) => {
                 self.looks_without_a_sign += 1;
             }
@@ -322,11 +345,18 @@ impl Watch {
     ) {
         let bytes = operations::bytes(behaviour, step, activity);
         self.meter.record_event(effects, task, bytes).await;
-        let halts = operations::halts(behaviour, step, activity);
-        if !halts.is_empty() && is_told_to_end(effects, task).await {
-            self.halted = true;
-            halt(effects, task, endpoint, halts).await;
+        let mut halts = operations::halts(behaviour, step, activity);
+        if halts.is_empty() || self.left_to_its_end || !is_told_to_end(effects, task).await {
+            return;
         }
+        halts.retain(|call| call.not_supported(endpoint.kind()).is_none());
+        if halts.is_empty() {
+            self.left_to_its_end = true;
+            tell_that_it_ends_by_itself(effects, task).await;
+            return;
+        }
+        self.halted = true;
+        halt(effects, task, endpoint, halts).await;
     }
 }
 
@@ -369,6 +399,20 @@ async fn leave_if_told_to_end(effects: &Effects, task: &NodeTask) -> Result<(), 
     match record_event(effects, task, StepEvent::Retrying(unheard.into())).await {
         Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
+    }
+}
+
+/// Reports that the work of a step goes on although its operation is cancelled.
+async fn tell_that_it_ends_by_itself(effects: &Effects, task: &NodeTask) {
+    tracing::info!(
+        cluster = task.cluster.name,
+        pod = task.start.pod,
+        kind = task.start.kind.as_str(),
+        id = task.start.id,
+        "the work of the step cannot be stopped, and is awaited"
+    );
+    if let Err(error) = record_event(effects, task, StepEvent::CannotStop).await {
+        tracing::debug!(%error, "that the work cannot be stopped was not written");
     }
 }
 

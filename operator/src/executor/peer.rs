@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     effects::Effects,
-    executor::NodeTask,
+    executor::{NodeTask, node::known_endpoint},
     kubernetes::objects::said,
     node_api::{Endpoint, read_all},
 };
@@ -289,10 +289,12 @@ pub(super) async fn has_one_been_away(
 async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeError> {
     let pods = pods(effects, task).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
-        let ip = pod.ip.filter(|_| pod.rack.is_some())?;
-        Some(Endpoint::new(ip, task.credentials.clone()))
+        let ip = pod.ip.as_ref().filter(|_| pod.rack.is_some())?;
+        Some(known_endpoint(task, ip, &pod))
     });
-    let reads = endpoints.map(|endpoint| {
+    // A node that cannot be asked is not taken for one that does not answer.
+    let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+    let reads = endpoints.into_iter().map(|endpoint| {
         let answer = effects.nodes.read(endpoint.clone());
         (endpoint, answer)
     });
@@ -319,7 +321,7 @@ mod tests {
     use casskop_common::api::OperationMode;
 
     use super::*;
-    use crate::node_api::Credentials;
+    use crate::node_api::{Access, Credentials};
 
     const GONE: &str = "host-gone";
 
@@ -330,7 +332,7 @@ mod tests {
                 password: "p".into(),
                 older: Vec::new(),
             };
-            let endpoint = Endpoint::new(ip, credentials.into());
+            let endpoint = Endpoint::new(ip, Access::Jolokia(credentials.into()));
             (endpoint, answer)
         });
         Answers::of(answers)

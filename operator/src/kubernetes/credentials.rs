@@ -14,7 +14,10 @@ use kube::{Api, Resource, ResourceExt, api::PostParams};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::{kubernetes::Kube, node_api::Credentials};
+use crate::{
+    kubernetes::Kube,
+    node_api::{ClusterAccess, Credentials},
+};
 use casskop_core::{
     desired::secret_name,
     observed::SecretState,
@@ -43,7 +46,7 @@ pub struct AcceptedCredentials {
     /// Message: the reason why the Secret is not used, and the command that allows its use.
     pub refused: Option<String>,
     /// The current password and its predecessors; nothing if there never was a password.
-    pub credentials: Option<Arc<Credentials>>,
+    pub access: ClusterAccess,
     /// A value that changes with each change of the password; empty for the first password.
     pub revision: String,
     /// The passwords to accept, if the Secret has a new one.
@@ -101,7 +104,10 @@ pub async fn read(
         state,
         name,
         refused,
-        credentials: credentials(accepted),
+        access: ClusterAccess {
+            jolokia: credentials(accepted),
+            management_api: None,
+        },
         revision,
         new,
     })

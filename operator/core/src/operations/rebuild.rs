@@ -30,7 +30,7 @@ impl Behaviour for Rebuild {
     fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Rebuild {
             from_dc: self.from_dc.clone(),
-            keyspace: step.to_owned(),
+            keyspace: Some(step.to_owned()),
         })
     }
 

@@ -4,7 +4,7 @@ mod intents;
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
+        CassandraClusterStatus, NodeJob, NodePhase, OperationNode, OperationPhase, OperationReason,
         OperationStatus, Work,
     },
     operations::OperationKind,
@@ -21,6 +21,10 @@ const HISTORY: usize = 20;
 const SPENT: usize = 200;
 /// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
+
+/// Said of a node whose step goes on after a cancel.
+const CANNOT_STOP: &str =
+    "cancelled: the Management API has no way to stop the step, which goes on to its end";
 
 /// An operation before and after a decision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,6 +69,10 @@ pub enum StepEvent {
     Done,
     /// The step was not done this time and is tried again.
     Retrying(String),
+    /// The node has a job for the step; recorded before the job is waited for.
+    JobBegun(NodeJob),
+    /// The operation is cancelled, and the node has no way to stop the step: it goes on to its end.
+    CannotStop,
     /// The node tells how far it is.
     Works(Work),
     /// The step was ended by a cancel.
@@ -124,6 +132,8 @@ pub fn record(
             node.attempts = *attempt;
             at.executor.clone_into(&mut node.executor);
         }
+        StepEvent::JobBegun(job) => node.job = Some(job.clone()),
+        StepEvent::CannotStop => node.error = Some(CANNOT_STOP.to_owned()),
         StepEvent::Works(work) => node.work = Some(work.clone()),
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
         StepEvent::Retrying(error) => {
@@ -176,6 +186,7 @@ pub(crate) fn step_done(node: &mut OperationNode, steps: &[String], now: Timesta
 fn go_to(node: &mut OperationNode, steps: &[String], next: usize, ends_here: bool, now: Timestamp) {
     node.error = None;
     node.work = None;
+    node.job = None;
     let progress = node.progress.get_or_insert_default();
     progress.done = i64::try_from(next).unwrap_or(i64::MAX);
     match steps.get(next) {

@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::operator,
+    cluster::tests::{operator, password},
     executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
-    node_api::Credentials,
 };
 use casskop_core::{
     operations::behaviour,
@@ -90,14 +89,11 @@ async fn a_pod_that_was_created_anew_on_a_discarded_volume_goes_too_with_a_short
             resume: true,
             index: 0,
             attempts: 1,
+            job: None,
             executor: String::new(),
         },
         executor: ctx.executor.identity.clone(),
-        credentials: Arc::new(Credentials {
-            username: "op".into(),
-            password: "p".into(),
-            older: Vec::new(),
-        }),
+        access: password(),
         position: Position::at(0),
     };
     ctx.executor.start(&ctx.effects, task);

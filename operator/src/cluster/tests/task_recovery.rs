@@ -20,11 +20,10 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::operator,
+    cluster::tests::{operator, password},
     context::Context,
     executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
-    node_api::Credentials,
 };
 use casskop_core::{
     operations::behaviour,
@@ -179,11 +178,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
         },
         start: start(&operation),
         executor: ctx.executor.identity.clone(),
-        credentials: Arc::new(Credentials {
-            username: "op".into(),
-            password: "p".into(),
-            older: Vec::new(),
-        }),
+        access: password(),
         position: Position::at(0),
     };
     ctx.executor.start(&ctx.effects, task);
@@ -212,6 +207,7 @@ fn start(operation: &OperationStatus) -> Start {
         resume: true,
         index: 0,
         attempts: 1,
+        job: operation.nodes[0].job.clone(),
         executor: String::new(),
     }
 }
