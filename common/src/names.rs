@@ -150,6 +150,11 @@ pub fn pod_host(cluster: &str, namespace: &str, pod: &str) -> String {
     format!("{pod}.{cluster}.{namespace}")
 }
 
+/// DNS name of a ring, which its certificates have: that of its headless Service.
+pub fn ring_host(cluster: &str, namespace: &str) -> String {
+    format!("{cluster}.{namespace}.svc")
+}
+
 /// Ordinal of a pod, from its name.
 pub fn ordinal(pod: &str) -> Option<i32> {
     pod.rsplit_once('-')?.1.parse().ok()

@@ -15,13 +15,13 @@ use std::{
 
 use casskop_common::{
     api::{NodeApiKind, NodeJob},
-    names::{self, RackId},
+    names::RackId,
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication, SharedViews};
 use management_api::Certificates;
-pub use nodes::{Nodes, jolokia_agent};
+pub use nodes::{Gate, Nodes, jolokia_agent};
 
 /// A pending answer of a node.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, NodeError>>;
@@ -168,6 +168,16 @@ pub enum Access {
     ManagementApi(Arc<Certificates>),
 }
 
+impl Access {
+    /// The transport.
+    pub fn kind(&self) -> NodeApiKind {
+        match self {
+            Self::Jolokia(_) => NodeApiKind::Jolokia,
+            Self::ManagementApi(_) => NodeApiKind::ManagementApi,
+        }
+    }
+}
+
 /// The address of a node, and the way to it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -182,22 +192,10 @@ pub struct Endpoint {
 impl Endpoint {
     /// The endpoint of the node in the pod with this address. The port is decided only here.
     pub fn new(ip: impl Into<String>, access: Access) -> Self {
-        let port = match &access {
-            Access::Jolokia(_) => names::JOLOKIA_PORT,
-            Access::ManagementApi(_) => names::MANAGEMENT_API_PORT,
-        };
         Self {
             ip: ip.into(),
-            port,
+            port: access.kind().port(),
             access,
-        }
-    }
-
-    /// The transport of the node.
-    pub fn kind(&self) -> NodeApiKind {
-        match &self.access {
-            Access::Jolokia(_) => NodeApiKind::Jolokia,
-            Access::ManagementApi(_) => NodeApiKind::ManagementApi,
         }
     }
 

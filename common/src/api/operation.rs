@@ -215,6 +215,8 @@ open_words! {
         SnapshotExists = "SnapshotExists",
         /// Refused: this version of Cassandra has no snapshots that expire.
         TtlNotSupported = "TtlNotSupported",
+        /// Refused: the transport of `spec.nodeApi` has no way to do it.
+        NotSupported = "NotSupported",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod discard;
+mod job_recovery;
 mod rack_writes;
 mod reconcile_reads;
 mod secrets;

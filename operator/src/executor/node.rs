@@ -349,7 +349,7 @@ impl Watch {
         if halts.is_empty() || self.left_to_its_end || !is_told_to_end(effects, task).await {
             return;
         }
-        halts.retain(|call| call.not_supported(endpoint.kind()).is_none());
+        halts.retain(|call| call.not_supported(endpoint.access.kind()).is_none());
         if halts.is_empty() {
             self.left_to_its_end = true;
             tell_that_it_ends_by_itself(effects, task).await;

@@ -13,12 +13,13 @@ mod ranges;
 mod requests;
 mod tasks;
 
-pub use certificates::{Certificates, Unusable};
+pub use certificates::Certificates;
 pub use exchange::Session;
 pub use jobs::{Follower, begin};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     time::Duration,
 };
 
@@ -90,6 +91,15 @@ fn endpoints(session: &Session<'_>, deadline: Duration) -> Result<Vec<Entry>, Fa
     };
     let ring: Endpoints = session.get("/v0/metadata/endpoints", bounds)?;
     Ok(ring.entity.0)
+}
+
+/// Reads the address at which the native transport of the node listens for clients: one request.
+///
+/// # Errors
+/// There is no usable answer.
+pub fn native_address(session: &Session<'_>) -> Result<SocketAddr, NodeError> {
+    let ring = endpoints(session, READ).map_err(|failure| session.error(failure))?;
+    gossip::local(&ring)?.native_address()
 }
 
 /// Reads the current activity of the node: three requests on one connection.
@@ -245,7 +255,7 @@ fn list_snapshots(session: &Session<'_>, path: &str) -> Result<Vec<Snapshot>, Fa
 }
 
 #[cfg(test)]
-mod node;
+pub(crate) mod node;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

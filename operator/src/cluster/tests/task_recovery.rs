@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     executor::{NodeTask, Position},
     kubernetes::status_store::ClusterRef,
+    node_api::ClusterAccess,
 };
 use casskop_core::{
     operations::behaviour,
@@ -32,7 +33,7 @@ use casskop_core::{
 };
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
-const POD: &str = "demo-dc1-rack1-0";
+pub(super) const POD: &str = "demo-dc1-rack1-0";
 /// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
 
@@ -155,34 +156,43 @@ async fn tells(ip: &str, status: Value) -> (Vec<OperationStatus>, usize) {
 }
 
 async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
+    let server = api_server(ip, status, &json!({}));
+    let ctx = take_up(&server, password()).await;
+    (server, ctx)
+}
+
+/// An API server with a cluster of this status, and one pod with these annotations.
+pub(super) fn api_server(ip: &str, status: Value, annotations: &Value) -> ApiServer {
     let server = ApiServer::default();
     let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
     cluster["status"] = status;
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
         "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
         "state": { "running": { "startedAt": RUNS_SINCE } } });
-    let pod = json!({ "metadata": { "name": POD },
+    let pod = json!({ "metadata": { "name": POD, "annotations": annotations },
         "status": { "podIP": ip, "containerStatuses": [cassandra] } });
-    let uid = server.with(|state| {
+    server.with(|state| {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
-        state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
+        state.put(CLUSTER, cluster);
     });
-    let ctx = operator(&server);
+    server
+}
+
+/// An operator that has just started, and takes up the only node of the only operation.
+pub(super) async fn take_up(server: &ApiServer, access: ClusterAccess) -> Arc<Context> {
+    let ctx = operator(server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
+    let cluster = ClusterRef::of(&read);
     let operation = read.status.unwrap().operations.remove(0);
     let task = NodeTask {
-        cluster: ClusterRef {
-            namespace: "ns".into(),
-            name: "demo".into(),
-            uid: uid.as_str().unwrap().into(),
-        },
+        cluster,
         start: start(&operation),
         executor: ctx.executor.identity.clone(),
-        access: password(),
+        access,
         position: Position::at(0),
     };
     ctx.executor.start(&ctx.effects, task);
-    (server, ctx)
+    ctx
 }
 
 /// The node as the decision about its operation passes it to the executor.
@@ -208,11 +218,11 @@ fn start(operation: &OperationStatus) -> Start {
         index: 0,
         attempts: 1,
         job: operation.nodes[0].job.clone(),
-        executor: String::new(),
+        executor: operation.nodes[0].executor.clone(),
     }
 }
 
-async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
+pub(super) async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
     let mut told = Vec::new();
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;

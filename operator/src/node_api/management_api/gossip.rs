@@ -1,6 +1,6 @@
 //! The endpoints of gossip, as texts: a node's view of the ring.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use casskop_common::{api::OperationMode, names::RackId};
 use serde::{
@@ -33,6 +33,7 @@ pub(super) struct Entry {
     status_with_port: String,
     status: String,
     rpc_ready: Flag,
+    native_address_and_port: String,
     tokens: Option<Tokens>,
     release_version: String,
     schema: String,
@@ -127,6 +128,14 @@ impl Entry {
     /// Whether clients can connect, as far as gossip knows: the native transport may have been switched off since.
     pub(super) fn serves_clients(&self) -> bool {
         self.rpc_ready.0
+    }
+
+    /// The address at which the native transport listens.
+    pub(super) fn native_address(&self) -> Result<SocketAddr, NodeError> {
+        let text = &self.native_address_and_port;
+        text.parse().map_err(|_| {
+            NodeError::Malformed(format!("{text:?} is no address of the native transport"))
+        })
     }
 
     /// The data center and the rack; nothing of a member that is known by its address only.

@@ -8,6 +8,7 @@ use std::{
     thread,
 };
 
+use casskop_common::names;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
@@ -18,26 +19,26 @@ use rustls::{
 use serde_json::Value;
 
 use super::{Certificates, Session};
-use crate::node_api::{Access, Endpoint, nodes::Gate};
+use crate::node_api::{Access, ClusterAccess, Endpoint, nodes::Gate};
 
 /// The name that the certificates of the ring have.
-pub(super) const RING: &str = "demo.ns.svc";
+pub(crate) const RING: &str = "demo.ns.svc";
 /// Sections of the recordings.
-pub(super) const CASSANDRA_5: &str = "Cassandra 5.0.9";
-pub(super) const BARE_MEMBER: &str =
+pub(crate) const CASSANDRA_5: &str = "Cassandra 5.0.9";
+pub(crate) const BARE_MEMBER: &str =
     "Cassandra 5.0.9, with a member that is known by its address only";
-pub(super) const CASSANDRA_4_1: &str = "Cassandra 4.1.10";
+pub(crate) const CASSANDRA_4_1: &str = "Cassandra 4.1.10";
 /// The rest of a wrapped value.
 const WRAPPER: &str = r#","variant":{"language":null,"mediaType":{"type":"application","subtype":"json","parameters":{},"wildcardType":false,"wildcardSubtype":false},"encoding":null,"languageString":null},"annotations":[],"language":null,"encoding":null,"mediaType":{"type":"application","subtype":"json","parameters":{},"wildcardType":false,"wildcardSubtype":false}}"#;
 
 /// An authority that issues certificates.
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -47,7 +48,7 @@ impl Authority {
     }
 
     /// A certificate with this name, and its key.
-    pub(super) fn issue(&self, name: &str) -> (String, String) {
+    pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
@@ -55,7 +56,7 @@ impl Authority {
     }
 
     /// The certificates of an operator, which expects nodes with this name.
-    pub(super) fn certificates(&self, name: &str) -> Certificates {
+    pub(crate) fn certificates(&self, name: &str) -> Certificates {
         let (certificate, key) = self.issue(RING);
         let (ca, certificate, key) = (self.pem.as_bytes(), certificate.as_bytes(), key.as_bytes());
         Certificates::new(ca, certificate, key, name.to_owned()).expect("certificates")
@@ -105,41 +106,62 @@ fn key((method, path, body): &Asked) -> String {
 
 /// A node that answers each request as it was recorded: a request that was recorded several times gets one answer after
 /// the other, and the last one again.
-pub(super) struct Node {
+pub(crate) struct Node {
     answers: Arc<Mutex<Answers>>,
     log: Arc<Mutex<Vec<String>>>,
     endpoint: Endpoint,
 }
 
 impl Node {
-    pub(super) fn recorded(section: &str) -> Self {
+    pub(crate) fn recorded(section: &str) -> Self {
         let authority = Authority::new();
         Self::with(section, &authority, RING, authority.certificates(RING))
     }
 
+    /// A member that serves clients and works on nothing, at this address and the port of the agent.
+    pub(crate) fn at(ip: &str) -> Self {
+        let authority = Authority::new();
+        let listener = TcpListener::bind((ip, names::MANAGEMENT_API_PORT)).expect("the port");
+        let operator = authority.certificates(RING);
+        let tls = server_config(&authority, RING);
+        let node = Self::listening(&listener, CASSANDRA_5, operator);
+        node.serve(listener, tls);
+        let node = node.with_status("NORMAL,1", "true");
+        node.says("GET /api/v1/ops/tables/compactions", 200, "[]")
+    }
+
     /// A node with a certificate of an authority in this name, and an operator with these certificates.
-    pub(super) fn with(
+    pub(crate) fn with(
         section: &str,
         authority: &Authority,
         name: &str,
         operator: Certificates,
     ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let node = Self::listening(&listener, section, operator);
+        node.serve(listener, server_config(authority, name));
+        node
+    }
+
+    fn listening(listener: &TcpListener, section: &str, operator: Certificates) -> Self {
         let mut answers = Answers::new();
         for (request, answer) in recorded(section) {
             answers.entry(key(&request)).or_default().push_back(answer);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let this = Self {
+        let address = listener.local_addr().expect("an address");
+        let access = Access::ManagementApi(Arc::new(operator));
+        Self {
             answers: Arc::new(Mutex::new(answers)),
             log: Arc::default(),
             endpoint: Endpoint {
-                port,
-                ..Endpoint::new("127.0.0.1", Access::ManagementApi(Arc::new(operator)))
+                port: address.port(),
+                ..Endpoint::new(address.ip().to_string(), access)
             },
-        };
-        let tls = server_config(authority, name);
-        let (answers, log) = (this.answers.clone(), this.log.clone());
+        }
+    }
+
+    fn serve(&self, listener: TcpListener, tls: Arc<ServerConfig>) {
+        let (answers, log) = (self.answers.clone(), self.log.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (tls, answers, log) = (tls.clone(), answers.clone(), log.clone());
@@ -149,28 +171,43 @@ impl Node {
                 });
             }
         });
-        this
+    }
+
+    /// The secrets of a cluster of such nodes.
+    pub(crate) fn access(&self) -> ClusterAccess {
+        let management_api = match &self.endpoint.access {
+            Access::ManagementApi(certificates) => Some(certificates.clone()),
+            Access::Jolokia(_) => None,
+        };
+        ClusterAccess {
+            management_api,
+            ..ClusterAccess::default()
+        }
     }
 
     /// Answers a request in this way instead, again and again.
-    pub(super) fn says(self, request: &str, status: u16, body: &str) -> Self {
+    pub(crate) fn says(self, request: &str, status: u16, body: &str) -> Self {
         self.says_in_turn(request, &[(status, body)])
     }
 
     /// Answers a request with one after the other.
-    pub(super) fn says_in_turn(self, request: &str, answers: &[(u16, &str)]) -> Self {
+    pub(crate) fn says_in_turn(self, request: &str, answers: &[(u16, &str)]) -> Self {
+        self.now_says(request, answers);
+        self
+    }
+
+    /// The same, from now on.
+    pub(crate) fn now_says(&self, request: &str, answers: &[(u16, &str)]) {
         let answers = answers.iter().map(|(status, body)| {
             let kind = if body.is_empty() { "-" } else { "json" };
             (*status, kind.to_owned(), (*body).to_owned())
         });
         let mut all = self.answers.lock().expect("no panic");
         all.insert(key(&asked(request)), answers.collect());
-        drop(all);
-        self
     }
 
-    /// One more endpoint in its view of the ring, with the fields of its own changed.
-    pub(super) fn with_status(self, status: &str, rpc_ready: &str) -> Self {
+    /// The node alone in its view of the ring, in this state.
+    pub(crate) fn with_status(self, status: &str, rpc_ready: &str) -> Self {
         let request = "GET /api/v0/metadata/endpoints";
         let entity = serde_json::json!([{
             "ENDPOINT_IP": "127.0.0.1", "IS_LOCAL": "true", "IS_ALIVE": "true", "HOST_ID": "a", "TOKENS": "1",
@@ -180,23 +217,19 @@ impl Node {
         self.says(request, 200, &body)
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    pub(super) fn session(&self) -> Session<'_> {
+    pub(crate) fn session(&self) -> Session<'_> {
         Session::open(Gate::open(), &self.endpoint).expect("an address")
     }
 
     /// The requests so far that were no plain reads.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         let log = self.log.lock().expect("no panic");
         let told = log.iter().filter(|line| !line.starts_with("GET "));
         told.cloned().collect()
     }
 
     /// All requests so far.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.log.lock().expect("no panic").clone()
     }
 }

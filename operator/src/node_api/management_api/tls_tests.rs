@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    certificates::Unusable,
     node::{Authority, BARE_MEMBER, Node, RING},
     *,
 };
