@@ -105,7 +105,7 @@ impl Feature {
     /// The gap of a transport that no release closes.
     pub fn gap_of_transport(self, transport: NodeApiKind) -> Option<Gap> {
         let gaps = RELEASES.map(|release| self.gap(transport, release));
-        gaps.into_iter().reduce(|older, newer| older.and(newer))?
+        gaps.into_iter().reduce(Option::and)?
     }
 }
 

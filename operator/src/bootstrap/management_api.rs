@@ -33,7 +33,7 @@ impl Files {
             path: secret.display().to_string(),
             message: format!("the Secret of the Management API: {message}"),
         };
-        let [one, two, three] = [&ca, &certificate, &key].map(|text| text.as_bytes());
+        let [one, two, three] = [&ca, &certificate, &key].map(String::as_bytes);
         Certificates::new(one, two, three, name.clone())
             .map_err(|error| unusable(error.to_string()))?;
         let key = pkcs8::of_pem(&key);

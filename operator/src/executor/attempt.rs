@@ -47,7 +47,7 @@ pub(super) async fn attempt(
     };
     if again {
         if job.is_known() {
-            let followed = job.follow(effects, &this.endpoint, call);
+            let followed = Box::pin(job.follow(effects, &this.endpoint, call));
             match this.awaited(&mut watch, followed).await? {
                 None => return Ok(()),
                 Some(Some(answer)) => return this.judged(&mut watch, answer, false).await,
@@ -78,7 +78,7 @@ pub(super) async fn attempt(
         again,
         "calling the node"
     );
-    let answer = job.call(effects, task, &this.endpoint, call);
+    let answer = Box::pin(job.call(effects, task, &this.endpoint, call));
     match this.awaited(&mut watch, answer).await? {
         None => Ok(()),
         Some(answer) => this.judged(&mut watch, answer, again).await,

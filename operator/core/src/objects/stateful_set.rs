@@ -125,7 +125,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         node_api: match desired.spec.node_api_kind() {
             // As before there was a choice.
             NodeApiKind::Jolokia => None,
-            other => Some(other.as_str()),
+            kind @ NodeApiKind::ManagementApi => Some(kind.as_str()),
         },
         key_revision: &desired.key_revision,
         scripts: desired.scripts.as_deref(),

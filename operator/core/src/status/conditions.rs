@@ -102,20 +102,7 @@ impl<'a> ConditionInputs<'a> {
         if let (SecretState::Missing, Ok(desired)) = (&state.secret, desired)
             && !desired.makes_secret()
         {
-            let (field, keys) = match desired.spec.node_api_kind() {
-                NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
-                NodeApiKind::ManagementApi => (
-                    "nodeApi.tlsSecretName",
-                    "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
-                ),
-            };
-            faults.insert(
-                0,
-                format!(
-                    "Secret {} of spec.{field} does not exist: create it with {keys}",
-                    desired.node_secret
-                ),
-            );
+            faults.insert(0, missing_secret(desired));
         }
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
@@ -355,6 +342,21 @@ impl<'a> ConditionInputs<'a> {
             message,
         }
     }
+}
+
+/// The Secret that the spec names does not exist, and the operator does not make it.
+fn missing_secret(desired: &Desired) -> String {
+    let (field, keys) = match desired.spec.node_api_kind() {
+        NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
+        NodeApiKind::ManagementApi => (
+            "nodeApi.tlsSecretName",
+            "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
+        ),
+    };
+    format!(
+        "Secret {} of spec.{field} does not exist: create it with {keys}",
+        desired.node_secret
+    )
 }
 
 /// A spec that takes away nodes which keyspaces need is not carried out as it stands, whatever else of it is.

@@ -14,12 +14,17 @@ use crate::{
     node_api::management_api::node::Node,
 };
 
+const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const JOB: &str = "GET /api/v0/ops/executor/job?job_id=f0f1c875-8a7d-4d71-b2ef-87c7c080972d";
 const SUBMITTED: i64 = 1_795_867_553_312;
 const COMPACT: &str = r#"POST /api/v1/ops/tables/compact {"keyspace_name":"ks","split_output":false,"user_defined":false,"tables":[]}"#;
 
 fn answer(status: &str) -> String {
-    let end = if status == "WAITING" { 0 } else { SUBMITTED + 5 };
+    let end = if status == "WAITING" {
+        0
+    } else {
+        SUBMITTED + 5
+    };
     json!({ "id": "f0f1c875-8a7d-4d71-b2ef-87c7c080972d", "type": "COMPACTION", "status": status,
         "submit_time": SUBMITTED.to_string(), "end_time": end.to_string(), "error": null, "status_changes": [] })
     .to_string()
@@ -53,7 +58,10 @@ fn serving(ip: &str, status: Value) -> ApiServer {
 #[tokio::test]
 async fn a_recorded_job_is_waited_for_and_not_asked_for_again() {
     let ip = "127.0.14.1";
-    let node = Node::at(ip).says_in_turn(JOB, &[(200, &answer("WAITING")), (200, &answer("COMPLETED"))]);
+    let node = Node::at(ip).says_in_turn(
+        JOB,
+        &[(200, &answer("WAITING")), (200, &answer("COMPLETED"))],
+    );
     let server = serving(ip, compacting(Some(job())));
     let ctx = take_up(&server, node.access()).await;
     let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
@@ -70,7 +78,11 @@ async fn a_job_that_a_restart_of_cassandra_lost_is_asked_for_once_more() {
     let node = Node::at(ip)
         .says(JOB, 404, "{}")
         .says(COMPACT, 202, next)
-        .says(&JOB.replace("f0f1c875-8a7d-4d71-b2ef-87c7c080972d", next), 200, &ends);
+        .says(
+            &JOB.replace("f0f1c875-8a7d-4d71-b2ef-87c7c080972d", next),
+            200,
+            &ends,
+        );
     let server = serving(ip, compacting(Some(job())));
     let ctx = take_up(&server, node.access()).await;
     let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
@@ -103,4 +115,28 @@ async fn an_operator_that_is_killed_during_a_job_leaves_it_to_the_next() {
     assert_eq!(node.told().len(), 1, "one job: {:?}", node.told());
 }
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+/// The Management API stops repairs only.
+#[tokio::test]
+async fn a_job_of_a_cancelled_operation_goes_on_to_its_end_and_says_so() {
+    let ip = "127.0.14.4";
+    let task = json!([{ "keyspace": "ks", "columnfamily": "t", "taskType": "Compaction", "unit": "bytes",
+        "completed": 1, "total": 2, "compactionId": "x" }]);
+    let node = Node::at(ip)
+        .says("GET /api/v1/ops/tables/compactions", 200, &task.to_string())
+        .says(JOB, 200, &answer("WAITING"));
+    let mut status = compacting(Some(job()));
+    status["operations"][0]["reason"] = json!("Cancelling");
+    let server = serving(ip, status);
+    let ctx = take_up(&server, node.access()).await;
+    let told = |state: &State| {
+        let node = &state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0];
+        node["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("goes on to its end"))
+    };
+    server.until(told).await;
+    node.now_says(JOB, &[(200, &answer("COMPLETED"))]);
+    let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
+    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    assert!(node.told().is_empty(), "{:?}", node.told());
+}

@@ -1,6 +1,6 @@
 //! Node calls as requests: one row for each call, with its deadline and the meaning of its answer.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use casskop_common::api::NodeApiKind;
 use serde_json::{Value, json};
@@ -97,7 +97,83 @@ pub(super) fn row(call: &Call, ranges: &[Range]) -> Result<Row, NodeError> {
     for keyspace in keyspaces(call) {
         not_all(keyspace)?;
     }
+    if let Some(row) = sstables(call) {
+        return Ok(row);
+    }
     Ok(match call {
+        Call::Refresh { keyspace, table } => Row::new(
+            "refresh",
+            Method::POST,
+            format!(
+                "/v0/ops/keyspace/refresh?keyspaceName={}&table={}",
+                escaped(keyspace),
+                escaped(table)
+            ),
+            None,
+            Answers::Done,
+        ),
+        Call::Repair {
+            keyspace,
+            tables,
+            full,
+            parallelism,
+            ..
+        } => repair(keyspace, tables, *full, parallelism, ranges),
+        Call::StopRepairs => Row::new(
+            "the end of the repairs",
+            Method::DELETE,
+            "/v2/repairs",
+            None,
+            Answers::Done,
+        ),
+        Call::Snapshot {
+            keyspace,
+            tables,
+            name,
+            ttl: None,
+            skip_flush,
+        } => snapshot(keyspace, tables, name, *skip_flush)?,
+        Call::ClearSnapshot { keyspaces, name } => clear_snapshot(keyspaces, name)?,
+        Call::Drain => Row::new(
+            "drain",
+            Method::POST,
+            "/v0/ops/node/drain",
+            None,
+            Answers::Done,
+        ),
+        Call::Rebuild {
+            from_dc,
+            keyspace: None,
+        } => Row::job(
+            "rebuild",
+            format!("/v1/ops/node/rebuild?src_dc={}", escaped(from_dc)),
+            None,
+        ),
+        Call::Decommission { force } => Row::job(
+            "decommission",
+            format!("/v1/ops/node/decommission?force={force}"),
+            None,
+        ),
+        Call::Snapshot { ttl: Some(_), .. }
+        | Call::Rebuild {
+            keyspace: Some(_), ..
+        }
+        | Call::Relocate { .. }
+        | Call::StopTask { .. }
+        | Call::RemoveNode { .. }
+        // Those have a row already.
+        | Call::Cleanup { .. }
+        | Call::Flush { .. }
+        | Call::Compact { .. }
+        | Call::GarbageCollect { .. }
+        | Call::Scrub { .. }
+        | Call::UpgradeSsTables { .. } => return unsupported(call),
+    })
+}
+
+/// The row of a call that works on `SSTables`.
+fn sstables(call: &Call) -> Option<Row> {
+    Some(match call {
         Call::Cleanup {
             keyspace,
             tables,
@@ -166,66 +242,7 @@ pub(super) fn row(call: &Call, ranges: &[Range]) -> Result<Row, NodeError> {
             ),
             keyspace_request(keyspace, tables, *jobs),
         ),
-        Call::Refresh { keyspace, table } => Row::new(
-            "refresh",
-            Method::POST,
-            format!(
-                "/v0/ops/keyspace/refresh?keyspaceName={}&table={}",
-                escaped(keyspace),
-                escaped(table)
-            ),
-            None,
-            Answers::Done,
-        ),
-        Call::Repair {
-            keyspace,
-            tables,
-            full,
-            parallelism,
-            ..
-        } => repair(keyspace, tables, *full, parallelism, ranges),
-        Call::StopRepairs => Row::new(
-            "the end of the repairs",
-            Method::DELETE,
-            "/v2/repairs",
-            None,
-            Answers::Done,
-        ),
-        Call::Snapshot {
-            keyspace,
-            tables,
-            name,
-            ttl: None,
-            skip_flush,
-        } => snapshot(keyspace, tables, name, *skip_flush)?,
-        Call::ClearSnapshot { keyspaces, name } => clear_snapshot(keyspaces, name)?,
-        Call::Drain => Row::new(
-            "drain",
-            Method::POST,
-            "/v0/ops/node/drain",
-            None,
-            Answers::Done,
-        ),
-        Call::Rebuild {
-            from_dc,
-            keyspace: None,
-        } => Row::job(
-            "rebuild",
-            format!("/v1/ops/node/rebuild?src_dc={}", escaped(from_dc)),
-            None,
-        ),
-        Call::Decommission { force } => Row::job(
-            "decommission",
-            format!("/v1/ops/node/decommission?force={force}"),
-            None,
-        ),
-        Call::Snapshot { ttl: Some(_), .. }
-        | Call::Rebuild {
-            keyspace: Some(_), ..
-        }
-        | Call::Relocate { .. }
-        | Call::StopTask { .. }
-        | Call::RemoveNode { .. } => return unsupported(call),
+        _ => return None,
     })
 }
 
@@ -348,7 +365,10 @@ pub(super) fn escaped(text: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 escaped.push(char::from(byte));
             }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // A text takes whatever is written.
+                let _ = write!(escaped, "%{byte:02X}");
+            }
         }
     }
     escaped

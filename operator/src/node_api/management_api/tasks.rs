@@ -18,7 +18,7 @@ struct Task {
     keyspace: Option<String>,
     columnfamily: Option<String>,
     #[serde(rename = "taskType")]
-    task: String,
+    kind: String,
     completed: i64,
     total: i64,
     unit: String,
@@ -37,7 +37,7 @@ pub(super) fn read(session: &Session<'_>) -> Result<Vec<Compaction>, Failure> {
     let tasks = tasks.into_iter().map(|task| Compaction {
         keyspace: task.keyspace.unwrap_or_default(),
         table: task.columnfamily.unwrap_or_default(),
-        task: task.task,
+        task: task.kind,
         completed: task.completed.to_string(),
         total: task.total.to_string(),
         unit: task.unit,
