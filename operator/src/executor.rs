@@ -5,6 +5,7 @@
 mod attempt;
 mod claims;
 mod discard;
+mod halt;
 mod job;
 mod node;
 mod peer;

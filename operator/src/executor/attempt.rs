@@ -47,7 +47,7 @@ pub(super) async fn attempt(
     };
     if again {
         if job.is_known() {
-            let followed = Box::pin(job.follow(effects, &this.endpoint, call));
+            let followed = Box::pin(job.follow(effects, task, &this.endpoint, call));
             match this.awaited(&mut watch, followed).await? {
                 None => return Ok(()),
                 Some(Some(answer)) => return this.judged(&mut watch, answer, false).await,

@@ -45,24 +45,32 @@ impl StepJob {
     pub(super) async fn follow(
         &self,
         effects: &Effects,
+        task: &NodeTask,
         endpoint: &Endpoint,
         call: &Call,
     ) -> Option<Result<(), NodeError>> {
         let job = self.get()?;
         let outcome = effects.nodes.follow(endpoint.clone(), call.clone(), job);
-        match outcome.await {
+        let outcome = outcome.await;
+        if let Err(error) = &outcome
+            && !has_ended(error)
+        {
+            // The node may still have the job.
+            return Some(outcome);
+        }
+        self.set(None);
+        if outcome.is_err()
+            && let Err(error) = record_event(effects, task, StepEvent::JobFailed).await
+        {
+            // The next executor of the step looks at the same job once more.
+            tracing::debug!(%error, "that the job has failed was not written");
+        }
+        match outcome {
             Err(NodeError::JobLost(id)) => {
                 tracing::info!(address = endpoint.ip, id, "the node has forgotten the job");
-                self.set(None);
                 None
             }
-            outcome => {
-                // A node that does not answer may still have the job.
-                if !matches!(&outcome, Err(error) if error.is_silence()) {
-                    self.set(None);
-                }
-                Some(outcome)
-            }
+            outcome => Some(outcome),
         }
     }
 
@@ -94,8 +102,17 @@ impl StepJob {
             }
         }
         let forgotten = || Err(NodeError::JobLost(job.id.clone()));
-        self.follow(effects, endpoint, call)
+        self.follow(effects, task, endpoint, call)
             .await
             .unwrap_or_else(forgotten)
     }
+}
+
+/// Whether an error says that the job is at its end, and not only that the node gave no usable answer.
+fn has_ended(error: &NodeError) -> bool {
+    error.is_refusal()
+        || matches!(
+            error,
+            NodeError::JobLost(_) | NodeError::Busy | NodeError::Unfinished
+        )
 }

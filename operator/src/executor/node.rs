@@ -8,12 +8,12 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     effects::Effects,
-    executor::{NodeTask, StepEvent, progress::Meter, record::record_event},
+    executor::{NodeTask, StepEvent, halt::halt, progress::Meter, record::record_event},
     kubernetes::{objects::said, status_store},
     node_api::Endpoint,
 };
 use casskop_core::{
-    node::{Activity, Call, NodeError},
+    node::{Activity, NodeError},
     observed::NodePod,
     operations::{self, Behaviour, StepState, transitions::is_cancelled},
 };
@@ -345,18 +345,12 @@ impl Watch {
     ) {
         let bytes = operations::bytes(behaviour, step, activity);
         self.meter.record_event(effects, task, bytes).await;
-        let mut halts = operations::halts(behaviour, step, activity);
+        let halts = operations::halts(behaviour, step, activity);
         if halts.is_empty() || self.left_to_its_end || !is_told_to_end(effects, task).await {
             return;
         }
-        halts.retain(|call| call.not_supported(endpoint.access.kind()).is_none());
-        if halts.is_empty() {
-            self.left_to_its_end = true;
-            tell_that_it_ends_by_itself(effects, task).await;
-            return;
-        }
-        self.halted = true;
-        halt(effects, task, endpoint, halts).await;
+        self.halted = halt(effects, task, endpoint, halts).await;
+        self.left_to_its_end = !self.halted;
     }
 }
 
@@ -399,36 +393,5 @@ async fn leave_if_told_to_end(effects: &Effects, task: &NodeTask) -> Result<(), 
     match record_event(effects, task, StepEvent::Retrying(unheard.into())).await {
         Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
-    }
-}
-
-/// Reports that the work of a step goes on although its operation is cancelled.
-async fn tell_that_it_ends_by_itself(effects: &Effects, task: &NodeTask) {
-    tracing::info!(
-        cluster = task.cluster.name,
-        pod = task.start.pod,
-        kind = task.start.kind.as_str(),
-        id = task.start.id,
-        "the work of the step cannot be stopped, and is awaited"
-    );
-    if let Err(error) = record_event(effects, task, StepEvent::CannotStop).await {
-        tracing::debug!(%error, "that the work cannot be stopped was not written");
-    }
-}
-
-/// Stops the work of a step whose operation is cancelled.
-async fn halt(effects: &Effects, task: &NodeTask, endpoint: &Endpoint, halts: Vec<Call>) {
-    for call in halts {
-        tracing::info!(
-            cluster = task.cluster.name,
-            pod = task.start.pod,
-            kind = task.start.kind.as_str(),
-            id = task.start.id,
-            ?call,
-            "stopping its work"
-        );
-        if let Err(error) = effects.nodes.call(endpoint.clone(), call).await {
-            tracing::info!(pod = task.start.pod, %error, "the work was not stopped");
-        }
     }
 }

@@ -257,6 +257,8 @@ fn list_snapshots(session: &Session<'_>, path: &str) -> Result<Vec<Snapshot>, Fa
 #[cfg(test)]
 pub(crate) mod node;
 #[cfg(test)]
+mod read_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tls_tests;

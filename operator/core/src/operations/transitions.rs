@@ -71,6 +71,8 @@ pub enum StepEvent {
     Retrying(String),
     /// The node has a job for the step; recorded before the job is waited for.
     JobBegun(NodeJob),
+    /// The job of the node has ended without success, so that nobody waits for it again.
+    JobFailed,
     /// The operation is cancelled, and the node has no way to stop the step: it goes on to its end.
     CannotStop,
     /// The node tells how far it is.
@@ -133,6 +135,7 @@ pub fn record(
             at.executor.clone_into(&mut node.executor);
         }
         StepEvent::JobBegun(job) => node.job = Some(job.clone()),
+        StepEvent::JobFailed => node.job = None,
         StepEvent::CannotStop => node.error = Some(CANNOT_STOP.to_owned()),
         StepEvent::Works(work) => node.work = Some(work.clone()),
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),

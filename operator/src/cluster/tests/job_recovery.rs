@@ -16,6 +16,7 @@ use crate::{
 
 const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const JOB: &str = "GET /api/v0/ops/executor/job?job_id=f0f1c875-8a7d-4d71-b2ef-87c7c080972d";
+const COMPACTIONS: &str = "GET /api/v1/ops/tables/compactions";
 const SUBMITTED: i64 = 1_795_867_553_312;
 const COMPACT: &str = r#"POST /api/v1/ops/tables/compact {"keyspace_name":"ks","split_output":false,"user_defined":false,"tables":[]}"#;
 
@@ -115,15 +116,49 @@ async fn an_operator_that_is_killed_during_a_job_leaves_it_to_the_next() {
     assert_eq!(node.told().len(), 1, "one job: {:?}", node.told());
 }
 
+/// Cassandra skipped the work of the job, which is completed all the same: an operator that looks at it later must not take it
+/// for done.
+#[tokio::test]
+async fn a_job_whose_work_was_skipped_is_forgotten_and_asked_for_again() {
+    let ip = "127.0.14.5";
+    let next = "0be3b6b9-9a3d-4b7c-8f0e-7a3a3b0f6a11";
+    let ends = answer("COMPLETED").replace("f0f1c875-8a7d-4d71-b2ef-87c7c080972d", next);
+    let scrub = r#"[{"keyspace":"ks","columnfamily":"t","taskType":"Scrub","unit":"bytes","completed":1,"total":2,"compactionId":"x"}]"#;
+    let node = Node::at(ip)
+        .says(COMPACTIONS, 200, scrub)
+        .says(JOB, 200, &answer("COMPLETED"))
+        .says(COMPACT, 202, next)
+        .says(
+            &JOB.replace("f0f1c875-8a7d-4d71-b2ef-87c7c080972d", next),
+            200,
+            &ends,
+        );
+    let server = serving(ip, compacting(Some(job())));
+    let first = take_up(&server, node.access()).await;
+    let forgotten = |state: &State| {
+        let node = &state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0];
+        node["job"].is_null() && node["error"].is_string()
+    };
+    server.until(forgotten).await;
+    first.executor.end().await;
+
+    node.now_says(COMPACTIONS, &[(200, "[]")]);
+    let second = take_up(&server, node.access()).await;
+    let ended = end(&server, &second).await.0.pop().unwrap().nodes.remove(0);
+    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    assert_eq!(node.told().len(), 1, "{:?}", node.told());
+}
+
 /// The Management API stops repairs only.
 #[tokio::test]
 async fn a_job_of_a_cancelled_operation_goes_on_to_its_end_and_says_so() {
     let ip = "127.0.14.4";
     let task = json!([{ "keyspace": "ks", "columnfamily": "t", "taskType": "Compaction", "unit": "bytes",
         "completed": 1, "total": 2, "compactionId": "x" }]);
-    let node = Node::at(ip)
-        .says("GET /api/v1/ops/tables/compactions", 200, &task.to_string())
-        .says(JOB, 200, &answer("WAITING"));
+    let node =
+        Node::at(ip)
+            .says(COMPACTIONS, 200, &task.to_string())
+            .says(JOB, 200, &answer("WAITING"));
     let mut status = compacting(Some(job()));
     status["operations"][0]["reason"] = json!("Cancelling");
     let server = serving(ip, status);
