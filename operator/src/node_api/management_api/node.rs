@@ -173,6 +173,11 @@ impl Node {
         });
     }
 
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.endpoint.port
+    }
+
     /// The secrets of a cluster of such nodes.
     pub(crate) fn access(&self) -> ClusterAccess {
         let management_api = match &self.endpoint.access {

@@ -143,3 +143,14 @@ fn answers_are_bounded() {
     let error = read(&node.session()).expect_err("too many");
     assert!(matches!(error, NodeError::Malformed(_)), "{error:?}");
 }
+
+/// Gossip does not notice when the native transport is switched off; the probe connects to it.
+#[test]
+fn the_address_for_clients_is_read() {
+    let node = Node::recorded(BARE_MEMBER);
+    let address = native_address(&node.session()).expect("an address");
+    assert_eq!(address.to_string(), "127.0.0.1:9042");
+    // A node that was asked before it knew its own address.
+    let error = native_address(&member().session()).expect_err("no address");
+    assert!(matches!(error, NodeError::Malformed(_)), "{error:?}");
+}

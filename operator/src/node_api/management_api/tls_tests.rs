@@ -12,7 +12,11 @@ use super::{
     node::{Authority, BARE_MEMBER, Node, RING},
     *,
 };
-use crate::node_api::{Access, Endpoint, nodes::Gate};
+use crate::{
+    leadership::Leadership,
+    node_api::{Access, Endpoint, NodeApi, Nodes, nodes::Gate},
+};
+use casskop_core::node::Call;
 
 fn untrusted(node: &Node) -> String {
     match read(&node.session()) {
@@ -118,4 +122,19 @@ fn unusable_certificates_are_refused_by_name_and_never_printed() {
         "not a name".into(),
     );
     assert_eq!(name.expect_err("it is no name"), Unusable::Name);
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_lead_connects_to_no_node() {
+    let node = Node::recorded(BARE_MEMBER);
+    let access = node.access().management_api.expect("certificates");
+    let endpoint = Endpoint {
+        port: node.port(),
+        ..Endpoint::new("127.0.0.1", Access::ManagementApi(access))
+    };
+    let nodes = Nodes::new(Leadership::candidate());
+    let error = nodes.call(endpoint, Call::Drain).await;
+    let error = error.expect_err("it was not elected");
+    assert!(error.to_string().contains("not the leader"), "{error}");
+    assert!(node.asked().is_empty(), "{:?}", node.asked());
 }
