@@ -1,13 +1,19 @@
 //! `nodeApi.kind: ManagementApi`: pods with another agent, and operations that it has no way to do.
 
-use casskop_common::api::{NodeApi, NodeApiKind, OperationPhase, OperationReason};
+use std::sync::Arc;
+
+use casskop_common::{
+    api::{NodeApi, NodeApiKind, OperationPhase, OperationReason},
+    operations::decommission::Decommission,
+};
 use serde_json::Value;
 
 use crate::{
-    node::Replication,
+    node::{Reading, Replication, UNKNOWN_HOST_ID},
     objects::Object,
     observed::SecretState,
-    simulation::{THREE_RACKS, World},
+    operations::Behaviour,
+    simulation::{Node, THREE_RACKS, World},
 };
 
 fn by_management_api(world: &mut World) {
@@ -160,4 +166,41 @@ fn a_rebuild_is_one_step() {
     let operation = world.operation("rebuild");
     let plan = operation.plan.as_ref().expect("a plan");
     assert_eq!(plan.steps, ["all keyspaces"]);
+}
+
+/// After a restart of all others, a member that was down is known by its address only.
+#[test]
+fn a_member_without_a_name_is_neither_forgotten_nor_taken_for_another() {
+    const POD: &str = "demo-dc1-rack2-0";
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut(POD).expect("a pod").node = Node::Hanging;
+    world.pass();
+    let nameless = |ip: &str| {
+        let mut state = world.state();
+        for reading in state.nodes.values_mut().flatten() {
+            Arc::make_mut(&mut reading.host_ids).insert(ip.to_owned(), UNKNOWN_HOST_ID.to_owned());
+            Arc::make_mut(&mut reading.unreachable).insert(ip.to_owned());
+        }
+        state
+    };
+    let told = &world.status().cassandra_node_status[POD];
+    let (ip, host_id) = (told.node_ip.clone(), told.host_id.clone());
+    assert!(!ip.is_empty() && !host_id.is_empty());
+
+    // Its address is that of a pod of the cluster.
+    let state = nameless(&ip);
+    assert!(!state.is_forgotten(&host_id));
+    assert!(state.external_members().is_empty());
+    let readings: Vec<&Reading> = state.members().map(|(_, reading)| reading).collect();
+    assert!(!Decommission::default().is_done_for_peers(&host_id, &readings));
+
+    // It may be any member, of this cluster or of another one.
+    let state = nameless("10.9.9.9");
+    assert!(!state.is_forgotten("no host id of this ring"));
+    let external = state.external_members();
+    assert_eq!(external.len(), 1, "{external:?}");
+    assert!(
+        external[0].down && external[0].host_id == UNKNOWN_HOST_ID,
+        "{external:?}"
+    );
 }
