@@ -17,9 +17,9 @@ show() {
 }
 
 title "Build the operator and the plugin, start a Kubernetes"
-# Both at once: the last steps of each build keep one processor busy.
+# Both at once: the last steps of each build keep one processor busy. Link-time optimization would take minutes.
 . "$testbed/rust.sh"
-"$testbed/binaries.sh" >/dev/null 2>"$work/binaries.log" &
+"$testbed/binaries.sh" testbed >/dev/null 2>"$work/binaries.log" &
 builder=$!
 "$testbed/up.sh"
 step "build the operator and the plugin" tail --pid=$builder -f /dev/null
@@ -27,7 +27,7 @@ if ! wait $builder; then
     cat "$work/binaries.log" >&2
     die "the operator and the plugin do not build"
 fi
-binaries=$("$testbed/binaries.sh")
+binaries=$("$testbed/binaries.sh" testbed)
 eval "$("$testbed/env.sh")"
 export PATH=$binaries:$bin:$PATH
 step "the operator's image" "$testbed/load.sh" operator "$binaries/casskop-operator"

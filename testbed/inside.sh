@@ -133,6 +133,8 @@ control_plane() {
         --service-account-issuer=https://kubernetes.default.svc \
         --service-account-key-file="$pki/service-account.pub" \
         --service-account-signing-key-file="$pki/service-account.key" \
+        --feature-gates=MutatingAdmissionPolicy=true \
+        --runtime-config=admissionregistration.k8s.io/v1beta1=true \
         --audit-policy-file="$testbed/config/audit.yaml" --audit-log-path="$run/logs/audit.log" \
         --audit-log-maxsize=50 --audit-log-maxbackup=1 &
     keep kube-controller-manager "$program" kube-controller-manager \

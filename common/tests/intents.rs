@@ -1,4 +1,4 @@
-//! The intent protocol as a user meets it: what is understood, and what is said to what is not.
+//! The intent protocol in the view of a user: the accepted annotations, and the messages about all others.
 
 use std::collections::BTreeMap;
 
@@ -173,8 +173,8 @@ fn words() -> impl Strategy<Value = String> {
     proptest::collection::vec(word, 0..12).prop_map(|words| words.join(" "))
 }
 
-/// Whatever stands there, it is understood or told, in words that fit into a status. What is understood can be recorded
-/// and read again.
+/// Any value is either understood or reported, in words that fit into a status. A request that is understood can be
+/// recorded and read back.
 fn is_understood_or_told(key: &str, value: &str) -> Result<(), TestCaseError> {
     let intents = parse(&[(key, value)]);
     for invalid in &intents.invalid {
@@ -227,7 +227,7 @@ proptest! {
         is_understood_or_told(&key, &format!("a {}", part.repeat(times)))?;
     }
 
-    /// What the plugin prints for Git is what the operator reads from it.
+    /// The operator reads a request in the form that the plugin prints for Git.
     #[test]
     fn canonical_form_round_trips(id in "[a-zA-Z0-9][a-zA-Z0-9._:-]{0,62}", keyspaces in proptest::collection::vec("[a-zA-Z0-9_]{1,8}", 0..3), dcs in proptest::collection::vec("[a-z0-9]{1,5}", 0..3), jobs in proptest::option::of(0..1024_i32), dry_run: bool) {
         let mut words: Vec<String> = Vec::new();

@@ -14,6 +14,8 @@ use casskop_e2e::{
 };
 use serde_json::{Value, json};
 
+/// A ConfigMap of scripts as that of the samples.
+const SCRIPTS: &str = "cassandra-configmap-v1";
 const PODS: [&str; 2] = ["old-dc1-rack1-0", "old-dc1-rack2-0"];
 
 #[test]
@@ -22,6 +24,13 @@ fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
     let space = Space::open("e2e-takeover");
     operator::scale(&space.kubectl, 0);
     let old = space.cluster("old");
+    space.kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": SCRIPTS },
+        "data": { "pre_run.sh": "echo before\n\
+            sed -ri 's/(hinted_handoff_throttle_in_kb:).*/\\1 2048/' /etc/cassandra/cassandra.yaml\n\
+            test \"$(hostname)\" == 'nosuch' && exit 1\n\
+            echo after\n" },
+    }));
     go_casskop::makes(&old, &manifest());
     assert_eq!(old.pod_names(), PODS);
     for pod in old.pods() {
@@ -52,6 +61,7 @@ fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
         "on the volumes that they had"
     );
     everything_is_ours(&space, &old);
+    scripts_have_run(&space);
     let row = "SELECT text FROM two.t WHERE id = 1";
     let output = cassandra::cql(&space.kubectl, PODS[1], "ALL", &[row]).ok();
     assert_eq!(output.trim(), "text=before");
@@ -64,6 +74,7 @@ fn manifest() -> Value {
     manifest["metadata"]["labels"] = json!({ "team": "orders" });
     let spec = manifest["spec"].as_object_mut().expect("a spec");
     let more = json!({
+        "configMapName": SCRIPTS,
         // The newest version that it can configure.
         "cassandraImage": cluster::image("4.0"),
         "imagepullpolicy": "IfNotPresent",
@@ -79,6 +90,15 @@ fn manifest() -> Value {
         "backRestSidecar": { "enabled": false },
     });
     spec.extend(more.as_object().cloned().expect("an object"));
+    // Keys that the config builder knows; its samples have the first one.
+    let named = json!({
+        "log_gc": "true", "garbage_collector": "G1GC", "max_gc_pause_millis": 300, "always_pre_touch": false,
+        "use-biased-locking": true, "debug-non-safepoints": true, "guaranteed-safepoint-interval": "300000",
+        "print_gc_details": true,
+    });
+    let options = spec["config"]["jvm-options"].as_object_mut();
+    let options = options.expect("the ring has options");
+    options.extend(named.as_object().cloned().expect("an object"));
     manifest
 }
 
@@ -132,6 +152,16 @@ fn everything_is_ours(space: &Space, old: &Cluster) {
         let exec = ["exec", &name, "-c", "cassandra", "--", "sh", "-c", mark];
         let mark = space.kubectl.ok(&exec);
         assert!(old.host_ids().contains(&(name, mark)));
+    }
+}
+
+/// What a script changes in `/etc/cassandra` is what Cassandra starts with.
+fn scripts_have_run(space: &Space) {
+    for pod in PODS {
+        let show = "grep -h hinted_handoff_throttle /etc/cassandra/cassandra.yaml";
+        let exec = ["exec", pod, "-c", "cassandra", "--", "sh", "-c", show];
+        let line = space.kubectl.ok(&exec);
+        assert_eq!(line.trim(), "hinted_handoff_throttle_in_kb: 2048", "{pod}");
     }
 }
 

@@ -75,6 +75,9 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
         });
     }
     assert_eq!(gone.get()["metadata"]["finalizers"], Value::Null);
+    orphans_keep_their_volume(&space);
+    gone.apply(&manifest);
+    gone.change(&json!({ "deletePVC": true }));
     let namespace = &space.kubectl.namespace;
     space
         .kubectl
@@ -93,6 +96,36 @@ fn a_namespace_is_deleted_with_the_operator_and_a_cluster() {
         }
         Err(kubectl::json(&found)["status"].to_string())
     });
+}
+
+/// A deletion that orphans deletes no volume, although the cluster owns it.
+fn orphans_keep_their_volume(space: &Space) {
+    let kubectl = &space.kubectl;
+    let claims = || kubectl.list("persistentvolumeclaims", "cassandracluster=gone");
+    let uids = |claims: Vec<Value>| -> Vec<Value> {
+        let uids = claims.iter().map(|claim| claim["metadata"]["uid"].clone());
+        uids.collect()
+    };
+    let before = uids(claims());
+    assert_eq!(before.len(), 1);
+    kubectl.ok(&["delete", "cassandracluster", "gone", "--cascade=orphan"]);
+    until("the claim to have no owner", || {
+        let owners = claims()[0]["metadata"]["ownerReferences"].clone();
+        if owners.is_null() {
+            return Ok(());
+        }
+        Err(owners.to_string())
+    });
+    assert_eq!(uids(claims()), before);
+    let sets = [
+        "delete",
+        "statefulset,configmap,service",
+        "-l",
+        "cassandracluster=gone",
+    ];
+    kubectl.ok(&sets);
+    assert_eq!(uids(claims()), before);
+    kubectl.ok(&["delete", "persistentvolumeclaims", "--all"]);
 }
 
 /// All files below a folder.

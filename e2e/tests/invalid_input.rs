@@ -368,8 +368,25 @@ fn a_quota_that_refuses_pods_is_told_in_the_words_of_the_api_server() {
     refused.tells("Degraded", "True", &words);
     let explained = casskop(&space.kubectl, &["explain", "refused"]);
     assert!(explained.stdout.contains("quota"), "{explained}");
-    space.kubectl.ok(&["delete", "resourcequota", "small"]);
     refused.delete();
+    // A quota on limits accepts a pod only if each of its containers has them, the init containers too.
+    space.kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" },
+        "spec": { "hard": { "requests.memory": "2Gi", "limits.memory": "2Gi", "limits.cpu": "2" } },
+    }));
+    let fits = space.cluster("fits");
+    fits.apply(&manifest("fits", |spec| {
+        spec["resources"]["limits"]["cpu"] = json!("1");
+    }));
+    until("the pod is created", || {
+        let pods = fits.pod_names();
+        if pods.is_empty() {
+            return Err(fits.events("FailedCreate").join(", "));
+        }
+        Ok(())
+    });
+    space.kubectl.ok(&["delete", "resourcequota", "small"]);
+    fits.delete();
 }
 
 #[test]

@@ -194,12 +194,12 @@ impl State {
         query: &str,
         body: Value,
     ) -> Result<Value, No> {
-        let (_, place) = path.split_once("/namespaces/ns/").ok_or(BAD)?;
-        let place: Vec<&str> = place.split('/').collect();
-        if place.len() == 1 && method == Method::GET {
+        let (_, segments) = path.split_once("/namespaces/ns/").ok_or(BAD)?;
+        let segments: Vec<&str> = segments.split('/').collect();
+        if segments.len() == 1 && method == Method::GET {
             return self.list(path, query);
         }
-        if place.len() == 1 {
+        if segments.len() == 1 {
             let name = body["metadata"]["name"].as_str().unwrap_or("generated");
             let path = format!("{path}/{name}");
             if self.objects.contains_key(&path) {

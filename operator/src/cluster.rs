@@ -95,15 +95,15 @@ struct Evaluation {
 }
 
 async fn pass(trigger: &CassandraCluster, ctx: &Arc<Context>) -> Result<Action, Error> {
-    let mut seen = Box::pin(evaluate(trigger, ctx, Freshness::Recent)).await?;
-    if seen
+    let mut evaluation = Box::pin(evaluate(trigger, ctx, Freshness::Recent)).await?;
+    if evaluation
         .as_ref()
-        .is_some_and(|look| act::needs_certainty(&look.plan))
+        .is_some_and(|evaluation| act::needs_certainty(&evaluation.plan))
     {
-        seen = Box::pin(evaluate(trigger, ctx, Freshness::Now)).await?;
+        evaluation = Box::pin(evaluate(trigger, ctx, Freshness::Now)).await?;
     }
-    match seen {
-        Some(look) => Box::pin(execute(ctx, look)).await,
+    match evaluation {
+        Some(evaluation) => Box::pin(execute(ctx, evaluation)).await,
         None => Ok(Action::await_change()),
     }
 }
@@ -147,8 +147,9 @@ async fn evaluate(
         Some((cluster, desired)) => {
             let instead = Some(desired);
             let before = Some(&as_written.observed);
-            let look = observe_and_plan(ctx, cluster, instead.zip(before), at_work, freshness);
-            Ok(Some(Box::pin(look).await?))
+            let evaluation =
+                observe_and_plan(ctx, cluster, instead.zip(before), at_work, freshness);
+            Ok(Some(Box::pin(evaluation).await?))
         }
         None => Ok(Some(as_written)),
     }
@@ -196,13 +197,13 @@ async fn observe_and_plan(
     })
 }
 
-async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> {
+async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, Error> {
     let Evaluation {
         desired,
         observed,
         mut plan,
         ..
-    } = look;
+    } = evaluation;
     let state = &observed.state;
     let kube = &ctx.effects.kube;
     // Nothing else may keep the volumes of a cluster from being kept.
@@ -213,7 +214,7 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
     }
     let recorded = report::intents(ctx, state, &mut plan).await;
     if let Err(pruned @ status_store::Error::Pruned(_)) = &recorded {
-        plan.tell_failure(&pruned.to_string(), state);
+        plan.report_failure(&pruned.to_string(), state);
         report::status(ctx, state, &plan).await?;
     }
     recorded?;
@@ -231,7 +232,7 @@ async fn execute(ctx: &Arc<Context>, look: Evaluation) -> Result<Action, Error> 
         return Ok(Action::requeue(AFTER_CONFLICT));
     }
     if let Err(error) = &applied {
-        plan.tell_failure(&error.to_string(), state);
+        plan.report_failure(&error.to_string(), state);
     }
     if !report::status(ctx, state, &plan).await? {
         plan.requeue = AFTER_CONFLICT;

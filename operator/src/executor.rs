@@ -9,6 +9,7 @@ mod halt;
 mod job;
 mod node;
 mod peer;
+mod place;
 mod pod;
 mod progress;
 mod record;
@@ -167,7 +168,7 @@ async fn work(
     let steps = &task.start.steps;
     let behaviour = operations::behaviour(&task.start.operation);
     let mut resume = task.start.resume;
-    // The node is taken over first, and only if the status still stands where the decision saw it.
+    // The node is taken over first, and only if the status still stands where it stood at the decision.
     if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }
@@ -213,7 +214,7 @@ async fn perform(
     Step { name: step, action }: &Step,
     resume: bool,
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
-    let mut again = resume;
+    let mut is_retry = resume;
     let mut pause = FIRST_PAUSE;
     let job = StepJob::recorded(task.start.job.clone().filter(|_| resume));
     for attempt in 1.. {
@@ -227,23 +228,23 @@ async fn perform(
             Action::DeletePod => pod::replace(effects, task).await?,
             Action::DiscardVolumes => discard::discard_volumes(effects, task).await?,
             Action::Replace => discard::replace(effects, task).await?,
-            Action::CallPeer(call) => peer::tell_one(effects, task, step, behaviour, call).await,
+            Action::CallPeer(call) => peer::call_member(effects, task, step, behaviour, call).await,
             Action::Call(call) => {
-                if again && !node::is_back(effects, task, step, behaviour).await? {
+                if is_retry && !node::is_back(effects, task, step, behaviour).await? {
                     return Ok(Err(NodeError::Unreachable(
                         "the node did not come back".into(),
                     )));
                 }
-                attempt::attempt(effects, task, (step, behaviour), (call, &job), again).await
+                attempt::attempt(effects, task, (step, behaviour), (call, &job), is_retry).await
             }
         };
         let Err(error) = outcome else {
             return Ok(Ok(()));
         };
         // A node that is being restarted rejects every call.
-        let is_told_itself = matches!(action, Action::Call(_));
+        let calls_own_node = matches!(action, Action::Call(_));
         let may_pass = error.is_transient()
-            || (is_told_itself && !node::can_take(effects, task, step, behaviour).await)
+            || (calls_own_node && !node::can_take(effects, task, step, behaviour).await)
             || (behaviour.needs_other_nodes()
                 && peer::has_one_been_away(effects, task, began).await);
         if !may_pass || attempt >= ATTEMPTS {
@@ -256,7 +257,7 @@ async fn perform(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        again = true;
+        is_retry = true;
         if !record_event(effects, task, begun(task, attempt)).await? {
             return Ok(Err(error));
         }

@@ -13,7 +13,7 @@ use kube::{Client, Config};
 
 use crate::{
     identity,
-    kubernetes::{lease::LeaseApi, objects::said},
+    kubernetes::{lease::LeaseApi, objects::error_text},
     leadership::Leadership,
 };
 
@@ -132,7 +132,7 @@ impl Election {
 
     /// Waits until this process holds the Lease. It counts as ready while another instance leads.
     async fn acquire(&mut self, ready: &AtomicBool) -> Result<(), Error> {
-        let mut told = String::new();
+        let mut logged = String::new();
         loop {
             match self.attempt().await {
                 Attempt::Leads => {
@@ -145,9 +145,9 @@ impl Election {
             let holder = self.candidate.holder();
             if !holder.is_empty() {
                 ready.store(true, Ordering::Relaxed);
-                if holder != told {
+                if holder != logged {
                     tracing::info!(lease = self.name, holder, "another instance leads");
-                    holder.clone_into(&mut told);
+                    holder.clone_into(&mut logged);
                 }
             }
             tokio::time::sleep(self.retry).await;
@@ -191,7 +191,7 @@ impl Election {
                             }
                             return Attempt::Leads;
                         }
-                        // Another writer was faster; the next read tells.
+                        // Another writer was faster; the next read reports the result.
                         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                             continue;
                         }
@@ -201,7 +201,7 @@ impl Election {
             };
             tracing::warn!(
                 lease = self.name,
-                error = said(&failed),
+                error = error_text(&failed),
                 "the Lease was not read or written; is `leases` in the Role of the operator?"
             );
             break;
@@ -227,7 +227,11 @@ impl Election {
             Ok(Ok(true)) => tracing::info!(lease = self.name, "the Lease is released"),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => {
-                tracing::warn!(lease = self.name, error = said(&error), "the Lease expires");
+                tracing::warn!(
+                    lease = self.name,
+                    error = error_text(&error),
+                    "the Lease expires"
+                );
             }
             Err(_) => tracing::warn!(lease = self.name, "no answer in time: the Lease expires"),
         }

@@ -128,7 +128,7 @@ impl Metrics {
 
     /// Records the operations in the status of a cluster.
     pub fn cluster(&self, cluster: &CassandraCluster) {
-        self.clusters.tell(cluster);
+        self.clusters.report(cluster);
     }
 
     /// Removes a deleted cluster.

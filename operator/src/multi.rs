@@ -25,7 +25,7 @@ use casskop_common::{
 };
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
-use crate::kubernetes::{events, objects::said};
+use crate::kubernetes::{events, objects::error_text};
 use casskop_core::multi::{
     observed::ObservedSites,
     plan::{self, Plan},
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("read MultiCasskop: {0}; correct it, or apply manifests/crds of this version")]
     Unreadable(Box<Unreadable>),
     /// The home cluster does not respond, or another writer changed the resource at the same time.
-    #[error("{what} MultiCasskop {name}: {}", said(source))]
+    #[error("{what} MultiCasskop {name}: {}", error_text(source))]
     Home {
         /// The attempted action.
         what: &'static str,
@@ -117,25 +117,25 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     {
         plan = refuse(plan, &refused, &snapshot);
     }
-    let told = report::status(ctx, &snapshot.multi, &plan.status).await;
-    let told = told.map_err(failed("report the status of"))?;
+    let reported = report::status(ctx, &snapshot.multi, &plan.status).await;
+    let reported = reported.map_err(failed("report the status of"))?;
     if let Some(write) = &plan.witness {
         let written = witness::write(ctx, write).await;
         written.map_err(failed("write the ConfigMap of"))?;
     }
     if let Some(why) = plan.kept {
         let event = events::event(true, "ClustersKept".into(), "delete", why);
-        events::publish(&ctx.home, &ctx.reporter, &event, &told.object_ref(&())).await;
+        events::publish(&ctx.home, &ctx.reporter, &event, &reported.object_ref(&())).await;
     }
     let failures = act::act(ctx, &plan.writes).await;
     if let Some(first) = failures.first() {
-        plan::tell_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);
-        let again = report::status(ctx, &told, &plan.status).await;
-        again.map_err(failed("report the status of"))?;
+        plan::report_failure(&mut plan.status, &first.message, first.is_spec, &snapshot);
+        let retried = report::status(ctx, &reported, &plan.status).await;
+        retried.map_err(failed("report the status of"))?;
         return Err(Error::Act(first.message.clone()));
     }
     if !plan.finalizer {
-        let free = report::finalizer(ctx, &told, false).await;
+        let free = report::finalizer(ctx, &reported, false).await;
         free.map_err(failed("take our finalizer from"))?;
     }
     Ok(Action::requeue(plan.requeue))
@@ -144,7 +144,7 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
 /// A change that one site rejects is applied to no site: all sites keep their state.
 fn refuse(plan: Plan, refused: &act::Failure, snapshot: &ObservedSites) -> Plan {
     let mut status = plan.status;
-    plan::tell_failure(&mut status, &refused.message, refused.is_spec, snapshot);
+    plan::report_failure(&mut status, &refused.message, refused.is_spec, snapshot);
     // The generation does not count as observed, so that the dry run is repeated.
     let old = snapshot.multi.status.as_ref();
     status.observed_generation = old.and_then(|old| old.observed_generation);

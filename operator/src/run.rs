@@ -284,11 +284,11 @@ where
 
 /// A termination signal of the process, from now on.
 pub fn stop() -> Stop {
-    told_to_end().boxed().shared()
+    termination().boxed().shared()
 }
 
 /// Waits until the process receives a termination signal.
-async fn told_to_end() {
+async fn termination() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

@@ -13,7 +13,7 @@ use std::{
 use crate::error::{CliError, Kind, Result};
 use colors::{Color, Style, Tone};
 
-/// Where output goes and how it looks there.
+/// The destination of the output, and its style there.
 pub struct Ui {
     stdout: Stdout,
     stderr: Stderr,

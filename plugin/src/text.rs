@@ -6,7 +6,7 @@ pub use casskop_common::text::count;
 
 /// The plugin as it is called on a command line.
 pub const PROGRAM: &str = "kubectl casskop";
-/// Names that are listed in a message before it says how many more there are.
+/// Names that are listed in a message before it counts the rest.
 const LISTED: usize = 12;
 /// Likeness from which on a word is taken for a mistyped other one.
 const ALIKE: f64 = 0.8;

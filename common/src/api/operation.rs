@@ -55,10 +55,16 @@ pub struct OperationStatus {
     /// is refused if they still have it some seconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_live_since: Option<MicroTime>,
+    /// Operator process that recorded `seenLiveSince`. Another process, whose clock may differ, observes anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_live_by: Option<String>,
     /// Time since which the ring does not have what the request names, of a request that waits. The request is refused if the
     /// ring still does not have it some seconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_found_since: Option<MicroTime>,
+    /// Operator process that recorded `notFoundSince`. Another process, whose clock may differ, observes anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found_by: Option<String>,
     /// Safety checks and their evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -216,6 +216,13 @@ pub struct NodeStatus {
     /// Address of the pod.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub node_ip: String,
+    /// Time since which no member of the ring has the node, although all others answer. Some seconds later `hostId` is removed:
+    /// the node was taken out of the ring by hand, and its pod may join as a new node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found_since: Option<Time>,
+    /// Operator process that recorded `notFoundSince`. Another process, whose clock may differ, observes anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_found_by: Option<String>,
     /// Data center of the node.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dc: String,

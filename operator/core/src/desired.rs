@@ -7,7 +7,11 @@ mod node_api;
 pub mod restart;
 pub mod seeds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    slice,
+    sync::LazyLock,
+};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterSpec, Dc, NodeApiKind, Rack},
@@ -232,7 +236,7 @@ fn owner(cluster: &CassandraCluster) -> OwnerReference {
 fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
     let mut racks = Vec::new();
     for (dc, rack) in topology(spec) {
-        racks.push(desired_rack(spec, &dc, &rack)?);
+        racks.push(desired_rack(spec, dc, rack)?);
     }
     let names: BTreeSet<&RackId> = racks.iter().map(|rack| &rack.id).collect();
     // With `spec.seeds`, the nodes of the ring may be elsewhere.
@@ -251,40 +255,40 @@ fn racks(spec: &CassandraClusterSpec) -> Result<Vec<DesiredRack>, Refusal> {
     Ok(racks)
 }
 
+/// The data center and the rack of a spec that names none.
+static DEFAULT_DC: LazyLock<Dc> = LazyLock::new(|| Dc {
+    name: names::DEFAULT_DC.into(),
+    ..Dc::default()
+});
+static DEFAULT_RACK: LazyLock<Rack> = LazyLock::new(|| Rack {
+    name: "rack1".into(),
+    ..Rack::default()
+});
+
 /// Racks of the spec with their data centers; one rack of one data center where the spec names none.
-fn topology(spec: &CassandraClusterSpec) -> Vec<(Dc, Rack)> {
-    let default = Dc {
-        name: names::DEFAULT_DC.into(),
-        ..Dc::default()
+fn topology(spec: &CassandraClusterSpec) -> impl Iterator<Item = (&Dc, &Rack)> {
+    let dcs = match &spec.topology {
+        Some(topology) if !topology.dc.is_empty() => &topology.dc[..],
+        _ => slice::from_ref(&*DEFAULT_DC),
     };
-    let default_rack = Rack {
-        name: "rack1".into(),
-        ..Rack::default()
-    };
-    let dcs = spec
-        .topology
-        .as_ref()
-        .map(|topology| topology.dc.clone())
-        .filter(|dcs| !dcs.is_empty());
-    let of_dc = |dc: Dc| {
+    dcs.iter().flat_map(|dc| {
         let racks = if dc.rack.is_empty() {
-            vec![default_rack.clone()]
+            slice::from_ref(&*DEFAULT_RACK)
         } else {
-            dc.rack.clone()
+            &dc.rack[..]
         };
-        racks.into_iter().map(move |rack| (dc.clone(), rack))
-    };
-    let dcs = dcs.unwrap_or_else(|| vec![default.clone()]);
-    dcs.into_iter().flat_map(of_dc).collect()
+        racks.iter().map(move |rack| (dc, rack))
+    })
 }
 
 /// Racks that the spec requires, with their numbers of nodes, whether or not the spec is accepted.
 pub fn required_racks(spec: &CassandraClusterSpec) -> impl Iterator<Item = (RackId, i32)> {
-    let racks = topology(spec).into_iter();
-    racks.map(|(dc, rack)| {
-        let nodes = dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1);
-        (RackId::new(&dc.name, &rack.name), nodes)
-    })
+    topology(spec).map(|(dc, rack)| (RackId::new(&dc.name, &rack.name), nodes(spec, dc)))
+}
+
+/// Nodes of each rack of a data center.
+fn nodes(spec: &CassandraClusterSpec, dc: &Dc) -> i32 {
+    dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1)
 }
 
 fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<DesiredRack, Refusal> {
@@ -305,7 +309,7 @@ fn desired_rack(spec: &CassandraClusterSpec, dc: &Dc, rack: &Rack) -> Result<Des
     let mut labels = dc.labels.clone();
     labels.extend(rack.labels.clone());
     Ok(DesiredRack {
-        replicas: dc.nodes_per_racks.or(spec.nodes_per_racks).unwrap_or(1),
+        replicas: nodes(spec, dc),
         labels,
         config,
         capacity: dc

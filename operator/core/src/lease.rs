@@ -1,6 +1,6 @@
 //! Leader election by a Lease, with the semantics of client-go's `leaderelection`: the decisions of one candidate.
 //!
-//! A record expires when the candidate has not seen it change for the record's duration, on the monotonic clock of
+//! A record expires when the candidate has not observed it change for the record's duration, on the monotonic clock of
 //! the candidate; the times in the record are for people. A write holds only for the version that was read. Times are
 //! arguments: nothing here reads a clock.
 
@@ -78,7 +78,7 @@ impl Timing {
 /// The Lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Identity of the holder; empty if nobody holds it.
+    /// Identity of the holder; empty if the Lease is free.
     pub holder: String,
     /// Seconds without a change after which other candidates take over.
     pub seconds: u16,
@@ -161,26 +161,26 @@ impl Term {
 pub struct Candidate {
     identity: String,
     timing: Timing,
-    seen: Option<Seen>,
+    observed: Option<Observed>,
     /// Whether the record is the answer of the last request.
     is_current: bool,
     term: Option<Term>,
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct Observed {
     record: Record,
     /// Monotonic time of the first answer with this record.
     since: Duration,
 }
 
 impl Candidate {
-    /// A candidate that has seen nothing.
+    /// A candidate that has observed nothing.
     pub fn new(identity: String, timing: Timing) -> Self {
         Self {
             identity,
             timing,
-            seen: None,
+            observed: None,
             is_current: false,
             term: None,
         }
@@ -193,21 +193,23 @@ impl Candidate {
 
     /// The holder in the last record.
     pub fn holder(&self) -> &str {
-        self.seen.as_ref().map_or("", |seen| &seen.record.holder)
+        self.observed
+            .as_ref()
+            .map_or("", |observed| &observed.record.holder)
     }
 
-    /// The next action. After a read, a refusal or a lost answer it is to be asked for again.
+    /// The next action. After a read, a refusal or a lost answer the caller asks for the next one.
     pub fn next(&mut self, now: Moment) -> Step {
         if self.term.is_some_and(|term| term.is_over(now)) {
             return Step::Lost(Loss::NotRenewed);
         }
-        let Some(seen) = self.seen.as_ref().filter(|_| self.is_current) else {
+        let Some(observed) = self.observed.as_ref().filter(|_| self.is_current) else {
             return Step::Read;
         };
-        match self.claim(seen, now) {
-            Some(Claim::Held) => Step::Write(self.renewal(seen, now), Claim::Held),
-            _ if self.term.is_some() => Step::Lost(Loss::HeldBy(seen.record.holder.clone())),
-            Some(claim) => Step::Write(self.take_over(seen, now), claim),
+        match self.claim(observed, now) {
+            Some(Claim::Held) => Step::Write(self.renewal(observed, now), Claim::Held),
+            _ if self.term.is_some() => Step::Lost(Loss::HeldBy(observed.record.holder.clone())),
+            Some(claim) => Step::Write(self.take_over(observed, now), claim),
             None => {
                 self.is_current = false;
                 Step::Wait
@@ -215,49 +217,52 @@ impl Candidate {
         }
     }
 
-    fn claim(&self, seen: &Seen, now: Moment) -> Option<Claim> {
-        let unchanged = now.monotonic.saturating_sub(seen.since);
-        match &seen.record.holder {
+    fn claim(&self, observed: &Observed, now: Moment) -> Option<Claim> {
+        let unchanged = now.monotonic.saturating_sub(observed.since);
+        match &observed.record.holder {
             holder if *holder == self.identity => Some(Claim::Held),
             holder if holder.is_empty() => Some(Claim::Free),
-            _ if unchanged >= Duration::from_secs(seen.record.seconds.into()) => {
+            _ if unchanged >= Duration::from_secs(observed.record.seconds.into()) => {
                 Some(Claim::Expired)
             }
             _ => None,
         }
     }
 
-    fn renewal(&self, seen: &Seen, now: Moment) -> Record {
+    fn renewal(&self, observed: &Observed, now: Moment) -> Record {
         Record {
             seconds: whole_seconds(self.timing.lease),
-            acquired: seen.record.acquired.or(Some(now.wall)),
+            acquired: observed.record.acquired.or(Some(now.wall)),
             renewed: Some(now.wall),
-            ..seen.record.clone()
+            ..observed.record.clone()
         }
     }
 
-    fn take_over(&self, seen: &Seen, now: Moment) -> Record {
-        let is_first = seen.record == Record::default();
+    fn take_over(&self, observed: &Observed, now: Moment) -> Record {
+        let is_first = observed.record == Record::default();
         Record {
             holder: self.identity.clone(),
             seconds: whole_seconds(self.timing.lease),
-            transitions: seen.record.transitions.saturating_add(i32::from(!is_first)),
+            transitions: observed
+                .record
+                .transitions
+                .saturating_add(i32::from(!is_first)),
             acquired: Some(now.wall),
             renewed: Some(now.wall),
-            version: seen.record.version.clone(),
+            version: observed.record.version.clone(),
         }
     }
 
     /// The result of a read. A Lease that was deleted counts as unchanged: its holder may not know yet.
     pub fn read(&mut self, found: Option<Record>, now: Moment) {
-        let before = self.seen.as_ref().map(|seen| &seen.record);
+        let before = self.observed.as_ref().map(|observed| &observed.record);
         let deleted = || Record {
             version: None,
             ..before.cloned().unwrap_or_default()
         };
         let record = found.unwrap_or_else(deleted);
         if before != Some(&record) {
-            self.seen = Some(Seen {
+            self.observed = Some(Observed {
                 record,
                 since: now.monotonic,
             });
@@ -283,7 +288,7 @@ impl Candidate {
             renew: self.timing.renew,
             quiet_until,
         });
-        self.seen = Some(Seen {
+        self.observed = Some(Observed {
             record,
             since: now.monotonic,
         });
@@ -293,7 +298,7 @@ impl Candidate {
     /// Whether a leader that has not released the Lease may have acted a moment ago. A record that already names this
     /// candidate was written by an earlier process of the same pod, or by a take-over whose answer was lost.
     fn follows_another(&self, claim: Claim) -> bool {
-        let record = self.seen.as_ref().map(|seen| &seen.record);
+        let record = self.observed.as_ref().map(|observed| &observed.record);
         let held = record.and_then(|record| {
             let held = record.renewed?.duration_since(record.acquired?);
             Duration::try_from(held).ok()
@@ -316,7 +321,7 @@ impl Candidate {
         if waits {
             return None;
         }
-        let record = &self.seen.as_ref()?.record;
+        let record = &self.observed.as_ref()?.record;
         if record.holder != self.identity || record.version.is_none() {
             return None;
         }

@@ -51,7 +51,7 @@ pub struct Fence {
     pub uid: String,
     /// Its observed version.
     pub version: String,
-    /// The version that `status.lastRackWrite` records, which the annotation tells not to be writable any more.
+    /// The version that `status.lastRackWrite` records, which the annotation marks as no longer writable.
     pub recorded: String,
 }
 

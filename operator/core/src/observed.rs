@@ -123,7 +123,7 @@ impl ObservedState {
         let ordinal =
             |pod: &str| -> Option<i32> { pod.strip_prefix(&set)?.strip_prefix('-')?.parse().ok() };
         let status = self.cluster.status.as_ref();
-        let told: BTreeSet<i32> = status
+        let recorded: BTreeSet<i32> = status
             .iter()
             .flat_map(|status| status.cassandra_node_status.keys())
             .filter_map(|pod| ordinal(pod))
@@ -135,7 +135,7 @@ impl ObservedState {
             .filter_map(|claim| claim.strip_prefix("data-"));
         let of_volumes = claims
             .filter_map(ordinal)
-            .filter(|node| told.is_empty() || told.contains(node));
+            .filter(|node| recorded.is_empty() || recorded.contains(node));
         let of_pods = self.pods.keys().filter_map(|pod| ordinal(pod));
         of_pods.chain(of_volumes).max().map_or(0, |last| last + 1)
     }
@@ -270,9 +270,9 @@ pub fn recorded_arguments(
     parsed.collect()
 }
 
-/// Whether the cluster is one of the owners of an object.
-pub fn is_owned_by(owners: &[OwnerReference], cluster: &CassandraCluster) -> bool {
-    let uid = cluster.metadata.uid.as_deref();
+/// Whether a resource is one of the owners of an object.
+pub fn is_owned_by(owners: &[OwnerReference], resource: &impl Resource) -> bool {
+    let uid = resource.meta().uid.as_deref();
     owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
 }
 

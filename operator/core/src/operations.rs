@@ -1,4 +1,4 @@
-//! What each kind of operation means: pure functions that turn a request into steps and node calls.
+//! The meaning of each kind of operation: pure functions that turn a request into steps and node calls.
 //! The interpreter is elsewhere and the same for all ([`crate::cluster`]).
 //!
 //! To add a kind: a file here, its arguments in `common`, and its line in [`behaviour`].
@@ -48,23 +48,25 @@ pub type Refusal = crate::refusal::Refusal<OperationReason>;
 pub enum Life {
     /// The node itself answers.
     Answers,
-    /// A member has it in its live view, which gossip corrects within seconds; or its host ID is not known.
-    Seen,
+    /// A member has it in its live view, which gossip corrects within seconds.
+    InLiveView,
+    /// Its host ID is not recorded. The status that records it may not be written yet.
+    NotRecorded,
 }
 
-/// The ring as an operation sees it.
+/// The ring in the view of an operation.
 pub struct Ring<'a> {
     /// Pods of the whole cluster.
     pub nodes: Vec<Member<'a>>,
     /// Pods that the operation works on.
     pub targets: &'a [String],
-    /// How keyspaces are replicated; empty where nobody could be asked.
+    /// How keyspaces are replicated; empty where no node could be polled.
     pub replication: &'a BTreeMap<String, Replication>,
     /// Where members are that are none of the pods, by their addresses.
     pub locations: &'a BTreeMap<String, RackId>,
     /// Whether the ring goes on in other clusters, by `spec.seeds`.
     pub goes_on_elsewhere: bool,
-    /// What is asked for.
+    /// The desired state.
     pub spec: &'a CassandraClusterSpec,
 }
 
@@ -76,9 +78,9 @@ pub struct Member<'a> {
     pub ip: Option<&'a str>,
     /// Data center and rack.
     pub rack: RackId,
-    /// Host id of its node: what it says itself as a member, or what it last said.
+    /// Host id of its node: as the node reports it as a member, or as it last reported it.
     pub host_id: Option<&'a str>,
-    /// What the node says, or why it says nothing.
+    /// The report of the node, or the reason why there is none.
     pub reading: Result<&'a Reading, String>,
     /// Why it may hold data that it no longer owns, if it may.
     pub owes_cleanup: Option<CleanupReason>,
@@ -94,16 +96,16 @@ pub trait Behaviour: Send + Sync {
     /// When the request names something that the ring does not have.
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal>;
 
-    /// What is counted by the steps, such as `keyspaces`.
+    /// The unit that the steps count, such as `keyspaces`.
     fn unit(&self) -> &'static str;
 
-    /// What a step does.
+    /// The action of a step.
     fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action;
 
-    /// What a step calls, for people who read the plan.
+    /// Description of the call of a step, for the reader of the plan.
     fn describe(&self) -> &'static str;
 
-    /// Named checks that hold the operation back until they pass, with what they see.
+    /// Named checks that hold the operation back until they pass, with their evidence.
     fn checks(&self, ring: &Ring<'_>) -> Vec<Check>;
 
     /// The proof that the node that is given up is not lost, if there is one. A request with a proof is refused; a check
@@ -128,7 +130,7 @@ pub trait Behaviour: Send + Sync {
         false
     }
 
-    /// Why it works on one node at a time, whatever is asked.
+    /// Why it works on one node at a time, even if the request asks for more.
     fn requires_serial(&self) -> Option<&'static str> {
         None
     }
@@ -148,8 +150,8 @@ pub trait Behaviour: Send + Sync {
         self.discards_lost_node()
     }
 
-    /// How a step shows on its node. Asked before a step that may have been begun before, and while it is awaited.
-    /// Without more, by its tasks: such a step may be called again.
+    /// The state of a step on its node, polled before a step that may have been begun before, and while it is awaited. The
+    /// default reads the tasks of the node: such a step may be retried.
     fn seen(&self, step: &str, activity: &Activity) -> StepState {
         if !activity.is_serving() {
             StepState::NodeUnavailable(activity.mode.to_string())
@@ -174,54 +176,54 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
-    /// How a step of [`Action::CallPeer`] shows in the view of the members that answer.
-    fn seen_by_peers(&self, _step: &str, _peers: &[Reading]) -> StepState {
+    /// The state of a step of [`Action::CallPeer`] in the view of the members that answer.
+    fn observed_by_peers(&self, _step: &str, _peers: &[Reading]) -> StepState {
         StepState::Unobservable
     }
 
-    /// Whether the members that answer see that a node which does not answer any more has done the step that it was told.
+    /// Whether the members that answer report that a node which no longer answers has done its step.
     fn is_done_for_peers(&self, _host_id: &str, _peers: &[&Reading]) -> bool {
         false
     }
 
-    /// What ends the work of an earlier call of a step, before it is called again, where two of them would meet.
+    /// The call that ends the work of an earlier call of a step before a retry, where the two would conflict.
     fn stop(&self) -> Option<Call> {
         None
     }
 
-    /// Whether a step that is done may be called again without harm or much work: one that took a moment may then be told
-    /// with those after it, and after a crash in that moment it is called twice.
+    /// Whether a step that is done may be repeated without harm or much work: a short step may then be reported together
+    /// with those after it, and after a crash in between it is called twice.
     fn is_idempotent(&self) -> bool {
         false
     }
 
-    /// Whether other nodes take part in a step: it fails when one of them goes away, and is called again.
+    /// Whether other nodes take part in a step: it fails when one of them goes away, and is retried.
     fn needs_other_nodes(&self) -> bool {
         false
     }
 
-    /// Whether an error of a step that may have been called before says that it is done.
+    /// Whether an error of a step that may have been called before proves that it is done.
     fn is_done_already(&self, _: &NodeError) -> bool {
         false
     }
 
-    /// Whether an error says that the node still works on the same, or on what keeps it from the step for now.
+    /// Whether an error proves that the node still works on the same, or on work that keeps it from the step for now.
     fn is_already_running(&self, _: &NodeError) -> bool {
         false
     }
 
-    /// Whether the answer to the call says nothing yet, and the step is done only when it is [`StepState::Done`].
-    fn is_done_when_seen(&self) -> bool {
+    /// Whether the answer to the call proves nothing yet, and the step is done only when it is [`StepState::Done`].
+    fn is_done_when_observed(&self) -> bool {
         false
     }
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Tells the node to do something.
+    /// Calls the node.
     Call(Call),
-    /// Tells another member something about the node, which does not answer itself.
+    /// Calls another member about the node, which does not answer itself.
     CallPeer(Call),
     /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
     DeletePod,
@@ -231,18 +233,18 @@ pub enum Action {
     Replace,
 }
 
-/// How a step shows on its node.
+/// The state of a step on its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepState {
     /// The node does not work on it.
     NotRunning,
-    /// Work of this kind shows nowhere.
+    /// Work of this kind is reported nowhere.
     Unobservable,
     /// The node works on it.
     Running,
-    /// The node is on it, but nothing moves that would show; a step that is lost looks the same.
+    /// The node is on it, but without observable progress; a step that is lost cannot be distinguished from it.
     Stalled,
-    /// Done, whoever asked for it.
+    /// Done, by any request.
     Done,
     /// The node cannot take the step as long as it is so, such as `STARTING`.
     NodeUnavailable(String),
@@ -286,8 +288,8 @@ pub fn received(activity: &Activity) -> Option<(i64, i64)> {
     (total > 0).then_some((done, total))
 }
 
-/// What stops the work of a step that is cancelled: its tasks, one by one, and what the kind has beside. What Cassandra
-/// cannot stop goes on to its end.
+/// The calls that stop the work of a step that is cancelled: its tasks, one by one, and what the kind has beside. Work that
+/// Cassandra cannot stop continues to its end.
 pub fn halts(behaviour: &dyn Behaviour, step: &str, activity: &Activity) -> Vec<Call> {
     let tasks = activity
         .tasks
@@ -309,7 +311,7 @@ fn drained(activity: &Activity) -> StepState {
     }
 }
 
-/// How a step shows that ends within seconds and may be called again.
+/// The state of a step that ends within seconds and may be retried.
 fn unobservable(activity: &Activity) -> StepState {
     if activity.is_serving() {
         StepState::Unobservable
@@ -364,7 +366,7 @@ impl Ring<'_> {
 
     /// Data center and rack of the node at an address, where that is known. A pod that was made anew is elsewhere than its
     /// node was.
-    fn place(&self, ip: &str) -> Option<&RackId> {
+    fn location(&self, ip: &str) -> Option<&RackId> {
         let host_id = self.readings().find_map(|reading| reading.host_ids.get(ip));
         let is_it = |member: &&Member<'_>| match host_id {
             Some(host_id) if member.host_id.is_some() => member.host_id == Some(host_id),

@@ -1,4 +1,4 @@
-//! Deciding: from what is wanted and what is seen to what is done next. Pure: no client, no clock, no randomness.
+//! Deciding: from the desired and the observed state to the next actions. Pure: no client, no clock, no randomness.
 
 use std::time::Duration;
 
@@ -19,20 +19,20 @@ use crate::{
     scheduler, status,
 };
 
-/// Time to the next look when something has just ended.
+/// Delay until the next reconciliation when an operation or a change has just ended.
 const AT_ONCE: Duration = Duration::from_millis(20);
-/// Time to the next look when Kubernetes was asked for what it does at once, and nobody tells when it is done.
+/// Delay until the next reconciliation after a request that Kubernetes carries out at once without reporting the end.
 const BRIEFLY: Duration = Duration::from_millis(100);
 /// How long something is expected to happen by the half second.
 const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
-/// Time to the next look while something is in the making.
+/// Delay until the next reconciliation while a change is in progress.
 const SOON: Duration = Duration::from_millis(500);
-/// Time to the next look while something is wrong that nobody announces.
+/// Delay until the next reconciliation while there is a fault whose end no event reports.
 const LATER: Duration = Duration::from_secs(5);
-/// Time to the next look at a cluster that is as asked; Kubernetes announces most of what could change.
+/// Delay until the next reconciliation of a cluster in its desired state; Kubernetes reports most changes.
 const AT_REST: Duration = Duration::from_secs(30);
 
-/// What is done next.
+/// The next actions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// Whether to make the Secret with a random Jolokia password.
@@ -45,7 +45,7 @@ pub struct Plan {
     pub rack_write: Option<RackWrite>,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
-    /// What is taken away, after the objects are applied.
+    /// The deletions, after the objects are applied.
     pub removals: Vec<Removal>,
     /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
     #[serde(skip)]
@@ -63,7 +63,7 @@ pub struct Plan {
     /// The rest of the status.
     #[serde(skip)]
     pub status: CassandraClusterStatus,
-    /// When to look again if nothing happens.
+    /// Delay until the next reconciliation if no event comes before.
     pub requeue: Duration,
 }
 
@@ -82,8 +82,8 @@ impl Plan {
     }
 
     /// Says in `Degraded` that an object could not be applied, and why.
-    pub fn tell_failure(&mut self, failure: &str, state: &ObservedState) {
-        status::tell_failure(&mut self.status, failure, state);
+    pub fn report_failure(&mut self, failure: &str, state: &ObservedState) {
+        status::report_failure(&mut self.status, failure, state);
     }
 }
 
@@ -114,7 +114,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         .collect();
     objects.extend(added.into_iter().map(Object::VolumeOwner));
     if let Some(fence) = rollout.fence.iter().find(|_| !is_held) {
-        // What else there is to do is decided from the state after it.
+        // The other actions are decided from the state after it.
         objects = vec![Object::Fence(fence.clone())];
     }
     let mut removals = rollout.removals.clone();
@@ -277,8 +277,8 @@ fn requeue(
     }
 }
 
-/// Whether the last transition is so young that the next one may be near. What takes longer is not watched by the
-/// half second: a join of hours, a pod that cannot be placed.
+/// Whether the last transition is so young that the next one may be near. A longer transition is not polled by the
+/// half second: a join of hours, a pod that cannot be scheduled.
 fn is_lively(state: &ObservedState) -> bool {
     let conditions = state
         .cluster

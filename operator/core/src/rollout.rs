@@ -223,8 +223,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         let (request, failing) = leaving::decommission(leaving, state);
         rollout.decommission = request;
         rollout.blocked = (!failing.is_empty()).then(|| {
-            let told = preconditions::told(failing.iter());
-            format!("{} may not leave the ring: {told}", leaving.pod)
+            let evidence = preconditions::evidence_text(failing.iter());
+            format!("{} may not leave the ring: {evidence}", leaving.pod)
         });
         rollout.blocked_by = failing;
     }

@@ -1,4 +1,4 @@
-//! What happens to the requested operations now: which is recorded, planned, begun, continued, ended. One at a time
+//! The next transitions of the requested operations: which is recorded, planned, begun, continued, ended. One at a time
 //! on a cluster, in the order of the kinds; none begins while a rack changes.
 
 mod internal_requests;
@@ -23,7 +23,7 @@ use casskop_common::{
 use request_state::RequestState;
 pub use starts::{Start, Step};
 
-/// What happens to the operations of a cluster now.
+/// The next transitions of the operations of a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     /// Operations that change.
@@ -59,7 +59,7 @@ pub fn decide(state: &ObservedState, rollout: &Rollout) -> Decision {
         let arguments = kind.arguments(&after);
         let starts = arguments.map(|arguments| starts::starts(&after, arguments, state));
         let starts = starts.unwrap_or_default();
-        queue.saw(&after);
+        queue.add(&after);
         let changes = kind.current != Some(&after);
         if changes || !starts.is_empty() {
             decision.is_disruptive |=
@@ -77,21 +77,21 @@ pub fn decide(state: &ObservedState, rollout: &Rollout) -> Decision {
     decision
 }
 
-/// Who waits for whom.
+/// The order of the operations: which one waits for which.
 struct Queue<'a> {
     state: &'a ObservedState,
     rollout: &'a Rollout,
-    /// Why a kind like any other does not begin, whatever else is under way.
+    /// Why a kind without precedence does not begin, apart from other operations.
     busy: Option<String>,
-    /// What has begun, of the kinds before.
+    /// Operations of the previous kinds that have begun.
     begun: Vec<OperationStatus>,
 }
 
 impl Queue<'_> {
     /// Why an operation of the kind does not begin or go on.
     fn wait_reason(&self, kind: &RequestState<'_>) -> Option<String> {
-        // What the rollout itself needs does not wait for the rollout; nor does what mends the ring wait for racks that
-        // wait for the ring.
+        // An operation that the rollout itself needs does not wait for the rollout; nor does one that repairs the ring wait
+        // for racks that wait for the ring.
         let needed = kind.by.is_some() && kind.kind == OperationKind::Decommission;
         // Storage may grow a file system only when the pod starts.
         let grows = self.rollout.action == Some(Action::StorageUpsize)
@@ -111,15 +111,15 @@ impl Queue<'_> {
         busy.or_else(|| others.next().map(waits_for))
     }
 
-    /// What begins now keeps the kinds after it waiting.
-    fn saw(&mut self, operation: &OperationStatus) {
+    /// Adds an operation if it has begun: it keeps the kinds after it waiting.
+    fn add(&mut self, operation: &OperationStatus) {
         if has_begun(operation) {
             self.begun.push(operation.clone());
         }
     }
 }
 
-/// Why no requested operation begins now, whatever it is.
+/// Why no requested operation of any kind begins now.
 fn no_start_reason(state: &ObservedState, rollout: &Rollout) -> Option<String> {
     if let Some(why) = pause_reason(state) {
         return Some(why);

@@ -62,6 +62,8 @@ pub struct Pod {
     pub restarts: i32,
     /// Address of the lost node that it replaces.
     replaces: Option<String>,
+    /// Whether its init container refuses the empty volume of a member.
+    waits_for_its_data: bool,
     deleting: bool,
     uid: u32,
 }

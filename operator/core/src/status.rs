@@ -1,5 +1,5 @@
-//! What is reported: conditions in words, racks, nodes. Written only when it differs from what was reported before,
-//! so nothing here may move by itself.
+//! The reported status: conditions in words, racks, nodes. It is written only when it differs from the last report, so
+//! nothing here may change by itself.
 
 mod conditions;
 mod nodes;
@@ -24,7 +24,7 @@ use crate::{
     verdict::intent_errors,
 };
 use conditions::ConditionInputs;
-pub use conditions::tell_failure;
+pub use conditions::report_failure;
 
 /// The status without its operations, which are written before they act. `outdated_owners` are the volumes, and the
 /// mark of the ring, whose owners do not match `deletePVC`.
@@ -39,7 +39,7 @@ pub fn decide(
     let current = &operations.current;
     let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners);
     let (action, action_status) = last_action(rollout, &picture, &old);
-    let replication = replication::seen(state, old.replication.as_ref());
+    let replication = replication::observed(state, old.replication.as_ref());
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
     CassandraClusterStatus {
         observed_generation: state.cluster.metadata.generation,

@@ -1,9 +1,9 @@
-//! What several modules of tests share.
+//! Parts that several modules of tests share.
 
 use proptest::{prelude::ProptestConfig, test_runner::RngSeed};
 
-/// Random histories are long: fewer than usual in every run, and always the same ones, so that nobody's change fails for
-/// what it has not touched; as many new ones as `PROPTEST_CASES` says when asked for. One that fails is told after a minute,
+/// Random histories are long: fewer than usual in every run, and always the same ones, so that no change fails for
+/// code that it has not touched; as many new ones as `PROPTEST_CASES` asks for. One that fails is reported after a minute,
 /// however long it still is.
 #[expect(
     clippy::disallowed_methods,

@@ -7,6 +7,8 @@ mod contract;
 mod crash_recovery;
 mod external_members;
 mod fields;
+mod forgotten_node;
+mod go_samples;
 mod histories;
 mod identity;
 mod images;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Annotations that cannot be carried out and are named in the message of the condition.
-const TOLD: usize = 20;
+const LISTED: usize = 20;
 
 /// The annotations that cannot be carried out, each once, as they stand in the status. Those with a known key come
 /// first, and there are fewer of them than the limit: no request misses its error.
@@ -35,7 +35,7 @@ pub fn intent_errors<'a>(invalid: impl Iterator<Item = &'a Invalid>) -> Vec<Inte
         .collect()
 }
 
-/// The conditions that kstatus reads, from ours. `needs_a_person` is whether nothing changes until somebody acts.
+/// The conditions that kstatus reads, from ours. `needs_a_person` is whether nothing changes until a person acts.
 pub fn standard(verdicts: &[Verdict], needs_a_person: Option<(Reason, String)>) -> Vec<Verdict> {
     let is = |kind: &str, holds: bool| {
         let mut verdicts = verdicts.iter();
@@ -83,7 +83,7 @@ pub fn standard(verdicts: &[Verdict], needs_a_person: Option<(Reason, String)>) 
 pub struct Verdict {
     /// Type of the condition.
     pub kind: &'static str,
-    /// Whether it holds; nothing where nobody can say.
+    /// Whether it holds; nothing where that is unknown.
     pub holds: Option<bool>,
     /// One word for machines.
     pub reason: Reason,
@@ -94,10 +94,10 @@ pub struct Verdict {
 impl Verdict {
     /// Whether every operation annotation is understood. `more` is the number of those that are only counted.
     pub fn of_intents<'a>(invalid: impl Iterator<Item = &'a Invalid>, more: usize) -> Self {
-        let told: Vec<String> = invalid
+        let messages: Vec<String> = invalid
             .map(|invalid| format!("{}: {}", invalid.annotation, invalid.message))
             .collect();
-        let is_well = told.is_empty();
+        let is_well = messages.is_empty();
         Self {
             kind: condition::INTENTS_ACCEPTED,
             holds: Some(is_well),
@@ -109,7 +109,7 @@ impl Verdict {
             message: if is_well {
                 "every operation annotation is understood".into()
             } else {
-                in_brief(&told, more)
+                in_brief(&messages, more)
             },
         }
     }
@@ -144,9 +144,9 @@ impl Verdict {
 }
 
 /// All of it, or the beginning and how much more there is: annotations may be many.
-fn in_brief(told: &[String], more: usize) -> String {
-    let first = told[..told.len().min(TOLD)].join("; ");
-    match told.len().saturating_sub(TOLD) + more {
+fn in_brief(messages: &[String], more: usize) -> String {
+    let first = messages[..messages.len().min(LISTED)].join("; ");
+    match messages.len().saturating_sub(LISTED) + more {
         0 => first,
         more => format!("{first}; and {more} more"),
     }

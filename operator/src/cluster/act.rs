@@ -13,7 +13,7 @@ use crate::{
     executor::{NodeTask, Position},
     kubernetes::{
         Kube,
-        apply::{Error, apply_one, apply_seen, apply_selecting},
+        apply::{Error, apply_observed, apply_one, apply_selecting},
         change::{delete, fence, grow, orphan, own, scale},
         credentials, objects,
         status_store::ClusterRef,
@@ -66,7 +66,7 @@ pub async fn change_owners(
 pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
     let namespace = &state.cluster.namespace().unwrap_or_default();
     let live = &state.live;
-    let seen = &live.stateful_sets;
+    let stateful_sets = &live.stateful_sets;
     if plan.make_secret {
         let failed = Error::of::<Secret>(&state.secret_name);
         credentials::make(kube, &state.cluster)
@@ -80,19 +80,20 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
             Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::ConfigMap(object) => {
-                let seen = live.config_maps.get(&object.name_any());
-                apply_seen(kube, object.as_ref(), seen).await?;
+                let observed = live.config_maps.get(&object.name_any());
+                apply_observed(kube, object.as_ref(), observed).await?;
             }
             Object::StatefulSet(object) => {
-                apply_seen(kube, object.as_ref(), seen.get(&object.name_any())).await?;
+                apply_observed(kube, object.as_ref(), stateful_sets.get(&object.name_any()))
+                    .await?;
             }
             Object::Recreated(object) => {
-                if let Some(seen) = seen.get(&object.name_any()) {
-                    orphan(kube, namespace, seen).await?;
+                if let Some(observed) = stateful_sets.get(&object.name_any()) {
+                    orphan(kube, namespace, observed).await?;
                 }
-                apply_seen(kube, object.as_ref(), None).await?;
+                apply_observed(kube, object.as_ref(), None).await?;
             }
-            Object::Fence(seen) => fence(kube, namespace, seen).await?,
+            Object::Fence(observed) => fence(kube, namespace, observed).await?,
             Object::VolumeExpansion(growth) => grow(kube, namespace, growth).await?,
             Object::VolumeOwner(owner) => {
                 outcome = outcome.and(own(kube, &state.cluster, owner).await);
@@ -126,23 +127,23 @@ pub async fn remove(
             Removal::Rack { set, uid } => {
                 // The StatefulSet is kept if another writer has scaled it in the meantime: its pods need the
                 // configuration.
-                let seen = live.stateful_sets.get(set);
-                let seen = seen.map_or_else(
+                let live_set = live.stateful_sets.get(set);
+                let preconditions = live_set.map_or_else(
                     || objects::uid_precondition(uid),
                     objects::version_precondition,
                 );
-                delete::<StatefulSet>(kube, namespace, set, seen).await?;
+                delete::<StatefulSet>(kube, namespace, set, preconditions).await?;
                 if let Some(uid) = live.config_maps.get(set).and_then(ResourceExt::uid) {
                     delete::<ConfigMap>(kube, namespace, set, objects::uid_precondition(&uid))
                         .await?;
                 }
             }
             Removal::Pod { name, uid, version } => {
-                let seen = Preconditions {
+                let preconditions = Preconditions {
                     uid: Some(uid.clone()),
                     resource_version: Some(version.clone()),
                 };
-                delete::<Pod>(kube, namespace, name, seen).await?;
+                delete::<Pod>(kube, namespace, name, preconditions).await?;
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);

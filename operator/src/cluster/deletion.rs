@@ -56,7 +56,7 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
     Ok(())
 }
 
-/// Changes the owners. The deletion does not wait for a rejected change for ever, so an event tells of it.
+/// Changes the owners. The deletion does not wait for a rejected change for ever, so an event reports it.
 async fn change(
     kube: &Kube,
     cluster: &CassandraCluster,

@@ -256,8 +256,9 @@ fn has_another_schema(
     nodes: &BTreeMap<String, Result<Reading, NodeError>>,
 ) -> bool {
     let status = cluster.status.as_ref();
-    let seen = status.and_then(|status| status.replication.as_ref());
-    agreed_schema(nodes).is_some_and(|now| seen.is_none_or(|seen| seen.schema_version != now))
+    let recorded = status.and_then(|status| status.replication.as_ref());
+    agreed_schema(nodes)
+        .is_some_and(|now| recorded.is_none_or(|recorded| recorded.schema_version != now))
 }
 
 /// The replication of the keyspaces, as reported by the first member that responds.
@@ -354,8 +355,8 @@ fn members<'a>(
 /// Whether, according to the status, a node did not respond at this address at its last poll.
 fn was_silent(cluster: &CassandraCluster, pod: &str, ip: &str) -> bool {
     let status = cluster.status.as_ref();
-    let told = status.and_then(|status| status.cassandra_node_status.get(pod));
-    told.is_some_and(|told| told.state == UNKNOWN && told.node_ip == ip)
+    let recorded = status.and_then(|status| status.cassandra_node_status.get(pod));
+    recorded.is_some_and(|recorded| recorded.state == UNKNOWN && recorded.node_ip == ip)
 }
 
 /// Polls all nodes at the same time; each has its own deadline.

@@ -18,8 +18,8 @@ use casskop_core::{
     status::size,
 };
 
-/// Records the operations of a plan before any node is called for them, and the rack that changes before it does. What was
-/// not recorded as decided is taken out of the plan.
+/// Records the operations of a plan before any node is called for them, and the rack that changes before it does. An
+/// intent that was not recorded as decided is taken out of the plan.
 ///
 /// # Errors
 /// The status could not be written; in that case nothing may start.
@@ -33,12 +33,12 @@ pub async fn intents(
     }
     let cluster = ClusterRef::of(&state.cluster);
     let changes = plan.operations.clone();
-    let (seen, write) = (state.cluster.status.as_ref(), plan.rack_write.clone());
+    let (observed, write) = (state.cluster.status.as_ref(), plan.rack_write.clone());
     let outdated = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            transitions::decide(status, seen, &changes, write.as_ref())
+            transitions::decide(status, observed, &changes, write.as_ref())
         })
         .await?;
     if outdated != Outdated::default() {
@@ -83,12 +83,12 @@ pub async fn status(
     plan: &Plan,
 ) -> Result<bool, status_store::Error> {
     let cluster = ClusterRef::of(&state.cluster);
-    let (seen, wanted) = (state.cluster.status.as_ref(), &plan.status);
+    let (observed, wanted) = (state.cluster.status.as_ref(), &plan.status);
     let written = ctx
         .effects
         .store
         .update(&cluster, |status| {
-            transitions::report(status, seen, wanted).then(|| size::fit(status, size::BUDGET))
+            transitions::report(status, observed, wanted).then(|| size::fit(status, size::BUDGET))
         })
         .await?;
     let Some(omitted) = written else {

@@ -33,7 +33,7 @@ pub(super) async fn attempt(
     task: &NodeTask,
     (step, behaviour): (&str, &dyn Behaviour),
     (call, job): (&Call, &StepJob),
-    again: bool,
+    is_retry: bool,
 ) -> Result<(), NodeError> {
     let (endpoint, uid) = node::endpoint(effects, task).await?;
     let mut watch = Watch::new(uid);
@@ -45,7 +45,7 @@ pub(super) async fn attempt(
         endpoint,
         job,
     };
-    if again {
+    if is_retry {
         if job.is_known() {
             let followed = Box::pin(job.follow(effects, task, &this.endpoint, call));
             match this.awaited(&mut watch, followed).await? {
@@ -64,7 +64,7 @@ pub(super) async fn attempt(
         if let Some(stop) = behaviour.stop() {
             effects.nodes.call(this.endpoint.clone(), stop).await?;
         }
-        if node::is_told_to_end(effects, task).await {
+        if node::is_stop_requested(effects, task).await {
             return Err(NodeError::Stopped);
         }
     }
@@ -75,13 +75,13 @@ pub(super) async fn attempt(
         id = task.start.id,
         pod = task.start.pod,
         step,
-        again,
+        again = is_retry,
         "calling the node"
     );
     let answer = Box::pin(job.call(effects, task, &this.endpoint, call));
     match this.awaited(&mut watch, answer).await? {
         None => Ok(()),
-        Some(answer) => this.judged(&mut watch, answer, again).await,
+        Some(answer) => this.judged(&mut watch, answer, is_retry).await,
     }
 }
 
@@ -102,7 +102,7 @@ impl Attempt<'_> {
                 () = tokio::time::sleep(watch.pause()) => {
                     let is_known = self.job.is_known();
                     let step = (self.step, self.behaviour);
-                    if watch.look(effects, task, &self.endpoint, step, is_known).await? {
+                    if watch.poll(effects, task, &self.endpoint, step, is_known).await? {
                         return Ok(None);
                     }
                 }
@@ -110,16 +110,16 @@ impl Attempt<'_> {
         }
     }
 
-    /// The outcome of the step, from the answer to its call. `again`: an earlier call may have done the work.
+    /// The outcome of the step, from the answer to its call. `is_retry`: an earlier call may have done the work.
     async fn judged(
         &self,
         watch: &mut Watch,
         answer: Result<(), NodeError>,
-        again: bool,
+        is_retry: bool,
     ) -> Result<(), NodeError> {
         let behaviour = self.behaviour;
         match answer {
-            Err(error) if again && behaviour.is_done_already(&error) => {
+            Err(error) if is_retry && behaviour.is_done_already(&error) => {
                 return if node::ran_all_along(self.effects, self.task).await {
                     Ok(())
                 } else {
@@ -132,7 +132,7 @@ impl Attempt<'_> {
             Err(error) if behaviour.is_already_running(&error) => return Err(NodeError::Busy),
             answer => answer?,
         }
-        if behaviour.is_done_when_seen() && !self.has_ended(watch).await? {
+        if behaviour.is_done_when_observed() && !self.has_ended(watch).await? {
             return Err(NodeError::Unfinished);
         }
         Ok(())

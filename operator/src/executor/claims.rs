@@ -1,7 +1,7 @@
 //! Claims of other processes: nodes whose executor in the status is not this process.
 //!
-//! A process that starts takes over what it finds at its first look, because its predecessor has ended or is about to be
-//! told so by its own writes, which then have no effect. A claim that appears later is of a process that started after it,
+//! A process that starts takes over what it finds at its first poll, because its predecessor has ended, or is about to find
+//! that its writes have no effect. A claim that appears later is of a process that started after it,
 //! or that decided first, and is left alone until it does not change for minutes by the clock of this process.
 
 use std::{
@@ -21,19 +21,19 @@ const QUIET: Duration = Duration::from_secs(300);
 /// Observations of other executors, by cluster (UID), kind and pod.
 #[derive(Default)]
 pub(super) struct Claims {
-    seen: HashMap<(String, OperationKind, String), Claim>,
-    /// Clusters that this process has looked at.
+    observed: HashMap<(String, OperationKind, String), Claim>,
+    /// Clusters that this process has observed.
     known: HashSet<String>,
 }
 
 struct Claim {
     node: OperationNode,
-    /// When the node was first seen like this; nothing for a claim that is older than this process.
+    /// When the node was first observed in this state; nothing for a claim that is older than this process.
     since: Option<Instant>,
 }
 
 impl Claims {
-    /// Compares the claims in a status with those seen before. Returns the nodes that are left to other executors.
+    /// Compares the claims in a status with those observed before. Returns the nodes that are left to other executors.
     pub(super) fn observe(
         &mut self,
         cluster: &CassandraCluster,
@@ -52,11 +52,11 @@ impl Claims {
             let is_foreign = !node.executor.is_empty() && node.executor != own;
             node.phase == NodePhase::Running && is_foreign
         });
-        let mut seen = HashMap::new();
+        let mut observed = HashMap::new();
         let mut left = BTreeSet::new();
         for (kind, node) in claimed {
             let key = (uid.clone(), kind, node.pod.clone());
-            let before = self.seen.remove(&key);
+            let before = self.observed.remove(&key);
             let claim = before
                 .filter(|before| before.node == *node)
                 .unwrap_or_else(|| Claim {
@@ -69,17 +69,17 @@ impl Claims {
             {
                 left.insert((kind, node.pod.clone()));
             }
-            seen.insert(key, claim);
+            observed.insert(key, claim);
         }
-        self.seen.retain(|(owner, ..), _| *owner != uid);
-        self.seen.extend(seen);
+        self.observed.retain(|(owner, ..), _| *owner != uid);
+        self.observed.extend(observed);
         left
     }
 
     /// Removes a deleted cluster.
     pub(super) fn forget(&mut self, uid: &str) {
         self.known.remove(uid);
-        self.seen.retain(|(owner, ..), _| owner != uid);
+        self.observed.retain(|(owner, ..), _| owner != uid);
     }
 }
 

@@ -5,11 +5,11 @@ use crate::{
     effects::Effects,
     executor::{
         NodeTask,
-        peer::{self, Place},
+        place::{self, Place},
         pod, volume,
         wait::{Awaited, wait},
     },
-    kubernetes::{objects::said, status_store},
+    kubernetes::{objects::error_text, status_store},
 };
 use casskop_core::node::NodeError;
 use kube::api::DeleteParams;
@@ -23,9 +23,17 @@ pub(super) async fn discard_volumes(
     effects: &Effects,
     task: &NodeTask,
 ) -> Result<Result<(), NodeError>, status_store::Error> {
-    match wait(effects, task, Awaited::MayJoin).await? {
-        Ok(()) => discard(effects, task).await,
-        failed => Ok(failed),
+    if let Err(error) = wait(effects, task, Awaited::MayJoin).await? {
+        return Ok(Err(error));
+    }
+    let place = match read(effects, task).await {
+        Ok(observed) => place::of_a_removed_node(effects, task, observed.ip.as_deref()).await,
+        Err(error) => Err(error),
+    };
+    match place {
+        Ok(Place::Vacant) => discard(effects, task).await,
+        Ok(Place::Taken) => Ok(Ok(())),
+        Err(error) => Ok(Err(error)),
     }
 }
 
@@ -37,19 +45,18 @@ pub(super) async fn replace(
     if let Err(error) = wait(effects, task, Awaited::Replaces).await? {
         return Ok(Err(error));
     }
-    // If nothing recorded is left, the pod is the successor, which may still be starting.
-    match is_left(effects, task).await {
-        Ok(false) => return wait(effects, task, Awaited::ComesBack).await,
-        Ok(true) => {}
-        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
-    }
-    let own_ip = match pod::live(effects, task).await {
-        Ok(live) => live.and_then(|(_, pod)| pod.ip),
-        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
+    let observed = match read(effects, task).await {
+        Ok(observed) => observed,
+        Err(error) => return Ok(Err(error)),
     };
+    // If nothing recorded is left, the pod is the successor, which may still be starting.
+    let has_pod = observed.pod_uid.as_ref() == Some(&task.start.pod_uid);
+    if !has_pod && !observed.has_volume {
+        return wait(effects, task, Awaited::ComesBack).await;
+    }
     // The state of the node may have changed since the request.
-    match peer::place(effects, task, own_ip.as_deref()).await {
-        Ok(Place::Down) => {}
+    match place::of_a_lost_node(effects, task, observed.ip.as_deref()).await {
+        Ok(Place::Vacant) => {}
         Ok(Place::Taken) => return wait(effects, task, Awaited::Serves).await,
         Err(error) => return Ok(Err(error)),
     }
@@ -69,39 +76,41 @@ async fn discard(
         }
     }
     let soon = DeleteParams::default().grace_period(GRACE_SECONDS);
-    let uid = match user_of_volumes(effects, task).await {
-        Ok(user) => user.unwrap_or_else(|| task.start.pod_uid.clone()),
-        Err(error) => return Ok(Err(NodeError::Unreachable(said(&error)))),
+    // A pod that was created anew after the record, by a rollout or by hand, keeps a recorded volume from going.
+    let user = match read(effects, task).await {
+        Ok(observed) => observed.pod_uid.filter(|_| observed.has_volume),
+        Err(error) => return Ok(Err(error)),
     };
+    let uid = user.unwrap_or_else(|| task.start.pod_uid.clone());
     match pod::delete(effects, task, &uid, soon).await {
         Ok(()) => wait(effects, task, Awaited::Gone).await,
         Err(error) => Ok(Err(error)),
     }
 }
 
-/// The UID of the pod that keeps a recorded volume from going. That is another pod than the recorded one if the pod was
-/// created anew since, by a rollout or by hand.
-async fn user_of_volumes(
-    effects: &Effects,
-    task: &NodeTask,
-) -> Result<Option<String>, kube::Error> {
-    // A pod that is read before the volume exists without the next volume of that name.
-    let live = pod::live(effects, task).await?;
-    for volume in &task.start.volumes {
-        if volume::is_there(effects, task, volume).await? {
-            return Ok(live.map(|(uid, _)| uid));
-        }
-    }
-    Ok(None)
+/// The pod and the volumes of a node.
+struct ObservedObjects {
+    /// UID of the pod of its name.
+    pod_uid: Option<String>,
+    /// Address of that pod.
+    ip: Option<String>,
+    /// Whether a recorded volume exists.
+    has_volume: bool,
 }
 
-/// Whether the recorded pod or a recorded volume still exists.
-async fn is_left(effects: &Effects, task: &NodeTask) -> Result<bool, kube::Error> {
+async fn read(effects: &Effects, task: &NodeTask) -> Result<ObservedObjects, NodeError> {
+    let failed = |error: kube::Error| NodeError::Unreachable(error_text(&error));
+    // A pod that is read before a recorded volume does not use the next volume of that name.
+    let (pod_uid, pod) = pod::live(effects, task).await.map_err(failed)?.unzip();
+    let mut has_volume = false;
     for volume in &task.start.volumes {
-        if volume::is_there(effects, task, volume).await? {
-            return Ok(true);
-        }
+        has_volume |= volume::is_there(effects, task, volume)
+            .await
+            .map_err(failed)?;
     }
-    let live = pod::live(effects, task).await?;
-    Ok(live.is_some_and(|(uid, _)| uid == task.start.pod_uid))
+    Ok(ObservedObjects {
+        pod_uid,
+        ip: pod.and_then(|pod| pod.ip),
+        has_volume,
+    })
 }

@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt};
 use crate::{
     effects::Effects,
     executor::{NodeTask, StepEvent, halt::halt, progress::Meter, record::record_event},
-    kubernetes::{objects::said, status_store},
+    kubernetes::{objects::error_text, status_store},
     node_api::Endpoint,
 };
 use casskop_core::{
@@ -28,14 +28,14 @@ const LOST_AFTER: u32 = 30;
 const AWAIT_EVERY: Duration = Duration::from_secs(5);
 /// Polls of a call without a response and without observable work, before a cancel no longer waits for it: ten
 /// seconds.
-const UNHEARD_LOOKS: u32 = 5;
-/// Polls without progress of a step before it is called again: five minutes, longer than the pauses of Cassandra's
+const UNANSWERED_POLLS: u32 = 5;
+/// Polls without progress of a step before it is retried: five minutes, longer than the pauses of Cassandra's
 /// ring delays.
-const QUIET_LOOKS: u32 = 150;
+const QUIET_POLLS: u32 = 150;
 /// Polls before the wait for a node times out: an hour.
-const AWAIT_LOOKS: u32 = 720;
+const AWAIT_POLLS: u32 = 720;
 /// Polls until an awaited node is called although it does not report all members as up: a minute.
-const ALONE_LOOKS: u32 = 12;
+const ALONE_POLLS: u32 = 12;
 /// Deadline of a request to the API server.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -49,7 +49,7 @@ pub(super) async fn endpoint(
     let pod = tokio::time::timeout(REQUEST, api.get_opt(&task.start.pod))
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(said(&error)))?
+        .map_err(|error| unreadable(error_text(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
     let node = NodePod::of(&pod);
     let ip = node.ip.as_deref();
@@ -89,7 +89,7 @@ pub(super) async fn ran_all_along(effects: &Effects, task: &NodeTask) -> bool {
 }
 
 /// The state of the step on the node.
-pub(super) async fn seen(
+pub(super) async fn step_state(
     effects: &Effects,
     endpoint: &Endpoint,
     step: &str,
@@ -119,7 +119,7 @@ pub(super) async fn can_take(
     behaviour: &dyn Behaviour,
 ) -> bool {
     let shows = shows(effects, task, step, behaviour).await;
-    shows.is_ok_and(|(seen, _)| !matches!(seen, StepState::NodeUnavailable(_)))
+    shows.is_ok_and(|(state, _)| !matches!(state, StepState::NodeUnavailable(_)))
 }
 
 /// The state of the step on the node, and its endpoint.
@@ -130,8 +130,8 @@ async fn shows(
     behaviour: &dyn Behaviour,
 ) -> Result<(StepState, Endpoint), NodeError> {
     let (endpoint, _) = endpoint(effects, task).await?;
-    let seen = seen(effects, &endpoint, step, behaviour).await?;
-    Ok((seen, endpoint))
+    let state = step_state(effects, &endpoint, step, behaviour).await?;
+    Ok((state, endpoint))
 }
 
 /// Waits until the node can execute the step again, and reports the other members as up: a node that has just started
@@ -143,20 +143,20 @@ pub(super) async fn is_back(
     behaviour: &dyn Behaviour,
 ) -> Result<bool, status_store::Error> {
     let mut alone = 0;
-    let mut looks = 0;
+    let mut polls = 0;
     let mut is_first = true;
-    while looks < AWAIT_LOOKS {
-        looks += 1;
+    while polls < AWAIT_POLLS {
+        polls += 1;
         let waits_until = match shows(effects, task, step, behaviour).await {
             // The node is there, and may still work on the step: only a cancel ends this wait.
             Err(error) if error.is_unreadable() => {
-                looks -= 1;
+                polls -= 1;
                 unreadable_until(&error)
             }
             Err(_) | Ok((StepState::NodeUnavailable(_), _)) => "the node is NORMAL again".into(),
             Ok((StepState::NotRunning | StepState::Unobservable, endpoint)) => {
                 let missed = missed_by(effects, endpoint).await;
-                if missed.is_empty() || alone >= ALONE_LOOKS {
+                if missed.is_empty() || alone >= ALONE_POLLS {
                     return Ok(true);
                 }
                 alone += 1;
@@ -197,7 +197,7 @@ async fn missed_by(effects: &Effects, endpoint: Endpoint) -> Vec<String> {
 }
 
 /// Whether the operation is to end before its nodes are done. False if the status cannot be read.
-pub(super) async fn is_told_to_end(effects: &Effects, task: &NodeTask) -> bool {
+pub(super) async fn is_stop_requested(effects: &Effects, task: &NodeTask) -> bool {
     let (kind, id) = (task.start.kind, &task.start.id);
     let cancelled = |status: &mut CassandraClusterStatus| is_cancelled(status, kind, id);
     let cancelled = effects.store.update(&task.cluster, cancelled).await;
@@ -208,8 +208,8 @@ pub(super) async fn is_told_to_end(effects: &Effects, task: &NodeTask) -> bool {
 /// response to its call will never arrive.
 pub(super) struct Watch {
     uid: String,
-    looks: u32,
-    looks_without_a_sign: u32,
+    polls: u32,
+    polls_without_a_sign: u32,
     halted: bool,
     /// Whether the work cannot be stopped, and that was reported.
     left_to_its_end: bool,
@@ -221,8 +221,8 @@ impl Watch {
     pub(super) fn new(uid: String) -> Self {
         Self {
             uid,
-            looks: 0,
-            looks_without_a_sign: 0,
+            polls: 0,
+            polls_without_a_sign: 0,
             halted: false,
             left_to_its_end: false,
             meter: Meter::default(),
@@ -245,7 +245,7 @@ impl Watch {
     /// # Errors
     /// The call is lost: its pod was replaced, or there was no sign of its work for a minute. Or the response is no
     /// longer needed: the operation is cancelled, and there is no work to observe or to stop.
-    pub(super) async fn look(
+    pub(super) async fn poll(
         &mut self,
         effects: &Effects,
         task: &NodeTask,
@@ -261,7 +261,7 @@ impl Watch {
                 "its pod was replaced during the call".into(),
             ));
         }
-        self.looks += 1;
+        self.polls += 1;
         let activity = effects.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
             self.attend(effects, task, endpoint, step, behaviour, activity)
@@ -269,28 +269,29 @@ impl Watch {
         }
         match activity.map(|activity| behaviour.seen(step, &activity)) {
             Ok(StepState::Done) => return Ok(true),
-            Ok(seen @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
-                self.looks_without_a_sign = 0;
-                let is_unheard = seen == StepState::Unobservable && self.looks >= UNHEARD_LOOKS;
-                if is_unheard && !is_job && behaviour.stop().is_none() {
-                    leave_if_told_to_end(effects, task).await?;
+            Ok(state @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
+                self.polls_without_a_sign = 0;
+                let is_unanswered =
+                    state == StepState::Unobservable && self.polls >= UNANSWERED_POLLS;
+                if is_unanswered && !is_job && behaviour.stop().is_none() {
+                    leave_if_stop_requested(effects, task).await?;
                 }
             }
             // The node answers, so the response of the call will arrive: that the progress cannot be read is no sign
             // that the work has ended.
             Err(error) if error.is_unreadable() => {
                 tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
-                self.looks_without_a_sign = 0;
-                if self.looks >= UNHEARD_LOOKS && !is_job && behaviour.stop().is_none() {
-                    leave_if_told_to_end(effects, task).await?;
+                self.polls_without_a_sign = 0;
+                if self.polls >= UNANSWERED_POLLS && !is_job && behaviour.stop().is_none() {
+                    leave_if_stop_requested(effects, task).await?;
                 }
             }
             Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) if is_job => {}
             Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) => {
-                self.looks_without_a_sign += 1;
+                self.polls_without_a_sign += 1;
             }
         }
-        if self.looks_without_a_sign >= LOST_AFTER {
+        if self.polls_without_a_sign >= LOST_AFTER {
             return Err(NodeError::Unreachable(
                 "the call was lost: the node shows no sign of it".into(),
             ));
@@ -308,11 +309,11 @@ impl Watch {
         behaviour: &dyn Behaviour,
     ) -> Result<bool, NodeError> {
         let mut quiet = 0;
-        let mut told = String::new();
+        let mut last_report = String::new();
         loop {
             let activity = match effects.nodes.activity(endpoint.clone()).await {
                 Err(error) if error.is_unreadable() => {
-                    wait_until_readable(effects, task, &error, &mut told).await?;
+                    wait_until_readable(effects, task, &error, &mut last_report).await?;
                     tokio::time::sleep(self.pause()).await;
                     continue;
                 }
@@ -323,7 +324,7 @@ impl Watch {
             match behaviour.seen(step, &activity) {
                 StepState::Done => return Ok(true),
                 StepState::Running => quiet = 0,
-                StepState::Stalled if quiet < QUIET_LOOKS => quiet += 1,
+                StepState::Stalled if quiet < QUIET_POLLS => quiet += 1,
                 StepState::NotRunning
                 | StepState::Unobservable
                 | StepState::Stalled
@@ -346,7 +347,7 @@ impl Watch {
         let bytes = operations::bytes(behaviour, step, activity);
         self.meter.record_event(effects, task, bytes).await;
         let halts = operations::halts(behaviour, step, activity);
-        if halts.is_empty() || self.left_to_its_end || !is_told_to_end(effects, task).await {
+        if halts.is_empty() || self.left_to_its_end || !is_stop_requested(effects, task).await {
             return;
         }
         self.halted = halt(effects, task, endpoint, halts).await;
@@ -362,18 +363,18 @@ async fn wait_until_readable(
     effects: &Effects,
     task: &NodeTask,
     error: &NodeError,
-    told: &mut String,
+    last_report: &mut String,
 ) -> Result<(), NodeError> {
-    if is_told_to_end(effects, task).await {
+    if is_stop_requested(effects, task).await {
         return Err(NodeError::Stopped);
     }
     let waits = format!("waits until {}", unreadable_until(error));
-    if *told == waits {
+    if *last_report == waits {
         return Ok(());
     }
     match record_event(effects, task, StepEvent::Retrying(waits.clone())).await {
         Ok(true) => {
-            *told = waits;
+            *last_report = waits;
             Ok(())
         }
         Ok(false) => Err(NodeError::Stopped),
@@ -383,14 +384,14 @@ async fn wait_until_readable(
 }
 
 /// Discards a call that only its response reports, if the operation is cancelled.
-async fn leave_if_told_to_end(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
-    if !is_told_to_end(effects, task).await {
+async fn leave_if_stop_requested(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+    if !is_stop_requested(effects, task).await {
         return Ok(());
     }
-    let unheard =
+    let message =
         "cancelled before Cassandra had answered: it may have done this step, or do it still";
     // A failed write is repeated at the next poll.
-    match record_event(effects, task, StepEvent::Retrying(unheard.into())).await {
+    match record_event(effects, task, StepEvent::Retrying(message.into())).await {
         Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
     }

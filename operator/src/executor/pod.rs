@@ -52,7 +52,7 @@ pub(super) async fn delete(
         outcome => outcome.map_err(|error| {
             NodeError::Unreachable(format!(
                 "its pod cannot be deleted: {}",
-                objects::said(&error)
+                objects::error_text(&error)
             ))
         }),
     }

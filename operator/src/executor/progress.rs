@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Time between two reports.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// Completed bytes, and the start of the measurement.
 #[derive(Default)]
 pub(super) struct Meter {
     /// The time of the first observation of the work, and the bytes completed by then.
     first: Option<(Instant, i64)>,
-    told: Option<Instant>,
+    last_reported_at: Option<Instant>,
 }
 
 impl Meter {
@@ -35,10 +35,13 @@ impl Meter {
             Some(first) if first.1 <= done => first,
             _ => *self.first.insert((now, done)),
         };
-        if self.told.is_some_and(|told| now - told < TELL_EVERY) {
+        if self
+            .last_reported_at
+            .is_some_and(|at| now - at < REPORT_EVERY)
+        {
             return;
         }
-        self.told = Some(now);
+        self.last_reported_at = Some(now);
         let seconds = i64::try_from((now - since).as_secs()).unwrap_or(i64::MAX);
         let work = Work {
             bytes: done,

@@ -28,7 +28,7 @@ struct Steps {
     recorded: usize,
     /// Index of the step at hand; those between the two are completed.
     at_hand: usize,
-    told: Instant,
+    last_reported_at: Instant,
 }
 
 impl Position {
@@ -37,14 +37,14 @@ impl Position {
         Self(Mutex::new(Steps {
             recorded: index,
             at_hand: index,
-            told: Instant::now(),
+            last_reported_at: Instant::now(),
         }))
     }
 
     /// Buffers the step at hand as completed. Returns whether it was buffered: not when the last report was too long ago.
     pub(super) fn keeps_one(&self) -> bool {
         let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keeps = steps.told.elapsed() < FLUSH_WITHIN;
+        let keeps = steps.last_reported_at.elapsed() < FLUSH_WITHIN;
         steps.at_hand += usize::from(keeps);
         keeps
     }
@@ -64,11 +64,11 @@ impl Position {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_told(&self, next: usize) {
+    fn is_recorded(&self, next: usize) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Steps {
             recorded: next,
             at_hand: next,
-            told: Instant::now(),
+            last_reported_at: Instant::now(),
         };
     }
 }
@@ -122,7 +122,7 @@ async fn write(
         })
         .await?;
     let is_done = goes_on && *event == StepEvent::Done;
-    task.position.is_told(at_hand + usize::from(is_done));
+    task.position.is_recorded(at_hand + usize::from(is_done));
     Ok(goes_on)
 }
 

@@ -13,12 +13,12 @@ use crate::{
 use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
 
 /// Time between two polls of a condition.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_EVERY: Duration = Duration::from_millis(500);
 /// Polls between two reports about a condition.
-const SAY_EVERY: u32 = 20;
+const REPORT_EVERY: u32 = 20;
 /// Polls before the wait times out: two hours. A node may replay a large commit log, and an administrator may first
 /// have to delete the Kubernetes node of a lost machine.
-const LOOKS: u32 = 14_400;
+const POLLS: u32 = 14_400;
 
 /// The condition that a step waits for.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub(super) async fn wait(
     let mut waits_for = String::new();
     let mut still = 0;
     let mut meter = Meter::default();
-    for look in 0_u32.. {
+    for poll in 0_u32.. {
         waits_for = match awaited.missing(effects, task).await {
             Ok(None) => return Ok(Ok(())),
             Ok(Some(what)) => what,
@@ -53,7 +53,7 @@ pub(super) async fn wait(
         // A node that responds makes progress, however much it has to stream, and whether its answer can be used or
         // not. Its activity is polled rarely, to keep the load low.
         still += 1;
-        if matches!(awaited, Awaited::ComesBack) && look % SAY_EVERY == 0 {
+        if matches!(awaited, Awaited::ComesBack) && poll % REPORT_EVERY == 0 {
             match node::activity(effects, task).await {
                 Ok(activity) => {
                     still = 0;
@@ -67,14 +67,14 @@ pub(super) async fn wait(
                 Err(_) => {}
             }
         }
-        if still >= LOOKS {
+        if still >= POLLS {
             break;
         }
         let waits = || StepEvent::Retrying(format!("waits for {waits_for}"));
-        if look % SAY_EVERY == SAY_EVERY - 1 && !record_event(effects, task, waits()).await? {
+        if poll % REPORT_EVERY == REPORT_EVERY - 1 && !record_event(effects, task, waits()).await? {
             return Ok(Err(NodeError::Unreachable("cancelled".into())));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
     let why = format!("waited in vain for {waits_for}");
     Ok(Err(NodeError::Unreachable(why)))
@@ -90,17 +90,17 @@ impl Awaited {
         match self {
             Self::MayJoin | Self::Replaces => {
                 let pod = &task.start.pod;
-                let told = match (self, nodes(effects, task).await?) {
+                let is_specified = match (self, nodes(effects, task).await?) {
                     (_, None) => false,
                     (Self::Replaces, Some(nodes)) => nodes.replaces(pod),
                     (_, Some(nodes)) => nodes.lets_join(pod),
                 };
                 let missing = "the ConfigMap of its rack to say how the next pod starts";
-                Ok((!told).then(|| missing.to_owned()))
+                Ok((!is_specified).then(|| missing.to_owned()))
             }
             Self::Gone => what_is_left(effects, task).await,
-            Self::ComesBack => what_is_not_back(effects, task, &task.start.pod_uid).await,
-            Self::Serves => what_is_not_back(effects, task, "").await,
+            Self::ComesBack => what_is_not_back(effects, task, Some(&task.start.pod_uid)).await,
+            Self::Serves => what_is_not_back(effects, task, None).await,
         }
     }
 }
@@ -124,11 +124,11 @@ async fn what_is_left(effects: &Effects, task: &NodeTask) -> Result<Option<Strin
 async fn what_is_not_back(
     effects: &Effects,
     task: &NodeTask,
-    old: &str,
+    old: Option<&str>,
 ) -> Result<Option<String>, kube::Error> {
     Ok(match pod::live(effects, task).await? {
         None => Some("the new pod".to_owned()),
-        Some((uid, _)) if uid == old => Some("the old pod to end".to_owned()),
+        Some((uid, _)) if Some(uid.as_str()) == old => Some("the old pod to end".to_owned()),
         Some((_, live)) if live.ready && node::is_serving(effects, task).await => None,
         Some((_, live)) => Some(
             live.problem

@@ -13,13 +13,13 @@ use serde::Serialize;
 use crate::kubernetes::{
     Kube,
     change::json_patched,
-    objects::{self, Kind, conflict, said},
+    objects::{self, Kind, conflict, error_text},
 };
 use casskop_core::objects::{Selects, selects_otherwise};
 
 /// The reason why an object was not applied.
 #[derive(thiserror::Error, Debug)]
-#[error("write {kind} {name}: {}", said(source))]
+#[error("write {kind} {name}: {}", error_text(source))]
 pub struct Error {
     /// Its kind.
     pub kind: Cow<'static, str>,
@@ -67,29 +67,29 @@ pub async fn apply_selecting<K: Kind + Selects>(kube: &Kube, object: &K) -> Resu
 
 /// Applies an object onto the observed one, by UID and version: another writer may have changed it since. If none was
 /// observed, none may exist.
-pub async fn apply_seen<K: Kind + Serialize>(
+pub async fn apply_observed<K: Kind + Serialize>(
     kube: &Kube,
     object: &K,
-    seen: Option<&K>,
+    observed: Option<&K>,
 ) -> Result<(), Error> {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<K> = Api::namespaced(kube.client.clone(), &namespace);
     let there = refuse_foreign(&api, object, &name).await?;
     let mut object = object.clone();
-    match (seen, there) {
-        (Some(seen), _) => {
-            object.meta_mut().uid = seen.uid();
-            object.meta_mut().resource_version = seen.resource_version();
+    match (observed, there) {
+        (Some(observed), _) => {
+            object.meta_mut().uid = observed.uid();
+            object.meta_mut().resource_version = observed.resource_version();
         }
-        (None, Some(there)) => return Err(Error::of::<K>(&name)(unseen(&there))),
+        (None, Some(there)) => return Err(Error::of::<K>(&name)(unobserved(&there))),
         (None, None) => {}
     }
     apply(kube, &api, &object).await.map(drop)
 }
 
 /// The error for an existing object that was not observed: it is new, or the label selector does not find it.
-fn unseen<K: Kind>(there: &PartialObjectMeta<K>) -> kube::Error {
+fn unobserved<K: Kind>(there: &PartialObjectMeta<K>) -> kube::Error {
     let (label, value) = names::APP_LABEL;
     if there.labels().get(label).map(String::as_str) == Some(value) {
         return conflict("it was created after the lookup");

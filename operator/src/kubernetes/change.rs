@@ -24,7 +24,7 @@ use casskop_core::objects::{Fence, VolumeExpansion, VolumeOwner, volume_owner::O
 
 /// Time between two polls of a StatefulSet that is deleted without its pods, and the number of polls.
 const ORPHAN_EVERY: Duration = Duration::from_millis(100);
-const ORPHAN_LOOKS: u32 = 100;
+const ORPHAN_POLLS: u32 = 100;
 
 /// Sets the replicas of the observed StatefulSet, if it still has the observed version.
 pub async fn scale(
@@ -67,7 +67,7 @@ pub async fn fence(kube: &Kube, namespace: &str, fence: &Fence) -> Result<(), Er
 }
 
 /// Writes a merge patch with the UID and the version of the observed object; a conflict if it has another one now.
-async fn merged<K: Kind>(
+pub async fn merged<K: Kind>(
     kube: &Kube,
     namespace: &str,
     name: &str,
@@ -86,15 +86,15 @@ async fn merged<K: Kind>(
 
 /// Deletes a StatefulSet without its pods, which keep running, and waits until it is gone. A crash in between is
 /// harmless: the StatefulSet of a rack without one is re-created and adopts the existing pods.
-pub async fn orphan(kube: &Kube, namespace: &str, seen: &StatefulSet) -> Result<(), Error> {
-    let (name, uid) = (&seen.name_any(), seen.uid());
+pub async fn orphan(kube: &Kube, namespace: &str, observed: &StatefulSet) -> Result<(), Error> {
+    let (name, uid) = (&observed.name_any(), observed.uid());
     let failed = Error::of::<StatefulSet>(name);
     let api: Api<StatefulSet> = Api::namespaced(kube.client.clone(), namespace);
-    let only = objects::version_precondition(seen);
+    let only = objects::version_precondition(observed);
     objects::delete(&api, name, only, DeleteParams::orphan())
         .await
         .map_err(&failed)?;
-    for _ in 0..ORPHAN_LOOKS {
+    for _ in 0..ORPHAN_POLLS {
         let live = api.get_metadata_opt(name).await.map_err(&failed)?;
         if live.is_none_or(|live| live.uid() != uid) {
             return Ok(());
@@ -123,7 +123,7 @@ pub async fn grow(kube: &Kube, namespace: &str, growth: &VolumeExpansion) -> Res
 }
 
 /// Writes the owners of a volume or of the ring mark, onto the observed version of the object. Before the cluster becomes
-/// an owner, it is read again: the garbage collector deletes what a deleted cluster owns, also after a deletion that
+/// an owner, it is read a second time: the garbage collector deletes what a deleted cluster owns, also after a deletion that
 /// orphans, and `deletePVC` may have been withdrawn.
 pub async fn own(
     kube: &Kube,
@@ -180,15 +180,15 @@ pub async fn require_unchanged(kube: &Kube, cluster: &CassandraCluster) -> Resul
     version.ok_or_else(|| failed(conflict("it was changed or deleted after the lookup")))
 }
 
-/// Deletes an object in its observed version.
+/// Deletes an object in its preconditions version.
 pub async fn delete<K: Kind>(
     kube: &Kube,
     namespace: &str,
     name: &str,
-    seen: Preconditions,
+    preconditions: Preconditions,
 ) -> Result<(), Error> {
     let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
-    objects::delete(&api, name, seen, DeleteParams::background())
+    objects::delete(&api, name, preconditions, DeleteParams::background())
         .await
         .map_err(Error::of::<K>(name))
 }

@@ -116,7 +116,7 @@ pub fn owners_not_changed(error: &str) -> Event {
     let note = format!(
         "the owners of a volume do not match deletePVC, and the deletion may end with the wrong ones: {error}"
     );
-    event(true, "VolumeOwners".into(), "delete", &note)
+    event(true, Reason::VolumeOwners.as_str().into(), "delete", &note)
 }
 
 /// Publishes an event about an object. A failure is logged: an event is no state.

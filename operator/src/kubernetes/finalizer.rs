@@ -2,13 +2,14 @@
 //! cluster waits for the operator when the cluster is deleted.
 
 use casskop_common::{api::CassandraCluster, names};
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::kubernetes::{Kube, apply::Error, change::require_unchanged};
+use crate::kubernetes::{
+    Kube,
+    apply::Error,
+    change::{merged, require_unchanged},
+};
 
 /// Whether the cluster has the finalizer.
 pub fn is_there(cluster: &CassandraCluster) -> bool {
@@ -25,22 +26,11 @@ pub fn is_there(cluster: &CassandraCluster) -> bool {
 /// The API server rejects the request, or the cluster has changed.
 pub async fn remove(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<CassandraCluster> = Api::namespaced(kube.client.clone(), &namespace);
-    let params = PatchParams {
-        field_manager: Some(names::OPERATOR_MANAGER.into()),
-        ..PatchParams::default()
-    };
-    let name = &cluster.name_any();
-    let version = match require_unchanged(kube, cluster).await {
-        Err(error) if error.is_not_found() => return Ok(()),
-        version => version?,
-    };
-    let patch = Patch::Merge(patch(cluster, &version));
-    match api.patch_metadata(name, &params, &patch).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        outcome => outcome
-            .map(drop)
-            .map_err(Error::of::<CassandraCluster>(name)),
+    let version = require_unchanged(kube, cluster).await?;
+    let patch = patch(cluster, &version);
+    match merged::<CassandraCluster>(kube, &namespace, &cluster.name_any(), patch).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        outcome => outcome.map(drop),
     }
 }
 
@@ -65,14 +55,14 @@ mod tests {
     #[test]
     fn the_finalizers_of_others_stay() {
         let ours = names::VOLUMES_FINALIZER;
-        for (seen, kept) in [
+        for (before, kept) in [
             (&["a/b", ours, "c/d"][..], json!(["a/b", "c/d"])),
             (&[ours], json!([])),
             (&["a/b"], json!(["a/b"])),
         ] {
             let mut cluster = CassandraCluster::new("demo", CassandraClusterSpec::default());
             cluster.metadata.uid = Some("u".into());
-            cluster.metadata.finalizers = Some(seen.iter().map(|&name| name.into()).collect());
+            cluster.metadata.finalizers = Some(before.iter().map(|&name| name.into()).collect());
             let mut object = serde_json::to_value(&cluster).unwrap();
             json_patch::merge(&mut object, &patch(&cluster, "1"));
             assert_eq!(object["metadata"]["finalizers"], kept);

@@ -72,3 +72,60 @@ where
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::{
+        Api,
+        api::{Patch, PatchParams},
+    };
+
+    use super::*;
+
+    /// By default the client repeats a request after 429, 503 and 504: a write that was committed, and whose answer was an
+    /// error, would be applied again.
+    #[tokio::test]
+    async fn a_write_is_sent_once_although_the_server_is_busy() {
+        for code in [
+            "429 Too Many Requests",
+            "503 Service Unavailable",
+            "504 Gateway Timeout",
+        ] {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = server.local_addr().unwrap();
+            let requests = Arc::new(AtomicUsize::new(0));
+            let counted = requests.clone();
+            thread::spawn(move || {
+                for connection in server.incoming() {
+                    let mut connection = connection.unwrap();
+                    let _ = connection.read(&mut [0; 4096]).unwrap();
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    write!(
+                        connection,
+                        "HTTP/1.1 {code}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    )
+                    .unwrap();
+                }
+            });
+            let config = Config::new(format!("http://{address}").parse().unwrap());
+            let client = client(config, &Leadership::unelected()).unwrap();
+            let maps: Api<ConfigMap> = Api::namespaced(client, "ns");
+            let patch = Patch::Merge(serde_json::json!({}));
+            maps.patch("one", &PatchParams::default(), &patch)
+                .await
+                .unwrap_err();
+            assert_eq!(requests.load(Ordering::SeqCst), 1, "{code}");
+        }
+    }
+}

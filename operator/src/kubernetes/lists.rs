@@ -83,7 +83,7 @@ pub async fn list<K: Kind>(
         Some(version) => {
             let recent = now.clone().at(&version.to_string());
             match api.list(&recent.matching(VersionMatch::NotOlderThan)).await {
-                Err(kube::Error::Api(status)) if cannot_tell(&status) => {
+                Err(kube::Error::Api(status)) if does_not_know(&status) => {
                     kube.versions.forget::<K>();
                     api.list(&now).await?
                 }
@@ -98,6 +98,6 @@ pub async fn list<K: Kind>(
 
 /// Whether the API server does not know the version: its watch cache is behind (504), or it was restored to an older
 /// state (410).
-fn cannot_tell(status: &kube::core::Status) -> bool {
+fn does_not_know(status: &kube::core::Status) -> bool {
     status.code == 504 || status.code == 410
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The error message of the API server, without repetition; or the reason why there was no response.
-pub fn said(error: &kube::Error) -> String {
+pub fn error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
         kube::Error::Api(status) if !status.reason.is_empty() => {
@@ -73,10 +73,10 @@ pub fn uid_precondition(uid: &str) -> Preconditions {
 }
 
 /// The precondition that the object is the observed one, by UID, in the observed version.
-pub fn version_precondition<K: Kind>(seen: &K) -> Preconditions {
+pub fn version_precondition<K: Kind>(observed: &K) -> Preconditions {
     Preconditions {
-        uid: seen.uid(),
-        resource_version: seen.resource_version(),
+        uid: observed.uid(),
+        resource_version: observed.resource_version(),
     }
 }
 
@@ -85,7 +85,7 @@ const TESTS: usize = 2;
 
 /// The differences between two states of an object, after tests of its UID and its version. If a test fails, the API
 /// server responds with 422.
-pub fn guarded<K: Resource>(seen: &K, before: &Value, after: &Value) -> json_patch::Patch {
+pub fn guarded<K: Resource>(observed: &K, before: &Value, after: &Value) -> json_patch::Patch {
     let mut patch = json_patch::diff(before, after);
     let test = |value: Option<&String>, path: [&str; 2]| {
         PatchOperation::Test(TestOperation {
@@ -93,7 +93,7 @@ pub fn guarded<K: Resource>(seen: &K, before: &Value, after: &Value) -> json_pat
             value: Value::from(value.map(String::as_str).unwrap_or_default()),
         })
     };
-    let meta = seen.meta();
+    let meta = observed.meta();
     let version = test(
         meta.resource_version.as_ref(),
         ["metadata", "resourceVersion"],
@@ -118,10 +118,10 @@ pub fn changes_nothing(patch: &json_patch::Patch) -> bool {
 pub async fn delete<K: Kind>(
     api: &Api<K>,
     name: &str,
-    seen: Preconditions,
+    preconditions: Preconditions,
     how: DeleteParams,
 ) -> Result<(), kube::Error> {
-    match api.delete(name, &how.preconditions(seen)).await {
+    match api.delete(name, &how.preconditions(preconditions)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         outcome => outcome.map(drop),
     }

@@ -17,7 +17,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::kubernetes::objects::{changes_nothing, guarded, in_time, said};
+use crate::kubernetes::objects::{changes_nothing, error_text, guarded, in_time};
 
 /// Attempts against concurrent writers before the next reconciliation takes over.
 const ATTEMPTS: u32 = 5;
@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 5;
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The API server rejected the request or did not respond.
-    #[error("write the status of CassandraCluster {name}: {}", said(source))]
+    #[error("write the status of CassandraCluster {name}: {}", error_text(source))]
     Api {
         /// The cluster.
         name: String,
@@ -124,12 +124,14 @@ impl StatusStore {
             *known = Some(cluster.clone());
             return Ok(Some(cluster));
         }
-        // A version that is still smaller now was not overtaken by a write: etcd was restored, and what is remembered
+        // A version that is still smaller now was not overtaken by a write: etcd was restored, and the cached state
         // never happened.
         *known = None;
-        let again = in_time(api.get_opt(name)).await?;
-        *known = again.clone().filter(|again| again.uid() == cluster.uid());
-        Ok(again)
+        let second = in_time(api.get_opt(name)).await?;
+        *known = second
+            .clone()
+            .filter(|second| second.uid() == cluster.uid());
+        Ok(second)
     }
 
     /// Removes a deleted cluster.

@@ -62,7 +62,7 @@ fn uids<'a, K: ResourceExt + 'a>(objects: impl Iterator<Item = &'a K>) -> BTreeS
 }
 
 /// The newest warning of each of these objects, in Kubernetes' own words, by UID of the object. Kubernetes keeps events
-/// for an hour and repeats them while it tries again.
+/// for an hour and repeats them while it retries.
 ///
 /// # Errors
 /// The API server does not respond.

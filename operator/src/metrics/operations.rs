@@ -23,11 +23,11 @@ use prometheus_client::{
 pub(super) struct Operations(Arc<Mutex<Clusters>>);
 
 /// The reported operations of each cluster, by its namespace and name.
-type Clusters = BTreeMap<(String, String), Vec<Told>>;
+type Clusters = BTreeMap<(String, String), Vec<Reported>>;
 
 /// The reported values of one kind of operation.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     kind: String,
     running: bool,
     nodes: BTreeMap<&'static str, i64>,
@@ -52,11 +52,11 @@ struct NodeLabels {
 
 impl Operations {
     /// Records the operations in the status of a cluster.
-    pub(super) fn tell(&self, cluster: &CassandraCluster) {
-        let told = cluster.status.as_ref().map(told).unwrap_or_default();
+    pub(super) fn report(&self, cluster: &CassandraCluster) {
+        let reported = cluster.status.as_ref().map(reported).unwrap_or_default();
         let namespace = cluster.namespace().unwrap_or_default();
         let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.insert((namespace, cluster.name_any()), told);
+        clusters.insert((namespace, cluster.name_any()), reported);
     }
 
     /// Removes a deleted cluster.
@@ -66,7 +66,7 @@ impl Operations {
     }
 }
 
-fn told(status: &CassandraClusterStatus) -> Vec<Told> {
+fn reported(status: &CassandraClusterStatus) -> Vec<Reported> {
     let last_success = |kind: &RecordedKind| {
         let ended = status.operations.iter().chain(&status.operation_history);
         let succeeded = ended.filter(|operation| {
@@ -88,7 +88,7 @@ fn told(status: &CassandraClusterStatus) -> Vec<Told> {
             .started_at
             .as_ref()
             .zip(operation.finished_at.as_ref());
-        Told {
+        Reported {
             kind: operation.kind.to_string(),
             running: operation.phase == OperationPhase::Running,
             nodes,
@@ -118,23 +118,23 @@ fn word(phase: NodePhase) -> &'static str {
 }
 
 /// A value of an operation, if it is known.
-type Figure = fn(&Told) -> Option<f64>;
+type Figure = fn(&Reported) -> Option<f64>;
 
 const FIGURES: [(&str, &str, Figure); 3] = [
     (
         "operation_running",
         "Whether the newest operation of a kind is running",
-        |told| Some(f64::from(u8::from(told.running))),
+        |operation| Some(f64::from(u8::from(operation.running))),
     ),
     (
         "operation_duration_seconds",
         "Duration of the newest operation of a kind, once it has ended",
-        |told| told.seconds,
+        |operation| operation.seconds,
     ),
     (
         "operation_last_success_timestamp_seconds",
         "When an operation of a kind last succeeded",
-        |told| told.last_success,
+        |operation| operation.last_success,
     ),
 ];
 
@@ -143,12 +143,15 @@ impl Collector for Operations {
         let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, help, figure) in FIGURES {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for ((namespace, cluster), told) in clusters.iter() {
-                for (told, value) in told.iter().filter_map(|told| Some((told, figure(told)?))) {
+            for ((namespace, cluster), operations) in clusters.iter() {
+                for (operation, value) in operations
+                    .iter()
+                    .filter_map(|operation| Some((operation, figure(operation)?)))
+                {
                     let labels = Labels {
                         namespace: namespace.clone(),
                         cluster: cluster.clone(),
-                        kind: told.kind.clone(),
+                        kind: operation.kind.clone(),
                     };
                     ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
                 }
@@ -157,13 +160,13 @@ impl Collector for Operations {
         let help = "Nodes of the newest operation of a kind, by phase";
         let mut metric =
             encoder.encode_descriptor("operation_nodes", help, None, MetricType::Gauge)?;
-        for ((namespace, cluster), told) in clusters.iter() {
-            for told in told {
-                for (phase, count) in &told.nodes {
+        for ((namespace, cluster), operations) in clusters.iter() {
+            for operation in operations {
+                for (phase, count) in &operation.nodes {
                     let labels = NodeLabels {
                         namespace: namespace.clone(),
                         cluster: cluster.clone(),
-                        kind: told.kind.clone(),
+                        kind: operation.kind.clone(),
                         phase,
                     };
                     ConstGauge::new(*count).encode(metric.encode_family(&labels)?)?;

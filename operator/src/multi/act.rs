@@ -59,7 +59,7 @@ async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fail
             "site {} does not take {}: {}",
             write.site,
             write.what,
-            objects::said(&source)
+            objects::error_text(&source)
         ),
     };
     let outcome = match &write.what {

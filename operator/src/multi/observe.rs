@@ -9,7 +9,7 @@ use casskop_common::{
     names,
     readable::Readable,
 };
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Service},
@@ -30,23 +30,23 @@ use casskop_core::multi::{
 pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites, kube::Error> {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
-    let looks = sites
+    let reads = sites
         .iter()
-        .map(|site| look(site, &namespace, cluster, awaits_report(&multi)));
-    let mut views = join_all(looks).await;
+        .map(|site| read_site(site, &namespace, cluster, awaits_report(&multi)));
+    let (mut views, witness) = join(join_all(reads), witness::read(ctx, &multi)).await;
+    let witness = witness?;
     let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
-    let told = multi.status.iter().flat_map(|status| &status.sites);
-    for site in told.filter(|site| !known.contains(&site.name)) {
+    let recorded = multi.status.iter().flat_map(|status| &status.sites);
+    for site in recorded.filter(|site| !known.contains(&site.name)) {
         let why = "the operator no longer knows this site; register it again (kubectl casskop multi register)";
         views.push(SiteView {
             name: site.name.clone(),
-            seen: Err(why.into()),
+            observed: Err(why.into()),
         });
     }
     for site in &views {
-        ctx.metrics.site(&site.name, site.seen.is_ok());
+        ctx.metrics.site(&site.name, site.observed.is_ok());
     }
-    let witness = witness::read(ctx, &multi).await?;
     Ok(ObservedSites {
         witness,
         now: Timestamp::now(),
@@ -57,19 +57,19 @@ pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites
     })
 }
 
-async fn look(site: &Site, namespace: &str, cluster: &str, is_first: bool) -> SiteView {
-    let seen = site
-        .ask(async |client: &Client| seen(client, namespace, cluster, is_first).await)
+async fn read_site(site: &Site, namespace: &str, cluster: &str, is_first: bool) -> SiteView {
+    let observed = site
+        .ask(async |client: &Client| read(client, namespace, cluster, is_first).await)
         .await
         .flatten();
     SiteView {
         name: site.name.clone(),
-        seen,
+        observed,
     }
 }
 
 /// The objects of a ring in a site, or the reason why one of them cannot be read: the site itself responds.
-async fn seen(
+async fn read(
     client: &Client,
     namespace: &str,
     cluster: &str,
@@ -81,23 +81,25 @@ async fn seen(
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let service = names::sites_service(cluster);
     let ours = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-    let (namespace_name, ring) = (namespace, cluster);
-    let (namespace, cluster, service, slices) = tokio::try_join!(
+    let mark = async {
+        if is_first {
+            mark(client, namespace, cluster).await
+        } else {
+            Ok(RingMark::Missing)
+        }
+    };
+    let (namespace, cluster, service, slices, mark) = tokio::try_join!(
         namespaces.get_metadata(namespace),
         clusters.get_opt(cluster),
         services.get_opt(&service),
         slices.list(&ours),
+        mark,
     )?;
     let slices: BTreeMap<String, EndpointSlice> = slices
         .items
         .into_iter()
         .map(|slice| (slice.name_any(), slice))
         .collect();
-    let mark = if is_first {
-        mark(client, namespace_name, ring).await?
-    } else {
-        RingMark::Missing
-    };
     let cluster = match cluster {
         None => None,
         Some(Readable(Ok(cluster))) => Some(cluster),

@@ -25,38 +25,42 @@ use crate::{
 /// case nothing may start.
 pub async fn status(
     ctx: &Context,
-    seen: &MultiCasskop,
+    observed: &MultiCasskop,
     wanted: &MultiCasskopStatus,
 ) -> Result<MultiCasskop, kube::Error> {
-    if seen.status.as_ref() == Some(wanted) {
-        return Ok(seen.clone());
+    if observed.status.as_ref() == Some(wanted) {
+        return Ok(observed.clone());
     }
-    let before = seen
+    let before = observed
         .status
         .as_ref()
         .map_or_else(|| json!({}), |status| json!({ "status": status }));
-    let patch = objects::guarded(seen, &before, &json!({ "status": wanted }));
+    let patch = objects::guarded(observed, &before, &json!({ "status": wanted }));
     if objects::changes_nothing(&patch) {
-        return Ok(seen.clone());
+        return Ok(observed.clone());
     }
     let params = PatchParams {
         field_manager: Some(names::MULTI_MANAGER.into()),
         ..PatchParams::default()
     };
-    let (api, name, patch) = (api(ctx, seen), seen.name_any(), Patch::Json::<()>(patch));
+    let (api, name, patch) = (
+        api(ctx, observed),
+        observed.name_any(),
+        Patch::Json::<()>(patch),
+    );
     let written = in_time(api.patch_status(&name, &params, &patch)).await?;
-    tell(ctx, seen, wanted).await;
+    publish_transitions(ctx, observed, wanted).await;
     Ok(written)
 }
 
-async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
-    let old = seen.status.iter().flat_map(|status| &status.conditions);
+async fn publish_transitions(ctx: &Context, observed: &MultiCasskop, wanted: &MultiCasskopStatus) {
+    let old = observed.status.iter().flat_map(|status| &status.conditions);
     let events = wanted.conditions.iter().filter_map(|new| {
         let old = old.clone().find(|old| old.type_ == new.type_);
         condition_event(old, new)
     });
     for event in events {
-        publish(&ctx.home, &ctx.reporter, &event, &seen.object_ref(&())).await;
+        publish(&ctx.home, &ctx.reporter, &event, &observed.object_ref(&())).await;
     }
 }
 
@@ -66,32 +70,36 @@ async fn tell(ctx: &Context, seen: &MultiCasskop, wanted: &MultiCasskopStatus) {
 /// The finalizer could not be written.
 pub async fn finalizer(
     ctx: &Context,
-    seen: &MultiCasskop,
+    observed: &MultiCasskop,
     wanted: bool,
 ) -> Result<MultiCasskop, kube::Error> {
     let ours = |finalizer: &String| finalizer == names::MULTI_FINALIZER;
-    if seen.finalizers().iter().any(ours) == wanted {
-        return Ok(seen.clone());
+    if observed.finalizers().iter().any(ours) == wanted {
+        return Ok(observed.clone());
     }
-    let mut finalizers = seen.finalizers().to_vec();
+    let mut finalizers = observed.finalizers().to_vec();
     finalizers.retain(|finalizer| !ours(finalizer));
     if wanted {
         finalizers.push(names::MULTI_FINALIZER.into());
     }
     let metadata = |finalizers: &[String]| json!({ "metadata": { "finalizers": finalizers } });
-    let before = match seen.finalizers() {
+    let before = match observed.finalizers() {
         [] => json!({ "metadata": {} }),
         some => metadata(some),
     };
-    let patch = objects::guarded(seen, &before, &metadata(&finalizers));
+    let patch = objects::guarded(observed, &before, &metadata(&finalizers));
     let params = PatchParams {
         field_manager: Some(names::MULTI_MANAGER.into()),
         ..PatchParams::default()
     };
-    let (api, name, patch) = (api(ctx, seen), seen.name_any(), Patch::Json::<()>(patch));
+    let (api, name, patch) = (
+        api(ctx, observed),
+        observed.name_any(),
+        Patch::Json::<()>(patch),
+    );
     in_time(api.patch(&name, &params, &patch)).await
 }
 
-fn api(ctx: &Context, seen: &MultiCasskop) -> Api<MultiCasskop> {
-    Api::namespaced(ctx.home.clone(), &seen.namespace().unwrap_or_default())
+fn api(ctx: &Context, observed: &MultiCasskop) -> Api<MultiCasskop> {
+    Api::namespaced(ctx.home.clone(), &observed.namespace().unwrap_or_default())
 }

@@ -156,13 +156,13 @@ async fn control(
         .update(sources, |site| watch(site, &args.namespace, wake.clone()));
     let all: Api<Readable<MultiCasskop>> = scoped(&ctx.home, &args.namespace);
     let (reader, writer) = reflector::store();
-    let told = ctx.clone();
+    let context = ctx.clone();
     let stream = reflector::reflector(
         writer,
         watcher(all, watcher::Config::default()).default_backoff(),
     )
     .inspect_ok(move |event| {
-        told.metrics.watched(event);
+        context.metrics.watched(event);
         if matches!(event, watcher::Event::InitDone) {
             ready.store(true, Ordering::Relaxed);
         }

@@ -35,13 +35,13 @@ pub async fn write(ctx: &Context, write: &WitnessWrite) -> Result<(), kube::Erro
             let params = PatchParams::apply(names::MULTI_MANAGER).force();
             in_time(maps.patch(&name, &params, &patch)).await.map(drop)
         }
-        WitnessWrite::Delete(seen) => {
-            let maps = api(ctx, &seen.namespace().unwrap_or_default());
-            let name = seen.name_any();
-            if !seen.finalizers().is_empty() {
-                let before = json!({ "metadata": { "finalizers": seen.finalizers() } });
+        WitnessWrite::Delete(observed) => {
+            let maps = api(ctx, &observed.namespace().unwrap_or_default());
+            let name = observed.name_any();
+            if !observed.finalizers().is_empty() {
+                let before = json!({ "metadata": { "finalizers": observed.finalizers() } });
                 let after = json!({ "metadata": { "finalizers": [] } });
-                let patch = Patch::Json::<()>(objects::guarded(seen.as_ref(), &before, &after));
+                let patch = Patch::Json::<()>(objects::guarded(observed.as_ref(), &before, &after));
                 let params = PatchParams {
                     field_manager: Some(names::MULTI_MANAGER.into()),
                     ..PatchParams::default()
@@ -51,7 +51,7 @@ pub async fn write(ctx: &Context, write: &WitnessWrite) -> Result<(), kube::Erro
                     outcome => outcome.map(drop)?,
                 }
             }
-            let very = objects::uid_precondition(&seen.uid().unwrap_or_default());
+            let very = objects::uid_precondition(&observed.uid().unwrap_or_default());
             in_time(objects::delete(
                 &maps,
                 &name,

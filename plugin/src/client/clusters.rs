@@ -44,7 +44,7 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Connects as the flags say.
+    /// Connects as the flags specify.
     ///
     /// # Errors
     /// When there is no usable kubeconfig.
@@ -112,7 +112,7 @@ impl Clusters {
     /// Merges `patch` into a cluster, as the plugin's field manager.
     ///
     /// # Errors
-    /// When it is refused for another reason than that somebody else wrote in between.
+    /// When it is refused for another reason than a write of another client in between.
     pub async fn patch(&self, name: &str, patch: &Value) -> Result<Patched> {
         let call = self.about("patch", name);
         let params = PatchParams {

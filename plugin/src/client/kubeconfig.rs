@@ -222,13 +222,13 @@ fn no_context(kubeconfig: &Kubeconfig, file: &str) -> CliError {
 
 /// There is no kubeconfig at all.
 pub fn none(flags: &Connection) -> CliError {
-    let looked = match std::env::var("KUBECONFIG") {
+    let reason = match std::env::var("KUBECONFIG") {
         Ok(list) if !list.is_empty() && flags.kubeconfig.is_none() => {
             format!("$KUBECONFIG names {list}, which does not exist")
         }
         _ => "neither $KUBECONFIG nor ~/.kube/config names a cluster".into(),
     };
-    CliError::failed(format!("no kubeconfig: {looked}"))
+    CliError::failed(format!("no kubeconfig: {reason}"))
         .hint("give --kubeconfig FILE, or --server URL and --token TOKEN")
 }
 

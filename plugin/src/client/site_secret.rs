@@ -69,8 +69,8 @@ impl<'a> Sites<'a> {
     }
 
     async fn merge(&self, secret: &DynamicObject, site: &str, value: Value) -> Result<()> {
-        let seen = secret.resource_version();
-        let patch = json!({ "metadata": { "resourceVersion": seen }, "data": { site: value } });
+        let observed = secret.resource_version();
+        let patch = json!({ "metadata": { "resourceVersion": observed }, "data": { site: value } });
         site_objects::merge(self.home, &SECRETS, SITES, &patch).await
     }
 }

@@ -186,10 +186,10 @@ async fn observe_removal(
     connection_args: &str,
 ) -> Result<()> {
     let mut watch = ClusterWatch::after(clusters, &cluster);
-    let seen = tokio::time::timeout(NOTICE, async {
+    let observation = tokio::time::timeout(NOTICE, async {
         while control::was_retried(&resolve(order, &cluster, connection_args)?) {
             match watch.next().await? {
-                Change::Updated(seen) => cluster = seen,
+                Change::Updated(updated) => cluster = updated,
                 Change::Disconnected(_) => {}
                 Change::Deleted => {
                     return Err(CliError::failed(format!(
@@ -201,7 +201,7 @@ async fn observe_removal(
         }
         Ok(())
     });
-    seen.await.unwrap_or_else(|_| {
+    observation.await.unwrap_or_else(|_| {
         Err(CliError::new(Kind::TimedOut, format!(
             "the previous retry was removed, but the operator has not observed the removal within {}s; nothing is retried yet",
             NOTICE.as_secs()

@@ -88,7 +88,7 @@ async fn list(clusters: &Clusters, known: &Objects) -> Result<(Vec<Event>, Strin
     let mut events: Vec<Event> = events
         .filter(|event| known.have(&event.regarding))
         .collect();
-    events.sort_by_key(Event::last_seen);
+    events.sort_by_key(Event::last_observed);
     Ok((events, all.metadata.resource_version.unwrap_or_default()))
 }
 

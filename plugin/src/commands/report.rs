@@ -52,8 +52,8 @@ impl Report {
     /// Reads and writes it.
     ///
     /// # Errors
-    /// When the cluster is not there, the API server cannot be reached, or the file cannot be written. What the user may
-    /// not read is no error: it is told and left out.
+    /// When the cluster is not there, the API server cannot be reached, or the file cannot be written. An object that
+    /// the user may not read is no error: it is reported and left out.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         let time = time::now();
         let top = format!(

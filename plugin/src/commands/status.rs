@@ -167,7 +167,7 @@ async fn repaint(
         };
         disconnected = None;
         match change {
-            Change::Updated(seen) => cluster = *seen,
+            Change::Updated(updated) => cluster = *updated,
             Change::Disconnected(why) => disconnected = Some(why),
             Change::Deleted => {
                 ui.say(&deleted(&cluster));
@@ -190,9 +190,9 @@ async fn blocks(
     let mut lost = false;
     loop {
         match watch.next().await? {
-            Change::Updated(seen) => {
+            Change::Updated(updated) => {
                 lost = false;
-                let text = render(&seen, view()).whole();
+                let text = render(&updated, view()).whole();
                 if text != shown {
                     ui.data(&format!("---\n{text}"))?;
                     shown = text;

@@ -14,7 +14,7 @@ use super::topology;
 pub struct Event {
     /// First observation.
     #[serde(rename = "eventTime", skip_serializing_if = "Option::is_none")]
-    first_seen: Option<MicroTime>,
+    first_observed: Option<MicroTime>,
     /// Number of observations, and the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Series>,
@@ -53,11 +53,11 @@ struct Series {
 
 impl Event {
     /// Last observation.
-    pub fn last_seen(&self) -> Option<Timestamp> {
+    pub fn last_observed(&self) -> Option<Timestamp> {
         let series = self.series.as_ref();
         let series = series.and_then(|series| series.last_observed_time.as_ref());
         let old = self.deprecated_last_timestamp.as_ref().map(|time| time.0);
-        let first = self.first_seen.as_ref().map(|time| time.0);
+        let first = self.first_observed.as_ref().map(|time| time.0);
         series.map(|time| time.0).or(old).or(first)
     }
 

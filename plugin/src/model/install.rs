@@ -21,7 +21,7 @@ pub const OPERATOR_SELECTOR: &str = "app.kubernetes.io/name=casskop-operator";
 
 const RIGHTS_GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Whose clusters the operator runs.
+/// The namespaces whose clusters the operator runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watch {
     /// Those of its own namespace.
@@ -39,7 +39,7 @@ pub struct Install<'a> {
     pub namespace: &'a str,
     /// Their image.
     pub image: &'a str,
-    /// Whose clusters they run.
+    /// The namespaces whose clusters they run.
     pub watch: Watch,
     /// Name of this Kubernetes cluster as the home of rings over several; nothing without the operator of those.
     pub home: Option<&'a str>,
@@ -62,7 +62,7 @@ pub fn manifests(install: &Install<'_>) -> Result<String> {
         let objects: Vec<Value> = serde_saphyr::from_multiple(part)
             .map_err(|error| CliError::failed(format!("cannot read our own manifests: {error}")))?;
         for mut object in objects {
-            place(&mut object, install)?;
+            set_location(&mut object, install)?;
             text.push_str("---\n");
             text.push_str(&manifest::yaml(&object)?);
         }
@@ -70,7 +70,7 @@ pub fn manifests(install: &Install<'_>) -> Result<String> {
     Ok(text)
 }
 
-fn place(object: &mut Value, install: &Install<'_>) -> Result<()> {
+fn set_location(object: &mut Value, install: &Install<'_>) -> Result<()> {
     let namespace = install.namespace;
     match object["kind"].as_str().unwrap_or_default() {
         "Namespace" => object["metadata"]["name"] = namespace.into(),

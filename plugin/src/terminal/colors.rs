@@ -22,7 +22,7 @@ pub enum Tone {
     Plain,
     /// As it should be.
     Good,
-    /// At work, or to be looked at.
+    /// At work, or in need of attention.
     Busy,
     /// Not as it should be.
     Bad,

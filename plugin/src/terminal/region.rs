@@ -81,7 +81,7 @@ fn size() -> (usize, usize) {
     })
 }
 
-/// Shortens `middle` so that the whole fits the terminal and what comes after it is seen, too.
+/// Shortens `middle` so that the whole fits the terminal and the part after it is visible, too.
 pub fn fit(before: &str, middle: &str, after: &str) -> String {
     fit_within(before, middle, after, size().1.saturating_sub(1))
 }
@@ -92,7 +92,7 @@ fn fit_within(before: &str, middle: &str, after: &str, height: usize) -> String 
     format!("{before}{}{after}", clip(middle, usize::MAX, left))
 }
 
-/// The part of `text` that fits, with a last line that says what does not; each line ends in a newline.
+/// The part of `text` that fits, with a last line that reports the rest; each line ends in a newline.
 fn clip(text: &str, width: usize, height: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let mut clipped = String::new();

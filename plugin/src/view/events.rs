@@ -31,9 +31,9 @@ pub fn line(event: &Event, now: Timestamp, style: Style) -> String {
 }
 
 fn row(event: &Event, now: Timestamp) -> Vec<Cell> {
-    let seen = event
-        .last_seen()
-        .map(|seen| format!("{} ago", between(seen, now)));
+    let observed = event
+        .last_observed()
+        .map(|observed| format!("{} ago", between(observed, now)));
     let times = match event.count() {
         1 => String::new(),
         count => format!(" ({count} times)"),
@@ -50,7 +50,7 @@ fn row(event: &Event, now: Timestamp) -> Vec<Cell> {
     );
     let text = |text: &str| plain(text).into_owned();
     vec![
-        (seen.unwrap_or_else(|| "-".into()), Tone::Plain),
+        (observed.unwrap_or_else(|| "-".into()), Tone::Plain),
         (text(&event.type_), tone),
         (text(&event.reason), Tone::Plain),
         (text(&object), Tone::Plain),

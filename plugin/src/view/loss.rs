@@ -69,7 +69,7 @@ fn described(node: &Node) -> String {
     };
     let (code, words, _) = status::state(known);
     let load = known.load_bytes.map_or_else(|| "its data".into(), bytes);
-    // A node that has only begun has told none yet.
+    // A node that has just started has reported none yet.
     let host_id = match plain(&known.host_id) {
         unknown if unknown.is_empty() => String::new(),
         id => format!(", host id {id}"),

@@ -19,7 +19,7 @@ use crate::{
 /// Spaces between columns.
 const GAP: usize = 3;
 
-/// Everything there is to say about a ring.
+/// All that is known of a ring.
 pub fn render(ring: &MultiCasskop, view: View) -> String {
     let nothing = MultiCasskopStatus::default();
     let status = ring.status.as_ref().unwrap_or(&nothing);
@@ -75,7 +75,7 @@ fn header(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<S
     lines
 }
 
-/// Nodes that are ready, and all there are, in all sites as they were last seen.
+/// Nodes that are ready, and all there are, in all sites as they were last observed.
 fn nodes(status: &MultiCasskopStatus) -> (usize, usize) {
     let clusters = || status.sites.iter().flat_map(|site| &site.cluster);
     let sum = |nodes: i64| usize::try_from(nodes).unwrap_or_default();

@@ -100,7 +100,7 @@ pub fn nodes_done(operation: &OperationStatus) -> Option<String> {
     Some(format!("{done} of {}{failed}", count(total, "node")))
 }
 
-/// The headline, what the operator says, and the nodes: `every` one, or those at work and those that failed.
+/// The headline, the message of the operator, and the nodes: `every` one, or those at work and those that failed.
 pub fn block(
     operation: &OperationStatus,
     every: bool,

@@ -35,7 +35,7 @@ pub fn newest(cluster: &CassandraCluster, view: View) -> Vec<String> {
     titled("Operations", lines, view.style)
 }
 
-/// Everything about the operations: those that run, those that have ended, requests not yet seen.
+/// Everything about the operations: those that run, those that have ended, requests not yet observed.
 pub fn list(cluster: &CassandraCluster, history: bool, view: View) -> String {
     let (running, ended) = sorted(cluster, history);
     let running: Vec<String> = running

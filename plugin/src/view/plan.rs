@@ -8,7 +8,7 @@ use crate::{
     text::{count, plain},
 };
 
-/// The plan in words: nodes in their order, calls, checks with what they saw.
+/// The plan in words: nodes in their order, calls, checks with their evidence.
 pub fn render(operation: &OperationStatus, style: Style) -> String {
     let mut lines = Vec::new();
     let plan = operation.plan.clone().unwrap_or_default();

@@ -41,7 +41,7 @@ impl Picture {
     }
 }
 
-/// Everything there is to say about a cluster.
+/// All that is known of a cluster.
 pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
     let nothing = CassandraClusterStatus::default();
     let status = cluster.status.as_ref().unwrap_or(&nothing);
@@ -139,10 +139,10 @@ pub fn conditions(all: &[Condition], now: Timestamp, style: Style) -> Vec<String
     };
     // Those for kstatus repeat the others.
     let repeats = [condition::READY, condition::RECONCILING, condition::STALLED];
-    let told = all
+    let reported = all
         .iter()
         .filter(|known| !repeats.contains(&known.type_.as_str()));
-    let rows: Vec<Vec<Cell>> = told.map(row).collect();
+    let rows: Vec<Vec<Cell>> = reported.map(row).collect();
     let lines = lay(&rows, 2, style);
     lines.lines().map(|line| format!("  {line}")).collect()
 }

@@ -46,7 +46,7 @@ pub fn api() -> Api {
     })
 }
 
-/// What is offered for the last word, and what was asked for it.
+/// The candidates for the last word, and the requests for them.
 fn completed(words: &[&str]) -> String {
     run(&api(), &[&["__complete"], words].concat())
 }
@@ -115,7 +115,7 @@ fn what_a_cluster_has() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
-/// Whatever goes wrong stands nowhere in somebody's typing.
+/// No error appears in the line that a user is typing.
 #[test]
 fn nothing_is_said_where_nobody_answers() {
     let nobody = kubeconfig("127.0.0.1:1").display().to_string();

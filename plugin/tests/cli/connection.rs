@@ -1,4 +1,4 @@
-//! What cannot be reached, is not there, or is not allowed: each told with the next step, and never exit 0.
+//! Objects that cannot be reached, do not exist, or are not allowed: each is reported with the next step, never exit 0.
 
 use std::net::TcpListener;
 

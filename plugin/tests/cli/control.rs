@@ -119,7 +119,7 @@ fn the_annotation_for_git() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
-/// What a GitOps tool wrote comes back unless it is taken out of Git.
+/// An annotation of a GitOps tool comes back unless it is taken out of Git.
 #[test]
 fn from_whom_a_pause_came() {
     let mut cluster = cluster(

@@ -1,4 +1,4 @@
-//! Kinds that discard data: which cluster is meant, and that somebody means it.
+//! Kinds that discard data: which cluster is meant, and the confirmation.
 
 use serde_json::json;
 

@@ -24,7 +24,7 @@ pub struct Asked {
     pub body: Value,
 }
 
-/// What it is answered.
+/// The response.
 pub enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),

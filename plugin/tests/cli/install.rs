@@ -127,7 +127,7 @@ fn another_namespace_and_image() {
     assert_eq!(json!(ours), serde_json::from_str::<Value>(&text).unwrap());
 }
 
-/// What differs from the defaults, as JSON paths with their new value.
+/// The differences from the defaults, as JSON paths with their new value.
 fn differences(arguments: &[&str]) -> String {
     let mut lines = Vec::new();
     let (before, after) = (json!(customized()), json!(generated(arguments)));

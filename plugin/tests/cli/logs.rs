@@ -84,7 +84,7 @@ fn logs_of_nobody() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
-/// `logs | head` ends when nobody reads any more.
+/// `logs | head` ends when its output is no longer read.
 #[test]
 fn a_reader_that_goes_away_ends_the_logs() {
     let api = with_logs();

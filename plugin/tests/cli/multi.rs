@@ -72,7 +72,7 @@ fn patch(kept: &mut BTreeMap<String, Value>, path: &str, asked: &Asked, version:
     Reply::Json(200, object.clone())
 }
 
-/// What the controller of tokens does.
+/// The token controller.
 fn fill(kept: &mut BTreeMap<String, Value>, path: &str) {
     let secret = kept.get_mut(path).unwrap();
     secret["metadata"]["annotations"]["kubernetes.io/service-account.uid"] = "uid-1".into();
@@ -155,7 +155,7 @@ fn hidden(line: &str) -> String {
     }
 }
 
-/// What was written as the kubeconfig of a site.
+/// The kubeconfig of a site, as written.
 fn written(home: &Api) -> Value {
     let asked = home.asked();
     let body = &asked.last().unwrap().body;

@@ -44,7 +44,7 @@ fn right(verb: &str, resource: &str, group: &str) -> String {
         .to_owned()
 }
 
-/// What a request takes; nothing for what everybody may read.
+/// The permission of a request; nothing for a path that all users may read.
 fn taken(asked: &Asked) -> Option<String> {
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
     let mut words: Vec<&str> = path.trim_matches('/').split('/').collect();

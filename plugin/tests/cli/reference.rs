@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use crate::run::binary;
 
-/// What every command has besides its own options; said once.
+/// Headings of the options that every command has besides its own; documented once.
 const SHARED: [&str; 2] = ["Connection:", "Output:"];
 
 fn help(words: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! What a person sees on a terminal: repainting, narrow windows, Ctrl-C.
+//! Output on a terminal: repainting, narrow windows, Ctrl-C.
 
 use std::sync::mpsc::Sender;
 

@@ -29,7 +29,7 @@ pub fn place(ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// What is shown of a run, with its requests in an order of their own: logs are read several at a time.
+/// The output of a run, and its requests in sorted order: logs are read several at a time.
 fn shown(api: &Api, path: &Path) -> String {
     let path = path.to_str().unwrap();
     let shown = run(api, &["report", "demo", "-f", path]);

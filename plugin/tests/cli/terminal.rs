@@ -28,7 +28,7 @@ pub const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 /// The signal that Ctrl-C sends.
 pub const SIGINT: i32 = 2;
-/// What is awaited longer than this does not come.
+/// Deadline of expected output.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A terminal in which one command runs.

@@ -160,11 +160,11 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         .into_iter()
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note.to_owned());
-    notes.chain(unknown_sections(spec)).collect()
+    notes.chain(unused_config(spec)).collect()
 }
 
-/// Unknown sections of the configuration, which are not used.
-fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String> {
+/// Sections and keys of the configuration that are not used.
+fn unused_config(spec: &CassandraClusterSpec) -> BTreeSet<String> {
     let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
     let of_dcs = dcs.map(|dc| dc.config.as_ref());
     let of_racks = spec.written_racks().map(|(_, rack)| rack.config.as_ref());
@@ -172,17 +172,25 @@ fn unknown_sections(spec: &CassandraClusterSpec) -> impl Iterator<Item = String>
         .chain(of_dcs)
         .chain(of_racks)
         .flatten();
-    let known = |key: &str| {
+    let is_known = |key: &str| {
         key == "cassandra-yaml"
             || pod_config::SECTIONS
                 .iter()
                 .any(|(section, _)| *section == key)
     };
-    let unknown: BTreeSet<&String> = configs
-        .filter_map(Value::as_object)
-        .flat_map(|config| config.keys().filter(|key| !known(key)))
-        .collect();
-    unknown.into_iter().map(|key| {
-        format!("config.{key} is not known and not used: cassandra-yaml, jvm-options and jvm-server-options are")
-    }).collect::<Vec<_>>().into_iter()
+    let mut notes = BTreeSet::new();
+    for config in configs {
+        let sections = config
+            .as_object()
+            .into_iter()
+            .flat_map(|config| config.keys());
+        notes.extend(sections.filter(|key| !is_known(key)).map(|key| {
+            format!("config.{key} is not known and not used: cassandra-yaml, jvm-options and jvm-server-options are")
+        }));
+        let unused = pod_config::jvm_options::unused(config);
+        notes.extend(unused.map(|(section, key, why)| {
+            format!("config.{section}.{key} is not used: {why}; remove the key")
+        }));
+    }
+    notes
 }

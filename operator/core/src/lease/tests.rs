@@ -327,7 +327,7 @@ fn elected(record: Option<Record>, then: u64) -> (Record, Claim, Term) {
     let mut step = candidate.next(at(0));
     if step == Step::Wait {
         assert_eq!(candidate.next(at(then)), Step::Read);
-        let seen = candidate.seen.as_ref().unwrap().record.clone();
+        let seen = candidate.observed.as_ref().unwrap().record.clone();
         candidate.read(Some(seen), at(then));
         step = candidate.next(at(then));
     }

@@ -15,7 +15,10 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::{multi::children::Child, objects::config_map::is_marked, refusal::Refusal};
+use crate::{
+    multi::children::Child, objects::config_map::is_marked, refusal::Refusal,
+    scheduler::request_state::EXISTED,
+};
 
 /// Observed state of all sites at one time.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ pub struct SiteView {
     /// Its name.
     pub name: String,
     /// The objects in the site, or the reason why they are unknown.
-    pub seen: Result<SiteState, String>,
+    pub observed: Result<SiteState, String>,
 }
 
 /// Objects of the ring in a site.
@@ -110,28 +113,28 @@ impl ObservedSites {
 
     /// Whether a `CassandraCluster` was ever created in a site: its volumes may contain members of the ring.
     pub fn was_made(&self, site: &str) -> bool {
-        let mut told = self.multi.status.iter().flat_map(|status| &status.sites);
-        told.any(|told| told.name == site && told.created)
+        let mut recorded = self.multi.status.iter().flat_map(|status| &status.sites);
+        recorded.any(|recorded| recorded.name == site && recorded.created)
     }
 
     /// Whether no operator has reported about the resource yet, and that a site has members of the ring, or is not known
     /// to have none: the reason in words.
     pub fn created_again(&self) -> Option<String> {
-        if !self.awaits_report() {
+        if !awaits_report(&self.multi) {
             return None;
         }
-        let is_formed = |site: &SiteView| match &site.seen {
-            Ok(seen) => {
-                seen.cluster.as_ref().is_some_and(is_formed) || seen.mark == RingMark::Formed
+        let is_formed = |site: &SiteView| match &site.observed {
+            Ok(state) => {
+                state.cluster.as_ref().is_some_and(is_formed) || state.mark == RingMark::Formed
             }
             Err(_) => false,
         };
         if self.sites.iter().any(is_formed) {
-            return Some("the ring existed before it".to_owned());
+            return Some(EXISTED.to_owned());
         }
-        let unknown = self.sites.iter().find_map(|site| match &site.seen {
+        let unknown = self.sites.iter().find_map(|site| match &site.observed {
             Err(why) => Some((site, why.clone())),
-            Ok(seen) if seen.mark == RingMark::Unreadable => {
+            Ok(state) if state.mark == RingMark::Unreadable => {
                 let why = format!("the operator may not read ConfigMap {}; register the site again (kubectl casskop multi register)", names::ring_mark(self.ring()));
                 Some((site, why))
             }
@@ -139,11 +142,6 @@ impl ObservedSites {
         });
         let (site, why) = unknown?;
         Some(format!("site {} may have a ring: {why}", site.name))
-    }
-
-    /// Whether no operator has reported about the resource yet.
-    pub fn awaits_report(&self) -> bool {
-        awaits_report(&self.multi)
     }
 
     /// Sites whose `CassandraCluster` belongs to this resource.
@@ -158,7 +156,7 @@ impl ObservedSites {
 impl SiteView {
     /// Its `CassandraCluster`, if the site is reachable and has one.
     pub fn cluster(&self) -> Option<&CassandraCluster> {
-        self.seen.as_ref().ok()?.cluster.as_ref()
+        self.observed.as_ref().ok()?.cluster.as_ref()
     }
 }
 

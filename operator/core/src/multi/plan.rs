@@ -31,7 +31,7 @@ use crate::{
     },
     refusal::Refusal,
 };
-pub use conditions::tell_failure;
+pub use conditions::report_failure;
 pub use removal::goes;
 
 /// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
@@ -182,17 +182,18 @@ fn one_at_a_time(drafts: impl Iterator<Item = Draft>, snapshot: &ObservedSites) 
 }
 
 fn running(snapshot: &ObservedSites) -> Vec<Draft> {
-    let told = snapshot.multi.status.iter();
-    let told = told.flat_map(|status| &status.sites);
-    told.map(|site| {
-        let seen = snapshot.site(&site.name).map(|view| &view.seen);
-        Draft {
-            name: site.name.clone(),
-            health_problem: seen.and_then(|seen| seen.as_ref().err().cloned()),
-            ..Draft::default()
-        }
-    })
-    .collect()
+    let recorded = snapshot.multi.status.iter();
+    let recorded = recorded.flat_map(|status| &status.sites);
+    recorded
+        .map(|site| {
+            let observed = snapshot.site(&site.name).map(|view| &view.observed);
+            Draft {
+                name: site.name.clone(),
+                health_problem: observed.and_then(|observed| observed.as_ref().err().cloned()),
+                ..Draft::default()
+            }
+        })
+        .collect()
 }
 
 impl Draft {
@@ -229,7 +230,7 @@ fn requeue(drafts: &[Draft], writes: &[Write], snapshot: &ObservedSites) -> Dura
     let moves = drafts.iter().any(|draft| draft.waiting.is_some()) || !writes.is_empty();
     if moves {
         SOON
-    } else if snapshot.sites.iter().any(|site| site.seen.is_err()) {
+    } else if snapshot.sites.iter().any(|site| site.observed.is_err()) {
         PAUSE
     } else {
         AT_REST

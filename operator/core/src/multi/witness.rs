@@ -6,6 +6,8 @@ use casskop_common::{api::MultiCasskop, names};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_core::{ObjectMeta, Resource, ResourceExt};
 
+use crate::observed::is_owned_by;
+
 /// How a `MultiCasskop` is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -36,7 +38,7 @@ pub fn deletion(multi: &MultiCasskop, witness: Option<&ConfigMap>) -> Deletion {
         return Deletion::Cascades;
     }
     match witness {
-        Some(witness) if is_owned(multi, witness) => Deletion::Cascades,
+        Some(witness) if is_owned_by(witness.owner_references(), multi) => Deletion::Cascades,
         Some(_) => Deletion::Orphans,
         None => Deletion::InDoubt,
     }
@@ -48,15 +50,9 @@ pub fn keep(multi: &MultiCasskop, witness: Option<&ConfigMap>) -> Option<Witness
         Some(witness) if witness.metadata.deletion_timestamp.is_some() => {
             Some(WitnessWrite::Delete(Box::new(witness.clone())))
         }
-        Some(witness) if is_owned(multi, witness) => None,
+        Some(witness) if is_owned_by(witness.owner_references(), multi) => None,
         _ => Some(WitnessWrite::Apply(Box::new(build(multi)))),
     }
-}
-
-fn is_owned(multi: &MultiCasskop, witness: &ConfigMap) -> bool {
-    let uid = multi.metadata.uid.as_deref();
-    let mut owners = witness.owner_references().iter();
-    owners.any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
 /// The ConfigMap of a resource. With its finalizer it is still there when a foreground deletion has deleted it.

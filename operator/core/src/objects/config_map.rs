@@ -94,7 +94,7 @@ pub fn rack_config(map: &ConfigMap) -> Option<RackConfig> {
 }
 
 /// Whether the ConfigMap is the configuration of a rack and records a formed ring.
-pub fn says_formed(map: &ConfigMap) -> bool {
+pub fn records_formation(map: &ConfigMap) -> bool {
     rack_config(map).is_some_and(|config| config.formed)
 }
 

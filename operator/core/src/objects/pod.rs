@@ -94,7 +94,7 @@ pub fn template(
                 }),
                 ..PodSecurityContext::default()
             }),
-            init_containers: Some(containers::init(desired)),
+            init_containers: Some(containers::init(desired, rack)),
             containers: containers::main(desired, rack),
             volumes: Some(volumes(desired, rack)),
             ..PodSpec::default()

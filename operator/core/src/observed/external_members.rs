@@ -18,7 +18,7 @@ pub struct ExternalMember<'a> {
     /// Its host ID.
     pub host_id: &'a str,
     /// Its data center and rack, if they were polled.
-    pub place: Option<&'a RackId>,
+    pub location: Option<&'a RackId>,
     /// Whether a member reports it as down and all members that answer know it. A node that only some members know is
     /// joining or leaving.
     pub down: bool,
@@ -29,11 +29,11 @@ pub struct ExternalMember<'a> {
 impl ExternalMember<'_> {
     /// Its address, its location if known, and its host ID.
     pub fn describe(&self) -> String {
-        let place = self
-            .place
-            .map(|place| format!("{place}, "))
+        let location = self
+            .location
+            .map(|location| format!("{location}, "))
             .unwrap_or_default();
-        format!("{} ({place}host id {})", self.ip, self.host_id)
+        format!("{} ({location}host id {})", self.ip, self.host_id)
     }
 }
 
@@ -41,9 +41,9 @@ impl ObservedState {
     /// The external members that a member knows. The host ID identifies a node. The address counts only for a pod
     /// without a host ID.
     pub fn external_members(&self) -> Vec<ExternalMember<'_>> {
-        let told = self.cluster.status.iter();
-        let told = told.flat_map(|status| status.cassandra_node_status.values());
-        let ours: BTreeSet<&str> = told
+        let recorded = self.cluster.status.iter();
+        let recorded = recorded.flat_map(|status| status.cassandra_node_status.values());
+        let ours: BTreeSet<&str> = recorded
             .map(|node| node.host_id.as_str())
             .chain(
                 self.nodes
@@ -59,7 +59,7 @@ impl ObservedState {
             .filter_map(|(_, pod)| pod.ip.as_deref())
             .collect();
         let names = self.names_by_address();
-        let mut seen: BTreeMap<(&str, &str), (usize, bool, bool)> = BTreeMap::new();
+        let mut observed: BTreeMap<(&str, &str), (usize, bool, bool)> = BTreeMap::new();
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
@@ -69,18 +69,19 @@ impl ObservedState {
                     known => known,
                 };
                 if !ours.contains(host_id) && !newcomers.contains(ip.as_str()) {
-                    let (knows, down, live) = seen.entry((ip, host_id)).or_default();
+                    let (knows, down, live) = observed.entry((ip, host_id)).or_default();
                     *knows += usize::from(!reading.joining.contains(ip));
                     *down |= reading.unreachable.contains(ip);
                     *live |= reading.live.contains(ip);
                 }
             }
         }
-        seen.into_iter()
+        observed
+            .into_iter()
             .map(|((ip, host_id), (knows, down, live))| ExternalMember {
                 ip,
                 host_id,
-                place: self.locations.get(ip),
+                location: self.locations.get(ip),
                 down: down && knows == members,
                 live,
             })
@@ -106,8 +107,9 @@ impl ObservedState {
     /// External members that are down, and that are in other data centers or at an unknown location.
     pub fn down_elsewhere(&self) -> Vec<ExternalMember<'_>> {
         let mut external_members = self.external_members();
-        external_members
-            .retain(|external_member| external_member.down && !self.is_here(external_member.place));
+        external_members.retain(|external_member| {
+            external_member.down && !self.is_here(external_member.location)
+        });
         external_members
     }
 
@@ -121,8 +123,8 @@ impl ObservedState {
         strangers.retain(|one| {
             expects_no_others
                 && one.live
-                && self.is_here(one.place)
-                && !self.has_nameless(one.place)
+                && self.is_here(one.location)
+                && !self.has_nameless(one.location)
         });
         strangers
     }
@@ -144,8 +146,8 @@ impl ObservedState {
             members.all(|(_, other)| other.host_ids.contains_key(ip) && !other.joining.contains(ip))
         };
         let is_lost = |ip: &&String| {
-            let place = self.locations.get(*ip);
-            self.is_here(place) && !self.has_nameless(place) && known_to_all(ip)
+            let location = self.locations.get(*ip);
+            self.is_here(location) && !self.has_nameless(location) && known_to_all(ip)
         };
         if !self.cluster.status.as_ref()?.phase?.is_formed() {
             return None;
@@ -154,14 +156,14 @@ impl ObservedState {
         Some(ExternalMember {
             ip,
             host_id: reading.host_ids.get(ip)?,
-            place: self.locations.get(ip),
+            location: self.locations.get(ip),
             down: true,
             live: false,
         })
     }
 
-    fn is_here(&self, place: Option<&RackId>) -> bool {
-        place.is_some_and(|place| self.racks().any(|(rack, _)| rack.dc == place.dc))
+    fn is_here(&self, location: Option<&RackId>) -> bool {
+        location.is_some_and(|location| self.racks().any(|(rack, _)| rack.dc == location.dc))
     }
 
     /// Whether a pod of a rack has no host id.

@@ -6,13 +6,32 @@ use casskop_common::{
     api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
     operations::OperationKind,
 };
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     node::{NodeError, Reading},
     observed::ObservedState,
 };
 
+/// Time between two observations of the ring that gossip has had time between: a node that died is convicted by then, and
+/// every member knows a new one.
+const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
+
 impl ObservedState {
+    /// Whether a fact that holds now, and that this process first observed at this time, is proven: gossip has had time in
+    /// between. Times of two processes are not compared, because clocks differ; nor is a time in the future, after a clock
+    /// was set back.
+    ///
+    /// # Errors
+    /// The fact is not proven. The value is the time of the first observation, to be recorded with this process.
+    pub fn proven(&self, since: Option<Timestamp>, by: Option<&String>) -> Result<(), Timestamp> {
+        let own = since.filter(|since| by == Some(&self.executor) && *since <= self.now);
+        match own {
+            Some(since) if self.now.duration_since(since) >= GOSSIP => Ok(()),
+            first => Err(first.unwrap_or(self.now)),
+        }
+    }
+
     /// Pods whose nodes answer and are members.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Reading)> {
         self.nodes
@@ -44,8 +63,8 @@ impl ObservedState {
             is_it && operation.phase == OperationPhase::Succeeded
         });
         let is_gone = |pod: &str| {
-            let told = self.told_to_leave(pod);
-            told.is_some_and(|told| told.id == host_id)
+            let decommission = self.decommission_of(pod);
+            decommission.is_some_and(|decommission| decommission.id == host_id)
         };
         let others_are_there = self.expected_pods().iter().any(|(pod, _)| !is_gone(pod));
         !self.cluster.spec.seeds.is_empty() && has_left && !others_are_there
@@ -57,9 +76,9 @@ impl ObservedState {
             .reading(pod)
             .map(|reading| reading.local_host_id.as_str());
         let status = self.cluster.status.as_ref();
-        let told = status.and_then(|status| status.cassandra_node_status.get(pod));
+        let recorded = status.and_then(|status| status.cassandra_node_status.get(pod));
         own.filter(|id| !id.is_empty() && !self.is_newcomer(pod))
-            .or_else(|| told.map(|told| told.host_id.as_str()))
+            .or_else(|| recorded.map(|recorded| recorded.host_id.as_str()))
             .filter(|id| !id.is_empty())
     }
 
@@ -76,7 +95,7 @@ impl ObservedState {
 
     /// The decommission of this node. Another node may run in the pod since: volumes identify a node, or the UID of the
     /// pod if the node has no volumes.
-    pub fn told_to_leave(&self, pod: &str) -> Option<&OperationStatus> {
+    pub fn decommission_of(&self, pod: &str) -> Option<&OperationStatus> {
         let has = |volume: &VolumeRef| {
             let live = self.live.volumes.get(&volume.name);
             live.is_some_and(|live| live.uid == volume.uid)
@@ -101,14 +120,14 @@ impl ObservedState {
     /// Whether the node is leaving the ring, or has left it by a decommission.
     pub fn is_leaving(&self, pod: &str) -> bool {
         let mode = self.reading(pod).map(|reading| &reading.mode);
-        let told = || {
-            self.told_to_leave(pod)
-                .is_some_and(|told| told.phase == OperationPhase::Succeeded)
+        let has_left = || {
+            self.decommission_of(pod)
+                .is_some_and(|decommission| decommission.phase == OperationPhase::Succeeded)
         };
         matches!(
             mode,
             Some(OperationMode::Leaving | OperationMode::Decommissioned)
-        ) || told()
+        ) || has_left()
     }
 
     /// Whether no node reports that another node is joining, leaving or moving.

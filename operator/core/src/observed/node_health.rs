@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// Advice for an object that Kubernetes retries to create or to start.
-const AGAIN: &str = "Kubernetes tries again by itself, at the latest after some minutes";
+const RETRY_ADVICE: &str = "Kubernetes tries again by itself, at the latest after some minutes";
 
 /// The state of a node, and the last end of its container if that has run before.
-fn again(state: String, live: &NodePod) -> String {
+fn with_last_end(state: String, live: &NodePod) -> String {
     match &live.last_end {
         Some(end) => format!("{state}; {end}"),
         None => state,
@@ -42,7 +42,7 @@ impl ObservedState {
         let Some(live) = self.pods.get(pod) else {
             return Some(self.refusal(pod).map_or_else(
                 || "the pod does not exist yet".to_owned(),
-                |cause| format!("Kubernetes does not create the pod: {cause}; {AGAIN}"),
+                |cause| format!("Kubernetes does not create the pod: {cause}; {RETRY_ADVICE}"),
             ));
         };
         if let Some(node) = &live.lost_with {
@@ -80,11 +80,14 @@ impl ObservedState {
                     live.node_api.port()
                 ));
             }
-            Some(Err(error)) => return Some(again(error.to_string(), live)),
+            Some(Err(error)) => return Some(with_last_end(error.to_string(), live)),
             Some(Ok(reading)) => reading,
         };
         if reading.mode != OperationMode::Normal {
-            return Some(again(format!("Cassandra is {}", reading.mode), live));
+            return Some(with_last_end(
+                format!("Cassandra is {}", reading.mode),
+                live,
+            ));
         }
         if reading.tokens == Some(0) {
             return Some(
@@ -113,7 +116,7 @@ impl ObservedState {
         runs && matches!(self.nodes.get(pod), Some(Err(NodeError::Unreachable(_))))
     }
 
-    /// Whether Kubernetes says that the pod does not run, or refuses to create it.
+    /// Whether Kubernetes reports that the pod does not run, or refuses to create it.
     pub fn cannot_run(&self, pod: &str) -> bool {
         match self.pods.get(pod) {
             Some(live) => live.problem.is_some(),
@@ -130,9 +133,9 @@ impl ObservedState {
 
     fn starting(&self, live: &NodePod) -> String {
         let Some(warning) = self.live.warnings.get(&live.uid) else {
-            return again("the pod is starting".into(), live);
+            return with_last_end("the pod is starting".into(), live);
         };
-        format!("the pod does not start yet: {warning}; {AGAIN}")
+        format!("the pod does not start yet: {warning}; {RETRY_ADVICE}")
     }
 
     /// A volume claim of a pod that is not bound.
@@ -174,7 +177,7 @@ impl ObservedState {
     /// The other nodes that a node does not report as up.
     fn missed_by(&self, pod: &str) -> Option<String> {
         let reading = self.reading(pod)?;
-        let unseen: Vec<&str> = self
+        let missed: Vec<&str> = self
             .pods
             .iter()
             .filter(|(name, other)| {
@@ -187,8 +190,8 @@ impl ObservedState {
             })
             .map(|(name, _)| name.as_str())
             .collect();
-        if !unseen.is_empty() {
-            return Some(format!("does not see {} up", unseen.join(", ")));
+        if !missed.is_empty() {
+            return Some(format!("does not see {} up", missed.join(", ")));
         }
         let lost = self.lost_replica(reading)?;
         Some(format!(

@@ -164,12 +164,12 @@ fn unready_with_ready_containers(pod: &Pod) -> Option<&PodCondition> {
 
 /// The Kubernetes node of a pod, if its kubelet no longer reports to Kubernetes. The conditions of the pod show it, so
 /// the operator needs no permission to read nodes: a kubelet writes `Ready` and `ContainersReady` together, the node
-/// controller writes only `Ready`, and keeps its reason. A pod that waits for a readiness gate looks the same except for
-/// the reason.
+/// controller writes only `Ready`, and keeps its reason. A pod that waits for a readiness gate differs only in the
+/// reason.
 fn lost_with(pod: &Pod) -> Option<String> {
     let ready = unready_with_ready_containers(pod)?;
-    let unheard = ready.reason.as_deref() != Some(GATES);
-    pod.spec.as_ref()?.node_name.clone().filter(|_| unheard)
+    let is_silent = ready.reason.as_deref() != Some(GATES);
+    pod.spec.as_ref()?.node_name.clone().filter(|_| is_silent)
 }
 
 fn gate(pod: &Pod) -> Option<String> {
@@ -179,7 +179,7 @@ fn gate(pod: &Pod) -> Option<String> {
 }
 
 /// Maximum number of characters of a termination message in the status.
-const SAID: usize = 500;
+const MESSAGE_LENGTH: usize = 500;
 
 /// Reason why a pod does not run: the pod cannot be scheduled, or a container cannot start.
 fn problem(pod: &Pod) -> Option<String> {
@@ -221,18 +221,18 @@ fn problem(pod: &Pod) -> Option<String> {
 fn last_end(container: &ContainerStatus) -> Option<String> {
     let state = container.last_state.as_ref()?;
     let end = state.terminated.as_ref()?;
-    let said: String = end
+    let message: String = end
         .message
         .as_deref()
         .unwrap_or_default()
         .trim()
         .chars()
-        .take(SAID)
+        .take(MESSAGE_LENGTH)
         .collect();
-    let said = if said.is_empty() {
-        said
+    let message = if message.is_empty() {
+        message
     } else {
-        format!(": {said}")
+        format!(": {message}")
     };
     let reason = end
         .reason
@@ -245,7 +245,7 @@ fn last_end(container: &ContainerStatus) -> Option<String> {
         ""
     };
     Some(format!(
-        "it ended with exit code {}{reason} before{said}{hint}",
+        "it ended with exit code {}{reason} before{message}{hint}",
         end.exit_code
     ))
 }

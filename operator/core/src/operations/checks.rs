@@ -1,4 +1,4 @@
-//! Named safety checks. Each says what it saw, so that a person can verify it.
+//! Named safety checks. Each reports its evidence, so that a person can verify it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use crate::{
 /// Every target is NORMAL and serves clients.
 pub(crate) fn nodes_up(ring: &Ring<'_>) -> Check {
     let targets = || ring.nodes.iter().filter(|member| ring.is_target(member));
-    let seen: Vec<String> = targets().filter_map(down).collect();
+    let findings: Vec<String> = targets().filter_map(down).collect();
     let pods = targets().filter(|member| down(member).is_some());
     let pods = pods.map(|member| member.pod);
     about(
         pods,
-        check(CheckName::NodesUp, &seen, || {
+        check(CheckName::NodesUp, &findings, || {
             format!(
                 "{} NORMAL",
                 text::all_are(ring.targets.len(), "target node")
@@ -26,15 +26,15 @@ pub(crate) fn nodes_up(ring: &Ring<'_>) -> Check {
     )
 }
 
-/// A check that passes when nothing was seen that speaks against it.
-pub(crate) fn check(name: CheckName, seen: &[String], well: impl FnOnce() -> String) -> Check {
+/// A check that passes when there are no findings.
+pub(crate) fn check(name: CheckName, findings: &[String], well: impl FnOnce() -> String) -> Check {
     Check {
         name: name.into(),
-        passed: seen.is_empty(),
-        evidence: if seen.is_empty() {
+        passed: findings.is_empty(),
+        evidence: if findings.is_empty() {
             well()
         } else {
-            seen.join("; ")
+            findings.join("; ")
         },
         ..Check::default()
     }
@@ -63,7 +63,7 @@ fn down_itself(member: &Member<'_>) -> bool {
     down(member).is_some()
 }
 
-/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them harms nobody.
+/// Keyspaces of Cassandra's own diagnostics: history of repairs and traces. Losing a replica of them does no harm.
 pub(crate) const DIAGNOSTIC: [&str; 2] = ["system_distributed", "system_traces"];
 
 /// Part of a volume that data may fill, in percent: compaction needs the rest.
@@ -82,18 +82,18 @@ pub fn quorum_kept(ring: &Ring<'_>) -> Check {
             .collect::<BTreeSet<_>>()
             .len()
     };
-    let short = |keyspace: &String, factor: usize, lost: usize, place: &str| {
+    let short = |keyspace: &String, factor: usize, lost: usize, location: &str| {
         let left = factor.saturating_sub(lost);
         (factor > 0 && left < factor / 2 + 1)
-            .then(|| format!("{keyspace} may keep {left} of {factor} replicas {place}"))
+            .then(|| format!("{keyspace} may keep {left} of {factor} replicas {location}"))
     };
-    let mut seen = Vec::new();
+    let mut findings = Vec::new();
     for (keyspace, replication) in ring.replication {
         if DIAGNOSTIC.contains(&keyspace.as_str()) {
             continue;
         }
         match replication {
-            Replication::Topology(_) => seen.extend(dcs.iter().filter_map(|dc| {
+            Replication::Topology(_) => findings.extend(dcs.iter().filter_map(|dc| {
                 let factor = replication.in_dc(dc).unwrap_or(0);
                 let in_rack = factor.saturating_sub(racks(&mut ring.nodes.iter(), dc)) + 1;
                 let away = targets().filter(|member| member.rack.dc == **dc).count();
@@ -101,19 +101,19 @@ pub fn quorum_kept(ring: &Ring<'_>) -> Check {
                 short(keyspace, factor, lost, &format!("in {dc}"))
             })),
             Replication::Simple(factor) => {
-                seen.extend(short(keyspace, *factor, targets().count(), "anywhere"));
+                findings.extend(short(keyspace, *factor, targets().count(), "anywhere"));
             }
             Replication::Other(strategy) => {
-                seen.push(format!(
+                findings.push(format!(
                     "{keyspace} is replicated by {strategy}, of which nothing is known"
                 ));
             }
         }
     }
     if ring.replication.is_empty() {
-        seen.push("no node says how the keyspaces are replicated".to_owned());
+        findings.push("no node says how the keyspaces are replicated".to_owned());
     }
-    check(CheckName::QuorumKept, &seen, || {
+    check(CheckName::QuorumKept, &findings, || {
         format!(
             "every keyspace keeps a quorum without {}",
             match targets().count() {
@@ -135,14 +135,14 @@ pub(crate) fn schema_agreed(ring: &Ring<'_>) -> Check {
             schema.push(member.pod);
         }
     }
-    let seen: Vec<String> = match schemas.len() {
+    let findings: Vec<String> = match schemas.len() {
         0 | 1 => Vec::new(),
         _ => schemas
             .iter()
             .map(|(schema, pods)| format!("{} with schema {schema}", pods.join(", ")))
             .collect(),
     };
-    check(CheckName::SchemaAgreed, &seen, || {
+    check(CheckName::SchemaAgreed, &findings, || {
         let schema = schemas.keys().next().copied().unwrap_or_default();
         format!("all members have schema {schema}")
     })
@@ -165,11 +165,11 @@ pub(crate) fn disk_space(
             )
         })
     };
-    let seen: Vec<String> = receivers.iter().filter_map(full).collect();
+    let findings: Vec<String> = receivers.iter().filter_map(full).collect();
     let pods = receivers.iter().filter(|member| full(member).is_some());
     about(
         pods.map(|member| member.pod),
-        check(CheckName::DiskSpace, &seen, well),
+        check(CheckName::DiskSpace, &findings, well),
     )
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn ring_settled(ring: &Ring<'_>) -> Check {
 
 /// Nodes that join, leave or move, of those whose addresses count.
 pub(crate) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<String> {
-    let seen: BTreeSet<String> = ring
+    let findings: BTreeSet<String> = ring
         .readings()
         .flat_map(|reading| {
             let joining = reading.joining.iter().map(|ip| (ip, "joining"));
@@ -196,20 +196,20 @@ pub(crate) fn unsettled(ring: &Ring<'_>, counts: impl Fn(&str) -> bool) -> Vec<S
         .filter(|(ip, _)| counts(ip))
         .map(|(ip, what)| format!("{ip} is {what}"))
         .collect();
-    seen.into_iter().collect()
+    findings.into_iter().collect()
 }
 
-/// Every other node is NORMAL, serves clients, and sees no node down that matters: the targets may be missing for a while.
+/// Every other node is NORMAL, serves clients, and reports no relevant node as down: the targets may be missing for a while.
 /// Where keyspaces are replicated by data center, a quorum in one does not ask for replicas in others.
 pub(crate) fn others_up(ring: &Ring<'_>) -> Check {
     let is_here = |ip: &str| {
-        let here = |place: &RackId| ring.nodes.iter().any(|node| node.rack.dc == place.dc);
-        ring.mixes_dcs() || ring.place(ip).is_none_or(here)
+        let here = |location: &RackId| ring.nodes.iter().any(|node| node.rack.dc == location.dc);
+        ring.mixes_dcs() || ring.location(ip).is_none_or(here)
     };
     up(ring, |member| !ring.is_target(member), is_here)
 }
 
-/// Every node is NORMAL, serves clients, and sees no node down.
+/// Every node is NORMAL, serves clients, and reports no node down.
 pub(crate) fn all_up(ring: &Ring<'_>) -> Check {
     up(ring, |_| true, |_| true)
 }
@@ -219,23 +219,23 @@ fn up(
     counts: impl Fn(&Member<'_>) -> bool,
     matters: impl Fn(&str) -> bool,
 ) -> Check {
-    let mut seen: Vec<String> = Vec::new();
+    let mut findings: Vec<String> = Vec::new();
     for member in ring.nodes.iter().filter(|member| counts(member)) {
-        seen.extend(down(member));
-        let unseen = member
+        findings.extend(down(member));
+        let unreachable = member
             .reading
             .iter()
             .flat_map(|reading| reading.down_members());
-        // A target that is down may be what the operation is for; if not, it is told as such.
-        let unseen = unseen.filter(|ip| !ring.is_targets(ip) && matters(ip));
-        seen.extend(unseen.map(|ip| format!("{} sees {ip} down", member.pod)));
+        // A target that is down may be what the operation is for; if not, it is reported as such.
+        let unreachable = unreachable.filter(|ip| !ring.is_targets(ip) && matters(ip));
+        findings.extend(unreachable.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
-    seen.truncate(5);
+    findings.truncate(5);
     let down = ring.nodes.iter().filter(|member| counts(member));
     let down = down.filter(|member| down_itself(member));
     about(
         down.map(|member| member.pod),
-        check(CheckName::NodesUp, &seen, || {
+        check(CheckName::NodesUp, &findings, || {
             "the nodes are NORMAL and see each other".into()
         }),
     )

@@ -1,5 +1,5 @@
-//! `decommission`: a node hands its data to the others and leaves the ring. What was once streamed away cannot be called
-//! back, so everything is asked before.
+//! `decommission`: a node hands its data to the others and leaves the ring. Data that was streamed away cannot be called
+//! back, so every check comes before.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ impl Behaviour for Decommission {
             OperationMode::Decommissioned => StepState::Done,
             OperationMode::Leaving if activity.streams.is_empty() => StepState::Stalled,
             OperationMode::Leaving => StepState::Running,
-            // Told to leave before, without success: it is told again.
+            // An earlier decommission without success: it is called again.
             OperationMode::DecommissionFailed | OperationMode::Normal => StepState::NotRunning,
             other => StepState::NodeUnavailable(other.to_string()),
         }
@@ -81,7 +81,7 @@ impl Behaviour for Decommission {
     }
 
     /// A second call beside the first one is answered at once.
-    fn is_done_when_seen(&self) -> bool {
+    fn is_done_when_observed(&self) -> bool {
         true
     }
 }
@@ -163,7 +163,7 @@ impl<'a> Stay<'a> {
     }
 }
 
-/// Whether Cassandra leaves only when it is told to do so by force: a keyspace has at least as many replicas as there
+/// Whether Cassandra leaves only with the force flag: a keyspace has at least as many replicas as there
 /// are nodes now.
 pub fn needs_force(ring: &Ring<'_>) -> bool {
     let Some(stay) = Stay::of(ring) else {
@@ -197,16 +197,16 @@ fn peers_up(ring: &Ring<'_>) -> Check {
     let unreachable = unreachable
         .into_iter()
         .map(|ip| format!("{ip} is down in the view of a member"));
-    let seen: Vec<String> = down.into_iter().chain(unreachable).collect();
-    check(CheckName::NodesUp, &seen, || {
+    let findings: Vec<String> = down.into_iter().chain(unreachable).collect();
+    check(CheckName::NodesUp, &findings, || {
         format!("{} up", text::all_are(ring.nodes.len(), "node"))
     })
 }
 
 /// No other node is joining, leaving or moving.
 fn others_settled(ring: &Ring<'_>) -> Check {
-    let seen = checks::unsettled(ring, |ip| !ring.is_targets(ip));
-    check(CheckName::RingSettled, &seen, || {
+    let findings = checks::unsettled(ring, |ip| !ring.is_targets(ip));
+    check(CheckName::RingSettled, &findings, || {
         "no other node is joining, leaving or moving".into()
     })
 }
@@ -254,15 +254,15 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             _ => None,
         }
     };
-    let seen: Vec<String> = ring
+    let findings: Vec<String> = ring
         .replication
         .iter()
         .filter(|(keyspace, _)| !checks::DIAGNOSTIC.contains(&keyspace.as_str()))
         .filter_map(|(keyspace, replication)| short(keyspace, replication))
         .collect();
-    let mended: Vec<String> = match seen.len() {
-        0 => seen,
-        _ => seen
+    let mended: Vec<String> = match findings.len() {
+        0 => findings,
+        _ => findings
             .into_iter()
             .chain(["lower the replication (ALTER KEYSPACE), or keep the nodes".into()])
             .collect(),
@@ -276,8 +276,8 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     })
 }
 
-/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again. What
-/// is not replicated in the data center any more is owned by none of its nodes, however few they are.
+/// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again.
+/// A keyspace that is no longer replicated in the data center is owned by none of its nodes, however few they are.
 fn cleanup_paid(ring: &Ring<'_>) -> Check {
     let owing: Vec<&str> = Stay::of(ring)
         .iter()
@@ -285,7 +285,7 @@ fn cleanup_paid(ring: &Ring<'_>) -> Check {
         .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicationRemoved))
         .map(|member| member.pod)
         .collect();
-    let seen = match owing[..] {
+    let findings = match owing[..] {
         [] => Vec::new(),
         _ => vec![format!(
             "{} may hold data that {} no longer own{} since the ring has grown or replicas became fewer: request a cleanup of {}",
@@ -297,7 +297,7 @@ fn cleanup_paid(ring: &Ring<'_>) -> Check {
     };
     about(
         owing.into_iter(),
-        check(CheckName::CleanupDone, &seen, || {
+        check(CheckName::CleanupDone, &findings, || {
             "no node that stays needs a cleanup".into()
         }),
     )

@@ -1,5 +1,5 @@
-//! What `remove` and `replace` ask before they discard a node: that it is down in everybody's view, and that the others
-//! have what it had.
+//! The checks of `remove` and `replace` before they discard a node: it is down in the view of every member, and the others
+//! have its data.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub(crate) fn only_one<'a>(ring: &'a Ring<'_>) -> Result<&'a Member<'a>, Refusal
     }
 }
 
-/// The checks before the node with this host id is discarded. `None` where nobody knows it.
+/// The checks before the node with this host id is discarded. `None` where no node knows it.
 pub(crate) fn checks(ring: &Ring<'_>, host_id: Option<&str>) -> Vec<Check> {
     vec![
         node_is_down(ring, host_id),
@@ -62,7 +62,7 @@ fn others<'a, 'h>(
     })
 }
 
-/// Every member that answers sees the node down; so nobody is cut off who still serves clients.
+/// Every member that answers reports the node as down; so no node is cut off that still serves clients.
 fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let name = || CheckName::NodeIsDown;
     let fails = |why: String| checks::check(name(), &[why], String::new);
@@ -72,8 +72,8 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
                 .into(),
         );
     };
-    let mut seen = Vec::new();
-    // Whatever it does: while it starts or is drained its data is whole.
+    let mut findings = Vec::new();
+    // In any mode: while the node starts or is drained its data is whole.
     for member in &ring.nodes {
         let Ok(reading) = &member.reading else {
             continue;
@@ -81,7 +81,7 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         let runs_it = reading.local_host_id == host_id;
         let may_run_it = member.host_id == Some(host_id) && reading.local_host_id.is_empty();
         if runs_it || may_run_it {
-            seen.push(format!("{} answers: it is {}", member.pod, reading.mode));
+            findings.push(format!("{} answers: it is {}", member.pod, reading.mode));
         }
     }
     let (mut asked, mut known) = (0, 0);
@@ -92,31 +92,31 @@ fn node_is_down(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         };
         known += 1;
         if reading.live.contains(ip) {
-            seen.push(format!("{} has {ip} in LiveNodes", member.pod));
+            findings.push(format!("{} has {ip} in LiveNodes", member.pod));
         } else if !reading.unreachable.contains(ip) {
-            seen.push(format!(
+            findings.push(format!(
                 "{} has {ip} neither in LiveNodes nor in UnreachableNodes yet",
                 member.pod
             ));
         }
     }
     if asked == 0 {
-        seen.push("no other member answers, so there is no ring that could make up for it".into());
+        findings
+            .push("no other member answers, so there is no ring that could make up for it".into());
     } else if known == 0 {
-        seen.push(format!("no node knows a member with host id {host_id}"));
+        findings.push(format!("no node knows a member with host id {host_id}"));
     }
-    checks::check(name(), &seen, || match asked {
+    checks::check(name(), &findings, || match asked {
         1 => format!("the one other node that answers sees {host_id} down (UnreachableNodes)"),
         _ => format!("all {asked} other nodes that answer see {host_id} down (UnreachableNodes)"),
     })
 }
 
 /// The proof that a node is not lost. The absence of a node from a list of unreachable nodes is none: a member that has
-/// just started has not heard of every other node yet.
+/// just started does not know every other node yet.
 pub(crate) fn life(ring: &Ring<'_>, host_id: Option<&str>) -> Option<Life> {
     let Some(host_id) = host_id else {
-        // Its status may not be written yet.
-        return Some(Life::Seen);
+        return Some(Life::NotRecorded);
     };
     let mut readings = ring
         .nodes
@@ -130,7 +130,7 @@ pub(crate) fn life(ring: &Ring<'_>, host_id: Option<&str>) -> Option<Life> {
         let ip = reading.address_of(host_id);
         ip.is_some_and(|ip| reading.live.contains(ip))
     };
-    others.any(has_it).then_some(Life::Seen)
+    others.any(has_it).then_some(Life::InLiveView)
 }
 
 /// The node is one of this cluster's. Of another one a cut link shows the same as its death.
@@ -139,16 +139,18 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         let mut nodes = ring.nodes.iter();
         nodes.find(|member| member.host_id == Some(host_id))
     });
-    let place = host_id
+    let location = host_id
         .and_then(|host_id| address(ring, host_id))
-        .and_then(|ip| ring.place(ip));
+        .and_then(|ip| ring.location(ip));
     let nodes = ring.nodes.iter();
-    let of_rack: Vec<&Member<'_>> = nodes.filter(|member| Some(&member.rack) == place).collect();
-    let seen = match (pod, place) {
+    let of_rack: Vec<&Member<'_>> = nodes
+        .filter(|member| Some(&member.rack) == location)
+        .collect();
+    let findings = match (pod, location) {
         (Some(_), _) => None,
         (None, None) => Some("no node says of which rack it is".to_owned()),
-        (None, Some(place)) if of_rack.is_empty() => Some(format!(
-            "it is of rack {place}, which this cluster has no pods of"
+        (None, Some(location)) if of_rack.is_empty() => Some(format!(
+            "it is of rack {location}, which this cluster has no pods of"
         )),
         (None, Some(_)) if ring.goes_on_elsewhere => Some(
             "no pod of this cluster ever ran it, and the ring has nodes in other clusters".into(),
@@ -163,11 +165,11 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
                 )
             }),
     };
-    let seen = seen.map(|why| {
+    let findings = findings.map(|why| {
         format!("{why}: behind a broken link, a running node appears down. Check the node itself; waive this check if it is dead")
     });
-    let seen: Vec<String> = seen.into_iter().collect();
-    checks::check(CheckName::NodeInCluster, &seen, || match pod {
+    let findings: Vec<String> = findings.into_iter().collect();
+    checks::check(CheckName::NodeInCluster, &findings, || match pod {
         Some(member) => format!("it is the node of {}", member.pod),
         None => "it is of a rack of this cluster, and none of its pods".into(),
     })
@@ -176,8 +178,8 @@ fn node_is_ours(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
 /// No other node is joining, leaving or moving; the lost one may have been leaving.
 fn others_settled(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let lost = host_id.and_then(|host_id| address(ring, host_id));
-    let seen = checks::unsettled(ring, |ip| lost.is_none_or(|lost| lost != ip));
-    checks::check(CheckName::RingSettled, &seen, || {
+    let findings = checks::unsettled(ring, |ip| lost.is_none_or(|lost| lost != ip));
+    checks::check(CheckName::RingSettled, &findings, || {
         "no other node is joining, leaving or moving".into()
     })
 }
@@ -188,12 +190,12 @@ pub(crate) fn address<'a>(ring: &'a Ring<'_>, host_id: &str) -> Option<&'a Strin
     readings.find_map(|reading| reading.address_of(host_id))
 }
 
-/// Every other node is NORMAL and sees none down that has to make up for what was lost. A pod that never was a member has
+/// Every other node is NORMAL and reports none down that has to make up for what was lost. A pod that never was a member has
 /// nothing to do with it.
 fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
     let is_it =
         |member: &&Member<'_>| host_id.is_some_and(|host_id| member.host_id == Some(host_id));
-    let mut seen: Vec<String> = ring
+    let mut findings: Vec<String> = ring
         .nodes
         .iter()
         .filter(|member| !is_it(member) && member.host_id.is_some())
@@ -203,10 +205,10 @@ fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
         let lost = host_id.and_then(|host_id| reading.address_of(host_id));
         let down = reading.down_members();
         let down = down.filter(|ip| Some(*ip) != lost && makes_up_for(ring, reading, lost, ip));
-        seen.extend(down.map(|ip| format!("{} sees {ip} down", member.pod)));
+        findings.extend(down.map(|ip| format!("{} sees {ip} down", member.pod)));
     }
-    seen.truncate(5);
-    checks::check(CheckName::NodesUp, &seen, || {
+    findings.truncate(5);
+    checks::check(CheckName::NodesUp, &findings, || {
         "the other nodes are NORMAL and see each other".into()
     })
 }
@@ -214,7 +216,7 @@ fn others_up(ring: &Ring<'_>, host_id: Option<&str>) -> Check {
 /// Whether a node takes ranges of the lost one over: those of its data center do, as long as one of them lives; all do
 /// where a keyspace is replicated without regard to data centers.
 fn makes_up_for(ring: &Ring<'_>, reading: &Reading, lost: Option<&String>, ip: &str) -> bool {
-    let dc = |ip: &str| ring.place(ip).map(|place| place.dc.as_str());
+    let dc = |ip: &str| ring.location(ip).map(|location| location.dc.as_str());
     let (Some(its), Some(lost)) = (dc(ip), lost.and_then(|lost| dc(lost))) else {
         return true;
     };
@@ -240,18 +242,18 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         })
         .map(|(keyspace, _)| keyspace.as_str())
         .collect();
-    let mut seen = Vec::new();
+    let mut findings = Vec::new();
     if ring.replication.is_empty() {
-        seen.push("no node says how the keyspaces are replicated".to_owned());
+        findings.push("no node says how the keyspaces are replicated".to_owned());
     }
     if !alone.is_empty() {
         let names: Vec<&str> = alone.into_iter().collect();
-        seen.push(format!(
+        findings.push(format!(
             "one replica only: {}; the node's data of them is lost with the node. Start the node again, or waive this check",
             names.join(", ")
         ));
     }
-    checks::check(CheckName::ReplicasRemain, &seen, || {
+    checks::check(CheckName::ReplicasRemain, &findings, || {
         "every keyspace has a further replica".into()
     })
 }

@@ -29,14 +29,14 @@ pub(crate) fn block(operation: &mut OperationStatus, checks: Vec<Check>) {
     let failing = || checks.iter().filter(|check| check.is_failing());
     operation.reason = Some(OperationReason::ChecksFailing);
     operation.blocked_by = failing().map(|check| check.name.clone()).collect();
-    operation.message = format!("waits for {}", told(failing()));
+    operation.message = format!("waits for {}", evidence_text(failing()));
     operation.checks = checks;
 }
 
 /// Checks with their evidence, in words.
-pub fn told<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
-    let told = checks.map(|check| format!("{}: {}", check.name, check.evidence));
-    told.collect::<Vec<_>>().join("; ")
+pub fn evidence_text<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
+    let texts = checks.map(|check| format!("{}: {}", check.name, check.evidence));
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn is_waived(waived: Option<&(String, Vec<String>)>, id: &str, check: &String) -> bool {
@@ -48,16 +48,16 @@ pub fn keep_quorum_without(pods: &[String], state: &ObservedState) -> bool {
     quorum_kept(&ring(state, pods)).passed
 }
 
-/// What the status says of a node.
+/// The recorded status of a node.
 fn status_of<'a>(state: &'a ObservedState, pod: &str) -> Option<(&'a str, &'a NodeStatus)> {
     let status = state.cluster.status.as_ref()?;
     let found = status.cassandra_node_status.get_key_value(pod);
-    found.map(|(pod, told)| (pod.as_str(), told))
+    found.map(|(pod, recorded)| (pod.as_str(), recorded))
 }
 
 /// The ring as operations see it.
 pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<'a> {
-    let told = |pod: &str| status_of(state, pod).map(|(_, told)| told);
+    let recorded = |pod: &str| status_of(state, pod).map(|(_, recorded)| recorded);
     let live = state.pods.iter().filter_map(|(pod, live)| {
         let rack = live.rack.clone()?;
         let reading = match state.nodes.get(pod) {
@@ -75,7 +75,7 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
             pod,
             ip: live.ip.as_deref(),
             reading,
-            owes_cleanup: told(pod).and_then(NodeStatus::owes_cleanup),
+            owes_cleanup: recorded(pod).and_then(NodeStatus::owes_cleanup),
             capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
             host_id: state.host_id(pod),
             rack,
@@ -84,12 +84,12 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
     // One that its StatefulSet has not made yet, or cannot make, is down.
     let missing = state.expected_pods().into_iter();
     let missing = missing.filter_map(|(pod, rack)| {
-        let (pod, told) = status_of(state, &pod)?;
+        let (pod, recorded) = status_of(state, &pod)?;
         (!state.pods.contains_key(pod)).then(|| Member {
             pod,
             ip: None,
             reading: Err("the pod does not exist yet".into()),
-            owes_cleanup: told.owes_cleanup(),
+            owes_cleanup: recorded.owes_cleanup(),
             capacity: None,
             host_id: state.host_id(pod),
             rack,

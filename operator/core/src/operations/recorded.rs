@@ -7,7 +7,7 @@ use casskop_common::{
 
 use crate::observed::ObservedState;
 
-/// Whether its checks keep an operation from its next nodes. What would make them pass must not wait for it.
+/// Whether its checks keep an operation from its next nodes. An operation that would make them pass must not wait for it.
 pub(crate) fn is_blocked_by_checks(operation: &OperationStatus) -> bool {
     operation.reason == Some(OperationReason::ChecksFailing)
 }
@@ -40,7 +40,7 @@ pub(crate) fn waits_for_ring(operation: &OperationStatus) -> bool {
     is_blocked_by_checks(operation) && !has_node_at_work(operation)
 }
 
-/// What waits for an operation says so.
+/// The message of an object that waits for an operation.
 pub fn waits_for(operation: &OperationStatus) -> String {
     format!("waits for {} {} to end", operation.kind, operation.id)
 }

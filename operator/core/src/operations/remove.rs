@@ -1,4 +1,4 @@
-//! `remove`: another node is told to take a dead one out of the ring (`removeNode`); the replicas that are left make up
+//! `remove`: another node takes a dead one out of the ring (`removeNode`); the replicas that are left make up
 //! for it. Where a pod ran it, the pod starts anew with an empty volume and joins as a new node: what lay on the old
 //! one must never come back.
 
@@ -57,7 +57,7 @@ impl Behaviour for Remove {
         true
     }
 
-    fn seen_by_peers(&self, host_id: &str, peers: &[Reading]) -> StepState {
+    fn observed_by_peers(&self, host_id: &str, peers: &[Reading]) -> StepState {
         let address = peers.iter().find_map(|peer| peer.address_of(host_id));
         match address {
             _ if peers.is_empty() => {

@@ -51,7 +51,7 @@ impl Behaviour for Repair {
         Some("two repairs must not meet in a range")
     }
 
-    /// A repair whose end nobody heard may go on between two ranges, and two of them must not meet.
+    /// A repair whose end was not reported may go on between two ranges, and two of them must not meet.
     fn stop(&self) -> Option<Call> {
         Some(Call::StopRepairs)
     }

@@ -1,5 +1,5 @@
 //! `restart`: each pod is deleted and made anew by its StatefulSet, the next one when the node serves clients again and
-//! every other node sees it.
+//! every other node reports it as up.
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check},

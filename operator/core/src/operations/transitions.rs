@@ -1,4 +1,4 @@
-//! What the interpreter tells about a node, written into the status of its operation.
+//! Events of a node, as the interpreter reports them, recorded in the status of its operation.
 
 mod intents;
 
@@ -15,11 +15,11 @@ use serde::Serialize;
 
 pub use intents::{Outdated, control, decide};
 
-/// Finished operations that are remembered.
+/// Finished operations in the history.
 const HISTORY: usize = 20;
-/// Ids that are remembered of each kind that discards data: more than anybody asks for in the life of a ring.
+/// Recorded ids of each kind that discards data: more than the requests in the life of a ring.
 const SPENT: usize = 200;
-/// Nodes that a remembered operation keeps: those that failed, so that the object stays small.
+/// Nodes that an operation of the history keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
 
 /// Said of a node whose step goes on after a cancel.
@@ -36,7 +36,7 @@ pub struct Change {
 }
 
 /// Where an event happened: one step of one node of one operation, in the words of its executor. An event has no effect
-/// unless the status stands exactly there, so that it may be applied any number of times, and by nobody else.
+/// unless the status stands exactly there, so that it may be applied any number of times, and by no other executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepRef<'a> {
     /// Kind of the operation.
@@ -56,7 +56,7 @@ pub struct StepRef<'a> {
 /// Something that happened at a step of a node. Every outcome is absolute: nothing is added to what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepEvent {
-    /// The step is called again, as the attempt of this number, by an executor that takes the node over from `from`.
+    /// The step is retried, as the attempt of this number, by an executor that takes the node over from `from`.
     Begun {
         /// Number of the attempt.
         attempt: i32,
@@ -67,7 +67,7 @@ pub enum StepEvent {
     StepsCompleted(usize),
     /// The step is done.
     Done,
-    /// The step was not done this time and is tried again.
+    /// The step was not done this time and is retried.
     Retrying(String),
     /// The node has a job for the step; recorded before the job is waited for.
     JobBegun(NodeJob),
@@ -75,7 +75,7 @@ pub enum StepEvent {
     JobFailed,
     /// The operation is cancelled, and the node has no way to stop the step: it goes on to its end.
     CannotStop,
-    /// The node tells how far it is.
+    /// The node reports its progress.
     Works(Work),
     /// The step was ended by a cancel.
     Stopped,
@@ -109,10 +109,11 @@ pub fn record(
     else {
         return false;
     };
-    // What discards data is not left half done: a node without its data, or a volume of a node that is no member.
+    // An operation that discards data is not left half done: with a node without its data, or a volume of a node that is
+    // no member.
     let cancelling =
         operation.reason == Some(OperationReason::Cancelling) && !at.kind.discards_data();
-    // Nor is a drained node left as it is: it serves nobody until it is restarted.
+    // Nor is a drained node left as it is: it serves no clients until it is restarted.
     let stops_between_steps = cancelling && at.kind != OperationKind::Restart;
     let steps = operation
         .plan
@@ -229,11 +230,11 @@ pub(crate) fn end(
     operation
 }
 
-/// Writes the rest of a status that was computed from `seen`. Without effect, and false, if another operator has reported
-/// since: what it recorded, such as a cleanup that a node owes, would be lost.
+/// Writes the rest of a status that was computed from `observed`. Without effect, and false, if another operator has
+/// reported since: its records, such as a cleanup that a node owes, would be lost.
 pub fn report(
     status: &mut CassandraClusterStatus,
-    seen: Option<&CassandraClusterStatus>,
+    observed: Option<&CassandraClusterStatus>,
     wanted: &CassandraClusterStatus,
 ) -> bool {
     let with_operations = |reported: &CassandraClusterStatus| CassandraClusterStatus {
@@ -244,26 +245,26 @@ pub fn report(
         ..reported.clone()
     };
     let wanted = with_operations(wanted);
-    let is_as_seen = *status == with_operations(&seen.cloned().unwrap_or_default());
-    if !is_as_seen && *status != wanted {
+    let is_as_observed = *status == with_operations(&observed.cloned().unwrap_or_default());
+    if !is_as_observed && *status != wanted {
         return false;
     }
     *status = wanted;
     true
 }
 
-/// Puts `newer` in the place of the operation of its kind; one that ended is remembered, without its bulk.
+/// Replaces the operation of its kind by `newer`; one that ended is recorded in the history, without its bulk.
 pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
-    let place = status
+    let index = status
         .operations
         .iter()
         .position(|operation| operation.kind == newer.kind);
-    let Some(place) = place else {
+    let Some(index) = index else {
         status.operations.push(newer);
         return;
     };
-    let older = std::mem::replace(&mut status.operations[place], newer);
-    if older.id == status.operations[place].id {
+    let older = std::mem::replace(&mut status.operations[index], newer);
+    if older.id == status.operations[index].id {
         return;
     }
     if older.kind.discards_data() {

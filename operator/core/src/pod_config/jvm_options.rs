@@ -2,6 +2,7 @@
 
 mod collectors;
 mod heap;
+mod named;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use casskop_common::api::NodeApiKind;
 use serde_json::Value;
 
 use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api};
+#[cfg(any(test, feature = "simulation"))]
+pub use named::examples;
 
 /// Sections of `spec.config` that hold JVM options, and the file each goes to. The names are those of the
 /// options files and of the Go CassKop's config builder.
@@ -171,31 +174,23 @@ fn options(section: &str, config: &Value) -> Result<Vec<String>, String> {
 }
 
 fn option(section: &str, key: &str, value: &Value) -> Result<Vec<String>, String> {
-    let text = match value {
-        Value::String(text) => text.clone(),
+    match value {
         Value::Array(lines) if key == "additional-jvm-opts" => {
-            return lines.iter().map(|line| raw(section, line)).collect();
+            lines.iter().map(|line| raw(section, line)).collect()
         }
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        _ => return Err(format!("{key} is not text, a number or a boolean")),
-    };
-    let line = match key {
-        "initial_heap_size" => format!("-Xms{text}"),
-        "max_heap_size" => format!("-Xmx{text}"),
-        "heap_size_young_generation" => format!("-Xmn{text}"),
-        "per_thread_stack_size" => format!("-Xss{text}"),
-        "max_direct_memory" => format!("-XX:MaxDirectMemorySize={text}"),
-        _ => match key.strip_prefix("cassandra_") {
-            Some(property) => format!("-Dcassandra.{property}={text}"),
-            None => {
-                return Err(format!(
-                    "{key} is not known: use initial_heap_size, max_heap_size, heap_size_young_generation, \
-                 per_thread_stack_size, max_direct_memory, cassandra_<property>, or additional-jvm-opts with any option"
-                ));
-            }
-        },
-    };
-    Ok(vec![line])
+        _ => Ok(named::option(key, value)?.into_iter().collect()),
+    }
+}
+
+/// Keys of the sections that are accepted and not used, with the reason of each.
+pub fn unused(config: &Value) -> impl Iterator<Item = (&'static str, &String, &'static str)> {
+    let sections = SECTIONS
+        .iter()
+        .filter_map(|(section, _)| Some((*section, config[*section].as_object()?)));
+    sections.flat_map(|(section, options)| {
+        let keys = options.keys();
+        keys.filter_map(move |key| Some((section, key, named::unused(key)?)))
+    })
 }
 
 fn raw(section: &str, line: &Value) -> Result<String, String> {

@@ -32,7 +32,16 @@ pub(crate) fn volumes(
         rollout.action = Some(Action::StorageUpsize);
         rollout.rack = Some(diff.wanted.id.clone());
         rollout.waiting_for = Some(match awaiting {
-            None => format!("volume {} to have {}", first.name, first.size),
+            None => {
+                let volume = state.live.volumes.get(&first.name);
+                let warning = volume.and_then(|volume| state.live.warnings.get(&volume.uid));
+                let warning = warning.map(|warning| format!(": {warning}"));
+                let (name, size) = (&first.name, &first.size);
+                format!(
+                    "volume {name} to have {size}{}",
+                    warning.unwrap_or_default()
+                )
+            }
             Some(volume) => {
                 let is_of = |pod: &String| volume.name.ends_with(&format!("-{pod}"));
                 let pod = diff.pods(state).find(is_of).unwrap_or_default();

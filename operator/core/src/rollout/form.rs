@@ -11,7 +11,7 @@ use crate::{desired::Desired, objects::config_map, observed::ObservedState};
 /// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
 /// as long as the volumes do).
 pub(super) fn is_formed(state: &ObservedState) -> bool {
-    let told = state.cluster.status.as_ref().is_some_and(|status| {
+    let is_recorded = state.cluster.status.as_ref().is_some_and(|status| {
         status.phase.is_some_and(Phase::is_formed)
             || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
     });
@@ -24,7 +24,8 @@ pub(super) fn is_formed(state: &ObservedState) -> bool {
         let is_ready = set.status.as_ref().and_then(|status| status.ready_replicas) > Some(0);
         is_ready && !set.annotations().contains_key(names::INPUTS_DIGEST)
     };
-    told || maps.values().any(config_map::says_formed)
+    is_recorded
+        || maps.values().any(config_map::records_formation)
         || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
         || state.live.stateful_sets.values().any(runs)
 }

@@ -14,7 +14,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Settings that a ring keeps for life, and their values if nobody sets them.
+/// Settings that a ring keeps for life, and their default values.
 const FOR_LIFE: [(&str, &str); 3] = [
     ("partitioner", "Murmur3Partitioner"),
     ("endpoint_snitch", "GossipingPropertyFileSnitch"),

@@ -52,13 +52,14 @@ fn request(leaving: &Leaving, ring: &Ring<'_>) -> Option<Request> {
 
 fn is_in_progress(leaving: &Leaving, state: &ObservedState) -> bool {
     let mut operations = state.operations();
-    let told = operations.find(|operation| {
+    let decommission = operations.find(|operation| {
         operation.kind == OperationKind::Decommission && operation.id == leaving.host_id
     });
     let reading = state.reading(&leaving.pod);
     let is_member = reading.is_some_and(Reading::is_member);
-    told.filter(|told| told.started_at.is_some())
-        .is_some_and(|told| told.phase != OperationPhase::Failed || !is_member)
+    decommission
+        .filter(|operation| operation.started_at.is_some())
+        .is_some_and(|operation| operation.phase != OperationPhase::Failed || !is_member)
 }
 
 fn blockers(

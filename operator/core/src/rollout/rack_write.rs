@@ -1,6 +1,6 @@
 //! One change of a rack after the other, also between two operators that do not know of each other. The status records a
 //! change of a StatefulSet, and the version that it was decided from, before it is written (`status.lastRackWrite`). As
-//! long as the StatefulSet has this version, the change may still be written, by whoever decided it.
+//! long as the StatefulSet has this version, the change may still be written, by the operator that decided it.
 
 use casskop_common::{api::RackWrite, names};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -34,7 +34,7 @@ pub(super) fn fence(state: &ObservedState, rollout: &mut Rollout) {
     });
 }
 
-/// The recorded change that may still be written, and its StatefulSet. What is to be created is not guarded by a version:
+/// The recorded change that may still be written, and its StatefulSet. A StatefulSet to create is not guarded by a version:
 /// it is rejected if it exists by then, and Cassandra lets no node join while another one does.
 fn pending(state: &ObservedState) -> Option<(&RackWrite, &StatefulSet)> {
     let write = state.cluster.status.as_ref()?.last_rack_write.as_ref()?;

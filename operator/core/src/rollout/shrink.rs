@@ -101,19 +101,21 @@ impl LiveRack<'_> {
     /// Continues the removal of a node that is leaving.
     fn finish(&self, state: &ObservedState, begins: bool) -> Option<Next> {
         let pod = self.last_pod(state)?;
-        let told = state.told_to_leave(&pod);
+        let decommission = state.decommission_of(&pod);
         let mode = state.reading(&pod).map(|reading| &reading.mode);
         // A recorded decommission decides by its phase: an operation that is not yet recorded as succeeded is still in
         // progress.
-        let is_out = match told {
-            Some(told) => told.phase == OperationPhase::Succeeded,
+        let is_out = match decommission {
+            Some(decommission) => decommission.phase == OperationPhase::Succeeded,
             None => mode == Some(&OperationMode::Decommissioned),
         };
         // A decommission that failed before the node started to leave can be abandoned.
         let called_off = (self.excess() <= 0 || !begins)
             && mode == Some(&OperationMode::Normal)
-            && told.is_some_and(|told| told.phase == OperationPhase::Failed);
-        let on_its_way = told.is_some_and(|told| is_under_way(told) && !called_off)
+            && decommission
+                .is_some_and(|decommission| decommission.phase == OperationPhase::Failed);
+        let on_its_way = decommission
+            .is_some_and(|decommission| is_under_way(decommission) && !called_off)
             || matches!(
                 mode,
                 Some(
@@ -122,8 +124,8 @@ impl LiveRack<'_> {
                         | OperationMode::DecommissionFailed
                 )
             );
-        let host_id = told
-            .map(|told| told.id.clone())
+        let host_id = decommission
+            .map(|decommission| decommission.id.clone())
             .or_else(|| state.host_id(&pod).map(str::to_owned))?;
         if is_out {
             return Some(if state.is_forgotten(&host_id) {
@@ -225,7 +227,9 @@ fn unexplained(state: &ObservedState, pod: &str, rack: &RackId) -> Option<String
     });
     let external_members = state.external_members();
     let could_be = |external_member: &&ExternalMember<'_>| {
-        external_member.place.is_none_or(|place| place == rack)
+        external_member
+            .location
+            .is_none_or(|location| location == rack)
     };
     let external_member = || external_members.iter().find(could_be);
     let host_id = own.map_or_else(|| Some(external_member()?.host_id), |own| Some(own))?;

@@ -11,9 +11,9 @@ use crate::{
     rollout::Rollout,
 };
 
-/// A request, and who asks for it.
+/// A request and its source.
 pub(crate) struct InternalRequest {
-    /// What is asked.
+    /// The request.
     pub(crate) request: Request,
     /// The source of the request.
     pub(crate) by: Requester,
@@ -64,7 +64,7 @@ fn rolling_restart(state: &ObservedState) -> Option<Request> {
         .then(|| request::of(OperationKind::Restart, id, &request::flags("--rack", racks)))?
 }
 
-/// Those of them that exist and were not seen to have it before.
+/// Those of them that exist and have not been requested to restart before.
 fn restarts(state: &ObservedState) -> impl Iterator<Item = RackId> {
     let known = |rack: &RackId| {
         let status = state.cluster.status.as_ref();

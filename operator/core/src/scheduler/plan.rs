@@ -11,7 +11,6 @@ use casskop_common::{
     operations::{Operation, OperationKind, Parallel, Waves, support::Feature},
     text::count,
 };
-use jiff::SignedDuration;
 
 use super::targets::target;
 use crate::{
@@ -50,8 +49,8 @@ pub(crate) fn plan(
         return refuse(operation, &refusal, state);
     }
     let pods: Vec<String> = waves.concat();
-    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. Who takes nodes away needs all
-    // others, those of the next waves among them.
+    // Checks first: while no node answers, its keyspaces are unknown too, and that passes. An operation that takes nodes
+    // away needs all others, those of the next waves among them.
     let first = waves.first().filter(|_| behaviour.is_disruptive());
     let ring = ring(state, first.unwrap_or(&pods));
     let checks = checks(behaviour, &ring);
@@ -68,14 +67,14 @@ pub(crate) fn plan(
         &operation.id,
     );
     if operation.checks.iter().any(Check::is_failing) && !request.is_dry_run() {
-        operation.not_found_since = None;
+        (operation.not_found_since, operation.not_found_by) = (None, None);
         let checks = std::mem::take(&mut operation.checks);
         block(&mut operation, checks);
         return operation;
     }
     match behaviour.steps(&ring) {
         Ok(steps) => {
-            operation.not_found_since = None;
+            (operation.not_found_since, operation.not_found_by) = (None, None);
             let nodes = (targets.as_slice(), waves);
             fill(operation, behaviour, nodes, steps, request, state)
         }
@@ -176,7 +175,7 @@ fn waves(targets: &[(String, RackId)], asked: &Waves) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Who is worked on: the node of a pod, or one that no pod runs and another one is told about.
+/// The node of an operation: that of a pod, or one that no pod runs and that another node is called about.
 fn subject(
     behaviour: &dyn Behaviour,
     pod: &str,
@@ -211,9 +210,6 @@ fn volumes(pod: &str, rack: &RackId, state: &ObservedState) -> Vec<VolumeRef> {
         .collect()
 }
 
-/// Time between two observations of a live view that gossip has had time between: a node that died is convicted by then.
-const GOSSIP: SignedDuration = SignedDuration::from_secs(10);
-
 /// Why a request that discards a node is refused although it has to wait: the node is not down. It is not kept, for it
 /// would be carried out when the node is down for another reason.
 pub(crate) fn is_alive(
@@ -232,7 +228,7 @@ pub(crate) fn is_alive(
     alive(operation, &checks, life, request, controls, state)
 }
 
-/// The check that sees that the node is not down, once that is proven: the node answers, or members still have it in
+/// The check that finds that the node is not down, once that is proven: the node answers, or members still have it in
 /// their live view after gossip has had time.
 fn alive(
     operation: &mut OperationStatus,
@@ -248,16 +244,24 @@ fn alive(
     });
     let alive = alive.filter(|_| !request.is_dry_run());
     let Some((alive, life)) = alive.zip(life) else {
-        operation.seen_live_since = None;
+        (operation.seen_live_since, operation.seen_live_by) = (None, None);
         return None;
     };
-    let now = transitions::time(state.now);
-    let since = operation.seen_live_since.get_or_insert(now).0;
-    let is_proven = life == Life::Answers || state.now.duration_since(since) >= GOSSIP;
+    let since = operation.seen_live_since.as_ref().map(|since| since.0);
+    let proven = state.proven(since, operation.seen_live_by.as_ref());
+    if let Err(first) = proven {
+        operation.seen_live_since = Some(transitions::time(first));
+        operation.seen_live_by = Some(state.executor.clone());
+    }
+    let is_proven = life == Life::Answers || proven.is_ok();
+    let (reason, next) = match life {
+        Life::Answers | Life::InLiveView => (OperationReason::NodeIsUp, "when the node is down"),
+        Life::NotRecorded => (OperationReason::NotAMember, "when the node was a member"),
+    };
     is_proven.then(|| Refusal {
-        reason: OperationReason::NodeIsUp,
+        reason,
         message: format!(
-            "{}: {}. Request it again with a new id when the node is down",
+            "{}: {}. Request it again with a new id {next}",
             alive.name, alive.evidence
         ),
     })
@@ -273,14 +277,15 @@ pub(crate) fn refuse(
         operation.reason = Some(refusal.reason.clone());
         operation.blocked_by.clear();
         operation.message.clone_from(&refusal.message);
-        operation.not_found_since = None;
+        (operation.not_found_since, operation.not_found_by) = (None, None);
         return operation;
     }
     let is_elsewhere = !state.cluster.spec.seeds.is_empty();
     if refusal.reason.needs_second_look(is_elsewhere) {
-        let now = transitions::time(state.now);
-        let since = operation.not_found_since.get_or_insert(now).0;
-        if state.now.duration_since(since) < GOSSIP {
+        let since = operation.not_found_since.as_ref().map(|since| since.0);
+        if let Err(first) = state.proven(since, operation.not_found_by.as_ref()) {
+            operation.not_found_since = Some(transitions::time(first));
+            operation.not_found_by = Some(state.executor.clone());
             operation.reason = Some(OperationReason::Waiting);
             operation.blocked_by.clear();
             operation.message = format!("waits for a second look: {}", refusal.message);

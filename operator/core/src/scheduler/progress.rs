@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Time until an operation that the spec asks for is tried again.
+/// Time until an operation that the spec asks for is retried.
 const REST: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// Error of a node whose operation another version of the operator has recorded.
 const UNREADABLE: &str = "its arguments were recorded by another version of the operator and cannot be parsed: request it again with a new id";
@@ -87,7 +87,7 @@ pub(crate) fn advance(
     start_next_wave(operation, scope)
 }
 
-/// Begins with the next wave, if nobody is at work and nothing keeps it.
+/// Begins with the next wave, if no node is at work and no check blocks it.
 fn start_next_wave(mut operation: OperationStatus, scope: Scope<'_>) -> OperationStatus {
     let state = scope.state;
     let Some(arguments) = scope.arguments else {
@@ -111,7 +111,7 @@ fn start_next_wave(mut operation: OperationStatus, scope: Scope<'_>) -> Operatio
     operation
 }
 
-/// A node that has done its step and then was lost cannot tell that it has; its peers can.
+/// A node that has done its step and then was lost cannot report it; its peers can.
 fn end_those_gone(operation: &mut OperationStatus, arguments: &Arguments, state: &ObservedState) {
     let behaviour = operations::behaviour(&arguments.operation);
     let steps = operation.plan.as_ref().map(|plan| plan.steps.clone());
@@ -155,9 +155,9 @@ fn fail_those_without_pod(operation: &mut OperationStatus, state: &ObservedState
     }
 }
 
-/// Why the next wave may not begin: the checks hold for each of them, not only for the first, and when it is tried again.
-/// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. Who gives it up
-/// looks himself, before each thing that he takes away.
+/// Why the next wave may not begin: the checks hold for each of them, not only for the first, and also at a retry.
+/// A node that leaves, or is given up, may have gone half the way before that failed: it goes the rest. The executor that
+/// gives it up checks its state before each deletion.
 fn wave_blockers(
     operation: &OperationStatus,
     arguments: &Arguments,
@@ -197,7 +197,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
     let Some(wave) = next_wave(operation) else {
         return;
     };
-    // Each try to leave hands ranges over again, so a cleanup between two tries does not count for the later one.
+    // Each attempt to leave hands ranges over, so a cleanup between two attempts does not count for the later one.
     if operation.kind == OperationKind::Decommission {
         operation.cleanup_generation = state.cleanup_generation();
     }
@@ -210,7 +210,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
         node.phase = NodePhase::Running;
         node.step = next.cloned().unwrap_or_default();
         node.executor.clone_from(&state.executor);
-        // Who is given up stays the one that was recorded, also when it is tried again.
+        // The node that is given up stays the recorded one, also at a retry.
         if node.pod_uid.is_empty() || !operation.kind.discards_data() {
             node.pod_uid = state
                 .pods
@@ -235,7 +235,7 @@ pub(crate) fn begin_wave(operation: &mut OperationStatus, state: &ObservedState)
     }
 }
 
-/// Begins again with the failed nodes, once for each time that the annotation is set.
+/// Retries the failed nodes, once for each time that the annotation is set.
 pub(crate) fn retry(
     current: &OperationStatus,
     scope: Scope<'_>,
@@ -260,10 +260,10 @@ pub(crate) fn retry(
         retried: true,
         ..current.clone()
     };
-    Some(begin_again(operation, scope))
+    Some(begin_retry(operation, scope))
 }
 
-/// Begins again with the failed nodes of an operation that the spec still asks for, some time after it failed, when its
+/// Retries the failed nodes of an operation that the spec still asks for, some time after it failed, when its
 /// checks pass.
 pub(crate) fn auto_retry(
     current: &OperationStatus,
@@ -273,11 +273,11 @@ pub(crate) fn auto_retry(
     let ended = current.finished_at.as_ref()?.0;
     let rested = scope.state.now.duration_since(ended) >= REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
-        .then(|| begin_again(current.clone(), scope))
-        .filter(|again| !is_blocked_by_checks(again))
+        .then(|| begin_retry(current.clone(), scope))
+        .filter(|retried| !is_blocked_by_checks(retried))
 }
 
-fn begin_again(mut operation: OperationStatus, scope: Scope<'_>) -> OperationStatus {
+fn begin_retry(mut operation: OperationStatus, scope: Scope<'_>) -> OperationStatus {
     operation.finished_at = None;
     for node in operation
         .nodes

@@ -17,16 +17,23 @@ use crate::{
     operations::{behaviour, transitions},
 };
 
-/// Message of a request that is recorded and not run.
-pub(crate) const MAY_HAVE_RUN: &str = "the annotation was there when the resource was first observed, and the ring existed before it, so the operation may have run already: it is not run. Request with a new id to run it";
+/// The usual reason of [`may_have_run`].
+pub(crate) const EXISTED: &str = "the ring existed before it";
 
-/// What there is to decide about one kind.
+/// Message of a request that is recorded and not run.
+pub(crate) fn may_have_run(why: &str) -> String {
+    format!(
+        "the annotation was there when the resource was first observed, and {why}, so the operation may have run already: it is not run. Request with a new id to run it"
+    )
+}
+
+/// The inputs of the decision about one kind.
 pub(crate) struct RequestState<'a> {
     state: &'a ObservedState,
     /// The kind.
     pub(crate) kind: OperationKind,
     request: Option<&'a Request>,
-    /// Who asks, if not an annotation.
+    /// The source of the request, if not an annotation.
     pub(crate) by: Option<&'a Requester>,
     controls: Controls,
     /// Its newest operation.
@@ -38,7 +45,7 @@ pub(crate) struct RequestState<'a> {
 }
 
 impl<'a> RequestState<'a> {
-    /// What is known of a kind.
+    /// The state of a kind.
     pub(crate) fn of(
         kind: OperationKind,
         own: Option<&'a InternalRequest>,
@@ -53,8 +60,8 @@ impl<'a> RequestState<'a> {
         };
         let spent = status.and_then(|status| status.used_request_ids.get(kind.as_str()));
         let is_spent = |id: &str| spent.is_some_and(|ids| ids.iter().any(|spent| spent == id));
-        // What somebody asks for goes before what is ours and has not begun: replaced by it, it would be lost; behind it,
-        // it would not be seen.
+        // A request of a user goes before an internal one that has not begun: replaced by it, it would be lost; behind it,
+        // it would not be observed.
         let own = own.filter(|own| {
             let begun = current.is_some_and(|current| {
                 let begun = current.started_at.is_some() && !current.phase.is_final();
@@ -72,7 +79,7 @@ impl<'a> RequestState<'a> {
         let is_asked = |id: &str| request.is_some_and(|request| request.id == id);
         let finished = history()
             .filter(|old| is_asked(&old.id))
-            // What the spec asks for may be called off before it begins, or fail, and is asked for again.
+            // An operation that the spec asks for may be called off before it begins, or fail, and is then requested again.
             .find(|old| {
                 let failed = old.phase == OperationPhase::Failed;
                 own.is_none() || (old.started_at.is_some() && !failed)
@@ -130,7 +137,7 @@ impl<'a> RequestState<'a> {
     pub(crate) fn rejection(&self) -> Option<Invalid> {
         let request = self.request?;
         let how = match self.finished {
-            // What stands since before an operation of our own is no new request.
+            // An annotation that is older than an internal operation is no new request.
             Some(old) if self.by.is_none() && !self.is_asked_last(old) => {
                 format!("already ended ({})", old.phase.as_str())
             }
@@ -208,17 +215,17 @@ impl<'a> RequestState<'a> {
             return Some(progress::advance(current, self.scope(current), busy));
         }
         if self.by.is_some()
-            && let Some(again) =
+            && let Some(retried) =
                 asked.and_then(|_| progress::auto_retry(current, self.scope(current), busy))
         {
-            return Some(again);
+            return Some(retried);
         }
         if let Some(retried) = progress::retry(current, self.scope(current), busy) {
             return Some(retried);
         }
         // Until the cancel is taken back, it would be called off again.
         let cancelled = self.controls.cancel.as_ref() == Some(&current.id);
-        // Who was cancelled while he left is followed to his end.
+        // A node that was leaving at a cancel is followed to its end.
         let came_to_nothing = current.started_at.is_none()
             || (self.kind == OperationKind::Decommission
                 && current.phase == OperationPhase::Cancelled);
@@ -245,14 +252,14 @@ impl<'a> RequestState<'a> {
                 operation,
                 OperationPhase::Refused,
                 OperationReason::MayHaveRun,
-                MAY_HAVE_RUN,
+                &may_have_run(EXISTED),
                 self.state.now,
             );
         }
         self.begin(request, operation, busy)
     }
 
-    /// Plans a recorded request and begins with it, or says what it waits for.
+    /// Plans a recorded request and begins with it, or reports what it waits for.
     fn begin(
         &self,
         request: &Request,

@@ -39,14 +39,14 @@ pub struct Start {
     pub volumes: Vec<VolumeRef>,
     /// Whether the step at hand may have been begun already, by an operator that is gone.
     pub resume: bool,
-    /// Index of the step at hand, as the decision saw it.
+    /// Index of the step at hand at the decision.
     pub index: usize,
-    /// Attempts at the step, as the decision saw them.
+    /// Attempts at the step at the decision.
     pub attempts: i32,
     /// Job of the node for the step at hand, if one was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<NodeJob>,
-    /// Executor of the node, as the decision saw it; another one that takes the node over records that first.
+    /// Executor of the node at the decision; another one that takes the node over records that first.
     pub executor: String,
 }
 

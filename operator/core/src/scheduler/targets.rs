@@ -1,4 +1,4 @@
-//! Whom a request is about: the pods that match its flags.
+//! The targets of a request: the pods that match its flags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ fn right_cluster(request: &Request, state: &ObservedState) -> Result<(), Refusal
     }
 }
 
-/// The pod that runs a node, or one that can be told about it.
+/// The pod that runs a node, or one that can be called about it.
 fn by_host_id(host_id: &str, state: &ObservedState) -> Result<(String, RackId), Refusal> {
     let pods = state.expected_pods();
     let own = pods

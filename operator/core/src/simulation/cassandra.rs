@@ -98,12 +98,12 @@ impl World {
                 .phase
                 .is_none_or(|phase| phase == Phase::Initializing);
         let mut may_join = !joining;
-        // Kubernetes ends a surplus pod faster than its process starts.
+        // Kubernetes ends a surplus pod faster than its process starts. A pod whose StatefulSet was deleted by hand runs on.
         let sets = &self.live.stateful_sets;
         let is_surplus = |name: &str| {
             let ordinal = names::ordinal(name).unwrap_or(0);
             let set = name.rsplit_once('-').and_then(|(set, _)| sets.get(set));
-            set.is_none_or(|set| ordinal >= replicas(set))
+            set.is_some_and(|set| ordinal >= replicas(set))
         };
         let ends = |(name, pod): &(&String, &mut Pod)| {
             pod.deleting || (pod.node == Node::Starting && is_surplus(name))
@@ -152,10 +152,14 @@ impl World {
         if !may {
             return false;
         }
-        let has_taken_place = |pod: &Pod| {
-            kind == OperationKind::Replace
-                && pod.node == Node::Normal
-                && !self.ring.contains_key(&node.host_id)
+        let has_taken_place = |pod: &Pod| match kind {
+            OperationKind::Replace => {
+                pod.node == Node::Normal && !self.ring.contains_key(&node.host_id)
+            }
+            _ => {
+                matches!(pod.node, Node::Normal | Node::Joining)
+                    && pod.host.as_ref() != Some(&node.host_id)
+            }
         };
         if self.pods.get(&node.pod).is_some_and(has_taken_place) {
             return true;

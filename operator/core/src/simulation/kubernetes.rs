@@ -11,6 +11,7 @@ use kube_core::ResourceExt;
 use crate::{
     objects::{Object, VolumeOwner, config_map, volume_owner::OwnedKind},
     observed::{NodePod, OwnedObjects, Volume, rack_of, replicas},
+    pod_config::LostVolume,
     rollout::removal::Removal,
     simulation::{Node, Pod, World},
 };
@@ -302,13 +303,7 @@ impl World {
         let has_left = host
             .as_ref()
             .is_some_and(|host| !self.ring.contains_key(host));
-        let map = self
-            .live
-            .config_maps
-            .get(&names::stateful_set("demo", rack));
-        let told = map.map(config_map::nodes).unwrap_or_default();
-        let replaces = told.replaced.get(name).filter(|_| host.is_none()).cloned();
-        let is_lost = host.is_none() && replaces.is_none() && told.members.contains_key(name);
+        let replaces = self.replacement(name, rack, host.is_some());
         let set = self
             .live
             .stateful_sets
@@ -321,19 +316,53 @@ impl World {
             image: cassandra
                 .and_then(|it| it.image.clone())
                 .unwrap_or_default(),
-            node: if broken || has_left || is_lost {
+            node: if broken || has_left || replaces.is_err() {
                 Node::Broken
             } else {
                 Node::Starting
             },
+            waits_for_its_data: !broken && replaces.is_err(),
             ip: format!("10.0.0.{}", self.made),
             host,
             restarts: 0,
-            replaces,
+            replaces: replaces.unwrap_or_default(),
             deleting: false,
             uid: self.made,
         };
         self.pods.insert(name.to_owned(), pod);
+    }
+
+    /// Address of the lost node whose place a pod takes, as its init container reads it from the ConfigMap of the rack.
+    fn replacement(
+        &self,
+        pod: &str,
+        rack: &RackId,
+        has_data: bool,
+    ) -> Result<Option<String>, LostVolume> {
+        let map = names::stateful_set("demo", rack);
+        let map = self.live.config_maps.get(&map);
+        let nodes = map.map(config_map::nodes).unwrap_or_default();
+        Ok(nodes.replacement(pod, has_data, !has_data)?.cloned())
+    }
+
+    /// The init container of a pod that was refused for its empty volume is started again, and reads the ConfigMap anew.
+    pub fn retry_refused(&mut self) {
+        let refused = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| pod.waits_for_its_data && pod.node == Node::Broken && !pod.deleting);
+        let refused: Vec<_> = refused
+            .filter_map(|(name, pod)| {
+                let address = self.replacement(name, &pod.rack, false).ok()?;
+                Some((name.clone(), address))
+            })
+            .collect();
+        for (name, address) in refused {
+            let pod = self.pods.get_mut(&name).expect("it was refused");
+            pod.waits_for_its_data = false;
+            pod.node = Node::Starting;
+            pod.replaces = address;
+        }
     }
 }
 

@@ -158,6 +158,7 @@ impl World {
 
     /// One step of Kubernetes and of every node.
     pub fn tick(&mut self) {
+        self.retry_refused();
         self.tick_nodes();
         let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();
         for set in sets {
@@ -260,8 +261,13 @@ impl World {
         if !self.at_work.is_empty() || !self.pods.values().all(is_at_rest) {
             return false;
         }
-        let plan = self.plan();
         let current = self.status();
+        // A second observation follows.
+        let mut nodes = current.cassandra_node_status.values();
+        if nodes.any(|node| node.not_found_since.is_some()) {
+            return false;
+        }
+        let plan = self.plan();
         let wanted = CassandraClusterStatus {
             operations: current.operations.clone(),
             operation_history: current.operation_history.clone(),

@@ -20,7 +20,7 @@ use crate::{
     verdict::{self, Verdict},
 };
 
-/// What the conditions are judged from.
+/// The inputs of the conditions.
 pub(crate) struct ConditionInputs<'a> {
     rollout: &'a Rollout,
     refused: Option<Refusal>,
@@ -40,7 +40,7 @@ pub(crate) struct ConditionInputs<'a> {
     sick: Vec<String>,
     /// The reason of `Available` while there are any.
     sick_reason: Reason,
-    /// Anything that keeps a pod or the whole cluster from working and that somebody should mend.
+    /// Faults that keep a pod or the whole cluster from working and that an administrator should mend.
     faults: Vec<String>,
     /// The reason of `Degraded` while there are any.
     fault_reason: Reason,
@@ -77,7 +77,7 @@ impl<'a> ConditionInputs<'a> {
             .map(|(pod, why)| format!("{pod}: {why}"))
             .collect();
         let only_cut_off = of_nodes.clone().all(|(pod, _)| state.is_cut_off(pod));
-        let told = faults.len();
+        let node_faults = faults.len();
         faults.extend(unsupported(state));
         let elsewhere = state.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
@@ -136,7 +136,7 @@ impl<'a> ConditionInputs<'a> {
             sick_reason,
             fault_reason: if !strangers.is_empty() {
                 Reason::ForeignMembers
-            } else if only_cut_off && faults.len() == told {
+            } else if only_cut_off && faults.len() == node_faults {
                 Reason::NodesUnreachable
             } else {
                 Reason::NodesUnhealthy
@@ -177,13 +177,13 @@ impl<'a> ConditionInputs<'a> {
         self.refused.is_some()
     }
 
-    /// What is going on, the restart that the spec asks for among it.
+    /// The action in progress; the restart that the spec asks for is one.
     pub(crate) fn action(&self) -> Option<Action> {
         let restart = self.restart.map(|_| Action::RollingRestart);
         self.rollout.action.or(restart)
     }
 
-    /// Why the spec is not carried out until somebody acts, although it is accepted.
+    /// Why the spec is not carried out until a person acts, although it is accepted.
     fn needs_a_person(&self) -> Option<(Reason, String)> {
         let rollout = self.rollout;
         let owners = self.awaits_owners().filter(|_| self.paused.is_some());
@@ -359,7 +359,7 @@ fn missing_secret(desired: &Desired) -> String {
     )
 }
 
-/// A spec that takes away nodes which keyspaces need is not carried out as it stands, whatever else of it is.
+/// A spec that takes away nodes which keyspaces need is not carried out as it stands, even if its other changes are.
 fn not_feasible(rollout: &Rollout) -> Option<Refusal> {
     let mut checks = rollout.blocked_by.iter();
     let check = checks.find(|check| check.kind() == CheckName::ReplicasRemain && !check.unknown)?;
@@ -392,7 +392,7 @@ fn counted(all: &[String], first: &str) -> String {
 }
 
 /// Turns `Degraded` on because an object could not be applied, and with it `Ready` off: the spec is not carried out yet.
-pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, state: &ObservedState) {
+pub fn report_failure(status: &mut CassandraClusterStatus, failure: &str, state: &ObservedState) {
     let old = state
         .cluster
         .status
@@ -410,7 +410,7 @@ pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, state: &
         (condition::PROGRESSING, true),
         (condition::DEGRADED, true),
     ] {
-        // kstatus reads `Reconciling` first, and would not see that a person has to act.
+        // kstatus reads `Reconciling` first, and would not report that a person has to act.
         if is_stalled && kind != condition::DEGRADED {
             continue;
         }
@@ -420,8 +420,10 @@ pub fn tell_failure(status: &mut CassandraClusterStatus, failure: &str, state: &
             reason: Reason::ApplyFailed,
             message: message.clone(),
         };
-        let told = verdict.condition(old.unwrap_or_default(), generation, state.now);
-        status.conditions.retain(|known| known.type_ != told.type_);
-        status.conditions.push(told);
+        let condition = verdict.condition(old.unwrap_or_default(), generation, state.now);
+        status
+            .conditions
+            .retain(|known| known.type_ != condition.type_);
+        status.conditions.push(condition);
     }
 }

@@ -1,4 +1,4 @@
-//! Nodes, as they and their peers say.
+//! Nodes, as they and their peers report.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use casskop_common::{
     names::{self, RackId},
     operations::OperationKind,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     node::Reading,
@@ -35,8 +36,8 @@ pub(crate) fn nodes(
         pending_cleanup::record(&mut status, pod, before, &losses, state);
         (pod.clone(), status)
     });
-    // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them; and who is a member still can
-    // only be replaced or removed by who knows him.
+    // While a StatefulSet is missing, its nodes are not forgotten: it comes back with them; and a node that is still a
+    // member can only be replaced or removed by its recorded host id.
     let missing = |(pod, node): &(&String, &NodeStatus)| {
         let rack = RackId::new(&node.dc, &node.rack);
         let set = names::stateful_set(state.name(), &rack);
@@ -86,7 +87,7 @@ fn node_status(
     let live = state.pods.get(pod);
     let reading = state.reading(pod);
     let ip = live.and_then(|live| live.ip.clone()).unwrap_or_default();
-    // What a node said while it was NORMAL stays: a node that is down is still known by its host id.
+    // The report of a node that was NORMAL stays: a node that is down is still known by its host id.
     let remembered = |now: Option<&String>, before: Option<&String>| {
         now.filter(|text| !text.is_empty())
             .or(before)
@@ -94,13 +95,21 @@ fn node_status(
             .unwrap_or_default()
     };
     let member = reading.filter(|reading| reading.is_serving());
+    let forgotten = before.and_then(|before| forgotten(pod, before, state));
+    let is_forgotten = matches!(forgotten, Some(Forgotten::ForGood));
+    let not_found_since = match forgotten {
+        Some(Forgotten::Since(since)) => Some(since),
+        _ => None,
+    };
     NodeStatus {
         host_id: remembered(
             member.map(|reading| &reading.local_host_id),
             before
                 .map(|before| &before.host_id)
-                .filter(|host_id| !was_removed(host_id, state)),
+                .filter(|_| !is_forgotten),
         ),
+        not_found_by: not_found_since.is_some().then(|| state.executor.clone()),
+        not_found_since,
         version: remembered(
             reading.map(|reading| &reading.version),
             before.map(|before| &before.version),
@@ -122,20 +131,65 @@ fn node_status(
     }
 }
 
-/// Whether the node was taken out of the ring by `remove`: its pod joins as a new one.
-fn was_removed(host_id: &str, state: &ObservedState) -> bool {
-    let mut removals = state
-        .operations()
-        .filter(|operation| operation.kind == OperationKind::Remove);
-    removals.any(|operation| {
-        operation.nodes.iter().any(|node| {
-            let done = node.progress.as_ref().is_some_and(|told| told.done > 0);
-            done && node.host_id == *host_id && state.is_forgotten(host_id)
-        })
+/// A recorded member that the ring no longer has, although no decommission of it is recorded: its pod joins as a new node.
+enum Forgotten {
+    /// No member has it at the moment, since then.
+    Since(Time),
+    /// Proven.
+    ForGood,
+}
+
+/// Whether the ring has forgotten a node. The proof is the step of a `remove` that took the node out, or two observations
+/// in which each other member answers and none has it, as after a `removenode` by hand: otherwise the node could never be
+/// replaced, and its pod could never join.
+fn forgotten(pod: &str, before: &NodeStatus, state: &ObservedState) -> Option<Forgotten> {
+    if before.host_id.is_empty() || !state.is_forgotten(&before.host_id) {
+        return None;
+    }
+    if was_removed(&before.host_id, state) {
+        return Some(Forgotten::ForGood);
+    }
+    if !is_unknown_to_all_others(pod, state) {
+        return None;
+    }
+    let since = before.not_found_since.as_ref().map(|since| since.0);
+    Some(match state.proven(since, before.not_found_by.as_ref()) {
+        Err(first) => Forgotten::Since(Time(first)),
+        Ok(()) => Forgotten::ForGood,
     })
 }
 
-/// How the peers see a node.
+/// Whether a `remove` has taken the node out of the ring.
+fn was_removed(host_id: &str, state: &ObservedState) -> bool {
+    let removals = state
+        .operations()
+        .filter(|operation| operation.kind == OperationKind::Remove);
+    let mut nodes = removals.flat_map(|operation| &operation.nodes);
+    nodes.any(|node| {
+        let done = node
+            .progress
+            .as_ref()
+            .is_some_and(|progress| progress.done > 0);
+        done && node.host_id == *host_id
+    })
+}
+
+/// Whether a node does not answer, has no recorded decommission, and all others that are recorded as members answer as
+/// members. A member that is silent could be the one that knows the node.
+fn is_unknown_to_all_others(pod: &str, state: &ObservedState) -> bool {
+    let answers = |pod: &str| state.reading(pod).is_some_and(Reading::is_member);
+    let expected = state.expected_pods();
+    let mut others = expected
+        .iter()
+        .map(|(other, _)| other.as_str())
+        .filter(|other| *other != pod && state.host_id(other).is_some());
+    state.reading(pod).is_none()
+        && state.decommission_of(pod).is_none()
+        && state.members().next().is_some()
+        && others.all(answers)
+}
+
+/// The state of a node in the view of its peers.
 fn gossip(ip: &str, pod: &str, state: &ObservedState) -> &'static str {
     let peers = || {
         state
@@ -157,7 +211,7 @@ fn gossip(ip: &str, pod: &str, state: &ObservedState) -> &'static str {
     }
 }
 
-/// The load moves all the time; it is told anew when it moved by a tenth, and by a MiB.
+/// The load changes all the time; it is reported anew when it changed by a tenth, and by a MiB.
 fn load(now: Option<i64>, before: Option<i64>) -> Option<i64> {
     match (now, before) {
         (Some(now), Some(before)) if (now - before).abs() <= (before / 10).max(1 << 20) => {

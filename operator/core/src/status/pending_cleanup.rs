@@ -1,4 +1,4 @@
-//! Cleanup debt: a node that saw others join its data center, or replicas become fewer, still holds what it does not own
+//! Cleanup debt: a node whose data center others joined, or whose replicas became fewer, still holds what it does not own
 //! any more. It costs room, and it would come back from the dead if the node owned those ranges again.
 
 use casskop_common::{
@@ -12,12 +12,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::{node::Reading, observed::ObservedState, rollout::Rollout, status::replication};
 
-/// What takes ranges away from nodes that are members.
+/// Changes that take ranges away from nodes that are members.
 pub(crate) struct Losses<'a> {
     /// Data centers that a node has just joined.
     pub(crate) grown: Vec<String>,
     /// How keyspaces were replicated before, and how they are now.
-    pub(crate) seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
+    pub(crate) replication: Option<(&'a SeenReplication, &'a SeenReplication)>,
     /// A member that stays although it was on its way out.
     pub(crate) stayed: Option<Stayed<'a>>,
     /// The cleanup generation of the ranges that are lost now.
@@ -26,7 +26,7 @@ pub(crate) struct Losses<'a> {
     cleanups: Cleanups<'a>,
 }
 
-/// A member that was told to leave and failed, and that the spec wants back.
+/// A member whose decommission failed, and that the spec wants back.
 pub(crate) struct Stayed<'a> {
     pod: &'a str,
     dc: String,
@@ -36,22 +36,24 @@ pub(crate) struct Stayed<'a> {
 }
 
 impl<'a> Stayed<'a> {
-    /// The last one that was told to leave, if it stays.
+    /// The node of the last decommission, if it stays.
     pub(crate) fn find(state: &'a ObservedState, rollout: &Rollout) -> Option<Self> {
-        let mut told = state.operations();
-        let told = told.find(|operation| operation.kind == OperationKind::Decommission)?;
+        let mut operations = state.operations();
+        let decommission =
+            operations.find(|operation| operation.kind == OperationKind::Decommission)?;
         let leaves = rollout.leaving.as_ref().map(|leaving| &leaving.host_id);
-        let mut nodes = told.nodes.iter();
+        let mut nodes = decommission.nodes.iter();
         let node = nodes.find(|node| node.phase == NodePhase::Failed && node.attempts > 0)?;
-        let is_member = |(_, reading): (&str, &Reading)| reading.address_of(&told.id).is_some();
-        let stays = leaves != Some(&told.id) && state.members().any(is_member);
+        let is_member =
+            |(_, reading): (&str, &Reading)| reading.address_of(&decommission.id).is_some();
+        let stays = leaves != Some(&decommission.id) && state.members().any(is_member);
         let rack = state.pods.get(&node.pod)?.rack.as_ref()?;
-        let since = told.finished_at.as_ref().filter(|_| stays)?;
+        let since = decommission.finished_at.as_ref().filter(|_| stays)?;
         Some(Self {
             pod: &node.pod,
             dc: rack.dc.clone(),
             since,
-            generation: told.cleanup_generation.unwrap_or_default() + 1,
+            generation: decommission.cleanup_generation.unwrap_or_default() + 1,
         })
     }
 }
@@ -60,7 +62,7 @@ impl<'a> Losses<'a> {
     /// Losses of nodes that require nothing newer than the status reports.
     pub(crate) fn new(
         grown: Vec<String>,
-        seen: Option<(&'a SeenReplication, &'a SeenReplication)>,
+        replication: Option<(&'a SeenReplication, &'a SeenReplication)>,
         stayed: Option<Stayed<'a>>,
         old: &'a CassandraClusterStatus,
     ) -> Self {
@@ -68,7 +70,7 @@ impl<'a> Losses<'a> {
         let generation = old.cleanup_generation.max(of_stayed).unwrap_or_default() + 1;
         Self {
             grown,
-            seen,
+            replication,
             cleanups: Cleanups::find(old, stayed.is_some()),
             stayed,
             generation,
@@ -94,13 +96,13 @@ impl<'a> Losses<'a> {
         if self.grown.iter().any(|grown| grown == dc) {
             return Some(CleanupReason::NodesJoined);
         }
-        self.seen
+        self.replication
             .and_then(|(before, now)| replication::loss(before, now, dc))
     }
 
     /// Whether what was not replicated in a data center is there again: its nodes may own it, and lose it again.
     fn are_taken_back(&self, dc: &str) -> bool {
-        self.seen
+        self.replication
             .is_some_and(|(before, now)| replication::is_back(before, now, dc))
     }
 }
@@ -113,7 +115,7 @@ pub(crate) fn record(
     losses: &Losses<'_>,
     state: &ObservedState,
 ) {
-    // What has just joined holds nothing but its own.
+    // A node that has just joined holds only its own ranges.
     let before =
         before.filter(|before| !before.host_id.is_empty() && before.host_id == status.host_id);
     let recorded = before.and_then(|before| {

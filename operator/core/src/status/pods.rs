@@ -19,7 +19,7 @@ fn is_of(node: &OperationNode, set: &str) -> bool {
     owner == Some(set)
 }
 
-/// The newest operation that worked on the rack, or what was told before. `operations` are as they will be when this is
+/// The newest operation that worked on the rack, or what was reported before. `operations` are as they will be when this is
 /// written.
 pub(crate) fn last_operation(
     cluster: &str,
@@ -42,13 +42,14 @@ pub(crate) fn last_operation(
     let Some(newest) = newest else {
         return before.cloned();
     };
-    // An operation whose nodes are left out for the size of the status was told whole before.
+    // An operation whose nodes are left out for the size of the status was reported whole before.
     let started = time(newest.started_at.as_ref());
-    let is_told = |told: &&PodLastOperation| {
-        told.start_time > started || (newest.omitted_nodes.is_some() && told.start_time == started)
+    let is_kept = |recorded: &&PodLastOperation| {
+        recorded.start_time > started
+            || (newest.omitted_nodes.is_some() && recorded.start_time == started)
     };
-    if let Some(told) = before.filter(is_told) {
-        return Some(told.clone());
+    if let Some(recorded) = before.filter(is_kept) {
+        return Some(recorded.clone());
     }
     let pods = |wanted: &[NodePhase]| -> Vec<String> {
         let ours = newest.nodes.iter().filter(is_ours);

@@ -83,7 +83,7 @@ fn rack_status(
         (true, false) => Phase::Pending,
     };
     RackStatus {
-        rolling_restart: restart_seen(rack, state, before),
+        rolling_restart: is_restart_recorded(rack, state, before),
         phase: Some(phase),
         cassandra_last_action: last_action,
         initializing_sub_phase: (phase == Phase::Initializing)
@@ -98,7 +98,7 @@ fn rack_status(
 }
 
 /// Whether a restart that `rollingRestart` asks for is recorded, or was before.
-fn restart_seen(rack: &RackId, state: &ObservedState, before: Option<&RackStatus>) -> bool {
+fn is_restart_recorded(rack: &RackId, state: &ObservedState, before: Option<&RackStatus>) -> bool {
     let asks = restart::asks_for_restart(&state.cluster.spec).any(|asking| asking == *rack);
     let id = restart::restart_id(state.cluster.metadata.generation.unwrap_or_default());
     let recorded = state.operations().any(|operation| {

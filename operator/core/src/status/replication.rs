@@ -1,5 +1,5 @@
-//! How keyspaces were replicated when it was last seen. Where replicas became fewer since, nodes hold what they no longer
-//! own. Nothing is owed for what was never seen before.
+//! The replication of the keyspaces at the last observation. Where replicas became fewer since, nodes hold what they no
+//! longer own. Nothing is owed for a keyspace that was never observed before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use casskop_common::api::{CleanupReason, SeenReplication};
 
 use crate::{desired::Desired, node::Replication, observed::ObservedState};
 
-/// Keyspaces that are remembered; Cassandra itself warns of more than some dozens.
+/// Maximum number of recorded keyspaces; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
 /// Stands for all data centers: `SimpleStrategy` knows none.
 const ANYWHERE: &str = "*";
@@ -15,8 +15,8 @@ const ANYWHERE: &str = "*";
 /// Replicas by data center.
 type Factors = BTreeMap<String, i32>;
 
-/// What is remembered from now on: what the members say that agree on a schema, or else what was remembered before.
-pub(crate) fn seen(
+/// The replication to record: as reported by members that agree on a schema, or else as recorded before.
+pub(crate) fn observed(
     state: &ObservedState,
     before: Option<&SeenReplication>,
 ) -> Option<SeenReplication> {
@@ -50,18 +50,18 @@ pub(crate) fn seen(
 /// Keyspaces that are replicated in a data center without nodes, in words.
 pub(crate) fn nowhere(desired: &Desired, state: &ObservedState) -> Option<String> {
     let status = state.cluster.status.as_ref()?;
-    let seen = &status.replication.as_ref()?.keyspaces;
+    let recorded = &status.replication.as_ref()?.keyspaces;
     let racks = desired.racks.iter().filter(|rack| rack.replicas > 0);
     let wanted = racks.map(|rack| &rack.id);
     let runs = state.pods.values().filter_map(|pod| pod.rack.as_ref());
     let dcs: BTreeSet<&str> = wanted.chain(runs).map(|rack| rack.dc.as_str()).collect();
-    let (keyspace, dc) = seen.iter().find_map(|(keyspace, factors)| {
+    let (keyspace, dc) = recorded.iter().find_map(|(keyspace, factors)| {
         let mut there = factors.keys().filter(|dc| *dc != ANYWHERE);
         let dc = there.find(|dc| !dcs.contains(dc.as_str()))?;
         Some((keyspace, dc))
     })?;
     // Other clusters may run it; and with a snitch of the user's choice data centers may have other names.
-    let named: BTreeSet<&String> = seen.values().flat_map(BTreeMap::keys).collect();
+    let named: BTreeSet<&String> = recorded.values().flat_map(BTreeMap::keys).collect();
     let members = state.members();
     let ours = members.filter_map(|(pod, _)| Some(&state.pods.get(pod)?.rack.as_ref()?.dc));
     let ours: BTreeSet<&String> = ours.collect();

@@ -74,7 +74,7 @@ pub fn fit(status: &mut CassandraClusterStatus, most: usize) -> Omitted {
         .filter(|operation| operation.phase.is_final())
         .collect();
     ended.sort_by_key(|operation| operation.finished_at.clone());
-    // Failed nodes are tried again, so they go last.
+    // Failed nodes are retried, so they go last.
     for goes in [is_done as fn(&OperationNode) -> bool, is_expendable] {
         for operation in &mut ended {
             let saved = if excess > 0 { omit(operation, goes) } else { 0 };

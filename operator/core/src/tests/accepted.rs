@@ -85,7 +85,7 @@ fn a_node_on_its_way_out_goes_to_the_end() {
 fn a_node_that_failed_to_leave_is_not_told_again_meanwhile() {
     let mut world = leaving();
     world.work(0, true, true);
-    // What is written now wants the node back, and something that is refused.
+    // The new spec wants the node back, and has a change that is refused.
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
     refused(&mut world);
     for _ in 0..100 {

@@ -1,4 +1,5 @@
-//! What others read in the status: conditions of kstatus, words of the Go `CassKop`, checks and errors as data.
+//! Parts of the status that other programs read: conditions of kstatus, words of the Go `CassKop`, checks and errors as
+//! data.
 
 use std::collections::BTreeSet;
 

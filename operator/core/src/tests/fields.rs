@@ -39,7 +39,7 @@ fn set(spec: &mut Value, path: &str, value: Value) {
     *at = value;
 }
 
-/// What comes of it: the objects of the first pass, and what is told.
+/// The outcome: the objects of the first pass, and the report.
 fn outcome(cluster: Value) -> String {
     let mut world = World::new(THREE_RACKS);
     world.cluster = serde_json::from_value(cluster).expect("the field is known");
@@ -63,7 +63,7 @@ fn every_field_shows_its_effect_or_is_told() {
     }
 }
 
-/// Whose fields are those of Kubernetes, or our own to explain.
+/// Fields whose own fields are those of Kubernetes, or explained elsewhere.
 const WHOLE: [&str; 12] = [
     "resources",
     "envVars",
@@ -131,7 +131,7 @@ fn in_the_guide(heading: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Fields of the Go `CassKop`'s status that nobody reads from a ring that runs.
+/// Fields of the Go `CassKop`'s status that no program reads from a ring that runs.
 const LEFT_OUT: [&str; 3] = [
     "cassandraRackStatus.*.cassandraLastAction.updatedNodes",
     "cassandraRackStatus.*.podLastOperation.operatorName",

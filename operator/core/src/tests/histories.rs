@@ -243,14 +243,14 @@ fn replace_the_lost(world: &mut World) {
         happen(world, &Event::Racks(3));
         happen(world, &Event::Nodes(3));
     }
-    // What is at work on such a node gives it up after some hours, and what would replace it waits for that.
+    // An operation at work on such a node gives it up after some hours, and its replacement waits for that.
     world.pass();
     let waits = |world: &World| world.at_work.iter().position(|(_, pod)| lost.contains(pod));
     while let Some(index) = waits(world) {
         world.work(index, true, true);
     }
     for pod in &lost {
-        // What waits for a person does not settle: a node that failed to leave is told again and again.
+        // A state that waits for a person does not settle: the decommission of a node that failed to leave is retried.
         for _ in 0..100 {
             world.pass();
             world.tick();
@@ -320,7 +320,7 @@ proptest! {
             happen(&mut world, event);
             check(&world, &before, event)?;
         }
-        // The faults stop: everybody comes back and nobody holds anything up.
+        // The faults stop: all nodes come back, and no control holds an operation.
         world.kill_operator();
         for kind in KINDS {
             for control in ["pause", "cancel", "retry"] {

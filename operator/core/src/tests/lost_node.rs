@@ -229,6 +229,11 @@ fn a_momentary_view_of_one_member_ends_no_request() {
         for _ in 0..4 {
             assert_eq!(after(&mut world, kind, live), OperationPhase::Pending);
         }
+        // A process with another clock takes over.
+        let status = world.cluster.status.as_mut().expect("a status");
+        status.operations[0].seen_live_by = Some("another process".into());
+        world.now += SignedDuration::from_hours(1);
+        assert_eq!(after(&mut world, kind, live), OperationPhase::Pending);
         assert_eq!(after(&mut world, kind, unknown), OperationPhase::Pending);
         assert_eq!(world.operation(kind).seen_live_since, None);
     }
@@ -283,7 +288,7 @@ fn a_request_that_waits_is_refused_when_the_node_is_back() {
     let operation = world.operation("replace");
     assert_eq!(operation.phase, OperationPhase::Refused);
     insta::assert_snapshot!(operation.message);
-    // Down again, for whatever reason: nobody asks any more.
+    // Down again, for any reason: there is no request any more.
     world.pods.get_mut(LOST).expect("a pod").node = Node::Hanging;
     passes(&mut world, 3);
     assert!(world.calls.is_empty());
@@ -313,7 +318,7 @@ fn a_failed_replacement_goes_on_where_it_was() {
     world.pass();
     let asked = world.operation("replace").nodes[0].clone();
     world.work(0, true, true);
-    passes(&mut world, 2);
+    world.pass();
     assert_eq!(world.operation("replace").phase, OperationPhase::Failed);
     assert!(told(&world).replaces(LOST), "its next start is no join");
     world.annotate("replace.retry", Some("r1"));

@@ -1,4 +1,4 @@
-//! What a user reads in the conditions.
+//! The messages of the conditions.
 
 use crate::{
     observed::SecretState,

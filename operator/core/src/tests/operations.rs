@@ -1,4 +1,4 @@
-//! What becomes of requested operations.
+//! The course of requested operations.
 
 use casskop_common::api::{NodePhase, OperationPhase};
 

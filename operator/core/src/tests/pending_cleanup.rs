@@ -24,7 +24,7 @@ fn replicate(world: &mut World, keyspace: &str, factors: &[(&str, usize)]) {
     world.replication.insert(keyspace.into(), replication);
 }
 
-/// What each node owes, without repetition.
+/// The reasons of the owed cleanups, without repetition.
 fn owed(world: &World) -> Vec<Option<CleanupReason>> {
     let status = world.status();
     let nodes = status.cassandra_node_status.values();

@@ -134,6 +134,17 @@ fn a_node_that_no_member_knows_at_the_moment_is_looked_for_again() {
         assert_eq!(operation.phase, OperationPhase::Pending, "{operation:#?}");
         assert!(operation.not_found_since.is_some(), "{operation:#?}");
     }
+    // A process with another clock takes over.
+    for hours in [1, -2] {
+        let status = world.cluster.status.as_mut().expect("a status");
+        status.operations[0].not_found_by = Some("another process".into());
+        for node in status.cassandra_node_status.values_mut() {
+            node.not_found_by = Some("another process".into());
+        }
+        world.now += SignedDuration::from_hours(hours);
+        world.pass();
+        assert_eq!(told(&world, "replace").0, OperationPhase::Pending);
+    }
     world.ring.insert(host, address);
     world.pass();
     assert_eq!(told(&world, "replace").0, OperationPhase::Running);

@@ -321,7 +321,7 @@ fn a_cluster_made_anew_over_its_volumes_is_not_formed_a_second_time() {
         ]
     );
     let formed = world.plan().objects.iter().any(|object| {
-        matches!(object, Object::ConfigMap(map) if crate::objects::config_map::says_formed(map))
+        matches!(object, Object::ConfigMap(map) if crate::objects::config_map::records_formation(map))
     });
     assert!(formed, "its pods are told that there is a ring");
 

@@ -244,6 +244,27 @@ fn storage_that_never_grows_holds_up_nothing_else() {
 }
 
 #[test]
+fn a_volume_that_cannot_be_resized_is_told_in_the_words_of_kubernetes() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));
+    world.pass();
+    let volume = world.live.volumes.get_mut("data-demo-dc1-rack1-0").unwrap();
+    volume.capacity = Some("1Gi".into());
+    let uid = volume.uid.clone();
+    let warning = "VolumeResizeFailed: the storage is full";
+    world.live.warnings.insert(uid, warning.into());
+    for _ in 0..12 {
+        world.pass();
+        world.tick();
+    }
+    let told = world.condition("Progressing");
+    assert!(
+        told.contains("data-demo-dc1-rack1-0 to have 2Gi: VolumeResizeFailed: the storage is full"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_file_system_that_grows_at_a_restart_only_is_told_with_the_command() {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.data_capacity = Some("2Gi".into()));

@@ -148,6 +148,9 @@ fn options_start_alone_and_in_pairs_or_are_refused_before() {
                 tried.push(json!({ "jvm-options": [one, other] }));
             }
         }
+        for (key, value) in jvm_options::examples() {
+            tried.push(json!({ "jvm-server-options": { key: value } }));
+        }
         for config in &tried {
             if let Err(message) = jvm_options::check(config) {
                 refused.push(format!("{config}: {message}"));

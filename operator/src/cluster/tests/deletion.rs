@@ -1,25 +1,23 @@
 //! A cluster with `deletePVC`, and its deletion: Kubernetes deletes the volumes, and nothing waits for the operator.
 
-use std::sync::Arc;
-
-use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use casskop_common::names;
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, Rival},
-    cluster::{self, AFTER_CONFLICT, tests::operator},
+    cluster::{
+        self, AFTER_CONFLICT,
+        tests::{CLUSTER, RACK, condition, edit, manifest, operator, pass},
+    },
 };
-use casskop_core::simulation::THREE_RACKS;
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const VOLUME: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack1-0";
 const OTHER: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack2-0";
-const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
 
 /// A cluster with a volume. Returns its UID.
 fn created(server: &ApiServer, metadata: &Value) -> Value {
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    let mut cluster = manifest();
     cluster["spec"]["deletePVC"] = json!(true);
     json_patch::merge(&mut cluster["metadata"], metadata);
     server.with(|state| {
@@ -50,10 +48,7 @@ fn object(name: &str, owners: &[&Value]) -> Value {
 }
 
 async fn reconcile(server: &ApiServer) -> Result<Action, cluster::Error> {
-    let ctx = operator(server);
-    let cluster: CassandraCluster =
-        serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx).await
+    pass(server, &operator(server)).await
 }
 
 fn metadata(server: &ApiServer, path: &str, key: &str) -> Value {
@@ -81,23 +76,14 @@ async fn the_cluster_owns_its_volumes_and_has_no_finalizer() {
 /// Withdraws `deletePVC` from a cluster that owns its volume.
 fn withdrawn(server: &ApiServer) {
     let uid = created(server, &json!({ "generation": 2 }));
-    server.with(|state| {
-        let mut cluster = state.objects[CLUSTER].clone();
+    edit(server, CLUSTER, |cluster| {
         cluster["spec"]["deletePVC"] = json!(false);
-        state.put(CLUSTER, cluster);
-        state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&uid]));
     });
+    server.with(|state| state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&uid])));
 }
 
 fn ready(server: &ApiServer) -> Value {
-    let conditions = server.with(|state| state.objects[CLUSTER]["status"]["conditions"].clone());
-    let conditions = conditions.as_array().cloned().unwrap_or_default();
-    let mut ready = conditions
-        .into_iter()
-        .filter(|condition| condition["type"] == "Ready");
-    ready
-        .next()
-        .map_or(Value::Null, |ready| ready["status"].clone())
+    condition(server, "Ready")["status"].clone()
 }
 
 #[tokio::test]
@@ -206,10 +192,10 @@ async fn a_rejected_change_at_the_deletion_holds_no_other_and_is_told() {
     } });
     server.with(|state| {
         state.put(OTHER, object("data-demo-dc1-rack2-0", &[&uid]));
-        let mut cluster = state.objects[CLUSTER].clone();
-        json_patch::merge(&mut cluster, &deletion);
-        state.put(CLUSTER, cluster);
         state.refused = Some(VOLUME.into());
+    });
+    edit(&server, CLUSTER, |cluster| {
+        json_patch::merge(cluster, &deletion);
     });
     let error = reconcile(&server).await.unwrap_err().to_string();
     assert!(error.contains("Forbidden"), "{error}");

@@ -1,101 +1,155 @@
 //! The volumes and the pod of a node whose data is discarded.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+};
 
 use casskop_common::{
-    api::{NodePhase, VolumeRef},
-    operations::Arguments,
+    api::{NodeJob, NodePhase, OperationMode},
+    names::{self, RackId},
 };
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 use crate::{
-    api_server::ApiServer,
-    cluster::tests::{operator, password},
-    executor::{NodeTask, Position},
-    kubernetes::status_store::ClusterRef,
-};
-use casskop_core::{
-    operations::behaviour,
-    scheduler::{Start, Step},
-    simulation::{THREE_RACKS, World},
+    api_server::{ApiServer, State},
+    cluster::tests::{CLUSTER, manifest, operator, operator_with, task},
+    node_api::{Answer, Begun, Endpoint, NodeApi},
 };
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
-const RACK: &str = "/api/v1/namespaces/ns/configmaps/demo-dc1-rack1";
+const CONFIG: &str = "/api/v1/namespaces/ns/configmaps/demo-dc1-rack1";
 const POD: &str = "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0";
 const VOLUME: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack1-0";
+
+/// A `remove` whose node has left the ring, and which is about to discard the volume with this UID.
+fn removal(pod_uid: &Value, volume: &Value) -> Value {
+    let mut cluster = manifest();
+    let arguments = format!("--pod demo-dc1-rack1-0 --cluster-uid {UID}");
+    cluster["status"] = json!({ "operations": [{
+        "kind": "remove", "id": "a", "arguments": arguments, "phase": "Running", "reason": "Running",
+        "plan": { "waves": [["demo-dc1-rack1-0"]], "steps": ["volumes"] },
+        "nodes": [{ "pod": "demo-dc1-rack1-0", "podUid": pod_uid, "phase": "Running", "step": "volumes",
+            "volumes": [{ "name": "data-demo-dc1-rack1-0", "uid": volume }],
+            "attempts": 1, "progress": { "done": 0, "total": 1, "unit": "steps" } }],
+    }] });
+    cluster
+}
+
+/// Nodes that report these readings, by address.
+struct Nodes(BTreeMap<String, Reading>);
+
+impl Nodes {
+    fn silence<T>() -> Result<T, NodeError> {
+        Err(NodeError::Unreachable("connection refused".into()))
+    }
+}
+
+impl NodeApi for Nodes {
+    fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        let reading = self.0.get(&endpoint.ip).cloned();
+        ready(reading.map_or_else(Self::silence, Ok)).boxed()
+    }
+
+    fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.read(endpoint)
+    }
+
+    fn activity(&self, _: Endpoint) -> Answer<'_, Activity> {
+        ready(Self::silence()).boxed()
+    }
+
+    fn replication(
+        &self,
+        _: Endpoint,
+        _: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, Replication>> {
+        ready(Self::silence()).boxed()
+    }
+
+    fn locations(&self, _: Endpoint, _: Vec<String>) -> Answer<'_, BTreeMap<String, RackId>> {
+        ready(Self::silence()).boxed()
+    }
+
+    fn snapshots(&self, _: Endpoint) -> Answer<'_, BTreeSet<String>> {
+        ready(Self::silence()).boxed()
+    }
+
+    fn begin(&self, _: Endpoint, _: Call) -> Answer<'_, Begun> {
+        ready(Self::silence()).boxed()
+    }
+
+    fn follow(&self, _: Endpoint, _: Call, _: NodeJob) -> Answer<'_, ()> {
+        ready(Self::silence()).boxed()
+    }
+}
+
+/// The operator was down between the change of the ConfigMap and the deletion, and the pod has joined with the recorded
+/// volume, which was empty.
+#[tokio::test]
+async fn a_pod_that_has_joined_anew_keeps_its_volume() {
+    let server = ApiServer::default();
+    let rack = RackId::new("dc1", "rack1");
+    let (pod, volume) = server.with(|state| {
+        state.put(CONFIG, json!({ "data": { "nodes.json": "{}" } }));
+        let labels = names::rack_labels("demo", &rack);
+        let pod = json!({
+            "metadata": { "name": "demo-dc1-rack1-0", "labels": labels },
+            "status": { "podIP": "10.0.0.7" },
+        });
+        let pod = state.put(POD, pod)["metadata"]["uid"].clone();
+        let volume = json!({ "metadata": { "name": "data" } });
+        (pod, state.put(VOLUME, volume)["metadata"]["uid"].clone())
+    });
+    let cluster = removal(&pod, &volume);
+    let uid = server.with(|state| state.put(CLUSTER, cluster)["metadata"]["uid"].clone());
+    let joined = Reading {
+        mode: OperationMode::Normal,
+        local_host_id: "joined".into(),
+        ..Reading::default()
+    };
+    let nodes = Nodes([("10.0.0.7".to_owned(), joined)].into());
+    let ctx = operator_with(&server, Box::new(nodes));
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
+    let operation = read.status.unwrap().operations.remove(0);
+    ctx.executor
+        .start(&ctx.effects, task(&ctx, &uid, &operation));
+    server.until(is_done).await;
+    server.with(|state| {
+        assert_eq!(state.objects[POD]["metadata"]["uid"], pod);
+        let kept = &state.objects[VOLUME]["metadata"];
+        assert_eq!(
+            (&kept["uid"], &kept["deletionTimestamp"]),
+            (&volume, &Value::Null)
+        );
+    });
+}
+
+/// Whether the node of the operation is done.
+fn is_done(state: &State) -> bool {
+    let node = &state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0];
+    node["phase"] == json!(NodePhase::Succeeded)
+}
 
 /// The pod was created anew after the operation recorded it, and keeps the recorded volume from going.
 #[tokio::test]
 async fn a_pod_that_was_created_anew_on_a_discarded_volume_goes_too_with_a_short_grace_period() {
     let server = ApiServer::default();
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
-    let arguments = format!("--pod demo-dc1-rack1-0 --cluster-uid {UID}");
-    cluster["status"] = json!({ "operations": [{
-        "kind": "remove", "id": "a", "arguments": arguments, "phase": "Running", "reason": "Running",
-        "plan": { "waves": [["demo-dc1-rack1-0"]], "steps": ["volumes"] },
-        "nodes": [{ "pod": "demo-dc1-rack1-0", "podUid": "older", "phase": "Running", "step": "volumes",
-            "attempts": 1, "progress": { "done": 0, "total": 1, "unit": "steps" } }],
-    }] });
-    let uid = server.with(|state| {
-        state.put(RACK, json!({ "data": { "nodes.json": "{}" } }));
+    let volume = server.with(|state| {
+        state.put(CONFIG, json!({ "data": { "nodes.json": "{}" } }));
         state.put(POD, json!({ "metadata": { "name": "demo-dc1-rack1-0" } }));
         let protection = ["kubernetes.io/pvc-protection"];
-        state.put(
-            VOLUME,
-            json!({ "metadata": { "name": "data", "finalizers": protection } }),
-        );
-        let uid = |path: &str| {
-            state.objects[path]["metadata"]["uid"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        };
-        let volume = uid(VOLUME);
-        (
-            state.put(CLUSTER, cluster)["metadata"]["uid"].clone(),
-            volume,
-        )
+        let volume = json!({ "metadata": { "name": "data", "finalizers": protection } });
+        state.put(VOLUME, volume)["metadata"]["uid"].clone()
     });
+    let cluster = removal(&json!("older"), &volume);
+    let uid = server.with(|state| state.put(CLUSTER, cluster)["metadata"]["uid"].clone());
     let ctx = operator(&server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments).unwrap();
-    let spec = World::new(THREE_RACKS).cluster.spec;
-    let step = Step {
-        name: "volumes".into(),
-        action: behaviour(&arguments.operation).action("volumes", &spec),
-    };
-    let task = NodeTask {
-        cluster: ClusterRef {
-            namespace: "ns".into(),
-            name: "demo".into(),
-            uid: uid.0.as_str().unwrap().into(),
-        },
-        start: Start {
-            kind: arguments.operation.kind(),
-            id: "a".into(),
-            steps: vec![step].into(),
-            operation: Arc::new(arguments.operation),
-            pod: "demo-dc1-rack1-0".into(),
-            pod_uid: "older".into(),
-            container: String::new(),
-            host_id: "h".into(),
-            volumes: vec![VolumeRef {
-                name: "data-demo-dc1-rack1-0".into(),
-                uid: uid.1,
-            }],
-            resume: true,
-            index: 0,
-            attempts: 1,
-            job: None,
-            executor: String::new(),
-        },
-        executor: ctx.executor.identity.clone(),
-        access: password(),
-        position: Position::at(0),
-    };
+    let task = task(&ctx, &uid, &operation);
     ctx.executor.start(&ctx.effects, task);
     server.until(|state| !state.objects.contains_key(POD)).await;
     assert_eq!(server.with(|state| state.grace.take()), Some(json!(30)));
@@ -105,10 +159,5 @@ async fn a_pod_that_was_created_anew_on_a_discarded_volume_goes_too_with_a_short
         assert!(deleted.is_string(), "{deleted}");
         state.objects.remove(VOLUME);
     });
-    let is_done = |phase: &Value| *phase == json!(NodePhase::Succeeded);
-    server
-        .until(|state| {
-            is_done(&state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0]["phase"])
-        })
-        .await;
+    server.until(is_done).await;
 }

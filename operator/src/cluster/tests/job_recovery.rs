@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, State},
-    cluster::tests::task_recovery::{POD, api_server, end, take_up},
+    cluster::tests::{
+        CLUSTER,
+        task_recovery::{POD, api_server, end, take_up},
+    },
     node_api::management_api::node::Node,
 };
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 const JOB: &str = "GET /api/v0/ops/executor/job?job_id=f0f1c875-8a7d-4d71-b2ef-87c7c080972d";
 const COMPACTIONS: &str = "GET /api/v1/ops/tables/compactions";
 const SUBMITTED: i64 = 1_795_867_553_312;

@@ -2,39 +2,23 @@
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use casskop_common::names;
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, Lost, Rival},
-    cluster::{self, AFTER_CONFLICT, tests::operator},
+    cluster::{
+        AFTER_CONFLICT,
+        tests::{CLUSTER, RACK, condition, edit, manifest, operator, pass},
+    },
     context::Context,
 };
-use casskop_core::simulation::THREE_RACKS;
-
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
-const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
-
-async fn pass(server: &ApiServer, ctx: &Arc<Context>) -> Result<Action, cluster::Error> {
-    let cluster: CassandraCluster =
-        serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx.clone()).await
-}
-
-fn edit(server: &ApiServer, path: &str, change: impl FnOnce(&mut Value)) {
-    server.with(|state| {
-        let mut object = state.objects[path].clone();
-        change(&mut object);
-        state.put(path, object);
-    });
-}
 
 /// A ring that was formed, and whose pods are all down.
 async fn ring() -> (ApiServer, Arc<Context>) {
     let server = ApiServer::default();
-    let cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
-    server.with(|state| state.put(CLUSTER, cluster));
+    server.with(|state| state.put(CLUSTER, manifest()));
     let ctx = operator(&server);
     pass(&server, &ctx).await.unwrap();
     edit(&server, CLUSTER, |cluster| {
@@ -64,14 +48,6 @@ fn writes(server: &ApiServer) -> usize {
     asked.iter().filter(is_write).count()
 }
 
-fn degraded(server: &ApiServer) -> String {
-    let cluster = server.with(|state| state.objects[CLUSTER].clone());
-    let conditions = cluster["status"]["conditions"].as_array().unwrap();
-    let mut conditions = conditions.iter();
-    let degraded = conditions.find(|condition| condition["type"] == "Degraded");
-    degraded.unwrap()["message"].as_str().unwrap().into()
-}
-
 #[tokio::test]
 async fn a_rack_is_written_after_its_record() {
     let (server, ctx) = ring().await;
@@ -95,7 +71,7 @@ async fn no_rack_is_written_if_the_record_is_not_kept() {
     set_image(&server);
     pass(&server, &ctx).await.unwrap_err();
     assert_eq!(writes(&server), 0);
-    insta::assert_snapshot!(degraded(&server), @"write the status of CassandraCluster demo: the API server does not keep lastRackWrite, and no rack changes without it; apply manifests/crds of this version");
+    insta::assert_snapshot!(condition(&server, "Degraded")["message"].as_str().unwrap(), @"write the status of CassandraCluster demo: the API server does not keep lastRackWrite, and no rack changes without it; apply manifests/crds of this version");
 }
 
 /// A change that was recorded may still be written by another process, unless the StatefulSet has another version.
@@ -141,5 +117,5 @@ async fn a_webhook_that_takes_the_annotation_out_is_told() {
         state.taken_out = Some("/metadata/annotations.db.orange.com/fenced-version");
     });
     pass(&server, &ctx).await.unwrap_err();
-    insta::assert_snapshot!(degraded(&server), @"write StatefulSet demo-dc1-rack1: ServiceError: the annotation db.orange.com/fenced-version did not change it: find the admission webhook that removes the annotation");
+    insta::assert_snapshot!(condition(&server, "Degraded")["message"].as_str().unwrap(), @"write StatefulSet demo-dc1-rack1: ServiceError: the annotation db.orange.com/fenced-version did not change it: find the admission webhook that removes the annotation");
 }

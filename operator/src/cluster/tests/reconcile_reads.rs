@@ -2,14 +2,17 @@
 
 use std::{net::TcpListener, sync::Arc};
 
-use casskop_common::{api::CassandraCluster, names, operations::OperationKind, readable::Readable};
+use casskop_common::{names, operations::OperationKind};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, Rival},
-    cluster::{self, AFTER_CONFLICT, act, tests::operator},
+    cluster::{
+        AFTER_CONFLICT, act,
+        tests::{CLUSTER, RACK, condition, edit, manifest, operator, pass},
+    },
     context::Context,
 };
 use casskop_core::{
@@ -17,20 +20,10 @@ use casskop_core::{
     simulation::{THREE_RACKS, World},
 };
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
-const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
-
 fn server() -> ApiServer {
     let server = ApiServer::default();
-    let cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
-    server.with(|state| state.put(CLUSTER, cluster));
+    server.with(|state| state.put(CLUSTER, manifest()));
     server
-}
-
-async fn pass(server: &ApiServer, ctx: &Arc<Context>) -> Result<Action, cluster::Error> {
-    let cluster: CassandraCluster =
-        serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-    cluster::reconcile(Arc::new(Readable(Ok(cluster))), ctx.clone()).await
 }
 
 /// Reconciles until there is nothing left to write.
@@ -53,14 +46,6 @@ fn lists(asked: &[String]) -> (usize, usize) {
     (recent.len(), now.len())
 }
 
-fn edit(server: &ApiServer, path: &str, change: impl FnOnce(&mut Value)) {
-    server.with(|state| {
-        let mut object = state.objects[path].clone();
-        change(&mut object);
-        state.put(path, object);
-    });
-}
-
 fn set_image(server: &ApiServer, image: &str) {
     edit(server, CLUSTER, |cluster| {
         cluster["spec"]["cassandraImage"] = json!(image);
@@ -76,12 +61,7 @@ fn image(server: &ApiServer) -> Value {
 }
 
 fn degraded(server: &ApiServer) -> String {
-    let cluster = server.with(|state| state.objects[CLUSTER].clone());
-    let conditions = cluster["status"]["conditions"].as_array().unwrap();
-    let degraded = conditions
-        .iter()
-        .find(|condition| condition["type"] == "Degraded");
-    let degraded = degraded.unwrap();
+    let degraded = condition(server, "Degraded");
     format!("{} {}", degraded["reason"], degraded["message"])
 }
 

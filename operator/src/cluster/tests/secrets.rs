@@ -1,26 +1,23 @@
 //! The Secrets of `imageJolokiaSecret` and `nodeApi.tlsSecretName`: only one that is meant for the nodes is used.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use casskop_common::names;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::{self, tests::operator},
+    cluster::tests::{CLUSTER, RACK, condition, edit, manifest, operator, pass},
     node_api::management_api::node::{Authority, RING},
 };
-use casskop_core::simulation::THREE_RACKS;
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
-const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
 const SECRETS: &str = "/api/v1/namespaces/ns/secrets";
 
 /// A cluster that names the Secret `app`, which another application uses.
 fn server() -> ApiServer {
     let server = ApiServer::default();
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    let mut cluster = manifest();
     cluster["spec"]["imageJolokiaSecret"] = json!({ "name": "app" });
     server.with(|state| {
         state.put(CLUSTER, cluster);
@@ -34,28 +31,16 @@ fn server() -> ApiServer {
 }
 
 fn change(server: &ApiServer, path: &str, change: &Value) {
-    server.with(|state| {
-        let mut object = state.objects[path].clone();
-        json_patch::merge(&mut object, change);
-        state.put(path, object);
-    });
+    edit(server, path, |object| json_patch::merge(object, change));
 }
 
 /// Reconciles, and returns what `SpecAccepted` says.
 async fn reconcile(server: &ApiServer) -> String {
     let ctx = operator(server);
     for _ in 0..3 {
-        let cluster: CassandraCluster =
-            serde_json::from_value(server.with(|state| state.objects[CLUSTER].clone())).unwrap();
-        let guard = Arc::new(Readable(Ok(cluster)));
-        cluster::reconcile(guard, ctx.clone()).await.unwrap();
+        pass(server, &ctx).await.unwrap();
     }
-    let cluster = server.with(|state| state.objects[CLUSTER].clone());
-    let conditions = cluster["status"]["conditions"].as_array().unwrap();
-    let mut accepted = conditions
-        .iter()
-        .filter(|condition| condition["type"] == "SpecAccepted");
-    let accepted = accepted.next().unwrap();
+    let accepted = condition(server, "SpecAccepted");
     format!(
         "{} {}: {}",
         accepted["status"].as_str().unwrap(),
@@ -128,7 +113,7 @@ async fn a_secret_of_the_go_casskop_needs_no_label() {
 fn with_certificates(labels: &Value, key: &str) -> ApiServer {
     let server = ApiServer::default();
     let (ca, certificate, _) = certificates();
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    let mut cluster = manifest();
     cluster["spec"]["nodeApi"] = json!({ "kind": "ManagementApi", "tlsSecretName": "demo-tls" });
     cluster["spec"]["cassandraImage"] = json!("k8ssandra/cass-management-api:5.0.9-ubi");
     let encoded = |text: &str| STANDARD.encode(text);

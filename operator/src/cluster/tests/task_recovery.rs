@@ -14,25 +14,18 @@ use std::{
 use casskop_common::{
     api::{CassandraClusterStatus, NodePhase, OperationReason, OperationStatus},
     names,
-    operations::Arguments,
 };
 use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::{operator, password},
+    cluster::tests::{CLUSTER, manifest, operator, password, task},
     context::Context,
-    executor::{NodeTask, Position},
+    executor::NodeTask,
     kubernetes::status_store::ClusterRef,
     node_api::ClusterAccess,
 };
-use casskop_core::{
-    operations::behaviour,
-    scheduler::{Start, Step},
-    simulation::{THREE_RACKS, World},
-};
 
-const CLUSTER: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
 pub(super) const POD: &str = "demo-dc1-rack1-0";
 /// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
@@ -164,7 +157,7 @@ async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
 /// An API server with a cluster of this status, and one pod with these annotations.
 pub(super) fn api_server(ip: &str, status: Value, annotations: &Value) -> ApiServer {
     let server = ApiServer::default();
-    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).unwrap();
+    let mut cluster = manifest();
     cluster["status"] = status;
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
         "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
@@ -182,44 +175,14 @@ pub(super) fn api_server(ip: &str, status: Value, annotations: &Value) -> ApiSer
 pub(super) async fn take_up(server: &ApiServer, access: ClusterAccess) -> Arc<Context> {
     let ctx = operator(server);
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
-    let cluster = ClusterRef::of(&read);
+    let uid = json!(ClusterRef::of(&read).uid);
     let operation = read.status.unwrap().operations.remove(0);
     let task = NodeTask {
-        cluster,
-        start: start(&operation),
-        executor: ctx.executor.identity.clone(),
         access,
-        position: Position::at(0),
+        ..task(&ctx, &uid, &operation)
     };
     ctx.executor.start(&ctx.effects, task);
     ctx
-}
-
-/// The node as the decision about its operation passes it to the executor.
-fn start(operation: &OperationStatus) -> Start {
-    let arguments = Arguments::recorded(&operation.kind, &operation.arguments).unwrap();
-    let spec = World::new(THREE_RACKS).cluster.spec;
-    let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
-    let steps = steps.map(|name| Step {
-        name: name.clone(),
-        action: behaviour(&arguments.operation).action(name, &spec),
-    });
-    Start {
-        kind: arguments.operation.kind(),
-        id: operation.id.clone(),
-        steps: steps.collect(),
-        operation: Arc::new(arguments.operation),
-        pod: POD.into(),
-        pod_uid: "p".into(),
-        container: operation.nodes[0].container.clone(),
-        host_id: "h".into(),
-        volumes: Vec::new(),
-        resume: true,
-        index: 0,
-        attempts: 1,
-        job: operation.nodes[0].job.clone(),
-        executor: operation.nodes[0].executor.clone(),
-    }
 }
 
 pub(super) async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {

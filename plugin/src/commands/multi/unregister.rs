@@ -1,4 +1,4 @@
-//! `multi unregister`: takes away a site that nobody uses.
+//! `multi unregister`: removes a site that no resource uses.
 
 use casskop_common::api::MultiCasskop;
 use clap::Args;

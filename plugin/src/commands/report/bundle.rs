@@ -11,7 +11,7 @@ use tar::{Builder, EntryType, Header};
 
 use crate::model::report::Entry;
 
-/// Mode of the files: logs are not everybody's business.
+/// Mode of the files: logs are not public.
 const MODE: u32 = 0o600;
 
 /// Whether this is the name of an archive.
@@ -35,7 +35,7 @@ pub fn write(path: &Path, top: &str, entries: &[Entry], seconds: u64) -> io::Res
     let file = create(path)?;
     let written = archive(file, top, entries, seconds);
     if written.is_err() {
-        // The reason is told; that half of a file could not be removed either says nothing more.
+        // The reason is reported already; that a partial file could not be removed either adds nothing.
         let _ = fs::remove_file(path);
     }
     written

@@ -157,7 +157,7 @@ async fn events(reader: &Reader, scope: &Scope<'_>) -> Vec<Value> {
     events
 }
 
-/// The operator's Deployment, its pods and their logs: where it is said, else beside the cluster, else anywhere.
+/// The operator's Deployment, its pods and their logs: in the given namespace, else beside the cluster, else anywhere.
 async fn operator(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     let beside = scope.operator.unwrap_or(scope.namespace);
     let mut deployments = reader

@@ -22,7 +22,7 @@ use crate::{
     time,
 };
 
-/// Time after which a warning says that the operator has not recorded the request.
+/// Time after which a warning reports that the operator has not recorded the request.
 const WARN_AFTER: Duration = Duration::from_secs(10);
 /// Changes this time, for tests.
 const WARN_AFTER_VARIABLE: &str = "CASSKOP_PATIENCE";
@@ -90,9 +90,9 @@ pub async fn run(
             return Err(why);
         };
         match change {
-            Change::Updated(seen) => {
+            Change::Updated(updated) => {
                 progress.reconnected();
-                cluster = seen;
+                cluster = updated;
             }
             Change::Disconnected(why) => progress.disconnected(&why),
             Change::Deleted => {

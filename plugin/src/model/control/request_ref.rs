@@ -66,12 +66,12 @@ pub fn current(cluster: &CassandraCluster) -> Vec<CurrentRequest> {
             .iter()
             .copied()
             .find(|known| known.kind.as_str() == kind);
-        let unseen = asked
+        let unobserved = asked
             .values()
             .find(|asked| asked.kind.as_str() == kind)
             .filter(|asked| request::find(cluster, kind, &asked.id).is_none());
-        let unseen = unseen.filter(|_| newest.is_none_or(|newest| newest.phase.is_final()));
-        requests.extend(match (unseen, newest) {
+        let unobserved = unobserved.filter(|_| newest.is_none_or(|newest| newest.phase.is_final()));
+        requests.extend(match (unobserved, newest) {
             (Some(asked), _) => Some(CurrentRequest {
                 kind: kind.to_owned(),
                 id: asked.id.clone(),

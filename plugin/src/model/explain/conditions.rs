@@ -106,7 +106,7 @@ pub fn progressing(inputs: &Inputs) -> Option<Finding> {
     Some(reason)
 }
 
-/// What satisfies the checks that a change of the spec waits for.
+/// Remedies of the checks that a change of the spec waits for.
 fn remedies(inputs: &Inputs) -> Vec<String> {
     let status = inputs.cluster.status.iter();
     let checks = status.flat_map(|status| &status.blocked_by);

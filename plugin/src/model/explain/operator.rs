@@ -65,12 +65,12 @@ pub fn behind(inputs: &Inputs) -> Option<Finding> {
 }
 
 /// No pod of the operator is ready.
-pub fn not_running(inputs: &Inputs, unseen: bool) -> Option<Finding> {
+pub fn not_running(inputs: &Inputs, unobserved: bool) -> Option<Finding> {
     let Operator::Pods { all, ready: 0 } = inputs.operator else {
         return None;
     };
     // Without a pod in this namespace the operator may run in another one, unless a change remains unobserved.
-    let idle = unseen || !is_reported(inputs) || behind(inputs).is_some();
+    let idle = unobserved || !is_reported(inputs) || behind(inputs).is_some();
     if *all == 0 && !idle {
         return None;
     }
@@ -124,19 +124,19 @@ pub fn paused(inputs: &Inputs) -> Option<Finding> {
 }
 
 /// Requests that the operator has not recorded.
-pub fn unseen(inputs: &Inputs) -> Vec<Finding> {
+pub fn unobserved(inputs: &Inputs) -> Vec<Finding> {
     let asked = Intents::parse(inputs.cluster.annotations()).requests;
     let status = inputs.cluster.status.as_ref();
     let busy = |kind: &str| {
         let mut operations = status.into_iter().flat_map(|status| &status.operations);
         operations.any(|known| known.kind.as_str() == kind && !known.phase.is_final())
     };
-    let unseen = asked.values().filter(|asked| {
+    let unobserved = asked.values().filter(|asked| {
         let kind = asked.kind.as_str();
-        let told = wait::complaint(inputs.cluster, kind).is_some();
-        request::find(inputs.cluster, kind, &asked.id).is_none() && !told && !busy(kind)
+        let is_refused = wait::complaint(inputs.cluster, kind).is_some();
+        request::find(inputs.cluster, kind, &asked.id).is_none() && !is_refused && !busy(kind)
     });
-    let reasons = unseen.map(|asked| {
+    let reasons = unobserved.map(|asked| {
         let manager = managers::of_request(inputs.cluster, asked.kind.as_str(), &asked.id);
         let since = manager.and_then(|manager| manager.time);
         let message = format!("the operator has not observed {} {}", asked.kind, asked.id);

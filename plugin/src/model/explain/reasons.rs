@@ -11,10 +11,10 @@ use crate::model::control::request_ref;
 
 /// All findings; one that makes the others meaningless comes first.
 pub fn all(inputs: &Inputs) -> Vec<Finding> {
-    let unseen = operator::unseen(inputs);
+    let unobserved = operator::unobserved(inputs);
     let single = [
         operator::deleted(inputs),
-        operator::not_running(inputs, !unseen.is_empty()),
+        operator::not_running(inputs, !unobserved.is_empty()),
         operator::silent(inputs),
         operator::behind(inputs),
         operator::paused(inputs),
@@ -24,7 +24,7 @@ pub fn all(inputs: &Inputs) -> Vec<Finding> {
         conditions::condition(inputs, condition::INTENTS_ACCEPTED, "False"),
     ];
     let mut reasons: Vec<Finding> = single.into_iter().flatten().collect();
-    reasons.extend(unseen);
+    reasons.extend(unobserved);
     reasons.extend(conditions::progressing(inputs));
     reasons.extend(
         request_ref::current(inputs.cluster)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub use text::text;
 
-/// What stands for a secret.
+/// The text that replaces a secret.
 pub const REDACTED: &str = "REDACTED";
 /// Holds the whole object once more, with what is redacted in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -117,7 +117,7 @@ fn is_option(word: &str) -> bool {
     word.starts_with('-') && !word.contains(['=', ' ']) && is_secret(word)
 }
 
-/// Replaces a secret as a whole, whatever its form. A reference to a Secret is none, nor is a switch.
+/// Replaces a secret as a whole, in any form. A reference to a Secret is none, nor is a switch.
 fn hide(secret: &mut Value) {
     match secret {
         Value::Null | Value::Bool(_) => {}

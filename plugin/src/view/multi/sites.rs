@@ -11,7 +11,7 @@ use crate::{
     view::options::View,
 };
 
-/// A line for each site, below it what it says and its data centers.
+/// A line for each site, below it its message and its data centers.
 pub fn tree(ring: &MultiCasskop, status: &MultiCasskopStatus, view: View) -> Vec<String> {
     let mut rows = Vec::new();
     let mut below = Vec::new();

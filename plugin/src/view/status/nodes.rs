@@ -132,7 +132,7 @@ fn node_line(label: String, status: Option<&NodeStatus>, wide: bool) -> Line {
 
 /// The two letters that `nodetool status` has for it, the same in words, and whether that is good.
 pub fn state(status: &NodeStatus) -> (String, String, Tone) {
-    let (up, seen) = match status.gossip.as_str() {
+    let (up, gossip) = match status.gossip.as_str() {
         "Up" => ('U', "up"),
         "Down" => ('D', "down"),
         _ => ('?', "not seen"),
@@ -145,8 +145,8 @@ pub fn state(status: &NodeStatus) -> (String, String, Tone) {
         _ => '?',
     };
     let words = match plain(&status.state).to_lowercase() {
-        state if state.is_empty() || state == "unknown" => format!("{seen}, not answering"),
-        state => format!("{seen}, {state}"),
+        state if state.is_empty() || state == "unknown" => format!("{gossip}, not answering"),
+        state => format!("{gossip}, {state}"),
     };
     let tone = match (up, mode) {
         ('U', 'N') => Tone::Good,

@@ -66,12 +66,12 @@ fn stalled_site(snapshot: &ObservedSites, drafts: &[Draft]) -> Option<(Reason, S
 fn available(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
     let not_yet = drafts.iter().find_map(|draft| {
         let view = snapshot.site(&draft.name)?;
-        let seen = view.seen.as_ref().ok()?;
-        match &seen.cluster {
+        let state = view.observed.as_ref().ok()?;
+        match &state.cluster {
             None => Some(format!("{}: there is no CassandraCluster yet", draft.name)),
             Some(cluster) if !observed::is_available(cluster) => {
-                let told = observed::condition(cluster, condition::AVAILABLE);
-                let why = told.map_or("its operator has not observed it yet", |(_, why)| why);
+                let reported = observed::condition(cluster, condition::AVAILABLE);
+                let why = reported.map_or("its operator has not observed it yet", |(_, why)| why);
                 Some(format!("{}: {why}", draft.name))
             }
             Some(_) => None,
@@ -80,7 +80,7 @@ fn available(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
     let unknown = drafts.iter().find(|draft| {
         snapshot
             .site(&draft.name)
-            .is_none_or(|view| view.seen.is_err())
+            .is_none_or(|view| view.observed.is_err())
     });
     let (holds, reason, message) = match (not_yet, unknown) {
         (Some(why), _) => (Some(false), Reason::SiteNotAvailable, why),
@@ -192,7 +192,7 @@ fn spec_accepted(snapshot: &ObservedSites, drafts: &[Draft], refused: Option<&Re
 }
 
 /// Reports a request that an API server rejected. A rejected spec is reported as such.
-pub fn tell_failure(
+pub fn report_failure(
     status: &mut MultiCasskopStatus,
     failure: &str,
     is_spec: bool,
@@ -233,14 +233,14 @@ pub fn tell_failure(
             message: failure.chars().take(1000).collect(),
         };
         let generation = snapshot.multi.metadata.generation;
-        let told = verdict.condition(old(snapshot), generation, snapshot.now);
+        let condition = verdict.condition(old(snapshot), generation, snapshot.now);
         match status
             .conditions
             .iter_mut()
-            .find(|known| known.type_ == told.type_)
+            .find(|known| known.type_ == condition.type_)
         {
-            Some(known) => *known = told,
-            None => status.conditions.push(told),
+            Some(known) => *known = condition,
+            None => status.conditions.push(condition),
         }
     }
 }

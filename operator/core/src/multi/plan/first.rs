@@ -15,9 +15,9 @@ use crate::{
 
 /// The site that forms or formed the ring. None while that is uncertain.
 pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<String> {
-    let told = snapshot.multi.status.as_ref();
-    if let Some(told) = told.and_then(|status| status.first_site.clone()) {
-        return Some(told);
+    let status = snapshot.multi.status.as_ref();
+    if let Some(recorded) = status.and_then(|status| status.first_site.clone()) {
+        return Some(recorded);
     }
     // A re-created resource takes over existing clusters.
     let formed = wanted.iter().find(|child| {
@@ -34,7 +34,11 @@ pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<S
 
 /// Sites that may have formed a ring, because they did not answer.
 pub(crate) fn unknown(snapshot: &ObservedSites, wanted: &[Child]) -> Vec<String> {
-    let is_unknown = |site: &&str| snapshot.site(site).is_none_or(|view| view.seen.is_err());
+    let is_unknown = |site: &&str| {
+        snapshot
+            .site(site)
+            .is_none_or(|view| view.observed.is_err())
+    };
     let names = wanted.iter().map(|child| child.site.as_str());
     names.filter(is_unknown).map(str::to_owned).collect()
 }
@@ -47,15 +51,18 @@ pub(crate) fn refuse_same_cluster(
     wanted: &[Child],
     snapshot: &ObservedSites,
 ) -> Result<(), Refusal> {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut by_uid: BTreeMap<&str, &str> = BTreeMap::new();
     for child in wanted {
-        let Some(Ok(view)) = snapshot.site(&child.site).map(|view| view.seen.as_ref()) else {
+        let Some(Ok(view)) = snapshot
+            .site(&child.site)
+            .map(|view| view.observed.as_ref())
+        else {
             continue;
         };
         if view.namespace_uid.is_empty() {
             continue;
         }
-        if let Some(other) = seen.insert(&view.namespace_uid, &child.site) {
+        if let Some(other) = by_uid.insert(&view.namespace_uid, &child.site) {
             return Err(Refusal {
                 reason: Reason::SameCluster,
                 message: format!(

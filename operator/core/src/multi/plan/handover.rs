@@ -76,8 +76,10 @@ fn request(
         }
         return;
     }
-    let handed = operation.sites.iter().any(|told| {
-        told.site == site && told.requested && !told.phase.is_some_and(OperationPhase::is_final)
+    let handed = operation.sites.iter().any(|recorded| {
+        recorded.site == site
+            && recorded.requested
+            && !recorded.phase.is_some_and(OperationPhase::is_final)
     });
     let known = observed::operation(live, &operation.kind, &operation.id).is_some();
     if handed && !known && !is_it {

@@ -12,7 +12,10 @@ use casskop_common::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::multi::{observed::ObservedSites, plan::rejection};
+use crate::{
+    multi::{observed::ObservedSites, plan::rejection},
+    scheduler::request_state::may_have_run,
+};
 
 pub(crate) use progress::{is_at_work, value};
 
@@ -135,9 +138,7 @@ fn begin(request: &Request, snapshot: &ObservedSites) -> MultiOperation {
     };
     if let Some(why) = snapshot.created_again() {
         operation.phase = OperationPhase::Refused;
-        operation.message = format!(
-            "the annotation was there when the resource was first observed, and {why}, so the operation may have run already: it is not run. Request with a new id to run it"
-        );
+        operation.message = may_have_run(&why);
         operation.finished_at = Some(Time(snapshot.now));
         return operation;
     }

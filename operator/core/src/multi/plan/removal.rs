@@ -34,7 +34,7 @@ pub(crate) fn left_out(wanted: &[Child], snapshot: &ObservedSites) -> (Vec<Draft
             name: site.name.clone(),
             ..Draft::default()
         };
-        match (&site.seen, site.cluster()) {
+        match (&site.observed, site.cluster()) {
             (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
                 draft.health_problem = Some(format!(
                     "was removed from override, and its remaining nodes are not known: {why}; {}",
@@ -116,15 +116,16 @@ fn awaits_owners(cluster: &CassandraCluster) -> bool {
     status.observed_generation != cluster.metadata.generation || !is_free
 }
 
-fn told<'a>(site: &str, snapshot: &'a ObservedSites) -> Option<&'a ChildStatus> {
+fn recorded_cluster<'a>(site: &str, snapshot: &'a ObservedSites) -> Option<&'a ChildStatus> {
     let sites = snapshot.multi.status.iter();
-    let told = sites.flat_map(|status| &status.sites);
-    told.filter(|told| told.name == site)
-        .find_map(|told| told.cluster.as_ref())
+    let recorded = sites.flat_map(|status| &status.sites);
+    recorded
+        .filter(|recorded| recorded.name == site)
+        .find_map(|recorded| recorded.cluster.as_ref())
 }
 
 fn had_cluster(site: &str, snapshot: &ObservedSites) -> bool {
-    told(site, snapshot).is_some()
+    recorded_cluster(site, snapshot).is_some()
 }
 
 /// Whether the user allows the cluster of an unreachable site to be left behind.
@@ -156,7 +157,7 @@ pub fn goes(snapshot: &ObservedSites) -> Plan {
             name: site.name.clone(),
             ..Draft::default()
         };
-        match (&site.seen, site.cluster()) {
+        match (&site.observed, site.cluster()) {
             (Err(why), _) if had_cluster(&site.name, snapshot) && !is_given_up(site, snapshot) => {
                 draft.health_problem = Some(format!("{why}; {}", discard_volumes(&site.name)));
             }

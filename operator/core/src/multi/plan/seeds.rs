@@ -32,18 +32,18 @@ enum Known {
 
 fn known(site: &SiteView, snapshot: &ObservedSites) -> Known {
     let wanted = snapshot.multi.spec.override_.contains_key(&site.name);
-    let Ok(seen) = &site.seen else {
+    let Ok(state) = &site.observed else {
         return Known::Before;
     };
-    let ours = |seen: &SiteState| {
-        let cluster = seen.cluster.as_ref()?;
+    let ours = |state: &SiteState| {
+        let cluster = state.cluster.as_ref()?;
         let members = owner(cluster) == Some(snapshot.uid()) && is_formed(cluster);
         members.then(|| seeds(cluster))
     };
-    match ours(seen).filter(|seeds| !seeds.is_empty()) {
+    match ours(state).filter(|seeds| !seeds.is_empty()) {
         Some(seeds) => Known::Now(seeds),
         // All of its pods are starting, or its cluster is being re-created.
-        None if wanted || seen.cluster.is_some() => Known::Before,
+        None if wanted || state.cluster.is_some() => Known::Before,
         None => Known::Gone,
     }
 }
@@ -58,11 +58,12 @@ fn others<'a>(site: &str, snapshot: &'a ObservedSites) -> impl Iterator<Item = &
 }
 
 fn slice<'a>(
-    seen: &'a SiteState,
+    state: &'a SiteState,
     other: &str,
     snapshot: &ObservedSites,
 ) -> Option<&'a EndpointSlice> {
-    seen.slices
+    state
+        .slices
         .get(&objects::slice_name(snapshot.ring(), other))
 }
 
@@ -70,17 +71,17 @@ fn slice<'a>(
 ///
 /// The list is never empty while another site has a part of the ring: without seeds, the site would form a new ring.
 pub(crate) fn of_others(site: &str, snapshot: &ObservedSites) -> Vec<String> {
-    let Some(Ok(seen)) = snapshot.site(site).map(|view| view.seen.as_ref()) else {
+    let Some(Ok(state)) = snapshot.site(site).map(|view| view.observed.as_ref()) else {
         return Vec::new();
     };
     let mut pods: BTreeSet<String> = others(site, snapshot)
         .flat_map(|other| match known(other, snapshot) {
             Known::Now(seeds) => seeds.into_iter().map(|(pod, _)| pod).collect(),
-            Known::Before => before(seen, other, snapshot),
+            Known::Before => before(state, other, snapshot),
             Known::Gone => BTreeSet::new(),
         })
         .collect();
-    if pods.is_empty() && seen.cluster.is_none() {
+    if pods.is_empty() && state.cluster.is_none() {
         // The cluster of the site is re-created while no other site reports seeds.
         let others = snapshot.children().iter();
         let made = others.filter(|other| other.site != site && snapshot.was_made(&other.site));
@@ -93,17 +94,17 @@ pub(crate) fn of_others(site: &str, snapshot: &ObservedSites) -> Vec<String> {
 }
 
 /// Previous seeds of another site, from the spec and the slices in this site.
-fn before(seen: &SiteState, other: &SiteView, snapshot: &ObservedSites) -> BTreeSet<String> {
+fn before(state: &SiteState, other: &SiteView, snapshot: &ObservedSites) -> BTreeSet<String> {
     let ring = snapshot.ring();
     let suffix = names::foreign_host(ring, &snapshot.multi.namespace().unwrap_or_default(), "");
     let dcs = dcs(&other.name, snapshot);
-    let in_spec = seen.cluster.iter().flat_map(|cluster| &cluster.spec.seeds);
+    let in_spec = state.cluster.iter().flat_map(|cluster| &cluster.spec.seeds);
     let in_spec = in_spec
         .filter_map(|seed| seed.strip_suffix(&suffix))
         .filter(|pod| {
             children::dc_of(pod, ring).is_some_and(|dc| dcs.iter().any(|known| known == dc))
         });
-    let slice = slice(seen, &other.name, snapshot);
+    let slice = slice(state, &other.name, snapshot);
     let in_slice = slice.into_iter().flat_map(objects::pods);
     in_spec.chain(in_slice).map(str::to_owned).collect()
 }
@@ -114,17 +115,17 @@ fn dcs(site: &str, snapshot: &ObservedSites) -> Vec<String> {
         .children()
         .iter()
         .filter(|child| child.site == site);
-    let told = snapshot
+    let recorded = snapshot
         .multi
         .status
         .iter()
         .flat_map(|status| &status.sites);
-    let told = told
-        .filter(|told| told.name == site)
-        .flat_map(|told| &told.cluster);
+    let recorded = recorded
+        .filter(|recorded| recorded.name == site)
+        .flat_map(|recorded| &recorded.cluster);
     asked
         .flat_map(Child::dcs)
-        .chain(told.flat_map(|cluster| cluster.dcs.clone()))
+        .chain(recorded.flat_map(|cluster| cluster.dcs.clone()))
         .collect()
 }
 
@@ -151,7 +152,7 @@ fn first_pods(cluster: &CassandraCluster) -> Vec<String> {
 pub(crate) fn writes(snapshot: &ObservedSites) -> Vec<Write> {
     let mut writes = Vec::new();
     for (site, cluster) in snapshot.ours() {
-        let Ok(seen) = &site.seen else { continue };
+        let Ok(state) = &site.observed else { continue };
         let mut write = |what: SiteObject| {
             writes.push(Write {
                 site: site.name.clone(),
@@ -159,11 +160,11 @@ pub(crate) fn writes(snapshot: &ObservedSites) -> Vec<Write> {
             });
         };
         let service = objects::service(cluster, snapshot.name());
-        if !is_applied(&service, seen.service.as_ref()) {
+        if !is_applied(&service, state.service.as_ref()) {
             write(SiteObject::Service(Box::new(service)));
         }
         for other in others(&site.name, snapshot) {
-            let before = slice(seen, &other.name, snapshot);
+            let before = slice(state, &other.name, snapshot);
             match known(other, snapshot) {
                 Known::Now(seeds) => {
                     let slice = objects::slice(cluster, snapshot.name(), &other.name, &seeds);

@@ -29,15 +29,15 @@ pub(crate) fn draft(
         name: child.site.clone(),
         ..Draft::default()
     };
-    let seen = match &view.seen {
-        Ok(seen) => seen,
+    let state = match &view.observed {
+        Ok(state) => state,
         Err(why) => {
             draft.health_problem = Some(why.clone());
             return draft;
         }
     };
     let wanted = wanted(child, snapshot);
-    let Some(live) = &seen.cluster else {
+    let Some(live) = &state.cluster else {
         let why = why_not_yet(child, first, snapshot);
         draft.after = why.is_none().then_some(wanted);
         draft.waiting = why.or_else(|| Some("its CassandraCluster to be made".into()));

@@ -77,8 +77,8 @@ fn site(draft: &Draft, snapshot: &ObservedSites) -> SiteStatus {
         .flat_map(|status| &status.sites);
     let old = old.clone().find(|old| old.name == draft.name);
     let view = snapshot.site(&draft.name);
-    let seen = view.and_then(|view| view.seen.as_ref().ok());
-    let reachability = match seen {
+    let state = view.and_then(|view| view.observed.as_ref().ok());
+    let reachability = match state {
         Some(_) => Reachability::Reachable,
         None => Reachability::Unknown,
     };
@@ -87,8 +87,8 @@ fn site(draft: &Draft, snapshot: &ObservedSites) -> SiteStatus {
         .and_then(|old| old.since.clone())
         .unwrap_or(Time(snapshot.now));
     let ours = |cluster: &&CassandraCluster| observed::owner(cluster) == Some(snapshot.uid());
-    let cluster = match seen {
-        Some(seen) => seen.cluster.as_ref().filter(ours).map(child),
+    let cluster = match state {
+        Some(state) => state.cluster.as_ref().filter(ours).map(child),
         // The last known state is kept: it describes the missing site.
         None => old.and_then(|old| old.cluster.clone()),
     };
@@ -121,14 +121,14 @@ fn child(cluster: &CassandraCluster) -> ChildStatus {
     let well = nodes
         .values()
         .filter(|node| node.ready && node.state == "NORMAL");
-    let told = |kind: &str, holds: bool| {
+    let message_where = |kind: &str, holds: bool| {
         let (status, message) = observed::condition(cluster, kind)?;
         (status == holds).then(|| message.to_owned())
     };
-    let message = told(condition::SPEC_ACCEPTED, false)
-        .or_else(|| told(condition::DEGRADED, true))
-        .or_else(|| told(condition::PROGRESSING, true))
-        .or_else(|| told(condition::AVAILABLE, true))
+    let message = message_where(condition::SPEC_ACCEPTED, false)
+        .or_else(|| message_where(condition::DEGRADED, true))
+        .or_else(|| message_where(condition::PROGRESSING, true))
+        .or_else(|| message_where(condition::AVAILABLE, true))
         .unwrap_or_else(|| {
             "the operator of the site has not observed it yet: check that it runs there".into()
         });

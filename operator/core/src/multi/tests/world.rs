@@ -43,7 +43,7 @@ spec:
     b: { spec: { topology: { dc: [{ name: dc2, rack: [{ name: rack1 }] }] } } }
 ";
 
-/// What is different in the site b.
+/// The override of the site b.
 pub(crate) fn of_b(multi: &mut MultiCasskop) -> &mut serde_json::Value {
     multi.spec.override_.get_mut("b").expect("a site")
 }
@@ -153,7 +153,7 @@ impl World {
 
     pub(crate) fn snapshot(&self) -> ObservedSites {
         let view = |name: &String| {
-            let seen = match self.sites.get(name) {
+            let observed = match self.sites.get(name) {
                 None => Err("the operator no longer knows this site".to_owned()),
                 Some(site) if site.is_cut => Err("no answer".to_owned()),
                 Some(site) => Ok(SiteState {
@@ -170,7 +170,7 @@ impl World {
             };
             SiteView {
                 name: name.clone(),
-                seen,
+                observed,
             }
         };
         let told = self.multi.status.iter().flat_map(|status| &status.sites);
@@ -273,7 +273,7 @@ impl World {
             };
             let joins = !cluster.spec.seeds.is_empty() || site.has_members;
             if !joins {
-                // What must never happen, whatever fails.
+                // The invariant under all faults.
                 assert!(!there_are_members, "a second ring is formed");
                 self.rings += 1;
             }
@@ -300,7 +300,7 @@ impl Site {
     }
 }
 
-/// What the operator of a site does within a tick: one node a data center, every request one step further.
+/// The work of the operator of a site within a tick: one node a data center, every request one step further.
 fn work(cluster: &mut CassandraCluster, addresses: u32, now: Timestamp) {
     let generation = cluster.metadata.generation;
     let intents = Intents::parse(cluster.annotations());

@@ -29,18 +29,18 @@ const COPY: &str = "cp -r /etc/cassandra/. /bootstrap/";
 const COPY_FOR_THE_GROUP: &str = "cp -r /etc/cassandra/. /bootstrap/; find /bootstrap -mindepth 1 -user \"$(id -u)\" -exec chmod g=u {} +";
 
 /// The init containers, in order.
-pub(crate) fn init(desired: &Desired) -> Vec<Container> {
+pub(crate) fn init(desired: &Desired, rack: &DesiredRack) -> Vec<Container> {
     let mounts = vec![mount(CONFIG, "/bootstrap"), mount(TMP, "/tmp")];
     let copy = match desired.spec.platform_assigns_ids {
         Some(true) => COPY_FOR_THE_GROUP,
         _ => COPY,
     };
-    let copy = shell(desired, "base-config-builder", copy, mounts);
-    let mut containers = vec![copy, overlay(desired)];
+    let copy = shell(desired, rack, "base-config-builder", copy, mounts);
+    let mut containers = vec![copy, overlay(desired, rack)];
     if desired.spec.config_map_name.is_some() {
         containers.extend([
-            user_script(desired, "pre-run", "pre_run.sh"),
-            user_script(desired, "post-run", "post_run.sh"),
+            user_script(desired, rack, "pre-run", "pre_run.sh"),
+            user_script(desired, rack, "post-run", "post_run.sh"),
         ]);
     }
     containers
@@ -49,13 +49,13 @@ pub(crate) fn init(desired: &Desired) -> Vec<Container> {
 /// Runs a script of the user on the finished configuration, if there is one. As in the Go CassKop, `/etc/cassandra` is the
 /// configuration that Cassandra starts with, the first line of the script selects its interpreter, bash runs a script
 /// without one, and a script that fails stops the pod.
-fn user_script(desired: &Desired, name: &str, file: &str) -> Container {
+fn user_script(desired: &Desired, rack: &DesiredRack, name: &str, file: &str) -> Container {
     let mounts = vec![
         mount(CONFIG, CONFIG_DIRECTORY),
         mount(TMP, "/tmp"),
         mount(SCRIPTS, SCRIPTS_DIRECTORY),
     ];
-    shell(desired, name, &run_script(file), mounts)
+    shell(desired, rack, name, &run_script(file), mounts)
 }
 
 fn run_script(file: &str) -> String {
@@ -76,7 +76,13 @@ pub(crate) fn main(desired: &Desired, rack: &DesiredRack) -> Vec<Container> {
 }
 
 /// An init container that needs the tools of the Cassandra image.
-fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) -> Container {
+fn shell(
+    desired: &Desired,
+    rack: &DesiredRack,
+    name: &str,
+    script: &str,
+    mounts: Vec<VolumeMount>,
+) -> Container {
     Container {
         name: name.into(),
         image: Some(desired.image.clone()),
@@ -85,7 +91,7 @@ fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) 
         // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(pod_environment()),
-        resources: Some(small()),
+        resources: Some(small(rack)),
         security_context: Some(restricted(true)),
         volume_mounts: Some(mounts),
         ..Container::default()
@@ -93,7 +99,7 @@ fn shell(desired: &Desired, name: &str, script: &str, mounts: Vec<VolumeMount>) 
 }
 
 /// Writes the configuration over that of the image; refer to `casskop-operator bootstrap`.
-fn overlay(desired: &Desired) -> Container {
+fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
     let (secret, secret_path) = Transport::of(desired).secret_mount();
     Container {
         name: "bootstrap".into(),
@@ -108,7 +114,7 @@ fn overlay(desired: &Desired) -> Container {
                 .chain([memory_limit()])
                 .collect(),
         ),
-        resources: Some(small()),
+        resources: Some(small(rack)),
         security_context: Some(restricted(true)),
         volume_mounts: Some(vec![
             mount(CONFIG, CONFIG_DIRECTORY),
@@ -322,14 +328,17 @@ fn restricted(read_only: bool) -> SecurityContext {
 }
 
 /// Init containers need few resources; larger requests would prevent pods from being scheduled on a busy Kubernetes
-/// node.
-fn small() -> ResourceRequirements {
+/// node. The limits are those of Cassandra, which runs after them: a quota on limits refuses a pod of which one
+/// container has none, and counts the largest of an init container and the sum of the others.
+fn small(rack: &DesiredRack) -> ResourceRequirements {
+    let few = [("cpu", "10m"), ("memory", "32Mi")]
+        .map(|(name, size)| (name.to_owned(), Quantity(size.into())));
     ResourceRequirements {
-        requests: Some(
-            [("cpu", "10m"), ("memory", "32Mi")]
-                .map(|(name, size)| (name.to_owned(), Quantity(size.into())))
-                .into(),
-        ),
+        limits: rack
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.limits.clone()),
+        requests: Some(few.into()),
         ..ResourceRequirements::default()
     }
 }

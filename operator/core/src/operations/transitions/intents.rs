@@ -51,21 +51,23 @@ pub struct Outdated {
     pub rack: bool,
 }
 
-/// Records the intents of a plan that was made from the status `seen`: its operations, and the rack that it changes. A
+/// Records the intents of a plan that was made from the status `observed`: its operations, and the rack that it changes. A
 /// repeated write is none: an intent that stands as decided was recorded before.
 pub fn decide(
     status: &mut CassandraClusterStatus,
-    seen: Option<&CassandraClusterStatus>,
+    observed: Option<&CassandraClusterStatus>,
     changes: &[Change],
     rack_write: Option<&RackWrite>,
 ) -> Outdated {
-    let operations = seen.map_or(&[][..], |seen| &seen.operations);
-    let seen_write = seen.and_then(|seen| seen.last_rack_write.as_ref());
-    let is_known =
-        |write: Option<&RackWrite>| write == seen_write || (write.is_some() && write == rack_write);
-    let racks_are_as_seen = is_known(status.last_rack_write.as_ref());
+    let operations = observed.map_or(&[][..], |observed| &observed.operations);
+    let observed_write = observed.and_then(|observed| observed.last_rack_write.as_ref());
+    let is_known = |write: Option<&RackWrite>| {
+        write == observed_write || (write.is_some() && write == rack_write)
+    };
+    let racks_are_as_observed = is_known(status.last_rack_write.as_ref());
     let mut outdated = Outdated {
-        rack: rack_write.is_some_and(|write| !change_rack(status, operations, seen_write, write)),
+        rack: rack_write
+            .is_some_and(|write| !change_rack(status, operations, observed_write, write)),
         ..Outdated::default()
     };
     for change in changes {
@@ -80,7 +82,7 @@ pub fn decide(
         let begins = has_begun(&change.after) && !change.before.as_ref().is_some_and(has_begun);
         let starts = starts_nodes(change);
         let is_behind = ((begins || starts) && is_outrun(status, operations, &change.after.kind))
-            || (starts && !racks_are_as_seen);
+            || (starts && !racks_are_as_observed);
         if current == change.before.as_ref() && !is_behind {
             archive(status, change.after.clone());
         } else {
@@ -110,16 +112,16 @@ fn starts_nodes(change: &Change) -> bool {
 /// work that were not.
 fn change_rack(
     status: &mut CassandraClusterStatus,
-    seen: &[OperationStatus],
-    seen_write: Option<&RackWrite>,
+    observed: &[OperationStatus],
+    observed_write: Option<&RackWrite>,
     write: &RackWrite,
 ) -> bool {
     let was_at_work = |operation: &OperationStatus| {
-        let mut seen = seen.iter().filter(|seen| is_at_work(seen));
-        seen.any(|seen| seen.kind == operation.kind && seen.id == operation.id)
+        let mut observed = observed.iter().filter(|observed| is_at_work(observed));
+        observed.any(|observed| observed.kind == operation.kind && observed.id == operation.id)
     };
     let mut at_work = status.operations.iter().filter(|known| is_at_work(known));
-    let is_known = [seen_write, Some(write)].contains(&status.last_rack_write.as_ref());
+    let is_known = [observed_write, Some(write)].contains(&status.last_rack_write.as_ref());
     if !is_known || at_work.any(|known| !was_at_work(known)) {
         return false;
     }
@@ -127,20 +129,23 @@ fn change_rack(
     true
 }
 
-/// Whether an operation of another kind has begun that was not seen to, or has gone on that was seen to wait for the ring.
+/// Whether an operation of another kind has begun, or has gone on from a wait for the ring, since the status was observed.
 fn is_outrun(
     status: &CassandraClusterStatus,
-    seen: &[OperationStatus],
+    observed: &[OperationStatus],
     kind: &RecordedKind,
 ) -> bool {
-    let was_seen = |operation: &OperationStatus| {
-        let mut seen = seen.iter();
-        let seen = seen.find(|seen| seen.kind == operation.kind && seen.id == operation.id);
-        seen.is_some_and(|seen| is_at_work(seen) || (has_begun(seen) && !is_at_work(operation)))
+    let was_observed = |operation: &OperationStatus| {
+        let mut observed = observed.iter();
+        let observed = observed
+            .find(|observed| observed.kind == operation.kind && observed.id == operation.id);
+        observed.is_some_and(|observed| {
+            is_at_work(observed) || (has_begun(observed) && !is_at_work(operation))
+        })
     };
     let others = status.operations.iter();
     let mut others = others.filter(|operation| operation.kind != *kind && has_begun(operation));
-    others.any(|operation| !was_seen(operation))
+    others.any(|operation| !was_observed(operation))
 }
 
 #[cfg(test)]

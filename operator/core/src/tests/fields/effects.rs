@@ -1,4 +1,4 @@
-//! What each field of the spec does, and where it is seen.
+//! The effect of each field of the spec, and where it is observed.
 
 use serde_json::{Value, json};
 

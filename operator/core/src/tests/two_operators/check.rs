@@ -1,4 +1,4 @@
-//! What holds at every moment of a history.
+//! The invariants at every moment of a history.
 
 use std::collections::BTreeSet;
 

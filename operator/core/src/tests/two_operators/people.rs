@@ -1,4 +1,4 @@
-//! What people and machines do: another spec, a lost volume, a request that gives a node up.
+//! Changes by people and machines: another spec, a lost volume, a request that gives a node up.
 
 use casskop_common::{api::Rack, names, operations::OperationKind};
 

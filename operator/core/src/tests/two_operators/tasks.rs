@@ -82,7 +82,7 @@ impl History {
             && self.world.ring.contains_key(&task.start.host_id)
             && !self.world.may_come_back(&task.start.host_id);
         let fails = fails || (is_lost && task.stage == Stage::Calls);
-        // What takes time is polled.
+        // A call that takes time is polled.
         if task.stage == Stage::Calls && !fails && !self.call(&task, step) {
             return;
         }

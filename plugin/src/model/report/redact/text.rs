@@ -83,7 +83,7 @@ fn marks(line: &str, what: &str) -> bool {
     line.contains(&format!("-----{what}")) && line.contains("PRIVATE KEY-----")
 }
 
-/// Goes from one `=` or `:` to the next and looks at the word before it.
+/// Goes from one `=` or `:` to the next and checks the word before it.
 fn values(line: &str) -> String {
     let mut done = String::with_capacity(line.len());
     let mut rest = line;

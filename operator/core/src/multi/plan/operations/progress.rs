@@ -40,7 +40,7 @@ pub(crate) fn go_on(
         return;
     }
     for site in &mut operation.sites {
-        look(site, &operation.kind, &operation.id, snapshot);
+        record_report(site, &operation.kind, &operation.id, snapshot);
     }
     let quotes = |control: &Option<String>| control.as_deref() == Some(&operation.id);
     let (paused, cancelled) = (quotes(&controls.pause), quotes(&controls.cancel));
@@ -73,11 +73,16 @@ pub(crate) fn go_on(
 }
 
 /// Records the report of a site. An unreachable site keeps its last phase.
-fn look(site: &mut SiteOperation, kind: &RecordedKind, id: &str, snapshot: &ObservedSites) {
+fn record_report(
+    site: &mut SiteOperation,
+    kind: &RecordedKind,
+    id: &str,
+    snapshot: &ObservedSites,
+) {
     let Some(view) = snapshot.site(&site.site) else {
         return;
     };
-    if let Err(why) = &view.seen {
+    if let Err(why) = &view.observed {
         if !site.phase.is_some_and(OperationPhase::is_final) {
             site.message = format!("cannot be reached: {why}");
         }

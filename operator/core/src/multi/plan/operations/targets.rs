@@ -19,15 +19,15 @@ fn all(snapshot: &ObservedSites) -> Vec<(String, Vec<String>)> {
         return children.iter().map(dcs).collect();
     }
     let recorded = |site: &SiteView| {
-        let mut told = snapshot
+        let mut sites = snapshot
             .multi
             .status
             .iter()
             .flat_map(|status| &status.sites);
-        let told = told.find(|told| told.name == site.name)?;
-        Some(told.cluster.as_ref()?.dcs.clone())
+        let known = sites.find(|known| known.name == site.name)?;
+        Some(known.cluster.as_ref()?.dcs.clone())
     };
-    let dcs = |site: &SiteView| match &site.seen {
+    let dcs = |site: &SiteView| match &site.observed {
         Ok(_) => {
             let mut ours = snapshot.ours();
             let ours = ours.find(|(ours, _)| ours.name == site.name);
@@ -124,11 +124,11 @@ fn site_of_dead(
             .and_then(SiteView::cluster)
             .is_some()
     };
-    let place = chosen.iter().position(knew);
-    let place = place
+    let index = chosen.iter().position(knew);
+    let index = index
         .or_else(|| chosen.iter().position(answers))
         .unwrap_or(0);
-    let site = chosen.into_iter().nth(place);
+    let site = chosen.into_iter().nth(index);
     site.ok_or_else(|| "there is no site".to_owned())
 }
 
