@@ -20,8 +20,8 @@ pub use multi::{
     Reachability, SiteOperation, SiteStatus,
 };
 pub use operation::{
-    Check, NodeCounts, NodePhase, OperationMode, OperationNode, OperationPhase, OperationPlan,
-    OperationReason, OperationStatus, Progress, Requester, VolumeRef, Work,
+    Check, NodeCounts, NodeJob, NodePhase, OperationMode, OperationNode, OperationPhase,
+    OperationPlan, OperationReason, OperationStatus, Progress, Requester, VolumeRef, Work,
 };
 pub use pods::{
     BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,

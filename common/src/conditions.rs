@@ -79,7 +79,7 @@ words! {
 
         /// `configMapName` names a ConfigMap that does not exist.
         ConfigMapMissing,
-        /// `imageJolokiaSecret` names a Secret that is not meant for the nodes.
+        /// `imageJolokiaSecret` or `nodeApi.tlsSecretName` names a Secret that is not meant for the nodes.
         SecretNotAllowed,
         /// No data center of the spec has a node.
         NoNodes,
@@ -89,6 +89,8 @@ words! {
         InvalidConfig,
         /// The spec requires a feature that the operator does not support.
         NotSupported,
+        /// The spec changes `nodeApi.kind` of a ring that runs.
+        NodeApiChanged,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.
         VolumeChanged,
         /// The spec changes a setting that a ring keeps for life: `cluster_name`, `partitioner`, `endpoint_snitch` or

@@ -70,6 +70,12 @@ pub const NODE_CREDENTIALS_LABEL: &str = "db.orange.com/node-credentials";
 
 /// Port of the Jolokia agent.
 pub const JOLOKIA_PORT: u16 = 8778;
+/// Port of the Management API.
+pub const MANAGEMENT_API_PORT: u16 = 8080;
+/// Annotation of a pod with the transport that it was started with, a [`NodeApiKind`]; none is Jolokia.
+///
+/// [`NodeApiKind`]: crate::api::NodeApiKind
+pub const NODE_API: &str = "db.orange.com/node-api";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
 /// Name of the Cassandra container.
@@ -142,6 +148,11 @@ pub fn pod(cluster: &str, rack: &RackId, ordinal: i32) -> String {
 /// DNS name of a pod in the Kubernetes cluster, in the form of a seed: `<pod>.<cluster>.<namespace>`.
 pub fn pod_host(cluster: &str, namespace: &str, pod: &str) -> String {
     format!("{pod}.{cluster}.{namespace}")
+}
+
+/// DNS name of a ring, which its certificates have: that of its headless Service.
+pub fn ring_host(cluster: &str, namespace: &str) -> String {
+    format!("{cluster}.{namespace}.svc")
 }
 
 /// Ordinal of a pod, from its name.

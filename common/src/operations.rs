@@ -22,6 +22,7 @@ pub mod restart;
 pub mod scrub;
 mod shared;
 pub mod snapshot;
+pub mod support;
 mod tables;
 pub mod upgradesstables;
 mod value;

@@ -9,9 +9,10 @@
 use std::fmt::Write;
 
 use casskop_common::{
-    api::OperationReason,
+    api::{NodeApiKind, OperationReason},
     checks::CheckName,
     conditions::{Action, Reason},
+    operations::support::{Feature, RELEASES},
 };
 
 fn table<'a>(title: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -53,19 +54,66 @@ fn reference() -> String {
     text
 }
 
-#[test]
-fn committed_reference_is_up_to_date() {
-    let path = format!(
-        "{}/../docs/reference/conditions.md",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let written = reference();
+const TRANSPORTS: [(NodeApiKind, &str); 2] = [
+    (NodeApiKind::Jolokia, "Jolokia"),
+    (NodeApiKind::ManagementApi, "Management API"),
+];
+
+/// What a node has a way to do, by transport and release.
+fn node_api() -> String {
+    let mut text = "# Operations by transport and release\n\nWritten from the types by `make docs`; the transports themselves: [the Management API](../management-api.md). An operation without a way is refused before anything is called.\n\n| operation |".to_owned();
+    let columns = || {
+        let each = |(kind, name)| RELEASES.map(|release| (kind, name, release));
+        TRANSPORTS.into_iter().flat_map(each)
+    };
+    for (_, name, (major, minor)) in columns() {
+        write!(text, " {name}, {major}.{minor} |").expect("a string takes it");
+    }
+    text += "\n|---|";
+    text += &"---|".repeat(columns().count());
+    let mut gaps = String::new();
+    for feature in Feature::all() {
+        write!(text, "\n| `{}` |", feature.words()).expect("a string takes it");
+        for (kind, _, release) in columns() {
+            text += match feature.gap(kind, release) {
+                None => " yes |",
+                Some(_) => " no |",
+            };
+        }
+        for (kind, name) in TRANSPORTS {
+            let gap = RELEASES
+                .iter()
+                .find_map(|release| feature.gap(kind, *release));
+            if let Some(gap) = gap {
+                writeln!(
+                    gaps,
+                    "| `{}` | {name} | {} | {} |",
+                    feature.words(),
+                    gap.lack,
+                    gap.instead
+                )
+                .expect("a string takes it");
+            }
+        }
+    }
+    text += "\n\n## Gaps, and the ways that work\n\n| operation | transport | it | instead |\n|---|---|---|---|\n";
+    text + &gaps
+}
+
+fn is_committed(file: &str, written: &str) {
+    let path = format!("{}/../docs/reference/{file}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &written).expect("docs/reference is writable");
+        std::fs::write(&path, written).expect("docs/reference is writable");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == written,
-        "docs/reference/conditions.md differs from the types; run `make docs` and look at the difference"
+        "docs/reference/{file} differs from the types; run `make docs` and look at the difference"
     );
+}
+
+#[test]
+fn committed_reference_is_up_to_date() {
+    is_committed("conditions.md", &reference());
+    is_committed("node-api.md", &node_api());
 }

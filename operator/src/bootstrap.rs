@@ -1,6 +1,6 @@
 //! Prepares one Cassandra pod before Cassandra starts: merges the configuration of the operator and of the user into
-//! the configuration of the image, installs the Jolokia agent with its password, and waits until the addresses of the
-//! seeds resolve.
+//! the configuration of the image, installs the Jolokia agent with its password or the certificates of the Management
+//! API, and waits until the addresses of the seeds resolve.
 //!
 //! Runs as an init container; calls no API and needs no permissions.
 
@@ -8,22 +8,27 @@ mod cassandra_yaml;
 mod files;
 mod jolokia;
 mod jvm_options;
+mod management_api;
+mod pkcs8;
 mod seeds;
 
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use casskop_common::api::NodeApiKind;
 use casskop_core::pod_config::{
     LostVolume, Nodes, RackConfig,
     cassandra_yaml::data_directories,
     jvm_options::InvalidSection,
+    management_api::{FOLDER, SECRET_DIRECTORY},
     seeds::{NoSeed, OwnData, choose},
 };
 use serde::de::DeserializeOwned;
 
-pub use jolokia::credentials;
+use crate::node_api::Access;
 pub use seeds::JOINED_MARKER;
 
 /// Paths of the parts of a pod's configuration.
@@ -38,6 +43,9 @@ pub struct Args {
     /// Members and replaced nodes of this rack, by their pods
     #[arg(long, default_value = "/casskop/nodes.json")]
     pub nodes: PathBuf,
+    /// Folder of the Secret with the certificates of the Management API; without it the node gets the Jolokia agent
+    #[arg(long)]
+    pub management_api: Option<PathBuf>,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -98,6 +106,9 @@ pub enum Error {
 pub fn main(args: &Args) -> Result<(), Error> {
     let mut rack: RackConfig = read_json(&args.rack)?;
     rack.limit_heap(args.memory_limit);
+    if args.management_api.is_some() {
+        rack.node_api = NodeApiKind::ManagementApi;
+    }
     // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
         read_json(&args.nodes)?
@@ -114,10 +125,35 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let replaced = replaced.map(String::as_str);
     jvm_options::write(&args.directory, &rack, replaced, &args.pod_ip)?;
     files::write_rack_properties(&args.directory, &rack)?;
-    jolokia::install(args)?;
+    match &args.management_api {
+        None => jolokia::install(args)?,
+        Some(secret) => management_api::install(&args.directory, secret, &rack)?,
+    }
     files::install_probe(&args.directory)?;
     seeds::wait(&seeds);
     Ok(())
+}
+
+/// The secret of the node of this pod, for the probes of the kubelet.
+///
+/// # Errors
+/// The files of neither transport can be read.
+pub fn access(directory: &Path) -> Result<Access, String> {
+    if directory.join(FOLDER).exists() {
+        let certificates = management_api::certificates(directory)?;
+        return Ok(Access::ManagementApi(Arc::new(certificates)));
+    }
+    let credentials = jolokia::credentials(directory)?;
+    Ok(Access::Jolokia(Arc::new(credentials)))
+}
+
+/// Takes over certificates of the Management API that were renewed while Cassandra runs. Certificates that cannot be used
+/// change nothing: the node keeps those that it has.
+pub fn renew(directory: &Path) {
+    if directory.join(FOLDER).exists() {
+        // The operator reads the same Secret, and reports it in the status.
+        let _ = management_api::renew(directory, Path::new(SECRET_DIRECTORY));
+    }
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

@@ -26,6 +26,8 @@ enum Command {
     Bootstrap(bootstrap::Args),
     /// Check the Cassandra node of this pod (kubelet probes)
     Probe(probe::Args),
+    /// Drain the Cassandra node of this pod before its container ends
+    Drain(probe::DrainArgs),
     /// Print the custom resource definitions as YAML
     Crd,
 }
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Multi(args) => multi::main(args).map_err(|error| error.to_string()),
         Command::Bootstrap(args) => bootstrap::main(&args).map_err(|error| error.to_string()),
         Command::Probe(args) => probe::main(&args),
+        Command::Drain(args) => probe::drain(&args),
         Command::Crd => print_crds(),
     };
     match outcome {
@@ -79,6 +82,9 @@ mod tests {
             .get_subcommands()
             .map(clap::Command::get_name)
             .collect();
-        assert_eq!(roles, ["run", "multi", "bootstrap", "probe", "crd"]);
+        assert_eq!(
+            roles,
+            ["run", "multi", "bootstrap", "probe", "drain", "crd"]
+        );
     }
 }

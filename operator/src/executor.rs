@@ -2,8 +2,11 @@
 //! called, except short steps of a kind that may be repeated. The call blocks on a separate thread, and a lost answer
 //! has no consequences, because the state of the node is polled.
 
+mod attempt;
 mod claims;
 mod discard;
+mod halt;
+mod job;
 mod node;
 mod peer;
 mod place;
@@ -26,14 +29,15 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::task::JoinSet;
 
 use claims::Claims;
+use job::StepJob;
 pub use record::Position;
-use record::{FLUSH_WITHIN, flush_events, record_event};
+use record::record_event;
 
 use crate::{
-    effects::Effects, identity, kubernetes::status_store::ClusterRef, node_api::Credentials,
+    effects::Effects, identity, kubernetes::status_store::ClusterRef, node_api::ClusterAccess,
 };
 use casskop_core::{
-    node::{Call, NodeError},
+    node::NodeError,
     operations::{self, Action, Behaviour, transitions::StepEvent},
     scheduler::{Start, Step},
 };
@@ -66,8 +70,8 @@ pub struct NodeTask {
     pub start: Start,
     /// Identity of this process as executor of the node.
     pub executor: Arc<str>,
-    /// The credentials of the node.
-    pub credentials: Arc<Credentials>,
+    /// The secrets that the nodes accept.
+    pub access: ClusterAccess,
     /// The step at hand, and what is recorded.
     pub position: Position,
 }
@@ -212,6 +216,7 @@ async fn perform(
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
     let mut is_retry = resume;
     let mut pause = FIRST_PAUSE;
+    let job = StepJob::recorded(task.start.job.clone().filter(|_| resume));
     for attempt in 1.. {
         if let Action::Call(call) | Action::CallPeer(call) = action
             && !call.may_repeat()
@@ -230,7 +235,7 @@ async fn perform(
                         "the node did not come back".into(),
                     )));
                 }
-                attempt_step(effects, task, step, behaviour, call, is_retry).await
+                attempt::attempt(effects, task, (step, behaviour), (call, &job), is_retry).await
             }
         };
         let Err(error) = outcome else {
@@ -258,81 +263,4 @@ async fn perform(
         }
     }
     Ok(Ok(()))
-}
-
-async fn attempt_step(
-    effects: &Effects,
-    task: &NodeTask,
-    step: &str,
-    behaviour: &dyn Behaviour,
-    call: &Call,
-    is_retry: bool,
-) -> Result<(), NodeError> {
-    let (endpoint, uid) = node::endpoint(effects, task).await?;
-    let mut watch = node::Watch::new(uid);
-    if is_retry {
-        // An earlier call may still be in progress although its answer was lost. Its result is unknown, so after its
-        // end the step is called once more, unless the node reports that it is done; the repeated call has little
-        // left to do.
-        if watch
-            .has_ended(effects, task, &endpoint, step, behaviour)
-            .await?
-        {
-            return Ok(());
-        }
-        if let Some(stop) = behaviour.stop() {
-            effects.nodes.call(endpoint.clone(), stop).await?;
-        }
-        if node::is_stop_requested(effects, task).await {
-            return Err(NodeError::Stopped);
-        }
-    }
-    tracing::info!(
-        cluster = task.cluster.name,
-        namespace = task.cluster.namespace,
-        kind = task.start.kind.as_str(),
-        id = task.start.id,
-        pod = task.start.pod,
-        step,
-        again = is_retry,
-        "calling the node"
-    );
-    let call = effects.nodes.call(endpoint.clone(), call.clone());
-    tokio::pin!(call);
-    // The answer may never arrive: a machine without power does not close its connections.
-    loop {
-        tokio::select! {
-            answer = &mut call => match answer {
-                Err(error) if is_retry && behaviour.is_done_already(&error) => {
-                    return if node::ran_all_along(effects, task).await {
-                        Ok(())
-                    } else {
-                        Err(NodeError::Cassandra(format!(
-                            "{error}; Cassandra was restarted after the call, so part of the work may be done"
-                        )))
-                    };
-                }
-                Err(_) if watch.has_halted() => return Err(NodeError::Stopped),
-                Err(error) if behaviour.is_already_running(&error) => return Err(NodeError::Busy),
-                answer => {
-                    answer?;
-                    break;
-                }
-            },
-            () = tokio::time::sleep(FLUSH_WITHIN), if task.position.is_ahead() => flush_events(effects, task).await,
-            () = tokio::time::sleep(watch.pause()) => {
-                if watch.poll(effects, task, &endpoint, step, behaviour).await? {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    if behaviour.is_done_when_observed()
-        && !watch
-            .has_ended(effects, task, &endpoint, step, behaviour)
-            .await?
-    {
-        return Err(NodeError::Unfinished);
-    }
-    Ok(())
 }

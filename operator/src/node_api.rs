@@ -1,17 +1,27 @@
 //! The nodes of a ring, in Cassandra's terms. Everything that reads from or calls a node uses the trait [`NodeApi`];
-//! only its implementations know a protocol ([`jolokia`]).
+//! only its implementations know a protocol ([`jolokia`], [`management_api`]).
 
+mod bounds;
 pub mod jolokia;
+pub mod management_api;
+mod nodes;
+mod refusal;
+mod typed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use casskop_common::names::{self, RackId};
+use casskop_common::{
+    api::{NodeApiKind, NodeJob},
+    names::RackId,
+};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication, SharedViews};
+use management_api::Certificates;
+pub use nodes::{Gate, Nodes, jolokia_agent};
 
 /// A pending answer of a node.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, NodeError>>;
@@ -48,9 +58,24 @@ pub trait NodeApi: Send + Sync {
     /// Reads the names of the snapshots of a node.
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>>;
 
-    /// Calls a node, and ends when the node reports that the work is done. The work may continue although the future
-    /// is dropped.
-    fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()>;
+    /// Calls a node, and ends when the node reports that the work is done, or that it has a job for it. The work may
+    /// continue although the future is dropped.
+    fn begin(&self, endpoint: Endpoint, call: Call) -> Answer<'_, Begun>;
+
+    /// Waits for the end of the job that a node has for this call. The job continues although the future is dropped.
+    ///
+    /// The error is [`NodeError::JobLost`] if the node does not know the job.
+    fn follow(&self, endpoint: Endpoint, call: Call, job: NodeJob) -> Answer<'_, ()>;
+
+    /// Calls a node, and ends when the node reports that the work is done.
+    fn call(&self, endpoint: Endpoint, call: Call) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match self.begin(endpoint.clone(), call.clone()).await? {
+                Begun::Done => Ok(()),
+                Begun::Job(job) => self.follow(endpoint, call, job).await,
+            }
+        })
+    }
 
     /// Waits until calls that must not repeat may be made: for some seconds after the end of a leader that did not
     /// release its Lease.
@@ -83,6 +108,15 @@ pub fn read_all<'a, K: Send + 'a>(
         .boxed()
 }
 
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// The work is done.
+    Done,
+    /// The node works on it, and knows the work by this job.
+    Job(NodeJob),
+}
+
 /// Name and password of the nodes of a cluster. Neither is ever printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -100,24 +134,95 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The address of a node, and the credentials that it accepts.
+/// The secrets of a cluster that its nodes accept, for each transport that a pod may have been started with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterAccess {
+    /// Of pods with the Jolokia agent.
+    pub jolokia: Option<Arc<Credentials>>,
+    /// Of pods with the Management API.
+    pub management_api: Option<Arc<Certificates>>,
+}
+
+impl ClusterAccess {
+    /// Whether no node can be reached.
+    pub fn is_empty(&self) -> bool {
+        self.jolokia.is_none() && self.management_api.is_none()
+    }
+
+    /// Access to one node: by the transport that its pod was started with. Nothing without the secret of that transport.
+    pub fn endpoint(&self, ip: impl Into<String>, kind: NodeApiKind) -> Option<Endpoint> {
+        let access = match kind {
+            NodeApiKind::Jolokia => Access::Jolokia(self.jolokia.clone()?),
+            NodeApiKind::ManagementApi => Access::ManagementApi(self.management_api.clone()?),
+        };
+        Some(Endpoint::new(ip, access))
+    }
+}
+
+/// A transport to a node, and the secret that the node accepts.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// JMX over HTTP, with a password that the nodes of a cluster share.
+    Jolokia(Arc<Credentials>),
+    /// The Management API over mutual TLS, with certificates that the nodes of a cluster share.
+    ManagementApi(Arc<Certificates>),
+}
+
+impl Access {
+    /// The transport.
+    pub fn kind(&self) -> NodeApiKind {
+        match self {
+            Self::Jolokia(_) => NodeApiKind::Jolokia,
+            Self::ManagementApi(_) => NodeApiKind::ManagementApi,
+        }
+    }
+}
+
+/// The address of a node, and the way to it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Address of the pod.
     pub ip: String,
     /// Port of the agent.
     pub port: u16,
-    /// Shared by the nodes of a cluster.
-    pub credentials: Arc<Credentials>,
+    /// Transport and secret.
+    pub access: Access,
 }
 
 impl Endpoint {
     /// The endpoint of the node in the pod with this address. The port is decided only here.
-    pub fn new(ip: impl Into<String>, credentials: Arc<Credentials>) -> Self {
+    pub fn new(ip: impl Into<String>, access: Access) -> Self {
         Self {
             ip: ip.into(),
-            port: names::JOLOKIA_PORT,
-            credentials,
+            port: access.kind().port(),
+            access,
+        }
+    }
+
+    /// The password of a node with the Jolokia agent.
+    fn credentials(&self) -> Result<&Credentials, NodeError> {
+        match &self.access {
+            Access::Jolokia(credentials) => Ok(credentials),
+            Access::ManagementApi(_) => Err(NodeError::Unauthorized),
+        }
+    }
+
+    /// The certificates of a node with the Management API.
+    fn certificates(&self) -> Result<&Certificates, NodeError> {
+        match &self.access {
+            Access::ManagementApi(certificates) => Ok(certificates),
+            Access::Jolokia(_) => Err(NodeError::Untrusted("there are no certificates".into())),
         }
     }
 }
+
+/// An address in the notation of Kubernetes: Java writes all the zeros of an IPv6 address. Other text is unchanged.
+fn canonical(text: &str) -> String {
+    text.parse::<std::net::IpAddr>()
+        .map_or_else(|_| text.to_owned(), |ip| ip.to_string())
+}
+
+#[cfg(test)]
+mod every_call;
+#[cfg(test)]
+pub(crate) use every_call::every_call;

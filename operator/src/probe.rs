@@ -1,9 +1,9 @@
-//! Answers the kubelet's probes from the Jolokia agent of this pod.
+//! Answers the kubelet's probes from the agent of this pod.
 
 use std::{
     fs,
-    path::PathBuf,
-    sync::Arc,
+    net::TcpStream,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -13,9 +13,12 @@ use clap::ValueEnum;
 
 use crate::{
     bootstrap::{self, JOINED_MARKER},
-    node_api::{Endpoint, jolokia},
+    node_api::{
+        self, Access, Endpoint, Gate, jolokia,
+        management_api::{self, Session},
+    },
 };
-use casskop_core::node::{NodeError, Reading};
+use casskop_core::node::{Call, NodeError, Reading};
 
 /// Arguments of a probe.
 #[derive(clap::Args, Debug)]
@@ -34,6 +37,14 @@ pub struct Args {
     pub wait: u64,
 }
 
+/// Arguments of a drain.
+#[derive(clap::Args, Debug)]
+pub struct DrainArgs {
+    /// Folder with the secrets that `bootstrap` wrote
+    #[arg(long, default_value = "/etc/cassandra")]
+    pub directory: PathBuf,
+}
+
 /// The probes of the kubelet.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -43,6 +54,8 @@ pub enum Question {
     Alive,
 }
 
+/// Deadline of the connection to the native transport.
+const CONNECT: Duration = Duration::from_secs(2);
 /// Time between two polls of a starting node.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -51,15 +64,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 /// The reason of a failed probe; the kubelet shows it in an event.
 pub fn main(args: &Args) -> Result<(), String> {
-    let credentials = bootstrap::credentials(&args.directory)?;
-    let endpoint = Endpoint::new("127.0.0.1", Arc::new(credentials));
-    let agent = jolokia::agent();
+    bootstrap::renew(&args.directory);
+    let node = Node::new(&args.directory)?;
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
-        let reading = jolokia::read(&agent, &endpoint);
+        let reading = node.read();
         let verdict = match args.question {
             Question::Alive => alive(&reading),
-            Question::Ready => ready(&reading),
+            Question::Ready => ready(&reading).and_then(|()| node.takes_clients()),
         };
         if verdict.is_ok() && args.question == Question::Ready {
             remember_joined(args, &reading);
@@ -71,6 +83,64 @@ pub fn main(args: &Args) -> Result<(), String> {
             return verdict;
         }
         thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Drains the node before its container ends, where the end of the container does not.
+///
+/// # Errors
+/// The node was not drained; the kubelet shows the reason in an event, and ends the container all the same.
+pub fn drain(args: &DrainArgs) -> Result<(), String> {
+    let node = Node::new(&args.directory)?;
+    match &node.0.access {
+        // Cassandra itself receives the signal, and drains.
+        Access::Jolokia(_) => Ok(()),
+        Access::ManagementApi(_) => node
+            .session()
+            .and_then(|session| management_api::begin(&session, &Call::Drain))
+            .map(drop)
+            .map_err(|error| error.to_string()),
+    }
+}
+
+/// The node of this pod.
+struct Node(Endpoint);
+
+impl Node {
+    fn new(directory: &Path) -> Result<Self, String> {
+        Ok(Self(Endpoint::new(
+            "127.0.0.1",
+            bootstrap::access(directory)?,
+        )))
+    }
+
+    fn session(&self) -> Result<Session<'_>, NodeError> {
+        Session::open(Gate::open(), &self.0)
+    }
+
+    fn read(&self) -> Result<Reading, NodeError> {
+        match &self.0.access {
+            Access::Jolokia(_) => jolokia::read(&node_api::jolokia_agent(), &self.0),
+            Access::ManagementApi(_) => management_api::read(&self.session()?),
+        }
+    }
+
+    /// Whether the native transport listens: gossip does not notice when it is switched off.
+    fn takes_clients(&self) -> Result<(), String> {
+        match &self.0.access {
+            Access::Jolokia(_) => Ok(()),
+            Access::ManagementApi(_) => {
+                let address = self
+                    .session()
+                    .and_then(|session| management_api::native_address(&session));
+                let address = address.map_err(|error| error.to_string())?;
+                TcpStream::connect_timeout(&address, CONNECT)
+                    .map(drop)
+                    .map_err(|error| {
+                        format!("NORMAL, but clients cannot connect to {address}: {error}")
+                    })
+            }
+        }
     }
 }
 

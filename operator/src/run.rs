@@ -37,7 +37,7 @@ use crate::{
     leader::{self, Election, Stop},
     leadership::Leadership,
     metrics::Metrics,
-    node_api::jolokia::Jolokia,
+    node_api::Nodes,
     server,
     telemetry::{self, LogFormat},
 };
@@ -134,7 +134,7 @@ async fn run(args: Args) -> Result<(), Error> {
                 versions: Versions::default(),
                 reporter,
             },
-            nodes: Box::new(Jolokia::new(leadership)),
+            nodes: Box::new(Nodes::new(leadership)),
             store: StatusStore::new(client.clone()),
         }),
         executor: Executor::new(wake),

@@ -5,8 +5,8 @@ use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, Jolokia, NodeApi, PodPolicy,
-    Rack, ServicePolicy, StorageConfig, Topology,
+    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, Jolokia, NodeApi, NodeApiKind,
+    PodPolicy, Rack, ServicePolicy, StorageConfig, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -239,6 +239,14 @@ pub struct CassandraClusterSpec {
 }
 
 impl CassandraClusterSpec {
+    /// The transport to the nodes.
+    pub fn node_api_kind(&self) -> NodeApiKind {
+        self.node_api
+            .as_ref()
+            .map(|api| api.kind)
+            .unwrap_or_default()
+    }
+
     /// Number of nodes that the spec requires in a data center; 0 if the spec does not contain the data center.
     pub fn nodes_in(&self, dc: &str) -> i32 {
         let dcs = self

@@ -221,6 +221,8 @@ open_words! {
         SnapshotExists = "SnapshotExists",
         /// Refused: this version of Cassandra has no snapshots that expire.
         TtlNotSupported = "TtlNotSupported",
+        /// Refused: the transport of `spec.nodeApi` has no way to do it.
+        NotSupported = "NotSupported",
     }
 }
 
@@ -393,6 +395,9 @@ pub struct OperationNode {
     /// Progress of the current step, where Cassandra reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
+    /// Job of the node for the current step, of a node with the Management API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<NodeJob>,
     /// Number of attempts of the current step.
     #[serde(default)]
     pub attempts: i32,
@@ -416,6 +421,16 @@ pub struct Work {
     /// Bytes per second since the first observation of the running step; 0 while the rate is unknown.
     #[serde(default)]
     pub bytes_per_second: i64,
+}
+
+/// A job of a node: work that the node does on its own after it was called, and reports by the id.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeJob {
+    /// Id that the node gave. Ids of repairs repeat after a restart of Cassandra.
+    pub id: String,
+    /// Time at which the node made the job, by its clock: it tells the job from a later one with the same id.
+    pub submit_time: MicroTime,
 }
 
 /// A volume claim, with the UID that tells it from a later claim of the same name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, Toleration};
+use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,11 +89,20 @@ pub struct BackRestSidecar {
 }
 
 /// How the operator reaches the nodes.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'ManagementApi' || (has(self.tlsSecretName) && self.tlsSecretName != '')")
+    .message("nodeApi.kind ManagementApi needs tlsSecretName: the name of a Secret with ca.crt, tls.crt and tls.key"))]
 pub struct NodeApi {
-    /// `Jolokia` (default) or `ManagementApi`.
+    /// `Jolokia` (default) or `ManagementApi`. The nodes of a ring that runs keep the one they have.
     #[serde(default)]
     pub kind: NodeApiKind,
+    /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM), of `ManagementApi`: the operator and the nodes prove to each
+    /// other that they belong to the ring. The certificate is for `<cluster>.<namespace>.svc`, for servers and clients, and
+    /// of an authority for this ring alone. The Secret has the label `db.orange.com/node-credentials: "true"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_secret_name: Option<String>,
 }
 
 /// Transports to a node.
@@ -101,8 +111,34 @@ pub enum NodeApiKind {
     /// JMX over HTTP by the Jolokia agent that the operator installs into the Cassandra process.
     #[default]
     Jolokia,
-    /// The Management API for Apache Cassandra. This version refuses it (condition `SpecAccepted`).
+    /// The Management API for Apache Cassandra, over mutual TLS, of an image that has it
+    /// (`k8ssandra/cass-management-api`, 0.1.125 or later).
     ManagementApi,
+}
+
+impl NodeApiKind {
+    /// The word in the spec.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jolokia => "Jolokia",
+            Self::ManagementApi => "ManagementApi",
+        }
+    }
+
+    /// The port of the nodes.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Jolokia => crate::names::JOLOKIA_PORT,
+            Self::ManagementApi => crate::names::MANAGEMENT_API_PORT,
+        }
+    }
+
+    /// The transport of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Jolokia, Self::ManagementApi]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
 }
 
 /// Settings of the Jolokia agent.

@@ -3,6 +3,7 @@
 
 pub mod accepted;
 mod checks;
+mod node_api;
 pub mod restart;
 pub mod seeds;
 
@@ -13,7 +14,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
+    api::{CassandraCluster, CassandraClusterSpec, Dc, NodeApiKind, Rack},
     conditions::Reason,
     names::{self, RackId},
     quantity,
@@ -50,9 +51,9 @@ pub struct Desired {
     pub image: String,
     /// Image of the bootstrap init container.
     pub bootstrap_image: String,
-    /// Secret with the Jolokia password.
-    pub jolokia_secret: String,
-    /// Changes with each change of the Jolokia password.
+    /// Secret that the nodes share: with the Jolokia password, or with the certificates of the Management API.
+    pub node_secret: String,
+    /// Changes with each change of that Secret.
     pub key_revision: String,
     /// Changes with each change of the user's scripts.
     pub scripts: Option<String>,
@@ -70,11 +71,11 @@ pub struct Desired {
 pub struct BuildInputs {
     /// Image of the operator.
     pub operator_image: String,
-    /// Changes with each change of the Jolokia password.
+    /// Changes with each change of the Secret that the nodes share.
     pub key_revision: String,
     /// Scripts in the ConfigMap of `configMapName`.
     pub scripts: Scripts,
-    /// Message: the reason why the Secret of `imageJolokiaSecret` is not used.
+    /// Message: the reason why the Secret that the spec names is not used.
     pub refused_secret: Option<String>,
 }
 
@@ -121,6 +122,7 @@ pub struct DesiredRack {
 pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desired, Refusal> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
+    node_api::check(spec)?;
     if let Some(message) = &around.refused_secret {
         return Err(refused(Reason::SecretNotAllowed, message.clone()));
     }
@@ -145,7 +147,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
             .clone()
             .unwrap_or_else(|| DEFAULT_IMAGE.into()),
         bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
-        jolokia_secret: secret_name(cluster),
+        node_secret: secret_name(cluster),
         service_account: spec
             .service_account_name
             .clone()
@@ -204,17 +206,22 @@ impl Desired {
         dcs
     }
 
-    /// Whether the operator creates the Secret with the Jolokia password.
+    /// Whether the operator creates the Secret that the nodes share: with a Jolokia password, never with certificates.
     pub fn makes_secret(&self) -> bool {
-        self.spec
-            .image_jolokia_secret
-            .as_ref()
-            .is_none_or(|secret| secret.name.is_empty())
+        let named = self.spec.image_jolokia_secret.as_ref();
+        self.spec.node_api_kind() == NodeApiKind::Jolokia
+            && named.is_none_or(|secret| secret.name.is_empty())
     }
 }
 
-/// Name of the Secret that holds the Jolokia password.
+/// Name of the Secret that the nodes share: with the Jolokia password, or with the certificates of the Management API.
 pub fn secret_name(cluster: &CassandraCluster) -> String {
+    if cluster.spec.node_api_kind() == NodeApiKind::ManagementApi {
+        let api = cluster.spec.node_api.as_ref();
+        return api
+            .and_then(|api| api.tls_secret_name.clone())
+            .unwrap_or_default();
+    }
     let named = cluster.spec.image_jolokia_secret.as_ref();
     named
         .map(|secret| secret.name.clone())

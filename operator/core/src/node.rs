@@ -9,6 +9,6 @@ mod shared;
 
 pub use call::Call;
 pub use error::NodeError;
-pub use reading::{Activity, Compaction, Reading, Stream};
+pub use reading::{Activity, Compaction, Reading, Stream, UNKNOWN_HOST_ID};
 pub use replication::Replication;
 pub use shared::SharedViews;

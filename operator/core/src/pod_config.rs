@@ -4,6 +4,7 @@
 pub mod cassandra_yaml;
 pub mod jolokia_secret;
 pub mod jvm_options;
+pub mod management_api;
 mod nodes;
 mod rack;
 pub mod seeds;

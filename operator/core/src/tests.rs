@@ -16,6 +16,7 @@ mod invalid_requests;
 mod kept_volumes;
 mod lost_node;
 mod messages;
+mod node_api;
 mod operations;
 mod other_versions;
 mod pending_cleanup;

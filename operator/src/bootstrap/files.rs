@@ -23,6 +23,11 @@ pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
     replace(path, content, 0o440)
 }
 
+/// Writes a file that its owner changes later, and that others than the owner and the group of the pod cannot read.
+pub(super) fn write_renewable(path: &Path, content: &str) -> Result<(), Error> {
+    replace(path, content, 0o640)
+}
+
 fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     // A file of the image, or one left by an earlier run of this init container, may be read-only, or belong to another
     // user id.

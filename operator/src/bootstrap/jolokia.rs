@@ -63,7 +63,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Reads name and password back, for the probes of the kubelet.
-pub fn credentials(directory: &Path) -> Result<Credentials, String> {
+pub(super) fn credentials(directory: &Path) -> Result<Credentials, String> {
     let path = directory.join("jolokia.properties");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let field = |name: &str| {

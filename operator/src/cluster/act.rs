@@ -157,16 +157,16 @@ pub async fn remove(
 
 /// Starts the nodes of a plan. Their operation is already recorded in the status.
 pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
-    let Some(credentials) = &observed.credentials else {
+    if observed.access.is_empty() {
         return;
-    };
+    }
     let cluster = &observed.state.cluster;
     for start in &plan.starts {
         let task = NodeTask {
             cluster: ClusterRef::of(cluster),
             start: start.clone(),
             executor: ctx.executor.identity.clone(),
-            credentials: credentials.clone(),
+            access: observed.access.clone(),
             position: Position::at(start.index),
         };
         ctx.executor.start(&ctx.effects, task);

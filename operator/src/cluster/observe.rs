@@ -1,10 +1,7 @@
 //! Observation of a cluster, repeated for every reconciliation: the only state kept in memory between two
 //! observations is the required freshness of the next one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{CassandraCluster, OperationPhase, OperationStatus},
@@ -28,7 +25,7 @@ use crate::{
         lists::{Freshness, list},
         warnings,
     },
-    node_api::{AT_ONCE, Credentials, Endpoint, read_all},
+    node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts},
@@ -58,8 +55,8 @@ pub struct FetchedObjects {
 pub struct Observation {
     /// The observed state.
     pub state: ObservedState,
-    /// The credentials of the nodes; nothing while there is no Secret.
-    pub credentials: Option<Arc<Credentials>>,
+    /// The secrets that the nodes accept; none while there is no Secret.
+    pub access: ClusterAccess,
     /// A new password to accept.
     pub new_key: Option<credentials::PendingRotation>,
 }
@@ -133,11 +130,11 @@ pub async fn observe(
     let FetchedObjects {
         keys, live, pods, ..
     } = found;
-    let credentials = keys.credentials;
-    let before = before.filter(|before| before.credentials == credentials);
+    let access = keys.access;
+    let before = before.filter(|before| before.access == access);
     let mut nodes = match before {
         Some(before) => before.state.nodes.clone(),
-        None => read_nodes(effects, &cluster, &pods, credentials.as_ref()).await,
+        None => read_nodes(effects, &cluster, &pods, &access).await,
     };
     let intents = Intents::parse(cluster.annotations());
     let arguments = recorded_arguments(&cluster, &intents);
@@ -148,7 +145,7 @@ pub async fn observe(
     let mut operations = status.flat_map(|status| &status.operations);
     let waits = intents.reconcile_paused || operations.any(has_begun);
     if !waits && is_asked(&cluster, &intents, &arguments, not_begun, reads) {
-        read_snapshots(effects, &pods, &mut nodes, credentials.as_ref()).await;
+        read_snapshots(effects, &pods, &mut nodes, &access).await;
     }
     // A change of its rack may repair a broken pod; the replication is read to check that other nodes tolerate it.
     let is_broken = pods.values().any(|pod| pod.problem.is_some());
@@ -163,7 +160,7 @@ pub async fn observe(
             needs_replication,
         );
     let replication = if needed || has_another_schema(&cluster, &nodes) {
-        read_replication(effects, &pods, &nodes, credentials.as_ref()).await
+        read_replication(effects, &pods, &nodes, &access).await
     } else {
         BTreeMap::new()
     };
@@ -191,12 +188,11 @@ pub async fn observe(
         let ips = external_members
             .iter()
             .map(|external_member| external_member.ip.to_owned());
-        state.locations =
-            read_locations(effects, ips.collect(), &state, credentials.as_ref()).await;
+        state.locations = read_locations(effects, ips.collect(), &state, &access).await;
     }
     Observation {
         state,
-        credentials,
+        access,
         new_key: keys.new,
     }
 }
@@ -270,9 +266,9 @@ async fn read_replication(
     effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
     nodes: &BTreeMap<String, Result<Reading, NodeError>>,
-    credentials: Option<&Arc<Credentials>>,
+    access: &ClusterAccess,
 ) -> BTreeMap<String, Replication> {
-    for (endpoint, reading) in members(pods, nodes, credentials) {
+    for (endpoint, reading) in members(pods, nodes, access) {
         let keyspaces = reading.keyspaces.to_vec();
         match effects.nodes.replication(endpoint, keyspaces).await {
             Ok(found) => return found,
@@ -289,11 +285,11 @@ async fn read_snapshots(
     effects: &Effects,
     pods: &BTreeMap<String, NodePod>,
     nodes: &mut BTreeMap<String, Result<Reading, NodeError>>,
-    credentials: Option<&Arc<Credentials>>,
+    access: &ClusterAccess,
 ) {
     let asked = nodes.iter_mut().filter_map(|(pod, reading)| {
         let reading = reading.as_mut().ok()?;
-        let endpoint = endpoint(pods.get(pod)?, credentials)?;
+        let endpoint = endpoint(pods.get(pod)?, access)?;
         Some((reading, endpoint))
     });
     let each = stream::iter(asked).for_each_concurrent(AT_ONCE, |(reading, endpoint)| async {
@@ -306,8 +302,8 @@ async fn read_snapshots(
 }
 
 /// The endpoint of the node of a pod.
-fn endpoint(pod: &NodePod, credentials: Option<&Arc<Credentials>>) -> Option<Endpoint> {
-    Some(Endpoint::new(pod.ip.clone()?, credentials.cloned()?))
+fn endpoint(pod: &NodePod, access: &ClusterAccess) -> Option<Endpoint> {
+    access.endpoint(pod.ip.clone()?, pod.node_api)
 }
 
 /// The locations of the nodes at these addresses, as reported by the first member that responds.
@@ -315,12 +311,12 @@ async fn read_locations(
     effects: &Effects,
     ips: Vec<String>,
     state: &ObservedState,
-    credentials: Option<&Arc<Credentials>>,
+    access: &ClusterAccess,
 ) -> BTreeMap<String, RackId> {
     if ips.is_empty() {
         return BTreeMap::new();
     }
-    for (endpoint, reading) in members(&state.pods, &state.nodes, credentials) {
+    for (endpoint, reading) in members(&state.pods, &state.nodes, access) {
         let own = state.pods.values().filter_map(|pod| {
             let ip = pod.ip.as_deref()?;
             let is_member = reading.host_ids.contains_key(ip);
@@ -343,14 +339,14 @@ async fn read_locations(
 fn members<'a>(
     pods: &'a BTreeMap<String, NodePod>,
     nodes: &'a BTreeMap<String, Result<Reading, NodeError>>,
-    credentials: Option<&'a Arc<Credentials>>,
+    access: &'a ClusterAccess,
 ) -> impl Iterator<Item = (Endpoint, &'a Reading)> {
     let members = nodes.iter().filter_map(move |(pod, reading)| {
         let reading = reading
             .as_ref()
             .ok()
             .filter(|reading| reading.is_serving())?;
-        Some((endpoint(pods.get(pod)?, credentials)?, reading))
+        Some((endpoint(pods.get(pod)?, access)?, reading))
     });
     // Each member that no longer responds costs its deadline.
     members.take(TRIES)
@@ -368,13 +364,13 @@ async fn read_nodes(
     effects: &Effects,
     cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
-    credentials: Option<&Arc<Credentials>>,
+    access: &ClusterAccess,
 ) -> BTreeMap<String, Result<Reading, NodeError>> {
     // A connection to an address without a pod is not refused: the reconciliation would wait for the deadline.
     let asked = pods
         .iter()
         .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
-        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, credentials)?)));
+        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, access)?)));
     let reads = asked.map(|(name, endpoint)| {
         let answer = if was_silent(cluster, &name, &endpoint.ip) {
             effects.nodes.read_briefly(endpoint)

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod discard;
+mod job_recovery;
 mod nodes;
 mod quiet_time;
 mod rack_writes;
@@ -32,7 +33,7 @@ use crate::{
         status_store::{ClusterRef, StatusStore},
     },
     metrics::Metrics,
-    node_api::{Credentials, NodeApi, jolokia::Jolokia},
+    node_api::{ClusterAccess, Credentials, NodeApi, Nodes},
 };
 use casskop_core::{
     operations::behaviour,
@@ -101,21 +102,30 @@ pub(crate) fn task(ctx: &Context, cluster_uid: &Value, operation: &OperationStat
             resume: true,
             index: 0,
             attempts: 1,
-            executor: String::new(),
+            job: node.job,
+            executor: node.executor,
         },
         executor: ctx.executor.identity.clone(),
-        credentials: Arc::new(Credentials {
+        access: password(),
+        position: Position::at(0),
+    }
+}
+
+/// The password of nodes with the Jolokia agent.
+fn password() -> ClusterAccess {
+    ClusterAccess {
+        jolokia: Some(Arc::new(Credentials {
             username: "op".into(),
             password: "p".into(),
             older: Vec::new(),
-        }),
-        position: Position::at(0),
+        })),
+        ..ClusterAccess::default()
     }
 }
 
 /// An operator that has just started.
 pub(crate) fn operator(server: &ApiServer) -> Arc<Context> {
-    operator_with(server, Box::new(Jolokia::default()))
+    operator_with(server, Box::new(Nodes::default()))
 }
 
 /// The same with stand-in nodes.

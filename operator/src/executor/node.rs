@@ -8,12 +8,12 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     effects::Effects,
-    executor::{NodeTask, StepEvent, progress::Meter, record::record_event},
+    executor::{NodeTask, StepEvent, halt::halt, progress::Meter, record::record_event},
     kubernetes::{objects::error_text, status_store},
     node_api::Endpoint,
 };
 use casskop_core::{
-    node::{Activity, Call, NodeError},
+    node::{Activity, NodeError},
     observed::NodePod,
     operations::{self, Behaviour, StepState, transitions::is_cancelled},
 };
@@ -51,13 +51,31 @@ pub(super) async fn endpoint(
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
         .map_err(|error| unreadable(error_text(&error)))?
         .ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
-    let ip = NodePod::of(&pod).ip;
+    let node = NodePod::of(&pod);
+    let ip = node.ip.as_deref();
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
-    let credentials = task.credentials.clone();
     Ok((
-        Endpoint::new(ip, credentials),
+        known_endpoint(task, ip, &node)?,
         pod.uid().unwrap_or_default(),
     ))
+}
+
+/// The endpoint of a node of the cluster of a task.
+///
+/// # Errors
+/// There is no secret for the transport that the pod was started with.
+pub(super) fn known_endpoint(
+    task: &NodeTask,
+    ip: &str,
+    node: &NodePod,
+) -> Result<Endpoint, NodeError> {
+    let endpoint = task.access.endpoint(ip, node.node_api);
+    endpoint.ok_or_else(|| {
+        NodeError::Unreachable(format!(
+            "the operator has no Secret for {}, which the pod at {ip} was started with",
+            node.node_api.as_str()
+        ))
+    })
 }
 
 /// Whether the same container of Cassandra has run since the operation started on the node. If so, the called work is
@@ -193,6 +211,8 @@ pub(super) struct Watch {
     polls: u32,
     polls_without_a_sign: u32,
     halted: bool,
+    /// Whether the work cannot be stopped, and that was reported.
+    left_to_its_end: bool,
     meter: Meter,
 }
 
@@ -204,6 +224,7 @@ impl Watch {
             polls: 0,
             polls_without_a_sign: 0,
             halted: false,
+            left_to_its_end: false,
             meter: Meter::default(),
         }
     }
@@ -218,7 +239,8 @@ impl Watch {
         self.halted
     }
 
-    /// Polls once. Returns whether the step is observed to be done.
+    /// Polls once. Returns whether the step is observed to be done. `is_job`: the node has a job for the step, which is
+    /// polled beside this, and which may wait behind another job without a sign.
     ///
     /// # Errors
     /// The call is lost: its pod was replaced, or there was no sign of its work for a minute. Or the response is no
@@ -228,8 +250,8 @@ impl Watch {
         effects: &Effects,
         task: &NodeTask,
         endpoint: &Endpoint,
-        step: &str,
-        behaviour: &dyn Behaviour,
+        (step, behaviour): (&str, &dyn Behaviour),
+        is_job: bool,
     ) -> Result<bool, NodeError> {
         // A failure of the API server is independent of the state of the node.
         if let Ok((_, uid)) = self::endpoint(effects, task).await
@@ -251,7 +273,7 @@ impl Watch {
                 self.polls_without_a_sign = 0;
                 let is_unanswered =
                     state == StepState::Unobservable && self.polls >= UNANSWERED_POLLS;
-                if is_unanswered && behaviour.stop().is_none() {
+                if is_unanswered && !is_job && behaviour.stop().is_none() {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }
@@ -260,10 +282,11 @@ impl Watch {
             Err(error) if error.is_unreadable() => {
                 tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
                 self.polls_without_a_sign = 0;
-                if self.polls >= UNANSWERED_POLLS && behaviour.stop().is_none() {
+                if self.polls >= UNANSWERED_POLLS && !is_job && behaviour.stop().is_none() {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }
+            Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) if is_job => {}
             Ok(StepState::NotRunning | StepState::NodeUnavailable(_)) | Err(_) => {
                 self.polls_without_a_sign += 1;
             }
@@ -324,10 +347,11 @@ impl Watch {
         let bytes = operations::bytes(behaviour, step, activity);
         self.meter.record_event(effects, task, bytes).await;
         let halts = operations::halts(behaviour, step, activity);
-        if !halts.is_empty() && is_stop_requested(effects, task).await {
-            self.halted = true;
-            halt(effects, task, endpoint, halts).await;
+        if halts.is_empty() || self.left_to_its_end || !is_stop_requested(effects, task).await {
+            return;
         }
+        self.halted = halt(effects, task, endpoint, halts).await;
+        self.left_to_its_end = !self.halted;
     }
 }
 
@@ -370,22 +394,5 @@ async fn leave_if_stop_requested(effects: &Effects, task: &NodeTask) -> Result<(
     match record_event(effects, task, StepEvent::Retrying(message.into())).await {
         Ok(_) => Err(NodeError::Stopped),
         Err(_) => Ok(()),
-    }
-}
-
-/// Stops the work of a step whose operation is cancelled.
-async fn halt(effects: &Effects, task: &NodeTask, endpoint: &Endpoint, halts: Vec<Call>) {
-    for call in halts {
-        tracing::info!(
-            cluster = task.cluster.name,
-            pod = task.start.pod,
-            kind = task.start.kind.as_str(),
-            id = task.start.id,
-            ?call,
-            "stopping its work"
-        );
-        if let Err(error) = effects.nodes.call(endpoint.clone(), call).await {
-            tracing::info!(pod = task.start.pod, %error, "the work was not stopped");
-        }
     }
 }

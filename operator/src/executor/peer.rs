@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     effects::Effects,
-    executor::NodeTask,
+    executor::{NodeTask, node::known_endpoint},
     kubernetes::objects::error_text,
     node_api::{Endpoint, read_all},
 };
@@ -212,10 +212,12 @@ pub(super) async fn has_one_been_away(
 pub(super) async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeError> {
     let pods = pods(effects, task).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
-        let ip = pod.ip.filter(|_| pod.rack.is_some())?;
-        Some(Endpoint::new(ip, task.credentials.clone()))
+        let ip = pod.ip.as_ref().filter(|_| pod.rack.is_some())?;
+        Some(known_endpoint(task, ip, &pod))
     });
-    let reads = endpoints.map(|endpoint| {
+    // A node that cannot be asked is not taken for one that does not answer.
+    let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+    let reads = endpoints.into_iter().map(|endpoint| {
         let answer = effects.nodes.read(endpoint.clone());
         (endpoint, answer)
     });
@@ -238,7 +240,7 @@ async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError>
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::node_api::Credentials;
+    use crate::node_api::{Access, Credentials};
 
     /// Answers of nodes, by their addresses.
     pub(in crate::executor) fn answers(
@@ -250,7 +252,7 @@ pub(super) mod tests {
                 password: "p".into(),
                 older: Vec::new(),
             };
-            let endpoint = Endpoint::new(ip, credentials.into());
+            let endpoint = Endpoint::new(ip, Access::Jolokia(credentials.into()));
             (endpoint, answer)
         });
         Answers::of(answers)

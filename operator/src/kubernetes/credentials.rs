@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{
+    api::{CassandraCluster, NodeApiKind},
+    names,
+};
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -14,7 +17,10 @@ use kube::{Api, Resource, ResourceExt, api::PostParams};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::{kubernetes::Kube, node_api::Credentials};
+use crate::{
+    kubernetes::{Kube, certificates},
+    node_api::{ClusterAccess, Credentials},
+};
 use casskop_core::{
     desired::secret_name,
     observed::SecretState,
@@ -34,7 +40,7 @@ const ACCEPTED: &str = "accepted";
 /// Key of the revision that rolls the pods, in the operator's Secret: it changes with each change of the password.
 const REVISION: &str = "revision";
 
-/// The known passwords of a cluster.
+/// The known passwords of a cluster, or its certificates.
 pub struct AcceptedCredentials {
     /// The state of the Secret that the spec names, or of the operator's Secret.
     pub state: SecretState,
@@ -42,9 +48,9 @@ pub struct AcceptedCredentials {
     pub name: String,
     /// Message: the reason why the Secret is not used, and the command that allows its use.
     pub refused: Option<String>,
-    /// The current password and its predecessors; nothing if there never was a password.
-    pub credentials: Option<Arc<Credentials>>,
-    /// A value that changes with each change of the password; empty for the first password.
+    /// The current password and its predecessors, or the certificates; nothing if there never were any.
+    pub access: ClusterAccess,
+    /// A value that changes with each change of the password or of the certificates; empty for the first password.
     pub revision: String,
     /// The passwords to accept, if the Secret has a new one.
     pub new: Option<PendingRotation>,
@@ -62,11 +68,21 @@ struct Key {
     password: String,
 }
 
-/// Reads the passwords. A new password is usable at once, but no pod is re-created for it before it is accepted.
+/// Reads the Secret that the nodes share: the passwords, or the certificates. A new password is usable at once, but no pod is re-created for it before it is accepted.
 ///
 /// # Errors
 /// The API server does not respond.
 pub async fn read(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+) -> Result<AcceptedCredentials, kube::Error> {
+    match cluster.spec.node_api_kind() {
+        NodeApiKind::Jolokia => passwords(kube, cluster).await,
+        NodeApiKind::ManagementApi => certificates::read(kube, cluster).await,
+    }
+}
+
+async fn passwords(
     kube: &Kube,
     cluster: &CassandraCluster,
 ) -> Result<AcceptedCredentials, kube::Error> {
@@ -101,7 +117,10 @@ pub async fn read(
         state,
         name,
         refused,
-        credentials: credentials(accepted),
+        access: ClusterAccess {
+            jolokia: credentials(accepted),
+            management_api: None,
+        },
         revision,
         new,
     })

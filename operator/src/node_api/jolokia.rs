@@ -8,11 +8,8 @@ mod calls;
 mod exchange;
 mod policy;
 mod rows;
-mod threads;
-mod typed;
 
 pub use policy::policy;
-pub use threads::{Jolokia, agent};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,11 +22,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use exchange::{Bounds, Reply, exchange, malformed};
+use exchange::{Reply, exchange, malformed};
 use rows::{READ, Row, Verdict};
-use typed::{Count, Flag, Keys, List, Number, Text, TextMap, Texts};
 
-use crate::node_api::Endpoint;
+use crate::node_api::{
+    Endpoint,
+    bounds::Bounds,
+    canonical,
+    typed::{Count, Flag, Keys, List, Number, Text, TextMap, Texts},
+};
 use casskop_core::node::{Activity, Call, Compaction, NodeError, Reading, Replication, Stream};
 
 /// Deadline of the read of a node that did not answer before: many hanging nodes must not delay the reads of healthy
@@ -368,12 +369,6 @@ impl Service {
             snapshots: None,
         }
     }
-}
-
-/// An address in the notation of Kubernetes: Java writes all the zeros of an IPv6 address. Other text is unchanged.
-fn canonical(text: &str) -> String {
-    text.parse::<std::net::IpAddr>()
-        .map_or_else(|_| text.to_owned(), |ip| ip.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, NodeApiKind, StorageConfig},
+    api::{CassandraClusterSpec, StorageConfig},
     conditions::Reason,
     names::RackId,
 };
@@ -48,14 +48,6 @@ pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal>
 /// Refuses settings that this version does not support.
 pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     if spec
-        .node_api
-        .as_ref()
-        .is_some_and(|api| api.kind == NodeApiKind::ManagementApi)
-    {
-        let message = "nodeApi.kind ManagementApi is not supported by this version: use Jolokia";
-        return Err(refused(Reason::NotSupported, message.into()));
-    }
-    if spec
         .jolokia
         .as_ref()
         .is_some_and(|jolokia| jolokia.tls.is_some())
@@ -83,11 +75,12 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
 }
 
 /// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
-const TAKEN: [(&str, &str); 5] = [
+const TAKEN: [(&str, &str); 6] = [
     ("bootstrap", "/etc/cassandra"),
     ("data", "/var/lib/cassandra"),
     ("rack", "/casskop"),
     ("jolokia", "/casskop-jolokia"),
+    ("management-api", "/casskop-management-api"),
     ("scripts", "/configmap"),
 ];
 /// Empty volumes of the operator: a user's volume at the path takes their place.

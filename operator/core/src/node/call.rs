@@ -1,5 +1,6 @@
 //! What a node can be told.
 
+use casskop_common::api::NodeApiKind;
 use serde::Serialize;
 
 /// Something a node is told to do. Blocks until it is done, which may take hours.
@@ -123,13 +124,13 @@ pub enum Call {
     },
     /// `StorageService.drain()`: writes memtables to disk and stops taking part in the ring, until a restart.
     Drain,
-    /// `StorageService.rebuild(String, String, String, String)`: streams the node's ranges of a keyspace from another data
+    /// `StorageService.rebuild(String, String, String, String)`: streams the node's ranges from another data
     /// center.
     Rebuild {
         /// The data center.
         from_dc: String,
-        /// Its keyspace.
-        keyspace: String,
+        /// The keyspace; none is all of them.
+        keyspace: Option<String>,
     },
     /// `StorageService.removeNode(String)`: takes a dead node out of the ring; its ranges are streamed among the others.
     RemoveNode {
@@ -144,6 +145,23 @@ pub enum Call {
 }
 
 impl Call {
+    /// What a transport has no way to do, if the call is such.
+    pub fn not_supported(&self, kind: NodeApiKind) -> Option<&'static str> {
+        match (kind, self) {
+            (NodeApiKind::Jolokia, _) => None,
+            (NodeApiKind::ManagementApi, call) => match call {
+                Self::Relocate { .. } => Some("relocate SSTables"),
+                Self::StopTask { .. } => Some("stop a task"),
+                Self::RemoveNode { .. } => Some("remove a dead node"),
+                Self::Snapshot { ttl: Some(_), .. } => Some("make a snapshot that expires"),
+                Self::Rebuild {
+                    keyspace: Some(_), ..
+                } => Some("rebuild a single keyspace"),
+                _ => None,
+            },
+        }
+    }
+
     /// Whether a second call, at a later time and at the same address, does no harm: it repeats work, or is refused.
     pub fn may_repeat(&self) -> bool {
         !matches!(

@@ -17,6 +17,11 @@ pub enum NodeError {
         "the node refuses the Jolokia password (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret"
     )]
     Unauthorized,
+    /// The TLS certificates of the operator and of the node do not fit together.
+    #[error(
+        "the TLS handshake with the node failed ({0}): the certificates of the operator and of the pod are not of the same CA, have expired, or are not for this ring; compare ca.crt, tls.crt and its DNS names in the Secret of spec.nodeApi.tlsSecretName, and restart a pod that was started with other certificates"
+    )]
+    Untrusted(String),
     /// The agent's policy forbids the call.
     #[error(
         "the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it"
@@ -37,6 +42,25 @@ pub enum NodeError {
         /// Longest answer that is read, in bytes.
         limit: u64,
     },
+    /// Cassandra's process runs and does not answer: another call occupies its only connection to the agent. Seconds that
+    /// the operator waited.
+    #[error(
+        "Cassandra runs, and did not answer within {0} s: another call, such as a drain, may occupy it; a node that never answers after its start may have an image whose Management API is older than 0.1.125"
+    )]
+    Occupied(u64),
+    /// The agent of the image lacks what the operator needs.
+    #[error(
+        "the Management API of the image is too old, or does not fit this version of Cassandra ({0}): use an image with Management API 0.1.125 or later"
+    )]
+    OutdatedAgent(String),
+    /// The transport to the node has no such call.
+    #[error("the Management API has no way to {0}")]
+    NotSupported(&'static str),
+    /// The node does not know the job of the call any more: Cassandra was restarted. Whether its work was done is unknown.
+    #[error(
+        "the node has forgotten the job {0}: Cassandra was restarted, or the end of the job was not recorded"
+    )]
+    JobLost(String),
     /// Cassandra said no.
     #[error("{0}")]
     Cassandra(String),
@@ -89,7 +113,10 @@ impl NodeError {
 
     /// Whether the node answered a read, but without the values: the node is there, and its state is unknown.
     pub fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Malformed(_) | Self::TooLarge { .. }) || self.is_refusal()
+        matches!(
+            self,
+            Self::Malformed(_) | Self::TooLarge { .. } | Self::Occupied(_) | Self::OutdatedAgent(_)
+        ) || self.is_refusal()
     }
 
     /// Whether the same call may succeed later without anybody doing anything.
@@ -100,6 +127,8 @@ impl NodeError {
                 | Self::Timeout(_)
                 | Self::Malformed(_)
                 | Self::TooLarge { .. }
+                | Self::Occupied(_)
+                | Self::JobLost(_)
                 | Self::Busy
                 | Self::Unfinished
         )

@@ -12,6 +12,10 @@ use serde::{
     de::{Error, Visitor},
 };
 
+/// Stands for the host id of a member that a node knows only by its address: it was down when the others restarted.
+/// No host id is equal to it.
+pub const UNKNOWN_HOST_ID: &str = "unknown";
+
 /// What a node says of itself and of its peers, read at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -27,7 +31,7 @@ pub struct Reading {
     pub leaving: BTreeSet<String>,
     /// Addresses of moving nodes.
     pub moving: BTreeSet<String>,
-    /// Host ids of the ring, by address.
+    /// Host ids of the ring, by address; [`UNKNOWN_HOST_ID`] where the node knows only the address of a member.
     pub host_ids: Arc<BTreeMap<String, String>>,
     /// Its own host id.
     pub local_host_id: String,
@@ -71,6 +75,12 @@ impl Reading {
         members
             .find(|(_, member)| *member == host_id)
             .map(|(ip, _)| ip)
+    }
+
+    /// Whether the host id may be that of a member: it is, or the node knows a member only by its address.
+    pub fn may_know(&self, host_id: &str) -> bool {
+        let mut members = self.host_ids.values();
+        members.any(|member| member == host_id || member == UNKNOWN_HOST_ID)
     }
 
     /// Whether the node sees a member of the ring come, go or move.

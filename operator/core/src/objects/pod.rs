@@ -6,22 +6,21 @@
 
 mod containers;
 mod placement;
+mod transport;
 
 use std::collections::BTreeMap;
 
 use casskop_common::names;
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, LocalObjectReference,
-        PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecretVolumeSource, Volume,
+        ConfigMapVolumeSource, EmptyDirVolumeSource, LocalObjectReference, PodSecurityContext,
+        PodSpec, PodTemplateSpec, SeccompProfile, Volume,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::{
-    desired::{Desired, DesiredRack},
-    pod_config::jolokia_secret,
-};
+use crate::desired::{Desired, DesiredRack};
+use transport::Transport;
 
 /// User and group of Cassandra in the official image.
 const CASSANDRA_ID: i64 = 999;
@@ -36,8 +35,6 @@ const LOG: &str = "log";
 const TMP: &str = "tmp";
 /// Volume of the rack's ConfigMap.
 const RACK: &str = "rack";
-/// Volume of the Jolokia Secret.
-const JOLOKIA: &str = "jolokia";
 /// Volume of the user's scripts.
 pub const SCRIPTS: &str = "scripts";
 
@@ -53,6 +50,10 @@ pub fn template(
     // A pod reads its configuration when it starts, so a change of the configuration has to re-create the pods.
     pod.annotations
         .insert(names::INPUTS_DIGEST.to_owned(), digest);
+    let transport = Transport::of(desired);
+    // The operator reaches a pod in the way that the pod was started with.
+    pod.annotations.remove(names::NODE_API);
+    pod.annotations.extend(transport.annotation());
     let id = |given: Option<i64>| match spec.platform_assigns_ids {
         Some(true) => None,
         _ => Some(given.unwrap_or(CASSANDRA_ID)),
@@ -101,14 +102,6 @@ pub fn template(
     }
 }
 
-fn key_to_path(key: &str) -> KeyToPath {
-    KeyToPath {
-        key: key.into(),
-        path: key.into(),
-        mode: None,
-    }
-}
-
 fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
     let empty = |name: &str| Volume {
         name: name.to_owned(),
@@ -127,17 +120,7 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-        Volume {
-            name: JOLOKIA.into(),
-            secret: Some(SecretVolumeSource {
-                secret_name: Some(desired.jolokia_secret.clone()),
-                default_mode: Some(0o440),
-                // A Secret may have more than the nodes need.
-                items: Some(jolokia_secret::KEYS.map(key_to_path).into()),
-                ..SecretVolumeSource::default()
-            }),
-            ..Volume::default()
-        },
+        Transport::of(desired).secret(desired),
     ];
     if let Some(name) = &desired.spec.config_map_name {
         volumes.push(Volume {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, StorageConfig},
+    api::{CassandraClusterSpec, NodeApiKind, StorageConfig},
     names,
 };
 use k8s_openapi::{
@@ -36,6 +36,8 @@ struct Inputs<'a> {
     image: &'a str,
     service_account: &'a str,
     jolokia_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_api: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     key_revision: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +121,12 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         rack: &rack,
         image: &desired.image,
         service_account: &desired.service_account,
-        jolokia_secret: &desired.jolokia_secret,
+        jolokia_secret: &desired.node_secret,
+        node_api: match desired.spec.node_api_kind() {
+            // As before there was a choice.
+            NodeApiKind::Jolokia => None,
+            kind @ NodeApiKind::ManagementApi => Some(kind.as_str()),
+        },
         key_revision: &desired.key_revision,
         scripts: desired.scripts.as_deref(),
         seeds: if desired.spec.auto_update_seed_list == Some(true) {
@@ -129,6 +136,16 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         },
         spec,
     })
+}
+
+/// The transport that the pods of a StatefulSet are started with.
+pub fn node_api(set: &StatefulSet) -> NodeApiKind {
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    let metadata = template.and_then(|template| template.metadata.as_ref());
+    let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
+    let kind = annotations.and_then(|annotations| annotations.get(names::NODE_API));
+    kind.and_then(|kind| NodeApiKind::parse(kind))
+        .unwrap_or_default()
 }
 
 /// The StatefulSet of a rack, with the number of replicas that it may have now.

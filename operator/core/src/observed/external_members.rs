@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::names::{self, RackId};
 
-use crate::{node::Reading, observed::ObservedState};
+use crate::{
+    node::{Reading, UNKNOWN_HOST_ID},
+    observed::ObservedState,
+};
 
 /// A member of the ring that is none of the cluster's pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +58,17 @@ impl ObservedState {
             .filter(|(pod, _)| self.host_id(pod).is_none())
             .filter_map(|(_, pod)| pod.ip.as_deref())
             .collect();
+        let names = self.names_by_address();
         let mut observed: BTreeMap<(&str, &str), (usize, bool, bool)> = BTreeMap::new();
         let mut members = 0;
         for (_, reading) in self.members() {
             members += 1;
             for (ip, host_id) in reading.host_ids.iter() {
-                if !ours.contains(host_id.as_str()) && !newcomers.contains(ip.as_str()) {
+                let host_id = match host_id.as_str() {
+                    UNKNOWN_HOST_ID => names.get(ip.as_str()).copied().unwrap_or(host_id),
+                    known => known,
+                };
+                if !ours.contains(host_id) && !newcomers.contains(ip.as_str()) {
                     let (knows, down, live) = observed.entry((ip, host_id)).or_default();
                     *knows += usize::from(!reading.joining.contains(ip));
                     *down |= reading.unreachable.contains(ip);
@@ -77,6 +85,22 @@ impl ObservedState {
                 down: down && knows == members,
                 live,
             })
+            .collect()
+    }
+
+    /// Host IDs by address, as another member knows them or as the status recorded them: for members that a node knows by
+    /// their address only.
+    fn names_by_address(&self) -> BTreeMap<&str, &str> {
+        let told = self.cluster.status.iter();
+        let told = told.flat_map(|status| status.cassandra_node_status.values());
+        let told = told
+            .filter(|told| !told.host_id.is_empty())
+            .map(|told| (told.node_ip.as_str(), told.host_id.as_str()));
+        let known = self.members().flat_map(|(_, reading)| {
+            let known = reading.host_ids.iter();
+            known.map(|(ip, host_id)| (ip.as_str(), host_id.as_str()))
+        });
+        told.chain(known.filter(|(_, host_id)| *host_id != UNKNOWN_HOST_ID))
             .collect()
     }
 

@@ -1,6 +1,6 @@
 //! Health of the nodes, as messages.
 
-use casskop_common::{api::OperationMode, names};
+use casskop_common::api::OperationMode;
 
 use crate::{
     node::NodeError,
@@ -77,7 +77,7 @@ impl ObservedState {
             Some(Err(NodeError::Unreachable(why))) if live.ready => {
                 return Some(format!(
                     "the pod is Ready, but not reachable from the operator on port {} ({why}): does a NetworkPolicy or a service mesh close the port?",
-                    names::JOLOKIA_PORT
+                    live.node_api.port()
                 ));
             }
             Some(Err(error)) => return Some(with_last_end(error.to_string(), live)),

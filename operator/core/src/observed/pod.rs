@@ -1,6 +1,9 @@
 //! A Cassandra pod.
 
-use casskop_common::names::{self, RackId};
+use casskop_common::{
+    api::NodeApiKind,
+    names::{self, RackId},
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use kube_core::ResourceExt;
@@ -41,6 +44,8 @@ pub struct NodePod {
     pub revision: String,
     /// Image of the Cassandra container.
     pub image: String,
+    /// Transport that the pod was started with.
+    pub node_api: NodeApiKind,
 }
 
 impl NodePod {
@@ -74,6 +79,7 @@ impl NodePod {
             lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
             image: image(pod),
+            node_api: node_api(pod),
         }
     }
 }
@@ -117,6 +123,12 @@ fn image(pod: &Pod) -> String {
     let mut cassandra = containers.filter(|it| it.name == names::CASSANDRA_CONTAINER);
     let image = cassandra.next().and_then(|it| it.image.clone());
     image.unwrap_or_default()
+}
+
+fn node_api(pod: &Pod) -> NodeApiKind {
+    let kind = pod.annotations().get(names::NODE_API);
+    let kind = kind.and_then(|kind| NodeApiKind::parse(kind));
+    kind.unwrap_or_default()
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

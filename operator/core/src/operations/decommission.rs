@@ -76,7 +76,7 @@ impl Behaviour for Decommission {
 
     /// It was a member, and none of them knows it any more.
     fn is_done_for_peers(&self, host_id: &str, peers: &[&Reading]) -> bool {
-        let knows = |peer: &&Reading| peer.address_of(host_id).is_some();
+        let knows = |peer: &&Reading| peer.may_know(host_id);
         !host_id.is_empty() && !peers.is_empty() && !peers.iter().any(knows)
     }
 

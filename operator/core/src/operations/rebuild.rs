@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use casskop_common::{
     api::{CassandraClusterSpec, Check},
     checks::CheckName,
-    operations::rebuild::Rebuild,
+    operations::{rebuild::Rebuild, support::Feature},
 };
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 impl Behaviour for Rebuild {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::known(&self.keyspace, ring)?;
+        if is_of_whole_nodes(ring.spec) {
+            return Ok(vec![ALL.to_owned()]);
+        }
         Ok(keyspaces(self, ring)
             .into_iter()
             .map(str::to_owned)
@@ -27,10 +30,10 @@ impl Behaviour for Rebuild {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Rebuild {
             from_dc: self.from_dc.clone(),
-            keyspace: step.to_owned(),
+            keyspace: (!is_of_whole_nodes(spec)).then(|| step.to_owned()),
         })
     }
 
@@ -81,6 +84,15 @@ impl Behaviour for Rebuild {
     fn is_already_running(&self, error: &NodeError) -> bool {
         matches!(error, NodeError::StillRebuilding(_))
     }
+}
+
+/// The only step where a node rebuilds all keyspaces at once.
+const ALL: &str = "all keyspaces";
+
+/// Whether the transport rebuilds no single keyspaces.
+fn is_of_whole_nodes(spec: &CassandraClusterSpec) -> bool {
+    let gap = Feature::RebuildOfKeyspace.gap_of_transport(spec.node_api_kind());
+    gap.is_some()
 }
 
 /// Keyspaces that the source and every data center of the targets replicate, of those that were asked for. Those of

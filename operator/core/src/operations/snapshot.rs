@@ -2,10 +2,11 @@
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check, OperationReason},
-    operations::snapshot::Snapshot,
+    operations::{snapshot::Snapshot, support::Feature},
 };
 
 use crate::{
+    image,
     node::{Activity, Call, NodeError},
     operations::{
         Action, Behaviour, Member, Refusal, Ring, StepState, checks, tables, unobservable,
@@ -80,20 +81,23 @@ fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
     })
 }
 
-/// Cassandra 4.0 takes the option, and keeps the snapshot for ever.
+/// Every target has snapshots that expire.
 fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
     let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
     let old = targets.find_map(|member| {
         let version = &member.reading.as_ref().ok()?.version;
-        version.starts_with("4.0").then_some((member.pod, version))
+        let release = image::release(version)?;
+        let gap = Feature::ExpiringSnapshot.gap(ring.spec.node_api_kind(), release)?;
+        Some((member.pod, version, gap))
     });
-    let Some((pod, version)) = old else {
+    let Some((pod, version, gap)) = old else {
         return Ok(());
     };
     Err(Refusal {
         reason: OperationReason::TtlNotSupported,
         message: format!(
-            "{pod} runs Cassandra {version}, which has no snapshots that expire (4.1 and later have them): request it again with a new id without --ttl, and delete the snapshot by clearsnapshot"
+            "{pod} runs Cassandra {version}, which {}: request it again with a new id; {}",
+            gap.lack, gap.instead
         ),
     })
 }

@@ -4,7 +4,7 @@ mod intents;
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, NodePhase, OperationNode, OperationPhase, OperationReason,
+        CassandraClusterStatus, NodeJob, NodePhase, OperationNode, OperationPhase, OperationReason,
         OperationStatus, Work,
     },
     operations::OperationKind,
@@ -21,6 +21,10 @@ const HISTORY: usize = 20;
 const SPENT: usize = 200;
 /// Nodes that an operation of the history keeps: those that failed, so that the object stays small.
 const REMEMBERED_NODES: usize = 20;
+
+/// Said of a node whose step goes on after a cancel.
+const CANNOT_STOP: &str =
+    "cancelled: the Management API has no way to stop the step, which goes on to its end";
 
 /// An operation before and after a decision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,6 +69,12 @@ pub enum StepEvent {
     Done,
     /// The step was not done this time and is retried.
     Retrying(String),
+    /// The node has a job for the step; recorded before the job is waited for.
+    JobBegun(NodeJob),
+    /// The job of the node has ended without success, so that nobody waits for it again.
+    JobFailed,
+    /// The operation is cancelled, and the node has no way to stop the step: it goes on to its end.
+    CannotStop,
     /// The node reports its progress.
     Works(Work),
     /// The step was ended by a cancel.
@@ -125,6 +135,9 @@ pub fn record(
             node.attempts = *attempt;
             at.executor.clone_into(&mut node.executor);
         }
+        StepEvent::JobBegun(job) => node.job = Some(job.clone()),
+        StepEvent::JobFailed => node.job = None,
+        StepEvent::CannotStop => node.error = Some(CANNOT_STOP.to_owned()),
         StepEvent::Works(work) => node.work = Some(work.clone()),
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
         StepEvent::Retrying(error) => {
@@ -177,6 +190,7 @@ pub(crate) fn step_done(node: &mut OperationNode, steps: &[String], now: Timesta
 fn go_to(node: &mut OperationNode, steps: &[String], next: usize, ends_here: bool, now: Timestamp) {
     node.error = None;
     node.work = None;
+    node.job = None;
     let progress = node.progress.get_or_insert_default();
     progress.done = i64::try_from(next).unwrap_or(i64::MAX);
     match steps.get(next) {

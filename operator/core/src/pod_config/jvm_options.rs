@@ -6,9 +6,10 @@ mod named;
 
 use std::collections::BTreeMap;
 
+use casskop_common::api::NodeApiKind;
 use serde_json::Value;
 
-use super::{AGENT_ARGUMENT, RackConfig, is_ipv6};
+use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api};
 #[cfg(any(test, feature = "simulation"))]
 pub use named::examples;
 
@@ -77,7 +78,7 @@ pub fn files(
     files
         .entry(COMMON)
         .or_default()
-        .splice(0..0, own_options(replaced, pod_ip));
+        .splice(0..0, own_options(rack.node_api, replaced, pod_ip));
     let of_image = images_own.values().flat_map(|text| text.lines());
     if heap::uses_g1(of_image) || heap::uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
@@ -87,14 +88,21 @@ pub fn files(
     Ok(files)
 }
 
-fn own_options(replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
-    let agent = format!("-javaagent:{AGENT_ARGUMENT}");
+fn own_options(transport: NodeApiKind, replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
+    let agent: Vec<String> = match transport {
+        NodeApiKind::Jolokia => [format!("-javaagent:{AGENT_ARGUMENT}")]
+            .into_iter()
+            .chain(AGENT_LIMITS.map(str::to_owned))
+            .collect(),
+        // The image names its agent in cassandra-env.sh.
+        NodeApiKind::ManagementApi => vec![management_api::metrics_option()],
+    };
     // Ignored by a node that has joined before.
     let replace =
         replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
-    [agent, STREAM_ANEW.to_owned()]
+    agent
         .into_iter()
-        .chain(AGENT_LIMITS.map(str::to_owned))
+        .chain([STREAM_ANEW.to_owned()])
         .chain(is_ipv6(pod_ip).then(|| IPV6.to_owned()))
         .chain(replace)
         .collect()

@@ -1,5 +1,6 @@
 //! What the operator decided for the pods of one rack; travels in the rack's ConfigMap.
 
+use casskop_common::api::NodeApiKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,6 +30,9 @@ pub struct RackConfig {
     pub max_heap_bytes: i64,
     /// `spec.config`, merged for this rack.
     pub config: Value,
+    /// Transport to the node, as the pod is started with it.
+    #[serde(skip)]
+    pub node_api: NodeApiKind,
 }
 
 impl RackConfig {

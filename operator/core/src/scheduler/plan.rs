@@ -8,7 +8,7 @@ use casskop_common::{
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{OperationKind, Parallel, Waves},
+    operations::{Operation, OperationKind, Parallel, Waves, support::Feature},
     text::count,
 };
 
@@ -30,6 +30,9 @@ pub(crate) fn plan(
     state: &ObservedState,
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
+    if let Err(refusal) = supported(&request.arguments.operation, state) {
+        return refuse(operation, &refusal, state);
+    }
     let targets = match target(request, behaviour, state) {
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, state),
@@ -77,6 +80,25 @@ pub(crate) fn plan(
         }
         Err(refusal) => refuse(operation, &refusal, state),
     }
+}
+
+/// Whether the transport to the nodes has a way to do it.
+fn supported(operation: &Operation, state: &ObservedState) -> Result<(), Refusal> {
+    let transport = state.cluster.spec.node_api_kind();
+    let mut needed = Feature::needed_by(operation);
+    let gap = needed.find_map(|feature| Some((feature, feature.gap_of_transport(transport)?)));
+    gap.map_or(Ok(()), |(feature, gap)| {
+        Err(Refusal {
+            reason: OperationReason::NotSupported,
+            message: format!(
+                "{}: the nodes are reached by {} (spec.nodeApi), which {}; {}",
+                feature.words(),
+                transport.as_str(),
+                gap.lack,
+                gap.instead
+            ),
+        })
+    })
 }
 
 fn fill(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use casskop_common::{
-    api::{NodePhase, OperationNode, OperationStatus, VolumeRef},
+    api::{NodeJob, NodePhase, OperationNode, OperationStatus, VolumeRef},
     operations::{Arguments, Operation, OperationKind},
 };
 use serde::Serialize;
@@ -43,6 +43,9 @@ pub struct Start {
     pub index: usize,
     /// Attempts at the step at the decision.
     pub attempts: i32,
+    /// Job of the node for the step at hand, if one was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<NodeJob>,
     /// Executor of the node at the decision; another one that takes the node over records that first.
     pub executor: String,
 }
@@ -101,6 +104,7 @@ pub(crate) fn starts(
         resume: was_running(node),
         index: transitions::steps_done(node),
         attempts: node.attempts,
+        job: node.job.clone(),
         executor: node.executor.clone(),
     };
     idle.into_iter().map(start).collect()

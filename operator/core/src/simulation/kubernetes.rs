@@ -1,7 +1,10 @@
 //! Model of Kubernetes: an API server that accepts writes and deletions, and StatefulSets that create and roll out
 //! pods.
 
-use casskop_common::names::{self, RackId};
+use casskop_common::{
+    api::NodeApiKind,
+    names::{self, RackId},
+};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use kube_core::ResourceExt;
 
@@ -401,5 +404,6 @@ pub fn seen(pod: &Pod) -> NodePod {
         runs_since: None,
         last_end: None,
         gate: None,
+        node_api: NodeApiKind::default(),
     }
 }

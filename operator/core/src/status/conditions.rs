@@ -1,7 +1,7 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
+    api::{CassandraClusterStatus, NodeApiKind, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
     text,
@@ -102,10 +102,7 @@ impl<'a> ConditionInputs<'a> {
         if let (SecretState::Missing, Ok(desired)) = (&state.secret, desired)
             && !desired.makes_secret()
         {
-            faults.insert(0, format!(
-                "Secret {} of spec.imageJolokiaSecret does not exist: create it with username and password",
-                desired.jolokia_secret
-            ));
+            faults.insert(0, missing_secret(desired));
         }
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
@@ -345,6 +342,21 @@ impl<'a> ConditionInputs<'a> {
             message,
         }
     }
+}
+
+/// The Secret that the spec names does not exist, and the operator does not make it.
+fn missing_secret(desired: &Desired) -> String {
+    let (field, keys) = match desired.spec.node_api_kind() {
+        NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
+        NodeApiKind::ManagementApi => (
+            "nodeApi.tlsSecretName",
+            "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
+        ),
+    };
+    format!(
+        "Secret {} of spec.{field} does not exist: create it with {keys}",
+        desired.node_secret
+    )
 }
 
 /// A spec that takes away nodes which keyspaces need is not carried out as it stands, even if its other changes are.

@@ -124,7 +124,9 @@ fn what_cannot_be_undone_is_refused_and_recovers_by_itself() {
         ("management API", |cluster| {
             cluster.spec.node_api = Some(casskop_common::api::NodeApi {
                 kind: casskop_common::api::NodeApiKind::ManagementApi,
+                tls_secret_name: Some("demo-tls".into()),
             });
+            cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0.9-ubi".into());
         }),
     ];
     let mut told = Vec::new();

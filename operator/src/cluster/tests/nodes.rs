@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use casskop_common::names::RackId;
+use casskop_common::{api::NodeJob, names::RackId};
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Notify;
 
-use crate::node_api::{Answer, Endpoint, NodeApi};
+use crate::node_api::{Answer, Begun, Endpoint, NodeApi};
 
 /// Nodes that report readings, and record their calls.
 #[derive(Clone, Default)]
@@ -60,9 +60,13 @@ impl NodeApi for Nodes {
         silence()
     }
 
-    fn call(&self, _: Endpoint, call: Call) -> Answer<'_, ()> {
+    fn begin(&self, _: Endpoint, call: Call) -> Answer<'_, Begun> {
         self.calls.lock().expect("the calls").push(call);
         pending().boxed()
+    }
+
+    fn follow(&self, _: Endpoint, _: Call, _: NodeJob) -> Answer<'_, ()> {
+        silence()
     }
 
     fn settled(&self) -> BoxFuture<'_, ()> {

@@ -1,11 +1,15 @@
-//! The Secret of `imageJolokiaSecret`: only one that is meant for the nodes is used.
+//! The Secrets of `imageJolokiaSecret` and `nodeApi.tlsSecretName`: only one that is meant for the nodes is used.
 
+use std::sync::LazyLock;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_common::names;
 use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
     cluster::tests::{CLUSTER, RACK, condition, edit, manifest, operator, pass},
+    node_api::management_api::node::{Authority, RING},
 };
 
 const SECRETS: &str = "/api/v1/namespaces/ns/secrets";
@@ -103,4 +107,62 @@ async fn a_secret_of_the_go_casskop_needs_no_label() {
     let told = reconcile(&server).await;
     assert!(told.starts_with("True Accepted"), "{told}");
     assert!(knows(&server, RACK));
+}
+
+/// A cluster of the Management API; its Secret has these labels and the parts of a certificate.
+fn with_certificates(labels: &Value, key: &str) -> ApiServer {
+    let server = ApiServer::default();
+    let (ca, certificate, _) = certificates();
+    let mut cluster = manifest();
+    cluster["spec"]["nodeApi"] = json!({ "kind": "ManagementApi", "tlsSecretName": "demo-tls" });
+    cluster["spec"]["cassandraImage"] = json!("k8ssandra/cass-management-api:5.0.9-ubi");
+    let encoded = |text: &str| STANDARD.encode(text);
+    let data =
+        json!({ "ca.crt": encoded(ca), "tls.crt": encoded(certificate), "tls.key": encoded(key) });
+    server.with(|state| {
+        state.put(CLUSTER, cluster);
+        let secret = json!({
+            "metadata": { "name": "demo-tls", "labels": labels }, "type": "kubernetes.io/tls", "data": data,
+        });
+        state.put(&format!("{SECRETS}/demo-tls"), secret);
+    });
+    server
+}
+
+/// An authority, a certificate of it, and the key: always the same ones.
+fn certificates() -> &'static (String, String, String) {
+    static MADE: LazyLock<(String, String, String)> = LazyLock::new(|| {
+        let authority = Authority::new();
+        let (certificate, key) = authority.issue(RING);
+        (authority.pem, certificate, key)
+    });
+    &MADE
+}
+
+#[tokio::test]
+async fn certificates_are_used_only_if_they_are_meant_for_the_nodes() {
+    let server = with_certificates(&json!({}), &certificates().2);
+    insta::assert_snapshot!(reconcile(&server).await, @"False SecretNotAllowed: Secret demo-tls of nodeApi.tlsSecretName may not be meant for the nodes, for it has no label db.orange.com/node-credentials: name another Secret; if it is meant for them: kubectl label secret demo-tls --namespace ns --overwrite db.orange.com/node-credentials=true");
+    assert!(!knows(&server, RACK));
+    let meant = json!({ "metadata": { "labels": { names::NODE_CREDENTIALS_LABEL: "true" } } });
+    change(&server, &format!("{SECRETS}/demo-tls"), &meant);
+    assert!(reconcile(&server).await.starts_with("True"));
+    assert!(knows(&server, RACK));
+    let made = format!("{SECRETS}/{}", names::jolokia_secret("demo"));
+    assert!(!knows(&server, &made), "a password that nobody needs");
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_reported_without_their_content() {
+    let other = Authority::new().issue(RING).1;
+    let labels = json!({ names::NODE_CREDENTIALS_LABEL: "true" });
+    let server = with_certificates(&labels, &other);
+    reconcile(&server).await;
+    let status = server.with(|state| state.objects[CLUSTER]["status"].to_string());
+    assert!(
+        status.contains("Secret demo-tls: tls.key is not the key of tls.crt"),
+        "{status}"
+    );
+    let line = other.lines().nth(1).unwrap();
+    assert!(!status.contains(line));
 }

@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::{CLUSTER, manifest, operator, task},
+    cluster::tests::{CLUSTER, manifest, operator, password, task},
     context::Context,
+    executor::NodeTask,
     kubernetes::status_store::ClusterRef,
+    node_api::ClusterAccess,
 };
 
-const POD: &str = "demo-dc1-rack1-0";
+pub(super) const POD: &str = "demo-dc1-rack1-0";
 /// The start time of Cassandra on the node.
 const RUNS_SINCE: &str = "2026-11-22T17:00:00Z";
 
@@ -147,27 +149,43 @@ async fn tells(ip: &str, status: Value) -> (Vec<OperationStatus>, usize) {
 }
 
 async fn begin(ip: &str, status: Value) -> (ApiServer, Arc<Context>) {
+    let server = api_server(ip, status, &json!({}));
+    let ctx = take_up(&server, password()).await;
+    (server, ctx)
+}
+
+/// An API server with a cluster of this status, and one pod with these annotations.
+pub(super) fn api_server(ip: &str, status: Value, annotations: &Value) -> ApiServer {
     let server = ApiServer::default();
     let mut cluster = manifest();
     cluster["status"] = status;
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
         "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
         "state": { "running": { "startedAt": RUNS_SINCE } } });
-    let pod = json!({ "metadata": { "name": POD },
+    let pod = json!({ "metadata": { "name": POD, "annotations": annotations },
         "status": { "podIP": ip, "containerStatuses": [cassandra] } });
-    let uid = server.with(|state| {
+    server.with(|state| {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
-        state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
+        state.put(CLUSTER, cluster);
     });
-    let ctx = operator(&server);
-    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
-    let operation = read.status.unwrap().operations.remove(0);
-    let task = task(&ctx, &uid, &operation);
-    ctx.executor.start(&ctx.effects, task);
-    (server, ctx)
+    server
 }
 
-async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
+/// An operator that has just started, and takes up the only node of the only operation.
+pub(super) async fn take_up(server: &ApiServer, access: ClusterAccess) -> Arc<Context> {
+    let ctx = operator(server);
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
+    let uid = json!(ClusterRef::of(&read).uid);
+    let operation = read.status.unwrap().operations.remove(0);
+    let task = NodeTask {
+        access,
+        ..task(&ctx, &uid, &operation)
+    };
+    ctx.executor.start(&ctx.effects, task);
+    ctx
+}
+
+pub(super) async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
     let mut told = Vec::new();
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,32 +1,18 @@
 //! HTTP requests and answers.
 
-use std::{io, time::Duration};
-
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use ureq::Agent;
 
 use crate::node_api::{
     Credentials, Endpoint,
-    jolokia::typed::{Number, Text},
+    bounds::{Bounds, CONNECT},
+    refusal::{first_line, refusal},
+    typed::{Number, Text},
 };
 use casskop_core::node::NodeError;
 
-/// Deadline to connect.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// The bounds of one exchange.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Name of the read or the operation, for messages.
-    pub(super) request: &'static str,
-    pub(super) deadline: Duration,
-    /// Longest accepted answer, in bytes.
-    pub(super) limit: u64,
-}
-
-/// One HTTP exchange: a request (or several in an array) and its JSON answer. The answer is parsed while it arrives:
-/// it is never held as a whole, so only the values of `T` take memory.
+/// One HTTP exchange: a request (or several in an array) and its JSON answer.
 ///
 /// # Errors
 /// There is no usable answer; [`NodeError::TooLarge`] if it exceeds the limit.
@@ -36,6 +22,7 @@ pub(super) fn exchange<T: DeserializeOwned>(
     request: &Value,
     bounds: Bounds,
 ) -> Result<T, NodeError> {
+    let credentials = endpoint.credentials()?;
     let host = if endpoint.ip.contains(':') {
         format!("[{}]", endpoint.ip)
     } else {
@@ -58,10 +45,10 @@ pub(super) fn exchange<T: DeserializeOwned>(
             .header("Authorization", credentials.basic())
             .content_type("application/json")
             .send(request.to_string());
-        response.map_err(|error| transport_error(&error, endpoint, bounds))
+        response.map_err(|error| bounds.failed(&error, endpoint))
     };
-    let mut response = ask(&endpoint.credentials)?;
-    for older in &endpoint.credentials.older {
+    let mut response = ask(credentials)?;
+    for older in &credentials.older {
         if response.status() == 401 {
             response = ask(older)?;
         }
@@ -72,33 +59,7 @@ pub(super) fn exchange<T: DeserializeOwned>(
         403 => return Err(NodeError::Forbidden("HTTP 403".into())),
         status => return Err(NodeError::Malformed(format!("HTTP {status}"))),
     }
-    let body = response.body_mut().with_config().limit(bounds.limit);
-    let body = io::BufReader::with_capacity(CHUNK, body.reader());
-    serde_json::from_reader(body).map_err(|error| {
-        if error.is_io() {
-            let error = ureq::Error::from(io::Error::from(error));
-            return transport_error(&error, endpoint, bounds);
-        }
-        NodeError::Malformed(format!("{}: {error}", bounds.request))
-    })
-}
-
-/// Bytes of an answer that are read at once.
-const CHUNK: usize = 8 * 1024;
-
-fn transport_error(error: &ureq::Error, endpoint: &Endpoint, bounds: Bounds) -> NodeError {
-    match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect) => {
-            NodeError::Unreachable(format!("no connection within {} s", CONNECT.as_secs()))
-        }
-        ureq::Error::Timeout(_) => NodeError::Timeout(bounds.deadline.as_secs()),
-        ureq::Error::BodyExceedsLimit(limit) => NodeError::TooLarge {
-            address: endpoint.ip.clone(),
-            request: bounds.request,
-            limit: *limit,
-        },
-        error => NodeError::Unreachable(error.to_string()),
-    }
+    bounds.parse(response.body_mut(), endpoint)
 }
 
 /// One answer of Jolokia.
@@ -133,33 +94,9 @@ impl<T> Reply<T> {
         self.status.0 == Some(404)
     }
 
-    /// The first line of Java's message, without the class names of the wrapping exceptions.
     fn reason(&self) -> String {
-        let text = self.error.0.as_deref().unwrap_or("no reason given");
-        let line = text.lines().next().unwrap_or(text);
-        line.rsplit("Exception: ")
-            .next()
-            .unwrap_or(line)
-            .chars()
-            .take(500)
-            .collect()
+        first_line(self.error.0.as_deref().unwrap_or("no reason given"))
     }
-}
-
-type MakeError = fn(String) -> NodeError;
-
-/// The kind of an error of Cassandra, derived from its message (4.0 to 5.0): JMX has no error codes.
-fn refusal(text: String) -> NodeError {
-    let kinds: [(&str, MakeError); 5] = [
-        ("still rebuilding", NodeError::StillRebuilding),
-        ("Host ID not found", NodeError::UnknownHostId),
-        ("already processing a removal", NodeError::RemovalInProgress),
-        ("already exists", NodeError::SnapshotExists),
-        ("is not a member", NodeError::NotAMember),
-    ];
-    let known = kinds.iter().find(|(words, _)| text.contains(words));
-    let kind = known.map_or(NodeError::Cassandra as MakeError, |(_, kind)| *kind);
-    kind(text)
 }
 
 pub(super) fn malformed(answer: &Value) -> NodeError {

@@ -13,7 +13,9 @@ use std::{
 };
 
 use super::*;
-use crate::node_api::{Credentials, NodeApi};
+use crate::node_api::{
+    Access, Credentials, NodeApi, Nodes, jolokia_agent as agent, nodes::LARGE, typed,
+};
 use casskop_core::node::SharedViews;
 
 const SSTABLES: usize = 100_000;
@@ -50,7 +52,7 @@ fn agent_with(
     });
     Endpoint {
         port,
-        ..Endpoint::new("127.0.0.1", credentials)
+        ..Endpoint::new("127.0.0.1", Access::Jolokia(credentials))
     }
 }
 
@@ -293,9 +295,9 @@ fn a_large_ring_takes_little_memory() {
 /// The answers are held back until as many reads are in flight as may be.
 #[test]
 fn large_reads_in_flight_are_bounded() {
-    const READS: usize = 5 * threads::LARGE;
+    const READS: usize = 5 * LARGE;
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let all = Arc::new(Barrier::new(threads::LARGE));
+    let all = Arc::new(Barrier::new(LARGE));
     let peak = most.clone();
     let endpoint = agent_with(move |request, out| {
         let others = now.fetch_add(1, Ordering::SeqCst);
@@ -304,12 +306,12 @@ fn large_reads_in_flight_are_bounded() {
         now.fetch_sub(1, Ordering::SeqCst);
         rebuild(3, request, out)
     });
-    let nodes = Jolokia::default();
+    let nodes = Nodes::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let reads = (0..READS).map(|_| nodes.activity(endpoint.clone()));
     let answers = runtime
         .expect("a runtime")
         .block_on(futures::future::join_all(reads));
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    assert_eq!(peak.load(Ordering::SeqCst), threads::LARGE);
+    assert_eq!(peak.load(Ordering::SeqCst), LARGE);
 }

@@ -10,7 +10,9 @@ use std::{
 use super::*;
 use crate::{
     leadership::Leadership,
-    node_api::{Credentials, NodeApi},
+    node_api::{
+        Access, Credentials, NodeApi, Nodes, canonical, every_call, jolokia_agent as agent,
+    },
 };
 
 /// Answers one request with these bytes, and returns the request.
@@ -52,7 +54,7 @@ fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
         Endpoint {
             ip: "127.0.0.1".into(),
             port,
-            credentials,
+            access: Access::Jolokia(credentials),
         },
         server,
     )
@@ -228,87 +230,11 @@ fn nobody_listens() {
     let endpoint = Endpoint {
         ip: "127.0.0.1".into(),
         port,
-        credentials,
+        access: Access::Jolokia(credentials),
     };
     let error = read(&agent(), &endpoint).expect_err("no connection");
     assert!(matches!(error, NodeError::Unreachable(_)), "{error}");
     assert!(!format!("{error:?} {endpoint:?}").contains("s3cret"));
-}
-
-fn every_call() -> Vec<Call> {
-    let keyspace = || "orders".to_owned();
-    let tables = || vec!["t".to_owned()];
-    vec![
-        cleanup(),
-        Call::Flush {
-            keyspace: keyspace(),
-            tables: tables(),
-        },
-        Call::Compact {
-            keyspace: keyspace(),
-            tables: tables(),
-            split: true,
-        },
-        Call::GarbageCollect {
-            keyspace: keyspace(),
-            tables: tables(),
-            cells: true,
-            jobs: 2,
-        },
-        Call::Scrub {
-            keyspace: keyspace(),
-            tables: tables(),
-            skip_corrupted: true,
-            snapshot: true,
-            jobs: 2,
-        },
-        Call::UpgradeSsTables {
-            keyspace: keyspace(),
-            tables: tables(),
-            include_all: true,
-            jobs: 2,
-        },
-        Call::Relocate {
-            keyspace: keyspace(),
-            tables: tables(),
-            jobs: 2,
-        },
-        Call::Refresh {
-            keyspace: keyspace(),
-            table: "t".into(),
-        },
-        Call::Repair {
-            keyspace: keyspace(),
-            tables: tables(),
-            full: true,
-            primary_range: true,
-            parallelism: "parallel",
-        },
-        Call::StopRepairs,
-        Call::Snapshot {
-            keyspace: keyspace(),
-            tables: tables(),
-            name: "kept".into(),
-            ttl: Some("12h".into()),
-            skip_flush: false,
-        },
-        Call::ClearSnapshot {
-            keyspaces: vec![keyspace()],
-            name: "kept".into(),
-        },
-        Call::Rebuild {
-            from_dc: "dc1".into(),
-            keyspace: "orders".into(),
-        },
-        Call::RemoveNode {
-            host_id: "6799ee6c-3588-4dfa-9842-091edc5e9706".into(),
-        },
-        Call::StopTask {
-            id: "00000000-0000-0000-0000-000000000001".into(),
-        },
-        Call::Drain,
-        Call::Decommission { force: true },
-    ]
 }
 
 #[test]
@@ -458,9 +384,9 @@ fn a_process_that_does_not_lead_connects_to_no_node() {
     });
     let endpoint = Endpoint {
         port: node.local_addr().expect("bound").port(),
-        ..Endpoint::new("127.0.0.1", credentials)
+        ..Endpoint::new("127.0.0.1", Access::Jolokia(credentials))
     };
-    let nodes = Jolokia::new(Leadership::candidate());
+    let nodes = Nodes::new(Leadership::candidate());
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let error = runtime
         .expect("a runtime")

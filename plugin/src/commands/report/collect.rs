@@ -105,6 +105,7 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         "/imageJolokiaSecret/name",
         "/imagePullSecret/name",
         "/jolokia/tls/secretName",
+        "/nodeApi/tlsSecretName",
     ];
     let mut secrets: Vec<String> = pointed
         .iter()

@@ -15,7 +15,7 @@ use k8s_openapi::{
 
 use crate::{
     desired::{Desired, DesiredRack},
-    objects::pod::{CONFIG, JOLOKIA, LOG, RACK, SCRIPTS, TMP},
+    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, transport::Transport},
     pod_config,
 };
 
@@ -100,11 +100,12 @@ fn shell(
 
 /// Writes the configuration over that of the image; refer to `casskop-operator bootstrap`.
 fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
+    let (secret, secret_path) = Transport::of(desired).secret_mount();
     Container {
         name: "bootstrap".into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(vec!["bootstrap".into()]),
+        args: Some(Transport::of(desired).bootstrap_arguments()),
         // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(
@@ -118,7 +119,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
         volume_mounts: Some(vec![
             mount(CONFIG, CONFIG_DIRECTORY),
             mount(RACK, "/casskop"),
-            mount(JOLOKIA, "/casskop-jolokia"),
+            mount(secret, secret_path),
             mount(names::DATA_VOLUME, "/var/lib/cassandra"),
         ]),
         ..Container::default()
@@ -127,8 +128,10 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
 
 fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     let spec = &desired.spec;
+    let transport = Transport::of(desired);
     let command: &[&str] = match (spec.debug, spec.platform_assigns_ids) {
         (Some(true), _) => &["tail", "-f", "/dev/null"],
+        _ if transport.starts_by_entry_point() => &[],
         // A user id without an entry in /etc/passwd is of the group root, for which Cassandra does not start without
         // `-R`. The option has no other effect.
         (_, Some(true)) => &["cassandra", "-f", "-R"],
@@ -140,6 +143,7 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
         mount(LOG, "/var/log/cassandra"),
         mount(TMP, "/tmp"),
     ];
+    mounts.extend(transport.mounts());
     // A volume of the user takes the place of an empty one, as in the Go CassKop.
     let is_taken = |path: &str| {
         let mut theirs = spec.storage_configs.iter();
@@ -155,9 +159,11 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
         name: names::CASSANDRA_CONTAINER.into(),
         image: Some(desired.image.clone()),
         image_pull_policy: Some(pull_policy(spec)),
-        command: Some(command.iter().map(|&word| word.to_owned()).collect()),
-        env: Some(environment(spec)),
-        ports: Some(ports()),
+        command: (!command.is_empty())
+            .then(|| command.iter().map(|&word| word.to_owned()).collect()),
+        env: Some(environment(spec, transport)),
+        ports: Some(ports(transport)),
+        lifecycle: transport.lifecycle().filter(|_| spec.debug != Some(true)),
         resources: rack.resources.clone(),
         security_context: Some(restricted(spec.read_only_root_filesystem.unwrap_or(true))),
         readiness_probe: (spec.debug != Some(true)).then(|| readiness(spec)),
@@ -174,13 +180,13 @@ fn pull_policy(spec: &CassandraClusterSpec) -> String {
         .unwrap_or_else(|| "IfNotPresent".into())
 }
 
-fn ports() -> Vec<ContainerPort> {
+fn ports(transport: Transport) -> Vec<ContainerPort> {
     [
         ("intra-node", 7000),
         ("intra-node-tls", 7001),
         ("jmx-port", 7199),
         ("cql", i32::from(names::CQL_PORT)),
-        ("jolokia", i32::from(names::JOLOKIA_PORT)),
+        transport.port(),
     ]
     .map(|(name, port)| ContainerPort {
         name: Some(name.into()),
@@ -192,9 +198,10 @@ fn ports() -> Vec<ContainerPort> {
 }
 
 /// The operator's variables and those of the user; on equal names, the user's variable takes precedence.
-fn environment(spec: &CassandraClusterSpec) -> Vec<EnvVar> {
+fn environment(spec: &CassandraClusterSpec, transport: Transport) -> Vec<EnvVar> {
     let mut variables = pod_environment();
     variables.push(variable("CASSANDRA_LOG_DIR", "/var/log/cassandra"));
+    variables.extend(transport.environment());
     if let Some(options) = spec.jmx_configuration.as_ref().and_then(jmx_options) {
         variables.push(variable("JVM_OPTS", &options));
     }
@@ -292,11 +299,20 @@ fn liveness(spec: &CassandraClusterSpec) -> Probe {
 }
 
 fn probe(words: &[&str]) -> ExecAction {
-    let binary = format!("{CONFIG_DIRECTORY}/{}", pod_config::PROBE);
     let words = words.iter().map(|&word| word.to_owned());
     ExecAction {
-        command: Some([binary, "probe".into()].into_iter().chain(words).collect()),
+        command: Some(
+            [binary(), "probe".into()]
+                .into_iter()
+                .chain(words)
+                .collect(),
+        ),
     }
+}
+
+/// The operator's binary in the Cassandra container.
+pub(super) fn binary() -> String {
+    format!("{CONFIG_DIRECTORY}/{}", pod_config::PROBE)
 }
 
 fn restricted(read_only: bool) -> SecurityContext {
@@ -327,7 +343,7 @@ fn small(rack: &DesiredRack) -> ResourceRequirements {
     }
 }
 
-fn variable(name: &str, value: &str) -> EnvVar {
+pub(super) fn variable(name: &str, value: &str) -> EnvVar {
     EnvVar {
         name: name.into(),
         value: Some(value.into()),
@@ -335,7 +351,7 @@ fn variable(name: &str, value: &str) -> EnvVar {
     }
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount {
         name: name.into(),
         mount_path: path.into(),

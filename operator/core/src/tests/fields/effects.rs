@@ -207,7 +207,12 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
         (
             "nodeApi.kind",
             json!("ManagementApi"),
-            "ManagementApi is not supported",
+            "needs nodeApi.tlsSecretName",
+        ),
+        (
+            "nodeApi.tlsSecretName",
+            json!("tls"),
+            "tlsSecretName with nodeApi.kind Jolokia is not supported",
         ),
         (
             "jolokia.tls.secretName",

@@ -1,0 +1,147 @@
+//! One attempt at a step that its node carries out.
+
+use std::future::Future;
+
+use crate::{
+    effects::Effects,
+    executor::{
+        NodeTask,
+        job::StepJob,
+        node::{self, Watch},
+        record::{FLUSH_WITHIN, flush_events},
+    },
+    node_api::Endpoint,
+};
+use casskop_core::{
+    node::{Call, NodeError},
+    operations::Behaviour,
+};
+
+/// A step, its meaning, and the node that carries it out.
+struct Attempt<'a> {
+    effects: &'a Effects,
+    task: &'a NodeTask,
+    step: &'a str,
+    behaviour: &'a dyn Behaviour,
+    endpoint: Endpoint,
+    job: &'a StepJob,
+}
+
+/// Calls the node, unless an earlier call of the step still works there or has done the work.
+pub(super) async fn attempt(
+    effects: &Effects,
+    task: &NodeTask,
+    (step, behaviour): (&str, &dyn Behaviour),
+    (call, job): (&Call, &StepJob),
+    is_retry: bool,
+) -> Result<(), NodeError> {
+    let (endpoint, uid) = node::endpoint(effects, task).await?;
+    let mut watch = Watch::new(uid);
+    let this = Attempt {
+        effects,
+        task,
+        step,
+        behaviour,
+        endpoint,
+        job,
+    };
+    if is_retry {
+        if job.is_known() {
+            let followed = Box::pin(job.follow(effects, task, &this.endpoint, call));
+            match this.awaited(&mut watch, followed).await? {
+                None => return Ok(()),
+                Some(Some(answer)) => return this.judged(&mut watch, answer, false).await,
+                // The node has forgotten the job, and is looked at.
+                Some(None) => {}
+            }
+        }
+        // An earlier call may still be in progress although its answer was lost. Its result is unknown, so after its
+        // end the step is called once more, unless the node reports that it is done; the repeated call has little
+        // left to do.
+        if this.has_ended(&mut watch).await? {
+            return Ok(());
+        }
+        if let Some(stop) = behaviour.stop() {
+            effects.nodes.call(this.endpoint.clone(), stop).await?;
+        }
+        if node::is_stop_requested(effects, task).await {
+            return Err(NodeError::Stopped);
+        }
+    }
+    tracing::info!(
+        cluster = task.cluster.name,
+        namespace = task.cluster.namespace,
+        kind = task.start.kind.as_str(),
+        id = task.start.id,
+        pod = task.start.pod,
+        step,
+        again = is_retry,
+        "calling the node"
+    );
+    let answer = Box::pin(job.call(effects, task, &this.endpoint, call));
+    match this.awaited(&mut watch, answer).await? {
+        None => Ok(()),
+        Some(answer) => this.judged(&mut watch, answer, is_retry).await,
+    }
+}
+
+impl Attempt<'_> {
+    /// Waits for an answer, which may never arrive: a machine without power does not close its connections. Nothing if
+    /// the step is seen to be done before.
+    async fn awaited<T>(
+        &self,
+        watch: &mut Watch,
+        answer: impl Future<Output = T>,
+    ) -> Result<Option<T>, NodeError> {
+        let Self { effects, task, .. } = *self;
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Ok(Some(answer)),
+                () = tokio::time::sleep(FLUSH_WITHIN), if task.position.is_ahead() => flush_events(effects, task).await,
+                () = tokio::time::sleep(watch.pause()) => {
+                    let is_known = self.job.is_known();
+                    let step = (self.step, self.behaviour);
+                    if watch.poll(effects, task, &self.endpoint, step, is_known).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The outcome of the step, from the answer to its call. `is_retry`: an earlier call may have done the work.
+    async fn judged(
+        &self,
+        watch: &mut Watch,
+        answer: Result<(), NodeError>,
+        is_retry: bool,
+    ) -> Result<(), NodeError> {
+        let behaviour = self.behaviour;
+        match answer {
+            Err(error) if is_retry && behaviour.is_done_already(&error) => {
+                return if node::ran_all_along(self.effects, self.task).await {
+                    Ok(())
+                } else {
+                    Err(NodeError::Cassandra(format!(
+                        "{error}; Cassandra was restarted after the call, so part of the work may be done"
+                    )))
+                };
+            }
+            Err(_) if watch.has_halted() => return Err(NodeError::Stopped),
+            Err(error) if behaviour.is_already_running(&error) => return Err(NodeError::Busy),
+            answer => answer?,
+        }
+        if behaviour.is_done_when_observed() && !self.has_ended(watch).await? {
+            return Err(NodeError::Unfinished);
+        }
+        Ok(())
+    }
+
+    async fn has_ended(&self, watch: &mut Watch) -> Result<bool, NodeError> {
+        let Self { effects, task, .. } = *self;
+        watch
+            .has_ended(effects, task, &self.endpoint, self.step, self.behaviour)
+            .await
+    }
+}

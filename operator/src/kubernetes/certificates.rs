@@ -1,0 +1,78 @@
+//! The certificates of the Management API, in the Secret that the spec names. The operator never makes or changes it.
+
+use std::sync::Arc;
+
+use casskop_common::{api::CassandraCluster, names};
+use casskop_core::{
+    desired::secret_name,
+    observed::SecretState,
+    pod_config::management_api::{KEYS, not_meant_because},
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
+
+use crate::{
+    kubernetes::{Kube, credentials::AcceptedCredentials},
+    node_api::{ClusterAccess, management_api::Certificates},
+};
+
+/// Reads the certificates.
+///
+/// # Errors
+/// The API server does not respond.
+pub(super) async fn read(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+) -> Result<AcceptedCredentials, kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
+    let name = secret_name(cluster);
+    let given = match name.as_str() {
+        "" => None,
+        name => api.get_opt(name).await?,
+    };
+    let refused = given
+        .as_ref()
+        .and_then(|given| refused(given, &name, &namespace));
+    let host = names::ring_host(&cluster.name_any(), &namespace);
+    let (state, certificates) = match (&refused, &given) {
+        (_, None) => (SecretState::Missing, None),
+        (Some(message), _) => (SecretState::Broken(message.clone()), None),
+        (None, Some(given)) => match certificates(given, host) {
+            Ok(certificates) => (SecretState::Usable, Some(Arc::new(certificates))),
+            Err(why) => (SecretState::Broken(format!("Secret {name}: {why}")), None),
+        },
+    };
+    Ok(AcceptedCredentials {
+        // Pods take new certificates while they run: a renewal re-creates none.
+        revision: String::new(),
+        state,
+        name,
+        refused,
+        access: ClusterAccess {
+            management_api: certificates,
+            ..ClusterAccess::default()
+        },
+        new: None,
+    })
+}
+
+/// The reason why a Secret is not used, if it is not meant for the nodes.
+fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
+    let label = secret.labels().get(names::NODE_CREDENTIALS_LABEL);
+    let why = not_meant_because(label.map(String::as_str))?;
+    Some(format!(
+        "Secret {name} of nodeApi.tlsSecretName may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        names::NODE_CREDENTIALS_LABEL
+    ))
+}
+
+fn certificates(secret: &Secret, host: String) -> Result<Certificates, String> {
+    let [ca, certificate, key] = KEYS.map(|key| value(secret, key));
+    Certificates::new(ca, certificate, key, host).map_err(|unusable| unusable.to_string())
+}
+
+fn value<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
+    let value = secret.data.as_ref().and_then(|data| data.get(key));
+    value.map_or(&[], |value| &value.0)
+}

@@ -1,0 +1,259 @@
+//! Blocking exchanges, each on a separate thread, behind the asynchronous [`NodeApi`]. Each exchange uses the transport that
+//! the pod of the node was started with.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use casskop_common::{api::NodeJob, names::RackId};
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+use ureq::{
+    Agent, Body, SendBody,
+    http::{Request, Response},
+    middleware::{Middleware, MiddlewareNext},
+};
+
+use crate::{
+    leadership::Leadership,
+    node_api::{
+        Access, Answer, Begun, Endpoint, NodeApi, jolokia,
+        management_api::{self, Follower, Session},
+    },
+};
+use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
+
+/// Stack of a thread that waits for one HTTP answer.
+const CALL_STACK: usize = 512 * 1024;
+/// Size of a buffer of a connection, in bytes.
+const BUFFER: usize = 16 * 1024;
+/// Reads of the activity, the locations and the replication in flight, of all clusters together.
+pub(super) const LARGE: usize = 8;
+/// Reads of snapshots in flight, of all clusters together.
+const LARGEST: usize = 1;
+/// Time between two polls of a job.
+const POLL_EVERY: Duration = Duration::from_secs(2);
+
+/// Access to nodes: blocking HTTP clients on separate threads. A call that takes hours has its own thread and delays no
+/// other call; the process does not wait for it when it ends.
+#[derive(Clone)]
+pub struct Nodes {
+    clients: Clients,
+    large: Arc<Semaphore>,
+    largest: Arc<Semaphore>,
+}
+
+/// The client of each transport.
+#[derive(Clone)]
+struct Clients {
+    /// Shared by all exchanges with Jolokia agents.
+    jolokia: Agent,
+    leadership: Leadership,
+}
+
+impl Clients {
+    fn session<'a>(&self, endpoint: &'a Endpoint) -> Result<Session<'a>, NodeError> {
+        Session::open(Gate(self.leadership.clone()), endpoint)
+    }
+}
+
+impl Nodes {
+    /// Access while this process is the leader.
+    pub fn new(leadership: Leadership) -> Self {
+        Self {
+            clients: Clients {
+                jolokia: agent_of(leadership.clone()),
+                leadership,
+            },
+            large: Arc::new(Semaphore::new(LARGE)),
+            largest: Arc::new(Semaphore::new(LARGEST)),
+        }
+    }
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self::new(Leadership::unelected())
+    }
+}
+
+/// Refuses each request, right before it is sent, while this process is not the leader.
+pub struct Gate(Leadership);
+
+impl Gate {
+    /// The gate of a process that is the only one of its kind.
+    pub fn open() -> Self {
+        Self(Leadership::unelected())
+    }
+}
+
+impl Middleware for Gate {
+    fn handle(
+        &self,
+        request: Request<SendBody>,
+        next: MiddlewareNext,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let refused = |error| ureq::Error::Other(Box::new(error));
+        self.0.ensure().map_err(refused)?;
+        next.handle(request)
+    }
+}
+
+/// The HTTP client for the Jolokia agent of a process that is the only one of its kind.
+pub fn jolokia_agent() -> Agent {
+    agent_of(Leadership::unelected())
+}
+
+/// The HTTP client of all exchanges with Jolokia agents. No proxy is used, because nodes are addressed by pod IP. No
+/// connection is reused: there may be thousands of nodes, and the agent answers 40 ms late on a reused connection (its two
+/// small writes meet a delayed acknowledgement).
+fn agent_of(leadership: Leadership) -> Agent {
+    let config = Agent::config_builder()
+        .middleware(Gate(leadership))
+        .proxy(None)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        .max_idle_connections(0)
+        .max_idle_connections_per_host(0);
+    config.build().new_agent()
+}
+
+impl NodeApi for Nodes {
+    fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.ask(move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::read(&clients.jolokia, &endpoint),
+            Access::ManagementApi(_) => management_api::read(&clients.session(&endpoint)?),
+        })
+    }
+
+    fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
+        self.ask(move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::read_briefly(&clients.jolokia, &endpoint),
+            Access::ManagementApi(_) => management_api::read_briefly(&clients.session(&endpoint)?),
+        })
+    }
+
+    fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity> {
+        self.ask_one_of(&self.large, move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::activity(&clients.jolokia, &endpoint),
+            Access::ManagementApi(_) => management_api::activity(&clients.session(&endpoint)?),
+        })
+    }
+
+    fn replication(
+        &self,
+        endpoint: Endpoint,
+        keyspaces: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, Replication>> {
+        self.ask_one_of(&self.large, move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::replication(&clients.jolokia, &endpoint, &keyspaces),
+            Access::ManagementApi(_) => {
+                management_api::replication(&clients.session(&endpoint)?, &keyspaces)
+            }
+        })
+    }
+
+    fn locations(
+        &self,
+        endpoint: Endpoint,
+        ips: Vec<String>,
+    ) -> Answer<'_, BTreeMap<String, RackId>> {
+        self.ask_one_of(&self.large, move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::locations(&clients.jolokia, &endpoint, &ips),
+            Access::ManagementApi(_) => {
+                management_api::locations(&clients.session(&endpoint)?, &ips)
+            }
+        })
+    }
+
+    fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>> {
+        self.ask_one_of(&self.largest, move |clients| match &endpoint.access {
+            Access::Jolokia(_) => jolokia::snapshots(&clients.jolokia, &endpoint),
+            Access::ManagementApi(_) => management_api::snapshots(&clients.session(&endpoint)?),
+        })
+    }
+
+    fn begin(&self, endpoint: Endpoint, call: Call) -> Answer<'_, Begun> {
+        Box::pin(async move {
+            let clients = self.clients.clone();
+            let (answer, received) = tokio::sync::oneshot::channel();
+            let begin = move || match &endpoint.access {
+                Access::Jolokia(_) => {
+                    jolokia::call(&clients.jolokia, &endpoint, &call).map(|()| Begun::Done)
+                }
+                Access::ManagementApi(_) => {
+                    management_api::begin(&clients.session(&endpoint)?, &call)
+                }
+            };
+            let thread = std::thread::Builder::new()
+                .name("node-call".into())
+                .stack_size(CALL_STACK)
+                .spawn(move || drop(answer.send(begin())));
+            thread.map_err(|error| {
+                NodeError::Unreachable(format!("no thread for the call: {error}"))
+            })?;
+            received.await.unwrap_or_else(|_| {
+                Err(NodeError::Unreachable(
+                    "the call's thread ended early".into(),
+                ))
+            })
+        })
+    }
+
+    fn follow(&self, endpoint: Endpoint, call: Call, job: NodeJob) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if let Access::Jolokia(_) = &endpoint.access {
+                return Err(NodeError::JobLost(job.id));
+            }
+            let mut follower = Follower::new(call, job);
+            loop {
+                let endpoint = endpoint.clone();
+                let polled = self.ask(move |clients| {
+                    let ended = follower.poll(&clients.session(&endpoint)?)?;
+                    Ok((follower, ended))
+                });
+                match polled.await? {
+                    (_, true) => return Ok(()),
+                    (next, false) => follower = next,
+                }
+                tokio::time::sleep(POLL_EVERY).await;
+            }
+        })
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.clients.leadership.settled())
+    }
+}
+
+impl Nodes {
+    /// The same for a read whose answer may be large: it waits until it is one of the few of its size.
+    fn ask_one_of<'a, T: Send + 'static>(
+        &'a self,
+        few: &'a Semaphore,
+        read: impl FnOnce(&Clients) -> Result<T, NodeError> + Send + 'static,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            // The semaphore is never closed.
+            let _permit = few.acquire().await.ok();
+            self.ask(read).await
+        })
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Clients) -> Result<T, NodeError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        Box::pin(async move {
+            let clients = self.clients.clone();
+            let ended = tokio::task::spawn_blocking(move || read(&clients)).await;
+            ended.unwrap_or_else(|error| {
+                Err(NodeError::Unreachable(format!(
+                    "the read's thread ended early: {error}"
+                )))
+            })
+        })
+    }
+}
