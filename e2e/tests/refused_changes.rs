@@ -29,6 +29,10 @@ fn what_cannot_be_undone_is_refused_for_a_running_ring() {
                 "without their data",
             ],
         ),
+        (
+            json!({ "spec": { "nodeApi": { "kind": "ManagementApi" } } }),
+            ["nodeApi", "tlsSecretName"],
+        ),
     ] {
         let said = space
             .kubectl
@@ -60,8 +64,8 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
             vec!["seed_provider", "spec.seeds"],
         ),
         (
-            json!({ "nodeApi": { "kind": "ManagementApi" } }),
-            vec!["ManagementApi"],
+            json!({ "nodeApi": { "kind": "ManagementApi", "tlsSecretName": "tls" } }),
+            vec!["ManagementApi", "set it back to Jolokia"],
         ),
     ] {
         let spec = demo.get()["spec"].clone();
