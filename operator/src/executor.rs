@@ -22,7 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::{api::CassandraCluster, operations::OperationKind};
+use casskop_common::{
+    api::{CassandraCluster, NodeJob},
+    operations::OperationKind,
+};
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
@@ -168,13 +171,16 @@ async fn work(
     let steps = &task.start.steps;
     let behaviour = operations::behaviour(&task.start.operation);
     let mut resume = task.start.resume;
+    // Also of an attempt that failed: whether the node has ended a job that is recorded is not known.
+    let mut job = task.start.job.clone();
     // The node is taken over first, and only if the status still stands where it stood at the decision.
     if resume && !record_event(effects, task, begun(task, 0)).await? {
         return Ok(());
     }
     for (index, step) in steps.iter().enumerate().skip(task.start.index) {
         let is_last = index + 1 == steps.len();
-        let event = match perform(effects, task, behaviour, step, resume).await? {
+        let earlier = (resume, job.take());
+        let event = match perform(effects, task, behaviour, step, earlier).await? {
             Ok(()) if behaviour.is_idempotent() && !is_last && task.position.keeps_one() => {
                 resume = false;
                 continue;
@@ -206,17 +212,18 @@ fn begun(task: &NodeTask, attempts: u32) -> StepEvent {
     }
 }
 
-/// Calls one step until it is done or has finally failed.
+/// Calls one step until it is done or has finally failed. An earlier executor may have called the step already, or have
+/// recorded a job of the node for it.
 async fn perform(
     effects: &Effects,
     task: &NodeTask,
     behaviour: &dyn Behaviour,
     Step { name: step, action }: &Step,
-    resume: bool,
+    (resume, job): (bool, Option<NodeJob>),
 ) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
-    let mut is_retry = resume;
+    let mut is_retry = resume || job.is_some();
     let mut pause = FIRST_PAUSE;
-    let job = StepJob::recorded(task.start.job.clone().filter(|_| resume));
+    let job = StepJob::recorded(job);
     for attempt in 1.. {
         if let Action::Call(call) | Action::CallPeer(call) = action
             && !call.may_repeat()

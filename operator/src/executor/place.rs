@@ -1,5 +1,7 @@
 //! The place of a discarded node in the ring: whether its pod runs the next node already, so that its volume is in use.
 
+use std::collections::BTreeSet;
+
 use casskop_common::api::OperationMode;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
         NodeTask,
         peer::{self, Answers},
     },
+    kubernetes::objects::error_text,
     node_api::Endpoint,
 };
 use casskop_core::node::{NodeError, Reading};
@@ -100,13 +103,31 @@ pub(super) async fn of_a_removed_node(
     own_ip: Option<&str>,
 ) -> Result<Place, NodeError> {
     let answers = peer::answering(effects, task).await?;
-    judge_removed(&answers, &task.start.host_id, own_ip)
+    let others = nodes_of_other_pods(effects, task).await?;
+    judge_removed(&answers, &task.start.host_id, own_ip, &others)
+}
+
+/// Host ids that the status records for other pods.
+async fn nodes_of_other_pods(
+    effects: &Effects,
+    task: &NodeTask,
+) -> Result<BTreeSet<String>, NodeError> {
+    let (namespace, name) = (&task.cluster.namespace, &task.cluster.name);
+    let read = effects.store.read(namespace, name).await;
+    let cluster = read.map_err(|error| NodeError::Unreachable(error_text(&error)))?;
+    let status = cluster.and_then(|cluster| cluster.status);
+    let nodes = status
+        .into_iter()
+        .flat_map(|status| status.cassandra_node_status);
+    let others = nodes.filter(|(pod, _)| *pod != task.start.pod);
+    Ok(others.map(|(_, node)| node.host_id).collect())
 }
 
 fn judge_removed(
     answers: &Answers,
     host_id: &str,
     own_ip: Option<&str>,
+    others: &BTreeSet<String>,
 ) -> Result<Place, NodeError> {
     let is_own = |endpoint: &Endpoint| Some(endpoint.ip.as_str()) == own_ip;
     let mut members = answers
@@ -134,8 +155,11 @@ fn judge_removed(
     };
     let mut nodes = answers.readable.iter();
     let joins = nodes.any(|(endpoint, reading)| is_own(endpoint) && is_new(reading));
-    let is_member =
-        members.any(|(_, reading)| own_ip.is_some_and(|ip| reading.host_ids.contains_key(ip)));
+    // An address that the ring still has for the node of another pod says nothing about this one.
+    let is_member = members.any(|(_, reading)| {
+        let by_address = own_ip.and_then(|ip| reading.host_ids.get(ip));
+        by_address.is_some_and(|member| !others.contains(member))
+    });
     Ok(if joins || is_member {
         Place::Taken
     } else {
@@ -262,6 +286,12 @@ mod tests {
             ..without()
         };
         let silence = || Err(NodeError::Timeout(4));
+        let others = BTreeSet::from(["host-of-another-pod".to_owned()]);
+        // The pod was created anew with an address that the ring has for a node that is down.
+        let knows_another = Reading {
+            host_ids: Arc::new([(OWN.to_owned(), "host-of-another-pod".to_owned())].into()),
+            ..without()
+        };
         let (taken, vacant) = (Ok(Place::Taken), Ok(Place::Vacant));
         let cases = [
             (
@@ -281,6 +311,7 @@ mod tests {
                 taken,
             ),
             (without(), silence(), vacant.clone()),
+            (knows_another, silence(), vacant.clone()),
             (
                 without(),
                 Ok(own(OperationMode::Starting, "")),
@@ -292,18 +323,21 @@ mod tests {
         for (other, own, expected) in cases {
             let answers = answers(vec![("10.0.0.1", Ok(other)), (OWN, own.clone())]);
             assert_eq!(
-                judge_removed(&answers, GONE, Some(OWN)),
+                judge_removed(&answers, GONE, Some(OWN), &others),
                 expected,
                 "{own:?}"
             );
         }
         let alone = answers(vec![("10.0.0.1", Ok(knows_own()))]);
-        assert_eq!(judge_removed(&alone, GONE, None), Ok(Place::Vacant));
+        assert_eq!(
+            judge_removed(&alone, GONE, None, &others),
+            Ok(Place::Vacant)
+        );
         let again = answers(vec![("10.0.0.1", Ok(member()))]);
         for error in unreadable() {
             let unknown = answers(vec![("10.0.0.1", Ok(without())), (OWN, Err(error))]);
             for (answers, own_ip) in [(&again, None), (&again, Some(OWN)), (&unknown, Some(OWN))] {
-                let why = judge_removed(answers, GONE, own_ip).unwrap_err();
+                let why = judge_removed(answers, GONE, own_ip, &others).unwrap_err();
                 assert!(why.is_transient(), "{why}");
             }
         }

@@ -83,6 +83,12 @@ impl Reading {
         members.any(|member| member == host_id || member == UNKNOWN_HOST_ID)
     }
 
+    /// Whether the list of members has the node itself. A list without it is incomplete, and proves the absence of none.
+    pub fn knows_itself(&self) -> bool {
+        let mut members = self.host_ids.values();
+        members.any(|member| *member == self.local_host_id)
+    }
+
     /// Whether the node sees a member of the ring come, go or move.
     pub fn is_settled(&self) -> bool {
         self.joining.is_empty() && self.leaving.is_empty() && self.moving.is_empty()

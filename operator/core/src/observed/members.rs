@@ -53,7 +53,7 @@ impl ObservedState {
         if members.peek().is_none() {
             return self.was_last_here(host_id);
         }
-        members.all(|(_, reading)| !reading.may_know(host_id))
+        members.all(|(_, reading)| reading.knows_itself() && !reading.may_know(host_id))
     }
 
     /// Whether the node was the last node of this cluster and has left, while the ring continues elsewhere.

@@ -248,7 +248,9 @@ fn alive(
         return None;
     };
     let since = operation.seen_live_since.as_ref().map(|since| since.0);
-    let proven = state.proven(since, operation.seen_live_by.as_ref());
+    // A CRD of an earlier version keeps the time without the process; a refusal discards nothing.
+    let by = operation.seen_live_by.as_ref().unwrap_or(&state.executor);
+    let proven = state.proven(since, Some(by));
     if let Err(first) = proven {
         operation.seen_live_since = Some(transitions::time(first));
         operation.seen_live_by = Some(state.executor.clone());
@@ -283,7 +285,8 @@ pub(crate) fn refuse(
     let is_elsewhere = !state.cluster.spec.seeds.is_empty();
     if refusal.reason.needs_second_look(is_elsewhere) {
         let since = operation.not_found_since.as_ref().map(|since| since.0);
-        if let Err(first) = state.proven(since, operation.not_found_by.as_ref()) {
+        let by = operation.not_found_by.as_ref().unwrap_or(&state.executor);
+        if let Err(first) = state.proven(since, Some(by)) {
             operation.not_found_since = Some(transitions::time(first));
             operation.not_found_by = Some(state.executor.clone());
             operation.reason = Some(OperationReason::Waiting);

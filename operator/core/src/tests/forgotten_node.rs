@@ -1,6 +1,8 @@
 //! A lost node that the ring has forgotten, by hand or by half a `remove`: it can no longer be replaced, so its pod joins
 //! as a new node, once that is proven.
 
+use std::sync::Arc;
+
 use casskop_common::api::OperationPhase;
 use jiff::SignedDuration;
 
@@ -83,6 +85,25 @@ fn a_node_that_the_ring_has_again_is_not_forgotten() {
     let known = world.status().cassandra_node_status;
     assert_eq!(known[LOST].not_found_since, None);
     assert_eq!(known[LOST].host_id, host);
+}
+
+/// A list of members without the node that reports it proves nothing.
+#[test]
+fn an_incomplete_list_of_members_proves_nothing() {
+    let mut world = three();
+    let host = world.lose(LOST);
+    passes(&mut world, 3);
+    for _ in 0..30 {
+        let mut state = world.state();
+        for reading in state.nodes.values_mut().flatten() {
+            reading.host_ids = Arc::default();
+        }
+        let plan = world.plan_for(&mut state);
+        let status = world.cluster.status.as_mut().expect("a status");
+        status.cassandra_node_status = plan.status.cassandra_node_status;
+        world.now += SignedDuration::from_secs(1);
+    }
+    assert_eq!(recorded(&world), host);
 }
 
 /// The first observation is of a process whose clock is hours behind or ahead of that of the next one.

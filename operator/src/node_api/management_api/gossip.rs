@@ -101,7 +101,8 @@ impl Entry {
                 let is_dead = !self.is_alive.0 && !self.is_local.0;
                 is_dead.then_some(UNKNOWN_HOST_ID)
             }
-            "" | "NORMAL" | "LEAVING" | "MOVING" | "shutdown" | "removing" => {
+            // A node that replaces one at the same address, with its host id, hibernates meanwhile.
+            "" | "NORMAL" | "LEAVING" | "MOVING" | "shutdown" | "removing" | "hibernate" => {
                 let has_tokens = self.tokens.is_some_and(|tokens| tokens.0 > 0);
                 (has_tokens && !self.host_id.is_empty()).then_some(self.host_id.as_str())
             }
@@ -284,6 +285,8 @@ mod tests {
             &reading.leaving,
             reading.tokens
         ));
+        let hibernates = entry(&of("10.0.0.11", "hibernate,true", "k", "false"));
+        assert_eq!(hibernates.member(), Some("k"));
         assert!(reading.may_know("anything"), "the bare member may be any");
         assert!(reading.address_of("anything").is_none());
     }
