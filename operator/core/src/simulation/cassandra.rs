@@ -89,6 +89,10 @@ impl World {
         // A pod that is being deleted does not finish its start, and its node does not join.
         let joins = |pod: &Pod| pod.node == Node::Joining && !pod.deleting;
         let joining = self.pods.values().any(joins);
+        // Kubernetes, and not the operator, chooses the time at which the pod of a lost node starts.
+        let is_of_lost = |name: &String| self.lost.contains(name);
+        let mut pods = self.pods.iter();
+        let mut by_chance = pods.any(|(name, pod)| joins(pod) && is_of_lost(name));
         // With seeds elsewhere, the ring exists from the start, and its members limit the joins.
         let joins_a_ring = !self.cluster.spec.seeds.is_empty();
         let formed = joins_a_ring || self.pods.values().any(|pod| pod.node == Node::Normal);
@@ -114,9 +118,14 @@ impl World {
                 Node::Starting
                     if formed && !(forming && names::ordinal(name) == Some(0)) && !member =>
                 {
-                    assert!(may_join, "two nodes join at the same time");
-                    may_join = false;
-                    Node::Joining
+                    by_chance |= self.lost.contains(name);
+                    // Cassandra refuses a second node that joins, and the kubelet starts it again.
+                    assert!(may_join || by_chance, "two nodes join at the same time");
+                    if std::mem::take(&mut may_join) {
+                        Node::Joining
+                    } else {
+                        Node::Starting
+                    }
                 }
                 Node::Starting | Node::Joining => Node::Normal,
                 other => other,
