@@ -93,7 +93,7 @@ impl Awaited {
                 let is_specified = match (self, nodes(effects, task).await?) {
                     (_, None) => false,
                     (Self::Replaces, Some(nodes)) => nodes.replaces(pod),
-                    (_, Some(nodes)) => nodes.lets_join(pod),
+                    (_, Some(nodes)) => nodes.lets_join_after(pod, &task.start.host_id),
                 };
                 let missing = "the ConfigMap of its rack to say how the next pod starts";
                 Ok((!is_specified).then(|| missing.to_owned()))

@@ -27,9 +27,10 @@ pub struct LostVolume {
 }
 
 impl Nodes {
-    /// Whether a pod may join as a new node.
-    pub fn lets_join(&self, pod: &str) -> bool {
-        !self.members.contains_key(pod)
+    /// Whether a pod may join as a new node after the one with this host ID was removed, or has done so already.
+    pub fn lets_join_after(&self, pod: &str, host_id: &str) -> bool {
+        let member = self.members.get(pod);
+        member.is_none_or(|member| member != host_id)
     }
 
     /// Whether a pod is to take the place of a lost node.

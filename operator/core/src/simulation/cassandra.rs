@@ -156,7 +156,7 @@ impl World {
         let told = config_map::nodes(&self.live.config_maps[rack]);
         let may = match kind {
             OperationKind::Replace => told.replaces(&node.pod),
-            _ => told.lets_join(&node.pod),
+            _ => told.lets_join_after(&node.pod, &node.host_id),
         };
         if !may {
             return false;

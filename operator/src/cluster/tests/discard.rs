@@ -38,7 +38,9 @@ async fn a_pod_that_has_joined_anew_keeps_its_volume() {
     let server = ApiServer::default();
     let rack = RackId::new("dc1", "rack1");
     let (pod, volume) = server.with(|state| {
-        state.put(CONFIG, json!({ "data": { "nodes.json": "{}" } }));
+        // The next reconciliation has recorded the new member.
+        let nodes = json!({ "members": { "demo-dc1-rack1-0": "joined" } }).to_string();
+        state.put(CONFIG, json!({ "data": { "nodes.json": nodes } }));
         let labels = names::rack_labels("demo", &rack);
         let pod = json!({
             "metadata": { "name": "demo-dc1-rack1-0", "labels": labels },
