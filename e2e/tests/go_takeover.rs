@@ -155,7 +155,7 @@ fn everything_is_ours(space: &Space, old: &Cluster) {
     }
 }
 
-/// What a script changes in `/etc/cassandra` is what Cassandra starts with.
+/// Cassandra starts with the changes of a script in `/etc/cassandra`.
 fn scripts_have_run(space: &Space) {
     for pod in PODS {
         let show = "grep -h hinted_handoff_throttle /etc/cassandra/cassandra.yaml";

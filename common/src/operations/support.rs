@@ -1,4 +1,4 @@
-//! What the transports to a node have a way to do, by release of Cassandra. A request that asks for more is refused before
+//! Features that the transports to a node support, by release of Cassandra. A request that asks for more is refused before
 //! anything is called; `docs/reference/node-api.md` is written from the same rows.
 
 use crate::{

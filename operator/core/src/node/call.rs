@@ -1,4 +1,4 @@
-//! What a node can be told.
+//! Calls to a node.
 
 use casskop_common::api::NodeApiKind;
 use serde::Serialize;
@@ -145,7 +145,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// What a transport has no way to do, if the call is such.
+    /// The words for work that this transport does not support, if the call is such work.
     pub fn not_supported(&self, kind: NodeApiKind) -> Option<&'static str> {
         match (kind, self) {
             (NodeApiKind::Jolokia, _) => None,

@@ -1,4 +1,4 @@
-//! What may come instead of an answer.
+//! Errors in place of an answer of a node.
 
 use serde::Serialize;
 

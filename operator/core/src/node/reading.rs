@@ -1,4 +1,4 @@
-//! What a node says.
+//! Reports of a node.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use serde::{
 /// No host id is equal to it.
 pub const UNKNOWN_HOST_ID: &str = "unknown";
 
-/// What a node says of itself and of its peers, read at once.
+/// Report of a node about itself and its peers, read at once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// `StorageService.OperationMode`; `STARTING` also while Cassandra has registered nothing yet.
@@ -95,7 +95,7 @@ impl Reading {
     }
 }
 
-/// What a node is busy with, read at once.
+/// Work in progress on a node, read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// `StorageService.OperationMode`, as in [`Reading::mode`].
@@ -132,7 +132,7 @@ pub struct Compaction {
     /// Units in all.
     #[serde(default)]
     pub total: String,
-    /// What is counted, such as `bytes`.
+    /// The unit of the count, such as `bytes`.
     #[serde(default)]
     pub unit: String,
     /// Id of the task, by which it can be stopped.

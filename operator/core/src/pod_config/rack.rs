@@ -1,4 +1,4 @@
-//! What the operator decided for the pods of one rack; travels in the rack's ConfigMap.
+//! Decisions of the operator for the pods of one rack; travels in the rack's ConfigMap.
 
 use casskop_common::api::NodeApiKind;
 use serde::{Deserialize, Serialize};

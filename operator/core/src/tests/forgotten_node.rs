@@ -6,31 +6,8 @@ use std::sync::Arc;
 use casskop_common::api::OperationPhase;
 use jiff::SignedDuration;
 
-use crate::{
-    node::Replication,
-    simulation::{Node, THREE_RACKS, World},
-};
-
-const LOST: &str = "demo-dc1-rack2-0";
-const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
-
-/// Three racks of a node, with every keyspace on all of them.
-fn three() -> World {
-    let mut world = World::new(THREE_RACKS);
-    world.cluster.metadata.uid = Some(UID.into());
-    for replication in world.replication.values_mut() {
-        *replication = Replication::Topology([("dc1".to_owned(), 3)].into());
-    }
-    world.settle();
-    world
-}
-
-fn passes(world: &mut World, count: usize) {
-    for _ in 0..count {
-        world.pass();
-        world.tick();
-    }
-}
+use super::lost_node::{LOST, UID, passes, three};
+use crate::simulation::{Node, World};
 
 fn recorded(world: &World) -> String {
     world.status().cassandra_node_status[LOST].host_id.clone()

@@ -19,11 +19,11 @@ use crate::{
     simulation::{Node, THREE_RACKS, World},
 };
 
-const LOST: &str = "demo-dc1-rack2-0";
-const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+pub(super) const LOST: &str = "demo-dc1-rack2-0";
+pub(super) const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 /// Three racks of a node, with every keyspace on all of them.
-fn three() -> World {
+pub(super) fn three() -> World {
     let mut world = World::new(THREE_RACKS);
     world.cluster.metadata.uid = Some(UID.into());
     for replication in world.replication.values_mut() {
@@ -38,7 +38,7 @@ fn ask(world: &mut World, kind: &str, id: &str) {
     world.annotate(kind, Some(&value));
 }
 
-fn passes(world: &mut World, count: usize) {
+pub(super) fn passes(world: &mut World, count: usize) {
     for _ in 0..count {
         world.pass();
         world.tick();

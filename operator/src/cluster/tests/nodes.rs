@@ -16,7 +16,7 @@ use crate::node_api::{Answer, Begun, Endpoint, NodeApi};
 /// Nodes that report readings, and record their calls.
 #[derive(Clone, Default)]
 pub(crate) struct Nodes {
-    /// What the nodes report, by address; no other node answers.
+    /// Readings of the nodes, by address; no other node answers.
     pub(crate) readings: BTreeMap<String, Reading>,
     /// The calls, which never end.
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,

@@ -35,7 +35,7 @@ const UNBEGUN: u32 = 300;
 /// # Errors
 /// The work was not done, or whether it was begun is unknown (see [`NodeError::is_transient`]).
 pub fn begin(session: &Session<'_>, call: &Call) -> Result<Begun, NodeError> {
-    // What cannot be called is refused before anything is asked.
+    // An unsupported call is refused before the first request.
     requests::row(call, &[])?;
     if works_on_tables(call) {
         is_free(session, call, None).map_err(|failure| session.error(failure))?;

@@ -95,7 +95,7 @@ fn every_call_is_a_request_or_refused() {
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
 }
 
-/// What a transport cannot do is known without asking the node.
+/// A call that a transport does not support is refused without a request to the node.
 #[test]
 fn a_call_that_is_not_supported_asks_nothing() {
     for call in every_call() {

@@ -36,7 +36,7 @@ impl Transport {
         }
     }
 
-    /// What the Cassandra container has besides: the Secret with certificates, which are renewed while Cassandra runs.
+    /// Further mounts of the Cassandra container: the Secret with certificates, which are renewed while Cassandra runs.
     pub(super) fn mounts(self) -> Option<VolumeMount> {
         let (name, path) = self.secret_mount();
         (self.0 == NodeApiKind::ManagementApi).then(|| mount(name, path))
