@@ -1,7 +1,7 @@
 //! Jobs of nodes with the Management API, which a killed operator left behind: the next operator waits for the same job.
 
 use casskop_common::{
-    api::{NodeApiKind, NodeJob, NodePhase},
+    api::{NodeApiKind, NodeJob, NodePhase, OperationNode},
     names,
 };
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::{
         CLUSTER,
         task_recovery::{POD, api_server, end, take_up},
     },
+    context::Context,
     node_api::management_api::node::Node,
 };
 
@@ -58,6 +59,13 @@ fn serving(ip: &str, status: Value) -> ApiServer {
     api_server(ip, status, &json!({ names::NODE_API: kind }))
 }
 
+/// The node of the operation, which ends well.
+async fn succeeds(server: &ApiServer, ctx: &Context) -> OperationNode {
+    let ended = end(server, ctx).await.0.pop().unwrap().nodes.remove(0);
+    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    ended
+}
+
 #[tokio::test]
 async fn a_recorded_job_is_waited_for_and_not_asked_for_again() {
     let ip = "127.0.14.1";
@@ -67,8 +75,7 @@ async fn a_recorded_job_is_waited_for_and_not_asked_for_again() {
     );
     let server = serving(ip, compacting(Some(job())));
     let ctx = take_up(&server, node.access()).await;
-    let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
-    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    let ended = succeeds(&server, &ctx).await;
     assert_eq!(ended.job, None);
     assert!(node.told().is_empty(), "{:?}", node.told());
 }
@@ -88,8 +95,7 @@ async fn a_job_that_a_restart_of_cassandra_lost_is_asked_for_once_more() {
         );
     let server = serving(ip, compacting(Some(job())));
     let ctx = take_up(&server, node.access()).await;
-    let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
-    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    succeeds(&server, &ctx).await;
     assert_eq!(node.told().len(), 1, "{:?}", node.told());
 }
 
@@ -113,8 +119,7 @@ async fn an_operator_that_is_killed_during_a_job_leaves_it_to_the_next() {
 
     node.now_says(JOB, &[(200, &answer("COMPLETED"))]);
     let second = take_up(&server, node.access()).await;
-    let ended = end(&server, &second).await.0.pop().unwrap().nodes.remove(0);
-    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    succeeds(&server, &second).await;
     assert_eq!(node.told().len(), 1, "one job: {:?}", node.told());
 }
 
@@ -146,8 +151,7 @@ async fn a_job_whose_work_was_skipped_is_forgotten_and_asked_for_again() {
 
     node.now_says(COMPACTIONS, &[(200, "[]")]);
     let second = take_up(&server, node.access()).await;
-    let ended = end(&server, &second).await.0.pop().unwrap().nodes.remove(0);
-    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    succeeds(&server, &second).await;
     assert_eq!(node.told().len(), 1, "{:?}", node.told());
 }
 
@@ -173,7 +177,6 @@ async fn a_job_of_a_cancelled_operation_goes_on_to_its_end_and_says_so() {
     };
     server.until(told).await;
     node.now_says(JOB, &[(200, &answer("COMPLETED"))]);
-    let ended = end(&server, &ctx).await.0.pop().unwrap().nodes.remove(0);
-    assert_eq!(ended.phase, NodePhase::Succeeded, "{:?}", ended.error);
+    succeeds(&server, &ctx).await;
     assert!(node.told().is_empty(), "{:?}", node.told());
 }
