@@ -9,6 +9,7 @@ if ! init_pid >/dev/null || [ ! -e "$run/ready" ]; then
 fi
 printf 'export KUBECONFIG=%q\n' "$kubeconfig"
 printf 'export CASSANDRA_IMAGE=%q\n' localhost/cassandra:5.0
+printf 'export MANAGEMENT_API_IMAGE=%q\n' localhost/cass-management-api:5.0
 printf 'export OPERATOR_IMAGE=%q\n' "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}"
 # Command prefixes: each runs a command inside the network of its cluster.
 printf 'export IN=%q\n' "$run/in"

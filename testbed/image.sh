@@ -4,6 +4,19 @@
 
 images=$cache/images
 
+# ---- layers that several images have ----------------------------------------
+base=$images/base-$(key_of "$testbed/images/base.sh").tar
+cassandra_layer() { # VERSION -> file name
+    echo "$images/cassandra-$1-$(key_of "$testbed/images/"{base.sh,archive.sh,cassandra/{pom.xml,all,"$1"}} "${cassandra_release[$1]}").tar"
+}
+# The part of the configuration that all images with Cassandra have.
+cassandra_config='"Env":["PATH=/opt/cassandra/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "CASSANDRA_HOME=/opt/cassandra","CASSANDRA_CONF=/etc/cassandra","LANG=C.UTF-8"],
+  "ExposedPorts":{"7000/tcp":{},"7001/tcp":{},"7199/tcp":{},"9042/tcp":{},"9160/tcp":{}},
+  "Volumes":{"/var/lib/cassandra":{}}'
+
+# ---- making and importing ---------------------------------------------------
+
 # layer KEY FOLDER: packs the folder as a layer, unless it is in the cache.
 # Owner and time are fixed, so that equal contents make equal layers.
 layer() {

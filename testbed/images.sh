@@ -8,15 +8,11 @@
 mkdir -p "$images"
 
 # ---- layers -----------------------------------------------------------------
-base=$images/base-$(key_of "$testbed/images/base.sh").tar
 build_base() {
     "$testbed/images/base.sh" "$base.new"
     seal_layer "$base"
 }
 
-cassandra_layer() { # VERSION -> file name
-    echo "$images/cassandra-$1-$(key_of "$testbed/images/"{base.sh,archive.sh,cassandra/{pom.xml,all,"$1"}} "${cassandra_release[$1]}").tar"
-}
 build_cassandra() {
     local version=$1 file stage
     file=$(cassandra_layer "$version")
@@ -75,11 +71,8 @@ load_cassandra() {
     file=$(cassandra_layer "$version")
     import_once "$(basename "$base") $(basename "$file")" \
         "localhost/cassandra:$version,localhost/cassandra:${cassandra_release[$version]}" \
-        '{"Entrypoint":["docker-entrypoint.sh"],"Cmd":["cassandra","-f"],"User":"999:999",
-          "Env":["PATH=/opt/cassandra/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                 "CASSANDRA_HOME=/opt/cassandra","CASSANDRA_CONF=/etc/cassandra","LANG=C.UTF-8"],
-          "ExposedPorts":{"7000/tcp":{},"7001/tcp":{},"7199/tcp":{},"9042/tcp":{},"9160/tcp":{}},
-          "Volumes":{"/var/lib/cassandra":{}}}' "$base" "$file"
+        "{\"Entrypoint\":[\"docker-entrypoint.sh\"],\"Cmd\":[\"cassandra\",\"-f\"],\"User\":\"999:999\",$cassandra_config}" \
+        "$base" "$file"
 }
 load_all() {
     load_pause

@@ -1,12 +1,14 @@
 #!/bin/bash
-# Brings the operator's image into the running clusters, in a second or two:
-#   load.sh operator PATH_TO_BINARY    as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
-# The image is the static binary and the Jolokia agent, and nothing else.
+# Brings images that have a program of this workspace into the running clusters, in a second or two:
+#   load.sh operator PATH_TO_BINARY          as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
+#   load.sh management-api PATH_TO_BINARY    as localhost/cass-management-api:VERSION, for each of CASSANDRA_VERSIONS
+# The operator's image is the static binary and the Jolokia agent, and nothing else. The others are those of Cassandra with
+# the stand-in for the Management API.
 . "$(dirname "$0")/lib.sh"
 . "$testbed/image.sh"
 
-[ "${1:-}" = operator ] && [ -f "${2:-}" ] || die "usage: load.sh operator PATH_TO_BINARY"
-binary=$2
+[ -f "${2:-}" ] || die "usage: load.sh operator|management-api PATH_TO_BINARY"
+what=$1 binary=$2
 [ -n "$(running)" ] || die "no testbed is running; start one by: make cluster"
 if LC_ALL=C readelf -l "$binary" 2>/dev/null | grep -q INTERP; then
     die "$binary needs shared libraries, which its image does not have: link it statically"
@@ -22,10 +24,46 @@ if [ ! -e "$agent" ]; then
     rm -r "$stage"
 fi
 
-stage=$(mktemp -d)
-chmod 755 "$stage"
-install -m 755 "$binary" "$stage/casskop-operator"
-layer casskop-operator "$stage"
-rm -r "$stage"
-import "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}" '{"Entrypoint":["/casskop-operator"],"User":"65532:65532"}' \
-    "$agent" "$images/casskop-operator.tar"
+# new_layer NAME: packs the folder $stage, and removes it
+new_layer() {
+    layer "$1" "$stage"
+    rm -r "$stage"
+}
+new_stage() {
+    stage=$(mktemp -d)
+    chmod 755 "$stage"
+}
+
+load_operator() {
+    new_stage
+    install -m 755 "$binary" "$stage/casskop-operator"
+    new_layer casskop-operator
+    import "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}" \
+        '{"Entrypoint":["/casskop-operator"],"User":"65532:65532"}' "$agent" "$images/casskop-operator.tar"
+}
+
+# The agent's file has the name that the image of the operator has it by.
+load_management_api() {
+    local version sources=$testbed/images
+    new_stage
+    mkdir -p "$stage/opt/management-api" "$stage/etc/cassandra"
+    install -m 755 "$binary" "$stage/opt/management-api/server"
+    install -m 755 "$sources/management-api/docker-entrypoint.sh" "$stage/docker-entrypoint.sh"
+    ln -s /jolokia-agent.jar "$stage/opt/management-api/agent.jar"
+    cat "$sources/cassandra/all/etc/cassandra/cassandra-env.sh" "$sources/management-api/cassandra-env.sh" \
+        >"$stage/etc/cassandra/cassandra-env.sh"
+    chmod 777 "$stage/etc/cassandra"
+    chmod 666 "$stage/etc/cassandra/cassandra-env.sh"
+    new_layer management-api
+    for version in $cassandra_versions; do
+        import "localhost/cass-management-api:$version,localhost/cass-management-api:${cassandra_release[$version]}" \
+            "{\"Entrypoint\":[\"/docker-entrypoint.sh\"],\"Cmd\":[\"mgmtapi\"],\"User\":\"999:0\",$cassandra_config}" \
+            "$base" "$(cassandra_layer "$version")" "$agent" "$images/management-api.tar"
+    done
+}
+
+case $what in
+    operator) load_operator ;;
+    management-api) load_management_api ;;
+    *) die "there is no image $what" ;;
+esac

@@ -143,6 +143,7 @@ prepare() {
     exec >"$cache/logs/prepare.log" 2>&1
     stage "testbed" "$testbed/up.sh"
     stage "builds" "$testbed/binaries.sh" "$profile"
+    stage "the stand-in for the Management API" "$testbed/binaries.sh" testbed management-api-stand-in
 }
 prepared() {
     local status=0 binaries
@@ -153,6 +154,7 @@ prepared() {
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
+    "$testbed/load.sh" management-api "$("$testbed/binaries.sh" testbed management-api-stand-in)/management-api-stand-in"
     each_cluster clear_away
 }
 

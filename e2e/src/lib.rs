@@ -28,6 +28,7 @@ pub mod go_casskop;
 pub mod instances;
 pub mod kubectl;
 pub mod machine;
+pub mod management_api;
 pub mod multi;
 pub mod operator;
 pub mod plugin;

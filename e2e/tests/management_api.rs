@@ -1,0 +1,223 @@
+//! Rings whose nodes have the Management API, over the stand-in of the testbed.
+
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "tests: what does not hold ends the test"
+)]
+
+use std::{collections::BTreeMap, fs};
+
+use casskop_e2e::{
+    Space, cassandra, cluster,
+    management_api::{self, Answer, Authority},
+    operator,
+    space::workspace,
+    wait::until,
+};
+use serde_json::{Map, Value};
+
+/// The stand-in is compared with what the real server was recorded to say.
+const RECORDED: &str = "operator/src/node_api/management_api/recorded.txt";
+/// Requests that need more than the stand-in has; refer to `testbed/README.md`.
+const NOT_COVERED: [&str; 13] = [
+    "/v0/ops/keyspace/create",
+    "/v0/ops/keyspace/alter",
+    "/v0/ops/keyspace/cleanup",
+    "/v0/ops/tables",
+    "/v1/ops/tables?",
+    "/v0/ops/node/move",
+    "/v0/ops/node/repair",
+    "/v1/ops/node/repair",
+    "/v0/ops/node/decommission",
+    "/v0/ops/node/assassinate",
+    "/v0/ops/node/compaction",
+    "/v0/ops/seeds",
+    "/v0/probes/cluster",
+];
+/// Fields of a snapshot that the stand-in does not fill.
+const NOT_FILLED: [&str; 3] = ["Creation time", "Size on disk", "True size"];
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn the_stand_in_speaks_the_recorded_contract() {
+    let space = Space::open("e2e-contract");
+    let ring = space.cluster("one");
+    let authority = Authority::default();
+    authority.secret(&space.kubectl, "one-tls", "one");
+    let mut manifest = cluster::ring("one", &[("dc1", &["rack1"])]);
+    management_api::declare(&mut manifest["spec"], "one-tls");
+    ring.apply(&manifest);
+    ring.settles();
+    // From here on only the recording is asked for.
+    operator::scale(&space.kubectl, 0);
+    let client = authority.client();
+    let pod = ring.pod_names().remove(0);
+    let ask = |request: &str| client.ask(&space.kubectl, ("one", &pod), request);
+    let statements = [
+        "CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
+        "CREATE TABLE ks.t (k text PRIMARY KEY, v text)",
+        "INSERT INTO ks.t (k, v) VALUES ('one', 'row')",
+    ];
+    cassandra::write(&space.kubectl, &pod, &statements);
+
+    // Ids of jobs, as recorded and as they are here.
+    let mut ids: BTreeMap<String, String> = BTreeMap::new();
+    let mut compared = 0;
+    for (request, wanted) in recorded("Cassandra 5.0.9") {
+        if request.contains("/v0/lifecycle/stop") {
+            break;
+        }
+        if request.contains("/v0/ops/keyspace/alter") {
+            let alter = "ALTER KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}";
+            cassandra::cql(&space.kubectl, &pod, "ONE", &[alter]).ok();
+        }
+        if NOT_COVERED.iter().any(|path| request.contains(path)) {
+            continue;
+        }
+        let is_job = request.contains("executor/job?job_id=");
+        let mut here = request.clone();
+        for (before, now) in &ids {
+            here = here.replace(before, now);
+        }
+        if is_job && here == request && request.matches('-').count() == 4 && wanted.status == 200 {
+            continue;
+        }
+        let is_here = |answer: &Answer| differs(&wanted, answer).map_or(Ok(()), Err);
+        if is_job {
+            // Whether a job was seen while it waits is a matter of time.
+            if wanted.body.contains("\"WAITING\"") {
+                continue;
+            }
+            until(&here, || is_here(&ask(&here)));
+        } else {
+            let answer = ask(&here);
+            is_here(&answer).unwrap_or_else(|why| panic!("{here}: {why}"));
+            if wanted.status == 202 && wanted.body.matches('-').count() == 4 {
+                ids.insert(wanted.body.clone(), answer.body);
+            }
+        }
+        compared += 1;
+    }
+    assert!(compared > 70, "{compared} pairs");
+
+    // A restart of Cassandra forgets the jobs, and while it is away nothing is answered but what is about its process.
+    assert_eq!(ask("POST /api/v0/lifecycle/stop").status, 200);
+    let closed = ask("GET /api/v0/metadata/endpoints");
+    assert_eq!(closed.body, "Internal connection to Cassandra closed");
+    assert_eq!((closed.status, closed.kind.as_str()), (500, "json"));
+    assert_eq!(ask("GET /api/v0/probes/liveness").status, 200);
+    assert_eq!(ask("POST /api/v0/lifecycle/start").status, 201);
+    let started = ask("POST /api/v0/lifecycle/start").status;
+    assert!([202, 204].contains(&started), "{started}");
+    until("the node to answer again", || {
+        let job = ask("GET /api/v0/ops/executor/job?job_id=repair-1");
+        let is_lost = job.status == 404 && job.body == "{}";
+        is_lost.then_some(()).ok_or_else(|| format!("{job:?}"))
+    });
+    operator::scale(&space.kubectl, 1);
+    ring.settles();
+    ring.delete();
+}
+
+/// The recorded pairs of a section, from the start of Cassandra on.
+fn recorded(section: &str) -> Vec<(String, Answer)> {
+    let text = fs::read_to_string(workspace().join(RECORDED)).expect("the recordings are there");
+    let lines = text
+        .lines()
+        .skip_while(|line| *line != format!("== {section}"));
+    let lines: Vec<&str> = lines
+        .skip(1)
+        .take_while(|line| !line.starts_with("=="))
+        .collect();
+    let pairs = lines.chunks_exact(2).map(|pair| {
+        let (head, body) = pair[1].split_once(" | ").expect("an answer");
+        let (status, kind) = head.trim().split_once(' ').expect("a status");
+        let answer = Answer {
+            status: status.parse().expect("a status"),
+            kind: kind.to_owned(),
+            body: body.replace(",…", "}"),
+        };
+        (pair[0].to_owned(), answer)
+    });
+    let mut pairs = pairs.skip_while(|(request, _)| !request.contains("/v0/lifecycle/start"));
+    assert!(pairs.next().is_some(), "no section {section}");
+    pairs.collect()
+}
+
+/// How an answer differs from the recorded one, apart from ids, times, numbers and addresses.
+fn differs(wanted: &Answer, found: &Answer) -> Option<String> {
+    let told = || Some(format!("{found:?} instead of {wanted:?}"));
+    if (wanted.status, &wanted.kind) != (found.status, &found.kind) {
+        return told();
+    }
+    let json = |answer: &Answer| serde_json::from_str::<Value>(&answer.body).ok();
+    match (json(wanted), json(found)) {
+        (Some(wanted), Some(found)) if wanted.is_object() || wanted.is_array() => {
+            let why = differs_in_form(&wanted, &found)?;
+            Some(format!("{why}: {found} instead of {wanted}"))
+        }
+        (None, None) | (Some(_), Some(_)) if plain(&wanted.body) == plain(&found.body) => None,
+        _ => told(),
+    }
+}
+
+/// The fields that are there, and the words that decide something.
+fn differs_in_form(wanted: &Value, found: &Value) -> Option<String> {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(found)) if !has_data_as_keys(wanted) => {
+            let mut names = wanted.keys().chain(found.keys());
+            names.find_map(|name| match (wanted.get(name), found.get(name)) {
+                (Some(_), None) if NOT_FILLED.contains(&name.as_str()) => None,
+                // What follows the value of three reads is recorded once.
+                (None, Some(_)) if wanted.contains_key("entity") => None,
+                (Some(Value::String(one)), Some(Value::String(other)))
+                    if ["type", "status", "error", "class"].contains(&name.as_str()) =>
+                {
+                    (plain(one) != plain(other))
+                        .then(|| format!("{name}: {other} instead of {one}"))
+                }
+                (Some(one), Some(other)) => differs_in_form(one, other),
+                _ => Some(format!("field {name}")),
+            })
+        }
+        (Value::Array(wanted), Value::Array(found)) => {
+            let (one, other) = (wanted.first()?, found.first()?);
+            differs_in_form(one, other)
+        }
+        (wanted, found) => {
+            let kind = |value: &Value| match value {
+                Value::Null => "null",
+                Value::Bool(_) => "a truth value",
+                Value::Number(_) => "a number",
+                Value::String(_) => "a text",
+                Value::Array(_) => "a list",
+                Value::Object(_) => "an object",
+            };
+            let (one, other) = (kind(wanted), kind(found));
+            (one != other).then(|| format!("{other} instead of {one}"))
+        }
+    }
+}
+
+/// Schema versions are keys.
+fn has_data_as_keys(object: &Map<String, Value>) -> bool {
+    object.values().all(Value::is_array) && !object.contains_key("token_range_to_endpoints")
+}
+
+/// A text without its ids, numbers and addresses.
+fn plain(text: &str) -> String {
+    let is_id = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        digits > 0
+            && word
+                .chars()
+                .all(|c| c.is_ascii_hexdigit() || c == '-' || c == '.')
+    };
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<&str> = words
+        .map(|word| if is_id(word) { "#" } else { word })
+        .collect();
+    words.join(" ")
+}
