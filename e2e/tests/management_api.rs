@@ -9,13 +9,16 @@
 use std::{collections::BTreeMap, fs};
 
 use casskop_e2e::{
-    Space, cassandra, cluster,
+    Client, Cluster, Kubectl, Space, cassandra,
+    cluster::{self, find_operation},
+    command::setting,
+    fresh_id,
     management_api::{self, Answer, Authority},
-    operator,
+    operator::{self, Shell},
     space::workspace,
     wait::until,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The stand-in is compared with what the real server was recorded to say.
 const RECORDED: &str = "operator/src/node_api/management_api/recorded.txt";
@@ -220,4 +223,164 @@ fn plain(text: &str) -> String {
         .map(|word| if is_id(word) { "#" } else { word })
         .collect();
     words.join(" ")
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_living_ring_changes_the_way_to_its_nodes_and_back() {
+    let space = Space::open("e2e-ways");
+    let ring = space.cluster("ways");
+    Authority::default().secret(&space.kubectl, "ways-tls", "ways");
+    ring.apply(&cluster::ring(
+        "ways",
+        &[("dc1", &["rack1", "rack2", "rack3"])],
+    ));
+    ring.settles();
+    let pods = ring.pod_names();
+    cassandra::fill(&space.kubectl, &pods[0], &["ways".to_owned()]);
+    let hosts = ring.host_ids();
+    let nodes: Vec<&str> = pods.iter().map(String::as_str).collect();
+
+    let mut to = json!({});
+    management_api::declare(&mut to, "ways-tls");
+    let back = json!({ "cassandraImage": setting("CASSANDRA_IMAGE"), "nodeApi": null });
+    for (spec, kind) in [(to, "ManagementApi"), (back, "Jolokia")] {
+        let client = Client::start(&space.kubectl, &nodes, "ways.t");
+        ring.change(&spec);
+        until("the first pod of the other kind", || {
+            let kinds = kinds(&ring);
+            let has = kinds.iter().any(|found| found == kind);
+            has.then_some(()).ok_or_else(|| format!("{kinds:?}"))
+        });
+        // What is asked for meanwhile waits, and is then carried out by the other way.
+        let id = fresh_id("ways");
+        ring.request("flush", &format!("{id} --keyspace ways"));
+        ring.settles();
+        assert_eq!(kinds(&ring), [kind; 3]);
+        ring.succeeds("flush", &id);
+        let outcome = client.end();
+        assert!(outcome.requests > 20, "{outcome:?}");
+        assert_eq!(outcome.failed, Vec::<String>::new(), "{outcome:?}");
+        assert_eq!(ring.host_ids(), hosts, "the same nodes");
+    }
+    ring.delete();
+}
+
+/// The way that each pod of the ring was started with.
+fn kinds(ring: &Cluster) -> Vec<String> {
+    let pods = ring.pods();
+    let kind = |pod: &Value| {
+        let kind = pod["metadata"]["annotations"]["db.orange.com/node-api"].as_str();
+        kind.unwrap_or("Jolokia").to_owned()
+    };
+    pods.iter().map(kind).collect()
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn what_a_job_does_not_say_is_found_out() {
+    let space = Space::open("e2e-jobs");
+    let ring = space.cluster("jobs");
+    let authority = Authority::default();
+    authority.secret(&space.kubectl, "jobs-tls", "jobs");
+    let mut manifest = cluster::ring("jobs", &[("dc1", &["rack1"])]);
+    management_api::declare(&mut manifest["spec"], "jobs-tls");
+    ring.apply(&manifest);
+    ring.settles();
+    let node = Node {
+        pod: ring.pod_names().remove(0),
+        kubectl: space.kubectl.clone(),
+    };
+    node.fill();
+    let client = authority.client();
+    let ask = |request: &str| client.ask(&space.kubectl, ("jobs", &node.pod), request);
+
+    // A cleanup beside a major compaction is COMPLETED, and has done nothing: it is not called before the end of that.
+    node.run("nodetool compact big >/dev/null 2>&1 &");
+    until("the major compaction", || {
+        let tasks = ask("GET /api/v1/ops/tables/compactions").body;
+        let is_there = tasks.contains("\"Major compaction\"");
+        is_there.then_some(()).ok_or(tasks)
+    });
+    let id = fresh_id("busy");
+    ring.request("cleanup", &format!("{id} --keyspace big"));
+    ring.succeeds("cleanup", &id);
+    let cleanups = cassandra::cleanups(&node.log());
+    let done = cleanups.iter().filter(|cleanup| cleanup.is_done()).count();
+    assert_eq!((cleanups.len(), done), (1, 1), "{cleanups:?}");
+
+    // A job is continued by the operator that comes after the one that began it.
+    let mut operator = Shell::start(&space);
+    let id = fresh_id("continued");
+    ring.request("compact", &format!("{id} --keyspace big"));
+    has_a_job(&ring, &id);
+    operator.dies();
+    ring.succeeds("compact", &id);
+    assert_eq!(node.jobs("COMPACTION"), 1);
+
+    // A job that Cassandra forgot is done again: the server starts Cassandra anew within half a minute.
+    let id = fresh_id("forgotten");
+    ring.request("compact", &format!("{id} --keyspace big"));
+    has_a_job(&ring, &id);
+    node.run("kill -9 $(cat /tmp/cassandra.pid)");
+    ring.succeeds("compact", &id);
+    assert_eq!(node.jobs("COMPACTION"), 3);
+    drop(operator);
+    ring.settles();
+    ring.delete();
+}
+
+/// A node with so much data that a compaction of it takes half a minute.
+struct Node {
+    kubectl: Kubectl,
+    pod: String,
+}
+
+impl Node {
+    fn run(&self, script: &str) -> String {
+        let container = ["exec", &self.pod, "-c", "cassandra", "--"];
+        let words = [&container[..], &["bash", "-c", script]].concat();
+        self.kubectl.ok(&words)
+    }
+
+    fn fill(&self) {
+        let statements = [
+            "CREATE KEYSPACE big WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
+            "CREATE TABLE big.t (id int PRIMARY KEY, text text) WITH compression = {'enabled': false}",
+        ];
+        cassandra::write(&self.kubectl, &self.pod, &statements);
+        let text = "0123456789abcdef".repeat(6000);
+        for group in 0..20 {
+            let rows = (0..15).map(|row| {
+                let id = group * 15 + row;
+                format!("INSERT INTO big.t (id, text) VALUES ({id}, '{text}')")
+            });
+            let rows: Vec<String> = rows.collect();
+            let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+            cassandra::write(&self.kubectl, &self.pod, &rows);
+        }
+        self.run("nodetool flush big && nodetool setcompactionthroughput 1");
+    }
+
+    /// The log of Cassandra, which the server writes into a file.
+    fn log(&self) -> String {
+        self.run("cat /var/log/cassandra/stdout.log")
+    }
+
+    /// Number of the jobs of a type that the node was asked for.
+    fn jobs(&self, kind: &str) -> usize {
+        let log = cassandra::log(&self.kubectl, &self.pod);
+        log.lines()
+            .filter(|line| line.ends_with(&format!("job {kind} is submitted")))
+            .count()
+    }
+}
+
+/// Waits until the status has the job of the step at work.
+fn has_a_job(ring: &Cluster, id: &str) {
+    ring.shows("the job", |cluster| {
+        let operation = find_operation(cluster, "compact", id)?;
+        let job = operation["nodes"][0]["job"]["id"].as_str();
+        job.map(|_| ())
+    });
 }

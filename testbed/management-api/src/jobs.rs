@@ -75,6 +75,7 @@ impl Jobs {
         let id = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
         let id = id.trim().to_owned();
         let generation = self.insert(&id, work.kind);
+        log(&format!("{id}: job {} is submitted", work.kind));
         // The thread never ends.
         drop(self.queue.send((generation, id.clone(), work)));
         id
