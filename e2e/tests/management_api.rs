@@ -172,7 +172,7 @@ fn differs_in_form(wanted: &Value, found: &Value) -> Option<String> {
             let mut names = wanted.keys().chain(found.keys());
             names.find_map(|name| match (wanted.get(name), found.get(name)) {
                 (Some(_), None) if NOT_FILLED.contains(&name.as_str()) => None,
-                // What follows the value of three reads is recorded once.
+                // The rest of a wrapped value is recorded once.
                 (None, Some(_)) if wanted.contains_key("entity") => None,
                 (Some(Value::String(one)), Some(Value::String(other)))
                     if ["type", "status", "error", "class"].contains(&name.as_str()) =>
@@ -252,7 +252,7 @@ fn a_living_ring_changes_the_way_to_its_nodes_and_back() {
             let has = kinds.iter().any(|found| found == kind);
             has.then_some(()).ok_or_else(|| format!("{kinds:?}"))
         });
-        // What is asked for meanwhile waits, and is then carried out by the other way.
+        // A request in the meantime waits, and is then carried out by the other way.
         let id = fresh_id("ways");
         ring.request("flush", &format!("{id} --keyspace ways"));
         ring.settles();
@@ -383,4 +383,89 @@ fn has_a_job(ring: &Cluster, id: &str) {
         let job = operation["nodes"][0]["job"]["id"].as_str();
         job.map(|_| ())
     });
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told() {
+    let space = Space::open("e2e-certs");
+    let ring = space.cluster("certs");
+    let first = Authority::default();
+    let write = |authority: &Authority, (certificate, key): (&str, &str)| {
+        authority.secret_of(&space.kubectl, "certs-tls", certificate, key);
+    };
+    let name = format!("certs.{}.svc", space.kubectl.namespace);
+    let (certificate, key) = first.issue(&name);
+    write(&first, (&certificate, &key));
+    let mut manifest = cluster::ring("certs", &[("dc1", &["rack1"])]);
+    management_api::declare(&mut manifest["spec"], "certs-tls");
+    ring.apply(&manifest);
+    ring.settles();
+    let pod = ring.pod_names().remove(0);
+    let uid = || ring.pods()[0]["metadata"]["uid"].clone();
+    let before = uid();
+    let flushes = || {
+        let id = fresh_id("certs");
+        ring.request("flush", &id);
+        ring.succeeds("flush", &id);
+    };
+    let reaches = |authority: &Authority| {
+        let client = authority.client();
+        let liveness = "GET /api/v0/probes/liveness";
+        client.ask(&space.kubectl, ("certs", &pod), liveness).status == 200
+    };
+
+    // The key of another certificate: nothing is restarted, and nothing less secure is tried.
+    let (_, other) = first.issue(&name);
+    write(&first, (&certificate, &other));
+    ring.tells(
+        "Degraded",
+        "True",
+        &["Secret certs-tls", "is not the key of tls.crt"],
+    );
+    assert!(reaches(&first), "the node has what it had");
+    // The name of another ring.
+    let (stranger, of_stranger) = first.issue("other.shop.svc");
+    write(&first, (&stranger, &of_stranger));
+    ring.tells("Degraded", "True", &[&name]);
+
+    // A renewal, and then another authority, reach the node while it runs.
+    let (certificate, key) = first.issue(&name);
+    write(&first, (&certificate, &key));
+    flushes();
+    let second = Authority::default();
+    let (certificate, key) = second.issue(&name);
+    write(&second, (&certificate, &key));
+    until("the node to trust the new authority only", || {
+        let told = (reaches(&second), reaches(&first));
+        (told == (true, false))
+            .then_some(())
+            .ok_or_else(|| format!("{told:?}"))
+    });
+    ring.settles();
+    flushes();
+    assert_eq!(uid(), before, "nothing was restarted");
+    ring.delete();
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn images_without_a_fitting_agent_are_told() {
+    let space = Space::open("e2e-images");
+    Authority::default().secret(&space.kubectl, "old-tls", "old");
+    let ring = space.cluster("old");
+    let mut manifest = cluster::ring("old", &[("dc1", &["rack1"])]);
+    management_api::declare(&mut manifest["spec"], "old-tls");
+    manifest["spec"]["envVars"] = json!([{ "name": "STAND_IN_AGENT_FITS", "value": "no" }]);
+    ring.apply(&manifest);
+    ring.tells("Degraded", "True", &["0.1.125"]);
+    ring.change(&json!({ "envVars": [] }));
+    ring.settles();
+
+    // An image without the server starts Cassandra by its own entry point.
+    ring.change(&json!({ "cassandraImage": setting("CASSANDRA_IMAGE") }));
+    ring.tells("Degraded", "True", &["Management API"]);
+    ring.change(&json!({ "cassandraImage": management_api::image() }));
+    ring.settles();
+    ring.delete();
 }

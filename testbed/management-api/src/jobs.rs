@@ -145,7 +145,7 @@ impl Jobs {
         });
     }
 
-    /// What the server says of a job; nothing of one that it does not know.
+    /// The answer of the server for a job; nothing for an unknown one.
     pub fn get(&self, id: &str) -> Option<Value> {
         let job = self.with(|known| known.jobs.get(id).cloned())?;
         let status = match (&job.ended, &job.error) {

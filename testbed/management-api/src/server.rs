@@ -23,7 +23,7 @@ const SOCKET: &str = "/tmp/oss-mgmt.sock";
 /// Time after which a connection without a request is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What requests are answered from.
+/// The state that requests are answered from.
 pub struct Server {
     /// The process of Cassandra.
     pub cassandra: Arc<Cassandra>,
