@@ -15,6 +15,9 @@ use crate::{
     jmx::{Failure, Jmx, STORAGE},
 };
 
+/// The time after which a connection to an agent that does not fit is lost.
+const LOST: Duration = Duration::from_secs(7);
+
 /// The time that the server waits for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -95,11 +98,14 @@ impl Connection {
     /// The agent opens its socket when the start of Cassandra is over, the join of the ring included.
     fn is_open(&self) -> bool {
         let generation = self.cassandra.generation();
-        if !self.fits || !self.cassandra.runs() {
+        if !self.cassandra.runs() {
             return false;
         }
         if self.open.load(Ordering::Relaxed) == generation {
-            return true;
+            if !self.fits {
+                thread::sleep(LOST);
+            }
+            return self.fits;
         }
         let mode = self.jmx.read(STORAGE, "OperationMode");
         let is_open = mode.is_ok_and(|mode| mode != "STARTING" && mode != "JOINING");

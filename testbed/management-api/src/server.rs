@@ -98,7 +98,7 @@ impl Server {
             let request = match Request::read(&mut stream) {
                 Ok(Some(request)) => request,
                 Ok(None) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if is_end(&error) => return Ok(()),
                 Err(error) => return Err(error),
             };
             let answer = routes::answer(self, &request);
@@ -108,4 +108,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether the client has closed the connection, or asked nothing for a while.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+    )
 }
