@@ -464,7 +464,7 @@ fn images_without_a_fitting_agent_are_told() {
 
     // An image without the server starts Cassandra by its own entry point.
     ring.change(&json!({ "cassandraImage": setting("CASSANDRA_IMAGE") }));
-    ring.tells("Degraded", "True", &["Management API"]);
+    ring.tells("Degraded", "True", &["nothing listens on port 8080"]);
     ring.change(&json!({ "cassandraImage": management_api::image() }));
     ring.settles();
     ring.delete();
