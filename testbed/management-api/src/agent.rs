@@ -101,17 +101,19 @@ impl Connection {
         if !self.cassandra.runs() {
             return false;
         }
-        if self.open.load(Ordering::Relaxed) == generation {
-            if !self.fits {
-                thread::sleep(LOST);
-            }
-            return self.fits;
+        if self.open.load(Ordering::Relaxed) != generation && !self.is_up() {
+            return false;
         }
+        self.open.store(generation, Ordering::Relaxed);
+        if !self.fits {
+            thread::sleep(LOST);
+        }
+        self.fits
+    }
+
+    /// Whether the start of Cassandra is over.
+    fn is_up(&self) -> bool {
         let mode = self.jmx.read(STORAGE, "OperationMode");
-        let is_open = mode.is_ok_and(|mode| mode != "STARTING" && mode != "JOINING");
-        if is_open {
-            self.open.store(generation, Ordering::Relaxed);
-        }
-        is_open
+        mode.is_ok_and(|mode| mode != "STARTING" && mode != "JOINING")
     }
 }

@@ -1,7 +1,7 @@
 //! Health of the nodes, as messages.
 
 use casskop_common::api::{NodeApiKind, OperationMode};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     node::NodeError,
@@ -143,9 +143,25 @@ impl ObservedState {
         format!("the pod does not start yet: {warning}; {RETRY_ADVICE}")
     }
 
+    /// Whether the container of a pod runs for a while, and its agent has no usable answer. An agent answers before
+    /// Cassandra is up.
+    pub fn is_mute(&self, pod: &str) -> bool {
+        let answers = matches!(self.nodes.get(pod), Some(Ok(_)));
+        !answers
+            && self
+                .pods
+                .get(pod)
+                .is_some_and(|live| self.runs_long(live).is_some())
+    }
+
+    /// The start of a container that should listen by now.
+    fn runs_long(&self, live: &NodePod) -> Option<Timestamp> {
+        live.runs_since.filter(|since| self.now > *since + SILENT)
+    }
+
     /// The container runs for a while, and still refuses connections to the port of its agent.
     fn silent_since(&self, live: &NodePod) -> Option<String> {
-        let since = live.runs_since.filter(|since| self.now > *since + SILENT)?;
+        let since = self.runs_long(live)?;
         let cause = match live.node_api {
             NodeApiKind::Jolokia => "",
             NodeApiKind::ManagementApi => {

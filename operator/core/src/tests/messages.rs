@@ -197,6 +197,7 @@ fn of_a_container_in_which_nothing_listens() {
         pod.runs_since = Some(since);
         pod.node_api = kind;
         state.nodes.remove(POD);
+        assert_eq!(state.is_mute(POD), minutes > 1);
         state.own_health_problem(POD).expect("it does not run yet")
     };
     let brief = told(1, NodeApiKind::Jolokia);
