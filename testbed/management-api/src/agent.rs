@@ -67,6 +67,10 @@ impl Connection {
         limit: Option<Duration>,
         work: impl FnOnce(&Jmx) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Result<T, String>, Silence> {
+        if !self.fits && self.is_open() {
+            thread::sleep(LOST);
+            return Err(Silence::Closed);
+        }
         let (answer, received) = mpsc::channel();
         let this = self.clone();
         let work = Box::new(move || {
@@ -105,10 +109,7 @@ impl Connection {
             return false;
         }
         self.open.store(generation, Ordering::Relaxed);
-        if !self.fits {
-            thread::sleep(LOST);
-        }
-        self.fits
+        true
     }
 
     /// Whether the start of Cassandra is over.
