@@ -97,8 +97,9 @@ impl<'a> ConditionInputs<'a> {
                 rollout.ring_name
             ));
         }
-        let desired_secret = desired.as_ref().ok();
-        if let Some(problem) = desired_secret.and_then(|it| it.secret_problem(&state.secret)) {
+        if let Ok(desired) = desired
+            && let Some(problem) = desired.secret_problem(&state.secret)
+        {
             faults.insert(0, problem);
         }
         Self {
