@@ -235,7 +235,6 @@ fn plain(text: &str) -> String {
 fn a_living_ring_changes_the_way_to_its_nodes_and_back() {
     let space = Space::open("e2e-ways");
     let ring = space.cluster("ways");
-    Authority::default().secret(&space.kubectl, "ways-tls", "ways");
     ring.apply(&cluster::ring(
         "ways",
         &[("dc1", &["rack1", "rack2", "rack3"])],
@@ -248,6 +247,16 @@ fn a_living_ring_changes_the_way_to_its_nodes_and_back() {
 
     let mut to = json!({});
     management_api::declare(&mut to, "ways-tls");
+    // Without the Secret nothing is restarted, and the nodes are reached as before.
+    ring.change(&to);
+    let missing = "Secret ways-tls of spec.nodeApi.tlsSecretName does not exist";
+    ring.tells("Degraded", "True", &[missing]);
+    let id = fresh_id("before");
+    ring.request("flush", &format!("{id} --keyspace ways"));
+    ring.succeeds("flush", &id);
+    assert_eq!(kinds(&ring), ["Jolokia"; 3]);
+    Authority::default().secret(&space.kubectl, "ways-tls", "ways");
+
     let back = json!({ "cassandraImage": setting("CASSANDRA_IMAGE"), "nodeApi": null });
     for (spec, kind) in [(to, "ManagementApi"), (back, "Jolokia")] {
         let client = Client::start(&space.kubectl, &nodes, "ways.t");
