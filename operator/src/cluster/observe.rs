@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, OperationPhase, OperationStatus},
+    api::{CassandraCluster, NodeApiKind, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
@@ -361,6 +361,16 @@ fn was_silent(cluster: &CassandraCluster, pod: &str, ip: &str) -> bool {
     recorded.is_some_and(|recorded| recorded.state == UNKNOWN && recorded.node_ip == ip)
 }
 
+/// Whether a pod starts, as far as Kubernetes tells.
+fn is_starting(pod: &NodePod) -> bool {
+    !pod.ready && pod.problem.is_none() && pod.lost_with.is_none()
+}
+
+/// Whether an answer takes seconds: the Management API needs them to find out that its agent does not fit.
+fn is_late(pod: &NodePod) -> bool {
+    pod.node_api == NodeApiKind::ManagementApi && is_starting(pod)
+}
+
 /// Polls all nodes at the same time; each has its own deadline.
 async fn read_nodes(
     effects: &Effects,
@@ -376,18 +386,22 @@ async fn read_nodes(
         let ip = pod.ip.as_ref()?;
         let answer = match access.endpoint(ip, pod) {
             Err(error) => std::future::ready(Err(error)).boxed(),
-            Ok(endpoint) if was_silent(cluster, name, ip) => effects.nodes.read_briefly(endpoint),
+            Ok(endpoint) if was_silent(cluster, name, ip) && !is_late(pod) => {
+                effects.nodes.read_briefly(endpoint)
+            }
             Ok(endpoint) => effects.nodes.read(endpoint),
         };
         Some((name.clone(), answer))
     });
     let reads = reads.collect();
     let mut readings: BTreeMap<_, _> = read_all(reads).await.into_iter().collect();
-    // A container that has not started yet refuses connections; that is no failure.
+    // A container that has not started yet refuses connections; that is no failure, unless it should have started.
+    let now = Timestamp::now();
     readings.retain(|name, reading| {
+        let is_mute = |pod: &NodePod| *reading == Err(NodeError::Refused) && pod.runs_long(now);
         let starting = pods
             .get(name)
-            .is_some_and(|pod| !pod.ready && pod.problem.is_none() && pod.lost_with.is_none());
+            .is_some_and(|pod| is_starting(pod) && !is_mute(pod));
         !(starting && reading.as_ref().is_err_and(NodeError::is_silence))
     });
     readings

@@ -51,6 +51,9 @@ impl Bounds {
                 NodeError::Unreachable(format!("no connection within {} s", CONNECT.as_secs()))
             }
             ureq::Error::Timeout(_) => NodeError::Timeout(self.deadline.as_secs()),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                NodeError::Refused
+            }
             ureq::Error::BodyExceedsLimit(limit) => NodeError::TooLarge {
                 address: endpoint.ip.clone(),
                 request: self.request,

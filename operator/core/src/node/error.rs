@@ -5,8 +5,10 @@ use serde::Serialize;
 /// Why a node gave no answer that could be used.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum NodeError {
-    /// No connection (refused, reset, or none in time), or it broke before an answer came. Whether a call had begun is
-    /// unknown.
+    /// Nothing listens at the port of the agent.
+    #[error("the node does not answer (connection refused)")]
+    Refused,
+    /// No connection (reset, or none in time), or it broke before an answer came. Whether a call had begun is unknown.
     #[error("the node does not answer ({0})")]
     Unreachable(String),
     /// A connection, and no answer in time.
@@ -111,7 +113,10 @@ impl NodeError {
 
     /// Whether nothing came from the node: it is down, hangs, or is not reachable.
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Timeout(_))
+        matches!(
+            self,
+            Self::Refused | Self::Unreachable(_) | Self::Timeout(_)
+        )
     }
 
     /// Whether the node answered a read, but without the values: the node is there, and its state is unknown.
@@ -126,7 +131,8 @@ impl NodeError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_)
+            Self::Refused
+                | Self::Unreachable(_)
                 | Self::Timeout(_)
                 | Self::Malformed(_)
                 | Self::TooLarge { .. }

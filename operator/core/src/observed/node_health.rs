@@ -1,7 +1,6 @@
 //! Health of the nodes, as messages.
 
 use casskop_common::api::{NodeApiKind, OperationMode};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     node::NodeError,
@@ -10,9 +9,6 @@ use crate::{
 
 /// Advice for an object that Kubernetes retries to create or to start.
 const RETRY_ADVICE: &str = "Kubernetes tries again by itself, at the latest after some minutes";
-
-/// Time within which a container listens: agents do so before Cassandra starts.
-const SILENT: SignedDuration = SignedDuration::from_mins(2);
 
 /// The state of a node, and the last end of its container if that has run before.
 fn with_last_end(state: String, live: &NodePod) -> String {
@@ -78,11 +74,14 @@ impl ObservedState {
                     live.secret.as_ref().unwrap_or(&self.secret_name)
                 ));
             }
-            Some(Err(NodeError::Unreachable(why))) if live.ready => {
+            Some(Err(error @ (NodeError::Unreachable(_) | NodeError::Refused))) if live.ready => {
                 return Some(format!(
-                    "the pod is Ready, but not reachable from the operator on port {} ({why}): does a NetworkPolicy or a service mesh close the port?",
+                    "the pod is Ready, but not reachable from the operator on port {}: {error}; does a NetworkPolicy or a service mesh close the port?",
                     live.node_api.port()
                 ));
+            }
+            Some(Err(NodeError::Refused)) if self.is_mute(pod) => {
+                return Some(with_last_end(self.mute(live), live));
             }
             Some(Err(error)) => return Some(with_last_end(error.to_string(), live)),
             Some(Ok(reading)) => reading,
@@ -117,7 +116,12 @@ impl ObservedState {
         let runs = self.pods.get(pod).is_some_and(|live| {
             live.ready && !live.deleting && live.lost_with.is_none() && live.problem.is_none()
         });
-        runs && matches!(self.nodes.get(pod), Some(Err(NodeError::Unreachable(_))))
+        let answer = self.nodes.get(pod);
+        let is_cut = matches!(
+            answer,
+            Some(Err(NodeError::Unreachable(_) | NodeError::Refused))
+        );
+        runs && is_cut
     }
 
     /// Whether Kubernetes reports that the pod does not run, or refuses to create it.
@@ -137,42 +141,31 @@ impl ObservedState {
 
     fn starting(&self, live: &NodePod) -> String {
         let Some(warning) = self.live.warnings.get(&live.uid) else {
-            let silent = self.silent_since(live);
-            return with_last_end(silent.unwrap_or_else(|| "the pod is starting".into()), live);
+            return with_last_end("the pod is starting".into(), live);
         };
         format!("the pod does not start yet: {warning}; {RETRY_ADVICE}")
     }
 
-    /// Whether the container of a pod runs for a while, and its agent has no usable answer. An agent answers before
-    /// Cassandra is up.
+    /// Whether the container of a pod runs for a while, and nothing listens in it. An agent listens before Cassandra is up,
+    /// however long that takes.
     pub fn is_mute(&self, pod: &str) -> bool {
-        let answers = matches!(self.nodes.get(pod), Some(Ok(_)));
-        !answers
-            && self
-                .pods
-                .get(pod)
-                .is_some_and(|live| self.runs_long(live).is_some())
+        let runs_long = |live: &NodePod| live.runs_long(self.now);
+        matches!(self.nodes.get(pod), Some(Err(NodeError::Refused)))
+            && self.pods.get(pod).is_some_and(runs_long)
     }
 
-    /// The start of a container that should listen by now.
-    fn runs_long(&self, live: &NodePod) -> Option<Timestamp> {
-        live.runs_since.filter(|since| self.now > *since + SILENT)
-    }
-
-    /// The container runs for a while, and still refuses connections to the port of its agent.
-    fn silent_since(&self, live: &NodePod) -> Option<String> {
-        let since = self.runs_long(live)?;
+    fn mute(&self, live: &NodePod) -> String {
         let cause = match live.node_api {
             NodeApiKind::Jolokia => "",
             NodeApiKind::ManagementApi => {
                 "does its image have the Management API, as nodeApi.kind requires? "
             }
         };
-        Some(format!(
-            "Cassandra's container runs since {}, and nothing listens on port {}: {cause}its log may say more",
-            since,
+        let since = live.runs_since.unwrap_or(self.now);
+        format!(
+            "Cassandra's container runs since {since}, and nothing listens on port {}: {cause}its log may say more",
             live.node_api.port()
-        ))
+        )
     }
 
     /// A volume claim of a pod that is not bound.

@@ -4,11 +4,14 @@ use casskop_common::{
     api::NodeApiKind,
     names::{self, RackId},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use kube_core::ResourceExt;
 
 use crate::pod_config::secret_volume;
+
+/// Time within which a container listens.
+const LISTENS: SignedDuration = SignedDuration::from_mins(5);
 
 /// The fields of a Cassandra pod that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,6 +94,12 @@ impl NodePod {
 }
 
 impl NodePod {
+    /// Whether its container should listen by now: agents do so seconds after its start. The clocks of the machines may
+    /// differ by some minutes.
+    pub fn runs_long(&self, now: Timestamp) -> bool {
+        self.runs_since.is_some_and(|since| now > since + LISTENS)
+    }
+
     /// Whether Kubernetes has placed the pod, but has not started any of its containers yet. The pod does not name the
     /// cause: an event may.
     pub fn has_not_started(pod: &Pod) -> bool {

@@ -4,6 +4,7 @@ use casskop_common::api::NodeApiKind;
 use jiff::SignedDuration;
 
 use crate::{
+    node::NodeError,
     observed::SecretState,
     simulation::{Node, THREE_RACKS, World},
 };
@@ -196,12 +197,19 @@ fn of_a_container_in_which_nothing_listens() {
         let pod = state.pods.get_mut(POD).expect("a pod");
         pod.runs_since = Some(since);
         pod.node_api = kind;
-        state.nodes.remove(POD);
-        assert_eq!(state.is_mute(POD), minutes > 1);
+        let refused = Err(NodeError::Refused);
+        state.nodes.insert(POD.into(), refused);
+        assert_eq!(state.is_mute(POD), minutes > 5);
+        // A node that is late is none of them: it may replay its commit log.
+        for late in [NodeError::Timeout(4), NodeError::Occupied(4)] {
+            let mut state = state.clone();
+            state.nodes.insert(POD.into(), Err(late));
+            assert!(!state.is_mute(POD));
+        }
         state.own_health_problem(POD).expect("it does not run yet")
     };
-    let brief = told(1, NodeApiKind::Jolokia);
+    let brief = told(5, NodeApiKind::Jolokia);
     let [jolokia, management_api] =
-        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(5, kind));
+        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(6, kind));
     insta::assert_snapshot!([brief, jolokia, management_api].join("\n"));
 }
