@@ -97,7 +97,13 @@ pub async fn find(
         .iter()
         .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
         .collect();
-    credentials::of_pods(kube, cluster, &cassandra_pods, &mut keys.access).await?;
+    // A pod that is made later is started from the template.
+    let templates: Vec<NodePod> = stateful_sets
+        .values()
+        .filter_map(NodePod::of_template)
+        .collect();
+    let started: Vec<&NodePod> = cassandra_pods.values().chain(&templates).collect();
+    credentials::of_pods(kube, cluster, &started, &mut keys.access).await?;
     let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
     let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {

@@ -74,7 +74,7 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
     let certificates = match (&refused, &given) {
         (Some(message), _) => Err(message.clone()),
         (None, None) => Err(format!(
-            "Secret {name} does not exist: create it again, with the certificates that its pods were started with"
+            "Secret {name} does not exist: create it again; the nodes take over its certificates within minutes"
         )),
         (None, Some(given)) => certificates(given, host)
             .map(Arc::new)

@@ -3,10 +3,7 @@
 //! accepted passwords: they survive a restart of the operator, and a Secret that is deleted or broken by mistake does
 //! not lock the operator out.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use casskop_common::{
@@ -93,29 +90,33 @@ pub async fn read(
 }
 
 /// Adds the secrets that pods were started with, where the spec names others by now: the operator reaches each pod in the way
-/// that the pod was started with, until it is replaced.
+/// that the pod was started with, until it is replaced. Where such certificates are gone or cannot be used, those of the spec
+/// are tried: both sides still prove to be of one authority.
 ///
 /// # Errors
 /// The API server does not respond.
 pub async fn of_pods(
     kube: &Kube,
     cluster: &CassandraCluster,
-    pods: &BTreeMap<String, NodePod>,
+    pods: &[&NodePod],
     access: &mut ClusterAccess,
 ) -> Result<(), kube::Error> {
-    let is_of = |kind: NodeApiKind| move |pod: &&NodePod| pod.node_api == kind;
+    let is_of = |kind: NodeApiKind| move |pod: &&&NodePod| pod.node_api == kind;
     let secrets = |kind: NodeApiKind| -> BTreeSet<&String> {
-        let pods = pods.values().filter(is_of(kind));
+        let pods = pods.iter().filter(is_of(kind));
         pods.filter_map(|pod| pod.secret.as_ref()).collect()
     };
+    let of_spec = access.management_api.get(&secret_name(cluster));
+    let of_spec = of_spec.and_then(|found| found.clone().ok());
     for name in secrets(NodeApiKind::ManagementApi) {
         if !access.management_api.contains_key(name) {
             let certificates = certificates::of_pods(kube, cluster, name).await?;
+            let certificates = certificates.or_else(|why| of_spec.clone().ok_or(why));
             access.management_api.insert(name.clone(), certificates);
         }
     }
     let is_other = cluster.spec.node_api_kind() != NodeApiKind::Jolokia;
-    if is_other && pods.values().any(|pod| is_of(NodeApiKind::Jolokia)(&pod)) {
+    if is_other && pods.iter().any(|pod| is_of(NodeApiKind::Jolokia)(&pod)) {
         let secrets = secrets(NodeApiKind::Jolokia);
         access.jolokia = passwords_of_pods(kube, cluster, &secrets).await?;
     }

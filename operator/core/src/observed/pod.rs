@@ -5,7 +5,10 @@ use casskop_common::{
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ContainerStatus, Pod, PodCondition, PodStatus},
+};
 use kube_core::ResourceExt;
 
 use crate::pod_config::secret_volume;
@@ -94,6 +97,17 @@ impl NodePod {
 }
 
 impl NodePod {
+    /// A pod that would be made from the template of a StatefulSet.
+    pub fn of_template(set: &StatefulSet) -> Option<Self> {
+        let template = &set.spec.as_ref()?.template;
+        let pod = Pod {
+            metadata: template.metadata.clone().unwrap_or_default(),
+            spec: template.spec.clone(),
+            status: None,
+        };
+        Some(Self::of(&pod))
+    }
+
     /// Whether its container should listen by now: agents do so seconds after its start. The clocks of the machines may
     /// differ by some minutes.
     pub fn runs_long(&self, now: Timestamp) -> bool {

@@ -170,12 +170,10 @@ async fn each_pod_is_reached_by_what_it_was_started_with() {
         other @ Access::Jolokia(_) => unreachable!("{other:?}"),
     };
     assert!(certificates("new") != certificates("old"));
-    // Nothing takes the place of a secret that is not used.
-    let told = ["foreign", "lost"].map(|pod| reach(pod).unwrap_err().to_string());
-    insta::assert_snapshot!(told.join("\n"), @r"
-    the operator cannot ask the node: Secret unlabelled of nodeApi.tlsSecretName may not be meant for the nodes, for it has no label db.orange.com/node-credentials: name another Secret; if it is meant for them: kubectl label secret unlabelled --namespace ns --overwrite db.orange.com/node-credentials=true
-    the operator cannot ask the node: Secret lost-tls does not exist: create it again, with the certificates that its pods were started with
-    ");
+    // Both sides still prove to be of one authority.
+    for gone in ["foreign", "lost"] {
+        assert!(certificates(gone) == certificates("new"), "{gone}");
+    }
 }
 
 #[tokio::test]
@@ -207,6 +205,9 @@ async fn pods_with_certificates_are_reached_after_the_spec_names_none() {
     put_certificates(&server, "old-tls", true);
     put_pod(&server, "old", NodeApiKind::ManagementApi, "old-tls");
     put_pod(&server, "new", NodeApiKind::Jolokia, "mine");
+    put_certificates(&server, "unlabelled", false);
+    put_pod(&server, "foreign", NodeApiKind::ManagementApi, "unlabelled");
+    put_pod(&server, "lost", NodeApiKind::ManagementApi, "lost-tls");
     let access = access(&server).await;
     assert!(matches!(
         reach(&server, &access, "old"),
@@ -214,6 +215,36 @@ async fn pods_with_certificates_are_reached_after_the_spec_names_none() {
     ));
     let jolokia = reach(&server, &access, "new").unwrap();
     assert_eq!(passwords(&jolokia), ["p"]);
+    // Nothing takes the place of a secret that is not used.
+    let told = ["foreign", "lost"].map(|pod| reach(&server, &access, pod).unwrap_err().to_string());
+    insta::assert_snapshot!(told.join("\n"), @r"
+    the operator cannot ask the node: Secret unlabelled of nodeApi.tlsSecretName may not be meant for the nodes, for it has no label db.orange.com/node-credentials: name another Secret; if it is meant for them: kubectl label secret unlabelled --namespace ns --overwrite db.orange.com/node-credentials=true
+    the operator cannot ask the node: Secret lost-tls does not exist: create it again; the nodes take over its certificates within minutes
+    ");
+}
+
+/// An operator that resumes work on a pod which is about to be made, after the spec was set back.
+#[tokio::test]
+async fn the_secret_of_a_template_is_known_before_its_pods_are_there() {
+    let server = server(NodeApiKind::Jolokia, "mine");
+    put_certificates(&server, "tls", true);
+    put_pod(&server, "later", NodeApiKind::ManagementApi, "tls");
+    let later = server.with(|state| {
+        let pod = state.objects.remove(&format!("{PODS}/later")).unwrap();
+        let template = json!({ "metadata": pod["metadata"], "spec": pod["spec"] });
+        let set = json!({
+            "metadata": { "name": "demo-dc1-rack1", "labels": pod["metadata"]["labels"] },
+            "spec": { "template": template, "selector": {}, "serviceName": "demo" },
+        });
+        state.put(RACK, set);
+        pod
+    });
+    let access = access(&server).await;
+    server.with(|state| state.put(&format!("{PODS}/later"), later));
+    assert!(matches!(
+        reach(&server, &access, "later"),
+        Ok(Access::ManagementApi(_))
+    ));
 }
 
 #[tokio::test]
