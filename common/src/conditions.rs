@@ -89,8 +89,6 @@ words! {
         InvalidConfig,
         /// The spec requires a feature that the operator does not support.
         NotSupported,
-        /// The spec changes `nodeApi.kind` of a ring that runs.
-        NodeApiChanged,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.
         VolumeChanged,
         /// The spec changes a setting that a ring keeps for life: `cluster_name`, `partitioner`, `endpoint_snitch` or

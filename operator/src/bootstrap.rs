@@ -11,6 +11,8 @@ mod jvm_options;
 mod management_api;
 mod pkcs8;
 mod seeds;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -67,6 +69,17 @@ pub struct Args {
     pub memory_limit: i64,
 }
 
+impl Args {
+    /// The transport to the node, by the template of the pod. What the operator writes for the rack may be of another time:
+    /// while a change of the transport rolls, pods are created anew from the old template and from the new one.
+    fn transport(&self) -> NodeApiKind {
+        match self.management_api {
+            None => NodeApiKind::Jolokia,
+            Some(_) => NodeApiKind::ManagementApi,
+        }
+    }
+}
+
 /// The reason why a pod could not be prepared. The init container prints it, and the kubelet retries the container.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
@@ -106,9 +119,6 @@ pub enum Error {
 pub fn main(args: &Args) -> Result<(), Error> {
     let mut rack: RackConfig = read_json(&args.rack)?;
     rack.limit_heap(args.memory_limit);
-    if args.management_api.is_some() {
-        rack.node_api = NodeApiKind::ManagementApi;
-    }
     // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
         read_json(&args.nodes)?
@@ -123,7 +133,13 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let seeds = choose(&rack, &args.pod_name, data)?;
     cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
     let replaced = replaced.map(String::as_str);
-    jvm_options::write(&args.directory, &rack, replaced, &args.pod_ip)?;
+    jvm_options::write(
+        &args.directory,
+        &rack,
+        args.transport(),
+        replaced,
+        &args.pod_ip,
+    )?;
     files::write_rack_properties(&args.directory, &rack)?;
     match &args.management_api {
         None => jolokia::install(args)?,

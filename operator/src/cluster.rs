@@ -211,6 +211,11 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     if let Some(new) = observed.new_key.as_ref().filter(|_| plan.refused.is_none()) {
         credentials::accept(kube, &state.cluster, new).await?;
         plan.requeue = AFTER_CONFLICT;
+        if new.is_rotation() {
+            // Pods that were created for another change now would be replaced once more for the new revision.
+            disowned?;
+            return Ok(Action::requeue(plan.requeue));
+        }
     }
     let recorded = report::intents(ctx, state, &mut plan).await;
     if let Err(pruned @ status_store::Error::Pruned(_)) = &recorded {

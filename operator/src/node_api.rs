@@ -19,7 +19,10 @@ use casskop_common::{
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
-use casskop_core::node::{Activity, Call, NodeError, Reading, Replication, SharedViews};
+use casskop_core::{
+    node::{Activity, Call, NodeError, Reading, Replication, SharedViews},
+    observed::NodePod,
+};
 use management_api::Certificates;
 pub use nodes::{Gate, Nodes, jolokia_agent};
 
@@ -134,28 +137,47 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The secrets of a cluster that its nodes accept, for each transport that a pod may have been started with.
+/// The secrets of a cluster that its nodes accept, for each transport and each Secret that a pod may have been started with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterAccess {
-    /// Of pods with the Jolokia agent.
+    /// The passwords of pods with the Jolokia agent: a node accepts one of them.
     pub jolokia: Option<Arc<Credentials>>,
-    /// Of pods with the Management API.
-    pub management_api: Option<Arc<Certificates>>,
+    /// The certificates of pods with the Management API, by the name of the Secret that the pods were started with, or the
+    /// reason why a Secret is not used.
+    pub management_api: BTreeMap<String, Result<Arc<Certificates>, String>>,
 }
 
 impl ClusterAccess {
     /// Whether no node can be reached.
     pub fn is_empty(&self) -> bool {
-        self.jolokia.is_none() && self.management_api.is_none()
+        self.jolokia.is_none() && self.management_api.values().all(Result::is_err)
     }
 
-    /// Access to one node: by the transport that its pod was started with. Nothing without the secret of that transport.
-    pub fn endpoint(&self, ip: impl Into<String>, kind: NodeApiKind) -> Option<Endpoint> {
-        let access = match kind {
-            NodeApiKind::Jolokia => Access::Jolokia(self.jolokia.clone()?),
-            NodeApiKind::ManagementApi => Access::ManagementApi(self.management_api.clone()?),
+    /// Access to the node at an address: by the transport and the Secret that its pod was started with.
+    ///
+    /// # Errors
+    /// There is no secret that the node accepts. No other transport takes the place of the pod's own.
+    pub fn endpoint(&self, ip: &str, pod: &NodePod) -> Result<Endpoint, NodeError> {
+        let unknown = || {
+            let secret = pod.secret.as_deref().unwrap_or("without a name");
+            let kind = pod.node_api.as_str();
+            format!(
+                "Secret {secret} of {kind}, with which the pod at {ip} was started, was not read"
+            )
         };
-        Some(Endpoint::new(ip, access))
+        let access = match pod.node_api {
+            NodeApiKind::Jolokia => self
+                .jolokia
+                .clone()
+                .map(Access::Jolokia)
+                .ok_or_else(unknown),
+            NodeApiKind::ManagementApi => {
+                let secret = pod.secret.as_ref();
+                let known = secret.and_then(|secret| self.management_api.get(secret).cloned());
+                known.map_or_else(|| Err(unknown()), |known| known.map(Access::ManagementApi))
+            }
+        };
+        Ok(Endpoint::new(ip, access.map_err(NodeError::NoSecret)?))
     }
 }
 

@@ -95,7 +95,7 @@ pub struct BackRestSidecar {
 #[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'ManagementApi' || (has(self.tlsSecretName) && self.tlsSecretName != '')")
     .message("nodeApi.kind ManagementApi needs tlsSecretName: the name of a Secret with ca.crt, tls.crt and tls.key"))]
 pub struct NodeApi {
-    /// `Jolokia` (default) or `ManagementApi`. The nodes of a ring that runs keep the one they have.
+    /// `Jolokia` (default) or `ManagementApi`. Another kind needs another image, and replaces the pods rack by rack.
     #[serde(default)]
     pub kind: NodeApiKind,
     /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM), of `ManagementApi`: the operator and the nodes prove to each

@@ -102,6 +102,11 @@ impl Feature {
         }
     }
 
+    /// Whether any one member of the ring can do it, and not the node that it is about.
+    pub fn is_of_any_member(self) -> bool {
+        self == Self::Kind(OperationKind::Remove)
+    }
+
     /// The gap of a transport that no release closes.
     pub fn gap_of_transport(self, transport: NodeApiKind) -> Option<Gap> {
         let gaps = RELEASES.map(|release| self.gap(transport, release));

@@ -27,7 +27,7 @@ use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::refusal::Refusal;
+use crate::{observed::SecretState, refusal::Refusal};
 
 /// Cassandra image, if the spec does not set it.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
@@ -211,6 +211,19 @@ impl Desired {
         let named = self.spec.image_jolokia_secret.as_ref();
         self.spec.node_api_kind() == NodeApiKind::Jolokia
             && named.is_none_or(|secret| secret.name.is_empty())
+    }
+}
+
+impl Desired {
+    /// The reason why pods of this state could not start: the Secret that they share is missing, or cannot be used. None for
+    /// a Secret that the operator makes.
+    pub fn secret_problem(&self, secret: &SecretState) -> Option<String> {
+        match secret {
+            SecretState::Usable => None,
+            SecretState::Missing if self.makes_secret() => None,
+            SecretState::Missing => Some(node_api::missing_secret(self)),
+            SecretState::Broken(why) => Some(why.clone()),
+        }
     }
 }
 

@@ -31,7 +31,9 @@ mod upgradesstables;
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, Check, CleanupReason, OperationMode, OperationReason},
+    api::{
+        CassandraClusterSpec, Check, CleanupReason, NodeApiKind, OperationMode, OperationReason,
+    },
     names::RackId,
     operations::Operation,
 };
@@ -78,6 +80,8 @@ pub struct Member<'a> {
     pub ip: Option<&'a str>,
     /// Data center and rack.
     pub rack: RackId,
+    /// Transport that the pod was started with; of one that does not exist yet, that of the spec.
+    pub transport: NodeApiKind,
     /// Host id of its node: as the node reports it as a member, or as it last reported it.
     pub host_id: Option<&'a str>,
     /// The report of the node, or the reason why there is none.

@@ -150,6 +150,19 @@ impl Rollout {
         self.action.is_some()
     }
 
+    /// Keeps a formed ring from pods that could not start without their Secret, so that no node that serves makes way for
+    /// one of them. A rack that is restored takes no pod down.
+    fn await_secret(&mut self, desired: &Desired, state: &ObservedState) {
+        let starts_pods = self.steps.iter().any(|step| !step.volumes_only);
+        if !self.formed || self.restores || !starts_pods {
+            return;
+        }
+        if let Some(problem) = desired.secret_problem(&state.secret) {
+            self.steps.retain(|step| step.volumes_only);
+            self.blocked = Some(problem);
+        }
+    }
+
     fn first_health_problem(&self, state: &ObservedState) -> Option<String> {
         let first = self.unhealthy.first();
         let health_problem = first.map(|(pod, why)| format!("{pod}: {why}"));
@@ -228,6 +241,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         });
         rollout.blocked_by = failing;
     }
+    rollout.await_secret(desired, state);
     rack_write::fence(state, &mut rollout);
     if let Some(reason) = hold(&rollout, state) {
         rollout.stop();

@@ -9,11 +9,12 @@ mod run;
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, NodeApiKind, OperationStatus},
     names::{self, RackId},
     operations::OperationKind,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube_core::ResourceExt;
 
 use crate::{
@@ -52,6 +53,10 @@ pub struct Pod {
     pub revision: String,
     /// Image of its Cassandra container.
     pub image: String,
+    /// Transport that it was started with.
+    pub node_api: NodeApiKind,
+    /// Secret that it was started with.
+    pub secret: Option<String>,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -97,6 +102,8 @@ pub struct World {
     pub locations: BTreeMap<String, RackId>,
     /// Inputs other than the spec.
     pub around: BuildInputs,
+    /// Pod templates of the StatefulSets, by revision.
+    templates: BTreeMap<String, PodTemplateSpec>,
     /// Images that cannot be pulled.
     pub bad_images: BTreeSet<String>,
     /// Whether the operator gets no answer from any node, although the nodes are healthy.
@@ -155,6 +162,7 @@ impl World {
                 operator_image: "operator:1".into(),
                 ..BuildInputs::default()
             },
+            templates: BTreeMap::new(),
             bad_images: BTreeSet::new(),
             cut: false,
             version: "5.0.9".into(),

@@ -17,6 +17,7 @@ mod kept_volumes;
 mod lost_node;
 mod messages;
 mod node_api;
+mod node_api_change;
 mod operations;
 mod other_versions;
 mod pending_cleanup;

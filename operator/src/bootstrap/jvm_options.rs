@@ -5,6 +5,7 @@ mod start_scripts;
 
 use std::{collections::BTreeMap, path::Path};
 
+use casskop_common::api::NodeApiKind;
 use casskop_core::pod_config::{RackConfig, jvm_options};
 
 use crate::bootstrap::{Error, files};
@@ -17,6 +18,7 @@ const MARKER: &str = "\n# set by casskop-operator\n";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
+    transport: NodeApiKind,
     replaced: Option<&str>,
     pod_ip: &str,
 ) -> Result<(), Error> {
@@ -24,7 +26,7 @@ pub(super) fn write(
     for file in jvm_options::FILES {
         all.insert(file, images_own(&directory.join(file))?);
     }
-    jvm_options::files(rack, &all, replaced, pod_ip)?
+    jvm_options::files(rack, transport, &all, replaced, pod_ip)?
         .iter()
         .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
@@ -60,9 +62,10 @@ mod tests {
             max_heap_bytes: 1 << 30,
             ..RackConfig::default()
         };
-        write(&directory, &rack, None, "10.0.0.1").unwrap();
+        let write = || write(&directory, &rack, NodeApiKind::Jolokia, None, "10.0.0.1");
+        write().unwrap();
         let once = std::fs::read_to_string(&file).unwrap();
-        write(&directory, &rack, None, "10.0.0.1").unwrap();
+        write().unwrap();
         let twice = std::fs::read_to_string(&file).unwrap();
         assert!(
             once.starts_with("-ea\n") && once.contains("-Xmx1024M\n"),

@@ -9,7 +9,7 @@ use casskop_common::{
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
 };
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -73,7 +73,7 @@ pub async fn find(
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
     let (
-        keys,
+        mut keys,
         scripts,
         stateful_sets,
         services,
@@ -93,6 +93,11 @@ pub async fn find(
         list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
         list::<Pod>(kube, &namespace, &selector, freshness),
     )?;
+    let cassandra_pods: BTreeMap<String, NodePod> = pods
+        .iter()
+        .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
+        .collect();
+    credentials::of_pods(kube, cluster, &cassandra_pods, &mut keys.access).await?;
     let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
     let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
@@ -110,10 +115,7 @@ pub async fn find(
                 .collect(),
             warnings,
         },
-        pods: pods
-            .iter()
-            .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
-            .collect(),
+        pods: cassandra_pods,
     })
 }
 
@@ -303,7 +305,7 @@ async fn read_snapshots(
 
 /// The endpoint of the node of a pod.
 fn endpoint(pod: &NodePod, access: &ClusterAccess) -> Option<Endpoint> {
-    access.endpoint(pod.ip.clone()?, pod.node_api)
+    access.endpoint(pod.ip.as_ref()?, pod).ok()
 }
 
 /// The locations of the nodes at these addresses, as reported by the first member that responds.
@@ -369,15 +371,15 @@ async fn read_nodes(
     // A connection to an address without a pod is not refused: the reconciliation would wait for the deadline.
     let asked = pods
         .iter()
-        .filter(|(_, pod)| pod.rack.is_some() && !pod.ended)
-        .filter_map(|(name, pod)| Some((name.clone(), endpoint(pod, access)?)));
-    let reads = asked.map(|(name, endpoint)| {
-        let answer = if was_silent(cluster, &name, &endpoint.ip) {
-            effects.nodes.read_briefly(endpoint)
-        } else {
-            effects.nodes.read(endpoint)
+        .filter(|(_, pod)| pod.rack.is_some() && !pod.ended);
+    let reads = asked.filter_map(|(name, pod)| {
+        let ip = pod.ip.as_ref()?;
+        let answer = match access.endpoint(ip, pod) {
+            Err(error) => std::future::ready(Err(error)).boxed(),
+            Ok(endpoint) if was_silent(cluster, name, ip) => effects.nodes.read_briefly(endpoint),
+            Ok(endpoint) => effects.nodes.read(endpoint),
         };
-        (name, answer)
+        Some((name.clone(), answer))
     });
     let reads = reads.collect();
     let mut readings: BTreeMap<_, _> = read_all(reads).await.into_iter().collect();

@@ -9,6 +9,7 @@ mod rack_writes;
 mod reconcile_reads;
 mod secrets;
 mod task_recovery;
+mod two_kinds;
 
 use std::sync::Arc;
 

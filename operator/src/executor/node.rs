@@ -55,27 +55,9 @@ pub(super) async fn endpoint(
     let ip = node.ip.as_deref();
     let ip = ip.ok_or_else(|| NodeError::Unreachable("its pod has no address".into()))?;
     Ok((
-        known_endpoint(task, ip, &node)?,
+        task.access.endpoint(ip, &node)?,
         pod.uid().unwrap_or_default(),
     ))
-}
-
-/// The endpoint of a node of the cluster of a task.
-///
-/// # Errors
-/// There is no secret for the transport that the pod was started with.
-pub(super) fn known_endpoint(
-    task: &NodeTask,
-    ip: &str,
-    node: &NodePod,
-) -> Result<Endpoint, NodeError> {
-    let endpoint = task.access.endpoint(ip, node.node_api);
-    endpoint.ok_or_else(|| {
-        NodeError::Unreachable(format!(
-            "the operator has no Secret for {}, which the pod at {ip} was started with",
-            node.node_api.as_str()
-        ))
-    })
 }
 
 /// Whether the same container of Cassandra has run since the operation started on the node. If so, the called work is

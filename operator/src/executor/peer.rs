@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     effects::Effects,
-    executor::{NodeTask, node::known_endpoint},
+    executor::NodeTask,
     kubernetes::objects::error_text,
     node_api::{Endpoint, read_all},
 };
@@ -44,7 +44,7 @@ pub(super) async fn call_member(
     call: &Call,
 ) -> Result<(), NodeError> {
     loop {
-        let Some(endpoint) = idle(effects, task, step, behaviour).await? else {
+        let Some(endpoint) = idle(effects, task, step, (behaviour, call)).await? else {
             return Ok(());
         };
         let called = endpoint.ip.clone();
@@ -85,7 +85,7 @@ async fn idle(
     effects: &Effects,
     task: &NodeTask,
     step: &str,
-    behaviour: &dyn Behaviour,
+    (behaviour, call): (&dyn Behaviour, &Call),
 ) -> Result<Option<Endpoint>, NodeError> {
     let mut quiet = 0;
     loop {
@@ -96,9 +96,7 @@ async fn idle(
             StepState::Running => quiet = 0,
             StepState::Stalled if quiet < QUIET_POLLS => quiet += 1,
             StepState::Stalled | StepState::NotRunning | StepState::Unobservable => {
-                let no_member = members.no_member();
-                let first = members.readable.into_iter().next();
-                return first.map(|(endpoint, _)| Some(endpoint)).ok_or(no_member);
+                return members.able(call).map(Some);
             }
         }
         tokio::time::sleep(POLL_EVERY).await;
@@ -179,6 +177,22 @@ impl Answers {
         readable.chain(unreadable).any(|endpoint| endpoint.ip == ip)
     }
 
+    /// The first of the members whose transport has a way to carry out a call.
+    ///
+    /// # Errors
+    /// There is none.
+    fn able(self, call: &Call) -> Result<Endpoint, NodeError> {
+        let no_member = self.no_member();
+        let mut lack = None;
+        for (endpoint, _) in self.readable {
+            match call.not_supported(endpoint.access.kind()) {
+                None => return Ok(endpoint),
+                what => lack = what,
+            }
+        }
+        Err(lack.map_or(no_member, NodeError::NotSupported))
+    }
+
     /// The reason why there is no member to call.
     pub(super) fn no_member(&self) -> NodeError {
         match self.unreadable.first() {
@@ -213,7 +227,7 @@ pub(super) async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answ
     let pods = pods(effects, task).await?;
     let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
         let ip = pod.ip.as_ref().filter(|_| pod.rack.is_some())?;
-        Some(known_endpoint(task, ip, &pod))
+        Some(task.access.endpoint(ip, &pod))
     });
     // A node that cannot be asked is not taken for one that does not answer.
     let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;

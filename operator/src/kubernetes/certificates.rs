@@ -16,7 +16,14 @@ use crate::{
     node_api::{ClusterAccess, management_api::Certificates},
 };
 
-/// Reads the certificates.
+/// A Secret with certificates, read.
+struct Found {
+    state: SecretState,
+    refused: Option<String>,
+    certificates: Result<Arc<Certificates>, String>,
+}
+
+/// Reads the certificates that the spec names.
 ///
 /// # Errors
 /// The API server does not respond.
@@ -24,36 +31,63 @@ pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
 ) -> Result<AcceptedCredentials, kube::Error> {
+    let name = secret_name(cluster);
+    let found = find(kube, cluster, &name).await?;
+    Ok(AcceptedCredentials {
+        // Pods take new certificates while they run: a renewal re-creates none.
+        revision: String::new(),
+        state: found.state,
+        refused: found.refused,
+        access: ClusterAccess {
+            management_api: [(name.clone(), found.certificates)].into(),
+            ..ClusterAccess::default()
+        },
+        name,
+        new: None,
+    })
+}
+
+/// Reads the certificates that pods were started with, where the spec names another Secret, or none, by now. The inner error
+/// is the reason why they are not used.
+///
+/// # Errors
+/// The API server does not respond.
+pub(super) async fn of_pods(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    name: &str,
+) -> Result<Result<Arc<Certificates>, String>, kube::Error> {
+    Ok(find(kube, cluster, name).await?.certificates)
+}
+
+async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Found, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
-    let name = secret_name(cluster);
-    let given = match name.as_str() {
+    let given = match name {
         "" => None,
         name => api.get_opt(name).await?,
     };
     let refused = given
         .as_ref()
-        .and_then(|given| refused(given, &name, &namespace));
+        .and_then(|given| refused(given, name, &namespace));
     let host = names::ring_host(&cluster.name_any(), &namespace);
-    let (state, certificates) = match (&refused, &given) {
-        (_, None) => (SecretState::Missing, None),
-        (Some(message), _) => (SecretState::Broken(message.clone()), None),
-        (None, Some(given)) => match certificates(given, host) {
-            Ok(certificates) => (SecretState::Usable, Some(Arc::new(certificates))),
-            Err(why) => (SecretState::Broken(format!("Secret {name}: {why}")), None),
-        },
+    let certificates = match (&refused, &given) {
+        (Some(message), _) => Err(message.clone()),
+        (None, None) => Err(format!(
+            "Secret {name} does not exist: create it again, with the certificates that its pods were started with"
+        )),
+        (None, Some(given)) => certificates(given, host)
+            .map(Arc::new)
+            .map_err(|why| format!("Secret {name}: {why}")),
     };
-    Ok(AcceptedCredentials {
-        // Pods take new certificates while they run: a renewal re-creates none.
-        revision: String::new(),
-        state,
-        name,
-        refused,
-        access: ClusterAccess {
-            management_api: certificates,
-            ..ClusterAccess::default()
+    Ok(Found {
+        state: match &certificates {
+            Ok(_) => SecretState::Usable,
+            Err(_) if given.is_none() => SecretState::Missing,
+            Err(why) => SecretState::Broken(why.clone()),
         },
-        new: None,
+        refused,
+        certificates,
     })
 }
 

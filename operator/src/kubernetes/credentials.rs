@@ -3,7 +3,10 @@
 //! accepted passwords: they survive a restart of the operator, and a Secret that is deleted or broken by mistake does
 //! not lock the operator out.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use casskop_common::{
@@ -23,7 +26,7 @@ use crate::{
 };
 use casskop_core::{
     desired::secret_name,
-    observed::SecretState,
+    observed::{NodePod, SecretState},
     pod_config::jolokia_secret::{self, InvalidKey},
 };
 
@@ -62,6 +65,13 @@ pub struct PendingRotation {
     accepted: Vec<Key>,
 }
 
+impl PendingRotation {
+    /// Whether pods were created for an earlier password: the revision changes then.
+    pub fn is_rotation(&self) -> bool {
+        self.accepted.len() > 1
+    }
+}
+
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
 struct Key {
     username: String,
@@ -80,6 +90,57 @@ pub async fn read(
         NodeApiKind::Jolokia => passwords(kube, cluster).await,
         NodeApiKind::ManagementApi => certificates::read(kube, cluster).await,
     }
+}
+
+/// Adds the secrets that pods were started with, where the spec names others by now: the operator reaches each pod in the way
+/// that the pod was started with, until it is replaced.
+///
+/// # Errors
+/// The API server does not respond.
+pub async fn of_pods(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    pods: &BTreeMap<String, NodePod>,
+    access: &mut ClusterAccess,
+) -> Result<(), kube::Error> {
+    let is_of = |kind: NodeApiKind| move |pod: &&NodePod| pod.node_api == kind;
+    let secrets = |kind: NodeApiKind| -> BTreeSet<&String> {
+        let pods = pods.values().filter(is_of(kind));
+        pods.filter_map(|pod| pod.secret.as_ref()).collect()
+    };
+    for name in secrets(NodeApiKind::ManagementApi) {
+        if !access.management_api.contains_key(name) {
+            let certificates = certificates::of_pods(kube, cluster, name).await?;
+            access.management_api.insert(name.clone(), certificates);
+        }
+    }
+    let is_other = cluster.spec.node_api_kind() != NodeApiKind::Jolokia;
+    if is_other && pods.values().any(|pod| is_of(NodeApiKind::Jolokia)(&pod)) {
+        let secrets = secrets(NodeApiKind::Jolokia);
+        access.jolokia = passwords_of_pods(kube, cluster, &secrets).await?;
+    }
+    Ok(())
+}
+
+/// The accepted passwords, and those of the Secrets that pods mount: a pod that was created anew since a change of its Secret
+/// has the new one.
+async fn passwords_of_pods(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    mounted: &BTreeSet<&String>,
+) -> Result<Option<Arc<Credentials>>, kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
+    let ours = names::accepted_secret(&cluster.name_any());
+    let ours = api.get_opt(&ours).await?;
+    let mut accepted = ours.as_ref().map(remembered).unwrap_or_default().0;
+    for name in mounted {
+        let given = api.get_opt(name).await?;
+        let given = given.filter(|given| refused(given, name, &namespace).is_none());
+        let key = given.and_then(|given| key(&given).ok());
+        accepted.extend(key.filter(|key| !accepted.contains(key)));
+    }
+    Ok(credentials(accepted))
 }
 
 async fn passwords(
@@ -119,7 +180,7 @@ async fn passwords(
         refused,
         access: ClusterAccess {
             jolokia: credentials(accepted),
-            management_api: None,
+            ..ClusterAccess::default()
         },
         revision,
         new,
@@ -137,9 +198,10 @@ pub async fn accept(
 ) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
-    let revision = match new.accepted.len() {
-        0 | 1 => String::new(),
-        _ => random(REVISION_BYTES)?,
+    let revision = if new.is_rotation() {
+        random(REVISION_BYTES)?
+    } else {
+        String::new()
     };
     let accepted = serde_json::to_string(&new.accepted).map_err(kube::Error::SerdeError)?;
     let name = names::accepted_secret(&cluster.name_any());

@@ -6,7 +6,7 @@ use casskop_common::{
 };
 
 use crate::{
-    desired::{DEFAULT_IMAGE, refused},
+    desired::{DEFAULT_IMAGE, Desired, refused},
     image::ImageRef,
     refusal::Refusal,
 };
@@ -46,6 +46,21 @@ pub(crate) fn check(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
             check_variables(spec)
         }
     }
+}
+
+/// The Secret that the spec names does not exist, and the operator does not make it.
+pub(super) fn missing_secret(desired: &Desired) -> String {
+    let (field, keys) = match desired.spec.node_api_kind() {
+        NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
+        NodeApiKind::ManagementApi => (
+            "nodeApi.tlsSecretName",
+            "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
+        ),
+    };
+    format!(
+        "Secret {} of spec.{field} does not exist: create it with {keys}",
+        desired.node_secret
+    )
 }
 
 /// The image has the Management API, and one that fits. Only the official image, and a tag with the version of the

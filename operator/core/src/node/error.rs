@@ -22,6 +22,9 @@ pub enum NodeError {
         "the TLS handshake with the node failed ({0}): the certificates of the operator and of the pod are not of the same CA, have expired, or are not for this ring; compare ca.crt, tls.crt and its DNS names in the Secret of spec.nodeApi.tlsSecretName, and restart a pod that was started with other certificates"
     )]
     Untrusted(String),
+    /// The operator has no secret that the node accepts: that of its pod is missing, or cannot be used. The reason names it.
+    #[error("the operator cannot ask the node: {0}")]
+    NoSecret(String),
     /// The agent's policy forbids the call.
     #[error(
         "the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it"

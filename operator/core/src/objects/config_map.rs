@@ -48,7 +48,6 @@ pub fn build(
         formed,
         max_heap_bytes: rack.heap,
         config: rack.config.clone(),
-        node_api: desired.spec.node_api_kind(),
     };
     let json = serde_json::to_string_pretty(&config).unwrap_or_default();
     with_nodes(desired, &rack.id, json, nodes)

@@ -138,16 +138,6 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
     })
 }
 
-/// The transport that the pods of a StatefulSet are started with.
-pub fn node_api(set: &StatefulSet) -> NodeApiKind {
-    let template = set.spec.as_ref().map(|spec| &spec.template);
-    let metadata = template.and_then(|template| template.metadata.as_ref());
-    let annotations = metadata.and_then(|metadata| metadata.annotations.as_ref());
-    let kind = annotations.and_then(|annotations| annotations.get(names::NODE_API));
-    kind.and_then(|kind| NodeApiKind::parse(kind))
-        .unwrap_or_default()
-}
-
 /// The StatefulSet of a rack, with the number of replicas that it may have now.
 pub fn build(desired: &Desired, rack: &DesiredRack, replicas: i32) -> StatefulSet {
     let labels = names::rack_labels(&desired.name, &rack.id);

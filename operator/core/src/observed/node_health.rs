@@ -71,7 +71,7 @@ impl ObservedState {
             Some(Err(NodeError::Unauthorized)) => {
                 return Some(format!(
                     "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
-                    self.secret_name
+                    live.secret.as_ref().unwrap_or(&self.secret_name)
                 ));
             }
             Some(Err(NodeError::Unreachable(why))) if live.ready => {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use kube_core::ResourceExt;
 
+use crate::pod_config::secret_volume;
+
 /// The fields of a Cassandra pod that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodePod {
@@ -46,6 +48,9 @@ pub struct NodePod {
     pub image: String,
     /// Transport that the pod was started with.
     pub node_api: NodeApiKind,
+    /// Secret that the pod was started with: with the password, or with the certificates. A pod of the Go `CassKop` names
+    /// none in a volume.
+    pub secret: Option<String>,
 }
 
 impl NodePod {
@@ -80,6 +85,7 @@ impl NodePod {
             revision: label("controller-revision-hash").unwrap_or_default(),
             image: image(pod),
             node_api: node_api(pod),
+            secret: secret(pod),
         }
     }
 }
@@ -129,6 +135,13 @@ fn node_api(pod: &Pod) -> NodeApiKind {
     let kind = pod.annotations().get(names::NODE_API);
     let kind = kind.and_then(|kind| NodeApiKind::parse(kind));
     kind.unwrap_or_default()
+}
+
+fn secret(pod: &Pod) -> Option<String> {
+    let name = secret_volume(node_api(pod));
+    let volumes = pod.spec.as_ref()?.volumes.as_ref()?;
+    let volume = volumes.iter().find(|volume| volume.name == name)?;
+    volume.secret.as_ref()?.secret_name.clone()
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

@@ -78,6 +78,7 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
             owes_cleanup: recorded(pod).and_then(NodeStatus::owes_cleanup),
             capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
             host_id: state.host_id(pod),
+            transport: live.node_api,
             rack,
         })
     });
@@ -92,6 +93,7 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
             owes_cleanup: recorded.owes_cleanup(),
             capacity: None,
             host_id: state.host_id(pod),
+            transport: state.cluster.spec.node_api_kind(),
             rack,
         })
     });

@@ -17,7 +17,7 @@ use crate::{
 impl Behaviour for Rebuild {
     fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::known(&self.keyspace, ring)?;
-        if is_of_whole_nodes(ring.spec) {
+        if is_of_whole_nodes(ring) {
             return Ok(vec![ALL.to_owned()]);
         }
         Ok(keyspaces(self, ring)
@@ -30,10 +30,11 @@ impl Behaviour for Rebuild {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action {
+    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Rebuild {
             from_dc: self.from_dc.clone(),
-            keyspace: (!is_of_whole_nodes(spec)).then(|| step.to_owned()),
+            // As planned: the spec may require another transport since.
+            keyspace: (step != ALL).then(|| step.to_owned()),
         })
     }
 
@@ -86,13 +87,16 @@ impl Behaviour for Rebuild {
     }
 }
 
-/// The only step where a node rebuilds all keyspaces at once.
+/// The only step where a node rebuilds all keyspaces at once. No keyspace has blanks in its name.
 const ALL: &str = "all keyspaces";
 
-/// Whether the transport rebuilds no single keyspaces.
-fn is_of_whole_nodes(spec: &CassandraClusterSpec) -> bool {
-    let gap = Feature::RebuildOfKeyspace.gap_of_transport(spec.node_api_kind());
-    gap.is_some()
+/// Whether the transport to a target rebuilds no single keyspaces.
+fn is_of_whole_nodes(ring: &Ring<'_>) -> bool {
+    let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
+    targets.any(|member| {
+        let gap = Feature::RebuildOfKeyspace.gap_of_transport(member.transport);
+        gap.is_some()
+    })
 }
 
 /// Keyspaces that the source and every data center of the targets replicate, of those that were asked for. Those of
@@ -209,7 +213,7 @@ fn target_dcs<'a>(ring: &'a Ring<'_>) -> BTreeSet<&'a str> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use casskop_common::names::RackId;
+    use casskop_common::{api::NodeApiKind, names::RackId};
 
     use super::*;
     use crate::node::Reading;
@@ -235,6 +239,7 @@ mod tests {
                 pod,
                 ip: None,
                 rack: RackId::new(dc, "rack1"),
+                transport: NodeApiKind::Jolokia,
                 host_id: None,
                 reading: Ok(&readings[index]),
                 owes_cleanup: None,

@@ -87,7 +87,7 @@ fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
     let old = targets.find_map(|member| {
         let version = &member.reading.as_ref().ok()?.version;
         let release = image::release(version)?;
-        let gap = Feature::ExpiringSnapshot.gap(ring.spec.node_api_kind(), release)?;
+        let gap = Feature::ExpiringSnapshot.gap(member.transport, release)?;
         Some((member.pod, version, gap))
     });
     let Some((pod, version, gap)) = old else {
@@ -106,7 +106,7 @@ fn knows_ttl(ring: &Ring<'_>) -> Result<(), Refusal> {
 mod tests {
     use std::{collections::BTreeMap, sync::LazyLock};
 
-    use casskop_common::names::RackId;
+    use casskop_common::{api::NodeApiKind, names::RackId};
 
     use super::*;
     use crate::{node::Reading, node::Replication};
@@ -121,6 +121,7 @@ mod tests {
             pod: "demo-dc1-rack1-0",
             ip: None,
             rack: RackId::new("dc1", "rack1"),
+            transport: NodeApiKind::Jolokia,
             host_id: None,
             reading: Ok(reading),
             owes_cleanup: None,

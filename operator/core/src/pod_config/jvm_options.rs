@@ -54,12 +54,14 @@ pub struct InvalidSection {
 
 /// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
 /// image's own files, by name, and `replaced` the address of the lost node whose place this one takes. `pod_ip` is the
-/// primary address of the pod.
+/// primary address of the pod. The transport is that of the pod's own template: the configuration of its rack may be newer, or
+/// older, than the pod.
 ///
 /// # Errors
 /// When a section of `spec.config` has a key that is no option.
 pub fn files(
     rack: &RackConfig,
+    transport: NodeApiKind,
     images_own: &BTreeMap<&'static str, String>,
     replaced: Option<&str>,
     pod_ip: &str,
@@ -78,7 +80,7 @@ pub fn files(
     files
         .entry(COMMON)
         .or_default()
-        .splice(0..0, own_options(rack.node_api, replaced, pod_ip));
+        .splice(0..0, own_options(transport, replaced, pod_ip));
     let of_image = images_own.values().flat_map(|text| text.lines());
     if heap::uses_g1(of_image) || heap::uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
@@ -239,7 +241,14 @@ mod tests {
         };
         let lines = |rack: &RackConfig| {
             let none = BTreeMap::new();
-            let files = files(rack, &none, Some("10.0.0.9"), "10.0.0.1").unwrap();
+            let files = files(
+                rack,
+                NodeApiKind::Jolokia,
+                &none,
+                Some("10.0.0.9"),
+                "10.0.0.1",
+            )
+            .unwrap();
             files["jvm-server.options"].join("\n") + "\n"
         };
         let text = lines(&rack);
@@ -261,7 +270,14 @@ mod tests {
     #[test]
     fn only_a_pod_with_an_ipv6_address_uses_the_ipv6_stack() {
         for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {
-            let files = files(&RackConfig::default(), &BTreeMap::new(), None, pod_ip).unwrap();
+            let files = files(
+                &RackConfig::default(),
+                NodeApiKind::Jolokia,
+                &BTreeMap::new(),
+                None,
+                pod_ip,
+            )
+            .unwrap();
             let found = files[COMMON].iter().filter(|line| *line == IPV6).count();
             assert_eq!(found, expected, "{pod_ip}");
         }
@@ -322,7 +338,7 @@ mod tests {
             ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
         ] {
             let images_own = [(BY_JAVA[0], images_own.to_owned())].into();
-            let files = files(&rack, &images_own, None, "10.0.0.1").unwrap();
+            let files = files(&rack, NodeApiKind::Jolokia, &images_own, None, "10.0.0.1").unwrap();
             let found = files[COMMON].iter().any(|line| line == young);
             assert!(found, "{images_own:?}: {files:?}");
         }
@@ -374,7 +390,7 @@ mod tests {
                 config: json!({ "jvm-options": users }),
                 ..RackConfig::default()
             };
-            let files = files(&rack, &g1, None, "10.0.0.1").unwrap();
+            let files = files(&rack, NodeApiKind::Jolokia, &g1, None, "10.0.0.1").unwrap();
             let found = files.get(BY_JAVA[1]).map_or(&[][..], Vec::as_slice);
             assert_eq!(found, off, "{users}");
             assert!(!files.contains_key(BY_JAVA[0]) || files[BY_JAVA[0]].is_empty());
@@ -387,7 +403,7 @@ mod tests {
             ..RackConfig::default()
         };
         assert_eq!(check(&rack.config), Ok(()));
-        let files = files(&rack, &g1, None, "10.0.0.1").unwrap();
+        let files = files(&rack, NodeApiKind::Jolokia, &g1, None, "10.0.0.1").unwrap();
         let expected = ["-XX:-UseG1GC", "-XX:-UseSerialGC", "-XX:+UseZGC"];
         assert_eq!(files[BY_JAVA[1]], expected);
     }

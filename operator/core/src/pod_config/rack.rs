@@ -1,6 +1,5 @@
 //! Decisions of the operator for the pods of one rack; travels in the rack's ConfigMap.
 
-use casskop_common::api::NodeApiKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,9 +29,6 @@ pub struct RackConfig {
     pub max_heap_bytes: i64,
     /// `spec.config`, merged for this rack.
     pub config: Value,
-    /// Transport to the node, as the pod is started with it.
-    #[serde(skip)]
-    pub node_api: NodeApiKind,
 }
 
 impl RackConfig {

@@ -283,13 +283,14 @@ impl<'a> RackDiff<'a> {
         !self.has_serving(state, |pod| is_ready(pod, state))
     }
 
-    /// Whether a node of the rack serves clients. A node that rejects the operator's password or
-    /// certificate may serve clients. For a
-    /// node without an answer, `unheard` decides.
+    /// Whether a node of the rack serves clients. A node that rejects the operator's password or certificate, or that the
+    /// operator has no secret for, may serve clients. For a node without an answer, `unheard` decides.
     fn has_serving(&self, state: &ObservedState, unheard: impl Fn(&str) -> bool) -> bool {
         let serves = |pod: String| match state.nodes.get(&pod) {
             Some(Ok(reading)) => reading.is_serving(),
-            Some(Err(NodeError::Unauthorized | NodeError::Untrusted(_))) => true,
+            Some(Err(
+                NodeError::Unauthorized | NodeError::Untrusted(_) | NodeError::NoSecret(_),
+            )) => true,
             Some(Err(_)) | None => unheard(&pod),
         };
         self.pods(state).any(serves)

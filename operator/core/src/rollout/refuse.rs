@@ -21,7 +21,6 @@ pub(crate) fn refuse_irreversible(
     desired: &Desired,
     state: &ObservedState,
 ) -> Result<(), Refusal> {
-    refuse_other_transport(desired, state)?;
     refuse_downgrade(desired, state)?;
     refuse_missing_racks(desired, state)?;
     for diff in diffs {
@@ -54,27 +53,6 @@ pub(crate) fn refuse_irreversible(
         }
     }
     Ok(())
-}
-
-/// Refuses another transport to the nodes of a ring that runs: their pods have another image, and operations at work follow
-/// the jobs of the old one.
-fn refuse_other_transport(desired: &Desired, state: &ObservedState) -> Result<(), Refusal> {
-    let wanted = desired.spec.node_api_kind();
-    let sets = state.live.stateful_sets.values();
-    let running = sets
-        .map(stateful_set::node_api)
-        .find(|kind| *kind != wanted);
-    running.map_or(Ok(()), |running| {
-        Err(Refusal {
-            reason: Reason::NodeApiChanged,
-            message: format!(
-                "the nodes were started with nodeApi.kind {} and the spec requires {}, which this version does not change on a ring that runs: set it back to {}; a new data center of a CassandraCluster of its own may have the other one, and take the data over by rebuild",
-                running.as_str(),
-                wanted.as_str(),
-                running.as_str()
-            ),
-        })
-    })
 }
 
 /// Refuses a spec without the racks of kept volumes, before any rack exists: nodes of other racks would form a second

@@ -2,13 +2,16 @@
 
 use casskop_common::{
     api::{
-        Check, NodePhase, OperationNode, OperationPhase, OperationPlan, OperationReason,
-        OperationStatus, Progress, VolumeRef,
+        Check, NodeApiKind, NodePhase, OperationNode, OperationPhase, OperationPlan,
+        OperationReason, OperationStatus, Progress, VolumeRef,
     },
     checks::CheckName,
     intent::{Controls, Request},
     names::RackId,
-    operations::{Operation, OperationKind, Parallel, Waves, support::Feature},
+    operations::{
+        Operation, OperationKind, Parallel, Waves,
+        support::{Feature, Gap},
+    },
     text::count,
 };
 
@@ -30,13 +33,13 @@ pub(crate) fn plan(
     state: &ObservedState,
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
-    if let Err(refusal) = supported(&request.arguments.operation, state) {
-        return refuse(operation, &refusal, state);
-    }
     let targets = match target(request, behaviour, state) {
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, state),
     };
+    if let Err(refusal) = supported(&request.arguments.operation, &targets, state) {
+        return refuse(operation, &refusal, state);
+    }
     let waves = waves(&targets, &request.arguments.shared.waves);
     if let Some(why) = behaviour
         .requires_serial()
@@ -82,16 +85,19 @@ pub(crate) fn plan(
     }
 }
 
-/// Whether the transport to the nodes has a way to do it.
-fn supported(operation: &Operation, state: &ObservedState) -> Result<(), Refusal> {
-    let transport = state.cluster.spec.node_api_kind();
+/// Whether the transports to the nodes that do the work have a way to do it.
+fn supported(
+    operation: &Operation,
+    targets: &[(String, RackId)],
+    state: &ObservedState,
+) -> Result<(), Refusal> {
     let mut needed = Feature::needed_by(operation);
-    let gap = needed.find_map(|feature| Some((feature, feature.gap_of_transport(transport)?)));
-    gap.map_or(Ok(()), |(feature, gap)| {
+    let found = needed.find_map(|feature| Some((feature, gap(feature, targets, state)?)));
+    found.map_or(Ok(()), |(feature, (transport, gap))| {
         Err(Refusal {
             reason: OperationReason::NotSupported,
             message: format!(
-                "{}: the nodes are reached by {} (spec.nodeApi), which {}; {}",
+                "{}: the nodes are reached by {}, which {}; {}",
                 feature.words(),
                 transport.as_str(),
                 gap.lack,
@@ -99,6 +105,23 @@ fn supported(operation: &Operation, state: &ObservedState) -> Result<(), Refusal
             ),
         })
     })
+}
+
+/// A transport to a node that does the work, and its gap. A node is reached in the way that its pod was started with,
+/// whatever the spec requires by now.
+fn gap(
+    feature: Feature,
+    targets: &[(String, RackId)],
+    state: &ObservedState,
+) -> Option<(NodeApiKind, Gap)> {
+    let spec = state.cluster.spec.node_api_kind();
+    let gap = |transport| Some((transport, feature.gap_of_transport(transport)?));
+    let of_pod = |pod: &str| gap(state.pods.get(pod).map_or(spec, |live| live.node_api));
+    if feature.is_of_any_member() {
+        let members = state.members().map(|(pod, _)| of_pod(pod));
+        return members.reduce(Option::and).unwrap_or_else(|| gap(spec));
+    }
+    targets.iter().find_map(|(pod, _)| of_pod(pod))
 }
 
 fn fill(

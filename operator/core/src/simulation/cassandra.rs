@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use casskop_common::{
-    api::{OperationNode, Phase},
+    api::{NodeApiKind, OperationMode, OperationNode, Phase},
     names,
     operations::OperationKind,
 };
@@ -36,6 +36,11 @@ impl World {
             Node::Starting | Node::Broken => None,
             _ if self.cut => Some(Err(NodeError::Unreachable("Connection refused".into()))),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
+            // The agent answers when the node has joined.
+            Node::Joining if pod.node_api == NodeApiKind::ManagementApi => Some(Ok(Reading {
+                mode: OperationMode::Starting,
+                ..Reading::default()
+            })),
             Node::Joining | Node::Normal | Node::Leaving | Node::Decommissioned => {
                 Some(Ok(Reading {
                     mode: match pod.node {
@@ -78,6 +83,7 @@ impl World {
                     ),
                     load: self.load,
                     snapshots: Some(BTreeSet::new()),
+                    tokens: Some(if pod.host.is_some() { 16 } else { 0 }),
                     ..Reading::default()
                 }))
             }

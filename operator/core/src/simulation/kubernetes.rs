@@ -1,11 +1,11 @@
 //! Model of Kubernetes: an API server that accepts writes and deletions, and StatefulSets that create and roll out
 //! pods.
 
-use casskop_common::{
-    api::NodeApiKind,
-    names::{self, RackId},
+use casskop_common::names::{self, RackId};
+use k8s_openapi::api::{
+    apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus},
+    core,
 };
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -202,23 +202,25 @@ impl World {
         let rack = rack_of(set).expect("our labels");
         let spec = set.spec.as_ref().expect("a spec");
         let revision = crate::digest::digest(&spec.template);
-        let container = spec
-            .template
-            .spec
+        self.templates
+            .insert(revision.clone(), spec.template.clone());
+        let rolling = spec
+            .update_strategy
             .as_ref()
-            .expect("a pod")
-            .containers
-            .last()
-            .expect("Cassandra");
-        let broken = self
-            .bad_images
-            .contains(container.image.as_deref().unwrap_or_default());
+            .and_then(|strategy| strategy.rolling_update.as_ref());
+        let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
+        // A pod below the partition is created anew as it was.
+        let status = set.status.as_ref();
+        let current = status.and_then(|status| status.current_revision.clone());
+        let current = current.unwrap_or_else(|| revision.clone());
         let names: Vec<String> = (0..replicas(set))
             .map(|n| names::pod("demo", &rack, n))
             .collect();
         for name in &names {
             if !self.pods.contains_key(name) {
-                self.make_pod(name, &rack, &revision, broken);
+                let is_held = names::ordinal(name).unwrap_or(0) < partition;
+                let made = if is_held { &current } else { &revision };
+                self.make_pod(name, &rack, made);
                 let volume = format!("data-{name}");
                 let uid = format!("volume-{}", self.made);
                 let size = requested(spec);
@@ -243,11 +245,6 @@ impl World {
             pod.deleting |= too_many(name);
             !ended
         });
-        let rolling = spec
-            .update_strategy
-            .as_ref()
-            .and_then(|strategy| strategy.rolling_update.as_ref());
-        let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
         // From the last pod down: an outdated pod is replaced, and an unhealthy pod blocks the pods before it.
         let mut let_to = names.iter().rev();
         let next = let_to.find(|name| {
@@ -258,7 +255,7 @@ impl World {
             && names::ordinal(name).unwrap_or(0) >= partition
             && self.pods[name].revision != revision
         {
-            self.make_pod(name, &rack, &revision, broken);
+            self.make_pod(name, &rack, &revision);
         }
         let updated = names
             .iter()
@@ -295,8 +292,8 @@ impl World {
         }
     }
 
-    /// Creates a pod of a StatefulSet.
-    pub fn make_pod(&mut self, name: &str, rack: &RackId, revision: &str, broken: bool) {
+    /// Creates a pod of a StatefulSet, from the template of a revision.
+    pub fn make_pod(&mut self, name: &str, rack: &RackId, revision: &str) {
         self.made += 1;
         let host = self.hosts.get(name).cloned();
         // Cassandra does not start on the data of a node that has left.
@@ -304,18 +301,19 @@ impl World {
             .as_ref()
             .is_some_and(|host| !self.ring.contains_key(host));
         let replaces = self.replacement(name, rack, host.is_some());
-        let set = self
-            .live
-            .stateful_sets
-            .get(&names::stateful_set("demo", rack));
-        let spec = set.and_then(|set| set.spec.as_ref()?.template.spec.as_ref());
-        let cassandra = spec.and_then(|spec| spec.containers.last());
+        let template = self.templates.get(revision).cloned().unwrap_or_default();
+        let read = NodePod::of(&core::v1::Pod {
+            metadata: template.metadata.unwrap_or_default(),
+            spec: template.spec,
+            status: None,
+        });
+        let broken = self.bad_images.contains(&read.image);
         let pod = Pod {
             rack: rack.clone(),
             revision: revision.to_owned(),
-            image: cassandra
-                .and_then(|it| it.image.clone())
-                .unwrap_or_default(),
+            image: read.image,
+            node_api: read.node_api,
+            secret: read.secret,
             node: if broken || has_left || replaces.is_err() {
                 Node::Broken
             } else {
@@ -404,6 +402,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         runs_since: None,
         last_end: None,
         gate: None,
-        node_api: NodeApiKind::default(),
+        node_api: pod.node_api,
+        secret: pod.secret.clone(),
     }
 }

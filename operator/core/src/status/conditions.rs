@@ -1,7 +1,7 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodeApiKind, OperationMode, OperationStatus, Phase, condition},
+    api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
     text,
@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     desired::{Desired, restart},
     image,
-    observed::{ExternalMember, ObservedState, SecretState},
+    observed::{ExternalMember, ObservedState},
     operations::recorded,
     refusal::Refusal,
     rollout::Rollout,
@@ -96,13 +96,9 @@ impl<'a> ConditionInputs<'a> {
                 rollout.ring_name
             ));
         }
-        if let (SecretState::Broken(why), true) = (&state.secret, desired.is_ok()) {
-            faults.insert(0, why.clone());
-        }
-        if let (SecretState::Missing, Ok(desired)) = (&state.secret, desired)
-            && !desired.makes_secret()
-        {
-            faults.insert(0, missing_secret(desired));
+        let desired_secret = desired.as_ref().ok();
+        if let Some(problem) = desired_secret.and_then(|it| it.secret_problem(&state.secret)) {
+            faults.insert(0, problem);
         }
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
@@ -342,21 +338,6 @@ impl<'a> ConditionInputs<'a> {
             message,
         }
     }
-}
-
-/// The Secret that the spec names does not exist, and the operator does not make it.
-fn missing_secret(desired: &Desired) -> String {
-    let (field, keys) = match desired.spec.node_api_kind() {
-        NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
-        NodeApiKind::ManagementApi => (
-            "nodeApi.tlsSecretName",
-            "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
-        ),
-    };
-    format!(
-        "Secret {} of spec.{field} does not exist: create it with {keys}",
-        desired.node_secret
-    )
 }
 
 /// A spec that takes away nodes which keyspaces need is not carried out as it stands, even if its other changes are.

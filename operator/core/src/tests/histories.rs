@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{OperationPhase, Phase, Rack},
+    api::{NodeApiKind, OperationPhase, Phase, Rack},
     names,
     operations::OperationKind,
 };
@@ -12,10 +12,11 @@ use proptest::prelude::*;
 
 use crate::{
     objects::config_map,
-    observed::replicas,
+    observed::{SecretState, replicas},
     rollout::partition,
     simulation::{Node, THREE_RACKS, World},
     testing::histories,
+    tests::node_api_change::{set_image, turn},
 };
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -52,6 +53,8 @@ enum Event {
     Racks(usize),
     /// Another image.
     Image(u8),
+    /// Another transport to the nodes, with the image that has it.
+    NodeApi(NodeApiKind),
     /// A node hangs, or comes back.
     Hang { index: usize, back: bool },
     /// A pod is deleted.
@@ -80,6 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1_i32..4).prop_map(Event::Nodes),
         1 => (1_usize..4).prop_map(Event::Racks),
         1 => (0_u8..3).prop_map(Event::Image),
+        1 => prop_oneof![Just(NodeApiKind::Jolokia), Just(NodeApiKind::ManagementApi)].prop_map(Event::NodeApi),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(index, back)| Event::Hang { index, back }),
         1 => any::<usize>().prop_map(Event::Lose),
         1 => any::<usize>().prop_map(Event::LoseVolume),
@@ -134,9 +138,11 @@ fn happen(world: &mut World, event: &Event) {
             });
         }
         Event::Image(number) => {
-            world.edit(|cluster| {
-                cluster.spec.cassandra_image = Some(format!("cassandra:5.0.{number}"));
-            });
+            world.edit(|cluster| set_image(cluster, number));
+        }
+        Event::NodeApi(kind) => {
+            world.secret = SecretState::Usable;
+            world.edit(|cluster| turn(cluster, kind));
         }
         Event::Hang { index, back } => {
             let count = world.pods.len().max(1);

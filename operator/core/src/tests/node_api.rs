@@ -106,26 +106,6 @@ fn a_missing_secret_is_named_and_never_made() {
 }
 
 #[test]
-fn a_ring_that_runs_keeps_its_transport() {
-    let mut world = World::formed(THREE_RACKS);
-    let jolokia = world.cluster.spec.clone();
-    by_management_api(&mut world);
-    world.pass();
-    let told = world.condition("SpecAccepted");
-    assert!(told.starts_with("False NodeApiChanged"), "{told}");
-    assert!(world.is_settled(), "nothing changes");
-    world.edit(|cluster| cluster.spec = jolokia.clone());
-    world.settle();
-    assert!(world.condition("SpecAccepted").starts_with("True"));
-
-    let mut world = formed();
-    world.edit(|cluster| cluster.spec.node_api = None);
-    world.pass();
-    let told = world.condition("SpecAccepted");
-    assert!(told.starts_with("False NodeApiChanged"), "{told}");
-}
-
-#[test]
 fn what_the_transport_has_no_way_to_do_is_refused_before_anything_is_called() {
     let requests = [
         ("relocate", "r1"),

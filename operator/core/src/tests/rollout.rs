@@ -111,7 +111,7 @@ fn a_change_goes_first_to_the_rack_in_trouble_and_to_no_other() {
 #[test]
 fn what_cannot_be_undone_is_refused_and_recovers_by_itself() {
     type Edit = fn(&mut casskop_common::api::CassandraCluster);
-    let edits: [(&str, Edit); 4] = [
+    let edits: [(&str, Edit); 3] = [
         ("shrunk", |cluster| {
             cluster.spec.topology.as_mut().unwrap().dc[0].nodes_per_racks = Some(0);
         }),
@@ -120,13 +120,6 @@ fn what_cannot_be_undone_is_refused_and_recovers_by_itself() {
         }),
         ("no volume", |cluster| {
             cluster.spec.data_capacity = None;
-        }),
-        ("management API", |cluster| {
-            cluster.spec.node_api = Some(casskop_common::api::NodeApi {
-                kind: casskop_common::api::NodeApiKind::ManagementApi,
-                tls_secret_name: Some("demo-tls".into()),
-            });
-            cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0.9-ubi".into());
         }),
     ];
     let mut told = Vec::new();

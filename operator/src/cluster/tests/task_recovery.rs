@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::{CLUSTER, manifest, operator, password, task},
+    cluster::tests::{CLUSTER, edit, manifest, operator, password, task},
     context::Context,
     executor::NodeTask,
     kubernetes::status_store::ClusterRef,
-    node_api::ClusterAccess,
+    node_api::{ClusterAccess, management_api::node::SECRET},
 };
 
 pub(super) const POD: &str = "demo-dc1-rack1-0";
@@ -162,7 +162,9 @@ pub(super) fn api_server(ip: &str, status: Value, annotations: &Value) -> ApiSer
     let cassandra = json!({ "name": "cassandra", "image": "", "imageID": "", "ready": true,
         "restartCount": 0, "containerID": "containerd://3f4a8c7d2b1e9f60718293a4b5c6d7e8",
         "state": { "running": { "startedAt": RUNS_SINCE } } });
+    let certificates = json!({ "name": "management-api", "secret": { "secretName": SECRET } });
     let pod = json!({ "metadata": { "name": POD, "annotations": annotations },
+        "spec": { "containers": [], "volumes": [certificates] },
         "status": { "podIP": ip, "containerStatuses": [cassandra] } });
     server.with(|state| {
         state.put(&format!("/api/v1/namespaces/ns/pods/{POD}"), pod);
@@ -216,6 +218,26 @@ async fn a_cancel_stops_the_work_that_a_killed_operator_began() {
         ["stopCompactionById(java.lang.String)"],
         "stopped, and not retried"
     );
+}
+
+/// The spec requires the other transport by now, which could not stop the task; the change of the pods waits.
+#[tokio::test]
+async fn a_cancel_goes_by_the_transport_of_the_pod_and_not_by_that_of_the_spec() {
+    let node = Busy::default();
+    *node.task.lock().unwrap() = Some(json!({ "keyspace": "orders", "columnfamily": "t",
+        "taskType": "Cleanup", "compactionId": "task-1", "unit": "bytes", "completed": "1", "total": "2" }));
+    let server = api_server(
+        &node.listen(),
+        cancelled("cleanup", "", "orders"),
+        &json!({}),
+    );
+    edit(&server, CLUSTER, |cluster| {
+        cluster["spec"]["nodeApi"] = json!({ "kind": "ManagementApi", "tlsSecretName": SECRET });
+    });
+    let ctx = take_up(&server, password()).await;
+    let ended = end(&server, &ctx).await.0.pop().expect("a status");
+    assert_eq!(ended.nodes[0].phase, NodePhase::Skipped);
+    assert_eq!(node.told.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

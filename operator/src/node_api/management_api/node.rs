@@ -23,6 +23,8 @@ use crate::node_api::{Access, ClusterAccess, Endpoint, nodes::Gate};
 
 /// The name that the certificates of the ring have.
 pub(crate) const RING: &str = "demo.ns.svc";
+/// The Secret with the certificates of the ring, which its pods mount.
+pub(crate) const SECRET: &str = "demo-tls";
 /// Sections of the recordings.
 pub(crate) const CASSANDRA_5: &str = "Cassandra 5.0.9";
 pub(crate) const BARE_MEMBER: &str =
@@ -181,11 +183,11 @@ impl Node {
     /// The secrets of a cluster of such nodes.
     pub(crate) fn access(&self) -> ClusterAccess {
         let management_api = match &self.endpoint.access {
-            Access::ManagementApi(certificates) => Some(certificates.clone()),
-            Access::Jolokia(_) => None,
+            Access::ManagementApi(certificates) => Ok(certificates.clone()),
+            Access::Jolokia(_) => Err("it has a password".to_owned()),
         };
         ClusterAccess {
-            management_api,
+            management_api: [(SECRET.to_owned(), management_api)].into(),
             ..ClusterAccess::default()
         }
     }

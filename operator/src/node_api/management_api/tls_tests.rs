@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     certificates::Unusable,
-    node::{Authority, BARE_MEMBER, Node, RING},
+    node::{Authority, BARE_MEMBER, Node, RING, SECRET},
     *,
 };
 use crate::{
@@ -127,7 +127,9 @@ fn unusable_certificates_are_refused_by_name_and_never_printed() {
 #[tokio::test]
 async fn a_process_that_does_not_lead_connects_to_no_node() {
     let node = Node::recorded(BARE_MEMBER);
-    let access = node.access().management_api.expect("certificates");
+    let access = node.access().management_api[SECRET]
+        .clone()
+        .expect("certificates");
     let endpoint = Endpoint {
         port: node.port(),
         ..Endpoint::new("127.0.0.1", Access::ManagementApi(access))

@@ -2,6 +2,7 @@
 
 use casskop_common::{api::Drift, names};
 use kube_core::ResourceExt;
+use serde_json::{Value, json};
 
 use crate::multi::{
     objects,
@@ -119,6 +120,32 @@ fn false_and_zero_override_and_null_removes() {
         .clone()
         .expect("a topology");
     assert_eq!(topology.dc[0].nodes_per_racks, Some(0));
+}
+
+/// By the overrides site after site, or by the base in all sites at once, as any other change of the pods.
+#[test]
+fn the_transport_to_the_nodes_changes_in_one_site_or_in_all() {
+    let node_api = json!({ "kind": "ManagementApi", "tlsSecretName": "demo-node-api" });
+    let image = json!("k8ssandra/cass-management-api:5.0.9-ubi");
+    let turn = |spec: &mut Value| {
+        spec["nodeApi"] = node_api.clone();
+        spec["cassandraImage"] = image.clone();
+    };
+    let kinds =
+        |world: &World| ["a", "b"].map(|site| world.cluster(site).spec.node_api_kind().as_str());
+    let mut world = World::formed(TWO_SITES);
+    world.edit(|multi| turn(&mut of_b(multi)["spec"]));
+    world.settle();
+    assert_eq!(kinds(&world), ["Jolokia", "ManagementApi"]);
+    world.edit(|multi| turn(&mut multi.spec.base["spec"]));
+    world.settle();
+    assert_eq!(kinds(&world), ["ManagementApi", "ManagementApi"]);
+    world.edit(|multi| {
+        of_b(multi)["spec"]["nodeApi"] = Value::Null;
+        of_b(multi)["spec"]["cassandraImage"] = json!("cassandra:5.0.9");
+    });
+    world.settle();
+    assert_eq!(kinds(&world), ["ManagementApi", "Jolokia"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use crate::{
     desired::Desired,
     objects::pod::containers::{binary, mount, variable},
-    pod_config::{jolokia_secret, management_api},
+    pod_config::{jolokia_secret, management_api, secret_volume},
 };
 
 /// The transport to the node of a pod.
@@ -30,10 +30,11 @@ impl Transport {
 
     /// Name of the volume of the Secret, and where the init container finds it.
     pub(super) fn secret_mount(self) -> (&'static str, &'static str) {
-        match self.0 {
-            NodeApiKind::Jolokia => ("jolokia", "/casskop-jolokia"),
-            NodeApiKind::ManagementApi => ("management-api", management_api::SECRET_DIRECTORY),
-        }
+        let directory = match self.0 {
+            NodeApiKind::Jolokia => "/casskop-jolokia",
+            NodeApiKind::ManagementApi => management_api::SECRET_DIRECTORY,
+        };
+        (secret_volume(self.0), directory)
     }
 
     /// Further mounts of the Cassandra container: the Secret with certificates, which are renewed while Cassandra runs.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus},
+    api::{CassandraCluster, CassandraClusterStatus, NodeApiKind},
     operations::OperationKind,
 };
 use jiff::SignedDuration;
@@ -70,6 +70,8 @@ pub(super) enum Event {
     Racks(usize),
     /// Another image.
     Image(u8),
+    /// Another transport to the nodes, with the image that has it.
+    NodeApi(NodeApiKind),
     /// A node is lost with its volume.
     LoseVolume(usize),
     /// A lost node is to be replaced, or removed.
@@ -207,7 +209,9 @@ impl History {
                 let key = format!("{kind}.cancel");
                 self.world.annotate(&key, Some(&format!("id-{id}")));
             }
-            Event::Nodes(_) | Event::Racks(_) | Event::Image(_) => edit(&mut self.world, event),
+            Event::Nodes(_) | Event::Racks(_) | Event::Image(_) | Event::NodeApi(_) => {
+                edit(&mut self.world, event);
+            }
             Event::LoseVolume(index) => self.lose_volume(index),
             Event::GiveUp { kind, id } => {
                 if let Some(pod) = self.world.lost.first().cloned() {

@@ -6,15 +6,15 @@ use super::history::{Event, History};
 use crate::{
     objects::config_map,
     simulation::{Node, World},
+    tests::node_api_change::{set_image, turn},
 };
 
 /// Changes the spec.
 pub(super) fn edit(world: &mut World, event: &Event) {
     world.edit(|cluster| match *event {
         Event::Nodes(nodes) => cluster.spec.nodes_per_racks = Some(nodes),
-        Event::Image(number) => {
-            cluster.spec.cassandra_image = Some(format!("cassandra:5.0.{number}"));
-        }
+        Event::Image(number) => set_image(cluster, number),
+        Event::NodeApi(kind) => turn(cluster, kind),
         Event::Racks(racks) => {
             let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
             let rack = |number| Rack {

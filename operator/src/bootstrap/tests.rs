@@ -1,0 +1,106 @@
+//! While a change of `nodeApi.kind` rolls, a pod may be created anew from the template of one kind, when the configuration of
+//! its rack is already, or still, that of the other one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use casskop_common::api::NodeApiKind;
+use casskop_core::pod_config::RackConfig;
+use serde_json::json;
+
+use super::{Args, access, main};
+use crate::node_api::management_api::node::{Authority, RING};
+
+/// The folders of a pod.
+struct Pod(PathBuf);
+
+impl Pod {
+    /// A pod whose rack has this configuration, with the configuration that the image brings along.
+    fn new(name: &str, rack: &str) -> Self {
+        let place = std::env::temp_dir().join(format!("casskop-{name}-{}", std::process::id()));
+        for folder in ["etc", "password", "certificates", "data"] {
+            fs::create_dir_all(place.join(folder)).unwrap();
+        }
+        let authority = Authority::new();
+        let (certificate, key) = authority.issue(RING);
+        for (file, text) in [
+            ("rack.json", rack),
+            ("agent.jar", "jar"),
+            ("etc/cassandra.yaml", "cluster_name: Test Cluster\n"),
+            ("etc/jvm-server.options", "-ea\n"),
+            ("password/username", "op"),
+            ("password/password", "p"),
+            ("certificates/ca.crt", &authority.pem),
+            ("certificates/tls.crt", &certificate),
+            ("certificates/tls.key", &key),
+        ] {
+            fs::write(place.join(file), text).unwrap();
+        }
+        Self(place)
+    }
+
+    /// Prepares the pod, as the template of a kind asks for it.
+    fn prepare(&self, template: NodeApiKind) {
+        let place = &self.0;
+        let is_other = template == NodeApiKind::ManagementApi;
+        let args = Args {
+            directory: place.join("etc"),
+            rack: place.join("rack.json"),
+            nodes: place.join("nodes.json"),
+            management_api: is_other.then(|| place.join("certificates")),
+            jolokia: place.join("password"),
+            agent: place.join("agent.jar"),
+            data: place.join("data"),
+            pod_name: "demo-dc1-rack1-0".into(),
+            pod_ip: "127.0.0.1".into(),
+            memory_limit: 0,
+        };
+        main(&args).unwrap();
+    }
+
+    /// The transport of the probes, and those that Cassandra is started with.
+    fn starts(&self) -> (NodeApiKind, [bool; 2]) {
+        let etc = self.0.join("etc");
+        let options = fs::read_to_string(etc.join("jvm-server.options")).unwrap();
+        let has = |option: &str| options.contains(option);
+        let agents = [
+            has("-javaagent:/etc/cassandra/jolokia-agent.jar"),
+            has("-Dcollector-config-path="),
+        ];
+        (access(Path::new(&etc)).unwrap().kind(), agents)
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
+    let rack = RackConfig {
+        cluster_name: "demo".into(),
+        namespace: "ns".into(),
+        seeds: vec!["127.0.0.1".into()],
+        formed: true,
+        ..RackConfig::default()
+    };
+    let mut of_other_version = serde_json::to_value(&rack).unwrap();
+    of_other_version["nodeApi"] = json!("ManagementApi");
+    for (name, rack) in [("own", json!(rack)), ("other", of_other_version)] {
+        let pod = Pod::new(&format!("{name}-jolokia"), &rack.to_string());
+        // An init container may run again.
+        for _ in 0..2 {
+            pod.prepare(NodeApiKind::Jolokia);
+            assert_eq!(pod.starts(), (NodeApiKind::Jolokia, [true, false]));
+        }
+        let pod = Pod::new(&format!("{name}-management"), &rack.to_string());
+        for _ in 0..2 {
+            pod.prepare(NodeApiKind::ManagementApi);
+            assert_eq!(pod.starts(), (NodeApiKind::ManagementApi, [false, true]));
+        }
+    }
+}
