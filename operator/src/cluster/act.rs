@@ -155,18 +155,19 @@ pub async fn remove(
     Ok(())
 }
 
-/// Starts the nodes of a plan. Their operation is already recorded in the status.
+/// Starts the nodes of a plan. Their operation is already recorded in the status. Nodes at work get the newest secrets.
 pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
+    let cluster = ClusterRef::of(&observed.state.cluster);
+    ctx.executor.renew_access(&cluster, &observed.access);
     if observed.access.is_empty() {
         return;
     }
-    let cluster = &observed.state.cluster;
     for start in &plan.starts {
         let task = NodeTask {
-            cluster: ClusterRef::of(cluster),
+            cluster: cluster.clone(),
             start: start.clone(),
             executor: ctx.executor.identity.clone(),
-            access: observed.access.clone(),
+            access: ctx.executor.access(&cluster, &observed.access),
             position: Position::at(start.index),
         };
         ctx.executor.start(&ctx.effects, task);
