@@ -1,5 +1,6 @@
 //! Complete reconciliations against a simulated API server.
 
+mod authority;
 mod deletion;
 mod discard;
 mod job_recovery;
