@@ -254,7 +254,10 @@ async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError>
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::node_api::{Access, Credentials};
+    use crate::node_api::{
+        Access, Credentials,
+        management_api::node::{Authority, RING},
+    };
 
     /// Answers of nodes, by their addresses.
     pub(in crate::executor) fn answers(
@@ -292,6 +295,28 @@ pub(super) mod tests {
             NodeError::Unreachable("refused".into()),
             NodeError::Timeout(4),
         ]
+    }
+
+    /// While the transport of a ring changes, only some members have a way to remove a node.
+    #[test]
+    fn the_member_that_is_called_has_a_way_to_do_it() {
+        let certificates = Access::ManagementApi(Authority::new().certificates(RING).into());
+        let with_certificates = |ip: &str| {
+            let endpoint = Endpoint::new(ip, certificates.clone());
+            (endpoint, Ok(Reading::default()))
+        };
+        let remove = Call::RemoveNode {
+            host_id: "gone".into(),
+        };
+        let with_password = answers(vec![("10.0.0.2", Ok(Reading::default()))]);
+        let mut mixed = Answers::of([with_certificates("10.0.0.1")].into_iter());
+        mixed.readable.extend(with_password.readable);
+        assert_eq!(mixed.able(&remove).expect("one can").ip, "10.0.0.2");
+        let none = Answers::of([with_certificates("10.0.0.1")].into_iter()).able(&remove);
+        let why = none.expect_err("none can");
+        assert!(matches!(why, NodeError::NotSupported(_)), "{why}");
+        let nobody = answers(Vec::new()).able(&remove);
+        assert!(nobody.expect_err("nobody is there").is_silence());
     }
 
     #[test]

@@ -106,20 +106,23 @@ fn server(kind: NodeApiKind, secret: &str) -> ApiServer {
     server
 }
 
-/// The secrets that the operator finds, and the pod with this name as it sees it.
+/// The secrets that the operator finds.
 async fn access(server: &ApiServer) -> ClusterAccess {
     let ctx = operator(server);
     let cluster = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
-    let found = observe::find(&ctx.effects.kube, &cluster, Freshness::Now).await;
+    let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, Freshness::Now)).await;
     found.unwrap().keys.access
 }
 
 fn reach(server: &ApiServer, access: &ClusterAccess, pod: &str) -> Result<Access, NodeError> {
+    let endpoint = access.endpoint("127.0.16.1", &observed(server, pod));
+    endpoint.map(|endpoint| endpoint.access)
+}
+
+/// A pod as the operator observes it.
+fn observed(server: &ApiServer, pod: &str) -> NodePod {
     let pod = server.with(|state| state.objects[&format!("{PODS}/{pod}")].clone());
-    let pod = NodePod::of(&serde_json::from_value(pod).unwrap());
-    access
-        .endpoint("127.0.16.1", &pod)
-        .map(|endpoint| endpoint.access)
+    NodePod::of(&serde_json::from_value(pod).expect("a pod"))
 }
 
 /// The passwords that a node is tried with.
