@@ -45,7 +45,7 @@ pub(super) async fn read(
     let state = match (&refused, &certificates) {
         (Some(message), _) => SecretState::Broken(message.clone()),
         (None, Err(_)) => SecretState::Missing,
-        (None, Ok(_)) => match next(&stored, cluster, Timestamp::now()).0 {
+        (None, Ok(_)) => match Found::new(&stored, cluster, Timestamp::now()).step {
             Step::Rest => SecretState::Usable,
             _ => SecretState::Outdated,
         },
@@ -81,47 +81,37 @@ pub(super) async fn keep(
         return Err(failed(message));
     }
     for _ in 0..STEPS {
-        let (step, authorities, present) = next(&stored, cluster, now);
-        if step == Step::Rest {
-            return Ok(());
-        }
-        report(
-            cluster,
-            &step,
-            present.as_ref().err().filter(|_| stored.is_there()),
-        );
+        let Found {
+            step,
+            mut authorities,
+            present,
+        } = Found::new(&stored, cluster, now);
+        report(cluster, &step, &present, &stored);
         match step {
-            Step::Rest => {}
+            Step::Rest => return Ok(()),
             Step::MakeAuthority => {
-                let mut authorities = authorities;
                 authorities.push(issue::authority(now).map_err(failed)?);
                 stored.keep_authorities(kube, cluster, &authorities).await?;
             }
             Step::ForgetAuthorities => {
-                let newest = authorities.len().saturating_sub(1);
-                stored
-                    .keep_authorities(kube, cluster, authorities.get(newest..).unwrap_or_default())
-                    .await?;
+                authorities.drain(..authorities.len().saturating_sub(1));
+                stored.keep_authorities(kube, cluster, &authorities).await?;
             }
             Step::Certify { issuer, trusted } => {
-                let issued = match issuer {
-                    None => present.as_ref().ok().map(Present::own),
+                let present = present.ok();
+                let own = match issuer {
+                    None => present.as_ref().map(Present::own),
                     Some(issuer) => {
-                        let issuer = authorities.iter().find(|one| one.id() == issuer);
-                        let issued = issuer.map(|one| issue::certificate(one, &host(cluster), now));
-                        issued.transpose().map_err(failed)?
+                        let mut authorities = authorities.iter();
+                        let authority = authorities.find(|one| one.id() == issuer);
+                        let own = authority.map(|one| issue::certificate(one, &host(cluster), now));
+                        own.transpose().map_err(failed)?
                     }
                 };
-                let issued = issued.ok_or_else(|| failed("there is no certificate to write"))?;
-                let known = authorities.iter().map(|one| one.certificate.as_str());
-                let known = known.chain(
-                    present
-                        .as_ref()
-                        .ok()
-                        .into_iter()
-                        .flat_map(Present::authorities),
-                );
-                let written = issued.trusting(&trusted, known, now);
+                let own = own.ok_or_else(|| failed("there is no certificate to write"))?;
+                let stored_ones = authorities.iter().map(|one| one.certificate.as_str());
+                let known = stored_ones.chain(present.iter().flat_map(Present::authorities));
+                let written = own.trusting(&trusted, known, now);
                 stored.keep_certificate(kube, cluster, written).await?;
             }
         }
@@ -129,41 +119,46 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Logs a step. It names authorities by ids, and has nothing secret.
-fn report(cluster: &CassandraCluster, step: &Step, unusable: Option<&String>) {
-    let (name, namespace) = (cluster.name_any(), cluster.namespace());
-    match (step, unusable) {
-        (Step::Certify { .. }, Some(why)) => {
-            tracing::warn!(
-                cluster = name,
-                namespace,
-                why,
-                ?step,
-                "the certificates of the nodes are made anew"
-            );
-        }
-        _ => {
-            tracing::info!(
-                cluster = name,
-                namespace,
-                ?step,
-                "the certificates of the nodes are renewed"
-            );
+/// The next step, and what it is made from.
+struct Found {
+    step: Step,
+    authorities: Vec<KeyedAuthority>,
+    present: Result<Present, String>,
+}
+
+impl Found {
+    fn new(stored: &Stored, cluster: &CassandraCluster, now: Timestamp) -> Self {
+        let authorities = stored.authorities();
+        let present = stored.present(&host(cluster));
+        let known: Vec<_> = authorities.iter().map(KeyedAuthority::known).collect();
+        let certificate = present.as_ref().ok().map(|present| &present.certificate);
+        Self {
+            step: decide(&known, certificate, now),
+            authorities,
+            present,
         }
     }
 }
 
-/// The next step, and what it is made from.
-fn next(
-    stored: &Stored,
+/// Logs a step. It names authorities by ids, and has nothing secret.
+fn report(
     cluster: &CassandraCluster,
-    now: Timestamp,
-) -> (Step, Vec<KeyedAuthority>, Result<Present, String>) {
-    let authorities = stored.authorities();
-    let present = stored.present(&host(cluster));
-    let known: Vec<_> = authorities.iter().map(KeyedAuthority::known).collect();
-    let certificate = present.as_ref().ok().map(|present| &present.certificate);
-    (decide(&known, certificate, now), authorities, present)
+    step: &Step,
+    present: &Result<Present, String>,
+    stored: &Stored,
+) {
+    let (name, namespace) = (cluster.name_any(), cluster.namespace());
+    match (step, present) {
+        (Step::Rest, _) => {}
+        (Step::Certify { .. }, Err(why)) if stored.is_there() => {
+            let message = "the certificates of the nodes cannot be used, and are made anew";
+            tracing::warn!(cluster = name, namespace, why, ?step, message);
+        }
+        _ => {
+            let message = "the certificates of the nodes are renewed";
+            tracing::info!(cluster = name, namespace, ?step, message);
+        }
+    }
 }
 
 fn host(cluster: &CassandraCluster) -> String {
@@ -181,19 +176,27 @@ async fn write(
 ) -> Result<Secret, kube::Error> {
     let namespace = wanted.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
-    let written = match before {
-        None => api.create(&params(), wanted).await,
+    match before {
+        None => match api.create(&params(), wanted).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                Err(conflict("it was created after the lookup"))
+            }
+            outcome => outcome,
+        },
         // The replacement applies only to the version that was read.
-        Some(_) => api.replace(&wanted.name_any(), &params(), wanted).await,
-    };
-    written.map_err(|error| match error {
-        kube::Error::Api(status) if status.is_already_exists() || status.is_not_found() => {
-            conflict("it was created or deleted after the lookup")
-        }
-        error => error,
-    })
+        Some(_) => match api.replace(&wanted.name_any(), &params(), wanted).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                Err(conflict("it was deleted after the lookup"))
+            }
+            outcome => outcome,
+        },
+    }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "errors are passed on by `map_err`"
+)]
 fn failed(why: impl ToString) -> kube::Error {
     kube::Error::Service(why.to_string().into())
 }

@@ -270,7 +270,7 @@ async fn what_was_broken_by_hand_is_made_anew() {
     // A certificate and its key that something else has written.
     let (server, other) = (made().await, made().await);
     edit(&server, NODES, |secret| {
-        secret["data"] = object(&other, NODES)["data"].clone()
+        secret["data"] = object(&other, NODES)["data"].clone();
     });
     reconcile(&server).await;
     assert_ne!(content(&server)[0], content(&other)[0]);
@@ -322,10 +322,10 @@ async fn a_secret_that_lost_its_owner_is_kept_and_one_that_lost_its_labels_is_no
     let server = made().await;
     let before = content(&server);
     edit(&server, NODES, |secret| {
-        secret["metadata"]["ownerReferences"] = json!(null)
+        secret["metadata"]["ownerReferences"] = json!(null);
     });
     edit(&server, AUTHORITY, |secret| {
-        secret["metadata"]["ownerReferences"] = json!(null)
+        secret["metadata"]["ownerReferences"] = json!(null);
     });
     reconcile(&server).await;
     assert_eq!(content(&server), before);
@@ -336,7 +336,7 @@ async fn a_secret_that_lost_its_owner_is_kept_and_one_that_lost_its_labels_is_no
 
     let rack = object(&server, RACK)["spec"].clone();
     edit(&server, NODES, |secret| {
-        secret["metadata"]["labels"] = json!({})
+        secret["metadata"]["labels"] = json!({});
     });
     age(&server, DAY * 61);
     let before = object(&server, NODES);
