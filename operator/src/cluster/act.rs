@@ -22,7 +22,7 @@ use crate::{
 use casskop_core::{
     desired::Desired,
     objects::{Object, VolumeOwner, volume_owner::OwnedKind},
-    observed::ObservedState,
+    observed::{ObservedState, SecretState},
     plan::Plan,
     rollout::removal::Removal,
 };
@@ -67,13 +67,16 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let namespace = &state.cluster.namespace().unwrap_or_default();
     let live = &state.live;
     let stateful_sets = &live.stateful_sets;
+    let mut outcome = Ok(());
     if plan.make_secret {
         let failed = Error::of::<Secret>(&state.secret_name);
-        credentials::make(kube, &state.cluster)
-            .await
-            .map_err(failed)?;
+        let made = credentials::make(kube, &state.cluster).await;
+        outcome = made.map_err(failed);
+        // Pods do not start without their Secret; a renewal has weeks.
+        if state.secret != SecretState::Outdated && outcome.is_err() {
+            return outcome;
+        }
     }
-    let mut outcome = Ok(());
     for object in &plan.objects {
         match object {
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),

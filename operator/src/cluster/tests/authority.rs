@@ -367,3 +367,22 @@ async fn another_writer_is_not_overwritten() {
     assert_ne!(content(&server), before);
     assert_eq!(object(&server, NODES)["metadata"]["labels"]["backup"], "no");
 }
+
+#[tokio::test]
+async fn a_renewal_that_is_refused_is_told_and_holds_nothing_else_back() {
+    const SERVICE: &str = "/api/v1/namespaces/ns/services/demo";
+    let server = made().await;
+    age(&server, DAY * 61);
+    let before = content(&server);
+    remove(&server, SERVICE);
+    server.with(|state| state.refused = Some(NODES.to_owned()));
+    let ctx = operator(&server);
+    pass(&server, &ctx)
+        .await
+        .expect_err("the Secret cannot be written");
+    assert_ne!(object(&server, SERVICE), Value::Null);
+    let degraded = condition(&server, "Degraded")["message"].clone();
+    let told = degraded.as_str().unwrap();
+    assert!(told.contains("write Secret demo-node-tls"), "{told}");
+    assert_eq!(content(&server), before);
+}
