@@ -44,7 +44,7 @@ test-all: ## everything, which takes longer: every version of Cassandra, new ran
 test-unit: ## formatting, lints, unit, property and snapshot tests
 	@testbed/test.sh unit
 
-test-e2e: ## the end-to-end tests on the testbed; FILES="plugin rebuild" runs some of e2e/tests
+test-e2e: ## the end-to-end tests on the testbed; FILES="plugin rebuild" runs some files of e2e/tests, or jobs by a test
 	@testbed/test.sh e2e $(FILES)
 
 crds: ## write manifests/crds and the words of manifests/admission from the API types

@@ -3,7 +3,7 @@
 #   test.sh             all that pull requests must pass
 #   test.sh all         everything: also what takes longer, with new random histories
 #   test.sh unit        formatting, lints, unit, property and snapshot tests, start scripts, dependencies
-#   test.sh e2e [FILE...]   the end-to-end tests, or those of these files of e2e/tests
+#   test.sh e2e [NAME...]   the end-to-end tests, or those of these files of e2e/tests, or the jobs with these tests
 . "$(dirname "$0")/lib.sh"
 . "$testbed/rust.sh"
 cd "$testbed/.."
@@ -184,7 +184,7 @@ case $what in
         stage "testbed and release builds, what was left of them" prepared
         e2e "$what"
         ;;
-    *) die "usage: test.sh [all | unit | e2e [FILE...]]" ;;
+    *) die "usage: test.sh [all | unit | e2e [NAME...]]" ;;
 esac
 printf '\n'
 printf '%s\n' "${times[@]}"

@@ -59,7 +59,7 @@ const TRANSPORTS: [(NodeApiKind, &str); 2] = [
     (NodeApiKind::ManagementApi, "Management API"),
 ];
 
-/// What a node has a way to do, by transport and release.
+/// The operations that a node has a way to do, by transport and release.
 fn node_api() -> String {
     let mut text = "# Operations by transport and release\n\nWritten from the types by `make docs`; the transports themselves: [the Management API](../management-api.md). An operation without a way is refused before anything is called.\n\n| operation |".to_owned();
     let columns = || {

@@ -2,7 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,6 +30,13 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// OpenSSL takes a certificate whose issuer has the name of its subject for one that signed itself.
+fn named(name: &str) -> DistinguishedName {
+    let mut named = DistinguishedName::new();
+    named.push(DnType::CommonName, name);
+    named
+}
+
 /// An answer of a node: status, type (`json`, `plain` or `-`), body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -42,6 +51,7 @@ pub struct Answer {
 impl Default for Authority {
     fn default() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name = named("authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();
@@ -53,7 +63,8 @@ impl Default for Authority {
 impl Authority {
     /// A certificate with this name, and its key.
     pub fn issue(&self, name: &str) -> (String, String) {
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.distinguished_name = named("member");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())

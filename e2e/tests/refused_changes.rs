@@ -63,10 +63,6 @@ fn what_only_the_operator_can_judge_is_refused_and_the_ring_keeps_running() {
             json!({ "config": { "cassandra-yaml": { "seed_provider": [] } } }),
             vec!["seed_provider", "spec.seeds"],
         ),
-        (
-            json!({ "nodeApi": { "kind": "ManagementApi", "tlsSecretName": "tls" } }),
-            vec!["ManagementApi", "set it back to Jolokia"],
-        ),
     ] {
         let spec = demo.get()["spec"].clone();
         demo.change(&change);

@@ -97,10 +97,21 @@ pub fn drain(args: &DrainArgs) -> Result<(), String> {
         Access::Jolokia(_) => Ok(()),
         Access::ManagementApi(_) => node
             .session()
-            .and_then(|session| management_api::begin(&session, &Call::Drain))
-            .map(drop)
+            .and_then(|session| drain_by(&session))
             .map_err(|error| error.to_string()),
     }
+}
+
+/// Drains a node that is up. The kubelet waits for the end of the call, and no shorter grace period ends that wait: a node
+/// that cannot be drained is not asked to.
+fn drain_by(session: &Session<'_>) -> Result<(), NodeError> {
+    match management_api::read(session) {
+        Ok(reading) if !reading.is_member() => return Ok(()),
+        // Another drain may occupy the node, and this one waits for its end.
+        Ok(_) | Err(NodeError::Occupied(_)) => {}
+        Err(error) => return Err(error),
+    }
+    management_api::begin(session, &Call::Drain).map(drop)
 }
 
 /// The node of this pod.
@@ -181,5 +192,42 @@ fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) {
         .unwrap_or_default();
     if !fs::read_to_string(&marker).is_ok_and(|text| text == host_id) {
         let _ = fs::write(&marker, host_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node_api::management_api::node::{CASSANDRA_5, Node};
+
+    const DRAIN: &str = "POST /api/v0/ops/node/drain";
+
+    fn node(status: &str) -> Node {
+        let node = Node::recorded(CASSANDRA_5).with_status(status, "true");
+        node.says("GET /api/v0/ops/keyspace", 200, "[]")
+            .says(DRAIN, 200, "OK")
+    }
+
+    #[test]
+    fn a_node_is_drained_before_its_container_ends() {
+        let node = node("NORMAL,1");
+        drain_by(&node.session()).expect("it is drained");
+        assert_eq!(node.told(), [DRAIN]);
+    }
+
+    #[test]
+    fn a_node_that_is_not_up_is_not_asked_to_drain() {
+        let endpoints = "GET /api/v0/metadata/endpoints";
+        for node in [
+            node("BOOT,1"),
+            node("LEFT,1"),
+            node("").says(endpoints, 500, "Internal connection to Cassandra closed"),
+            node("").says(endpoints, 400, "no"),
+        ] {
+            // The kubelet ends the container whatever the result is.
+            let _ = drain_by(&node.session());
+            assert!(node.told().is_empty(), "{:?}", node.told());
+            assert!(!node.asked().is_empty());
+        }
     }
 }

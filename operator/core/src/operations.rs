@@ -156,7 +156,7 @@ pub trait Behaviour: Send + Sync {
 
     /// The state of a step on its node, polled before a step that may have been begun before, and while it is awaited. The
     /// default reads the tasks of the node: such a step may be retried.
-    fn seen(&self, step: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, step: &str, activity: &Activity) -> StepState {
         if !activity.is_serving() {
             StepState::NodeUnavailable(activity.mode.to_string())
         } else if activity

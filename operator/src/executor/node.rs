@@ -78,7 +78,7 @@ pub(super) async fn step_state(
     behaviour: &dyn Behaviour,
 ) -> Result<StepState, NodeError> {
     let activity = effects.nodes.activity(endpoint.clone()).await?;
-    Ok(behaviour.seen(step, &activity))
+    Ok(behaviour.step_state(step, &activity))
 }
 
 /// Whether the node is a member that serves clients.
@@ -252,7 +252,7 @@ impl Watch {
             self.attend(effects, task, endpoint, step, behaviour, activity)
                 .await;
         }
-        match activity.map(|activity| behaviour.seen(step, &activity)) {
+        match activity.map(|activity| behaviour.step_state(step, &activity)) {
             Ok(StepState::Done) => return Ok(true),
             Ok(state @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
                 self.polls_without_a_sign = 0;
@@ -315,7 +315,7 @@ impl Watch {
             };
             self.attend(effects, task, endpoint, step, behaviour, &activity)
                 .await;
-            match behaviour.seen(step, &activity) {
+            match behaviour.step_state(step, &activity) {
                 StepState::Done => return Ok(true),
                 StepState::Running => quiet = 0,
                 StepState::Stalled if quiet < QUIET_POLLS => quiet += 1,

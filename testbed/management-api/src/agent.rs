@@ -15,6 +15,9 @@ use crate::{
     jmx::{Failure, Jmx, STORAGE},
 };
 
+/// The time after which a connection to an agent that does not fit is lost.
+const LOST: Duration = Duration::from_secs(7);
+
 /// The time that the server waits for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,6 +67,10 @@ impl Connection {
         limit: Option<Duration>,
         work: impl FnOnce(&Jmx) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Result<T, String>, Silence> {
+        if !self.fits && self.is_open() {
+            thread::sleep(LOST);
+            return Err(Silence::Closed);
+        }
         let (answer, received) = mpsc::channel();
         let this = self.clone();
         let work = Box::new(move || {
@@ -95,17 +102,19 @@ impl Connection {
     /// The agent opens its socket when the start of Cassandra is over, the join of the ring included.
     fn is_open(&self) -> bool {
         let generation = self.cassandra.generation();
-        if !self.fits || !self.cassandra.runs() {
+        if !self.cassandra.runs() {
             return false;
         }
-        if self.open.load(Ordering::Relaxed) == generation {
-            return true;
+        if self.open.load(Ordering::Relaxed) != generation && !self.is_up() {
+            return false;
         }
+        self.open.store(generation, Ordering::Relaxed);
+        true
+    }
+
+    /// Whether the start of Cassandra is over.
+    fn is_up(&self) -> bool {
         let mode = self.jmx.read(STORAGE, "OperationMode");
-        let is_open = mode.is_ok_and(|mode| mode != "STARTING" && mode != "JOINING");
-        if is_open {
-            self.open.store(generation, Ordering::Relaxed);
-        }
-        is_open
+        mode.is_ok_and(|mode| mode != "STARTING" && mode != "JOINING")
     }
 }

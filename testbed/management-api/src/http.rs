@@ -170,7 +170,7 @@ impl Answer {
         stream.flush()
     }
 
-    /// What follows the status: a body is one chunk.
+    /// The text behind the status: a body is one chunk.
     fn rest(&self) -> String {
         if self.body.is_empty() {
             return "content-length: 0\r\n\r\n".to_owned();

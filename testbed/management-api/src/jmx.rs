@@ -99,7 +99,10 @@ impl Jmx {
         if answer["error_type"] == "javax.management.InstanceNotFoundException" {
             return Err(Failure::Away);
         }
-        let error = answer["error"].as_str().unwrap_or("unknown");
-        Err(Failure::Refused(error.replacen(" : ", ": ", 1)))
+        let [class, error] =
+            ["error_type", "error"].map(|name| answer[name].as_str().unwrap_or("unknown"));
+        let message = error.strip_prefix(class).unwrap_or(error);
+        let message = message.trim_start_matches([' ', ':']);
+        Err(Failure::Refused(format!("{class}: {message}")))
     }
 }

@@ -75,6 +75,7 @@ impl Jobs {
         let id = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
         let id = id.trim().to_owned();
         let generation = self.insert(&id, work.kind);
+        log(&format!("{id}: job {} is submitted", work.kind));
         // The thread never ends.
         drop(self.queue.send((generation, id.clone(), work)));
         id
@@ -144,7 +145,7 @@ impl Jobs {
         });
     }
 
-    /// What the server says of a job; nothing of one that it does not know.
+    /// The answer of the server for a job; nothing for an unknown one.
     pub fn get(&self, id: &str) -> Option<Value> {
         let job = self.with(|known| known.jobs.get(id).cloned())?;
         let status = match (&job.ended, &job.error) {

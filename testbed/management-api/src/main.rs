@@ -3,7 +3,7 @@
 //! answer is canned; the properties that a client must know are those of the real server: one connection to Cassandra, one
 //! thread for jobs, jobs in memory, `COMPLETED` whatever the verdict was, endpoints of dead members without a host id.
 //!
-//! What it does not cover is in `testbed/README.md`.
+//! Its gaps are in `testbed/README.md`.
 
 #![expect(
     unreachable_pub,

@@ -23,7 +23,7 @@ const SOCKET: &str = "/tmp/oss-mgmt.sock";
 /// Time after which a connection without a request is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What requests are answered from.
+/// The state that requests are answered from.
 pub struct Server {
     /// The process of Cassandra.
     pub cassandra: Arc<Cassandra>,
@@ -98,7 +98,7 @@ impl Server {
             let request = match Request::read(&mut stream) {
                 Ok(Some(request)) => request,
                 Ok(None) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if is_end(&error) => return Ok(()),
                 Err(error) => return Err(error),
             };
             let answer = routes::answer(self, &request);
@@ -108,4 +108,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether the client has closed the connection, or asked nothing for a while.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+    )
 }

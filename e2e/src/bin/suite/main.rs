@@ -1,5 +1,6 @@
 //! Runs the end-to-end tests, with as many concurrent jobs as the memory and the idle processors of the machine
-//! allow: `suite test`, `suite all`, or `suite FILE...` for some files of `e2e/tests`. `testbed/test.sh` calls it.
+//! allow: `suite test`, `suite all`, or `suite FILE...` for some files of `e2e/tests`, or
+//! the jobs with some tests. `testbed/test.sh` calls it.
 //!
 //! `E2E_JOBS` is the largest number of running jobs, `E2E_RINGS` the number of rings that jobs share.
 
@@ -28,14 +29,17 @@ fn main() -> ExitCode {
     let chosen = JOBS.into_iter().filter(|job| match words[..] {
         ["all"] => true,
         ["test"] => job.in_test,
-        _ => words.contains(&job.file),
+        _ => words.contains(&job.file) || job.tests.iter().any(|test| words.contains(test)),
     });
     let (waiting, left_out): (Vec<Job>, Vec<Job>) =
         chosen.partition(|job| has_two_machines || job.file != "lost_machine");
     for job in left_out {
         println!("{}: not run, the testbed has one node", job.name());
     }
-    assert!(!waiting.is_empty(), "usage: suite test | all | FILE...");
+    assert!(
+        !waiting.is_empty(),
+        "usage: suite test | all | (FILE | TEST)..."
+    );
     let programs = build::programs();
     let mut suite = run::Suite::new(waiting, programs);
     while suite.goes_on() {

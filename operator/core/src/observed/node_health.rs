@@ -1,6 +1,7 @@
 //! Health of the nodes, as messages.
 
-use casskop_common::api::OperationMode;
+use casskop_common::api::{NodeApiKind, OperationMode};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     node::NodeError,
@@ -9,6 +10,9 @@ use crate::{
 
 /// Advice for an object that Kubernetes retries to create or to start.
 const RETRY_ADVICE: &str = "Kubernetes tries again by itself, at the latest after some minutes";
+
+/// Time within which a container listens: agents do so before Cassandra starts.
+const SILENT: SignedDuration = SignedDuration::from_mins(2);
 
 /// The state of a node, and the last end of its container if that has run before.
 fn with_last_end(state: String, live: &NodePod) -> String {
@@ -133,9 +137,42 @@ impl ObservedState {
 
     fn starting(&self, live: &NodePod) -> String {
         let Some(warning) = self.live.warnings.get(&live.uid) else {
-            return with_last_end("the pod is starting".into(), live);
+            let silent = self.silent_since(live);
+            return with_last_end(silent.unwrap_or_else(|| "the pod is starting".into()), live);
         };
         format!("the pod does not start yet: {warning}; {RETRY_ADVICE}")
+    }
+
+    /// Whether the container of a pod runs for a while, and its agent has no usable answer. An agent answers before
+    /// Cassandra is up.
+    pub fn is_mute(&self, pod: &str) -> bool {
+        let answers = matches!(self.nodes.get(pod), Some(Ok(_)));
+        !answers
+            && self
+                .pods
+                .get(pod)
+                .is_some_and(|live| self.runs_long(live).is_some())
+    }
+
+    /// The start of a container that should listen by now.
+    fn runs_long(&self, live: &NodePod) -> Option<Timestamp> {
+        live.runs_since.filter(|since| self.now > *since + SILENT)
+    }
+
+    /// The container runs for a while, and still refuses connections to the port of its agent.
+    fn silent_since(&self, live: &NodePod) -> Option<String> {
+        let since = self.runs_long(live)?;
+        let cause = match live.node_api {
+            NodeApiKind::Jolokia => "",
+            NodeApiKind::ManagementApi => {
+                "does its image have the Management API, as nodeApi.kind requires? "
+            }
+        };
+        Some(format!(
+            "Cassandra's container runs since {}, and nothing listens on port {}: {cause}its log may say more",
+            since,
+            live.node_api.port()
+        ))
     }
 
     /// A volume claim of a pod that is not bound.

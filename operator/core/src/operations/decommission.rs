@@ -63,7 +63,7 @@ impl Behaviour for Decommission {
         Some("Unbootstrap")
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         match &activity.mode {
             OperationMode::Decommissioned => StepState::Done,
             OperationMode::Leaving if activity.streams.is_empty() => StepState::Stalled,

@@ -39,7 +39,7 @@ impl Behaviour for Drain {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         drained(activity)
     }
 }

@@ -38,7 +38,7 @@ impl Behaviour for Flush {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         unobservable(activity)
     }
 }

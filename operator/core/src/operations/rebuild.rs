@@ -68,7 +68,7 @@ impl Behaviour for Rebuild {
     /// (`system.available_ranges_v2` is a table), so the keyspace at hand is called again. That is harmless: 4.0 and 4.1
     /// skip the ranges of that table by themselves; 5.0 streams them once more, since a rebuild that is asked for anew has
     /// to (`cassandra.reset_bootstrap_progress`, read when Cassandra starts), and what comes twice has the same timestamps.
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         if !activity.is_serving() {
             StepState::NodeUnavailable(activity.mode.to_string())
         } else if activity

@@ -35,7 +35,7 @@ impl Behaviour for Refresh {
         vec![checks::nodes_up(ring)]
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         unobservable(activity)
     }
 }

@@ -69,7 +69,7 @@ impl Behaviour for Repair {
         Some("Repair")
     }
 
-    fn seen(&self, step: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, step: &str, activity: &Activity) -> StepState {
         let mut streams = activity.streams.iter();
         if !activity.is_serving() {
             StepState::NodeUnavailable(activity.mode.to_string())

@@ -54,7 +54,7 @@ impl Behaviour for Restart {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         drained(activity)
     }
 }

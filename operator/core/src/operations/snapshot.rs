@@ -48,7 +48,7 @@ impl Behaviour for Snapshot {
         true
     }
 
-    fn seen(&self, _: &str, activity: &Activity) -> StepState {
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
         unobservable(activity)
     }
 

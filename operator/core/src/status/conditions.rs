@@ -70,7 +70,8 @@ impl<'a> ConditionInputs<'a> {
         let of_nodes = health_problem.iter().filter(|(pod, _)| {
             let broken = state.cannot_run(pod);
             let refuses = matches!(state.nodes.get(pod), Some(Err(error)) if !error.is_transient());
-            broken || refuses || state.is_cut_off(pod) || !state.is_newcomer(pod)
+            let silent = state.is_cut_off(pod) || state.is_mute(pod);
+            broken || refuses || silent || !state.is_newcomer(pod)
         });
         let mut faults: Vec<String> = of_nodes
             .clone()
@@ -96,8 +97,9 @@ impl<'a> ConditionInputs<'a> {
                 rollout.ring_name
             ));
         }
-        let desired_secret = desired.as_ref().ok();
-        if let Some(problem) = desired_secret.and_then(|it| it.secret_problem(&state.secret)) {
+        if let Ok(desired) = desired
+            && let Some(problem) = desired.secret_problem(&state.secret)
+        {
             faults.insert(0, problem);
         }
         Self {

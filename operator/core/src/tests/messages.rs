@@ -1,5 +1,8 @@
 //! The messages of the conditions.
 
+use casskop_common::api::NodeApiKind;
+use jiff::SignedDuration;
+
 use crate::{
     observed::SecretState,
     simulation::{Node, THREE_RACKS, World},
@@ -178,4 +181,27 @@ fn of_pods_that_are_not_reachable_while_the_ring_forms() {
     }
     let degraded = world.condition("Degraded");
     assert!(degraded.starts_with("True NodesUnreachable"), "{degraded}");
+}
+
+/// An image without the agent runs for ever, and Kubernetes knows nothing of it.
+#[test]
+fn of_a_container_in_which_nothing_listens() {
+    const POD: &str = "demo-dc1-rack1-0";
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    world.tick();
+    let told = |minutes, kind| {
+        let mut state = world.state();
+        let since = state.now - SignedDuration::from_mins(minutes);
+        let pod = state.pods.get_mut(POD).expect("a pod");
+        pod.runs_since = Some(since);
+        pod.node_api = kind;
+        state.nodes.remove(POD);
+        assert_eq!(state.is_mute(POD), minutes > 1);
+        state.own_health_problem(POD).expect("it does not run yet")
+    };
+    let brief = told(1, NodeApiKind::Jolokia);
+    let [jolokia, management_api] =
+        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(5, kind));
+    insta::assert_snapshot!([brief, jolokia, management_api].join("\n"));
 }

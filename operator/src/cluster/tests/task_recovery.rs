@@ -315,11 +315,14 @@ async fn a_snapshot_that_is_there_is_whole_only_if_cassandra_has_run_all_along()
 
 #[tokio::test]
 async fn a_cancel_does_not_wait_for_an_answer_that_never_comes() {
-    let ip = Busy::default().listen();
+    let node = Busy::default();
+    let ip = node.listen();
     let mut status = cancelled("snapshot", "--name unheard", "orders");
     status["operations"][0]["reason"] = json!("Running");
     let (server, ctx) = begin(&ip, status).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    while node.told.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let cancel = |status: &mut CassandraClusterStatus| {
         status.operations[0].reason = Some(OperationReason::Cancelling);

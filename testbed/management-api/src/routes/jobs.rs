@@ -246,6 +246,14 @@ pub fn decommission(server: &Server, request: &Request) -> Reply {
 /// The job is made after the repair was begun. There is no option for primary ranges.
 pub fn repair(server: &Server, request: &Request) -> Reply {
     let asked: RepairRequest = body(Kind::Json, request)?;
+    // The agent reads the options before Cassandra decides whether there is anything to repair.
+    if asked.repair_thread_count < 1 {
+        return Err(refused(
+            Kind::Json,
+            "repair",
+            "the number of threads must be positive",
+        ));
+    }
     let arguments = json!([asked.keyspace, options(&asked)]);
     let begin = move |jmx: &Jmx| jmx.exec("repairAsync", &["String", "Map"], &arguments);
     match server.connection.ask(Some(PATIENCE), begin) {
