@@ -79,7 +79,8 @@ words! {
 
         /// `configMapName` names a ConfigMap that does not exist.
         ConfigMapMissing,
-        /// `imageJolokiaSecret` or `nodeApi.tlsSecretName` names a Secret that is not meant for the nodes.
+        /// `imageJolokiaSecret` or `nodeApi.tlsSecretName` names a Secret that is not meant for the nodes, or a Secret has the name of
+        /// one that the operator makes.
         SecretNotAllowed,
         /// No data center of the spec has a node.
         NoNodes,

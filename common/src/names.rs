@@ -68,6 +68,10 @@ pub const APP_LABEL: (&str, &str) = ("app", "cassandracluster");
 /// On a Secret: whether it is meant for the nodes, `true` or not (`docs/adr/0023-secrets-meant-for-the-nodes.md`).
 pub const NODE_CREDENTIALS_LABEL: &str = "db.orange.com/node-credentials";
 
+/// On the Secret with the certificates that the operator makes: times and issuer of the certificate. Nothing in it is
+/// secret.
+pub const NODE_CERTIFICATE: &str = "db.orange.com/node-certificate";
+
 /// Port of the Jolokia agent.
 pub const JOLOKIA_PORT: u16 = 8778;
 /// Port of the Management API.
@@ -168,6 +172,17 @@ pub fn jolokia_secret(cluster: &str) -> String {
 /// Internal Secret of the operator with the Jolokia passwords that running nodes may use.
 pub fn accepted_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia-accepted")
+}
+
+/// Secret with the certificates of the Management API; the operator creates and renews it if `nodeApi.tlsSecretName` is not
+/// set.
+pub fn node_tls_secret(cluster: &str) -> String {
+    format!("{cluster}-node-tls")
+}
+
+/// Internal Secret of the operator with the authority that issues these certificates, and its private key.
+pub fn node_authority_secret(cluster: &str) -> String {
+    format!("{cluster}-node-authority")
 }
 
 /// ConfigMap with the mark of a formed ring. It stays as long as the volumes do when the cluster is deleted, so that a

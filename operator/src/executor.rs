@@ -2,6 +2,7 @@
 //! called, except short steps of a kind that may be repeated. The call blocks on a separate thread, and a lost answer
 //! has no consequences, because the state of the node is polled.
 
+mod access;
 mod attempt;
 mod claims;
 mod discard;
@@ -31,6 +32,8 @@ use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::task::JoinSet;
 
+use access::Accesses;
+pub use access::NewestAccess;
 use claims::Claims;
 use job::StepJob;
 pub use record::Position;
@@ -63,6 +66,7 @@ pub struct Executor {
     /// Identity of this process in the status; no other process has it, and none after it.
     pub identity: Arc<str>,
     claims: Arc<Mutex<Claims>>,
+    accesses: Accesses,
 }
 
 /// The data that a task needs to work on a node.
@@ -74,7 +78,7 @@ pub struct NodeTask {
     /// Identity of this process as executor of the node.
     pub executor: Arc<str>,
     /// The secrets that the nodes accept.
-    pub access: ClusterAccess,
+    pub access: NewestAccess,
     /// The step at hand, and what is recorded.
     pub position: Position,
 }
@@ -88,6 +92,7 @@ impl Executor {
             tasks: Arc::default(),
             identity: identity::of_process().into(),
             claims: Arc::default(),
+            accesses: Accesses::default(),
         }
     }
 
@@ -118,6 +123,16 @@ impl Executor {
     pub fn left_to_others(&self, cluster: &CassandraCluster) -> BTreeSet<(OperationKind, String)> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         claims.observe(cluster, &self.identity, Instant::now())
+    }
+
+    /// Hands the secrets that a reconciliation has read to the tasks of the cluster.
+    pub fn renew_access(&self, cluster: &ClusterRef, newest: &ClusterAccess) {
+        self.accesses.renew(&cluster.uid, newest);
+    }
+
+    /// The secrets for a task that starts with these, and uses those of later reconciliations.
+    pub fn access(&self, cluster: &ClusterRef, access: &ClusterAccess) -> NewestAccess {
+        self.accesses.subscribe(&cluster.uid, access)
     }
 
     /// Removes a deleted cluster.

@@ -153,6 +153,19 @@ impl ClusterAccess {
         self.jolokia.is_none() && self.management_api.values().all(Result::is_err)
     }
 
+    /// Takes over the secrets that were read later. One that cannot be read now stays: nodes still accept it. Returns whether
+    /// there is a change.
+    pub fn renew(&mut self, newest: &Self) -> bool {
+        let before = self.clone();
+        self.jolokia = newest.jolokia.clone().or(self.jolokia.take());
+        for (secret, read) in &newest.management_api {
+            if read.is_ok() || !self.management_api.contains_key(secret) {
+                self.management_api.insert(secret.clone(), read.clone());
+            }
+        }
+        *self != before
+    }
+
     /// Access to the node at an address: by the transport and the Secret that its pod was started with.
     ///
     /// # Errors

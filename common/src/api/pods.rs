@@ -92,15 +92,14 @@ pub struct BackRestSidecar {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'ManagementApi' || (has(self.tlsSecretName) && self.tlsSecretName != '')")
-    .message("nodeApi.kind ManagementApi needs tlsSecretName: the name of a Secret with ca.crt, tls.crt and tls.key"))]
 pub struct NodeApi {
     /// `Jolokia` (default) or `ManagementApi`. Another kind needs another image, and replaces the pods rack by rack.
     #[serde(default)]
     pub kind: NodeApiKind,
     /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM), of `ManagementApi`: the operator and the nodes prove to each
     /// other that they belong to the ring. The certificate is for `<cluster>.<namespace>.svc`, for servers and clients, and
-    /// of an authority for this ring alone. The Secret has the label `db.orange.com/node-credentials: "true"`.
+    /// of an authority for this ring alone. The Secret has the label `db.orange.com/node-credentials: "true"`. Left out: the
+    /// operator creates `<cluster>-node-tls` by an authority of its own, and renews both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_secret_name: Option<String>,
 }

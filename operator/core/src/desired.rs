@@ -206,20 +206,16 @@ impl Desired {
         dcs
     }
 
-    /// Whether the operator creates the Secret that the nodes share: with a Jolokia password, never with certificates.
+    /// Whether the operator creates the Secret that the nodes share, because the spec names none.
     pub fn makes_secret(&self) -> bool {
-        let named = self.spec.image_jolokia_secret.as_ref();
-        self.spec.node_api_kind() == NodeApiKind::Jolokia
-            && named.is_none_or(|secret| secret.name.is_empty())
+        named_secret(&self.spec).is_none()
     }
-}
 
-impl Desired {
     /// The reason why pods of this state could not start: the Secret that they share is missing, or cannot be used. None for
     /// a Secret that the operator makes.
     pub fn secret_problem(&self, secret: &SecretState) -> Option<String> {
         match secret {
-            SecretState::Usable => None,
+            SecretState::Usable | SecretState::Outdated => None,
             SecretState::Missing if self.makes_secret() => None,
             SecretState::Missing => Some(node_api::missing_secret(self)),
             SecretState::Broken(why) => Some(why.clone()),
@@ -229,17 +225,21 @@ impl Desired {
 
 /// Name of the Secret that the nodes share: with the Jolokia password, or with the certificates of the Management API.
 pub fn secret_name(cluster: &CassandraCluster) -> String {
-    if cluster.spec.node_api_kind() == NodeApiKind::ManagementApi {
-        let api = cluster.spec.node_api.as_ref();
-        return api
-            .and_then(|api| api.tls_secret_name.clone())
-            .unwrap_or_default();
-    }
-    let named = cluster.spec.image_jolokia_secret.as_ref();
-    named
-        .map(|secret| secret.name.clone())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| names::jolokia_secret(&cluster.name_any()))
+    let own = || match cluster.spec.node_api_kind() {
+        NodeApiKind::Jolokia => names::jolokia_secret(&cluster.name_any()),
+        NodeApiKind::ManagementApi => names::node_tls_secret(&cluster.name_any()),
+    };
+    named_secret(&cluster.spec).map_or_else(own, str::to_owned)
+}
+
+/// The Secret that the spec names for the nodes; nothing if the operator makes it.
+pub fn named_secret(spec: &CassandraClusterSpec) -> Option<&str> {
+    let jolokia = spec.image_jolokia_secret.as_ref();
+    let named = match spec.node_api_kind() {
+        NodeApiKind::Jolokia => jolokia.map(|secret| secret.name.as_str()),
+        NodeApiKind::ManagementApi => spec.node_api.as_ref()?.tls_secret_name.as_deref(),
+    };
+    named.filter(|name| !name.is_empty())
 }
 
 fn owner(cluster: &CassandraCluster) -> OwnerReference {

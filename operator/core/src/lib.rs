@@ -8,6 +8,7 @@ pub mod lease;
 pub mod refusal;
 pub mod verdict;
 
+pub mod authority;
 pub mod pod_config;
 
 pub mod node;

@@ -46,7 +46,7 @@ pub struct ObservedState {
     pub intents: Intents,
     /// The operator's objects, by name.
     pub live: OwnedObjects,
-    /// The Secret with the Jolokia password.
+    /// The Secret that the nodes share.
     pub secret: SecretState,
     /// Name of that Secret.
     pub secret_name: String,
@@ -86,12 +86,14 @@ pub struct OwnedObjects {
     pub warnings: BTreeMap<String, String>,
 }
 
-/// State of the Jolokia Secret. The Snapshot does not contain its content.
+/// State of the Secret that the nodes share. Its content is no part of the observed state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretState {
-    /// The Secret exists and contains a user name and a password.
+    /// The Secret exists, with a password or with certificates.
     Usable,
-    /// The Secret does not exist.
+    /// The Secret can be used, and the operator, which makes it, renews it now.
+    Outdated,
+    /// The Secret does not exist; or the operator makes it, and it cannot be used.
     Missing,
     /// The Secret exists but cannot be used, for this reason.
     Broken(String),

@@ -35,7 +35,7 @@ const AT_REST: Duration = Duration::from_secs(30);
 /// The next actions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Whether to make the Secret with a random Jolokia password.
+    /// Whether to make the Secret that the nodes share, or to renew it.
     pub make_secret: bool,
     /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
     /// and one that waits for the volumes of an earlier one, hold them back as all changes.
@@ -92,9 +92,9 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let rollout = rollout::decide(desired, state);
     let operations = scheduler::decide(state, &rollout);
     let is_held = state.intents.reconcile_paused || rollout.awaits_predecessor;
-    let (make_secret, mut objects) = match desired {
+    let mut objects = match desired {
         Ok(desired) if !is_held => objects(desired, state, &rollout, &operations),
-        _ => (false, Vec::new()),
+        _ => Vec::new(),
     };
     let owners = objects::volume_owner::decide(state);
     let mut finalizers = state.cluster.finalizers().iter();
@@ -131,7 +131,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         delay => delay,
     };
     Plan {
-        make_secret,
+        make_secret: makes_secret(desired, state, is_held),
         disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
@@ -151,7 +151,7 @@ fn objects(
     state: &ObservedState,
     rollout: &rollout::Rollout,
     operations: &scheduler::Decision,
-) -> (bool, Vec<Object>) {
+) -> Vec<Object> {
     let live = &state.live;
     let nodes = |rack: &RackId| members::nodes(rack, state, &operations.current, rollout.formed);
     let mut objects = Vec::new();
@@ -242,8 +242,17 @@ fn objects(
             objects.push(Object::ConfigMap(Box::new(config)));
         }
     }
-    let make_secret = desired.makes_secret() && state.secret == SecretState::Missing;
-    (make_secret, objects)
+    objects
+}
+
+/// Whether the operator makes the Secret that the nodes share, or renews it. Nothing holds a renewal back: nodes whose
+/// certificate has expired are not ready, and the operator does not reach them.
+fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_held: bool) -> bool {
+    match (&state.secret, desired) {
+        (SecretState::Missing, Ok(desired)) => desired.makes_secret() && !is_held,
+        (SecretState::Outdated, _) => true,
+        (SecretState::Missing | SecretState::Usable | SecretState::Broken(_), _) => false,
+    }
 }
 
 fn requeue(

@@ -28,6 +28,17 @@ pub(super) fn write_renewable(path: &Path, content: &str) -> Result<(), Error> {
     replace(path, content, 0o640)
 }
 
+/// Writes an existing file in place. A reader that is woken by the change never finds it empty: the server of the Management
+/// API would end its watch of the file.
+pub(super) fn overwrite(path: &Path, content: &str) -> Result<(), Error> {
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).open(path)?;
+        io::Write::write_all(&mut file, content.as_bytes())?;
+        file.set_len(content.len() as u64)
+    };
+    write().map_err(failed("renew", path))
+}
+
 fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     // A file of the image, or one left by an earlier run of this init container, may be read-only, or belong to another
     // user id.

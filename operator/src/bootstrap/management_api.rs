@@ -60,16 +60,19 @@ pub(super) fn install(directory: &Path, secret: &Path, rack: &RackConfig) -> Res
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. The server notices a file that is written in place, and
-/// not one that is replaced, as the kubelet replaces those of a Secret. The authority comes first: the server reads all
-/// files when the certificate or the key changes.
+/// not one that is replaced, as the kubelet replaces those of a Secret. It notices the certificate and the key only, and reads
+/// all files then: the authority comes first, and all are written if one has changed.
 pub(super) fn renew(directory: &Path, secret: &Path) -> Result<(), Error> {
     let folder = directory.join(FOLDER);
     let name = files::read(&folder.join(NAME))?;
     let renewed = Files::of(secret, name)?;
+    let mut has_changed = false;
     for (key, text) in KEYS.iter().zip(&renewed.content) {
-        let path = folder.join(key);
-        if files::read(&path)? != *text {
-            fs::write(&path, text).map_err(files::failed("renew", &path))?;
+        has_changed |= files::read(&folder.join(key))? != *text;
+    }
+    if has_changed {
+        for (key, text) in KEYS.iter().zip(&renewed.content) {
+            files::overwrite(&folder.join(key), text)?;
         }
     }
     Ok(())
@@ -141,6 +144,29 @@ mod tests {
         renew(&directory, &secret).unwrap();
         assert_ne!(certificates(&directory).unwrap(), read);
         assert_eq!(KEYS.map(inode), before);
+        // The server does not notice the authority alone, so the certificate is written again with it.
+        let written = |name: &str| {
+            let metadata = fs::metadata(directory.join(FOLDER).join(name)).unwrap();
+            (metadata.mtime(), metadata.mtime_nsec())
+        };
+        let before = KEYS.map(written);
+        renew(&directory, &secret).unwrap();
+        assert_eq!(KEYS.map(written), before, "nothing has changed");
+        let other = CertificateParams::new(vec!["other.ns.svc".to_owned()]).unwrap();
+        let other = other.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        fs::write(secret.join("ca.crt"), certificate + &other.pem()).unwrap();
+        renew(&directory, &secret).unwrap();
+        let after = KEYS.map(written);
+        assert!(
+            before
+                .iter()
+                .zip(&after)
+                .all(|(before, after)| before < after)
+        );
+        fs::write(secret.join("ca.crt"), other.pem()).unwrap();
+        renew(&directory, &secret).unwrap();
+        let shorter = fs::read_to_string(directory.join(FOLDER).join("ca.crt")).unwrap();
+        assert_eq!(shorter, other.pem());
         // The key of something else.
         fs::write(
             secret.join("tls.key"),

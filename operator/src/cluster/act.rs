@@ -22,7 +22,7 @@ use crate::{
 use casskop_core::{
     desired::Desired,
     objects::{Object, VolumeOwner, volume_owner::OwnedKind},
-    observed::ObservedState,
+    observed::{ObservedState, SecretState},
     plan::Plan,
     rollout::removal::Removal,
 };
@@ -67,13 +67,16 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let namespace = &state.cluster.namespace().unwrap_or_default();
     let live = &state.live;
     let stateful_sets = &live.stateful_sets;
+    let mut outcome = Ok(());
     if plan.make_secret {
         let failed = Error::of::<Secret>(&state.secret_name);
-        credentials::make(kube, &state.cluster)
-            .await
-            .map_err(failed)?;
+        let made = credentials::make(kube, &state.cluster).await;
+        outcome = made.map_err(failed);
+        // Pods do not start without their Secret; a renewal has weeks.
+        if state.secret != SecretState::Outdated && outcome.is_err() {
+            return outcome;
+        }
     }
-    let mut outcome = Ok(());
     for object in &plan.objects {
         match object {
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
@@ -155,18 +158,19 @@ pub async fn remove(
     Ok(())
 }
 
-/// Starts the nodes of a plan. Their operation is already recorded in the status.
+/// Starts the nodes of a plan. Their operation is already recorded in the status. Nodes at work get the newest secrets.
 pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
+    let cluster = ClusterRef::of(&observed.state.cluster);
+    ctx.executor.renew_access(&cluster, &observed.access);
     if observed.access.is_empty() {
         return;
     }
-    let cluster = &observed.state.cluster;
     for start in &plan.starts {
         let task = NodeTask {
-            cluster: ClusterRef::of(cluster),
+            cluster: cluster.clone(),
             start: start.clone(),
             executor: ctx.executor.identity.clone(),
-            access: observed.access.clone(),
+            access: ctx.executor.access(&cluster, &observed.access),
             position: Position::at(start.index),
         };
         ctx.executor.start(&ctx.effects, task);

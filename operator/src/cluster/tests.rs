@@ -1,5 +1,6 @@
 //! Complete reconciliations against a simulated API server.
 
+mod authority;
 mod deletion;
 mod discard;
 mod job_recovery;
@@ -76,6 +77,16 @@ pub(crate) fn condition(server: &ApiServer, kind: &str) -> Value {
 
 /// The task of an executor that continues a recorded operation on its first node.
 pub(crate) fn task(ctx: &Context, cluster_uid: &Value, operation: &OperationStatus) -> NodeTask {
+    task_with(ctx, cluster_uid, operation, &password())
+}
+
+/// The same with these secrets of the nodes.
+pub(crate) fn task_with(
+    ctx: &Context,
+    cluster_uid: &Value,
+    operation: &OperationStatus,
+    access: &ClusterAccess,
+) -> NodeTask {
     let arguments = Arguments::recorded(&operation.kind, &operation.arguments).expect("arguments");
     let spec = World::new(THREE_RACKS).cluster.spec;
     let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
@@ -84,12 +95,14 @@ pub(crate) fn task(ctx: &Context, cluster_uid: &Value, operation: &OperationStat
         action: behaviour(&arguments.operation).action(name, &spec),
     });
     let node = operation.nodes[0].clone();
+    let cluster = ClusterRef {
+        namespace: "ns".into(),
+        name: "demo".into(),
+        uid: cluster_uid.as_str().unwrap_or_default().into(),
+    };
     NodeTask {
-        cluster: ClusterRef {
-            namespace: "ns".into(),
-            name: "demo".into(),
-            uid: cluster_uid.as_str().unwrap_or_default().into(),
-        },
+        access: ctx.executor.access(&cluster, access),
+        cluster,
         start: Start {
             kind: arguments.operation.kind(),
             id: operation.id.clone(),
@@ -107,7 +120,6 @@ pub(crate) fn task(ctx: &Context, cluster_uid: &Value, operation: &OperationStat
             executor: node.executor,
         },
         executor: ctx.executor.identity.clone(),
-        access: password(),
         position: Position::at(0),
     }
 }

@@ -8,7 +8,7 @@ use casskop_core::node::{Call, NodeError};
 
 use crate::{
     effects::Effects,
-    executor::{NodeTask, StepEvent, record::record_event},
+    executor::{NodeTask, StepEvent, node, record::record_event},
     node_api::{Begun, Endpoint},
 };
 
@@ -50,8 +50,7 @@ impl StepJob {
         call: &Call,
     ) -> Option<Result<(), NodeError>> {
         let job = self.get()?;
-        let outcome = effects.nodes.follow(endpoint.clone(), call.clone(), job);
-        let outcome = outcome.await;
+        let outcome = followed(effects, task, endpoint, call, &job).await;
         if let Err(error) = &outcome
             && !has_ended(error)
         {
@@ -105,6 +104,34 @@ impl StepJob {
         self.follow(effects, task, endpoint, call)
             .await
             .unwrap_or_else(forgotten)
+    }
+}
+
+/// Waits for the end of a job, with the newest secrets: the job outlasts certificates.
+async fn followed(
+    effects: &Effects,
+    task: &NodeTask,
+    endpoint: &Endpoint,
+    call: &Call,
+    job: &NodeJob,
+) -> Result<(), NodeError> {
+    let mut endpoint = endpoint.clone();
+    loop {
+        // Those that change from here on end the wait.
+        let mut changes = task.access.changes();
+        match node::endpoint(effects, task).await {
+            Ok((newest, _)) if newest.ip == endpoint.ip => endpoint = newest,
+            Ok(_) | Err(_) => {}
+        }
+        let follow = effects
+            .nodes
+            .follow(endpoint.clone(), call.clone(), job.clone());
+        tokio::select! {
+            biased;
+            // What failed at the same time may have failed by that.
+            () = changes.next() => {}
+            outcome = follow => return outcome,
+        }
     }
 }
 

@@ -236,13 +236,16 @@ impl Watch {
         is_job: bool,
     ) -> Result<bool, NodeError> {
         // A failure of the API server is independent of the state of the node.
-        if let Ok((_, uid)) = self::endpoint(effects, task).await
-            && uid != self.uid
-        {
-            return Err(NodeError::Unreachable(
-                "its pod was replaced during the call".into(),
-            ));
-        }
+        let newest = self::endpoint(effects, task).await;
+        let endpoint = match &newest {
+            Ok((_, uid)) if *uid != self.uid => {
+                return Err(NodeError::Unreachable(
+                    "its pod was replaced during the call".into(),
+                ));
+            }
+            Ok((newest, _)) => newest,
+            Err(_) => endpoint,
+        };
         self.polls += 1;
         let activity = effects.nodes.activity(endpoint.clone()).await;
         if let Ok(activity) = &activity {
@@ -281,6 +284,14 @@ impl Watch {
         Ok(false)
     }
 
+    /// The endpoint of the same pod with the newest secrets.
+    async fn newest(&self, effects: &Effects, task: &NodeTask, endpoint: &Endpoint) -> Endpoint {
+        match self::endpoint(effects, task).await {
+            Ok((newest, uid)) if uid == self.uid => newest,
+            Ok(_) | Err(_) => endpoint.clone(),
+        }
+    }
+
     /// Waits while the node works on an earlier call. Returns whether the step is observed to be done.
     pub(super) async fn has_ended(
         &mut self,
@@ -293,6 +304,7 @@ impl Watch {
         let mut quiet = 0;
         let mut last_report = String::new();
         loop {
+            let endpoint = &self.newest(effects, task, endpoint).await;
             let activity = match effects.nodes.activity(endpoint.clone()).await {
                 Err(error) if error.is_unreadable() => {
                     wait_until_readable(effects, task, &error, &mut last_report).await?;

@@ -101,7 +101,11 @@ fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
     ))
 }
 
-fn certificates(secret: &Secret, host: String) -> Result<Certificates, String> {
+/// The certificates in a Secret.
+///
+/// # Errors
+/// They cannot be used, for this reason.
+pub(super) fn certificates(secret: &Secret, host: String) -> Result<Certificates, String> {
     let [ca, certificate, key] = KEYS.map(|key| value(secret, key));
     Certificates::new(ca, certificate, key, host).map_err(|unusable| unusable.to_string())
 }

@@ -10,6 +10,7 @@ use casskop_common::{
     api::{CassandraCluster, NodeApiKind},
     names,
 };
+use jiff::Timestamp;
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -18,11 +19,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kubernetes::{Kube, certificates},
+    kubernetes::{Kube, authority, certificates},
     node_api::{ClusterAccess, Credentials},
 };
 use casskop_core::{
-    desired::secret_name,
+    desired::{named_secret, secret_name},
     observed::{NodePod, SecretState},
     pod_config::jolokia_secret::{self, InvalidKey},
 };
@@ -85,6 +86,9 @@ pub async fn read(
 ) -> Result<AcceptedCredentials, kube::Error> {
     match cluster.spec.node_api_kind() {
         NodeApiKind::Jolokia => passwords(kube, cluster).await,
+        NodeApiKind::ManagementApi if named_secret(&cluster.spec).is_none() => {
+            authority::read(kube, cluster).await
+        }
         NodeApiKind::ManagementApi => certificates::read(kube, cluster).await,
     }
 }
@@ -223,12 +227,19 @@ pub async fn accept(
     Ok(())
 }
 
-/// Creates the Secret if the spec names none: with the password that the nodes already use, or a random one. An
-/// existing Secret is never changed.
+/// Creates the Secret that the nodes share, if the spec names none, and renews certificates.
 ///
 /// # Errors
 /// The API server rejects the request.
 pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
+    match cluster.spec.node_api_kind() {
+        NodeApiKind::Jolokia => make_password(kube, cluster).await,
+        NodeApiKind::ManagementApi => authority::keep(kube, cluster, Timestamp::now()).await,
+    }
+}
+
+/// With the password that the nodes already use, or a random one. An existing Secret is never changed.
+async fn make_password(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let ours = api
@@ -252,7 +263,7 @@ pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::E
     }
 }
 
-fn secret<const N: usize>(
+pub(super) fn secret<const N: usize>(
     cluster: &CassandraCluster,
     name: String,
     data: [(&str, String); N],
@@ -271,7 +282,7 @@ fn secret<const N: usize>(
     }
 }
 
-fn params() -> PostParams {
+pub(super) fn params() -> PostParams {
     PostParams {
         field_manager: Some(names::OPERATOR_MANAGER.into()),
         ..PostParams::default()

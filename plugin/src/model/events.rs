@@ -94,6 +94,8 @@ impl Objects {
             self.cluster.clone(),
             names::jolokia_secret(&self.cluster),
             names::accepted_secret(&self.cluster),
+            names::node_tls_secret(&self.cluster),
+            names::node_authority_secret(&self.cluster),
             names::ring_mark(&self.cluster),
         ];
         let is_pod = |name: &str| {

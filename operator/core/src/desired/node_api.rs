@@ -36,12 +36,7 @@ pub(crate) fn check(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
             Reason::NotSupported,
             "nodeApi.tlsSecretName with nodeApi.kind Jolokia is not supported by this version: remove it; the password protects the agent".into(),
         )),
-        // Clusters of a CRD without the rule, and those of a `MultiCasskop`.
-        (NodeApiKind::ManagementApi, None) => Err(refused(
-            Reason::InvalidConfig,
-            "nodeApi.kind ManagementApi needs nodeApi.tlsSecretName: the name of a Secret with ca.crt, tls.crt and tls.key; without TLS anybody in the Pod network could drain a node".into(),
-        )),
-        (NodeApiKind::ManagementApi, Some(_)) => {
+        (NodeApiKind::ManagementApi, _) => {
             check_image(spec)?;
             check_variables(spec)
         }

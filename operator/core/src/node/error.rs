@@ -21,7 +21,7 @@ pub enum NodeError {
     Unauthorized,
     /// The TLS certificates of the operator and of the node do not fit together.
     #[error(
-        "the TLS handshake with the node failed ({0}): the certificates of the operator and of the pod are not of the same CA, have expired, or are not for this ring; compare ca.crt, tls.crt and its DNS names in the Secret of spec.nodeApi.tlsSecretName, and restart a pod that was started with other certificates"
+        "the TLS handshake with the node failed ({0}): the certificates of the operator and of the pod are not of the same CA, have expired, or are not for this ring; compare ca.crt, tls.crt and its DNS names in the Secret that the pod mounts, and restart a pod that was started with other certificates"
     )]
     Untrusted(String),
     /// The operator has no secret that the node accepts: that of its pod is missing, or cannot be used. The reason names it.

@@ -92,7 +92,7 @@ fn a_user_cannot_say_that_a_pod_was_started_in_another_way() {
 }
 
 #[test]
-fn a_missing_secret_is_named_and_never_made() {
+fn a_missing_secret_that_the_spec_names_is_told_and_never_made() {
     let mut world = World::new(THREE_RACKS);
     by_management_api(&mut world);
     let plan = world.plan();
@@ -103,6 +103,37 @@ fn a_missing_secret_is_named_and_never_made() {
         told.contains("Secret demo-tls of spec.nodeApi.tlsSecretName"),
         "{told}"
     );
+}
+
+#[test]
+fn the_operator_makes_certificates_where_the_spec_names_none() {
+    let mut world = World::new(THREE_RACKS);
+    by_management_api(&mut world);
+    world.edit(|cluster| {
+        let api = cluster.spec.node_api.as_mut().expect("a transport");
+        api.tls_secret_name = None;
+    });
+    assert!(world.plan().make_secret);
+    let template = template(&world);
+    let volumes = template["spec"]["volumes"].as_array().expect("volumes");
+    let mut secrets = volumes.iter().filter(|volume| !volume["secret"].is_null());
+    let secret = secrets.next().expect("a Secret");
+    assert_eq!(secret["secret"]["secretName"], "demo-node-tls");
+    assert_eq!(
+        secrets.next(),
+        None,
+        "the key of the authority stays with the operator"
+    );
+    world.settle();
+    assert!(world.is_settled());
+    assert!(!world.plan().make_secret);
+
+    // Without a renewal the nodes would not be ready in the end, so a pause does not hold it back.
+    world.annotate("reconcile", Some("paused"));
+    world.secret = SecretState::Missing;
+    assert!(!world.plan().make_secret);
+    world.secret = SecretState::Outdated;
+    assert!(world.plan().make_secret);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Jobs of nodes with the Management API, which a killed operator left behind: the next operator waits for the same job.
 
+use std::time::Duration;
+
 use casskop_common::{
     api::{NodeApiKind, NodeJob, NodePhase, OperationNode},
     names,
@@ -15,7 +17,8 @@ use crate::{
         task_recovery::{POD, api_server, end, take_up},
     },
     context::Context,
-    node_api::management_api::node::Node,
+    kubernetes::status_store::ClusterRef,
+    node_api::management_api::node::{Authority, Node, RING, access_by},
 };
 
 const JOB: &str = "GET /api/v0/ops/executor/job?job_id=f0f1c875-8a7d-4d71-b2ef-87c7c080972d";
@@ -121,6 +124,35 @@ async fn an_operator_that_is_killed_during_a_job_leaves_it_to_the_next() {
     let second = take_up(&server, node.access()).await;
     succeeds(&server, &second).await;
     assert_eq!(node.told().len(), 1, "one job: {:?}", node.told());
+}
+
+/// A job outlasts the certificates that its task began with.
+#[tokio::test]
+async fn a_job_is_waited_for_with_the_newest_certificates() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let both = format!("{}{}", old.pem, new.pem);
+    let content = |issuer: &Authority, trusted: &str| {
+        let (certificate, key) = issuer.issue(RING);
+        [trusted.to_owned(), certificate, key]
+    };
+    let ip = "127.0.14.8";
+    let node = Node::at(ip).says(JOB, 200, &answer("WAITING"));
+    node.renew(&content(&old, &both));
+    let server = serving(ip, compacting(Some(job())));
+    let ctx = take_up(&server, access_by(&content(&old, &both))).await;
+    while !node.asked().iter().any(|asked| asked == JOB) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // A reconciliation reads the next certificate, and the node takes it over; in the end nobody knows the first one.
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
+    let cluster = ClusterRef::of(&read);
+    ctx.executor
+        .renew_access(&cluster, &access_by(&content(&new, &both)));
+    node.renew(&content(&new, &new.pem));
+    ctx.executor
+        .renew_access(&cluster, &access_by(&content(&new, &new.pem)));
+    node.now_says(JOB, &[(200, &answer("COMPLETED"))]);
+    succeeds(&server, &ctx).await;
 }
 
 /// Cassandra skipped the work of the job, which is completed all the same: an operator that looks at it later must not take it

@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::ApiServer,
-    cluster::tests::{CLUSTER, edit, manifest, operator, password, task},
+    cluster::tests::{CLUSTER, edit, manifest, operator, password, task_with},
     context::Context,
-    executor::NodeTask,
     kubernetes::status_store::ClusterRef,
     node_api::{ClusterAccess, management_api::node::SECRET},
 };
@@ -179,10 +178,7 @@ pub(super) async fn take_up(server: &ApiServer, access: ClusterAccess) -> Arc<Co
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let uid = json!(ClusterRef::of(&read).uid);
     let operation = read.status.unwrap().operations.remove(0);
-    let task = NodeTask {
-        access,
-        ..task(&ctx, &uid, &operation)
-    };
+    let task = task_with(&ctx, &uid, &operation, &access);
     ctx.executor.start(&ctx.effects, task);
     ctx
 }

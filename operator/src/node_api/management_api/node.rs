@@ -111,6 +111,7 @@ fn key((method, path, body): &Asked) -> String {
 pub(crate) struct Node {
     answers: Arc<Mutex<Answers>>,
     log: Arc<Mutex<Vec<String>>>,
+    tls: Arc<Mutex<Arc<ServerConfig>>>,
     endpoint: Endpoint,
 }
 
@@ -126,8 +127,7 @@ impl Node {
         let listener = TcpListener::bind((ip, names::MANAGEMENT_API_PORT)).expect("the port");
         let operator = authority.certificates(RING);
         let tls = server_config(&authority, RING);
-        let node = Self::listening(&listener, CASSANDRA_5, operator);
-        node.serve(listener, tls);
+        let node = Self::serving(listener, CASSANDRA_5, operator, tls);
         let node = node.with_status("NORMAL,1", "true");
         node.says("GET /api/v1/ops/tables/compactions", 200, "[]")
     }
@@ -140,33 +140,53 @@ impl Node {
         operator: Certificates,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let node = Self::listening(&listener, section, operator);
-        node.serve(listener, server_config(authority, name));
-        node
+        Self::serving(listener, section, operator, server_config(authority, name))
     }
 
-    fn listening(listener: &TcpListener, section: &str, operator: Certificates) -> Self {
+    /// A member with the content of a Secret (`ca.crt`, `tls.crt`, `tls.key`), and an operator with that of another one.
+    pub(crate) fn sharing(node: &[String; 3], operator: &[String; 3]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let tls = server_config_of(node);
+        let this = Self::serving(listener, BARE_MEMBER, usable(operator), tls);
+        this.says("GET /api/v0/ops/keyspace", 200, "[]")
+    }
+
+    /// Uses the content of another Secret for new connections.
+    pub(crate) fn renew(&self, content: &[String; 3]) {
+        *self.tls.lock().expect("no panic") = server_config_of(content);
+    }
+
+    fn serving(
+        listener: TcpListener,
+        section: &str,
+        operator: Certificates,
+        tls: Arc<ServerConfig>,
+    ) -> Self {
         let mut answers = Answers::new();
         for (request, answer) in recorded(section) {
             answers.entry(key(&request)).or_default().push_back(answer);
         }
         let address = listener.local_addr().expect("an address");
         let access = Access::ManagementApi(Arc::new(operator));
-        Self {
+        let node = Self {
             answers: Arc::new(Mutex::new(answers)),
             log: Arc::default(),
+            tls: Arc::new(Mutex::new(tls)),
             endpoint: Endpoint {
                 port: address.port(),
                 ..Endpoint::new(address.ip().to_string(), access)
             },
-        }
+        };
+        node.serve(listener);
+        node
     }
 
-    fn serve(&self, listener: TcpListener, tls: Arc<ServerConfig>) {
-        let (answers, log) = (self.answers.clone(), self.log.clone());
+    fn serve(&self, listener: TcpListener) {
+        let (answers, log, tls) = (self.answers.clone(), self.log.clone(), self.tls.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (tls, answers, log) = (tls.clone(), answers.clone(), log.clone());
+                let tls = tls.lock().expect("no panic").clone();
+                let (answers, log) = (answers.clone(), log.clone());
                 thread::spawn(move || {
                     let connection = ServerConnection::new(tls).expect("a connection");
                     serve(StreamOwned::new(connection, stream), &answers, &log);
@@ -182,14 +202,10 @@ impl Node {
 
     /// The secrets of a cluster of such nodes.
     pub(crate) fn access(&self) -> ClusterAccess {
-        let management_api = match &self.endpoint.access {
+        access(match &self.endpoint.access {
             Access::ManagementApi(certificates) => Ok(certificates.clone()),
             Access::Jolokia(_) => Err("it has a password".to_owned()),
-        };
-        ClusterAccess {
-            management_api: [(SECRET.to_owned(), management_api)].into(),
-            ..ClusterAccess::default()
-        }
+        })
     }
 
     /// Answers a request in this way instead, again and again.
@@ -241,12 +257,35 @@ impl Node {
     }
 }
 
+/// The secrets of a cluster whose nodes have the content of a Secret.
+pub(crate) fn access_by(content: &[String; 3]) -> ClusterAccess {
+    access(Ok(Arc::new(usable(content))))
+}
+
+fn access(certificates: Result<Arc<Certificates>, String>) -> ClusterAccess {
+    ClusterAccess {
+        management_api: [(SECRET.to_owned(), certificates)].into(),
+        ..ClusterAccess::default()
+    }
+}
+
+fn usable(content: &[String; 3]) -> Certificates {
+    let [ca, certificate, key] = content.each_ref().map(String::as_bytes);
+    Certificates::new(ca, certificate, key, RING.to_owned()).expect("certificates")
+}
+
 fn server_config(authority: &Authority, name: &str) -> Arc<ServerConfig> {
-    let provider = Arc::new(ring::default_provider());
     let (certificate, key) = authority.issue(name);
+    server_config_of(&[authority.pem.clone(), certificate, key])
+}
+
+/// The configuration of a server with these authorities, certificate and key.
+fn server_config_of([ca, certificate, key]: &[String; 3]) -> Arc<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM");
-    roots.add(root).expect("an authority");
+    for root in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+        roots.add(root.expect("PEM")).expect("an authority");
+    }
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let chain = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");

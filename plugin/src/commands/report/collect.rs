@@ -114,6 +114,7 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     secrets.extend([
         names::jolokia_secret(scope.name),
         names::accepted_secret(scope.name),
+        names::node_tls_secret(scope.name),
     ]);
     let mut found = Vec::new();
     for name in &secrets {

@@ -207,7 +207,7 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
         (
             "nodeApi.kind",
             json!("ManagementApi"),
-            "needs nodeApi.tlsSecretName",
+            "cassandra:5.0 has no Management API",
         ),
         (
             "nodeApi.tlsSecretName",
