@@ -31,6 +31,7 @@ pub mod machine;
 pub mod multi;
 pub mod operator;
 pub mod plugin;
+pub mod process;
 pub mod site;
 pub mod space;
 pub mod suite;
