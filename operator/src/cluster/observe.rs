@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod},
+    core::v1::{ConfigMap, Pod},
 };
 use kube::{Api, ResourceExt};
 
@@ -22,8 +22,8 @@ use crate::{
     kubernetes::{
         Kube,
         credentials::{self, AcceptedCredentials},
-        lists::{Freshness, list},
-        warnings,
+        lists::{Freshness, list, list_parts},
+        warnings::{self, ListedPod},
     },
     node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
 };
@@ -72,6 +72,8 @@ pub async fn find(
 ) -> Result<FetchedObjects, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
+    let now = Timestamp::now();
+    let listed = |pod: &Pod| ListedPod::of(pod, now);
     let (
         keys,
         scripts,
@@ -90,10 +92,10 @@ pub async fn find(
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
-        list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
-        list::<Pod>(kube, &namespace, &selector, freshness),
+        list_parts(kube, &namespace, &selector, freshness, Volume::of),
+        list_parts(kube, &namespace, &selector, freshness, listed),
     )?;
-    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
+    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes);
     let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
         keys,
@@ -104,15 +106,12 @@ pub async fn find(
             config_maps,
             budgets,
             service_accounts,
-            volumes: volumes
-                .iter()
-                .map(|(name, claim)| (name.clone(), Volume::of(claim)))
-                .collect(),
+            volumes,
             warnings,
         },
         pods: pods
-            .iter()
-            .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
+            .into_iter()
+            .map(|(name, listed)| (name, listed.pod))
             .collect(),
     })
 }

@@ -242,6 +242,67 @@ fn hostile_answers_take_little_memory() {
     assert!(growth <= 32, "{growth} MiB");
 }
 
+/// Reads in flight at the same time, as many as the operator has threads for them.
+const READS: usize = 48;
+/// The lists of the state of a node.
+const LISTS: [&str; 6] = [
+    "LiveNodes",
+    "UnreachableNodes",
+    "JoiningNodes",
+    "LeavingNodes",
+    "MovingNodes",
+    "NonLocalStrategyKeyspaces",
+];
+
+/// Lists of the state of a node that are as long as they may be, and then junk.
+fn lists(out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(br#"[{"value":{"#)?;
+    for list in LISTS {
+        write!(out, r#""{list}":["#)?;
+        for entry in 1..typed::MAX_ENTRIES {
+            write!(out, r#""{entry:x}","#)?;
+        }
+        out.write_all(br#""z"],"#)?;
+    }
+    out.write_all(br#""EndpointToHostId":{"#)?;
+    for entry in 1..typed::MAX_ENTRIES {
+        write!(out, r#""{entry:x}":"b","#)?;
+    }
+    out.write_all(br#""z":"b"},"OperationMode":""#)?;
+    for _ in 0..HOSTILE {
+        out.write_all(b"x")?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "its process is measured by another test"]
+fn junk_at_once() {
+    let all = Arc::new(Barrier::new(READS));
+    let endpoint = agent_with(move |_, out| {
+        all.wait();
+        lists(out)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READS)
+        .build()
+        .expect("a runtime");
+    let before = peak();
+    let nodes = Nodes::default();
+    let reads = (0..READS).map(|_| nodes.read(endpoint.clone()));
+    let answers = runtime.block_on(futures::future::join_all(reads));
+    assert!(answers.iter().all(Result::is_err));
+    writeln!(std::io::stdout(), "{before} {}", peak()).expect("the measuring test");
+}
+
+/// Four clusters of twelve nodes are read at the same time, and each answer is as large in memory as an answer may become.
+#[test]
+fn hostile_answers_at_once_take_little_memory() {
+    let growth = growth_of("junk_at_once");
+    assert!(growth <= 40, "{growth} MiB");
+}
+
 const NODES: usize = 300;
 
 /// The answer of a node of a ring of [`NODES`] nodes to the read of its state.
