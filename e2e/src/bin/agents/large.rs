@@ -10,7 +10,7 @@ const JUNK: usize = 16 << 20;
 /// Files of a stream, in two sessions with other nodes.
 const FILES: usize = 100_000;
 /// Entries of a list that the operator still reads.
-const ENTRIES: usize = 16 * 1024;
+const ENTRIES: usize = 8 * 1024;
 /// The lists of the state of a node.
 const LISTS: [&str; 6] = [
     "LiveNodes",
