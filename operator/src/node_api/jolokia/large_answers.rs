@@ -195,6 +195,8 @@ fn growth_of(test: &str) -> u64 {
     let (_, name) = name.split_once("::").expect("a crate");
     let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", name, "--ignored", "--nocapture"])
+        // As in manifests/operator.
+        .env("MALLOC_ARENA_MAX", "2")
         .output()
         .expect("a process");
     let said = String::from_utf8_lossy(&child.stdout);
