@@ -23,7 +23,7 @@ const SMALL: usize = 16 * 1024;
 /// Longest answer that never needs a permit: that of a call, which may arrive slowly.
 const UNCOUNTED: u64 = 256 * 1024;
 /// Answers beyond [`SMALL`] that are parsed at the same time, of all nodes together.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 
 static LARGE: Permits = Permits {
     free: Mutex::new(AT_ONCE),
