@@ -567,18 +567,15 @@ fn both(space: &Space, list: &str, home: &Path, typed: Option<&str>) -> [Output;
     let plugin = setting("KUBECTL_CASSKOP");
     let run = |program: &str, args: &[&str]| {
         let words = [&[program, "-n", SPACE, "--request-timeout=20s"], args].concat();
-        let mut command = match typed {
-            None => {
-                let mut command = space.kubectl.site.inside(program);
-                command.args(&words[1..]);
-                command
-            }
-            Some(_) => {
-                let mut command = space.kubectl.site.inside("script");
-                command.args(["-qec", &words.join(" "), "/dev/null"]);
-                command
-            }
+        // A terminal belongs to the program `script`.
+        let on_terminal = ["script", "-qec", &words.join(" "), "/dev/null"];
+        let words = if typed.is_some() {
+            &on_terminal[..]
+        } else {
+            &words
         };
+        let mut command = space.kubectl.site.inside(words[0]);
+        command.args(&words[1..]);
         command.env("KUBECONFIG", list).env("HOME", home);
         // The client library of the plugin runs a credential plugin up to three times.
         let lines = typed.map(|line| format!("{line}\n").repeat(3));

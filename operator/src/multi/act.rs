@@ -130,10 +130,9 @@ async fn change(
     let api = api(client, before);
     let (name, patch) = (before.name_any(), Patch::Json::<()>(patch));
     match objects::in_time(api.patch(&name, &params, &patch)).await {
-        Err(error) if may_be_failed_test(&error) => Err(match has_changed(&api, before).await? {
-            true => objects::conflict("it was changed since the observation"),
-            false => error,
-        }),
+        Err(error) if may_be_failed_test(&error) && has_changed(&api, before).await? => {
+            Err(objects::conflict("it was changed since the observation"))
+        }
         outcome => outcome.map(drop),
     }
 }

@@ -11,6 +11,8 @@ use std::{
 const HEAD: usize = 4096;
 /// The version that begins each message of SOCKS5.
 const SOCKS: u8 = 5;
+/// The kind of a target that is an IPv4 address, and not a name.
+const IPV4: u8 = 1;
 
 /// Listens on this machine, at a port that it prints.
 pub fn run() {
@@ -73,15 +75,12 @@ fn socks5(client: &TcpStream) -> Result<String> {
     let mut answers = client;
     answers.write_all(&[SOCKS, 0])?;
     let [_, _, _, kind] = read(client)?;
-    let host = match kind {
-        1 => {
-            let address: [u8; 4] = read(client)?;
-            std::net::Ipv4Addr::from(address).to_string()
-        }
-        _ => {
-            let [length] = read(client)?;
-            read_text(client, length.into())?
-        }
+    let host = if kind == IPV4 {
+        let address: [u8; 4] = read(client)?;
+        std::net::Ipv4Addr::from(address).to_string()
+    } else {
+        let [length] = read(client)?;
+        read_text(client, length.into())?
     };
     Ok(format!("{host}:{}", u16::from_be_bytes(read(client)?)))
 }
