@@ -1,5 +1,5 @@
-//! Agents of nodes for tests: real agents whose answers fail, and simulated nodes. The program behind them is
-//! `src/bin/agents`; it runs inside the network of the testbed and ends with the values of this module.
+//! Agents of nodes for tests: real agents whose answers fail, and simulated nodes; and a proxy to API servers. The program
+//! behind them is `src/bin/agents`; it runs inside the network of the testbed and ends with the values of this module.
 
 use std::{
     fs::File,
@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{self, Cluster},
     command::{self, inside},
-    kubectl,
     space::{Space, scratch},
     wait::until,
 };
@@ -59,6 +58,11 @@ impl Program {
         writeln!(input, "{line}").expect("the agents run");
     }
 
+    /// The port that the program listens at.
+    fn port(&self) -> String {
+        self.lines()[0].trim_start_matches("listens ").to_owned()
+    }
+
     fn lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -82,6 +86,26 @@ fn program() -> PathBuf {
         .expect("the program agents is built beside this one")
 }
 
+/// A proxy to API servers, for HTTP and SOCKS5.
+pub struct Tunnel(Program);
+
+impl Tunnel {
+    /// Starts the proxy.
+    pub fn start() -> Self {
+        Self(Program::start("tunnel", &["tunnel".to_owned()]))
+    }
+
+    /// The address of the proxy inside the network of the testbed.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.0.port())
+    }
+
+    /// The tunnels so far, as `connect HOST:PORT` or `socks5 HOST:PORT`.
+    pub fn tunnels(&self) -> Vec<String> {
+        self.0.lines().split_off(1)
+    }
+}
+
 /// A proxy between an operator in the shell and the agent of one pod.
 pub struct Proxy(Program);
 
@@ -90,8 +114,7 @@ impl Proxy {
     pub fn before(cluster: &Cluster, pod: &str) -> Self {
         let ip = ip(cluster, pod);
         let program = Program::start("proxy", &["proxy".to_owned(), ip.clone()]);
-        let lines = program.lines();
-        let port = lines[0].trim_start_matches("listens ").to_owned();
+        let port = program.port();
         let rules = format!(
             "table ip {TABLE} {{
                 chain output {{
@@ -144,13 +167,39 @@ fn ip(cluster: &Cluster, pod: &str) -> String {
         .to_owned()
 }
 
-/// Clusters whose pods run on no machine: the single node of each is simulated. Objects, status and operator are
-/// real.
+/// Clusters whose pods run on no machine: their nodes are simulated. Objects, status and operator are real.
 pub struct Played {
     /// The clusters.
     pub clusters: Vec<Cluster>,
     program: Program,
     net: u8,
+    /// Nodes of each cluster, each in a rack of its own.
+    nodes: usize,
+}
+
+/// The behaviour of simulated nodes.
+#[derive(Clone, Copy, Debug)]
+pub enum Behaviour {
+    /// They answer.
+    Answer,
+    /// They accept connections, and never answer.
+    Hang,
+    /// They answer with 16 MiB of junk.
+    Junk,
+    /// They list the 100,000 files of a stream, and no call ends.
+    Stream,
+}
+
+impl Behaviour {
+    /// The command of the program.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Hang => "hang",
+            Self::Junk => "junk",
+            Self::Stream => "stream",
+        }
+    }
 }
 
 /// A call that a simulated node received.
@@ -159,19 +208,30 @@ pub struct Told {
     pub at: jiff::Timestamp,
     /// The index of the cluster among the clusters.
     pub cluster: usize,
-    /// The called operation.
+    /// The called operation, or `streams` for a list of the files of a stream.
     pub operation: String,
 }
 
 impl Played {
-    /// Creates `count` clusters, whose nodes have addresses in `10.99.<net>.0/24`, and waits until each is a ring.
+    /// Creates `count` clusters of one node, whose nodes have addresses in `10.99.<net>.0/24`, and waits until each is a
+    /// ring.
     pub fn start(space: &Space, net: u8, count: usize) -> Self {
+        Self::rings(space, net, count, 1)
+    }
+
+    /// The same with `nodes` racks of one node in each cluster.
+    pub fn rings(space: &Space, net: u8, count: usize, nodes: usize) -> Self {
         let addresses = addresses(net);
         let mut ip = inside("ip");
         ip.args(["route", "replace", "local", &addresses, "dev", "lo"]);
         command::run(ip, "").ok();
-        let ips = (0..count).map(|index| address(net, index));
-        let words: Vec<String> = std::iter::once("stand-in".to_owned()).chain(ips).collect();
+        let rings = (0..count).map(|cluster| {
+            let ips = (0..nodes).map(|node| address(net, cluster * nodes + node));
+            ips.collect::<Vec<_>>().join(",")
+        });
+        let words: Vec<String> = std::iter::once("stand-in".to_owned())
+            .chain(rings)
+            .collect();
         let program = Program::start(&format!("played-{net}"), &words);
         let name = |index| format!("played-{net}-{index}");
         let played = Self {
@@ -180,7 +240,9 @@ impl Played {
                 .collect(),
             program,
             net,
+            nodes,
         };
+        let manifest = |cluster| manifest(cluster, nodes);
         let manifests: Vec<Value> = played.clusters.iter().map(manifest).collect();
         space
             .kubectl
@@ -193,20 +255,28 @@ impl Played {
     /// reverts that every five minutes.
     pub fn run(&self) {
         for (index, cluster) in self.clusters.iter().enumerate() {
-            run_nowhere(cluster, &address(self.net, index));
+            let pods = until(&format!("the pods of {}", cluster.name), || {
+                let pods = cluster.pod_names();
+                let are_all = pods.len() == self.nodes;
+                are_all.then_some(pods).ok_or_else(|| "too few".to_owned())
+            });
+            for (node, pod) in pods.iter().enumerate() {
+                let ip = address(self.net, index * self.nodes + node);
+                run_nowhere(cluster, pod, &ip);
+            }
         }
         for cluster in &self.clusters {
             cluster.becomes("Available", "True");
         }
     }
 
-    /// Makes the nodes accept connections without an answer, or answer again.
-    pub fn hang(&mut self, hang: bool) {
-        let ips: Vec<String> = (0..self.clusters.len())
+    /// Changes the behaviour of all nodes.
+    pub fn behave(&mut self, behaviour: Behaviour) {
+        let ips: Vec<String> = (0..self.clusters.len() * self.nodes)
             .map(|index| address(self.net, index))
             .collect();
-        let what = if hang { "hang" } else { "answer" };
-        self.program.tell(&format!("{what} {}", ips.join(" ")));
+        self.program
+            .tell(&format!("{} {}", behaviour.word(), ips.join(" ")));
     }
 
     /// The calls that the nodes received so far.
@@ -219,7 +289,7 @@ impl Played {
             let (_, last) = ip.rsplit_once('.')?;
             Some(Told {
                 at: at.parse().ok()?,
-                cluster: last.parse::<usize>().ok()?.checked_sub(1)?,
+                cluster: last.parse::<usize>().ok()?.checked_sub(1)? / self.nodes,
                 operation: operation.to_owned(),
             })
         });
@@ -254,21 +324,23 @@ fn address(net: u8, index: usize) -> String {
     format!("10.99.{net}.{}", index + 1)
 }
 
-fn manifest(cluster: &Cluster) -> Value {
-    let mut manifest = cluster::ring(&cluster.name, &[("dc1", &["rack1"])]);
-    manifest["spec"]["topology"]["dc"][0]["labels"] = json!({ NOWHERE: "true" });
+fn manifest(cluster: &Cluster, racks: usize) -> Value {
+    let racks: Vec<String> = (1..=racks).map(|rack| format!("rack{rack}")).collect();
+    let racks: Vec<&str> = racks.iter().map(String::as_str).collect();
+    let mut manifest = nowhere(cluster::ring(&cluster.name, &[("dc1", &racks)]));
     manifest["spec"]["deletePVC"] = json!(true);
+    manifest
+}
+
+/// The manifest of a cluster whose pods run on no machine.
+pub fn nowhere(mut manifest: Value) -> Value {
+    manifest["spec"]["topology"]["dc"][0]["labels"] = json!({ NOWHERE: "true" });
     manifest
 }
 
 /// Reports the pod of a cluster as running, at this address; no kubelet reports the status of a pod without a
 /// machine.
-fn run_nowhere(cluster: &Cluster, ip: &str) {
-    let pod = until(&format!("the pod of {}", cluster.name), || {
-        let pods = cluster.pods();
-        let pod = pods.first().map(kubectl::name);
-        pod.ok_or_else(|| "none".to_owned())
-    });
+fn run_nowhere(cluster: &Cluster, pod: &str, ip: &str) {
     let condition = |kind: &str| json!({ "type": kind, "status": "True" });
     let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
     let status = json!({ "status": {
@@ -279,7 +351,7 @@ fn run_nowhere(cluster: &Cluster, ip: &str) {
     let words = [
         "patch",
         "pod",
-        &pod,
+        pod,
         "--subresource=status",
         "--type=merge",
         "-p",

@@ -32,6 +32,7 @@ pub mod management_api;
 pub mod multi;
 pub mod operator;
 pub mod plugin;
+pub mod process;
 pub mod site;
 pub mod space;
 pub mod suite;

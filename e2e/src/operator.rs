@@ -61,6 +61,12 @@ pub fn pods(kubectl: &Kubectl) -> Vec<Value> {
     kubectl.list("pods", &format!("app.kubernetes.io/name={NAME}"))
 }
 
+/// The pod of the operator, which is ready.
+pub fn ready_pod(kubectl: &Kubectl) -> Value {
+    let ready = pods(kubectl).into_iter().find(is_ready);
+    ready.expect("the operator runs")
+}
+
 /// Scales the Deployment of the operator, which ends or starts its pod.
 pub fn scale(kubectl: &Kubectl, replicas: u32) {
     let deployment = format!("deployment/{NAME}");

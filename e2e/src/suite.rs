@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 43] = [
+pub const JOBS: [Job; 44] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     job("multi_leader", Place::Links, 2).in_test_all(),
@@ -161,6 +161,7 @@ pub const JOBS: [Job; 43] = [
     // Nodes may be reported as down for a moment on a busy machine, and the status records that.
     job("idle", Place::Machine, 3).only(&["a_ring_at_rest_costs_no_write"]),
     job("lost_machine", Place::Machine, 3).in_test_all(),
+    job("memory", Place::Machine, 0).in_test_all(),
     job("leader_failures", Place::Machine, 3)
         .only(&["a_drained_node_hands_over", "a_lost_machine_is_followed"])
         .in_test_all(),

@@ -15,6 +15,7 @@ use std::{
 
 use casskop_e2e::{
     Space,
+    agents::Tunnel,
     command::{self, Output, setting},
     kubectl::json as parse,
     space::workspace,
@@ -22,6 +23,11 @@ use casskop_e2e::{
 use serde_json::{Value, json};
 
 const SPACE: &str = "e2e-kubeconfig";
+
+/// A condition of a credential plugin: a word is typed on the terminal.
+const ASKS: &str = r#"[ -t 0 ] && read -r word && [ "$word" = open ]"#;
+/// The beginning of a condition of a credential plugin: whether it was told that there is a terminal.
+const INFORMED: &str = r#"echo "$KUBERNETES_EXEC_INFO" | grep -q '"interactive": *'"#;
 
 /// Answers for `kubectl` and the plugin that must be the same for a kubeconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,8 @@ struct Case {
     files: Vec<(&'static str, String)>,
     /// `$KUBECONFIG`, with `{}` in place of the folder.
     list: &'static str,
+    /// A line that is typed on the terminal of both; without one there is no terminal.
+    typed: Option<&'static str>,
 }
 
 fn case(name: &'static str, answer: Answer, config: &Value) -> Case {
@@ -52,6 +60,7 @@ fn case(name: &'static str, answer: Answer, config: &Value) -> Case {
         answer,
         files: vec![("config", config.to_string())],
         list: "{}/config",
+        typed: None,
     }
 }
 
@@ -63,6 +72,13 @@ impl Case {
 
     fn list(self, list: &'static str) -> Self {
         Self { list, ..self }
+    }
+
+    fn typed(self, line: &'static str) -> Self {
+        Self {
+            typed: Some(line),
+            ..self
+        }
     }
 
     fn written(&self, folder: &Path) -> String {
@@ -112,6 +128,10 @@ impl Parts {
         let mut cluster = self.cluster();
         cluster[key] = value.into();
         self.with(&cluster, &json!({ "token": self.token }))
+    }
+
+    fn through(&self, proxy: &str) -> Value {
+        self.cluster_with("proxy-url", proxy)
     }
 
     fn login(&self, more: &Value) -> Value {
@@ -216,6 +236,19 @@ fn credentials(parts: &Parts) -> Vec<Case> {
             .file("login", parts.script("true")),
         case("credential plugin that needs a terminal", Fails, &parts.login(&json!({ "interactiveMode": "Always" })))
             .file("login", parts.script("[ -t 0 ]")),
+        case("credential plugin that needs a terminal, and does not look for it", Fails, &parts.login(&json!({
+            "interactiveMode": "Always",
+        }))).file("login", parts.script("true")),
+        case("credential plugin that asks on the terminal", Works, &parts.login(&json!({ "interactiveMode": "Always" })))
+            .file("login", parts.script(ASKS)).typed("open"),
+        case("credential plugin that may ask, on the terminal", Works, &parts.login(&json!({
+            "interactiveMode": "IfAvailable",
+        }))).file("login", parts.script(&format!("{INFORMED}true && {ASKS}"))).typed("open"),
+        case("credential plugin that may ask, without a terminal", Works, &parts.login(&json!({
+            "interactiveMode": "IfAvailable",
+        }))).file("login", parts.script(&format!("{INFORMED}false && ! read -r word"))),
+        case("credential plugin that never asks, on a terminal", Works, &parts.login(&json!({})))
+            .file("login", parts.script(&format!("{INFORMED}false && ! [ -t 0 ]"))).typed("open"),
         case("credential plugin that fails", Fails, &parts.login(&json!({}))).file("login", parts.script("false")),
         case("missing credential plugin", Fails, &parts.login(&json!({ "command": "casskop-no-such-login" }))),
         case("OpenID Connect provider with a token", Works, &parts.config(&json!({ "auth-provider": {
@@ -336,6 +369,68 @@ fn servers(parts: &Parts) -> Vec<Case> {
     ]
 }
 
+/// Proxies that work.
+fn proxies(parts: &Parts, tunnel: &Tunnel) -> Vec<Case> {
+    let address = tunnel.address();
+    let through = |scheme: &str| parts.through(&format!("{scheme}://{address}"));
+    vec![
+        case("HTTP proxy", Works, &through("http")),
+        case("SOCKS proxy", Works, &through("socks5")),
+        case(
+            "SOCKS proxy that resolves names",
+            Works,
+            &through("socks5h"),
+        ),
+        case(
+            "HTTP proxy with a user",
+            Works,
+            &parts.through(&format!("http://user:pass%40word@{address}")),
+        ),
+    ]
+}
+
+/// Paths of Windows are names of files on other systems.
+fn windows_paths(parts: &Parts) -> Vec<Case> {
+    let token = json!({ "token": parts.token });
+    let authority = json!({ "server": parts.server, "certificate-authority": r"C:\pki\ca.crt" });
+    let files = json!({ "client-certificate": r"C:\admin.crt", "client-key": r"C:\admin.key" });
+    vec![
+        case(
+            "authority at a path of Windows",
+            Works,
+            &parts.with(&authority, &token),
+        )
+        .file(r"C:\pki\ca.crt", decode(&json!(parts.authority))),
+        case(
+            "missing authority at a path of Windows",
+            Fails,
+            &parts.with(&authority, &token),
+        ),
+        case(
+            "client certificate at a path of Windows",
+            Works,
+            &parts.config(&files),
+        )
+        .file(
+            r"C:\admin.crt",
+            decode(&parts.admin["client-certificate-data"]),
+        )
+        .file(r"C:\admin.key", decode(&parts.admin["client-key-data"])),
+        case(
+            "token file at a path of Windows",
+            Works,
+            &parts.config(&json!({ "tokenFile": r"C:\token" })),
+        )
+        .file(r"C:\token", &*parts.token),
+        case(
+            "credential plugin at a path of Windows",
+            Fails,
+            &parts.login(&json!({ "command": r".\login" })),
+        )
+        .file(r".\login", parts.script("true")),
+    ]
+}
+
 fn files(parts: &Parts) -> Vec<Case> {
     let whole = parts.config(&json!({ "token": parts.token }));
     let part = |keys: &[&str]| {
@@ -358,6 +453,7 @@ fn files(parts: &Parts) -> Vec<Case> {
             answer: Works,
             files: vec![("config", yaml)],
             list: "{}/config",
+            typed: None,
         },
         case(
             "merged files",
@@ -462,25 +558,45 @@ fn entries(parts: &Parts) -> Vec<Case> {
             answer: Fails,
             files: vec![("config", "{".to_owned())],
             list: "{}/config",
+            typed: None,
         },
     ]
 }
 
-fn both(space: &Space, list: &str, home: &Path) -> [Output; 2] {
+fn both(space: &Space, list: &str, home: &Path, typed: Option<&str>) -> [Output; 2] {
     let plugin = setting("KUBECTL_CASSKOP");
     let run = |program: &str, args: &[&str]| {
-        let mut command = space.kubectl.site.inside(program);
-        command
-            .args(["-n", SPACE, "--request-timeout=20s"])
-            .args(args)
-            .env("KUBECONFIG", list)
-            .env("HOME", home);
-        command::run(command, "")
+        let words = [&[program, "-n", SPACE, "--request-timeout=20s"], args].concat();
+        // A terminal belongs to the program `script`.
+        let on_terminal = ["script", "-qec", &words.join(" "), "/dev/null"];
+        let words = if typed.is_some() {
+            &on_terminal[..]
+        } else {
+            &words
+        };
+        let mut command = space.kubectl.site.inside(words[0]);
+        command.args(&words[1..]);
+        command.env("KUBECONFIG", list).env("HOME", home);
+        // The client library of the plugin runs a credential plugin up to three times.
+        let lines = typed.map(|line| format!("{line}\n").repeat(3));
+        command::run(command, &lines.unwrap_or_default())
     };
     [
         run("kubectl", &["get", "cassandraclusters.db.orange.com"]),
         run(&plugin, &["status"]),
     ]
+}
+
+/// Both have reached the API server through the proxy, in each way.
+fn both_use(tunnel: &Tunnel, parts: &Parts) {
+    let server = parts.server.trim_start_matches("https://");
+    let tunnels = tunnel.tunnels();
+    // Twice two runs through the one, and three through the other.
+    for (kind, runs) in [("connect", 4), ("socks5", 3)] {
+        let way = format!("{kind} {server}");
+        let count = tunnels.iter().filter(|tunnel| **tunnel == way).count();
+        assert!(count >= runs, "{way}: {tunnels:?}");
+    }
 }
 
 #[test]
@@ -494,10 +610,13 @@ fn what_kubectl_accepts_the_plugin_accepts() {
         "spec": { "topology": { "dc": [{ "name": "dc1", "rack": [{ "name": "rack1" }] }] } },
     }));
     let folder: PathBuf = space.kubectl.site.scratch("kubeconfigs");
+    let tunnel = Tunnel::start();
     let mut wrong = Vec::new();
     let cases = [
         credentials(&parts),
         servers(&parts),
+        proxies(&parts, &tunnel),
+        windows_paths(&parts),
         files(&parts),
         entries(&parts),
     ]
@@ -505,7 +624,7 @@ fn what_kubectl_accepts_the_plugin_accepts() {
     for (number, case) in cases.iter().enumerate() {
         let folder = folder.join(number.to_string());
         let list = case.written(&folder);
-        let [kubectl, plugin] = both(&space, &list, &folder);
+        let [kubectl, plugin] = both(&space, &list, &folder, case.typed);
         let answer = match (kubectl.code, plugin.code) {
             (0, 0) => Works,
             (0, _) => {
@@ -529,6 +648,7 @@ fn what_kubectl_accepts_the_plugin_accepts() {
             .any(|text| text.contains(&parts.token));
         assert!(!secret, "{}: a token is printed", case.name);
     }
+    both_use(&tunnel, &parts);
     // Without $KUBECONFIG both read ~/.kube/config.
     let home = folder.join("home");
     let at_home = case(
@@ -537,7 +657,7 @@ fn what_kubectl_accepts_the_plugin_accepts() {
         &parts.config(&json!({ "token": parts.token })),
     );
     let _ = at_home.written(&home.join(".kube"));
-    for output in both(&space, "", &home) {
+    for output in both(&space, "", &home, None) {
         output.ok();
     }
     fs::remove_dir_all(&folder).expect("the folder is ours");

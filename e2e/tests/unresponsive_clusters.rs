@@ -6,7 +6,10 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use casskop_e2e::{agents::Played, fresh_id, shared_ring};
+use casskop_e2e::{
+    agents::{Behaviour, Played},
+    fresh_id, shared_ring,
+};
 
 const HANGING: usize = 20;
 
@@ -15,7 +18,7 @@ const HANGING: usize = 20;
 fn clusters_that_hang_keep_no_other_waiting() {
     let (space, demo) = shared_ring();
     let mut hanging = Played::start(&space, 2, HANGING);
-    hanging.hang(true);
+    hanging.behave(Behaviour::Hang);
     let id = fresh_id("hangs");
     for cluster in &hanging.clusters {
         cluster.request("flush", &id);
@@ -34,7 +37,7 @@ fn clusters_that_hang_keep_no_other_waiting() {
     }
     assert!(hanging.told().is_empty(), "nobody was told anything");
     // When the nodes answer again, each request is executed without a new request.
-    hanging.hang(false);
+    hanging.behave(Behaviour::Answer);
     for cluster in &hanging.clusters {
         cluster.succeeds("flush", &id);
     }

@@ -2,16 +2,12 @@
 //! deletes a cluster without the operator.
 
 use casskop_common::{api::CassandraCluster, names};
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim},
-};
 use kube::{Resource, ResourceExt};
 
 use super::{Error, act::change_owners};
 use crate::kubernetes::{
     Kube, events, finalizer,
-    lists::{Freshness, list},
+    lists::{Freshness, list, list_parts},
 };
 use casskop_core::{
     objects::volume_owner::{self, AtDeletion, VolumeOwner},
@@ -25,18 +21,15 @@ use casskop_core::{
 pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
-    let (stateful_sets, config_maps, claims) = tokio::try_join!(
-        list::<StatefulSet>(kube, &namespace, &selector, Freshness::Now),
-        list::<ConfigMap>(kube, &namespace, &selector, Freshness::Now),
-        list::<PersistentVolumeClaim>(kube, &namespace, &selector, Freshness::Now),
+    let (stateful_sets, config_maps, volumes) = tokio::try_join!(
+        list(kube, &namespace, &selector, Freshness::Now),
+        list(kube, &namespace, &selector, Freshness::Now),
+        list_parts(kube, &namespace, &selector, Freshness::Now, Volume::of),
     )?;
     let live = OwnedObjects {
         stateful_sets,
         config_maps,
-        volumes: claims
-            .iter()
-            .map(|(name, claim)| (name.clone(), Volume::of(claim)))
-            .collect(),
+        volumes,
         ..OwnedObjects::default()
     };
     if !finalizer::is_there(cluster) {

@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod},
+    core::v1::{ConfigMap, Pod},
 };
 use kube::{Api, ResourceExt};
 
@@ -22,8 +22,8 @@ use crate::{
     kubernetes::{
         Kube,
         credentials::{self, AcceptedCredentials},
-        lists::{Freshness, list},
-        warnings,
+        lists::{Freshness, list, list_parts},
+        warnings::{self, ListedPod},
     },
     node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
 };
@@ -72,6 +72,8 @@ pub async fn find(
 ) -> Result<FetchedObjects, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
+    let now = Timestamp::now();
+    let listed = |pod: &Pod| ListedPod::of(pod, now);
     let (
         mut keys,
         scripts,
@@ -90,21 +92,18 @@ pub async fn find(
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
-        list::<PersistentVolumeClaim>(kube, &namespace, &selector, freshness),
-        list::<Pod>(kube, &namespace, &selector, freshness),
+        list_parts(kube, &namespace, &selector, freshness, Volume::of),
+        list_parts(kube, &namespace, &selector, freshness, listed),
     )?;
-    let cassandra_pods: BTreeMap<String, NodePod> = pods
-        .iter()
-        .map(|(name, pod)| (name.clone(), NodePod::of(pod)))
-        .collect();
     // A pod that is made later is started from the template.
     let templates: Vec<NodePod> = stateful_sets
         .values()
         .filter_map(NodePod::of_template)
         .collect();
-    let started: Vec<&NodePod> = cassandra_pods.values().chain(&templates).collect();
+    let pods_there = pods.values().map(|listed| &listed.pod);
+    let started: Vec<&NodePod> = pods_there.chain(&templates).collect();
     credentials::of_pods(kube, cluster, &started, &mut keys.access).await?;
-    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes, Timestamp::now());
+    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes);
     let warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
         keys,
@@ -115,13 +114,13 @@ pub async fn find(
             config_maps,
             budgets,
             service_accounts,
-            volumes: volumes
-                .iter()
-                .map(|(name, claim)| (name.clone(), Volume::of(claim)))
-                .collect(),
+            volumes,
             warnings,
         },
-        pods: cassandra_pods,
+        pods: pods
+            .into_iter()
+            .map(|(name, listed)| (name, listed.pod))
+            .collect(),
     })
 }
 

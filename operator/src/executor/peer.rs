@@ -1,17 +1,18 @@
 //! Calls to the other nodes: a step that another member executes because the node of the operation does not respond,
 //! and whether a node that takes part in a step was unavailable.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use casskop_common::names;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     effects::Effects,
     executor::NodeTask,
-    kubernetes::objects::error_text,
+    kubernetes::{
+        lists::{Freshness, list_parts},
+        objects::error_text,
+    },
     node_api::{Endpoint, read_all},
 };
 use casskop_core::{
@@ -216,18 +217,17 @@ pub(super) async fn has_one_been_away(
     let others = pods(effects, task).await.unwrap_or_default();
     let mut others = others
         .iter()
-        .filter(|pod| pod.name_any() != task.start.pod)
-        .map(NodePod::of)
-        .filter(|pod| pod.rack.is_some());
+        .filter(|(name, pod)| **name != task.start.pod && pod.rack.is_some())
+        .map(|(_, pod)| pod);
     others.any(|pod| !pod.ready || pod.runs_since.is_none_or(|began| began >= since))
 }
 
 /// Reads the nodes of the cluster, and keeps those that respond.
 pub(super) async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answers, NodeError> {
     let pods = pods(effects, task).await?;
-    let endpoints = pods.iter().map(NodePod::of).filter_map(|pod| {
+    let endpoints = pods.values().filter_map(|pod| {
         let ip = pod.ip.as_ref().filter(|_| pod.rack.is_some())?;
-        Some(task.access.endpoint(ip, &pod))
+        Some(task.access.endpoint(ip, pod))
     });
     // A node that cannot be asked is not taken for one that does not answer.
     let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
@@ -239,16 +239,17 @@ pub(super) async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answ
     Ok(Answers::of(read_all(reads).await.into_iter()))
 }
 
-async fn pods(effects: &Effects, task: &NodeTask) -> Result<Vec<Pod>, NodeError> {
-    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
-    let params = ListParams::default().labels(&names::cluster_selector(&task.cluster.name));
+async fn pods(effects: &Effects, task: &NodeTask) -> Result<BTreeMap<String, NodePod>, NodeError> {
+    let selector = names::cluster_selector(&task.cluster.name);
+    let namespace = &task.cluster.namespace;
+    let (kube, now) = (&effects.kube, Freshness::Now);
+    let pods = list_parts(kube, namespace, &selector, now, NodePod::of);
     let unreadable =
         |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));
-    let pods = tokio::time::timeout(REQUEST, api.list(&params))
+    tokio::time::timeout(REQUEST, pods)
         .await
         .map_err(|_| unreadable("the API server did not answer in time".into()))?
-        .map_err(|error| unreadable(error_text(&error)))?;
-    Ok(pods.items)
+        .map_err(|error| unreadable(error_text(&error)))
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ fn number(version: Option<&str>) -> Option<u64> {
     version?.parse().ok()
 }
 
+/// Objects of one answer of a long list: a pod takes ten kilobytes of the answer, and several times as much as an object.
+const PAGE: u32 = 100;
+
 /// All objects of a kind that a selector finds, by name.
 ///
 /// # Errors
@@ -75,29 +78,74 @@ pub async fn list<K: Kind>(
     selector: &str,
     freshness: Freshness,
 ) -> Result<BTreeMap<String, K>, kube::Error> {
-    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
-    let now = ListParams::default().labels(selector);
+    let params = ListParams::default().labels(selector);
+    fresh(kube, namespace, params, freshness, &|object: K| object).await
+}
+
+/// The same of a kind that has an object for each node: the list is read in pages, and a part of each object is kept.
+///
+/// # Errors
+/// The API server does not respond.
+pub async fn list_parts<K: Kind, T>(
+    kube: &Kube,
+    namespace: &str,
+    selector: &str,
+    freshness: Freshness,
+    part: impl Fn(&K) -> T,
+) -> Result<BTreeMap<String, T>, kube::Error> {
+    let params = ListParams::default().labels(selector).limit(PAGE);
+    fresh(kube, namespace, params, freshness, &|object: K| {
+        part(&object)
+    })
+    .await
+}
+
+async fn fresh<K: Kind, T>(
+    kube: &Kube,
+    namespace: &str,
+    now: ListParams,
+    freshness: Freshness,
+    part: &impl Fn(K) -> T,
+) -> Result<BTreeMap<String, T>, kube::Error> {
     let known = kube.versions.newest::<K>();
-    let list = match known.filter(|_| freshness == Freshness::Recent) {
-        None => api.list(&now).await?,
-        Some(version) => {
-            let recent = now.clone().at(&version.to_string());
-            match api.list(&recent.matching(VersionMatch::NotOlderThan)).await {
-                Err(kube::Error::Api(status)) if does_not_know(&status) => {
-                    kube.versions.forget::<K>();
-                    api.list(&now).await?
-                }
-                answer => answer?,
-            }
-        }
+    let Some(version) = known.filter(|_| freshness == Freshness::Recent) else {
+        return pages(kube, namespace, now, part).await;
     };
-    kube.versions.listed(&list);
-    let objects = list.items.into_iter();
-    Ok(objects.map(|object| (object.name_any(), object)).collect())
+    let recent = now.clone().at(&version.to_string());
+    let recent = recent.matching(VersionMatch::NotOlderThan);
+    match pages(kube, namespace, recent, part).await {
+        Err(kube::Error::Api(status)) if does_not_know(&status) => {
+            kube.versions.forget::<K>();
+            pages(kube, namespace, now, part).await
+        }
+        answer => answer,
+    }
+}
+
+/// The parts of the objects of all pages; the later pages are of the version of the first one.
+async fn pages<K: Kind, T>(
+    kube: &Kube,
+    namespace: &str,
+    mut params: ListParams,
+    part: &impl Fn(K) -> T,
+) -> Result<BTreeMap<String, T>, kube::Error> {
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
+    let mut parts = BTreeMap::new();
+    loop {
+        let page = api.list(&params).await?;
+        kube.versions.listed(&page);
+        let objects = page.items.into_iter();
+        parts.extend(objects.map(|object| (object.name_any(), part(object))));
+        let next = page.metadata.continue_;
+        params.continue_token = next.filter(|token| !token.is_empty());
+        if params.continue_token.is_none() {
+            return Ok(parts);
+        }
+    }
 }
 
 /// Whether the API server does not know the version: its watch cache is behind (504), or it was restored to an older
-/// state (410).
+/// state, or has forgotten the version of the first page (410).
 fn does_not_know(status: &kube::core::Status) -> bool {
     status.code == 504 || status.code == 410
 }

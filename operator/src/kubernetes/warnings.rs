@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
-        core::v1::{Event, PersistentVolumeClaim, Pod},
+        core::v1::{Event, Pod},
     },
     jiff::{SignedDuration, Timestamp},
 };
@@ -25,40 +25,54 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(2);
 /// Objects that wait: kind and UID.
 pub type Waiting = BTreeMap<&'static str, BTreeSet<String>>;
 
+/// A pod, and whether it waits for something that only an event may name.
+pub struct ListedPod {
+    /// The pod.
+    pub pod: NodePod,
+    /// Whether it waits.
+    pub waits: bool,
+}
+
+impl ListedPod {
+    /// Reads a pod.
+    pub fn of(pod: &Pod, now: Timestamp) -> Self {
+        let made = pod.creation_timestamp();
+        let is_young = made.is_none_or(|made| now.duration_since(made.0) < YOUNG);
+        Self {
+            waits: !is_young && NodePod::has_not_started(pod),
+            pod: NodePod::of(pod),
+        }
+    }
+}
+
 /// The objects of a cluster that wait for something that only an event may name.
 pub fn waiting(
     sets: &BTreeMap<String, StatefulSet>,
-    pods: &BTreeMap<String, Pod>,
-    claims: &BTreeMap<String, PersistentVolumeClaim>,
-    now: Timestamp,
+    pods: &BTreeMap<String, ListedPod>,
+    volumes: &BTreeMap<String, Volume>,
 ) -> Waiting {
     let has_pod = |name: &str, ordinal| pods.contains_key(&format!("{name}-{ordinal}"));
     let is_complete = |(name, set): &(&String, &StatefulSet)| {
         (0..replicas(set)).all(|ordinal| has_pod(name, ordinal))
     };
     let sets = sets.iter().filter(|set| !is_complete(set));
-    let is_young = |pod: &Pod| {
-        let made = pod.creation_timestamp();
-        made.is_none_or(|made| now.duration_since(made.0) < YOUNG)
-    };
-    let waits = |pod: &&Pod| !is_young(pod) && NodePod::has_not_started(pod);
-    let resizes = |claim: &&PersistentVolumeClaim| Volume::of(claim).waits();
+    let pods = pods.values().filter(|listed| listed.waits);
+    let volumes = volumes.values().filter(|volume| volume.waits());
     let kinds = [
-        ("StatefulSet", uids(sets.map(|(_, set)| set))),
-        ("Pod", uids(pods.values().filter(waits))),
+        (
+            "StatefulSet",
+            sets.filter_map(|(_, set)| set.uid()).collect(),
+        ),
+        ("Pod", pods.map(|listed| listed.pod.uid.clone()).collect()),
         (
             "PersistentVolumeClaim",
-            uids(claims.values().filter(resizes)),
+            volumes.map(|volume| volume.uid.clone()).collect(),
         ),
     ];
     kinds
         .into_iter()
-        .filter(|(_, uids)| !uids.is_empty())
+        .filter(|(_, uids): &(_, BTreeSet<String>)| !uids.is_empty())
         .collect()
-}
-
-fn uids<'a, K: ResourceExt + 'a>(objects: impl Iterator<Item = &'a K>) -> BTreeSet<String> {
-    objects.filter_map(ResourceExt::uid).collect()
 }
 
 /// The newest warning of each of these objects, in Kubernetes' own words, by UID of the object. Kubernetes keeps events
@@ -130,6 +144,7 @@ fn words(reason: &str, message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
@@ -215,8 +230,15 @@ mod tests {
             claim("grows", "Bound", "1Gi", "2Gi"),
             of("unbound", &json!({ "status": { "phase": "Pending" } })),
         ];
-        let (pods, claims) = (pods.into(), claims.into());
-        let at = |time: &str| waiting(&sets, &pods, &claims, time.parse().unwrap());
+        let volumes = claims
+            .map(|(name, claim)| (name, Volume::of(&claim)))
+            .into();
+        let at = |time: &str| {
+            let now = time.parse().unwrap();
+            let pods = pods.iter().cloned();
+            let pods = pods.map(|(name, pod)| (name, ListedPod::of(&pod, now)));
+            waiting(&sets, &pods.collect(), &volumes)
+        };
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let expected = BTreeMap::from([
             ("PersistentVolumeClaim", names(&["grows", "unbound"])),

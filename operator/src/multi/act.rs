@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     kubernetes::objects::{self, Kind},
-    multi::{context::Context, sites::Site},
+    multi::context::Context,
 };
 use casskop_core::multi::plan::{SiteObject, Write};
 
@@ -53,7 +53,11 @@ async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fail
     let Some(site) = sites.iter().find(|site| site.name == write.site) else {
         return Ok(());
     };
-    let failed = |source: kube::Error| Failure {
+    let outcome = match site.client() {
+        Ok(client) => perform(client, &write.what, dry_run).await,
+        Err(why) => Err(kube::Error::Service(why.into())),
+    };
+    outcome.map_err(|source| Failure {
         is_spec: is_about_spec(&source),
         message: format!(
             "site {} does not take {}: {}",
@@ -61,58 +65,50 @@ async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fail
             write.what,
             objects::error_text(&source)
         ),
-    };
-    let outcome = match &write.what {
-        SiteObject::Create(cluster) => create(site, cluster, dry_run).await,
-        SiteObject::Change { before, after } => change(site, before, after, dry_run).await,
+    })
+}
+
+/// Makes a change. Another writer that was faster is no failure: the next reconciliation observes its change.
+async fn perform(client: &Client, what: &SiteObject, dry_run: bool) -> Result<(), kube::Error> {
+    let outcome = match what {
+        SiteObject::Create(cluster) => create(client, cluster, dry_run).await,
+        SiteObject::Change { before, after } => change(client, before, after, dry_run).await,
         _ if dry_run => return Ok(()),
-        SiteObject::Delete(cluster) => delete(site, cluster.as_ref()).await,
-        SiteObject::Service(service) => apply::<Service>(site, service).await,
-        SiteObject::Slice(slice) => apply::<EndpointSlice>(site, slice).await,
-        SiteObject::DropSlice(slice) => delete(site, slice.as_ref()).await,
+        SiteObject::Delete(cluster) => delete(client, cluster.as_ref()).await,
+        SiteObject::Service(service) => apply::<Service>(client, service).await,
+        SiteObject::Slice(slice) => apply::<EndpointSlice>(client, slice).await,
+        SiteObject::DropSlice(slice) => delete(client, slice.as_ref()).await,
     };
     match outcome {
-        // Another writer was faster: the next reconciliation observes the change.
         Err(error) if is_conflict(&error) => Ok(()),
-        Err(error) => Err(failed(error)),
-        Ok(()) => Ok(()),
+        outcome => outcome,
     }
 }
 
-/// Whether the error reports a violated rule of the resource: such a response has causes. A response without causes
-/// is about the patch itself: another writer was faster.
+/// Whether the API server, or an admission webhook, rejects the content of the object.
 fn is_about_spec(error: &kube::Error) -> bool {
-    let causes = |status: &kube::core::Status| {
-        let details = status.details.as_ref();
-        details.is_some_and(|details| !details.causes.is_empty())
-    };
-    matches!(error, kube::Error::Api(status) if (status.code == 422 && causes(status)) || status.code == 400)
+    matches!(error, kube::Error::Api(status) if status.code == 422 || status.code == 400)
 }
 
 fn is_conflict(error: &kube::Error) -> bool {
     let is_there = |status: &kube::core::Status| status.reason == "AlreadyExists";
-    objects::is_conflict(error)
-        || matches!(error, kube::Error::Api(status) if is_there(status) || status.code == 422)
-            && !is_about_spec(error)
+    objects::is_conflict(error) || matches!(error, kube::Error::Api(status) if is_there(status))
 }
 
 fn api<K: Kind>(client: &Client, object: &K) -> Api<K> {
     Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
 }
 
-/// The client of a site, with an error of the client's type.
-fn client(site: &Site) -> Result<&Client, kube::Error> {
-    site.client()
-        .map_err(|why| kube::Error::Service(why.into()))
-}
-
-async fn create(site: &Site, cluster: &CassandraCluster, dry_run: bool) -> Result<(), kube::Error> {
+async fn create(
+    client: &Client,
+    cluster: &CassandraCluster,
+    dry_run: bool,
+) -> Result<(), kube::Error> {
     let params = PostParams {
         dry_run,
         field_manager: Some(names::MULTI_MANAGER.into()),
     };
-    let api = api(client(site)?, cluster);
-    objects::in_time(api.create(&params, cluster))
+    objects::in_time(api(client, cluster).create(&params, cluster))
         .await
         .map(drop)
 }
@@ -120,7 +116,7 @@ async fn create(site: &Site, cluster: &CassandraCluster, dry_run: bool) -> Resul
 /// Writes only the differences, and only if the object is still in the observed version, because other writers also
 /// set annotations.
 async fn change(
-    site: &Site,
+    client: &Client,
     before: &CassandraCluster,
     after: &CassandraCluster,
     dry_run: bool,
@@ -131,30 +127,140 @@ async fn change(
         ..PatchParams::default()
     };
     let patch = objects::guarded(before, &value(before)?, &value(after)?);
-    let api = api(client(site)?, before);
+    let api = api(client, before);
     let (name, patch) = (before.name_any(), Patch::Json::<()>(patch));
-    objects::in_time(api.patch(&name, &params, &patch))
-        .await
-        .map(drop)
+    match objects::in_time(api.patch(&name, &params, &patch)).await {
+        Err(error) if may_be_failed_test(&error) && has_changed(&api, before).await? => {
+            Err(objects::conflict("it was changed since the observation"))
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Whether the error may be that of a failed test of a patch, which names no field. An admission webhook may deny with the
+/// same code.
+fn may_be_failed_test(error: &kube::Error) -> bool {
+    let names_no_field = |status: &kube::core::Status| {
+        let details = status.details.as_ref();
+        details.is_none_or(|details| details.causes.is_empty())
+    };
+    matches!(error, kube::Error::Api(status) if status.code == 422 && names_no_field(status))
+}
+
+/// Whether a cluster has another version than the observed one, or is gone.
+async fn has_changed(
+    api: &Api<CassandraCluster>,
+    observed: &CassandraCluster,
+) -> Result<bool, kube::Error> {
+    let live = objects::in_time(api.get_metadata_opt(&observed.name_any())).await?;
+    Ok(live.is_none_or(|live| {
+        live.uid() != observed.uid() || live.resource_version() != observed.resource_version()
+    }))
 }
 
 fn value(cluster: &CassandraCluster) -> Result<serde_json::Value, kube::Error> {
     serde_json::to_value(cluster).map_err(kube::Error::SerdeError)
 }
 
-async fn apply<K: Kind + Serialize>(site: &Site, object: &K) -> Result<(), kube::Error> {
+async fn apply<K: Kind + Serialize>(client: &Client, object: &K) -> Result<(), kube::Error> {
     let params = PatchParams::apply(names::MULTI_MANAGER).force();
-    let api = api(client(site)?, object);
     let name = object.name_any();
-    objects::in_time(api.patch(&name, &params, &Patch::Apply(object)))
+    objects::in_time(api(client, object).patch(&name, &params, &Patch::Apply(object)))
         .await
         .map(drop)
 }
 
-async fn delete<K: Kind>(site: &Site, object: &K) -> Result<(), kube::Error> {
-    let api = api(client(site)?, object);
+async fn delete<K: Kind>(client: &Client, object: &K) -> Result<(), kube::Error> {
+    let api = api(client, object);
     // A cluster that has changed since may have nodes by now.
     let very = objects::version_precondition(object);
     let params = DeleteParams::background();
     objects::in_time(objects::delete(&api, &object.name_any(), very, params)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api_server::{ApiServer, No, Rival};
+
+    const PATH: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+
+    /// A site with a cluster, and a change of it.
+    fn site() -> (ApiServer, SiteObject) {
+        let server = ApiServer::default();
+        let written = serde_json::json!({
+            "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
+            "metadata": { "name": "demo", "namespace": "ns" },
+            "spec": { "cassandraImage": "cassandra:5.0" },
+        });
+        let there = server.with(|state| state.put(PATH, written));
+        let before: CassandraCluster = serde_json::from_value(there).unwrap();
+        let mut after = before.clone();
+        after.spec.cassandra_image = Some("cassandra:5.0.9".into());
+        let change = SiteObject::Change {
+            before: Box::new(before),
+            after: Box::new(after),
+        };
+        (server, change)
+    }
+
+    fn image(server: &ApiServer) -> serde_json::Value {
+        server.with(|state| state.objects[PATH]["spec"]["cassandraImage"].clone())
+    }
+
+    #[tokio::test]
+    async fn another_writer_that_was_faster_is_no_failure() {
+        let changes: [fn(&ApiServer); 2] = [
+            |server| {
+                let object = "/demo";
+                let change = |cluster: &mut serde_json::Value| {
+                    cluster["metadata"]["labels"] = serde_json::json!({ "a": "b" });
+                };
+                server.with(|state| state.rival = Some(Rival { object, change }));
+            },
+            |server| {
+                server.with(|state| {
+                    let made_anew = state.objects.remove(PATH).unwrap();
+                    state.put(PATH, made_anew);
+                });
+            },
+        ];
+        for make in changes {
+            let (server, change) = site();
+            make(&server);
+            perform(&server.client(), &change, false).await.unwrap();
+            assert_eq!(image(&server), "cassandra:5.0");
+        }
+        let (server, change) = site();
+        let SiteObject::Change { after, .. } = change else {
+            unreachable!("it is a change");
+        };
+        let create = SiteObject::Create(after);
+        perform(&server.client(), &create, false).await.unwrap();
+    }
+
+    /// An admission webhook chooses the code of its denial, and its words.
+    #[tokio::test]
+    async fn a_denial_of_a_webhook_is_told_whatever_its_code() {
+        let denials: [(No, bool); 4] = [
+            ((422, "quota"), true),
+            ((422, "Invalid"), true),
+            ((400, "quota"), true),
+            ((403, "Forbidden"), false),
+        ];
+        for (denial, is_spec) in denials {
+            for dry_run in [true, false] {
+                let (server, change) = site();
+                server.with(|state| {
+                    state.refused = Some(PATH.into());
+                    state.refused_as = Some(denial);
+                });
+                let error = perform(&server.client(), &change, dry_run).await;
+                let error = error.expect_err("it is denied");
+                assert_eq!(is_about_spec(&error), is_spec, "{denial:?}");
+                assert!(objects::error_text(&error).contains(denial.1), "{error}");
+                assert_eq!(image(&server), "cassandra:5.0");
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde::{
 
 /// Most entries of a list or a map: more than a ring has nodes, or a node has keyspaces, streams and snapshots. The
 /// shortest entry takes three bytes of an answer but more than fifty of memory.
-pub(super) const MAX_ENTRIES: usize = 16 * 1024;
+pub(super) const MAX_ENTRIES: usize = 8 * 1024;
 
 fn too_many<E: Error>() -> E {
     E::custom(format_args!("a list has more than {MAX_ENTRIES} entries"))

@@ -1,10 +1,10 @@
 //! A client from the kubeconfig and the connection flags.
 
-use std::time::Duration;
+use std::{io::IsTerminal, time::Duration};
 
 use kube::{
     Client, Config,
-    config::{Cluster, Kubeconfig},
+    config::{Cluster, ExecConfig, ExecInteractiveMode, Kubeconfig},
 };
 
 use super::{connection::Connection, failure, kubeconfig, proxy, target::Target};
@@ -86,7 +86,11 @@ fn configure(flags: &Connection) -> Result<(Config, Target)> {
         None if flags.server.is_some() => (Kubeconfig::default(), "--server".to_owned()),
         None => return Err(kubeconfig::none(flags)),
     };
-    let resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
+    let mut resolved = kubeconfig::resolve(&kubeconfig, flags, &file)?;
+    let users = resolved.auth_infos.iter_mut();
+    for exec in users.filter_map(|user| user.auth_info.as_mut()?.exec.as_mut()) {
+        exec.interactive_mode = Some(interactive_mode(exec, std::io::stdin().is_terminal())?);
+    }
     let context = resolved.current_context.clone().unwrap_or_default();
     let cluster = resolved
         .clusters
@@ -155,6 +159,22 @@ fn in_pod(flags: &Connection) -> Result<(Config, Target)> {
     Ok((config, target))
 }
 
+/// Whether a credential plugin gets the standard input, as `kubectl` decides it: only a terminal is passed on.
+fn interactive_mode(exec: &ExecConfig, is_terminal: bool) -> Result<ExecInteractiveMode> {
+    let mode = exec.interactive_mode.clone();
+    match mode.unwrap_or(ExecInteractiveMode::IfAvailable) {
+        ExecInteractiveMode::Always if !is_terminal => {
+            let command = exec.command.as_deref().unwrap_or_default();
+            Err(CliError::failed(format!(
+                "the credential plugin {command} asks on the terminal (interactiveMode: Always), and the standard input is none"
+            ))
+            .hint("run the command on a terminal, or use credentials that need none"))
+        }
+        ExecInteractiveMode::IfAvailable if !is_terminal => Ok(ExecInteractiveMode::Never),
+        mode => Ok(mode),
+    }
+}
+
 /// Limits the time of connecting, and chooses the proxy.
 fn tune(config: &mut Config, flags: &Connection, cluster: &Cluster) -> Result<()> {
     config.connect_timeout = limit(flags).map(|limit| limit.min(Duration::from_secs(10)));
@@ -179,4 +199,31 @@ fn tune(config: &mut Config, flags: &Connection, cluster: &Cluster) -> Result<()
 /// The longest wait for one answer.
 pub fn limit(flags: &Connection) -> Option<Duration> {
     (!flags.request_timeout.is_zero()).then_some(flags.request_timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_is_passed_to_a_credential_plugin() {
+        use ExecInteractiveMode::{Always, IfAvailable, Never};
+        let decided = |mode, is_terminal| {
+            let exec = ExecConfig {
+                command: Some("login".into()),
+                interactive_mode: mode,
+                ..ExecConfig::default()
+            };
+            interactive_mode(&exec, is_terminal).ok()
+        };
+        for (mode, on_terminal, elsewhere) in [
+            (None, Some(IfAvailable), Some(Never)),
+            (Some(IfAvailable), Some(IfAvailable), Some(Never)),
+            (Some(Always), Some(Always), None),
+            (Some(Never), Some(Never), Some(Never)),
+        ] {
+            assert_eq!(decided(mode.clone(), true), on_terminal);
+            assert_eq!(decided(mode, false), elsewhere);
+        }
+    }
 }

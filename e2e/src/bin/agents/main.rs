@@ -1,8 +1,9 @@
-//! Jolokia agents for tests, run inside the network of the testbed:
+//! Jolokia agents and a proxy for tests, run inside the network of the testbed:
 //!
 //! ```text
 //! agents proxy IP          before the agent of the pod with this address, with faults on request
-//! agents stand-in IP…      agents that simulate healthy one-node rings, at these addresses of this machine
+//! agents tunnel            a proxy to API servers, for HTTP and SOCKS5
+//! agents stand-in RING…    agents that simulate healthy rings, each of the addresses IP,IP… of this machine
 //! ```
 //! Commands are read from the standard input, line by line; the agents end with it. Their actions are printed.
 
@@ -14,15 +15,18 @@
 )]
 
 mod http;
+mod large;
 mod proxy;
 mod stand_in;
+mod tunnel;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.split_first() {
         Some((what, [ip])) if what == "proxy" => proxy::run(ip),
-        Some((what, ips)) if what == "stand-in" => stand_in::run(ips),
-        _ => panic!("usage: agents proxy IP | agents stand-in IP…"),
+        Some((what, [])) if what == "tunnel" => tunnel::run(),
+        Some((what, rings)) if what == "stand-in" => stand_in::run(rings),
+        _ => panic!("usage: agents proxy IP | agents tunnel | agents stand-in IP,IP… …"),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Simulates the agents of nodes that each form a ring: the part of a healthy Cassandra that the operator uses for a
-//! flush. Commands: `hang IP…` and `answer IP…`. Every call is printed with its time and the address of the node.
+//! Simulates the agents of nodes of healthy rings: the part of Cassandra that the operator uses for a flush. Commands:
+//! `answer IP…`, `hang IP…`, `junk IP…` and `stream IP…`. Every call, and every list of the files of a stream, is printed
+//! with its time and the address of the node.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -10,78 +11,148 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::http::{self, Request};
+use crate::{
+    http::{self, Request},
+    large,
+};
 
 /// Port of the agents.
 const PORT: u16 = 8778;
 
-/// Nodes that accept connections and never answer.
-type Hanging = Arc<Mutex<BTreeSet<String>>>;
+/// The behaviour of a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behaviour {
+    Answer,
+    /// Accepts connections and never answers.
+    Hang,
+    /// Answers with junk.
+    Junk,
+    /// Lists the files of a stream, and never ends a call.
+    Stream,
+}
 
-/// Listens on each address.
-pub fn run(ips: &[String]) {
-    let hanging = Hanging::default();
-    for ip in ips {
-        let listener = TcpListener::bind((ip.as_str(), PORT)).expect("the address is ours");
-        let (hanging, ip) = (hanging.clone(), ip.clone());
-        thread::spawn(move || {
-            let mut held = Vec::new();
-            for stream in listener.incoming().map_while(Result::ok) {
-                if hanging.lock().expect("nobody panics").contains(&ip) {
-                    held.push(stream);
-                } else {
-                    held.clear();
-                    play(&stream, &ip);
-                }
-            }
-        });
+impl Behaviour {
+    fn parse(word: &str) -> Self {
+        match word {
+            "answer" => Self::Answer,
+            "hang" => Self::Hang,
+            "junk" => Self::Junk,
+            "stream" => Self::Stream,
+            _ => panic!("answer, hang, junk or stream IP…, not {word}"),
+        }
+    }
+}
+
+/// The behaviour of nodes that do not just answer, by address.
+type Behaviours = Arc<Mutex<BTreeMap<String, Behaviour>>>;
+
+/// A node, and the addresses of its ring.
+struct Node {
+    ip: String,
+    ring: Vec<String>,
+}
+
+/// Listens on each address of each ring, whose addresses are separated by commas.
+pub fn run(rings: &[String]) {
+    let behaviours = Behaviours::default();
+    for ring in rings {
+        let ring: Vec<String> = ring.split(',').map(str::to_owned).collect();
+        for ip in ring.clone() {
+            let listener = TcpListener::bind((ip.as_str(), PORT)).expect("the address is ours");
+            let (behaviours, ring) = (behaviours.clone(), ring.clone());
+            thread::spawn(move || listen(&listener, &Node { ip, ring }, &behaviours));
+        }
     }
     println!("listens");
     for words in crate::commands() {
-        let mut hanging = hanging.lock().expect("nobody panics");
-        match words.split_first() {
-            Some((what, ips)) if what == "hang" => hanging.extend(ips.iter().cloned()),
-            Some((what, ips)) if what == "answer" => hanging.retain(|ip| !ips.contains(ip)),
-            _ => panic!("hang IP… or answer IP…, not {words:?}"),
+        let (what, ips) = words.split_first().expect("a line has a word");
+        let mut behaviours = behaviours.lock().expect("nobody panics");
+        for ip in ips {
+            behaviours.insert(ip.clone(), Behaviour::parse(what));
         }
     }
 }
 
-fn play(stream: &TcpStream, ip: &str) {
-    let Some(request) = Request::peek(stream) else {
-        return;
-    };
-    let now = jiff::Timestamp::now();
-    request.take(stream);
-    let parsed: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    if let Some(operation) = request.operation() {
-        println!("{now} {ip} {operation}");
+fn listen(listener: &TcpListener, node: &Node, behaviours: &Behaviours) {
+    let mut held = Vec::new();
+    for stream in listener.incoming().map_while(Result::ok) {
+        let known = behaviours.lock().expect("nobody panics");
+        let behaviour = known.get(&node.ip).copied().unwrap_or(Behaviour::Answer);
+        drop(known);
+        if behaviour == Behaviour::Hang {
+            held.push(stream);
+            continue;
+        }
+        if behaviour != Behaviour::Stream {
+            held.clear();
+        }
+        if !node.play(&stream, behaviour) {
+            held.push(stream);
+        }
     }
-    let answer = match parsed.as_array() {
-        Some(all) => Value::Array(all.iter().map(|one| say(one, ip)).collect()),
-        None => say(&parsed, ip),
-    };
-    http::answer(stream, "200 OK", &answer.to_string());
 }
 
-/// The answer to one request.
-fn say(request: &Value, ip: &str) -> Value {
+impl Node {
+    /// Answers a request; returns whether there is an answer.
+    fn play(&self, stream: &TcpStream, behaviour: Behaviour) -> bool {
+        let Some(request) = Request::peek(stream) else {
+            return true;
+        };
+        let now = jiff::Timestamp::now();
+        request.take(stream);
+        if behaviour == Behaviour::Junk {
+            large::junk(stream, &self.ip);
+            return true;
+        }
+        let parsed: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let operation = request.operation();
+        if let Some(operation) = &operation {
+            println!("{now} {} {operation}", self.ip);
+        }
+        if behaviour == Behaviour::Stream {
+            if operation.is_some() {
+                return false;
+            }
+            if request.body.contains("CurrentStreams") {
+                println!("{now} {} streams", self.ip);
+                large::streams(stream);
+                return true;
+            }
+        }
+        let answer = match parsed.as_array() {
+            Some(all) => Value::Array(all.iter().map(|one| self.say(one)).collect()),
+            None => self.say(&parsed),
+        };
+        http::answer(stream, "200 OK", &answer.to_string());
+        true
+    }
+
+    /// The answer to one request.
+    fn say(&self, request: &Value) -> Value {
+        let value = match (request["mbean"].as_str(), &request["attribute"]) {
+            (_, attribute) if attribute == "Compactions" || attribute == "CurrentStreams" => {
+                json!([])
+            }
+            (_, attribute) if attribute == "Count" => json!(4711),
+            (Some(service), attributes)
+                if service.ends_with("StorageService") && attributes.is_array() =>
+            {
+                let host_ids: BTreeMap<&String, String> =
+                    self.ring.iter().map(|ip| (ip, host_id(ip))).collect();
+                json!({
+                    "OperationMode": "NORMAL", "NativeTransportRunning": true, "ReleaseVersion": "5.0.9",
+                    "LiveNodes": self.ring, "UnreachableNodes": [], "JoiningNodes": [], "LeavingNodes": [],
+                    "MovingNodes": [], "EndpointToHostId": host_ids, "LocalHostId": host_id(&self.ip),
+                    "NonLocalStrategyKeyspaces": ["system_auth"],
+                })
+            }
+            _ => Value::Null,
+        };
+        json!({ "status": 200, "value": value })
+    }
+}
+
+fn host_id(ip: &str) -> String {
     let number = ip.rsplit('.').next().unwrap_or_default();
-    let host_id = format!("00000000-0000-0000-0000-{number:0>12}");
-    let value = match (request["mbean"].as_str(), &request["attribute"]) {
-        (_, attribute) if attribute == "Compactions" || attribute == "CurrentStreams" => json!([]),
-        (_, attribute) if attribute == "Count" => json!(4711),
-        (Some(service), attributes)
-            if service.ends_with("StorageService") && attributes.is_array() =>
-        {
-            json!({
-                "OperationMode": "NORMAL", "NativeTransportRunning": true, "ReleaseVersion": "5.0.9",
-                "LiveNodes": [ip], "UnreachableNodes": [], "JoiningNodes": [], "LeavingNodes": [], "MovingNodes": [],
-                "EndpointToHostId": { ip: host_id }, "LocalHostId": host_id,
-                "NonLocalStrategyKeyspaces": ["system_auth"],
-            })
-        }
-        _ => Value::Null,
-    };
-    json!({ "status": 200, "value": value })
+    format!("00000000-0000-0000-0000-{number:0>12}")
 }

@@ -4,15 +4,20 @@
 
 use std::{thread, time::Duration};
 
-use casskop_e2e::{Cluster, Space, agents::Played, cluster::OPERATIONS, fresh_id, wait::until};
+use casskop_e2e::{
+    Cluster, Space,
+    agents::{Behaviour, Played},
+    cluster::OPERATIONS,
+    fresh_id,
+    process::Process,
+    wait::until,
+};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
     api::Api,
-    forget, path,
-    rest::{field, process},
-    say,
+    forget, path, say,
     table::{Row, Table, Unit},
 };
 
@@ -41,7 +46,7 @@ pub fn measure(table: &mut Table, api: &Api) {
     let mut hanging = Played::start(&space, 4, HANGING);
     well.run();
     let before = Cost::now(&space);
-    hanging.hang(true);
+    hanging.behave(Behaviour::Hang);
     let id = fresh_id("hangs");
     let sent: Vec<&Cluster> = hanging.clusters.iter().collect();
     for cluster in &sent {
@@ -87,10 +92,10 @@ struct Cost {
 
 impl Cost {
     fn now(space: &Space) -> Self {
-        let status = process(&space.kubectl);
+        let process = Process::of_operator(&space.kubectl);
         Self {
-            threads: field(&status, "Threads:"),
-            rss: field(&status, "VmRSS:") / 1024.0,
+            threads: process.field("Threads:"),
+            rss: process.mebibytes("VmRSS:"),
         }
     }
 

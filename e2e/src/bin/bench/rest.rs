@@ -1,8 +1,8 @@
 //! Cost of the operator while nothing happens: memory, writes, calls to nodes.
 
-use std::{collections::BTreeMap, fs, thread, time::Duration};
+use std::{collections::BTreeMap, thread, time::Duration};
 
-use casskop_e2e::{Cluster, Kubectl, kubectl, operator};
+use casskop_e2e::{Cluster, Kubectl, kubectl, operator, process::Process};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -129,7 +129,7 @@ fn events(demo: &Cluster) -> BTreeMap<String, Value> {
 
 /// Number of reconciliations of the cluster, from the operator's metrics.
 fn reconciliations(api: &Api, demo: &Cluster) -> usize {
-    let pod = pod(&demo.kubectl);
+    let pod = operator::ready_pod(&demo.kubectl);
     let text = api.text(&format!(
         "/api/v1/namespaces/{}/pods/{}:8080/proxy/metrics",
         demo.kubectl.namespace,
@@ -144,45 +144,8 @@ fn reconciliations(api: &Api, demo: &Cluster) -> usize {
     counts.sum()
 }
 
-fn pod(kubectl: &Kubectl) -> Value {
-    let selector = format!("app.kubernetes.io/name={}", operator::NAME);
-    let mut pods = kubectl.list("pods", &selector);
-    pods.retain(operator::is_ready);
-    pods.pop().expect("the operator runs")
-}
-
 /// Memory of the operator, from the kernel.
 fn memory(kubectl: &Kubectl) -> [f64; 2] {
-    let status = process(kubectl);
-    ["VmRSS:", "RssAnon:"].map(|name| field(&status, name) / 1024.0)
-}
-
-/// The status of the operator's process, from the kernel.
-pub fn process(kubectl: &Kubectl) -> String {
-    let pod = pod(kubectl);
-    let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    processes(uid)
-        .into_iter()
-        .find(|status| status.starts_with("Name:\tcasskop"))
-        .expect("the operator is a process of this machine")
-}
-
-/// A number in that status: kilobytes, or a count.
-pub fn field(status: &str, name: &str) -> f64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    number.unwrap_or(f64::NAN)
-}
-
-/// The status of the processes in a pod, from the kernel.
-fn processes(pod_uid: &str) -> Vec<String> {
-    let all = fs::read_dir("/proc").expect("/proc is mounted");
-    let folders = all.flatten().map(|entry| entry.path());
-    folders
-        .filter(|folder| {
-            let groups = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
-            groups.contains(pod_uid)
-        })
-        .filter_map(|folder| fs::read_to_string(folder.join("status")).ok())
-        .collect()
+    let process = Process::of_operator(kubectl);
+    ["VmRSS:", "RssAnon:"].map(|name| process.mebibytes(name))
 }

@@ -2,9 +2,11 @@
 
 mod failures;
 mod histories;
+mod home_namespace;
 mod input;
 mod operations;
 mod rings;
+mod second_resource;
 mod size;
 mod two_operators;
 mod world;

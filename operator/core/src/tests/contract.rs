@@ -171,7 +171,7 @@ fn a_ring_of_one_node_is_told_in_the_singular() {
 #[test]
 fn each_action_has_the_word_of_the_go_casskop() {
     type Edit = fn(&mut casskop_common::api::CassandraClusterSpec);
-    let edits: [(Action, Edit); 10] = [
+    let edits: [(Action, Edit); 12] = [
         (Action::UpdateResources, |spec| {
             let cpu = [("cpu".to_owned(), Quantity("1".into()))];
             spec.resources = Some(ResourceRequirements {
@@ -192,6 +192,10 @@ fn each_action_has_the_word_of_the_go_casskop() {
             spec.run_as_user = Some(1000);
         }),
         (Action::ScaleUp, |spec| spec.nodes_per_racks = Some(2)),
+        (Action::ScaleDown, |spec| {
+            let topology = spec.topology.as_mut().expect("a topology");
+            topology.dc[0].nodes_per_racks = Some(1);
+        }),
         (Action::StorageUpsize, |spec| {
             spec.data_capacity = Some("2Gi".into());
         }),
@@ -203,13 +207,30 @@ fn each_action_has_the_word_of_the_go_casskop() {
             let topology = spec.topology.as_mut().expect("a topology");
             topology.dc[0].rack.truncate(2);
         }),
+        (Action::ActionDeleteDC, |spec| {
+            let topology = spec.topology.as_mut().expect("a topology");
+            topology.dc.truncate(1);
+        }),
         (Action::CorrectCRDConfig, |spec| {
             spec.data_capacity = Some("1Mi".into());
         }),
     ];
     for (action, edit) in edits {
         let mut world = World::new(THREE_RACKS);
-        world.edit(|cluster| cluster.spec.auto_update_seed_list = Some(true));
+        world.edit(|cluster| {
+            let spec = &mut cluster.spec;
+            (spec.auto_update_seed_list, spec.auto_pilot) = (Some(true), Some(true));
+            let dcs = &mut spec.topology.as_mut().expect("a topology").dc;
+            match action {
+                Action::ScaleDown => dcs[0].nodes_per_racks = Some(2),
+                Action::ActionDeleteDC => {
+                    let mut dc2 = dcs[0].clone();
+                    (dc2.name, dc2.rack) = ("dc2".into(), dc2.rack[..1].to_vec());
+                    dcs.push(dc2);
+                }
+                _ => {}
+            }
+        });
         world.settle();
         world.edit(|cluster| edit(&mut cluster.spec));
         let mut words = BTreeSet::new();

@@ -45,6 +45,10 @@ fn agent_with(
             });
         }
     });
+    endpoint_at(port)
+}
+
+fn endpoint_at(port: u16) -> Endpoint {
     let credentials = Arc::new(Credentials {
         username: "op".into(),
         password: "s3cret".into(),
@@ -188,13 +192,19 @@ fn peak() -> u64 {
         / 1024
 }
 
+/// Port of an agent in the process that measures another one.
+const PORT: &str = "CASSKOP_TEST_PORT";
+
 /// Runs a test of this module, which prints the peaks before and after, in a separate process. Returns the growth in
 /// MiB.
-fn growth_of(test: &str) -> u64 {
+fn growth_of(test: &str, port: u16) -> u64 {
     let name = format!("{}::{test}", module_path!());
     let (_, name) = name.split_once("::").expect("a crate");
     let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", name, "--ignored", "--nocapture"])
+        // As in manifests/operator.
+        .env("MALLOC_ARENA_MAX", "2")
+        .env(PORT, port.to_string())
         .output()
         .expect("a process");
     let said = String::from_utf8_lossy(&child.stdout);
@@ -238,8 +248,71 @@ fn junk() {
 /// one at a time.
 #[test]
 fn hostile_answers_take_little_memory() {
-    let growth = growth_of("junk");
+    let growth = growth_of("junk", 0);
     assert!(growth <= 32, "{growth} MiB");
+}
+
+/// Reads in flight at the same time, as many as the operator has threads for them.
+const READS: usize = 48;
+/// The lists of the state of a node.
+const LISTS: [&str; 6] = [
+    "LiveNodes",
+    "UnreachableNodes",
+    "JoiningNodes",
+    "LeavingNodes",
+    "MovingNodes",
+    "NonLocalStrategyKeyspaces",
+];
+
+/// Lists of the state of a node that are as long as they may be, and then junk.
+fn lists(out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(br#"[{"value":{"#)?;
+    for list in LISTS {
+        write!(out, r#""{list}":["#)?;
+        for entry in 1..typed::MAX_ENTRIES {
+            write!(out, r#""{entry:x}","#)?;
+        }
+        out.write_all(br#""z"],"#)?;
+    }
+    out.write_all(br#""EndpointToHostId":{"#)?;
+    for entry in 1..typed::MAX_ENTRIES {
+        write!(out, r#""{entry:x}":"b","#)?;
+    }
+    out.write_all(br#""z":"b"},"OperationMode":""#)?;
+    for _ in 0..HOSTILE {
+        out.write_all(b"x")?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "its process is measured by another test"]
+fn junk_at_once() {
+    let port = std::env::var(PORT).expect("the measuring test sets it");
+    let endpoint = endpoint_at(port.parse().expect("a port"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READS)
+        .build()
+        .expect("a runtime");
+    let before = peak();
+    let nodes = Nodes::default();
+    let reads = (0..READS).map(|_| nodes.read(endpoint.clone()));
+    let answers = runtime.block_on(futures::future::join_all(reads));
+    assert!(answers.iter().all(Result::is_err));
+    writeln!(std::io::stdout(), "{before} {}", peak()).expect("the measuring test");
+}
+
+/// Four clusters of twelve nodes are read at the same time, and each answer is as large in memory as an answer may become.
+#[test]
+fn hostile_answers_at_once_take_little_memory() {
+    let all = Barrier::new(READS);
+    let endpoint = agent_with(move |_, out| {
+        all.wait();
+        lists(out)
+    });
+    let growth = growth_of("junk_at_once", endpoint.port);
+    assert!(growth <= 40, "{growth} MiB");
 }
 
 const NODES: usize = 300;
@@ -288,7 +361,7 @@ fn ring() {
 /// 17 MiB otherwise.
 #[test]
 fn a_large_ring_takes_little_memory() {
-    let growth = growth_of("ring");
+    let growth = growth_of("ring", 0);
     assert!(growth <= 4, "{growth} MiB");
 }
 

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use casskop_common::conditions::Reason;
+use casskop_common::{api::CassandraCluster, conditions::Reason};
 
 use crate::{
     multi::{
         children::Child,
-        observed::{ObservedSites, is_formed},
+        observed::{ObservedSites, SiteView, is_formed, owner},
     },
     refusal::Refusal,
 };
@@ -19,12 +19,17 @@ pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<S
     if let Some(recorded) = status.and_then(|status| status.first_site.clone()) {
         return Some(recorded);
     }
-    // A re-created resource takes over existing clusters.
-    let formed = wanted.iter().find(|child| {
-        let view = snapshot.site(&child.site);
-        view.and_then(|view| view.cluster()).is_some_and(is_formed)
-    });
-    if let Some(child) = formed {
+    // A re-created resource takes over existing clusters; and beside the cluster of another resource, which may be about
+    // to form its ring, no second ring is formed.
+    let with = |has: fn(&CassandraCluster, &str) -> bool| {
+        wanted.iter().find(move |child| {
+            let view = snapshot.site(&child.site);
+            let cluster = view.and_then(SiteView::cluster);
+            cluster.is_some_and(|cluster| has(cluster, snapshot.uid()))
+        })
+    };
+    let is_foreign = |cluster: &CassandraCluster, uid: &str| owner(cluster) != Some(uid);
+    if let Some(child) = with(|cluster, _| is_formed(cluster)).or_else(|| with(is_foreign)) {
         return Some(child.site.clone());
     }
     unknown(snapshot, wanted)

@@ -100,17 +100,12 @@ fn a_site_is_taken_out_only_when_it_is_empty() {
     assert_eq!(world.status().summary, "1/1");
 }
 
-fn delete(world: &mut World) {
-    world.multi.metadata.deletion_timestamp =
-        Some(Time("2026-11-22T18:00:00Z".parse().expect("a time")));
-}
-
 #[test]
 fn the_end_waits_for_sites_that_cannot_be_reached_unless_they_are_given_up() {
     let mut world = World::formed(TWO_SITES);
     world.site("b").is_cut = true;
     world.pass();
-    delete(&mut world);
+    world.delete();
     world.settle();
     assert!(world.sites["a"].cluster.is_none());
     assert!(world.is_blocked_by_checks && world.sites["b"].cluster.is_some());
@@ -135,7 +130,7 @@ fn a_cluster_goes_after_its_volumes_are_kept() {
     world.settle();
     assert_eq!(world.cluster("a").spec.delete_pvc, Some(true));
     let mut goes = world.clone();
-    delete(&mut goes);
+    goes.delete();
     goes.settle();
     assert!(goes.sites["a"].cluster.is_none() && !goes.is_blocked_by_checks);
 
@@ -146,7 +141,7 @@ fn a_cluster_goes_after_its_volumes_are_kept() {
     };
     owns(&mut world, Some(1));
     set(&mut world, false);
-    delete(&mut world);
+    world.delete();
     world.pass();
     for site in ["a", "b"] {
         assert_eq!(world.cluster(site).spec.delete_pvc, Some(false));
@@ -187,7 +182,7 @@ fn clusters_stay_and_are_free_where_the_resource_says_so() {
     let mut world = World::formed(TWO_SITES);
     world.edit(|multi| multi.spec.delete_cassandra_cluster = Some(false));
     world.settle();
-    delete(&mut world);
+    world.delete();
     world.pass();
     world.pass();
     assert!(!world.is_blocked_by_checks);
@@ -203,7 +198,7 @@ fn clusters_stay_when_the_deletion_orphans_its_dependents() {
     let mut world = World::formed(TWO_SITES);
     let finalizers = world.multi.metadata.finalizers.get_or_insert_default();
     finalizers.push(names::ORPHAN_FINALIZER.into());
-    delete(&mut world);
+    world.delete();
     world.pass();
     assert_eq!(world.kept.len(), 1, "told once: {:?}", world.kept);
     // The garbage collector is done.
@@ -223,7 +218,7 @@ fn a_deletion_that_is_observed_late_deletes_only_what_it_does_not_orphan() {
     let formed = || {
         let mut world = World::formed(TWO_SITES);
         world.multi.metadata.finalizers = Some(vec![names::MULTI_FINALIZER.into()]);
-        delete(&mut world);
+        world.delete();
         world
     };
     let mut orphaned = formed();
@@ -268,7 +263,7 @@ fn a_resource_of_the_name_of_an_orphaned_one_owns_its_config_map() {
     world.annotate(names::ADOPT, Some("m-1"));
     let delete_now = |world: &World| {
         let mut world = world.clone();
-        delete(&mut world);
+        world.delete();
         world.pass();
         world
     };

@@ -139,6 +139,11 @@ impl World {
         self.multi.metadata.generation = Some(generation + 1);
     }
 
+    /// The deletion of the resource begins.
+    pub(crate) fn delete(&mut self) {
+        self.multi.metadata.deletion_timestamp = Some(Time(self.now));
+    }
+
     pub(crate) fn annotate(&mut self, key: &str, value: Option<&str>) {
         let annotations = self.multi.annotations_mut();
         match value {

@@ -1,0 +1,45 @@
+//! The operator's process, from the kernel: the containers of the testbed are processes of this machine.
+
+use std::fs;
+
+use crate::{kubectl::Kubectl, operator};
+
+/// The state of the process, as `/proc/<pid>/status` has it.
+pub struct Process(String);
+
+impl Process {
+    /// The process of the operator's pod, which is ready.
+    pub fn of_operator(kubectl: &Kubectl) -> Self {
+        let pod = operator::ready_pod(kubectl);
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let found = processes(uid)
+            .into_iter()
+            .find(|status| status.starts_with("Name:\tcasskop"));
+        Self(found.expect("the operator is a process of this machine"))
+    }
+
+    /// A number of the state: kilobytes, or a count.
+    pub fn field(&self, name: &str) -> f64 {
+        let line = self.0.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        number.unwrap_or(f64::NAN)
+    }
+
+    /// The same in MiB.
+    pub fn mebibytes(&self, name: &str) -> f64 {
+        self.field(name) / 1024.0
+    }
+}
+
+/// The states of the processes in a pod.
+fn processes(pod_uid: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").expect("/proc is mounted");
+    let folders = all.flatten().map(|entry| entry.path());
+    folders
+        .filter(|folder| {
+            let groups = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
+            groups.contains(pod_uid)
+        })
+        .filter_map(|folder| fs::read_to_string(folder.join("status")).ok())
+        .collect()
+}
