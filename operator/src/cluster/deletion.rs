@@ -24,7 +24,7 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
     let (stateful_sets, config_maps, volumes) = tokio::try_join!(
         list(kube, &namespace, &selector, Freshness::Now),
         list(kube, &namespace, &selector, Freshness::Now),
-        list_parts(kube, &namespace, &selector, Freshness::Now, Volume::of),
+        list_parts(kube, &namespace, &selector, (Freshness::Now, 0), Volume::of),
     )?;
     let live = OwnedObjects {
         stateful_sets,

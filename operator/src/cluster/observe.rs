@@ -74,6 +74,7 @@ pub async fn find(
     let selector = names::cluster_selector(&cluster.name_any());
     let now = Timestamp::now();
     let listed = |pod: &Pod| ListedPod::of(pod, now);
+    let one_for_each = (freshness, expected_nodes(cluster));
     let (
         mut keys,
         scripts,
@@ -92,8 +93,8 @@ pub async fn find(
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
         list(kube, &namespace, &selector, freshness),
-        list_parts(kube, &namespace, &selector, freshness, Volume::of),
-        list_parts(kube, &namespace, &selector, freshness, listed),
+        list_parts(kube, &namespace, &selector, one_for_each, Volume::of),
+        list_parts(kube, &namespace, &selector, one_for_each, listed),
     )?;
     // A pod that is made later is started from the template.
     let templates: Vec<NodePod> = stateful_sets
@@ -122,6 +123,21 @@ pub async fn find(
             .map(|(name, listed)| (name, listed.pod))
             .collect(),
     })
+}
+
+/// Number of nodes that there may be: those that were seen, and those that the spec requires.
+fn expected_nodes(cluster: &CassandraCluster) -> usize {
+    let status = cluster.status.as_ref();
+    let seen = status.map_or(0, |status| status.cassandra_node_status.len());
+    let dcs: BTreeSet<&str> = cluster
+        .spec
+        .written_racks()
+        .map(|(dc, _)| dc.name.as_str())
+        .collect();
+    let nodes = dcs.into_iter().map(|dc| cluster.spec.nodes_in(dc));
+    let required = nodes.fold(0, i32::saturating_add);
+    let required = usize::try_from(required).unwrap_or_default();
+    seen.max(required)
 }
 
 /// Polls the nodes, unless they were just polled for another observation. A node that does not respond is part of the

@@ -242,7 +242,7 @@ pub(super) async fn answering(effects: &Effects, task: &NodeTask) -> Result<Answ
 async fn pods(effects: &Effects, task: &NodeTask) -> Result<BTreeMap<String, NodePod>, NodeError> {
     let selector = names::cluster_selector(&task.cluster.name);
     let namespace = &task.cluster.namespace;
-    let (kube, now) = (&effects.kube, Freshness::Now);
+    let (kube, now) = (&effects.kube, (Freshness::Now, 0));
     let pods = list_parts(kube, namespace, &selector, now, NodePod::of);
     let unreadable =
         |why: String| NodeError::Unreachable(format!("the pods cannot be read: {why}"));

@@ -82,7 +82,9 @@ pub async fn list<K: Kind>(
     fresh(kube, namespace, params, freshness, &|object: K| object).await
 }
 
-/// The same of a kind that has an object for each node: the list is read in pages, and a part of each object is kept.
+/// The same of a kind that has an object for each node: a part of each object is kept, and a long list is read in pages.
+/// `nodes` is the number of nodes that are expected. The API server reads each page from its store, so the recent list of
+/// a ring that fits into one page is asked for as a whole, which its watch cache answers.
 ///
 /// # Errors
 /// The API server does not respond.
@@ -90,10 +92,13 @@ pub async fn list_parts<K: Kind, T>(
     kube: &Kube,
     namespace: &str,
     selector: &str,
-    freshness: Freshness,
+    (freshness, nodes): (Freshness, usize),
     part: impl Fn(&K) -> T,
 ) -> Result<BTreeMap<String, T>, kube::Error> {
-    let params = ListParams::default().labels(selector).limit(PAGE);
+    let mut params = ListParams::default().labels(selector);
+    if freshness == Freshness::Now || nodes > PAGE as usize {
+        params = params.limit(PAGE);
+    }
     fresh(kube, namespace, params, freshness, &|object: K| {
         part(&object)
     })
@@ -109,7 +114,13 @@ async fn fresh<K: Kind, T>(
 ) -> Result<BTreeMap<String, T>, kube::Error> {
     let known = kube.versions.newest::<K>();
     let Some(version) = known.filter(|_| freshness == Freshness::Recent) else {
-        return pages(kube, namespace, now, part).await;
+        return match pages(kube, namespace, now.clone(), part).await {
+            // The version of the first page is forgotten: the list begins anew.
+            Err(kube::Error::Api(status)) if status.code == 410 => {
+                pages(kube, namespace, now, part).await
+            }
+            answer => answer,
+        };
     };
     let recent = now.clone().at(&version.to_string());
     let recent = recent.matching(VersionMatch::NotOlderThan);

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::de::DeserializeOwned;
@@ -25,10 +25,10 @@ const UNCOUNTED: u64 = 256 * 1024;
 /// Answers beyond [`SMALL`] that are parsed at the same time, of all nodes together.
 const AT_ONCE: usize = 2;
 
-static LARGE: Permits = Permits {
-    free: Mutex::new(AT_ONCE),
-    returned: Condvar::new(),
-};
+/// Time in which an answer with a permit makes progress, or the permit is given to another one.
+const STALLED: Duration = Duration::from_secs(1);
+
+static LARGE: Permits = Permits::new();
 
 /// The bounds of one exchange.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,7 @@ impl Bounds {
             },
             deadline: self.deadline,
             permit: None,
+            arrived: 0,
         };
         let body = io::BufReader::with_capacity(CHUNK, body);
         serde_json::from_reader(body).map_err(|error| {
@@ -80,8 +81,8 @@ impl Bounds {
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 NodeError::Refused
             }
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-                NodeError::Timeout(self.deadline.as_secs())
+            ureq::Error::Io(error) if is_crowded(error) => {
+                NodeError::Malformed(format!("{}: {error}", self.request))
             }
             ureq::Error::BodyExceedsLimit(limit) => NodeError::TooLarge {
                 address: endpoint.ip.clone(),
@@ -103,6 +104,8 @@ struct Counted<R> {
     free: usize,
     deadline: Duration,
     permit: Option<Permit>,
+    /// Bytes since the permit was taken or renewed.
+    arrived: usize,
 }
 
 impl<R: Read> Read for Counted<R> {
@@ -112,40 +115,105 @@ impl<R: Read> Read for Counted<R> {
         }
         let read = self.body.read(buffer)?;
         self.free = self.free.saturating_sub(read);
+        if let Some(permit) = &self.permit {
+            self.arrived += read;
+            if self.arrived >= CHUNK {
+                self.arrived = 0;
+                permit.renew();
+            }
+        }
         Ok(read)
     }
 }
 
-/// Permits of large answers. Threads wait for them; a hanging node has none, because its answer does not begin.
+/// Permits of large answers. A node that stalls in the middle of its answer keeps one for some seconds only.
 struct Permits {
-    free: Mutex<usize>,
+    held: Mutex<Held>,
     returned: Condvar,
 }
 
+/// The permits that are taken, each with its number and the time of its last progress.
+struct Held {
+    next: u64,
+    permits: Vec<(u64, Instant)>,
+}
+
 /// One of the permits, until it is dropped.
-struct Permit;
+struct Permit {
+    of: &'static Permits,
+    number: u64,
+}
 
 impl Permits {
-    fn free(&self) -> MutexGuard<'_, usize> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    const fn new() -> Self {
+        let held = Held {
+            next: 0,
+            permits: Vec::new(),
+        };
+        Self {
+            held: Mutex::new(held),
+            returned: Condvar::new(),
+        }
     }
 
-    fn take(&self, deadline: Duration) -> io::Result<Permit> {
-        let waited = self
-            .returned
-            .wait_timeout_while(self.free(), deadline, |free| *free == 0);
-        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let left = free.checked_sub(1);
-        *free = left.ok_or(io::ErrorKind::TimedOut)?;
-        Ok(Permit)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&'static self, deadline: Duration) -> io::Result<Permit> {
+        let until = Instant::now() + deadline;
+        let mut held = self.held();
+        loop {
+            let now = Instant::now();
+            held.permits.retain(|(_, since)| now < *since + STALLED);
+            if held.permits.len() < AT_ONCE {
+                let number = held.next;
+                held.next += 1;
+                held.permits.push((number, now));
+                return Ok(Permit { of: self, number });
+            }
+            if now >= until {
+                return Err(io::Error::other(Crowded));
+            }
+            let ends = held.permits.iter().map(|(_, since)| *since + STALLED);
+            let next = ends.chain([until]).min().unwrap_or(until);
+            let waited = self
+                .returned
+                .wait_timeout(held, next.saturating_duration_since(now));
+            held = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Permit {
+    /// Notes progress, unless another answer has the permit by now.
+    fn renew(&self) {
+        let mut held = self.of.held();
+        let own = held
+            .permits
+            .iter_mut()
+            .find(|(number, _)| *number == self.number);
+        if let Some((_, since)) = own {
+            *since = Instant::now();
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        *LARGE.free() += 1;
-        LARGE.returned.notify_one();
+        let mut held = self.of.held();
+        held.permits.retain(|(number, _)| *number != self.number);
+        self.of.returned.notify_one();
     }
+}
+
+/// Large answers of other nodes come first for too long. Nothing is known of this node then, and it is not silent.
+#[derive(thiserror::Error, Debug)]
+#[error("it waits behind large answers of other nodes")]
+struct Crowded;
+
+fn is_crowded(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Crowded>())
 }
 
 /// The error of TLS behind a failed exchange. The refusal of a client certificate arrives with the first read, after the
@@ -155,5 +223,26 @@ fn handshake_error(error: &ureq::Error) -> Option<&rustls::Error> {
         ureq::Error::Rustls(error) => Some(error),
         ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stalled_answer_keeps_its_permit_for_a_while_only() {
+        static PERMITS: Permits = Permits::new();
+        let stalled: Vec<Permit> = (0..AT_ONCE)
+            .map(|_| PERMITS.take(Duration::ZERO).expect("a free one"))
+            .collect();
+        let error = PERMITS.take(Duration::ZERO).map(drop).unwrap_err();
+        assert!(is_crowded(&error), "{error}");
+        let next = PERMITS.take(60 * STALLED).expect("one of the stalled");
+        // The end of a stalled answer returns nothing twice.
+        drop(stalled);
+        assert_eq!(PERMITS.held().permits.len(), 1);
+        drop(next);
+        assert_eq!(PERMITS.held().permits.len(), 0);
     }
 }

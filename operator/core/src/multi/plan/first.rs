@@ -19,8 +19,6 @@ pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<S
     if let Some(recorded) = status.and_then(|status| status.first_site.clone()) {
         return Some(recorded);
     }
-    // A re-created resource takes over existing clusters; and beside the cluster of another resource, which may be about
-    // to form its ring, no second ring is formed.
     let with = |has: fn(&CassandraCluster, &str) -> bool| {
         wanted.iter().find(move |child| {
             let view = snapshot.site(&child.site);
@@ -29,12 +27,16 @@ pub(crate) fn first_site(snapshot: &ObservedSites, wanted: &[Child]) -> Option<S
         })
     };
     let is_foreign = |cluster: &CassandraCluster, uid: &str| owner(cluster) != Some(uid);
-    if let Some(child) = with(|cluster, _| is_formed(cluster)).or_else(|| with(is_foreign)) {
+    // A re-created resource takes over existing clusters.
+    if let Some(child) = with(|cluster, _| is_formed(cluster)) {
         return Some(child.site.clone());
     }
-    unknown(snapshot, wanted)
-        .is_empty()
-        .then(|| Some(wanted.first()?.site.clone()))?
+    if !unknown(snapshot, wanted).is_empty() {
+        return None;
+    }
+    // Beside the cluster of another resource, which may be about to form its ring, no second ring is formed.
+    let child = with(is_foreign).or(wanted.first())?;
+    Some(child.site.clone())
 }
 
 /// Sites that may have formed a ring, because they did not answer.

@@ -83,6 +83,32 @@ fn the_second_one_forms_no_ring_beside_a_cluster_of_the_first() {
     }
 }
 
+/// The ring of the first one is where the second one cannot look: a choice would stay for ever.
+#[test]
+fn the_second_one_chooses_no_site_while_one_does_not_answer() {
+    let mut first = World::formed(TWO_SITES);
+    // The second site of the first resource is there, and not formed yet.
+    let begins = {
+        let mut begins = World::new(TWO_SITES);
+        begins.pass();
+        begins.sites["a"].cluster.clone()
+    };
+    first.sites.get_mut("b").expect("a site").cluster = begins;
+    let mut second = second(&first);
+    second.sites.get_mut("a").expect("a site").is_cut = true;
+    second.pass();
+    assert_eq!(second.status().first_site, None);
+    // The first resource gives the site up.
+    second.sites.get_mut("b").expect("a site").cluster = None;
+    for is_cut in [true, false] {
+        second.sites.get_mut("a").expect("a site").is_cut = is_cut;
+        for _ in 0..5 {
+            second.pass();
+            assert!(second.sites["b"].cluster.is_none(), "{is_cut}");
+        }
+    }
+}
+
 /// Both are created at the same time, and each creates the first cluster: one of them finds it.
 #[test]
 fn of_two_that_begin_together_one_is_refused() {
