@@ -26,7 +26,7 @@ const UNCOUNTED: u64 = 256 * 1024;
 const AT_ONCE: usize = 2;
 
 /// Time in which an answer with a permit makes progress, or the permit is given to another one.
-const STALLED: Duration = Duration::from_secs(1);
+const STALLED: Duration = Duration::from_secs(2);
 
 static LARGE: Permits = Permits::new();
 
@@ -213,7 +213,9 @@ impl Drop for Permit {
 struct Crowded;
 
 fn is_crowded(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<Crowded>())
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Crowded>)
 }
 
 /// The error of TLS behind a failed exchange. The refusal of a client certificate arrives with the first read, after the

@@ -312,7 +312,8 @@ fn hostile_answers_at_once_take_little_memory() {
         lists(out)
     });
     let growth = growth_of("junk_at_once", endpoint.port);
-    assert!(growth <= 40, "{growth} MiB");
+    // Beside the operator's own 8 MiB, below the limit of its container.
+    assert!(growth <= 52, "{growth} MiB");
 }
 
 const NODES: usize = 300;
