@@ -18,10 +18,16 @@ pub fn image() -> String {
     setting("MANAGEMENT_API_IMAGE")
 }
 
-/// Makes a ring of this manifest one whose nodes have the Management API.
+/// Makes a ring of this manifest one whose nodes have the Management API, with the certificates of a Secret.
 pub fn declare(spec: &mut Value, secret: &str) {
+    declare_alone(spec);
+    spec["nodeApi"]["tlsSecretName"] = json!(secret);
+}
+
+/// The same with the certificates that the operator makes.
+pub fn declare_alone(spec: &mut Value) {
     spec["cassandraImage"] = json!(image());
-    spec["nodeApi"] = json!({ "kind": "ManagementApi", "tlsSecretName": secret });
+    spec["nodeApi"] = json!({ "kind": "ManagementApi" });
 }
 
 /// An authority, as a user has one for each ring.

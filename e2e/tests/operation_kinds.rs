@@ -9,7 +9,7 @@
 use casskop_e2e::{
     Cluster, Space, cassandra,
     cluster::{self, image},
-    management_api::{self, Authority},
+    management_api,
     operator::Shell,
     plugin::casskop,
     wait::until,
@@ -21,36 +21,33 @@ const KEYSPACE: &str = "kinds";
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn with_cassandra_5_0() {
-    on("5.0", "v50", |_, _| {});
+    on("5.0", "v50", |_| {});
 }
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn by_the_management_api() {
-    on("5.0", "api", |space, manifest| {
-        Authority::default().secret(&space.kubectl, "api-tls", "api");
-        management_api::declare(&mut manifest["spec"], "api-tls");
-    });
+    on("5.0", "api", management_api::declare_alone);
 }
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn with_cassandra_4_1_the_end_of_a_data_center_and_the_upgrade() {
-    on("4.1", "v41", |_, _| {});
+    on("4.1", "v41", |_| {});
 }
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn with_cassandra_4_0() {
-    on("4.0", "v40", |_, _| {});
+    on("4.0", "v40", |_| {});
 }
 
-fn on(version: &str, name: &str, adapt: impl Fn(&Space, &mut Value)) {
+fn on(version: &str, name: &str, adapt: impl Fn(&mut Value)) {
     let space = Space::open("e2e-kinds");
     let ring = space.cluster(name);
     let mut manifest = cluster::ring(name, &[("dc1", &["rack1", "rack2"])]);
     manifest["spec"]["cassandraImage"] = json!(image(version));
-    adapt(&space, &mut manifest);
+    adapt(&mut manifest["spec"]);
     ring.apply(&manifest);
     ring.settles();
     let pods = ring.pod_names();
