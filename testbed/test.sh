@@ -154,7 +154,7 @@ prepared() {
     eval "$("$testbed/env.sh")"
     export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
     "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
-    "$testbed/load.sh" management-api "$("$testbed/binaries.sh" testbed management-api-stand-in)/management-api-stand-in"
+    CASSANDRA_VERSIONS=5.0 "$testbed/load.sh" management-api "$("$testbed/binaries.sh" testbed management-api-stand-in)/management-api-stand-in"
     each_cluster clear_away
 }
 
