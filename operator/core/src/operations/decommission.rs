@@ -278,11 +278,27 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
 
 /// No node that stays holds ranges that it does not own: they would come back from the dead when it owns them again.
 /// A keyspace that is no longer replicated in the data center is owned by none of its nodes, however few they are.
+///
+/// The debt of a decommission that failed is none for a node that is still on its way out: its end makes the others owners, and
+/// no cleanup can begin before.
 fn cleanup_paid(ring: &Ring<'_>) -> Check {
+    let leaves = |member: &Member<'_>| {
+        let mode = member.reading.as_ref().map(|reading| &reading.mode);
+        let is_out = matches!(
+            mode,
+            Ok(OperationMode::Leaving | OperationMode::DecommissionFailed)
+        );
+        is_out && ring.is_target(member)
+    };
+    let is_on_its_way = ring.nodes.iter().any(leaves);
+    let owes = |reason: CleanupReason| {
+        let is_its_own = is_on_its_way && reason == CleanupReason::DecommissionFailed;
+        reason > CleanupReason::ReplicationRemoved && !is_its_own
+    };
     let owing: Vec<&str> = Stay::of(ring)
         .iter()
         .flat_map(|stay| &stay.in_dc)
-        .filter(|member| member.owes_cleanup > Some(CleanupReason::ReplicationRemoved))
+        .filter(|member| member.owes_cleanup.is_some_and(owes))
         .map(|member| member.pod)
         .collect();
     let findings = match owing[..] {

@@ -3,7 +3,7 @@
 use casskop_common::api::{CleanupReason, OperationPhase, Phase};
 
 use crate::{
-    simulation::World,
+    simulation::{Node, World},
     tests::shrink::{nodes, passes, replicate, six},
 };
 
@@ -84,6 +84,35 @@ fn what_failed_before_it_left_can_be_called_off() {
     nodes(&mut world, 1);
     world.settle();
     assert_eq!(world.ring.len(), 3);
+}
+
+/// The others owe a cleanup, which waits for the node that leaves: neither may wait for the other.
+#[test]
+fn a_node_that_leaves_after_its_decommission_failed_goes_on() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, true);
+    passes(&mut world);
+    let failed = world.operation("decommission");
+    assert_eq!(failed.phase, OperationPhase::Failed);
+    let pod = failed.nodes[0].pod.clone();
+    world.pods.get_mut(&pod).expect("a pod").node = Node::Leaving;
+    // The record of the operation is dropped.
+    world
+        .cluster
+        .status
+        .as_mut()
+        .expect("a status")
+        .operations
+        .clear();
+    world.annotate("cleanup", Some("waits"));
+    passes(&mut world);
+    let cleanup = world.operation("cleanup");
+    assert_eq!(cleanup.phase, OperationPhase::Pending, "{cleanup:#?}");
+    world.settle();
+    assert!(!world.pods.contains_key(&pod));
+    assert_eq!(world.operation("cleanup").phase, OperationPhase::Succeeded);
 }
 
 #[test]
