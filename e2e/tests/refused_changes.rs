@@ -29,10 +29,6 @@ fn what_cannot_be_undone_is_refused_for_a_running_ring() {
                 "without their data",
             ],
         ),
-        (
-            json!({ "spec": { "nodeApi": { "kind": "ManagementApi" } } }),
-            ["nodeApi", "tlsSecretName"],
-        ),
     ] {
         let said = space
             .kubectl
