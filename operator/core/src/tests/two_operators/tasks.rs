@@ -32,23 +32,18 @@ pub(super) struct Task {
     pub(super) stage: Stage,
 }
 
-/// The node of a task, at a step.
-fn node(task: &Task, step: &str) -> OperationNode {
-    let start = &task.start;
-    OperationNode {
-        pod: start.pod.clone(),
-        pod_uid: start.pod_uid.clone(),
-        host_id: start.host_id.clone(),
-        volumes: start.volumes.clone(),
-        step: step.to_owned(),
-        ..OperationNode::default()
-    }
-}
-
 impl History {
     /// A node does what it is told. Returns whether the step is done.
     fn call(&mut self, task: &Task, step: &str) -> bool {
-        let node = node(task, step);
+        let start = &task.start;
+        let node = OperationNode {
+            pod: start.pod.clone(),
+            pod_uid: start.pod_uid.clone(),
+            host_id: start.host_id.clone(),
+            volumes: start.volumes.clone(),
+            step: step.to_owned(),
+            ..OperationNode::default()
+        };
         match task.start.kind {
             OperationKind::Decommission => {
                 let has_left = !self.world.ring.contains_key(&node.host_id);
@@ -86,10 +81,7 @@ impl History {
         let is_lost = !mends
             && self.world.ring.contains_key(&task.start.host_id)
             && !self.world.may_come_back(&task.start.host_id);
-        let is_back = self
-            .world
-            .is_back_in_ring(task.start.kind, &node(&task, step));
-        let fails = fails || ((is_lost || is_back) && task.stage == Stage::Calls);
+        let fails = fails || (is_lost && task.stage == Stage::Calls);
         // A call that takes time is polled.
         if task.stage == Stage::Calls && !fails && !self.call(&task, step) {
             return;
