@@ -378,7 +378,7 @@ fn proxies(parts: &Parts, tunnel: &Tunnel) -> Vec<Case> {
         case("SOCKS proxy", Works, &through("socks5")),
         case(
             "SOCKS proxy that resolves names",
-            Works,
+            PluginOnly,
             &through("socks5h"),
         ),
         case(

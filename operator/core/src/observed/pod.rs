@@ -13,8 +13,8 @@ use kube_core::ResourceExt;
 
 use crate::pod_config::secret_volume;
 
-/// Time within which a container listens.
-const LISTENS: SignedDuration = SignedDuration::from_mins(5);
+/// Time within which a container listens; shorter than the time after which the liveness probe ends it.
+const LISTENS: SignedDuration = SignedDuration::from_mins(1);
 
 /// The fields of a Cassandra pod that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,8 +108,7 @@ impl NodePod {
         Some(Self::of(&pod))
     }
 
-    /// Whether its container should listen by now: agents do so seconds after its start. The clocks of the machines may
-    /// differ by some minutes.
+    /// Whether its container should listen by now: agents do so seconds after its start.
     pub fn runs_long(&self, now: Timestamp) -> bool {
         self.runs_since.is_some_and(|since| now > since + LISTENS)
     }

@@ -199,7 +199,7 @@ fn of_a_container_in_which_nothing_listens() {
         pod.node_api = kind;
         let refused = Err(NodeError::Refused);
         state.nodes.insert(POD.into(), refused);
-        assert_eq!(state.is_mute(POD), minutes > 5);
+        assert_eq!(state.is_mute(POD), minutes > 1);
         // A node that is late is none of them: it may replay its commit log.
         for late in [NodeError::Timeout(4), NodeError::Occupied(4)] {
             let mut state = state.clone();
@@ -208,8 +208,8 @@ fn of_a_container_in_which_nothing_listens() {
         }
         state.own_health_problem(POD).expect("it does not run yet")
     };
-    let brief = told(5, NodeApiKind::Jolokia);
+    let brief = told(1, NodeApiKind::Jolokia);
     let [jolokia, management_api] =
-        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(6, kind));
+        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(2, kind));
     insta::assert_snapshot!([brief, jolokia, management_api].join("\n"));
 }
