@@ -75,7 +75,7 @@ pub struct Authority {
     pub validity: Validity,
 }
 
-/// What the Secret of the nodes has.
+/// The content of the Secret of the nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// Id of the authority that issued the certificate.

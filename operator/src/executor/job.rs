@@ -128,7 +128,7 @@ async fn followed(
             .follow(endpoint.clone(), call.clone(), job.clone());
         tokio::select! {
             biased;
-            // What failed at the same time may have failed by that.
+            // A failure at the same time may come from that.
             () = changes.next() => {}
             outcome = follow => return outcome,
         }

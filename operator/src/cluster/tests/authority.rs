@@ -17,7 +17,7 @@ const NODES: &str = "/api/v1/namespaces/ns/secrets/demo-node-tls";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the Secret of the nodes has, in the order of [`KEYS`].
+/// The content of the Secret of the nodes, in the order of [`KEYS`].
 type Content = [String; 3];
 
 /// A cluster whose certificates the operator makes.

@@ -38,6 +38,12 @@ fn put_secret(server: &ApiServer, name: &str, is_meant: bool, data: &[(&str, &st
     server.with(|state| state.put(&format!("{SECRETS}/{name}"), secret));
 }
 
+/// A Secret with a password, which is meant for the nodes.
+fn put_password(server: &ApiServer, name: &str, password: &str) {
+    let data = [("username", "op"), ("password", password)];
+    put_secret(server, name, true, &data);
+}
+
 /// A Secret with certificates of an authority of its own.
 fn put_certificates(server: &ApiServer, name: &str, is_meant: bool) {
     let authority = Authority::new();
@@ -145,12 +151,7 @@ async fn each_pod_is_reached_by_what_it_was_started_with() {
     put_certificates(&server, "unlabelled", false);
     put_accepted(&server, &["second", "first"]);
     // Changed since, and not accepted: a pod that was created anew in between has it.
-    put_secret(
-        &server,
-        "mine",
-        true,
-        &[("username", "op"), ("password", "third")],
-    );
+    put_password(&server, "mine", "third");
     let pods = [
         ("jolokia", Jolokia, "mine"),
         ("new", ManagementApi, "new-tls"),
@@ -196,12 +197,7 @@ async fn a_password_that_another_application_uses_is_not_tried_on_old_pods() {
 #[tokio::test]
 async fn pods_with_certificates_are_reached_after_the_spec_names_none() {
     let server = server(NodeApiKind::Jolokia, "mine");
-    put_secret(
-        &server,
-        "mine",
-        true,
-        &[("username", "op"), ("password", "p")],
-    );
+    put_password(&server, "mine", "p");
     put_certificates(&server, "old-tls", true);
     put_pod(&server, "old", NodeApiKind::ManagementApi, "old-tls");
     put_pod(&server, "new", NodeApiKind::Jolokia, "mine");
@@ -264,12 +260,7 @@ async fn a_ring_of_one_kind_reads_no_further_secret() {
 #[tokio::test]
 async fn a_refused_secret_of_the_new_kind_loses_no_pod_of_the_old_one() {
     let server = server(NodeApiKind::Jolokia, "mine");
-    put_secret(
-        &server,
-        "mine",
-        true,
-        &[("username", "op"), ("password", "p")],
-    );
+    put_password(&server, "mine", "p");
     put_certificates(&server, "tls", false);
     let ctx = operator(&server);
     for _ in 0..4 {
@@ -296,18 +287,8 @@ async fn a_refused_secret_of_the_new_kind_loses_no_pod_of_the_old_one() {
 #[tokio::test]
 async fn a_password_that_is_new_with_the_kind_rolls_nothing_twice() {
     let server = server(NodeApiKind::Jolokia, "one");
-    put_secret(
-        &server,
-        "one",
-        true,
-        &[("username", "op"), ("password", "1")],
-    );
-    put_secret(
-        &server,
-        "two",
-        true,
-        &[("username", "op"), ("password", "2")],
-    );
+    put_password(&server, "one", "1");
+    put_password(&server, "two", "2");
     put_certificates(&server, "tls", true);
     let ctx = operator(&server);
     let turns = [

@@ -31,7 +31,7 @@ impl KeyedAuthority {
         id(&self.certificate)
     }
 
-    /// What decisions know of it.
+    /// The part that decisions know.
     pub(super) fn known(&self) -> Authority {
         Authority {
             id: self.id(),

@@ -32,7 +32,7 @@ pub(super) struct Stored {
     nodes: Option<Secret>,
 }
 
-/// What the Secret of the nodes has.
+/// The content of the Secret of the nodes, as it was read.
 pub(super) struct Present {
     /// The description of it.
     pub(super) certificate: Certificate,
@@ -122,7 +122,7 @@ impl Stored {
         certificates::certificates(nodes, host.to_owned())
     }
 
-    /// What the operator has written for the nodes.
+    /// The certificate that the operator has written for the nodes.
     ///
     /// # Errors
     /// It cannot be used, or another writer has changed it.

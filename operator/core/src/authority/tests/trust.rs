@@ -27,7 +27,7 @@ struct World {
     made: u32,
     nodes: [Reader; 3],
     operators: [Reader; 2],
-    /// What each operator has read for its next write, and when.
+    /// The state that each operator has read for its next write, and the time.
     read: [Option<(Secrets, Timestamp)>; 2],
     earlier: Vec<Authority>,
 }
@@ -98,7 +98,7 @@ impl World {
             Event::Write(operator) => self.write(operator),
             Event::LoseWrite(operator) => self.read[operator] = None,
             Event::Take(node) => self.take(node),
-            // What nodes trust is not known to an authority that was made meanwhile.
+            // An authority that was made meanwhile does not know the trust of the nodes.
             Event::DeleteCertificate if self.is_all_stored() => {
                 self.secrets.certificate = None;
                 self.secrets.versions[1] += 1;
@@ -153,7 +153,7 @@ impl World {
         used.all(|used| used.as_ref().is_none_or(is_stored))
     }
 
-    /// What the operator has read decides; the write holds only for the versions that were read.
+    /// The state that the operator has read decides; the write holds only for the versions that were read.
     fn write(&mut self, operator: usize) {
         let Some((read, at)) = self.read[operator].take() else {
             return;
