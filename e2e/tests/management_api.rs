@@ -45,13 +45,9 @@ const NOT_FILLED: [&str; 3] = ["Creation time", "Size on disk", "True size"];
 #[ignore = "needs the testbed: make test-e2e"]
 fn the_stand_in_speaks_the_recorded_contract() {
     let space = Space::open("e2e-contract");
-    let ring = space.cluster("one");
     let authority = Authority::default();
     authority.secret(&space.kubectl, "one-tls", "one");
-    let mut manifest = cluster::ring("one", &[("dc1", &["rack1"])]);
-    management_api::declare(&mut manifest["spec"], "one-tls");
-    ring.apply(&manifest);
-    ring.settles();
+    let ring = one_node(&space, "one");
     // From here on only the recording is asked for.
     operator::scale(&space.kubectl, 0);
     let client = authority.client();
@@ -126,6 +122,16 @@ fn the_stand_in_speaks_the_recorded_contract() {
     operator::scale(&space.kubectl, 1);
     ring.settles();
     ring.delete();
+}
+
+/// A ring of one node, with the certificates of the Secret `<name>-tls`.
+fn one_node(space: &Space, name: &str) -> Cluster {
+    let ring = space.cluster(name);
+    let mut manifest = cluster::ring(name, &[("dc1", &["rack1"])]);
+    management_api::declare(&mut manifest["spec"], &format!("{name}-tls"));
+    ring.apply(&manifest);
+    ring.settles();
+    ring
 }
 
 /// The recorded pairs of a section, from the start of Cassandra on.
@@ -294,13 +300,9 @@ fn kinds(ring: &Cluster) -> Vec<String> {
 #[ignore = "needs the testbed: make test-e2e"]
 fn what_a_job_does_not_say_is_found_out() {
     let space = Space::open("e2e-jobs");
-    let ring = space.cluster("jobs");
     let authority = Authority::default();
     authority.secret(&space.kubectl, "jobs-tls", "jobs");
-    let mut manifest = cluster::ring("jobs", &[("dc1", &["rack1"])]);
-    management_api::declare(&mut manifest["spec"], "jobs-tls");
-    ring.apply(&manifest);
-    ring.settles();
+    let ring = one_node(&space, "jobs");
     let node = Node {
         pod: ring.pod_names().remove(0),
         kubectl: space.kubectl.clone(),
@@ -403,7 +405,6 @@ fn has_a_job(ring: &Cluster, id: &str) {
 #[ignore = "needs the testbed: make test-e2e"]
 fn certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told() {
     let space = Space::open("e2e-certs");
-    let ring = space.cluster("certs");
     let first = Authority::default();
     let write = |authority: &Authority, (certificate, key): (&str, &str)| {
         authority.secret_of(&space.kubectl, "certs-tls", certificate, key);
@@ -411,10 +412,7 @@ fn certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told() {
     let name = format!("certs.{}.svc", space.kubectl.namespace);
     let (certificate, key) = first.issue(&name);
     write(&first, (&certificate, &key));
-    let mut manifest = cluster::ring("certs", &[("dc1", &["rack1"])]);
-    management_api::declare(&mut manifest["spec"], "certs-tls");
-    ring.apply(&manifest);
-    ring.settles();
+    let ring = one_node(&space, "certs");
     let pod = ring.pod_names().remove(0);
     let uid = || ring.pods()[0]["metadata"]["uid"].clone();
     let before = uid();

@@ -94,20 +94,27 @@ pub fn keyspaces(server: &Server, request: &Request) -> Reply {
     })
 }
 
+/// The answer of an operation about a keyspace; nothing if there is none of the name.
+fn of_keyspace(
+    operation: &'static str,
+    keyspace: String,
+) -> impl FnOnce(&Jmx) -> Result<Option<Value>, Failure> + Send {
+    move |jmx| {
+        if !texts(&jmx.read(STORAGE, "Keyspaces")?).contains(&keyspace) {
+            return Ok(None);
+        }
+        let found = jmx.exec(operation, &["String"], &json!([keyspace]))?;
+        Ok(Some(found))
+    }
+}
+
 pub fn replication(server: &Server, request: &Request) -> Reply {
     const FAILED: &str = "Get keyspace replication failed.";
     let Some(keyspace) = request.parameter("keyspaceName").map(str::to_owned) else {
         let why = format!("{FAILED} Non-empty 'keyspaceName' must be provided");
         return Err(Answer::plain(400, why));
     };
-    let asked = keyspace.clone();
-    let ask = move |jmx: &Jmx| {
-        if !texts(&jmx.read(STORAGE, "Keyspaces")?).contains(&asked) {
-            return Ok(None);
-        }
-        let found = jmx.exec("getKeyspaceReplicationInfo", &["String"], &json!([asked]))?;
-        Ok(Some(found))
-    };
+    let ask = of_keyspace("getKeyspaceReplicationInfo", keyspace.clone());
     read(
         server,
         (Kind::Json, "getReplication"),
@@ -154,13 +161,7 @@ pub fn ranges(server: &Server, request: &Request) -> Reply {
     let Some(keyspace) = request.parameter("keyspaceName").map(str::to_owned) else {
         return Err(Answer::json(404, "keyspace not found"));
     };
-    let ask = move |jmx: &Jmx| {
-        if !texts(&jmx.read(STORAGE, "Keyspaces")?).contains(&keyspace) {
-            return Ok(None);
-        }
-        let found = jmx.exec("getRangeToEndpointMap", &["String"], &json!([keyspace]))?;
-        Ok(Some(found))
-    };
+    let ask = of_keyspace("getRangeToEndpointMap", keyspace);
     read(
         server,
         (Kind::Json, "getRangeToEndpointMap"),
