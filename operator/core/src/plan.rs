@@ -15,7 +15,7 @@ use crate::{
     observed::{ObservedState, SecretState},
     operations::transitions::Outdated,
     refusal::Refusal,
-    rollout::{self, Removal, address_conflict, members, rack_write, volumes},
+    rollout::{self, Removal, address_conflict, members, rack_write, stranded, volumes},
     scheduler, status,
 };
 
@@ -121,6 +121,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     if !state.intents.reconcile_paused {
         removals.extend(volumes::given_up(state));
         removals.extend(address_conflict::address_conflicts(state));
+        removals.extend(stranded::pods(state));
     }
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);

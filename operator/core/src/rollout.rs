@@ -17,6 +17,7 @@ mod refuse;
 pub mod removal;
 mod restore;
 mod shrink;
+pub mod stranded;
 pub mod volumes;
 
 use casskop_common::{

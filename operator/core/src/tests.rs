@@ -28,6 +28,7 @@ mod rollout;
 mod shrink;
 mod status_size;
 mod storage;
+mod stranded;
 mod two_operators;
 mod volume_owners;
 mod waves;

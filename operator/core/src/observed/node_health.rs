@@ -67,7 +67,7 @@ impl ObservedState {
             return Some(format!("{problem}{hint}"));
         }
         let reading = match self.nodes.get(pod) {
-            None => return Some(self.starting(live)),
+            None => return Some(self.starting(pod, live)),
             Some(Err(NodeError::Unauthorized)) => {
                 return Some(format!(
                     "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
@@ -139,10 +139,15 @@ impl ObservedState {
         self.live.warnings.get(set.metadata.uid.as_ref()?)
     }
 
-    fn starting(&self, live: &NodePod) -> String {
+    fn starting(&self, pod: &str, live: &NodePod) -> String {
         let Some(warning) = self.live.warnings.get(&live.uid) else {
             return with_last_end("the pod is starting".into(), live);
         };
+        if let Some(claim) = self.stranding_claim(pod) {
+            return format!(
+                "the pod does not start: its volume claim {claim} was made after the pod was placed, and Kubernetes binds it for a new pod only; the operator re-creates the pod"
+            );
+        }
         format!("the pod does not start yet: {warning}; {RETRY_ADVICE}")
     }
 
@@ -166,6 +171,23 @@ impl ObservedState {
             "Cassandra's container runs since {since}, and nothing listens on port {}: {cause}its log may say more",
             live.node_api.port()
         )
+    }
+
+    /// The volume claim that keeps a pod from starting for ever. The scheduler chooses the machine of a claim only while
+    /// it places a pod (`WaitForFirstConsumer`), so a claim that is made afterwards stays unbound.
+    ///
+    /// Pods and claims are read one after the other, and a claim may look older than it is: the kubelet has to have
+    /// reported the pod, too.
+    pub fn stranding_claim(&self, pod: &str) -> Option<String> {
+        let live = self.pods.get(pod)?;
+        let is_reported = self.live.warnings.contains_key(&live.uid);
+        if !live.is_placed || live.deleting || !is_reported {
+            return None;
+        }
+        let mut claims = self.volumes_of(pod, live.rack.as_ref()?).into_iter();
+        let found = claims
+            .find(|(_, claim)| claim.capacity.is_none() && !claim.is_placed && !claim.deleting);
+        found.map(|(name, _)| name)
     }
 
     /// A volume claim of a pod that is not bound.

@@ -12,6 +12,9 @@ use k8s_openapi::{
 };
 use kube_core::ResourceExt;
 
+/// The scheduler writes the machine of a claim while it places a pod.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+
 /// The fields of a volume claim that the operator uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
@@ -27,6 +30,8 @@ pub struct Volume {
     pub requested: String,
     /// Actual size, once the claim is bound.
     pub capacity: Option<String>,
+    /// Whether the scheduler has chosen a machine for it (`volume.kubernetes.io/selected-node`), or it names its volume.
+    pub is_placed: bool,
     /// Its storage class.
     pub class: Option<String>,
     /// Whether it is being deleted.
@@ -74,6 +79,7 @@ impl Volume {
         let rack = labels
             .get(names::DC_LABEL)
             .zip(labels.get(names::RACK_LABEL));
+        let is_placed = claim.annotations().contains_key(SELECTED_NODE);
         Self {
             uid: claim.uid().unwrap_or_default(),
             version: claim.resource_version().unwrap_or_default(),
@@ -81,6 +87,7 @@ impl Volume {
             owners: claim.owner_references().to_vec(),
             requested: requests.and_then(storage).unwrap_or_default(),
             capacity: capacity.and_then(storage),
+            is_placed: is_placed || spec.volume_name.is_some(),
             class: spec.storage_class_name,
             awaits_file_system: conditions.iter().any(|condition| {
                 condition.type_ == "FileSystemResizePending" && condition.status == "True"
