@@ -56,9 +56,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
             endpoint.ip
         )));
     }
-    let members = answers.readable.iter();
-    let members = members.filter(|(_, reading)| reading.is_member());
-    let members: Vec<_> = members.collect();
+    let members: Vec<_> = members_of(answers).collect();
     if members.is_empty() {
         return Err(answers.no_member());
     }
@@ -107,6 +105,33 @@ pub(super) async fn of_a_removed_node(
     judge_removed(&answers, &task.start.host_id, own_ip, &others)
 }
 
+/// Checks that no member has a removed node in its ring again, as happens when the pod had found its data before the
+/// removal and finished its start afterwards. A ring that cannot be read proves nothing.
+///
+/// # Errors
+/// A member has it.
+pub(super) async fn stays_removed(effects: &Effects, task: &NodeTask) -> Result<(), NodeError> {
+    let answers = peer::answering(effects, task).await.unwrap_or_default();
+    out_of_ring(&answers, &task.start.host_id)
+}
+
+fn out_of_ring(answers: &Answers, host_id: &str) -> Result<(), NodeError> {
+    let mut members = members_of(answers);
+    let has_it = members.find(|(_, reading)| reading.address_of(host_id).is_some());
+    has_it.map_or(Ok(()), |(endpoint, _)| {
+        Err(NodeError::Unreachable(format!(
+            "the member at {} has the removed node in its ring again: nothing was deleted; to remove it, request it again with a new id when the node is down",
+            endpoint.ip
+        )))
+    })
+}
+
+/// The nodes that respond as members of the ring.
+fn members_of(answers: &Answers) -> impl Iterator<Item = &(Endpoint, Reading)> {
+    let readable = answers.readable.iter();
+    readable.filter(|(_, reading)| reading.is_member())
+}
+
 /// Host ids that the status records for other pods.
 async fn nodes_of_other_pods(
     effects: &Effects,
@@ -130,17 +155,7 @@ fn judge_removed(
     others: &BTreeSet<String>,
 ) -> Result<Place, NodeError> {
     let is_own = |endpoint: &Endpoint| Some(endpoint.ip.as_str()) == own_ip;
-    let mut members = answers
-        .readable
-        .iter()
-        .filter(|(_, reading)| reading.is_member());
-    let has_it = |(_, reading): &&(Endpoint, Reading)| reading.address_of(host_id).is_some();
-    if let Some((endpoint, _)) = members.clone().find(has_it) {
-        return Err(NodeError::Unreachable(format!(
-            "the member at {} has the removed node in its ring again: nothing was deleted",
-            endpoint.ip
-        )));
-    }
+    out_of_ring(answers, host_id)?;
     let mut unreadable = answers.unreadable.iter();
     if let Some((endpoint, error)) = unreadable.find(|(endpoint, _)| is_own(endpoint)) {
         return Err(NodeError::Malformed(format!(
@@ -156,6 +171,7 @@ fn judge_removed(
     let mut nodes = answers.readable.iter();
     let joins = nodes.any(|(endpoint, reading)| is_own(endpoint) && is_new(reading));
     // An address that the ring still has for the node of another pod says nothing about this one.
+    let mut members = members_of(answers);
     let is_member = members.any(|(_, reading)| {
         let by_address = own_ip.and_then(|ip| reading.host_ids.get(ip));
         by_address.is_some_and(|member| !others.contains(member))

@@ -7,7 +7,9 @@ use kube::Api;
 
 use crate::{
     effects::Effects,
-    executor::{NodeTask, StepEvent, node, pod, progress::Meter, record::record_event, volume},
+    executor::{
+        NodeTask, StepEvent, node, place, pod, progress::Meter, record::record_event, volume,
+    },
     kubernetes::{objects::in_time, status_store},
 };
 use casskop_core::{node::NodeError, objects::config_map, operations, pod_config::Nodes};
@@ -69,6 +71,13 @@ pub(super) async fn wait(
         }
         if still >= POLLS {
             break;
+        }
+        // The ConfigMap lets no pod join whose node is a member again.
+        if matches!(awaited, Awaited::MayJoin)
+            && poll % REPORT_EVERY == 0
+            && let Err(error) = place::stays_removed(effects, task).await
+        {
+            return Ok(Err(error));
         }
         let waits = || StepEvent::Retrying(format!("waits for {waits_for}"));
         if poll % REPORT_EVERY == REPORT_EVERY - 1 && !record_event(effects, task, waits()).await? {

@@ -198,6 +198,13 @@ impl World {
             || pod.is_some_and(|pod| pod.node == Node::Normal && !is_old(pod))
     }
 
+    /// Whether the node that a `remove` took out of the ring is in it again: its pod had found its data before, and finished
+    /// its start afterwards. The step that discards the volumes fails then.
+    pub fn is_back_in_ring(&self, kind: OperationKind, node: &OperationNode) -> bool {
+        let discards = kind == OperationKind::Remove && node.step != node.host_id;
+        discards && self.ring.contains_key(&node.host_id)
+    }
+
     /// Deletes the pod that the operation started with. Returns whether its successor serves clients.
     pub fn restart(&mut self, node: &OperationNode) -> bool {
         let is_old = |pod: &Pod| format!("pod-{}", pod.uid) == node.pod_uid;

@@ -196,6 +196,7 @@ impl World {
         let node = node.expect("it runs").clone();
         self.calls
             .push((kind.as_str().to_owned(), id.clone(), pod.clone(), step));
+        let fails = fails || self.is_back_in_ring(kind, &node);
         let gives_up = kind.discards_data() && !fails;
         if gives_up && !self.discard_volumes(kind, &node) {
             if !hears {

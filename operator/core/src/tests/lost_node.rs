@@ -136,6 +136,29 @@ fn a_removed_node_leaves_and_its_pod_joins_as_a_new_one() {
     assert!(nodes["demo-dc1-rack1-0"].cleanup_required_since.is_some());
 }
 
+/// The pod of a node that is down has found its data when the node is removed, and finishes its start afterwards.
+#[test]
+fn a_node_that_is_in_the_ring_again_after_its_removal_keeps_its_volume() {
+    let mut world = three();
+    let host = world.pods[LOST].host.clone().expect("a member");
+    world.pods.get_mut(LOST).expect("a pod").node = Node::Starting;
+    let before = world.live.volumes.clone();
+    ask(&mut world, "remove", "r1");
+    world.pass();
+    world.work(0, true, false);
+    assert!(!world.ring.contains_key(&host), "it is removed");
+    world.tick();
+    assert!(world.ring.contains_key(&host), "it is there again");
+    world.annotate("flush", Some("f1"));
+    world.settle();
+    let operation = world.operation("remove");
+    assert_eq!(operation.phase, OperationPhase::Failed, "{operation:#?}");
+    assert_eq!(world.live.volumes, before);
+    assert_eq!(told(&world).members[LOST], host);
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    assert_eq!(world.operation("flush").phase, OperationPhase::Succeeded);
+}
+
 #[test]
 fn a_node_that_no_pod_runs_is_removed_by_its_host_id() {
     let mut world = three();

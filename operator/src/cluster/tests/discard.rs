@@ -1,5 +1,7 @@
 //! The volumes and the pod of a node whose data is discarded.
 
+use std::sync::Arc;
+
 use casskop_common::{
     api::{NodePhase, OperationMode},
     names::{self, RackId},
@@ -17,6 +19,9 @@ const CONFIG: &str = "/api/v1/namespaces/ns/configmaps/demo-dc1-rack1";
 const POD: &str = "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0";
 const VOLUME: &str = "/api/v1/namespaces/ns/persistentvolumeclaims/data-demo-dc1-rack1-0";
 
+/// Host id of the removed node, as every task has it.
+const REMOVED: &str = "h";
+
 /// A `remove` whose node has left the ring, and which is about to discard the volume with this UID.
 fn removal(pod_uid: &Value, volume: &Value) -> Value {
     let mut cluster = manifest();
@@ -31,17 +36,13 @@ fn removal(pod_uid: &Value, volume: &Value) -> Value {
     cluster
 }
 
-/// The operator was down between the change of the ConfigMap and the deletion, and the pod has joined with the recorded
-/// volume, which was empty.
-#[tokio::test]
-async fn a_pod_that_has_joined_anew_keeps_its_volume() {
-    let server = ApiServer::default();
-    let rack = RackId::new("dc1", "rack1");
+/// Starts the `remove` of a node while its pod runs the member with this host id. Returns the UIDs of the pod and of its
+/// volume.
+async fn start_beside(server: &ApiServer, member: &str) -> (Value, Value) {
     let (pod, volume) = server.with(|state| {
-        // The next reconciliation has recorded the new member.
-        let nodes = json!({ "members": { "demo-dc1-rack1-0": "joined" } }).to_string();
+        let nodes = json!({ "members": { "demo-dc1-rack1-0": member } }).to_string();
         state.put(CONFIG, json!({ "data": { "nodes.json": nodes } }));
-        let labels = names::rack_labels("demo", &rack);
+        let labels = names::rack_labels("demo", &RackId::new("dc1", "rack1"));
         let pod = json!({
             "metadata": { "name": "demo-dc1-rack1-0", "labels": labels },
             "status": { "podIP": "10.0.0.7" },
@@ -52,29 +53,57 @@ async fn a_pod_that_has_joined_anew_keeps_its_volume() {
     });
     let cluster = removal(&pod, &volume);
     let uid = server.with(|state| state.put(CLUSTER, cluster)["metadata"]["uid"].clone());
-    let joined = Reading {
+    let reading = Reading {
         mode: OperationMode::Normal,
-        local_host_id: "joined".into(),
+        local_host_id: member.into(),
+        host_ids: Arc::new([("10.0.0.7".to_owned(), member.to_owned())].into()),
         ..Reading::default()
     };
     let nodes = Nodes {
-        readings: [("10.0.0.7".to_owned(), joined)].into(),
+        readings: [("10.0.0.7".to_owned(), reading)].into(),
         ..Nodes::default()
     };
-    let ctx = operator_with(&server, Box::new(nodes));
+    let ctx = operator_with(server, Box::new(nodes));
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
     ctx.executor
         .start(&ctx.effects, task(&ctx, &uid, &operation));
-    server.until(is_done).await;
+    (pod, volume)
+}
+
+fn assert_kept(server: &ApiServer, pod: &Value, volume: &Value) {
     server.with(|state| {
-        assert_eq!(state.objects[POD]["metadata"]["uid"], pod);
+        assert_eq!(state.objects[POD]["metadata"]["uid"], *pod);
         let kept = &state.objects[VOLUME]["metadata"];
         assert_eq!(
             (&kept["uid"], &kept["deletionTimestamp"]),
-            (&volume, &Value::Null)
+            (volume, &Value::Null)
         );
     });
+}
+
+/// The operator was down between the change of the ConfigMap and the deletion, and the pod has joined with the recorded
+/// volume, which was empty. The next reconciliation has recorded the new member.
+#[tokio::test]
+async fn a_pod_that_has_joined_anew_keeps_its_volume() {
+    let server = ApiServer::default();
+    let (pod, volume) = start_beside(&server, "joined").await;
+    server.until(is_done).await;
+    assert_kept(&server, &pod, &volume);
+}
+
+/// The pod had found its data before the node was removed, and finished its start afterwards: the ConfigMap keeps the
+/// member, and a wait for another one would be in vain.
+#[tokio::test]
+async fn a_removed_node_that_is_in_the_ring_again_is_told_and_keeps_its_volume() {
+    let server = ApiServer::default();
+    let (pod, volume) = start_beside(&server, REMOVED).await;
+    let is_told = |state: &State| {
+        let node = &state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0];
+        node.to_string().contains("in its ring again")
+    };
+    server.until(is_told).await;
+    assert_kept(&server, &pod, &volume);
 }
 
 /// Whether the node of the operation is done.

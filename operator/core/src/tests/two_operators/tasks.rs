@@ -32,18 +32,23 @@ pub(super) struct Task {
     pub(super) stage: Stage,
 }
 
+/// The node of a task, at a step.
+fn node(task: &Task, step: &str) -> OperationNode {
+    let start = &task.start;
+    OperationNode {
+        pod: start.pod.clone(),
+        pod_uid: start.pod_uid.clone(),
+        host_id: start.host_id.clone(),
+        volumes: start.volumes.clone(),
+        step: step.to_owned(),
+        ..OperationNode::default()
+    }
+}
+
 impl History {
     /// A node does what it is told. Returns whether the step is done.
     fn call(&mut self, task: &Task, step: &str) -> bool {
-        let start = &task.start;
-        let node = OperationNode {
-            pod: start.pod.clone(),
-            pod_uid: start.pod_uid.clone(),
-            host_id: start.host_id.clone(),
-            volumes: start.volumes.clone(),
-            step: step.to_owned(),
-            ..OperationNode::default()
-        };
+        let node = node(task, step);
         match task.start.kind {
             OperationKind::Decommission => {
                 let has_left = !self.world.ring.contains_key(&node.host_id);
@@ -81,7 +86,10 @@ impl History {
         let is_lost = !mends
             && self.world.ring.contains_key(&task.start.host_id)
             && !self.world.may_come_back(&task.start.host_id);
-        let fails = fails || (is_lost && task.stage == Stage::Calls);
+        let is_back = self
+            .world
+            .is_back_in_ring(task.start.kind, &node(&task, step));
+        let fails = fails || ((is_lost || is_back) && task.stage == Stage::Calls);
         // A call that takes time is polled.
         if task.stage == Stage::Calls && !fails && !self.call(&task, step) {
             return;
