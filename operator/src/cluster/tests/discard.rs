@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     api_server::{ApiServer, State},
     cluster::tests::{CLUSTER, manifest, nodes::Nodes, operator, operator_with, task},
+    context::Context,
 };
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -36,9 +37,9 @@ fn removal(pod_uid: &Value, volume: &Value) -> Value {
     cluster
 }
 
-/// Starts the `remove` of a node while its pod runs the member with this host id. Returns the UIDs of the pod and of its
-/// volume.
-async fn start_beside(server: &ApiServer, member: &str) -> (Value, Value) {
+/// Starts the `remove` of a node while its pod runs the member with this host id. Returns the operator at work, and the
+/// UIDs of the pod and of its volume.
+async fn start_beside(server: &ApiServer, member: &str) -> (Arc<Context>, Value, Value) {
     let (pod, volume) = server.with(|state| {
         let nodes = json!({ "members": { "demo-dc1-rack1-0": member } }).to_string();
         state.put(CONFIG, json!({ "data": { "nodes.json": nodes } }));
@@ -68,7 +69,7 @@ async fn start_beside(server: &ApiServer, member: &str) -> (Value, Value) {
     let operation = read.status.unwrap().operations.remove(0);
     ctx.executor
         .start(&ctx.effects, task(&ctx, &uid, &operation));
-    (pod, volume)
+    (ctx, pod, volume)
 }
 
 fn assert_kept(server: &ApiServer, pod: &Value, volume: &Value) {
@@ -87,7 +88,7 @@ fn assert_kept(server: &ApiServer, pod: &Value, volume: &Value) {
 #[tokio::test]
 async fn a_pod_that_has_joined_anew_keeps_its_volume() {
     let server = ApiServer::default();
-    let (pod, volume) = start_beside(&server, "joined").await;
+    let (_operator, pod, volume) = start_beside(&server, "joined").await;
     server.until(is_done).await;
     assert_kept(&server, &pod, &volume);
 }
@@ -97,7 +98,7 @@ async fn a_pod_that_has_joined_anew_keeps_its_volume() {
 #[tokio::test]
 async fn a_removed_node_that_is_in_the_ring_again_is_told_and_keeps_its_volume() {
     let server = ApiServer::default();
-    let (pod, volume) = start_beside(&server, REMOVED).await;
+    let (_operator, pod, volume) = start_beside(&server, REMOVED).await;
     let is_told = |state: &State| {
         let node = &state.objects[CLUSTER]["status"]["operations"][0]["nodes"][0];
         node.to_string().contains("in its ring again")
