@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Cluster, Kubectl, Space,
     cassandra::{self, Cleanup},
+    figures::report_figure,
     fresh_id, operator,
     wait::until_every,
 };
@@ -132,10 +133,7 @@ pub fn works(demo: &Cluster) {
 }
 
 /// Prints the time since a failure of the leader.
-#[expect(clippy::print_stderr, reason = "the times belong to what a run says")]
 pub fn report_takeover(what: &str, began: Instant) {
-    eprintln!(
-        "{what}: the next leader after {:.1} s",
-        began.elapsed().as_secs_f64()
-    );
+    let seconds = began.elapsed().as_secs_f64();
+    report_figure(&format!("{what}: the next leader after {seconds:.1} s"));
 }

@@ -16,6 +16,7 @@ use std::{
 use casskop_e2e::{
     Cluster, Space,
     cassandra::{self, Cleanup},
+    figures::report_figure,
     fresh_id,
     operator::Shell,
     shared_ring,
@@ -277,10 +278,6 @@ fn as_planned(
 struct Random(u64);
 
 impl Random {
-    #[expect(
-        clippy::print_stderr,
-        reason = "shown by the test runner for a test that fails"
-    )]
     fn new() -> Self {
         let given = std::env::var("E2E_SEED")
             .ok()
@@ -288,7 +285,7 @@ impl Random {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let clock = now.map_or(1, |now| u64::from(now.subsec_nanos()) | 1);
         let seed = given.unwrap_or(clock);
-        eprintln!("random moments by E2E_SEED={seed}");
+        report_figure(&format!("random moments by E2E_SEED={seed}"));
         Self(seed)
     }
 

@@ -12,6 +12,7 @@ use casskop_e2e::{
     Cluster, Kubectl, Space,
     agents::{Behaviour, Played, nowhere},
     cluster::ring,
+    figures::report_figure,
     fresh_id, operator,
     process::Process,
     wait::until,
@@ -55,10 +56,11 @@ fn the_operator_keeps_to_its_limit() {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the figures belong to what a run says")]
 fn report(figures: &[(&str, f64)], limit: f64) {
     for (what, peak) in figures {
-        eprintln!("peak of the operator's memory, {what}: {peak:.1} of {limit:.1} MiB");
+        report_figure(&format!(
+            "peak of the operator's memory, {what}: {peak:.1} of {limit:.1} MiB"
+        ));
     }
 }
 

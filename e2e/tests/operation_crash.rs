@@ -10,6 +10,7 @@
 use casskop_e2e::{
     Cluster, cassandra,
     crash::{Survived, survives},
+    figures::report_figure,
     fresh_id, kubectl,
     operator::Shell,
     shared_ring,
@@ -100,13 +101,11 @@ fn a_pod_is_made_anew_once(operator: &mut Shell, demo: &Cluster) {
     assert_eq!(kubectl::names(&demo.pods()).len(), 3);
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "how much a run has tried belongs to what it says"
-)]
 fn told(kind: &str, survived: &Survived) {
     let (kills, writes) = (survived.kills, survived.writes.len());
-    eprintln!("{kind}: killed {kills} times, {writes} writes by all operators");
+    report_figure(&format!(
+        "{kind}: killed {kills} times, {writes} writes by all operators"
+    ));
     assert!(
         kills >= 3,
         "too quick to be killed: {:#}",

@@ -16,6 +16,7 @@ use std::{
 use casskop_e2e::{
     Client, Cluster, Space, cassandra, cluster,
     crash::dies_at_each_point,
+    figures::report_figure,
     kubectl,
     operator::{self, Shell},
     plugin::casskop,
@@ -29,10 +30,6 @@ const OFTEN: Duration = Duration::from_millis(500);
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
-#[expect(
-    clippy::print_stderr,
-    reason = "how many requests there were is told with the test"
-)]
 fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     let space = Space::open("e2e-growth");
     let grow = space.cluster("grow");
@@ -74,7 +71,8 @@ fn a_ring_changes_grows_and_shrinks_and_no_request_fails() {
     }
     nodes_and_a_data_center_go_again(&space, &grow, &mut operator);
     let outcome = client.end();
-    eprintln!("{} requests, {} retried", outcome.requests, outcome.retried);
+    let (requests, retried) = (outcome.requests, outcome.retried);
+    report_figure(&format!("{requests} requests, {retried} retried"));
     assert!(outcome.failed.is_empty(), "{outcome:#?}");
     assert!(outcome.requests > 100, "{outcome:?}");
     fewer_replicas_are_a_debt(&space, &grow, &mut operator);

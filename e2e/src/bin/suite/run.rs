@@ -11,6 +11,7 @@ use std::{
 use casskop_e2e::{
     Kubectl, SHARED,
     command::setting,
+    figures::figures,
     site::HOME,
     space::workspace,
     suite::{Job, Place, RING_NODES, Room},
@@ -135,7 +136,7 @@ impl Suite {
         let file = File::create(&log).expect("the run folder is writable");
         let mut command = Command::new(program);
         command
-            .args(["--ignored", "--test-threads=1", "--exact"])
+            .args(["--ignored", "--test-threads=1", "--exact", "--show-output"])
             .args(job.tests)
             .current_dir(workspace().join("e2e"))
             .stdin(Stdio::null())
@@ -187,9 +188,12 @@ impl Suite {
         let how = if is_well { "ends well" } else { "FAILS" };
         let at = self.began.elapsed();
         println!("{} {how} after {} s: {name}", clock(at), took.as_secs());
-        if !is_well {
-            let text = fs::read(&running.log).unwrap_or_default();
-            println!("{}", String::from_utf8_lossy(&text));
+        let output = fs::read(&running.log).unwrap_or_default();
+        let output = String::from_utf8_lossy(&output);
+        if is_well {
+            figures(&output).for_each(|figure| println!("        {figure}"));
+        } else {
+            println!("{output}");
         }
         if let Some(ring) = running.ring {
             self.rings[ring] = false;
