@@ -241,10 +241,11 @@ impl State {
                 Ok(object)
             }
             Method::PATCH if body.is_array() => {
-                let mut object = there.ok_or((404, "NotFound"))?;
+                let mut object = there.clone().ok_or((404, "NotFound"))?;
                 let change: Result<json_patch::Patch, _> = serde_json::from_value(body);
                 let changed = change.map(|change| json_patch::patch(&mut object, &change));
                 changed.map_err(|_| BAD)?.map_err(|_| (422, "Invalid"))?;
+                holds(&object["metadata"], there.as_ref())?;
                 Ok(self.patched(path, object))
             }
             // A merge patch; what is applied names its kind.

@@ -26,10 +26,7 @@ use casskop_common::{
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use crate::kubernetes::{events, objects::error_text};
-use casskop_core::multi::{
-    observed::ObservedSites,
-    plan::{self, Plan},
-};
+use casskop_core::multi::plan;
 use context::Context;
 pub use run::{Args, main};
 
@@ -111,11 +108,11 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     } else {
         plan::decide(&snapshot)
     };
-    if is_new
+    if (is_new || plan::was_rejected(&snapshot.multi))
         && !goes
         && let Err(refused) = act::rehearse(ctx, &plan.writes).await
     {
-        plan = refuse(plan, &refused, &snapshot);
+        plan = plan::refuse(plan, &refused.message, &snapshot);
     }
     let reported = report::status(ctx, &snapshot.multi, &plan.status).await;
     let reported = reported.map_err(failed("report the status of"))?;
@@ -139,21 +136,6 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
         free.map_err(failed("take our finalizer from"))?;
     }
     Ok(Action::requeue(plan.requeue))
-}
-
-/// A change that one site rejects is applied to no site: all sites keep their state.
-fn refuse(plan: Plan, refused: &act::Failure, snapshot: &ObservedSites) -> Plan {
-    let mut status = plan.status;
-    plan::report_failure(&mut status, &refused.message, refused.is_spec, snapshot);
-    // The generation does not count as observed, so that the dry run is repeated.
-    let old = snapshot.multi.status.as_ref();
-    status.observed_generation = old.and_then(|old| old.observed_generation);
-    status.first_site = old.and_then(|old| old.first_site.clone());
-    Plan {
-        status,
-        writes: Vec::new(),
-        ..plan
-    }
 }
 
 /// The requeue delay after a failed reconciliation.

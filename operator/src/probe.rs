@@ -56,7 +56,9 @@ pub enum Question {
 
 /// Deadline of the connection to the native transport.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Time between two polls of a starting node.
+/// Time within which a node that is asked to drain reports its state.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Time between two polls of a node.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Polls the node.
@@ -97,19 +99,26 @@ pub fn drain(args: &DrainArgs) -> Result<(), String> {
         Access::Jolokia(_) => Ok(()),
         Access::ManagementApi(_) => node
             .session()
-            .and_then(|session| drain_by(&session))
+            .and_then(|session| drain_by(&session, PATIENCE))
             .map_err(|error| error.to_string()),
     }
 }
 
 /// Drains a node that is up. The kubelet waits for the end of the call, and no shorter grace period ends that wait: a node
-/// that cannot be drained is not asked to.
-fn drain_by(session: &Session<'_>) -> Result<(), NodeError> {
-    match management_api::read(session) {
-        Ok(reading) if !reading.is_member() => return Ok(()),
-        // Another drain may occupy the node, and this one waits for its end.
-        Ok(_) | Err(NodeError::Occupied(_)) => {}
-        Err(error) => return Err(error),
+/// that cannot be drained is not asked to. A node that is busy is asked for its state again.
+fn drain_by(session: &Session<'_>, patience: Duration) -> Result<(), NodeError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match management_api::read(session) {
+            Ok(reading) if !reading.is_member() => return Ok(()),
+            // Another drain may occupy the node, and this one waits for its end.
+            Ok(_) | Err(NodeError::Occupied(_)) => break,
+            Err(NodeError::Refused) => return Err(NodeError::Refused),
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
+                thread::sleep(LOOK_EVERY);
+            }
+            Err(error) => return Err(error),
+        }
     }
     management_api::begin(session, &Call::Drain).map(drop)
 }
@@ -201,18 +210,30 @@ mod tests {
     use crate::node_api::management_api::node::{CASSANDRA_5, Node};
 
     const DRAIN: &str = "POST /api/v0/ops/node/drain";
+    const KEYSPACES: &str = "GET /api/v0/ops/keyspace";
 
     fn node(status: &str) -> Node {
         let node = Node::recorded(CASSANDRA_5).with_status(status, "true");
-        node.says("GET /api/v0/ops/keyspace", 200, "[]")
-            .says(DRAIN, 200, "OK")
+        node.says(KEYSPACES, 200, "[]").says(DRAIN, 200, "OK")
     }
 
     #[test]
     fn a_node_is_drained_before_its_container_ends() {
         let node = node("NORMAL,1");
-        drain_by(&node.session()).expect("it is drained");
+        drain_by(&node.session(), PATIENCE).expect("it is drained");
         assert_eq!(node.told(), [DRAIN]);
+    }
+
+    #[test]
+    fn a_node_whose_state_cannot_be_read_is_asked_again() {
+        let answers = [(200, "no list"), (200, "[]")];
+        let busy = || node("NORMAL,1").says_in_turn(KEYSPACES, &answers);
+        let node = busy();
+        drain_by(&node.session(), PATIENCE).expect("it is drained");
+        assert_eq!(node.told(), [DRAIN]);
+        let node = busy();
+        drain_by(&node.session(), Duration::ZERO).expect_err("its state is not known");
+        assert!(node.told().is_empty(), "{:?}", node.told());
     }
 
     #[test]
@@ -225,7 +246,7 @@ mod tests {
             node("").says(endpoints, 400, "no"),
         ] {
             // The kubelet ends the container whatever the result is.
-            let _ = drain_by(&node.session());
+            let _ = drain_by(&node.session(), Duration::ZERO);
             assert!(node.told().is_empty(), "{:?}", node.told());
             assert!(!node.asked().is_empty());
         }

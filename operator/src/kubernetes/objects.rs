@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
-use json_patch::{PatchOperation, TestOperation, jsonptr::PointerBuf};
+use json_patch::{PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Preconditions},
@@ -80,34 +80,31 @@ pub fn version_precondition<K: Kind>(observed: &K) -> Preconditions {
     }
 }
 
-/// Number of operations of a guarded patch that are tests of UID and version.
-const TESTS: usize = 2;
+/// Number of operations of a guarded patch that name the observed object.
+const GUARDS: usize = 2;
 
-/// The differences between two states of an object, after tests of its UID and its version. If a test fails, the API
-/// server responds with 422.
+/// The differences between two states of an object, for the observed version of it. The API server responds with 409 if the
+/// object has another version. Tests in the patch would be answered with 422, as a denial may be.
 pub fn guarded<K: Resource>(observed: &K, before: &Value, after: &Value) -> json_patch::Patch {
     let mut patch = json_patch::diff(before, after);
-    let test = |value: Option<&String>, path: [&str; 2]| {
-        PatchOperation::Test(TestOperation {
-            path: PointerBuf::from_tokens(path),
+    let meta = observed.meta();
+    let named = [
+        ("uid", meta.uid.as_ref()),
+        ("resourceVersion", meta.resource_version.as_ref()),
+    ];
+    let guards: [_; GUARDS] = named.map(|(field, value)| {
+        PatchOperation::Replace(ReplaceOperation {
+            path: PointerBuf::from_tokens(["metadata", field]),
             value: Value::from(value.map(String::as_str).unwrap_or_default()),
         })
-    };
-    let meta = observed.meta();
-    let version = test(
-        meta.resource_version.as_ref(),
-        ["metadata", "resourceVersion"],
-    );
-    patch.0.insert(0, version);
-    patch
-        .0
-        .insert(1, test(meta.uid.as_ref(), ["metadata", "uid"]));
+    });
+    patch.0.splice(0..0, guards);
     patch
 }
 
-/// Whether a guarded patch only tests: a change that exists only in memory needs no write.
+/// Whether a guarded patch has no differences: a change that exists only in memory needs no write.
 pub fn changes_nothing(patch: &json_patch::Patch) -> bool {
-    patch.0.len() == TESTS
+    patch.0.len() == GUARDS
 }
 
 /// Deletes an object if it has the observed UID and version. An object that is already gone counts as deleted.

@@ -242,7 +242,7 @@ impl StatusStore {
     }
 }
 
-/// The differences, after a test that the version is still the one that they were computed from.
+/// The differences, for the version that they were computed from.
 fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
     // A missing status is added: a patch cannot replace a missing value.
     let before = current
@@ -252,7 +252,7 @@ fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_pat
     guarded(current, &before, &json!({ "status": after }))
 }
 
-/// A failed test of a JSON patch is answered with 422, a concurrent write within the API server with 409.
+/// Another version is answered with 409. The code of a denial is chosen by a webhook, and the version tells the two apart.
 fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 || status.code == 422)
 }

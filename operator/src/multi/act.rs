@@ -129,33 +129,9 @@ async fn change(
     let patch = objects::guarded(before, &value(before)?, &value(after)?);
     let api = api(client, before);
     let (name, patch) = (before.name_any(), Patch::Json::<()>(patch));
-    match objects::in_time(api.patch(&name, &params, &patch)).await {
-        Err(error) if may_be_failed_test(&error) && has_changed(&api, before).await? => {
-            Err(objects::conflict("it was changed since the observation"))
-        }
-        outcome => outcome.map(drop),
-    }
-}
-
-/// Whether the error may be that of a failed test of a patch, which names no field. An admission webhook may deny with the
-/// same code.
-fn may_be_failed_test(error: &kube::Error) -> bool {
-    let names_no_field = |status: &kube::core::Status| {
-        let details = status.details.as_ref();
-        details.is_none_or(|details| details.causes.is_empty())
-    };
-    matches!(error, kube::Error::Api(status) if status.code == 422 && names_no_field(status))
-}
-
-/// Whether a cluster has another version than the observed one, or is gone.
-async fn has_changed(
-    api: &Api<CassandraCluster>,
-    observed: &CassandraCluster,
-) -> Result<bool, kube::Error> {
-    let live = objects::in_time(api.get_metadata_opt(&observed.name_any())).await?;
-    Ok(live.is_none_or(|live| {
-        live.uid() != observed.uid() || live.resource_version() != observed.resource_version()
-    }))
+    objects::in_time(api.patch(&name, &params, &patch))
+        .await
+        .map(drop)
 }
 
 fn value(cluster: &CassandraCluster) -> Result<serde_json::Value, kube::Error> {

@@ -31,7 +31,7 @@ use crate::{
     },
     refusal::Refusal,
 };
-pub use conditions::report_failure;
+pub use conditions::{report_failure, was_rejected};
 pub use removal::goes;
 
 /// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
@@ -89,6 +89,24 @@ pub enum SiteObject {
     Slice(Box<EndpointSlice>),
     /// Deletes the slice of a site that is no longer part of the ring.
     DropSlice(Box<EndpointSlice>),
+}
+
+impl SiteObject {
+    /// Whether it brings the addresses of seeds to a site. They change with the pods, whatever the spec is.
+    pub fn is_address(&self) -> bool {
+        matches!(self, Self::Service(_) | Self::Slice(_))
+    }
+}
+
+/// A change that one site rejects is applied to no site: all sites keep their state, and learn of new addresses. The
+/// generation does not count as observed.
+pub fn refuse(mut plan: Plan, failure: &str, snapshot: &ObservedSites) -> Plan {
+    report_failure(&mut plan.status, failure, true, snapshot);
+    let old = snapshot.multi.status.as_ref();
+    plan.status.observed_generation = old.and_then(|old| old.observed_generation);
+    plan.status.first_site = old.and_then(|old| old.first_site.clone());
+    plan.writes.retain(|write| write.what.is_address());
+    plan
 }
 
 /// Intermediate result for a site.

@@ -66,9 +66,14 @@ impl Server {
             cluster["status"]["lastClusterAction"] = json!("ScaleUp");
         }
         let patch: json_patch::Patch = serde_json::from_slice(&body).unwrap();
-        if self.refuses || json_patch::patch(&mut cluster, &patch).is_err() {
+        let mut patched = cluster.clone();
+        if self.refuses || json_patch::patch(&mut patched, &patch).is_err() {
             return respond(422, &failure(422, "Invalid"));
         }
+        if patched["metadata"] != cluster["metadata"] {
+            return respond(409, &failure(409, "Conflict"));
+        }
+        *cluster = patched;
         bump(&mut cluster);
         if let Some(code) = self.lies.lock().unwrap().take() {
             return respond(code, &failure(code, "Lost"));

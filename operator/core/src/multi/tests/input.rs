@@ -1,6 +1,9 @@
 //! Bad input: refused with the reason, and what runs is left as it is.
 
-use crate::multi::tests::world::{TWO_SITES, World, of_b};
+use crate::multi::{
+    plan,
+    tests::world::{TWO_SITES, World, of_b},
+};
 
 /// Edits a ring that runs, and returns what is told; nothing may have changed in the sites.
 fn refused(change: impl FnOnce(&mut casskop_common::api::MultiCasskop)) -> String {
@@ -59,6 +62,27 @@ fn what_cannot_be_carried_out_says_why() {
         }),
     ];
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// An admission webhook of a site may come later than the spec.
+#[test]
+fn a_spec_that_a_site_rejects_is_tried_before_it_is_accepted_again() {
+    let mut world = World::formed(TWO_SITES);
+    assert!(!plan::was_rejected(&world.multi));
+    world.edit(|multi| multi.spec.base["spec"]["cassandraImage"] = "cassandra:5.0.9".into());
+    world.site("b").slices.clear();
+    let refused = plan::refuse(world.plan(), "site a does not take it", &world.snapshot());
+    let kept: Vec<_> = refused
+        .writes
+        .iter()
+        .map(|write| write.what.to_string())
+        .collect();
+    insta::assert_snapshot!(kept.join("\n"));
+    world.multi.status = Some(refused.status);
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    assert!(plan::was_rejected(&world.multi));
+    world.settle();
+    assert!(!plan::was_rejected(&world.multi), "the webhook is gone");
 }
 
 #[test]
