@@ -181,7 +181,7 @@ impl ObservedState {
     pub fn stranding_claim(&self, pod: &str) -> Option<String> {
         let live = self.pods.get(pod)?;
         let is_reported = self.live.warnings.contains_key(&live.uid);
-        if !live.is_placed || live.deleting || !is_reported {
+        if live.waits_on.is_none() || live.deleting || !is_reported {
             return None;
         }
         let mut claims = self.volumes_of(pod, live.rack.as_ref()?).into_iter();

@@ -29,8 +29,8 @@ pub struct NodePod {
     pub ip: Option<String>,
     /// Whether it is Ready.
     pub ready: bool,
-    /// Whether it is placed on a machine, and none of its containers has started.
-    pub is_placed: bool,
+    /// The Kubernetes node that it is placed on, as long as none of its containers has started.
+    pub waits_on: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether the Cassandra process has ended for good: the pod is being deleted, so the kubelet does not start it
@@ -81,7 +81,7 @@ impl NodePod {
             ready: conditions
                 .iter()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
-            is_placed: is_placed(pod),
+            waits_on: waits_on(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             ended: ended(pod),
             restarts: restarts(pod),
@@ -169,9 +169,9 @@ fn secret(pod: &Pod) -> Option<String> {
     volume.secret.as_ref()?.secret_name.clone()
 }
 
-fn is_placed(pod: &Pod) -> bool {
-    let machine = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
-    machine.is_some() && NodePod::has_not_started(pod)
+fn waits_on(pod: &Pod) -> Option<String> {
+    let node = pod.spec.as_ref()?.node_name.clone();
+    node.filter(|_| NodePod::has_not_started(pod))
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

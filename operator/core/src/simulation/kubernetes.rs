@@ -389,7 +389,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         // A pod whose image cannot be pulled has an address as well.
         ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
-        is_placed: false,
+        waits_on: None,
         deleting: pod.deleting,
         ended: false,
         problem: (pod.node == Node::Broken).then(|| {

@@ -15,7 +15,7 @@ fn stranded(world: &World) -> ObservedState {
     let mut state = world.state();
     state.nodes.remove(POD);
     let pod = state.pods.get_mut(POD).expect("a pod");
-    (pod.ready, pod.is_placed) = (false, true);
+    (pod.ready, pod.waits_on) = (false, Some("node1".to_owned()));
     let uid = pod.uid.clone();
     state.live.warnings.insert(uid, WARNING.to_owned());
     let claim = state.live.volumes.get_mut(CLAIM).expect("a claim");
@@ -40,10 +40,12 @@ fn a_stranded_pod_is_made_anew() {
     assert_eq!(removals(&world, &mut state), [expected]);
 }
 
-/// One change each to a stranded pod.
-const OTHERS: [(&str, fn(&mut ObservedState)); 7] = [
+/// A change to a stranded pod.
+type Change = fn(&mut ObservedState);
+
+const OTHERS: [(&str, Change); 7] = [
     ("not placed yet, or its containers run", |state| {
-        state.pods.get_mut(POD).expect("a pod").is_placed = false;
+        state.pods.get_mut(POD).expect("a pod").waits_on = None;
     }),
     (
         "not reported by the kubelet: the claim may be read too early",
