@@ -57,6 +57,8 @@ words! {
         NodesLeaving,
         /// Every node is NORMAL, and up in the view of every other node.
         AllNodesUp,
+        /// No StatefulSet of the cluster exists, so its nodes are not known.
+        NodesUnknown,
 
         /// The cluster matches the spec.
         UpToDate,

@@ -214,6 +214,13 @@ impl<'a> ConditionInputs<'a> {
     fn available(&self) -> Verdict {
         let (holds, reason, message) = if self.is_initial() {
             (false, Reason::Forming, "the ring is being formed".into())
+        } else if self.nodes == 0 {
+            return Verdict {
+                kind: condition::AVAILABLE,
+                holds: None,
+                reason: Reason::NodesUnknown,
+                message: "no StatefulSet of the cluster exists, so its nodes are not known".into(),
+            };
         } else if let Some(first) = self.sick.first() {
             (false, self.sick_reason, counted(&self.sick, first))
         } else if let Some(first) = self.leaving.first() {

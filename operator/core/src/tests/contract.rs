@@ -169,6 +169,18 @@ fn a_ring_of_one_node_is_told_in_the_singular() {
 }
 
 #[test]
+fn nodes_that_no_stateful_set_tells_of_are_not_known() {
+    let mut world = World::formed(THREE_RACKS);
+    world.live.stateful_sets.clear();
+    world.pass();
+    let told = world.condition("Available");
+    assert!(told.starts_with("Unknown NodesUnknown"), "{told}");
+    world.settle();
+    let told = world.condition("Available");
+    assert!(told.starts_with("True AllNodesUp"), "{told}");
+}
+
+#[test]
 fn each_action_has_the_word_of_the_go_casskop() {
     type Edit = fn(&mut casskop_common::api::CassandraClusterSpec);
     let edits: [(Action, Edit); 12] = [
