@@ -25,6 +25,7 @@ pub mod counting;
 pub mod crash;
 pub mod daemon;
 pub mod figures;
+pub mod firewall;
 pub mod go_casskop;
 pub mod instances;
 pub mod kubectl;

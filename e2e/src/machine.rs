@@ -141,6 +141,11 @@ fn cassandra(pod: &str) -> Option<(u32, PathBuf)> {
     processes_of(pod).find(|(_, process)| text(process, "cmdline").contains(daemon))
 }
 
+/// A process of a pod, by the UID of the pod.
+pub fn process_of(pod: &str) -> Option<u32> {
+    processes_of(pod).next().map(|(number, _)| number)
+}
+
 /// Processes of a pod, by its UID.
 fn processes_of(pod: &str) -> impl Iterator<Item = (u32, PathBuf)> {
     processes().filter(move |(_, process)| text(process, "cgroup").contains(pod))

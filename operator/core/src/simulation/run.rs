@@ -257,8 +257,9 @@ impl World {
 
     /// Whether another reconciliation would change nothing.
     pub fn is_settled(&self) -> bool {
-        let is_at_rest =
-            |pod: &Pod| matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging);
+        let is_at_rest = |pod: &Pod| {
+            !pod.deleting && matches!(pod.node, Node::Normal | Node::Broken | Node::Hanging)
+        };
         if !self.at_work.is_empty() || !self.pods.values().all(is_at_rest) {
             return false;
         }
