@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 46] = [
+pub const JOBS: [Job; 47] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     job("multi_leader", Place::Links, 2).in_test_all(),
@@ -108,6 +108,7 @@ pub const JOBS: [Job; 46] = [
     own("platform_ids", 1).in_test_all(),
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
+    own("own_authority", 1).in_test_all(),
     ring("operations"),
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
