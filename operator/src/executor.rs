@@ -83,6 +83,23 @@ pub struct NodeTask {
     pub position: Position,
 }
 
+impl NodeTask {
+    /// Logs a call for a step, by the address of the node that is called: that of the task, or another member.
+    fn log_call(&self, step: &str, address: &str, is_retry: bool) {
+        tracing::info!(
+            cluster = self.cluster.name,
+            namespace = self.cluster.namespace,
+            kind = self.start.kind.as_str(),
+            id = self.start.id,
+            pod = self.start.pod,
+            step,
+            address,
+            is_retry,
+            "calling the node"
+        );
+    }
+}
+
 impl Executor {
     /// No node tasks. The channel triggers a reconciliation when a node task has ended.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<CassandraCluster>>) -> Self {

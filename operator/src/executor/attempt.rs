@@ -68,16 +68,7 @@ pub(super) async fn attempt(
             return Err(NodeError::Stopped);
         }
     }
-    tracing::info!(
-        cluster = task.cluster.name,
-        namespace = task.cluster.namespace,
-        kind = task.start.kind.as_str(),
-        id = task.start.id,
-        pod = task.start.pod,
-        step,
-        again = is_retry,
-        "calling the node"
-    );
+    task.log_call(step, &this.endpoint.ip, is_retry);
     let answer = Box::pin(job.call(effects, task, &this.endpoint, call));
     match this.awaited(&mut watch, answer).await? {
         None => Ok(()),

@@ -48,17 +48,7 @@ pub(super) async fn call_member(
         let Some(endpoint) = idle(effects, task, step, (behaviour, call)).await? else {
             return Ok(());
         };
-        let called = endpoint.ip.clone();
-        tracing::info!(
-            cluster = task.cluster.name,
-            namespace = task.cluster.namespace,
-            kind = task.start.kind.as_str(),
-            id = task.start.id,
-            pod = task.start.pod,
-            step,
-            told = called,
-            "calling the node"
-        );
+        task.log_call(step, &endpoint.ip, false);
         match answered(effects, task, step, behaviour, (endpoint, call)).await {
             // The earlier call is still in progress there, between two observable states.
             Err(error) if behaviour.is_already_running(&error) => {
