@@ -185,6 +185,8 @@ fn one_ring_forms_over_two_clusters_by_hand() {
     let away = second.cluster("demo");
     let mut manifest = cluster::ring("demo", &[("dc2", &["rack1"])]);
     manifest["spec"]["seeds"] = json!(["dc1-0.elsewhere.e2e-two-sites.svc.cluster.local"]);
+    // The name of the ring to join, which is not that of a ring of its own.
+    manifest["spec"]["config"]["cassandra-yaml"]["cluster_name"] = json!("demo.e2e-two-sites");
     away.apply(&manifest);
     away.settles();
 
