@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, NodeApiKind, OperationPhase, OperationStatus},
+    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
@@ -197,8 +197,7 @@ pub async fn observe(
         live,
         replication,
         locations: BTreeMap::new(),
-        secret: keys.state,
-        secret_name: keys.name,
+        secrets: keys.secrets,
         pods,
         nodes,
     };
@@ -389,7 +388,7 @@ fn is_starting(pod: &NodePod) -> bool {
 
 /// Whether an answer takes seconds: the Management API needs them to find out that its agent does not fit.
 fn is_late(pod: &NodePod) -> bool {
-    pod.node_api == NodeApiKind::ManagementApi && is_starting(pod)
+    pod.transport == NodeTransport::ManagementApi && is_starting(pod)
 }
 
 /// Polls all nodes at the same time; each has its own deadline.
