@@ -236,7 +236,7 @@ pub struct CassandraClusterSpec {
 }
 
 impl CassandraClusterSpec {
-    /// The transport to the nodes.
+    /// The transport to the nodes. `nodeApi.tls` is decided before, where the spec leaves it out.
     pub fn transport(&self) -> NodeTransport {
         let tls = self.node_api.as_ref().and_then(|api| api.tls);
         match (self.node_api_kind(), tls) {

@@ -6,6 +6,7 @@ mod checks;
 mod node_api;
 pub mod restart;
 pub mod seeds;
+pub mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,14 +21,17 @@ use casskop_common::{
     quantity,
 };
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, ResourceRequirements},
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{observed::SecretState, pod_config::NodeSecrets, refusal::Refusal};
+use crate::{
+    observed::{OwnedObjects, SecretState},
+    pod_config::NodeSecrets,
+    refusal::Refusal,
+};
 
 /// Cassandra image, if the spec does not set it.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
@@ -167,19 +171,20 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
 pub fn instead(
     cluster: &CassandraCluster,
     around: &BuildInputs,
-    maps: &BTreeMap<String, ConfigMap>,
+    live: &OwnedObjects,
     refused: &Refusal,
 ) -> Option<(CassandraCluster, Desired)> {
-    let accepted = accepted::read(maps, cluster)?;
+    let accepted = accepted::read(&live.config_maps, cluster)?;
     // A person who withdraws `deletePVC` relies on it, whatever else the spec contains.
     let spec = CassandraClusterSpec {
         delete_pvc: cluster.spec.delete_pvc,
         ..accepted.spec
     };
-    let cluster = CassandraCluster {
+    let mut cluster = CassandraCluster {
         spec,
         ..cluster.clone()
     };
+    tls::resolve(&mut cluster, live);
     let around = BuildInputs {
         scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
         // It was accepted by an earlier version, or has lost its label: the nodes keep the password that they have.

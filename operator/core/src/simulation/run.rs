@@ -67,11 +67,10 @@ impl World {
     pub fn plan_for(&self, state: &mut ObservedState) -> Plan {
         let desired = desired::desired(&self.cluster, &self.around);
         let plan = plan::decide(&desired, state);
-        let maps = &self.live.config_maps;
         let instead = plan
             .refused
             .as_ref()
-            .and_then(|refused| desired::instead(&self.cluster, &self.around, maps, refused));
+            .and_then(|refused| desired::instead(&self.cluster, &self.around, &self.live, refused));
         let Some((cluster, desired)) = instead else {
             return plan;
         };

@@ -134,7 +134,7 @@ fn server(kind: NodeTransport, secret: &str) -> ApiServer {
 async fn access(server: &ApiServer) -> ClusterAccess {
     let ctx = operator(server);
     let cluster = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
-    let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, Freshness::Now)).await;
+    let found = Box::pin(observe::find(&ctx.effects.kube, cluster, Freshness::Now)).await;
     found.unwrap().keys.access
 }
 
