@@ -18,6 +18,7 @@ mod lost_node;
 mod messages;
 mod node_api;
 mod node_api_change;
+mod node_tls;
 mod operations;
 mod other_versions;
 mod pending_cleanup;
