@@ -73,7 +73,7 @@ impl Job {
 /// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
-pub const JOBS: [Job; 47] = [
+pub const JOBS: [Job; 49] = [
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     job("multi_leader", Place::Links, 2).in_test_all(),
@@ -109,6 +109,12 @@ pub const JOBS: [Job; 47] = [
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
+    own("helm", 1)
+        .only(&[
+            "kubernetes_takes_every_object_of_the_chart",
+            "a_ring_runs_through_the_life_of_a_release",
+        ])
+        .in_test_all(),
     ring("operations"),
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
@@ -167,6 +173,10 @@ pub const JOBS: [Job; 47] = [
     job("memory", Place::Machine, 0).in_test_all(),
     job("leader_failures", Place::Machine, 3)
         .only(&["a_drained_node_hands_over", "a_lost_machine_is_followed"])
+        .in_test_all(),
+    // For some seconds the CRD of the first version is in force, for all clusters.
+    job("helm", Place::Machine, 1)
+        .only(&["an_object_of_the_first_version_lives_on_after_the_upgrade_of_the_crds"])
         .in_test_all(),
 ];
 
