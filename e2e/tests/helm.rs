@@ -34,7 +34,8 @@ fn kubernetes_takes_every_object_of_the_chart() {
         "--set=replicas=2",
         "--set=labels.team=data",
     ];
-    let template = [&["template", RELEASE, &chart()][..], &all].concat();
+    let chart = chart();
+    let template = [&["template", RELEASE, &chart][..], &all].concat();
     let manifests = Helm::new(&space.kubectl).ok(&template);
     let dry_run = [&APPLY[..], &["--dry-run=server"]].concat();
     let taken = space.kubectl.run_with(&dry_run, &manifests).ok();

@@ -19,8 +19,7 @@ const CRDS: [&str; 2] = ["crds/cassandraclusters.yaml", "crds/multicasskops.yaml
 
 /// A program that `testbed/helm.sh` names.
 fn program(variable: &str) -> Command {
-    let path = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set"));
-    Command::new(path)
+    Command::new(std::env::var(variable).unwrap())
 }
 
 /// `helm template` with these values, in a namespace.
@@ -55,8 +54,8 @@ fn rendered_in(namespace: &str, values: &Value) -> Objects {
 
 /// Removes an entry of the metadata, and the field that is empty without it.
 fn take(object: &mut Value, field: &str, key: &str) -> Option<Value> {
-    let metadata = object["metadata"].as_object_mut().unwrap();
-    let map = metadata.get_mut(field)?.as_object_mut().unwrap();
+    let metadata = object["metadata"].as_object_mut()?;
+    let map = metadata.get_mut(field)?.as_object_mut()?;
     let taken = map.remove(key);
     if map.is_empty() {
         metadata.remove(field);
