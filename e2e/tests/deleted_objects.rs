@@ -145,7 +145,7 @@ fn pods_with_each_others_address_are_the_same_ring_again() {
     let words = [
         "is that of the member",
         "restartCountBeforePodDeletion",
-        "when it is deleted",
+        "or delete it",
     ];
     demo.tells("Degraded", "True", &words);
     until("both to be started again and again", || {

@@ -33,29 +33,32 @@ fn certificates_and_authorities_are_renewed_under_a_running_ring() {
         ring: &ring,
     };
 
-    let (ca, certificate) = own.files();
+    let first = own.shared();
     own.make_older("issuedAt", 24 * 200);
-    own.becomes("another certificate", |now| *now.1 != certificate);
-    assert_eq!(own.files().0, ca, "of the same authority");
+    let second = own.becomes("another certificate", |now| {
+        now.certificate != first.certificate
+    });
+    assert_eq!((&second.ca, &second.issuer), (&first.ca, &first.issuer));
 
-    let certificate = own.files().1;
     own.make_authority_older();
-    own.becomes("two authorities to be trusted", |now| {
-        authorities(now.0) == 2
+    let both = own.becomes("two authorities to be trusted", |now| {
+        authorities(&now.ca) == 2
     });
     assert_eq!(
-        own.files().1,
-        certificate,
+        both.issuer, first.issuer,
         "an hour passes before the next step"
     );
     own.make_older("writtenAt", 2);
-    own.becomes("a certificate of the new authority", |now| {
-        *now.1 != certificate
+    let new = own.becomes("a certificate of the new authority", |now| {
+        now.issuer != first.issuer
     });
+    assert_eq!(authorities(&new.ca), 2, "another hour");
     own.make_older("writtenAt", 2);
-    own.becomes("the old authority to be trusted no more", |now| {
-        authorities(now.0) == 1 && *now.0 != ca
+    let last = own.becomes("the old authority to be trusted no more", |now| {
+        authorities(&now.ca) == 1
     });
+    assert_eq!(last.issuer, new.issuer);
+    assert_ne!(last.ca, first.ca);
     assert_eq!(
         ring.pods()[0]["metadata"]["uid"],
         before,
@@ -66,6 +69,13 @@ fn certificates_and_authorities_are_renewed_under_a_running_ring() {
 
 fn authorities(ca: &str) -> usize {
     ca.matches(BEGIN).count()
+}
+
+/// The content of the Secret that the operator and the nodes share.
+struct Shared {
+    ca: String,
+    certificate: String,
+    issuer: String,
 }
 
 /// A ring with certificates of the operator.
@@ -79,39 +89,49 @@ impl Own<'_> {
         self.kubectl.get("secret", name).expect("a Secret")
     }
 
-    /// `ca.crt` and `tls.crt` in the Secret of the nodes.
-    fn files(&self) -> (String, String) {
+    /// The record of the certificate, which is beside it.
+    fn record(&self) -> Value {
+        let secret = self.secret(NODES);
+        let record = secret["metadata"]["annotations"][RECORD].as_str();
+        serde_json::from_str(record.expect("a record")).expect("JSON")
+    }
+
+    fn shared(&self) -> Shared {
         let secret = self.secret(NODES);
         let text = |key: &str| {
             let bytes = STANDARD.decode(secret["data"][key].as_str().expect("a file"));
             String::from_utf8(bytes.expect("base64")).expect("PEM")
         };
-        (text("ca.crt"), text("tls.crt"))
+        Shared {
+            ca: text("ca.crt"),
+            certificate: text("tls.crt"),
+            issuer: self.record()["issuer"].as_str().expect("an id").to_owned(),
+        }
     }
 
     /// Waits until the Secret is like this and the node has the files, and uses the node.
-    fn becomes(&self, what: &str, holds: impl Fn((&str, &str)) -> bool) {
-        until(what, || {
-            let (ca, certificate) = self.files();
-            if !holds((&ca, &certificate)) {
-                return Err(ca + &certificate);
+    fn becomes(&self, what: &str, holds: impl Fn(&Shared) -> bool) -> Shared {
+        let found = until(what, || {
+            let now = self.shared();
+            if !holds(&now) {
+                return Err(now.ca + &now.certificate);
             }
             let read =
                 "cat /etc/cassandra/management-api/ca.crt /etc/cassandra/management-api/tls.crt";
             let words = ["exec", POD, "-c", "cassandra", "--", "sh", "-c", read];
             let there = self.kubectl.run(&words).stdout;
-            (there == ca + &certificate).then_some(()).ok_or(there)
+            let has_it = there == format!("{}{}", now.ca, now.certificate);
+            has_it.then_some(now).ok_or(there)
         });
         let id = fresh_id("own");
         self.ring.request("flush", &id);
         self.ring.succeeds("flush", &id);
+        found
     }
 
     /// Moves a time in the record of the certificate to so many hours ago.
     fn make_older(&self, time: &str, hours: i64) {
-        let secret = self.secret(NODES);
-        let record = secret["metadata"]["annotations"][RECORD].as_str();
-        let mut record: Value = serde_json::from_str(record.expect("a record")).expect("JSON");
+        let mut record = self.record();
         assert!(record[time].is_string(), "{record}");
         record[time] = json!(ago(hours));
         let patch = json!({ "metadata": { "annotations": { RECORD: record.to_string() } } });

@@ -96,11 +96,6 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
         let kept = report::finalizer(ctx, &multi, true).await;
         multi = kept.map_err(failed("put our finalizer on"))?;
     }
-    let is_new = multi.metadata.generation
-        != multi
-            .status
-            .as_ref()
-            .and_then(|status| status.observed_generation);
     let snapshot = observe::observe(ctx, multi).await;
     let snapshot = snapshot.map_err(failed("observe"))?;
     let mut plan = if goes {
@@ -108,11 +103,9 @@ async fn pass(trigger: &MultiCasskop, ctx: &Context) -> Result<Action, Error> {
     } else {
         plan::decide(&snapshot)
     };
-    if (is_new || plan::was_rejected(&snapshot.multi))
-        && !goes
-        && let Err(refused) = act::rehearse(ctx, &plan.writes).await
-    {
-        plan = plan::refuse(plan, &refused.message, &snapshot);
+    if !goes {
+        let rejections = act::rehearse(ctx, &plan.writes).await;
+        plan = plan::refuse(plan, &rejections, &snapshot);
     }
     let reported = report::status(ctx, &snapshot.multi, &plan.status).await;
     let reported = reported.map_err(failed("report the status of"))?;

@@ -113,8 +113,10 @@ fn drain_by(session: &Session<'_>, patience: Duration) -> Result<(), NodeError> 
             Ok(reading) if !reading.is_member() => return Ok(()),
             // Another drain may occupy the node, and this one waits for its end.
             Ok(_) | Err(NodeError::Occupied(_)) => break,
-            Err(NodeError::Refused) => return Err(NodeError::Refused),
-            Err(error) if error.is_transient() && Instant::now() < deadline => {
+            // The server answers, or may, and Cassandra may be up.
+            Err(NodeError::Timeout(_) | NodeError::Malformed(_) | NodeError::TooLarge { .. })
+                if Instant::now() < deadline =>
+            {
                 thread::sleep(LOOK_EVERY);
             }
             Err(error) => return Err(error),

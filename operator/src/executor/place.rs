@@ -94,7 +94,7 @@ fn judge_lost(answers: &Answers, host_id: &str, own_ip: Option<&str>) -> Result<
 /// The place of a node that was removed from the ring. `own_ip` is the address of its pod.
 ///
 /// # Errors
-/// A member has the node again, or the answer of the pod cannot be used.
+/// A member has the node again, no member answers, or the answer of the pod cannot be used.
 pub(super) async fn of_a_removed_node(
     effects: &Effects,
     task: &NodeTask,
@@ -156,6 +156,10 @@ fn judge_removed(
 ) -> Result<Place, NodeError> {
     let is_own = |endpoint: &Endpoint| Some(endpoint.ip.as_str()) == own_ip;
     out_of_ring(answers, host_id)?;
+    // A pod that does not answer may run the node, and be in the ring again.
+    if members_of(answers).next().is_none() {
+        return Err(answers.no_member());
+    }
     let mut unreadable = answers.unreadable.iter();
     if let Some((endpoint, error)) = unreadable.find(|(endpoint, _)| is_own(endpoint)) {
         return Err(NodeError::Malformed(format!(
@@ -349,6 +353,11 @@ mod tests {
             judge_removed(&alone, GONE, None, &others),
             Ok(Place::Vacant)
         );
+        // Nobody knows whether a pod that does not answer is in the ring again.
+        for nobody in [vec![], vec![("10.0.0.1", silence()), (OWN, silence())]] {
+            let why = judge_removed(&answers(nobody), GONE, Some(OWN), &others).unwrap_err();
+            assert!(why.is_transient(), "{why}");
+        }
         let again = answers(vec![("10.0.0.1", Ok(member()))]);
         for error in unreadable() {
             let unknown = answers(vec![("10.0.0.1", Ok(without())), (OWN, Err(error))]);

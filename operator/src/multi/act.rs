@@ -7,12 +7,13 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
     kubernetes::objects::{self, Kind},
     multi::context::Context,
 };
-use casskop_core::multi::plan::{SiteObject, Write};
+use casskop_core::multi::plan::{Rejection, SiteObject, Write};
 
 /// A rejected or failed write to a site.
 pub struct Failure {
@@ -22,18 +23,21 @@ pub struct Failure {
     pub is_spec: bool,
 }
 
-/// Sends the clusters of a plan as dry runs to the API servers, before any cluster is written.
-///
-/// # Errors
-/// The first rejection. A site that does not respond is ignored.
-pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Result<(), Failure> {
+/// Sends the clusters of a plan as dry runs to the API servers, before any cluster is written. Returns the rejections; a
+/// site that does not respond is ignored.
+pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Vec<Rejection> {
+    let mut rejections = Vec::new();
     for write in writes {
-        match execute(ctx, write, true).await {
-            Err(failure) if failure.is_spec => return Err(failure),
-            _ => {}
+        if let Err(failure) = execute(ctx, write, true).await
+            && failure.is_spec
+        {
+            rejections.push(Rejection {
+                site: write.site.clone(),
+                message: failure.message,
+            });
         }
     }
-    Ok(())
+    rejections
 }
 
 /// Executes a plan. Returns the failures.
@@ -126,12 +130,33 @@ async fn change(
         field_manager: Some(names::MULTI_MANAGER.into()),
         ..PatchParams::default()
     };
-    let patch = objects::guarded(before, &value(before)?, &value(after)?);
+    let mut patch = merge_patch(&value(before)?, &value(after)?);
+    patch["metadata"]["uid"] = json!(before.uid());
+    patch["metadata"]["resourceVersion"] = json!(before.resource_version());
     let api = api(client, before);
-    let (name, patch) = (before.name_any(), Patch::Json::<()>(patch));
-    objects::in_time(api.patch(&name, &params, &patch))
+    objects::in_time(api.patch(&before.name_any(), &params, &Patch::Merge(patch)))
         .await
         .map(drop)
+}
+
+/// The merge patch (RFC 7386) from one value to another. It applies to any object, so the API server always comes to compare
+/// the versions; a JSON patch of a field that another writer has removed is rejected like an invalid object.
+fn merge_patch(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
+    let mut patch = Map::new();
+    for (key, value) in after {
+        match before.get(key) {
+            Some(same) if same == value => {}
+            Some(old) => drop(patch.insert(key.clone(), merge_patch(old, value))),
+            None => drop(patch.insert(key.clone(), value.clone())),
+        }
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    Value::Object(patch)
 }
 
 fn value(cluster: &CassandraCluster) -> Result<serde_json::Value, kube::Error> {
@@ -166,13 +191,14 @@ mod tests {
         let server = ApiServer::default();
         let written = serde_json::json!({
             "apiVersion": "db.orange.com/v2", "kind": "CassandraCluster",
-            "metadata": { "name": "demo", "namespace": "ns" },
+            "metadata": { "name": "demo", "namespace": "ns", "annotations": { "a": "b", "c": "d" } },
             "spec": { "cassandraImage": "cassandra:5.0" },
         });
         let there = server.with(|state| state.put(PATH, written));
         let before: CassandraCluster = serde_json::from_value(there).unwrap();
         let mut after = before.clone();
         after.spec.cassandra_image = Some("cassandra:5.0.9".into());
+        after.metadata.annotations = Some([("a".to_owned(), "changed".to_owned())].into());
         let change = SiteObject::Change {
             before: Box::new(before),
             after: Box::new(after),
@@ -186,7 +212,15 @@ mod tests {
 
     #[tokio::test]
     async fn another_writer_that_was_faster_is_no_failure() {
-        let changes: [fn(&ApiServer); 2] = [
+        let changes: [fn(&ApiServer); 3] = [
+            // A field that the change replaces.
+            |server| {
+                let object = "/demo";
+                let change = |cluster: &mut serde_json::Value| {
+                    cluster["metadata"]["annotations"] = serde_json::json!({});
+                };
+                server.with(|state| state.rival = Some(Rival { object, change }));
+            },
             |server| {
                 let object = "/demo";
                 let change = |cluster: &mut serde_json::Value| {
@@ -213,6 +247,17 @@ mod tests {
         };
         let create = SiteObject::Create(after);
         perform(&server.client(), &create, false).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_differs_is_written() {
+        let (server, change) = site();
+        perform(&server.client(), &change, true).await.unwrap();
+        perform(&server.client(), &change, false).await.unwrap();
+        let written = server.with(|state| state.objects[PATH].clone());
+        assert_eq!(written["spec"]["cassandraImage"], "cassandra:5.0.9");
+        let annotations = &written["metadata"]["annotations"];
+        assert_eq!(*annotations, serde_json::json!({ "a": "changed" }));
     }
 
     /// An admission webhook chooses the code of its denial, and its words.

@@ -36,7 +36,7 @@ pub struct MultiCasskopStatus {
     /// Operations that ended and that a newer one of their kind replaced; the newest 20, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<MultiOperation>,
-    /// Whether the annotation `reconcile: paused` was copied to the sites. It is removed there when it is removed here.
+    /// Whether the annotation `reconcile: paused` holds all changes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
     /// Operation annotations that are not carried out, and why; at most 200.
@@ -74,6 +74,10 @@ pub struct SiteStatus {
     /// a second ring.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,
+    /// Whether it has, or is to have, the annotation `reconcile: paused` of this resource. The annotation is removed there when
+    /// it is removed here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Its `CassandraCluster`, as last observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ChildStatus>,
@@ -155,8 +159,8 @@ pub struct MultiOperation {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Controls that were copied to the sites, such as `pause` and `cancel`. They are removed there when they are
-    /// removed here.
+    /// Controls that sites have, or are to have, such as `pause` and `cancel`. They are removed there when they are removed
+    /// here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<String>,
     /// The sites that it is for, in their order.

@@ -31,7 +31,7 @@ use crate::{
     },
     refusal::Refusal,
 };
-pub use conditions::{report_failure, was_rejected};
+pub use conditions::report_failure;
 pub use removal::goes;
 
 /// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
@@ -50,6 +50,8 @@ pub struct Plan {
     pub status: MultiCasskopStatus,
     /// Writes in the sites, in order.
     pub writes: Vec<Write>,
+    /// Of these writes the part that hands over requests and controls of operations, for sites that get nothing else.
+    pub hand_over: Vec<Write>,
     /// The write of the ConfigMap that shows whether a deletion orphans, before the writes in the sites.
     pub witness: Option<WitnessWrite>,
     /// Why the clusters of the sites stay, although the resource is deleted; published as an event.
@@ -98,15 +100,39 @@ impl SiteObject {
     }
 }
 
-/// A change that one site rejects is applied to no site: all sites keep their state, and learn of new addresses. The
-/// generation does not count as observed.
-pub fn refuse(mut plan: Plan, failure: &str, snapshot: &ObservedSites) -> Plan {
-    report_failure(&mut plan.status, failure, true, snapshot);
+/// The rejection of a write by the API server of a site: the content of the object is at fault.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// The site.
+    pub site: String,
+    /// The message: the attempted change and the reason.
+    pub message: String,
+}
+
+/// The plan after rejections. A new spec that one site rejects is applied to no site: all sites keep their state, and the
+/// generation does not count as observed. Of an older one, the sites that reject their change wait, and no other does.
+/// Requests, controls and addresses are handed over in any case.
+pub fn refuse(mut plan: Plan, rejections: &[Rejection], snapshot: &ObservedSites) -> Plan {
+    let Some(first) = rejections.first() else {
+        return plan;
+    };
+    report_failure(&mut plan.status, &first.message, true, snapshot);
     let old = snapshot.multi.status.as_ref();
-    plan.status.observed_generation = old.and_then(|old| old.observed_generation);
-    plan.status.first_site = old.and_then(|old| old.first_site.clone());
-    plan.writes.retain(|write| write.what.is_address());
-    plan
+    let observed = old.and_then(|old| old.observed_generation);
+    let is_new = observed != snapshot.multi.metadata.generation;
+    let is_rejected = |write: &Write| rejections.iter().any(|one| one.site == write.site);
+    let is_held = |write: &Write| !write.what.is_address() && (is_new || is_rejected(write));
+    let (held, mut writes): (Vec<_>, Vec<_>) = plan.writes.into_iter().partition(is_held);
+    let hand_over = plan.hand_over.iter().filter(|write| {
+        let is_part = held.iter().any(|held| held.site == write.site);
+        is_part && !held.contains(write)
+    });
+    writes.extend(hand_over.cloned());
+    if is_new {
+        plan.status.observed_generation = observed;
+        plan.status.first_site = old.and_then(|old| old.first_site.clone());
+    }
+    Plan { writes, ..plan }
 }
 
 /// Intermediate result for a site.
@@ -150,8 +176,10 @@ pub fn decide(snapshot: &ObservedSites) -> Plan {
         writes.extend(removals);
     }
     writes.extend(seeds::writes(snapshot));
+    let names = drafts.iter().map(|draft| draft.name.as_str());
+    let hand_over = handover::alone(names, &operations.current, snapshot);
     if snapshot.intents.reconcile_paused {
-        writes.retain(Write::is_handing_over);
+        writes.clone_from(&hand_over);
     }
     let refused = wanted.as_ref().err();
     let status = status::decide(
@@ -168,6 +196,7 @@ pub fn decide(snapshot: &ObservedSites) -> Plan {
         witness: witness::keep(&snapshot.multi, snapshot.witness.as_ref()),
         kept: None,
         status,
+        hand_over,
         writes,
     }
 }
@@ -231,16 +260,6 @@ impl Draft {
             site: self.name.clone(),
             what,
         })
-    }
-}
-
-impl Write {
-    /// Whether the write changes only annotations: requests and controls of operations.
-    fn is_handing_over(&self) -> bool {
-        let SiteObject::Change { before, after } = &self.what else {
-            return false;
-        };
-        before.spec == after.spec
     }
 }
 

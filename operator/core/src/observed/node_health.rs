@@ -1,9 +1,12 @@
 //! Health of the nodes, as messages.
 
-use casskop_common::api::{NodeApiKind, OperationMode};
+use casskop_common::{
+    api::{NodeApiKind, OperationMode},
+    names::RackId,
+};
 
 use crate::{
-    node::NodeError,
+    node::{NodeError, Reading},
     observed::{NodePod, ObservedState, Volume},
 };
 
@@ -226,22 +229,37 @@ impl ObservedState {
         ip.is_some_and(|ip| members.all(|(_, reading)| reading.live.contains(ip)))
     }
 
+    /// Whether all that keeps the nodes from being healthy is a member of this rack that no pod runs.
+    pub fn misses_only_a_member_of(&self, rack: &RackId) -> bool {
+        let mut expected = self.expected_pods().into_iter();
+        let is_well_but_for_it = |pod: &str| {
+            let reading = self
+                .reading(pod)
+                .filter(|_| self.own_health_problem(pod).is_none());
+            let lost = |reading| self.lost_replica(reading).and_then(|lost| lost.location);
+            reading.is_some_and(|reading| {
+                self.missed_pods(reading).is_empty() && lost(reading) == Some(rack)
+            })
+        };
+        expected.len() > 0 && expected.all(|(pod, _)| is_well_but_for_it(&pod))
+    }
+
+    /// Pods whose nodes a node does not report as up.
+    fn missed_pods(&self, reading: &Reading) -> Vec<&str> {
+        let pods = self.pods.iter();
+        let missed = pods.filter(|(name, other)| {
+            let ip = other.ip.as_ref();
+            ip.is_some_and(|ip| !reading.live.contains(ip))
+                && !self.is_newcomer(name)
+                && !self.is_leaving(name)
+        });
+        missed.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The other nodes that a node does not report as up.
     fn missed_by(&self, pod: &str) -> Option<String> {
         let reading = self.reading(pod)?;
-        let missed: Vec<&str> = self
-            .pods
-            .iter()
-            .filter(|(name, other)| {
-                other
-                    .ip
-                    .as_ref()
-                    .is_some_and(|ip| !reading.live.contains(ip))
-                    && !self.is_newcomer(name)
-                    && !self.is_leaving(name)
-            })
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let missed = self.missed_pods(reading);
         if !missed.is_empty() {
             return Some(format!("does not see {} up", missed.join(", ")));
         }

@@ -55,6 +55,11 @@ pub(super) fn racks(
         return;
     }
     let Some(first) = unfinished.first() else {
+        let returning = grow::returning(diffs, state);
+        if let Some(diff) = returning.filter(|_| grow::surplus(state).is_none()) {
+            rollout.grow(diff);
+            return;
+        }
         match (grow::next(diffs), rollout.first_health_problem(state)) {
             (Some(diff), health_problem) => match health_problem.or_else(|| grow::surplus(state)) {
                 None => rollout.grow(diff),

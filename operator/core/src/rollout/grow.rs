@@ -1,6 +1,6 @@
 //! Scale-up: one node at a time, in the rack with the fewest nodes.
 
-use casskop_common::conditions::Action;
+use casskop_common::{conditions::Action, names};
 
 use crate::{
     observed::ObservedState,
@@ -14,6 +14,22 @@ pub(crate) fn next<'a, 'b>(diffs: &'a [RackDiff<'b>]) -> Option<&'a RackDiff<'b>
         .iter()
         .filter(|diff| diff.live_replicas() < diff.wanted.replicas)
         .min_by_key(|diff| diff.live_replicas())
+}
+
+/// The rack whose next pod brings back the one member that the others miss: the rack was scaled down while the node joined,
+/// and its volume is still there. Every other growth waits until all members are up.
+pub(crate) fn returning<'a, 'b>(
+    diffs: &'a [RackDiff<'b>],
+    state: &ObservedState,
+) -> Option<&'a RackDiff<'b>> {
+    let mut grows = diffs
+        .iter()
+        .filter(|diff| diff.live_replicas() < diff.wanted.replicas);
+    grows.find(|diff| {
+        let rack = &diff.wanted.id;
+        let pod = names::pod(state.name(), rack, diff.live_replicas());
+        !state.volumes_of(&pod, rack).is_empty() && state.misses_only_a_member_of(rack)
+    })
 }
 
 /// A surplus pod that has not ended. Until the pod ends, its node may still join, and a new node would join at the same

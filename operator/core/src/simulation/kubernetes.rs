@@ -239,12 +239,9 @@ impl World {
                 .is_some_and(|rest| !rest.contains('-'))
                 && !names.contains(name)
         };
-        // The termination of a pod takes time.
-        self.pods.retain(|name, pod| {
-            let ended = too_many(name) && pod.deleting;
+        for (name, pod) in &mut self.pods {
             pod.deleting |= too_many(name);
-            !ended
-        });
+        }
         // From the last pod down: an outdated pod is replaced, and an unhealthy pod blocks the pods before it.
         let mut let_to = names.iter().rev();
         let next = let_to.find(|name| {

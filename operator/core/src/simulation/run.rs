@@ -158,6 +158,8 @@ impl World {
 
     /// One step of Kubernetes and of every node.
     pub fn tick(&mut self) {
+        // The termination of a pod takes time, and goes on whatever becomes of its StatefulSet.
+        self.pods.retain(|_, pod| !pod.deleting);
         self.retry_refused();
         self.tick_nodes();
         let sets: Vec<StatefulSet> = self.live.stateful_sets.values().cloned().collect();

@@ -34,6 +34,8 @@ pub(crate) struct ConditionInputs<'a> {
     formed: bool,
     /// Members of the ring.
     nodes: usize,
+    /// Whether no StatefulSet of the cluster exists.
+    is_without_sets: bool,
     /// Members that leave the ring as the spec asks.
     leaving: Vec<String>,
     /// Members of the ring that are not well, with the reason.
@@ -124,6 +126,7 @@ impl<'a> ConditionInputs<'a> {
                 },
             ),
             formed: rollout.formed,
+            is_without_sets: state.live.stateful_sets.is_empty(),
             nodes: state
                 .expected_pods()
                 .iter()
@@ -214,7 +217,7 @@ impl<'a> ConditionInputs<'a> {
     fn available(&self) -> Verdict {
         let (holds, reason, message) = if self.is_initial() {
             (false, Reason::Forming, "the ring is being formed".into())
-        } else if self.nodes == 0 {
+        } else if self.is_without_sets {
             return Verdict {
                 kind: condition::AVAILABLE,
                 holds: None,
@@ -234,6 +237,7 @@ impl<'a> ConditionInputs<'a> {
             (true, Reason::NodesLeaving, format!("{leaving}{up}"))
         } else {
             let message = match self.nodes {
+                0 => "no nodes are asked for".to_owned(),
                 1 => "the node is NORMAL".to_owned(),
                 many => format!("{} NORMAL and see each other", text::all_are(many, "node")),
             };

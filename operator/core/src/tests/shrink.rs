@@ -215,6 +215,35 @@ fn no_node_is_added_while_a_surplus_pod_has_not_ended() {
     assert_eq!(world.ring.len(), 6);
 }
 
+/// The rack was scaled down while the node started, and the node joined before its pod ended.
+#[test]
+fn growth_brings_a_member_back_that_joined_while_its_pod_ended() {
+    let mut world = World::formed(THREE_RACKS);
+    let names = ["rack1", "rack2", "rack3", "rack4"];
+    racks(&mut world, &names);
+    let late = "demo-dc1-rack4-0";
+    while !world.pods.contains_key(late) {
+        world.pass();
+        world.tick();
+    }
+    racks(&mut world, &names[..3]);
+    while replicas(&world.live.stateful_sets["demo-dc1-rack4"]) > 0 {
+        world.pass();
+    }
+    world.pods.get_mut(late).expect("it ends").node = Node::Joining;
+    world.tick();
+    world.tick();
+    assert!(world.ring.len() == 4 && !world.pods.contains_key(late));
+    let members: Vec<String> = world.ring.keys().cloned().collect();
+    world.settle();
+    insta::assert_snapshot!(world.condition("Available"));
+    racks(&mut world, &names);
+    world.settle();
+    assert!(world.ring.keys().eq(&members), "{:?}", world.ring);
+    assert_eq!(world.pods[late].node, Node::Normal);
+    assert!(world.condition("Available").starts_with("True"));
+}
+
 #[test]
 fn a_cleanup_that_is_owed_comes_first() {
     let mut world = World::formed(THREE_RACKS);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api_server::{ApiServer, State},
-    cluster::tests::{CLUSTER, manifest, nodes::Nodes, operator, operator_with, task},
+    cluster::tests::{CLUSTER, manifest, nodes::Nodes, operator_with, task},
     context::Context,
 };
 
@@ -72,6 +72,27 @@ async fn start_beside(server: &ApiServer, member: &str) -> (Arc<Context>, Value,
     (ctx, pod, volume)
 }
 
+/// Another node, which is a member and has forgotten the removed one.
+fn another_member(server: &ApiServer) -> Nodes {
+    server.with(|state| {
+        let labels = names::rack_labels("demo", &RackId::new("dc1", "rack2"));
+        let pod = json!({
+            "metadata": { "name": "demo-dc1-rack2-0", "labels": labels },
+            "status": { "podIP": "10.0.0.8" },
+        });
+        state.put("/api/v1/namespaces/ns/pods/demo-dc1-rack2-0", pod);
+    });
+    let member = Reading {
+        mode: OperationMode::Normal,
+        local_host_id: "other".into(),
+        ..Reading::default()
+    };
+    Nodes {
+        readings: [("10.0.0.8".to_owned(), member)].into(),
+        ..Nodes::default()
+    }
+}
+
 fn assert_kept(server: &ApiServer, pod: &Value, volume: &Value) {
     server.with(|state| {
         assert_eq!(state.objects[POD]["metadata"]["uid"], *pod);
@@ -126,7 +147,7 @@ async fn a_pod_that_was_created_anew_on_a_discarded_volume_goes_too_with_a_short
     });
     let cluster = removal(&json!("older"), &volume);
     let uid = server.with(|state| state.put(CLUSTER, cluster)["metadata"]["uid"].clone());
-    let ctx = operator(&server);
+    let ctx = operator_with(&server, Box::new(another_member(&server)));
     let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
     let operation = read.status.unwrap().operations.remove(0);
     let task = task(&ctx, &uid, &operation);

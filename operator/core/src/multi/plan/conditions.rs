@@ -1,7 +1,7 @@
 //! Conditions of the `MultiCasskop`, computed from those of its sites.
 
 use casskop_common::{
-    api::{MultiCasskop, MultiCasskopStatus, condition},
+    api::{MultiCasskopStatus, condition},
     conditions::Reason,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -189,14 +189,6 @@ fn spec_accepted(snapshot: &ObservedSites, drafts: &[Draft], refused: Option<&Re
         reason,
         message,
     }
-}
-
-/// Whether an API server rejected the spec in the last reconciliation. The spec is tried again before a site gets it, and
-/// reported as accepted only when no site rejects it any more.
-pub fn was_rejected(multi: &MultiCasskop) -> bool {
-    let conditions = multi.status.iter().flat_map(|status| &status.conditions);
-    let mut accepted = conditions.filter(|known| known.type_ == condition::SPEC_ACCEPTED);
-    accepted.any(|known| known.status == "False" && known.reason == Reason::InvalidCluster.as_str())
 }
 
 /// Reports a request that an API server rejected. A rejected spec is reported as such.

@@ -12,8 +12,11 @@ use kube_core::ResourceExt;
 
 use crate::multi::{
     observed::{self, ObservedSites, SiteView},
-    plan::{Draft, operations},
+    plan::{Draft, Write, operations},
 };
+
+/// The value of the annotation that pauses all changes.
+const PAUSED: &str = "paused";
 
 /// Controls of a request, with the words after the ID.
 fn controls(controls: &Controls) -> BTreeMap<&'static str, String> {
@@ -45,19 +48,49 @@ pub(crate) fn over(drafts: &mut [Draft], current: &[MultiOperation], snapshot: &
         }
         let after = draft.after.get_or_insert_with(|| live.clone());
         for operation in current {
-            let before = old.operations.iter();
-            let before = before
-                .filter(|before| (&before.kind, &before.id) == (&operation.kind, &operation.id))
-                .flat_map(|before| &before.controls);
-            let taken_back: Vec<&str> = before
-                .filter(|control| !operation.controls.contains(control))
-                .map(String::as_str)
-                .collect();
             request(after, operation, live, &draft.name, snapshot);
-            set_controls(after, operation, &taken_back, &snapshot.intents);
+            set_controls(after, operation, &snapshot.intents);
         }
-        pause(after, snapshot.intents.reconcile_paused, old.paused);
+        let mut sites = old.sites.iter();
+        let was_paused = sites.any(|site| site.name == draft.name && site.paused);
+        let was_paused = was_paused || old.paused;
+        pause(after, snapshot.intents.reconcile_paused, was_paused);
     }
+}
+
+/// The writes that hand over requests and controls, and change nothing else of the clusters of these sites.
+pub(crate) fn alone<'a>(
+    sites: impl Iterator<Item = &'a str>,
+    current: &[MultiOperation],
+    snapshot: &ObservedSites,
+) -> Vec<Write> {
+    let unchanged = |name: &str| Draft {
+        name: name.to_owned(),
+        ..Draft::default()
+    };
+    let mut drafts: Vec<Draft> = sites.map(unchanged).collect();
+    over(&mut drafts, current, snapshot);
+    let writes = drafts.iter();
+    writes.filter_map(|draft| draft.write(snapshot)).collect()
+}
+
+/// Whether the cluster of a site has the pause.
+pub(crate) fn is_paused(cluster: &CassandraCluster) -> bool {
+    let annotations = cluster.annotations();
+    annotations
+        .get(names::RECONCILE)
+        .is_some_and(|value| value == PAUSED)
+}
+
+/// Whether the cluster of a site has a control of an operation.
+pub(crate) fn has_control(
+    cluster: &CassandraCluster,
+    operation: &MultiOperation,
+    control: &str,
+) -> bool {
+    let key = names::control_annotation(&operation.kind, control);
+    let value = cluster.annotations().get(&key);
+    value.is_some_and(|value| id(value) == operation.id)
 }
 
 fn request(
@@ -88,27 +121,20 @@ fn request(
     }
 }
 
-fn set_controls(
-    after: &mut CassandraCluster,
-    operation: &MultiOperation,
-    taken_back: &[&str],
-    intents: &Intents,
-) {
+fn set_controls(after: &mut CassandraCluster, operation: &MultiOperation, intents: &Intents) {
     let none = Controls::default();
     let kind = operation.kind.known();
     let asked = kind.and_then(|kind| intents.controls.get(&kind));
     let standing = controls(asked.unwrap_or(&none));
     for control in &operation.controls {
-        if let Some(value) = standing.get(control.as_str()) {
-            let key = names::control_annotation(&operation.kind, control);
-            after.annotations_mut().insert(key, value.clone());
-        }
-    }
-    for control in taken_back {
         let key = names::control_annotation(&operation.kind, control);
-        let value = after.annotations().get(&key);
-        if value.is_some_and(|value| id(value) == operation.id) {
-            after.annotations_mut().remove(&key);
+        let value = standing.get(control.as_str());
+        match value.filter(|value| id(value) == operation.id) {
+            Some(value) => drop(after.annotations_mut().insert(key, value.clone())),
+            None if has_control(after, operation, control) => {
+                after.annotations_mut().remove(&key);
+            }
+            None => {}
         }
     }
 }
@@ -116,7 +142,7 @@ fn set_controls(
 fn pause(after: &mut CassandraCluster, paused: bool, was_paused: bool) {
     let annotations = after.annotations_mut();
     if paused {
-        annotations.insert(names::RECONCILE.into(), "paused".into());
+        annotations.insert(names::RECONCILE.into(), PAUSED.into());
     } else if was_paused {
         annotations.remove(names::RECONCILE);
     }

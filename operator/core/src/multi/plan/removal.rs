@@ -188,6 +188,7 @@ pub fn goes(snapshot: &ObservedSites) -> Plan {
     let kept = is_freeing.then_some(how).filter(|_| is_asked);
     let present = snapshot.witness.clone().map(Box::new);
     Plan {
+        hand_over: Vec::new(),
         witness: present.filter(|_| !finalizer).map(WitnessWrite::Delete),
         kept: kept.and_then(|how| match how {
             Deletion::Cascades => None,

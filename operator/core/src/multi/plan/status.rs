@@ -9,8 +9,8 @@ use kube_core::ResourceExt;
 use crate::{
     multi::{
         children,
-        observed::{self, ObservedSites},
-        plan::{Draft, conditions, operations, size},
+        observed::{self, ObservedSites, SiteView},
+        plan::{Draft, conditions, handover, operations, size},
     },
     refusal::Refusal,
     verdict::intent_errors,
@@ -111,8 +111,21 @@ fn site(draft: &Draft, snapshot: &ObservedSites) -> SiteStatus {
         message: message
             .or_else(|| cluster.as_ref().map(|cluster| cluster.message.clone()))
             .unwrap_or_default(),
+        paused: is_paused(old, view, snapshot),
         cluster,
     }
+}
+
+/// Whether a site has, or is to have, the pause of this resource. The record stays until the site was seen without it: a
+/// write that takes it away may be lost, refused or late.
+fn is_paused(old: Option<&SiteStatus>, view: Option<&SiteView>, snapshot: &ObservedSites) -> bool {
+    let status = snapshot.multi.status.as_ref();
+    let was_paused = old.is_some_and(|old| old.paused) || status.is_some_and(|old| old.paused);
+    let has_it = || match view.map(|view| &view.observed) {
+        None | Some(Err(_)) => true,
+        Some(Ok(state)) => state.cluster.as_ref().is_some_and(handover::is_paused),
+    };
+    snapshot.intents.reconcile_paused || (was_paused && has_it())
 }
 
 fn child(cluster: &CassandraCluster) -> ChildStatus {

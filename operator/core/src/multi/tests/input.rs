@@ -1,9 +1,6 @@
 //! Bad input: refused with the reason, and what runs is left as it is.
 
-use crate::multi::{
-    plan,
-    tests::world::{TWO_SITES, World, of_b},
-};
+use crate::multi::tests::world::{Denies, TWO_SITES, World, of_b};
 
 /// Edits a ring that runs, and returns what is told; nothing may have changed in the sites.
 fn refused(change: impl FnOnce(&mut casskop_common::api::MultiCasskop)) -> String {
@@ -64,25 +61,72 @@ fn what_cannot_be_carried_out_says_why() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
+const IMAGE: &str = "cassandra:5.0.9";
+
+fn image(world: &World, site: &str) -> Option<String> {
+    world.cluster(site).spec.cassandra_image.clone()
+}
+
+fn ask_for_image(world: &mut World) {
+    world.edit(|multi| multi.spec.base["spec"]["cassandraImage"] = IMAGE.into());
+}
+
+#[test]
+fn a_new_spec_that_a_site_rejects_reaches_none_and_addresses_do() {
+    let mut world = World::formed(TWO_SITES);
+    let before = image(&world, "a");
+    world.site("b").denies = Denies::Specs;
+    ask_for_image(&mut world);
+    world.site("a").addresses += 1;
+    world.site("b").slices.clear();
+    world.settle();
+    assert_eq!(image(&world, "a"), before);
+    assert!(
+        !world.sites["b"].slices.is_empty(),
+        "b finds the seeds of a"
+    );
+    insta::assert_snapshot!(world.condition("SpecAccepted"));
+    world.site("b").denies = Denies::Nothing;
+    world.settle();
+    assert!(world.condition("SpecAccepted").starts_with("True"));
+    assert_eq!(image(&world, "a").as_deref(), Some(IMAGE));
+    assert_eq!(image(&world, "b").as_deref(), Some(IMAGE));
+}
+
 /// An admission webhook of a site may come later than the spec.
 #[test]
-fn a_spec_that_a_site_rejects_is_tried_before_it_is_accepted_again() {
+fn a_site_that_rejects_a_spec_of_before_holds_no_other_back() {
     let mut world = World::formed(TWO_SITES);
-    assert!(!plan::was_rejected(&world.multi));
-    world.edit(|multi| multi.spec.base["spec"]["cassandraImage"] = "cassandra:5.0.9".into());
-    world.site("b").slices.clear();
-    let refused = plan::refuse(world.plan(), "site a does not take it", &world.snapshot());
-    let kept: Vec<_> = refused
-        .writes
-        .iter()
-        .map(|write| write.what.to_string())
-        .collect();
-    insta::assert_snapshot!(kept.join("\n"));
-    world.multi.status = Some(refused.status);
-    insta::assert_snapshot!(world.condition("SpecAccepted"));
-    assert!(plan::was_rejected(&world.multi));
+    world.site("b").denies = Denies::All;
+    world.site("a").lose_cluster();
+    world
+        .site("b")
+        .cluster
+        .as_mut()
+        .expect("a cluster")
+        .spec
+        .cassandra_image = None;
+    world.request("cleanup", Some("1"));
     world.settle();
-    assert!(!plan::was_rejected(&world.multi), "the webhook is gone");
+    assert!(
+        world
+            .condition("SpecAccepted")
+            .starts_with("False InvalidCluster")
+    );
+    assert!(world.sites["a"].cluster.is_some(), "it is created again");
+    let transitions = |world: &World| {
+        let conditions = world.status().conditions;
+        let times = conditions
+            .into_iter()
+            .map(|known| known.last_transition_time);
+        times.collect::<Vec<_>>()
+    };
+    let before = transitions(&world);
+    world.settle();
+    assert_eq!(transitions(&world), before, "no condition goes to and fro");
+    world.site("b").denies = Denies::Nothing;
+    world.settle();
+    assert!(world.condition("SpecAccepted").starts_with("True"));
 }
 
 #[test]

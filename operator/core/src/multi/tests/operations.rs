@@ -6,7 +6,7 @@ use casskop_common::{
 };
 use kube_core::ResourceExt;
 
-use crate::multi::tests::world::{TWO_SITES, World};
+use crate::multi::tests::world::{Denies, TWO_SITES, World};
 
 fn operation(world: &World, kind: &str) -> MultiOperation {
     let operations = world.status().operations;
@@ -258,6 +258,94 @@ fn a_request_that_is_taken_back_is_withdrawn_and_a_pause_of_all_is_handed_on() {
         OperationPhase::Withdrawn
     );
     assert_eq!(annotation(&world, "b", "reconcile"), None);
+}
+
+/// What is taken back in a site is remembered until the site was seen without it.
+#[test]
+fn what_is_taken_back_goes_in_the_end_whatever_keeps_it() {
+    type Failure = fn(&mut World, bool);
+    let failures: [(&str, Failure); 4] = [
+        ("the site is cut off", |world, fails| {
+            world.site("b").is_cut = fails;
+        }),
+        ("a webhook denies each change", |world, fails| {
+            world.site("b").denies = if fails { Denies::All } else { Denies::Nothing };
+        }),
+        ("a webhook denies the new spec", |world, fails| {
+            world.site("b").denies = if fails {
+                Denies::Specs
+            } else {
+                Denies::Nothing
+            };
+            world
+                .edit(|multi| multi.spec.base["spec"]["cassandraImage"] = "cassandra:5.0.9".into());
+        }),
+        ("the operator is killed after the status", |world, fails| {
+            if fails {
+                world.pass_until(1);
+            }
+        }),
+    ];
+    for (what, failure) in failures {
+        let mut world = World::formed(TWO_SITES);
+        world.request("cleanup", Some("1"));
+        world.pass();
+        world.request("cleanup.pause", Some("1"));
+        world.request("reconcile", Some("paused"));
+        world.settle();
+        let keys = ["reconcile", "cleanup.pause"];
+        for site in ["a", "b"] {
+            let has = keys.map(|key| annotation(&world, site, key).is_some());
+            assert!(has[0], "{what}: {site} is paused");
+        }
+        assert!(annotation(&world, "a", "cleanup.pause").is_some());
+        world.request("cleanup.pause", None);
+        world.request("reconcile", None);
+        failure(&mut world, true);
+        world.pass();
+        world.pass();
+        failure(&mut world, false);
+        world.settle();
+        for (site, key) in ["a", "b"]
+            .iter()
+            .flat_map(|site| keys.map(|key| (site, key)))
+        {
+            assert_eq!(annotation(&world, site, key), None, "{what}: {site} {key}");
+        }
+        let status = world.status();
+        assert!(status.sites.iter().all(|site| !site.paused), "{what}");
+    }
+}
+
+/// The pause of a site by its own user is not that of this resource.
+#[test]
+fn a_pause_that_was_not_handed_over_stays() {
+    let mut world = World::formed(TWO_SITES);
+    let key = format!("{}reconcile", names::OPERATIONS_PREFIX);
+    let cluster = world.site("b").cluster.as_mut().expect("a cluster");
+    cluster.annotations_mut().insert(key, "paused".to_owned());
+    world.settle();
+    assert_eq!(
+        annotation(&world, "b", "reconcile").as_deref(),
+        Some("paused")
+    );
+}
+
+/// A commit may have both.
+#[test]
+fn a_pause_reaches_sites_whose_spec_changes_at_the_same_time() {
+    let mut world = World::formed(TWO_SITES);
+    let before = world.cluster("a").spec.clone();
+    world.edit(|multi| multi.spec.base["spec"]["cassandraImage"] = "cassandra:5.0.9".into());
+    world.request("reconcile", Some("paused"));
+    world.settle();
+    for site in ["a", "b"] {
+        assert_eq!(
+            annotation(&world, site, "reconcile").as_deref(),
+            Some("paused")
+        );
+    }
+    assert_eq!(world.cluster("a").spec, before);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::{
     multi::{
         children,
         observed::{ObservedSites, RingMark, SiteState, SiteView},
-        plan::{self, Plan, SiteObject},
+        plan::{self, Plan, Rejection, SiteObject},
         witness::WitnessWrite,
     },
     simulation::kstatus,
@@ -48,10 +48,34 @@ pub(crate) fn of_b(multi: &mut MultiCasskop) -> &mut serde_json::Value {
     multi.spec.override_.get_mut("b").expect("a site")
 }
 
+/// The writes of a `CassandraCluster` that an admission webhook of a site denies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Denies {
+    #[default]
+    Nothing,
+    /// Changes of the spec.
+    Specs,
+    /// Every change.
+    All,
+}
+
+impl Denies {
+    fn denies(self, what: &SiteObject) -> bool {
+        match what {
+            SiteObject::Change { before, after } => {
+                self == Self::All || (self == Self::Specs && before.spec != after.spec)
+            }
+            SiteObject::Create(_) => self != Self::Nothing,
+            _ => false,
+        }
+    }
+}
+
 /// One simulated Kubernetes cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Site {
     pub(crate) is_cut: bool,
+    pub(crate) denies: Denies,
     pub(crate) namespace_uid: String,
     pub(crate) cluster: Option<CassandraCluster>,
     pub(crate) service: Option<Service>,
@@ -202,7 +226,11 @@ impl World {
 
     /// One pass of the operator, which may be killed after so many writes; the status is the first of them.
     pub(crate) fn pass_until(&mut self, writes: usize) {
-        let plan = self.plan();
+        let mut plan = self.plan();
+        if self.multi.metadata.deletion_timestamp.is_none() {
+            let rejections = self.rejections(&plan);
+            plan = plan::refuse(plan, &rejections, &self.snapshot());
+        }
         if writes == 0 {
             return;
         }
@@ -222,6 +250,17 @@ impl World {
         }
     }
 
+    /// The answers to a rehearsal.
+    fn rejections(&self, plan: &Plan) -> Vec<Rejection> {
+        let writes = plan.writes.iter();
+        let denied = writes.filter(|write| self.sites[&write.site].denies.denies(&write.what));
+        let rejections = denied.map(|write| Rejection {
+            site: write.site.clone(),
+            message: format!("site {} does not take {}", write.site, write.what),
+        });
+        rejections.collect()
+    }
+
     pub(crate) fn pass(&mut self) {
         self.pass_until(usize::MAX);
     }
@@ -231,6 +270,9 @@ impl World {
         let uid = format!("c-{}", self.made);
         let site = self.sites.get_mut(site).expect("a known site");
         assert!(!site.is_cut, "what cannot be reached cannot be written");
+        if site.denies.denies(&what) {
+            return;
+        }
         match what {
             SiteObject::Create(mut cluster) => {
                 assert!(site.cluster.is_none(), "it is there already");

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::multi::{
     observed::{self, ObservedSites, SiteView},
-    plan::operations::targets,
+    plan::{handover, operations::targets},
 };
 
 /// Whether a site has the request and has not ended it.
@@ -51,11 +51,11 @@ pub(crate) fn go_on(
         ("retry", quotes(&controls.retry)),
         ("waive", quotes(&waived)),
     ];
-    operation.controls = set
-        .iter()
-        .filter(|(_, is_set)| *is_set)
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
+    let before = std::mem::take(&mut operation.controls);
+    let is_kept =
+        |name: &str| before.iter().any(|known| known == name) && lingers(operation, name, snapshot);
+    let kept = set.iter().filter(|(name, is_set)| *is_set || is_kept(name));
+    operation.controls = kept.map(|(name, _)| (*name).to_owned()).collect();
     let known = Arguments::recorded(&operation.kind, &operation.arguments);
     let is_plan = known.is_some_and(|known| known.shared.dry_run.is_some());
     let held = paused || cancelled || snapshot.intents.reconcile_paused;
@@ -70,6 +70,21 @@ pub(crate) fn go_on(
     };
     operation.phase = phase;
     operation.message = message;
+}
+
+/// Whether a site has a control that was withdrawn, or may have it: the write that takes it away may be lost, refused or late.
+fn lingers(operation: &MultiOperation, control: &str, snapshot: &ObservedSites) -> bool {
+    let mut sites = operation
+        .sites
+        .iter()
+        .filter_map(|site| snapshot.site(&site.site));
+    sites.any(|view| match &view.observed {
+        Err(_) => true,
+        Ok(state) => {
+            let cluster = state.cluster.as_ref();
+            cluster.is_some_and(|cluster| handover::has_control(cluster, operation, control))
+        }
+    })
 }
 
 /// Records the report of a site. An unreachable site keeps its last phase.
