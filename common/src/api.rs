@@ -24,7 +24,7 @@ pub use operation::{
     OperationPlan, OperationReason, OperationStatus, Progress, Requester, VolumeRef, Work,
 };
 pub use pods::{
-    BackRestSidecar, JmxConfiguration, Jolokia, JolokiaTls, NodeApi, NodeApiKind, PodPolicy,
+    BackRestSidecar, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport, PodPolicy,
     ServicePolicy, StorageConfig,
 };
 pub use status::{

@@ -76,9 +76,9 @@ pub const NODE_CERTIFICATE: &str = "db.orange.com/node-certificate";
 pub const JOLOKIA_PORT: u16 = 8778;
 /// Port of the Management API.
 pub const MANAGEMENT_API_PORT: u16 = 8080;
-/// Annotation of a pod with the transport that it was started with, a [`NodeApiKind`]; none is Jolokia.
+/// Annotation of a pod with the transport that it was started with, a [`NodeTransport`]; none is Jolokia.
 ///
-/// [`NodeApiKind`]: crate::api::NodeApiKind
+/// [`NodeTransport`]: crate::api::NodeTransport
 pub const NODE_API: &str = "db.orange.com/node-api";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
@@ -174,8 +174,7 @@ pub fn accepted_secret(cluster: &str) -> String {
     format!("{cluster}-jolokia-accepted")
 }
 
-/// Secret with the certificates of the Management API; the operator creates and renews it if `nodeApi.tlsSecretName` is not
-/// set.
+/// Secret with the certificates of the nodes; the operator creates and renews it if `nodeApi.tlsSecretName` is not set.
 pub fn node_tls_secret(cluster: &str) -> String {
     format!("{cluster}-node-tls")
 }

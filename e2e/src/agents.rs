@@ -332,8 +332,9 @@ fn manifest(cluster: &Cluster, racks: usize) -> Value {
     manifest
 }
 
-/// The manifest of a cluster whose pods run on no machine.
+/// The manifest of a cluster whose pods run on no machine, and whose agents may be played.
 pub fn nowhere(mut manifest: Value) -> Value {
+    cluster::without_tls(&mut manifest);
     manifest["spec"]["topology"]["dc"][0]["labels"] = json!({ NOWHERE: "true" });
     manifest
 }

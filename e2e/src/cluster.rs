@@ -78,6 +78,11 @@ pub fn ring(name: &str, dcs: &[(&str, &[&str])]) -> Value {
     })
 }
 
+/// Has the nodes of a ring of this manifest reached in plain HTTP, for tests that speak to the agents, or play them.
+pub fn without_tls(manifest: &mut Value) {
+    manifest["spec"]["nodeApi"] = json!({ "tls": "Disabled" });
+}
+
 impl Cluster {
     /// Applies the manifest of the cluster.
     pub fn apply(&self, manifest: &Value) {

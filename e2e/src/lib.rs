@@ -64,10 +64,9 @@ pub fn shared_ring() -> (Space, Cluster) {
     let namespace = std::env::var("E2E_RING");
     let space = Space::open(namespace.as_deref().unwrap_or(SHARED));
     let demo = space.cluster("demo");
-    demo.apply(&cluster::ring(
-        "demo",
-        &[("dc1", &["rack1", "rack2", "rack3"])],
-    ));
+    let mut manifest = cluster::ring("demo", &[("dc1", &["rack1", "rack2", "rack3"])]);
+    cluster::without_tls(&mut manifest);
+    demo.apply(&manifest);
     demo.settles();
     (space, demo)
 }

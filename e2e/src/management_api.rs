@@ -1,6 +1,6 @@
 //! Rings by the Management API: their certificates, and requests to their nodes as any holder of a certificate makes them.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
@@ -118,25 +118,60 @@ pub struct Client {
 }
 
 impl Client {
-    /// Asks the node of a pod of this ring. A body that is not JSON is sent as text.
-    pub fn ask(&self, kubectl: &Kubectl, (ring, pod): (&str, &str), request: &str) -> Answer {
+    /// A `curl` that reaches a pod of this ring by the name in its certificates and trusts this authority, and the beginning of
+    /// the URL.
+    fn curl(&self, kubectl: &Kubectl, (ring, pod): (&str, &str), port: u16) -> (Command, String) {
         let found = kubectl.get("pod", pod).expect("the pod is there");
         let ip = found["status"]["podIP"].as_str().expect("an address");
         let name = format!("{ring}.{}.svc", kubectl.namespace);
+        let mut curl = inside("curl");
+        curl.args(["-sS", "-m", "60"])
+            .args(["--resolve", &format!("{name}:{port}:{ip}")])
+            .arg("--cacert")
+            .arg(&self.ca);
+        (curl, format!("https://{name}:{port}"))
+    }
+
+    fn certify(&self, curl: &mut Command) {
+        curl.arg("--cert").arg(&self.certificate);
+        curl.arg("--key").arg(&self.key);
+    }
+
+    /// The HTTP status of a read from the Jolokia agent of a pod of this ring, with or without the certificate and a login; 0
+    /// without an answer.
+    pub fn jolokia(
+        &self,
+        kubectl: &Kubectl,
+        node: (&str, &str),
+        has_certificate: bool,
+        login: Option<&str>,
+    ) -> u16 {
+        let (mut curl, base) = self.curl(kubectl, node, 8778);
+        if has_certificate {
+            self.certify(&mut curl);
+        }
+        if let Some(login) = login {
+            curl.args(["--user", login]);
+        }
+        let read = json!({
+            "type": "read", "mbean": "org.apache.cassandra.db:type=StorageService", "attribute": "OperationMode",
+        });
+        curl.args(["-o", "/dev/null", "-w", "%{http_code}"])
+            .args(["--data-binary", &read.to_string()])
+            .arg(format!("{base}/jolokia/"));
+        run(curl, "").stdout.trim().parse().unwrap_or(0)
+    }
+
+    /// Asks the node of a pod of this ring. A body that is not JSON is sent as text.
+    pub fn ask(&self, kubectl: &Kubectl, node: (&str, &str), request: &str) -> Answer {
         let (method, rest) = request.split_once(' ').expect("a method and a path");
         let (path, body) = rest
             .split_once(' ')
             .map_or((rest, None), |(path, body)| (path, Some(body)));
-        let mut curl = inside("curl");
-        curl.args(["-sS", "-m", "60", "-X", method])
-            .args(["-w", "\n%{http_code} %{content_type}"])
-            .args(["--resolve", &format!("{name}:8080:{ip}")])
-            .arg("--cacert")
-            .arg(&self.ca)
-            .arg("--cert")
-            .arg(&self.certificate)
-            .arg("--key")
-            .arg(&self.key);
+        let (mut curl, base) = self.curl(kubectl, node, 8080);
+        self.certify(&mut curl);
+        curl.args(["-X", method])
+            .args(["-w", "\n%{http_code} %{content_type}"]);
         if let Some(body) = body {
             let (kind, body) = match body.strip_prefix(" text/plain ") {
                 Some(text) => ("text/plain", text),
@@ -149,7 +184,7 @@ impl Client {
                 body,
             ]);
         }
-        curl.arg(format!("https://{name}:8080{path}"));
+        curl.arg(format!("{base}{path}"));
         let output = run(curl, "");
         let (body, last) = output.stdout.rsplit_once('\n').unwrap_or_default();
         let (status, kind) = last.split_once(' ').unwrap_or((last, ""));

@@ -5,6 +5,7 @@
 //! Runs as an init container; calls no API and needs no permissions.
 
 mod cassandra_yaml;
+mod certificates;
 mod files;
 mod jolokia;
 mod jvm_options;
@@ -20,17 +21,18 @@ use std::{
     sync::Arc,
 };
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::{api::NodeTransport, names};
 use casskop_core::pod_config::{
     LostVolume, Nodes, RackConfig,
     cassandra_yaml::data_directories,
+    certificates::Place,
     jvm_options::InvalidSection,
-    management_api::{FOLDER, SECRET_DIRECTORY},
     seeds::{NoSeed, OwnData, choose},
 };
 use serde::de::DeserializeOwned;
 
 use crate::node_api::Access;
+use certificates::Renewal;
 pub use seeds::JOINED_MARKER;
 
 /// Paths of the parts of a pod's configuration.
@@ -48,6 +50,9 @@ pub struct Args {
     /// Folder of the Secret with the certificates of the Management API; without it the node gets the Jolokia agent
     #[arg(long)]
     pub management_api: Option<PathBuf>,
+    /// Folder of the Secret with the certificates of the Jolokia agent; without it the agent speaks plain HTTP
+    #[arg(long, conflicts_with = "management_api")]
+    pub jolokia_tls: Option<PathBuf>,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -72,10 +77,11 @@ pub struct Args {
 impl Args {
     /// The transport to the node, by the template of the pod. What the operator writes for the rack may be of another time:
     /// while a change of the transport rolls, pods are created anew from the old template and from the new one.
-    fn transport(&self) -> NodeApiKind {
-        match self.management_api {
-            None => NodeApiKind::Jolokia,
-            Some(_) => NodeApiKind::ManagementApi,
+    fn transport(&self) -> NodeTransport {
+        match (&self.management_api, &self.jolokia_tls) {
+            (Some(_), _) => NodeTransport::ManagementApi,
+            (None, Some(_)) => NodeTransport::JolokiaTls,
+            (None, None) => NodeTransport::Jolokia,
         }
     }
 }
@@ -141,34 +147,58 @@ pub fn main(args: &Args) -> Result<(), Error> {
         &args.pod_ip,
     )?;
     files::write_rack_properties(&args.directory, &rack)?;
-    match &args.management_api {
-        None => jolokia::install(args)?,
-        Some(secret) => management_api::install(&args.directory, secret, &rack)?,
+    let name = names::ring_host(&rack.cluster_name, &rack.namespace);
+    match folder(&args.directory, NodeTransport::ManagementApi).zip(args.management_api.as_ref()) {
+        None => jolokia::install(args, name)?,
+        Some((folder, secret)) => management_api::install(&folder, secret, name)?,
     }
     files::install_probe(&args.directory)?;
     seeds::wait(&seeds);
     Ok(())
 }
 
-/// The secret of the node of this pod, for the probes of the kubelet.
-///
-/// # Errors
-/// The files of neither transport can be read.
-pub fn access(directory: &Path) -> Result<Access, String> {
-    if directory.join(FOLDER).exists() {
-        let certificates = management_api::certificates(directory)?;
-        return Ok(Access::ManagementApi(Arc::new(certificates)));
-    }
-    let credentials = jolokia::credentials(directory)?;
-    Ok(Access::Jolokia(Arc::new(credentials)))
+/// The folder with the certificates of a transport.
+fn folder(directory: &Path, transport: NodeTransport) -> Option<PathBuf> {
+    Place::of(transport).map(|place| directory.join(place.folder))
 }
 
-/// Takes over certificates of the Management API that were renewed while Cassandra runs. Certificates that cannot be used
-/// change nothing: the node keeps those that it has.
+/// The transport that a pod was prepared for, and the folder with its certificates.
+fn prepared(directory: &Path) -> (NodeTransport, PathBuf) {
+    let with_tls = [NodeTransport::ManagementApi, NodeTransport::JolokiaTls];
+    let mut prepared = with_tls.into_iter().filter_map(|transport| {
+        let folder = folder(directory, transport).filter(|folder| folder.exists())?;
+        Some((transport, folder))
+    });
+    let plain = || (NodeTransport::Jolokia, directory.to_owned());
+    prepared.next().unwrap_or_else(plain)
+}
+
+/// The secrets of the node of this pod, for the probes of the kubelet.
+///
+/// # Errors
+/// The files of the transport cannot be read.
+pub fn access(directory: &Path) -> Result<Access, String> {
+    let (transport, folder) = prepared(directory);
+    let password = || jolokia::credentials(directory).map(Arc::new);
+    let certificates = || certificates::certificates(&folder).map(Arc::new);
+    Ok(match transport {
+        NodeTransport::Jolokia => Access::Jolokia(password()?),
+        NodeTransport::JolokiaTls => Access::JolokiaTls(password()?, certificates()?),
+        NodeTransport::ManagementApi => Access::ManagementApi(certificates()?),
+    })
+}
+
+/// Takes over certificates that were renewed while Cassandra runs. Certificates that cannot be used change nothing: the node
+/// keeps those that it has.
 pub fn renew(directory: &Path) {
-    if directory.join(FOLDER).exists() {
+    let (transport, folder) = prepared(directory);
+    let renewal = match transport {
+        NodeTransport::JolokiaTls => Renewal::SameAlgorithm,
+        NodeTransport::Jolokia | NodeTransport::ManagementApi => Renewal::Any,
+    };
+    if let Some(place) = Place::of(transport) {
         // The operator reads the same Secret, and reports it in the status.
-        let _ = management_api::renew(directory, Path::new(SECRET_DIRECTORY));
+        let _ = certificates::renew(&folder, Path::new(place.secret), renewal);
     }
 }
 

@@ -142,8 +142,7 @@ async fn evaluate(
         return Ok(Some(as_written));
     };
     let state = &as_written.observed.state;
-    let maps = &state.live.config_maps;
-    match desired::instead(&state.cluster, &as_written.around, maps, refused) {
+    match desired::instead(&state.cluster, &as_written.around, &state.live, refused) {
         Some((cluster, desired)) => {
             let instead = Some(desired);
             let before = Some(&as_written.observed);
@@ -163,7 +162,7 @@ async fn observe_and_plan(
     at_work: BTreeSet<(OperationKind, String)>,
     freshness: Freshness,
 ) -> Result<Evaluation, Error> {
-    let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, freshness)).await?;
+    let found = Box::pin(observe::find(&ctx.effects.kube, cluster, freshness)).await?;
     let around = BuildInputs {
         operator_image: ctx.bootstrap_image.clone(),
         key_revision: found.keys.revision.clone(),
@@ -176,16 +175,9 @@ async fn observe_and_plan(
             key_revision: around.key_revision.clone(),
             ..desired
         }),
-        None => desired::desired(&cluster, &around),
+        None => desired::desired(&found.cluster, &around),
     };
-    let observed = observe::observe(
-        &ctx.effects,
-        cluster,
-        at_work,
-        found,
-        desired.as_ref().ok(),
-        before,
-    );
+    let observed = observe::observe(&ctx.effects, at_work, found, desired.as_ref().ok(), before);
     let mut observed = Box::pin(observed).await;
     observed.state.executor = ctx.executor.identity.to_string();
     let plan = plan::decide(&desired, &observed.state);

@@ -2,10 +2,12 @@
 //! only its implementations know a protocol ([`jolokia`], [`management_api`]).
 
 mod bounds;
+mod certificates;
 pub mod jolokia;
 pub mod management_api;
 mod nodes;
 mod refusal;
+mod tls;
 mod typed;
 
 use std::{
@@ -14,7 +16,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{NodeApiKind, NodeJob},
+    api::{NodeJob, NodeTransport},
     names::RackId,
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
@@ -23,7 +25,7 @@ use casskop_core::{
     node::{Activity, Call, NodeError, Reading, Replication, SharedViews},
     observed::NodePod,
 };
-use management_api::Certificates;
+pub use certificates::Certificates;
 pub use nodes::{Gate, Nodes, jolokia_agent};
 
 /// A pending answer of a node.
@@ -142,15 +144,15 @@ impl std::fmt::Debug for Credentials {
 pub struct ClusterAccess {
     /// The passwords of pods with the Jolokia agent: a node accepts one of them.
     pub jolokia: Option<Arc<Credentials>>,
-    /// The certificates of pods with the Management API, by the name of the Secret that the pods were started with, or the
-    /// reason why a Secret is not used.
-    pub management_api: BTreeMap<String, Result<Arc<Certificates>, String>>,
+    /// The certificates of pods with mutual TLS, by the name of the Secret that the pods were started with, or the reason why
+    /// a Secret is not used.
+    pub certificates: BTreeMap<String, Result<Arc<Certificates>, String>>,
 }
 
 impl ClusterAccess {
     /// Whether no node can be reached.
     pub fn is_empty(&self) -> bool {
-        self.jolokia.is_none() && self.management_api.values().all(Result::is_err)
+        self.jolokia.is_none() && self.certificates.values().all(Result::is_err)
     }
 
     /// Takes over the secrets that were read later. One that cannot be read now stays: nodes still accept it. Returns whether
@@ -158,9 +160,9 @@ impl ClusterAccess {
     pub fn renew(&mut self, newest: &Self) -> bool {
         let before = self.clone();
         self.jolokia = newest.jolokia.clone().or(self.jolokia.take());
-        for (secret, read) in &newest.management_api {
-            if read.is_ok() || !self.management_api.contains_key(secret) {
-                self.management_api.insert(secret.clone(), read.clone());
+        for (secret, read) in &newest.certificates {
+            if read.is_ok() || !self.certificates.contains_key(secret) {
+                self.certificates.insert(secret.clone(), read.clone());
             }
         }
         *self != before
@@ -171,44 +173,53 @@ impl ClusterAccess {
     /// # Errors
     /// There is no secret that the node accepts. No other transport takes the place of the pod's own.
     pub fn endpoint(&self, ip: &str, pod: &NodePod) -> Result<Endpoint, NodeError> {
-        let unknown = || {
-            let secret = pod.secret.as_deref().unwrap_or("without a name");
-            let kind = pod.node_api.as_str();
-            format!(
-                "Secret {secret} of {kind}, with which the pod at {ip} was started, was not read"
-            )
-        };
-        let access = match pod.node_api {
-            NodeApiKind::Jolokia => self
-                .jolokia
-                .clone()
-                .map(Access::Jolokia)
-                .ok_or_else(unknown),
-            NodeApiKind::ManagementApi => {
-                let secret = pod.secret.as_ref();
-                let known = secret.and_then(|secret| self.management_api.get(secret).cloned());
-                known.map_or_else(|| Err(unknown()), |known| known.map(Access::ManagementApi))
-            }
+        let access = match pod.transport {
+            NodeTransport::Jolokia => self.password(ip, pod).map(Access::Jolokia),
+            NodeTransport::JolokiaTls => self.password(ip, pod).and_then(|password| {
+                let certificates = self.certificates(ip, pod)?;
+                Ok(Access::JolokiaTls(password, certificates))
+            }),
+            NodeTransport::ManagementApi => self.certificates(ip, pod).map(Access::ManagementApi),
         };
         Ok(Endpoint::new(ip, access.map_err(NodeError::NoSecret)?))
     }
+
+    fn password(&self, ip: &str, pod: &NodePod) -> Result<Arc<Credentials>, String> {
+        let unread = || unread(pod.secrets.password.as_ref(), ip, pod);
+        self.jolokia.clone().ok_or_else(unread)
+    }
+
+    fn certificates(&self, ip: &str, pod: &NodePod) -> Result<Arc<Certificates>, String> {
+        let secret = pod.secrets.certificates.as_ref();
+        let known = secret.and_then(|secret| self.certificates.get(secret).cloned());
+        known.unwrap_or_else(|| Err(unread(secret, ip, pod)))
+    }
 }
 
-/// A transport to a node, and the secret that the node accepts.
+fn unread(secret: Option<&String>, ip: &str, pod: &NodePod) -> String {
+    let secret = secret.map_or("without a name", String::as_str);
+    let transport = pod.transport.as_str();
+    format!("Secret {secret} of {transport}, with which the pod at {ip} was started, was not read")
+}
+
+/// A transport to a node, and the secrets that the node accepts.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// JMX over HTTP, with a password that the nodes of a cluster share.
+    /// JMX over plain HTTP, with a password that the nodes of a cluster share.
     Jolokia(Arc<Credentials>),
+    /// The same over mutual TLS, with certificates that the nodes of a cluster share.
+    JolokiaTls(Arc<Credentials>, Arc<Certificates>),
     /// The Management API over mutual TLS, with certificates that the nodes of a cluster share.
     ManagementApi(Arc<Certificates>),
 }
 
 impl Access {
     /// The transport.
-    pub fn kind(&self) -> NodeApiKind {
+    pub fn transport(&self) -> NodeTransport {
         match self {
-            Self::Jolokia(_) => NodeApiKind::Jolokia,
-            Self::ManagementApi(_) => NodeApiKind::ManagementApi,
+            Self::Jolokia(_) => NodeTransport::Jolokia,
+            Self::JolokiaTls(..) => NodeTransport::JolokiaTls,
+            Self::ManagementApi(_) => NodeTransport::ManagementApi,
         }
     }
 }
@@ -220,7 +231,7 @@ pub struct Endpoint {
     pub ip: String,
     /// Port of the agent.
     pub port: u16,
-    /// Transport and secret.
+    /// Transport and secrets.
     pub access: Access,
 }
 
@@ -229,7 +240,7 @@ impl Endpoint {
     pub fn new(ip: impl Into<String>, access: Access) -> Self {
         Self {
             ip: ip.into(),
-            port: access.kind().port(),
+            port: access.transport().port(),
             access,
         }
     }
@@ -237,7 +248,7 @@ impl Endpoint {
     /// The password of a node with the Jolokia agent.
     fn credentials(&self) -> Result<&Credentials, NodeError> {
         match &self.access {
-            Access::Jolokia(credentials) => Ok(credentials),
+            Access::Jolokia(credentials) | Access::JolokiaTls(credentials, _) => Ok(credentials),
             Access::ManagementApi(_) => Err(NodeError::Unauthorized),
         }
     }
@@ -246,7 +257,9 @@ impl Endpoint {
     fn certificates(&self) -> Result<&Certificates, NodeError> {
         match &self.access {
             Access::ManagementApi(certificates) => Ok(certificates),
-            Access::Jolokia(_) => Err(NodeError::Untrusted("there are no certificates".into())),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                Err(NodeError::Untrusted("there are no certificates".into()))
+            }
         }
     }
 }

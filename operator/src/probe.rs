@@ -96,7 +96,7 @@ pub fn drain(args: &DrainArgs) -> Result<(), String> {
     let node = Node::new(&args.directory)?;
     match &node.0.access {
         // Cassandra itself receives the signal, and drains.
-        Access::Jolokia(_) => Ok(()),
+        Access::Jolokia(_) | Access::JolokiaTls(..) => Ok(()),
         Access::ManagementApi(_) => node
             .session()
             .and_then(|session| drain_by(&session, PATIENCE))
@@ -142,7 +142,9 @@ impl Node {
 
     fn read(&self) -> Result<Reading, NodeError> {
         match &self.0.access {
-            Access::Jolokia(_) => jolokia::read(&node_api::jolokia_agent(), &self.0),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::read(&node_api::jolokia_agent(&self.0)?, &self.0)
+            }
             Access::ManagementApi(_) => management_api::read(&self.session()?),
         }
     }
@@ -150,7 +152,7 @@ impl Node {
     /// Whether the native transport listens: gossip does not notice when it is switched off.
     fn takes_clients(&self) -> Result<(), String> {
         match &self.0.access {
-            Access::Jolokia(_) => Ok(()),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => Ok(()),
             Access::ManagementApi(_) => {
                 let address = self
                     .session()

@@ -5,8 +5,8 @@ use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, Jolokia, NodeApi, NodeApiKind,
-    PodPolicy, Rack, ServicePolicy, StorageConfig, Topology,
+    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, NodeApi, NodeApiKind, NodeTls,
+    NodeTransport, PodPolicy, Rack, ServicePolicy, StorageConfig, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -233,13 +233,20 @@ pub struct CassandraClusterSpec {
     /// How the operator reaches the nodes (default: Jolokia).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_api: Option<NodeApi>,
-    /// Settings of the Jolokia agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jolokia: Option<Jolokia>,
 }
 
 impl CassandraClusterSpec {
-    /// The transport to the nodes.
+    /// The transport to the nodes. `nodeApi.tls` is decided before, where the spec leaves it out.
+    pub fn transport(&self) -> NodeTransport {
+        let tls = self.node_api.as_ref().and_then(|api| api.tls);
+        match (self.node_api_kind(), tls) {
+            (NodeApiKind::ManagementApi, _) => NodeTransport::ManagementApi,
+            (NodeApiKind::Jolokia, Some(NodeTls::Enabled)) => NodeTransport::JolokiaTls,
+            (NodeApiKind::Jolokia, Some(NodeTls::Disabled) | None) => NodeTransport::Jolokia,
+        }
+    }
+
+    /// The kind of the agent of the nodes.
     pub fn node_api_kind(&self) -> NodeApiKind {
         self.node_api
             .as_ref()

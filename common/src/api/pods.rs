@@ -92,11 +92,16 @@ pub struct BackRestSidecar {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.tls) || self.tls != 'Disabled' || !has(self.kind) || self.kind != 'ManagementApi'")
+    .message("the Management API is reached over mutual TLS only: remove nodeApi.tls, or set it to Enabled"))]
 pub struct NodeApi {
     /// `Jolokia` (default) or `ManagementApi`. Another kind needs another image, and replaces the pods rack by rack.
     #[serde(default)]
     pub kind: NodeApiKind,
-    /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM), of `ManagementApi`: the operator and the nodes prove to each
+    /// Whether the operator and the nodes speak over mutual TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<NodeTls>,
+    /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM), for mutual TLS: the operator and the nodes prove to each
     /// other that they belong to the ring. The certificate is for `<cluster>.<namespace>.svc`, for servers and clients, and
     /// of an authority for this ring alone. The Secret has the label `db.orange.com/node-credentials: "true"`. Left out: the
     /// operator creates `<cluster>-node-tls` by an authority of its own, and renews both.
@@ -104,7 +109,7 @@ pub struct NodeApi {
     pub tls_secret_name: Option<String>,
 }
 
-/// Transports to a node.
+/// Kinds of agents of the nodes.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodeApiKind {
     /// JMX over HTTP by the Jolokia agent that the operator installs into the Cassandra process.
@@ -123,36 +128,73 @@ impl NodeApiKind {
             Self::ManagementApi => "ManagementApi",
         }
     }
+}
 
-    /// The port of the nodes.
-    pub fn port(self) -> u16 {
+/// `Enabled`: mutual TLS between the operator and the nodes. `Disabled`: plain HTTP, with a password, of `Jolokia` only. A
+/// change replaces the pods rack by rack. Left out: a ring that is created gets `Enabled`, and one that exists goes on as
+/// it was started.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeTls {
+    /// Mutual TLS; the Jolokia agent demands a password as well.
+    Enabled,
+    /// Plain HTTP with a password.
+    Disabled,
+}
+
+/// Transports to a node, by which a pod is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeTransport {
+    /// The Jolokia agent, by plain HTTP with a password.
+    #[default]
+    Jolokia,
+    /// The Jolokia agent, by mutual TLS and a password.
+    JolokiaTls,
+    /// The Management API, by mutual TLS.
+    ManagementApi,
+}
+
+impl NodeTransport {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Jolokia, Self::JolokiaTls, Self::ManagementApi];
+
+    /// The word in the annotation of a pod.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Jolokia => crate::names::JOLOKIA_PORT,
-            Self::ManagementApi => crate::names::MANAGEMENT_API_PORT,
+            Self::Jolokia => "Jolokia",
+            Self::JolokiaTls => "JolokiaTls",
+            Self::ManagementApi => "ManagementApi",
         }
     }
 
     /// The transport of a word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Jolokia, Self::ManagementApi]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        let mut all = Self::ALL.into_iter();
+        all.find(|transport| transport.as_str() == word)
     }
-}
 
-/// Settings of the Jolokia agent.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
-pub struct Jolokia {
-    /// HTTPS between operator and nodes; without it plain HTTP with a password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<JolokiaTls>,
-}
+    /// The kind of the agent.
+    pub fn kind(self) -> NodeApiKind {
+        match self {
+            Self::Jolokia | Self::JolokiaTls => NodeApiKind::Jolokia,
+            Self::ManagementApi => NodeApiKind::ManagementApi,
+        }
+    }
 
-/// HTTPS of the Jolokia agent.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct JolokiaTls {
-    /// Secret with `tls.crt`, `tls.key` (PEM, PKCS#8) and `ca.crt`; the certificate names
-    /// `*.<cluster>.<namespace>.svc`, as cert-manager makes it.
-    pub secret_name: String,
+    /// The port of the nodes.
+    pub fn port(self) -> u16 {
+        match self.kind() {
+            NodeApiKind::Jolokia => crate::names::JOLOKIA_PORT,
+            NodeApiKind::ManagementApi => crate::names::MANAGEMENT_API_PORT,
+        }
+    }
+
+    /// Whether nodes and operator share a password.
+    pub fn has_password(self) -> bool {
+        self.kind() == NodeApiKind::Jolokia
+    }
+
+    /// Whether nodes and operator share certificates.
+    pub fn has_tls(self) -> bool {
+        self != Self::Jolokia
+    }
 }

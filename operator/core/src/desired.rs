@@ -6,6 +6,7 @@ mod checks;
 mod node_api;
 pub mod restart;
 pub mod seeds;
+pub mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,20 +15,23 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, Dc, NodeApiKind, Rack},
+    api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
     conditions::Reason,
     names::{self, RackId},
     quantity,
 };
 use k8s_openapi::{
-    api::core::v1::{ConfigMap, ResourceRequirements},
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube_core::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{observed::SecretState, refusal::Refusal};
+use crate::{
+    observed::{OwnedObjects, SecretState},
+    pod_config::NodeSecrets,
+    refusal::Refusal,
+};
 
 /// Cassandra image, if the spec does not set it.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
@@ -51,9 +55,9 @@ pub struct Desired {
     pub image: String,
     /// Image of the bootstrap init container.
     pub bootstrap_image: String,
-    /// Secret that the nodes share: with the Jolokia password, or with the certificates of the Management API.
-    pub node_secret: String,
-    /// Changes with each change of that Secret.
+    /// Secrets that the nodes share.
+    pub secrets: NodeSecrets,
+    /// Changes with each change of the password.
     pub key_revision: String,
     /// Changes with each change of the user's scripts.
     pub scripts: Option<String>,
@@ -71,11 +75,11 @@ pub struct Desired {
 pub struct BuildInputs {
     /// Image of the operator.
     pub operator_image: String,
-    /// Changes with each change of the Secret that the nodes share.
+    /// Changes with each change of the password that the nodes share.
     pub key_revision: String,
     /// Scripts in the ConfigMap of `configMapName`.
     pub scripts: Scripts,
-    /// Message: the reason why the Secret that the spec names is not used.
+    /// Message: the reason why a Secret that the spec names is not used.
     pub refused_secret: Option<String>,
 }
 
@@ -147,7 +151,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
             .clone()
             .unwrap_or_else(|| DEFAULT_IMAGE.into()),
         bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
-        node_secret: secret_name(cluster),
+        secrets: node_secrets(cluster),
         service_account: spec
             .service_account_name
             .clone()
@@ -167,19 +171,20 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
 pub fn instead(
     cluster: &CassandraCluster,
     around: &BuildInputs,
-    maps: &BTreeMap<String, ConfigMap>,
+    live: &OwnedObjects,
     refused: &Refusal,
 ) -> Option<(CassandraCluster, Desired)> {
-    let accepted = accepted::read(maps, cluster)?;
+    let accepted = accepted::read(&live.config_maps, cluster)?;
     // A person who withdraws `deletePVC` relies on it, whatever else the spec contains.
     let spec = CassandraClusterSpec {
         delete_pvc: cluster.spec.delete_pvc,
         ..accepted.spec
     };
-    let cluster = CassandraCluster {
+    let mut cluster = CassandraCluster {
         spec,
         ..cluster.clone()
     };
+    tls::resolve(&mut cluster, live);
     let around = BuildInputs {
         scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
         // It was accepted by an earlier version, or has lost its label: the nodes keep the password that they have.
@@ -206,40 +211,65 @@ impl Desired {
         dcs
     }
 
-    /// Whether the operator creates the Secret that the nodes share, because the spec names none.
-    pub fn makes_secret(&self) -> bool {
-        named_secret(&self.spec).is_none()
+    /// Whether a Secret is missing that the operator makes, because the spec names none.
+    pub fn makes_secret(&self, secrets: &BTreeMap<String, SecretState>) -> bool {
+        let mut names = self.secrets.names();
+        names.any(|name| is_missing(name, secrets) && !self.is_named(name))
     }
 
-    /// The reason why pods of this state could not start: the Secret that they share is missing, or cannot be used. None for
+    /// The reason why pods of this state could not start: a Secret that they share is missing, or cannot be used. None for
     /// a Secret that the operator makes.
-    pub fn secret_problem(&self, secret: &SecretState) -> Option<String> {
-        match secret {
-            SecretState::Usable | SecretState::Outdated => None,
-            SecretState::Missing if self.makes_secret() => None,
-            SecretState::Missing => Some(node_api::missing_secret(self)),
-            SecretState::Broken(why) => Some(why.clone()),
-        }
+    pub fn secret_problem(&self, secrets: &BTreeMap<String, SecretState>) -> Option<String> {
+        self.secrets
+            .names()
+            .find_map(|name| match secrets.get(name) {
+                Some(SecretState::Usable | SecretState::Outdated) => None,
+                Some(SecretState::Broken(why)) => Some(why.clone()),
+                Some(SecretState::Missing) | None => self
+                    .is_named(name)
+                    .then(|| node_api::missing_secret(self, name)),
+            })
+    }
+
+    fn is_named(&self, secret: &str) -> bool {
+        let named = named_secrets(&self.spec);
+        named.names().any(|name| name == secret)
     }
 }
 
-/// Name of the Secret that the nodes share: with the Jolokia password, or with the certificates of the Management API.
-pub fn secret_name(cluster: &CassandraCluster) -> String {
-    let own = || match cluster.spec.node_api_kind() {
-        NodeApiKind::Jolokia => names::jolokia_secret(&cluster.name_any()),
-        NodeApiKind::ManagementApi => names::node_tls_secret(&cluster.name_any()),
-    };
-    named_secret(&cluster.spec).map_or_else(own, str::to_owned)
+fn is_missing(name: &str, secrets: &BTreeMap<String, SecretState>) -> bool {
+    matches!(secrets.get(name), Some(SecretState::Missing) | None)
 }
 
-/// The Secret that the spec names for the nodes; nothing if the operator makes it.
-pub fn named_secret(spec: &CassandraClusterSpec) -> Option<&str> {
-    let jolokia = spec.image_jolokia_secret.as_ref();
-    let named = match spec.node_api_kind() {
-        NodeApiKind::Jolokia => jolokia.map(|secret| secret.name.as_str()),
-        NodeApiKind::ManagementApi => spec.node_api.as_ref()?.tls_secret_name.as_deref(),
-    };
-    named.filter(|name| !name.is_empty())
+/// Names of the Secrets that the nodes share: with the password, and with the certificates.
+pub fn node_secrets(cluster: &CassandraCluster) -> NodeSecrets {
+    let named = named_secrets(&cluster.spec);
+    let transport = cluster.spec.transport();
+    let name = cluster.name_any();
+    let password = named
+        .password
+        .unwrap_or_else(|| names::jolokia_secret(&name));
+    let certificates = named
+        .certificates
+        .unwrap_or_else(|| names::node_tls_secret(&name));
+    NodeSecrets {
+        password: transport.has_password().then_some(password),
+        certificates: transport.has_tls().then_some(certificates),
+    }
+}
+
+/// The Secrets that the spec names for the nodes. The operator makes the others.
+pub fn named_secrets(spec: &CassandraClusterSpec) -> NodeSecrets {
+    let transport = spec.transport();
+    let password = spec.image_jolokia_secret.as_ref();
+    let password = password.map(|secret| secret.name.clone());
+    let certificates = spec.node_api.as_ref();
+    let certificates = certificates.and_then(|api| api.tls_secret_name.clone());
+    let named = |uses: bool, name: Option<String>| name.filter(|name| uses && !name.is_empty());
+    NodeSecrets {
+        password: named(transport.has_password(), password),
+        certificates: named(transport.has_tls(), certificates),
+    }
 }
 
 fn owner(cluster: &CassandraCluster) -> OwnerReference {

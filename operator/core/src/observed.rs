@@ -46,10 +46,8 @@ pub struct ObservedState {
     pub intents: Intents,
     /// The operator's objects, by name.
     pub live: OwnedObjects,
-    /// The Secret that the nodes share.
-    pub secret: SecretState,
-    /// Name of that Secret.
-    pub secret_name: String,
+    /// The Secrets that the nodes share, by name.
+    pub secrets: BTreeMap<String, SecretState>,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
     /// Answers of the nodes, by pod name. Pods without an address, and pods whose Cassandra has ended, are not polled.

@@ -246,14 +246,13 @@ fn objects(
     objects
 }
 
-/// Whether the operator makes the Secret that the nodes share, or renews it. Nothing holds a renewal back: nodes whose
+/// Whether the operator makes a Secret that the nodes share, or renews it. Nothing holds a renewal back: nodes whose
 /// certificate has expired are not ready, and the operator does not reach them.
 fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_held: bool) -> bool {
-    match (&state.secret, desired) {
-        (SecretState::Missing, Ok(desired)) => desired.makes_secret() && !is_held,
-        (SecretState::Outdated, _) => true,
-        (SecretState::Missing | SecretState::Usable | SecretState::Broken(_), _) => false,
-    }
+    let is_outdated = |secret: &SecretState| *secret == SecretState::Outdated;
+    let is_to_be_made = |desired: &Desired| desired.makes_secret(&state.secrets);
+    state.secrets.values().any(is_outdated)
+        || (!is_held && desired.as_ref().is_ok_and(is_to_be_made))
 }
 
 fn requeue(

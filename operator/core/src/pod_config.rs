@@ -2,28 +2,21 @@
 //! Reading and writing files is the init container's business.
 
 pub mod cassandra_yaml;
+pub mod certificates;
 pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod management_api;
 mod nodes;
 mod rack;
+mod secrets;
 pub mod seeds;
 pub mod tokens;
-
-use casskop_common::api::NodeApiKind;
 
 pub use cassandra_yaml::OPERATOR_KEYS;
 pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
 pub use rack::RackConfig;
-
-/// Name of the volume with the Secret that a pod is started with.
-pub fn secret_volume(kind: NodeApiKind) -> &'static str {
-    match kind {
-        NodeApiKind::Jolokia => "jolokia",
-        NodeApiKind::ManagementApi => "management-api",
-    }
-}
+pub use secrets::{NodeSecrets, PASSWORD_VOLUME};
 
 /// Whether the primary address of a pod is an IPv6 address.
 pub(crate) fn is_ipv6(pod_ip: &str) -> bool {

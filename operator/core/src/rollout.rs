@@ -158,7 +158,7 @@ impl Rollout {
         if !self.formed || self.restores || !starts_pods {
             return;
         }
-        if let Some(problem) = desired.secret_problem(&state.secret) {
+        if let Some(problem) = desired.secret_problem(&state.secrets) {
             self.steps.retain(|step| step.volumes_only);
             self.blocked = Some(problem);
         }

@@ -9,7 +9,7 @@ mod run;
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, NodeApiKind, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, NodeTransport, OperationStatus},
     names::{self, RackId},
     operations::OperationKind,
 };
@@ -21,6 +21,7 @@ use crate::{
     desired::BuildInputs,
     node::Replication,
     observed::{OwnedObjects, SecretState},
+    pod_config::NodeSecrets,
 };
 
 /// State of a simulated node.
@@ -54,9 +55,9 @@ pub struct Pod {
     /// Image of its Cassandra container.
     pub image: String,
     /// Transport that it was started with.
-    pub node_api: NodeApiKind,
-    /// Secret that it was started with.
-    pub secret: Option<String>,
+    pub transport: NodeTransport,
+    /// Secrets that it was started with.
+    pub secrets: NodeSecrets,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -80,7 +81,7 @@ pub struct World {
     pub cluster: CassandraCluster,
     /// The operator's objects.
     pub live: OwnedObjects,
-    /// The Jolokia Secret.
+    /// Each Secret that the nodes share.
     pub secret: SecretState,
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,

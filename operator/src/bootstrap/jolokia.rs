@@ -2,24 +2,55 @@
 
 use std::{fs, path::Path};
 
-use casskop_core::pod_config::jolokia_secret::{self, InvalidKey};
+use casskop_common::api::NodeTransport;
+use casskop_core::pod_config::{
+    certificates::{KEYS, Place},
+    jolokia_secret::{self, InvalidKey},
+};
 
 use crate::{
-    bootstrap::{Args, Error, files},
+    bootstrap::{Args, Error, certificates, files, pkcs8::Algorithm},
     node_api::{Credentials, jolokia},
 };
 
-/// Installs agent, properties and policy into the configuration folder.
-pub(super) fn install(args: &Args) -> Result<(), Error> {
+/// Installs agent, properties and policy into the configuration folder, and the certificates of the ring of this name, if the
+/// pod was started with them.
+pub(super) fn install(args: &Args, name: String) -> Result<(), Error> {
     let directory = &args.directory;
     let jar = directory.join("jolokia-agent.jar");
     fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;
     let username = secret(&args.jolokia, "username", jolokia_secret::username)?;
     let password = secret(&args.jolokia, "password", jolokia_secret::password)?;
     files::write(&directory.join("jolokia-policy.xml"), &jolokia::policy())?;
-    files::write_secret(
-        &directory.join("jolokia.properties"),
-        &properties(&username, &password),
+    let mut properties = properties(&username, &password);
+    if let Some((secret, place)) = args
+        .jolokia_tls
+        .as_ref()
+        .zip(Place::of(NodeTransport::JolokiaTls))
+    {
+        let folder = directory.join(place.folder);
+        let algorithm = certificates::install(&folder, secret, name, &[])?;
+        let algorithm = algorithm.ok_or_else(|| Error::Invalid {
+            path: secret.display().to_string(),
+            message: "tls.key has an algorithm that the Jolokia agent does not read: use RSA or an elliptic curve".into(),
+        })?;
+        properties.push_str(&tls_properties(place, algorithm));
+    }
+    files::write_secret(&directory.join("jolokia.properties"), &properties)
+}
+
+/// How often the agent looks for renewed certificates, in milliseconds: the help of Jolokia 2.6.0 says seconds, its code says
+/// milliseconds. After a change the agent waits as long again, and restarts its HTTP server.
+const RELOAD_EVERY: u32 = 5000;
+
+/// `authMatch=all`: the default lets in a password alone, or a certificate alone. `clientPrincipal` is left out, because a
+/// renewed certificate of a user may have another subject, and the agent reads its properties once.
+fn tls_properties(place: Place, algorithm: Algorithm) -> String {
+    let [ca, certificate, key] = KEYS.map(|name| place.file(name));
+    format!(
+        "protocol=https\ncaCert={ca}\nserverCert={certificate}\nserverKey={key}\nserverKeyAlgorithm={}\n\
+         useSslClientAuthentication=true\nauthMatch=all\nuseCertificateReload={RELOAD_EVERY}\n",
+        algorithm.as_str()
     )
 }
 
@@ -108,6 +139,23 @@ mod tests {
             prop_assert_eq!(unescape(&escape(&password)), password.clone());
             prop_assert_eq!(properties("u", &password).lines().count(), 9);
         }
+    }
+
+    /// What Jolokia 2.6.0 takes: without `authMatch` a password alone is enough, and without `serverKeyAlgorithm` the agent
+    /// does not start with a key of an elliptic curve.
+    #[test]
+    fn over_tls_the_agent_demands_the_password_and_a_certificate() {
+        let place = Place::of(NodeTransport::JolokiaTls).unwrap();
+        insta::assert_snapshot!(tls_properties(place, Algorithm::EllipticCurve), @r"
+        protocol=https
+        caCert=/etc/cassandra/jolokia-tls/ca.crt
+        serverCert=/etc/cassandra/jolokia-tls/tls.crt
+        serverKey=/etc/cassandra/jolokia-tls/tls.key
+        serverKeyAlgorithm=EC
+        useSslClientAuthentication=true
+        authMatch=all
+        useCertificateReload=5000
+        ");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod start_scripts;
 
 use std::{collections::BTreeMap, path::Path};
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::api::NodeTransport;
 use casskop_core::pod_config::{RackConfig, jvm_options};
 
 use crate::bootstrap::{Error, files};
@@ -18,7 +18,7 @@ const MARKER: &str = "\n# set by casskop-operator\n";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
-    transport: NodeApiKind,
+    transport: NodeTransport,
     replaced: Option<&str>,
     pod_ip: &str,
 ) -> Result<(), Error> {
@@ -62,7 +62,7 @@ mod tests {
             max_heap_bytes: 1 << 30,
             ..RackConfig::default()
         };
-        let write = || write(&directory, &rack, NodeApiKind::Jolokia, None, "10.0.0.1");
+        let write = || write(&directory, &rack, NodeTransport::Jolokia, None, "10.0.0.1");
         write().unwrap();
         let once = std::fs::read_to_string(&file).unwrap();
         write().unwrap();

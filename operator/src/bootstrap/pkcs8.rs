@@ -18,6 +18,45 @@ const RSA: [u8; 13] = [
 /// `id-ecPublicKey`; its parameter is the curve.
 const EC: [u8; 9] = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
+/// Algorithms of private keys that every Java of Cassandra reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// RSA.
+    Rsa,
+    /// Elliptic curves.
+    EllipticCurve,
+}
+
+impl Algorithm {
+    /// The name in Java.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::EllipticCurve => "EC",
+        }
+    }
+}
+
+/// The algorithm of a private key in PKCS#8 (PEM). Nothing for another one.
+pub(super) fn algorithm(pem: &str) -> Option<Algorithm> {
+    let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok()? else {
+        return None;
+    };
+    let (SEQUENCE, content, _) = split(key.secret_pkcs8_der())? else {
+        return None;
+    };
+    let (INTEGER, _, rest) = split(content)? else {
+        return None;
+    };
+    let (SEQUENCE, algorithm, _) = split(rest)? else {
+        return None;
+    };
+    if algorithm.starts_with(&EC) {
+        return Some(Algorithm::EllipticCurve);
+    }
+    (algorithm == RSA).then_some(Algorithm::Rsa)
+}
+
 /// Characters in a line of PEM.
 const LINE: usize = 64;
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::api::NodeTransport;
 use casskop_core::pod_config::RackConfig;
 use serde_json::json;
 
@@ -42,14 +42,15 @@ impl Pod {
     }
 
     /// Prepares the pod, as the template of a kind asks for it.
-    fn prepare(&self, template: NodeApiKind) {
+    fn prepare(&self, template: NodeTransport) {
         let place = &self.0;
-        let is_other = template == NodeApiKind::ManagementApi;
+        let certificates = |of: NodeTransport| (template == of).then(|| place.join("certificates"));
         let args = Args {
             directory: place.join("etc"),
             rack: place.join("rack.json"),
             nodes: place.join("nodes.json"),
-            management_api: is_other.then(|| place.join("certificates")),
+            management_api: certificates(NodeTransport::ManagementApi),
+            jolokia_tls: certificates(NodeTransport::JolokiaTls),
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),
@@ -61,7 +62,7 @@ impl Pod {
     }
 
     /// The transport of the probes, and those that Cassandra is started with.
-    fn starts(&self) -> (NodeApiKind, [bool; 2]) {
+    fn starts(&self) -> (NodeTransport, [bool; 2]) {
         let etc = self.0.join("etc");
         let options = fs::read_to_string(etc.join("jvm-server.options")).unwrap();
         let has = |option: &str| options.contains(option);
@@ -69,7 +70,7 @@ impl Pod {
             has("-javaagent:/etc/cassandra/jolokia-agent.jar"),
             has("-Dcollector-config-path="),
         ];
-        (access(Path::new(&etc)).unwrap().kind(), agents)
+        (access(Path::new(&etc)).unwrap().transport(), agents)
     }
 }
 
@@ -94,13 +95,18 @@ fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
         let pod = Pod::new(&format!("{name}-jolokia"), &rack.to_string());
         // An init container may run again.
         for _ in 0..2 {
-            pod.prepare(NodeApiKind::Jolokia);
-            assert_eq!(pod.starts(), (NodeApiKind::Jolokia, [true, false]));
+            pod.prepare(NodeTransport::Jolokia);
+            assert_eq!(pod.starts(), (NodeTransport::Jolokia, [true, false]));
+        }
+        let pod = Pod::new(&format!("{name}-jolokia-tls"), &rack.to_string());
+        for _ in 0..2 {
+            pod.prepare(NodeTransport::JolokiaTls);
+            assert_eq!(pod.starts(), (NodeTransport::JolokiaTls, [true, false]));
         }
         let pod = Pod::new(&format!("{name}-management"), &rack.to_string());
         for _ in 0..2 {
-            pod.prepare(NodeApiKind::ManagementApi);
-            assert_eq!(pod.starts(), (NodeApiKind::ManagementApi, [false, true]));
+            pod.prepare(NodeTransport::ManagementApi);
+            assert_eq!(pod.starts(), (NodeTransport::ManagementApi, [false, true]));
         }
     }
 }

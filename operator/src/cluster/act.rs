@@ -69,11 +69,12 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let stateful_sets = &live.stateful_sets;
     let mut outcome = Ok(());
     if plan.make_secret {
-        let failed = Error::of::<Secret>(&state.secret_name);
         let made = credentials::make(kube, &state.cluster).await;
-        outcome = made.map_err(failed);
+        outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
-        if state.secret != SecretState::Outdated && outcome.is_err() {
+        let mut secrets = state.secrets.values();
+        let is_missing = secrets.any(|secret| *secret == SecretState::Missing);
+        if is_missing && outcome.is_err() {
             return outcome;
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, NodeApiKind, OperationPhase, OperationStatus},
+    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
@@ -28,7 +28,7 @@ use crate::{
     node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
 };
 use casskop_core::{
-    desired::{Desired, Scripts},
+    desired::{Desired, Scripts, tls},
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
@@ -41,8 +41,10 @@ use casskop_core::{
 /// Members that are queried for shared state of the ring, one after the other, until one responds.
 const TRIES: usize = 3;
 
-/// The Kubernetes objects of a cluster.
+/// A cluster and its Kubernetes objects.
 pub struct FetchedObjects {
+    /// The resource; its spec says whether the nodes have TLS.
+    pub cluster: CassandraCluster,
     /// Passwords of its nodes.
     pub keys: AcceptedCredentials,
     /// The user's scripts.
@@ -67,57 +69,52 @@ pub struct Observation {
 /// The API server does not respond.
 pub async fn find(
     kube: &Kube,
-    cluster: &CassandraCluster,
+    mut cluster: CassandraCluster,
     freshness: Freshness,
 ) -> Result<FetchedObjects, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let selector = names::cluster_selector(&cluster.name_any());
     let now = Timestamp::now();
     let listed = |pod: &Pod| ListedPod::of(pod, now);
-    let one_for_each = (freshness, expected_nodes(cluster));
-    let (
-        mut keys,
-        scripts,
+    let one_for_each = (freshness, expected_nodes(&cluster));
+    let (scripts, stateful_sets, services, config_maps, budgets, service_accounts, volumes, pods) =
+        tokio::try_join!(
+            scripts(kube, &cluster),
+            list(kube, &namespace, &selector, freshness),
+            list(kube, &namespace, &selector, freshness),
+            list(kube, &namespace, &selector, freshness),
+            list(kube, &namespace, &selector, freshness),
+            list(kube, &namespace, &selector, freshness),
+            list_parts(kube, &namespace, &selector, one_for_each, Volume::of),
+            list_parts(kube, &namespace, &selector, one_for_each, listed),
+        )?;
+    let mut live = OwnedObjects {
         stateful_sets,
         services,
         config_maps,
         budgets,
         service_accounts,
         volumes,
-        pods,
-    ) = tokio::try_join!(
-        credentials::read(kube, cluster),
-        scripts(kube, cluster),
-        list(kube, &namespace, &selector, freshness),
-        list(kube, &namespace, &selector, freshness),
-        list(kube, &namespace, &selector, freshness),
-        list(kube, &namespace, &selector, freshness),
-        list(kube, &namespace, &selector, freshness),
-        list_parts(kube, &namespace, &selector, one_for_each, Volume::of),
-        list_parts(kube, &namespace, &selector, one_for_each, listed),
-    )?;
+        ..OwnedObjects::default()
+    };
+    tls::resolve(&mut cluster, &live);
+    let mut keys = credentials::read(kube, &cluster).await?;
     // A pod that is made later is started from the template.
-    let templates: Vec<NodePod> = stateful_sets
+    let templates: Vec<NodePod> = live
+        .stateful_sets
         .values()
         .filter_map(NodePod::of_template)
         .collect();
     let pods_there = pods.values().map(|listed| &listed.pod);
     let started: Vec<&NodePod> = pods_there.chain(&templates).collect();
-    credentials::of_pods(kube, cluster, &started, &mut keys.access).await?;
-    let waiting = warnings::waiting(&stateful_sets, &pods, &volumes);
-    let warnings = warnings::read(kube, &namespace, &waiting).await?;
+    credentials::of_pods(kube, &cluster, &started, &mut keys.access).await?;
+    let waiting = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
+    live.warnings = warnings::read(kube, &namespace, &waiting).await?;
     Ok(FetchedObjects {
+        cluster,
         keys,
         scripts,
-        live: OwnedObjects {
-            stateful_sets,
-            services,
-            config_maps,
-            budgets,
-            service_accounts,
-            volumes,
-            warnings,
-        },
+        live,
         pods: pods
             .into_iter()
             .map(|(name, listed)| (name, listed.pod))
@@ -144,14 +141,17 @@ fn expected_nodes(cluster: &CassandraCluster) -> usize {
 /// observed state.
 pub async fn observe(
     effects: &Effects,
-    cluster: CassandraCluster,
     at_work: BTreeSet<(OperationKind, String)>,
     found: FetchedObjects,
     desired: Option<&Desired>,
     before: Option<&Observation>,
 ) -> Observation {
     let FetchedObjects {
-        keys, live, pods, ..
+        cluster,
+        keys,
+        live,
+        pods,
+        ..
     } = found;
     let access = keys.access;
     let before = before.filter(|before| before.access == access);
@@ -197,8 +197,7 @@ pub async fn observe(
         live,
         replication,
         locations: BTreeMap::new(),
-        secret: keys.state,
-        secret_name: keys.name,
+        secrets: keys.secrets,
         pods,
         nodes,
     };
@@ -389,7 +388,7 @@ fn is_starting(pod: &NodePod) -> bool {
 
 /// Whether an answer takes seconds: the Management API needs them to find out that its agent does not fit.
 fn is_late(pod: &NodePod) -> bool {
-    pod.node_api == NodeApiKind::ManagementApi && is_starting(pod)
+    pod.transport == NodeTransport::ManagementApi && is_starting(pod)
 }
 
 /// Polls all nodes at the same time; each has its own deadline.

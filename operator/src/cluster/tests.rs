@@ -21,7 +21,7 @@ use casskop_common::{
 };
 use futures::channel::mpsc;
 use kube::runtime::{controller::Action, events::Reporter};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Error, reconcile};
 use crate::{
@@ -48,7 +48,10 @@ pub(crate) const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1
 
 /// A cluster of three racks.
 pub(crate) fn manifest() -> Value {
-    serde_saphyr::from_str(THREE_RACKS).expect("a cluster")
+    let mut cluster: Value = serde_saphyr::from_str(THREE_RACKS).expect("a cluster");
+    // Nodes are played in plain HTTP.
+    cluster["spec"]["nodeApi"] = json!({ "tls": "Disabled" });
+    cluster
 }
 
 /// Reconciles the cluster once.

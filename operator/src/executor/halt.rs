@@ -16,7 +16,10 @@ pub(super) async fn halt(
     endpoint: &Endpoint,
     mut halts: Vec<Call>,
 ) -> bool {
-    halts.retain(|call| call.not_supported(endpoint.access.kind()).is_none());
+    halts.retain(|call| {
+        call.not_supported(endpoint.access.transport().kind())
+            .is_none()
+    });
     if halts.is_empty() {
         tracing::info!(
             cluster = task.cluster.name,

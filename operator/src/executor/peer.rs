@@ -176,7 +176,7 @@ impl Answers {
         let no_member = self.no_member();
         let mut lack = None;
         for (endpoint, _) in self.readable {
-            match call.not_supported(endpoint.access.kind()) {
+            match call.not_supported(endpoint.access.transport().kind()) {
                 None => return Ok(endpoint),
                 what => lack = what,
             }

@@ -51,16 +51,13 @@ pub(super) async fn read(
         },
     };
     Ok(AcceptedCredentials {
-        // Pods take new certificates while they run: a renewal re-creates none.
-        revision: String::new(),
-        state,
         access: ClusterAccess {
-            management_api: [(name.clone(), certificates.map(Arc::new))].into(),
+            certificates: [(name.clone(), certificates.map(Arc::new))].into(),
             ..ClusterAccess::default()
         },
-        name,
+        secrets: [(name, state)].into(),
         refused,
-        new: None,
+        ..AcceptedCredentials::default()
     })
 }
 

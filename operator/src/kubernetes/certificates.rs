@@ -1,19 +1,18 @@
-//! The certificates of the Management API, in the Secret that the spec names. The operator never makes or changes it.
+//! The certificates of the nodes, in the Secret that the spec names. The operator never makes or changes it.
 
 use std::sync::Arc;
 
 use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
-    desired::secret_name,
     observed::SecretState,
-    pod_config::management_api::{KEYS, not_meant_because},
+    pod_config::certificates::{KEYS, not_meant_because},
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
 use crate::{
     kubernetes::{Kube, credentials::AcceptedCredentials},
-    node_api::{ClusterAccess, management_api::Certificates},
+    node_api::{Certificates, ClusterAccess},
 };
 
 /// A Secret with certificates, read.
@@ -30,20 +29,17 @@ struct Found {
 pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    name: &str,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let name = secret_name(cluster);
-    let found = find(kube, cluster, &name).await?;
+    let found = find(kube, cluster, name).await?;
     Ok(AcceptedCredentials {
-        // Pods take new certificates while they run: a renewal re-creates none.
-        revision: String::new(),
-        state: found.state,
+        secrets: [(name.to_owned(), found.state)].into(),
         refused: found.refused,
         access: ClusterAccess {
-            management_api: [(name.clone(), found.certificates)].into(),
+            certificates: [(name.to_owned(), found.certificates)].into(),
             ..ClusterAccess::default()
         },
-        name,
-        new: None,
+        ..AcceptedCredentials::default()
     })
 }
 

@@ -3,13 +3,13 @@
 //! accepted passwords: they survive a restart of the operator, and a Secret that is deleted or broken by mistake does
 //! not lock the operator out.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use casskop_common::{
-    api::{CassandraCluster, NodeApiKind},
-    names,
-};
+use casskop_common::{api::CassandraCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -23,9 +23,12 @@ use crate::{
     node_api::{ClusterAccess, Credentials},
 };
 use casskop_core::{
-    desired::{named_secret, secret_name},
+    desired::{named_secrets, node_secrets},
     observed::{NodePod, SecretState},
-    pod_config::jolokia_secret::{self, InvalidKey},
+    pod_config::{
+        NodeSecrets,
+        jolokia_secret::{self, InvalidKey},
+    },
 };
 
 /// Number of earlier passwords that are kept.
@@ -41,17 +44,17 @@ const ACCEPTED: &str = "accepted";
 /// Key of the revision that rolls the pods, in the operator's Secret: it changes with each change of the password.
 const REVISION: &str = "revision";
 
-/// The known passwords of a cluster, or its certificates.
+/// The known passwords of a cluster, and its certificates.
+#[derive(Default)]
 pub struct AcceptedCredentials {
-    /// The state of the Secret that the spec names, or of the operator's Secret.
-    pub state: SecretState,
-    /// The name of the Secret.
-    pub name: String,
-    /// Message: the reason why the Secret is not used, and the command that allows its use.
+    /// The states of the Secrets that the spec names, or of the operator's Secrets, by name.
+    pub secrets: BTreeMap<String, SecretState>,
+    /// Message: the reason why a Secret is not used, and the command that allows its use.
     pub refused: Option<String>,
-    /// The current password and its predecessors, or the certificates; nothing if there never were any.
+    /// The current password and its predecessors, and the certificates; nothing if there never were any.
     pub access: ClusterAccess,
-    /// A value that changes with each change of the password or of the certificates; empty for the first password.
+    /// A value that changes with each change of the password; empty for the first password. Pods take new certificates while
+    /// they run: a renewal re-creates none.
     pub revision: String,
     /// The passwords to accept, if the Secret has a new one.
     pub new: Option<PendingRotation>,
@@ -76,7 +79,8 @@ struct Key {
     password: String,
 }
 
-/// Reads the Secret that the nodes share: the passwords, or the certificates. A new password is usable at once, but no pod is re-created for it before it is accepted.
+/// Reads the Secrets that the nodes share: the passwords, and the certificates. A new password is usable at once, but no pod
+/// is re-created for it before it is accepted.
 ///
 /// # Errors
 /// The API server does not respond.
@@ -84,13 +88,26 @@ pub async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    match cluster.spec.node_api_kind() {
-        NodeApiKind::Jolokia => passwords(kube, cluster).await,
-        NodeApiKind::ManagementApi if named_secret(&cluster.spec).is_none() => {
-            authority::read(kube, cluster).await
+    let shared = node_secrets(cluster);
+    let is_named = named_secrets(&cluster.spec).certificates.is_some();
+    let password = async {
+        match &shared.password {
+            None => Ok(AcceptedCredentials::default()),
+            Some(name) => passwords(kube, cluster, name).await,
         }
-        NodeApiKind::ManagementApi => certificates::read(kube, cluster).await,
-    }
+    };
+    let certificates = async {
+        match &shared.certificates {
+            None => Ok(AcceptedCredentials::default()),
+            Some(name) if is_named => certificates::read(kube, cluster, name).await,
+            Some(_) => authority::read(kube, cluster).await,
+        }
+    };
+    let (mut both, certificates) = tokio::try_join!(password, certificates)?;
+    both.secrets.extend(certificates.secrets);
+    both.refused = both.refused.or(certificates.refused);
+    both.access.certificates = certificates.access.certificates;
+    Ok(both)
 }
 
 /// Adds the secrets that pods were started with, where the spec names others by now: the operator reaches each pod in the way
@@ -105,23 +122,23 @@ pub async fn of_pods(
     pods: &[&NodePod],
     access: &mut ClusterAccess,
 ) -> Result<(), kube::Error> {
-    let is_of = |kind: NodeApiKind| move |pod: &&&NodePod| pod.node_api == kind;
-    let secrets = |kind: NodeApiKind| -> BTreeSet<&String> {
-        let pods = pods.iter().filter(is_of(kind));
-        pods.filter_map(|pod| pod.secret.as_ref()).collect()
+    let mounted = |secret: fn(&NodeSecrets) -> Option<&String>| -> BTreeSet<&String> {
+        let pods = pods.iter();
+        pods.filter_map(|pod| secret(&pod.secrets)).collect()
     };
-    let of_spec = access.management_api.get(&secret_name(cluster));
-    let of_spec = of_spec.and_then(|found| found.clone().ok());
-    for name in secrets(NodeApiKind::ManagementApi) {
-        if !access.management_api.contains_key(name) {
+    let shared = node_secrets(cluster);
+    let of_spec = shared.certificates.as_ref();
+    let of_spec = of_spec.and_then(|name| access.certificates.get(name)?.clone().ok());
+    for name in mounted(|secrets| secrets.certificates.as_ref()) {
+        if !access.certificates.contains_key(name) {
             let certificates = certificates::of_pods(kube, cluster, name).await?;
             let certificates = certificates.or_else(|why| of_spec.clone().ok_or(why));
-            access.management_api.insert(name.clone(), certificates);
+            access.certificates.insert(name.clone(), certificates);
         }
     }
-    let is_other = cluster.spec.node_api_kind() != NodeApiKind::Jolokia;
-    if is_other && pods.iter().any(|pod| is_of(NodeApiKind::Jolokia)(&pod)) {
-        let secrets = secrets(NodeApiKind::Jolokia);
+    let has_password = |pod: &&NodePod| pod.transport.has_password();
+    if shared.password.is_none() && pods.iter().any(has_password) {
+        let secrets = mounted(|secrets| secrets.password.as_ref());
         access.jolokia = passwords_of_pods(kube, cluster, &secrets).await?;
     }
     Ok(())
@@ -151,17 +168,17 @@ async fn passwords_of_pods(
 async fn passwords(
     kube: &Kube,
     cluster: &CassandraCluster,
+    name: &str,
 ) -> Result<AcceptedCredentials, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
-    let name = secret_name(cluster);
     let ours = names::accepted_secret(&cluster.name_any());
-    let (given, ours) = tokio::try_join!(api.get_opt(&name), api.get_opt(&ours))?;
+    let (given, ours) = tokio::try_join!(api.get_opt(name), api.get_opt(&ours))?;
     let (mut accepted, revision) = ours.as_ref().map(remembered).unwrap_or_default();
     let mut new = None;
     let refused = given
         .as_ref()
-        .and_then(|given| refused(given, &name, &namespace));
+        .and_then(|given| refused(given, name, &namespace));
     let state = match (&refused, given.as_ref().map(key)) {
         (_, None) => SecretState::Missing,
         (Some(message), _) => SecretState::Broken(message.clone()),
@@ -180,8 +197,7 @@ async fn passwords(
         }
     };
     Ok(AcceptedCredentials {
-        state,
-        name,
+        secrets: [(name.to_owned(), state)].into(),
         refused,
         access: ClusterAccess {
             jolokia: credentials(accepted),
@@ -227,15 +243,21 @@ pub async fn accept(
     Ok(())
 }
 
-/// Creates the Secret that the nodes share, if the spec names none, and renews certificates.
+/// Creates the Secrets that the nodes share, where the spec names none, and renews certificates.
 ///
 /// # Errors
-/// The API server rejects the request.
-pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), kube::Error> {
-    match cluster.spec.node_api_kind() {
-        NodeApiKind::Jolokia => make_password(kube, cluster).await,
-        NodeApiKind::ManagementApi => authority::keep(kube, cluster, Timestamp::now()).await,
+/// The API server rejects a request for the Secret of this name.
+pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), (String, kube::Error)> {
+    let (shared, named) = (node_secrets(cluster), named_secrets(&cluster.spec));
+    if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
+        let made = make_password(kube, cluster).await;
+        made.map_err(|error| (name, error))?;
     }
+    if let Some(name) = shared.certificates.filter(|_| named.certificates.is_none()) {
+        let kept = authority::keep(kube, cluster, Timestamp::now()).await;
+        kept.map_err(|error| (name, error))?;
+    }
+    Ok(())
 }
 
 /// With the password that the nodes already use, or a random one. An existing Secret is never changed.

@@ -5,7 +5,6 @@
 //! that was down while the others restarted is in it without a host id. Forms below `/v0` of a call that has a job report
 //! success whatever happened, and are never used.
 
-mod certificates;
 mod exchange;
 mod gossip;
 mod jobs;
@@ -13,7 +12,6 @@ mod ranges;
 mod requests;
 mod tasks;
 
-pub use certificates::Certificates;
 pub use exchange::Session;
 pub use jobs::{Follower, begin};
 

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use casskop_common::{api::NodeJob, names::RackId};
+use casskop_common::{
+    api::{NodeApiKind, NodeJob},
+    names::RackId,
+};
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use ureq::{
@@ -21,6 +24,7 @@ use crate::{
     node_api::{
         Access, Answer, Begun, Endpoint, NodeApi, jolokia,
         management_api::{self, Follower, Session},
+        tls,
     },
 };
 use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
@@ -29,6 +33,9 @@ use casskop_core::node::{Activity, Call, NodeError, Reading, Replication};
 const CALL_STACK: usize = 512 * 1024;
 /// Size of a buffer of a connection, in bytes.
 const BUFFER: usize = 16 * 1024;
+/// Connections to Jolokia agents that are kept for a next request: none. There may be thousands of nodes, and the agent
+/// answers 40 ms late on a reused connection (its two small writes meet a delayed acknowledgement).
+const KEPT: usize = 0;
 /// Reads of the activity, the locations and the replication in flight, of all clusters together.
 pub(super) const LARGE: usize = 8;
 /// Reads of snapshots in flight, of all clusters together.
@@ -48,12 +55,21 @@ pub struct Nodes {
 /// The client of each transport.
 #[derive(Clone)]
 struct Clients {
-    /// Shared by all exchanges with Jolokia agents.
+    /// Shared by all exchanges with Jolokia agents in plain HTTP.
     jolokia: Agent,
     leadership: Leadership,
 }
 
 impl Clients {
+    fn jolokia(&self, endpoint: &Endpoint) -> Result<Agent, NodeError> {
+        match &endpoint.access {
+            Access::JolokiaTls(_, certificates) => {
+                tls::agent(Gate(self.leadership.clone()), endpoint, certificates, KEPT)
+            }
+            Access::Jolokia(_) | Access::ManagementApi(_) => Ok(self.jolokia.clone()),
+        }
+    }
+
     fn session<'a>(&self, endpoint: &'a Endpoint) -> Result<Session<'a>, NodeError> {
         Session::open(Gate(self.leadership.clone()), endpoint)
     }
@@ -101,43 +117,57 @@ impl Middleware for Gate {
     }
 }
 
-/// The HTTP client for the Jolokia agent of a process that is the only one of its kind.
-pub fn jolokia_agent() -> Agent {
+/// The HTTP client for the Jolokia agent of one node, of a process that is the only one of its kind.
+///
+/// # Errors
+/// The node has no IP address.
+pub fn jolokia_agent(endpoint: &Endpoint) -> Result<Agent, NodeError> {
+    Nodes::default().clients.jolokia(endpoint)
+}
+
+/// The HTTP client for Jolokia agents in plain HTTP.
+#[cfg(test)]
+pub(super) fn plain_agent() -> Agent {
     agent_of(Leadership::unelected())
 }
 
-/// The HTTP client of all exchanges with Jolokia agents. No proxy is used, because nodes are addressed by pod IP. No
-/// connection is reused: there may be thousands of nodes, and the agent answers 40 ms late on a reused connection (its two
-/// small writes meet a delayed acknowledgement).
+/// The HTTP client of all exchanges with Jolokia agents in plain HTTP. No proxy is used, because nodes are addressed by pod
+/// IP.
 fn agent_of(leadership: Leadership) -> Agent {
     let config = Agent::config_builder()
         .middleware(Gate(leadership))
         .proxy(None)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)
-        .max_idle_connections(0)
-        .max_idle_connections_per_host(0);
+        .max_idle_connections(KEPT)
+        .max_idle_connections_per_host(KEPT);
     config.build().new_agent()
 }
 
 impl NodeApi for Nodes {
     fn read(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
         self.ask(move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::read(&clients.jolokia, &endpoint),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::read(&clients.jolokia(&endpoint)?, &endpoint)
+            }
             Access::ManagementApi(_) => management_api::read(&clients.session(&endpoint)?),
         })
     }
 
     fn read_briefly(&self, endpoint: Endpoint) -> Answer<'_, Reading> {
         self.ask(move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::read_briefly(&clients.jolokia, &endpoint),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::read_briefly(&clients.jolokia(&endpoint)?, &endpoint)
+            }
             Access::ManagementApi(_) => management_api::read_briefly(&clients.session(&endpoint)?),
         })
     }
 
     fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity> {
         self.ask_one_of(&self.large, move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::activity(&clients.jolokia, &endpoint),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::activity(&clients.jolokia(&endpoint)?, &endpoint)
+            }
             Access::ManagementApi(_) => management_api::activity(&clients.session(&endpoint)?),
         })
     }
@@ -148,7 +178,9 @@ impl NodeApi for Nodes {
         keyspaces: Vec<String>,
     ) -> Answer<'_, BTreeMap<String, Replication>> {
         self.ask_one_of(&self.large, move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::replication(&clients.jolokia, &endpoint, &keyspaces),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::replication(&clients.jolokia(&endpoint)?, &endpoint, &keyspaces)
+            }
             Access::ManagementApi(_) => {
                 management_api::replication(&clients.session(&endpoint)?, &keyspaces)
             }
@@ -161,7 +193,9 @@ impl NodeApi for Nodes {
         ips: Vec<String>,
     ) -> Answer<'_, BTreeMap<String, RackId>> {
         self.ask_one_of(&self.large, move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::locations(&clients.jolokia, &endpoint, &ips),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::locations(&clients.jolokia(&endpoint)?, &endpoint, &ips)
+            }
             Access::ManagementApi(_) => {
                 management_api::locations(&clients.session(&endpoint)?, &ips)
             }
@@ -170,7 +204,9 @@ impl NodeApi for Nodes {
 
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>> {
         self.ask_one_of(&self.largest, move |clients| match &endpoint.access {
-            Access::Jolokia(_) => jolokia::snapshots(&clients.jolokia, &endpoint),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::snapshots(&clients.jolokia(&endpoint)?, &endpoint)
+            }
             Access::ManagementApi(_) => management_api::snapshots(&clients.session(&endpoint)?),
         })
     }
@@ -180,8 +216,9 @@ impl NodeApi for Nodes {
             let clients = self.clients.clone();
             let (answer, received) = tokio::sync::oneshot::channel();
             let begin = move || match &endpoint.access {
-                Access::Jolokia(_) => {
-                    jolokia::call(&clients.jolokia, &endpoint, &call).map(|()| Begun::Done)
+                Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                    jolokia::call(&clients.jolokia(&endpoint)?, &endpoint, &call)
+                        .map(|()| Begun::Done)
                 }
                 Access::ManagementApi(_) => {
                     management_api::begin(&clients.session(&endpoint)?, &call)
@@ -204,7 +241,7 @@ impl NodeApi for Nodes {
 
     fn follow(&self, endpoint: Endpoint, call: Call, job: NodeJob) -> Answer<'_, ()> {
         Box::pin(async move {
-            if let Access::Jolokia(_) = &endpoint.access {
+            if endpoint.access.transport().kind() == NodeApiKind::Jolokia {
                 return Err(NodeError::JobLost(job.id));
             }
             let mut follower = Follower::new(call, job);

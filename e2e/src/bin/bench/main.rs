@@ -139,7 +139,9 @@ fn everything(table: &mut Table, api: &Api) {
 
 /// The manifest of the ring.
 fn ring() -> serde_json::Value {
-    cluster::ring(NAME, &[("dc1", &RACKS)])
+    let mut manifest = cluster::ring(NAME, &[("dc1", &RACKS)]);
+    cluster::without_tls(&mut manifest);
+    manifest
 }
 
 /// Path of the resource in the API.

@@ -47,14 +47,6 @@ pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal>
 
 /// Refuses settings that this version does not support.
 pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
-    if spec
-        .jolokia
-        .as_ref()
-        .is_some_and(|jolokia| jolokia.tls.is_some())
-    {
-        let message = "jolokia.tls is not supported by this version: remove it; the password protects the agent";
-        return Err(refused(Reason::NotSupported, message.into()));
-    }
     // Clusters of a CRD without the rule, and those of a `MultiCasskop`.
     if spec.platform_assigns_ids == Some(true)
         && (spec.run_as_user.is_some() || spec.fs_group.is_some())
@@ -75,11 +67,12 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
 }
 
 /// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
-const TAKEN: [(&str, &str); 6] = [
+const TAKEN: [(&str, &str); 7] = [
     ("bootstrap", "/etc/cassandra"),
     ("data", "/var/lib/cassandra"),
     ("rack", "/casskop"),
     ("jolokia", "/casskop-jolokia"),
+    ("node-tls", "/casskop-node-tls"),
     ("management-api", "/casskop-management-api"),
     ("scripts", "/configmap"),
 ];

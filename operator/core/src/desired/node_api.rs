@@ -1,7 +1,7 @@
 //! Checks of the transport to the nodes, `spec.nodeApi`.
 
 use casskop_common::{
-    api::{CassandraClusterSpec, NodeApiKind},
+    api::{CassandraClusterSpec, NodeTls, NodeTransport},
     conditions::Reason,
 };
 
@@ -30,32 +30,43 @@ pub(crate) fn check(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
         .as_ref()
         .and_then(|api| api.tls_secret_name.as_deref())
         .filter(|name| !name.is_empty());
-    match (spec.node_api_kind(), secret) {
-        (NodeApiKind::Jolokia, None) => Ok(()),
-        (NodeApiKind::Jolokia, Some(_)) => Err(refused(
-            Reason::NotSupported,
-            "nodeApi.tlsSecretName with nodeApi.kind Jolokia is not supported by this version: remove it; the password protects the agent".into(),
+    match spec.transport() {
+        // A Secret with certificates says that TLS is meant, and a ring that runs does not change to it without a word.
+        NodeTransport::Jolokia if secret.is_some() => Err(refused(
+            Reason::InvalidConfig,
+            "nodeApi.tlsSecretName without TLS: set nodeApi.tls to Enabled, or remove nodeApi.tlsSecretName".into(),
         )),
-        (NodeApiKind::ManagementApi, _) => {
+        NodeTransport::Jolokia | NodeTransport::JolokiaTls => Ok(()),
+        NodeTransport::ManagementApi => {
+            check_tls(spec)?;
             check_image(spec)?;
             check_variables(spec)
         }
     }
 }
 
-/// The Secret that the spec names does not exist, and the operator does not make it.
-pub(super) fn missing_secret(desired: &Desired) -> String {
-    let (field, keys) = match desired.spec.node_api_kind() {
-        NodeApiKind::Jolokia => ("imageJolokiaSecret", "username and password"),
-        NodeApiKind::ManagementApi => (
+/// Refuses plain HTTP to the Management API, for clusters of a CRD without the rule, and those of a `MultiCasskop`.
+fn check_tls(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    match spec.node_api.as_ref().and_then(|api| api.tls) {
+        Some(NodeTls::Disabled) => Err(refused(
+            Reason::InvalidConfig,
+            "the Management API is reached over mutual TLS only: remove nodeApi.tls, or set it to Enabled".into(),
+        )),
+        Some(NodeTls::Enabled) | None => Ok(()),
+    }
+}
+
+/// A Secret that the spec names does not exist, and the operator does not make it.
+pub(super) fn missing_secret(desired: &Desired, name: &str) -> String {
+    let (field, keys) = if desired.secrets.password.as_deref() == Some(name) {
+        ("imageJolokiaSecret", "username and password")
+    } else {
+        (
             "nodeApi.tlsSecretName",
             "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
-        ),
+        )
     };
-    format!(
-        "Secret {} of spec.{field} does not exist: create it with {keys}",
-        desired.node_secret
-    )
+    format!("Secret {name} of spec.{field} does not exist: create it with {keys}")
 }
 
 /// The image has the Management API, and one that fits. Only the official image, and a tag with the version of the
@@ -111,7 +122,7 @@ fn check_variables(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use casskop_common::api::NodeApi;
+    use casskop_common::api::{NodeApi, NodeApiKind};
     use k8s_openapi::api::core::v1::EnvVar;
 
     use super::*;
@@ -120,11 +131,20 @@ mod tests {
         CassandraClusterSpec {
             node_api: Some(NodeApi {
                 kind,
+                tls: None,
                 tls_secret_name: secret.map(str::to_owned),
             }),
             cassandra_image: image.map(str::to_owned),
             ..CassandraClusterSpec::default()
         }
+    }
+
+    fn with_tls(kind: NodeApiKind, secret: Option<&str>, tls: NodeTls) -> CassandraClusterSpec {
+        let mut spec = spec(kind, secret, None);
+        if let Some(api) = &mut spec.node_api {
+            api.tls = Some(tls);
+        }
+        spec
     }
 
     #[test]
@@ -134,6 +154,10 @@ mod tests {
         let told = [
             spec(Jolokia, None, None),
             spec(Jolokia, Some("tls"), None),
+            with_tls(Jolokia, None, NodeTls::Enabled),
+            with_tls(Jolokia, Some("tls"), NodeTls::Enabled),
+            with_tls(Jolokia, Some("tls"), NodeTls::Disabled),
+            with_tls(ManagementApi, None, NodeTls::Disabled),
             spec(ManagementApi, None, Some(image)),
             spec(ManagementApi, Some(""), Some(image)),
             spec(ManagementApi, Some("tls"), Some(image)),

@@ -120,8 +120,8 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-        Transport::of(desired).secret(desired),
     ];
+    volumes.extend(Transport::of(desired).secrets(desired));
     if let Some(name) = &desired.spec.config_map_name {
         volumes.push(Volume {
             name: SCRIPTS.into(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, NodeApiKind, StorageConfig},
+    api::{CassandraClusterSpec, NodeTransport, StorageConfig},
     names,
 };
 use k8s_openapi::{
@@ -35,7 +35,11 @@ struct Inputs<'a> {
     rack: &'a DesiredRack,
     image: &'a str,
     service_account: &'a str,
-    jolokia_secret: &'a str,
+    // The name is of the time when there was one Secret.
+    #[serde(rename = "jolokia_secret")]
+    first_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node_api: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -97,7 +101,6 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         service_account_name: None,
         seeds: Vec::new(),
         node_api: None,
-        jolokia: None,
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
@@ -117,15 +120,17 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         storage_class: None,
         ..rack.clone()
     };
+    let mut secrets = desired.secrets.names();
     digest(&Inputs {
         rack: &rack,
         image: &desired.image,
         service_account: &desired.service_account,
-        jolokia_secret: &desired.node_secret,
-        node_api: match desired.spec.node_api_kind() {
+        first_secret: secrets.next().map_or("", String::as_str),
+        second_secret: secrets.next().map(String::as_str),
+        node_api: match desired.spec.transport() {
             // As before there was a choice.
-            NodeApiKind::Jolokia => None,
-            kind @ NodeApiKind::ManagementApi => Some(kind.as_str()),
+            NodeTransport::Jolokia => None,
+            other => Some(other.as_str()),
         },
         key_revision: &desired.key_revision,
         scripts: desired.scripts.as_deref(),

@@ -1,7 +1,7 @@
 //! Health of the nodes, as messages.
 
 use casskop_common::{
-    api::{NodeApiKind, OperationMode},
+    api::{NodeTransport, OperationMode},
     names::RackId,
 };
 
@@ -72,15 +72,16 @@ impl ObservedState {
         let reading = match self.nodes.get(pod) {
             None => return Some(self.starting(pod, live)),
             Some(Err(NodeError::Unauthorized)) => {
+                let secret = live.secrets.password.as_ref();
+                let secret = secret.map_or("of imageJolokiaSecret", String::as_str);
                 return Some(format!(
-                    "the node refuses the password of Secret {} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret",
-                    live.secret.as_ref().unwrap_or(&self.secret_name)
+                    "the node refuses the password of Secret {secret} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret"
                 ));
             }
             Some(Err(error @ (NodeError::Unreachable(_) | NodeError::Refused))) if live.ready => {
                 return Some(format!(
                     "the pod is Ready, but not reachable from the operator on port {}: {error}; does a NetworkPolicy or a service mesh close the port?",
-                    live.node_api.port()
+                    live.transport.port()
                 ));
             }
             Some(Err(NodeError::Refused)) if self.is_mute(pod) => {
@@ -163,16 +164,16 @@ impl ObservedState {
     }
 
     fn mute(&self, live: &NodePod) -> String {
-        let cause = match live.node_api {
-            NodeApiKind::Jolokia => "",
-            NodeApiKind::ManagementApi => {
+        let cause = match live.transport {
+            NodeTransport::Jolokia | NodeTransport::JolokiaTls => "",
+            NodeTransport::ManagementApi => {
                 "does its image have the Management API, as nodeApi.kind requires? "
             }
         };
         let since = live.runs_since.unwrap_or(self.now);
         format!(
             "Cassandra's container runs since {since}, and nothing listens on port {}: {cause}its log may say more",
-            live.node_api.port()
+            live.transport.port()
         )
     }
 

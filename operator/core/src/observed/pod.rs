@@ -1,7 +1,7 @@
 //! A Cassandra pod.
 
 use casskop_common::{
-    api::NodeApiKind,
+    api::NodeTransport,
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::pod_config::secret_volume;
+use crate::pod_config::NodeSecrets;
 
 /// Time within which a container listens; shorter than the time after which the liveness probe ends it.
 const LISTENS: SignedDuration = SignedDuration::from_mins(1);
@@ -55,10 +55,9 @@ pub struct NodePod {
     /// Image of the Cassandra container.
     pub image: String,
     /// Transport that the pod was started with.
-    pub node_api: NodeApiKind,
-    /// Secret that the pod was started with: with the password, or with the certificates. A pod of the Go `CassKop` names
-    /// none in a volume.
-    pub secret: Option<String>,
+    pub transport: NodeTransport,
+    /// Secrets that the pod was started with. A pod of the Go `CassKop` names none in a volume.
+    pub secrets: NodeSecrets,
 }
 
 impl NodePod {
@@ -93,8 +92,8 @@ impl NodePod {
             lost_with: lost_with(pod),
             revision: label("controller-revision-hash").unwrap_or_default(),
             image: image(pod),
-            node_api: node_api(pod),
-            secret: secret(pod),
+            transport: transport(pod),
+            secrets: secrets(pod),
         }
     }
 }
@@ -156,17 +155,18 @@ fn image(pod: &Pod) -> String {
     image.unwrap_or_default()
 }
 
-fn node_api(pod: &Pod) -> NodeApiKind {
-    let kind = pod.annotations().get(names::NODE_API);
-    let kind = kind.and_then(|kind| NodeApiKind::parse(kind));
-    kind.unwrap_or_default()
+fn transport(pod: &Pod) -> NodeTransport {
+    let word = pod.annotations().get(names::NODE_API);
+    let transport = word.and_then(|word| NodeTransport::parse(word));
+    transport.unwrap_or_default()
 }
 
-fn secret(pod: &Pod) -> Option<String> {
-    let name = secret_volume(node_api(pod));
-    let volumes = pod.spec.as_ref()?.volumes.as_ref()?;
-    let volume = volumes.iter().find(|volume| volume.name == name)?;
-    volume.secret.as_ref()?.secret_name.clone()
+fn secrets(pod: &Pod) -> NodeSecrets {
+    let volumes = pod.spec.iter().flat_map(|spec| &spec.volumes).flatten();
+    NodeSecrets::mounted(transport(pod), |name| {
+        let volume = volumes.clone().find(|volume| volume.name == name)?;
+        volume.secret.as_ref()?.secret_name.clone()
+    })
 }
 
 fn waits_on(pod: &Pod) -> Option<String> {

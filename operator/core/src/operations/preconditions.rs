@@ -78,7 +78,7 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
             owes_cleanup: recorded(pod).and_then(NodeStatus::owes_cleanup),
             capacity: data.and_then(|data| quantity::parse(data.capacity.as_deref()?)),
             host_id: state.host_id(pod),
-            transport: live.node_api,
+            transport: live.transport.kind(),
             rack,
         })
     });

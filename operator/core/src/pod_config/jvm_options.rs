@@ -6,7 +6,7 @@ mod named;
 
 use std::collections::BTreeMap;
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::api::NodeTransport;
 use serde_json::Value;
 
 use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api};
@@ -61,7 +61,7 @@ pub struct InvalidSection {
 /// When a section of `spec.config` has a key that is no option.
 pub fn files(
     rack: &RackConfig,
-    transport: NodeApiKind,
+    transport: NodeTransport,
     images_own: &BTreeMap<&'static str, String>,
     replaced: Option<&str>,
     pod_ip: &str,
@@ -90,14 +90,16 @@ pub fn files(
     Ok(files)
 }
 
-fn own_options(transport: NodeApiKind, replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
+fn own_options(transport: NodeTransport, replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
     let agent: Vec<String> = match transport {
-        NodeApiKind::Jolokia => [format!("-javaagent:{AGENT_ARGUMENT}")]
-            .into_iter()
-            .chain(AGENT_LIMITS.map(str::to_owned))
-            .collect(),
+        NodeTransport::Jolokia | NodeTransport::JolokiaTls => {
+            [format!("-javaagent:{AGENT_ARGUMENT}")]
+                .into_iter()
+                .chain(AGENT_LIMITS.map(str::to_owned))
+                .collect()
+        }
         // The image names its agent in cassandra-env.sh.
-        NodeApiKind::ManagementApi => vec![management_api::metrics_option()],
+        NodeTransport::ManagementApi => management_api::metrics_option().into_iter().collect(),
     };
     // Ignored by a node that has joined before.
     let replace =
@@ -243,7 +245,7 @@ mod tests {
             let none = BTreeMap::new();
             let files = files(
                 rack,
-                NodeApiKind::Jolokia,
+                NodeTransport::Jolokia,
                 &none,
                 Some("10.0.0.9"),
                 "10.0.0.1",
@@ -272,7 +274,7 @@ mod tests {
         for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {
             let files = files(
                 &RackConfig::default(),
-                NodeApiKind::Jolokia,
+                NodeTransport::Jolokia,
                 &BTreeMap::new(),
                 None,
                 pod_ip,
@@ -338,7 +340,8 @@ mod tests {
             ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
         ] {
             let images_own = [(BY_JAVA[0], images_own.to_owned())].into();
-            let files = files(&rack, NodeApiKind::Jolokia, &images_own, None, "10.0.0.1").unwrap();
+            let files =
+                files(&rack, NodeTransport::Jolokia, &images_own, None, "10.0.0.1").unwrap();
             let found = files[COMMON].iter().any(|line| line == young);
             assert!(found, "{images_own:?}: {files:?}");
         }
@@ -390,7 +393,7 @@ mod tests {
                 config: json!({ "jvm-options": users }),
                 ..RackConfig::default()
             };
-            let files = files(&rack, NodeApiKind::Jolokia, &g1, None, "10.0.0.1").unwrap();
+            let files = files(&rack, NodeTransport::Jolokia, &g1, None, "10.0.0.1").unwrap();
             let found = files.get(BY_JAVA[1]).map_or(&[][..], Vec::as_slice);
             assert_eq!(found, off, "{users}");
             assert!(!files.contains_key(BY_JAVA[0]) || files[BY_JAVA[0]].is_empty());
@@ -403,7 +406,7 @@ mod tests {
             ..RackConfig::default()
         };
         assert_eq!(check(&rack.config), Ok(()));
-        let files = files(&rack, NodeApiKind::Jolokia, &g1, None, "10.0.0.1").unwrap();
+        let files = files(&rack, NodeTransport::Jolokia, &g1, None, "10.0.0.1").unwrap();
         let expected = ["-XX:-UseG1GC", "-XX:-UseSerialGC", "-XX:+UseZGC"];
         assert_eq!(files[BY_JAVA[1]], expected);
     }

@@ -116,7 +116,12 @@ fn gap(
 ) -> Option<(NodeApiKind, Gap)> {
     let spec = state.cluster.spec.node_api_kind();
     let gap = |transport| Some((transport, feature.gap_of_transport(transport)?));
-    let of_pod = |pod: &str| gap(state.pods.get(pod).map_or(spec, |live| live.node_api));
+    let of_pod = |pod: &str| {
+        gap(state
+            .pods
+            .get(pod)
+            .map_or(spec, |live| live.transport.kind()))
+    };
     if feature.is_of_any_member() {
         let members = state.members().map(|(pod, _)| of_pod(pod));
         return members.reduce(Option::and).unwrap_or_else(|| gap(spec));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use casskop_common::{
-    api::{NodeApiKind, OperationMode, OperationNode, Phase},
+    api::{NodeTransport, OperationMode, OperationNode, Phase},
     names,
     operations::OperationKind,
 };
@@ -37,7 +37,7 @@ impl World {
             _ if self.cut => Some(Err(NodeError::Unreachable("Connection refused".into()))),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             // The agent answers when the node has joined.
-            Node::Joining if pod.node_api == NodeApiKind::ManagementApi => Some(Ok(Reading {
+            Node::Joining if pod.transport == NodeTransport::ManagementApi => Some(Ok(Reading {
                 mode: OperationMode::Starting,
                 ..Reading::default()
             })),

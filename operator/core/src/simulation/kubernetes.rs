@@ -309,8 +309,8 @@ impl World {
             rack: rack.clone(),
             revision: revision.to_owned(),
             image: read.image,
-            node_api: read.node_api,
-            secret: read.secret,
+            transport: read.transport,
+            secrets: read.secrets,
             node: if broken || has_left || replaces.is_err() {
                 Node::Broken
             } else {
@@ -400,7 +400,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         runs_since: None,
         last_end: None,
         gate: None,
-        node_api: pod.node_api,
-        secret: pod.secret.clone(),
+        transport: pod.transport,
+        secrets: pod.secrets.clone(),
     }
 }

@@ -13,7 +13,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired,
+    desired::{self, node_secrets},
     observed::{ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
@@ -30,8 +30,10 @@ impl World {
             arguments: recorded_arguments(&self.cluster, &intents),
             intents,
             live: self.live.clone(),
-            secret: self.secret.clone(),
-            secret_name: "demo-jolokia".into(),
+            secrets: node_secrets(&self.cluster)
+                .names()
+                .map(|name| (name.clone(), self.secret.clone()))
+                .collect(),
             pods: self
                 .pods
                 .iter()
@@ -65,11 +67,10 @@ impl World {
     pub fn plan_for(&self, state: &mut ObservedState) -> Plan {
         let desired = desired::desired(&self.cluster, &self.around);
         let plan = plan::decide(&desired, state);
-        let maps = &self.live.config_maps;
         let instead = plan
             .refused
             .as_ref()
-            .and_then(|refused| desired::instead(&self.cluster, &self.around, maps, refused));
+            .and_then(|refused| desired::instead(&self.cluster, &self.around, &self.live, refused));
         let Some((cluster, desired)) = instead else {
             return plan;
         };

@@ -100,7 +100,7 @@ impl<'a> ConditionInputs<'a> {
             ));
         }
         if let Ok(desired) = desired
-            && let Some(problem) = desired.secret_problem(&state.secret)
+            && let Some(problem) = desired.secret_problem(&state.secrets)
         {
             faults.insert(0, problem);
         }

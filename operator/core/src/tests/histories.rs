@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{NodeApiKind, OperationPhase, Phase, Rack},
+    api::{NodeTransport, OperationPhase, Phase, Rack},
     names,
     operations::OperationKind,
 };
@@ -54,7 +54,7 @@ enum Event {
     /// Another image.
     Image(u8),
     /// Another transport to the nodes, with the image that has it.
-    NodeApi(NodeApiKind),
+    NodeApi(NodeTransport),
     /// A node hangs, or comes back.
     Hang { index: usize, back: bool },
     /// A pod is deleted.
@@ -83,7 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1_i32..4).prop_map(Event::Nodes),
         1 => (1_usize..4).prop_map(Event::Racks),
         1 => (0_u8..3).prop_map(Event::Image),
-        1 => prop_oneof![Just(NodeApiKind::Jolokia), Just(NodeApiKind::ManagementApi)].prop_map(Event::NodeApi),
+        1 => proptest::sample::select(&NodeTransport::ALL[..]).prop_map(Event::NodeApi),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(index, back)| Event::Hang { index, back }),
         1 => any::<usize>().prop_map(Event::Lose),
         1 => any::<usize>().prop_map(Event::LoseVolume),

@@ -1,6 +1,6 @@
 //! The messages of the conditions.
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::api::NodeTransport;
 use jiff::SignedDuration;
 
 use crate::{
@@ -196,7 +196,7 @@ fn of_a_container_in_which_nothing_listens() {
         let since = state.now - SignedDuration::from_mins(minutes);
         let pod = state.pods.get_mut(POD).expect("a pod");
         pod.runs_since = Some(since);
-        pod.node_api = kind;
+        pod.transport = kind;
         let refused = Err(NodeError::Refused);
         state.nodes.insert(POD.into(), refused);
         assert_eq!(state.is_mute(POD), minutes > 1);
@@ -208,8 +208,8 @@ fn of_a_container_in_which_nothing_listens() {
         }
         state.own_health_problem(POD).expect("it does not run yet")
     };
-    let brief = told(1, NodeApiKind::Jolokia);
+    let brief = told(1, NodeTransport::Jolokia);
     let [jolokia, management_api] =
-        [NodeApiKind::Jolokia, NodeApiKind::ManagementApi].map(|kind| told(2, kind));
+        [NodeTransport::Jolokia, NodeTransport::ManagementApi].map(|kind| told(2, kind));
     insta::assert_snapshot!([brief, jolokia, management_api].join("\n"));
 }

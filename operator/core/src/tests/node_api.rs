@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use casskop_common::{
-    api::{NodeApi, NodeApiKind, OperationPhase, OperationReason},
+    api::{NodeApi, NodeApiKind, NodeTls, OperationPhase, OperationReason},
     operations::decommission::Decommission,
 };
 use serde_json::Value;
 
 use crate::{
+    desired::desired,
     node::{Reading, Replication, UNKNOWN_HOST_ID},
     objects::Object,
     observed::SecretState,
@@ -20,6 +21,7 @@ fn by_management_api(world: &mut World) {
     world.edit(|cluster| {
         cluster.spec.node_api = Some(NodeApi {
             kind: NodeApiKind::ManagementApi,
+            tls: None,
             tls_secret_name: Some("demo-tls".into()),
         });
         cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0.9-ubi".into());
@@ -134,6 +136,85 @@ fn the_operator_makes_certificates_where_the_spec_names_none() {
     assert!(!world.plan().make_secret);
     world.secret = SecretState::Outdated;
     assert!(world.plan().make_secret);
+}
+
+fn by_jolokia_over_tls(world: &mut World, secret: Option<&str>) {
+    world.edit(|cluster| {
+        cluster.spec.node_api = Some(NodeApi {
+            kind: NodeApiKind::Jolokia,
+            tls: Some(NodeTls::Enabled),
+            tls_secret_name: secret.map(str::to_owned),
+        });
+    });
+}
+
+#[test]
+fn over_tls_the_pods_of_jolokia_have_the_password_and_the_certificates() {
+    let mut world = World::new(THREE_RACKS);
+    by_jolokia_over_tls(&mut world, None);
+    let template = template(&world);
+    let annotations = &template["metadata"]["annotations"];
+    assert_eq!(annotations["db.orange.com/node-api"], "JolokiaTls");
+    let spec = &template["spec"];
+    let volumes = spec["volumes"].as_array().expect("volumes");
+    let secrets = volumes
+        .iter()
+        .filter_map(|volume| volume["secret"]["secretName"].as_str());
+    let secrets: Vec<&str> = secrets.collect();
+    assert_eq!(secrets, ["demo-jolokia", "demo-node-tls"]);
+    let mounted = |container: &Value| {
+        let mounts = container["volumeMounts"].as_array().expect("mounts");
+        let paths = mounts
+            .iter()
+            .filter_map(|mount| mount["mountPath"].as_str());
+        let secrets = paths.filter(|path| ["/casskop-jolokia", "/casskop-node-tls"].contains(path));
+        secrets.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let bootstrap = &spec["initContainers"][1];
+    let arguments = ["bootstrap", "--jolokia-tls", "/casskop-node-tls"];
+    assert_eq!(bootstrap["args"], serde_json::json!(arguments));
+    assert_eq!(
+        mounted(bootstrap),
+        ["/casskop-jolokia", "/casskop-node-tls"]
+    );
+    let cassandra = &spec["containers"][0];
+    // Only what is renewed while Cassandra runs.
+    assert_eq!(mounted(cassandra), ["/casskop-node-tls"]);
+    assert_eq!(cassandra["command"], serde_json::json!(["cassandra", "-f"]));
+    world.settle();
+    assert!(world.is_settled());
+}
+
+/// The operator makes one of the Secrets, and the spec names the other one.
+#[test]
+fn each_of_two_secrets_is_judged_by_its_own_name() {
+    use SecretState::{Broken, Missing, Usable};
+    let mut world = World::new(THREE_RACKS);
+    by_jolokia_over_tls(&mut world, Some("demo-tls"));
+    let desired = desired(&world.cluster, &world.around).expect("it is accepted");
+    let with = |password: SecretState, certificates: SecretState| {
+        let both = [("demo-jolokia", password), ("demo-tls", certificates)];
+        let secrets = both.map(|(name, state)| (name.to_owned(), state)).into();
+        let problem = desired.secret_problem(&secrets);
+        (desired.makes_secret(&secrets), problem)
+    };
+    assert_eq!(with(Usable, Usable), (false, None));
+    assert_eq!(with(Missing, Usable), (true, None));
+    let (makes, problem) = with(Usable, Missing);
+    let problem = problem.expect("the spec names it");
+    assert!(
+        !makes && problem.contains("Secret demo-tls of spec.nodeApi.tlsSecretName"),
+        "{problem}"
+    );
+    let broken = || Broken("it is broken".to_owned());
+    assert_eq!(
+        with(Usable, broken()),
+        (false, Some("it is broken".to_owned()))
+    );
+    assert_eq!(
+        with(broken(), Usable),
+        (false, Some("it is broken".to_owned()))
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! A change of `nodeApi.kind` on a ring that runs: the pods of both kinds are members of one ring until the last rack has
+//! A change of `nodeApi.kind` or `nodeApi.tls` on a ring that runs: the pods of both transports are members of one ring until the last rack has
 //! taken the change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, NodeApi, NodeApiKind, OperationPhase, OperationReason, Phase},
+    api::{
+        CassandraCluster, NodeApi, NodeApiKind, NodeTls, NodeTransport, OperationPhase,
+        OperationReason, Phase,
+    },
     operations::{Arguments, OperationKind},
 };
 
@@ -16,14 +19,18 @@ use crate::{
     tests::rollout::sets,
 };
 
-/// The one edit that changes the kind: with it go the image and the Secret.
-pub(super) fn turn(cluster: &mut CassandraCluster, kind: NodeApiKind) {
-    let certificates = |kind| NodeApi {
-        kind,
-        tls_secret_name: Some("demo-tls".into()),
+/// The one edit that changes the transport: with it go the image and the Secret.
+pub(super) fn turn(cluster: &mut CassandraCluster, transport: NodeTransport) {
+    let tls = match transport {
+        NodeTransport::Jolokia => Some(NodeTls::Disabled),
+        NodeTransport::JolokiaTls => Some(NodeTls::Enabled),
+        NodeTransport::ManagementApi => None,
     };
-    let is_other = kind != NodeApiKind::Jolokia;
-    cluster.spec.node_api = is_other.then(|| certificates(kind));
+    cluster.spec.node_api = Some(NodeApi {
+        kind: transport.kind(),
+        tls,
+        tls_secret_name: transport.has_tls().then(|| "demo-tls".into()),
+    });
     set_image(cluster, 9);
 }
 
@@ -36,7 +43,7 @@ pub(super) fn set_image(cluster: &mut CassandraCluster, number: u8) {
 }
 
 /// A ring of three racks with so many nodes each, of this kind.
-fn ring(kind: NodeApiKind, nodes: i32) -> World {
+fn ring(kind: NodeTransport, nodes: i32) -> World {
     let mut world = World::new(THREE_RACKS);
     world.secret = SecretState::Usable;
     world.edit(|cluster| {
@@ -49,13 +56,15 @@ fn ring(kind: NodeApiKind, nodes: i32) -> World {
 
 fn kinds(world: &World) -> BTreeSet<&'static str> {
     let pods = world.pods.values();
-    pods.map(|pod| pod.node_api.as_str()).collect()
+    pods.map(|pod| pod.transport.as_str()).collect()
 }
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
-const BOTH_WAYS: [(NodeApiKind, NodeApiKind); 2] = [
-    (NodeApiKind::Jolokia, NodeApiKind::ManagementApi),
-    (NodeApiKind::ManagementApi, NodeApiKind::Jolokia),
+const BOTH_WAYS: [(NodeTransport, NodeTransport); 4] = [
+    (NodeTransport::Jolokia, NodeTransport::ManagementApi),
+    (NodeTransport::ManagementApi, NodeTransport::Jolokia),
+    (NodeTransport::Jolokia, NodeTransport::JolokiaTls),
+    (NodeTransport::JolokiaTls, NodeTransport::Jolokia),
 ];
 
 #[test]
@@ -90,8 +99,8 @@ fn the_kind_rolls_one_node_after_the_other_both_ways() {
 
 #[test]
 fn what_is_seen_while_the_kind_rolls() {
-    let mut world = ring(NodeApiKind::Jolokia, 1);
-    world.edit(|cluster| turn(cluster, NodeApiKind::ManagementApi));
+    let mut world = ring(NodeTransport::Jolokia, 1);
+    world.edit(|cluster| turn(cluster, NodeTransport::ManagementApi));
     world.pass();
     let mut told = vec![world.condition("Progressing")];
     while !world.is_settled() {
@@ -116,12 +125,12 @@ fn a_pod_that_is_created_anew_in_the_middle_is_of_its_own_template() {
                 world.pass();
                 world.tick();
             }
-            let kind = world.pods[evicted].node_api;
-            let secret = world.pods[evicted].secret.clone();
+            let kind = world.pods[evicted].transport;
+            let secrets = world.pods[evicted].secrets.clone();
             world.pods.remove(evicted);
             world.tick();
             let pod = &world.pods[evicted];
-            assert_eq!((pod.node_api, &pod.secret), (kind, &secret), "{evicted}");
+            assert_eq!((pod.transport, &pod.secrets), (kind, &secrets), "{evicted}");
             world.settle();
             assert_eq!(kinds(&world), [after.as_str()].into(), "{evicted}");
             assert_eq!(world.status().phase, Some(Phase::Running));
@@ -133,10 +142,10 @@ fn a_pod_that_is_created_anew_in_the_middle_is_of_its_own_template() {
 fn nothing_rolls_before_the_secret_of_the_new_kind_is_usable() {
     let broken = SecretState::Broken("Secret demo-tls: tls.key is not the key of tls.crt".into());
     for secret in [SecretState::Missing, broken] {
-        let mut world = ring(NodeApiKind::Jolokia, 1);
+        let mut world = ring(NodeTransport::Jolokia, 1);
         let pods = world.pods.clone();
         world.secret = secret;
-        world.edit(|cluster| turn(cluster, NodeApiKind::ManagementApi));
+        world.edit(|cluster| turn(cluster, NodeTransport::ManagementApi));
         for _ in 0..5 {
             world.pass();
             world.tick();
@@ -171,8 +180,8 @@ fn nothing_rolls_before_the_secret_of_the_new_kind_is_usable() {
 /// The Secret is lost when the first rack has taken the change.
 #[test]
 fn a_secret_that_is_lost_in_the_middle_stops_the_change_where_it_is() {
-    let mut world = ring(NodeApiKind::Jolokia, 1);
-    world.edit(|cluster| turn(cluster, NodeApiKind::ManagementApi));
+    let mut world = ring(NodeTransport::Jolokia, 1);
+    world.edit(|cluster| turn(cluster, NodeTransport::ManagementApi));
     while kinds(&world).len() == 1 {
         world.pass();
         world.tick();
@@ -183,19 +192,19 @@ fn a_secret_that_is_lost_in_the_middle_stops_the_change_where_it_is() {
         world.tick();
     }
     let pods = world.pods.values();
-    let turned = pods.filter(|pod| pod.node_api == NodeApiKind::ManagementApi);
+    let turned = pods.filter(|pod| pod.transport == NodeTransport::ManagementApi);
     assert_eq!(turned.count(), 1);
     // The way back needs another Secret, which the operator makes.
-    world.edit(|cluster| turn(cluster, NodeApiKind::Jolokia));
+    world.edit(|cluster| turn(cluster, NodeTransport::Jolokia));
     world.settle();
     assert_eq!(kinds(&world), ["Jolokia"].into());
 }
 
 #[test]
 fn a_ring_without_a_password_gets_one_before_it_turns_to_jolokia() {
-    let mut world = ring(NodeApiKind::ManagementApi, 1);
+    let mut world = ring(NodeTransport::ManagementApi, 1);
     world.secret = SecretState::Missing;
-    world.edit(|cluster| turn(cluster, NodeApiKind::Jolokia));
+    world.edit(|cluster| turn(cluster, NodeTransport::Jolokia));
     let plan = world.plan();
     assert!(plan.make_secret);
     world.settle();
@@ -238,8 +247,8 @@ fn the_change_waits_for_an_operation_and_operations_wait_for_the_change() {
 
 #[test]
 fn a_request_that_waited_for_the_change_is_refused_if_the_new_kind_has_no_way() {
-    let mut world = ring(NodeApiKind::Jolokia, 1);
-    world.edit(|cluster| turn(cluster, NodeApiKind::ManagementApi));
+    let mut world = ring(NodeTransport::Jolokia, 1);
+    world.edit(|cluster| turn(cluster, NodeTransport::ManagementApi));
     world.pass();
     world.annotate("relocate", Some("r1"));
     world.pass();
@@ -282,7 +291,7 @@ fn a_node_that_is_lost_in_the_middle_is_removed_while_a_member_can() {
         assert_ne!(told.phase, OperationPhase::Refused, "{}", told.message);
         assert_eq!(world.operation("flush").phase, OperationPhase::Pending);
     }
-    let told = lose_and_remove(&mut ring(NodeApiKind::ManagementApi, 1));
+    let told = lose_and_remove(&mut ring(NodeTransport::ManagementApi, 1));
     assert_eq!(told.reason, Some(OperationReason::NotSupported));
 }
 
@@ -292,7 +301,7 @@ fn the_calls_of_a_rebuild_are_those_of_its_plan() {
     let words = ["--from-dc", "dc2"].map(str::to_owned);
     let arguments = Arguments::parse("rebuild", &words).expect("arguments");
     assert_eq!(arguments.operation.kind(), OperationKind::Rebuild);
-    let mut world = ring(NodeApiKind::ManagementApi, 1);
+    let mut world = ring(NodeTransport::ManagementApi, 1);
     let keyspace = |world: &World, step: &str| {
         let action = behaviour(&arguments.operation).action(step, &world.cluster.spec);
         match action {
@@ -303,7 +312,7 @@ fn the_calls_of_a_rebuild_are_those_of_its_plan() {
     for _ in 0..2 {
         assert_eq!(keyspace(&world, "orders").as_deref(), Some("orders"));
         assert_eq!(keyspace(&world, "all keyspaces"), None);
-        world.edit(|cluster| turn(cluster, NodeApiKind::Jolokia));
+        world.edit(|cluster| turn(cluster, NodeTransport::Jolokia));
     }
 }
 

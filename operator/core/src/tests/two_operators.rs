@@ -12,7 +12,7 @@ mod writes;
 use std::sync::LazyLock;
 
 use casskop_common::{
-    api::{NodeApiKind, OperationPhase, Phase},
+    api::{NodeTransport, OperationPhase, Phase},
     operations::OperationKind,
 };
 use proptest::prelude::*;
@@ -105,7 +105,7 @@ fn event_of_racks() -> impl Strategy<Value = Event> {
         1 => (1_i32..3).prop_map(Event::Nodes),
         1 => (2_usize..5).prop_map(Event::Racks),
         2 => (0_u8..3).prop_map(Event::Image),
-        1 => prop_oneof![Just(NodeApiKind::Jolokia), Just(NodeApiKind::ManagementApi)].prop_map(Event::NodeApi),
+        1 => proptest::sample::select(&NodeTransport::ALL[..]).prop_map(Event::NodeApi),
         1 => any::<usize>().prop_map(Event::LoseVolume),
         1 => (give_up, 0_u8..3).prop_map(|(kind, id)| Event::GiveUp { kind, id }),
         8 => Just(Event::Tick),

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use casskop_common::api::NodeApiKind;
+use casskop_common::api::NodeTransport;
 use casskop_core::pod_config::{RackConfig, jvm_options};
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ impl Image {
             let own = super::images_own(&conf.join(file)).unwrap();
             fs::write(conf.join(file), own).unwrap();
         }
-        write(&conf, &rack, NodeApiKind::Jolokia, None, "10.0.0.1").unwrap();
+        write(&conf, &rack, NodeTransport::Jolokia, None, "10.0.0.1").unwrap();
         let home = self.0.join("opt/cassandra");
         let path = format!("{}:/usr/bin:/bin", self.0.join("bin").display());
         let said = Command::new(home.join("bin/cassandra"))

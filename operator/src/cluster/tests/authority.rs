@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_common::names;
-use casskop_core::pod_config::management_api::KEYS;
+use casskop_core::pod_config::certificates::KEYS;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

@@ -1,8 +1,12 @@
 //! Pods of both transports, and of several Secrets, in one ring: each is reached by what it was started with.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use casskop_common::{api::NodeApiKind, names};
-use casskop_core::{node::NodeError, observed::NodePod};
+use casskop_common::{api::NodeTransport, names};
+use casskop_core::{
+    node::NodeError,
+    observed::NodePod,
+    pod_config::{PASSWORD_VOLUME, certificates::Place},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -71,40 +75,54 @@ fn put_accepted(server: &ApiServer, passwords: &[&str]) {
 }
 
 /// A pod that was started with a Secret.
-fn put_pod(server: &ApiServer, name: &str, kind: NodeApiKind, secret: &str) {
-    let volume = casskop_core::pod_config::secret_volume(kind);
+fn put_pod(server: &ApiServer, name: &str, kind: NodeTransport, secret: &str) {
     let annotations = match kind {
-        NodeApiKind::Jolokia => json!({}),
-        NodeApiKind::ManagementApi => json!({ names::NODE_API: kind.as_str() }),
+        NodeTransport::Jolokia => json!({}),
+        other => json!({ names::NODE_API: other.as_str() }),
     };
+    // Over TLS, Jolokia has a password as well: that of the operator.
+    let certificates = Place::of(kind).map(|place| (place.volume, secret));
+    let password = match kind {
+        NodeTransport::Jolokia => Some((PASSWORD_VOLUME, secret)),
+        NodeTransport::JolokiaTls => Some((PASSWORD_VOLUME, "demo-jolokia")),
+        NodeTransport::ManagementApi => None,
+    };
+    let volumes = password.into_iter().chain(certificates);
+    let volumes =
+        volumes.map(|(name, secret)| json!({ "name": name, "secret": { "secretName": secret } }));
+    let volumes: Vec<Value> = volumes.collect();
     let pod = json!({
         "metadata": {
             "name": name, "annotations": annotations,
             "labels": names::rack_labels("demo", &names::RackId::new("dc1", "rack1")),
         },
-        "spec": { "containers": [], "volumes": [{ "name": volume, "secret": { "secretName": secret } }] },
+        "spec": { "containers": [], "volumes": volumes },
         "status": { "podIP": "127.0.16.1" },
     });
     server.with(|state| state.put(&format!("{PODS}/{name}"), pod));
 }
 
 /// The cluster with one of the kinds.
-fn turn(cluster: &mut Value, kind: NodeApiKind, secret: &str) {
+fn turn(cluster: &mut Value, kind: NodeTransport, secret: &str) {
     let spec = &mut cluster["spec"];
     match kind {
-        NodeApiKind::Jolokia => {
-            spec["nodeApi"] = Value::Null;
+        NodeTransport::Jolokia => {
+            spec["nodeApi"] = json!({ "tls": "Disabled" });
             spec["cassandraImage"] = json!("cassandra:5.0.9");
             spec["imageJolokiaSecret"] = json!({ "name": secret });
         }
-        NodeApiKind::ManagementApi => {
+        NodeTransport::JolokiaTls => {
+            spec["nodeApi"] = json!({ "tls": "Enabled", "tlsSecretName": secret });
+            spec["cassandraImage"] = json!("cassandra:5.0.9");
+        }
+        NodeTransport::ManagementApi => {
             spec["nodeApi"] = json!({ "kind": kind.as_str(), "tlsSecretName": secret });
             spec["cassandraImage"] = json!("k8ssandra/cass-management-api:5.0.9-ubi");
         }
     }
 }
 
-fn server(kind: NodeApiKind, secret: &str) -> ApiServer {
+fn server(kind: NodeTransport, secret: &str) -> ApiServer {
     let server = ApiServer::default();
     let mut cluster = manifest();
     turn(&mut cluster, kind, secret);
@@ -116,7 +134,7 @@ fn server(kind: NodeApiKind, secret: &str) -> ApiServer {
 async fn access(server: &ApiServer) -> ClusterAccess {
     let ctx = operator(server);
     let cluster = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
-    let found = Box::pin(observe::find(&ctx.effects.kube, &cluster, Freshness::Now)).await;
+    let found = Box::pin(observe::find(&ctx.effects.kube, cluster, Freshness::Now)).await;
     found.unwrap().keys.access
 }
 
@@ -144,7 +162,7 @@ fn passwords(access: &Access) -> Vec<String> {
 
 #[tokio::test]
 async fn each_pod_is_reached_by_what_it_was_started_with() {
-    use NodeApiKind::{Jolokia, ManagementApi};
+    use NodeTransport::{Jolokia, ManagementApi};
     let server = server(ManagementApi, "new-tls");
     put_certificates(&server, "new-tls", true);
     put_certificates(&server, "old-tls", true);
@@ -168,7 +186,7 @@ async fn each_pod_is_reached_by_what_it_was_started_with() {
     assert_eq!(passwords(&jolokia), ["second", "first", "third"]);
     let certificates = |pod: &str| match reach(pod).unwrap() {
         Access::ManagementApi(certificates) => certificates,
-        other @ Access::Jolokia(_) => unreachable!("{other:?}"),
+        other => unreachable!("{other:?}"),
     };
     assert!(certificates("new") != certificates("old"));
     // Both sides still prove to be of one authority.
@@ -179,7 +197,7 @@ async fn each_pod_is_reached_by_what_it_was_started_with() {
 
 #[tokio::test]
 async fn a_password_that_another_application_uses_is_not_tried_on_old_pods() {
-    let server = server(NodeApiKind::ManagementApi, "new-tls");
+    let server = server(NodeTransport::ManagementApi, "new-tls");
     put_certificates(&server, "new-tls", true);
     put_accepted(&server, &["first"]);
     put_secret(
@@ -188,7 +206,7 @@ async fn a_password_that_another_application_uses_is_not_tried_on_old_pods() {
         false,
         &[("username", "op"), ("password", "s3cr3t"), ("uri", "x")],
     );
-    put_pod(&server, "old", NodeApiKind::Jolokia, "app");
+    put_pod(&server, "old", NodeTransport::Jolokia, "app");
     let access = access(&server).await;
     let jolokia = reach(&server, &access, "old").unwrap();
     assert_eq!(passwords(&jolokia), ["first"]);
@@ -196,14 +214,19 @@ async fn a_password_that_another_application_uses_is_not_tried_on_old_pods() {
 
 #[tokio::test]
 async fn pods_with_certificates_are_reached_after_the_spec_names_none() {
-    let server = server(NodeApiKind::Jolokia, "mine");
+    let server = server(NodeTransport::Jolokia, "mine");
     put_password(&server, "mine", "p");
     put_certificates(&server, "old-tls", true);
-    put_pod(&server, "old", NodeApiKind::ManagementApi, "old-tls");
-    put_pod(&server, "new", NodeApiKind::Jolokia, "mine");
+    put_pod(&server, "old", NodeTransport::ManagementApi, "old-tls");
+    put_pod(&server, "new", NodeTransport::Jolokia, "mine");
     put_certificates(&server, "unlabelled", false);
-    put_pod(&server, "foreign", NodeApiKind::ManagementApi, "unlabelled");
-    put_pod(&server, "lost", NodeApiKind::ManagementApi, "lost-tls");
+    put_pod(
+        &server,
+        "foreign",
+        NodeTransport::ManagementApi,
+        "unlabelled",
+    );
+    put_pod(&server, "lost", NodeTransport::ManagementApi, "lost-tls");
     let access = access(&server).await;
     assert!(matches!(
         reach(&server, &access, "old"),
@@ -219,12 +242,43 @@ async fn pods_with_certificates_are_reached_after_the_spec_names_none() {
     ");
 }
 
+/// A ring that turns to TLS, and back: each pod by the secrets that it has, and none by those of the other transport.
+#[tokio::test]
+async fn pods_with_and_without_tls_are_reached_by_what_they_have() {
+    use NodeTransport::{Jolokia, JolokiaTls};
+    for (spec, of_spec) in [(JolokiaTls, "tls"), (Jolokia, "demo-jolokia")] {
+        let server = server(spec, of_spec);
+        put_password(&server, "demo-jolokia", "p");
+        put_certificates(&server, "tls", true);
+        put_pod(&server, "plain", Jolokia, "demo-jolokia");
+        put_pod(&server, "secure", JolokiaTls, "tls");
+        put_pod(&server, "lost", JolokiaTls, "lost-tls");
+        let access = access(&server).await;
+        let plain = reach(&server, &access, "plain").unwrap();
+        assert_eq!(passwords(&plain), ["p"]);
+        let secure = reach(&server, &access, "secure").unwrap();
+        let Access::JolokiaTls(password, _) = &secure else {
+            unreachable!("{secure:?}");
+        };
+        assert_eq!(password.password, "p");
+        // With certificates of the spec, both sides still prove to be of one authority; plain HTTP takes no one's place.
+        match reach(&server, &access, "lost") {
+            Ok(Access::JolokiaTls(..)) => assert_eq!(spec, JolokiaTls),
+            Err(error) => {
+                assert_eq!(spec, Jolokia);
+                assert!(error.to_string().contains("Secret lost-tls"), "{error}");
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
+
 /// An operator that resumes work on a pod which is about to be made, after the spec was set back.
 #[tokio::test]
 async fn the_secret_of_a_template_is_known_before_its_pods_are_there() {
-    let server = server(NodeApiKind::Jolokia, "mine");
+    let server = server(NodeTransport::Jolokia, "mine");
     put_certificates(&server, "tls", true);
-    put_pod(&server, "later", NodeApiKind::ManagementApi, "tls");
+    put_pod(&server, "later", NodeTransport::ManagementApi, "tls");
     let later = server.with(|state| {
         let pod = state.objects.remove(&format!("{PODS}/later")).unwrap();
         let template = json!({ "metadata": pod["metadata"], "spec": pod["spec"] });
@@ -245,8 +299,13 @@ async fn the_secret_of_a_template_is_known_before_its_pods_are_there() {
 
 #[tokio::test]
 async fn a_ring_of_one_kind_reads_no_further_secret() {
-    use NodeApiKind::{Jolokia, ManagementApi};
-    for (kind, secret, expected) in [(Jolokia, "mine", 2), (ManagementApi, "tls", 1)] {
+    use NodeTransport::{Jolokia, JolokiaTls, ManagementApi};
+    let expected = [
+        (Jolokia, "mine", 2),
+        (JolokiaTls, "tls", 3),
+        (ManagementApi, "tls", 1),
+    ];
+    for (kind, secret, expected) in expected {
         let server = server(kind, secret);
         put_pod(&server, "pod", kind, secret);
         access(&server).await;
@@ -259,7 +318,7 @@ async fn a_ring_of_one_kind_reads_no_further_secret() {
 /// A Secret that is not meant for the nodes is refused; the pods of the old kind are reached as before.
 #[tokio::test]
 async fn a_refused_secret_of_the_new_kind_loses_no_pod_of_the_old_one() {
-    let server = server(NodeApiKind::Jolokia, "mine");
+    let server = server(NodeTransport::Jolokia, "mine");
     put_password(&server, "mine", "p");
     put_certificates(&server, "tls", false);
     let ctx = operator(&server);
@@ -267,9 +326,9 @@ async fn a_refused_secret_of_the_new_kind_loses_no_pod_of_the_old_one() {
         pass(&server, &ctx).await.unwrap();
     }
     let rack = server.with(|state| state.objects[RACK].clone());
-    put_pod(&server, "old", NodeApiKind::Jolokia, "mine");
+    put_pod(&server, "old", NodeTransport::Jolokia, "mine");
     edit(&server, CLUSTER, |cluster| {
-        turn(cluster, NodeApiKind::ManagementApi, "tls");
+        turn(cluster, NodeTransport::ManagementApi, "tls");
     });
     for _ in 0..3 {
         pass(&server, &ctx).await.unwrap();
@@ -286,15 +345,15 @@ async fn a_refused_secret_of_the_new_kind_loses_no_pod_of_the_old_one() {
 /// pod is created for the kind.
 #[tokio::test]
 async fn a_password_that_is_new_with_the_kind_rolls_nothing_twice() {
-    let server = server(NodeApiKind::Jolokia, "one");
+    let server = server(NodeTransport::Jolokia, "one");
     put_password(&server, "one", "1");
     put_password(&server, "two", "2");
     put_certificates(&server, "tls", true);
     let ctx = operator(&server);
     let turns = [
-        (NodeApiKind::Jolokia, "one"),
-        (NodeApiKind::ManagementApi, "tls"),
-        (NodeApiKind::Jolokia, "two"),
+        (NodeTransport::Jolokia, "one"),
+        (NodeTransport::ManagementApi, "tls"),
+        (NodeTransport::Jolokia, "two"),
     ];
     let digest = |server: &ApiServer| {
         server.with(|state| {

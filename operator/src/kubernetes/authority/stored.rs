@@ -3,7 +3,7 @@
 use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     authority::{self, Certificate},
-    pod_config::management_api::KEYS,
+    pod_config::certificates::KEYS,
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Resource, ResourceExt};
@@ -18,7 +18,7 @@ use crate::{
         },
         certificates, credentials,
     },
-    node_api::management_api::Certificates,
+    node_api::Certificates,
 };
 
 /// Key of the authorities in the Secret of the authority, the newest last.

@@ -5,9 +5,10 @@ use serde_json::Value;
 use ureq::Agent;
 
 use crate::node_api::{
-    Credentials, Endpoint,
+    Access, Credentials, Endpoint,
     bounds::{Bounds, CONNECT},
     refusal::{first_line, refusal},
+    tls,
     typed::{Number, Text},
 };
 use casskop_core::node::NodeError;
@@ -23,15 +24,7 @@ pub(super) fn exchange<T: DeserializeOwned>(
     bounds: Bounds,
 ) -> Result<T, NodeError> {
     let credentials = endpoint.credentials()?;
-    let host = if endpoint.ip.contains(':') {
-        format!("[{}]", endpoint.ip)
-    } else {
-        endpoint.ip.clone()
-    };
-    let url = format!(
-        "http://{host}:{}/jolokia/?includeRequest=false",
-        endpoint.port
-    );
+    let url = format!("{}/jolokia/?includeRequest=false", base(endpoint));
     let deadline = bounds.deadline;
     let ask = |credentials: &Credentials| {
         let response = agent
@@ -60,6 +53,19 @@ pub(super) fn exchange<T: DeserializeOwned>(
         status => return Err(NodeError::Malformed(format!("HTTP {status}"))),
     }
     bounds.parse(response.body_mut(), endpoint)
+}
+
+/// The beginning of the URLs of a node.
+fn base(endpoint: &Endpoint) -> String {
+    match &endpoint.access {
+        Access::JolokiaTls(_, certificates) => tls::base(endpoint, certificates),
+        Access::Jolokia(_) | Access::ManagementApi(_) if endpoint.ip.contains(':') => {
+            format!("http://[{}]:{}", endpoint.ip, endpoint.port)
+        }
+        Access::Jolokia(_) | Access::ManagementApi(_) => {
+            format!("http://{}:{}", endpoint.ip, endpoint.port)
+        }
+    }
 }
 
 /// One answer of Jolokia.

@@ -14,7 +14,9 @@ use std::{
 
 use super::*;
 use crate::node_api::{
-    Access, Credentials, NodeApi, Nodes, jolokia_agent as agent, nodes::LARGE, typed,
+    Access, Credentials, NodeApi, Nodes,
+    nodes::{LARGE, plain_agent as agent},
+    typed,
 };
 use casskop_core::node::SharedViews;
 

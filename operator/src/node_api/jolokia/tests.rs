@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     leadership::Leadership,
     node_api::{
-        Access, Credentials, NodeApi, Nodes, canonical, every_call, jolokia_agent as agent,
+        Access, Credentials, NodeApi, Nodes, canonical, every_call, nodes::plain_agent as agent,
     },
 };
 

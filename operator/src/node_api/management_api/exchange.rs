@@ -4,20 +4,12 @@
 //! Content-Type of an error is that of the success; all requests of a node share one connection to Cassandra, so a read
 //! waits behind a synchronous call; a client certificate is refused after the handshake.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use ureq::{
     Agent, Body,
-    config::Config,
-    http::{Method, Request as HttpRequest, Response, Uri},
-    unversioned::{
-        resolver::{ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
-    },
+    http::{Method, Request as HttpRequest, Response},
 };
 
 use crate::node_api::{
@@ -26,6 +18,7 @@ use crate::node_api::{
     management_api::requests::Request,
     nodes::Gate,
     refusal::{first_line, refusal},
+    tls,
 };
 use casskop_core::node::NodeError;
 
@@ -39,8 +32,8 @@ const PROCESS: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_secs(5);
 /// Longest answer with a text: the id of a job, or an error.
 const TEXT: u64 = 64 * 1024;
-/// Size of a buffer of a connection, in bytes.
-const BUFFER: usize = 16 * 1024;
+/// Connections that are kept for the next request of a session.
+const KEPT: usize = 1;
 
 /// The reason why a request has no usable answer.
 #[derive(Debug)]
@@ -78,30 +71,9 @@ impl<'a> Session<'a> {
     /// The node has no IP address.
     pub fn open(gate: Gate, endpoint: &'a Endpoint) -> Result<Self, NodeError> {
         let certificates = endpoint.certificates()?;
-        let ip: IpAddr = endpoint.ip.parse().map_err(|_| {
-            NodeError::Unreachable(format!("its address {} is no IP address", endpoint.ip))
-        })?;
-        // The name in the URL is the one that the certificate of the node must have; it is never looked up.
-        let config = Agent::config_builder()
-            .https_only(true)
-            .middleware(gate)
-            .proxy(None)
-            .tls_config(certificates.tls())
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .input_buffer_size(BUFFER)
-            .output_buffer_size(BUFFER)
-            .max_idle_connections(1)
-            .max_idle_connections_per_host(1)
-            .build();
-        let address = Fixed(SocketAddr::new(ip, endpoint.port));
         Ok(Self {
-            agent: Agent::with_parts(config, DefaultConnector::default(), address),
-            base: format!(
-                "https://{}:{}/api",
-                certificates.server_name(),
-                endpoint.port
-            ),
+            agent: tls::agent(gate, endpoint, certificates, KEPT)?,
+            base: format!("{}/api", tls::base(endpoint, certificates)),
             endpoint,
         })
     }
@@ -283,21 +255,4 @@ pub(super) fn failure(status: u16, text: &str, path: &str, after: Duration) -> F
         400 | 500 if !text.is_empty() => refusal(first_line(text)),
         status => NodeError::Malformed(format!("HTTP {status} to {path}")),
     })
-}
-
-/// The address of the pod, whatever the URL names.
-#[derive(Debug)]
-struct Fixed(SocketAddr);
-
-impl Resolver for Fixed {
-    fn resolve(
-        &self,
-        _: &Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut addresses = self.empty();
-        addresses.push(self.0);
-        Ok(addresses)
-    }
 }

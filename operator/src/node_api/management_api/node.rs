@@ -18,8 +18,8 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::{Certificates, Session};
-use crate::node_api::{Access, ClusterAccess, Endpoint, nodes::Gate};
+use super::Session;
+use crate::node_api::{Access, Certificates, ClusterAccess, Endpoint, nodes::Gate};
 
 /// The name that the certificates of the ring have.
 pub(crate) const RING: &str = "demo.ns.svc";
@@ -204,7 +204,7 @@ impl Node {
     pub(crate) fn access(&self) -> ClusterAccess {
         access(match &self.endpoint.access {
             Access::ManagementApi(certificates) => Ok(certificates.clone()),
-            Access::Jolokia(_) => Err("it has a password".to_owned()),
+            Access::Jolokia(_) | Access::JolokiaTls(..) => Err("it has a password".to_owned()),
         })
     }
 
@@ -264,7 +264,7 @@ pub(crate) fn access_by(content: &[String; 3]) -> ClusterAccess {
 
 fn access(certificates: Result<Arc<Certificates>, String>) -> ClusterAccess {
     ClusterAccess {
-        management_api: [(SECRET.to_owned(), certificates)].into(),
+        certificates: [(SECRET.to_owned(), certificates)].into(),
         ..ClusterAccess::default()
     }
 }

@@ -8,13 +8,14 @@ use std::{
 };
 
 use super::{
-    certificates::Unusable,
     node::{Authority, BARE_MEMBER, Node, RING, SECRET},
     *,
 };
 use crate::{
     leadership::Leadership,
-    node_api::{Access, Endpoint, NodeApi, Nodes, nodes::Gate},
+    node_api::{
+        Access, Certificates, Endpoint, NodeApi, Nodes, certificates::Unusable, nodes::Gate,
+    },
 };
 use casskop_core::node::Call;
 
@@ -127,7 +128,7 @@ fn unusable_certificates_are_refused_by_name_and_never_printed() {
 #[tokio::test]
 async fn a_process_that_does_not_lead_connects_to_no_node() {
     let node = Node::recorded(BARE_MEMBER);
-    let access = node.access().management_api[SECRET]
+    let access = node.access().certificates[SECRET]
         .clone()
         .expect("certificates");
     let endpoint = Endpoint {

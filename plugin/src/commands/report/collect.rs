@@ -104,7 +104,6 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
     let pointed = [
         "/imageJolokiaSecret/name",
         "/imagePullSecret/name",
-        "/jolokia/tls/secretName",
         "/nodeApi/tlsSecretName",
     ];
     let mut secrets: Vec<String> = pointed

@@ -100,12 +100,15 @@ fn shell(
 
 /// Writes the configuration over that of the image; refer to `casskop-operator bootstrap`.
 fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
-    let (secret, secret_path) = Transport::of(desired).secret_mount();
+    let transport = Transport::of(desired);
+    let mut mounts = vec![mount(CONFIG, CONFIG_DIRECTORY), mount(RACK, "/casskop")];
+    mounts.extend(transport.bootstrap_mounts());
+    mounts.push(mount(names::DATA_VOLUME, "/var/lib/cassandra"));
     Container {
         name: "bootstrap".into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(Transport::of(desired).bootstrap_arguments()),
+        args: Some(transport.bootstrap_arguments()),
         // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(
@@ -116,12 +119,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
         ),
         resources: Some(small(rack)),
         security_context: Some(restricted(true)),
-        volume_mounts: Some(vec![
-            mount(CONFIG, CONFIG_DIRECTORY),
-            mount(RACK, "/casskop"),
-            mount(secret, secret_path),
-            mount(names::DATA_VOLUME, "/var/lib/cassandra"),
-        ]),
+        volume_mounts: Some(mounts),
         ..Container::default()
     }
 }

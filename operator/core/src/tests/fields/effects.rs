@@ -210,14 +210,14 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
             "cassandra:5.0 has no Management API",
         ),
         (
-            "nodeApi.tlsSecretName",
-            json!("tls"),
-            "tlsSecretName with nodeApi.kind Jolokia is not supported",
+            "nodeApi.tls",
+            json!("Enabled"),
+            r#""db.orange.com/node-api":"JolokiaTls""#,
         ),
         (
-            "jolokia.tls.secretName",
+            "nodeApi.tlsSecretName",
             json!("tls"),
-            "jolokia.tls is not supported",
+            "nodeApi.tlsSecretName without TLS",
         ),
     ];
     let dc = [

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, NodeApiKind},
+    api::{CassandraCluster, CassandraClusterStatus, NodeTransport},
     operations::OperationKind,
 };
 use jiff::SignedDuration;
@@ -71,7 +71,7 @@ pub(super) enum Event {
     /// Another image.
     Image(u8),
     /// Another transport to the nodes, with the image that has it.
-    NodeApi(NodeApiKind),
+    NodeApi(NodeTransport),
     /// A node is lost with its volume.
     LoseVolume(usize),
     /// A lost node is to be replaced, or removed.
