@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-all test-unit test-e2e test-krew crds docs fixtures krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew test-helm crds docs fixtures krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -56,8 +56,11 @@ krew: ## pack the plugin as krew installs it, with a manifest, into target/krew
 test-krew: ## the real krew installs that, and kubectl runs it
 	@testbed/krew.sh
 
-docs: fixtures ## write docs/reference from the commands and the words of the API, and the screens in docs
-	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference
+test-helm: ## the real helm lints, packs and renders the chart
+	@testbed/helm.sh
+
+docs: fixtures ## write docs/reference from the commands and the words of the API, the values of the chart, and the screens in docs
+	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference --test chart
 	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli committed
 
 fixtures: ## write the clusters of the plugin's tests from the simulation

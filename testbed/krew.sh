@@ -6,29 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 cd "$testbed/.."
 
-# krew and the checker of its index, of the module that testbed/krew requires; built once and kept.
-tools() {
-    local key
-    key=$(key_of "$testbed/krew" "$0")
-    if [ "$(cat "$cache/tools/krew.key" 2>/dev/null)" = "$key" ]; then return 0; fi
-    mkdir -p "$cache/tools/bin"
-    (
-        cd "$testbed/krew"
-        export GOCACHE=$cache/go-build GOMODCACHE=$cache/go-mod GOFLAGS=-modcacherw CGO_ENABLED=0
-        go build -trimpath -ldflags "-s -w" -o "$cache/tools/bin/" \
-            sigs.k8s.io/krew/cmd/krew sigs.k8s.io/krew/cmd/validate-krew-manifest
-    )
-    printf '%s\n' "$key" >"$cache/tools/krew.key"
-}
-
-kubectl_program() {
-    if [ -x "$bin/kubectl" ]; then
-        printf '%s\n' "$bin/kubectl"
-    else
-        command -v kubectl || die "kubectl is needed: make cluster builds one"
-    fi
-}
-
 # A release as the workflow makes it. Of other platforms it has stand-ins: what is checked is what is made of them.
 whole_release() {
     local version=$1 binaries=$2 place=$3 platform program=kubectl-casskop
@@ -44,8 +21,8 @@ whole_release() {
     (cd "$place/dist" && sha256sum --check --quiet SHA256SUMS)
 }
 
-command -v go >/dev/null || step "install missing packages" "$testbed/packages.sh"
-step "build krew" tools
+# krew and the checker of its index.
+go_programs krew sigs.k8s.io/krew/cmd/krew sigs.k8s.io/krew/cmd/validate-krew-manifest
 binaries=${1:-}
 if [ -z "$binaries" ]; then
     step "build the plugin" "$testbed/binaries.sh"
@@ -71,11 +48,11 @@ version=$(kubectl casskop version)
 say "$version"
 want=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1)
 case $version in "kubectl-casskop $want,"*) ;; *) die "kubectl ran another plugin: $version" ;; esac
-kubectl casskop install generate >"$place/operator.yaml"
-grep -q '^kind: Deployment$' "$place/operator.yaml" || die "the installed plugin lacks its manifests"
+kubectl casskop install generate >"$place/install.yaml"
+grep -q '^kind: Deployment$' "$place/install.yaml" || die "the installed plugin lacks its manifests"
 
 "$cache/tools/bin/validate-krew-manifest" -skip-install -manifest "$manifest"
 whole_release "$want" "$binaries" "$place"
 "$cache/tools/bin/validate-krew-manifest" -skip-install -manifest "$place/dist/casskop.yaml"
-cmp "$place/operator.yaml" "$place/dist/casskop-operator.yaml"
+cmp "$place/install.yaml" "$place/dist/install.yaml"
 say "krew installs the plugin and kubectl runs it; its manifests pass the checks of the index"

@@ -81,6 +81,33 @@ key_of() {
     done | sha256sum | cut -c1-16
 }
 
+# go_programs MODULE PACKAGE...: builds programs of the Go module testbed/MODULE into $cache/tools/bin; built once and kept.
+go_programs() {
+    local module=$1 key
+    shift
+    key=$(key_of "$testbed/$module" "$@")
+    if [ "$(cat "$cache/tools/$module.key" 2>/dev/null)" = "$key" ]; then return 0; fi
+    command -v go >/dev/null || step "install missing packages" "$testbed/packages.sh"
+    mkdir -p "$cache/tools/bin"
+    step "build $module" go_build "$module" "$@"
+    printf '%s\n' "$key" >"$cache/tools/$module.key"
+}
+go_build() {
+    cd "$testbed/$1"
+    shift
+    GOCACHE=$cache/go-build GOMODCACHE=$cache/go-mod GOFLAGS=-modcacherw CGO_ENABLED=0 \
+        go build -trimpath -ldflags "-s -w" -o "$cache/tools/bin/" "$@"
+}
+
+# Prints the path of the testbed's kubectl, or of another one.
+kubectl_program() {
+    if [ -x "$bin/kubectl" ]; then
+        printf '%s\n' "$bin/kubectl"
+    else
+        command -v kubectl || die "kubectl is needed: make cluster builds one"
+    fi
+}
+
 # Only one start or stop at a time. The lock ends with the script that took it,
 # so the cluster's own processes must not inherit it (9>&-).
 lock() {

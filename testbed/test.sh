@@ -181,6 +181,7 @@ case $what in
         if [ "$what" = all ]; then export PROPTEST_CASES=${PROPTEST_CASES:-500}; fi
         begin_preparing
         unit
+        [ "$what" != all ] || stage "the chart" "$testbed/helm.sh"
         stage "testbed and release builds, what was left of them" prepared
         e2e "$what"
         ;;

@@ -27,6 +27,7 @@ pub mod daemon;
 pub mod figures;
 pub mod firewall;
 pub mod go_casskop;
+pub mod helm;
 pub mod instances;
 pub mod kubectl;
 pub mod machine;

@@ -109,6 +109,12 @@ pub const JOBS: [Job; 49] = [
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
+    own("helm", 1)
+        .only(&[
+            "kubernetes_takes_every_object_of_the_chart",
+            "a_ring_runs_through_the_life_of_a_release",
+        ])
+        .in_test_all(),
     ring("operations"),
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
@@ -171,6 +177,10 @@ pub const JOBS: [Job; 49] = [
     job("memory", Place::Machine, 0).in_test_all(),
     job("leader_failures", Place::Machine, 3)
         .only(&["a_drained_node_hands_over", "a_lost_machine_is_followed"])
+        .in_test_all(),
+    // For some seconds the CRD of the first version is in force, for all clusters.
+    job("helm", Place::Machine, 1)
+        .only(&["an_object_of_the_first_version_lives_on_after_the_upgrade_of_the_crds"])
         .in_test_all(),
 ];
 

@@ -118,6 +118,11 @@ fn deployment(object: &mut Value, install: &Install<'_>) -> Result<()> {
         };
         *variable = json!({ "name": variable["name"], "value": value });
     }
+    // The permissions for the Lease are where the clusters are. All operators of a namespace thus compete for one Lease.
+    if let (Watch::One(other), Some(arguments)) = (&install.watch, operator["args"].as_array_mut())
+    {
+        arguments.push(format!("--lease-namespace={other}").into());
+    }
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::run::{binary, run_alone};
 
 /// By kind and name.
-type Objects = BTreeMap<String, Value>;
+pub type Objects = BTreeMap<String, Value>;
 
-fn repository(path: &str) -> String {
+pub fn repository(path: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../manifests");
     fs::read_to_string(root.join(path)).unwrap()
 }
 
-fn objects(yaml: &str) -> Objects {
+pub fn objects(yaml: &str) -> Objects {
     let mut objects = Objects::new();
     for object in serde_saphyr::from_multiple::<Value>(yaml).unwrap() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -31,7 +31,7 @@ fn objects(yaml: &str) -> Objects {
     objects
 }
 
-fn generated(arguments: &[&str]) -> Objects {
+pub fn generated(arguments: &[&str]) -> Objects {
     let arguments = [&["install", "generate"], arguments].concat();
     let output = binary(&arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -129,9 +129,13 @@ fn another_namespace_and_image() {
 
 /// The differences from the defaults, as JSON paths with their new value.
 fn differences(arguments: &[&str]) -> String {
+    differences_of(&customized(), &generated(arguments))
+}
+
+/// The differences between two sets of objects, as JSON paths with their new value.
+pub fn differences_of(before: &Objects, after: &Objects) -> String {
     let mut lines = Vec::new();
-    let (before, after) = (json!(customized()), json!(generated(arguments)));
-    differ("", &before, &after, &mut lines);
+    differ("", &json!(before), &json!(after), &mut lines);
     lines.join("\n")
 }
 
