@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let has_two_machines = machine::nodes() >= 2;
-    let chosen = JOBS.into_iter().filter(|job| match words[..] {
+    let chosen = JOBS.iter().copied().filter(|job| match words[..] {
         ["all"] => true,
         ["test"] => job.in_test,
         _ => words.contains(&job.file) || job.tests.iter().any(|test| words.contains(test)),
