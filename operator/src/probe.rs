@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::api::OperationMode;
+use casskop_common::api::{NodeTransport, OperationMode};
 use clap::ValueEnum;
 
 use crate::{
@@ -72,7 +72,7 @@ pub fn main(args: &Args) -> Result<(), String> {
     loop {
         let reading = node.read();
         let verdict = match args.question {
-            Question::Alive => alive(&reading),
+            Question::Alive => alive(&reading, node.0.access.transport()),
             Question::Ready => ready(&reading).and_then(|()| node.takes_clients()),
         };
         if verdict.is_ok() && args.question == Question::Ready {
@@ -177,9 +177,11 @@ fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     }
 }
 
-/// A process that answers is alive, whatever its activity.
-fn alive(reading: &Result<Reading, NodeError>) -> Result<(), String> {
+/// A process that answers is alive, whatever its activity. An agent with TLS closes the connections of clients whose
+/// certificate it refuses without an answer: a renewal that it does not like is no reason to end Cassandra.
+fn alive(reading: &Result<Reading, NodeError>, transport: NodeTransport) -> Result<(), String> {
     match reading {
+        Err(NodeError::Unreachable(_)) if transport == NodeTransport::JolokiaTls => Ok(()),
         Err(error) if error.is_silence() => Err(error.to_string()),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -219,6 +221,18 @@ mod tests {
     fn node(status: &str) -> Node {
         let node = Node::recorded(CASSANDRA_5).with_status(status, "true");
         node.says(KEYSPACES, 200, "[]").says(DRAIN, 200, "OK")
+    }
+
+    #[test]
+    fn an_agent_that_refuses_the_certificate_of_the_probe_is_alive() {
+        let closed = || Err(NodeError::Unreachable("closed".into()));
+        for transport in NodeTransport::ALL {
+            let is_alive = |reading| alive(&reading, transport).is_ok();
+            assert_eq!(is_alive(closed()), transport == NodeTransport::JolokiaTls);
+            assert!(is_alive(Err(NodeError::Untrusted("expired".into()))));
+            assert!(!is_alive(Err(NodeError::Refused)));
+            assert!(!is_alive(Err(NodeError::Timeout(4))));
+        }
     }
 
     #[test]

@@ -23,9 +23,9 @@ pub(super) fn write_secret(path: &Path, content: &str) -> Result<(), Error> {
     replace(path, content, 0o440)
 }
 
-/// Writes a file that its owner changes later, and that others than the owner and the group of the pod cannot read.
+/// Writes a file that is changed later, maybe by another user of the group of the pod, and that others cannot read.
 pub(super) fn write_renewable(path: &Path, content: &str) -> Result<(), Error> {
-    replace(path, content, 0o640)
+    replace(path, content, 0o660)
 }
 
 /// Writes an existing file in place. A reader that is woken by the change never finds it empty: the server of the Management

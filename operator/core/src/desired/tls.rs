@@ -1,5 +1,5 @@
-//! Whether the nodes of a ring are reached over TLS, where the spec leaves it out: a ring that is created gets TLS, and a ring
-//! that exists goes on as it was started, so that neither an upgrade of the operator nor a take-over restarts it.
+//! Whether the nodes of a ring are reached over TLS, where the spec leaves it out: a ring goes on as it was started, and a
+//! ring that is created gets none.
 
 use casskop_common::api::{CassandraCluster, NodeApiKind, NodeTls};
 
@@ -34,7 +34,7 @@ fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
         .reduce(|one, other| one && other)
         .or_else(of_spec)
     {
-        Some(false) => NodeTls::Disabled,
-        Some(true) | None => NodeTls::Enabled,
+        Some(true) => NodeTls::Enabled,
+        Some(false) | None => NodeTls::Disabled,
     }
 }

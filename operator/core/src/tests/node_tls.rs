@@ -34,13 +34,13 @@ fn decided(world: &World, live: &OwnedObjects) -> NodeTransport {
 }
 
 #[test]
-fn a_new_ring_has_tls_and_a_ring_goes_on_as_it_was_started() {
+fn a_ring_goes_on_as_it_was_started_and_a_new_one_has_no_tls() {
     use NodeTransport::{Jolokia, JolokiaTls};
     let secure = ring(Some(NodeTls::Enabled));
     let plain = ring(Some(NodeTls::Disabled));
     // As earlier versions of the operator, and the Go CassKop, have made it.
     let old = ring(None);
-    assert_eq!(decided(&old, &OwnedObjects::default()), JolokiaTls);
+    assert_eq!(decided(&old, &OwnedObjects::default()), Jolokia);
     for (world, transport) in [(&secure, JolokiaTls), (&plain, Jolokia), (&old, Jolokia)] {
         let mut live = world.live.clone();
         assert_eq!(decided(world, &live), transport);
