@@ -63,6 +63,8 @@ pub struct State {
     pub grace: Option<Value>,
     /// Method, path and query of every request.
     pub asked: Vec<String>,
+    /// Every object that was written, with its path: who looks from time to time misses some.
+    pub written: Vec<(String, Value)>,
     version: u64,
 }
 
@@ -154,6 +156,7 @@ impl State {
         object["metadata"]["uid"] = uid;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         self.objects.insert(path.to_owned(), object.clone());
+        self.written.push((path.to_owned(), object.clone()));
         object
     }
 
@@ -202,6 +205,10 @@ impl State {
         if segments.len() == 1 {
             let name = body["metadata"]["name"].as_str().unwrap_or("generated");
             let path = format!("{path}/{name}");
+            // Quotas and admission come before the storage.
+            if self.refused.as_deref() == Some(&*path) {
+                return Err(self.refused_as.unwrap_or((403, "Forbidden")));
+            }
             if self.objects.contains_key(&path) {
                 return Err((409, "AlreadyExists"));
             }

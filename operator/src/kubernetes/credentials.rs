@@ -243,21 +243,23 @@ pub async fn accept(
     Ok(())
 }
 
-/// Creates the Secrets that the nodes share, where the spec names none, and renews certificates.
+/// Creates the Secrets that the nodes share, where the spec names none, and renews certificates. A password that cannot be
+/// created holds no renewal back: nodes whose certificate has expired are not ready.
 ///
 /// # Errors
 /// The API server rejects a request for the Secret of this name.
 pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), (String, kube::Error)> {
     let (shared, named) = (node_secrets(cluster), named_secrets(&cluster.spec));
-    if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
-        let made = make_password(kube, cluster).await;
-        made.map_err(|error| (name, error))?;
-    }
+    let mut outcome = Ok(());
     if let Some(name) = shared.certificates.filter(|_| named.certificates.is_none()) {
         let kept = authority::keep(kube, cluster, Timestamp::now()).await;
-        kept.map_err(|error| (name, error))?;
+        outcome = kept.map_err(|error| (name, error));
     }
-    Ok(())
+    if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
+        let made = make_password(kube, cluster).await;
+        outcome = outcome.and(made.map_err(|error| (name, error)));
+    }
+    outcome
 }
 
 /// With the password that the nodes already use, or a random one. An existing Secret is never changed.

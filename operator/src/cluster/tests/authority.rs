@@ -13,6 +13,7 @@ use crate::{
 };
 
 const AUTHORITY: &str = "/api/v1/namespaces/ns/secrets/demo-node-authority";
+const PASSWORD: &str = "/api/v1/namespaces/ns/secrets/demo-jolokia";
 const NODES: &str = "/api/v1/namespaces/ns/secrets/demo-node-tls";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -173,6 +174,23 @@ async fn a_certificate_is_renewed_by_the_same_authority() {
     assert_overlap(&before, &after);
     assert_eq!(object(&server, AUTHORITY), authority);
     assert_eq!(object(&server, RACK)["spec"], rack, "no pod is replaced");
+}
+
+/// A quota on Secrets refuses the create of a Secret that exists, too.
+#[tokio::test]
+async fn a_password_that_may_not_be_created_holds_no_renewal_back() {
+    let server = ApiServer::default();
+    let mut cluster = manifest();
+    cluster["spec"]["nodeApi"] = json!({ "tls": "Enabled" });
+    server.with(|state| state.put(CLUSTER, cluster));
+    reconcile(&server).await;
+    let before = content(&server);
+    age(&server, DAY * 61);
+    server.with(|state| state.refused = Some(PASSWORD.to_owned()));
+    let ctx = operator(&server);
+    // The refusal is told.
+    let _ = pass(&server, &ctx).await;
+    assert_ne!(content(&server)[1], before[1]);
 }
 
 #[tokio::test]

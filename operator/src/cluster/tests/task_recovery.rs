@@ -184,21 +184,25 @@ pub(super) async fn take_up(server: &ApiServer, access: ClusterAccess) -> Arc<Co
 }
 
 pub(super) async fn end(server: &ApiServer, ctx: &Context) -> (Vec<OperationStatus>, usize) {
-    let mut told = Vec::new();
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
         let operation = read.status.unwrap().operations.remove(0);
-        let has_ended = operation.nodes[0].phase.is_final();
-        if told.last() != Some(&operation) {
-            told.push(operation);
-        }
-        if has_ended {
-            let asked = server.asked();
-            let writes = asked.iter().filter(|asked| asked.starts_with("PATCH"));
-            return (told, writes.count());
+        if operation.nodes[0].phase.is_final() {
+            break;
         }
     }
+    let asked = server.asked();
+    let writes = asked.iter().filter(|asked| asked.starts_with("PATCH"));
+    let written = server.with(|state| std::mem::take(&mut state.written));
+    let clusters = written.into_iter().filter(|(path, _)| path == CLUSTER);
+    let told = clusters.map(|(_, mut cluster)| {
+        let operation = cluster["status"]["operations"][0].take();
+        serde_json::from_value(operation).expect("an operation")
+    });
+    let mut told: Vec<OperationStatus> = told.collect();
+    told.dedup();
+    (told, writes.count())
 }
 
 #[tokio::test]
