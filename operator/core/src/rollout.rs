@@ -244,6 +244,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
     }
     rollout.await_secret(desired, state);
     rack_write::fence(state, &mut rollout);
+    rollout.restores |= brings_racks_back(&mut rollout, state);
     if let Some(reason) = hold(&rollout, state) {
         rollout.stop();
         rollout.blocked = rollout.action.is_some().then_some(reason);
@@ -272,6 +273,24 @@ fn diffs<'a>(desired: &'a Desired, state: &'a ObservedState) -> Vec<RackDiff<'a>
         .iter()
         .map(|rack| RackDiff::of(rack, live(rack)))
         .collect()
+}
+
+/// Of the steps of a ring that is not recorded as formed yet, while an operation is at work, only those for racks of known nodes
+/// without a StatefulSet remain. Returns whether there are any.
+fn brings_racks_back(rollout: &mut Rollout, state: &ObservedState) -> bool {
+    if rollout.formed || recorded::at_work(state).next().is_none() {
+        return false;
+    }
+    let is_lost = |step: &Step| {
+        let rack = &step.rack.id;
+        let set = names::stateful_set(state.name(), rack);
+        !state.live.stateful_sets.contains_key(&set) && state.known_nodes(rack) > 0
+    };
+    if rollout.steps.iter().any(is_lost) {
+        rollout.steps.retain(is_lost);
+        return true;
+    }
+    false
 }
 
 /// The reason why no rack may change now.
