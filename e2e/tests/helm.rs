@@ -161,7 +161,7 @@ fn log_level(kubectl: &Kubectl) -> Value {
         .map_or(Value::Null, |one| one["value"].clone())
 }
 
-/// What outlives a release: the CRDs, the cluster, and its pods with their containers. UIDs by name.
+/// The objects that outlive a release: the CRDs, the cluster, and its pods with their containers. UIDs by name.
 #[derive(Debug, PartialEq)]
 struct Kept(Vec<(String, Value)>);
 

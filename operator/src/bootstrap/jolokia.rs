@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// What Jolokia 2.6.0 takes: without `authMatch` a password alone is enough, and without `serverKeyAlgorithm` the agent
+    /// The settings of Jolokia 2.6.0: without `authMatch` a password alone is enough, and without `serverKeyAlgorithm` the agent
     /// does not start with a key of an elliptic curve.
     #[test]
     fn over_tls_the_agent_demands_the_password_and_a_certificate() {

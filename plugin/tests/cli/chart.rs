@@ -97,7 +97,7 @@ fn manifests() -> Objects {
     normal(all)
 }
 
-/// What the plugin prints, with the CRDs that the chart always has, and without the Namespace.
+/// The output of the plugin, with the CRDs that the chart always has, and without the Namespace.
 fn printed(namespace: &str, arguments: &[&str]) -> Objects {
     let mut all = generated(arguments);
     all.remove(&format!("Namespace {namespace}")).unwrap();

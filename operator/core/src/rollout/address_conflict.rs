@@ -24,11 +24,8 @@ pub fn address_conflicts(state: &ObservedState) -> Vec<Removal> {
         let is_broken = pod.problem.is_some() && !pod.ready && !pod.deleting;
         is_broken && pod.restarts > allowed && state.crosses(name).is_some()
     });
-    let first = address_conflicts.next().map(|(name, pod)| Removal::Pod {
-        name: name.clone(),
-        uid: pod.uid.clone(),
-        version: pod.version.clone(),
-    });
+    let first = address_conflicts.next();
+    let first = first.map(|(name, pod)| Removal::of_pod(name, pod));
     first.into_iter().collect()
 }
 

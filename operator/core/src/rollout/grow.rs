@@ -7,13 +7,16 @@ use crate::{
     rollout::{RackDiff, Rollout, Step},
 };
 
+/// The racks that need more nodes.
+fn growing<'a, 'b>(diffs: &'a [RackDiff<'b>]) -> impl Iterator<Item = &'a RackDiff<'b>> {
+    let needs_more = |diff: &&RackDiff<'_>| diff.live_replicas() < diff.wanted.replicas;
+    diffs.iter().filter(needs_more)
+}
+
 /// The rack with the fewest nodes, of the racks that need more. Every rack gets its next node before any rack gets its
 /// second next node, so that replicas stay spread.
 pub(crate) fn next<'a, 'b>(diffs: &'a [RackDiff<'b>]) -> Option<&'a RackDiff<'b>> {
-    diffs
-        .iter()
-        .filter(|diff| diff.live_replicas() < diff.wanted.replicas)
-        .min_by_key(|diff| diff.live_replicas())
+    growing(diffs).min_by_key(|diff| diff.live_replicas())
 }
 
 /// The rack whose next pod brings back the one member that the others miss: the rack was scaled down while the node joined,
@@ -22,10 +25,7 @@ pub(crate) fn returning<'a, 'b>(
     diffs: &'a [RackDiff<'b>],
     state: &ObservedState,
 ) -> Option<&'a RackDiff<'b>> {
-    let mut grows = diffs
-        .iter()
-        .filter(|diff| diff.live_replicas() < diff.wanted.replicas);
-    grows.find(|diff| {
+    growing(diffs).find(|diff| {
         let rack = &diff.wanted.id;
         let pod = names::pod(state.name(), rack, diff.live_replicas());
         !state.volumes_of(&pod, rack).is_empty() && state.misses_only_a_member_of(rack)

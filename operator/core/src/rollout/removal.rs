@@ -3,6 +3,8 @@
 use casskop_common::conditions::Action;
 use serde::Serialize;
 
+use crate::observed::NodePod;
+
 /// A deletion or a scale-down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Removal {
@@ -45,6 +47,15 @@ pub enum Removal {
 }
 
 impl Removal {
+    /// The removal of an observed pod.
+    pub fn of_pod(name: &str, pod: &NodePod) -> Self {
+        Self::Pod {
+            name: name.to_owned(),
+            uid: pod.uid.clone(),
+            version: pod.version.clone(),
+        }
+    }
+
     /// Whether no watch reports the end of the removal: volumes are not watched.
     pub fn is_unannounced(&self) -> bool {
         matches!(self, Self::Volume { .. })

@@ -7,9 +7,5 @@ use crate::{observed::ObservedState, rollout::removal::Removal};
 pub fn pods(state: &ObservedState) -> impl Iterator<Item = Removal> + '_ {
     let pods = state.pods.iter();
     let stranded = pods.filter(|(name, _)| state.stranding_claim(name).is_some());
-    stranded.map(|(name, pod)| Removal::Pod {
-        name: name.clone(),
-        uid: pod.uid.clone(),
-        version: pod.version.clone(),
-    })
+    stranded.map(|(name, pod)| Removal::of_pod(name, pod))
 }

@@ -260,7 +260,7 @@ fn a_request_that_is_taken_back_is_withdrawn_and_a_pause_of_all_is_handed_on() {
     assert_eq!(annotation(&world, "b", "reconcile"), None);
 }
 
-/// What is taken back in a site is remembered until the site was seen without it.
+/// A control or a pause that is taken back is remembered until the site was seen without it.
 #[test]
 fn what_is_taken_back_goes_in_the_end_whatever_keeps_it() {
     type Failure = fn(&mut World, bool);
