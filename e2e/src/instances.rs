@@ -121,8 +121,20 @@ pub fn cleaned(demo: &Cluster) -> Cleanups {
 
 /// Number of calls for a request in the log of an operator.
 pub fn calls(log: &str, id: &str) -> usize {
+    called_at(log, id).len()
+}
+
+/// Times of the calls for a request in the log of an operator.
+pub fn called_at(log: &str, id: &str) -> Vec<String> {
     let said = |line: &&str| line.contains("calling the node") && line.contains(id);
-    log.lines().filter(said).count()
+    log.lines().filter(said).map(time_of).collect()
+}
+
+/// The time of a line in the log of an operator.
+pub fn time_of(line: &str) -> String {
+    let line: Value = serde_json::from_str(line).expect("logs are JSON");
+    let time = line["timestamp"].as_str();
+    time.expect("lines have a timestamp").to_owned()
 }
 
 /// An operation succeeds with the present leader.
