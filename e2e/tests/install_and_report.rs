@@ -69,7 +69,7 @@ fn an_installation_is_checked_beforehand() {
     kubectl.ok(&["delete", "configmap", "casskop-lock"]);
     failed(
         check(&["--as", "nobody"]),
-        "you may not get, create and patch",
+        "you may not create, get and patch",
     );
     // An administrator of the namespace may create the operator, and neither its namespace nor its CRD.
     kubectl.ok(&[
