@@ -146,7 +146,12 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// The recorded writes of a user in the API server's audit log, oldest first; see the testbed's audit policy.
 pub fn writes_by(user: &str) -> Vec<Value> {
-    let log = HOME.folder().join("logs/audit.log");
+    records_of(HOME, user)
+}
+
+/// The records of a user in the audit log of a site.
+pub fn records_of(site: Site, user: &str) -> Vec<Value> {
+    let log = site.folder().join("logs/audit.log");
     let text =
         std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
     let lines = text.lines().filter(|line| line.contains(user));
