@@ -51,7 +51,7 @@ words! {
         Forming,
         /// The message names a member that is down, or that does not answer.
         NodesDown,
-        /// The message names a pod that is Ready, but that the operator cannot connect to.
+        /// The message names a pod that is Ready, but that does not answer the operator.
         NodesUnreachable,
         /// A node leaves the ring as the spec requires; every other node is up.
         NodesLeaving,
