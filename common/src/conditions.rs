@@ -55,7 +55,7 @@ words! {
         NodesUnreachable,
         /// A node leaves the ring as the spec requires; every other node is up.
         NodesLeaving,
-        /// Every node is NORMAL, and up in the view of every other node.
+        /// Every member is NORMAL, and up in the view of every other member; the message names nodes that are no members yet.
         AllNodesUp,
         /// No StatefulSet of the cluster exists, so its nodes are not known.
         NodesUnknown,

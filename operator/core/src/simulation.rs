@@ -4,6 +4,7 @@
 mod cassandra;
 pub mod kstatus;
 mod kubernetes;
+pub mod messages;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
