@@ -110,6 +110,7 @@ pub const JOBS: &[Job] = &[
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
+    own("gitops", 2).in_test_all(),
     own("helm", 1)
         .only(&[
             "kubernetes_takes_every_object_of_the_chart",
