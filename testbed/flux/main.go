@@ -107,14 +107,19 @@ func change(act action) error {
 	return nil
 }
 
-// One line for each object: its generation, its status and the message.
+// One line for each object.
 func statuses(input io.Reader) error {
 	decoder := json.NewDecoder(input)
 	for {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
+		var text json.RawMessage
+		err := decoder.Decode(&text)
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		// As the API machinery reads it: whole numbers are no fractions.
+		object := &unstructured.Unstructured{}
+		if err == nil {
+			err = object.UnmarshalJSON(text)
 		}
 		if err != nil {
 			return fmt.Errorf("read an object: %w", err)
