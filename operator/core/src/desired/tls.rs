@@ -2,29 +2,47 @@
 //! ring that is created gets none.
 
 use casskop_common::api::{CassandraCluster, NodeApiKind, NodeTls};
+use kube_core::ResourceExt;
 
 use crate::{
     desired::accepted,
-    observed::{NodePod, OwnedObjects},
+    observed::{NodePod, OwnedObjects, is_of_predecessor},
 };
 
 /// Writes the decision into a resource that leaves it out. It is kept with the accepted spec, so that it outlives the
 /// StatefulSets. The Management API has one way only.
 pub fn resolve(cluster: &mut CassandraCluster, live: &OwnedObjects) {
-    let api = cluster.spec.node_api.clone().unwrap_or_default();
-    if api.kind == NodeApiKind::Jolokia && api.tls.is_none() {
+    if is_left_out(cluster) {
         let tls = left_out(cluster, live);
         let api = cluster.spec.node_api.get_or_insert_default();
         api.tls = Some(tls);
     }
 }
 
+/// Whether an earlier version of the operator, which had no word of TLS, was the last to accept a spec, so that neither the
+/// accepted spec nor the pod templates say how the ring was started.
+pub fn is_forgotten(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+    let accepted = accepted::read(&live.config_maps, cluster);
+    let api = accepted.map(|accepted| accepted.spec.node_api.unwrap_or_default());
+    let has_no_word = api.is_some_and(|api| api.kind == NodeApiKind::Jolokia && api.tls.is_none());
+    is_left_out(cluster) && has_no_word
+}
+
+fn is_left_out(cluster: &CassandraCluster) -> bool {
+    let api = cluster.spec.node_api.as_ref();
+    api.is_none_or(|api| api.kind == NodeApiKind::Jolokia && api.tls.is_none())
+}
+
 /// The pod templates decide: in the middle of a change that was withdrawn, one without TLS is enough, because a ring that was
 /// started without it never gets it by itself. Then the accepted spec: that of an earlier version of the operator has no word
-/// of TLS, and its pods have none.
+/// of TLS, and its pods have none. But where the ring has certificates of its own, such a version has only led meanwhile.
 fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
+    if is_forgotten(cluster, live) && live.has_certificates {
+        return NodeTls::Enabled;
+    }
     let sets = live.stateful_sets.values();
-    let templates = sets.filter_map(NodePod::of_template);
+    let own = sets.filter(|set| !is_of_predecessor(set.owner_references(), cluster));
+    let templates = own.filter_map(NodePod::of_template);
     let of_templates = templates.map(|pod| pod.transport.has_tls());
     let of_spec = || {
         let accepted = accepted::read(&live.config_maps, cluster)?;

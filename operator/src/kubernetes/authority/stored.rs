@@ -3,10 +3,11 @@
 use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     authority::{self, Certificate},
+    observed::is_of_predecessor,
     pod_config::certificates::KEYS,
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use crate::{
     kubernetes::{
@@ -30,6 +31,8 @@ pub(super) struct Stored {
     authority: Option<Secret>,
     /// With the certificate of the nodes.
     nodes: Option<Secret>,
+    /// Name of a Secret that an earlier resource of the name owned, and that counts as none.
+    left: Option<String>,
 }
 
 /// The content of the Secret of the nodes, as it was read.
@@ -68,7 +71,25 @@ impl Stored {
             names::node_tls_secret(&name),
         );
         let (authority, nodes) = tokio::try_join!(api.get_opt(&one), api.get_opt(&other))?;
-        Ok(Self { authority, nodes })
+        let is_left = |secret: &Secret| is_of_predecessor(secret.owner_references(), cluster);
+        let left = [&authority, &nodes]
+            .into_iter()
+            .flatten()
+            .find(|secret| is_left(secret))
+            .map(ResourceExt::name_any);
+        Ok(Self {
+            left,
+            authority: authority.filter(|secret| !is_left(secret)),
+            nodes: nodes.filter(|secret| !is_left(secret)),
+        })
+    }
+
+    /// The reason why nothing is written now: Kubernetes is about to delete a Secret of a deleted resource of the name.
+    pub(super) fn awaited(&self) -> Option<String> {
+        let left = self.left.as_ref()?;
+        Some(format!(
+            "Secret {left} is of a deleted cluster of this name: it is made anew when Kubernetes has deleted it"
+        ))
     }
 
     /// The reason why a Secret of the name is neither used nor changed: the operator has not made it.
@@ -210,7 +231,7 @@ fn wanted<const N: usize>(
     wanted
 }
 
-/// Whether the operator has made a Secret for a cluster of this name. After `kubectl delete --cascade=orphan` it has no
+/// Whether the operator has made a Secret for a cluster. After `kubectl delete --cascade=orphan` it has no
 /// owner, and is known by what the operator alone writes.
 fn is_ours(
     secret: &Secret,
@@ -227,7 +248,7 @@ fn is_ours(
     is_labelled
         && match owner {
             None => has_mark(secret),
-            Some(owner) => owner.kind == CassandraCluster::kind(&()) && owner.name == name,
+            Some(owner) => cluster.metadata.uid.as_ref() == Some(&owner.uid),
         }
 }
 
