@@ -97,8 +97,8 @@ pub async fn find(
         volumes,
         ..OwnedObjects::default()
     };
-    if tls::is_forgotten(&cluster, &live) {
-        live.has_certificates = authority::is_made(kube, &cluster).await?;
+    if tls::is_in_question(&cluster, &live) {
+        live.was_created_with_tls = authority::is_of_new_ring(kube, &cluster).await?;
     }
     tls::resolve(&mut cluster, &live);
     let mut keys = credentials::read(kube, &cluster).await?;

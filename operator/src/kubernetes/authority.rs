@@ -61,16 +61,17 @@ pub(super) async fn read(
     })
 }
 
-/// Whether the operator has made certificates for the nodes of a resource, whether they are in use or not.
+/// Whether the operator made the certificates of a resource for a new ring with Jolokia, whether they are in use or not.
 ///
 /// # Errors
 /// The API server does not respond.
-pub async fn is_made(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
+pub async fn is_of_new_ring(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
     let stored = Stored::read(kube, cluster).await?;
-    Ok(stored.is_there() && stored.refused(cluster).is_none())
+    Ok(stored.is_of_new_ring() && stored.refused(cluster).is_none())
 }
 
-/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now.
+/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now. `is_new`: the ring has
+/// no nodes yet.
 ///
 /// # Errors
 /// The API server rejects a request, another writer changes a Secret at the same time, or a Secret of the name is not the
@@ -78,9 +79,11 @@ pub async fn is_made(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, ku
 pub(super) async fn keep(
     kube: &Kube,
     cluster: &CassandraCluster,
+    is_new: bool,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     let stored = Stored::read(kube, cluster).await?;
+    let stored = stored.for_ring(is_new);
     match stored.awaited().or_else(|| stored.refused(cluster)) {
         Some(message) => Err(failed(message)),
         None => write_all(kube, cluster, stored, now).await,

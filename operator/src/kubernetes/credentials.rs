@@ -245,15 +245,19 @@ pub async fn accept(
 }
 
 /// Creates the Secrets that the nodes share, where the spec names none, and renews certificates. A password that cannot be
-/// created holds no renewal back: nodes whose certificate has expired are not ready.
+/// created holds no renewal back: nodes whose certificate has expired are out of reach. `is_new`: the ring has no nodes yet.
 ///
 /// # Errors
 /// The API server rejects a request for the Secret of this name.
-pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), (String, kube::Error)> {
+pub async fn make(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    is_new: bool,
+) -> Result<(), (String, kube::Error)> {
     let (shared, named) = (node_secrets(cluster), named_secrets(&cluster.spec));
     let mut outcome = Ok(());
     if let Some(name) = shared.certificates.filter(|_| named.certificates.is_none()) {
-        let kept = authority::keep(kube, cluster, Timestamp::now()).await;
+        let kept = authority::keep(kube, cluster, is_new, Timestamp::now()).await;
         outcome = kept.map_err(|error| (name, error));
     }
     if let Some(name) = shared.password.filter(|_| named.password.is_none()) {

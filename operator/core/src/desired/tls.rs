@@ -19,13 +19,14 @@ pub fn resolve(cluster: &mut CassandraCluster, live: &OwnedObjects) {
     }
 }
 
-/// Whether an earlier version of the operator, which had no word of TLS, was the last to accept a spec, so that neither the
-/// accepted spec nor the pod templates say how the ring was started.
-pub fn is_forgotten(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+/// Whether pod templates and accepted spec may not say how the ring was started: an earlier version of the operator, which has no
+/// word of TLS, accepts specs without it and writes plain templates while it leads.
+pub fn is_in_question(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
     let accepted = accepted::read(&live.config_maps, cluster);
     let api = accepted.map(|accepted| accepted.spec.node_api.unwrap_or_default());
-    let has_no_word = api.is_some_and(|api| api.kind == NodeApiKind::Jolokia && api.tls.is_none());
-    is_left_out(cluster) && has_no_word
+    let may_have = api
+        .is_some_and(|api| api.kind == NodeApiKind::Jolokia && api.tls != Some(NodeTls::Disabled));
+    is_left_out(cluster) && may_have && of_templates(cluster, live) != Some(true)
 }
 
 fn is_left_out(cluster: &CassandraCluster) -> bool {
@@ -35,24 +36,26 @@ fn is_left_out(cluster: &CassandraCluster) -> bool {
 
 /// The pod templates decide: in the middle of a change that was withdrawn, one without TLS is enough, because a ring that was
 /// started without it never gets it by itself. Then the accepted spec: that of an earlier version of the operator has no word
-/// of TLS, and its pods have none. But where the ring has certificates of its own, such a version has only led meanwhile.
+/// of TLS, and its pods have none. A ring that was created with TLS keeps it, unless a spec has ended that.
 fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
-    if is_forgotten(cluster, live) && live.has_certificates {
+    if live.was_created_with_tls && is_in_question(cluster, live) {
         return NodeTls::Enabled;
     }
-    let sets = live.stateful_sets.values();
-    let own = sets.filter(|set| !is_of_predecessor(set.owner_references(), cluster));
-    let templates = own.filter_map(NodePod::of_template);
-    let of_templates = templates.map(|pod| pod.transport.has_tls());
     let of_spec = || {
         let accepted = accepted::read(&live.config_maps, cluster)?;
         Some(accepted.spec.transport().has_tls())
     };
-    match of_templates
-        .reduce(|one, other| one && other)
-        .or_else(of_spec)
-    {
+    match of_templates(cluster, live).or_else(of_spec) {
         Some(true) => NodeTls::Enabled,
         Some(false) | None => NodeTls::Disabled,
     }
+}
+
+/// Whether all pod templates of the ring have TLS; nothing if there are none.
+fn of_templates(cluster: &CassandraCluster, live: &OwnedObjects) -> Option<bool> {
+    let sets = live.stateful_sets.values();
+    let own = sets.filter(|set| !is_of_predecessor(set.owner_references(), cluster));
+    let templates = own.filter_map(NodePod::of_template);
+    let have_tls = templates.map(|pod| pod.transport.has_tls());
+    have_tls.reduce(|one, other| one && other)
 }

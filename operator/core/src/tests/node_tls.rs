@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     desired::{
         accepted::KEY,
-        tls::{is_forgotten, resolve},
+        tls::{is_in_question, resolve},
     },
     observed::OwnedObjects,
     simulation::{THREE_RACKS, World},
@@ -86,17 +86,18 @@ fn rewritten(secure: &World, plain: &World) -> OwnedObjects {
 fn an_earlier_version_that_led_meanwhile_does_not_end_tls() {
     let (secure, plain) = (ring(Some(NodeTls::Enabled)), ring(Some(NodeTls::Disabled)));
     let left_out = with(secure.cluster.clone(), None);
-    assert!(!is_forgotten(&left_out, &secure.live));
-    assert!(!is_forgotten(&left_out, &OwnedObjects::default()));
+    assert!(!is_in_question(&left_out, &secure.live));
+    assert!(!is_in_question(&left_out, &plain.live), "a spec said it");
+    assert!(!is_in_question(&left_out, &OwnedObjects::default()));
     let mut live = rewritten(&secure, &plain);
-    assert!(is_forgotten(&left_out, &live));
-    assert!(!is_forgotten(&secure.cluster, &live), "the spec says it");
+    assert!(is_in_question(&left_out, &live));
+    assert!(!is_in_question(&secure.cluster, &live), "the spec says it");
     assert_eq!(
         decided(&secure, &live),
         NodeTransport::Jolokia,
         "it is a ring of that version"
     );
-    live.has_certificates = true;
+    live.was_created_with_tls = true;
     assert_eq!(decided(&secure, &live), NodeTransport::JolokiaTls);
     // That version has rewritten some racks.
     let (name, set) = secure.live.stateful_sets.first_key_value().expect("a rack");
@@ -112,7 +113,7 @@ fn an_earlier_version_that_led_meanwhile_does_not_end_tls() {
         cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0.9-ubi".into());
     });
     turned.pass();
-    turned.live.has_certificates = true;
+    turned.live.was_created_with_tls = true;
     assert_eq!(decided(&turned, &turned.live), NodeTransport::Jolokia);
 }
 

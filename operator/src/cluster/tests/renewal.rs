@@ -11,7 +11,7 @@ use crate::{
     cluster::{
         Error, WHILE_UNREADABLE, after_failure, reconcile as reconcile_once,
         tests::{
-            CLUSTER,
+            CLUSTER, RACK,
             authority::{
                 AUTHORITY, DAY, NODES, age, content, made, object, reconcile, remove, server,
             },
@@ -167,4 +167,38 @@ async fn a_secret_of_a_deleted_cluster_of_the_name_is_awaited() {
     remove(&server, NODES);
     reconcile(&server).await;
     assert_ne!(content(&server)[0], before[0]);
+}
+
+/// It has no word of TLS in the spec that it accepts, and starts nodes without.
+#[tokio::test]
+async fn an_earlier_version_that_has_led_meanwhile_does_not_end_tls() {
+    const ACCEPTED: &str = "/api/v1/namespaces/ns/configmaps/demo-accepted";
+    let server = with_password().await;
+    edit(&server, CLUSTER, |cluster| {
+        cluster["spec"]["nodeApi"] = json!({});
+    });
+    reconcile(&server).await;
+    let accepted = || object(&server, ACCEPTED)["data"]["accepted.json"].to_string();
+    let has_tls = || accepted().contains("Enabled");
+    assert!(has_tls());
+    for is_of_new_ring in [true, false] {
+        edit(&server, ACCEPTED, |map| {
+            let spec = map["data"]["accepted.json"].as_str().unwrap();
+            let mut spec: Value = serde_json::from_str(spec).unwrap();
+            spec["spec"]["nodeApi"] = json!({});
+            map["data"]["accepted.json"] = json!(spec.to_string());
+        });
+        edit(&server, RACK, |rack| {
+            rack["spec"]["template"]["metadata"]["annotations"] = json!({});
+        });
+        if !is_of_new_ring {
+            edit(&server, NODES, |secret| {
+                let annotations = secret["metadata"]["annotations"].as_object_mut();
+                annotations.unwrap().remove(names::NODE_API);
+            });
+        }
+        assert!(!has_tls());
+        reconcile(&server).await;
+        assert_eq!(has_tls(), is_of_new_ring, "{}", accepted());
+    }
 }

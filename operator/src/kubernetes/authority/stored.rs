@@ -1,6 +1,9 @@
 //! The two Secrets of an authority that the operator makes.
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{
+    api::{CassandraCluster, NodeTransport},
+    names,
+};
 use casskop_core::{
     authority::{self, Certificate},
     observed::is_of_predecessor,
@@ -33,6 +36,8 @@ pub(super) struct Stored {
     nodes: Option<Secret>,
     /// Name of a Secret that an earlier resource of the name owned, and that counts as none.
     left: Option<String>,
+    /// Whether the ring has no nodes yet.
+    is_new: bool,
 }
 
 /// The content of the Secret of the nodes, as it was read.
@@ -79,6 +84,7 @@ impl Stored {
             .map(ResourceExt::name_any);
         Ok(Self {
             left,
+            is_new: false,
             authority: authority.filter(|secret| !is_left(secret)),
             nodes: nodes.filter(|secret| !is_left(secret)),
         })
@@ -115,6 +121,18 @@ impl Stored {
     /// Whether there is a Secret of the nodes, usable or not.
     pub(super) fn is_there(&self) -> bool {
         self.nodes.is_some()
+    }
+
+    /// The same Secrets, for a ring that has no nodes yet, or that has some.
+    pub(super) fn for_ring(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
+    }
+
+    /// Whether the certificates were made for a new ring with Jolokia.
+    pub(super) fn is_of_new_ring(&self) -> bool {
+        let (key, word) = of_new_ring();
+        let nodes = self.nodes.as_ref();
+        nodes.is_some_and(|nodes| nodes.annotations().get(&key) == Some(&word))
     }
 
     /// The authorities whose keys can be used, the newest last.
@@ -201,6 +219,9 @@ impl Stored {
         wanted.labels_mut().extend([label]);
         let record = (names::NODE_CERTIFICATE.into(), record);
         wanted.annotations_mut().extend([record]);
+        if self.is_new && cluster.spec.transport() == NodeTransport::JolokiaTls {
+            wanted.annotations_mut().extend([of_new_ring()]);
+        }
         if before.is_none() {
             wanted.type_ = Some("kubernetes.io/tls".into());
         }
@@ -229,6 +250,13 @@ fn wanted<const N: usize>(
         .labels_mut()
         .extend(new.metadata.labels.unwrap_or_default());
     wanted
+}
+
+/// The annotation of certificates that were made for a new ring with Jolokia. It outlives an earlier version of the operator that
+/// leads for a while.
+fn of_new_ring() -> (String, String) {
+    let word = NodeTransport::JolokiaTls.as_str();
+    (names::NODE_API.to_owned(), word.to_owned())
 }
 
 /// Whether the operator has made a Secret for a cluster. After `kubectl delete --cascade=orphan` it has no
