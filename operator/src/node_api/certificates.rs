@@ -217,10 +217,13 @@ mod tests {
     use super::*;
     use crate::node_api::management_api::node::{Authority, RING};
 
-    fn verified(authority: &Authority, (certificate, key): &(String, String)) -> Result<(), Unfit> {
+    fn made(authority: &Authority, (certificate, key): &(String, String)) -> Certificates {
         let parts = [&authority.pem, certificate, key].map(String::as_bytes);
-        let made = Certificates::new(parts[0], parts[1], parts[2], RING.into());
-        made.expect("they are readable").verify()
+        Certificates::new(parts[0], parts[1], parts[2], RING.into()).expect("they are readable")
+    }
+
+    fn verified(authority: &Authority, own: &(String, String)) -> Result<(), Unfit> {
+        made(authority, own).verify()
     }
 
     #[test]
