@@ -67,8 +67,18 @@ fn one_operator_runs_rings_of_all_namespaces_with_the_rights_that_it_has() {
     assert_eq!(
         unused,
         [
+            // The API server asks for `create` where a server-side apply (a patch) creates the object.
+            "create configmaps",
+            "create poddisruptionbudgets.policy",
+            "create serviceaccounts",
+            "create services",
+            "create statefulsets.apps",
+            // Before `remove` and `replace` delete the volume of a lost node.
+            "get persistentvolumeclaims",
             // Only a cluster of an earlier version of the operator has a finalizer.
             "patch cassandraclusters.db.orange.com",
+            // An event that repeats.
+            "patch events.events.k8s.io",
             // No request of the operator: the admission plugin OwnerReferencesPermissionEnforcement asks for it.
             "update cassandraclusters/finalizers.db.orange.com",
             // Certificates are renewed a month before their end.

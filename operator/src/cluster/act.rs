@@ -69,7 +69,7 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let stateful_sets = &live.stateful_sets;
     let mut outcome = Ok(());
     if plan.make_secret {
-        let made = credentials::make(kube, &state.cluster).await;
+        let made = credentials::make(kube, &state.cluster, stateful_sets.is_empty()).await;
         outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
         let mut secrets = state.secrets.values();

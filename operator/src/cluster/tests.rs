@@ -8,6 +8,7 @@ pub(crate) mod nodes;
 mod quiet_time;
 mod rack_writes;
 mod reconcile_reads;
+mod renewal;
 mod report;
 mod secrets;
 mod task_recovery;

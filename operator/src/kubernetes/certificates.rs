@@ -72,7 +72,7 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
         (None, None) => Err(format!(
             "Secret {name} does not exist: create it again; the nodes take over its certificates within minutes"
         )),
-        (None, Some(given)) => certificates(given, host)
+        (None, Some(given)) => fitting(given, host)
             .map(Arc::new)
             .map_err(|why| format!("Secret {name}: {why}")),
     };
@@ -95,6 +95,14 @@ fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
         "Secret {name} of nodeApi.tlsSecretName may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
         names::NODE_CREDENTIALS_LABEL
     ))
+}
+
+/// The certificates in a Secret, if the nodes take them over.
+fn fitting(secret: &Secret, host: String) -> Result<Certificates, String> {
+    let certificates = certificates(secret, host)?;
+    let fit = certificates.verify();
+    fit.map_err(|unfit| unfit.to_string())?;
+    Ok(certificates)
 }
 
 /// The certificates in a Secret.

@@ -24,7 +24,7 @@ use crate::{
 };
 use casskop_core::{
     desired::{named_secrets, node_secrets},
-    observed::{NodePod, SecretState},
+    observed::{NodePod, SecretState, is_of_predecessor},
     pod_config::{
         NodeSecrets,
         jolokia_secret::{self, InvalidKey},
@@ -174,6 +174,7 @@ async fn passwords(
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let ours = names::accepted_secret(&cluster.name_any());
     let (given, ours) = tokio::try_join!(api.get_opt(name), api.get_opt(&ours))?;
+    let (given, ours) = (lasting(given, cluster), lasting(ours, cluster));
     let (mut accepted, revision) = ours.as_ref().map(remembered).unwrap_or_default();
     let mut new = None;
     let refused = given
@@ -244,15 +245,19 @@ pub async fn accept(
 }
 
 /// Creates the Secrets that the nodes share, where the spec names none, and renews certificates. A password that cannot be
-/// created holds no renewal back: nodes whose certificate has expired are not ready.
+/// created holds no renewal back: nodes whose certificate has expired are out of reach. `is_new`: the ring has no nodes yet.
 ///
 /// # Errors
 /// The API server rejects a request for the Secret of this name.
-pub async fn make(kube: &Kube, cluster: &CassandraCluster) -> Result<(), (String, kube::Error)> {
+pub async fn make(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    is_new: bool,
+) -> Result<(), (String, kube::Error)> {
     let (shared, named) = (node_secrets(cluster), named_secrets(&cluster.spec));
     let mut outcome = Ok(());
     if let Some(name) = shared.certificates.filter(|_| named.certificates.is_none()) {
-        let kept = authority::keep(kube, cluster, Timestamp::now()).await;
+        let kept = authority::keep(kube, cluster, is_new, Timestamp::now()).await;
         outcome = kept.map_err(|error| (name, error));
     }
     if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
@@ -269,6 +274,7 @@ async fn make_password(kube: &Kube, cluster: &CassandraCluster) -> Result<(), ku
     let ours = api
         .get_opt(&names::accepted_secret(&cluster.name_any()))
         .await?;
+    let ours = lasting(ours, cluster);
     let known = ours
         .as_ref()
         .and_then(|ours| remembered(ours).0.into_iter().next());
@@ -317,6 +323,11 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     let bytes = secret.data.as_ref()?.get(key)?;
     let text = std::str::from_utf8(&bytes.0).ok()?.trim_end_matches('\n');
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A Secret, unless Kubernetes is about to delete it with an earlier resource of the name.
+fn lasting(secret: Option<Secret>, cluster: &CassandraCluster) -> Option<Secret> {
+    secret.filter(|secret| !is_of_predecessor(secret.owner_references(), cluster))
 }
 
 /// The reason why a Secret is not used, if it is not meant for the nodes.

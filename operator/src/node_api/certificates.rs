@@ -3,9 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    RootCertStore,
+    CertificateError, RootCertStore, SignatureAlgorithm,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    server::WebPkiClientVerifier,
     sign::CertifiedKey,
 };
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
@@ -15,6 +17,9 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 pub struct Certificates {
     tls: TlsConfig,
     server_name: String,
+    authorities: Arc<RootCertStore>,
+    chain: Arc<[CertificateDer<'static>]>,
+    key_algorithm: SignatureAlgorithm,
     /// All of the input, to compare.
     input: Arc<[Vec<u8>; 3]>,
 }
@@ -41,6 +46,28 @@ pub enum Unusable {
     Name,
 }
 
+/// Why certificates that can be read prove nothing to a ring and its operator. Java, in the nodes, refuses the same ones.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It expires, or begins to be valid: time alone changes that.
+    #[error("tls.crt, or a certificate that issued it, has expired or is not valid yet")]
+    Time,
+    /// The authority.
+    #[error("tls.crt was not issued by an authority in ca.crt")]
+    Issuer,
+    /// The name.
+    #[error("tls.crt is not for the name {0}: add it to the DNS names of the certificate")]
+    Name(String),
+    /// The purpose: nodes are servers, and the operator and the probes are clients.
+    #[error(
+        "tls.crt is not for {0}: issue it for servers and clients (extended key usages: server auth, client auth)"
+    )]
+    Usage(&'static str),
+    /// Anything else, in the words of the verifier.
+    #[error("tls.crt is not valid ({0})")]
+    Other(String),
+}
+
 impl Certificates {
     /// Certificates from PEM. A node proves by its certificate that it is `server_name`, which is not its address: the
     /// nodes of a ring share a certificate, and addresses change.
@@ -63,12 +90,11 @@ impl Certificates {
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unusable::Key)?;
         let own_key = PrivateKey::from_pem(key).map_err(|_| Unusable::Key)?;
         // Refused here, not by a panic of the HTTP client later.
-        CertifiedKey::from_der(chain.clone(), der, &ring::default_provider()).map_err(|error| {
-            match error {
-                rustls::Error::InconsistentKeys(_) => Unusable::Mismatch,
-                rustls::Error::InvalidCertificate(_) => Unusable::Certificate,
-                _ => Unusable::Key,
-            }
+        let own = CertifiedKey::from_der(chain.clone(), der, &ring::default_provider());
+        let own = own.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => Unusable::Mismatch,
+            rustls::Error::InvalidCertificate(_) => Unusable::Certificate,
+            _ => Unusable::Key,
         })?;
         ServerName::try_from(server_name.as_str()).map_err(|_| Unusable::Name)?;
         let tls = TlsConfig::builder()
@@ -79,8 +105,70 @@ impl Certificates {
         Ok(Self {
             tls,
             server_name,
+            authorities: Arc::new(roots),
+            chain: chain.into(),
+            key_algorithm: own.key.algorithm(),
             input: Arc::new([ca.to_vec(), certificate.to_vec(), key.to_vec()]),
         })
+    }
+
+    /// Whether a node and a client that have these certificates trust each other now: the chain, the name, and the usage by
+    /// servers and by clients.
+    ///
+    /// # Errors
+    /// They would not.
+    pub fn verify(&self) -> Result<(), Unfit> {
+        let (Some((own, issuers)), Ok(name)) = (
+            self.chain.split_first(),
+            ServerName::try_from(self.server_name.as_str()),
+        ) else {
+            return Err(Unfit::Name(self.server_name.clone()));
+        };
+        let (now, provider) = (UnixTime::now(), Arc::new(ring::default_provider()));
+        let authorities = || self.authorities.clone();
+        let unusable =
+            |error: rustls::server::VerifierBuilderError| Unfit::Other(error.to_string());
+        let unfit = |error, usage| self.unfit(error, usage);
+        let node = WebPkiServerVerifier::builder_with_provider(authorities(), provider.clone());
+        let node = node.build().map_err(unusable)?;
+        node.verify_server_cert(own, issuers, &name, &[], now)
+            .map_err(|error| unfit(error, "servers"))?;
+        let client = WebPkiClientVerifier::builder_with_provider(authorities(), provider);
+        let client = client.build().map_err(unusable)?;
+        client
+            .verify_client_cert(own, issuers, now)
+            .map_err(|error| unfit(error, "clients"))?;
+        Ok(())
+    }
+
+    /// The algorithm of the private key, by the name that it has in Java.
+    pub fn key_algorithm(&self) -> &'static str {
+        match self.key_algorithm {
+            SignatureAlgorithm::RSA => "RSA",
+            SignatureAlgorithm::ECDSA => "EC",
+            SignatureAlgorithm::ED25519 => "Ed25519",
+            _ => "another",
+        }
+    }
+
+    fn unfit(&self, error: rustls::Error, usage: &'static str) -> Unfit {
+        use CertificateError as E;
+        let rustls::Error::InvalidCertificate(error) = error else {
+            return Unfit::Other(error.to_string());
+        };
+        match error {
+            E::Expired
+            | E::ExpiredContext { .. }
+            | E::NotValidYet
+            | E::NotValidYetContext { .. } => Unfit::Time,
+            // An authority with the name of another one did not sign it.
+            E::UnknownIssuer | E::BadSignature => Unfit::Issuer,
+            E::NotValidForName | E::NotValidForNameContext { .. } => {
+                Unfit::Name(self.server_name.clone())
+            }
+            E::InvalidPurpose | E::InvalidPurposeContext { .. } => Unfit::Usage(usage),
+            error => Unfit::Other(error.to_string()),
+        }
     }
 
     pub(super) fn tls(&self) -> TlsConfig {
@@ -116,4 +204,61 @@ fn owned(certificates: &[CertificateDer<'static>]) -> Vec<Certificate<'static>> 
     certificates
         .map(|certificate| Certificate::from_der(certificate).to_owned())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams,
+        ExtendedKeyUsagePurpose::{self, ClientAuth, ServerAuth},
+        IsCa, KeyPair, date_time_ymd,
+    };
+
+    use super::*;
+    use crate::node_api::management_api::node::{Authority, RING};
+
+    fn made(authority: &Authority, (certificate, key): &(String, String)) -> Certificates {
+        let parts = [&authority.pem, certificate, key].map(String::as_bytes);
+        Certificates::new(parts[0], parts[1], parts[2], RING.into()).expect("they are readable")
+    }
+
+    fn verified(authority: &Authority, own: &(String, String)) -> Result<(), Unfit> {
+        made(authority, own).verify()
+    }
+
+    #[test]
+    fn certificates_fit_if_nodes_and_clients_trust_each_other_with_them() {
+        let authority = Authority::new();
+        let signed = |change: &dyn Fn(&mut CertificateParams)| {
+            let mut params = CertificateParams::new(vec![RING.to_owned()]).unwrap();
+            change(&mut params);
+            let own = authority.sign(&params, &KeyPair::generate().unwrap());
+            verified(&authority, &own)
+        };
+        let used = |usages: &[ExtendedKeyUsagePurpose]| {
+            signed(&|params| params.extended_key_usages = usages.to_vec())
+        };
+        assert_eq!(used(&[]), Ok(()));
+        assert_eq!(used(&[ServerAuth, ClientAuth]), Ok(()));
+        assert_eq!(used(&[ServerAuth]), Err(Unfit::Usage("clients")));
+        assert_eq!(used(&[ClientAuth]), Err(Unfit::Usage("servers")));
+        let past = date_time_ymd(2020, 1, 1);
+        assert_eq!(signed(&|params| params.not_after = past), Err(Unfit::Time));
+        let future = date_time_ymd(4000, 1, 1);
+        assert_eq!(
+            signed(&|params| params.not_before = future),
+            Err(Unfit::Time)
+        );
+        let is_authority =
+            signed(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        assert!(
+            matches!(is_authority, Err(Unfit::Other(_))),
+            "{is_authority:?}"
+        );
+        let name = verified(&authority, &authority.issue("other.ns.svc"));
+        assert_eq!(name, Err(Unfit::Name(RING.into())));
+        // Both authorities have the same name.
+        let issuer = verified(&authority, &Authority::new().issue(RING));
+        assert_eq!(issuer, Err(Unfit::Issuer));
+    }
 }

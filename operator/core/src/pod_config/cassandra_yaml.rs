@@ -1,5 +1,6 @@
 //! `cassandra.yaml`: the image's own, under the operator's settings, under the user's.
 
+use casskop_common::names;
 use json_patch::merge;
 use serde_json::{Value, json};
 
@@ -71,6 +72,23 @@ pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &s
     merge(yaml, &fixed);
 }
 
+/// Where the native transport listens, as clients in the pod connect to it: host and port.
+pub fn native_address(yaml: &Value) -> Option<(String, u16)> {
+    let text = |key: &str| yaml[key].as_str().filter(|text| !text.is_empty());
+    let host = match text("rpc_address") {
+        Some("0.0.0.0") => "127.0.0.1",
+        Some("::") => "::1",
+        Some(address) => address,
+        // The node listens at an interface, or at the address of its name.
+        None => text("broadcast_rpc_address")?,
+    };
+    let port = match yaml["native_transport_port"].as_u64() {
+        Some(port) => u16::try_from(port).ok()?,
+        None => names::CQL_PORT,
+    };
+    Some((host.to_owned(), port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +135,35 @@ mod tests {
             [3, 2, 3, 3].map(Value::from)
         );
         assert_eq!(tokens(2, json!({ "cassandra-yaml": { TOKENS_FOR: 1 } })), 1);
+    }
+
+    #[test]
+    fn the_native_transport_is_found_where_it_listens() {
+        let found = |users: &Value, ip| {
+            let mut yaml = json!({});
+            overlay(&mut yaml, &RackConfig::default(), &[], ip);
+            merge(&mut yaml, users);
+            native_address(&yaml).map(|(host, port)| format!("{host} {port}"))
+        };
+        for (users, ip, address) in [
+            (json!({}), "10.0.0.1", "127.0.0.1 9042"),
+            (json!({}), "fd00::1", "::1 9042"),
+            (
+                json!({ "rpc_address": "10.0.0.1", "native_transport_port": 9999 }),
+                "10.0.0.1",
+                "10.0.0.1 9999",
+            ),
+            (
+                json!({ "rpc_address": null, "rpc_interface": "eth0" }),
+                "10.0.0.1",
+                "10.0.0.1 9042",
+            ),
+        ] {
+            assert_eq!(found(&users, ip).as_deref(), Some(address), "{users}");
+        }
+        assert_eq!(
+            found(&json!({ "native_transport_port": 99_042 }), "10.0.0.1"),
+            None
+        );
     }
 }

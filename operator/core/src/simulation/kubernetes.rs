@@ -402,5 +402,6 @@ pub fn seen(pod: &Pod) -> NodePod {
         gate: None,
         transport: pod.transport,
         secrets: pod.secrets.clone(),
+        key_algorithm: None,
     }
 }

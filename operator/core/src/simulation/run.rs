@@ -34,6 +34,7 @@ impl World {
                 .names()
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
+            key_algorithms: BTreeMap::new(),
             pods: self
                 .pods
                 .iter()

@@ -52,8 +52,12 @@ impl Authority {
     /// A certificate with this name, and its key.
     pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        self.sign(&params, &KeyPair::generate().expect("a key"))
+    }
+
+    /// A certificate for this key, and the key.
+    pub(crate) fn sign(&self, params: &CertificateParams, key: &KeyPair) -> (String, String) {
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
     }
 

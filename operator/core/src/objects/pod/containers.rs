@@ -105,7 +105,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
     mounts.extend(transport.bootstrap_mounts());
     mounts.push(mount(names::DATA_VOLUME, "/var/lib/cassandra"));
     Container {
-        name: "bootstrap".into(),
+        name: pod_config::BOOTSTRAP_CONTAINER.into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(transport.bootstrap_arguments()),
