@@ -217,10 +217,13 @@ mod tests {
     use super::*;
     use crate::node_api::management_api::node::{Authority, RING};
 
-    fn verified(authority: &Authority, (certificate, key): &(String, String)) -> Option<Unfit> {
+    fn made(authority: &Authority, (certificate, key): &(String, String)) -> Certificates {
         let parts = [&authority.pem, certificate, key].map(String::as_bytes);
-        let made = Certificates::new(parts[0], parts[1], parts[2], RING.into());
-        made.expect("they are readable").verify().err()
+        Certificates::new(parts[0], parts[1], parts[2], RING.into()).expect("they are readable")
+    }
+
+    fn verified(authority: &Authority, own: &(String, String)) -> Result<(), Unfit> {
+        made(authority, own).verify()
     }
 
     #[test]
@@ -235,27 +238,27 @@ mod tests {
         let used = |usages: &[ExtendedKeyUsagePurpose]| {
             signed(&|params| params.extended_key_usages = usages.to_vec())
         };
-        assert_eq!(used(&[]), None);
-        assert_eq!(used(&[ServerAuth, ClientAuth]), None);
-        assert_eq!(used(&[ServerAuth]), Some(Unfit::Usage("clients")));
-        assert_eq!(used(&[ClientAuth]), Some(Unfit::Usage("servers")));
+        assert_eq!(used(&[]), Ok(()));
+        assert_eq!(used(&[ServerAuth, ClientAuth]), Ok(()));
+        assert_eq!(used(&[ServerAuth]), Err(Unfit::Usage("clients")));
+        assert_eq!(used(&[ClientAuth]), Err(Unfit::Usage("servers")));
         let past = date_time_ymd(2020, 1, 1);
-        assert_eq!(signed(&|params| params.not_after = past), Some(Unfit::Time));
+        assert_eq!(signed(&|params| params.not_after = past), Err(Unfit::Time));
         let future = date_time_ymd(4000, 1, 1);
         assert_eq!(
             signed(&|params| params.not_before = future),
-            Some(Unfit::Time)
+            Err(Unfit::Time)
         );
         let is_authority =
             signed(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
         assert!(
-            matches!(is_authority, Some(Unfit::Other(_))),
+            matches!(is_authority, Err(Unfit::Other(_))),
             "{is_authority:?}"
         );
         let name = verified(&authority, &authority.issue("other.ns.svc"));
-        assert_eq!(name, Some(Unfit::Name(RING.into())));
+        assert_eq!(name, Err(Unfit::Name(RING.into())));
         // Both authorities have the same name.
         let issuer = verified(&authority, &Authority::new().issue(RING));
-        assert_eq!(issuer, Some(Unfit::Issuer));
+        assert_eq!(issuer, Err(Unfit::Issuer));
     }
 }
