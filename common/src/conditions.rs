@@ -51,11 +51,11 @@ words! {
         Forming,
         /// The message names a member that is down, or that does not answer.
         NodesDown,
-        /// The message names a pod that is Ready, but that the operator cannot connect to.
+        /// The message names a pod that is Ready, but that does not answer the operator.
         NodesUnreachable,
         /// A node leaves the ring as the spec requires; every other node is up.
         NodesLeaving,
-        /// Every node is NORMAL, and up in the view of every other node.
+        /// Every member is NORMAL, and up in the view of every other member; the message names nodes that are no members yet.
         AllNodesUp,
         /// No StatefulSet of the cluster exists, so its nodes are not known.
         NodesUnknown,

@@ -8,12 +8,18 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// `the node`, `all 2 nodes`.
+pub fn all(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("the {noun}"),
+        _ => format!("all {number} {noun}s"),
+    }
+}
+
 /// `the node is`, `all 2 nodes are`.
 pub fn all_are(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("the {noun} is"),
-        _ => format!("all {number} {noun}s are"),
-    }
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb}", all(number, noun))
 }
 
 /// Longest list of names in a message.

@@ -197,6 +197,9 @@ impl State {
         query: &str,
         body: Value,
     ) -> Result<Value, No> {
+        if path == "/api/v1/namespaces/ns" && method == Method::GET {
+            return Ok(json!({ "metadata": { "name": "ns", "uid": "ns-1" } }));
+        }
         let (_, segments) = path.split_once("/namespaces/ns/").ok_or(BAD)?;
         let segments: Vec<&str> = segments.split('/').collect();
         if segments.len() == 1 && method == Method::GET {

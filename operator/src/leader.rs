@@ -297,4 +297,4 @@ fn identity() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -149,15 +149,14 @@ async fn run(args: Args) -> Result<(), Error> {
     );
     let stop = stop();
     let work = async || {
-        let controller = control(
+        work(
             &client,
             &args,
             ctx.clone(),
             woken,
             (ready.clone(), stop.clone()),
-        );
-        leader::bounded(stop.clone(), controller).await;
-        ctx.executor.end().await;
+        )
+        .await;
     };
     let leads = |leads| ctx.metrics.leads(leads);
     let metrics = ctx.clone();
@@ -184,6 +183,19 @@ pub fn election(
     let leadership = Leadership::candidate();
     let election = Election::new(args, name, config.clone(), leadership.clone())?;
     Ok((leadership, Some(election)))
+}
+
+/// The work of a leader. When it ends, no task works on a node any more: the Lease is released next.
+async fn work(
+    client: &Client,
+    args: &Args,
+    ctx: Arc<Context>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<CassandraCluster>>,
+    (ready, stop): (Arc<AtomicBool>, Stop),
+) {
+    let controller = control(client, args, ctx.clone(), woken, (ready, stop.clone()));
+    leader::bounded(stop, controller).await;
+    ctx.executor.end().await;
 }
 
 /// Watches clusters and their objects, and reconciles until the process receives a termination signal.

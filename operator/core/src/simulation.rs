@@ -4,6 +4,7 @@
 mod cassandra;
 pub mod kstatus;
 mod kubernetes;
+pub mod messages;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::BuildInputs,
-    node::Replication,
+    node::{NodeError, Replication},
     observed::{OwnedObjects, SecretState},
     pod_config::NodeSecrets,
 };
@@ -107,8 +108,8 @@ pub struct World {
     templates: BTreeMap<String, PodTemplateSpec>,
     /// Images that cannot be pulled.
     pub bad_images: BTreeSet<String>,
-    /// Whether the operator gets no answer from any node, although the nodes are healthy.
-    pub cut: bool,
+    /// The error that the operator gets in place of the answer of any node, although the nodes are healthy.
+    pub cut: Option<NodeError>,
     /// Version that the nodes report.
     pub version: String,
     /// Bytes that each node reports as its load.
@@ -165,7 +166,7 @@ impl World {
             },
             templates: BTreeMap::new(),
             bad_images: BTreeSet::new(),
-            cut: false,
+            cut: None,
             version: "5.0.9".into(),
             load: 100_000,
             failure: "no space left on device".into(),

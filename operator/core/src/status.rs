@@ -37,10 +37,10 @@ pub fn decide(
 ) -> CassandraClusterStatus {
     let old = state.cluster.status.clone().unwrap_or_default();
     let current = &operations.current;
-    let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners);
-    let (action, action_status) = last_action(rollout, &picture, &old);
     let replication = replication::observed(state, old.replication.as_ref());
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
+    let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners, &nodes);
+    let (action, action_status) = last_action(rollout, &picture, &old);
     CassandraClusterStatus {
         observed_generation: state.cluster.metadata.generation,
         phase: Some(picture.phase()),

@@ -69,17 +69,22 @@ fn tables(folder: &str) -> std::io::Result<bool> {
 
 /// Waits until the addresses of the seeds resolve, without a time limit: a node that started without them could form
 /// a second ring, and the log of this init container reports the wait.
+pub(super) fn wait(seeds: &Seeds) {
+    wait_for(seeds, addresses, || thread::sleep(LOOKUP_EVERY));
+}
+
+/// The same with another resolver, and another pause between two lookups.
 #[expect(
     clippy::print_stderr,
     reason = "the log of the init container is where people look"
 )]
-pub(super) fn wait(seeds: &Seeds) {
+fn wait_for(seeds: &Seeds, addresses: impl Fn(&str) -> Vec<IpAddr>, pause: impl Fn()) {
     let mut said: Option<Instant> = None;
     loop {
         let missing: Vec<&String> = seeds
             .wait_for
             .iter()
-            .filter(|name| !resolves(name, addresses))
+            .filter(|name| !resolves(name, &addresses))
             .collect();
         let enough = if seeds.all {
             missing.is_empty()
@@ -99,7 +104,7 @@ pub(super) fn wait(seeds: &Seeds) {
             eprintln!("waiting until {which} an address: {}", names.join(", "));
             said = Some(Instant::now());
         }
-        thread::sleep(LOOKUP_EVERY);
+        pause();
     }
 }
 
@@ -135,6 +140,8 @@ fn addresses(host: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -160,6 +167,36 @@ mod tests {
         }
         for address in ["10.0.0.9", "10.0.0.9:7000", "fd00::7"] {
             assert!(resolves(address, dns(false, true)), "{address}");
+        }
+    }
+
+    /// A node that starts on the address of a wildcard could form a second ring.
+    #[test]
+    fn a_wildcard_ends_no_wait() {
+        for (all, exist) in [(false, 1), (true, 2)] {
+            let seeds = Seeds {
+                wait_for: vec![
+                    "demo-dc1-rack1-0.demo.ns".into(),
+                    "demo-dc1-rack2-0.demo.ns".into(),
+                ],
+                all,
+                list: Vec::new(),
+                forms: None,
+            };
+            // With each pause one more pod gets its address.
+            let pauses = Cell::new(0);
+            let dns = |name: &str| {
+                let is_there = |number| name.starts_with(&format!("demo-dc1-rack{number}-0."));
+                let is_there = (1..=pauses.get()).any(is_there);
+                let address = if is_there {
+                    [10, 0, 0, 7]
+                } else {
+                    [192, 0, 2, 1]
+                };
+                vec![IpAddr::from(address)]
+            };
+            wait_for(&seeds, dns, || pauses.set(pauses.get() + 1));
+            assert_eq!(pauses.get(), exist, "{all}");
         }
     }
 

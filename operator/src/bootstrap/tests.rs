@@ -43,9 +43,14 @@ impl Pod {
 
     /// Prepares the pod, as the template of a kind asks for it.
     fn prepare(&self, template: NodeTransport) {
+        main(&self.args(template, 0)).unwrap();
+    }
+
+    /// The arguments, with the memory limit of Cassandra's container in bytes.
+    fn args(&self, template: NodeTransport, memory_limit: i64) -> Args {
         let place = &self.0;
         let certificates = |of: NodeTransport| (template == of).then(|| place.join("certificates"));
-        let args = Args {
+        Args {
             directory: place.join("etc"),
             rack: place.join("rack.json"),
             nodes: place.join("nodes.json"),
@@ -57,9 +62,8 @@ impl Pod {
             report: place.join("report"),
             pod_name: "demo-dc1-rack1-0".into(),
             pod_ip: "127.0.0.1".into(),
-            memory_limit: 0,
-        };
-        main(&args).unwrap();
+            memory_limit,
+        }
     }
 
     /// The report for the operator.
@@ -86,15 +90,64 @@ impl Drop for Pod {
     }
 }
 
-#[test]
-fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
-    let rack = RackConfig {
+fn rack() -> RackConfig {
+    RackConfig {
         cluster_name: "demo".into(),
         namespace: "ns".into(),
         seeds: vec!["127.0.0.1".into()],
         formed: true,
         ..RackConfig::default()
-    };
+    }
+}
+
+/// The operator may know a request only, or a limit that is not the one of the container; Kubernetes tells the real one.
+#[test]
+fn the_heap_follows_the_memory_that_the_container_really_has() {
+    const MIB: i64 = 1024 * 1024;
+    let users = json!({ "jvm-options": { "max_heap_size": "300M", "initial_heap_size": "300M" } });
+    for (name, config, memory, heap) in [
+        // The default of a LimitRange.
+        ("range", json!({}), 512, ["-Xms32M", "-Xmx128M"]),
+        // Without a limit: the memory of the machine.
+        ("machine", json!({}), 64 * 1024, ["-Xms512M", "-Xmx2048M"]),
+        // An earlier version of the operator wrote no variable.
+        ("unknown", json!({}), 0, ["-Xms512M", "-Xmx2048M"]),
+        ("users", users, 512, ["-Xms300M", "-Xmx300M"]),
+    ] {
+        let rack = RackConfig {
+            max_heap_bytes: 2048 * MIB,
+            config,
+            ..rack()
+        };
+        let pod = Pod::new(&format!("heap-{name}"), &json!(rack).to_string());
+        main(&pod.args(NodeTransport::Jolokia, memory * MIB)).unwrap();
+        let options = fs::read_to_string(pod.0.join("etc/jvm-server.options")).unwrap();
+        let told: Vec<&str> = options
+            .lines()
+            .filter(|line| line.starts_with("-Xm"))
+            .collect();
+        assert_eq!(told, heap, "{name}");
+    }
+}
+
+/// The operator judges the Secret by the same rules.
+#[test]
+fn a_user_that_http_cannot_express_starts_no_pod() {
+    let pod = Pod::new("colon", &json!(rack()).to_string());
+    fs::write(pod.0.join("password/username"), "a:b").unwrap();
+    let error = main(&pod.args(NodeTransport::Jolokia, 0))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("the Jolokia Secret has a username with ':'"),
+        "{error}"
+    );
+    assert!(!pod.0.join("etc/jolokia.properties").exists());
+}
+
+#[test]
+fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
+    let rack = rack();
     let mut of_other_version = serde_json::to_value(&rack).unwrap();
     of_other_version["nodeApi"] = json!("ManagementApi");
     for (name, rack) in [("own", json!(rack)), ("other", of_other_version)] {

@@ -2,7 +2,7 @@
 //! deletes a cluster without the operator.
 
 use casskop_common::{api::CassandraCluster, names};
-use kube::{Resource, ResourceExt};
+use kube::{Resource, ResourceExt, runtime::events::Event};
 
 use super::{Error, act::change_owners};
 use crate::kubernetes::{
@@ -34,19 +34,31 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
     };
     if !finalizer::is_there(cluster) {
         let owners = volume_owner::still_owned(cluster, &live);
-        return change(kube, cluster, &owners).await;
+        change(kube, cluster, &owners).await?;
+        if volume_owner::orphans(cluster, &live) {
+            publish(kube, cluster, events::volumes_orphaned).await;
+        }
+        return Ok(());
     }
     match volume_owner::at_deletion(cluster, &live) {
         AtDeletion::Stay(owners) | AtDeletion::Go(owners) => change(kube, cluster, &owners).await?,
+        AtDeletion::StayOrphaned(owners) => {
+            change(kube, cluster, &owners).await?;
+            publish(kube, cluster, events::volumes_orphaned).await;
+        }
         AtDeletion::StayInDoubt(owners) => {
             change(kube, cluster, &owners).await?;
-            let event = events::volumes_kept(&cluster.name_any());
-            let about = cluster.object_ref(&());
-            events::publish(&kube.client, &kube.reporter, &event, &about).await;
+            publish(kube, cluster, events::volumes_kept).await;
         }
     }
     finalizer::remove(kube, cluster).await?;
     Ok(())
+}
+
+async fn publish(kube: &Kube, cluster: &CassandraCluster, event: fn(&str) -> Event) {
+    let event = event(&cluster.name_any());
+    let about = cluster.object_ref(&());
+    events::publish(&kube.client, &kube.reporter, &event, &about).await;
 }
 
 /// Changes the owners. The deletion does not wait for a rejected change for ever, so an event reports it.
@@ -58,13 +70,8 @@ async fn change(
     let outcome = change_owners(kube, cluster, owners).await;
     if let Some(error) = outcome.as_ref().err().filter(|error| !error.is_conflict()) {
         let event = events::owners_not_changed(&error.to_string());
-        events::publish(
-            &kube.client,
-            &kube.reporter,
-            &event,
-            &cluster.object_ref(&()),
-        )
-        .await;
+        let about = cluster.object_ref(&());
+        events::publish(&kube.client, &kube.reporter, &event, &about).await;
     }
     Ok(outcome?)
 }

@@ -111,6 +111,16 @@ pub fn volumes_kept(cluster: &str) -> Event {
     event(true, "VolumesKept".into(), "delete", &note)
 }
 
+/// The event for the volumes of a deleted cluster that stay, because its deletion orphans them.
+pub fn volumes_orphaned(cluster: &str) -> Event {
+    let note = format!(
+        "the volumes stay although deletePVC is set: the deletion orphans them, as with --cascade=orphan; to delete them \
+         later: kubectl delete pvc -l {}",
+        names::cluster_selector(cluster)
+    );
+    event(false, "VolumesKept".into(), "orphan", &note)
+}
+
 /// The event for volumes of a cluster that is being deleted whose owners cannot be changed.
 pub fn owners_not_changed(error: &str) -> Event {
     let note = format!(

@@ -10,7 +10,7 @@ use super::*;
 use crate::api_server::{ApiServer, Lost, Rival};
 use casskop_core::lease::Moment;
 
-const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/casskop-operator";
+pub(crate) const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/casskop-operator";
 
 /// Another instance, that acquires the Lease first.
 const RIVAL: Rival = Rival {
@@ -23,7 +23,7 @@ fn lease_spec(server: &ApiServer) -> Value {
     lease.map_or(Value::Null, |lease| lease["spec"].clone())
 }
 
-fn candidate(server: &ApiServer, identity: &str, leadership: Leadership) -> Election {
+pub(crate) fn candidate(server: &ApiServer, identity: &str, leadership: Leadership) -> Election {
     let timing = Timing {
         retry: Duration::from_millis(1),
         ..Timing::new(15, 10, 2).unwrap()

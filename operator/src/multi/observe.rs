@@ -128,3 +128,29 @@ async fn mark(client: &Client, namespace: &str, ring: &str) -> Result<RingMark, 
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api_server::ApiServer;
+
+    #[tokio::test]
+    async fn a_cluster_of_a_site_that_cannot_be_read_is_named() {
+        let server = ApiServer::default();
+        let path = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters/demo";
+        let observed = async || read(&server.client(), "ns", "demo", true).await.unwrap();
+        assert!(observed().await.is_ok_and(|site| site.cluster.is_none()));
+        let broken = json!({ "metadata": { "name": "demo" }, "spec": { "nodesPerRacks": "two" } });
+        server.with(|state| state.put(path, broken));
+        let Err(why) = observed().await else {
+            unreachable!("it is not read");
+        };
+        let named = "its CassandraCluster demo cannot be read: ";
+        assert!(
+            why.starts_with(named) && why.contains("nodesPerRacks"),
+            "{why}"
+        );
+    }
+}

@@ -256,3 +256,6 @@ pub async fn read(
     let api: Api<MultiCasskop> = Api::namespaced(client.clone(), namespace);
     crate::kubernetes::objects::in_time(api.get_opt(name)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,19 @@
 //! The controller against a simulated API server.
 
-use casskop_core::simulation::THREE_RACKS;
+use casskop_common::names::RackId;
+use casskop_core::{node::Reading, simulation::THREE_RACKS};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::*;
-use crate::{api_server::ApiServer, cluster::tests::operator, leader::Args as Elected};
+use crate::{
+    api_server::ApiServer,
+    cluster::tests::{CLUSTER, manifest, nodes, operator, operator_with, task},
+    leader::{
+        Args as Elected,
+        tests::{LEASE, candidate},
+    },
+};
 
 const CLUSTERS: &str = "/apis/db.orange.com/v2/namespaces/ns/cassandraclusters";
 const RACK: &str = "/apis/apps/v1/namespaces/ns/statefulsets/demo-dc1-rack1";
@@ -121,4 +130,67 @@ async fn a_cluster_that_cannot_be_read_hides_no_other_and_is_named() {
         let metrics = ctx.metrics.text();
         assert!(metrics.contains(&told), "{metrics}");
     }
+}
+
+/// A leader that still works on a node after it has released its Lease works beside the next one.
+#[tokio::test]
+async fn the_tasks_of_nodes_end_at_a_termination_signal_before_the_lease_is_released() {
+    const POD: &str = "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0";
+    const ADDRESS: &str = "10.0.0.7";
+    let server = ApiServer::default();
+    let labels = names::rack_labels("demo", &RackId::new("dc1", "rack1"));
+    let pod = json!({
+        "metadata": { "name": "demo-dc1-rack1-0", "labels": labels }, "status": { "podIP": ADDRESS },
+    });
+    let mut cluster = manifest();
+    let uid = server.with(|state| {
+        let pod = state.put(POD, pod)["metadata"]["uid"].clone();
+        cluster["status"] = json!({ "operations": [{
+            "kind": "flush", "id": "a", "arguments": "--keyspace k", "phase": "Running", "reason": "Running",
+            "plan": { "waves": [["demo-dc1-rack1-0"]], "steps": ["k"] },
+            "nodes": [{ "pod": "demo-dc1-rack1-0", "podUid": pod, "phase": "Running", "step": "k",
+                "attempts": 1, "progress": { "done": 0, "total": 1, "unit": "keyspaces" } }],
+        }] });
+        state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
+    });
+    // A call of these nodes never ends.
+    let nodes = nodes::Nodes {
+        readings: [(ADDRESS.to_owned(), Reading::default())].into(),
+        ..nodes::Nodes::default()
+    };
+    let ctx = operator_with(&server, Box::new(nodes.clone()));
+    let read = ctx.effects.store.read("ns", "demo").await.unwrap().unwrap();
+    let mut task = task(&ctx, &uid, &read.status.unwrap().operations[0]);
+    task.start.resume = false;
+    let (signal, signalled) = oneshot::channel::<()>();
+    let stop: Stop = signalled.map(drop).boxed().shared();
+    let leadership = Leadership::candidate();
+    let election = candidate(&server, "one", leadership);
+    let (client, args, ready) = (server.client(), args(), Arc::new(AtomicBool::new(false)));
+    let at_work = || Arc::strong_count(&ctx.effects) > 1;
+    let leads = async || {
+        ctx.executor.start(&ctx.effects, task);
+        while nodes.calls.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(at_work());
+        signal.send(()).unwrap();
+        let woken = mpsc::unbounded().1;
+        work(
+            &client,
+            &args,
+            ctx.clone(),
+            woken,
+            (ready.clone(), stop.clone()),
+        )
+        .await;
+        assert!(!at_work());
+        let lease = server.with(|state| state.objects[LEASE].clone());
+        assert_eq!(lease["spec"]["holderIdentity"], "one");
+    };
+    leader::run(Some(election), stop.clone(), &ready, |_| {}, leads)
+        .await
+        .unwrap();
+    let lease = server.with(|state| state.objects[LEASE].clone());
+    assert_eq!(lease["spec"]["holderIdentity"], "");
 }

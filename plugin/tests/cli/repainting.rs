@@ -126,7 +126,7 @@ fn an_operation_that_fails_ends_with_what_to_do() {
     let operation = &mut failed["status"]["operations"][0];
     operation["nodes"][0]["phase"] = "Failed".into();
     operation["nodes"][0]["error"] = "unable to cancel compactions".into();
-    let end = json!({ "phase": "Failed", "message": "1 of 1 nodes failed", "finishedAt": "2026-11-22T17:09:12.000000Z" });
+    let end = json!({ "phase": "Failed", "message": "1 of 1 node failed", "finishedAt": "2026-11-22T17:09:12.000000Z" });
     merge(operation, &end);
     changes.send(failed).unwrap();
     let End { screen, code, .. } = terminal.end();

@@ -83,8 +83,10 @@ pub fn owned(state: &ObservedState) -> usize {
 /// owners that it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AtDeletion {
-    /// They stay, as `deletePVC` or the deletion requires.
+    /// They stay, as `deletePVC` requires.
     Stay(Vec<VolumeOwner>),
+    /// They stay although `deletePVC` is set, because the deletion orphans.
+    StayOrphaned(Vec<VolumeOwner>),
     /// They stay, because the operator finds no proof that the deletion does not orphan.
     StayInDoubt(Vec<VolumeOwner>),
     /// The cluster owns them.
@@ -97,8 +99,11 @@ pub enum AtDeletion {
 pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletion {
     let has_finalizer = |name: &str| cluster.finalizers().iter().any(|other| other == name);
     let freed = || changes(cluster, live, false);
-    if cluster.spec.delete_pvc != Some(true) || has_finalizer(names::ORPHAN_FINALIZER) {
+    if cluster.spec.delete_pvc != Some(true) {
         return AtDeletion::Stay(freed());
+    }
+    if has_finalizer(names::ORPHAN_FINALIZER) {
+        return AtDeletion::StayOrphaned(freed());
     }
     let has_owner = |owners: &[OwnerReference]| is_owned_by(owners, cluster);
     let is_orphaned = live
@@ -106,7 +111,7 @@ pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletio
         .values()
         .any(|set| set.metadata.deletion_timestamp.is_none() && !has_owner(set.owner_references()));
     if is_orphaned {
-        return AtDeletion::Stay(freed());
+        return AtDeletion::StayOrphaned(freed());
     }
     let mark = names::ring_mark(&cluster.name_any());
     let mut maps = live.config_maps.iter().filter(|(name, _)| **name != mark);
@@ -121,6 +126,14 @@ pub fn at_deletion(cluster: &CassandraCluster, live: &OwnedObjects) -> AtDeletio
     } else {
         AtDeletion::StayInDoubt(freed())
     }
+}
+
+/// Whether the garbage collector is about to orphan volumes that `deletePVC` would have deleted.
+pub fn orphans(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+    let mut finalizers = cluster.finalizers().iter();
+    cluster.spec.delete_pvc == Some(true)
+        && !live.volumes.is_empty()
+        && finalizers.any(|name| name == names::ORPHAN_FINALIZER)
 }
 
 /// The changes that a deletion without the finalizer still needs: a withdrawn `deletePVC` that was not carried out before.

@@ -1,13 +1,14 @@
 //! Health of the nodes, as messages.
 
 use casskop_common::{
-    api::{NodeTransport, OperationMode},
+    api::{NodeTransport, OperationMode, condition},
     names::RackId,
 };
+use jiff::SignedDuration;
 
 use crate::{
     node::{NodeError, Reading},
-    observed::{NodePod, ObservedState, Volume},
+    observed::{NodePod, ObservedState, UNKNOWN, Volume},
 };
 
 /// Advice for an object that Kubernetes retries to create or to start.
@@ -78,7 +79,7 @@ impl ObservedState {
                     "the node refuses the password of Secret {secret} (HTTP 401): it is not the one that the pod was started with; restart the pod, or restore the Secret"
                 ));
             }
-            Some(Err(error @ (NodeError::Unreachable(_) | NodeError::Refused))) if live.ready => {
+            Some(Err(error)) if self.is_cut_off(pod) => {
                 return Some(format!(
                     "the pod is Ready, but not reachable from the operator on port {}: {error}; does a NetworkPolicy or a service mesh close the port?",
                     live.transport.port()
@@ -115,17 +116,42 @@ impl ObservedState {
         None
     }
 
-    /// Whether the kubelet reports a pod as Ready, but the operator cannot connect to it.
+    /// Whether the kubelet reports a pod as Ready, but the operator cannot connect to it, or gets no answer for long.
     pub fn is_cut_off(&self, pod: &str) -> bool {
         let runs = self.pods.get(pod).is_some_and(|live| {
             live.ready && !live.deleting && live.lost_with.is_none() && live.problem.is_none()
         });
-        let answer = self.nodes.get(pod);
-        let is_cut = matches!(
-            answer,
-            Some(Err(NodeError::Unreachable(_) | NodeError::Refused))
-        );
+        let is_cut = match self.nodes.get(pod) {
+            Some(Err(NodeError::Unreachable(_) | NodeError::Refused)) => true,
+            // A service mesh accepts a connection that it does not pass on.
+            Some(Err(NodeError::Timeout(_))) => self.is_ready_and_silent_for_long(pod),
+            _ => false,
+        };
         runs && is_cut
+    }
+
+    /// Whether a Ready pod was silent at the last report as well, and the cluster is unavailable for longer than the
+    /// kubelet takes to notice a node that hangs: the readiness probe asks the node from inside the pod.
+    fn is_ready_and_silent_for_long(&self, pod: &str) -> bool {
+        let spec = &self.cluster.spec;
+        let Some(status) = &self.cluster.status else {
+            return false;
+        };
+        let mut nodes = status.cassandra_node_status.get(pod).into_iter();
+        let was_silent = nodes.any(|before| before.ready && before.state == UNKNOWN);
+        let period = spec.readiness_health_check_period.unwrap_or(10);
+        let timeout = spec.readiness_health_check_timeout.unwrap_or(10);
+        let failures = spec.readiness_failure_threshold.unwrap_or(3);
+        let noticed = i64::from(failures) * (i64::from(period) + i64::from(timeout));
+        let noticed = SignedDuration::from_secs(noticed);
+        let mut conditions = status.conditions.iter();
+        let is_unavailable = conditions.any(|known| {
+            known.type_ == condition::AVAILABLE
+                && known.status == "False"
+                && self.now.duration_since(known.last_transition_time.0) > noticed
+        });
+        // Without the probe a pod is Ready whatever its node does.
+        spec.debug != Some(true) && was_silent && is_unavailable
     }
 
     /// Whether Kubernetes reports that the pod does not run, or refuses to create it.

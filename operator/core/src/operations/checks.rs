@@ -84,8 +84,12 @@ pub fn quorum_kept(ring: &Ring<'_>) -> Check {
     };
     let short = |keyspace: &String, factor: usize, lost: usize, location: &str| {
         let left = factor.saturating_sub(lost);
-        (factor > 0 && left < factor / 2 + 1)
-            .then(|| format!("{keyspace} may keep {left} of {factor} replicas {location}"))
+        (factor > 0 && left < factor / 2 + 1).then(|| {
+            format!(
+                "{keyspace} may keep {left} of {} {location}",
+                text::count(factor, "replica")
+            )
+        })
     };
     let mut findings = Vec::new();
     for (keyspace, replication) in ring.replication {

@@ -226,7 +226,8 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         let dc = stay.dc;
         match replication {
             Replication::Simple(factor) if *factor > stay.total_left() => Some(format!(
-                "keyspace {keyspace} has {factor} replicas, and {} would be left",
+                "keyspace {keyspace} has {}, and {} would be left",
+                text::count(*factor, "replica"),
                 text::count(stay.total_left(), "node")
             )),
             Replication::Topology(factors) => {
@@ -244,7 +245,8 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
                     ))
                 } else if factor > racks && factor <= stay.racks_now {
                     Some(format!(
-                        "keyspace {keyspace} has {factor} replicas in {dc}, and {} would be left there: a rack would hold two of them",
+                        "keyspace {keyspace} has {} in {dc}, and {} would be left there: a rack would hold two of them",
+                        text::count(factor, "replica"),
                         text::count(racks, "rack")
                     ))
                 } else {

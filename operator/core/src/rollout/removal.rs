@@ -1,6 +1,6 @@
 //! Removals. Each removal names the UID of the observed object: another object with the same name stays.
 
-use casskop_common::conditions::Action;
+use casskop_common::{conditions::Action, text};
 use serde::Serialize;
 
 use crate::observed::NodePod;
@@ -76,7 +76,10 @@ impl Removal {
 impl std::fmt::Display for Removal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Pods { set, to, .. } => write!(f, "StatefulSet {set} to have {to} pods"),
+            Self::Pods { set, to, .. } => {
+                let pods = text::count(usize::try_from(*to).unwrap_or(0), "pod");
+                write!(f, "StatefulSet {set} to have {pods}")
+            }
             Self::Rack { set, .. } => write!(f, "StatefulSet {set} to go"),
             Self::Pod { name, .. } => write!(f, "pod {name} to be re-created"),
             Self::Volume { name, .. } => write!(f, "volume {name} to go"),

@@ -154,7 +154,7 @@ fn fill(
     let how = if waves.len() == targets.len() {
         "one after the other".to_owned()
     } else {
-        format!("in {} waves", waves.len())
+        format!("in {}", count(waves.len(), "wave"))
     };
     operation.plan = Some(OperationPlan {
         waves,

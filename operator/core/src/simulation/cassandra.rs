@@ -34,7 +34,7 @@ impl World {
         };
         match pod.node {
             Node::Starting | Node::Broken => None,
-            _ if self.cut => Some(Err(NodeError::Unreachable("Connection refused".into()))),
+            _ if self.cut.is_some() => self.cut.clone().map(Err),
             Node::Hanging | Node::Lost => Some(Err(NodeError::Timeout(4))),
             // The agent answers when the node has joined.
             Node::Joining if pod.transport == NodeTransport::ManagementApi => Some(Ok(Reading {

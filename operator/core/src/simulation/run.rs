@@ -17,7 +17,7 @@ use crate::{
     observed::{ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
-    simulation::{Node, Pod, World, kstatus, kubernetes::seen},
+    simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
 };
 
 impl World {
@@ -144,6 +144,7 @@ impl World {
             last_rack_write: current.last_rack_write,
             ..plan.status
         });
+        messages::check_cluster(&self.status());
         kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
     }

@@ -1,7 +1,9 @@
 //! Conditions: whether, why, and in words. Their times change only when they do.
 
+use std::collections::BTreeMap;
+
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationMode, OperationStatus, Phase, condition},
+    api::{CassandraClusterStatus, NodeStatus, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
     text,
@@ -11,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     desired::{Desired, restart},
     image,
-    observed::{ExternalMember, ObservedState},
+    observed::{ExternalMember, ObservedState, UNKNOWN},
     operations::recorded,
     refusal::Refusal,
     rollout::Rollout,
@@ -32,12 +34,10 @@ pub(crate) struct ConditionInputs<'a> {
     outdated_owners: Vec<String>,
     warnings: Vec<String>,
     formed: bool,
-    /// Members of the ring.
-    nodes: usize,
     /// Whether no StatefulSet of the cluster exists.
     is_without_sets: bool,
-    /// Members that leave the ring as the spec asks.
-    leaving: Vec<String>,
+    /// Members as the table of the nodes shows them.
+    table: Table,
     /// Members of the ring that are not well, with the reason.
     sick: Vec<String>,
     /// The reason of `Available` while there are any.
@@ -55,6 +55,7 @@ impl<'a> ConditionInputs<'a> {
         rollout: &'a Rollout,
         operations: &'a [OperationStatus],
         outdated_owners: Vec<String>,
+        nodes: &BTreeMap<String, NodeStatus>,
     ) -> Self {
         let health_problem = &rollout.unhealthy;
         let members = health_problem
@@ -110,15 +111,7 @@ impl<'a> ConditionInputs<'a> {
             restart: restart::spec_restart(operations),
             paused: recorded::pause_reason(state),
             outdated_owners,
-            leaving: state
-                .expected_pods()
-                .into_iter()
-                .filter_map(|(pod, _)| {
-                    let mode = &state.reading(&pod)?.mode;
-                    (*mode != OperationMode::Normal && state.is_leaving(&pod))
-                        .then(|| format!("{pod} is {mode}"))
-                })
-                .collect(),
+            table: Table::of(state, nodes),
             warnings: desired.as_ref().map_or_else(
                 |_| Vec::new(),
                 |desired| {
@@ -128,11 +121,6 @@ impl<'a> ConditionInputs<'a> {
             ),
             formed: rollout.formed,
             is_without_sets: state.live.stateful_sets.is_empty(),
-            nodes: state
-                .expected_pods()
-                .iter()
-                .filter(|(pod, _)| !state.is_newcomer(pod))
-                .count(),
             rollout,
             sick,
             sick_reason,
@@ -227,22 +215,8 @@ impl<'a> ConditionInputs<'a> {
             };
         } else if let Some(first) = self.sick.first() {
             (false, self.sick_reason, counted(&self.sick, first))
-        } else if let Some(first) = self.leaving.first() {
-            let stay = self.nodes.saturating_sub(self.leaving.len());
-            let up = match stay {
-                0 => String::new(),
-                1 => "; the other node is NORMAL".to_owned(),
-                stay => format!("; the other {stay} nodes are NORMAL and see each other"),
-            };
-            let leaving = counted(&self.leaving, first);
-            (true, Reason::NodesLeaving, format!("{leaving}{up}"))
         } else {
-            let message = match self.nodes {
-                0 => "no nodes are asked for".to_owned(),
-                1 => "the node is NORMAL".to_owned(),
-                many => format!("{} NORMAL and see each other", text::all_are(many, "node")),
-            };
-            (true, Reason::AllNodesUp, message)
+            (true, self.table.reason(), self.table.describe())
         };
         Verdict {
             kind: condition::AVAILABLE,
@@ -350,6 +324,70 @@ impl<'a> ConditionInputs<'a> {
             holds: Some(holds),
             reason,
             message,
+        }
+    }
+}
+
+/// The nodes of a ring whose members are all well, as the status shows them.
+struct Table {
+    /// Members that serve clients.
+    normal: usize,
+    /// The other nodes, with their states.
+    others: Vec<String>,
+    /// Whether one of them leaves the ring.
+    has_leaving: bool,
+}
+
+impl Table {
+    fn of(state: &ObservedState, nodes: &BTreeMap<String, NodeStatus>) -> Self {
+        let expected = state.expected_pods();
+        let is_expected = |pod: &str| expected.iter().any(|(other, _)| other == pod);
+        let normal = OperationMode::Normal.to_string();
+        let is_normal = |(pod, node): &(&String, &NodeStatus)| {
+            node.state == normal && is_expected(pod) && !state.is_newcomer(pod)
+        };
+        let (of_ring, mut others): (Vec<_>, Vec<_>) = nodes.iter().partition(is_normal);
+        let leaves = |pod: &str| is_expected(pod) && state.is_leaving(pod);
+        others.sort_by_key(|(pod, _)| !leaves(pod));
+        let described = others.iter().map(|(pod, node)| {
+            if !is_expected(pod) {
+                format!("{pod} has no StatefulSet")
+            } else if node.state == UNKNOWN {
+                format!("{pod} does not answer")
+            } else if node.state == normal {
+                format!("{pod} serves no clients yet")
+            } else {
+                format!("{pod} is {}", node.state)
+            }
+        });
+        Self {
+            normal: of_ring.len(),
+            has_leaving: others.iter().any(|(pod, _)| leaves(pod)),
+            others: described.collect(),
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        if self.has_leaving {
+            Reason::NodesLeaving
+        } else {
+            Reason::AllNodesUp
+        }
+    }
+
+    fn describe(&self) -> String {
+        match (self.others.first(), self.normal) {
+            (None, 0) => "no nodes are asked for".to_owned(),
+            (None, 1) => "the node is NORMAL".to_owned(),
+            (None, many) => format!("{} NORMAL and see each other", text::all_are(many, "node")),
+            (Some(first), 0) => counted(&self.others, first),
+            (Some(first), 1) => {
+                format!("{}; the other node is NORMAL", counted(&self.others, first))
+            }
+            (Some(first), many) => format!(
+                "{}; the other {many} nodes are NORMAL and see each other",
+                counted(&self.others, first)
+            ),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     simulation::{
         Node, THREE_RACKS, World,
         kstatus::{Status, status},
+        messages,
     },
 };
 
@@ -166,6 +167,47 @@ fn a_ring_of_one_node_is_told_in_the_singular() {
         world.condition("Available"),
         "True AllNodesUp: the node is NORMAL"
     );
+}
+
+#[test]
+fn operations_on_one_node_are_told_in_the_singular() {
+    let racks = "{ name: rack1 }, { name: rack2 }, { name: rack3 }";
+    let mut world = World::formed(&THREE_RACKS.replace(racks, "{ name: rack1 }"));
+    for kind in ["cleanup", "repair", "flush", "drain", "restart"] {
+        world.annotate(kind, Some("a"));
+        world.settle();
+    }
+    assert_eq!(world.operation("cleanup").message, "done on 1 node");
+    world.annotate("compact", Some("a"));
+    for _ in 0..40 {
+        world.pass();
+        world.work(0, true, true);
+    }
+    let told = world.operation("compact").message;
+    assert!(told.starts_with("1 of 1 node failed"), "{told}");
+}
+
+#[test]
+fn a_plural_of_one_is_noticed() {
+    for message in ["1 of 1 nodes failed", "the nodes of all 1 sites are up"] {
+        let noticed = std::panic::catch_unwind(|| messages::check(message));
+        assert!(noticed.is_err(), "{message}");
+    }
+    messages::check("1 of 2 nodes; cleanup 1 was called; 11 nodes; 1 node");
+}
+
+/// The table of the nodes has a row for each pod that is expected.
+#[test]
+fn no_message_says_that_all_nodes_are_normal_while_one_joins() {
+    let mut world = World::formed(THREE_RACKS);
+    nodes(&mut world, 2);
+    let mut seen = BTreeSet::new();
+    for _ in 0..40 {
+        world.pass();
+        seen.insert(world.condition("Available"));
+        world.tick();
+    }
+    insta::assert_snapshot!(seen.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

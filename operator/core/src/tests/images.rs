@@ -1,7 +1,7 @@
 //! Another image: it is tried on one node first, and a bad one goes no further.
 
 use crate::{
-    node::Replication,
+    node::{NodeError, Replication},
     simulation::{Node, THREE_RACKS, World},
     tests::rollout::sets,
 };
@@ -141,7 +141,7 @@ fn a_trial_whose_pod_goes_before_it_has_joined_is_held_by_another_one() {
 #[test]
 fn nobody_is_restarted_because_only_the_operator_gets_no_answer() {
     let mut world = World::formed(THREE_RACKS);
-    world.cut = true;
+    world.cut = Some(NodeError::Unreachable("Connection refused".into()));
     let revisions = |world: &World| -> Vec<String> {
         let pods = world.pods.values();
         pods.map(|pod| pod.revision.clone()).collect()
@@ -153,7 +153,7 @@ fn nobody_is_restarted_because_only_the_operator_gets_no_answer() {
         world.tick();
     }
     assert_eq!(revisions(&world), before);
-    world.cut = false;
+    world.cut = None;
     world.settle();
     assert_ne!(revisions(&world), before);
 }

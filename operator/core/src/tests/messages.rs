@@ -191,7 +191,7 @@ fn of_a_pod_and_of_a_volume_that_wait() {
 #[test]
 fn of_pods_that_are_ready_and_not_reachable_from_the_operator() {
     let mut world = World::formed(THREE_RACKS);
-    world.cut = true;
+    world.cut = Some(NodeError::Unreachable("Connection refused".into()));
     world.pass();
     insta::assert_snapshot!(conditions(&world));
     world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
@@ -200,10 +200,41 @@ fn of_pods_that_are_ready_and_not_reachable_from_the_operator() {
     assert!(degraded.starts_with("True NodesUnhealthy"), "{degraded}");
 }
 
+/// A service mesh accepts the connection, and the node never gets the request.
+#[test]
+fn of_pods_that_are_ready_and_never_answer_the_operator() {
+    let mut world = World::formed(THREE_RACKS);
+    world.cut = Some(NodeError::Timeout(4));
+    world.pass();
+    world.pass();
+    // The kubelet may not have noticed yet that the nodes hang.
+    let early = world.condition("Degraded");
+    assert!(early.starts_with("True NodesUnhealthy"), "{early}");
+    world.now += SignedDuration::from_mins(1);
+    world.pass();
+    insta::assert_snapshot!(world.condition("Degraded"), @"True NodesUnreachable: demo-dc1-rack1-0: the pod is Ready, but not reachable from the operator on port 8778: the node did not answer within 4 s; does a NetworkPolicy or a service mesh close the port? (and 2 more)");
+}
+
+#[test]
+fn a_node_that_is_late_is_not_called_cut_off() {
+    let mut world = World::formed(THREE_RACKS);
+    world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
+    world.pass();
+    world.now += SignedDuration::from_hours(1);
+    world.pass();
+    world.cut = Some(NodeError::Timeout(4));
+    let is_cut_off = |world: &World| world.state().is_cut_off("demo-dc1-rack1-0");
+    assert!(!is_cut_off(&world), "late once");
+    world.pass();
+    assert!(is_cut_off(&world), "late again");
+    world.edit(|cluster| cluster.spec.debug = Some(true));
+    assert!(!is_cut_off(&world), "without a readiness probe");
+}
+
 #[test]
 fn of_pods_that_are_not_reachable_while_the_ring_forms() {
     let mut world = World::new(THREE_RACKS);
-    world.cut = true;
+    world.cut = Some(NodeError::Unreachable("Connection refused".into()));
     for _ in 0..10 {
         world.pass();
         world.tick();

@@ -213,11 +213,11 @@ fn at_the_deletion_of_a_cluster_of_an_earlier_version() {
     // kubectl delete --cascade=orphan, before and after the garbage collector has orphaned the StatefulSets.
     let mut orphaning = world.clone();
     orphaning.cluster.metadata.finalizers = Some(vec![names::ORPHAN_FINALIZER.into()]);
-    assert_eq!(decided(&orphaning), AtDeletion::Stay(Vec::new()));
+    assert_eq!(decided(&orphaning), AtDeletion::StayOrphaned(Vec::new()));
     let mut orphaned = world.clone();
     let set = orphaned.live.stateful_sets.get_mut("demo-dc1-rack2");
     set.expect("seen").metadata.owner_references = None;
-    assert_eq!(decided(&orphaned), AtDeletion::Stay(Vec::new()));
+    assert_eq!(decided(&orphaned), AtDeletion::StayOrphaned(Vec::new()));
     // The orphaned StatefulSets were deleted by hand while no operator ran.
     let mut bare = world.clone();
     bare.live.stateful_sets.clear();

@@ -109,6 +109,44 @@ async fn a_secret_of_the_go_casskop_needs_no_label() {
     assert!(knows(&server, RACK));
 }
 
+/// Pods that started with the password before still accept it, and no pod would start with this one.
+#[tokio::test]
+async fn a_running_cluster_keeps_its_pods_when_its_user_becomes_one_that_http_cannot_express() {
+    let server = server();
+    let app = format!("{SECRETS}/app");
+    change(&server, &app, &json!({ "data": { "uri": null } }));
+    let told = reconcile(&server).await;
+    assert!(told.starts_with("True Accepted"), "{told}");
+    let kept = format!("{SECRETS}/{}", names::accepted_secret("demo"));
+    let of_pods = || {
+        server.with(|state| {
+            (
+                state.objects[RACK].clone(),
+                state.objects[&kept]["data"].clone(),
+            )
+        })
+    };
+    let before = of_pods();
+    change(
+        &server,
+        &app,
+        &json!({ "data": { "username": STANDARD.encode("a:b") } }),
+    );
+    server.asked();
+    reconcile(&server).await;
+    assert_eq!(of_pods(), before);
+    let asked = server.asked();
+    assert!(
+        !asked.iter().any(|asked| asked.starts_with("DELETE")),
+        "{asked:?}"
+    );
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(
+        told.contains("Secret app has a username with ':'"),
+        "{told}"
+    );
+}
+
 /// A cluster of the Management API; its Secret has these labels and the parts of a certificate.
 fn with_certificates(labels: &Value, key: &str) -> ApiServer {
     let server = ApiServer::default();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Cause, Entry, ReadFailure};
+use crate::text::count;
 
 /// The facts of the summary.
 pub struct Summary<'a> {
@@ -49,7 +50,7 @@ pub fn text(of: &Summary) -> String {
     text.push_str("\nFiles\n");
     for entry in of.entries {
         let lines = entry.content.lines().count();
-        let _ = writeln!(text, "  {} ({lines} lines)", entry.path);
+        let _ = writeln!(text, "  {} ({})", entry.path, count(lines, "line"));
     }
     text.push_str("\nNot in it, ever: values of Secrets.\n");
     if of.failures.is_empty() {

@@ -3,6 +3,7 @@
 use casskop_common::{
     api::{MultiCasskopStatus, condition},
     conditions::Reason,
+    text,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -92,7 +93,7 @@ fn available(snapshot: &ObservedSites, drafts: &[Draft]) -> Verdict {
         (None, None) => (
             Some(true),
             Reason::AllSitesAvailable,
-            format!("the nodes of all {} sites are up", drafts.len()),
+            format!("the nodes of {} are up", text::all(drafts.len(), "site")),
         ),
     };
     Verdict {

@@ -52,6 +52,34 @@ fn a_request_reaches_one_site_after_the_other_with_the_same_id() {
 }
 
 #[test]
+fn a_ring_of_one_site_is_told_in_the_singular() {
+    let one: Vec<&str> = TWO_SITES
+        .lines()
+        .filter(|line| !line.starts_with("    b:"))
+        .collect();
+    let mut world = World::new(&one.join("\n"));
+    world.order.retain(|site| site == "a");
+    world.sites.retain(|site, _| site == "a");
+    world.settle();
+    assert_eq!(
+        world.condition("Available"),
+        "True AllSitesAvailable: the nodes of the site are up"
+    );
+    world.request("cleanup", Some("1"));
+    world.pass();
+    let mut told = vec![operation(&world, "cleanup").message];
+    world.settle();
+    told.push(operation(&world, "cleanup").message);
+    assert_eq!(
+        told,
+        [
+            "0 of 1 site done; a: the operator of the site to observe the request",
+            "done in 1 site"
+        ]
+    );
+}
+
+#[test]
 fn a_request_that_may_have_run_is_recorded_and_not_run() {
     let mut world = World::formed(TWO_SITES);
     world.multi.status = None;

@@ -27,7 +27,7 @@ use crate::{
         plan::{self, Plan, Rejection, SiteObject},
         witness::WitnessWrite,
     },
-    simulation::kstatus,
+    simulation::{kstatus, messages},
 };
 
 pub(crate) const TWO_SITES: &str = "
@@ -235,6 +235,11 @@ impl World {
             return;
         }
         kstatus::check(&plan.status.conditions, self.multi.metadata.generation);
+        let operations = plan.status.operations.iter();
+        let told = operations.map(|operation| &operation.message);
+        let conditions = plan.status.conditions.iter();
+        told.chain(conditions.map(|condition| &condition.message))
+            .for_each(|message| messages::check(message));
         self.multi.status = Some(plan.status);
         match plan.witness {
             Some(WitnessWrite::Apply(witness)) => self.witness = Some(*witness),

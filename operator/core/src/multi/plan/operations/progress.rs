@@ -5,6 +5,7 @@ use casskop_common::{
     api::{MultiOperation, OperationPhase, SiteOperation},
     intent::Controls,
     operations::{Arguments, RecordedKind},
+    text::count,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -180,14 +181,18 @@ fn judge(
         } else {
             OperationPhase::Running
         };
-        let done = format!("{ended} of {} sites done; {}", sites.len(), site.site);
+        let done = format!(
+            "{ended} of {} done; {}",
+            count(sites.len(), "site"),
+            site.site
+        );
         return (phase, format!("{done}: {}", site.message));
     }
     if let Some((phase, why)) = worst(operation) {
         let left = sites.len() - ended;
         let rest = match left {
             0 => String::new(),
-            left => format!("; left alone: {}", counted(left)),
+            left => format!("; left alone: {}", count(left, "site")),
         };
         return (phase, format!("{why}{rest}"));
     }
@@ -198,21 +203,21 @@ fn judge(
         return if planned {
             (
                 OperationPhase::Planned,
-                format!("planned in {}; nothing was called", counted(ended)),
+                format!("planned in {}; nothing was called", count(ended, "site")),
             )
         } else {
             (
                 OperationPhase::Succeeded,
-                format!("done in {}", counted(ended)),
+                format!("done in {}", count(ended, "site")),
             )
         };
     }
     if cancelled {
-        let message = format!("cancelled after {ended} of {} sites", sites.len());
+        let message = format!("cancelled after {ended} of {}", count(sites.len(), "site"));
         return (OperationPhase::Cancelled, message);
     }
     if paused {
-        let message = format!("paused after {ended} of {} sites", sites.len());
+        let message = format!("paused after {ended} of {}", count(sites.len(), "site"));
         return (OperationPhase::Paused, message);
     }
     let phase = if ended > 0 {
@@ -231,13 +236,6 @@ fn judge(
             why => format!("{} {why}", site.site),
         })
         .collect();
-    let done = format!("{ended} of {} sites done", sites.len());
+    let done = format!("{ended} of {} done", count(sites.len(), "site"));
     (phase, format!("{done}; waits: {}", left.join("; ")))
-}
-
-fn counted(sites: usize) -> String {
-    match sites {
-        1 => "1 site".to_owned(),
-        more => format!("{more} sites"),
-    }
 }
