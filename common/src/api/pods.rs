@@ -131,7 +131,8 @@ impl NodeApiKind {
 }
 
 /// `Enabled`: mutual TLS between the operator and the nodes. `Disabled`: plain HTTP, with a password, of `Jolokia` only. A
-/// change replaces the pods rack by rack. Left out: a ring goes on as it was started; a new one with `Jolokia` has `Disabled`.
+/// change replaces the pods rack by rack. Left out: a ring that is created gets `Enabled`, unless `bootstrapImage` names an
+/// image, and one that exists goes on as it was started.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeTls {
     /// Mutual TLS; the Jolokia agent demands a password as well.

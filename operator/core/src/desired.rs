@@ -394,18 +394,18 @@ fn bootstrap_image(
     operator_image: &str,
     warnings: &mut Vec<String>,
 ) -> String {
-    match &spec.bootstrap_image {
-        Some(image)
-            if ["casskop-bootstrap", "cassandra-bootstrap"]
-                .iter()
-                .any(|name| image.contains(name)) =>
-        {
-            warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));
-            operator_image.to_owned()
-        }
-        Some(image) => image.clone(),
-        None => operator_image.to_owned(),
+    let named = named_bootstrap_image(spec);
+    if let (None, Some(image)) = (named, &spec.bootstrap_image) {
+        warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));
     }
+    named.unwrap_or(operator_image).to_owned()
+}
+
+/// The image of the init container that the spec names, unless it is one of the Go `CassKop`, which is not used.
+fn named_bootstrap_image(spec: &CassandraClusterSpec) -> Option<&str> {
+    let image = spec.bootstrap_image.as_deref()?;
+    let mut of_go = ["casskop-bootstrap", "cassandra-bootstrap"].iter();
+    (!of_go.any(|name| image.contains(name))).then_some(image)
 }
 
 fn refused(reason: Reason, message: String) -> Refusal {

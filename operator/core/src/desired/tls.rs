@@ -1,11 +1,11 @@
-//! Whether the nodes of a ring are reached over TLS, where the spec leaves it out: a ring goes on as it was started, and a
-//! ring that is created gets none.
+//! Whether the nodes of a ring are reached over TLS, where the spec leaves it out: a ring that is created gets TLS, and a ring
+//! that exists goes on as it was started, so that neither an upgrade of the operator nor a take-over restarts it.
 
 use casskop_common::api::{CassandraCluster, NodeApiKind, NodeTls};
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::accepted,
+    desired::{accepted, named_bootstrap_image},
     observed::{NodePod, OwnedObjects, is_of_predecessor},
 };
 
@@ -46,8 +46,11 @@ fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
         Some(accepted.spec.transport().has_tls())
     };
     match of_templates(cluster, live).or_else(of_spec) {
-        Some(true) => NodeTls::Enabled,
-        Some(false) | None => NodeTls::Disabled,
+        Some(false) => NodeTls::Disabled,
+        // An image that the spec names does not follow the operator, and may be of a version that knows no TLS: its pods would
+        // not start.
+        None if named_bootstrap_image(&cluster.spec).is_some() => NodeTls::Disabled,
+        Some(true) | None => NodeTls::Enabled,
     }
 }
 

@@ -52,12 +52,12 @@ pub fn check_cluster(status: &CassandraClusterStatus) {
     let available = available.find(|known| known.type_ == AVAILABLE && known.status == "True");
     if let Some(available) = available {
         let normal = OperationMode::Normal.to_string();
-        let mut states = status
+        let mut modes = status
             .cassandra_node_status
             .values()
             .map(|node| &node.state);
-        let rows = states.len();
-        let are_normal = states.all(|state| *state == normal);
+        let rows = modes.len();
+        let are_normal = modes.all(|state| *state == normal);
         let claims_all =
             !available.message.contains("the other") && available.message.contains("NORMAL");
         if claims_all {

@@ -40,13 +40,13 @@ fn decided(world: &World, live: &OwnedObjects) -> NodeTransport {
 }
 
 #[test]
-fn a_ring_goes_on_as_it_was_started_and_a_new_one_has_no_tls() {
+fn a_new_ring_has_tls_and_a_ring_goes_on_as_it_was_started() {
     use NodeTransport::{Jolokia, JolokiaTls};
     let secure = ring(Some(NodeTls::Enabled));
     let plain = ring(Some(NodeTls::Disabled));
     // As earlier versions of the operator, and the Go CassKop, have made it.
     let old = ring(None);
-    assert_eq!(decided(&old, &OwnedObjects::default()), Jolokia);
+    assert_eq!(decided(&old, &OwnedObjects::default()), JolokiaTls);
     for (world, transport) in [(&secure, JolokiaTls), (&plain, Jolokia), (&old, Jolokia)] {
         let mut live = world.live.clone();
         assert_eq!(decided(world, &live), transport);
@@ -66,6 +66,33 @@ fn a_ring_goes_on_as_it_was_started_and_a_new_one_has_no_tls() {
     let (name, set) = plain.live.stateful_sets.first_key_value().expect("a rack");
     mixed.stateful_sets.insert(name.clone(), set.clone());
     assert_eq!(decided(&secure, &mixed), Jolokia);
+}
+
+/// Such an image may be of a version that knows no TLS, whatever its name is.
+#[test]
+fn a_new_ring_with_an_init_container_of_its_own_has_no_tls_by_itself() {
+    let mut world = World::new(THREE_RACKS);
+    for (image, transport) in [
+        (
+            "registry.example/casskop-operator:1.2",
+            NodeTransport::Jolokia,
+        ),
+        // It is not used.
+        (
+            "example/casskop-bootstrap:0.1.21",
+            NodeTransport::JolokiaTls,
+        ),
+    ] {
+        world.cluster.spec.bootstrap_image = Some(image.to_owned());
+        assert_eq!(
+            decided(&world, &OwnedObjects::default()),
+            transport,
+            "{image}"
+        );
+        // A ring that exists is not changed by it.
+        let secure = ring(Some(NodeTls::Enabled));
+        assert_eq!(decided(&world, &secure.live), NodeTransport::JolokiaTls);
+    }
 }
 
 /// The objects of this ring after an earlier version of the operator, which had no word of TLS, has led.

@@ -286,7 +286,7 @@ async fn volumes_that_kubernetes_orphans_are_told() {
     let server = ApiServer::default();
     deleted(&server, &[names::ORPHAN_FINALIZER]);
     edit(&server, CLUSTER, |cluster| {
-        cluster["spec"]["deletePVC"] = json!(false)
+        cluster["spec"]["deletePVC"] = json!(false);
     });
     reconcile(&server).await.unwrap();
     assert!(kept(&server).is_empty());
