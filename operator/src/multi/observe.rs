@@ -149,7 +149,7 @@ mod tests {
         };
         let named = "its CassandraCluster demo cannot be read: ";
         assert!(
-            why.starts_with(named) && why.contains("nodesPerRacks"),
+            why.starts_with(named) && why.contains("string \"two\""),
             "{why}"
         );
     }
