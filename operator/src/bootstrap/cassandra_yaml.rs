@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use casskop_core::pod_config::{RackConfig, cassandra_yaml, seeds::Seeds, tokens};
+use casskop_core::pod_config::{Encryption, RackConfig, cassandra_yaml, seeds::Seeds, tokens};
 use serde_json::Value;
 
 use crate::bootstrap::{Error, files};
@@ -13,6 +13,7 @@ pub(super) fn write(
     rack: &RackConfig,
     seeds: &Seeds,
     pod_ip: &str,
+    encryption: Encryption,
 ) -> Result<(), Error> {
     let path = directory.join("cassandra.yaml");
     let invalid = |message: String| Error::Invalid {
@@ -21,7 +22,7 @@ pub(super) fn write(
     };
     let mut yaml: Value =
         serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
-    cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
+    cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip, encryption);
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_core::pod_config::certificates::{KEYS, NAME};
+use casskop_core::pod_config::certificates::{KEYS, KEYSTORE, NAME};
+use jiff::Timestamp;
 
 use crate::{
     bootstrap::{
@@ -15,33 +16,62 @@ use crate::{
     node_api::Certificates,
 };
 
-/// The files of a Secret, as an agent reads them.
-struct Files {
-    name: String,
-    /// In the order of [`KEYS`]; the private key in PKCS#8.
-    content: [String; 3],
+/// The files that a server reads certificates from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those of the Secret, as agents read them.
+    Separate,
+    /// The authorities, and one file with the private key and the certificate, as Cassandra reads them.
+    Keystore,
 }
 
-impl Files {
-    /// Reads and checks a Secret. An agent ends, or does not listen, with files that do not fit, and the kubelet does not
+/// A Secret, read and checked.
+struct Checked {
+    name: String,
+    ca: String,
+    certificate: String,
+    /// In PKCS#8.
+    key: String,
+}
+
+impl Checked {
+    /// Reads and checks a Secret. A server ends, or does not listen, with files that do not fit, and the kubelet does not
     /// learn why.
-    fn of(secret: &Path, name: String) -> Result<Self, Error> {
+    fn read(secret: &Path, name: String, form: Form) -> Result<Self, Error> {
         let [ca, certificate, key] = KEYS.map(|key| files::read(&secret.join(key)));
         let (ca, certificate, key) = (ca?, certificate?, key?);
         let [one, two, three] = [&ca, &certificate, &key].map(String::as_bytes);
-        Certificates::new(one, two, three, name.clone())
+        let checked = Certificates::new(one, two, three, name.clone())
             .map_err(|error| unusable(secret, &error.to_string()))?;
+        // An agent proves it to the operator with each request; nodes that do not trust each other are a ring no more.
+        if form == Form::Keystore {
+            let verified = checked.verify(Timestamp::now());
+            verified.map_err(|error| unusable(secret, &error.to_string()))?;
+        }
         let key = pkcs8::of_pem(&key);
         let key = key.ok_or_else(|| unusable(secret, "tls.key has an unknown form"))?;
         Ok(Self {
             name,
-            content: [ca, certificate, key],
+            ca,
+            certificate,
+            key,
         })
     }
 
-    fn algorithm(&self) -> Option<Algorithm> {
-        let [_, _, key] = &self.content;
-        pkcs8::algorithm(key)
+    /// The files with their names, the authorities first.
+    fn files(&self, form: Form) -> Vec<(&'static str, String)> {
+        let [ca, certificate, key] = KEYS;
+        match form {
+            Form::Separate => vec![
+                (ca, self.ca.clone()),
+                (certificate, self.certificate.clone()),
+                (key, self.key.clone()),
+            ],
+            Form::Keystore => vec![
+                (ca, self.ca.clone()),
+                (KEYSTORE, format!("{}\n{}", self.key, self.certificate)),
+            ],
+        }
     }
 }
 
@@ -52,12 +82,12 @@ fn unusable(secret: &Path, why: &str) -> Error {
     }
 }
 
-/// The private keys that an agent can be renewed to.
+/// The private keys that a server can be renewed to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewal {
     /// Keys of any algorithm.
     Any,
-    /// Keys of the algorithm that the agent was started with.
+    /// Keys of the algorithm that the server was started with.
     SameAlgorithm,
 }
 
@@ -67,42 +97,52 @@ pub(super) fn install(
     folder: &Path,
     secret: &Path,
     name: String,
+    form: Form,
     settings: &[(&str, &str)],
 ) -> Result<Option<Algorithm>, Error> {
     fs::create_dir_all(folder).map_err(files::failed("create", folder))?;
-    let installed = Files::of(secret, name)?;
-    for (key, text) in KEYS.iter().zip(&installed.content) {
-        files::write_renewable(&folder.join(key), text)?;
+    let installed = Checked::read(secret, name, form)?;
+    for (file, text) in installed.files(form) {
+        files::write_renewable(&folder.join(file), &text)?;
     }
     for (file, text) in settings {
         files::write(&folder.join(file), text)?;
     }
     // Last: the probes take the folder for complete.
     files::write(&folder.join(NAME), &installed.name)?;
-    Ok(installed.algorithm())
+    Ok(pkcs8::algorithm(&installed.key))
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. The server of the Management API notices a file that is
 /// written in place, and not one that is replaced, as the kubelet replaces those of a Secret. It notices the certificate and
-/// the key only, and reads all files then: the authority comes first, and all are written if one has changed.
-pub(super) fn renew(folder: &Path, secret: &Path, renewal: Renewal) -> Result<(), Error> {
+/// the key only, and reads all files then: the authority comes first, and all are written if one has changed. Cassandra looks
+/// at the times of all its files, and takes over those that fit.
+pub(super) fn renew(
+    folder: &Path,
+    secret: &Path,
+    form: Form,
+    renewal: Renewal,
+) -> Result<(), Error> {
     let name = files::read(&folder.join(NAME))?;
-    let renewed = Files::of(secret, name)?;
+    let renewed = Checked::read(secret, name, form)?;
+    let files = renewed.files(form);
     let mut has_changed = false;
-    for (key, text) in KEYS.iter().zip(&renewed.content) {
-        has_changed |= files::read(&folder.join(key))? != *text;
+    for (file, text) in &files {
+        has_changed |= files::read(&folder.join(file))? != *text;
     }
     if !has_changed {
         return Ok(());
     }
-    let [_, _, key] = KEYS;
-    let present = pkcs8::algorithm(&files::read(&folder.join(key))?);
-    if renewal == Renewal::SameAlgorithm && present != renewed.algorithm() {
-        let why = "tls.key is of another algorithm than the one that the agent was started with: restart the pod";
-        return Err(unusable(secret, why));
+    if renewal == Renewal::SameAlgorithm {
+        let [_, _, key] = KEYS;
+        let present = pkcs8::algorithm(&files::read(&folder.join(key))?);
+        if present != pkcs8::algorithm(&renewed.key) {
+            let why = "tls.key is of another algorithm than the one that the agent was started with: restart the pod";
+            return Err(unusable(secret, why));
+        }
     }
-    for (key, text) in KEYS.iter().zip(&renewed.content) {
-        files::overwrite(&folder.join(key), text)?;
+    for (file, text) in &files {
+        files::overwrite(&folder.join(file), text)?;
     }
     Ok(())
 }
@@ -124,6 +164,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
+    use crate::node_api::management_api::node::{Authority, RING};
 
     #[test]
     fn what_was_installed_is_read_by_the_probes() {
@@ -138,10 +179,11 @@ mod tests {
                 &directory,
                 secret,
                 "demo.ns.svc".into(),
+                Form::Separate,
                 &[("more", "text")],
             )
         };
-        let renew = || renew(&directory, &secret, Renewal::SameAlgorithm);
+        let renew = || renew(&directory, &secret, Form::Separate, Renewal::SameAlgorithm);
         let error = install(&secret).expect_err("there is no Secret");
         assert!(error.to_string().starts_with("read "), "{error}");
         fs::write(secret.join("ca.crt"), &certificate).unwrap();
@@ -203,7 +245,7 @@ mod tests {
         let error = renew().expect_err("it is another algorithm");
         assert!(error.to_string().contains("restart the pod"), "{error}");
         assert_eq!(KEYS.map(written), before);
-        super::renew(&directory, &secret, Renewal::Any).unwrap();
+        super::renew(&directory, &secret, Form::Separate, Renewal::Any).unwrap();
         assert_ne!(KEYS.map(written), before);
         // The key of something else.
         fs::write(
@@ -216,6 +258,50 @@ mod tests {
             error.to_string().contains("is not the key of tls.crt"),
             "{error}"
         );
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn cassandra_takes_over_what_proves_something_and_keeps_what_it_has_otherwise() {
+        let folder = std::env::temp_dir().join(format!("casskop-pem-{}", std::process::id()));
+        let (directory, secret) = (folder.join("files"), folder.join("secret"));
+        fs::create_dir_all(&secret).unwrap();
+        let write = |ca: &str, certificate: &str, key: &str| {
+            for (file, text) in KEYS.iter().zip([ca, certificate, key]) {
+                fs::write(secret.join(file), text).unwrap();
+            }
+        };
+        let (authority, other) = (Authority::new(), Authority::new());
+        let (certificate, key) = authority.issue(RING);
+        write(&authority.pem, &certificate, &key);
+        install(&directory, &secret, RING.into(), Form::Keystore, &[]).unwrap();
+        let keystore = || fs::read_to_string(directory.join(KEYSTORE)).unwrap();
+        let before = keystore();
+        assert!(before.starts_with("-----BEGIN PRIVATE KEY-----"));
+        assert!(before.trim_end().ends_with("-----END CERTIFICATE-----"));
+        let renew = || renew(&directory, &secret, Form::Keystore, Renewal::Any);
+        let (foreign, foreign_key) = other.issue(RING);
+        let (renamed, renamed_key) = authority.issue("other.ns.svc");
+        let half = &certificate[..certificate.len() / 2];
+        for (ca, certificate, key) in [
+            (&authority.pem, foreign.as_str(), &foreign_key),
+            (&authority.pem, renamed.as_str(), &renamed_key),
+            (&authority.pem, half, &key),
+            (&authority.pem, certificate.as_str(), &foreign_key),
+            (&authority.pem, "", &key),
+            (&String::new(), certificate.as_str(), &key),
+        ] {
+            write(ca, certificate, key);
+            renew().expect_err("it proves nothing");
+            assert_eq!(keystore(), before);
+        }
+        fs::remove_file(secret.join("tls.crt")).unwrap();
+        renew().expect_err("there is a key and no certificate");
+        assert_eq!(keystore(), before);
+        let (certificate, key) = authority.issue(RING);
+        write(&authority.pem, &certificate, &key);
+        renew().unwrap();
+        assert_eq!(keystore(), format!("{key}\n{certificate}"));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! The authority that the operator makes for the nodes of a ring, and their certificate, where the spec names no Secret with
-//! certificates (`docs/adr/0026-own-authority.md`).
+//! The authority that the operator makes for a use of certificates in a ring, and the certificate, where the spec names no
+//! Secret for that use (`docs/adr/0026-own-authority.md`).
 
 mod issue;
 mod stored;
@@ -10,6 +10,7 @@ use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     authority::{Step, decide},
     observed::SecretState,
+    pod_config::CertificateUse,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -36,10 +37,11 @@ const STEPS: usize = 4;
 pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let stored = Stored::read(kube, cluster).await?;
+    let stored = Stored::read(kube, cluster, usage).await?;
     let refused = stored.refused(cluster);
-    let name = names::node_tls_secret(&cluster.name_any());
+    let name = usage.made_secret(&cluster.name_any());
     let certificates = stored.certificates(&host(cluster));
     let certificates = certificates.map_err(|why| format!("Secret {name}: {why}"));
     let state = match (&refused, &certificates) {
@@ -69,11 +71,16 @@ pub(super) async fn read(
 pub(super) async fn keep(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     // Certificates have no fractions of a second.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let mut stored = Stored::read(kube, cluster).await?;
+    let mut stored = Stored::read(kube, cluster, usage).await?;
+    let hosts = usage.hosts(
+        &cluster.name_any(),
+        &cluster.namespace().unwrap_or_default(),
+    );
     if let Some(message) = stored.refused(cluster) {
         return Err(failed(message));
     }
@@ -83,7 +90,7 @@ pub(super) async fn keep(
             mut authorities,
             present,
         } = Found::new(&stored, cluster, now);
-        report(cluster, &step, &present, &stored);
+        report(cluster, usage, &step, &present, &stored);
         match step {
             Step::Rest => return Ok(()),
             Step::MakeAuthority => {
@@ -101,7 +108,7 @@ pub(super) async fn keep(
                     Some(issuer) => {
                         let mut authorities = authorities.iter();
                         let authority = authorities.find(|one| one.id() == issuer);
-                        let own = authority.map(|one| issue::certificate(one, &host(cluster), now));
+                        let own = authority.map(|one| issue::certificate(one, &hosts, now));
                         own.transpose().map_err(failed)?
                     }
                 };
@@ -140,20 +147,22 @@ impl Found {
 /// Logs a step. It names authorities by ids, and has nothing secret.
 fn report(
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     step: &Step,
     present: &Result<Present, String>,
     stored: &Stored,
 ) {
     let (name, namespace) = (cluster.name_any(), cluster.namespace());
+    let secret = usage.made_secret(&name);
     match (step, present) {
         (Step::Rest, _) => {}
         (Step::Certify { .. }, Err(why)) if stored.is_there() => {
             let message = "the certificates of the nodes cannot be used, and are made anew";
-            tracing::warn!(cluster = name, namespace, why, ?step, message);
+            tracing::warn!(cluster = name, namespace, secret, why, ?step, message);
         }
         _ => {
             let message = "the certificates of the nodes are renewed";
-            tracing::info!(cluster = name, namespace, ?step, message);
+            tracing::info!(cluster = name, namespace, secret, ?step, message);
         }
     }
 }

@@ -1,12 +1,16 @@
-//! The certificates of the nodes, in the Secret that the spec names. The operator never makes or changes it.
+//! Certificates in the Secrets that the spec names. The operator never makes or changes them.
 
 use std::sync::Arc;
 
 use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     observed::SecretState,
-    pod_config::certificates::{KEYS, not_meant_because},
+    pod_config::{
+        CertificateUse,
+        certificates::{KEYS, not_meant_because},
+    },
 };
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
@@ -29,9 +33,10 @@ struct Found {
 pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     name: &str,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let found = find(kube, cluster, name).await?;
+    let found = find(kube, cluster, usage, name).await?;
     Ok(AcceptedCredentials {
         secrets: [(name.to_owned(), found.state)].into(),
         refused: found.refused,
@@ -53,10 +58,16 @@ pub(super) async fn of_pods(
     cluster: &CassandraCluster,
     name: &str,
 ) -> Result<Result<Arc<Certificates>, String>, kube::Error> {
-    Ok(find(kube, cluster, name).await?.certificates)
+    let found = find(kube, cluster, CertificateUse::NodeApi, name).await?;
+    Ok(found.certificates)
 }
 
-async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Found, kube::Error> {
+async fn find(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    usage: CertificateUse,
+    name: &str,
+) -> Result<Found, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let given = match name {
@@ -65,7 +76,7 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
     };
     let refused = given
         .as_ref()
-        .and_then(|given| refused(given, name, &namespace));
+        .and_then(|given| refused(given, usage, name, &namespace));
     let host = names::ring_host(&cluster.name_any(), &namespace);
     let certificates = match (&refused, &given) {
         (Some(message), _) => Err(message.clone()),
@@ -73,6 +84,7 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
             "Secret {name} does not exist: create it again; the nodes take over its certificates within minutes"
         )),
         (None, Some(given)) => certificates(given, host)
+            .and_then(|certificates| checked(certificates, usage))
             .map(Arc::new)
             .map_err(|why| format!("Secret {name}: {why}")),
     };
@@ -88,13 +100,28 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
 }
 
 /// The reason why a Secret is not used, if it is not meant for the nodes.
-fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
+fn refused(secret: &Secret, usage: CertificateUse, name: &str, namespace: &str) -> Option<String> {
     let label = secret.labels().get(names::NODE_CREDENTIALS_LABEL);
     let why = not_meant_because(label.map(String::as_str))?;
     Some(format!(
-        "Secret {name} of nodeApi.tlsSecretName may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        "Secret {name} of {} may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        usage.field(),
         names::NODE_CREDENTIALS_LABEL
     ))
+}
+
+/// Certificates of Cassandra's own connections, which no connection of the operator proves: they are checked here.
+fn checked(certificates: Certificates, usage: CertificateUse) -> Result<Certificates, String> {
+    let now = Timestamp::now();
+    let verified = match usage {
+        CertificateUse::NodeApi => Ok(()),
+        CertificateUse::Internode => certificates
+            .verify(now)
+            .and_then(|()| certificates.verify_as_client(now)),
+        CertificateUse::Client => certificates.verify(now),
+    };
+    verified.map_err(|unproven| unproven.to_string())?;
+    Ok(certificates)
 }
 
 /// The certificates in a Secret.

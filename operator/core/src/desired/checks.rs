@@ -67,13 +67,15 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
 }
 
 /// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
-const TAKEN: [(&str, &str); 7] = [
+const TAKEN: [(&str, &str); 9] = [
     ("bootstrap", "/etc/cassandra"),
     ("data", "/var/lib/cassandra"),
     ("rack", "/casskop"),
     ("jolokia", "/casskop-jolokia"),
     ("node-tls", "/casskop-node-tls"),
     ("management-api", "/casskop-management-api"),
+    ("internode-tls", "/casskop-internode-tls"),
+    ("client-tls", "/casskop-client-tls"),
     ("scripts", "/configmap"),
 ];
 /// Empty volumes of the operator: a user's volume at the path takes their place.

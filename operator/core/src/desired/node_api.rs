@@ -6,7 +6,7 @@ use casskop_common::{
 };
 
 use crate::{
-    desired::{DEFAULT_IMAGE, Desired, refused},
+    desired::{DEFAULT_IMAGE, refused},
     image::ImageRef,
     refusal::Refusal,
 };
@@ -54,19 +54,6 @@ fn check_tls(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
         )),
         Some(NodeTls::Enabled) | None => Ok(()),
     }
-}
-
-/// A Secret that the spec names does not exist, and the operator does not make it.
-pub(super) fn missing_secret(desired: &Desired, name: &str) -> String {
-    let (field, keys) = if desired.secrets.password.as_deref() == Some(name) {
-        ("imageJolokiaSecret", "username and password")
-    } else {
-        (
-            "nodeApi.tlsSecretName",
-            "ca.crt, tls.crt and tls.key, and the label db.orange.com/node-credentials: \"true\"",
-        )
-    };
-    format!("Secret {name} of spec.{field} does not exist: create it with {keys}")
 }
 
 /// The image has the Management API, and one that fits. Only the official image, and a tag with the version of the

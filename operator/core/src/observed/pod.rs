@@ -1,7 +1,7 @@
 //! A Cassandra pod.
 
 use casskop_common::{
-    api::NodeTransport,
+    api::{ClientMode, InternodeMode, NodeTransport},
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::pod_config::NodeSecrets;
+use crate::pod_config::{Encryption, NodeSecrets};
 
 /// Time within which a container listens; shorter than the time after which the liveness probe ends it.
 const LISTENS: SignedDuration = SignedDuration::from_mins(1);
@@ -58,6 +58,8 @@ pub struct NodePod {
     pub transport: NodeTransport,
     /// Secrets that the pod was started with. A pod of the Go `CassKop` names none in a volume.
     pub secrets: NodeSecrets,
+    /// Encryption of Cassandra's connections that the pod was started with.
+    pub encryption: Encryption,
 }
 
 impl NodePod {
@@ -94,6 +96,7 @@ impl NodePod {
             image: image(pod),
             transport: transport(pod),
             secrets: secrets(pod),
+            encryption: encryption(pod),
         }
     }
 }
@@ -159,6 +162,22 @@ fn transport(pod: &Pod) -> NodeTransport {
     let word = pod.annotations().get(names::NODE_API);
     let transport = word.and_then(|word| NodeTransport::parse(word));
     transport.unwrap_or_default()
+}
+
+/// Whether clients need certificates is not recorded: nothing depends on it.
+fn encryption(pod: &Pod) -> Encryption {
+    let annotations = pod.annotations();
+    let internode = annotations.get(names::INTERNODE_TLS);
+    let client = annotations.get(names::CLIENT_TLS);
+    Encryption {
+        internode: internode
+            .and_then(|word| InternodeMode::parse(word))
+            .unwrap_or_default(),
+        client: client
+            .and_then(|word| ClientMode::parse(word))
+            .unwrap_or_default(),
+        client_auth: false,
+    }
 }
 
 fn secrets(pod: &Pod) -> NodeSecrets {

@@ -3,7 +3,7 @@
 use json_patch::merge;
 use serde_json::{Value, json};
 
-use super::{RackConfig, is_ipv6};
+use super::{Encryption, RackConfig, is_ipv6};
 
 /// Keys that follow from the pod and the ring; a user who could set them would break both.
 pub const OPERATOR_KEYS: [&str; 5] = [
@@ -36,7 +36,13 @@ pub fn data_directories(rack: &RackConfig) -> Vec<String> {
 }
 
 /// Lays the operator's settings and the user's over the image's own `cassandra.yaml`.
-pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
+pub fn overlay(
+    yaml: &mut Value,
+    rack: &RackConfig,
+    seeds: &[String],
+    pod_ip: &str,
+    encryption: Encryption,
+) {
     let operator = json!({
         "cluster_name": rack.ring_name(),
         "endpoint_snitch": "GossipingPropertyFileSnitch",
@@ -69,6 +75,7 @@ pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &s
         }],
     });
     merge(yaml, &fixed);
+    encryption.apply(yaml);
 }
 
 #[cfg(test)]
@@ -87,14 +94,26 @@ mod tests {
             } }),
             ..RackConfig::default()
         };
-        overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
+        overlay(
+            &mut yaml,
+            &rack,
+            &["a".into(), "b".into()],
+            "10.0.0.1",
+            Encryption::default(),
+        );
         insta::assert_json_snapshot!(yaml);
     }
 
     #[test]
     fn a_pod_with_an_ipv6_address_listens_on_ipv6() {
         let mut yaml = json!({});
-        overlay(&mut yaml, &RackConfig::default(), &[], "fd00::1");
+        overlay(
+            &mut yaml,
+            &RackConfig::default(),
+            &[],
+            "fd00::1",
+            Encryption::default(),
+        );
         assert_eq!(yaml["rpc_address"], "::");
         assert_eq!(yaml["listen_address"], "fd00::1");
         assert_eq!(yaml["broadcast_rpc_address"], "fd00::1");
@@ -109,7 +128,7 @@ mod tests {
                 config,
                 ..RackConfig::default()
             };
-            overlay(&mut yaml, &rack, &[], "10.0.0.1");
+            overlay(&mut yaml, &rack, &[], "10.0.0.1", Encryption::default());
             yaml[TOKENS_FOR].clone()
         };
         assert_eq!(

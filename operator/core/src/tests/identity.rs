@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     objects::config_map,
-    pod_config::cassandra_yaml,
+    pod_config::{Encryption, cassandra_yaml},
     simulation::{THREE_RACKS, World},
 };
 
@@ -17,7 +17,7 @@ fn names_of(world: &World) -> (Vec<String>, Option<String>) {
         .filter_map(config_map::rack_config)
         .map(|rack| {
             let mut yaml = json!({});
-            cassandra_yaml::overlay(&mut yaml, &rack, &[], "10.0.0.1");
+            cassandra_yaml::overlay(&mut yaml, &rack, &[], "10.0.0.1", Encryption::default());
             yaml["cluster_name"].as_str().expect("a name").to_owned()
         });
     let mark = maps.get(&names::ring_mark("demo"));
