@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Creates all files of a release except the bills of materials:  krew/release.sh VERSION BUILT DIST
 # BUILT contains a folder with the binaries for each platform of krew/casskop.yaml (linux_amd64, …). The script writes to DIST
-# the archives, the krew manifest, the manifests of the operator (install.yaml), and SHA256SUMS over all files in DIST.
+# the archives, the krew manifest, the manifests of the operator (install.yaml), the section of the changelog (CHANGES.md),
+# and SHA256SUMS over all files in DIST.
 set -euo pipefail
 [ $# = 3 ] || { echo "usage: $0 VERSION BUILT DIST" >&2; exit 2; }
 version=$1 built=$2 dist=$3
@@ -30,6 +31,9 @@ chmod +x "$own"
 said=$("$own" version)
 [[ $said == "kubectl-casskop ${version#v},"* ]] || fail "the plugin is of another version: $said"
 "$own" install generate >"$dist/install.yaml"
+
+awk -v title="## ${version#v}" '/^## / { ours = $0 == title; next } ours' "$here/../CHANGELOG.md" >"$dist/CHANGES.md"
+grep -q . "$dist/CHANGES.md" || fail "CHANGELOG.md has no section ${version#v}"
 
 cd "$dist"
 rm -f SHA256SUMS

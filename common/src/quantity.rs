@@ -6,6 +6,16 @@ const MAX_DIGITS: usize = 28;
 /// The value of a quantity, rounded up to a whole number as in Kubernetes; none if the text is not a quantity. A value
 /// beyond 64 bits is the largest that fits.
 pub fn parse(text: &str) -> Option<i64> {
+    scaled(text, 0)
+}
+
+/// The same in thousandths, as Kubernetes adds CPUs.
+pub fn parse_milli(text: &str) -> Option<i64> {
+    scaled(text, 3)
+}
+
+/// The value of a quantity times a power of ten.
+fn scaled(text: &str, power: i32) -> Option<i64> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -19,6 +29,7 @@ pub fn parse(text: &str) -> Option<i64> {
         return None;
     }
     let (base, exponent) = scale(suffix)?;
+    let exponent = exponent + power;
     let whole = whole.trim_start_matches('0');
     if whole.len() > MAX_DIGITS {
         return Some(if negative { i64::MIN } else { i64::MAX });
@@ -124,6 +135,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(value), "{text}");
         }
+    }
+
+    #[test]
+    fn thousandths_are_not_rounded() {
+        let all = ["1", "0.5", "100m", "1500u", "-1", "2k", "1Ki", "9E", "x"];
+        let values = all.map(parse_milli);
+        let expected = [1000, 500, 100, 2, -1000, 2_000_000, 1_024_000, i64::MAX].map(Some);
+        assert_eq!(values[..8], expected);
+        assert_eq!(values[8], None);
     }
 
     #[test]

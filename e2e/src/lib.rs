@@ -26,6 +26,7 @@ pub mod crash;
 pub mod daemon;
 pub mod figures;
 pub mod firewall;
+pub mod flux;
 pub mod go_casskop;
 pub mod helm;
 pub mod instances;

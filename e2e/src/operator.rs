@@ -61,10 +61,14 @@ pub fn pods(kubectl: &Kubectl) -> Vec<Value> {
     kubectl.list("pods", &format!("app.kubernetes.io/name={NAME}"))
 }
 
-/// The pod of the operator, which is ready.
+/// The pod of the operator, once it is ready: on a busy machine a probe may have failed a moment ago.
 pub fn ready_pod(kubectl: &Kubectl) -> Value {
-    let ready = pods(kubectl).into_iter().find(is_ready);
-    ready.expect("the operator runs")
+    until("the operator to be ready", || {
+        let pods = pods(kubectl);
+        let states: Vec<String> = pods.iter().map(|pod| pod["status"].to_string()).collect();
+        let ready = pods.into_iter().find(is_ready);
+        ready.ok_or_else(|| states.join(" "))
+    })
 }
 
 /// Scales the Deployment of the operator, which ends or starts its pod.

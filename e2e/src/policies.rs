@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Kubectl;
+use crate::{Kubectl, space::restricted};
 
 const BETA: &str = "admissionregistration.k8s.io/v1beta1";
 const STABLE: &str = "admissionregistration.k8s.io/v1";
@@ -69,7 +69,8 @@ impl Policies {
     /// # Errors
     /// The pod is refused.
     pub fn try_pod(&self, mut spec: Value) -> Result<Value, String> {
-        spec["containers"] = json!([{ "name": "one", "image": "none" }]);
+        spec["containers"] =
+            json!([{ "name": "one", "image": "none", "securityContext": restricted() }]);
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "tried" }, "spec": spec,
         });

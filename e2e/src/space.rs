@@ -39,13 +39,16 @@ impl Space {
     /// The same in a cluster of the testbed.
     pub fn without_operator_at(site: Site, name: &str) -> Self {
         let kubectl = Kubectl::at(site, name);
-        kubectl.apply(&json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name },
-        }));
+        apply_namespace(&kubectl, "restricted");
         let crds = workspace().join("manifests/crds");
         let crds = crds.to_string_lossy();
         kubectl.ok(&["apply", "--server-side", "--force-conflicts", "-f", &crds]);
         Self { kubectl }
+    }
+
+    /// Admits pods of another operator, which ask for more than the restricted level of Pod Security has.
+    pub fn admit_privileged_pods(&self) {
+        apply_namespace(&self.kubectl, "privileged");
     }
 
     /// A cluster in the namespace.
@@ -143,7 +146,12 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// The recorded writes of a user in the API server's audit log, oldest first; see the testbed's audit policy.
 pub fn writes_by(user: &str) -> Vec<Value> {
-    let log = HOME.folder().join("logs/audit.log");
+    records_of(HOME, user)
+}
+
+/// The records of a user in the audit log of a site.
+pub fn records_of(site: Site, user: &str) -> Vec<Value> {
+    let log = site.folder().join("logs/audit.log");
     let text =
         std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
     let lines = text.lines().filter(|line| line.contains(user));
@@ -173,4 +181,24 @@ pub fn http(url: &str, login: Option<&str>, body: &str) -> (u16, String) {
     let text = command::run(command, &login.unwrap_or_default()).ok();
     let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
     (status.trim().parse().unwrap_or(0), body.to_owned())
+}
+
+fn apply_namespace(kubectl: &Kubectl, pod_security: &str) {
+    kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {
+            "name": kubectl.namespace,
+            "labels": { "pod-security.kubernetes.io/enforce": pod_security },
+        },
+    }));
+}
+
+/// The security context of a container that the namespaces of the tests admit.
+pub fn restricted() -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "allowPrivilegeEscalation": false,
+        "capabilities": { "drop": ["ALL"] },
+        "seccompProfile": { "type": "RuntimeDefault" },
+    })
 }

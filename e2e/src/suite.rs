@@ -77,6 +77,7 @@ pub const JOBS: &[Job] = &[
     job("multi_site", Place::Links, 5),
     job("multi_register", Place::Links, 2).in_test_all(),
     job("multi_leader", Place::Links, 2).in_test_all(),
+    job("cluster_wide", Place::Links, 3).in_test_all(),
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
     own("lost_node", 3),
@@ -109,6 +110,7 @@ pub const JOBS: &[Job] = &[
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
+    own("gitops", 2).in_test_all(),
     own("helm", 1)
         .only(&[
             "kubernetes_takes_every_object_of_the_chart",

@@ -22,6 +22,7 @@ const PODS: [&str; 2] = ["old-dc1-rack1-0", "old-dc1-rack2-0"];
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_cluster_of_the_go_casskop_is_taken_over_with_its_volumes() {
     let space = Space::open("e2e-takeover");
+    space.admit_privileged_pods();
     operator::scale(&space.kubectl, 0);
     let old = space.cluster("old");
     space.kubectl.apply(&json!({

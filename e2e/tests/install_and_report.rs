@@ -13,7 +13,8 @@ use std::{
 };
 
 use casskop_e2e::{
-    Space, cluster, fresh_id, kubectl, plugin::casskop, shared_ring, space::scratch, wait::until,
+    Kubectl, Space, cluster, command::Output, fresh_id, kubectl, plugin::casskop, shared_ring,
+    space::scratch, wait::until,
 };
 use serde_json::{Value, json};
 
@@ -37,6 +38,65 @@ fn kubernetes_takes_the_printed_manifests() {
         let taken = space.kubectl.run_with(&apply, &manifests).ok();
         assert_eq!(taken.lines().count(), 6, "{taken}");
     }
+}
+
+/// What is in the way of an installation is named before it begins: a quota, the Go `CassKop`, missing rights, another
+/// operator.
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn an_installation_is_checked_beforehand() {
+    let space = Space::without_operator("e2e-check");
+    let kubectl = &space.kubectl;
+    let check = |more: &[&str]| casskop(kubectl, &[&["install", "check"], more].concat());
+    let failed = |output: Output, why: &str| {
+        assert_eq!(output.code, 1, "{output}");
+        let named = |line: &str| line.starts_with("failed") && line.contains(why);
+        assert!(output.stdout.lines().any(named), "{why}: {output}");
+    };
+    check(&[]).ok();
+    kubectl.ok(&["create", "quota", "team", "--hard=limits.cpu=4"]);
+    until("the quota to be counted", || {
+        let quota = kubectl
+            .get("resourcequota", "team")
+            .ok_or("there is none")?;
+        let hard = quota["status"]["hard"].clone();
+        (!hard.is_null()).then_some(()).ok_or(quota.to_string())
+    });
+    failed(check(&[]), "quota team");
+    kubectl.ok(&["delete", "quota", "team"]);
+    kubectl.ok(&["create", "configmap", "casskop-lock"]);
+    failed(check(&[]), "casskop-lock");
+    kubectl.ok(&["delete", "configmap", "casskop-lock"]);
+    failed(
+        check(&["--as", "nobody"]),
+        "you may not create, get and patch",
+    );
+    // An administrator of the namespace may create the operator, and neither its namespace nor its CRD.
+    kubectl.ok(&[
+        "create",
+        "rolebinding",
+        "jane",
+        "--clusterrole=admin",
+        "--user=jane",
+    ]);
+    failed(check(&["--as", "jane"]), "customresourcedefinitions");
+    let manifests = casskop(kubectl, &["install", "generate"]).ok();
+    kubectl
+        .run_with(
+            &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+            &manifests,
+        )
+        .ok();
+    check(&[]).ok();
+    let elsewhere = Kubectl {
+        namespace: "elsewhere".into(),
+        ..kubectl.clone()
+    };
+    let rival = ["install", "check", "--watch-namespace", &kubectl.namespace];
+    failed(
+        casskop(&elsewhere, &rival),
+        "manages namespace e2e-check, too",
+    );
 }
 
 /// The operator, its Role and a cluster with `deletePVC` end with their namespace, in whatever order Kubernetes deletes

@@ -14,6 +14,7 @@ use casskop_e2e::{
     command::{self, setting},
     operator::is_ready,
     site::HOME,
+    space::restricted,
     trouble,
     wait::until,
 };
@@ -256,8 +257,10 @@ fn run_pod(kubectl: &Kubectl, name: &str, program: &str, peer: &str) -> String {
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
         "spec": {
             "terminationGracePeriodSeconds": 0,
+            "securityContext": { "runAsUser": 999 },
             "containers": [{
                 "name": "perl",
+                "securityContext": restricted(),
                 "image": setting("CASSANDRA_IMAGE"),
                 "command": ["perl", "-MIO::Socket::INET", "-e", program],
                 "env": [{ "name": "PEER", "value": peer }],

@@ -11,7 +11,7 @@ use casskop_common::operations::kinds;
 use casskop_e2e::{
     Cluster, Kubectl, Space,
     agents::{Behaviour, Played, nowhere},
-    cluster::ring,
+    cluster::{find_condition, ring},
     figures::report_figure,
     fresh_id, operator,
     process::Process,
@@ -30,6 +30,8 @@ const RINGS: usize = 4;
 const NODES: usize = 12;
 /// Clusters with a stream, more than are read at the same time.
 const STREAMS: usize = 12;
+/// Clusters of three racks whose pods cannot be placed; they are observed again and again.
+const WAITING: usize = 150;
 /// Rounds in which all nodes are read again.
 const ROUNDS: usize = 3;
 
@@ -40,6 +42,7 @@ fn the_operator_keeps_to_its_limit() {
     let kubectl = &space.kubectl;
     let mut figures = vec![("at rest", peak(kubectl))];
     figures.push(("status of 1,000 nodes", with_a_large_status(&space)));
+    figures.push(("150 clusters that wait", with_many_clusters(&space)));
     let mut rings = Played::rings(&space, 6, RINGS, NODES);
     figures.push(("48 reads of junk at once", with_junk(&space, &mut rings)));
     drop(rings);
@@ -239,6 +242,49 @@ fn status(name: &str) -> Value {
 
 fn host_id(rack: &str, node: usize) -> String {
     format!("0d8d6a3c-43ee-4f5c-8d0b-{}{node:0>11}", &rack[4..])
+}
+
+/// All clusters are created at once, then loaded by a new process.
+fn with_many_clusters(space: &Space) -> f64 {
+    let kubectl = &space.kubectl;
+    restart(kubectl);
+    let names: Vec<String> = (0..WAITING).map(|number| format!("many{number}")).collect();
+    let manifests = names
+        .iter()
+        .map(|name| nowhere(ring(name, &[("dc1", &RACKS[..3])])));
+    let manifests = json!({
+        "apiVersion": "v1", "kind": "List", "items": manifests.collect::<Vec<_>>(),
+    });
+    kubectl
+        .run_with(&["create", "-f", "-"], &manifests.to_string())
+        .ok();
+    let all_wait = || {
+        until("every cluster to wait for its pods", || {
+            let clusters = kubectl.list(KIND, "");
+            let is_told = |cluster: &&Value| {
+                let degraded = find_condition(cluster, "Degraded");
+                degraded.is_some_and(|degraded| degraded["status"] == "True")
+            };
+            let told = clusters.iter().filter(is_told).count();
+            (told == WAITING)
+                .then_some(())
+                .ok_or_else(|| told.to_string())
+        });
+    };
+    all_wait();
+    let first = peak(kubectl);
+    restart(kubectl);
+    for name in &names {
+        records(&space.cluster(name));
+    }
+    all_wait();
+    let second = peak(kubectl);
+    kubectl.ok(&["delete", KIND, "--all", "--wait=false"]);
+    until("the pods to be gone", || {
+        let pods = kubectl.list("pods", "app=cassandracluster").len();
+        (pods == 0).then_some(()).ok_or_else(|| pods.to_string())
+    });
+    first.max(second)
 }
 
 /// The reads of the first reconciliations of a new process happen at the same time; then all clusters are asked again.

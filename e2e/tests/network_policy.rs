@@ -9,8 +9,11 @@
 use std::fs;
 
 use casskop_e2e::{
-    Kubectl, Space, cassandra, cluster, command::setting, firewall, fresh_id, operator,
-    space::workspace, wait::until,
+    Kubectl, Space, cassandra, cluster,
+    command::setting,
+    firewall, fresh_id, operator,
+    space::{restricted, workspace},
+    wait::until,
 };
 use serde_json::json;
 
@@ -76,7 +79,9 @@ impl<'a> Stranger<'a> {
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "stranger" },
             "spec": {
                 "terminationGracePeriodSeconds": 0,
+                "securityContext": { "runAsUser": 999 },
                 "containers": [{
+                    "securityContext": restricted(),
                     "name": "one", "image": setting("CASSANDRA_IMAGE"), "imagePullPolicy": "Never",
                     "command": ["sleep", "infinity"],
                 }],

@@ -11,6 +11,7 @@ mod kubeconfig_file;
 pub mod listed;
 pub mod multi_casskops;
 pub mod objects;
+pub mod preflight;
 mod proxy;
 pub mod reader;
 pub mod resource;

@@ -8,6 +8,7 @@ pub mod operation;
 pub mod operations;
 pub mod options;
 pub mod plan;
+pub mod preflight;
 pub mod ring;
 pub mod status;
 pub mod table;

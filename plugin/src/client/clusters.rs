@@ -15,7 +15,7 @@ use super::{
     connection::Connection,
     failure::{self, Call},
     listed::Listed,
-    resource::CLUSTERS,
+    resource::{API_VERSION, CLUSTERS},
     target::Target,
 };
 use crate::{
@@ -57,6 +57,21 @@ impl Clusters {
             limit: connect::limit(flags),
             target,
         })
+    }
+
+    /// The version of the API server, such as `v1.34.4`.
+    ///
+    /// # Errors
+    /// When the API server cannot be reached, or refuses to tell.
+    pub async fn version(&self) -> Result<String> {
+        let call = Call {
+            verb: "get",
+            resource: &API_VERSION,
+            name: None,
+            namespace: None,
+        };
+        let info = self.ask(&call, self.client.apiserver_version()).await?;
+        Ok(info.git_version)
     }
 
     /// One cluster.

@@ -5,16 +5,19 @@ use std::{cell::RefCell, future::Future, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
-    api::{DynamicObject, LogParams},
+    api::{DynamicObject, LogParams, ObjectMeta, PostParams, TypeMeta},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     failure, objects,
-    resource::{POD_LOGS, Resource},
+    resource::{ACCESS_REVIEWS, POD_LOGS, Resource},
 };
 use crate::{
-    model::report::{Cause, Permission, ReadFailure},
+    model::{
+        preflight::{Lookup, Right},
+        report::{Cause, Permission, ReadFailure},
+    },
     text::plain,
 };
 
@@ -46,29 +49,47 @@ impl Reader {
 
     /// One object; none if there is none.
     pub async fn get(&self, kind: &Resource, namespace: &str, name: &str) -> Option<Value> {
-        let permission = permission("get", kind.name(), Some(namespace));
+        match self.look_up(kind, Some(namespace), name).await {
+            Lookup::Found(object) => Some(object),
+            Lookup::Absent | Lookup::Unknown => None,
+        }
+    }
+
+    /// One object, of a namespace or of the Kubernetes cluster.
+    pub async fn look_up(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Lookup {
+        let permission = permission("get", kind.name(), namespace);
         match self
-            .answer(kind.api(&self.client, Some(namespace)).get(name))
+            .answer(kind.api(&self.client, namespace).get(name))
             .await
         {
-            Ok(object) => Some(value(kind, object)),
-            Err(Cause::Other(cause)) if cause == NOT_THERE => None,
+            Ok(object) => Lookup::Found(value(kind, object)),
+            Err(Cause::Other(cause)) if cause == NOT_THERE => Lookup::Absent,
             Err(cause) => self.missing(permission, Some(name.to_owned()), cause),
         }
     }
 
     /// The objects of a kind with these labels, in one namespace or in all.
     pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: &str) -> Vec<Value> {
+        let listed = self.try_list(kind, namespace, labels).await;
+        listed.unwrap_or_default()
+    }
+
+    /// The same; nothing if they could not be read.
+    pub async fn try_list(
+        &self,
+        kind: &Resource,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Option<Vec<Value>> {
         let permission = permission("list", kind.name(), namespace);
         let api = kind.api(&self.client, namespace);
         let listed = objects::pages(labels, async |page| self.answer(api.list(&page)).await);
         match listed.await {
-            Ok(list) => list
-                .items
-                .into_iter()
-                .map(|object| value(kind, object))
-                .collect(),
-            Err(cause) => self.missing(permission, None, cause).unwrap_or_default(),
+            Ok(list) => {
+                let items = list.items.into_iter();
+                Some(items.map(|object| value(kind, object)).collect())
+            }
+            Err(cause) => self.missing(permission, None, cause),
         }
     }
 
@@ -98,6 +119,33 @@ impl Reader {
         }
     }
 
+    /// Whether the user has a right; nothing if the API server does not answer that.
+    pub async fn has_right(&self, right: &Right) -> Option<bool> {
+        let kind = &ACCESS_REVIEWS;
+        let described = kind.described();
+        let review = DynamicObject {
+            types: Some(TypeMeta {
+                api_version: described.api_version,
+                kind: described.kind,
+            }),
+            metadata: ObjectMeta::default(),
+            data: json!({ "spec": { "resourceAttributes": {
+                "verb": right.verb,
+                "group": right.group,
+                "resource": right.resource,
+                "subresource": right.subresource,
+                "namespace": right.namespace,
+                "name": right.name,
+            } } }),
+        };
+        let api = kind.api(&self.client, None);
+        let params = PostParams::default();
+        match self.answer(api.create(&params, &review)).await {
+            Ok(answer) => answer.data["status"]["allowed"].as_bool(),
+            Err(cause) => self.missing(permission("create", kind.name(), None), None, cause),
+        }
+    }
+
     /// The version of the API server.
     pub async fn version(&self) -> Option<String> {
         match self.answer(self.client.apiserver_version()).await {
@@ -124,12 +172,12 @@ impl Reader {
     }
 
     /// Records a failure once.
-    fn missing<T>(
+    fn missing<T: Default>(
         &self,
         permission: Permission,
         object: Option<String>,
         cause: Cause,
-    ) -> Option<T> {
+    ) -> T {
         let object = object.filter(|_| cause != Cause::Forbidden);
         let failure = ReadFailure {
             permission,
@@ -140,7 +188,7 @@ impl Reader {
         if !failures.contains(&failure) {
             failures.push(failure);
         }
-        None
+        T::default()
     }
 }
 

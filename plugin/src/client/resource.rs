@@ -36,6 +36,8 @@ pub const RINGS: Resource = Resource {
     plural: "multicasskops",
     singular: "multicasskop",
 };
+/// The version of the API server, which is no object.
+pub const API_VERSION: Resource = core("Version", "version", "version");
 pub const NAMESPACES: Resource = core("Namespace", "namespaces", "namespace");
 pub const PODS: Resource = core("Pod", "pods", "pod");
 /// Logs of pods.
@@ -67,6 +69,26 @@ pub const BUDGETS: Resource = in_group(
     "PodDisruptionBudget",
     "poddisruptionbudgets",
     "poddisruptionbudget",
+);
+pub const CRDS: Resource = in_group(
+    "apiextensions.k8s.io",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    "customresourcedefinition",
+);
+pub const QUOTAS: Resource = core("ResourceQuota", "resourcequotas", "resourcequota");
+pub const STORAGE_CLASSES: Resource = in_group(
+    "storage.k8s.io",
+    "StorageClass",
+    "storageclasses",
+    "storageclass",
+);
+/// Questions about a right of the user.
+pub const ACCESS_REVIEWS: Resource = in_group(
+    "authorization.k8s.io",
+    "SelfSubjectAccessReview",
+    "selfsubjectaccessreviews",
+    "selfsubjectaccessreview",
 );
 
 const fn core(kind: &'static str, plural: &'static str, singular: &'static str) -> Resource {

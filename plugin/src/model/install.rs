@@ -59,8 +59,8 @@ pub fn manifests(install: &Install<'_>) -> Result<String> {
     }
     let more = MULTI_PARTS.into_iter().filter(|_| multi);
     for part in PARTS.into_iter().chain(more) {
-        let objects: Vec<Value> = serde_saphyr::from_multiple(part)
-            .map_err(|error| CliError::failed(format!("cannot read our own manifests: {error}")))?;
+        let objects: Vec<Value> =
+            serde_saphyr::from_multiple(part).map_err(|error| unreadable(&error))?;
         for mut object in objects {
             set_location(&mut object, install)?;
             text.push_str("---\n");
@@ -68,6 +68,19 @@ pub fn manifests(install: &Install<'_>) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The same as objects.
+///
+/// # Errors
+/// Never, as above.
+pub fn objects(install: &Install<'_>) -> Result<Vec<Value>> {
+    let manifests = manifests(install)?;
+    serde_saphyr::from_multiple(&manifests).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> CliError {
+    CliError::failed(format!("cannot read our own manifests: {error}"))
 }
 
 fn set_location(object: &mut Value, install: &Install<'_>) -> Result<()> {

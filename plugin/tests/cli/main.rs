@@ -26,6 +26,7 @@ mod multi;
 mod operate;
 mod operations;
 mod permissions;
+mod preflight;
 mod proxy;
 mod reference;
 #[cfg(unix)]

@@ -271,7 +271,9 @@ pub(crate) fn auto_retry(
     busy: Option<&str>,
 ) -> Option<OperationStatus> {
     let ended = current.finished_at.as_ref()?.0;
-    let rested = scope.state.now.duration_since(ended) >= REST;
+    // Far in the future is a time of another clock, which says nothing of the rest.
+    let rest = scope.state.now.duration_since(ended);
+    let rested = rest >= REST || rest < -REST;
     (rested && current.phase == OperationPhase::Failed && busy.is_none())
         .then(|| begin_retry(current.clone(), scope))
         .filter(|retried| !is_blocked_by_checks(retried))

@@ -1,6 +1,7 @@
 //! Nodes that were to leave and stay: before they began, cancelled, or after they failed.
 
 use casskop_common::api::{CleanupReason, OperationPhase, Phase};
+use jiff::SignedDuration;
 
 use crate::{
     simulation::{Node, World},
@@ -144,6 +145,21 @@ fn a_second_try_that_fails_requires_another_cleanup() {
         world.settle();
         assert_eq!(owe(&world), 0, "{id}");
     }
+}
+
+/// The process that goes on has a clock an hour behind that of the process before.
+#[test]
+fn what_failed_in_the_future_is_tried_again_now() {
+    let mut world = six();
+    nodes(&mut world, 1);
+    world.pass();
+    world.work(0, true, true);
+    passes(&mut world);
+    let phase = |world: &World| world.operation("decommission").phase;
+    assert_eq!(phase(&world), OperationPhase::Failed);
+    world.now -= SignedDuration::from_hours(1);
+    world.pass();
+    assert_eq!(phase(&world), OperationPhase::Running);
 }
 
 #[test]

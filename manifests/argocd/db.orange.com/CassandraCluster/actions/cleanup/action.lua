@@ -1,0 +1,10 @@
+-- Delete the data that a node no longer owns, after the ring has grown. Written by `make docs`.
+local os = require("os")
+local params = actionParams or {}
+local request = "argocd-" .. os.date("!%Y%m%dT%H%M%SZ")
+if (params.arguments or "") ~= "" then
+  request = request .. " " .. params.arguments
+end
+obj.metadata.annotations = obj.metadata.annotations or {}
+obj.metadata.annotations["operations.db.orange.com/cleanup"] = request
+return obj

@@ -1,0 +1,10 @@
+-- Move data files to the disk that their tokens belong to. Written by `make docs`.
+local os = require("os")
+local params = actionParams or {}
+local request = "argocd-" .. os.date("!%Y%m%dT%H%M%SZ")
+if (params.arguments or "") ~= "" then
+  request = request .. " " .. params.arguments
+end
+obj.metadata.annotations = obj.metadata.annotations or {}
+obj.metadata.annotations["operations.db.orange.com/relocate"] = request
+return obj

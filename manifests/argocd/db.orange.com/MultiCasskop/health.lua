@@ -1,0 +1,1 @@
+../CassandraCluster/health.lua
