@@ -1,5 +1,7 @@
 //! Encryption of Cassandra's own connections: between the nodes, and between clients and nodes.
 
+use std::cmp::Ordering;
+
 use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,14 +89,13 @@ impl InternodeMode {
     /// The mode one step nearer to another one.
     #[must_use]
     pub fn towards(self, target: Self) -> Self {
-        let all = Self::ALL.into_iter();
-        if target > self {
-            all.into_iter().find(|mode| *mode > self).unwrap_or(self)
-        } else if target < self {
-            all.rev().find(|mode| *mode < self).unwrap_or(self)
-        } else {
-            self
-        }
+        let mut all = Self::ALL.into_iter();
+        let next = match target.cmp(&self) {
+            Ordering::Greater => all.find(|mode| *mode > self),
+            Ordering::Less => all.rev().find(|mode| *mode < self),
+            Ordering::Equal => None,
+        };
+        next.unwrap_or(self)
     }
 }
 

@@ -13,9 +13,12 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-/// Seconds since 1970 by cluster (namespace and name) and Secret.
+/// The ends of the certificates.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Certificates(Arc<Mutex<BTreeMap<(String, String), BTreeMap<String, i64>>>>);
+pub(super) struct Certificates(Arc<Mutex<Clusters>>);
+
+/// Seconds since 1970, by namespace and name of the cluster, and by Secret.
+type Clusters = BTreeMap<(String, String), BTreeMap<String, i64>>;
 
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct Labels {

@@ -134,8 +134,8 @@ impl Certificates {
         let (first, rest) = chain.split_first().ok_or(unknown)?;
         let name = ServerName::try_from(self.server_name());
         let name = name.map_err(|error| general(error.to_string()))?;
-        let verified = verifier.verify_server_cert(first, rest, &name, &[], unix_time(now));
-        verified.map(drop)
+        let outcome = verifier.verify_server_cert(first, rest, &name, &[], unix_time(now));
+        outcome.map(drop)
     }
 
     /// Verifies the certificate as a server does whose client has it.
@@ -148,8 +148,8 @@ impl Certificates {
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
         let verifier = verifier.map_err(Unproven::other)?;
         let (first, rest) = chain.split_first().ok_or(Unproven::Authority)?;
-        let verified = verifier.verify_client_cert(first, rest, unix_time(now));
-        verified.map(drop).map_err(|error| self.unproven(error))
+        let outcome = verifier.verify_client_cert(first, rest, unix_time(now));
+        outcome.map(drop).map_err(|error| self.unproven(error))
     }
 
     /// The time in which the certificate is valid; nothing if it cannot be verified at any time.

@@ -1,6 +1,9 @@
 //! Checks of the encryption of Cassandra's own connections, `spec.tls`.
 
-use casskop_common::{api::CassandraCluster, conditions::Reason};
+use casskop_common::{
+    api::{CassandraCluster, InternodeMode},
+    conditions::Reason,
+};
 
 use crate::{
     desired::{
@@ -26,7 +29,7 @@ pub(super) fn decide(
     let secrets = node_secrets(cluster, started);
     let internode = match &secrets.internode {
         Some(secret) => started.next(spec.internode_mode(), secret),
-        None => Default::default(),
+        None => InternodeMode::Disabled,
     };
     let client = spec.client_tls();
     let encryption = Encryption {

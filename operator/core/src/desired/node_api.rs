@@ -138,7 +138,7 @@ mod tests {
     fn a_transport_that_the_nodes_cannot_have_is_refused() {
         use NodeApiKind::{Jolokia, ManagementApi};
         let image = "k8ssandra/cass-management-api:5.0.9-ubi";
-        let told = [
+        let specs = vec![
             spec(Jolokia, None, None),
             spec(Jolokia, Some("tls"), None),
             with_tls(Jolokia, None, NodeTls::Enabled),
@@ -179,11 +179,12 @@ mod tests {
                 }],
                 ..spec(ManagementApi, Some("tls"), Some(image))
             },
-        ]
-        .map(|spec| match check(&spec) {
+        ];
+        let told = specs.iter().map(|spec| match check(spec) {
             Ok(()) => "accepted".to_owned(),
             Err(refusal) => format!("{}: {}", refusal.reason.as_str(), refusal.message),
         });
+        let told: Vec<String> = told.collect();
         insta::assert_snapshot!(told.join("\n"));
     }
 }
