@@ -41,6 +41,7 @@ pub mod process;
 pub mod site;
 pub mod space;
 pub mod suite;
+pub mod transports;
 pub mod trouble;
 pub mod wait;
 

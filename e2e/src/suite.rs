@@ -123,8 +123,8 @@ pub const JOBS: &[Job] = &[
     ring("unresponsive_clusters").in_test_all(),
     own("operation_kinds", 2).only(&["with_cassandra_5_0"]),
     own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
-    own("management_api", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
-    own("management_api", 1).only(&[
+    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
+    own("node_tls", 1).only(&[
         "jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node",
     ]),
     own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes_and_turns_back"]),

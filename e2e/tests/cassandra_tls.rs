@@ -42,7 +42,7 @@ fn a_living_ring_encrypts_between_its_nodes_and_turns_back() {
     ring.tells(
         "Degraded",
         "True",
-        &["tls.crt is not of an authority in ca.crt"],
+        &["tls.crt was not issued by an authority in ca.crt"],
     );
     assert_eq!(modes(&ring), ["Disabled"; 3]);
 
@@ -67,7 +67,7 @@ fn a_living_ring_encrypts_between_its_nodes_and_turns_back() {
     ring.tells(
         "Degraded",
         "True",
-        &["tls.crt is not of an authority in ca.crt"],
+        &["tls.crt was not issued by an authority in ca.crt"],
     );
     space.kubectl.ok(&["delete", "secret", "inter-ring"]);
     ring.tells("Degraded", "True", &[missing]);

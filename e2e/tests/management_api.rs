@@ -9,13 +9,14 @@
 use std::{collections::BTreeMap, fs};
 
 use casskop_e2e::{
-    Client, Cluster, Kubectl, Space, cassandra,
+    Cluster, Kubectl, Space, cassandra,
     cluster::{self, find_operation},
     command::setting,
     fresh_id,
     management_api::{self, Answer, Authority},
     operator::{self, Shell},
     space::workspace,
+    transports,
     wait::until,
 };
 use serde_json::{Map, Value, json};
@@ -242,74 +243,7 @@ fn a_living_ring_changes_the_way_to_its_nodes_and_back() {
     let mut to = json!({});
     management_api::declare(&mut to, "ways-tls");
     to["nodeApi"]["tls"] = Value::Null;
-    changes_and_back("ways", &to, "ManagementApi");
-}
-
-#[test]
-#[ignore = "needs the testbed: make test-e2e"]
-fn a_living_ring_changes_to_mutual_tls_and_back() {
-    let to = json!({ "nodeApi": { "tls": "Enabled", "tlsSecretName": "secure-tls" } });
-    changes_and_back("secure", &to, "JolokiaTls");
-}
-
-/// A ring of this name with Jolokia in plain HTTP changes to another transport, whose Secret is `<name>-tls`, and back, under
-/// a client at QUORUM.
-fn changes_and_back(name: &str, to: &Value, transport: &str) {
-    let space = Space::open(&format!("e2e-{name}"));
-    let ring = space.cluster(name);
-    let mut manifest = cluster::ring(name, &[("dc1", &["rack1", "rack2", "rack3"])]);
-    cluster::without_tls(&mut manifest);
-    ring.apply(&manifest);
-    ring.settles();
-    let pods = ring.pod_names();
-    cassandra::fill(&space.kubectl, &pods[0], &[name.to_owned()]);
-    let hosts = ring.host_ids();
-    let nodes: Vec<&str> = pods.iter().map(String::as_str).collect();
-
-    // Without the Secret nothing is restarted, and the nodes are reached as before.
-    ring.change(to);
-    let missing = format!("Secret {name}-tls of spec.nodeApi.tlsSecretName does not exist");
-    ring.tells("Degraded", "True", &[&missing]);
-    let id = fresh_id("before");
-    ring.request("flush", &format!("{id} --keyspace {name}"));
-    ring.succeeds("flush", &id);
-    assert_eq!(transports(&ring), ["Jolokia"; 3]);
-    Authority::default().secret(&space.kubectl, &format!("{name}-tls"), name);
-
-    let back = json!({
-        "cassandraImage": setting("CASSANDRA_IMAGE"),
-        "nodeApi": { "kind": "Jolokia", "tls": "Disabled", "tlsSecretName": null },
-    });
-    for (spec, transport) in [(to, transport), (&back, "Jolokia")] {
-        let client = Client::start(&space.kubectl, &nodes, &format!("{name}.t"));
-        ring.change(spec);
-        until("the first pod of the other transport", || {
-            let transports = transports(&ring);
-            let has = transports.iter().any(|found| found == transport);
-            has.then_some(()).ok_or_else(|| format!("{transports:?}"))
-        });
-        // A request in the meantime waits, and is then carried out by the other way.
-        let id = fresh_id("ways");
-        ring.request("flush", &format!("{id} --keyspace {name}"));
-        ring.settles();
-        assert_eq!(transports(&ring), [transport; 3]);
-        ring.succeeds("flush", &id);
-        let outcome = client.end();
-        assert!(outcome.requests > 20, "{outcome:?}");
-        assert_eq!(outcome.failed, Vec::<String>::new(), "{outcome:?}");
-        assert_eq!(ring.host_ids(), hosts, "the same nodes");
-    }
-    ring.delete();
-}
-
-/// The way that each pod of the ring was started with.
-fn transports(ring: &Cluster) -> Vec<String> {
-    let pods = ring.pods();
-    let transport = |pod: &Value| {
-        let word = pod["metadata"]["annotations"]["db.orange.com/node-api"].as_str();
-        word.unwrap_or("Jolokia").to_owned()
-    };
-    pods.iter().map(transport).collect()
+    transports::changes_and_back("ways", &to, "ManagementApi");
 }
 
 #[test]
@@ -472,52 +406,6 @@ fn certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told() {
     });
     ring.settles();
     flushes();
-    assert_eq!(uid(), before, "nothing was restarted");
-    ring.delete();
-}
-
-#[test]
-#[ignore = "needs the testbed: make test-e2e"]
-fn jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node() {
-    let space = Space::open("e2e-secure-agent");
-    let first = Authority::default();
-    first.secret(&space.kubectl, "agent-tls", "agent");
-    space.kubectl.apply(&json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine" },
-        "stringData": { "username": "op", "password": "right" },
-    }));
-    let ring = space.cluster("agent");
-    let mut manifest = cluster::ring("agent", &[("dc1", &["rack1"])]);
-    manifest["spec"]["nodeApi"] = json!({ "tls": "Enabled", "tlsSecretName": "agent-tls" });
-    manifest["spec"]["imageJolokiaSecret"] = json!({ "name": "mine" });
-    ring.apply(&manifest);
-    ring.settles();
-    let pod = ring.pod_names().remove(0);
-    let asked = |authority: &Authority, has_certificate: bool, login: Option<&str>| {
-        let client = authority.client();
-        client.jolokia(&space.kubectl, ("agent", &pod), has_certificate, login)
-    };
-    let right = Some("op:right");
-    assert_eq!(asked(&first, true, right), 200);
-    assert_eq!(asked(&first, false, right), 403);
-    assert_eq!(asked(&first, false, None), 403);
-    assert_eq!(asked(&first, true, None), 401);
-    assert_eq!(asked(&first, true, Some("op:wrong")), 401);
-
-    let uid = || ring.pods()[0]["metadata"]["uid"].clone();
-    let before = uid();
-    let second = Authority::default();
-    second.secret(&space.kubectl, "agent-tls", "agent");
-    until("the agent to trust the new authority only", || {
-        let told = (asked(&second, true, right), asked(&first, true, right));
-        (told == (200, 0))
-            .then_some(())
-            .ok_or_else(|| format!("{told:?}"))
-    });
-    ring.settles();
-    let id = fresh_id("renewed");
-    ring.request("flush", &id);
-    ring.succeeds("flush", &id);
     assert_eq!(uid(), before, "nothing was restarted");
     ring.delete();
 }

@@ -12,25 +12,36 @@ use casskop_e2e::{Cluster, Kubectl, Space, cluster, fresh_id, management_api, wa
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-const POD: &str = "own-dc1-rack1-0";
-const NODES: &str = "own-node-tls";
-const AUTHORITY: &str = "own-node-authority";
 const RECORD: &str = "db.orange.com/node-certificate";
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn certificates_and_authorities_are_renewed_under_a_running_ring() {
-    let space = Space::open("e2e-own");
-    let ring = space.cluster("own");
-    let mut manifest = cluster::ring("own", &[("dc1", &["rack1"])]);
-    management_api::declare_alone(&mut manifest["spec"]);
+    is_renewed("own", "management-api", management_api::declare_alone);
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn certificates_and_authorities_are_renewed_under_a_running_ring_of_jolokia() {
+    is_renewed("agent", "jolokia-tls", |spec| {
+        spec["nodeApi"] = json!({ "tls": "Enabled" });
+    });
+}
+
+/// Renews all that the operator makes for a ring of this name, whose nodes have their files in a folder of the configuration.
+fn is_renewed(name: &str, folder: &'static str, declare: fn(&mut Value)) {
+    let space = Space::open(&format!("e2e-{name}-authority"));
+    let ring = space.cluster(name);
+    let mut manifest = cluster::ring(name, &[("dc1", &["rack1"])]);
+    declare(&mut manifest["spec"]);
     ring.apply(&manifest);
     ring.settles();
     let before = ring.pods()[0]["metadata"]["uid"].clone();
     let own = Own {
         kubectl: &space.kubectl,
         ring: &ring,
+        folder,
     };
 
     let first = own.shared();
@@ -82,22 +93,33 @@ struct Shared {
 struct Own<'a> {
     kubectl: &'a Kubectl,
     ring: &'a Cluster,
+    folder: &'static str,
 }
 
 impl Own<'_> {
+    /// Name of the Secret with the certificate.
+    fn nodes(&self) -> String {
+        format!("{}-node-tls", self.ring.name)
+    }
+
+    /// Name of the Secret with the authority.
+    fn authority(&self) -> String {
+        format!("{}-node-authority", self.ring.name)
+    }
+
     fn secret(&self, name: &str) -> Value {
         self.kubectl.get("secret", name).expect("a Secret")
     }
 
     /// The record of the certificate, which is beside it.
     fn record(&self) -> Value {
-        let secret = self.secret(NODES);
+        let secret = self.secret(&self.nodes());
         let record = secret["metadata"]["annotations"][RECORD].as_str();
         serde_json::from_str(record.expect("a record")).expect("JSON")
     }
 
     fn shared(&self) -> Shared {
-        let secret = self.secret(NODES);
+        let secret = self.secret(&self.nodes());
         let text = |key: &str| {
             let bytes = STANDARD.decode(secret["data"][key].as_str().expect("a file"));
             String::from_utf8(bytes.expect("base64")).expect("PEM")
@@ -116,9 +138,10 @@ impl Own<'_> {
             if !holds(&now) {
                 return Err(now.ca + &now.certificate);
             }
-            let read =
-                "cat /etc/cassandra/management-api/ca.crt /etc/cassandra/management-api/tls.crt";
-            let words = ["exec", POD, "-c", "cassandra", "--", "sh", "-c", read];
+            let folder = format!("/etc/cassandra/{}", self.folder);
+            let read = format!("cat {folder}/ca.crt {folder}/tls.crt");
+            let pod = format!("{}-dc1-rack1-0", self.ring.name);
+            let words = ["exec", &pod, "-c", "cassandra", "--", "sh", "-c", &read];
             let there = self.kubectl.run(&words).stdout;
             let has_it = there == format!("{}{}", now.ca, now.certificate);
             has_it.then_some(now).ok_or(there)
@@ -135,12 +158,12 @@ impl Own<'_> {
         assert!(record[time].is_string(), "{record}");
         record[time] = json!(ago(hours));
         let patch = json!({ "metadata": { "annotations": { RECORD: record.to_string() } } });
-        self.kubectl.patch("secret", NODES, &patch).ok();
+        self.kubectl.patch("secret", &self.nodes(), &patch).ok();
     }
 
     /// Moves the issue of the authority to twenty-one years ago, so that two thirds of its life are over.
     fn make_authority_older(&self) {
-        let stored = self.secret(AUTHORITY)["data"]["authorities"].clone();
+        let stored = self.secret(&self.authority())["data"]["authorities"].clone();
         let stored = STANDARD.decode(stored.as_str().expect("authorities"));
         let mut all: Value = serde_json::from_slice(&stored.expect("base64")).expect("JSON");
         assert_eq!(all.as_array().map(Vec::len), Some(1));
@@ -151,7 +174,7 @@ impl Own<'_> {
         let words = [
             "patch",
             "secret",
-            AUTHORITY,
+            &self.authority(),
             "--type=merge",
             "--patch-file=/dev/stdin",
         ];

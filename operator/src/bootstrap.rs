@@ -17,7 +17,7 @@ mod seeds;
 mod tests;
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,11 +29,13 @@ use casskop_core::pod_config::{
     certificates::Place,
     jvm_options::InvalidSection,
     seeds::{NoSeed, OwnData, choose},
+    started::{self, Started},
 };
 use serde::de::DeserializeOwned;
 
 use crate::node_api::Access;
 use certificates::{Form, Renewal};
+use pkcs8::Algorithm;
 pub use seeds::JOINED_MARKER;
 
 /// Paths of the parts of a pod's configuration.
@@ -65,6 +67,9 @@ pub struct Args {
     /// Data folder of the node
     #[arg(long, default_value = "/var/lib/cassandra")]
     pub data: PathBuf,
+    /// Where the report for the operator is left
+    #[arg(long, default_value = started::PATH)]
+    pub report: PathBuf,
     /// Name of this pod
     #[arg(long, env = "POD_NAME")]
     pub pod_name: String,
@@ -153,13 +158,30 @@ pub fn main(args: &Args) -> Result<(), Error> {
     files::write_rack_properties(&args.directory, &rack)?;
     let name = names::ring_host(&rack.cluster_name, &rack.namespace);
     encryption::install(&args.directory, &args.encryption, &name)?;
-    match folder(&args.directory, NodeTransport::ManagementApi).zip(args.management_api.as_ref()) {
+    let folder = folder(&args.directory, NodeTransport::ManagementApi);
+    let algorithm = match folder.zip(args.management_api.as_ref()) {
         None => jolokia::install(args, name)?,
-        Some((folder, secret)) => management_api::install(&folder, secret, name)?,
-    }
+        Some((folder, secret)) => {
+            management_api::install(&folder, secret, name)?;
+            None
+        }
+    };
     files::install_probe(&args.directory)?;
+    report(&args.report, algorithm);
     seeds::wait(&seeds);
     Ok(())
+}
+
+/// Leaves a report for the operator, if there is something to say. Cassandra starts without it, too.
+fn report(path: &Path, algorithm: Option<Algorithm>) {
+    let started = Started {
+        key_algorithm: algorithm.map(|algorithm| algorithm.as_str().to_owned()),
+    };
+    if started != Started::default()
+        && let Ok(text) = serde_json::to_string(&started)
+    {
+        let _ = fs::write(path, text);
+    }
 }
 
 /// The folder with the certificates of a transport.
@@ -191,6 +213,14 @@ pub fn access(directory: &Path) -> Result<Access, String> {
         NodeTransport::JolokiaTls => Access::JolokiaTls(password()?, certificates()?),
         NodeTransport::ManagementApi => Access::ManagementApi(certificates()?),
     })
+}
+
+/// Where the native transport of the node of this pod listens: host and port.
+///
+/// # Errors
+/// The configuration cannot be read.
+pub fn native_address(directory: &Path) -> Result<(String, u16), Error> {
+    cassandra_yaml::native_address(directory)
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. Certificates that cannot be used change nothing: the node

@@ -17,15 +17,20 @@ pub(crate) mod tests;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use casskop_common::{
-    api::CassandraCluster,
+    api::{CassandraCluster, CassandraClusterSpec},
     operations::OperationKind,
     readable::{Readable, Unreadable},
 };
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use crate::{
     context::Context,
-    kubernetes::{Kube, apply, credentials, events, finalizer, lists::Freshness, status_store},
+    kubernetes::{
+        Kube, apply, authority, credentials, events, finalizer, lists::Freshness, objects::in_time,
+        status_store,
+    },
 };
 use casskop_core::{
     desired::{self, BuildInputs, Desired},
@@ -38,6 +43,8 @@ use observe::Observation;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Delay before a failed reconciliation is retried.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Delay before the certificates of a resource that cannot be read are looked at again: a renewal has weeks.
+const WHILE_UNREADABLE: Duration = Duration::from_secs(60 * 60);
 /// Delay before the next reconciliation after an object changed since it was observed.
 const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 
@@ -69,21 +76,43 @@ pub async fn reconcile(
     cluster: Arc<Readable<CassandraCluster>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let trigger = match &cluster.0 {
-        Ok(trigger) => trigger,
+    let kube = &ctx.effects.kube;
+    let outcome = match &cluster.0 {
+        Ok(trigger) => {
+            let pass = Box::pin(pass(trigger, &ctx));
+            let metrics = &ctx.metrics;
+            metrics
+                .reconciliation(DEADLINE, Error::Deadline, pass)
+                .await
+        }
         Err(unreadable) => {
-            let Kube {
-                client, reporter, ..
-            } = &ctx.effects.kube;
             let event = events::unreadable(unreadable);
-            events::publish(client, reporter, &event, &cluster.object_ref(&())).await;
-            return Err(Error::Unreadable(Box::new(unreadable.clone())));
+            let about = cluster.object_ref(&());
+            events::publish(&kube.client, &kube.reporter, &event, &about).await;
+            Err(Error::Unreadable(Box::new(unreadable.clone())))
         }
     };
-    let pass = Box::pin(pass(trigger, &ctx));
-    ctx.metrics
-        .reconciliation(DEADLINE, Error::Deadline, pass)
-        .await
+    if outcome.is_err() {
+        renew_certificates(kube, cluster.meta()).await;
+    }
+    outcome
+}
+
+/// Renews the certificates of the nodes after a reconciliation that failed, at whatever step: they expire all the same.
+/// Nothing but the names and the UID of the resource is needed for it.
+async fn renew_certificates(kube: &Kube, of: &ObjectMeta) {
+    let resource = CassandraCluster {
+        metadata: of.clone(),
+        spec: CassandraClusterSpec::default(),
+        status: None,
+    };
+    let renewal = in_time(authority::renew(kube, &resource, Timestamp::now()));
+    if let Err(error) = renewal.await {
+        let (name, namespace) = (resource.name_any(), resource.namespace());
+        let message =
+            "the certificates of the nodes were not renewed; the next reconciliation tries again";
+        tracing::warn!(cluster = name, namespace, %error, message);
+    }
 }
 
 /// The observed state of a cluster, and the plan that results from it.
@@ -256,8 +285,8 @@ pub fn after_failure(
 ) -> Action {
     tracing::warn!(cluster = cluster.name_any(), namespace = cluster.namespace(), %error, "reconciliation failed");
     match error {
-        // The resource stays unreadable until it is edited.
-        Error::Unreadable(_) => Action::await_change(),
+        // The resource stays unreadable until it is edited; its certificates are looked at.
+        Error::Unreadable(_) => Action::requeue(WHILE_UNREADABLE),
         Error::Act(error) if error.is_conflict() => Action::requeue(AFTER_CONFLICT),
         _ => Action::requeue(AFTER_FAILURE),
     }

@@ -1,7 +1,7 @@
 //! The API server: reads, writes and deletes objects. Each write is guarded by the version that it was computed from.
 
 pub mod apply;
-mod authority;
+pub mod authority;
 mod certificates;
 pub mod change;
 pub mod credentials;

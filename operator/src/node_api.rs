@@ -25,7 +25,7 @@ use casskop_core::{
     node::{Activity, Call, NodeError, Reading, Replication, SharedViews},
     observed::NodePod,
 };
-pub use certificates::Certificates;
+pub use certificates::{Certificates, Unfit};
 pub use nodes::{Gate, Nodes, jolokia_agent};
 
 /// A pending answer of a node.
@@ -153,6 +153,15 @@ impl ClusterAccess {
     /// Whether no node can be reached.
     pub fn is_empty(&self) -> bool {
         self.jolokia.is_none() && self.certificates.values().all(Result::is_err)
+    }
+
+    /// Algorithms of the private keys of the certificates that can be used, by the names of the Secrets.
+    pub fn key_algorithms(&self) -> BTreeMap<String, &'static str> {
+        let usable = self.certificates.iter();
+        let usable = usable.filter_map(|(name, read)| Some((name, read.as_ref().ok()?)));
+        usable
+            .map(|(name, certificates)| (name.clone(), certificates.key_algorithm()))
+            .collect()
     }
 
     /// Takes over the secrets that were read later. One that cannot be read now stays: nodes still accept it. Returns whether

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpStream,
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -71,12 +71,18 @@ pub fn main(args: &Args) -> Result<(), String> {
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
         let reading = node.read();
-        let verdict = match args.question {
-            Question::Alive => alive(&reading, node.0.access.transport()),
-            Question::Ready => ready(&reading).and_then(|()| node.takes_clients()),
+        let transport = node.0.access.transport();
+        let verdict = match (args.question, &reading) {
+            (Question::Alive, _) => alive(&reading, transport),
+            (Question::Ready, Err(error)) if is_distrust(error, transport) => {
+                serves_unasked(args).map_err(|why| format!("{error}; {why}"))
+            }
+            (Question::Ready, _) => ready(&reading).and_then(|()| node.takes_clients()),
         };
         if verdict.is_ok() && args.question == Question::Ready {
-            remember_joined(args, &reading);
+            if let Ok(reading) = &reading {
+                remember_joined(args, reading);
+            }
             return Ok(());
         }
         // The probe waits for a starting node: the pod is Ready the moment the node is. It does not wait for a
@@ -158,11 +164,7 @@ impl Node {
                     .session()
                     .and_then(|session| management_api::native_address(&session));
                 let address = address.map_err(|error| error.to_string())?;
-                TcpStream::connect_timeout(&address, CONNECT)
-                    .map(drop)
-                    .map_err(|error| {
-                        format!("NORMAL, but clients cannot connect to {address}: {error}")
-                    })
+                connect(address).map_err(|why| format!("NORMAL, but {why}"))
             }
         }
     }
@@ -177,14 +179,41 @@ fn ready(reading: &Result<Reading, NodeError>) -> Result<(), String> {
     }
 }
 
-/// A process that answers is alive, whatever its activity. An agent with TLS closes the connections of clients whose
-/// certificate it refuses without an answer: a renewal that it does not like is no reason to end Cassandra.
+/// A process that answers is alive, whatever its activity, and whether agent and probe trust each other.
 fn alive(reading: &Result<Reading, NodeError>, transport: NodeTransport) -> Result<(), String> {
     match reading {
-        Err(NodeError::Unreachable(_)) if transport == NodeTransport::JolokiaTls => Ok(()),
+        Err(error) if is_distrust(error, transport) => Ok(()),
         Err(error) if error.is_silence() => Err(error.to_string()),
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// Whether the agent may be there, and agent and probe do not trust each other: certificates have expired, or do not fit.
+/// Jolokia closes the connection of a client whose certificate it refuses, without an answer.
+fn is_distrust(error: &NodeError, transport: NodeTransport) -> bool {
+    match error {
+        NodeError::Untrusted(_) => true,
+        NodeError::Unreachable(_) => transport == NodeTransport::JolokiaTls,
+        _ => false,
+    }
+}
+
+/// Whether a node that cannot be asked serves clients. Cassandra opens the native transport when the node is NORMAL, and closes
+/// it at the begin of a drain and at the end of a decommission; the mark says that the node was a member before.
+fn serves_unasked(args: &Args) -> Result<(), String> {
+    if !args.data.join(JOINED_MARKER).exists() {
+        return Err("the node has not been a member of the ring before".into());
+    }
+    let address = bootstrap::native_address(&args.directory).map_err(|error| error.to_string())?;
+    let unknown = || format!("{} has no address", address.0);
+    let resolved = address.to_socket_addrs().map_err(|_| unknown())?.next();
+    connect(resolved.ok_or_else(unknown)?)
+}
+
+fn connect(address: SocketAddr) -> Result<(), String> {
+    let connected = TcpStream::connect_timeout(&address, CONNECT);
+    let failed = |error| format!("clients cannot connect to {address}: {error}");
+    connected.map(drop).map_err(failed)
 }
 
 fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
@@ -199,12 +228,9 @@ fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
 
 /// Writes the mark from which the next start derives that the node is a member (see `bootstrap`'s seeds). A full disk
 /// must not make a node unready: without the mark the next start is only more careful.
-fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) {
+fn remember_joined(args: &Args, reading: &Reading) {
     let marker = args.data.join(JOINED_MARKER);
-    let host_id = reading
-        .as_ref()
-        .map(|reading| reading.local_host_id.as_str())
-        .unwrap_or_default();
+    let host_id = reading.local_host_id.as_str();
     if !fs::read_to_string(&marker).is_ok_and(|text| text == host_id) {
         let _ = fs::write(&marker, host_id);
     }
@@ -212,6 +238,8 @@ fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::node_api::management_api::node::{CASSANDRA_5, Node};
 
@@ -232,6 +260,52 @@ mod tests {
             assert!(is_alive(Err(NodeError::Untrusted("expired".into()))));
             assert!(!is_alive(Err(NodeError::Refused)));
             assert!(!is_alive(Err(NodeError::Timeout(4))));
+        }
+    }
+
+    /// Certificates expire where no operator renews them.
+    #[test]
+    fn a_member_that_serves_clients_is_ready_although_it_cannot_be_asked() {
+        let folder = std::env::temp_dir().join(format!("casskop-probe-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let args = Args {
+            question: Question::Ready,
+            directory: folder.clone(),
+            data: folder.clone(),
+            wait: 0,
+        };
+        let clients = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = clients.local_addr().unwrap().port();
+        let yaml = format!("rpc_address: 0.0.0.0\nnative_transport_port: {port}\n");
+        fs::write(folder.join("cassandra.yaml"), yaml).unwrap();
+        let told = serves_unasked(&args).unwrap_err();
+        assert!(told.contains("not been a member"), "{told}");
+        fs::write(folder.join(JOINED_MARKER), "id").unwrap();
+        serves_unasked(&args).unwrap();
+        // The mark is old: the node starts, drains, or has left.
+        drop(clients);
+        let told = serves_unasked(&args).unwrap_err();
+        assert!(told.contains(&format!("127.0.0.1:{port}")), "{told}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_node_that_answers_or_is_silent_is_not_taken_for_one_that_does_not_trust() {
+        use NodeTransport::{Jolokia, JolokiaTls, ManagementApi};
+        let closed = NodeError::Unreachable("closed".into());
+        let expired = NodeError::Untrusted("expired".into());
+        for (transport, is_closed) in [(Jolokia, false), (JolokiaTls, true), (ManagementApi, false)]
+        {
+            assert_eq!(is_distrust(&closed, transport), is_closed);
+            assert!(is_distrust(&expired, transport));
+            for other in [
+                NodeError::Refused,
+                NodeError::Timeout(4),
+                NodeError::Unauthorized,
+                NodeError::Malformed("no".into()),
+            ] {
+                assert!(!is_distrust(&other, transport), "{other:?}");
+            }
         }
     }
 

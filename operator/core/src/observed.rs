@@ -7,7 +7,7 @@ mod pod;
 mod volume;
 
 pub use external_members::{ExternalMember, trusted_locations};
-pub use members::agreed_schema;
+pub use members::{agreed_schema, disbelieve_others};
 pub use pod::NodePod;
 pub use volume::Volume;
 
@@ -53,6 +53,8 @@ pub struct ObservedState {
     pub secrets: BTreeMap<String, SecretState>,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
+    /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.
+    pub key_algorithms: BTreeMap<String, &'static str>,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
     /// Answers of the nodes, by pod name. Pods without an address, and pods whose Cassandra has ended, are not polled.
@@ -84,6 +86,9 @@ pub struct OwnedObjects {
     pub service_accounts: BTreeMap<String, ServiceAccount>,
     /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
+    /// Whether the nodes of the resource had mutual TLS from the beginning, as the Secret with their certificates says. Looked
+    /// up only where accepted spec and pod templates may not say it.
+    pub was_created_with_tls: bool,
     /// Warnings of Kubernetes about StatefulSets that get no pods, pods that do not start, and volumes that are not bound
     /// or resized, in Kubernetes' own words, by UID of the object.
     pub warnings: BTreeMap<String, String>,
@@ -103,6 +108,27 @@ pub enum SecretState {
 }
 
 impl ObservedState {
+    /// Pods whose agent does not take over the certificate of its Secret, because the private key is of another algorithm than
+    /// the one that the agent was started with; the first of them in words.
+    pub fn keeps_its_key(&self) -> Option<String> {
+        let mut keeping = self.pods.iter().filter_map(|(name, pod)| {
+            let (started, secret) = (
+                pod.key_algorithm.as_ref()?,
+                pod.secrets.certificates.as_ref()?,
+            );
+            let given = self.key_algorithms.get(secret)?;
+            (started != given).then_some((name, started, secret, given))
+        });
+        let (pod, started, secret, given) = keeping.next()?;
+        let more = match keeping.count() {
+            0 => String::new(),
+            more => format!(", as in {more} more"),
+        };
+        Some(format!(
+            "{pod} keeps its certificate until that expires: its agent was started with a private key of the algorithm {started}{more}, and Secret {secret} has one of {given} now; restart the nodes (operation restart), or restore the Secret"
+        ))
+    }
+
     /// Name of the cluster.
     pub fn name(&self) -> &str {
         self.cluster.metadata.name.as_deref().unwrap_or_default()
@@ -198,12 +224,7 @@ impl ObservedState {
     }
 
     fn is_of_a_predecessor(&self, owners: &[OwnerReference]) -> bool {
-        let own = self.cluster.metadata.uid.as_deref();
-        owners.iter().any(|owner| {
-            owner.kind == CassandraCluster::kind(&())
-                && owner.name == self.name()
-                && Some(owner.uid.as_str()) != own
-        })
+        is_of_predecessor(owners, &self.cluster)
     }
 
     /// Whether no operator has reported about the resource yet, although its ring exists: the resource was created again
@@ -273,6 +294,17 @@ pub fn recorded_arguments(
         Some((kind, asked.or_else(recorded)?))
     });
     parsed.collect()
+}
+
+/// Whether an earlier resource of the name of this one owns an object: that resource is deleted, and Kubernetes is about to
+/// delete the object as well.
+pub fn is_of_predecessor(owners: &[OwnerReference], cluster: &CassandraCluster) -> bool {
+    let (own, name) = (cluster.metadata.uid.as_deref(), cluster.name_any());
+    owners.iter().any(|owner| {
+        owner.kind == CassandraCluster::kind(&())
+            && owner.name == name
+            && Some(owner.uid.as_str()) != own
+    })
 }
 
 /// Whether a resource is one of the owners of an object.

@@ -11,6 +11,7 @@ mod nodes;
 mod rack;
 mod secrets;
 pub mod seeds;
+pub mod started;
 pub mod tokens;
 
 pub use cassandra_yaml::OPERATOR_KEYS;
@@ -24,6 +25,9 @@ pub use secrets::{CertificateUse, NodeSecrets, PASSWORD_VOLUME};
 pub(crate) fn is_ipv6(pod_ip: &str) -> bool {
     pod_ip.contains(':')
 }
+
+/// Name of the init container that prepares a pod.
+pub const BOOTSTRAP_CONTAINER: &str = "bootstrap";
 
 /// Name of the operator's binary in the configuration folder, for the kubelet's probes.
 pub const PROBE: &str = "casskop-operator";

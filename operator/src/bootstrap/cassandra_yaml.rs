@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::bootstrap::{Error, files};
 
+/// Name of the file.
+const FILE: &str = "cassandra.yaml";
+
 /// Merges the settings into `<directory>/cassandra.yaml`.
 pub(super) fn write(
     directory: &Path,
@@ -15,17 +18,32 @@ pub(super) fn write(
     pod_ip: &str,
     encryption: Encryption,
 ) -> Result<(), Error> {
-    let path = directory.join("cassandra.yaml");
-    let invalid = |message: String| Error::Invalid {
-        path: path.display().to_string(),
-        message,
-    };
-    let mut yaml: Value =
-        serde_saphyr::from_str(&files::read(&path)?).map_err(|error| invalid(error.to_string()))?;
-    cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip, encryption);
+    let path = directory.join(FILE);
+    let mut yaml = read(&path)?;
+    cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
+    encryption.apply(&mut yaml);
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }
-    let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(error.to_string()))?;
+    let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(&path, error.to_string()))?;
     files::write(&path, &text)
+}
+
+/// Where the native transport of the node of this pod listens.
+pub(super) fn native_address(directory: &Path) -> Result<(String, u16), Error> {
+    let path = directory.join(FILE);
+    let address = cassandra_yaml::native_address(&read(&path)?);
+    address.ok_or_else(|| invalid(&path, "it has no address of the native transport".into()))
+}
+
+fn read(path: &Path) -> Result<Value, Error> {
+    let yaml = serde_saphyr::from_str(&files::read(path)?);
+    yaml.map_err(|error| invalid(path, error.to_string()))
+}
+
+fn invalid(path: &Path, message: String) -> Error {
+    Error::Invalid {
+        path: path.display().to_string(),
+        message,
+    }
 }

@@ -5,15 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_core::pod_config::certificates::{KEYS, KEYSTORE, NAME};
-use jiff::Timestamp;
+use casskop_core::pod_config::certificates::{AUTHORITY, KEYS, KEYSTORE, NAME};
 
 use crate::{
     bootstrap::{
         Error, files,
         pkcs8::{self, Algorithm},
     },
-    node_api::Certificates,
+    node_api::{Certificates, Unfit},
 };
 
 /// The files that a server reads certificates from.
@@ -25,51 +24,45 @@ pub(super) enum Form {
     Keystore,
 }
 
-/// A Secret, read and checked.
-struct Checked {
+/// A Secret that can be read.
+struct Files {
     name: String,
-    ca: String,
-    certificate: String,
-    /// In PKCS#8.
-    key: String,
+    certificates: Certificates,
+    /// In the order of [`KEYS`]; the private key in PKCS#8.
+    content: [String; 3],
 }
 
-impl Checked {
+impl Files {
     /// Reads and checks a Secret. A server ends, or does not listen, with files that do not fit, and the kubelet does not
     /// learn why.
-    fn read(secret: &Path, name: String, form: Form) -> Result<Self, Error> {
+    fn of(secret: &Path, name: String) -> Result<Self, Error> {
         let [ca, certificate, key] = KEYS.map(|key| files::read(&secret.join(key)));
         let (ca, certificate, key) = (ca?, certificate?, key?);
         let [one, two, three] = [&ca, &certificate, &key].map(String::as_bytes);
-        let checked = Certificates::new(one, two, three, name.clone())
+        let certificates = Certificates::new(one, two, three, name.clone())
             .map_err(|error| unusable(secret, &error.to_string()))?;
-        // An agent proves it to the operator with each request; nodes that do not trust each other are a ring no more.
-        if form == Form::Keystore {
-            let verified = checked.verify(Timestamp::now());
-            verified.map_err(|error| unusable(secret, &error.to_string()))?;
-        }
         let key = pkcs8::of_pem(&key);
         let key = key.ok_or_else(|| unusable(secret, "tls.key has an unknown form"))?;
         Ok(Self {
             name,
-            ca,
-            certificate,
-            key,
+            certificates,
+            content: [ca, certificate, key],
         })
     }
 
+    fn algorithm(&self) -> Option<Algorithm> {
+        let [_, _, key] = &self.content;
+        pkcs8::algorithm(key)
+    }
+
     /// The files with their names, the authorities first.
-    fn files(&self, form: Form) -> Vec<(&'static str, String)> {
-        let [ca, certificate, key] = KEYS;
+    fn in_form(&self, form: Form) -> Vec<(&'static str, String)> {
+        let [ca, certificate, key] = &self.content;
         match form {
-            Form::Separate => vec![
-                (ca, self.ca.clone()),
-                (certificate, self.certificate.clone()),
-                (key, self.key.clone()),
-            ],
+            Form::Separate => KEYS.into_iter().zip(self.content.iter().cloned()).collect(),
             Form::Keystore => vec![
-                (ca, self.ca.clone()),
-                (KEYSTORE, format!("{}\n{}", self.key, self.certificate)),
+                (AUTHORITY, ca.clone()),
+                (KEYSTORE, format!("{key}\n{certificate}")),
             ],
         }
     }
@@ -82,12 +75,12 @@ fn unusable(secret: &Path, why: &str) -> Error {
     }
 }
 
-/// The private keys that a server can be renewed to.
+/// The private keys that an agent can be renewed to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewal {
     /// Keys of any algorithm.
     Any,
-    /// Keys of the algorithm that the server was started with.
+    /// Keys of the algorithm that the agent was started with.
     SameAlgorithm,
 }
 
@@ -101,8 +94,13 @@ pub(super) fn install(
     settings: &[(&str, &str)],
 ) -> Result<Option<Algorithm>, Error> {
     fs::create_dir_all(folder).map_err(files::failed("create", folder))?;
-    let installed = Checked::read(secret, name, form)?;
-    for (file, text) in installed.files(form) {
+    let installed = Files::of(secret, name)?;
+    match installed.certificates.verify() {
+        // A node serves its clients with an expired one, too, and takes a renewal over while it runs.
+        Ok(()) | Err(Unfit::Time) => {}
+        Err(unfit) => return Err(unusable(secret, &unfit.to_string())),
+    }
+    for (file, text) in installed.in_form(form) {
         files::write_renewable(&folder.join(file), &text)?;
     }
     for (file, text) in settings {
@@ -110,13 +108,13 @@ pub(super) fn install(
     }
     // Last: the probes take the folder for complete.
     files::write(&folder.join(NAME), &installed.name)?;
-    Ok(pkcs8::algorithm(&installed.key))
+    Ok(installed.algorithm())
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. The server of the Management API notices a file that is
 /// written in place, and not one that is replaced, as the kubelet replaces those of a Secret. It notices the certificate and
 /// the key only, and reads all files then: the authority comes first, and all are written if one has changed. Cassandra looks
-/// at the times of all its files, and takes over those that fit.
+/// at the times of all its files.
 pub(super) fn renew(
     folder: &Path,
     secret: &Path,
@@ -124,9 +122,9 @@ pub(super) fn renew(
     renewal: Renewal,
 ) -> Result<(), Error> {
     let name = files::read(&folder.join(NAME))?;
-    let renewed = Checked::read(secret, name, form)?;
-    let files = renewed.files(form);
+    let renewed = Files::of(secret, name)?;
     let mut has_changed = false;
+    let files = renewed.in_form(form);
     for (file, text) in &files {
         has_changed |= files::read(&folder.join(file))? != *text;
     }
@@ -136,11 +134,13 @@ pub(super) fn renew(
     if renewal == Renewal::SameAlgorithm {
         let [_, _, key] = KEYS;
         let present = pkcs8::algorithm(&files::read(&folder.join(key))?);
-        if present != pkcs8::algorithm(&renewed.key) {
+        if present != renewed.algorithm() {
             let why = "tls.key is of another algorithm than the one that the agent was started with: restart the pod";
             return Err(unusable(secret, why));
         }
     }
+    let fit = renewed.certificates.verify();
+    fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
     for (file, text) in &files {
         files::overwrite(&folder.join(file), text)?;
     }
@@ -161,104 +161,176 @@ pub(super) fn certificates(folder: &Path) -> Result<Certificates, String> {
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
-    use rcgen::{CertificateParams, KeyPair};
+    use rcgen::{
+        CertificateParams,
+        ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth},
+        KeyPair, PKCS_ED25519, date_time_ymd,
+    };
 
     use super::*;
     use crate::node_api::management_api::node::{Authority, RING};
 
+    /// The folders of a pod: the files that the agent reads, and the Secret.
+    struct Pod {
+        folder: PathBuf,
+        files: PathBuf,
+        secret: PathBuf,
+    }
+
+    impl Pod {
+        fn new(name: &str) -> Self {
+            let folder =
+                std::env::temp_dir().join(format!("casskop-{name}-{}", std::process::id()));
+            let (files, secret) = (folder.join("files"), folder.join("secret"));
+            fs::create_dir_all(&secret).unwrap();
+            Self {
+                folder,
+                files,
+                secret,
+            }
+        }
+
+        fn write(&self, file: &str, text: &str) {
+            fs::write(self.secret.join(file), text).unwrap();
+        }
+
+        /// Writes a Secret with a certificate of the authority.
+        fn has(&self, authority: &Authority, (certificate, key): &(String, String)) {
+            self.write("ca.crt", &authority.pem);
+            self.write("tls.crt", certificate);
+            self.write("tls.key", key);
+        }
+
+        fn install(&self) -> Result<Option<Algorithm>, Error> {
+            let settings = [("more", "text")];
+            install(
+                &self.files,
+                &self.secret,
+                RING.into(),
+                Form::Separate,
+                &settings,
+            )
+        }
+
+        fn renew(&self) -> Result<(), Error> {
+            renew(
+                &self.files,
+                &self.secret,
+                Form::Separate,
+                Renewal::SameAlgorithm,
+            )
+        }
+
+        fn written(&self) -> [(i64, i64); 3] {
+            KEYS.map(|name| {
+                let metadata = fs::metadata(self.files.join(name)).unwrap();
+                (metadata.mtime(), metadata.mtime_nsec())
+            })
+        }
+
+        fn inodes(&self) -> [u64; 3] {
+            KEYS.map(|name| fs::metadata(self.files.join(name)).unwrap().ino())
+        }
+    }
+
+    impl Drop for Pod {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    fn refused<T>(result: Result<T, Error>, why: &str) {
+        let error = result.err().expect("it is refused").to_string();
+        assert!(error.contains(why), "{error}");
+    }
+
     #[test]
     fn what_was_installed_is_read_by_the_probes() {
-        let folder = std::env::temp_dir().join(format!("casskop-tls-{}", std::process::id()));
-        let (directory, secret) = (folder.join("files"), folder.join("secret"));
-        fs::create_dir_all(&secret).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["demo.ns.svc".to_owned()]).unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        let install = |secret: &Path| {
-            install(
-                &directory,
-                secret,
-                "demo.ns.svc".into(),
-                Form::Separate,
-                &[("more", "text")],
-            )
-        };
-        let renew = || renew(&directory, &secret, Form::Separate, Renewal::SameAlgorithm);
-        let error = install(&secret).expect_err("there is no Secret");
-        assert!(error.to_string().starts_with("read "), "{error}");
-        fs::write(secret.join("ca.crt"), &certificate).unwrap();
-        fs::write(secret.join("tls.crt"), &certificate).unwrap();
-        fs::write(secret.join("tls.key"), key.serialize_pem()).unwrap();
+        let (pod, authority) = (Pod::new("tls"), Authority::new());
+        refused(pod.install(), "read ");
+        pod.has(&authority, &authority.issue(RING));
         // An init container may run again.
         for _ in 0..2 {
-            assert_eq!(install(&secret).unwrap(), Some(Algorithm::EllipticCurve));
+            assert_eq!(pod.install().unwrap(), Some(Algorithm::EllipticCurve));
         }
-        let read = certificates(&directory).unwrap();
+        let read = certificates(&pod.files).unwrap();
         assert_eq!(format!("{read:?}"), "Certificates(demo.ns.svc)");
-        assert_eq!(fs::read_to_string(directory.join("more")).unwrap(), "text");
-        // A renewal is written in place.
-        let inode = |name: &str| fs::metadata(directory.join(name)).unwrap().ino();
-        let before = KEYS.map(inode);
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["demo.ns.svc".to_owned()]).unwrap();
-        fs::write(
-            secret.join("tls.crt"),
-            params.self_signed(&key).unwrap().pem(),
-        )
-        .unwrap();
-        renew().expect_err("the key is still the old one");
-        assert_eq!(certificates(&directory).unwrap(), read);
-        fs::write(secret.join("tls.key"), key.serialize_pem()).unwrap();
-        renew().unwrap();
-        assert_ne!(certificates(&directory).unwrap(), read);
-        assert_eq!(KEYS.map(inode), before);
-        // The server does not notice the authority alone, so the certificate is written again with it.
-        let written = |name: &str| {
-            let metadata = fs::metadata(directory.join(name)).unwrap();
-            (metadata.mtime(), metadata.mtime_nsec())
-        };
-        let before = KEYS.map(written);
-        renew().unwrap();
-        assert_eq!(KEYS.map(written), before, "nothing has changed");
-        let other = CertificateParams::new(vec!["other.ns.svc".to_owned()]).unwrap();
-        let other = other.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        fs::write(secret.join("ca.crt"), certificate + &other.pem()).unwrap();
-        renew().unwrap();
-        let after = KEYS.map(written);
-        assert!(
-            before
-                .iter()
-                .zip(&after)
-                .all(|(before, after)| before < after)
-        );
-        fs::write(secret.join("ca.crt"), other.pem()).unwrap();
-        renew().unwrap();
-        let shorter = fs::read_to_string(directory.join("ca.crt")).unwrap();
-        assert_eq!(shorter, other.pem());
-        // An agent that was started with a key of one algorithm does not read one of another.
-        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        let params = CertificateParams::new(vec!["demo.ns.svc".to_owned()]).unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        let before = KEYS.map(written);
-        fs::write(secret.join("tls.crt"), &certificate).unwrap();
-        fs::write(secret.join("tls.key"), key.serialize_pem()).unwrap();
-        let error = renew().expect_err("it is another algorithm");
-        assert!(error.to_string().contains("restart the pod"), "{error}");
-        assert_eq!(KEYS.map(written), before);
-        super::renew(&directory, &secret, Form::Separate, Renewal::Any).unwrap();
-        assert_ne!(KEYS.map(written), before);
+        assert_eq!(fs::read_to_string(pod.files.join("more")).unwrap(), "text");
         // The key of something else.
-        fs::write(
-            secret.join("tls.key"),
-            KeyPair::generate().unwrap().serialize_pem(),
-        )
-        .unwrap();
-        let error = install(&secret).expect_err("the key is another one");
-        assert!(
-            error.to_string().contains("is not the key of tls.crt"),
-            "{error}"
-        );
-        fs::remove_dir_all(&folder).unwrap();
+        pod.write("tls.key", &authority.issue(RING).1);
+        refused(pod.install(), "is not the key of tls.crt");
+    }
+
+    #[test]
+    fn a_renewal_is_written_in_place_and_as_a_whole() {
+        let (pod, authority) = (Pod::new("tls-renewal"), Authority::new());
+        pod.has(&authority, &authority.issue(RING));
+        pod.install().unwrap();
+        let read = certificates(&pod.files).unwrap();
+        let before = pod.inodes();
+        let (certificate, key) = authority.issue(RING);
+        pod.write("tls.crt", &certificate);
+        refused(pod.renew(), "is not the key of tls.crt");
+        assert_eq!(certificates(&pod.files).unwrap(), read);
+        pod.write("tls.key", &key);
+        pod.renew().unwrap();
+        assert_ne!(certificates(&pod.files).unwrap(), read);
+        assert_eq!(pod.inodes(), before);
+        // The server does not notice the authority alone, so the certificate is written again with it.
+        let before = pod.written();
+        pod.renew().unwrap();
+        assert_eq!(pod.written(), before, "nothing has changed");
+        let both = Authority::new().pem + &authority.pem;
+        pod.write("ca.crt", &both);
+        pod.renew().unwrap();
+        let after = pod.written();
+        let mut files = before.iter().zip(&after);
+        assert!(files.all(|(before, after)| before < after));
+        pod.write("ca.crt", &authority.pem);
+        pod.renew().unwrap();
+        let shorter = fs::read_to_string(pod.files.join("ca.crt")).unwrap();
+        assert_eq!(shorter, authority.pem);
+        // An agent that was started with a key of one algorithm does not read one of another.
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let params = CertificateParams::new(vec![RING.to_owned()]).unwrap();
+        let before = pod.written();
+        pod.has(&authority, &authority.sign(&params, &key));
+        refused(pod.renew(), "restart the pod");
+        assert_eq!(pod.written(), before);
+        super::renew(&pod.files, &pod.secret, Form::Separate, Renewal::Any).unwrap();
+        assert_ne!(pod.written(), before);
+    }
+
+    #[test]
+    fn a_node_keeps_what_it_has_when_the_ring_would_not_trust_the_renewal() {
+        let (pod, authority) = (Pod::new("tls-unfit"), Authority::new());
+        let params = |change: fn(&mut CertificateParams)| {
+            let mut params = CertificateParams::new(vec![RING.to_owned()]).unwrap();
+            change(&mut params);
+            authority.sign(&params, &KeyPair::generate().unwrap())
+        };
+        let both = params(|params| params.extended_key_usages = vec![ServerAuth, ClientAuth]);
+        pod.has(&authority, &both);
+        pod.install().unwrap();
+        let before = pod.written();
+        let expired = params(|params| params.not_after = date_time_ymd(2020, 1, 1));
+        for (unfit, why) in [
+            (
+                params(|params| params.extended_key_usages = vec![ServerAuth]),
+                "not for clients",
+            ),
+            (authority.issue("other.ns.svc"), "the name demo.ns.svc"),
+            (Authority::new().issue(RING), "not issued by"),
+        ] {
+            pod.has(&authority, &unfit);
+            refused(pod.renew(), why);
+            refused(pod.install(), why);
+        }
+        pod.has(&authority, &expired);
+        refused(pod.renew(), "has expired");
+        assert_eq!(pod.written(), before);
+        // Time alone keeps no node from its start.
+        pod.install().unwrap();
     }
 
     #[test]

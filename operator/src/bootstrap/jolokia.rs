@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Installs agent, properties and policy into the configuration folder, and the certificates of the ring of this name, if the
-/// pod was started with them.
-pub(super) fn install(args: &Args, name: String) -> Result<(), Error> {
+/// pod was started with them. Returns the algorithm of their private key: the agent reads it once.
+pub(super) fn install(args: &Args, name: String) -> Result<Option<Algorithm>, Error> {
     let directory = &args.directory;
     let jar = directory.join("jolokia-agent.jar");
     fs::copy(&args.agent, &jar).map_err(files::failed("install the Jolokia agent as", &jar))?;
@@ -28,6 +28,7 @@ pub(super) fn install(args: &Args, name: String) -> Result<(), Error> {
     let password = secret(&args.jolokia, "password", jolokia_secret::password)?;
     files::write(&directory.join("jolokia-policy.xml"), &jolokia::policy())?;
     let mut properties = properties(&username, &password);
+    let mut started_with = None;
     if let Some((secret, place)) = args
         .jolokia_tls
         .as_ref()
@@ -40,8 +41,10 @@ pub(super) fn install(args: &Args, name: String) -> Result<(), Error> {
             message: "tls.key has an algorithm that the Jolokia agent does not read: use RSA or an elliptic curve".into(),
         })?;
         properties.push_str(&tls_properties(place, algorithm));
+        started_with = Some(algorithm);
     }
-    files::write_secret(&directory.join("jolokia.properties"), &properties)
+    files::write_secret(&directory.join("jolokia.properties"), &properties)?;
+    Ok(started_with)
 }
 
 /// How often the agent looks for renewed certificates, in milliseconds: the help of Jolokia 2.6.0 says seconds, its code says

@@ -78,11 +78,17 @@ impl Pod {
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),
+            report: place.join("report"),
             pod_name: "demo-dc1-rack1-0".into(),
             pod_ip: "127.0.0.1".into(),
             memory_limit: 0,
         };
         main(&args)
+    }
+
+    /// The report for the operator.
+    fn report(&self) -> Option<String> {
+        fs::read_to_string(self.0.join("report")).ok()
     }
 
     /// The transport of the probes, and those that Cassandra is started with.
@@ -127,11 +133,13 @@ fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
             pod.prepare(NodeTransport::JolokiaTls);
             assert_eq!(pod.starts(), (NodeTransport::JolokiaTls, [true, false]));
         }
+        assert_eq!(pod.report().as_deref(), Some(r#"{"keyAlgorithm":"EC"}"#));
         let pod = Pod::new(&format!("{name}-management"), &rack.to_string());
         for _ in 0..2 {
             pod.prepare(NodeTransport::ManagementApi);
             assert_eq!(pod.starts(), (NodeTransport::ManagementApi, [false, true]));
         }
+        assert_eq!(pod.report(), None);
     }
 }
 
@@ -184,7 +192,7 @@ fn cassandra_encrypts_as_the_template_of_the_pod_says() {
     let refused = pod.prepare_with(NodeTransport::Jolokia, encryption);
     let refused = refused.expect_err("it proves nothing").to_string();
     assert!(
-        refused.contains("not of an authority in ca.crt"),
+        refused.contains("not issued by an authority in ca.crt"),
         "{refused}"
     );
 }

@@ -70,7 +70,8 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let mut outcome = Ok(());
     if plan.make_secret {
         let started = Started::of(state.name(), live, &state.pods);
-        let made = credentials::make(kube, &state.cluster, &started).await;
+        let is_new = stateful_sets.is_empty();
+        let made = credentials::make(kube, &state.cluster, &started, is_new).await;
         outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
         let mut secrets = state.secrets.values();

@@ -20,7 +20,7 @@ use kube::{Api, ResourceExt};
 use crate::{
     effects::Effects,
     kubernetes::{
-        Kube,
+        Kube, authority,
         credentials::{self, AcceptedCredentials},
         lists::{Freshness, list, list_parts},
         warnings::{self, ListedPod},
@@ -32,8 +32,8 @@ use casskop_core::{
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
-        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, recorded_arguments,
-        replicas, trusted_locations,
+        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, disbelieve_others,
+        recorded_arguments, replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
 };
@@ -99,6 +99,9 @@ pub async fn find(
         volumes,
         ..OwnedObjects::default()
     };
+    if tls::is_in_question(&cluster, &live) {
+        live.was_created_with_tls = authority::is_of_new_ring(kube, &cluster).await?;
+    }
     tls::resolve(&mut cluster, &live);
     let warnings = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
     live.warnings = warnings::read(kube, &namespace, &warnings).await?;
@@ -163,6 +166,7 @@ pub async fn observe(
         Some(before) => before.state.nodes.clone(),
         None => read_nodes(effects, &cluster, &pods, &access).await,
     };
+    disbelieve_others(&cluster, &mut nodes);
     let intents = Intents::parse(cluster.annotations());
     let arguments = recorded_arguments(&cluster, &intents);
     let not_begun = |operation: &OperationStatus| operation.phase == OperationPhase::Pending;
@@ -203,6 +207,7 @@ pub async fn observe(
         locations: BTreeMap::new(),
         secrets: keys.secrets,
         validities: keys.validities,
+        key_algorithms: access.key_algorithms(),
         pods,
         nodes,
     };

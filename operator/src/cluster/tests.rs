@@ -9,6 +9,7 @@ mod nodes;
 mod quiet_time;
 mod rack_writes;
 mod reconcile_reads;
+mod renewal;
 mod secrets;
 mod task_recovery;
 mod two_kinds;

@@ -63,7 +63,17 @@ pub(super) async fn read(
     })
 }
 
-/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now.
+/// Whether the operator made the certificates of a resource for a new ring with Jolokia, whether they are in use or not.
+///
+/// # Errors
+/// The API server does not respond.
+pub async fn is_of_new_ring(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
+    let stored = Stored::read(kube, cluster, CertificateUse::NodeApi).await?;
+    Ok(stored.is_of_new_ring() && stored.refused(cluster).is_none())
+}
+
+/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now. `is_new`: the ring has
+/// no nodes yet.
 ///
 /// # Errors
 /// The API server rejects a request, another writer changes a Secret at the same time, or a Secret of the name is not the
@@ -72,18 +82,55 @@ pub(super) async fn keep(
     kube: &Kube,
     cluster: &CassandraCluster,
     usage: CertificateUse,
+    is_new: bool,
+    now: Timestamp,
+) -> Result<(), kube::Error> {
+    let stored = Stored::read(kube, cluster, usage).await?;
+    let stored = stored.for_ring(is_new && usage == CertificateUse::NodeApi);
+    match stored.awaited().or_else(|| stored.refused(cluster)) {
+        Some(message) => Err(failed(message)),
+        None => write_all(kube, cluster, stored, now).await,
+    }
+}
+
+/// Renews the certificates that the operator has made for a resource, of which only the metadata is used: its spec may not be
+/// readable. What does not exist, and what the operator has not made, is left alone.
+///
+/// # Errors
+/// The API server rejects a request, or another writer changes a Secret at the same time.
+pub async fn renew(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    now: Timestamp,
+) -> Result<(), kube::Error> {
+    if cluster.uid().is_none() || cluster.metadata.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for usage in CertificateUse::ALL {
+        let stored = Stored::read(kube, cluster, usage).await?;
+        let is_held = stored.awaited().is_some() || stored.refused(cluster).is_some();
+        if !is_held && stored.is_there() {
+            outcome = outcome.and(write_all(kube, cluster, stored, now).await);
+        }
+    }
+    outcome
+}
+
+/// Takes all steps that are due.
+async fn write_all(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    mut stored: Stored,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     // Certificates have no fractions of a second.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let mut stored = Stored::read(kube, cluster, usage).await?;
+    let usage = stored.usage();
     let hosts = usage.hosts(
         &cluster.name_any(),
         &cluster.namespace().unwrap_or_default(),
     );
-    if let Some(message) = stored.refused(cluster) {
-        return Err(failed(message));
-    }
     for _ in 0..STEPS {
         let Found {
             step,

@@ -10,7 +10,6 @@ use casskop_core::{
         certificates::{KEYS, not_meant_because},
     },
 };
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
@@ -83,8 +82,7 @@ async fn find(
         (None, None) => Err(format!(
             "Secret {name} does not exist: create it again; the nodes take over its certificates within minutes"
         )),
-        (None, Some(given)) => certificates(given, host)
-            .and_then(|certificates| checked(certificates, usage))
+        (None, Some(given)) => fitting(given, host, usage)
             .map(Arc::new)
             .map_err(|why| format!("Secret {name}: {why}")),
     };
@@ -110,17 +108,14 @@ fn refused(secret: &Secret, usage: CertificateUse, name: &str, namespace: &str) 
     ))
 }
 
-/// Certificates of Cassandra's own connections, which no connection of the operator proves: they are checked here.
-fn checked(certificates: Certificates, usage: CertificateUse) -> Result<Certificates, String> {
-    let now = Timestamp::now();
-    let verified = match usage {
-        CertificateUse::NodeApi => Ok(()),
-        CertificateUse::Internode => certificates
-            .verify(now)
-            .and_then(|()| certificates.verify_as_client(now)),
-        CertificateUse::Client => certificates.verify(now),
+/// The certificates in a Secret, if those take them over that use them. Clients of Cassandra have certificates of their own.
+fn fitting(secret: &Secret, host: String, usage: CertificateUse) -> Result<Certificates, String> {
+    let certificates = certificates(secret, host)?;
+    let fit = match usage {
+        CertificateUse::NodeApi | CertificateUse::Internode => certificates.verify(),
+        CertificateUse::Client => certificates.verify_as_server(),
     };
-    verified.map_err(|unproven| unproven.to_string())?;
+    fit.map_err(|unfit| unfit.to_string())?;
     Ok(certificates)
 }
 

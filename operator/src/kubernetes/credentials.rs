@@ -25,7 +25,7 @@ use crate::{
 use casskop_core::{
     authority::Validity,
     desired::{Started, named_secrets, node_secrets},
-    observed::{NodePod, SecretState},
+    observed::{NodePod, SecretState, is_of_predecessor},
     pod_config::{
         CertificateUse, NodeSecrets,
         jolokia_secret::{self, InvalidKey},
@@ -192,6 +192,7 @@ async fn passwords(
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let ours = names::accepted_secret(&cluster.name_any());
     let (given, ours) = tokio::try_join!(api.get_opt(name), api.get_opt(&ours))?;
+    let (given, ours) = (lasting(given, cluster), lasting(ours, cluster));
     let (mut accepted, revision) = ours.as_ref().map(remembered).unwrap_or_default();
     let mut new = None;
     let refused = given
@@ -263,7 +264,7 @@ pub async fn accept(
 }
 
 /// Creates the Secrets that the nodes share, where the spec names none, and renews certificates. A password that cannot be
-/// created holds no renewal back: nodes whose certificate has expired are not ready.
+/// created holds no renewal back: nodes whose certificate has expired are out of reach. `is_new`: the ring has no nodes yet.
 ///
 /// # Errors
 /// The API server rejects a request for the Secret of this name.
@@ -271,13 +272,14 @@ pub async fn make(
     kube: &Kube,
     cluster: &CassandraCluster,
     started: &Started,
+    is_new: bool,
 ) -> Result<(), (String, kube::Error)> {
     let shared = node_secrets(cluster, started);
     let named = named_secrets(cluster, started);
     let mut outcome = Ok(());
     for usage in CertificateUse::ALL {
         if let Some(name) = shared.of(usage).filter(|_| named.of(usage).is_none()) {
-            let kept = authority::keep(kube, cluster, usage, Timestamp::now()).await;
+            let kept = authority::keep(kube, cluster, usage, is_new, Timestamp::now()).await;
             outcome = outcome.and(kept.map_err(|error| (name.clone(), error)));
         }
     }
@@ -295,6 +297,7 @@ async fn make_password(kube: &Kube, cluster: &CassandraCluster) -> Result<(), ku
     let ours = api
         .get_opt(&names::accepted_secret(&cluster.name_any()))
         .await?;
+    let ours = lasting(ours, cluster);
     let known = ours
         .as_ref()
         .and_then(|ours| remembered(ours).0.into_iter().next());
@@ -343,6 +346,11 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     let bytes = secret.data.as_ref()?.get(key)?;
     let text = std::str::from_utf8(&bytes.0).ok()?.trim_end_matches('\n');
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A Secret, unless Kubernetes is about to delete it with an earlier resource of the name.
+fn lasting(secret: Option<Secret>, cluster: &CassandraCluster) -> Option<Secret> {
+    secret.filter(|secret| !is_of_predecessor(secret.owner_references(), cluster))
 }
 
 /// The reason why a Secret is not used, if it is not meant for the nodes.

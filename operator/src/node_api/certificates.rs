@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use casskop_core::authority::Validity;
 use jiff::Timestamp;
 use rustls::{
-    CertificateError, RootCertStore,
+    CertificateError, RootCertStore, SignatureAlgorithm,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
@@ -19,6 +19,9 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 pub struct Certificates {
     tls: TlsConfig,
     server_name: String,
+    authorities: Arc<RootCertStore>,
+    chain: Arc<[CertificateDer<'static>]>,
+    key_algorithm: SignatureAlgorithm,
     /// All of the input, to compare.
     input: Arc<[Vec<u8>; 3]>,
 }
@@ -45,32 +48,26 @@ pub enum Unusable {
     Name,
 }
 
-/// Why a certificate does not prove that its holder belongs to the ring. Its content is never part of the message.
+/// Why certificates that can be read prove nothing to a ring and its operator. Java, in the nodes, refuses the same ones.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
-pub enum Unproven {
-    /// It has expired.
-    #[error("tls.crt has expired: renew it, or compare the clocks")]
-    Expired,
-    /// It is not valid yet.
-    #[error("tls.crt is not valid yet: wait, or compare the clocks")]
-    NotValidYet,
-    /// It was issued by another authority.
-    #[error(
-        "tls.crt is not of an authority in ca.crt: put the certificates of its issuers into tls.crt, and that of their root into ca.crt"
-    )]
-    Authority,
-    /// It is for other names.
-    #[error("tls.crt is not for {0}: add this DNS name to the certificate")]
+pub enum Unfit {
+    /// It expires, or begins to be valid: time alone changes that.
+    #[error("tls.crt, or a certificate that issued it, has expired or is not valid yet")]
+    Time,
+    /// The authority.
+    #[error("tls.crt was not issued by an authority in ca.crt")]
+    Issuer,
+    /// The name.
+    #[error("tls.crt is not for the name {0}: add it to the DNS names of the certificate")]
     Name(String),
-    /// Another reason of the verifier.
-    #[error("tls.crt cannot be verified: {0}")]
+    /// The purpose: nodes are servers, and the operator and the probes are clients.
+    #[error(
+        "tls.crt is not for {0}: issue it for servers and clients (extended key usages: server auth, client auth)"
+    )]
+    Usage(&'static str),
+    /// Anything else, in the words of the verifier.
+    #[error("tls.crt is not valid ({0})")]
     Other(String),
-}
-
-impl Unproven {
-    fn other(why: impl fmt::Display) -> Self {
-        Self::Other(why.to_string())
-    }
 }
 
 impl Certificates {
@@ -95,12 +92,11 @@ impl Certificates {
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unusable::Key)?;
         let own_key = PrivateKey::from_pem(key).map_err(|_| Unusable::Key)?;
         // Refused here, not by a panic of the HTTP client later.
-        CertifiedKey::from_der(chain.clone(), der, &ring::default_provider()).map_err(|error| {
-            match error {
-                rustls::Error::InconsistentKeys(_) => Unusable::Mismatch,
-                rustls::Error::InvalidCertificate(_) => Unusable::Certificate,
-                _ => Unusable::Key,
-            }
+        let own = CertifiedKey::from_der(chain.clone(), der, &ring::default_provider());
+        let own = own.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => Unusable::Mismatch,
+            rustls::Error::InvalidCertificate(_) => Unusable::Certificate,
+            _ => Unusable::Key,
         })?;
         ServerName::try_from(server_name.as_str()).map_err(|_| Unusable::Name)?;
         let tls = TlsConfig::builder()
@@ -111,93 +107,114 @@ impl Certificates {
         Ok(Self {
             tls,
             server_name,
+            authorities: Arc::new(roots),
+            chain: chain.into(),
+            key_algorithm: own.key.algorithm(),
             input: Arc::new([ca.to_vec(), certificate.to_vec(), key.to_vec()]),
         })
     }
 
-    /// Verifies the certificate as a client does: its authority, its name, and its time.
+    /// Whether a node and a client that have these certificates trust each other now: the chain, the name, and the usage by
+    /// servers and by clients.
     ///
     /// # Errors
-    /// It proves nothing, for this reason.
-    pub fn verify(&self, now: Timestamp) -> Result<(), Unproven> {
-        let verified = self.verify_at(now);
-        verified.map_err(|error| self.unproven(error))
-    }
-
-    fn verify_at(&self, now: Timestamp) -> Result<(), rustls::Error> {
-        let general = |why: String| rustls::Error::General(why);
-        let (chain, roots) = (self.chain(), self.roots());
+    /// They would not.
+    pub fn verify(&self) -> Result<(), Unfit> {
+        self.verify_as_server()?;
         let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-        let verifier = verifier.map_err(|error| general(error.to_string()))?;
-        let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let (first, rest) = chain.split_first().ok_or(unknown)?;
-        let name = ServerName::try_from(self.server_name());
-        let name = name.map_err(|error| general(error.to_string()))?;
-        let outcome = verifier.verify_server_cert(first, rest, &name, &[], unix_time(now));
-        outcome.map(drop)
+        let client =
+            WebPkiClientVerifier::builder_with_provider(self.authorities.clone(), provider);
+        let client = client.build();
+        let client = client.map_err(|error| Unfit::Other(error.to_string()))?;
+        let (own, issuers) = self.own()?;
+        client
+            .verify_client_cert(own, issuers, UnixTime::now())
+            .map_err(|error| self.unfit(error, "clients"))?;
+        Ok(())
     }
 
-    /// Verifies the certificate as a server does whose client has it.
+    /// Whether a client that trusts the authorities trusts a server with the certificate now: the chain, the name, and the usage
+    /// by servers.
     ///
     /// # Errors
-    /// It proves nothing, for this reason.
-    pub fn verify_as_client(&self, now: Timestamp) -> Result<(), Unproven> {
-        let (chain, roots) = (self.chain(), self.roots());
-        let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-        let verifier = verifier.map_err(Unproven::other)?;
-        let (first, rest) = chain.split_first().ok_or(Unproven::Authority)?;
-        let outcome = verifier.verify_client_cert(first, rest, unix_time(now));
-        outcome.map(drop).map_err(|error| self.unproven(error))
+    /// It would not.
+    pub fn verify_as_server(&self) -> Result<(), Unfit> {
+        let outcome = self.verify_at(UnixTime::now())?;
+        outcome.map_err(|error| self.unfit(error, "servers"))
     }
 
-    /// The time in which the certificate is valid; nothing if it cannot be verified at any time.
+    /// The time in which the certificate is valid; nothing if it is not at any time.
     pub fn validity(&self) -> Option<Validity> {
         let at = |time: UnixTime| Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok();
         // The verifier tells the limit that a time is beyond of.
-        let limit = |now: Timestamp| match self.verify_at(now).err()? {
-            rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
-                not_after,
-                ..
-            }) => at(not_after),
-            rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
-                not_before,
-                ..
-            }) => at(not_before),
-            _ => None,
+        let limit = |seconds: u64| {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            match self.verify_at(time).ok()?.err()? {
+                rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+                    not_after,
+                    ..
+                }) => at(not_after),
+                rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
+                    not_before,
+                    ..
+                }) => at(not_before),
+                _ => None,
+            }
         };
+        let end = u64::try_from(Timestamp::MAX.as_second()).ok()?;
         Some(Validity {
-            issued_at: limit(Timestamp::UNIX_EPOCH)?,
-            expires_at: limit(Timestamp::MAX)?,
+            issued_at: limit(0)?,
+            expires_at: limit(end)?,
         })
     }
 
-    fn chain(&self) -> Vec<CertificateDer<'static>> {
-        let [_, own, _] = &*self.input;
-        certificates(own).unwrap_or_default()
+    /// What a client finds that verifies the certificate of a server at this time.
+    fn verify_at(&self, time: UnixTime) -> Result<Result<(), rustls::Error>, Unfit> {
+        let name = ServerName::try_from(self.server_name.as_str());
+        let name = name.map_err(|_| Unfit::Name(self.server_name.clone()))?;
+        let provider = Arc::new(ring::default_provider());
+        let node = WebPkiServerVerifier::builder_with_provider(self.authorities.clone(), provider);
+        let node = node
+            .build()
+            .map_err(|error| Unfit::Other(error.to_string()))?;
+        let (own, issuers) = self.own()?;
+        let outcome = node.verify_server_cert(own, issuers, &name, &[], time);
+        Ok(outcome.map(drop))
     }
 
-    fn roots(&self) -> Arc<RootCertStore> {
-        let [ca, ..] = &*self.input;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates(ca).unwrap_or_default());
-        Arc::new(roots)
+    /// The certificate, and those of its issuers.
+    fn own(&self) -> Result<(&CertificateDer<'static>, &[CertificateDer<'static>]), Unfit> {
+        let unnamed = || Unfit::Name(self.server_name.clone());
+        self.chain.split_first().ok_or_else(unnamed)
     }
 
-    fn unproven(&self, error: rustls::Error) -> Unproven {
-        use CertificateError as Why;
-        let rustls::Error::InvalidCertificate(why) = error else {
-            return Unproven::other(error);
+    /// The algorithm of the private key, by the name that it has in Java.
+    pub fn key_algorithm(&self) -> &'static str {
+        match self.key_algorithm {
+            SignatureAlgorithm::RSA => "RSA",
+            SignatureAlgorithm::ECDSA => "EC",
+            SignatureAlgorithm::ED25519 => "Ed25519",
+            _ => "another",
+        }
+    }
+
+    fn unfit(&self, error: rustls::Error, usage: &'static str) -> Unfit {
+        use CertificateError as E;
+        let rustls::Error::InvalidCertificate(error) = error else {
+            return Unfit::Other(error.to_string());
         };
-        match why {
-            Why::Expired | Why::ExpiredContext { .. } => Unproven::Expired,
-            Why::NotValidYet | Why::NotValidYetContext { .. } => Unproven::NotValidYet,
-            Why::UnknownIssuer | Why::BadSignature => Unproven::Authority,
-            Why::NotValidForName | Why::NotValidForNameContext { .. } => {
-                Unproven::Name(self.server_name.clone())
+        match error {
+            E::Expired
+            | E::ExpiredContext { .. }
+            | E::NotValidYet
+            | E::NotValidYetContext { .. } => Unfit::Time,
+            // An authority with the name of another one did not sign it.
+            E::UnknownIssuer | E::BadSignature => Unfit::Issuer,
+            E::NotValidForName | E::NotValidForNameContext { .. } => {
+                Unfit::Name(self.server_name.clone())
             }
-            why => Unproven::other(why),
+            E::InvalidPurpose | E::InvalidPurposeContext { .. } => Unfit::Usage(usage),
+            error => Unfit::Other(error.to_string()),
         }
     }
 
@@ -223,12 +240,6 @@ impl fmt::Debug for Certificates {
     }
 }
 
-/// A time before 1970 is no time of a certificate.
-fn unix_time(at: Timestamp) -> UnixTime {
-    let seconds = u64::try_from(at.as_second()).unwrap_or_default();
-    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
-}
-
 /// The certificates of a PEM text, at least one.
 fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
@@ -244,55 +255,57 @@ fn owned(certificates: &[CertificateDer<'static>]) -> Vec<Certificate<'static>> 
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+    use rcgen::{
+        BasicConstraints, CertificateParams,
+        ExtendedKeyUsagePurpose::{self, ClientAuth, ServerAuth},
+        IsCa, KeyPair, date_time_ymd,
+    };
 
     use super::*;
     use crate::node_api::management_api::node::{Authority, RING};
 
-    fn now() -> Timestamp {
-        "2026-11-30T00:00:00Z".parse().expect("a time")
+    fn made(authority: &Authority, (certificate, key): &(String, String)) -> Certificates {
+        let parts = [&authority.pem, certificate, key].map(String::as_bytes);
+        Certificates::new(parts[0], parts[1], parts[2], RING.into()).expect("they are readable")
     }
 
-    /// A certificate of an authority, with these changes.
-    fn issued(authority: &Authority, change: impl FnOnce(&mut CertificateParams)) -> Certificates {
-        let (certificate, key) = authority.issue_with(RING, change);
-        let input = [&authority.pem, &certificate, &key].map(String::as_bytes);
-        Certificates::new(input[0], input[1], input[2], RING.into()).expect("certificates")
+    fn verified(authority: &Authority, own: &(String, String)) -> Result<(), Unfit> {
+        made(authority, own).verify()
     }
 
     #[test]
-    fn a_certificate_is_verified_as_a_peer_does_it() {
-        let (authority, other) = (Authority::new(), Authority::new());
-        let good = issued(&authority, |_| ());
-        assert_eq!(good.verify(now()), Ok(()));
-        assert_eq!(good.verify_as_client(now()), Ok(()));
-        let expired = issued(&authority, |params| {
-            params.not_after = date_time_ymd(2026, 11, 29);
-        });
-        assert_eq!(expired.verify(now()), Err(Unproven::Expired));
-        assert_eq!(expired.verify_as_client(now()), Err(Unproven::Expired));
-        let validity = expired.validity().expect("it has times");
-        assert_eq!(validity.expires_at.to_string(), "2026-11-29T00:00:00Z");
-        assert!(validity.issued_at < validity.expires_at);
-        let early = issued(&authority, |params| {
-            params.not_before = date_time_ymd(2026, 12, 1);
-        });
-        assert_eq!(early.verify(now()), Err(Unproven::NotValidYet));
-        let renamed = issued(&authority, |params| {
-            *params = CertificateParams::new(vec!["other.ns.svc".into()]).expect("a name");
-        });
-        assert_eq!(renamed.verify(now()), Err(Unproven::Name(RING.into())));
-        let server = issued(&authority, |params| {
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        });
-        assert_eq!(server.verify(now()), Ok(()));
-        let refused = server.verify_as_client(now());
-        assert!(matches!(refused, Err(Unproven::Other(_))), "{refused:?}");
-        let (certificate, key) = authority.issue(RING);
-        let input = [&other.pem, &certificate, &key].map(String::as_bytes);
-        let foreign = Certificates::new(input[0], input[1], input[2], RING.into());
-        let foreign = foreign.expect("they can be read");
-        assert_eq!(foreign.verify(now()), Err(Unproven::Authority));
-        assert_eq!(foreign.verify_as_client(now()), Err(Unproven::Authority));
+    fn certificates_fit_if_nodes_and_clients_trust_each_other_with_them() {
+        let authority = Authority::new();
+        let signed = |change: &dyn Fn(&mut CertificateParams)| {
+            let mut params = CertificateParams::new(vec![RING.to_owned()]).unwrap();
+            change(&mut params);
+            let own = authority.sign(&params, &KeyPair::generate().unwrap());
+            verified(&authority, &own)
+        };
+        let used = |usages: &[ExtendedKeyUsagePurpose]| {
+            signed(&|params| params.extended_key_usages = usages.to_vec())
+        };
+        assert_eq!(used(&[]), Ok(()));
+        assert_eq!(used(&[ServerAuth, ClientAuth]), Ok(()));
+        assert_eq!(used(&[ServerAuth]), Err(Unfit::Usage("clients")));
+        assert_eq!(used(&[ClientAuth]), Err(Unfit::Usage("servers")));
+        let past = date_time_ymd(2020, 1, 1);
+        assert_eq!(signed(&|params| params.not_after = past), Err(Unfit::Time));
+        let future = date_time_ymd(4000, 1, 1);
+        assert_eq!(
+            signed(&|params| params.not_before = future),
+            Err(Unfit::Time)
+        );
+        let is_authority =
+            signed(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        assert!(
+            matches!(is_authority, Err(Unfit::Other(_))),
+            "{is_authority:?}"
+        );
+        let name = verified(&authority, &authority.issue("other.ns.svc"));
+        assert_eq!(name, Err(Unfit::Name(RING.into())));
+        // Both authorities have the same name.
+        let issuer = verified(&authority, &Authority::new().issue(RING));
+        assert_eq!(issuer, Err(Unfit::Issuer));
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
     image::{self, ImageRef},
-    pod_config,
+    pod_config::{self, PASSWORD_VOLUME, certificates::Place},
     refusal::Refusal,
 };
 
@@ -67,22 +67,29 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
 }
 
 /// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
-const TAKEN: [(&str, &str); 9] = [
+const TAKEN: [(&str, &str); 4] = [
     ("bootstrap", "/etc/cassandra"),
     ("data", "/var/lib/cassandra"),
     ("rack", "/casskop"),
-    ("jolokia", "/casskop-jolokia"),
-    ("node-tls", "/casskop-node-tls"),
-    ("management-api", "/casskop-management-api"),
-    ("internode-tls", "/casskop-internode-tls"),
-    ("client-tls", "/casskop-client-tls"),
     ("scripts", "/configmap"),
 ];
+/// The same of a transport with a password.
+const TAKEN_BY_PASSWORD: (&str, &str) = (PASSWORD_VOLUME, "/casskop-jolokia");
 /// Empty volumes of the operator: a user's volume at the path takes their place.
 const REPLACEABLE: [(&str, &str); 2] = [("log", "/var/log/cassandra"), ("tmp", "/tmp")];
 
 /// Refuses volumes that a pod cannot have beside the operator's volumes.
 fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    let transport = spec.transport();
+    let password = transport.has_password().then_some(TAKEN_BY_PASSWORD);
+    let certificates = Place::of(transport).map(|place| (place.volume, place.secret));
+    let internode = spec.internode_tls().map(|_| Place::INTERNODE);
+    let client = spec.client_tls().map(|_| Place::CLIENT);
+    let encryption = internode.into_iter().chain(client);
+    let encryption = encryption.map(|place| (place.volume, place.secret));
+    let taken = TAKEN.into_iter().chain(password).chain(certificates);
+    let taken = taken.chain(encryption);
+    let taken: Vec<(&str, &str)> = taken.collect();
     let path = |storage: &StorageConfig| storage.mount_path.trim_end_matches('/').to_owned();
     for (index, storage) in spec.storage_configs.iter().enumerate() {
         let (name, at) = (storage.name.as_str(), path(storage));
@@ -90,14 +97,14 @@ fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
         let is_double = before
             .iter()
             .any(|other| other.name == name || path(other) == at);
-        let is_taken = TAKEN
+        let is_taken = taken
             .iter()
             .any(|(ours, place)| *ours == name || *place == at);
         let is_elsewhere = REPLACEABLE
             .iter()
             .any(|(ours, place)| *ours == name && *place != at);
         if is_double || is_taken || is_elsewhere {
-            let taken = TAKEN.iter().chain(&REPLACEABLE);
+            let taken = taken.iter().chain(&REPLACEABLE);
             let taken: Vec<String> = taken
                 .map(|(ours, place)| format!("{ours} {place}"))
                 .collect();

@@ -27,6 +27,16 @@ pub enum NodeError {
     /// The operator has no secret that the node accepts: that of its pod is missing, or cannot be used. The reason names it.
     #[error("the operator cannot ask the node: {0}")]
     NoSecret(String),
+    /// The node of another pod answers: the address was that of this pod before, or the agent claims to be another one.
+    #[error(
+        "the node with the host id {host_id} answers at its address, which is that of pod {pod}: nothing is read from it or called until its own node answers"
+    )]
+    AnotherNode {
+        /// Host id that the answer names.
+        host_id: String,
+        /// Pod that the host id is recorded for.
+        pod: String,
+    },
     /// The agent's policy forbids the call.
     #[error(
         "the Jolokia policy of the node forbids the call ({0}); the pod was started by an older operator: restart it"
@@ -134,6 +144,7 @@ impl NodeError {
             Self::Refused
                 | Self::Unreachable(_)
                 | Self::Timeout(_)
+                | Self::AnotherNode { .. }
                 | Self::Malformed(_)
                 | Self::TooLarge { .. }
                 | Self::Occupied(_)

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef},
+    api::{
+        CassandraCluster, OperationMode, OperationNode, OperationPhase, OperationStatus, VolumeRef,
+    },
     operations::OperationKind,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -82,6 +84,14 @@ impl ObservedState {
             .filter(|id| !id.is_empty())
     }
 
+    /// Whether another node answers at the address of a pod.
+    pub(crate) fn is_mistaken(&self, pod: &str) -> bool {
+        matches!(
+            self.nodes.get(pod),
+            Some(Err(NodeError::AnotherNode { .. }))
+        )
+    }
+
     /// Whether the node was never observed as a member of the ring. Other nodes do not report such a node as missing.
     pub fn is_newcomer(&self, pod: &str) -> bool {
         let known = self
@@ -133,6 +143,36 @@ impl ObservedState {
     /// Whether no node reports that another node is joining, leaving or moving.
     pub fn is_settled(&self) -> bool {
         self.nodes.values().flatten().all(Reading::is_settled)
+    }
+}
+
+/// Takes answers back that are not of the node of their pod: the status records their host id for another pod. Kubernetes gives
+/// an address to another pod soon after the end of the first one. A host id that is recorded nowhere is that of a node that
+/// was replaced, or has joined anew.
+pub fn disbelieve_others(
+    cluster: &CassandraCluster,
+    nodes: &mut BTreeMap<String, Result<Reading, NodeError>>,
+) {
+    let Some(status) = &cluster.status else {
+        return;
+    };
+    let recorded = &status.cassandra_node_status;
+    for (pod, answer) in nodes {
+        let Ok(Reading { local_host_id, .. }) = answer else {
+            continue;
+        };
+        let is_its = |name: &String| recorded[name].host_id == *local_host_id;
+        let mut owners = recorded.keys().filter(|name| is_its(name));
+        let is_own = recorded
+            .get(pod)
+            .is_some_and(|own| own.host_id == *local_host_id);
+        let other = owners.find(|_| !local_host_id.is_empty() && !is_own);
+        if let Some(other) = other {
+            *answer = Err(NodeError::AnotherNode {
+                host_id: local_host_id.clone(),
+                pod: other.clone(),
+            });
+        }
     }
 }
 

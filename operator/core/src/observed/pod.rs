@@ -1,5 +1,7 @@
 //! A Cassandra pod.
 
+mod problem;
+
 use casskop_common::{
     api::{ClientMode, InternodeMode, NodeTransport},
     names::{self, RackId},
@@ -11,7 +13,8 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::pod_config::{Encryption, NodeSecrets};
+use crate::pod_config::{BOOTSTRAP_CONTAINER, Encryption, NodeSecrets, started::Started};
+use problem::{last_end, problem};
 
 /// Time within which a container listens; shorter than the time after which the liveness probe ends it.
 const LISTENS: SignedDuration = SignedDuration::from_mins(1);
@@ -60,6 +63,8 @@ pub struct NodePod {
     pub secrets: NodeSecrets,
     /// Encryption of Cassandra's connections that the pod was started with.
     pub encryption: Encryption,
+    /// Algorithm of the private key that its agent was started with, if the agent takes over no other one.
+    pub key_algorithm: Option<String>,
 }
 
 impl NodePod {
@@ -97,6 +102,7 @@ impl NodePod {
             transport: transport(pod),
             secrets: secrets(pod),
             encryption: encryption(pod),
+            key_algorithm: started(pod).key_algorithm,
         }
     }
 }
@@ -188,6 +194,17 @@ fn secrets(pod: &Pod) -> NodeSecrets {
     })
 }
 
+/// The report of the init container that has prepared the pod; an earlier version leaves none.
+fn started(pod: &Pod) -> Started {
+    let report = || {
+        let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+        let bootstrap = statuses.iter().find(|it| it.name == BOOTSTRAP_CONTAINER)?;
+        let end = bootstrap.state.as_ref()?.terminated.as_ref()?;
+        serde_json::from_str(end.message.as_ref()?).ok()
+    };
+    report().unwrap_or_default()
+}
+
 fn waits_on(pod: &Pod) -> Option<String> {
     let node = pod.spec.as_ref()?.node_name.clone();
     node.filter(|_| NodePod::has_not_started(pod))
@@ -240,78 +257,6 @@ fn gate(pod: &Pod) -> Option<String> {
     waits.then(|| ready.message.clone().unwrap_or_default())
 }
 
-/// Maximum number of characters of a termination message in the status.
-const MESSAGE_LENGTH: usize = 500;
-
-/// Reason why a pod does not run: the pod cannot be scheduled, or a container cannot start.
-fn problem(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let unplaced = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    if let Some(condition) = unplaced {
-        return Some(format!(
-            "cannot be placed: {}",
-            condition.message.as_deref().unwrap_or("no reason given")
-        ));
-    }
-    for container in containers(status) {
-        let state = container.state.as_ref();
-        let waiting = state.and_then(|state| state.waiting.as_ref());
-        let reason = waiting
-            .and_then(|waiting| waiting.reason.as_deref())
-            .unwrap_or_default();
-        if matches!(reason, "" | "PodInitializing" | "ContainerCreating") {
-            continue;
-        }
-        let message = waiting
-            .and_then(|waiting| waiting.message.as_deref())
-            .unwrap_or_default();
-        let last = last_end(container).map_or_else(String::new, |last| format!("; {last}"));
-        return Some(format!(
-            "container {}: {reason}: {message}{last}",
-            container.name
-        ));
-    }
-    None
-}
-
-/// The exit code of the last process of a container, the reason that the kubelet records (`OOMKilled`), and the message
-/// that the process left.
-fn last_end(container: &ContainerStatus) -> Option<String> {
-    let state = container.last_state.as_ref()?;
-    let end = state.terminated.as_ref()?;
-    let message: String = end
-        .message
-        .as_deref()
-        .unwrap_or_default()
-        .trim()
-        .chars()
-        .take(MESSAGE_LENGTH)
-        .collect();
-    let message = if message.is_empty() {
-        message
-    } else {
-        format!(": {message}")
-    };
-    let reason = end
-        .reason
-        .as_deref()
-        .filter(|reason| !matches!(*reason, "Error" | "Completed"));
-    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-    let hint = if end.reason.as_deref() == Some("OOMKilled") {
-        ", the limit of its memory was reached: raise spec.resources.limits.memory, or lower the heap in spec.config.jvm-options"
-    } else {
-        ""
-    };
-    Some(format!(
-        "it ended with exit code {}{reason} before{message}{hint}",
-        end.exit_code
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -357,66 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_cannot_start_is_a_problem_in_the_words_of_the_kubelet() {
-        let problem = |waiting: serde_json::Value, last: serde_json::Value| {
-            let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
-                "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 1,
-                "state": { "waiting": waiting }, "lastState": last }] } });
-            let pod = serde_json::from_value(pod).expect("a pod");
-            assert!(NodePod::of(&pod).problem.is_none() || !NodePod::has_not_started(&pod));
-            NodePod::of(&pod).problem
+    fn a_pod_has_the_report_of_its_init_container() {
+        let algorithm = |name: &str, message: &str| {
+            let pod = json!({ "metadata": {}, "status": { "initContainerStatuses": [{
+                "name": name, "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                "state": { "terminated": { "exitCode": 0, "reason": "Completed", "message": message } } }] } });
+            NodePod::of(&serde_json::from_value(pod).expect("a pod")).key_algorithm
         };
-        let never = || json!({});
-        assert_eq!(
-            problem(json!({ "reason": "ContainerCreating" }), never()),
-            None
-        );
-        assert_eq!(
-            problem(json!({ "reason": "PodInitializing" }), never()),
-            None
-        );
-        let problems = [
-            problem(
-                json!({ "reason": "CreateContainerConfigError", "message": "secret \"env\" not found" }),
-                never(),
-            ),
-            problem(
-                json!({ "reason": "ErrImagePull", "message": "not found" }),
-                never(),
-            ),
-            problem(
-                json!({ "reason": "CrashLoopBackOff", "message": "back-off 10s" }),
-                json!({ "terminated": { "exitCode": 3, "reason": "Error", "message": "Invalid yaml\n" } }),
-            ),
-        ];
-        insta::assert_snapshot!(problems.map(Option::unwrap).join("\n"), @r#"
-        container cassandra: CreateContainerConfigError: secret "env" not found
-        container cassandra: ErrImagePull: not found
-        container cassandra: CrashLoopBackOff: back-off 10s; it ended with exit code 3 before: Invalid yaml
-        "#);
-    }
-
-    #[test]
-    fn the_last_end_of_a_container_is_reported_while_it_runs_again() {
-        let last_end = |end: serde_json::Value| {
-            let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{
-                "name": "cassandra", "image": "", "imageID": "", "ready": false, "restartCount": 1,
-                "state": { "running": {} }, "lastState": { "terminated": end } }] } });
-            let pod = NodePod::of(&serde_json::from_value(pod).expect("a pod"));
-            assert_eq!(pod.problem, None);
-            pod.last_end.expect("an end")
-        };
-        insta::assert_snapshot!(
-            [
-                last_end(json!({ "exitCode": 137, "reason": "OOMKilled" })),
-                last_end(json!({ "exitCode": 1, "reason": "Error", "message": "pre_run.sh: line 3\n" })),
-            ]
-            .join("\n"),
-            @r"
-        it ended with exit code 137 (OOMKilled) before, the limit of its memory was reached: raise spec.resources.limits.memory, or lower the heap in spec.config.jvm-options
-        it ended with exit code 1 before: pre_run.sh: line 3
-        "
-        );
+        let report = r#"{"keyAlgorithm":"EC","ofALaterVersion":1}"#;
+        assert_eq!(algorithm("bootstrap", report).as_deref(), Some("EC"));
+        assert_eq!(algorithm("pre-run", report), None);
+        for other in ["", "waiting until these seeds have an address", "{}", "[]"] {
+            assert_eq!(algorithm("bootstrap", other), None, "{other}");
+        }
     }
 
     #[test]

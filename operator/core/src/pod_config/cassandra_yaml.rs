@@ -1,9 +1,10 @@
 //! `cassandra.yaml`: the image's own, under the operator's settings, under the user's.
 
+use casskop_common::names;
 use json_patch::merge;
 use serde_json::{Value, json};
 
-use super::{Encryption, RackConfig, is_ipv6};
+use super::{RackConfig, is_ipv6};
 
 /// Keys that follow from the pod and the ring; a user who could set them would break both.
 pub const OPERATOR_KEYS: [&str; 5] = [
@@ -36,13 +37,7 @@ pub fn data_directories(rack: &RackConfig) -> Vec<String> {
 }
 
 /// Lays the operator's settings and the user's over the image's own `cassandra.yaml`.
-pub fn overlay(
-    yaml: &mut Value,
-    rack: &RackConfig,
-    seeds: &[String],
-    pod_ip: &str,
-    encryption: Encryption,
-) {
+pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
     let operator = json!({
         "cluster_name": rack.ring_name(),
         "endpoint_snitch": "GossipingPropertyFileSnitch",
@@ -75,7 +70,23 @@ pub fn overlay(
         }],
     });
     merge(yaml, &fixed);
-    encryption.apply(yaml);
+}
+
+/// Where the native transport listens, as clients in the pod connect to it: host and port.
+pub fn native_address(yaml: &Value) -> Option<(String, u16)> {
+    let text = |key: &str| yaml[key].as_str().filter(|text| !text.is_empty());
+    let host = match text("rpc_address") {
+        Some("0.0.0.0") => "127.0.0.1",
+        Some("::") => "::1",
+        Some(address) => address,
+        // The node listens at an interface, or at the address of its name.
+        None => text("broadcast_rpc_address")?,
+    };
+    let port = match yaml["native_transport_port"].as_u64() {
+        Some(port) => u16::try_from(port).ok()?,
+        None => names::CQL_PORT,
+    };
+    Some((host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -94,26 +105,14 @@ mod tests {
             } }),
             ..RackConfig::default()
         };
-        overlay(
-            &mut yaml,
-            &rack,
-            &["a".into(), "b".into()],
-            "10.0.0.1",
-            Encryption::default(),
-        );
+        overlay(&mut yaml, &rack, &["a".into(), "b".into()], "10.0.0.1");
         insta::assert_json_snapshot!(yaml);
     }
 
     #[test]
     fn a_pod_with_an_ipv6_address_listens_on_ipv6() {
         let mut yaml = json!({});
-        overlay(
-            &mut yaml,
-            &RackConfig::default(),
-            &[],
-            "fd00::1",
-            Encryption::default(),
-        );
+        overlay(&mut yaml, &RackConfig::default(), &[], "fd00::1");
         assert_eq!(yaml["rpc_address"], "::");
         assert_eq!(yaml["listen_address"], "fd00::1");
         assert_eq!(yaml["broadcast_rpc_address"], "fd00::1");
@@ -128,7 +127,7 @@ mod tests {
                 config,
                 ..RackConfig::default()
             };
-            overlay(&mut yaml, &rack, &[], "10.0.0.1", Encryption::default());
+            overlay(&mut yaml, &rack, &[], "10.0.0.1");
             yaml[TOKENS_FOR].clone()
         };
         assert_eq!(
@@ -136,5 +135,35 @@ mod tests {
             [3, 2, 3, 3].map(Value::from)
         );
         assert_eq!(tokens(2, json!({ "cassandra-yaml": { TOKENS_FOR: 1 } })), 1);
+    }
+
+    #[test]
+    fn the_native_transport_is_found_where_it_listens() {
+        let found = |users: &Value, ip| {
+            let mut yaml = json!({});
+            overlay(&mut yaml, &RackConfig::default(), &[], ip);
+            merge(&mut yaml, users);
+            native_address(&yaml).map(|(host, port)| format!("{host} {port}"))
+        };
+        for (users, ip, address) in [
+            (json!({}), "10.0.0.1", "127.0.0.1 9042"),
+            (json!({}), "fd00::1", "::1 9042"),
+            (
+                json!({ "rpc_address": "10.0.0.1", "native_transport_port": 9999 }),
+                "10.0.0.1",
+                "10.0.0.1 9999",
+            ),
+            (
+                json!({ "rpc_address": null, "rpc_interface": "eth0" }),
+                "10.0.0.1",
+                "10.0.0.1 9042",
+            ),
+        ] {
+            assert_eq!(found(&users, ip).as_deref(), Some(address), "{users}");
+        }
+        assert_eq!(
+            found(&json!({ "native_transport_port": 99_042 }), "10.0.0.1"),
+            None
+        );
     }
 }

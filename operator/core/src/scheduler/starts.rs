@@ -70,6 +70,7 @@ pub(crate) fn starts(
     }
     let idle: Vec<&OperationNode> = running(operation)
         .filter(|node| !state.is_at_work(&operation.kind, &node.pod))
+        .filter(|node| !state.is_mistaken(&node.pod))
         .collect();
     let Some(plan) = operation.plan.as_ref().filter(|_| !idle.is_empty()) else {
         return Vec::new();

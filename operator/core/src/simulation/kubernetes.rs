@@ -404,5 +404,6 @@ pub fn seen(pod: &Pod) -> NodePod {
         transport: pod.transport,
         secrets: pod.secrets.clone(),
         encryption: pod.encryption,
+        key_algorithm: None,
     }
 }

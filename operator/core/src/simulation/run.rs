@@ -40,6 +40,7 @@ impl World {
                 .names()
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
+            key_algorithms: BTreeMap::new(),
             pods,
             nodes: self
                 .pods

@@ -83,6 +83,7 @@ impl<'a> ConditionInputs<'a> {
         let only_cut_off = of_nodes.clone().all(|(pod, _)| state.is_cut_off(pod));
         let node_faults = faults.len();
         faults.extend(unsupported(state));
+        faults.extend(state.keeps_its_key());
         let elsewhere = state.down_elsewhere();
         let elsewhere: Vec<String> = elsewhere.iter().map(ExternalMember::describe).collect();
         if let Some(first) = elsewhere.first() {

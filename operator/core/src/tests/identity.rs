@@ -1,11 +1,12 @@
-//! The name of a ring, and the settings that it keeps for life.
+//! The name of a ring, the settings that it keeps for life, and the nodes behind its addresses.
 
 use casskop_common::names;
 use serde_json::{Value, json};
 
 use crate::{
     objects::config_map,
-    pod_config::{Encryption, cassandra_yaml},
+    observed::disbelieve_others,
+    pod_config::cassandra_yaml,
     simulation::{THREE_RACKS, World},
 };
 
@@ -17,7 +18,7 @@ fn names_of(world: &World) -> (Vec<String>, Option<String>) {
         .filter_map(config_map::rack_config)
         .map(|rack| {
             let mut yaml = json!({});
-            cassandra_yaml::overlay(&mut yaml, &rack, &[], "10.0.0.1", Encryption::default());
+            cassandra_yaml::overlay(&mut yaml, &rack, &[], "10.0.0.1");
             yaml["cluster_name"].as_str().expect("a name").to_owned()
         });
     let mark = maps.get(&names::ring_mark("demo"));
@@ -173,4 +174,39 @@ fn racks_of_two_rings_are_refused_from_the_beginning() {
         assert!(told.starts_with("False RingChanged"), "{told}");
         assert!(world.live.stateful_sets.is_empty());
     }
+}
+
+/// A node that was replaced has a host id that nobody knows, and Kubernetes gives addresses away.
+#[test]
+fn only_the_answer_of_another_pod_is_disbelieved() {
+    const POD: &str = "demo-dc1-rack1-0";
+    let world = World::formed(THREE_RACKS);
+    let cluster = &world.cluster;
+    let recorded = &world.status().cassandra_node_status;
+    let (own, other) = (
+        recorded[POD].host_id.clone(),
+        recorded["demo-dc1-rack2-0"].host_id.clone(),
+    );
+    let answer = |host_id: &str| {
+        let mut nodes = world.state().nodes;
+        let reading = nodes.get_mut(POD).expect("a pod").as_mut();
+        host_id.clone_into(&mut reading.expect("it answers").local_host_id);
+        disbelieve_others(cluster, &mut nodes);
+        assert!(
+            nodes
+                .iter()
+                .all(|(pod, answer)| pod == POD || answer.is_ok())
+        );
+        nodes
+            .remove(POD)
+            .expect("an answer")
+            .map(|reading| reading.local_host_id)
+    };
+    for believed in [own.as_str(), "new", ""] {
+        assert_eq!(answer(believed), Ok(believed.to_owned()));
+    }
+    let error = answer(&other).expect_err("it is another node");
+    assert!(error.is_transient() && !error.is_silence(), "{error:?}");
+    let told = error.to_string();
+    assert!(told.contains("demo-dc1-rack2-0"), "{told}");
 }

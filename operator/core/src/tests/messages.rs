@@ -64,6 +64,34 @@ fn of_a_secret_that_is_missing_or_broken() {
     insta::assert_snapshot!("broken", world.condition("Degraded"));
 }
 
+/// The agent reads the algorithm of its key once.
+#[test]
+fn of_nodes_that_keep_their_certificate() {
+    let world = World::formed(THREE_RACKS);
+    let told = |started: &str, restarted: usize| {
+        let mut state = world.state();
+        state.key_algorithms = [("demo-tls".to_owned(), "RSA")].into();
+        for (index, pod) in state.pods.values_mut().enumerate() {
+            let algorithm = if index < restarted { "RSA" } else { started };
+            pod.key_algorithm = Some(algorithm.to_owned());
+            pod.secrets.certificates = Some("demo-tls".into());
+        }
+        let plan = world.plan_for(&mut state);
+        let conditions = plan.status.conditions.into_iter();
+        let mut degraded = conditions.filter(|condition| condition.type_ == "Degraded");
+        let degraded = degraded.next().expect("a condition");
+        format!(
+            "{} {}: {}",
+            degraded.status, degraded.reason, degraded.message
+        )
+    };
+    insta::assert_snapshot!([told("EC", 0), told("EC", 2), told("RSA", 0)].join("\n"), @r"
+    True NodesUnhealthy: demo-dc1-rack1-0 keeps its certificate until that expires: its agent was started with a private key of the algorithm EC, as in 2 more, and Secret demo-tls has one of RSA now; restart the nodes (operation restart), or restore the Secret
+    True NodesUnhealthy: demo-dc1-rack3-0 keeps its certificate until that expires: its agent was started with a private key of the algorithm EC, and Secret demo-tls has one of RSA now; restart the nodes (operation restart), or restore the Secret
+    False Healthy: no node has a fault
+    ");
+}
+
 #[test]
 fn of_fields_that_are_accepted_and_not_used() {
     let mut world = World::new(THREE_RACKS);

@@ -1,6 +1,6 @@
 //! Volumes that grow, StatefulSets that are made anew around their pods.
 
-use casskop_common::api::{OperationPhase, StorageConfig};
+use casskop_common::api::{NodeApi, NodeTls, OperationPhase, StorageConfig};
 
 use crate::{
     objects::Object,
@@ -154,6 +154,24 @@ fn volumes_that_a_pod_cannot_have_are_refused_with_what_is_taken() {
         assert!(told.starts_with("False InvalidConfig"), "{told}");
         assert!(told.contains("/var/lib/cassandra"), "{told}");
         assert!(world.live.stateful_sets.is_empty());
+    }
+}
+
+/// A name is taken only where the operator uses it.
+#[test]
+fn a_volume_may_have_the_name_of_a_secret_that_its_pods_do_not_have() {
+    for (tls, is_accepted) in [(NodeTls::Disabled, true), (NodeTls::Enabled, false)] {
+        let mut world = with_storage(&[("node-tls", "/extra")]);
+        world.edit(|cluster| {
+            cluster.spec.node_api = Some(NodeApi {
+                tls: Some(tls),
+                ..NodeApi::default()
+            });
+        });
+        world.pass();
+        let told = world.condition("SpecAccepted");
+        assert_eq!(told.starts_with("True"), is_accepted, "{told}");
+        assert_eq!(told.contains("node-tls /casskop-node-tls"), !is_accepted);
     }
 }
 

@@ -12,17 +12,16 @@ use crate::{
     node_api::management_api::{self, node::Node},
 };
 
-const AUTHORITY: &str = "/api/v1/namespaces/ns/secrets/demo-node-authority";
-const PASSWORD: &str = "/api/v1/namespaces/ns/secrets/demo-jolokia";
-const NODES: &str = "/api/v1/namespaces/ns/secrets/demo-node-tls";
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const AUTHORITY: &str = "/api/v1/namespaces/ns/secrets/demo-node-authority";
+pub(super) const NODES: &str = "/api/v1/namespaces/ns/secrets/demo-node-tls";
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The content of the Secret of the nodes, in the order of [`KEYS`].
-type Content = [String; 3];
+pub(super) type Content = [String; 3];
 
 /// A cluster whose certificates the operator makes.
-fn server() -> ApiServer {
+pub(super) fn server() -> ApiServer {
     let server = ApiServer::default();
     let mut cluster = manifest();
     cluster["spec"]["nodeApi"] = json!({ "kind": "ManagementApi" });
@@ -31,7 +30,7 @@ fn server() -> ApiServer {
     server
 }
 
-async fn reconcile(server: &ApiServer) {
+pub(super) async fn reconcile(server: &ApiServer) {
     let ctx = operator(server);
     for _ in 0..3 {
         pass(server, &ctx).await.unwrap();
@@ -39,13 +38,13 @@ async fn reconcile(server: &ApiServer) {
 }
 
 /// A cluster with certificates.
-async fn made() -> ApiServer {
+pub(super) async fn made() -> ApiServer {
     let server = server();
     reconcile(&server).await;
     server
 }
 
-fn object(server: &ApiServer, path: &str) -> Value {
+pub(super) fn object(server: &ApiServer, path: &str) -> Value {
     server.with(|state| state.objects.get(path).cloned().unwrap_or_default())
 }
 
@@ -54,7 +53,7 @@ fn decoded(secret: &Value, key: &str) -> String {
     String::from_utf8(STANDARD.decode(value).unwrap()).unwrap()
 }
 
-fn content(server: &ApiServer) -> Content {
+pub(super) fn content(server: &ApiServer) -> Content {
     let secret = object(server, NODES);
     KEYS.map(|key| decoded(&secret, key))
 }
@@ -64,7 +63,7 @@ fn count(pem: &str) -> usize {
 }
 
 /// Lets time pass: all recorded times are that much older.
-fn age(server: &ApiServer, by: SignedDuration) {
+pub(super) fn age(server: &ApiServer, by: SignedDuration) {
     let older = |record: &mut Value| {
         for key in ["issuedAt", "expiresAt", "writtenAt"] {
             if let Some(time) = record[key].as_str() {
@@ -90,7 +89,7 @@ fn age(server: &ApiServer, by: SignedDuration) {
     });
 }
 
-fn remove(server: &ApiServer, path: &str) {
+pub(super) fn remove(server: &ApiServer, path: &str) {
     server.with(|state| state.objects.remove(path));
 }
 
@@ -174,23 +173,6 @@ async fn a_certificate_is_renewed_by_the_same_authority() {
     assert_overlap(&before, &after);
     assert_eq!(object(&server, AUTHORITY), authority);
     assert_eq!(object(&server, RACK)["spec"], rack, "no pod is replaced");
-}
-
-/// A quota on Secrets refuses the create of a Secret that exists, too.
-#[tokio::test]
-async fn a_password_that_may_not_be_created_holds_no_renewal_back() {
-    let server = ApiServer::default();
-    let mut cluster = manifest();
-    cluster["spec"]["nodeApi"] = json!({ "tls": "Enabled" });
-    server.with(|state| state.put(CLUSTER, cluster));
-    reconcile(&server).await;
-    let before = content(&server);
-    age(&server, DAY * 61);
-    server.with(|state| state.refused = Some(PASSWORD.to_owned()));
-    let ctx = operator(&server);
-    // The refusal is told.
-    let _ = pass(&server, &ctx).await;
-    assert_ne!(content(&server)[1], before[1]);
 }
 
 #[tokio::test]
@@ -384,23 +366,4 @@ async fn another_writer_is_not_overwritten() {
     pass(&server, &ctx).await.unwrap();
     assert_ne!(content(&server), before);
     assert_eq!(object(&server, NODES)["metadata"]["labels"]["backup"], "no");
-}
-
-#[tokio::test]
-async fn a_renewal_that_is_refused_is_told_and_holds_nothing_else_back() {
-    const SERVICE: &str = "/api/v1/namespaces/ns/services/demo";
-    let server = made().await;
-    age(&server, DAY * 61);
-    let before = content(&server);
-    remove(&server, SERVICE);
-    server.with(|state| state.refused = Some(NODES.to_owned()));
-    let ctx = operator(&server);
-    pass(&server, &ctx)
-        .await
-        .expect_err("the Secret cannot be written");
-    assert_ne!(object(&server, SERVICE), Value::Null);
-    let degraded = condition(&server, "Degraded")["message"].clone();
-    let told = degraded.as_str().unwrap();
-    assert!(told.contains("write Secret demo-node-tls"), "{told}");
-    assert_eq!(content(&server), before);
 }

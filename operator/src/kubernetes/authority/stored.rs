@@ -1,12 +1,16 @@
 //! The two Secrets of an authority that the operator makes.
 
-use casskop_common::{api::CassandraCluster, names};
+use casskop_common::{
+    api::{CassandraCluster, NodeTransport},
+    names,
+};
 use casskop_core::{
     authority::{self, Certificate},
+    observed::is_of_predecessor,
     pod_config::{CertificateUse, certificates::KEYS},
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use crate::{
     kubernetes::{
@@ -32,6 +36,10 @@ pub(super) struct Stored {
     authority: Option<Secret>,
     /// With the certificate of the nodes.
     nodes: Option<Secret>,
+    /// Name of a Secret that an earlier resource of the name owned, and that counts as none.
+    left: Option<String>,
+    /// Whether the ring has no nodes yet.
+    is_new: bool,
 }
 
 /// The content of the Secret of the nodes, as it was read.
@@ -71,11 +79,27 @@ impl Stored {
         let name = cluster.name_any();
         let (one, other) = (usage.made_authority(&name), usage.made_secret(&name));
         let (authority, nodes) = tokio::try_join!(api.get_opt(&one), api.get_opt(&other))?;
+        let is_left = |secret: &Secret| is_of_predecessor(secret.owner_references(), cluster);
+        let left = [&authority, &nodes]
+            .into_iter()
+            .flatten()
+            .find(|secret| is_left(secret))
+            .map(ResourceExt::name_any);
         Ok(Self {
             usage,
-            authority,
-            nodes,
+            left,
+            is_new: false,
+            authority: authority.filter(|secret| !is_left(secret)),
+            nodes: nodes.filter(|secret| !is_left(secret)),
         })
+    }
+
+    /// The reason why nothing is written now: Kubernetes is about to delete a Secret of a deleted resource of the name.
+    pub(super) fn awaited(&self) -> Option<String> {
+        let left = self.left.as_ref()?;
+        Some(format!(
+            "Secret {left} is of a deleted cluster of this name: it is made anew when Kubernetes has deleted it"
+        ))
     }
 
     /// The reason why a Secret of the name is neither used nor changed: the operator has not made it.
@@ -99,9 +123,26 @@ impl Stored {
         ))
     }
 
+    /// What the certificates are for.
+    pub(super) fn usage(&self) -> CertificateUse {
+        self.usage
+    }
+
     /// Whether there is a Secret of the nodes, usable or not.
     pub(super) fn is_there(&self) -> bool {
         self.nodes.is_some()
+    }
+
+    /// The same Secrets, for a ring that has no nodes yet, or that has some.
+    pub(super) fn for_ring(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
+    }
+
+    /// Whether the certificates were made for a new ring with Jolokia.
+    pub(super) fn is_of_new_ring(&self) -> bool {
+        let (key, word) = of_new_ring();
+        let nodes = self.nodes.as_ref();
+        nodes.is_some_and(|nodes| nodes.annotations().get(&key) == Some(&word))
     }
 
     /// The authorities whose keys can be used, the newest last.
@@ -188,6 +229,9 @@ impl Stored {
         wanted.labels_mut().extend([label]);
         let record = (names::NODE_CERTIFICATE.into(), record);
         wanted.annotations_mut().extend([record]);
+        if self.is_new && cluster.spec.transport() == NodeTransport::JolokiaTls {
+            wanted.annotations_mut().extend([of_new_ring()]);
+        }
         if before.is_none() {
             wanted.type_ = Some("kubernetes.io/tls".into());
         }
@@ -218,7 +262,14 @@ fn wanted<const N: usize>(
     wanted
 }
 
-/// Whether the operator has made a Secret for a cluster of this name. After `kubectl delete --cascade=orphan` it has no
+/// The annotation of certificates that were made for a new ring with Jolokia. It outlives an earlier version of the operator that
+/// leads for a while.
+fn of_new_ring() -> (String, String) {
+    let word = NodeTransport::JolokiaTls.as_str();
+    (names::NODE_API.to_owned(), word.to_owned())
+}
+
+/// Whether the operator has made a Secret for a cluster. After `kubectl delete --cascade=orphan` it has no
 /// owner, and is known by what the operator alone writes.
 fn is_ours(
     secret: &Secret,
@@ -235,7 +286,7 @@ fn is_ours(
     is_labelled
         && match owner {
             None => has_mark(secret),
-            Some(owner) => owner.kind == CassandraCluster::kind(&()) && owner.name == name,
+            Some(owner) => cluster.metadata.uid.as_ref() == Some(&owner.uid),
         }
 }
 

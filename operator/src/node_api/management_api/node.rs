@@ -51,19 +51,13 @@ impl Authority {
 
     /// A certificate with this name, and its key.
     pub(crate) fn issue(&self, name: &str) -> (String, String) {
-        self.issue_with(name, |_| ())
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        self.sign(&params, &KeyPair::generate().expect("a key"))
     }
 
-    /// The same with other times or usages.
-    pub(crate) fn issue_with(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> (String, String) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        change(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+    /// A certificate for this key, and the key.
+    pub(crate) fn sign(&self, params: &CertificateParams, key: &KeyPair) -> (String, String) {
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
     }
 

@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
 use super::{
     node::{Authority, BARE_MEMBER, Node, RING, SECRET},
     *,
@@ -69,6 +71,20 @@ fn a_node_does_not_trust_an_operator_of_another_authority() {
     let error = read(&node.session()).expect_err("the node refuses the operator");
     assert!(matches!(error, NodeError::Untrusted(_)), "{error:?}");
     assert!(!error.is_silence() && !error.is_transient(), "{error:?}");
+}
+
+/// The probe in a pod has the certificate of its node, and both expire together.
+#[test]
+fn an_expired_certificate_is_not_trusted() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::new(vec![RING.to_owned()]).expect("a name");
+    params.not_after = date_time_ymd(2020, 1, 1);
+    let (certificate, key) = authority.sign(&params, &KeyPair::generate().expect("a key"));
+    let content = [authority.pem.clone(), certificate, key];
+    let node = Node::sharing(&content, &content);
+    let why = untrusted(&node);
+    assert!(why.contains("expired"), "{why}");
+    assert!(node.asked().is_empty());
 }
 
 #[test]

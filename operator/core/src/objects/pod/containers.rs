@@ -106,7 +106,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
     mounts.extend(encryption::mounts(desired));
     mounts.push(mount(names::DATA_VOLUME, "/var/lib/cassandra"));
     Container {
-        name: "bootstrap".into(),
+        name: pod_config::BOOTSTRAP_CONTAINER.into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(
