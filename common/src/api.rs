@@ -8,6 +8,7 @@ mod multi;
 mod operation;
 mod pods;
 mod status;
+mod tls;
 mod topology;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -31,6 +32,7 @@ pub use status::{
     CassandraClusterStatus, IntentError, LastAction, NodeStatus, Phase, PodLastOperation,
     RackStatus, RackWrite, UNOBSERVED,
 };
+pub use tls::{ClientMode, ClientTls, InternodeMode, InternodeTls, Tls};
 pub use topology::{Dc, Rack, Topology};
 
 /// API group of all CassKop resources.

@@ -76,6 +76,8 @@ words! {
         /// A live member of the ring is in a data center of the cluster and is none of its pods: two rings of one name may
         /// have merged.
         ForeignMembers,
+        /// A certificate expires soon, and was not renewed in time.
+        CertificateExpiring,
         /// The API server refused an object that the operator applied.
         ApplyFailed,
 

@@ -80,6 +80,14 @@ pub const MANAGEMENT_API_PORT: u16 = 8080;
 ///
 /// [`NodeTransport`]: crate::api::NodeTransport
 pub const NODE_API: &str = "db.orange.com/node-api";
+/// Annotation of a pod with what its node sends to other nodes and accepts from them, an [`InternodeMode`]; none is `Disabled`.
+///
+/// [`InternodeMode`]: crate::api::InternodeMode
+pub const INTERNODE_TLS: &str = "db.orange.com/internode-tls";
+/// Annotation of a pod with what its node accepts from clients, a [`ClientMode`]; none is `Disabled`.
+///
+/// [`ClientMode`]: crate::api::ClientMode
+pub const CLIENT_TLS: &str = "db.orange.com/client-tls";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
 /// Name of the Cassandra container.
@@ -182,6 +190,27 @@ pub fn node_tls_secret(cluster: &str) -> String {
 /// Internal Secret of the operator with the authority that issues these certificates, and its private key.
 pub fn node_authority_secret(cluster: &str) -> String {
     format!("{cluster}-node-authority")
+}
+
+/// Secret with the certificates between the nodes; the operator creates and renews it if `tls.internode.secretName` is not
+/// set.
+pub fn internode_tls_secret(cluster: &str) -> String {
+    format!("{cluster}-internode-tls")
+}
+
+/// Internal Secret of the operator with the authority that issues these certificates, and its private key.
+pub fn internode_authority_secret(cluster: &str) -> String {
+    format!("{cluster}-internode-authority")
+}
+
+/// Secret with the certificates for clients; the operator creates and renews it if `tls.client.secretName` is not set.
+pub fn client_tls_secret(cluster: &str) -> String {
+    format!("{cluster}-client-tls")
+}
+
+/// Internal Secret of the operator with the authority that issues these certificates, and its private key.
+pub fn client_authority_secret(cluster: &str) -> String {
+    format!("{cluster}-client-authority")
 }
 
 /// ConfigMap with the mark of a formed ring. It stays as long as the volumes do when the cluster is deleted, so that a

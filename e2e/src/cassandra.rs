@@ -1,6 +1,6 @@
 //! The state that Cassandra reports: log, ring, rows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use crate::{
     command::{self, Output},
@@ -99,14 +99,34 @@ pub fn try_cql(
     consistency: &str,
     statements: &[&str],
 ) -> Option<Output> {
-    let pod = kubectl.get("pod", pod)?;
-    let address = pod["status"]["podIP"].as_str()?.to_owned();
-    let mut command = kubectl.site.inside("cql");
-    command
-        .env("CQL_CONSISTENCY", consistency)
-        .arg(&address)
-        .args(statements);
+    let mut command = client(kubectl, pod)?;
+    command.env("CQL_CONSISTENCY", consistency).args(statements);
     Some(command::run(command, ""))
+}
+
+/// Runs statements on one node over TLS, which is verified by the authorities in a file and this name.
+pub fn encrypted_cql(
+    kubectl: &Kubectl,
+    pod: &str,
+    (authorities, name): (&Path, &str),
+    statements: &[&str],
+) -> Output {
+    let command = client(kubectl, pod);
+    let mut command = command.unwrap_or_else(|| panic!("{pod} has no address"));
+    command
+        .env("CQL_CA", authorities)
+        .env("CQL_NAME", name)
+        .args(statements);
+    command::run(command, "")
+}
+
+/// The command of a client of one node; nothing while the pod does not exist or has no address.
+fn client(kubectl: &Kubectl, pod: &str) -> Option<Command> {
+    let pod = kubectl.get("pod", pod)?;
+    let address = pod["status"]["podIP"].as_str()?;
+    let mut command = kubectl.site.inside("cql");
+    command.arg(address);
+    Some(command)
 }
 
 /// Runs repeatable statements on every replica, with retries: on a busy machine a node may be reported as down for a

@@ -127,6 +127,9 @@ pub const JOBS: &[Job] = &[
     own("node_tls", 1).only(&[
         "jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node",
     ]),
+    own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes_and_turns_back"]),
+    own("cassandra_tls", 1)
+        .only(&["clients_change_one_after_the_other_and_then_all_have_to_encrypt"]),
     own("management_api", 1).only(&["what_a_job_does_not_say_is_found_out"]),
     own("management_api", 1)
         .only(&["certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told"]),

@@ -1,11 +1,12 @@
 //! Prepares one Cassandra pod before Cassandra starts: merges the configuration of the operator and of the user into
 //! the configuration of the image, installs the Jolokia agent with its password or the certificates of the Management
-//! API, and waits until the addresses of the seeds resolve.
+//! API, and the certificates of Cassandra itself, and waits until the addresses of the seeds resolve.
 //!
 //! Runs as an init container; calls no API and needs no permissions.
 
 mod cassandra_yaml;
 mod certificates;
+mod encryption;
 mod files;
 mod jolokia;
 mod jvm_options;
@@ -33,7 +34,7 @@ use casskop_core::pod_config::{
 use serde::de::DeserializeOwned;
 
 use crate::node_api::Access;
-use certificates::Renewal;
+use certificates::{Form, Renewal};
 use pkcs8::Algorithm;
 pub use seeds::JOINED_MARKER;
 
@@ -55,6 +56,8 @@ pub struct Args {
     /// Folder of the Secret with the certificates of the Jolokia agent; without it the agent speaks plain HTTP
     #[arg(long, conflicts_with = "management_api")]
     pub jolokia_tls: Option<PathBuf>,
+    #[command(flatten)]
+    pub encryption: encryption::Args,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -142,7 +145,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = choose(&rack, &args.pod_name, data)?;
-    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip)?;
+    let encryption = args.encryption.encryption();
+    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, encryption)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
         &args.directory,
@@ -153,6 +157,7 @@ pub fn main(args: &Args) -> Result<(), Error> {
     )?;
     files::write_rack_properties(&args.directory, &rack)?;
     let name = names::ring_host(&rack.cluster_name, &rack.namespace);
+    encryption::install(&args.directory, &args.encryption, &name)?;
     let folder = folder(&args.directory, NodeTransport::ManagementApi);
     let algorithm = match folder.zip(args.management_api.as_ref()) {
         None => jolokia::install(args, name)?,
@@ -228,8 +233,9 @@ pub fn renew(directory: &Path) {
     };
     if let Some(place) = Place::of(transport) {
         // The operator reads the same Secret, and reports it in the status.
-        let _ = certificates::renew(&folder, Path::new(place.secret), renewal);
+        let _ = certificates::renew(&folder, Path::new(place.secret), Form::Separate, renewal);
     }
+    encryption::renew(directory);
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

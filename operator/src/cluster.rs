@@ -197,7 +197,12 @@ async fn observe_and_plan(
         key_revision: found.keys.revision.clone(),
         scripts: found.scripts.clone(),
         refused_secret: found.keys.refused.clone(),
+        started: found.started.clone(),
     };
+    let (namespace, name) = (found.cluster.namespace(), found.cluster.name_any());
+    let namespace = namespace.unwrap_or_default();
+    let validities = &found.keys.validities;
+    ctx.metrics.certificates(&namespace, &name, validities);
     let (instead, before) = instead.unzip();
     let desired = match instead {
         Some(desired) => Ok(Desired {

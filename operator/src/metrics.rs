@@ -1,11 +1,16 @@
 //! The metrics, in the Prometheus text format.
 
+mod certificates;
 mod operations;
 mod unreadable;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use casskop_common::{api::CassandraCluster, readable::Readable};
+use casskop_core::authority::Validity;
 use kube::{Resource, runtime::watcher};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -23,6 +28,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
     clusters: operations::Operations,
     sites: Family<SiteLabels, Gauge>,
+    certificates: certificates::Certificates,
     unreadable: Unreadable,
     leader: Gauge,
 }
@@ -73,6 +79,8 @@ impl Default for Metrics {
             "Whether the API server of a site of a MultiCasskop answers",
             sites.clone(),
         );
+        let certificates = certificates::Certificates::default();
+        registry.register_collector(Box::new(certificates.clone()));
         let unreadable = Unreadable::default();
         registry.register_collector(Box::new(unreadable.clone()));
         let leader = Gauge::default();
@@ -88,6 +96,7 @@ impl Default for Metrics {
             operations,
             clusters,
             sites,
+            certificates,
             unreadable,
             leader,
         }
@@ -131,9 +140,20 @@ impl Metrics {
         self.clusters.report(cluster);
     }
 
+    /// Records the certificates in the Secrets of a cluster.
+    pub fn certificates(
+        &self,
+        namespace: &str,
+        name: &str,
+        validities: &BTreeMap<String, Validity>,
+    ) {
+        self.certificates.report(namespace, name, validities);
+    }
+
     /// Removes a deleted cluster.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.clusters.forget(namespace, name);
+        self.certificates.forget(namespace, name);
     }
 
     /// Records whether a site can be reached.

@@ -5,8 +5,9 @@ use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackRestSidecar, CassandraClusterStatus, Dc, JmxConfiguration, NodeApi, NodeApiKind, NodeTls,
-    NodeTransport, PodPolicy, Rack, ServicePolicy, StorageConfig, Topology,
+    BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc, InternodeMode,
+    InternodeTls, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport, PodPolicy, Rack,
+    ServicePolicy, StorageConfig, Tls, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -233,9 +234,32 @@ pub struct CassandraClusterSpec {
     /// How the operator reaches the nodes (default: Jolokia).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_api: Option<NodeApi>,
+    /// Encryption of Cassandra's own connections: between the nodes, and between clients and nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 impl CassandraClusterSpec {
+    /// Encryption between the nodes, where the spec has a word about it.
+    pub fn internode_tls(&self) -> Option<&InternodeTls> {
+        self.tls.as_ref()?.internode.as_ref()
+    }
+
+    /// Encryption between clients and nodes, where the spec has a word about it.
+    pub fn client_tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()?.client.as_ref()
+    }
+
+    /// What the nodes are to send to each other, and accept, in the end.
+    pub fn internode_mode(&self) -> InternodeMode {
+        self.internode_tls().map(|tls| tls.mode).unwrap_or_default()
+    }
+
+    /// What the nodes are to accept from clients.
+    pub fn client_mode(&self) -> ClientMode {
+        self.client_tls().map(|tls| tls.mode).unwrap_or_default()
+    }
+
     /// The transport to the nodes. `nodeApi.tls` is decided before, where the spec leaves it out.
     pub fn transport(&self) -> NodeTransport {
         let tls = self.node_api.as_ref().and_then(|api| api.tls);

@@ -7,7 +7,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CleanupReason, OperationStatus, SeenReplication};
+use super::{Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, SeenReplication};
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
 /// (Flux, Helm) does not report a resource without a status as current.
@@ -254,6 +254,12 @@ pub struct NodeStatus {
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,
+    /// What the node sends to other nodes and accepts from them, as its pod was started; left out: `Disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internode_tls: Option<InternodeMode>,
+    /// What the node accepts from clients, as its pod was started; left out: `Disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_tls: Option<ClientMode>,
     /// Message about the fault of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

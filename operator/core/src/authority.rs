@@ -31,6 +31,9 @@ pub const SKEW: SignedDuration = SignedDuration::from_hours(1);
 /// next probe takes them over.
 pub const SETTLED: SignedDuration = SignedDuration::from_hours(1);
 
+/// How long before its end a certificate should have been renewed, unless its life is short.
+const LATE: SignedDuration = SignedDuration::from_hours(24 * 14);
+
 /// The time in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
@@ -52,6 +55,13 @@ impl Validity {
     /// The first time at which it is valid.
     pub fn starts_at(&self) -> Timestamp {
         later(self.issued_at, -SKEW)
+    }
+
+    /// Whether the certificate should have been renewed by now: two weeks before its end, or in the last quarter of a shorter
+    /// life.
+    pub fn ends_soon(&self, now: Timestamp) -> bool {
+        let life = self.expires_at.duration_since(self.issued_at);
+        now >= later(self.expires_at, -LATE.min(life / 4))
     }
 
     fn holds(&self, now: Timestamp) -> bool {

@@ -3,9 +3,12 @@
 
 pub mod accepted;
 mod checks;
+mod encryption;
 mod node_api;
 pub mod restart;
+mod secrets;
 pub mod seeds;
+mod started;
 pub mod tls;
 
 use std::{
@@ -28,10 +31,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    observed::{OwnedObjects, SecretState},
-    pod_config::NodeSecrets,
+    observed::OwnedObjects,
+    pod_config::{Encryption, NodeSecrets},
     refusal::Refusal,
 };
+pub use secrets::{named_secrets, node_secrets};
+pub use started::Started;
 
 /// Cassandra image, if the spec does not set it.
 const DEFAULT_IMAGE: &str = "cassandra:5.0";
@@ -57,6 +62,10 @@ pub struct Desired {
     pub bootstrap_image: String,
     /// Secrets that the nodes share.
     pub secrets: NodeSecrets,
+    /// Those of them that the spec names.
+    pub named: NodeSecrets,
+    /// Encryption of Cassandra's connections that pods are started with now.
+    pub encryption: Encryption,
     /// Changes with each change of the password.
     pub key_revision: String,
     /// Changes with each change of the user's scripts.
@@ -81,6 +90,8 @@ pub struct BuildInputs {
     pub scripts: Scripts,
     /// Message: the reason why a Secret that the spec names is not used.
     pub refused_secret: Option<String>,
+    /// Encryption that the pods were started with.
+    pub started: Started,
 }
 
 /// The user's scripts.
@@ -143,6 +154,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
     let racks = racks(spec)?;
+    let encryption = encryption::decide(cluster, &racks, &around.started)?;
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
         owner: owner(cluster),
@@ -151,7 +163,9 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
             .clone()
             .unwrap_or_else(|| DEFAULT_IMAGE.into()),
         bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
-        secrets: node_secrets(cluster),
+        secrets: node_secrets(cluster, &around.started),
+        named: named_secrets(cluster, &around.started),
+        encryption,
         service_account: spec
             .service_account_name
             .clone()
@@ -209,66 +223,6 @@ impl Desired {
             }
         }
         dcs
-    }
-
-    /// Whether a Secret is missing that the operator makes, because the spec names none.
-    pub fn makes_secret(&self, secrets: &BTreeMap<String, SecretState>) -> bool {
-        let mut names = self.secrets.names();
-        names.any(|name| is_missing(name, secrets) && !self.is_named(name))
-    }
-
-    /// The reason why pods of this state could not start: a Secret that they share is missing, or cannot be used. None for
-    /// a Secret that the operator makes.
-    pub fn secret_problem(&self, secrets: &BTreeMap<String, SecretState>) -> Option<String> {
-        self.secrets
-            .names()
-            .find_map(|name| match secrets.get(name) {
-                Some(SecretState::Usable | SecretState::Outdated) => None,
-                Some(SecretState::Broken(why)) => Some(why.clone()),
-                Some(SecretState::Missing) | None => self
-                    .is_named(name)
-                    .then(|| node_api::missing_secret(self, name)),
-            })
-    }
-
-    fn is_named(&self, secret: &str) -> bool {
-        let named = named_secrets(&self.spec);
-        named.names().any(|name| name == secret)
-    }
-}
-
-fn is_missing(name: &str, secrets: &BTreeMap<String, SecretState>) -> bool {
-    matches!(secrets.get(name), Some(SecretState::Missing) | None)
-}
-
-/// Names of the Secrets that the nodes share: with the password, and with the certificates.
-pub fn node_secrets(cluster: &CassandraCluster) -> NodeSecrets {
-    let named = named_secrets(&cluster.spec);
-    let transport = cluster.spec.transport();
-    let name = cluster.name_any();
-    let password = named
-        .password
-        .unwrap_or_else(|| names::jolokia_secret(&name));
-    let certificates = named
-        .certificates
-        .unwrap_or_else(|| names::node_tls_secret(&name));
-    NodeSecrets {
-        password: transport.has_password().then_some(password),
-        certificates: transport.has_tls().then_some(certificates),
-    }
-}
-
-/// The Secrets that the spec names for the nodes. The operator makes the others.
-pub fn named_secrets(spec: &CassandraClusterSpec) -> NodeSecrets {
-    let transport = spec.transport();
-    let password = spec.image_jolokia_secret.as_ref();
-    let password = password.map(|secret| secret.name.clone());
-    let certificates = spec.node_api.as_ref();
-    let certificates = certificates.and_then(|api| api.tls_secret_name.clone());
-    let named = |uses: bool, name: Option<String>| name.filter(|name| uses && !name.is_empty());
-    NodeSecrets {
-        password: named(transport.has_password(), password),
-        certificates: named(transport.has_tls(), certificates),
     }
 }
 

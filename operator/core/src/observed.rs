@@ -33,7 +33,10 @@ use k8s_openapi::{
 };
 use kube_core::{Resource, ResourceExt};
 
-use crate::node::{NodeError, Reading, Replication};
+use crate::{
+    authority::Validity,
+    node::{NodeError, Reading, Replication},
+};
 
 /// Observed state of a cluster at one time.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct ObservedState {
     pub live: OwnedObjects,
     /// The Secrets that the nodes share, by name.
     pub secrets: BTreeMap<String, SecretState>,
+    /// The times of the certificates in them, by the name of the Secret.
+    pub validities: BTreeMap<String, Validity>,
     /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.
     pub key_algorithms: BTreeMap<String, &'static str>,
     /// The Cassandra pods, by name.

@@ -3,6 +3,7 @@
 
 pub mod cassandra_yaml;
 pub mod certificates;
+mod encryption;
 pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod management_api;
@@ -14,10 +15,11 @@ pub mod started;
 pub mod tokens;
 
 pub use cassandra_yaml::OPERATOR_KEYS;
+pub use encryption::{CLIENT_SECTION, Encryption, INTERNODE_SECTION};
 pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
 pub use rack::RackConfig;
-pub use secrets::{NodeSecrets, PASSWORD_VOLUME};
+pub use secrets::{CertificateUse, NodeSecrets, PASSWORD_VOLUME};
 
 /// Whether the primary address of a pod is an IPv6 address.
 pub(crate) fn is_ipv6(pod_ip: &str) -> bool {

@@ -19,10 +19,11 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube_core::ResourceExt;
 
 use crate::{
+    authority::Validity,
     desired::BuildInputs,
     node::{NodeError, Replication},
     observed::{OwnedObjects, SecretState},
-    pod_config::NodeSecrets,
+    pod_config::{Encryption, NodeSecrets},
 };
 
 /// State of a simulated node.
@@ -59,6 +60,8 @@ pub struct Pod {
     pub transport: NodeTransport,
     /// Secrets that it was started with.
     pub secrets: NodeSecrets,
+    /// Encryption of Cassandra's connections that it was started with.
+    pub encryption: Encryption,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -84,6 +87,8 @@ pub struct World {
     pub live: OwnedObjects,
     /// Each Secret that the nodes share.
     pub secret: SecretState,
+    /// The times of the certificates in them, by name.
+    pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
     /// Nodes on which the operator's tasks work, as `(kind, pod)`.
@@ -144,6 +149,7 @@ impl World {
             cluster: serde_saphyr::from_str(yaml).expect("a CassandraCluster"),
             live: OwnedObjects::default(),
             secret: SecretState::Missing,
+            validities: BTreeMap::new(),
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),
             calls: Vec::new(),

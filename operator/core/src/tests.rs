@@ -3,6 +3,7 @@
 mod accepted;
 mod address_conflict;
 mod cancellation;
+mod client_tls;
 mod contract;
 mod crash_recovery;
 mod external_members;
@@ -12,6 +13,7 @@ mod go_samples;
 mod histories;
 mod identity;
 mod images;
+mod internode_tls;
 mod invalid_requests;
 mod kept_volumes;
 mod lost_node;

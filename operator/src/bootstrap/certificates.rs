@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_core::pod_config::certificates::{KEYS, NAME};
+use casskop_core::pod_config::certificates::{AUTHORITY, KEYS, KEYSTORE, NAME};
 
 use crate::{
     bootstrap::{
@@ -15,7 +15,16 @@ use crate::{
     node_api::{Certificates, Unfit},
 };
 
-/// The files of a Secret, as an agent reads them.
+/// The files that a server reads certificates from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those of the Secret, as agents read them.
+    Separate,
+    /// The authorities, and one file with the private key and the certificate, as Cassandra reads them.
+    Keystore,
+}
+
+/// A Secret that can be read.
 struct Files {
     name: String,
     certificates: Certificates,
@@ -24,7 +33,7 @@ struct Files {
 }
 
 impl Files {
-    /// Reads and checks a Secret. An agent ends, or does not listen, with files that do not fit, and the kubelet does not
+    /// Reads and checks a Secret. A server ends, or does not listen, with files that do not fit, and the kubelet does not
     /// learn why.
     fn of(secret: &Path, name: String) -> Result<Self, Error> {
         let [ca, certificate, key] = KEYS.map(|key| files::read(&secret.join(key)));
@@ -44,6 +53,18 @@ impl Files {
     fn algorithm(&self) -> Option<Algorithm> {
         let [_, _, key] = &self.content;
         pkcs8::algorithm(key)
+    }
+
+    /// The files with their names, the authorities first.
+    fn in_form(&self, form: Form) -> Vec<(&'static str, String)> {
+        let [ca, certificate, key] = &self.content;
+        match form {
+            Form::Separate => KEYS.into_iter().zip(self.content.iter().cloned()).collect(),
+            Form::Keystore => vec![
+                (AUTHORITY, ca.clone()),
+                (KEYSTORE, format!("{key}\n{certificate}")),
+            ],
+        }
     }
 }
 
@@ -69,6 +90,7 @@ pub(super) fn install(
     folder: &Path,
     secret: &Path,
     name: String,
+    form: Form,
     settings: &[(&str, &str)],
 ) -> Result<Option<Algorithm>, Error> {
     fs::create_dir_all(folder).map_err(files::failed("create", folder))?;
@@ -78,8 +100,8 @@ pub(super) fn install(
         Ok(()) | Err(Unfit::Time) => {}
         Err(unfit) => return Err(unusable(secret, &unfit.to_string())),
     }
-    for (key, text) in KEYS.iter().zip(&installed.content) {
-        files::write_renewable(&folder.join(key), text)?;
+    for (file, text) in installed.in_form(form) {
+        files::write_renewable(&folder.join(file), &text)?;
     }
     for (file, text) in settings {
         files::write(&folder.join(file), text)?;
@@ -91,27 +113,36 @@ pub(super) fn install(
 
 /// Takes over certificates that were renewed while Cassandra runs. The server of the Management API notices a file that is
 /// written in place, and not one that is replaced, as the kubelet replaces those of a Secret. It notices the certificate and
-/// the key only, and reads all files then: the authority comes first, and all are written if one has changed.
-pub(super) fn renew(folder: &Path, secret: &Path, renewal: Renewal) -> Result<(), Error> {
+/// the key only, and reads all files then: the authority comes first, and all are written if one has changed. Cassandra looks
+/// at the times of all its files.
+pub(super) fn renew(
+    folder: &Path,
+    secret: &Path,
+    form: Form,
+    renewal: Renewal,
+) -> Result<(), Error> {
     let name = files::read(&folder.join(NAME))?;
     let renewed = Files::of(secret, name)?;
     let mut has_changed = false;
-    for (key, text) in KEYS.iter().zip(&renewed.content) {
-        has_changed |= files::read(&folder.join(key))? != *text;
+    let files = renewed.in_form(form);
+    for (file, text) in &files {
+        has_changed |= files::read(&folder.join(file))? != *text;
     }
     if !has_changed {
         return Ok(());
     }
-    let [_, _, key] = KEYS;
-    let present = pkcs8::algorithm(&files::read(&folder.join(key))?);
-    if renewal == Renewal::SameAlgorithm && present != renewed.algorithm() {
-        let why = "tls.key is of another algorithm than the one that the agent was started with: restart the pod";
-        return Err(unusable(secret, why));
+    if renewal == Renewal::SameAlgorithm {
+        let [_, _, key] = KEYS;
+        let present = pkcs8::algorithm(&files::read(&folder.join(key))?);
+        if present != renewed.algorithm() {
+            let why = "tls.key is of another algorithm than the one that the agent was started with: restart the pod";
+            return Err(unusable(secret, why));
+        }
     }
     let fit = renewed.certificates.verify();
     fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
-    for (key, text) in KEYS.iter().zip(&renewed.content) {
-        files::overwrite(&folder.join(key), text)?;
+    for (file, text) in &files {
+        files::overwrite(&folder.join(file), text)?;
     }
     Ok(())
 }
@@ -172,11 +203,22 @@ mod tests {
 
         fn install(&self) -> Result<Option<Algorithm>, Error> {
             let settings = [("more", "text")];
-            install(&self.files, &self.secret, RING.into(), &settings)
+            install(
+                &self.files,
+                &self.secret,
+                RING.into(),
+                Form::Separate,
+                &settings,
+            )
         }
 
         fn renew(&self) -> Result<(), Error> {
-            renew(&self.files, &self.secret, Renewal::SameAlgorithm)
+            renew(
+                &self.files,
+                &self.secret,
+                Form::Separate,
+                Renewal::SameAlgorithm,
+            )
         }
 
         fn written(&self) -> [(i64, i64); 3] {
@@ -255,7 +297,7 @@ mod tests {
         pod.has(&authority, &authority.sign(&params, &key));
         refused(pod.renew(), "restart the pod");
         assert_eq!(pod.written(), before);
-        super::renew(&pod.files, &pod.secret, Renewal::Any).unwrap();
+        super::renew(&pod.files, &pod.secret, Form::Separate, Renewal::Any).unwrap();
         assert_ne!(pod.written(), before);
     }
 
@@ -289,5 +331,49 @@ mod tests {
         assert_eq!(pod.written(), before);
         // Time alone keeps no node from its start.
         pod.install().unwrap();
+    }
+
+    #[test]
+    fn cassandra_takes_over_what_proves_something_and_keeps_what_it_has_otherwise() {
+        let folder = std::env::temp_dir().join(format!("casskop-pem-{}", std::process::id()));
+        let (directory, secret) = (folder.join("files"), folder.join("secret"));
+        fs::create_dir_all(&secret).unwrap();
+        let write = |ca: &str, certificate: &str, key: &str| {
+            for (file, text) in KEYS.iter().zip([ca, certificate, key]) {
+                fs::write(secret.join(file), text).unwrap();
+            }
+        };
+        let (authority, other) = (Authority::new(), Authority::new());
+        let (certificate, key) = authority.issue(RING);
+        write(&authority.pem, &certificate, &key);
+        install(&directory, &secret, RING.into(), Form::Keystore, &[]).unwrap();
+        let keystore = || fs::read_to_string(directory.join(KEYSTORE)).unwrap();
+        let before = keystore();
+        assert!(before.starts_with("-----BEGIN PRIVATE KEY-----"));
+        assert!(before.trim_end().ends_with("-----END CERTIFICATE-----"));
+        let renew = || renew(&directory, &secret, Form::Keystore, Renewal::Any);
+        let (foreign, foreign_key) = other.issue(RING);
+        let (renamed, renamed_key) = authority.issue("other.ns.svc");
+        let half = &certificate[..certificate.len() / 2];
+        for (ca, certificate, key) in [
+            (&authority.pem, foreign.as_str(), &foreign_key),
+            (&authority.pem, renamed.as_str(), &renamed_key),
+            (&authority.pem, half, &key),
+            (&authority.pem, certificate.as_str(), &foreign_key),
+            (&authority.pem, "", &key),
+            (&String::new(), certificate.as_str(), &key),
+        ] {
+            write(ca, certificate, key);
+            renew().expect_err("it proves nothing");
+            assert_eq!(keystore(), before);
+        }
+        fs::remove_file(secret.join("tls.crt")).unwrap();
+        renew().expect_err("there is a key and no certificate");
+        assert_eq!(keystore(), before);
+        let (certificate, key) = authority.issue(RING);
+        write(&authority.pem, &certificate, &key);
+        renew().unwrap();
+        assert_eq!(keystore(), format!("{key}\n{certificate}"));
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

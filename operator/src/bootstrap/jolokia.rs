@@ -9,7 +9,12 @@ use casskop_core::pod_config::{
 };
 
 use crate::{
-    bootstrap::{Args, Error, certificates, files, pkcs8::Algorithm},
+    bootstrap::{
+        Args, Error,
+        certificates::{self, Form},
+        files,
+        pkcs8::Algorithm,
+    },
     node_api::{Credentials, jolokia},
 };
 
@@ -30,7 +35,7 @@ pub(super) fn install(args: &Args, name: String) -> Result<Option<Algorithm>, Er
         .zip(Place::of(NodeTransport::JolokiaTls))
     {
         let folder = directory.join(place.folder);
-        let algorithm = certificates::install(&folder, secret, name, &[])?;
+        let algorithm = certificates::install(&folder, secret, name, Form::Separate, &[])?;
         let algorithm = algorithm.ok_or_else(|| Error::Invalid {
             path: secret.display().to_string(),
             message: "tls.key has an algorithm that the Jolokia agent does not read: use RSA or an elliptic curve".into(),

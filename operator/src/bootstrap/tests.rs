@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_common::api::NodeTransport;
+use casskop_common::api::{ClientMode, InternodeMode, NodeTransport};
 use casskop_core::pod_config::RackConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Args, access, main};
+use super::{Args, Error, access, main};
 use crate::node_api::management_api::node::{Authority, RING};
 
 /// The folders of a pod.
@@ -46,6 +46,31 @@ impl Pod {
         main(&self.args(template, 0)).unwrap();
     }
 
+    fn encryption(
+        &self,
+        internode_tls: InternodeMode,
+        client_tls: ClientMode,
+    ) -> super::encryption::Args {
+        super::encryption::Args {
+            internode_tls,
+            internode_secret: self.0.join("certificates"),
+            client_tls,
+            client_secret: self.0.join("certificates"),
+            require_client_auth: false,
+        }
+    }
+
+    fn prepare_with(
+        &self,
+        template: NodeTransport,
+        encryption: super::encryption::Args,
+    ) -> Result<(), Error> {
+        main(&Args {
+            encryption,
+            ..self.args(template, 0)
+        })
+    }
+
     /// The arguments, with the memory limit of Cassandra's container in bytes.
     fn args(&self, template: NodeTransport, memory_limit: i64) -> Args {
         let place = &self.0;
@@ -56,6 +81,7 @@ impl Pod {
             nodes: place.join("nodes.json"),
             management_api: certificates(NodeTransport::ManagementApi),
             jolokia_tls: certificates(NodeTransport::JolokiaTls),
+            encryption: self.encryption(InternodeMode::Disabled, ClientMode::Disabled),
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),
@@ -170,4 +196,58 @@ fn a_pod_is_prepared_for_the_kind_of_its_own_template() {
         }
         assert_eq!(pod.report(), None);
     }
+}
+
+#[test]
+fn cassandra_encrypts_as_the_template_of_the_pod_says() {
+    let rack = RackConfig {
+        cluster_name: "demo".into(),
+        namespace: "ns".into(),
+        seeds: vec!["127.0.0.1".into()],
+        formed: true,
+        ..RackConfig::default()
+    };
+    let pod = Pod::new("encryption", &json!(rack).to_string());
+    let etc = pod.0.join("etc");
+    let image =
+        "cluster_name: Test Cluster\nserver_encryption_options: { keystore_password: cassandra }\n";
+    let sections = |internode, client| {
+        fs::write(etc.join("cassandra.yaml"), image).unwrap();
+        let encryption = pod.encryption(internode, client);
+        pod.prepare_with(NodeTransport::Jolokia, encryption)
+            .unwrap();
+        let yaml = fs::read_to_string(etc.join("cassandra.yaml")).unwrap();
+        let yaml: Value = serde_saphyr::from_str(&yaml).unwrap();
+        ["server_encryption_options", "client_encryption_options"].map(|key| yaml[key].clone())
+    };
+    let [server, client] = sections(InternodeMode::Disabled, ClientMode::Disabled);
+    assert_eq!(server, json!({ "keystore_password": "cassandra" }));
+    assert_eq!(client, Value::Null);
+    assert!(!etc.join("internode-tls").exists() && !etc.join("client-tls").exists());
+    let [server, client] = sections(InternodeMode::Preferred, ClientMode::Optional);
+    assert_eq!(server["internode_encryption"], "all");
+    assert_eq!(server["optional"], true);
+    assert_eq!(server["keystore_password"], Value::Null);
+    assert_eq!(client["optional"], true);
+    for (section, folder) in [(server, "internode-tls"), (client, "client-tls")] {
+        for (key, file) in [("keystore", "keystore.pem"), ("truststore", "ca.crt")] {
+            let path = format!("/etc/cassandra/{folder}/{file}");
+            assert_eq!(section[key], path);
+        }
+        let keystore = fs::read_to_string(etc.join(folder).join("keystore.pem")).unwrap();
+        let key = keystore.find("-----BEGIN PRIVATE KEY-----");
+        let certificate = keystore.find("-----BEGIN CERTIFICATE-----");
+        assert!(key.is_some() && key < certificate);
+        assert!(etc.join(folder).join("ca.crt").exists());
+    }
+    // A node of another authority would be alone.
+    let other = Authority::new();
+    fs::write(pod.0.join("certificates/ca.crt"), &other.pem).unwrap();
+    let encryption = pod.encryption(InternodeMode::Required, ClientMode::Disabled);
+    let refused = pod.prepare_with(NodeTransport::Jolokia, encryption);
+    let refused = refused.expect_err("it proves nothing").to_string();
+    assert!(
+        refused.contains("not issued by an authority in ca.crt"),
+        "{refused}"
+    );
 }

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use casskop_core::{
-    desired::Desired,
+    desired::{Desired, Started},
     objects::{Object, VolumeOwner, volume_owner::OwnedKind},
     observed::{ObservedState, SecretState},
     plan::Plan,
@@ -69,7 +69,9 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let stateful_sets = &live.stateful_sets;
     let mut outcome = Ok(());
     if plan.make_secret {
-        let made = credentials::make(kube, &state.cluster, stateful_sets.is_empty()).await;
+        let started = Started::of(state.name(), live, &state.pods);
+        let is_new = stateful_sets.is_empty();
+        let made = credentials::make(kube, &state.cluster, &started, is_new).await;
         outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
         let mut secrets = state.secrets.values();

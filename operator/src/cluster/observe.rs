@@ -28,7 +28,7 @@ use crate::{
     node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
 };
 use casskop_core::{
-    desired::{Desired, Scripts, tls},
+    desired::{Desired, Scripts, Started, tls},
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
@@ -49,6 +49,8 @@ pub struct FetchedObjects {
     pub keys: AcceptedCredentials,
     /// The user's scripts.
     pub scripts: Scripts,
+    /// Encryption that its pods were started with.
+    pub started: Started,
     live: OwnedObjects,
     pods: BTreeMap<String, NodePod>,
 }
@@ -101,27 +103,29 @@ pub async fn find(
         live.was_created_with_tls = authority::is_of_new_ring(kube, &cluster).await?;
     }
     tls::resolve(&mut cluster, &live);
-    let mut keys = credentials::read(kube, &cluster).await?;
+    let warnings = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
+    live.warnings = warnings::read(kube, &namespace, &warnings).await?;
+    let pods: BTreeMap<String, NodePod> = pods
+        .into_iter()
+        .map(|(name, listed)| (name, listed.pod))
+        .collect();
+    let started = Started::of(&cluster.name_any(), &live, &pods);
+    let mut keys = credentials::read(kube, &cluster, &started).await?;
     // A pod that is made later is started from the template.
     let templates: Vec<NodePod> = live
         .stateful_sets
         .values()
         .filter_map(NodePod::of_template)
         .collect();
-    let pods_there = pods.values().map(|listed| &listed.pod);
-    let started: Vec<&NodePod> = pods_there.chain(&templates).collect();
-    credentials::of_pods(kube, &cluster, &started, &mut keys.access).await?;
-    let waiting = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
-    live.warnings = warnings::read(kube, &namespace, &waiting).await?;
+    let all: Vec<&NodePod> = pods.values().chain(&templates).collect();
+    credentials::of_pods(kube, &cluster, &all, &mut keys.access).await?;
     Ok(FetchedObjects {
         cluster,
         keys,
         scripts,
+        started,
         live,
-        pods: pods
-            .into_iter()
-            .map(|(name, listed)| (name, listed.pod))
-            .collect(),
+        pods,
     })
 }
 
@@ -202,6 +206,7 @@ pub async fn observe(
         replication,
         locations: BTreeMap::new(),
         secrets: keys.secrets,
+        validities: keys.validities,
         key_algorithms: access.key_algorithms(),
         pods,
         nodes,

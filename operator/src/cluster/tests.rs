@@ -1,6 +1,7 @@
 //! Complete reconciliations against a simulated API server.
 
 mod authority;
+mod cassandra_tls;
 mod deletion;
 mod discard;
 mod job_recovery;

@@ -1,5 +1,5 @@
-//! The authority that the operator makes for the nodes of a ring, and their certificate, where the spec names no Secret with
-//! certificates (`docs/adr/0026-own-authority.md`).
+//! The authority that the operator makes for a use of certificates in a ring, and the certificate, where the spec names no
+//! Secret for that use (`docs/adr/0026-own-authority.md`).
 
 mod issue;
 mod stored;
@@ -10,6 +10,7 @@ use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     authority::{Step, decide},
     observed::SecretState,
+    pod_config::CertificateUse,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -36,10 +37,11 @@ const STEPS: usize = 4;
 pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let stored = Stored::read(kube, cluster).await?;
+    let stored = Stored::read(kube, cluster, usage).await?;
     let refused = stored.refused(cluster);
-    let name = names::node_tls_secret(&cluster.name_any());
+    let name = usage.made_secret(&cluster.name_any());
     let certificates = stored.certificates(&host(cluster));
     let certificates = certificates.map_err(|why| format!("Secret {name}: {why}"));
     let state = match (&refused, &certificates) {
@@ -66,7 +68,7 @@ pub(super) async fn read(
 /// # Errors
 /// The API server does not respond.
 pub async fn is_of_new_ring(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
-    let stored = Stored::read(kube, cluster).await?;
+    let stored = Stored::read(kube, cluster, CertificateUse::NodeApi).await?;
     Ok(stored.is_of_new_ring() && stored.refused(cluster).is_none())
 }
 
@@ -79,18 +81,19 @@ pub async fn is_of_new_ring(kube: &Kube, cluster: &CassandraCluster) -> Result<b
 pub(super) async fn keep(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     is_new: bool,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
-    let stored = Stored::read(kube, cluster).await?;
-    let stored = stored.for_ring(is_new);
+    let stored = Stored::read(kube, cluster, usage).await?;
+    let stored = stored.for_ring(is_new && usage == CertificateUse::NodeApi);
     match stored.awaited().or_else(|| stored.refused(cluster)) {
         Some(message) => Err(failed(message)),
         None => write_all(kube, cluster, stored, now).await,
     }
 }
 
-/// Renews the certificate that the operator has made for a resource, of which only the metadata is used: its spec may not be
+/// Renews the certificates that the operator has made for a resource, of which only the metadata is used: its spec may not be
 /// readable. What does not exist, and what the operator has not made, is left alone.
 ///
 /// # Errors
@@ -103,12 +106,15 @@ pub async fn renew(
     if cluster.uid().is_none() || cluster.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
-    let stored = Stored::read(kube, cluster).await?;
-    let is_held = stored.awaited().is_some() || stored.refused(cluster).is_some();
-    if is_held || !stored.is_there() {
-        return Ok(());
+    let mut outcome = Ok(());
+    for usage in CertificateUse::ALL {
+        let stored = Stored::read(kube, cluster, usage).await?;
+        let is_held = stored.awaited().is_some() || stored.refused(cluster).is_some();
+        if !is_held && stored.is_there() {
+            outcome = outcome.and(write_all(kube, cluster, stored, now).await);
+        }
     }
-    write_all(kube, cluster, stored, now).await
+    outcome
 }
 
 /// Takes all steps that are due.
@@ -120,13 +126,18 @@ async fn write_all(
 ) -> Result<(), kube::Error> {
     // Certificates have no fractions of a second.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let usage = stored.usage();
+    let hosts = usage.hosts(
+        &cluster.name_any(),
+        &cluster.namespace().unwrap_or_default(),
+    );
     for _ in 0..STEPS {
         let Found {
             step,
             mut authorities,
             present,
         } = Found::new(&stored, cluster, now);
-        report(cluster, &step, &present, &stored);
+        report(cluster, usage, &step, &present, &stored);
         match step {
             Step::Rest => return Ok(()),
             Step::MakeAuthority => {
@@ -144,7 +155,7 @@ async fn write_all(
                     Some(issuer) => {
                         let mut authorities = authorities.iter();
                         let authority = authorities.find(|one| one.id() == issuer);
-                        let own = authority.map(|one| issue::certificate(one, &host(cluster), now));
+                        let own = authority.map(|one| issue::certificate(one, &hosts, now));
                         own.transpose().map_err(failed)?
                     }
                 };
@@ -183,20 +194,22 @@ impl Found {
 /// Logs a step. It names authorities by ids, and has nothing secret.
 fn report(
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     step: &Step,
     present: &Result<Present, String>,
     stored: &Stored,
 ) {
     let (name, namespace) = (cluster.name_any(), cluster.namespace());
+    let secret = usage.made_secret(&name);
     match (step, present) {
         (Step::Rest, _) => {}
         (Step::Certify { .. }, Err(why)) if stored.is_there() => {
             let message = "the certificates of the nodes cannot be used, and are made anew";
-            tracing::warn!(cluster = name, namespace, why, ?step, message);
+            tracing::warn!(cluster = name, namespace, secret, why, ?step, message);
         }
         _ => {
             let message = "the certificates of the nodes are renewed";
-            tracing::info!(cluster = name, namespace, ?step, message);
+            tracing::info!(cluster = name, namespace, secret, ?step, message);
         }
     }
 }

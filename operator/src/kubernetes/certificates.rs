@@ -1,11 +1,14 @@
-//! The certificates of the nodes, in the Secret that the spec names. The operator never makes or changes it.
+//! Certificates in the Secrets that the spec names. The operator never makes or changes them.
 
 use std::sync::Arc;
 
 use casskop_common::{api::CassandraCluster, names};
 use casskop_core::{
     observed::SecretState,
-    pod_config::certificates::{KEYS, not_meant_because},
+    pod_config::{
+        CertificateUse,
+        certificates::{KEYS, not_meant_because},
+    },
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
@@ -29,9 +32,10 @@ struct Found {
 pub(super) async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    usage: CertificateUse,
     name: &str,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let found = find(kube, cluster, name).await?;
+    let found = find(kube, cluster, usage, name).await?;
     Ok(AcceptedCredentials {
         secrets: [(name.to_owned(), found.state)].into(),
         refused: found.refused,
@@ -53,10 +57,16 @@ pub(super) async fn of_pods(
     cluster: &CassandraCluster,
     name: &str,
 ) -> Result<Result<Arc<Certificates>, String>, kube::Error> {
-    Ok(find(kube, cluster, name).await?.certificates)
+    let found = find(kube, cluster, CertificateUse::NodeApi, name).await?;
+    Ok(found.certificates)
 }
 
-async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Found, kube::Error> {
+async fn find(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    usage: CertificateUse,
+    name: &str,
+) -> Result<Found, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let given = match name {
@@ -65,14 +75,14 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
     };
     let refused = given
         .as_ref()
-        .and_then(|given| refused(given, name, &namespace));
+        .and_then(|given| refused(given, usage, name, &namespace));
     let host = names::ring_host(&cluster.name_any(), &namespace);
     let certificates = match (&refused, &given) {
         (Some(message), _) => Err(message.clone()),
         (None, None) => Err(format!(
             "Secret {name} does not exist: create it again; the nodes take over its certificates within minutes"
         )),
-        (None, Some(given)) => fitting(given, host)
+        (None, Some(given)) => fitting(given, host, usage)
             .map(Arc::new)
             .map_err(|why| format!("Secret {name}: {why}")),
     };
@@ -88,19 +98,23 @@ async fn find(kube: &Kube, cluster: &CassandraCluster, name: &str) -> Result<Fou
 }
 
 /// The reason why a Secret is not used, if it is not meant for the nodes.
-fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
+fn refused(secret: &Secret, usage: CertificateUse, name: &str, namespace: &str) -> Option<String> {
     let label = secret.labels().get(names::NODE_CREDENTIALS_LABEL);
     let why = not_meant_because(label.map(String::as_str))?;
     Some(format!(
-        "Secret {name} of nodeApi.tlsSecretName may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        "Secret {name} of {} may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        usage.field(),
         names::NODE_CREDENTIALS_LABEL
     ))
 }
 
-/// The certificates in a Secret, if the nodes take them over.
-fn fitting(secret: &Secret, host: String) -> Result<Certificates, String> {
+/// The certificates in a Secret, if those take them over that use them. Clients of Cassandra have certificates of their own.
+fn fitting(secret: &Secret, host: String, usage: CertificateUse) -> Result<Certificates, String> {
     let certificates = certificates(secret, host)?;
-    let fit = certificates.verify();
+    let fit = match usage {
+        CertificateUse::NodeApi | CertificateUse::Internode => certificates.verify(),
+        CertificateUse::Client => certificates.verify_as_server(),
+    };
     fit.map_err(|unfit| unfit.to_string())?;
     Ok(certificates)
 }

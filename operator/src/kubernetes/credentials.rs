@@ -23,10 +23,11 @@ use crate::{
     node_api::{ClusterAccess, Credentials},
 };
 use casskop_core::{
-    desired::{named_secrets, node_secrets},
+    authority::Validity,
+    desired::{Started, named_secrets, node_secrets},
     observed::{NodePod, SecretState, is_of_predecessor},
     pod_config::{
-        NodeSecrets,
+        CertificateUse, NodeSecrets,
         jolokia_secret::{self, InvalidKey},
     },
 };
@@ -49,6 +50,8 @@ const REVISION: &str = "revision";
 pub struct AcceptedCredentials {
     /// The states of the Secrets that the spec names, or of the operator's Secrets, by name.
     pub secrets: BTreeMap<String, SecretState>,
+    /// The times of the certificates in them, by the name of the Secret.
+    pub validities: BTreeMap<String, Validity>,
     /// Message: the reason why a Secret is not used, and the command that allows its use.
     pub refused: Option<String>,
     /// The current password and its predecessors, and the certificates; nothing if there never were any.
@@ -87,27 +90,42 @@ struct Key {
 pub async fn read(
     kube: &Kube,
     cluster: &CassandraCluster,
+    started: &Started,
 ) -> Result<AcceptedCredentials, kube::Error> {
-    let shared = node_secrets(cluster);
-    let is_named = named_secrets(&cluster.spec).certificates.is_some();
+    let shared = node_secrets(cluster, started);
+    let named = named_secrets(cluster, started);
     let password = async {
         match &shared.password {
             None => Ok(AcceptedCredentials::default()),
             Some(name) => passwords(kube, cluster, name).await,
         }
     };
-    let certificates = async {
-        match &shared.certificates {
-            None => Ok(AcceptedCredentials::default()),
-            Some(name) if is_named => certificates::read(kube, cluster, name).await,
-            Some(_) => authority::read(kube, cluster).await,
+    let certificates = |usage: CertificateUse| {
+        let (name, is_named) = (shared.of(usage), named.of(usage).is_some());
+        async move {
+            match name {
+                None => Ok(AcceptedCredentials::default()),
+                Some(name) if is_named => certificates::read(kube, cluster, usage, name).await,
+                Some(_) => authority::read(kube, cluster, usage).await,
+            }
         }
     };
-    let (mut both, certificates) = tokio::try_join!(password, certificates)?;
-    both.secrets.extend(certificates.secrets);
-    both.refused = both.refused.or(certificates.refused);
-    both.access.certificates = certificates.access.certificates;
-    Ok(both)
+    let (mut all, node_api, internode, client) = tokio::try_join!(
+        password,
+        certificates(CertificateUse::NodeApi),
+        certificates(CertificateUse::Internode),
+        certificates(CertificateUse::Client),
+    )?;
+    for read in [&node_api, &internode, &client] {
+        let certificates = read.access.certificates.iter();
+        let validities = certificates
+            .filter_map(|(name, found)| Some((name.clone(), found.as_ref().ok()?.validity()?)));
+        all.validities.extend(validities);
+        all.secrets.extend(read.secrets.clone());
+        all.refused = all.refused.or_else(|| read.refused.clone());
+    }
+    all.access.certificates = node_api.access.certificates;
+    Ok(all)
 }
 
 /// Adds the secrets that pods were started with, where the spec names others by now: the operator reaches each pod in the way
@@ -126,7 +144,7 @@ pub async fn of_pods(
         let pods = pods.iter();
         pods.filter_map(|pod| secret(&pod.secrets)).collect()
     };
-    let shared = node_secrets(cluster);
+    let shared = node_secrets(cluster, &Started::default());
     let of_spec = shared.certificates.as_ref();
     let of_spec = of_spec.and_then(|name| access.certificates.get(name)?.clone().ok());
     for name in mounted(|secrets| secrets.certificates.as_ref()) {
@@ -206,6 +224,7 @@ async fn passwords(
         },
         revision,
         new,
+        ..AcceptedCredentials::default()
     })
 }
 
@@ -252,13 +271,17 @@ pub async fn accept(
 pub async fn make(
     kube: &Kube,
     cluster: &CassandraCluster,
+    started: &Started,
     is_new: bool,
 ) -> Result<(), (String, kube::Error)> {
-    let (shared, named) = (node_secrets(cluster), named_secrets(&cluster.spec));
+    let shared = node_secrets(cluster, started);
+    let named = named_secrets(cluster, started);
     let mut outcome = Ok(());
-    if let Some(name) = shared.certificates.filter(|_| named.certificates.is_none()) {
-        let kept = authority::keep(kube, cluster, is_new, Timestamp::now()).await;
-        outcome = kept.map_err(|error| (name, error));
+    for usage in CertificateUse::ALL {
+        if let Some(name) = shared.of(usage).filter(|_| named.of(usage).is_none()) {
+            let kept = authority::keep(kube, cluster, usage, is_new, Timestamp::now()).await;
+            outcome = outcome.and(kept.map_err(|error| (name.clone(), error)));
+        }
     }
     if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
         let made = make_password(kube, cluster).await;

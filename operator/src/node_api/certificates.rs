@@ -1,7 +1,9 @@
 //! The certificates of mutual TLS: one authority, one certificate and one key for the operator and the nodes of a ring.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
+use casskop_core::authority::Validity;
+use jiff::Timestamp;
 use rustls::{
     CertificateError, RootCertStore, SignatureAlgorithm,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
@@ -118,27 +120,72 @@ impl Certificates {
     /// # Errors
     /// They would not.
     pub fn verify(&self) -> Result<(), Unfit> {
-        let (Some((own, issuers)), Ok(name)) = (
-            self.chain.split_first(),
-            ServerName::try_from(self.server_name.as_str()),
-        ) else {
-            return Err(Unfit::Name(self.server_name.clone()));
-        };
-        let (now, provider) = (UnixTime::now(), Arc::new(ring::default_provider()));
-        let authorities = || self.authorities.clone();
-        let unusable =
-            |error: rustls::server::VerifierBuilderError| Unfit::Other(error.to_string());
-        let unfit = |error, usage| self.unfit(error, usage);
-        let node = WebPkiServerVerifier::builder_with_provider(authorities(), provider.clone());
-        let node = node.build().map_err(unusable)?;
-        node.verify_server_cert(own, issuers, &name, &[], now)
-            .map_err(|error| unfit(error, "servers"))?;
-        let client = WebPkiClientVerifier::builder_with_provider(authorities(), provider);
-        let client = client.build().map_err(unusable)?;
+        self.verify_as_server()?;
+        let provider = Arc::new(ring::default_provider());
+        let client =
+            WebPkiClientVerifier::builder_with_provider(self.authorities.clone(), provider);
+        let client = client.build();
+        let client = client.map_err(|error| Unfit::Other(error.to_string()))?;
+        let (own, issuers) = self.own()?;
         client
-            .verify_client_cert(own, issuers, now)
-            .map_err(|error| unfit(error, "clients"))?;
+            .verify_client_cert(own, issuers, UnixTime::now())
+            .map_err(|error| self.unfit(error, "clients"))?;
         Ok(())
+    }
+
+    /// Whether a client that trusts the authorities trusts a server with the certificate now: the chain, the name, and the usage
+    /// by servers.
+    ///
+    /// # Errors
+    /// It would not.
+    pub fn verify_as_server(&self) -> Result<(), Unfit> {
+        let outcome = self.verify_at(UnixTime::now())?;
+        outcome.map_err(|error| self.unfit(error, "servers"))
+    }
+
+    /// The time in which the certificate is valid; nothing if it is not at any time.
+    pub fn validity(&self) -> Option<Validity> {
+        let at = |time: UnixTime| Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok();
+        // The verifier tells the limit that a time is beyond of.
+        let limit = |seconds: u64| {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            match self.verify_at(time).ok()?.err()? {
+                rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+                    not_after,
+                    ..
+                }) => at(not_after),
+                rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
+                    not_before,
+                    ..
+                }) => at(not_before),
+                _ => None,
+            }
+        };
+        let end = u64::try_from(Timestamp::MAX.as_second()).ok()?;
+        Some(Validity {
+            issued_at: limit(0)?,
+            expires_at: limit(end)?,
+        })
+    }
+
+    /// What a client finds that verifies the certificate of a server at this time.
+    fn verify_at(&self, time: UnixTime) -> Result<Result<(), rustls::Error>, Unfit> {
+        let name = ServerName::try_from(self.server_name.as_str());
+        let name = name.map_err(|_| Unfit::Name(self.server_name.clone()))?;
+        let provider = Arc::new(ring::default_provider());
+        let node = WebPkiServerVerifier::builder_with_provider(self.authorities.clone(), provider);
+        let node = node
+            .build()
+            .map_err(|error| Unfit::Other(error.to_string()))?;
+        let (own, issuers) = self.own()?;
+        let outcome = node.verify_server_cert(own, issuers, &name, &[], time);
+        Ok(outcome.map(drop))
+    }
+
+    /// The certificate, and those of its issuers.
+    fn own(&self) -> Result<(&CertificateDer<'static>, &[CertificateDer<'static>]), Unfit> {
+        let unnamed = || Unfit::Name(self.server_name.clone());
+        self.chain.split_first().ok_or_else(unnamed)
     }
 
     /// The algorithm of the private key, by the name that it has in Java.

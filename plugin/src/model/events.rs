@@ -96,6 +96,10 @@ impl Objects {
             names::accepted_secret(&self.cluster),
             names::node_tls_secret(&self.cluster),
             names::node_authority_secret(&self.cluster),
+            names::internode_tls_secret(&self.cluster),
+            names::internode_authority_secret(&self.cluster),
+            names::client_tls_secret(&self.cluster),
+            names::client_authority_secret(&self.cluster),
             names::ring_mark(&self.cluster),
         ];
         let is_pod = |name: &str| {

@@ -1,10 +1,13 @@
 // cql runs statements on one Cassandra node and prints each row as a line
 // "column=value column=value". CQL_CONSISTENCY sets the level (default ONE),
-// CQL_USER and CQL_PASSWORD log in. It is a program of its own because tests
+// CQL_USER and CQL_PASSWORD log in, CQL_CA (a file with certificates in PEM)
+// encrypts, and verifies the node by its name in CQL_NAME. It is a program of its own because tests
 // run it several times a second, and Kubernetes takes its time to initialize.
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"sort"
@@ -49,6 +52,20 @@ func run(host string, statements []string) error {
 	}
 	if user := os.Getenv("CQL_USER"); user != "" {
 		cluster.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: os.Getenv("CQL_PASSWORD")}
+	}
+	if ca := os.Getenv("CQL_CA"); ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return err
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s has no certificate in PEM", ca)
+		}
+		cluster.SslOpts = &gocql.SslOptions{
+			Config:                 &tls.Config{RootCAs: roots, ServerName: os.Getenv("CQL_NAME")},
+			EnableHostVerification: true,
+		}
 	}
 	session, err := cluster.CreateSession()
 	if err != nil {

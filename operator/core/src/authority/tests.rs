@@ -36,3 +36,15 @@ fn times_at_the_end_of_the_calendar_are_no_error() {
         let _ = decide(&authorities, None, start());
     }
 }
+
+#[test]
+fn a_certificate_that_is_not_renewed_in_time_is_noticed() {
+    let hour = SignedDuration::from_hours(1);
+    let validity = Validity::new(start(), DAY * 90);
+    assert!(!validity.ends_soon(start() + DAY * 76 - hour));
+    assert!(validity.ends_soon(start() + DAY * 76));
+    assert!(validity.ends_soon(start() + DAY * 100));
+    let short = Validity::new(start(), DAY);
+    assert!(!short.ends_soon(start() + hour * 17));
+    assert!(short.ends_soon(start() + hour * 18));
+}

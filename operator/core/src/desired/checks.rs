@@ -83,7 +83,12 @@ fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     let transport = spec.transport();
     let password = transport.has_password().then_some(TAKEN_BY_PASSWORD);
     let certificates = Place::of(transport).map(|place| (place.volume, place.secret));
+    let internode = spec.internode_tls().map(|_| Place::INTERNODE);
+    let client = spec.client_tls().map(|_| Place::CLIENT);
+    let encryption = internode.into_iter().chain(client);
+    let encryption = encryption.map(|place| (place.volume, place.secret));
     let taken = TAKEN.into_iter().chain(password).chain(certificates);
+    let taken = taken.chain(encryption);
     let taken: Vec<(&str, &str)> = taken.collect();
     let path = |storage: &StorageConfig| storage.mount_path.trim_end_matches('/').to_owned();
     for (index, storage) in spec.storage_configs.iter().enumerate() {

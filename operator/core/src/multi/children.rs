@@ -70,6 +70,7 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
         .map(|(site, change)| child(multi, site, change))
         .collect::<Result<Vec<_>, _>>()?;
     refuse_shared_dcs(&children)?;
+    refuse_encryption(&children)?;
     Ok(children)
 }
 
@@ -219,6 +220,42 @@ fn refuse_shared_dcs(children: &[Child]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The nodes of all sites are of one ring: they have one mode, and one authority, which the operator of a site cannot make.
+fn refuse_encryption(children: &[Child]) -> Result<(), Refusal> {
+    let mode = |child: &Child| child.cluster.spec.internode_mode();
+    let differing = children
+        .windows(2)
+        .find(|pair| mode(&pair[0]) != mode(&pair[1]));
+    if let Some([one, other]) = differing {
+        return Err(refused(
+            Reason::InvalidCluster,
+            format!(
+                "tls.internode.mode is {} in the site {} and {} in {}: the nodes of all sites are one ring, so set it in base",
+                mode(one).as_str(),
+                one.site,
+                mode(other).as_str(),
+                other.site
+            ),
+        ));
+    }
+    let is_unnamed = |child: &&Child| {
+        let tls = child.cluster.spec.internode_tls();
+        tls.is_some_and(|tls| {
+            tls.mode.has_tls() && tls.secret_name.as_ref().is_none_or(String::is_empty)
+        })
+    };
+    match children.iter().find(is_unnamed) {
+        None => Ok(()),
+        Some(child) => Err(refused(
+            Reason::InvalidCluster,
+            format!(
+                "tls.internode of site {} names no Secret: the operator of a site makes an authority for its own nodes, which the nodes of other sites do not trust. Create a Secret of one authority in every site, and name it in tls.internode.secretName",
+                child.site
+            ),
+        )),
+    }
 }
 
 fn refused(reason: Reason, message: String) -> Refusal {

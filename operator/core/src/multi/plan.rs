@@ -4,6 +4,7 @@
 //! independent: an unreachable site does not block the others.
 
 mod conditions;
+mod encryption;
 mod first;
 mod handover;
 mod operations;

@@ -4,6 +4,7 @@ mod failures;
 mod histories;
 mod home_namespace;
 mod input;
+mod internode_tls;
 mod operations;
 mod rings;
 mod second_resource;

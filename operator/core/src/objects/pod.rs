@@ -5,6 +5,7 @@
 //! works with the stock image of every version.
 
 mod containers;
+mod encryption;
 mod placement;
 mod transport;
 
@@ -52,8 +53,11 @@ pub fn template(
         .insert(names::INPUTS_DIGEST.to_owned(), digest);
     let transport = Transport::of(desired);
     // The operator reaches a pod in the way that the pod was started with.
-    pod.annotations.remove(names::NODE_API);
+    for ours in [names::NODE_API, names::INTERNODE_TLS, names::CLIENT_TLS] {
+        pod.annotations.remove(ours);
+    }
     pod.annotations.extend(transport.annotation());
+    pod.annotations.extend(encryption::annotations(desired));
     let id = |given: Option<i64>| match spec.platform_assigns_ids {
         Some(true) => None,
         _ => Some(given.unwrap_or(CASSANDRA_ID)),
@@ -122,6 +126,7 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
         },
     ];
     volumes.extend(Transport::of(desired).secrets(desired));
+    volumes.extend(encryption::volumes(desired));
     if let Some(name) = &desired.spec.config_map_name {
         volumes.push(Volume {
             name: SCRIPTS.into(),

@@ -42,6 +42,12 @@ struct Inputs<'a> {
     second_secret: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node_api: Option<&'a str>,
+    /// Mode and Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internode: Option<(&'a str, &'a String)>,
+    /// Mode, Secret, and whether clients need certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<(&'a str, &'a String, bool)>,
     #[serde(skip_serializing_if = "str::is_empty")]
     key_revision: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +107,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         service_account_name: None,
         seeds: Vec::new(),
         node_api: None,
+        tls: None,
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
@@ -120,13 +127,23 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         storage_class: None,
         ..rack.clone()
     };
-    let mut secrets = desired.secrets.names();
+    let secrets = &desired.secrets;
+    let encryption = desired.encryption;
+    let mut first = secrets.password.iter().chain(&secrets.certificates);
     digest(&Inputs {
         rack: &rack,
         image: &desired.image,
         service_account: &desired.service_account,
-        first_secret: secrets.next().map_or("", String::as_str),
-        second_secret: secrets.next().map(String::as_str),
+        first_secret: first.next().map_or("", String::as_str),
+        second_secret: first.next().map(String::as_str),
+        internode: secrets
+            .internode
+            .as_ref()
+            .map(|secret| (encryption.internode.as_str(), secret)),
+        client: secrets
+            .client
+            .as_ref()
+            .map(|secret| (encryption.client.as_str(), secret, encryption.client_auth)),
         node_api: match desired.spec.transport() {
             // As before there was a choice.
             NodeTransport::Jolokia => None,

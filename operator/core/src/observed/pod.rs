@@ -3,7 +3,7 @@
 mod problem;
 
 use casskop_common::{
-    api::NodeTransport,
+    api::{ClientMode, InternodeMode, NodeTransport},
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 };
 use kube_core::ResourceExt;
 
-use crate::pod_config::{BOOTSTRAP_CONTAINER, NodeSecrets, started::Started};
+use crate::pod_config::{BOOTSTRAP_CONTAINER, Encryption, NodeSecrets, started::Started};
 use problem::{last_end, problem};
 
 /// Time within which a container listens; shorter than the time after which the liveness probe ends it.
@@ -61,6 +61,8 @@ pub struct NodePod {
     pub transport: NodeTransport,
     /// Secrets that the pod was started with. A pod of the Go `CassKop` names none in a volume.
     pub secrets: NodeSecrets,
+    /// Encryption of Cassandra's connections that the pod was started with.
+    pub encryption: Encryption,
     /// Algorithm of the private key that its agent was started with, if the agent takes over no other one.
     pub key_algorithm: Option<String>,
 }
@@ -99,6 +101,7 @@ impl NodePod {
             image: image(pod),
             transport: transport(pod),
             secrets: secrets(pod),
+            encryption: encryption(pod),
             key_algorithm: started(pod).key_algorithm,
         }
     }
@@ -165,6 +168,22 @@ fn transport(pod: &Pod) -> NodeTransport {
     let word = pod.annotations().get(names::NODE_API);
     let transport = word.and_then(|word| NodeTransport::parse(word));
     transport.unwrap_or_default()
+}
+
+/// Whether clients need certificates is not recorded: nothing depends on it.
+fn encryption(pod: &Pod) -> Encryption {
+    let annotations = pod.annotations();
+    let internode = annotations.get(names::INTERNODE_TLS);
+    let client = annotations.get(names::CLIENT_TLS);
+    Encryption {
+        internode: internode
+            .and_then(|word| InternodeMode::parse(word))
+            .unwrap_or_default(),
+        client: client
+            .and_then(|word| ClientMode::parse(word))
+            .unwrap_or_default(),
+        client_auth: false,
+    }
 }
 
 fn secrets(pod: &Pod) -> NodeSecrets {

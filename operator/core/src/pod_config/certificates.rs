@@ -6,8 +6,12 @@ use casskop_common::api::NodeTransport;
 pub const KEYS: [&str; 3] = ["ca.crt", "tls.crt", "tls.key"];
 /// File with the name that the certificate of the ring has.
 pub const NAME: &str = "name";
+/// Key of the Secret, and name of the file, with the authorities to trust.
+pub const AUTHORITY: &str = KEYS[0];
+/// File with the private key and the certificate, as Cassandra reads them.
+pub const KEYSTORE: &str = "keystore.pem";
 
-/// Where the certificates of a transport are.
+/// Where the certificates of a use are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Name of the volume of the Secret.
@@ -19,6 +23,19 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place of the certificates between the nodes.
+    pub const INTERNODE: Self = Self {
+        volume: "internode-tls",
+        secret: "/casskop-internode-tls",
+        folder: "internode-tls",
+    };
+    /// The place of the certificates for clients.
+    pub const CLIENT: Self = Self {
+        volume: "client-tls",
+        secret: "/casskop-client-tls",
+        folder: "client-tls",
+    };
+
     /// The place of the certificates of a transport; nothing for one without TLS.
     pub fn of(transport: NodeTransport) -> Option<Self> {
         match transport {

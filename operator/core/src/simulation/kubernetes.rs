@@ -311,6 +311,7 @@ impl World {
             image: read.image,
             transport: read.transport,
             secrets: read.secrets,
+            encryption: read.encryption,
             node: if broken || has_left || replaces.is_err() {
                 Node::Broken
             } else {
@@ -402,6 +403,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         gate: None,
         transport: pod.transport,
         secrets: pod.secrets.clone(),
+        encryption: pod.encryption,
         key_algorithm: None,
     }
 }

@@ -13,8 +13,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
-    desired::{self, node_secrets},
-    observed::{ObservedState, SecretState, recorded_arguments},
+    desired::{self, BuildInputs, Started, node_secrets},
+    observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
@@ -24,22 +24,24 @@ impl World {
     /// The state as the operator observes it.
     pub fn state(&self) -> ObservedState {
         let intents = Intents::parse(self.cluster.annotations());
+        let pods: BTreeMap<String, NodePod> = self
+            .pods
+            .iter()
+            .map(|(name, pod)| (name.clone(), seen(pod)))
+            .collect();
+        let started = Started::of("demo", &self.live, &pods);
         let mut state = ObservedState {
             now: self.now,
             cluster: self.cluster.clone(),
             arguments: recorded_arguments(&self.cluster, &intents),
             intents,
             live: self.live.clone(),
-            secrets: node_secrets(&self.cluster)
+            secrets: node_secrets(&self.cluster, &started)
                 .names()
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
             key_algorithms: BTreeMap::new(),
-            pods: self
-                .pods
-                .iter()
-                .map(|(name, pod)| (name.clone(), seen(pod)))
-                .collect(),
+            pods,
             nodes: self
                 .pods
                 .iter()
@@ -47,6 +49,7 @@ impl World {
                 .collect(),
             at_work: self.at_work.clone(),
             executor: "operator".into(),
+            validities: self.validities.clone(),
             replication: self.replication.clone(),
             locations: BTreeMap::new(),
         };
@@ -66,12 +69,16 @@ impl World {
 
     /// The plan of an operator that has observed this state.
     pub fn plan_for(&self, state: &mut ObservedState) -> Plan {
-        let desired = desired::desired(&self.cluster, &self.around);
+        let around = BuildInputs {
+            started: Started::of("demo", &state.live, &state.pods),
+            ..self.around.clone()
+        };
+        let desired = desired::desired(&self.cluster, &around);
         let plan = plan::decide(&desired, state);
         let instead = plan
             .refused
             .as_ref()
-            .and_then(|refused| desired::instead(&self.cluster, &self.around, &self.live, refused));
+            .and_then(|refused| desired::instead(&self.cluster, &around, &self.live, refused));
         let Some((cluster, desired)) = instead else {
             return plan;
         };

@@ -11,6 +11,7 @@ use casskop_common::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
+    authority::Validity,
     desired::{Desired, restart},
     image,
     observed::{ExternalMember, ObservedState, UNKNOWN},
@@ -106,6 +107,8 @@ impl<'a> ConditionInputs<'a> {
         {
             faults.insert(0, problem);
         }
+        let without_certificates = faults.len();
+        faults.extend(expiring(state));
         Self {
             refused: rollout.refused.clone().or_else(|| not_feasible(rollout)),
             restart: restart::spec_restart(operations),
@@ -128,6 +131,8 @@ impl<'a> ConditionInputs<'a> {
                 Reason::ForeignMembers
             } else if only_cut_off && faults.len() == node_faults {
                 Reason::NodesUnreachable
+            } else if without_certificates == 0 {
+                Reason::CertificateExpiring
             } else {
                 Reason::NodesUnhealthy
             },
@@ -402,6 +407,18 @@ fn not_feasible(rollout: &Rollout) -> Option<Refusal> {
             "the spec takes nodes away that keyspaces need: {}",
             check.evidence
         ),
+    })
+}
+
+/// Certificates that were not renewed in time. One that has expired makes its Secret unusable, or its nodes unreachable.
+fn expiring(state: &ObservedState) -> impl Iterator<Item = String> {
+    let soon = |(_, validity): &(&String, &Validity)| validity.ends_soon(state.now);
+    let validities = state.validities.iter().filter(soon);
+    validities.map(|(secret, validity)| {
+        format!(
+            "Secret {secret}: its certificate expires at {} and was not renewed in time: renew it, or see the log of what renews it",
+            validity.expires_at
+        )
     })
 }
 

@@ -121,6 +121,12 @@ fn node_status(
         gossip: gossip(&ip, pod, state).to_owned(),
         state: reading.map_or_else(|| UNKNOWN.to_owned(), |reading| reading.mode.to_string()),
         ready: live.is_some_and(|live| live.ready),
+        internode_tls: live
+            .map(|live| live.encryption.internode)
+            .filter(|mode| mode.has_tls()),
+        client_tls: live
+            .map(|live| live.encryption.client)
+            .filter(|mode| mode.has_tls()),
         message: state.health_problem(pod),
         cleanup_required_since: None,
         cleanup_required_reason: None,

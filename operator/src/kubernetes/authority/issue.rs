@@ -108,18 +108,18 @@ pub(super) fn authority(now: Timestamp) -> Result<KeyedAuthority, Error> {
     })
 }
 
-/// Issues a certificate for the operator and the nodes of a ring, with this DNS name.
+/// Issues a certificate for servers and clients, with these DNS names.
 ///
 /// # Errors
 /// The key of the authority cannot be used, or the system gives no random bytes.
 pub(super) fn certificate(
     authority: &KeyedAuthority,
-    host: &str,
+    hosts: &[String],
     now: Timestamp,
 ) -> Result<Issued, Error> {
     let mut validity = Validity::new(now, CERTIFICATE_LIFE);
     validity.expires_at = validity.expires_at.min(authority.expires_at);
-    let mut params = CertificateParams::new(vec![host.to_owned()])?;
+    let mut params = CertificateParams::new(hosts)?;
     set_validity(&mut params, validity);
     params.distinguished_name = named("casskop node");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

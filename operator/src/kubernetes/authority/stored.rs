@@ -7,7 +7,7 @@ use casskop_common::{
 use casskop_core::{
     authority::{self, Certificate},
     observed::is_of_predecessor,
-    pod_config::certificates::KEYS,
+    pod_config::{CertificateUse, certificates::KEYS},
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, ResourceExt};
@@ -30,6 +30,8 @@ const AUTHORITIES: &str = "authorities";
 
 /// The Secrets as they were read.
 pub(super) struct Stored {
+    /// What the certificates are for.
+    usage: CertificateUse,
     /// With the private keys of the authorities.
     authority: Option<Secret>,
     /// With the certificate of the nodes.
@@ -67,14 +69,15 @@ impl Present {
 }
 
 impl Stored {
-    pub(super) async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<Self, kube::Error> {
+    pub(super) async fn read(
+        kube: &Kube,
+        cluster: &CassandraCluster,
+        usage: CertificateUse,
+    ) -> Result<Self, kube::Error> {
         let namespace = cluster.namespace().unwrap_or_default();
         let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
         let name = cluster.name_any();
-        let (one, other) = (
-            names::node_authority_secret(&name),
-            names::node_tls_secret(&name),
-        );
+        let (one, other) = (usage.made_authority(&name), usage.made_secret(&name));
         let (authority, nodes) = tokio::try_join!(api.get_opt(&one), api.get_opt(&other))?;
         let is_left = |secret: &Secret| is_of_predecessor(secret.owner_references(), cluster);
         let left = [&authority, &nodes]
@@ -83,6 +86,7 @@ impl Stored {
             .find(|secret| is_left(secret))
             .map(ResourceExt::name_any);
         Ok(Self {
+            usage,
             left,
             is_new: false,
             authority: authority.filter(|secret| !is_left(secret)),
@@ -113,9 +117,15 @@ impl Stored {
             .filter(|secret| !(is_meant(secret) && is_ours(secret, cluster, is_recorded)))
             .or_else(|| authority.filter(|secret| !is_ours(secret, cluster, has_keys)))?;
         Some(format!(
-            "Secret {} was not made by the operator for this cluster, or has lost its labels, and is not changed: delete or rename it; other certificates are named in nodeApi.tlsSecretName",
-            foreign.name_any()
+            "Secret {} was not made by the operator for this cluster, or has lost its labels, and is not changed: delete or rename it; other certificates are named in {}",
+            foreign.name_any(),
+            self.usage.field()
         ))
+    }
+
+    /// What the certificates are for.
+    pub(super) fn usage(&self) -> CertificateUse {
+        self.usage
     }
 
     /// Whether there is a Secret of the nodes, usable or not.
@@ -191,7 +201,7 @@ impl Stored {
     ) -> Result<(), kube::Error> {
         let text = serde_json::to_string(authorities).map_err(kube::Error::SerdeError)?;
         let before = self.authority.as_ref();
-        let name = names::node_authority_secret(&cluster.name_any());
+        let name = self.usage.made_authority(&cluster.name_any());
         let wanted = wanted(cluster, before, name, [(AUTHORITIES, text)]);
         self.authority = Some(write(kube, &wanted, before).await?);
         Ok(())
@@ -213,7 +223,7 @@ impl Stored {
         let [one, two, three] = KEYS;
         let data = [(one, ca), (two, issued.certificate), (three, issued.key)];
         let before = self.nodes.as_ref();
-        let name = names::node_tls_secret(&cluster.name_any());
+        let name = self.usage.made_secret(&cluster.name_any());
         let mut wanted = wanted(cluster, before, name, data);
         let label = (names::NODE_CREDENTIALS_LABEL.into(), "true".into());
         wanted.labels_mut().extend([label]);

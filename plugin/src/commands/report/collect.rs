@@ -105,6 +105,8 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         "/imageJolokiaSecret/name",
         "/imagePullSecret/name",
         "/nodeApi/tlsSecretName",
+        "/tls/internode/secretName",
+        "/tls/client/secretName",
     ];
     let mut secrets: Vec<String> = pointed
         .iter()
@@ -114,6 +116,8 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         names::jolokia_secret(scope.name),
         names::accepted_secret(scope.name),
         names::node_tls_secret(scope.name),
+        names::internode_tls_secret(scope.name),
+        names::client_tls_secret(scope.name),
     ]);
     let mut found = Vec::new();
     for name in &secrets {

@@ -28,6 +28,10 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
             format!("kubectl get networkpolicies{}", inputs.connection_args),
             "let the pods of the operator connect to port 8778: allow it in the NetworkPolicies (manifests/samples/network-policy.yaml), or exclude the port from the service mesh".to_owned(),
         ],
+        _ if known.reason == Word::CertificateExpiring.as_str() => vec![
+            "renew the certificate in the Secret that the message names, at its source: nodes take it over without a restart".to_owned(),
+            inputs.see_operator(),
+        ],
         _ => vec![
             inputs.command("logs", &unhealthy_pod(inputs)),
             inputs.command("events", ""),

@@ -13,7 +13,7 @@ use crate::{
     multi::{
         children::Child,
         observed::{ObservedSites, SiteView, is_formed, owner},
-        plan::{Draft, first, seeds},
+        plan::{Draft, encryption, first, seeds},
     },
     refusal::Refusal,
 };
@@ -36,7 +36,7 @@ pub(crate) fn draft(
             return draft;
         }
     };
-    let wanted = wanted(child, snapshot);
+    let (wanted, step) = wanted(child, state.cluster.as_ref(), snapshot);
     let Some(live) = &state.cluster else {
         let why = why_not_yet(child, first, snapshot);
         draft.after = why.is_none().then_some(wanted);
@@ -53,20 +53,27 @@ pub(crate) fn draft(
     }
     let (after, by_hand) = changed(live, wanted, snapshot);
     draft.health_problem = by_hand;
+    draft.waiting = step;
     draft.after = Some(after);
     draft
 }
 
-/// The desired cluster with the seeds of the other sites, and the digest of its spec without those seeds.
-fn wanted(child: &Child, snapshot: &ObservedSites) -> CassandraCluster {
+/// The desired cluster with the seeds of the other sites, and the digest of its spec without those seeds; and what the next
+/// step of the encryption between nodes waits for.
+fn wanted(
+    child: &Child,
+    live: Option<&CassandraCluster>,
+    snapshot: &ObservedSites,
+) -> (CassandraCluster, Option<String>) {
     let mut wanted = child.cluster.clone();
+    let step = encryption::tell(&mut wanted, live, snapshot);
     let digest = digest(&wanted.spec);
     wanted
         .annotations_mut()
         .insert(names::MULTI_APPLIED.into(), digest);
     let others = seeds::of_others(&child.site, snapshot);
     wanted.spec.seeds.extend(others);
-    wanted
+    (wanted, step)
 }
 
 /// The reason why the cluster of a site is not created yet. A cluster that was created before is re-created

@@ -379,10 +379,20 @@ fn work(cluster: &mut CassandraCluster, addresses: u32, now: Timestamp) {
     status.observed_generation = generation;
     status.owned_volumes.get_or_insert(0);
     status.seedlist.clear();
-    status.cassandra_node_status.clear();
+    let before = std::mem::take(&mut status.cassandra_node_status);
+    let mut is_rolled = false;
     for (index, dc) in dcs.iter().enumerate() {
         let pod = format!("{name}-{dc}-rack1-0");
+        // One node after the other takes the encryption of the spec.
+        let told = cluster.spec.internode_mode();
+        let has = before
+            .get(&pod)
+            .map_or(told, |node| node.internode_tls.unwrap_or_default());
+        let takes = has != told && !is_rolled;
+        is_rolled |= takes;
+        let mode = if takes { told } else { has };
         let node = NodeStatus {
+            internode_tls: Some(mode).filter(|mode| mode.has_tls()),
             host_id: format!("host-{dc}"),
             node_ip: format!("10.{}.0.{}", addresses, index + 1),
             state: "NORMAL".into(),

@@ -15,7 +15,7 @@ use k8s_openapi::{
 
 use crate::{
     desired::{Desired, DesiredRack},
-    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, transport::Transport},
+    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, transport::Transport},
     pod_config,
 };
 
@@ -103,12 +103,19 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
     let transport = Transport::of(desired);
     let mut mounts = vec![mount(CONFIG, CONFIG_DIRECTORY), mount(RACK, "/casskop")];
     mounts.extend(transport.bootstrap_mounts());
+    mounts.extend(encryption::mounts(desired));
     mounts.push(mount(names::DATA_VOLUME, "/var/lib/cassandra"));
     Container {
         name: pod_config::BOOTSTRAP_CONTAINER.into(),
         image: Some(desired.bootstrap_image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(transport.bootstrap_arguments()),
+        args: Some(
+            transport
+                .bootstrap_arguments()
+                .into_iter()
+                .chain(encryption::arguments(desired))
+                .collect(),
+        ),
         // The status reports the termination message.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         env: Some(
@@ -142,6 +149,7 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
         mount(TMP, "/tmp"),
     ];
     mounts.extend(transport.mounts());
+    mounts.extend(encryption::mounts(desired));
     // A volume of the user takes the place of an empty one, as in the Go CassKop.
     let is_taken = |path: &str| {
         let mut theirs = spec.storage_configs.iter();

@@ -124,7 +124,8 @@ impl Transport {
     }
 }
 
-fn secret(volume: &str, name: &str, keys: &[&str]) -> Volume {
+/// The volume of a Secret, with these keys of it.
+pub(super) fn secret(volume: &str, name: &str, keys: &[&str]) -> Volume {
     let items = keys.iter().map(|key| KeyToPath {
         key: (*key).into(),
         path: (*key).into(),

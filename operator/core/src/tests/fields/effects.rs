@@ -219,6 +219,16 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
             json!("tls"),
             "nodeApi.tlsSecretName without TLS",
         ),
+        (
+            "tls.internode.mode",
+            json!("Required"),
+            r#""db.orange.com/internode-tls":"Required""#,
+        ),
+        (
+            "tls.client.mode",
+            json!("Optional"),
+            r#""db.orange.com/client-tls":"Optional""#,
+        ),
     ];
     let dc = [
         ("name", json!("north"), r#"\"dc\": \"north\""#),
@@ -262,7 +272,7 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Fields whose effect comes later, and the test that sees it.
-pub(crate) const SEEN_LATER: [(&str, &str); 8] = [
+pub(crate) const SEEN_LATER: [(&str, &str); 11] = [
     (
         "restartCountBeforePodDeletion",
         "rollout.rs: a_pod_with_the_address_of_another_member_is_made_anew",
@@ -294,5 +304,17 @@ pub(crate) const SEEN_LATER: [(&str, &str); 8] = [
     (
         "topology.dc[].rack[].rollingRestart",
         "e2e life.rs: restarts_are_asked_for_by_command_and_by_spec",
+    ),
+    (
+        "tls.internode.secretName",
+        "internode_tls.rs: the_secret_changes_only_while_nothing_is_encrypted",
+    ),
+    (
+        "tls.client.secretName",
+        "client_tls.rs: each_mode_is_one_change_of_all_racks",
+    ),
+    (
+        "tls.client.requireClientAuth",
+        "client_tls.rs: each_mode_is_one_change_of_all_racks",
     ),
 ];
