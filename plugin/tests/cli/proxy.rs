@@ -3,14 +3,20 @@
 use std::{
     io::{Read, Write, copy},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::Stdio,
     sync::mpsc::{self, Receiver},
     thread,
+    time::Duration,
 };
 
 use crate::{
     fake::Api,
     run::{binary, file, fixture},
 };
+
+/// Longest wait for a connection.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A SOCKS5 proxy without credentials that connects each client to `server`. Sends the names that clients asked for.
 fn socks5(server: SocketAddr) -> (SocketAddr, Receiver<String>) {
@@ -47,17 +53,21 @@ fn read<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
     bytes
 }
 
-/// Runs `status` against a server that only the proxy can resolve.
-fn status(proxy_url: Option<String>, environment: Option<(&str, String)>) -> String {
+/// A kubeconfig for a server that only the proxy can resolve.
+fn config(server: &str, proxy_url: Option<String>) -> PathBuf {
     let proxy = proxy_url.map(|url| format!(", proxy-url: '{url}'"));
-    let config = file(&format!(
+    file(&format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
-         clusters:\n- name: here\n  cluster: {{ server: 'http://api.invalid:8080'{} }}\n\
+         clusters:\n- name: here\n  cluster: {{ server: '{server}'{} }}\n\
          contexts:\n- name: test\n  context: {{ cluster: here, namespace: shop }}\n",
         proxy.unwrap_or_default()
-    ));
+    ))
+}
+
+/// Runs `status`.
+fn status(proxy_url: Option<String>, environment: Option<(&str, String)>) -> String {
     let output = binary(&["status", "demo", "-o", "name"])
-        .env("KUBECONFIG", config)
+        .env("KUBECONFIG", config("http://api.invalid:8080", proxy_url))
         .envs(environment)
         .output()
         .unwrap();
@@ -77,4 +87,27 @@ fn a_socks_proxy_of_the_kubeconfig_and_of_the_environment() {
     }
     let names: Vec<String> = requested.try_iter().collect();
     assert_eq!(names, ["api.invalid"; 4]);
+}
+
+/// The server ends the connection after the first byte of TLS: the way to it is what matters.
+#[test]
+fn a_socks_proxy_of_the_environment_for_https() {
+    const HANDSHAKE: u8 = 22;
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (proxy, requested) = socks5(server.local_addr().unwrap());
+    for scheme in ["socks5", "socks5h"] {
+        let mut plugin = binary(&["status", "demo"])
+            .env("KUBECONFIG", config("https://api.invalid:6443", None))
+            .env("HTTPS_PROXY", format!("{scheme}://{proxy}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let name = requested.recv_timeout(DEADLINE).unwrap();
+        assert_eq!(name, "api.invalid");
+        let (mut connection, _) = server.accept().unwrap();
+        assert_eq!(read(&mut connection), [HANDSHAKE]);
+        plugin.kill().unwrap();
+        plugin.wait().unwrap();
+    }
 }
