@@ -34,7 +34,7 @@ use casskop_core::pod_config::{
 use serde::de::DeserializeOwned;
 
 use crate::node_api::Access;
-use certificates::{Form, Renewal};
+use certificates::{Form, Peers, Renewal};
 use pkcs8::Algorithm;
 pub use seeds::JOINED_MARKER;
 
@@ -233,7 +233,12 @@ pub fn renew(directory: &Path) {
     };
     if let Some(place) = Place::of(transport) {
         // The operator reads the same Secret, and reports it in the status.
-        let _ = certificates::renew(&folder, Path::new(place.secret), Form::Separate, renewal);
+        let _ = certificates::renew(
+            &folder,
+            Path::new(place.secret),
+            (Form::Separate, Peers::Each),
+            renewal,
+        );
     }
     encryption::renew(directory);
 }

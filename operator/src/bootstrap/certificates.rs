@@ -24,6 +24,15 @@ pub(super) enum Form {
     Keystore,
 }
 
+/// The peers that the certificate has to convince.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peers {
+    /// Nodes, or operator and nodes: each is server and client.
+    Each,
+    /// Clients of Cassandra, which have certificates of their own.
+    Clients,
+}
+
 /// A Secret that can be read.
 struct Files {
     name: String,
@@ -48,6 +57,13 @@ impl Files {
             certificates,
             content: [ca, certificate, key],
         })
+    }
+
+    fn verify(&self, peers: Peers) -> Result<(), Unfit> {
+        match peers {
+            Peers::Each => self.certificates.verify(),
+            Peers::Clients => self.certificates.verify_as_server(),
+        }
     }
 
     fn algorithm(&self) -> Option<Algorithm> {
@@ -90,12 +106,12 @@ pub(super) fn install(
     folder: &Path,
     secret: &Path,
     name: String,
-    form: Form,
+    (form, peers): (Form, Peers),
     settings: &[(&str, &str)],
 ) -> Result<Option<Algorithm>, Error> {
     fs::create_dir_all(folder).map_err(files::failed("create", folder))?;
     let installed = Files::of(secret, name)?;
-    match installed.certificates.verify() {
+    match installed.verify(peers) {
         // A node serves its clients with an expired one, too, and takes a renewal over while it runs.
         Ok(()) | Err(Unfit::Time) => {}
         Err(unfit) => return Err(unusable(secret, &unfit.to_string())),
@@ -118,7 +134,7 @@ pub(super) fn install(
 pub(super) fn renew(
     folder: &Path,
     secret: &Path,
-    form: Form,
+    (form, peers): (Form, Peers),
     renewal: Renewal,
 ) -> Result<(), Error> {
     let name = files::read(&folder.join(NAME))?;
@@ -139,7 +155,7 @@ pub(super) fn renew(
             return Err(unusable(secret, why));
         }
     }
-    let fit = renewed.certificates.verify();
+    let fit = renewed.verify(peers);
     fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
     for (file, text) in &files {
         files::overwrite(&folder.join(file), text)?;
@@ -207,7 +223,7 @@ mod tests {
                 &self.files,
                 &self.secret,
                 RING.into(),
-                Form::Separate,
+                (Form::Separate, Peers::Each),
                 &settings,
             )
         }
@@ -216,7 +232,7 @@ mod tests {
             renew(
                 &self.files,
                 &self.secret,
-                Form::Separate,
+                (Form::Separate, Peers::Each),
                 Renewal::SameAlgorithm,
             )
         }
@@ -297,7 +313,13 @@ mod tests {
         pod.has(&authority, &authority.sign(&params, &key));
         refused(pod.renew(), "restart the pod");
         assert_eq!(pod.written(), before);
-        super::renew(&pod.files, &pod.secret, Form::Separate, Renewal::Any).unwrap();
+        super::renew(
+            &pod.files,
+            &pod.secret,
+            (Form::Separate, Peers::Each),
+            Renewal::Any,
+        )
+        .unwrap();
         assert_ne!(pod.written(), before);
     }
 
@@ -346,12 +368,26 @@ mod tests {
         let (authority, other) = (Authority::new(), Authority::new());
         let (certificate, key) = authority.issue(RING);
         write(&authority.pem, &certificate, &key);
-        install(&directory, &secret, RING.into(), Form::Keystore, &[]).unwrap();
+        install(
+            &directory,
+            &secret,
+            RING.into(),
+            (Form::Keystore, Peers::Each),
+            &[],
+        )
+        .unwrap();
         let keystore = || fs::read_to_string(directory.join(KEYSTORE)).unwrap();
         let before = keystore();
         assert!(before.starts_with("-----BEGIN PRIVATE KEY-----"));
         assert!(before.trim_end().ends_with("-----END CERTIFICATE-----"));
-        let renew = || renew(&directory, &secret, Form::Keystore, Renewal::Any);
+        let renew = || {
+            renew(
+                &directory,
+                &secret,
+                (Form::Keystore, Peers::Each),
+                Renewal::Any,
+            )
+        };
         let (foreign, foreign_key) = other.issue(RING);
         let (renamed, renamed_key) = authority.issue("other.ns.svc");
         let half = &certificate[..certificate.len() / 2];

@@ -7,7 +7,7 @@ use casskop_core::pod_config::{Encryption, certificates::Place};
 
 use crate::bootstrap::{
     Error,
-    certificates::{self, Form, Renewal},
+    certificates::{self, Form, Peers, Renewal},
 };
 
 /// Encryption that the template of the pod asks for.
@@ -60,11 +60,20 @@ fn client(word: &str) -> Result<ClientMode, String> {
     ClientMode::parse(word).ok_or_else(|| format!("it is one of {known}"))
 }
 
+fn peers(place: Place) -> Peers {
+    if place == Place::CLIENT {
+        Peers::Clients
+    } else {
+        Peers::Each
+    }
+}
+
 /// Installs the certificates for the ring of this name.
 pub(super) fn install(directory: &Path, args: &Args, name: &str) -> Result<(), Error> {
     for (place, secret) in args.used() {
         let folder = directory.join(place.folder);
-        certificates::install(&folder, secret, name.to_owned(), Form::Keystore, &[])?;
+        let form = (Form::Keystore, peers(place));
+        certificates::install(&folder, secret, name.to_owned(), form, &[])?;
     }
     Ok(())
 }
@@ -76,7 +85,8 @@ pub(super) fn renew(directory: &Path) {
         if folder.exists() {
             // The operator reads the same Secret, and reports it in the status.
             let secret = Path::new(place.secret);
-            let _ = certificates::renew(&folder, secret, Form::Keystore, Renewal::Any);
+            let form = (Form::Keystore, peers(place));
+            let _ = certificates::renew(&folder, secret, form, Renewal::Any);
         }
     }
 }

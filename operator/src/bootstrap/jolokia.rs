@@ -11,7 +11,7 @@ use casskop_core::pod_config::{
 use crate::{
     bootstrap::{
         Args, Error,
-        certificates::{self, Form},
+        certificates::{self, Form, Peers},
         files,
         pkcs8::Algorithm,
     },
@@ -35,7 +35,8 @@ pub(super) fn install(args: &Args, name: String) -> Result<Option<Algorithm>, Er
         .zip(Place::of(NodeTransport::JolokiaTls))
     {
         let folder = directory.join(place.folder);
-        let algorithm = certificates::install(&folder, secret, name, Form::Separate, &[])?;
+        let algorithm =
+            certificates::install(&folder, secret, name, (Form::Separate, Peers::Each), &[])?;
         let algorithm = algorithm.ok_or_else(|| Error::Invalid {
             path: secret.display().to_string(),
             message: "tls.key has an algorithm that the Jolokia agent does not read: use RSA or an elliptic curve".into(),

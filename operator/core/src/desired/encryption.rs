@@ -12,9 +12,12 @@ use crate::{
         started::Started,
     },
     image::ImageRef,
-    pod_config::{CLIENT_SECTION, Encryption, INTERNODE_SECTION},
+    pod_config::{CLIENT_SECTION, CertificateUse, Encryption, INTERNODE_SECTION, NodeSecrets},
     refusal::Refusal,
 };
+
+/// A port for TLS beside the native port, which then is a plain one.
+const PLAIN_AND_TLS_PORT: &str = "native_transport_port_ssl";
 
 /// The encryption that pods are started with now.
 ///
@@ -38,8 +41,10 @@ pub(super) fn decide(
         client_auth: client.is_some_and(|tls| tls.require_client_auth == Some(true)),
     };
     check_release(cluster, encryption)?;
-    check_sections(cluster, racks, encryption)?;
+    check_sections(cluster, racks, encryption, started)?;
     check_secret(cluster, started)?;
+    check_uses(&secrets)?;
+    check_linked(cluster, started)?;
     if encryption.client.has_tls()
         && encryption.client_auth
         && named_secrets(cluster, started).client.is_none()
@@ -55,7 +60,13 @@ fn check_release(cluster: &CassandraCluster, encryption: Encryption) -> Result<(
     let image = cluster.spec.cassandra_image.as_deref();
     let image = image.unwrap_or(DEFAULT_IMAGE);
     let has_tls = encryption.internode.has_tls() || encryption.client.has_tls();
-    if has_tls && ImageRef::parse(image).release() == Some((4, 0)) {
+    let nodes = cluster.status.iter();
+    let mut nodes = nodes.flat_map(|status| status.cassandra_node_status.values());
+    let is_old = |version: &str| version.starts_with("4.0.") || version.starts_with("4.0-");
+    // A tag of the user's own names no release, and the nodes do.
+    let release = ImageRef::parse(image).release();
+    let reported = release.is_none() && nodes.any(|node| is_old(&node.version));
+    if has_tls && (release == Some((4, 0)) || reported) {
         let message = format!(
             "tls: {image} cannot read certificates in PEM, as Cassandra 4.1 and later can: upgrade to 4.1 first, or remove tls and use config.cassandra-yaml with key stores of your own"
         );
@@ -69,8 +80,15 @@ fn check_sections(
     cluster: &CassandraCluster,
     racks: &[DesiredRack],
     encryption: Encryption,
+    started: &Started,
 ) -> Result<(), Refusal> {
     let spec = &cluster.spec;
+    if encryption.internode.has_tls() && started.encrypts_by_config {
+        let message = format!(
+            "tls.internode: the nodes encrypt by config.cassandra-yaml.{INTERNODE_SECTION}, and do not understand nodes with other certificates: set internode_encryption to none and optional to true there, and set tls.internode instead of the section when all nodes are Ready"
+        );
+        return Err(refused(Reason::InvalidConfig, message));
+    }
     let owned = [
         (
             INTERNODE_SECTION,
@@ -81,6 +99,15 @@ fn check_sections(
     ];
     for rack in racks {
         let yaml = &rack.config["cassandra-yaml"];
+        if spec.client_mode().has_tls() && yaml.get(PLAIN_AND_TLS_PORT).is_some() {
+            return Err(refused(
+                Reason::InvalidConfig,
+                format!(
+                    "config of {}: with cassandra-yaml.{PLAIN_AND_TLS_PORT} the native port serves plain connections whatever tls.client says: remove one of them",
+                    rack.id
+                ),
+            ));
+        }
         let mut owned = owned.iter().filter(|(_, _, is_owned)| *is_owned);
         if let Some((section, field, _)) = owned.find(|(section, ..)| yaml.get(section).is_some()) {
             return Err(refused(
@@ -110,4 +137,51 @@ fn check_secret(cluster: &CassandraCluster, started: &Started) -> Result<(), Ref
             ),
         )),
     }
+}
+
+/// A Secret is judged by its use, and whoever holds it may act in all of its uses.
+fn check_uses(secrets: &NodeSecrets) -> Result<(), Refusal> {
+    let named = |usage: CertificateUse| Some((usage, secrets.of(usage)?));
+    let all: Vec<(CertificateUse, &String)> =
+        CertificateUse::ALL.into_iter().filter_map(named).collect();
+    for (index, (usage, name)) in all.iter().enumerate() {
+        let mut others = all[..index].iter();
+        if let Some((other, _)) = others.find(|(_, other)| other == name) {
+            return Err(refused(
+                Reason::InvalidConfig,
+                format!(
+                    "Secret {name} is named in {} and in {}: use a Secret for each, so that a certificate for one opens no other",
+                    other.field(),
+                    usage.field()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The nodes of other clusters of the ring have to trust these nodes, and to have taken each step before these take the next
+/// one. A `MultiCasskop` sees to both.
+fn check_linked(cluster: &CassandraCluster, started: &Started) -> Result<(), Refusal> {
+    let target = cluster.spec.internode_mode();
+    if cluster.spec.seeds.is_empty() {
+        return Ok(());
+    }
+    if target.has_tls() && named_secrets(cluster, started).internode.is_none() {
+        let message = "tls.internode names no Secret: the nodes of the other clusters of spec.seeds do not trust the authority that the operator makes. Create a Secret of one authority in every cluster, and name it in tls.internode.secretName";
+        return Err(refused(Reason::InvalidConfig, message.into()));
+    }
+    let is_far = |mode: &&InternodeMode| mode.towards(target) != target;
+    if let Some(mode) = started.modes.iter().find(is_far) {
+        return Err(refused(
+            Reason::InvalidConfig,
+            format!(
+                "tls.internode.mode: from {} to {} are several steps, and the nodes of the other clusters of spec.seeds have to take each with these: set {} in all clusters first, and the next one when all nodes are Ready",
+                mode.as_str(),
+                target.as_str(),
+                mode.towards(target).as_str()
+            ),
+        ));
+    }
+    Ok(())
 }

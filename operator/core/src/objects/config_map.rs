@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Key of the configuration.
-pub const KEY: &str = "rack.json";
+pub const KEY: &str = RackConfig::KEY;
 
 /// Key of the node data.
 const NODES: &str = "nodes.json";
@@ -83,18 +83,12 @@ pub fn nodes(map: &ConfigMap) -> Nodes {
 
 /// The seeds in the ConfigMap of a rack.
 pub fn seeds(map: &ConfigMap) -> Option<Vec<String>> {
-    Some(rack_config(map)?.seeds)
-}
-
-/// The configuration of a rack in its ConfigMap.
-pub fn rack_config(map: &ConfigMap) -> Option<RackConfig> {
-    let json = map.data.as_ref()?.get(KEY)?;
-    serde_json::from_str(json).ok()
+    Some(RackConfig::of(map)?.seeds)
 }
 
 /// Whether the ConfigMap is the configuration of a rack and records a formed ring.
 pub fn records_formation(map: &ConfigMap) -> bool {
-    rack_config(map).is_some_and(|config| config.formed)
+    RackConfig::of(map).is_some_and(|config| config.formed)
 }
 
 /// The mark of a formed ring, and the name of the ring. It has no owner here: its owners follow those of the volumes, so

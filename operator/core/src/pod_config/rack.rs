@@ -1,5 +1,6 @@
 //! Decisions of the operator for the pods of one rack; travels in the rack's ConfigMap.
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,6 +33,15 @@ pub struct RackConfig {
 }
 
 impl RackConfig {
+    /// Its key in the `ConfigMap` of the rack.
+    pub const KEY: &str = "rack.json";
+
+    /// Reads it from the `ConfigMap` of a rack.
+    pub fn of(map: &ConfigMap) -> Option<Self> {
+        let json = map.data.as_ref()?.get(Self::KEY)?;
+        serde_json::from_str(json).ok()
+    }
+
     /// Lowers the heap to a quarter of the memory (bytes) that the Cassandra container really has. A limit may be unknown to
     /// the operator: the default of a `LimitRange`, or the size of the Kubernetes node if the container has no limit.
     pub fn limit_heap(&mut self, memory: i64) {

@@ -29,10 +29,7 @@ pub(crate) fn ring_name(desired: &Desired, state: &ObservedState) -> String {
     if let Some(name) = mark.and_then(config_map::marked_name) {
         return name.clone();
     }
-    let mut racks = live
-        .config_maps
-        .values()
-        .filter_map(config_map::rack_config);
+    let mut racks = live.config_maps.values().filter_map(RackConfig::of);
     if let Some(rack) = racks.next() {
         return rack.ring_name().to_owned();
     }
@@ -67,7 +64,7 @@ pub(crate) fn refuse_another(
         let set = names::stateful_set(&desired.name, &rack.id);
         let has_nodes = state.live.stateful_sets.contains_key(&set);
         let live = state.live.config_maps.get(&set).filter(|_| has_nodes);
-        let live = live.and_then(config_map::rack_config);
+        let live = live.and_then(RackConfig::of);
         let first = &desired.racks[0];
         for (key, default) in FOR_LIFE {
             let wanted = setting(&rack.config, key, default);

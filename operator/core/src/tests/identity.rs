@@ -15,7 +15,7 @@ fn names_of(world: &World) -> (Vec<String>, Option<String>) {
     let maps = &world.live.config_maps;
     let told = maps
         .values()
-        .filter_map(config_map::rack_config)
+        .filter_map(crate::pod_config::RackConfig::of)
         .map(|rack| {
             let mut yaml = json!({});
             cassandra_yaml::overlay(&mut yaml, &rack, &[], "10.0.0.1");

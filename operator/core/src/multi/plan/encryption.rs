@@ -1,9 +1,14 @@
 //! Encryption between nodes of several sites: all sites have taken a step before any takes the next one. Each site is told
 //! the present step, and takes it as a ring of its own does.
 
-use casskop_common::api::{CassandraCluster, InternodeMode};
+use std::collections::BTreeSet;
 
-use crate::{desired::Started, multi::observed::ObservedSites};
+use casskop_common::api::{CassandraCluster, InternodeMode, condition};
+
+use crate::multi::{
+    children::Child,
+    observed::{ObservedSites, SiteView, condition as observed_condition},
+};
 
 /// Writes the present step into the desired cluster of a site. Returns what the step after it waits for.
 pub(crate) fn tell(
@@ -12,7 +17,7 @@ pub(crate) fn tell(
     snapshot: &ObservedSites,
 ) -> Option<String> {
     let target = wanted.spec.internode_mode();
-    let mode = started(snapshot).next(target, "");
+    let mode = next(target, live, snapshot);
     if mode == target {
         return None;
     }
@@ -31,34 +36,57 @@ pub(crate) fn tell(
     ))
 }
 
-/// What the sites are told, and what their nodes report.
-fn started(snapshot: &ObservedSites) -> Started {
-    let told = |cluster: &CassandraCluster| cluster.spec.internode_mode();
-    let reported = |cluster: &CassandraCluster| -> Vec<InternodeMode> {
-        let nodes = cluster
-            .status
-            .iter()
-            .flat_map(|status| status.cassandra_node_status.values());
-        nodes
-            .map(|node| node.internode_tls.unwrap_or_default())
-            .collect()
+/// The mode that the sites are told now. It is never more than one step from what any of them was told before, and moves
+/// only while all sites have taken the present step.
+fn next(
+    target: InternodeMode,
+    live: Option<&CassandraCluster>,
+    snapshot: &ObservedSites,
+) -> InternodeMode {
+    let clusters = snapshot.sites.iter().filter_map(SiteView::cluster);
+    let modes: BTreeSet<InternodeMode> = clusters.map(told).collect();
+    let (Some(first), Some(last)) = (modes.first().copied(), modes.last().copied()) else {
+        return target;
     };
-    let is_complete = |cluster: &CassandraCluster| {
-        cluster.status.as_ref().is_some_and(|status| {
-            status.observed_generation == cluster.metadata.generation
-                && status.cassandra_node_status.values().all(|node| node.ready)
-        })
-    };
-    let clusters = || snapshot.ours().map(|(_, cluster)| cluster);
-    let mut made = snapshot
-        .sites
-        .iter()
-        .filter(|site| snapshot.was_made(&site.name));
-    Started {
-        modes: clusters()
-            .flat_map(|cluster| [vec![told(cluster)], reported(cluster)].concat())
-            .collect(),
-        is_complete: made.all(|site| site.cluster().is_some_and(is_complete)),
-        ..Started::default()
+    if first == last {
+        let mut children = snapshot.children().iter();
+        let may_go_on = children.all(|child| has_taken_its_step(child, snapshot));
+        return if may_go_on {
+            first.towards(target)
+        } else {
+            first
+        };
     }
+    if first.towards(last) == last {
+        return target.clamp(first, last);
+    }
+    // No step leads from one to the other: each site keeps what it has.
+    live.map_or(first, told)
+}
+
+fn told(cluster: &CassandraCluster) -> InternodeMode {
+    cluster.spec.internode_mode()
+}
+
+/// Whether a site has what it was told: its cluster has carried out the spec with the Secret that it is to have, and every
+/// node is Ready in that mode. A site that is not known may have nodes; one that was never made has none.
+fn has_taken_its_step(child: &Child, snapshot: &ObservedSites) -> bool {
+    let Some(Ok(state)) = snapshot.site(&child.site).map(|site| &site.observed) else {
+        return false;
+    };
+    let Some(cluster) = &state.cluster else {
+        return !snapshot.was_made(&child.site);
+    };
+    let secret = |cluster: &CassandraCluster| {
+        let tls = cluster.spec.internode_tls()?;
+        tls.secret_name.clone().filter(|name| !name.is_empty())
+    };
+    let wanted = secret(&child.cluster);
+    let has_secret = wanted.is_none() || wanted == secret(cluster);
+    let progressing = observed_condition(cluster, condition::PROGRESSING);
+    let nodes = cluster.status.iter();
+    let mut nodes = nodes.flat_map(|status| status.cassandra_node_status.values());
+    has_secret
+        && progressing.is_some_and(|(holds, _)| !holds)
+        && nodes.all(|node| node.ready && node.internode_tls.unwrap_or_default() == told(cluster))
 }
