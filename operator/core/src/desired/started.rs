@@ -107,3 +107,51 @@ fn encrypts_by_config(map: &ConfigMap) -> bool {
         .and_then(|section| section.get("internode_encryption"))
         .is_some_and(|encryption| encryption != "none")
 }
+
+#[cfg(test)]
+mod tests {
+    use InternodeMode::{Disabled, Optional, Preferred, Required};
+
+    use super::*;
+
+    #[test]
+    fn the_nodes_that_serve_decide_where_no_step_leads() {
+        let started = Started {
+            modes: [Disabled, Preferred, Required].into(),
+            ready: [Preferred, Required].into(),
+            ..Started::default()
+        };
+        assert_eq!(started.next(Disabled, ""), Preferred);
+        assert_eq!(started.next(Required, ""), Required);
+        let neighbours = Started {
+            modes: [Optional, Preferred].into(),
+            ready: [Optional].into(),
+            ..Started::default()
+        };
+        assert_eq!(neighbours.next(Required, ""), Preferred);
+        assert_eq!(neighbours.next(Disabled, ""), Optional);
+    }
+
+    #[test]
+    fn a_pod_without_a_rack_and_one_of_a_deleted_ring_are_no_nodes() {
+        let none = OwnedObjects::default();
+        let of = |pod: NodePod| Started::of("demo", &none, &[("pod".to_owned(), pod)].into());
+        let helper = NodePod {
+            ready: true,
+            ..NodePod::default()
+        };
+        assert_eq!(of(helper.clone()), Started::default());
+        let node = NodePod {
+            rack: Some(RackId::new("dc1", "rack1")),
+            ..helper
+        };
+        let ending = NodePod {
+            deleting: true,
+            ..node.clone()
+        };
+        assert_eq!(of(ending), Started::default());
+        // One whose StatefulSet was deleted by hand serves on, and no step begins.
+        let orphan = of(node);
+        assert_eq!(orphan.next(Required, ""), Disabled);
+    }
+}

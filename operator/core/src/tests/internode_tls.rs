@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::api::{
-    CassandraCluster,
+    CassandraCluster, ClientMode, ClientTls,
     InternodeMode::{self, Disabled, Optional, Preferred, Required},
     InternodeTls, NodeTransport, OperationPhase, Phase, Tls,
 };
@@ -374,4 +374,89 @@ fn what_the_nodes_cannot_have_is_refused() {
     old.pass();
     let told = [told.join("\n"), old.condition("SpecAccepted")];
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The judgement about a change of a formed ring.
+fn judged(world: &mut World, change: impl FnOnce(&mut CassandraCluster)) -> String {
+    let before = sets(world);
+    world.edit(change);
+    world.pass();
+    let judged = world.condition("SpecAccepted");
+    if judged.starts_with("False") {
+        assert_eq!(sets(world), before, "{judged}");
+    }
+    judged
+}
+
+#[test]
+fn clusters_that_are_linked_by_seeds_take_one_step_at_a_time() {
+    let mut world = World::formed(THREE_RACKS);
+    world.edit(|cluster| cluster.spec.seeds = vec!["elsewhere".into()]);
+    world.secret = SecretState::Usable;
+    world.settle();
+    let told = judged(&mut world, |cluster| set(cluster, Optional, None));
+    assert!(told.contains("names no Secret"), "{told}");
+    let told = judged(&mut world, |cluster| set(cluster, Required, Some("ring")));
+    assert!(
+        told.contains("set Optional in all clusters first"),
+        "{told}"
+    );
+    let told = judged(&mut world, |cluster| set(cluster, Optional, Some("ring")));
+    assert!(told.starts_with("True"), "{told}");
+}
+
+#[test]
+fn nodes_that_encrypt_by_a_section_of_the_user_end_that_first() {
+    let mut world = World::new(THREE_RACKS);
+    let section = json!({ "cassandra-yaml": { "server_encryption_options": { "internode_encryption": "all" } } });
+    world.edit(|cluster| cluster.spec.config = Some(section));
+    world.settle();
+    let told = judged(&mut world, |cluster| {
+        cluster.spec.config = None;
+        set(cluster, Required, None);
+    });
+    assert!(told.contains("internode_encryption to none"), "{told}");
+}
+
+#[test]
+fn a_release_without_certificates_in_pem_is_refused_whatever_the_tag_says() {
+    let mut world = World::new(THREE_RACKS);
+    world.version = "4.0.12".into();
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("registry/cassandra:prod".into()));
+    world.settle();
+    let told = judged(&mut world, |cluster| set(cluster, Required, None));
+    assert!(told.contains("cannot read certificates in PEM"), "{told}");
+}
+
+#[test]
+fn a_secret_for_two_uses_is_refused() {
+    let mut world = World::formed(THREE_RACKS);
+    world.secret = SecretState::Usable;
+    let told = judged(&mut world, |cluster| {
+        set(cluster, Required, Some("both"));
+        let tls = cluster.spec.tls.as_mut().expect("it is set");
+        tls.client = Some(ClientTls {
+            mode: ClientMode::Required,
+            secret_name: Some("both".into()),
+            require_client_auth: None,
+        });
+    });
+    assert!(told.contains("use a Secret for each"), "{told}");
+}
+
+#[test]
+fn a_second_port_for_clients_is_refused() {
+    let mut world = World::formed(THREE_RACKS);
+    let told = judged(&mut world, |cluster| {
+        let port = json!({ "cassandra-yaml": { "native_transport_port_ssl": 9142 } });
+        cluster.spec.config = Some(port);
+        cluster.spec.tls = Some(Tls {
+            internode: None,
+            client: Some(ClientTls {
+                mode: ClientMode::Required,
+                ..ClientTls::default()
+            }),
+        });
+    });
+    assert!(told.contains("plain connections whatever"), "{told}");
 }

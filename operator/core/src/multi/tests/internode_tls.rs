@@ -105,6 +105,50 @@ fn a_site_that_is_cut_off_holds_the_next_step() {
     }
 }
 
+fn told(world: &World) -> [InternodeMode; 2] {
+    ["a", "b"].map(|site| world.cluster(site).spec.internode_mode())
+}
+
+/// The row of a pod that is gone has no mode.
+#[test]
+fn a_pod_that_is_gone_holds_a_change_in_both_directions() {
+    let mut world = World::formed(TWO_SITES);
+    ask(&mut world, Required);
+    go_to(&mut world, Required);
+    let cluster = world.site("b").cluster.as_mut().expect("a cluster");
+    let status = cluster.status.as_mut().expect("a status");
+    let node = status.cassandra_node_status.values_mut().next();
+    let node = node.expect("a node");
+    node.ready = false;
+    node.internode_tls = None;
+    for mode in [Disabled, Optional] {
+        ask(&mut world, mode);
+        for _ in 0..3 {
+            world.pass();
+            assert_eq!(told(&world), [Required; 2]);
+        }
+    }
+}
+
+#[test]
+fn another_secret_holds_the_next_step_until_all_sites_have_it() {
+    let mut world = World::formed(TWO_SITES);
+    ask(&mut world, Optional);
+    go_to(&mut world, Optional);
+    world.site("b").is_cut = true;
+    let tls = json!({ "internode": { "mode": "Required", "secretName": "another" } });
+    world.edit(|multi| multi.spec.base["spec"]["tls"] = tls);
+    for _ in 0..3 {
+        world.pass();
+        world.tick();
+        assert_eq!(told(&world)[0], Optional);
+    }
+    world.site("b").is_cut = false;
+    world.pass();
+    assert_eq!(told(&world), [Optional; 2], "b is told the Secret first");
+    go_to(&mut world, Required);
+}
+
 #[test]
 fn what_the_sites_cannot_have_together_is_refused() {
     let refused = |change: fn(&mut World)| {
