@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_pod_without_a_rack_and_one_of_a_deleted_ring_are_no_nodes() {
-        let none = OwnedObjects::default();
-        let of = |pod: NodePod| Started::of("demo", &none, &[("pod".to_owned(), pod)].into());
+        let nothing = OwnedObjects::default();
+        let of = |pod: NodePod| Started::of("demo", &nothing, &[("pod".to_owned(), pod)].into());
         let helper = NodePod {
             ready: true,
             ..NodePod::default()

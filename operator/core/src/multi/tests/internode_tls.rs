@@ -116,9 +116,12 @@ fn a_pod_that_is_gone_holds_a_change_in_both_directions() {
     ask(&mut world, Required);
     go_to(&mut world, Required);
     let cluster = world.site("b").cluster.as_mut().expect("a cluster");
-    let status = cluster.status.as_mut().expect("a status");
-    let node = status.cassandra_node_status.values_mut().next();
-    let node = node.expect("a node");
+    let rows = &mut cluster
+        .status
+        .as_mut()
+        .expect("a status")
+        .cassandra_node_status;
+    let node = rows.values_mut().next().expect("a node");
     node.ready = false;
     node.internode_tls = None;
     for mode in [Disabled, Optional] {
