@@ -11,6 +11,7 @@ use crate::{
     command::setting,
     daemon::Daemon,
     kubectl::Kubectl,
+    plugin::casskop,
     space::{Space, workspace},
     wait::until,
 };
@@ -54,6 +55,20 @@ pub fn deploy(kubectl: &Kubectl) {
         "--timeout=300s",
     ]);
     FAILED.store(false, Ordering::Relaxed);
+}
+
+/// Applies the output of `install generate` with these arguments and the testbed's image, and waits until these Deployments
+/// are ready.
+pub fn install(kubectl: &Kubectl, arguments: &[&str], deployments: &[&str]) {
+    let image = setting("OPERATOR_IMAGE");
+    let generate = [&["install", "generate", "--image", &image], arguments].concat();
+    let manifests = casskop(kubectl, &generate).ok();
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    kubectl.run_with(&apply, &manifests).ok();
+    for deployment in deployments {
+        let deployment = format!("deployment/{deployment}");
+        kubectl.ok(&["rollout", "status", &deployment, "--timeout=300s"]);
+    }
 }
 
 /// The pods of the operator.

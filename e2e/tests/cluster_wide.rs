@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 
 use casskop_e2e::{
-    Cluster, Kubectl, Site, Space, cluster, command::setting, fresh_id, kubectl, operator,
-    plugin::casskop, space::records_of, wait::until,
+    Cluster, Kubectl, Site, Space, cluster, fresh_id, kubectl, operator, plugin::casskop,
+    space::records_of, wait::until,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,9 @@ fn one_operator_runs_rings_of_all_namespaces_with_the_rights_that_it_has() {
     let [_, site] = Site::first();
     let space = Space::without_operator_at(site, NAMESPACE);
     without_other_operators(&space.kubectl);
-    install(&space.kubectl);
+    let everywhere = "--watch-all-namespaces";
+    casskop(&space.kubectl, &["install", "check", everywhere]).ok();
+    operator::install(&space.kubectl, &[everywhere], &[operator::NAME]);
     let [one, two] = ["one", "two"].map(|name| {
         let space = Space::without_operator_at(site, &format!("{NAMESPACE}-{name}"));
         space.cluster(name)
@@ -136,23 +138,6 @@ fn without_other_operators(kubectl: &Kubectl) {
             kubectl.ok(&["delete", "namespace", namespace]);
         }
     }
-}
-
-fn install(kubectl: &Kubectl) {
-    casskop(kubectl, &["install", "check", "--watch-all-namespaces"]).ok();
-    let image = setting("OPERATOR_IMAGE");
-    let generate = [
-        "install",
-        "generate",
-        "--watch-all-namespaces",
-        "--image",
-        &image,
-    ];
-    let manifests = casskop(kubectl, &generate).ok();
-    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-    kubectl.run_with(&apply, &manifests).ok();
-    let deployment = format!("deployment/{}", operator::NAME);
-    kubectl.ok(&["rollout", "status", &deployment, "--timeout=300s"]);
 }
 
 /// A right as `verb resource.group`.

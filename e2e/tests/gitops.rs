@@ -12,6 +12,7 @@ use casskop_e2e::{
     cluster::{OPERATIONS, find_condition},
     flux::{self, Record},
     fresh_id,
+    instances::cleaned,
     plugin::casskop,
     wait::until,
 };
@@ -114,9 +115,7 @@ fn requests(space: &Space, ring: &Cluster, manifest: &mut Value) {
 }
 
 fn cleanups(ring: &Cluster) -> usize {
-    let pods = ring.pod_names().into_iter();
-    let of = |pod: String| cassandra::cleanups(&cassandra::log(&ring.kubectl, &pod)).len();
-    pods.map(of).sum()
+    cleaned(ring).values().map(Vec::len).sum()
 }
 
 /// A commit that is carried out, and one that cannot be and is reverted.

@@ -40,7 +40,7 @@ fn kubernetes_takes_the_printed_manifests() {
     }
 }
 
-/// What is in the way of an installation is named before it begins: a quota, the Go `CassKop`, missing rights, another
+/// Obstacles of an installation are named before it begins: a quota, the Go `CassKop`, missing rights, another
 /// operator.
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]

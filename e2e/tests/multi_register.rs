@@ -9,8 +9,8 @@
 
 use casskop_e2e::{
     Kubectl, Site, Space,
-    command::setting,
     multi::{self, Multi},
+    operator,
     plugin::casskop,
     trouble,
     wait::until,
@@ -42,7 +42,8 @@ fn sites_are_let_in_and_taken_away_by_the_plugin() {
     let sites: [Site; 2] = Site::first();
     let spaces = sites.map(|site| Space::open_at(site, NAMESPACE));
     let [here, there] = [&spaces[0].kubectl, &spaces[1].kubectl];
-    install(here);
+    let deployments = [operator::NAME, "casskop-multi"];
+    operator::install(here, &["--multi", "cluster1"], &deployments);
     let pods = || here.list("pods", "app.kubernetes.io/name=casskop-multi");
     let uid = |pods: &[Value]| pods[0]["metadata"]["uid"].clone();
     let before = uid(&pods());
@@ -129,21 +130,6 @@ fn it_ends_without_a_site_that_cannot_be_reached(multi: &Multi, sites: [Site; 2]
     }
     assert!(there.get(CLUSTER, "demo").is_some());
     assert!(there.get("pod", "demo-dc2-rack1-0").is_some());
-}
-
-/// The output of `install generate`, with the image of the operator.
-fn install(here: &Kubectl) {
-    let image = setting("OPERATOR_IMAGE");
-    let generate = [
-        "install", "generate", "--multi", "cluster1", "--image", &image,
-    ];
-    let manifests = casskop(here, &generate).ok();
-    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-    here.run_with(&apply, &manifests).ok();
-    for deployment in ["casskop-operator", "casskop-multi"] {
-        let deployment = format!("deployment/{deployment}");
-        here.ok(&["rollout", "status", &deployment, "--timeout=300s"]);
-    }
 }
 
 /// The granted permissions are sufficient for the rest of the test; all others are denied.

@@ -63,7 +63,7 @@ pub struct State {
     pub grace: Option<Value>,
     /// Method, path and query of every request.
     pub asked: Vec<String>,
-    /// Every object that was written, with its path: who looks from time to time misses some.
+    /// Every object that was written, with its path: a look from time to time misses some.
     pub written: Vec<(String, Value)>,
     version: u64,
 }

@@ -40,6 +40,21 @@ pub struct Args {
     pub retry_period: u16,
 }
 
+#[cfg(test)]
+impl Args {
+    /// Without an election, and else the defaults.
+    pub fn alone() -> Self {
+        Self {
+            leader_election: false,
+            lease_namespace: None,
+            lease_name: None,
+            lease_duration: 15,
+            renew_deadline: 10,
+            retry_period: 2,
+        }
+    }
+}
+
 /// A termination signal; clones are notified together.
 pub type Stop = Shared<BoxFuture<'static, ()>>;
 

@@ -250,12 +250,12 @@ impl CassandraClusterSpec {
         self.tls.as_ref()?.client.as_ref()
     }
 
-    /// What the nodes are to send to each other, and accept, in the end.
+    /// Connections that the nodes are to open to each other, and to accept, in the end.
     pub fn internode_mode(&self) -> InternodeMode {
         self.internode_tls().map(|tls| tls.mode).unwrap_or_default()
     }
 
-    /// What the nodes are to accept from clients.
+    /// Connections that the nodes are to accept from clients.
     pub fn client_mode(&self) -> ClientMode {
         self.client_tls().map(|tls| tls.mode).unwrap_or_default()
     }

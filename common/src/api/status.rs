@@ -254,10 +254,10 @@ pub struct NodeStatus {
     /// Whether the pod is Ready.
     #[serde(default)]
     pub ready: bool,
-    /// What the node sends to other nodes and accepts from them, as its pod was started; left out: `Disabled`.
+    /// Connections that the node opens to other nodes and accepts from them, as its pod was started; left out: `Disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internode_tls: Option<InternodeMode>,
-    /// What the node accepts from clients, as its pod was started; left out: `Disabled`.
+    /// Connections that the node accepts from clients, as its pod was started; left out: `Disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_tls: Option<ClientMode>,
     /// Message about the fault of the node.

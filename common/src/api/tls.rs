@@ -24,7 +24,7 @@ pub struct Tls {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct InternodeTls {
-    /// What the nodes send and accept in the end. A ring that runs gets there in steps, one rolling change for each.
+    /// Connections that the nodes open and accept in the end. A ring that runs gets there in steps, one rolling change for each.
     pub mode: InternodeMode,
     /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM). The certificate is for `<cluster>.<namespace>.svc`, for servers and
     /// clients, and of an authority for the nodes of this ring alone. The Secret has the label
@@ -34,8 +34,8 @@ pub struct InternodeTls {
     pub secret_name: Option<String>,
 }
 
-/// What a node sends to other nodes, and accepts from them. Nodes of neighbouring modes understand each other, so a ring takes
-/// one step after the other.
+/// Connections that a node opens to other nodes, and accepts from them. Nodes of neighbouring modes understand each other, so a
+/// ring takes one step after the other.
 #[derive(
     Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
 )]
@@ -106,7 +106,7 @@ impl InternodeMode {
 #[x_kube(validation = Rule::new("!has(self.requireClientAuth) || !self.requireClientAuth || has(self.secretName)")
     .message("requireClientAuth needs an authority that issues certificates for clients: name a Secret of it in secretName"))]
 pub struct ClientTls {
-    /// What the nodes accept from clients. Change to `Optional` first, and to `Required` when all clients encrypt.
+    /// Connections that the nodes accept from clients. Change to `Optional` first, and to `Required` when all clients encrypt.
     pub mode: ClientMode,
     /// Secret with `ca.crt`, `tls.crt` and `tls.key` (PEM). The certificate is for `<cluster>.<namespace>.svc` and the names by
     /// which clients know the nodes, for servers. The Secret has the label `db.orange.com/node-credentials: "true"`. Left out:
@@ -118,7 +118,7 @@ pub struct ClientTls {
     pub require_client_auth: Option<bool>,
 }
 
-/// What a node accepts from clients.
+/// Connections that a node accepts from clients.
 #[derive(
     Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
 )]

@@ -66,6 +66,8 @@ pub struct Desired {
     pub named: NodeSecrets,
     /// Encryption of Cassandra's connections that pods are started with now.
     pub encryption: Encryption,
+    /// Encryption that the pods were started with.
+    pub started: Started,
     /// Changes with each change of the password.
     pub key_revision: String,
     /// Changes with each change of the user's scripts.
@@ -154,7 +156,10 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
     let racks = racks(spec)?;
-    let encryption = encryption::decide(cluster, &racks, &around.started)?;
+    let started = &around.started;
+    let secrets = node_secrets(cluster, started);
+    let named = named_secrets(cluster, started);
+    let encryption = encryption::decide(cluster, &racks, started, (&secrets, &named))?;
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
         owner: owner(cluster),
@@ -163,9 +168,10 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
             .clone()
             .unwrap_or_else(|| DEFAULT_IMAGE.into()),
         bootstrap_image: bootstrap_image(spec, &around.operator_image, &mut warnings),
-        secrets: node_secrets(cluster, &around.started),
-        named: named_secrets(cluster, &around.started),
+        secrets,
+        named,
         encryption,
+        started: started.clone(),
         service_account: spec
             .service_account_name
             .clone()

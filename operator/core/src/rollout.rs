@@ -243,7 +243,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         });
         rollout.blocked_by = failing;
     }
-    encryption::tell(desired, state, &mut rollout);
+    encryption::tell(desired, &mut rollout);
     rollout.await_secret(desired, state);
     rack_write::fence(state, &mut rollout);
     rollout.restores |= brings_racks_back(&mut rollout, state);

@@ -13,13 +13,13 @@ use crate::bootstrap::{
 /// Encryption that the template of the pod asks for.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// What the node sends to other nodes, and accepts from them
+    /// Connections that the node opens to other nodes, and accepts from them
     #[arg(long, default_value = "Disabled", value_parser = internode)]
     pub internode_tls: InternodeMode,
     /// Folder of the Secret with the certificates between the nodes
     #[arg(long, default_value = Place::INTERNODE.secret)]
     pub internode_secret: PathBuf,
-    /// What the node accepts from clients
+    /// Connections that the node accepts from clients
     #[arg(long, default_value = "Disabled", value_parser = client)]
     pub client_tls: ClientMode,
     /// Folder of the Secret with the certificates for clients

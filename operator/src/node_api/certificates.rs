@@ -168,7 +168,7 @@ impl Certificates {
         })
     }
 
-    /// What a client finds that verifies the certificate of a server at this time.
+    /// The finding of a client that verifies the certificate of a server at this time.
     fn verify_at(&self, time: UnixTime) -> Result<Result<(), rustls::Error>, Unfit> {
         let name = ServerName::try_from(self.server_name.as_str());
         let name = name.map_err(|_| Unfit::Name(self.server_name.clone()))?;

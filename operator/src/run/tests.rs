@@ -27,14 +27,7 @@ fn args() -> Args {
         bootstrap_image: "operator:1".into(),
         listen: ([127, 0, 0, 1], 0).into(),
         concurrency: 2,
-        leader: Elected {
-            leader_election: false,
-            lease_namespace: None,
-            lease_name: None,
-            lease_duration: 15,
-            renew_deadline: 10,
-            retry_period: 2,
-        },
+        leader: Elected::alone(),
         log_format: LogFormat::Text,
         log_level: "info".into(),
     }

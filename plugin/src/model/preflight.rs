@@ -57,9 +57,9 @@ pub struct Finding {
     pub check: Check,
     /// The answer.
     pub outcome: Outcome,
-    /// What was found.
+    /// The finding in words.
     pub message: String,
-    /// What to do next.
+    /// The next step of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -139,7 +139,7 @@ impl Plan {
     }
 }
 
-/// What is read of the Kubernetes cluster. A list that could not be read is none.
+/// Facts about the Kubernetes cluster, as they were read. A list that could not be read is none.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Version of the API server.

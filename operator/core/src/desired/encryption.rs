@@ -6,12 +6,8 @@ use casskop_common::{
 };
 
 use crate::{
-    desired::{
-        DEFAULT_IMAGE, DesiredRack, refused,
-        secrets::{named_secrets, node_secrets},
-        started::Started,
-    },
-    image::ImageRef,
+    desired::{DEFAULT_IMAGE, DesiredRack, refused, started::Started},
+    image::{self, ImageRef},
     pod_config::{CLIENT_SECTION, CertificateUse, Encryption, INTERNODE_SECTION, NodeSecrets},
     refusal::Refusal,
 };
@@ -19,7 +15,7 @@ use crate::{
 /// A port for TLS beside the native port, which then is a plain one.
 const PLAIN_AND_TLS_PORT: &str = "native_transport_port_ssl";
 
-/// The encryption that pods are started with now.
+/// The encryption that pods are started with now, with these Secrets, and those of them that the spec names.
 ///
 /// # Errors
 /// The nodes cannot have it.
@@ -27,9 +23,9 @@ pub(super) fn decide(
     cluster: &CassandraCluster,
     racks: &[DesiredRack],
     started: &Started,
+    (secrets, named): (&NodeSecrets, &NodeSecrets),
 ) -> Result<Encryption, Refusal> {
     let spec = &cluster.spec;
-    let secrets = node_secrets(cluster, started);
     let internode = match &secrets.internode {
         Some(secret) => started.next(spec.internode_mode(), secret),
         None => InternodeMode::Disabled,
@@ -42,13 +38,10 @@ pub(super) fn decide(
     };
     check_release(cluster, encryption)?;
     check_sections(cluster, racks, encryption, started)?;
-    check_secret(cluster, started)?;
-    check_uses(&secrets)?;
-    check_linked(cluster, started)?;
-    if encryption.client.has_tls()
-        && encryption.client_auth
-        && named_secrets(cluster, started).client.is_none()
-    {
+    check_secret(secrets, started)?;
+    check_uses(secrets)?;
+    check_linked(cluster, named, started)?;
+    if encryption.client.has_tls() && encryption.client_auth && named.client.is_none() {
         let message = "tls.client.requireClientAuth needs an authority that issues certificates for clients: name a Secret of it in tls.client.secretName";
         return Err(refused(Reason::InvalidConfig, message.into()));
     }
@@ -57,16 +50,18 @@ pub(super) fn decide(
 
 /// Cassandra 4.0 cannot read certificates in PEM, and a key store of Java would need a password in `cassandra.yaml`.
 fn check_release(cluster: &CassandraCluster, encryption: Encryption) -> Result<(), Refusal> {
+    const WITHOUT_PEM: Option<image::Release> = Some((4, 0));
     let image = cluster.spec.cassandra_image.as_deref();
     let image = image.unwrap_or(DEFAULT_IMAGE);
     let has_tls = encryption.internode.has_tls() || encryption.client.has_tls();
     let nodes = cluster.status.iter();
     let mut nodes = nodes.flat_map(|status| status.cassandra_node_status.values());
-    let is_old = |version: &str| version.starts_with("4.0.") || version.starts_with("4.0-");
     // A tag of the user's own names no release, and the nodes do.
-    let release = ImageRef::parse(image).release();
-    let reported = release.is_none() && nodes.any(|node| is_old(&node.version));
-    if has_tls && (release == Some((4, 0)) || reported) {
+    let is_without = match ImageRef::parse(image).release() {
+        None => nodes.any(|node| image::release(&node.version) == WITHOUT_PEM),
+        named => named == WITHOUT_PEM,
+    };
+    if has_tls && is_without {
         let message = format!(
             "tls: {image} cannot read certificates in PEM, as Cassandra 4.1 and later can: upgrade to 4.1 first, or remove tls and use config.cassandra-yaml with key stores of your own"
         );
@@ -123,11 +118,11 @@ fn check_sections(
 }
 
 /// Nodes with certificates of different authorities do not trust each other: while a node may encrypt, all keep their Secret.
-fn check_secret(cluster: &CassandraCluster, started: &Started) -> Result<(), Refusal> {
-    let Some(wanted) = node_secrets(cluster, started).internode else {
+fn check_secret(secrets: &NodeSecrets, started: &Started) -> Result<(), Refusal> {
+    let Some(wanted) = &secrets.internode else {
         return Ok(());
     };
-    let mut others = started.secrets.iter().filter(|mounted| **mounted != wanted);
+    let mut others = started.secrets.iter().filter(|mounted| *mounted != wanted);
     match others.next().filter(|_| started.sends_encrypted()) {
         None => Ok(()),
         Some(mounted) => Err(refused(
@@ -139,7 +134,7 @@ fn check_secret(cluster: &CassandraCluster, started: &Started) -> Result<(), Ref
     }
 }
 
-/// A Secret is judged by its use, and whoever holds it may act in all of its uses.
+/// A Secret is judged by its use, and a holder of it may act in all of its uses.
 fn check_uses(secrets: &NodeSecrets) -> Result<(), Refusal> {
     let named = |usage: CertificateUse| Some((usage, secrets.of(usage)?));
     let all: Vec<(CertificateUse, &String)> =
@@ -162,12 +157,16 @@ fn check_uses(secrets: &NodeSecrets) -> Result<(), Refusal> {
 
 /// The nodes of other clusters of the ring have to trust these nodes, and to have taken each step before these take the next
 /// one. A `MultiCasskop` sees to both.
-fn check_linked(cluster: &CassandraCluster, started: &Started) -> Result<(), Refusal> {
+fn check_linked(
+    cluster: &CassandraCluster,
+    named: &NodeSecrets,
+    started: &Started,
+) -> Result<(), Refusal> {
     let target = cluster.spec.internode_mode();
     if cluster.spec.seeds.is_empty() {
         return Ok(());
     }
-    if target.has_tls() && named_secrets(cluster, started).internode.is_none() {
+    if target.has_tls() && named.internode.is_none() {
         let message = "tls.internode names no Secret: the nodes of the other clusters of spec.seeds do not trust the authority that the operator makes. Create a Secret of one authority in every cluster, and name it in tls.internode.secretName";
         return Err(refused(Reason::InvalidConfig, message.into()));
     }

@@ -3,17 +3,12 @@
 
 use casskop_common::{api::InternodeMode, conditions::Action};
 
-use crate::{
-    desired::{Desired, Started},
-    observed::ObservedState,
-    rollout::Rollout,
-};
+use crate::{desired::Desired, rollout::Rollout};
 
 /// Keeps the change in progress between its steps, and says which step is under way.
-pub(super) fn tell(desired: &Desired, state: &ObservedState, rollout: &mut Rollout) {
+pub(super) fn tell(desired: &Desired, rollout: &mut Rollout) {
     let target = desired.spec.internode_mode();
-    let started = Started::of(&desired.name, &state.live, &state.pods);
-    let is_there = started.modes.iter().all(|mode| *mode == target);
+    let is_there = desired.started.modes.iter().all(|mode| *mode == target);
     if is_there || !rollout.formed || rollout.refused.is_some() {
         return;
     }

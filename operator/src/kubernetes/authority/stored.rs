@@ -30,7 +30,7 @@ const AUTHORITIES: &str = "authorities";
 
 /// The Secrets as they were read.
 pub(super) struct Stored {
-    /// What the certificates are for.
+    /// Use of the certificates.
     usage: CertificateUse,
     /// With the private keys of the authorities.
     authority: Option<Secret>,
@@ -123,7 +123,7 @@ impl Stored {
         ))
     }
 
-    /// What the certificates are for.
+    /// Use of the certificates.
     pub(super) fn usage(&self) -> CertificateUse {
         self.usage
     }

@@ -16,14 +16,7 @@ fn args() -> Args {
         sources: Sources::default(),
         namespace: "ns".into(),
         listen: ([127, 0, 0, 1], 0).into(),
-        leader: leader::Args {
-            leader_election: false,
-            lease_namespace: None,
-            lease_name: None,
-            lease_duration: 15,
-            renew_deadline: 10,
-            retry_period: 2,
-        },
+        leader: leader::Args::alone(),
         log_format: LogFormat::Text,
         log_level: "info".into(),
     }
