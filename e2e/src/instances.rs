@@ -80,7 +80,9 @@ pub fn leader(kubectl: &Kubectl, name: &str, before: Option<&str>) -> (String, S
 }
 
 /// Checks that no step of a cleanup was left out. A new leader goes back to the first step that was not recorded: short
-/// steps are recorded together. `leaders` is the number of changes of the leader.
+/// steps are recorded together. `leaders` is the number of changes of the leader. A process that is frozen between its
+/// last look at the Lease and the system call that sends has one call left when it wakes up, whose step then runs a
+/// second time, at any place: Cassandra has no fencing.
 pub fn no_step_is_left_out(done: &Value, before: &Cleanups, after: &Cleanups, leaders: usize) {
     let steps: Vec<&str> = done["plan"]["steps"]
         .as_array()
@@ -96,7 +98,7 @@ pub fn no_step_is_left_out(done: &Value, before: &Cleanups, after: &Cleanups, le
             .iter()
             .filter_map(|one| steps.iter().position(|step| *step == one.keyspace))
             .collect();
-        let ends = (order.first().copied(), order.last().copied());
+        let ends = (order.first().copied(), order.iter().max().copied());
         assert_eq!(ends, (Some(0), Some(steps.len() - 1)), "{pod}: {new:?}");
         for pair in order.windows(2) {
             assert!(
@@ -106,7 +108,7 @@ pub fn no_step_is_left_out(done: &Value, before: &Cleanups, after: &Cleanups, le
             back += usize::from(pair[1] <= pair[0]);
         }
     }
-    assert!(back <= leaders, "it went back {back} times");
+    assert!(back <= 2 * leaders, "it went back {back} times");
 }
 
 /// The cleanups of each node, by pod.

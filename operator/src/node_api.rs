@@ -3,6 +3,7 @@
 
 mod bounds;
 mod certificates;
+mod gate;
 pub mod jolokia;
 pub mod management_api;
 mod nodes;
@@ -26,7 +27,8 @@ use casskop_core::{
     observed::NodePod,
 };
 pub use certificates::{Certificates, Unfit};
-pub use nodes::{Gate, Nodes, jolokia_agent};
+pub use gate::Gate;
+pub use nodes::{Nodes, jolokia_agent};
 
 /// A pending answer of a node.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, NodeError>>;

@@ -13,16 +13,14 @@ use casskop_common::{
 };
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
-use ureq::{
-    Agent, Body, SendBody,
-    http::{Request, Response},
-    middleware::{Middleware, MiddlewareNext},
-};
+use ureq::{Agent, unversioned::resolver::DefaultResolver};
 
 use crate::{
     leadership::Leadership,
     node_api::{
-        Access, Answer, Begun, Endpoint, NodeApi, jolokia,
+        Access, Answer, Begun, Endpoint, NodeApi,
+        gate::Gate,
+        jolokia,
         management_api::{self, Follower, Session},
         tls,
     },
@@ -63,15 +61,18 @@ struct Clients {
 impl Clients {
     fn jolokia(&self, endpoint: &Endpoint) -> Result<Agent, NodeError> {
         match &endpoint.access {
-            Access::JolokiaTls(_, certificates) => {
-                tls::agent(Gate(self.leadership.clone()), endpoint, certificates, KEPT)
-            }
+            Access::JolokiaTls(_, certificates) => tls::agent(
+                Gate::new(self.leadership.clone()),
+                endpoint,
+                certificates,
+                KEPT,
+            ),
             Access::Jolokia(_) | Access::ManagementApi(_) => Ok(self.jolokia.clone()),
         }
     }
 
     fn session<'a>(&self, endpoint: &'a Endpoint) -> Result<Session<'a>, NodeError> {
-        Session::open(Gate(self.leadership.clone()), endpoint)
+        Session::open(Gate::new(self.leadership.clone()), endpoint)
     }
 }
 
@@ -95,28 +96,6 @@ impl Default for Nodes {
     }
 }
 
-/// Refuses each request, right before it is sent, while this process is not the leader.
-pub struct Gate(Leadership);
-
-impl Gate {
-    /// The gate of a process that is the only one of its kind.
-    pub fn open() -> Self {
-        Self(Leadership::unelected())
-    }
-}
-
-impl Middleware for Gate {
-    fn handle(
-        &self,
-        request: Request<SendBody>,
-        next: MiddlewareNext,
-    ) -> Result<Response<Body>, ureq::Error> {
-        let refused = |error| ureq::Error::Other(Box::new(error));
-        self.0.ensure().map_err(refused)?;
-        next.handle(request)
-    }
-}
-
 /// The HTTP client for the Jolokia agent of one node, of a process that is the only one of its kind.
 ///
 /// # Errors
@@ -135,13 +114,13 @@ pub(super) fn plain_agent() -> Agent {
 /// IP.
 fn agent_of(leadership: Leadership) -> Agent {
     let config = Agent::config_builder()
-        .middleware(Gate(leadership))
         .proxy(None)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)
         .max_idle_connections(KEPT)
         .max_idle_connections_per_host(KEPT);
-    config.build().new_agent()
+    let connector = Gate::new(leadership).connector();
+    Agent::with_parts(config.build(), connector, DefaultResolver::default())
 }
 
 impl NodeApi for Nodes {

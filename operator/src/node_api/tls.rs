@@ -8,11 +8,11 @@ use ureq::{
     http::Uri,
     unversioned::{
         resolver::{ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
+        transport::NextTimeout,
     },
 };
 
-use crate::node_api::{Certificates, Endpoint, nodes::Gate};
+use crate::node_api::{Certificates, Endpoint, gate::Gate};
 use casskop_core::node::NodeError;
 
 /// Size of a buffer of a connection, in bytes.
@@ -34,7 +34,6 @@ pub(super) fn agent(
     })?;
     let config = Agent::config_builder()
         .https_only(true)
-        .middleware(gate)
         .proxy(None)
         .tls_config(certificates.tls())
         .http_status_as_error(false)
@@ -45,11 +44,7 @@ pub(super) fn agent(
         .max_idle_connections_per_host(idle)
         .build();
     let address = Fixed(SocketAddr::new(ip, endpoint.port));
-    Ok(Agent::with_parts(
-        config,
-        DefaultConnector::default(),
-        address,
-    ))
+    Ok(Agent::with_parts(config, gate.connector(), address))
 }
 
 /// The beginning of the URLs of a node. The name is the one that the certificate of the node must have; it is never looked

@@ -15,8 +15,8 @@ use ureq::{
 use crate::node_api::{
     Endpoint,
     bounds::{Bounds, CONNECT},
+    gate::Gate,
     management_api::requests::Request,
-    nodes::Gate,
     refusal::{first_line, refusal},
     tls,
 };

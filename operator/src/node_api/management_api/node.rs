@@ -19,7 +19,7 @@ use rustls::{
 use serde_json::Value;
 
 use super::Session;
-use crate::node_api::{Access, Certificates, ClusterAccess, Endpoint, nodes::Gate};
+use crate::node_api::{Access, Certificates, ClusterAccess, Endpoint, gate::Gate};
 
 /// The name that the certificates of the ring have.
 pub(crate) const RING: &str = "demo.ns.svc";

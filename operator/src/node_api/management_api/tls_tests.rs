@@ -16,7 +16,7 @@ use super::{
 use crate::{
     leadership::Leadership,
     node_api::{
-        Access, Certificates, Endpoint, NodeApi, Nodes, certificates::Unusable, nodes::Gate,
+        Access, Certificates, Endpoint, NodeApi, Nodes, certificates::Unusable, gate::Gate,
     },
 };
 use casskop_core::node::Call;
