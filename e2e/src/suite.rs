@@ -81,6 +81,12 @@ pub const JOBS: &[Job] = &[
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
     own("lost_node", 3),
+    own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes"]),
+    own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
+    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
+    own("cassandra_tls", 3)
+        .only(&["a_ring_that_began_encrypted_turns_back_to_plain"])
+        .in_test_all(),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
     ring("leader"),
@@ -122,12 +128,9 @@ pub const JOBS: &[Job] = &[
     ring("node_api_faults"),
     ring("unresponsive_clusters").in_test_all(),
     own("operation_kinds", 2).only(&["with_cassandra_5_0"]),
-    own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
-    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
     own("node_tls", 1).only(&[
         "jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node",
     ]),
-    own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes_and_turns_back"]),
     own("cassandra_tls", 1)
         .only(&["clients_change_one_after_the_other_and_then_all_have_to_encrypt"]),
     own("management_api", 1).only(&["what_a_job_does_not_say_is_found_out"]),

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
-fn a_living_ring_encrypts_between_its_nodes_and_turns_back() {
+fn a_living_ring_encrypts_between_its_nodes() {
     let space = Space::open("e2e-internode");
     let ring = space.cluster("inter");
     ring.apply(&cluster::ring(
@@ -46,20 +46,12 @@ fn a_living_ring_encrypts_between_its_nodes_and_turns_back() {
     );
     assert_eq!(modes(&ring), ["Disabled"; 3]);
 
-    let steps = ["Disabled", "Optional", "Preferred", "Required"];
     let client = Client::start(&space.kubectl, &nodes, "inter.t");
     authority.secret(&space.kubectl, "inter-ring", "inter");
-    takes_steps(&ring, &steps);
+    takes_steps(&ring, &["Disabled", "Optional", "Preferred", "Required"]);
     assert_untroubled(client);
     assert_eq!(ring.host_ids(), hosts, "the same nodes");
-    for pod in &pods {
-        let log = cassandra::log(&space.kubectl, pod);
-        let established = log.lines().filter(|line| line.contains("encryption = "));
-        let opened: Vec<&str> = established.collect();
-        assert!(!opened.is_empty(), "{pod} logs its connections");
-        let plain = opened.iter().find(|line| line.contains("unencrypted"));
-        assert_eq!(plain, None, "{pod} has encrypted connections only");
-    }
+    assert_encrypted(&ring);
 
     // A Secret that is deleted or broken stops nothing that serves.
     let uids = uids(&ring);
@@ -78,8 +70,27 @@ fn a_living_ring_encrypts_between_its_nodes_and_turns_back() {
     let id = fresh_id("beside");
     ring.request("flush", &format!("{id} --keyspace inter"));
     ring.succeeds("flush", &id);
+    ring.delete();
+}
 
-    let client = Client::start(&space.kubectl, &nodes, "inter.t");
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_ring_that_began_encrypted_turns_back_to_plain() {
+    let space = Space::open("e2e-plain");
+    let ring = space.cluster("plain");
+    let racks = [("dc1", ["rack1", "rack2", "rack3"].as_slice())];
+    let mut began = cluster::ring("plain", &racks);
+    began["spec"]["tls"] = json!({ "internode": { "mode": "Required" } });
+    ring.apply(&began);
+    ring.settles();
+    assert_eq!(modes(&ring), ["Required"; 3]);
+    assert_encrypted(&ring);
+    let pods = ring.pod_names();
+    cassandra::fill(&space.kubectl, &pods[0], &["plain".to_owned()]);
+    let hosts = ring.host_ids();
+    let nodes: Vec<&str> = pods.iter().map(String::as_str).collect();
+
+    let client = Client::start(&space.kubectl, &nodes, "plain.t");
     ring.change(&json!({ "tls": null }));
     takes_steps(&ring, &["Required", "Preferred", "Optional", "Disabled"]);
     assert_untroubled(client);
@@ -102,6 +113,17 @@ fn takes_steps(ring: &Cluster, steps: &[&str]) {
         is_there.then_some(()).ok_or_else(|| format!("{found:?}"))
     });
     ring.settles();
+}
+
+fn assert_encrypted(ring: &Cluster) {
+    for pod in ring.pod_names() {
+        let log = cassandra::log(&ring.kubectl, &pod);
+        let established = log.lines().filter(|line| line.contains("encryption = "));
+        let opened: Vec<&str> = established.collect();
+        assert!(!opened.is_empty(), "{pod} logs its connections");
+        let plain = opened.iter().find(|line| line.contains("unencrypted"));
+        assert_eq!(plain, None, "{pod} has encrypted connections only");
+    }
 }
 
 fn assert_untroubled(client: Client) {
