@@ -11,6 +11,7 @@ mod files;
 mod jolokia;
 mod jvm_options;
 mod management_api;
+mod overlap;
 mod pkcs8;
 mod seeds;
 #[cfg(test)]
@@ -229,7 +230,7 @@ pub fn renew(directory: &Path) {
     let (transport, folder) = prepared(directory);
     let renewal = match transport {
         NodeTransport::JolokiaTls => Renewal::SameAlgorithm,
-        NodeTransport::Jolokia | NodeTransport::ManagementApi => Renewal::Any,
+        NodeTransport::Jolokia | NodeTransport::ManagementApi => Renewal::AtOnce,
     };
     if let Some(place) = Place::of(transport) {
         // The operator reads the same Secret, and reports it in the status.

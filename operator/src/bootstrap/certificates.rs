@@ -10,6 +10,7 @@ use casskop_core::pod_config::certificates::{AUTHORITY, KEYS, KEYSTORE, NAME};
 use crate::{
     bootstrap::{
         Error, files,
+        overlap::{self, Ages, Held},
         pkcs8::{self, Algorithm},
     },
     node_api::{Certificates, Unfit},
@@ -91,13 +92,15 @@ fn unusable(secret: &Path, why: &str) -> Error {
     }
 }
 
-/// The private keys that an agent can be renewed to.
+/// The way to renewed certificates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewal {
-    /// Keys of any algorithm.
-    Any,
-    /// Keys of the algorithm that the agent was started with.
+    /// All at once.
+    AtOnce,
+    /// All at once, with a private key of the algorithm that the agent was started with.
     SameAlgorithm,
+    /// In steps, so that nodes with the present and nodes with the renewed ones trust each other; for [`Form::Keystore`].
+    Overlapping,
 }
 
 /// Installs certificates for the ring of this name into a folder, and settings beside them. Returns the algorithm of the
@@ -139,12 +142,12 @@ pub(super) fn renew(
 ) -> Result<(), Error> {
     let name = files::read(&folder.join(NAME))?;
     let renewed = Files::of(secret, name)?;
-    let mut has_changed = false;
     let files = renewed.in_form(form);
-    for (file, text) in &files {
-        has_changed |= files::read(&folder.join(file))? != *text;
+    let mut present = Vec::new();
+    for (file, _) in &files {
+        present.push(files::read(&folder.join(file))?);
     }
-    if !has_changed {
+    if present.iter().eq(files.iter().map(|(_, text)| text)) {
         return Ok(());
     }
     if renewal == Renewal::SameAlgorithm {
@@ -157,8 +160,34 @@ pub(super) fn renew(
     }
     let fit = renewed.verify(peers);
     fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
-    for (file, text) in &files {
-        files::overwrite(&folder.join(file), text)?;
+    match (renewal, present.as_slice(), files.as_slice()) {
+        (Renewal::Overlapping, [authorities, keystore], [(_, trusted), (_, own)]) => {
+            let held = |authorities: &String, keystore: &String| Held {
+                authorities: authorities.clone(),
+                keystore: keystore.clone(),
+            };
+            let present = held(authorities, keystore);
+            step(folder, &renewed.name, &present, &held(trusted, own))
+        }
+        _ => files
+            .iter()
+            .try_for_each(|(file, text)| files::overwrite(&folder.join(file), text)),
+    }
+}
+
+/// Writes the files that change with the next step. Their times tell how long a node has had their content.
+fn step(folder: &Path, name: &str, present: &Held, wanted: &Held) -> Result<(), Error> {
+    let (authorities, keystore) = (folder.join(AUTHORITY), folder.join(KEYSTORE));
+    let ages = Ages {
+        authorities: files::age(&authorities)?,
+        keystore: files::age(&keystore)?,
+    };
+    let next = overlap::next(name, present, wanted, ages);
+    if next.authorities != present.authorities {
+        files::overwrite(&authorities, &next.authorities)?;
+    }
+    if next.keystore != present.keystore {
+        files::overwrite(&keystore, &next.keystore)?;
     }
     Ok(())
 }
@@ -175,7 +204,7 @@ pub(super) fn certificates(folder: &Path) -> Result<Certificates, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::{os::unix::fs::MetadataExt, time::SystemTime};
 
     use rcgen::{
         CertificateParams,
@@ -317,7 +346,7 @@ mod tests {
             &pod.files,
             &pod.secret,
             (Form::Separate, Peers::Each),
-            Renewal::Any,
+            Renewal::AtOnce,
         )
         .unwrap();
         assert_ne!(pod.written(), before);
@@ -385,7 +414,7 @@ mod tests {
                 &directory,
                 &secret,
                 (Form::Keystore, Peers::Each),
-                Renewal::Any,
+                Renewal::Overlapping,
             )
         };
         let (foreign, foreign_key) = other.issue(RING);
@@ -410,6 +439,30 @@ mod tests {
         write(&authority.pem, &certificate, &key);
         renew().unwrap();
         assert_eq!(keystore(), format!("{key}\n{certificate}"));
+
+        // Another authority: the node trusts both, and shows its certificate an hour later.
+        let before = keystore();
+        let authorities = || fs::read_to_string(directory.join(AUTHORITY)).unwrap();
+        let hour_ago = |file: &str| {
+            let file = fs::File::options().write(true).open(directory.join(file));
+            let then = SystemTime::now() - overlap::OVERLAP;
+            file.unwrap().set_modified(then).unwrap();
+        };
+        write(&other.pem, &foreign, &foreign_key);
+        for _ in 0..2 {
+            renew().unwrap();
+            assert_eq!(keystore(), before);
+            assert_eq!(authorities(), other.pem.clone() + &authority.pem);
+        }
+        hour_ago(AUTHORITY);
+        for _ in 0..2 {
+            renew().unwrap();
+            assert_eq!(keystore(), format!("{foreign_key}\n{foreign}"));
+            assert_eq!(authorities(), other.pem.clone() + &authority.pem);
+        }
+        hour_ago(KEYSTORE);
+        renew().unwrap();
+        assert_eq!(authorities(), other.pem);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

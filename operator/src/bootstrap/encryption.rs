@@ -86,7 +86,12 @@ pub(super) fn renew(directory: &Path) {
             // The operator reads the same Secret, and reports it in the status.
             let secret = Path::new(place.secret);
             let form = (Form::Keystore, peers(place));
-            let _ = certificates::renew(&folder, secret, form, Renewal::Any);
+            // The authorities of clients are theirs to change.
+            let renewal = match peers(place) {
+                Peers::Each => Renewal::Overlapping,
+                Peers::Clients => Renewal::AtOnce,
+            };
+            let _ = certificates::renew(&folder, secret, form, renewal);
         }
     }
 }

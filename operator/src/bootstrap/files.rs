@@ -4,6 +4,7 @@ use std::{
     fs, io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 use crate::bootstrap::Error;
@@ -37,6 +38,13 @@ pub(super) fn overwrite(path: &Path, content: &str) -> Result<(), Error> {
         file.set_len(content.len() as u64)
     };
     write().map_err(failed("renew", path))
+}
+
+/// The time since the last change of a file; none if the clock was set back since then.
+pub(super) fn age(path: &Path) -> Result<Duration, Error> {
+    let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let changed = changed.map_err(failed("read", path))?;
+    Ok(changed.elapsed().unwrap_or_default())
 }
 
 fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
