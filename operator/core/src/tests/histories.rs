@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{NodeTransport, OperationPhase, Phase, Rack},
+    api::{InternodeMode, NodeTransport, OperationPhase, Phase, Rack},
     names,
     operations::OperationKind,
 };
@@ -16,7 +16,10 @@ use crate::{
     rollout::partition,
     simulation::{Node, THREE_RACKS, World},
     testing::histories,
-    tests::node_api_change::{set_image, turn},
+    tests::{
+        internode_tls::{assert_understood, set as set_mode},
+        node_api_change::{set_image, turn},
+    },
 };
 
 const UID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -65,6 +68,8 @@ enum Event {
     Orphan(usize),
     /// The spec asks for what is refused, or no more.
     Refuse(bool),
+    /// Another encryption between the nodes.
+    Internode(InternodeMode),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -191,6 +196,7 @@ fn happen(world: &mut World, event: &Event) {
             let size = if is_refused { "1Mi" } else { "1Gi" };
             world.edit(|cluster| cluster.spec.data_capacity = Some(size.into()));
         }
+        Event::Internode(mode) => world.edit(|cluster| set_mode(cluster, mode, None)),
     }
 }
 
@@ -314,54 +320,105 @@ fn check(world: &World, before: &World, event: &Event) -> Result<(), TestCaseErr
     Ok(())
 }
 
+/// The faults stop: all nodes come back, and no control holds an operation. Nothing was skipped, and nothing is left to do.
+fn ends(world: &mut World) -> Result<(), TestCaseError> {
+    world.kill_operator();
+    for kind in KINDS {
+        for control in ["pause", "cancel", "retry"] {
+            world.annotate(&format!("{kind}.{control}"), None);
+        }
+    }
+    let hanging = world.pods.values_mut();
+    for pod in hanging.filter(|pod| pod.node == Node::Hanging) {
+        pod.node = Node::Normal;
+    }
+    happen(world, &Event::Refuse(false));
+    if needs_its_rack(world) {
+        happen(world, &Event::Racks(3));
+    }
+    replace_the_lost(world);
+    // Nodes leave only when the cleanups are paid that growth has left behind.
+    world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
+    world.settle();
+    let status = world.status();
+    prop_assert!(
+        status.phase == Some(Phase::Running),
+        "{} {:?} {:?}",
+        world.condition("Progressing"),
+        world.at_work,
+        status.operations
+    );
+    for operation in &status.operations {
+        prop_assert!(operation.phase.is_final(), "{operation:?}");
+        let plan = operation.plan.as_ref();
+        let Some(plan) = plan.filter(|_| operation.phase == OperationPhase::Succeeded) else {
+            continue;
+        };
+        for pod in plan.waves.iter().flatten() {
+            for step in &plan.steps {
+                let (kind, id) = (operation.kind.to_string(), operation.id.clone());
+                let call = (kind, id, pod.clone(), step.clone());
+                prop_assert!(world.calls.contains(&call), "{call:?} was skipped");
+            }
+        }
+    }
+    // A request that ended is not run again, whoever asks.
+    let calls = world.calls.len();
+    for old in status.operation_history.iter().chain(&status.operations) {
+        world.annotate(old.kind.as_str(), Some(&old.id));
+        world.settle();
+    }
+    prop_assert_eq!(world.calls.len(), calls);
+    Ok(())
+}
+
+fn world() -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.cluster.metadata.uid = Some(UID.into());
+    world
+}
+
+/// The same events, and changes of the encryption between the nodes.
+fn event_with_encryption() -> impl Strategy<Value = Event> {
+    let mode = prop::sample::select(&InternodeMode::ALL[..]);
+    prop_oneof![
+        24 => event(),
+        1 => mode.prop_map(Event::Internode),
+    ]
+}
+
 proptest! {
     #![proptest_config(histories())]
 
     #[test]
     fn nothing_is_lost_and_it_ends(events in prop::collection::vec(event(), 1..100)) {
-        let mut world = World::new(THREE_RACKS);
-        world.cluster.metadata.uid = Some(UID.into());
+        let mut world = world();
         for event in &events {
             let before = world.clone();
             happen(&mut world, event);
             check(&world, &before, event)?;
         }
-        // The faults stop: all nodes come back, and no control holds an operation.
-        world.kill_operator();
-        for kind in KINDS {
-            for control in ["pause", "cancel", "retry"] {
-                world.annotate(&format!("{kind}.{control}"), None);
-            }
+        ends(&mut world)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: histories().cases.div_ceil(4), ..histories() })]
+
+    #[test]
+    fn nodes_understand_each_other_while_their_encryption_changes(
+        events in prop::collection::vec(event_with_encryption(), 1..150),
+    ) {
+        let mut world = world();
+        for event in &events {
+            let before = world.clone();
+            happen(&mut world, event);
+            check(&world, &before, event)?;
+            assert_understood(&world);
         }
-        for pod in world.pods.values_mut().filter(|pod| pod.node == Node::Hanging) {
-            pod.node = Node::Normal;
-        }
-        happen(&mut world, &Event::Refuse(false));
-        if needs_its_rack(&world) {
-            happen(&mut world, &Event::Racks(3));
-        }
-        replace_the_lost(&mut world);
-        // Nodes leave only when the cleanups are paid that growth has left behind.
-        world.edit(|cluster| cluster.spec.auto_pilot = Some(true));
-        world.settle();
-        prop_assert!(world.status().phase == Some(Phase::Running), "{} {:?} {:?}", world.condition("Progressing"), world.at_work, world.status().operations);
-        let status = world.status();
-        for operation in &status.operations {
-            prop_assert!(operation.phase.is_final(), "{operation:?}");
-            let Some(plan) = operation.plan.as_ref().filter(|_| operation.phase == OperationPhase::Succeeded) else { continue };
-            for pod in plan.waves.iter().flatten() {
-                for step in &plan.steps {
-                    let call = (operation.kind.to_string(), operation.id.clone(), pod.clone(), step.clone());
-                    prop_assert!(world.calls.contains(&call), "{call:?} was skipped");
-                }
-            }
-        }
-        // A request that ended is not run again, whoever asks.
-        let calls = world.calls.len();
-        for old in status.operation_history.iter().chain(&status.operations) {
-            world.annotate(old.kind.as_str(), Some(&old.id));
-            world.settle();
-        }
-        prop_assert_eq!(world.calls.len(), calls);
+        ends(&mut world)?;
+        assert_understood(&world);
+        let asked = world.cluster.spec.internode_mode();
+        prop_assert!(world.pods.values().all(|pod| pod.encryption.internode == asked));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     tests::{node_api_change::turn, rollout::sets},
 };
 
-fn set(cluster: &mut CassandraCluster, mode: InternodeMode, secret: Option<&str>) {
+pub(super) fn set(cluster: &mut CassandraCluster, mode: InternodeMode, secret: Option<&str>) {
     cluster.spec.tls = Some(Tls {
         internode: Some(InternodeTls {
             mode,
@@ -44,7 +44,7 @@ fn modes(world: &World) -> BTreeSet<InternodeMode> {
 }
 
 /// Nodes that run understand each other: those that open encrypted connections, and those that refuse one kind.
-fn assert_understood(world: &World) {
+pub(super) fn assert_understood(world: &World) {
     let modes: Vec<InternodeMode> = modes(world).into_iter().collect();
     if let [one, other] = modes[..] {
         assert_eq!(one.towards(other), other, "{modes:?}");
