@@ -76,6 +76,10 @@ pub async fn reconcile(
     cluster: Arc<Readable<CassandraCluster>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
+    // The process ends.
+    let Ok(_turn) = ctx.turns.acquire().await else {
+        return Ok(Action::await_change());
+    };
     let kube = &ctx.effects.kube;
     let outcome = match &cluster.0 {
         Ok(trigger) => {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::{effects::Effects, executor::Executor, metrics::Metrics};
 
 /// State that all reconciliations share. None of it is authoritative: the authoritative state is in Kubernetes.
@@ -12,6 +14,8 @@ pub struct Context {
     pub executor: Executor,
     /// Measurements.
     pub metrics: Metrics,
+    /// Permits to reconcile, which are given in the order of the requests.
+    pub turns: Arc<Semaphore>,
     /// Image of the bootstrap init container.
     pub bootstrap_image: String,
 }

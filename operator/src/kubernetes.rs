@@ -17,6 +17,7 @@ pub mod warnings;
 use kube::{Client, runtime::events::Reporter};
 
 use lists::Versions;
+use warnings::Warnings;
 
 /// The connection to the API server.
 pub struct Kube {
@@ -24,6 +25,8 @@ pub struct Kube {
     pub client: Client,
     /// Resource versions that new lists must not be older than.
     pub versions: Versions,
+    /// The warnings of the namespaces.
+    pub warnings: Warnings,
     /// The reporter of events.
     pub reporter: Reporter,
 }

@@ -27,13 +27,14 @@ use kube::{
         watcher,
     },
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     cluster,
     context::Context,
     effects::Effects,
     executor::Executor,
-    kubernetes::{Kube, gate, lists::Versions, status_store::StatusStore},
+    kubernetes::{Kube, gate, lists::Versions, status_store::StatusStore, warnings::Warnings},
     leader::{self, Election, Stop},
     leadership::Leadership,
     metrics::Metrics,
@@ -132,6 +133,7 @@ async fn run(args: Args) -> Result<(), Error> {
             kube: Kube {
                 client: client.clone(),
                 versions: Versions::default(),
+                warnings: Warnings::default(),
                 reporter,
             },
             nodes: Box::new(Nodes::new(leadership)),
@@ -139,6 +141,7 @@ async fn run(args: Args) -> Result<(), Error> {
         }),
         executor: Executor::new(wake),
         metrics: Metrics::default(),
+        turns: Arc::new(Semaphore::new(args.concurrency.into())),
         bootstrap_image: args.bootstrap_image.clone(),
     });
     let ready = Arc::new(AtomicBool::new(false));
@@ -234,8 +237,11 @@ async fn control(
             predicates::generation.combine(predicates::annotations),
             PredicateConfig::default(),
         );
+    // The limit of the controller does not keep an order: with more work than it gets done, some clusters would never
+    // have their turn.
+    let turns = ctx.turns.clone();
+    let stop = stop.inspect(move |()| turns.close());
     Controller::for_stream(stream, reader)
-        .with_config(controller::Config::default().concurrency(args.concurrency))
         .watches(scoped::<PartialObjectMeta<StatefulSet>>(client, &args.namespace), ours.clone(), owner(&ctx))
         .watches(scoped::<PartialObjectMeta<Pod>>(client, &args.namespace), ours.clone(), owner(&ctx))
         .watches(scoped::<PartialObjectMeta<Service>>(client, &args.namespace), ours.clone(), owner(&ctx))

@@ -27,8 +27,11 @@ const BRIEFLY: Duration = Duration::from_millis(100);
 const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
 /// Delay until the next reconciliation while a change is in progress.
 const SOON: Duration = Duration::from_millis(500);
-/// Delay until the next reconciliation while there is a fault whose end no event reports.
+/// Delay until the next reconciliation while an operation, a change or a fault goes on, whose end no event reports.
 const LATER: Duration = Duration::from_secs(5);
+/// Share of the time since the last change of a condition that passes until the next look at a cluster that waits: what has
+/// not ended for long is looked at less often.
+const SHARE: u32 = 20;
 /// Delay until the next reconciliation of a cluster in its desired state; Kubernetes reports most changes.
 const AT_REST: Duration = Duration::from_secs(30);
 
@@ -275,15 +278,25 @@ fn requeue(
         AT_ONCE
     } else if rollout.is_in_progress() && rollout.blocked.is_none() && !stuck && is_lively(state) {
         SOON
-    } else if operations.current.iter().any(waits)
-        || !rollout.unhealthy.is_empty()
-        || !state.is_settled()
-        || rollout.is_in_progress()
-    {
+    } else if operations.current.iter().any(waits) {
         LATER
+    } else if !rollout.unhealthy.is_empty() || !state.is_settled() || rollout.is_in_progress() {
+        unchanged_for(state)
+            .map_or(LATER, |time| time / SHARE)
+            .clamp(LATER, AT_REST)
     } else {
         AT_REST
     }
+}
+
+/// Time since the last change of a condition.
+fn unchanged_for(state: &ObservedState) -> Option<Duration> {
+    let status = state.cluster.status.iter();
+    let conditions = status.flat_map(|status| &status.conditions);
+    let last = conditions
+        .map(|condition| condition.last_transition_time.0)
+        .max()?;
+    Duration::try_from(state.now.duration_since(last)).ok()
 }
 
 /// Whether the last transition is so young that the next one may be near. A longer transition is not polled by the

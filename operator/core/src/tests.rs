@@ -23,6 +23,7 @@ mod node_api_change;
 mod node_tls;
 mod operations;
 mod other_versions;
+mod pauses;
 mod pending_cleanup;
 mod platform_ids;
 mod rack_writes;

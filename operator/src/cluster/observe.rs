@@ -103,8 +103,8 @@ pub async fn find(
         live.was_created_with_tls = authority::is_of_new_ring(kube, &cluster).await?;
     }
     tls::resolve(&mut cluster, &live);
-    let warnings = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
-    live.warnings = warnings::read(kube, &namespace, &warnings).await?;
+    let waiting = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
+    live.warnings = kube.warnings.of(&kube.client, &namespace, &waiting).await?;
     let pods: BTreeMap<String, NodePod> = pods
         .into_iter()
         .map(|(name, listed)| (name, listed.pod))

@@ -36,6 +36,7 @@ use crate::{
         Kube,
         lists::Versions,
         status_store::{ClusterRef, StatusStore},
+        warnings::Warnings,
     },
     metrics::Metrics,
     node_api::{ClusterAccess, Credentials, NodeApi, Nodes},
@@ -155,6 +156,7 @@ pub(crate) fn operator_with(server: &ApiServer, nodes: Box<dyn NodeApi>) -> Arc<
             kube: Kube {
                 client: client.clone(),
                 versions: Versions::default(),
+                warnings: Warnings::default(),
                 reporter: Reporter::from("test"),
             },
             nodes,
@@ -162,6 +164,7 @@ pub(crate) fn operator_with(server: &ApiServer, nodes: Box<dyn NodeApi>) -> Arc<
         }),
         executor: Executor::new(mpsc::unbounded().0),
         metrics: Metrics::default(),
+        turns: Arc::new(tokio::sync::Semaphore::new(2)),
         bootstrap_image: "operator:1".into(),
     })
 }

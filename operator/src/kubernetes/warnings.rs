@@ -2,7 +2,11 @@
 //! volume that is not bound or resized. The objects themselves do not name the cause: a quota or an admission policy
 //! refuses the pod, a Secret to mount does not exist, a volume cannot be attached or provisioned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::try_join_all;
 use k8s_openapi::{
@@ -12,13 +16,17 @@ use k8s_openapi::{
     },
     jiff::{SignedDuration, Timestamp},
 };
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+use tokio::{sync::Mutex as Lock, time::Instant};
 
-use crate::kubernetes::Kube;
 use casskop_core::observed::{NodePod, Volume, replicas};
 
 /// Events of one namespace and kind that are read at most; the repetitions of an event are counted in one event.
 const MAX_EVENTS: u32 = 500;
+/// Age up to which a list is used again.
+const RECENT: Duration = Duration::from_secs(2);
+/// Age up to which a list is kept.
+const KEPT: Duration = Duration::from_secs(60);
 /// A pod that is younger has no events to read: most pods are scheduled and get their volumes in less.
 const YOUNG: SignedDuration = SignedDuration::from_secs(2);
 
@@ -75,30 +83,90 @@ pub fn waiting(
         .collect()
 }
 
-/// The newest warning of each of these objects, in Kubernetes' own words, by UID of the object. Kubernetes keeps events
-/// for an hour and repeats them while it retries.
-///
-/// # Errors
-/// The API server does not respond.
-pub async fn read(
-    kube: &Kube,
-    namespace: &str,
-    waiting: &Waiting,
-) -> Result<BTreeMap<String, String>, kube::Error> {
-    let api: Api<Event> = Api::namespaced(kube.client.clone(), namespace);
-    let lists = waiting.keys().map(|kind| {
-        let warnings = ListParams::default()
-            .fields(&format!("type=Warning,involvedObject.kind={kind}"))
-            .limit(MAX_EVENTS);
-        let api = &api;
-        async move { api.list(&warnings).await }
-    });
-    let events = try_join_all(lists).await?;
-    let events = events.into_iter().flat_map(|list| list.items).collect();
-    Ok(newest(events, waiting))
+/// The warnings of the namespaces, as they were read last. The clusters of a namespace share them: with hundreds of clusters
+/// that wait, a list for each would keep the API server from its work.
+#[derive(Default)]
+pub struct Warnings(Mutex<BTreeMap<(String, &'static str), Slot>>);
+
+/// The last list of a namespace and kind, behind a lock that the others wait for while one reads.
+type Slot = Arc<Lock<Option<List>>>;
+
+/// The newest warning of each object, in Kubernetes' own words, by UID of the object.
+type Newest = BTreeMap<String, String>;
+
+struct List {
+    read_at: Instant,
+    newest: Newest,
 }
 
-fn newest(events: Vec<Event>, waiting: &Waiting) -> BTreeMap<String, String> {
+impl List {
+    fn is_younger(&self, than: Duration) -> bool {
+        self.read_at.elapsed() < than
+    }
+}
+
+impl Warnings {
+    /// The newest warning of each of these objects. It may be as old as [`RECENT`]. Kubernetes keeps events for an hour and
+    /// repeats them while it retries.
+    ///
+    /// # Errors
+    /// The API server does not respond.
+    pub async fn of(
+        &self,
+        client: &Client,
+        namespace: &str,
+        waiting: &Waiting,
+    ) -> Result<Newest, kube::Error> {
+        let reads = waiting.iter().map(|(kind, uids)| async move {
+            let slot = self.slot(namespace, kind);
+            let mut slot = slot.lock().await;
+            let list = match slot.take().filter(|list| list.is_younger(RECENT)) {
+                Some(list) => list,
+                None => read(client, namespace, kind).await?,
+            };
+            let newest = &slot.insert(list).newest;
+            let found = uids.iter().filter_map(|uid| newest.get_key_value(uid));
+            Ok::<_, kube::Error>(
+                found
+                    .map(|(uid, words)| (uid.clone(), words.clone()))
+                    .collect::<Newest>(),
+            )
+        });
+        let found = try_join_all(reads).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The slot of a namespace and kind. Lists that no cluster has asked for since a while are dropped.
+    fn slot(&self, namespace: &str, kind: &'static str) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|_, slot| {
+            let is_used = Arc::strong_count(slot) > 1;
+            let is_kept = |list: &List| list.is_younger(KEPT);
+            is_used
+                || slot
+                    .try_lock()
+                    .is_ok_and(|list| list.as_ref().is_some_and(is_kept))
+        });
+        slots
+            .entry((namespace.to_owned(), kind))
+            .or_default()
+            .clone()
+    }
+}
+
+async fn read(client: &Client, namespace: &str, kind: &str) -> Result<List, kube::Error> {
+    let warnings = ListParams::default()
+        .fields(&format!("type=Warning,involvedObject.kind={kind}"))
+        .limit(MAX_EVENTS);
+    let read_at = Instant::now();
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    Ok(List {
+        newest: newest(api.list(&warnings).await?.items),
+        read_at,
+    })
+}
+
+fn newest(events: Vec<Event>) -> Newest {
     let mut newest: BTreeMap<String, (Timestamp, String)> = BTreeMap::new();
     for event in events {
         let at = time(&event);
@@ -108,11 +176,7 @@ fn newest(events: Vec<Event>, waiting: &Waiting) -> BTreeMap<String, String> {
             message,
             ..
         } = event;
-        let waits = |uid: &String| waiting.values().any(|uids| uids.contains(uid));
-        let Some(uid) = involved_object.uid.filter(waits) else {
-            continue;
-        };
-        let (Some(at), Some(message)) = (at, message) else {
+        let (Some(uid), Some(at), Some(message)) = (involved_object.uid, at, message) else {
             continue;
         };
         if newest.get(&uid).is_none_or(|(known, _)| *known < at) {
@@ -149,6 +213,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api_server::ApiServer;
 
     fn event(uid: &str, reason: &str, second: u8, message: &str) -> Event {
         serde_json::from_value(json!({
@@ -173,16 +238,45 @@ mod tests {
             refused("0", 9, "of a StatefulSet that was deleted"),
             event("2", "FailedMount", 3, "secret \"tls\" not found"),
         ];
-        let waiting = BTreeMap::from([
-            ("StatefulSet", BTreeSet::from(["1".to_owned()])),
-            ("Pod", BTreeSet::from(["2".to_owned()])),
-        ]);
         let expected = [
+            ("0", "of a StatefulSet that was deleted"),
             ("1", "pods \"a-0\" is forbidden: exceeded quota: small"),
             ("2", "FailedMount: secret \"tls\" not found"),
         ];
         let expected = expected.map(|(uid, words)| (uid.to_owned(), words.to_owned()));
-        assert_eq!(newest(events, &waiting), expected.into());
+        assert_eq!(newest(events), expected.into());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clusters_of_a_namespace_share_a_list() {
+        let server = ApiServer::default();
+        let lists = || {
+            let asked = server.asked();
+            let events = asked.iter().filter(|request| request.contains("/events?"));
+            events.count()
+        };
+        let (client, warnings) = (server.client(), Warnings::default());
+        let waits = |kind, uid: &str| BTreeMap::from([(kind, BTreeSet::from([uid.to_owned()]))]);
+        let (one, two, set) = (
+            waits("Pod", "1"),
+            waits("Pod", "2"),
+            waits("StatefulSet", "3"),
+        );
+        let found = futures::join!(
+            warnings.of(&client, "ns", &one),
+            warnings.of(&client, "ns", &two),
+        );
+        assert_eq!((found.0.unwrap(), found.1.unwrap()), Default::default());
+        assert_eq!(lists(), 1);
+        warnings.of(&client, "ns", &set).await.unwrap();
+        assert_eq!(lists(), 1, "of another kind");
+        tokio::time::advance(RECENT).await;
+        warnings.of(&client, "ns", &one).await.unwrap();
+        assert_eq!(lists(), 1, "it is read again");
+        assert_eq!(warnings.0.lock().unwrap().len(), 2);
+        tokio::time::advance(KEPT).await;
+        warnings.of(&client, "ns", &one).await.unwrap();
+        assert_eq!(warnings.0.lock().unwrap().len(), 1, "the other is dropped");
     }
 
     fn of<K: DeserializeOwned>(name: &str, rest: &Value) -> (String, K) {
