@@ -104,19 +104,33 @@ pub fn try_cql(
     Some(command::run(command, ""))
 }
 
-/// Runs statements on one node over TLS, which is verified by the authorities in a file and this name.
+/// A client over TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsClient<'a> {
+    /// File with the authorities that the client trusts.
+    pub authorities: &'a Path,
+    /// The name by which it verifies a node.
+    pub name: &'a str,
+    /// Files with the certificate that it shows, and with its key.
+    pub own: Option<(&'a Path, &'a Path)>,
+}
+
+/// Runs statements on one node over TLS.
 pub fn encrypted_cql(
     kubectl: &Kubectl,
     pod: &str,
-    (authorities, name): (&Path, &str),
+    tls: TlsClient<'_>,
     statements: &[&str],
 ) -> Output {
     let command = client(kubectl, pod);
     let mut command = command.unwrap_or_else(|| panic!("{pod} has no address"));
     command
-        .env("CQL_CA", authorities)
-        .env("CQL_NAME", name)
+        .env("CQL_CA", tls.authorities)
+        .env("CQL_NAME", tls.name)
         .args(statements);
+    if let Some((certificate, key)) = tls.own {
+        command.env("CQL_CERT", certificate).env("CQL_KEY", key);
+    }
     command::run(command, "")
 }
 

@@ -1,6 +1,10 @@
 //! Rings by the Management API: their certificates, and requests to their nodes as any holder of a certificate makes them.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
@@ -118,6 +122,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The files with the authority, the certificate and the key.
+    pub fn files(&self) -> [&Path; 3] {
+        [&self.ca, &self.certificate, &self.key].map(PathBuf::as_path)
+    }
+
     /// A `curl` that reaches a pod of this ring by the name in its certificates and trusts this authority, and the beginning of
     /// the URL.
     fn curl(&self, kubectl: &Kubectl, (ring, pod): (&str, &str), port: u16) -> (Command, String) {

@@ -133,6 +133,9 @@ pub const JOBS: &[Job] = &[
     ]),
     own("cassandra_tls", 1)
         .only(&["clients_change_one_after_the_other_and_then_all_have_to_encrypt"]),
+    own("cassandra_tls", 1)
+        .only(&["clients_have_to_show_a_certificate"])
+        .in_test_all(),
     own("management_api", 1).only(&["what_a_job_does_not_say_is_found_out"]),
     own("management_api", 1)
         .only(&["certificates_are_renewed_under_running_nodes_and_wrong_ones_are_told"]),

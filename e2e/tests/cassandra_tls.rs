@@ -10,8 +10,12 @@ use std::{collections::BTreeSet, fs};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_e2e::{
-    Client, Cluster, Kubectl, Output, Space, cassandra, cluster, fresh_id,
-    management_api::Authority, space::scratch, wait::until,
+    Client, Cluster, Kubectl, Output, Space,
+    cassandra::{self, TlsClient},
+    cluster, fresh_id,
+    management_api::{self, Authority},
+    space::scratch,
+    wait::until,
 };
 use serde_json::{Value, json};
 
@@ -186,6 +190,52 @@ fn encrypted(kubectl: &Kubectl, pod: &str) -> Output {
     let ca = secret["data"]["ca.crt"].as_str().unwrap_or_default();
     let file = scratch("clients-ca.crt");
     fs::write(&file, STANDARD.decode(ca).expect("base64")).expect("a file");
-    let name = "clients.e2e-clients.svc";
-    cassandra::encrypted_cql(kubectl, pod, (&file, name), &[QUERY])
+    let tls = TlsClient {
+        authorities: &file,
+        name: "clients.e2e-clients.svc",
+        own: None,
+    };
+    cassandra::encrypted_cql(kubectl, pod, tls, &[QUERY])
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn clients_have_to_show_a_certificate() {
+    let space = Space::open("e2e-shown");
+    let ring = space.cluster("shown");
+    let authority = Authority::default();
+    authority.secret(&space.kubectl, "shown-clients", "shown");
+    let client =
+        json!({ "mode": "Required", "requireClientAuth": true, "secretName": "shown-clients" });
+    let mut spec = cluster::ring("shown", &[("dc1", &["rack1"])]);
+    spec["spec"]["tls"] = json!({ "client": client });
+    ring.apply(&spec);
+    ring.settles();
+    let pod = ring.pod_names().remove(0);
+    let known = authority.client();
+    let stranger = Authority::default().client();
+    let [authorities, ..] = known.files();
+    let ask = |own: Option<&management_api::Client>| {
+        let own = own.map(|own| {
+            let [_, certificate, key] = own.files();
+            (certificate, key)
+        });
+        let name = "shown.e2e-shown.svc";
+        let tls = TlsClient {
+            authorities,
+            name,
+            own,
+        };
+        cassandra::encrypted_cql(&space.kubectl, &pod, tls, &[QUERY])
+    };
+    let served = ask(Some(&known));
+    assert_eq!(served.code, 0, "{served}");
+    for refused in [ask(None), ask(Some(&stranger))] {
+        assert_ne!(refused.code, 0, "{refused}");
+    }
+    // The agent of the operator has no certificate for clients, and the node is served all the same.
+    let id = fresh_id("shown");
+    ring.request("flush", &format!("{id} --keyspace system_auth"));
+    ring.succeeds("flush", &id);
+    ring.delete();
 }

@@ -1,8 +1,8 @@
 // cql runs statements on one Cassandra node and prints each row as a line
 // "column=value column=value". CQL_CONSISTENCY sets the level (default ONE),
 // CQL_USER and CQL_PASSWORD log in, CQL_CA (a file with certificates in PEM)
-// encrypts, and verifies the node by its name in CQL_NAME. It is a program of its own because tests
-// run it several times a second, and Kubernetes takes its time to initialize.
+// encrypts, and verifies the node by its name in CQL_NAME, CQL_CERT and CQL_KEY show a certificate. It is
+// a program of its own because tests run it several times a second, and Kubernetes takes its time to initialize.
 package main
 
 import (
@@ -62,10 +62,15 @@ func run(host string, statements []string) error {
 		if !roots.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("%s has no certificate in PEM", ca)
 		}
-		cluster.SslOpts = &gocql.SslOptions{
-			Config:                 &tls.Config{RootCAs: roots, ServerName: os.Getenv("CQL_NAME")},
-			EnableHostVerification: true,
+		config := &tls.Config{RootCAs: roots, ServerName: os.Getenv("CQL_NAME")}
+		if file := os.Getenv("CQL_CERT"); file != "" {
+			own, err := tls.LoadX509KeyPair(file, os.Getenv("CQL_KEY"))
+			if err != nil {
+				return err
+			}
+			config.Certificates = []tls.Certificate{own}
 		}
+		cluster.SslOpts = &gocql.SslOptions{Config: config, EnableHostVerification: true}
 	}
 	session, err := cluster.CreateSession()
 	if err != nil {
