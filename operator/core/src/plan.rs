@@ -31,7 +31,7 @@ const SOON: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(5);
 /// Share of the time since the last change of a condition that passes until the next look at a cluster that waits: what has
 /// not ended for long is looked at less often.
-const SHARE: u32 = 20;
+const SHARE: u32 = 10;
 /// Delay until the next reconciliation of a cluster in its desired state; Kubernetes reports most changes.
 const AT_REST: Duration = Duration::from_secs(30);
 
