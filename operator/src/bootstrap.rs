@@ -158,7 +158,7 @@ pub fn main(args: &Args) -> Result<(), Error> {
     )?;
     files::write_rack_properties(&args.directory, &rack)?;
     let name = names::ring_host(&rack.cluster_name, &rack.namespace);
-    encryption::install(&args.directory, &args.encryption, &name)?;
+    encryption::install(&args.directory, &args.encryption, &name, &args.data)?;
     let folder = folder(&args.directory, NodeTransport::ManagementApi);
     let algorithm = match folder.zip(args.management_api.as_ref()) {
         None => jolokia::install(args, name)?,
@@ -225,8 +225,8 @@ pub fn native_address(directory: &Path) -> Result<(String, u16), Error> {
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. Certificates that cannot be used change nothing: the node
-/// keeps those that it has.
-pub fn renew(directory: &Path) {
+/// keeps those that it has. `data` is the folder of the volume.
+pub fn renew(directory: &Path, data: &Path) {
     let (transport, folder) = prepared(directory);
     let renewal = match transport {
         NodeTransport::JolokiaTls => Renewal::SameAlgorithm,
@@ -241,7 +241,7 @@ pub fn renew(directory: &Path) {
             renewal,
         );
     }
-    encryption::renew(directory);
+    encryption::renew(directory, data);
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

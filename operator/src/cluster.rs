@@ -80,10 +80,17 @@ pub async fn reconcile(
     let Ok(_turn) = ctx.turns.acquire().await else {
         return Ok(Action::await_change());
     };
+    Box::pin(take_turn(cluster, &ctx)).await
+}
+
+async fn take_turn(
+    cluster: Arc<Readable<CassandraCluster>>,
+    ctx: &Arc<Context>,
+) -> Result<Action, Error> {
     let kube = &ctx.effects.kube;
     let outcome = match &cluster.0 {
         Ok(trigger) => {
-            let pass = Box::pin(pass(trigger, &ctx));
+            let pass = Box::pin(pass(trigger, ctx));
             let metrics = &ctx.metrics;
             metrics
                 .reconciliation(DEADLINE, Error::Deadline, pass)

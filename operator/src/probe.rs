@@ -66,7 +66,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 /// The reason of a failed probe; the kubelet shows it in an event.
 pub fn main(args: &Args) -> Result<(), String> {
-    bootstrap::renew(&args.directory);
+    bootstrap::renew(&args.directory, &args.data);
     let node = Node::new(&args.directory)?;
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {

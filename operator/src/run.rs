@@ -57,7 +57,7 @@ pub struct Args {
     pub listen: SocketAddr,
     /// Clusters that are reconciled at the same time; a cluster whose nodes hang delays each of its reconciliations
     /// by seconds
-    #[arg(long, env = "CONCURRENCY", default_value_t = 24)]
+    #[arg(long, env = "CONCURRENCY", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// Leader election.
     #[command(flatten)]

@@ -6,6 +6,7 @@ use casskop_common::{
     api::{CassandraClusterStatus, OperationStatus, RackWrite, condition},
     names::{self, RackId},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube_core::ResourceExt;
 use serde::Serialize;
 
@@ -29,8 +30,8 @@ const LIVELY: jiff::SignedDuration = jiff::SignedDuration::from_mins(3);
 const SOON: Duration = Duration::from_millis(500);
 /// Delay until the next reconciliation while an operation, a change or a fault goes on, whose end no event reports.
 const LATER: Duration = Duration::from_secs(5);
-/// Share of the time since the last change of a condition that passes until the next look at a cluster that waits: what has
-/// not ended for long is looked at less often.
+/// Share of the time since the last change that passes until the next look at a cluster that waits: what has not ended for
+/// long is looked at less often.
 const SHARE: u32 = 10;
 /// Delay until the next reconciliation of a cluster in its desired state; Kubernetes reports most changes.
 const AT_REST: Duration = Duration::from_secs(30);
@@ -128,7 +129,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     }
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
-    let requeue = match requeue(state, &rollout, &operations, &removals) {
+    let unchanged = unchanged_for(state, &status.conditions);
+    let requeue = match requeue(state, &rollout, &operations, &removals, unchanged) {
         // Claims are not watched.
         delay if changes_owners && is_lively(state) => delay.min(BRIEFLY),
         delay if changes_owners => delay.min(LATER),
@@ -263,6 +265,7 @@ fn requeue(
     rollout: &rollout::Rollout,
     operations: &scheduler::Decision,
     removals: &[Removal],
+    unchanged: Duration,
 ) -> Duration {
     let waits = |operation: &OperationStatus| !operation.phase.is_final();
     let ended = operations
@@ -281,22 +284,18 @@ fn requeue(
     } else if operations.current.iter().any(waits) {
         LATER
     } else if !rollout.unhealthy.is_empty() || !state.is_settled() || rollout.is_in_progress() {
-        unchanged_for(state)
-            .map_or(LATER, |time| time / SHARE)
-            .clamp(LATER, AT_REST)
+        (unchanged / SHARE).clamp(LATER, AT_REST)
     } else {
         AT_REST
     }
 }
 
-/// Time since the last change of a condition.
-fn unchanged_for(state: &ObservedState) -> Option<Duration> {
-    let status = state.cluster.status.iter();
-    let conditions = status.flat_map(|status| &status.conditions);
-    let last = conditions
-        .map(|condition| condition.last_transition_time.0)
-        .max()?;
-    Duration::try_from(state.now.duration_since(last)).ok()
+/// Time since a condition has changed, or a node was started; with the conditions that are reported now.
+fn unchanged_for(state: &ObservedState, conditions: &[Condition]) -> Duration {
+    let changed = conditions.iter().map(|one| one.last_transition_time.0);
+    let started = state.pods.values().filter_map(|pod| pod.runs_since);
+    let last = changed.chain(started).max().unwrap_or(state.now);
+    Duration::try_from(state.now.duration_since(last)).unwrap_or_default()
 }
 
 /// Whether the last transition is so young that the next one may be near. A longer transition is not polled by the

@@ -192,6 +192,30 @@ fn step(folder: &Path, name: &str, present: &Held, wanted: &Held) -> Result<(), 
     Ok(())
 }
 
+/// Trusts the remembered authorities beside those of the Secret, for an hour.
+pub(super) fn trust_more(folder: &Path, name: &str, remembered: &Path) -> Result<(), Error> {
+    let (authorities, keystore) = (folder.join(AUTHORITY), folder.join(KEYSTORE));
+    let Ok(earlier) = files::read(remembered) else {
+        return Ok(());
+    };
+    let installed = files::read(&authorities)?;
+    let both = overlap::both(&installed, &earlier);
+    // Cassandra does not start with a file that was damaged.
+    if both != installed && overlap::is_trusted(name, &both, &files::read(&keystore)?) {
+        files::write_renewable(&authorities, &both)?;
+    }
+    Ok(())
+}
+
+/// Keeps the authorities that a node trusts.
+pub(super) fn remember_trusted(folder: &Path, remembered: &Path) -> Result<(), Error> {
+    let trusted = files::read(&folder.join(AUTHORITY))?;
+    match files::read(remembered) {
+        Ok(known) if known == trusted => Ok(()),
+        _ => files::write(remembered, &trusted),
+    }
+}
+
 /// Reads the certificates back, for the probes of the kubelet.
 pub(super) fn certificates(folder: &Path) -> Result<Certificates, String> {
     let read =
@@ -440,12 +464,12 @@ mod tests {
         renew().unwrap();
         assert_eq!(keystore(), format!("{key}\n{certificate}"));
 
-        // Another authority: the node trusts both, and shows its certificate an hour later.
+        // Another authority: the node trusts both, and shows its certificate later.
         let before = keystore();
         let authorities = || fs::read_to_string(directory.join(AUTHORITY)).unwrap();
         let hour_ago = |file: &str| {
             let file = fs::File::options().write(true).open(directory.join(file));
-            let then = SystemTime::now() - overlap::OVERLAP;
+            let then = SystemTime::now() - overlap::FAREWELL;
             file.unwrap().set_modified(then).unwrap();
         };
         write(&other.pem, &foreign, &foreign_key);
@@ -463,6 +487,26 @@ mod tests {
         hour_ago(KEYSTORE);
         renew().unwrap();
         assert_eq!(authorities(), other.pem);
+
+        // A pod that starts anew trusts what the node has trusted, too, if that can be read.
+        let install = || {
+            let form = (Form::Keystore, Peers::Each);
+            install(&directory, &secret, RING.into(), form, &[]).unwrap();
+        };
+        let remembered = folder.join("remembered");
+        install();
+        trust_more(&directory, RING, &remembered).unwrap();
+        assert_eq!(authorities(), other.pem, "nothing is remembered");
+        remember_trusted(&directory, &remembered).unwrap();
+        write(&authority.pem, &certificate, &key);
+        install();
+        trust_more(&directory, RING, &remembered).unwrap();
+        assert_eq!(authorities(), authority.pem.clone() + &other.pem);
+        install();
+        let damaged = other.pem.replace('M', "N");
+        fs::write(&remembered, damaged).unwrap();
+        trust_more(&directory, RING, &remembered).unwrap();
+        assert_eq!(authorities(), authority.pem);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

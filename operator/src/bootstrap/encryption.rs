@@ -68,18 +68,25 @@ fn peers(place: Place) -> Peers {
     }
 }
 
-/// Installs the certificates for the ring of this name.
-pub(super) fn install(directory: &Path, args: &Args, name: &str) -> Result<(), Error> {
+/// File on the volume of a node with the authorities that it trusts. A node that starts anew while the other ones still show the
+/// certificate of an earlier authority trusts that one, too.
+const TRUSTED: &str = ".casskop-internode-authorities";
+
+/// Installs the certificates for the ring of this name. `data` is the folder of the volume.
+pub(super) fn install(directory: &Path, args: &Args, name: &str, data: &Path) -> Result<(), Error> {
     for (place, secret) in args.used() {
         let folder = directory.join(place.folder);
         let form = (Form::Keystore, peers(place));
         certificates::install(&folder, secret, name.to_owned(), form, &[])?;
+        if peers(place) == Peers::Each {
+            certificates::trust_more(&folder, name, &data.join(TRUSTED))?;
+        }
     }
     Ok(())
 }
 
 /// Takes over certificates that were renewed while Cassandra runs: it looks for changed files every ten minutes.
-pub(super) fn renew(directory: &Path) {
+pub(super) fn renew(directory: &Path, data: &Path) {
     for place in [Place::INTERNODE, Place::CLIENT] {
         let folder = directory.join(place.folder);
         if folder.exists() {
@@ -92,6 +99,9 @@ pub(super) fn renew(directory: &Path) {
                 Peers::Clients => Renewal::AtOnce,
             };
             let _ = certificates::renew(&folder, secret, form, renewal);
+            if renewal == Renewal::Overlapping {
+                let _ = certificates::remember_trusted(&folder, &data.join(TRUSTED));
+            }
         }
     }
 }

@@ -2,23 +2,32 @@
 //! itself, some minutes earlier or later than the others: with the authorities and the certificate at once, the first nodes
 //! and the last ones would not trust each other meanwhile.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::node_api::Certificates;
 
 /// Time until all nodes have taken a step: the kubelet brings a changed Secret within two minutes, a probe takes it over,
 /// and Cassandra looks for changed files every ten minutes.
-pub(super) const OVERLAP: Duration = Duration::from_secs(3600);
+pub(super) const OVERLAP: Duration = Duration::from_secs(30 * 60);
+/// Time from the new certificate of a node until every node shows its own: a node that was started in between waits anew.
+pub(super) const FAREWELL: Duration = Duration::from_secs(60 * 60);
 
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates of a node, in the form of Cassandra.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The certificates of a node, in the form of Cassandra. The private key is never printed.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Held {
     /// The authorities that it trusts (PEM).
     pub authorities: String,
     /// Its private key and its certificate (PEM).
     pub keystore: String,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = blocks(&self.authorities).len();
+        write!(f, "Held({count} authorities)")
+    }
 }
 
 /// The time since the files of a node have their content.
@@ -36,10 +45,16 @@ pub(super) fn next(name: &str, present: &Held, wanted: &Held, ages: Ages) -> Hel
         return wanted.clone();
     }
     let has_own = present.keystore == wanted.keystore;
-    let authorities = if has_own && ages.keystore >= OVERLAP {
+    let authorities = if has_own && ages.keystore >= FAREWELL {
         wanted.authorities.clone()
     } else {
         both(&wanted.authorities, &present.authorities)
+    };
+    // Another order is no change: the time of the file tells since when the node trusts them.
+    let authorities = if is_same(&authorities, &present.authorities) {
+        present.authorities.clone()
+    } else {
+        authorities
     };
     let trusts_all = missing(&wanted.authorities, &present.authorities).is_empty();
     let takes_own =
@@ -61,19 +76,23 @@ fn has_issuer_of_present(name: &str, present: &Held, wanted: &Held) -> bool {
 }
 
 /// Whether nodes with these authorities trust the certificate of a node.
-fn is_trusted(name: &str, authorities: &str, keystore: &str) -> bool {
+pub(super) fn is_trusted(name: &str, authorities: &str, keystore: &str) -> bool {
     let [authorities, keystore] = [authorities, keystore].map(str::as_bytes);
     let certificates = Certificates::new(authorities, keystore, keystore, name.to_owned());
     certificates.is_ok_and(|certificates| certificates.verify().is_ok())
 }
 
 /// The first authorities, followed by those that only the second ones have.
-fn both(first: &str, second: &str) -> String {
+pub(super) fn both(first: &str, second: &str) -> String {
     let more = missing(second, first);
     if more.is_empty() {
         return first.to_owned();
     }
     format!("{}\n{}", first.trim_end(), more.concat())
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    missing(one, other).is_empty() && missing(other, one).is_empty()
 }
 
 /// The authorities in `of` that are not in `than`.
@@ -95,14 +114,17 @@ fn blocks(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive};
+
+    use proptest::prelude::*;
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
     use super::*;
     use crate::node_api::management_api::node::{Authority, RING};
 
     const LONG: Ages = Ages {
-        authorities: OVERLAP,
-        keystore: OVERLAP,
+        authorities: FAREWELL,
+        keystore: FAREWELL,
     };
     const NEW: Ages = Ages {
         authorities: Duration::ZERO,
@@ -117,11 +139,6 @@ mod tests {
         }
     }
 
-    fn trust(one: &Held, other: &Held) -> bool {
-        is_trusted(RING, &one.authorities, &other.keystore)
-            && is_trusted(RING, &other.authorities, &one.keystore)
-    }
-
     #[test]
     fn a_certificate_of_the_same_authority_is_taken_at_once() {
         let authority = Authority::new();
@@ -129,39 +146,6 @@ mod tests {
         let wanted = held(&authority.pem, &authority);
         assert_eq!(next(RING, &present, &wanted, NEW), wanted);
         assert_eq!(next(RING, &wanted, &wanted, NEW), wanted);
-    }
-
-    /// Every node takes each of the steps earlier or later than the others, and Cassandra reads the files later still.
-    #[test]
-    fn nodes_on_the_way_to_another_authority_trust_each_other() {
-        let (old, new) = (Authority::new(), Authority::new());
-        let ways = [
-            // At once, as an issuer writes it whose authority was replaced.
-            vec![held(&new.pem, &new)],
-            vec![held(&(old.pem.clone() + &new.pem), &new)],
-            // Step by step, as the documentation says, and in haste.
-            vec![
-                held(&(old.pem.clone() + &new.pem), &old),
-                held(&(new.pem.clone() + &old.pem), &new),
-                held(&new.pem, &new),
-            ],
-        ];
-        for way in ways {
-            let mut steps = vec![held(&old.pem, &old)];
-            for wanted in &way {
-                for ages in [NEW, NEW, LONG, NEW, LONG, LONG] {
-                    let present = steps.last().unwrap().clone();
-                    let next = next(RING, &present, wanted, ages);
-                    if next != present {
-                        steps.push(next);
-                    }
-                }
-                assert_eq!(steps.last(), Some(wanted));
-            }
-            for pair in steps.windows(2) {
-                assert!(trust(&pair[0], &pair[1]));
-            }
-        }
     }
 
     #[test]
@@ -181,7 +165,7 @@ mod tests {
         assert_eq!(next(RING, &showing, &wanted, LONG), wanted);
         // The Secret goes back on the way.
         let back = next(RING, &trusting, &present, NEW);
-        assert_eq!(back.keystore, present.keystore);
+        assert_eq!(back, trusting);
         assert_eq!(next(RING, &back, &present, LONG), present);
     }
 
@@ -207,9 +191,140 @@ mod tests {
             one.pem, two.pem
         );
         assert_eq!(blocks(&noted).len(), 2);
-        assert!(missing(&noted, &(two.pem.clone() + &one.pem)).is_empty());
+        assert!(is_same(&noted, &(two.pem.clone() + &one.pem)));
         assert_eq!(both(&one.pem, &noted).matches(END).count(), 2);
         assert_eq!(both(&noted, &one.pem), noted);
         assert!(blocks("no certificate").is_empty());
+    }
+
+    /// Decisions by the files, the time of the Secret and whether the ages are long enough: signatures take their time.
+    type Known = BTreeMap<((String, String), u64, (bool, bool)), Held>;
+
+    /// A node in minutes: its files with the times of their changes, and the files that Cassandra has read.
+    struct Sample {
+        files: Held,
+        changed: [u64; 2],
+        read: Held,
+        /// Minutes until the node has a Secret that has changed.
+        delay: u64,
+        /// Minute of every ten in which Cassandra looks for changes.
+        looks: u64,
+    }
+
+    impl Sample {
+        fn new(files: &Held, now: u64, (delay, looks): (u64, u64)) -> Self {
+            Self {
+                files: files.clone(),
+                changed: [now; 2],
+                read: files.clone(),
+                delay,
+                looks,
+            }
+        }
+
+        fn pass(&mut self, now: u64, secrets: &[(u64, Held)], known: &mut Known) {
+            let (since, wanted) = secret_at(secrets, now.saturating_sub(self.delay));
+            let [authorities, keystore] = self
+                .changed
+                .map(|changed| Duration::from_secs(60 * (now - changed)));
+            let ages = Ages {
+                authorities,
+                keystore,
+            };
+            let is_long = (authorities >= OVERLAP, keystore >= FAREWELL);
+            let of = (self.files.authorities.clone(), self.files.keystore.clone());
+            let next = known
+                .entry((of, *since, is_long))
+                .or_insert_with(|| next(RING, &self.files, wanted, ages))
+                .clone();
+            if next.authorities != self.files.authorities {
+                self.changed[0] = now;
+            }
+            if next.keystore != self.files.keystore {
+                self.changed[1] = now;
+            }
+            self.files = next;
+            if now % 10 == self.looks {
+                self.read = self.files.clone();
+            }
+        }
+    }
+
+    fn secret_at(secrets: &[(u64, Held)], now: u64) -> &(u64, Held) {
+        let mut past = secrets.iter().rev();
+        past.find(|(at, _)| *at <= now).expect("the first one")
+    }
+
+    const START: u64 = 100;
+    const DELAYS: RangeInclusive<u64> = 0..=3;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// The Secret gets another authority at once, or step by step with an hour between; nodes take it over, are
+        /// started anew, and read their files at different times.
+        #[test]
+        fn nodes_on_the_way_to_another_authority_trust_each_other(
+            way in 0_usize..3,
+            delays in prop::collection::vec((DELAYS, 0_u64..10), 3),
+            started in prop::option::of((0_usize..3, 0_u64..300)),
+        ) {
+            let (old, new) = (Authority::new(), Authority::new());
+            let [both, htob] = [[&old, &new], [&new, &old]]
+                .map(|pair| pair.map(|authority| authority.pem.clone()).concat());
+            let first = (0, held(&old.pem, &old));
+            let secrets = match way {
+                0 => vec![first, (START, held(&new.pem, &new))],
+                1 => vec![first, (START, held(&both, &new)), (START + 60, held(&new.pem, &new))],
+                _ => vec![
+                    first,
+                    (START, held(&both, &old)),
+                    (START + 60, held(&htob, &new)),
+                    (START + 120, held(&new.pem, &new)),
+                ],
+            };
+            let known = RefCell::new(BTreeMap::new());
+            let trusts = |one: &Held, other: &Held| {
+                let key = (one.authorities.clone(), other.keystore.clone());
+                *known.borrow_mut().entry(key).or_insert_with_key(|(authorities, keystore)| {
+                    is_trusted(RING, authorities, keystore)
+                })
+            };
+            let mut nodes: Vec<Sample> = delays
+                .iter()
+                .map(|times| Sample::new(&secrets[0].1, 0, *times))
+                .collect();
+            let mut decided = Known::new();
+            for now in 1..START + 400 {
+                if let Some((index, at)) = started && now == START + at {
+                    // A new pod has the Secret, and trusts what the node has trusted, too.
+                    let (_, wanted) = secret_at(&secrets, now);
+                    let files = Held {
+                        authorities: super::both(&wanted.authorities, &nodes[index].files.authorities),
+                        keystore: wanted.keystore.clone(),
+                    };
+                    nodes[index] = Sample::new(&files, now, delays[index]);
+                }
+                for node in &mut nodes {
+                    node.pass(now, &secrets, &mut decided);
+                }
+                // The others have to have seen the authority of a new pod first.
+                let waits = |index: usize| started.is_some_and(|(of, at)| {
+                    of == index && (at..at + 15).contains(&(now.saturating_sub(START)))
+                });
+                for (index, node) in nodes.iter().enumerate().filter(|(index, _)| !waits(*index)) {
+                    for (other_index, other) in nodes.iter().enumerate() {
+                        prop_assert!(
+                            waits(other_index) || trusts(&node.read, &other.read),
+                            "{index} does not trust {other_index} at {now}"
+                        );
+                    }
+                }
+            }
+            let (_, last) = secrets.last().expect("a Secret");
+            for node in &nodes {
+                prop_assert_eq!(&node.read, last);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,14 +19,14 @@ use k8s_openapi::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio::{sync::Mutex as Lock, time::Instant};
 
+use crate::kubernetes::objects::{error_text, in_time};
+
 use casskop_core::observed::{NodePod, Volume, replicas};
 
 /// Events of one namespace and kind that are read at most; the repetitions of an event are counted in one event.
 const MAX_EVENTS: u32 = 500;
 /// Age up to which a list is used again.
 const RECENT: Duration = Duration::from_secs(2);
-/// Age up to which a list is kept.
-const KEPT: Duration = Duration::from_secs(60);
 /// A pod that is younger has no events to read: most pods are scheduled and get their volumes in less.
 const YOUNG: SignedDuration = SignedDuration::from_secs(2);
 
@@ -86,7 +86,10 @@ pub fn waiting(
 /// The warnings of the namespaces, as they were read last. The clusters of a namespace share them: with hundreds of clusters
 /// that wait, a list for each would keep the API server from its work.
 #[derive(Default)]
-pub struct Warnings(Mutex<BTreeMap<(String, &'static str), Slot>>);
+pub struct Warnings(Mutex<Slots>);
+
+/// By namespace and kind.
+type Slots = BTreeMap<(String, &'static str), Slot>;
 
 /// The last list of a namespace and kind, behind a lock that the others wait for while one reads.
 type Slot = Arc<Lock<Option<List>>>;
@@ -95,13 +98,16 @@ type Slot = Arc<Lock<Option<List>>>;
 type Newest = BTreeMap<String, String>;
 
 struct List {
-    read_at: Instant,
-    newest: Newest,
+    /// The time before the request.
+    asked_at: Instant,
+    /// The warnings, or why they could not be read.
+    newest: Result<Newest, String>,
 }
 
 impl List {
-    fn is_younger(&self, than: Duration) -> bool {
-        self.read_at.elapsed() < than
+    /// Whether the list was recent at this time. Of those that wait for a slow API server, the first one reads for all.
+    fn is_recent(&self, at: Instant) -> bool {
+        self.asked_at + RECENT > at
     }
 }
 
@@ -117,53 +123,56 @@ impl Warnings {
         namespace: &str,
         waiting: &Waiting,
     ) -> Result<Newest, kube::Error> {
+        let now = Instant::now();
+        self.forget_all_but_recent(now);
         let reads = waiting.iter().map(|(kind, uids)| async move {
             let slot = self.slot(namespace, kind);
             let mut slot = slot.lock().await;
-            let list = match slot.take().filter(|list| list.is_younger(RECENT)) {
+            let list = match slot.take().filter(|list| list.is_recent(now)) {
                 Some(list) => list,
-                None => read(client, namespace, kind).await?,
+                None => read(client, namespace, kind).await,
             };
-            let newest = &slot.insert(list).newest;
+            let newest = slot.insert(list).newest.as_ref();
+            let newest = newest.map_err(|why| kube::Error::Service(why.as_str().into()))?;
             let found = uids.iter().filter_map(|uid| newest.get_key_value(uid));
-            Ok::<_, kube::Error>(
-                found
-                    .map(|(uid, words)| (uid.clone(), words.clone()))
-                    .collect::<Newest>(),
-            )
+            let found = found.map(|(uid, words)| (uid.clone(), words.clone()));
+            Ok::<Newest, kube::Error>(found.collect())
         });
         let found = try_join_all(reads).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The slot of a namespace and kind. Lists that no cluster has asked for since a while are dropped.
     fn slot(&self, namespace: &str, kind: &'static str) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, slot| {
-            let is_used = Arc::strong_count(slot) > 1;
-            let is_kept = |list: &List| list.is_younger(KEPT);
-            is_used
-                || slot
-                    .try_lock()
-                    .is_ok_and(|list| list.as_ref().is_some_and(is_kept))
+        let key = (namespace.to_owned(), kind);
+        self.slots().entry(key).or_default().clone()
+    }
+
+    /// Drops the lists that nobody uses.
+    fn forget_all_but_recent(&self, now: Instant) {
+        let is_recent = |list: &Option<List>| list.as_ref().is_some_and(|list| list.is_recent(now));
+        self.slots().retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|list| is_recent(&list))
         });
-        slots
-            .entry((namespace.to_owned(), kind))
-            .or_default()
-            .clone()
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn read(client: &Client, namespace: &str, kind: &str) -> Result<List, kube::Error> {
+async fn read(client: &Client, namespace: &str, kind: &str) -> List {
     let warnings = ListParams::default()
         .fields(&format!("type=Warning,involvedObject.kind={kind}"))
         .limit(MAX_EVENTS);
-    let read_at = Instant::now();
+    let asked_at = Instant::now();
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    Ok(List {
-        newest: newest(api.list(&warnings).await?.items),
-        read_at,
-    })
+    let list = in_time(api.list(&warnings)).await;
+    List {
+        asked_at,
+        newest: list
+            .map(|list| newest(list.items))
+            .map_err(|error| format!("list events: {}", error_text(&error))),
+    }
 }
 
 fn newest(events: Vec<Event>) -> Newest {
@@ -214,6 +223,9 @@ mod tests {
 
     use super::*;
     use crate::api_server::ApiServer;
+    use hyper::{Request, Response};
+    use kube::client::Body;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn event(uid: &str, reason: &str, second: u8, message: &str) -> Event {
         serde_json::from_value(json!({
@@ -273,10 +285,32 @@ mod tests {
         tokio::time::advance(RECENT).await;
         warnings.of(&client, "ns", &one).await.unwrap();
         assert_eq!(lists(), 1, "it is read again");
-        assert_eq!(warnings.0.lock().unwrap().len(), 2);
-        tokio::time::advance(KEPT).await;
-        warnings.of(&client, "ns", &one).await.unwrap();
-        assert_eq!(warnings.0.lock().unwrap().len(), 1, "the other is dropped");
+        assert_eq!(warnings.slots().len(), 1, "the other is dropped");
+        tokio::time::advance(RECENT).await;
+        let nothing = Waiting::default();
+        warnings.of(&client, "ns", &nothing).await.unwrap();
+        assert!(warnings.slots().is_empty());
+    }
+
+    /// Each list takes longer than it is recent.
+    #[tokio::test(start_paused = true)]
+    async fn one_reads_for_all_that_wait_for_a_slow_api_server() {
+        let lists = Arc::new(AtomicUsize::new(0));
+        let counted = lists.clone();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                tokio::time::sleep(2 * RECENT).await;
+                let list =
+                    json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": [] });
+                Ok::<_, tower::BoxError>(Response::new(Body::from(list.to_string().into_bytes())))
+            }
+        });
+        let (client, warnings) = (Client::new(service, "ns"), Warnings::default());
+        let pod = BTreeMap::from([("Pod", BTreeSet::from(["1".to_owned()]))]);
+        let all = (0..24).map(|_| warnings.of(&client, "ns", &pod));
+        futures::future::try_join_all(all).await.unwrap();
+        assert_eq!(lists.load(Ordering::Relaxed), 1);
     }
 
     fn of<K: DeserializeOwned>(name: &str, rest: &Value) -> (String, K) {

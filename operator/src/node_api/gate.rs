@@ -113,42 +113,83 @@ mod tests {
     use super::*;
     use crate::{
         leader::tests::elect,
-        node_api::{Access, Credentials, Endpoint, NodeApi, Nodes},
+        node_api::{
+            Access, Credentials, Endpoint, NodeApi, Nodes,
+            management_api::{
+                self, Session,
+                node::{BARE_MEMBER, Node, SECRET},
+            },
+        },
     };
 
-    /// The clock goes on by an hour while the connection is opened.
-    #[tokio::test]
-    async fn a_process_that_is_paused_while_it_connects_sends_nothing() {
-        let looks = Arc::new(AtomicU64::new(u64::MAX));
-        let clock = looks.clone();
-        let leadership = Leadership::with_clock(move || {
-            let left = clock.fetch_sub(1, Ordering::Relaxed);
-            let hour = Duration::from_secs(if left == 0 { 3600 } else { 0 });
+    /// A clock that goes on by an hour after so many looks, for good.
+    fn leader_for(looks: &Arc<AtomicU64>) -> Leadership {
+        let looks = looks.clone();
+        Leadership::with_clock(move || {
+            let left = looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(1))
+            });
+            let hour = Duration::from_secs(if left == Ok(0) { 3600 } else { 0 });
             Moment {
                 monotonic: hour,
                 wall: Timestamp::UNIX_EPOCH + hour,
             }
-        });
+        })
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_paused_while_it_connects_sends_nothing() {
+        let looks = Arc::new(AtomicU64::new(u64::MAX));
+        let leadership = leader_for(&looks);
         elect(&leadership).await;
         // The look before the connection is the last one in time.
         looks.store(1, Ordering::Relaxed);
 
         let node = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = node.local_addr().expect("bound").port();
+        let received = std::thread::spawn(move || {
+            let (mut connection, _) = node.accept().expect("it was connected");
+            let mut sent = [0; 64];
+            connection.read(&mut sent).expect("it is closed")
+        });
         let credentials = Arc::new(Credentials {
             username: "u".into(),
             password: "p".into(),
             older: Vec::new(),
         });
         let endpoint = Endpoint {
-            port: node.local_addr().expect("bound").port(),
+            port,
             ..Endpoint::new("127.0.0.1", Access::Jolokia(credentials))
         };
         let error = Nodes::new(leadership).call(endpoint, Call::Drain).await;
         let error = error.expect_err("it leads no more");
         assert!(error.to_string().contains("not the leader"), "{error}");
-        let (mut connection, _) = node.accept().expect("it was connected");
-        let mut sent = Vec::new();
-        connection.read_to_end(&mut sent).expect("it is closed");
-        assert!(sent.is_empty(), "{} bytes", sent.len());
+        assert_eq!(received.join().expect("a node"), 0, "bytes");
+    }
+
+    /// The second request of a session uses the connection, and the handshake, of the first one.
+    #[tokio::test]
+    async fn a_kept_connection_sends_nothing_either() {
+        let leadership = Leadership::candidate();
+        elect(&leadership).await;
+        let node = Node::recorded(BARE_MEMBER).says("GET /api/v0/ops/keyspace", 200, "[]");
+        let access = node.access().certificates[SECRET].clone();
+        let endpoint = Endpoint {
+            port: node.port(),
+            ..Endpoint::new(
+                "127.0.0.1",
+                Access::ManagementApi(access.expect("certificates")),
+            )
+        };
+        let session = Session::open(Gate::new(leadership.clone()), &endpoint);
+        let session = session.expect("an address");
+        management_api::read(&session).expect("it leads");
+        let asked = node.asked();
+        assert!(!asked.is_empty());
+        leadership.ends();
+        let error = management_api::begin(&session, &Call::Drain);
+        let error = error.expect_err("it leads no more").to_string();
+        assert!(error.contains("not the leader"), "{error}");
+        assert_eq!(node.asked(), asked);
     }
 }

@@ -125,6 +125,30 @@ async fn a_cluster_that_cannot_be_read_hides_no_other_and_is_named() {
     }
 }
 
+/// On a clock that goes on when there is nothing to do: the cluster is at its turn before the signal.
+#[tokio::test(start_paused = true)]
+async fn clusters_that_wait_for_their_turn_hold_up_no_stop() {
+    let server = ApiServer::default();
+    server.with(|state| state.put(CLUSTER, manifest()));
+    let ctx = operator(&server);
+    let every_turn = ctx.turns.acquire_many(2).await.unwrap();
+    let (signal, signalled) = oneshot::channel::<()>();
+    let stop: Stop = signalled.map(drop).boxed().shared();
+    let (client, args, ready) = (server.client(), args(), Arc::new(AtomicBool::new(false)));
+    let woken = mpsc::unbounded().1;
+    let work = control(&client, &args, ctx.clone(), woken, (ready.clone(), stop));
+    let stopped = async {
+        tokio::time::sleep(DEADLINE / 2).await;
+        assert!(ready.load(Ordering::Relaxed));
+        signal.send(()).unwrap();
+    };
+    let ended = futures::future::join(work, stopped);
+    assert!(tokio::time::timeout(DEADLINE, ended).await.is_ok());
+    drop(every_turn);
+    let cluster = server.with(|state| state.objects[CLUSTER].clone());
+    assert_eq!(cluster["status"], Value::Null, "it had no turn");
+}
+
 /// A leader that still works on a node after it has released its Lease works beside the next one.
 #[tokio::test]
 async fn the_tasks_of_nodes_end_at_a_termination_signal_before_the_lease_is_released() {

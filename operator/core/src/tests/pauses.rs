@@ -17,7 +17,9 @@ fn after(world: &World, minutes: i64) -> Duration {
 fn a_cluster_that_waits_is_looked_at_less_and_less() {
     let mut world = World::formed(THREE_RACKS);
     assert_eq!(after(&world, 0), Duration::from_secs(30), "at rest");
+    world.now += SignedDuration::from_hours(200);
     world.pods.get_mut("demo-dc1-rack2-0").expect("a pod").node = Node::Broken;
+    assert_eq!(after(&world, 0), Duration::from_secs(5), "a fault is new");
     world.pass();
     world.pass();
     let pauses = [0, 1, 4, 60].map(|minutes| after(&world, minutes).as_secs());
