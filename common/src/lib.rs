@@ -4,6 +4,8 @@
 pub mod api;
 pub mod checks;
 pub mod conditions;
+pub mod config;
+pub mod image;
 pub mod intent;
 pub mod names;
 pub mod operations;

@@ -3,7 +3,6 @@
 //! Modules are listed from the ground up: each imports only those above it (`tests/layers.rs`).
 
 pub mod digest;
-pub(crate) mod image;
 pub mod lease;
 pub mod refusal;
 pub mod verdict;

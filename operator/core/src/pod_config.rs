@@ -14,7 +14,6 @@ pub mod seeds;
 pub mod started;
 pub mod tokens;
 
-pub use cassandra_yaml::OPERATOR_KEYS;
 pub use encryption::{CLIENT_SECTION, Encryption, INTERNODE_SECTION};
 pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};

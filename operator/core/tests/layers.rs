@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// From the ground up; the modules of one line do not know each other.
 const LAYERS: [&[&str]; 13] = [
-    &["digest", "image", "lease", "refusal", "testing", "verdict"],
+    &["digest", "lease", "refusal", "testing", "verdict"],
     &["authority", "pod_config", "node"],
     &["observed"],
     &["desired"],

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use casskop_common::{
     api::{CassandraClusterSpec, StorageConfig},
     conditions::Reason,
+    config::OPERATOR_KEYS,
+    image::{self, ImageRef},
     names::RackId,
 };
 use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    image::{self, ImageRef},
     pod_config::{self, PASSWORD_VOLUME, certificates::Place},
     refusal::Refusal,
 };
@@ -27,10 +28,7 @@ pub(crate) fn check_config(rack: &RackId, config: &Value) -> Result<(), Refusal>
     match &config["cassandra-yaml"] {
         Value::Null => {}
         Value::Object(yaml) => {
-            if let Some(key) = pod_config::OPERATOR_KEYS
-                .iter()
-                .find(|key| yaml.contains_key(**key))
-            {
+            if let Some(key) = OPERATOR_KEYS.iter().find(|key| yaml.contains_key(**key)) {
                 return refuse(format!(
                     "cassandra-yaml.{key} is set by the operator: remove it (seeds outside this Kubernetes cluster go into spec.seeds)"
                 ));

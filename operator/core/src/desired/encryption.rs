@@ -3,11 +3,11 @@
 use casskop_common::{
     api::{CassandraCluster, InternodeMode},
     conditions::Reason,
+    image::{self, ImageRef},
 };
 
 use crate::{
     desired::{DEFAULT_IMAGE, DesiredRack, refused, started::Started},
-    image::{self, ImageRef},
     pod_config::{CLIENT_SECTION, CertificateUse, Encryption, INTERNODE_SECTION, NodeSecrets},
     refusal::Refusal,
 };

@@ -3,11 +3,11 @@
 use casskop_common::{
     api::{CassandraClusterSpec, NodeTls, NodeTransport},
     conditions::Reason,
+    image::ImageRef,
 };
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    image::ImageRef,
     refusal::Refusal,
 };
 

@@ -2,11 +2,11 @@
 
 use casskop_common::{
     api::{CassandraClusterSpec, Check, OperationReason},
+    image,
     operations::{snapshot::Snapshot, support::Feature},
 };
 
 use crate::{
-    image,
     node::{Activity, Call, NodeError},
     operations::{
         Action, Behaviour, Member, Refusal, Ring, StepState, checks, tables, unobservable,

@@ -6,15 +6,6 @@ use serde_json::{Value, json};
 
 use super::{RackConfig, is_ipv6};
 
-/// Keys that follow from the pod and the ring; a user who could set them would break both.
-pub const OPERATOR_KEYS: [&str; 5] = [
-    "seed_provider",
-    "listen_address",
-    "broadcast_address",
-    "broadcast_rpc_address",
-    "listen_interface",
-];
-
 /// Replicas that the tokens of new nodes are spread for (4.0 and newer).
 const TOKENS_FOR: &str = "allocate_tokens_for_local_replication_factor";
 /// The data volume.

@@ -2,16 +2,15 @@
 
 mod collectors;
 mod heap;
-mod named;
 
 use std::collections::BTreeMap;
 
-use casskop_common::api::NodeTransport;
+use casskop_common::{api::NodeTransport, config::jvm_options as named};
 use serde_json::Value;
 
 use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api};
 #[cfg(any(test, feature = "simulation"))]
-pub use named::examples;
+pub use casskop_common::config::jvm_options::examples;
 
 /// Sections of `spec.config` that hold JVM options, and the file each goes to. The names are those of the
 /// options files and of the Go CassKop's config builder.

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{conditions::Reason, names, quantity, text};
+use casskop_common::{
+    conditions::Reason,
+    image::{self, ImageRef},
+    names, quantity, text,
+};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use crate::{
     desired::{Desired, accepted},
-    image::{self, ImageRef},
     objects::{config_map, stateful_set},
     observed::ObservedState,
     refusal::Refusal,

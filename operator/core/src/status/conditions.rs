@@ -6,14 +6,13 @@ use casskop_common::{
     api::{CassandraClusterStatus, NodeStatus, OperationMode, OperationStatus, Phase, condition},
     checks::CheckName,
     conditions::{Action, Reason},
-    text,
+    image, text,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
     authority::Validity,
     desired::{Desired, restart},
-    image,
     observed::{ExternalMember, ObservedState, UNKNOWN},
     operations::recorded,
     refusal::Refusal,

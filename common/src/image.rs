@@ -8,23 +8,23 @@
 //!   the image itself.
 
 /// A release of Cassandra: major and minor version.
-pub(crate) type Release = (u32, u32);
+pub type Release = (u32, u32);
 
 /// Releases before 4.0 that images exist of.
 const UNSUPPORTED: [Release; 5] = [(2, 0), (2, 1), (2, 2), (3, 0), (3, 11)];
 
 /// The parts of a reference that the operator uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ImageRef<'a> {
+pub struct ImageRef<'a> {
     /// Registry and path, without tag and digest.
-    pub(crate) repository: &'a str,
+    pub repository: &'a str,
     /// The tag; empty if there is none.
-    pub(crate) tag: &'a str,
+    pub tag: &'a str,
 }
 
 impl<'a> ImageRef<'a> {
     /// The parts of a reference. A colon before the last `/` belongs to the port of the registry.
-    pub(crate) fn parse(image: &'a str) -> Self {
+    pub fn parse(image: &'a str) -> Self {
         let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
         match name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') => Self { repository, tag },
@@ -37,12 +37,12 @@ impl<'a> ImageRef<'a> {
 
     /// The supported release that the tag names: the last two numbers with a dot between them that are one. `5.0.9`,
     /// `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` all name the release 5.0.
-    pub(crate) fn release(&self) -> Option<Release> {
+    pub fn release(&self) -> Option<Release> {
         supported(self.tag)
     }
 
     /// The unsupported release that the tag names.
-    pub(crate) fn unsupported_release(&self) -> Option<Release> {
+    pub fn unsupported_release(&self) -> Option<Release> {
         let name = self.repository.rsplit('/').next().unwrap_or_default();
         let begins = release(self.tag.strip_prefix('v').unwrap_or(self.tag));
         begins.filter(|release| name == "cassandra" && UNSUPPORTED.contains(release))
@@ -50,14 +50,14 @@ impl<'a> ImageRef<'a> {
 }
 
 /// The last supported release in a text.
-pub(crate) fn supported(text: &str) -> Option<Release> {
+pub fn supported(text: &str) -> Option<Release> {
     let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
     let mut releases = words.filter_map(release);
     releases.rfind(|release| matches!(release, (4, 0 | 1) | (5 | 6, 0..=2)))
 }
 
 /// The release at the start of a version, such as `3.11.19`.
-pub(crate) fn release(version: &str) -> Option<Release> {
+pub fn release(version: &str) -> Option<Release> {
     let numbers = version
         .split(|c: char| !c.is_ascii_digit() && c != '.')
         .next()?;

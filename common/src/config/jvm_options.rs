@@ -193,7 +193,7 @@ fn effect(key: &str) -> Option<&'static Effect> {
 }
 
 /// The reason why a key is accepted and not used.
-pub(super) fn unused(key: &str) -> Option<&'static str> {
+pub fn unused(key: &str) -> Option<&'static str> {
     match effect(key) {
         Some(Unused(why)) => Some(why),
         _ => None,
@@ -204,7 +204,7 @@ pub(super) fn unused(key: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// When the key is none, or when the value is not one of the key.
-pub(super) fn option(key: &str, value: &Value) -> Result<Option<String>, String> {
+pub fn option(key: &str, value: &Value) -> Result<Option<String>, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -259,8 +259,7 @@ fn unknown(key: &str) -> String {
     )
 }
 
-/// Each key, with a value of it.
-#[cfg(any(test, feature = "simulation"))]
+/// Each key, with a value of it, for tests.
 pub fn examples() -> Vec<(&'static str, Value)> {
     use serde_json::json;
 
