@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod install;
 mod logs;
+mod migrate;
 mod multi;
 mod operate;
 mod operations;
@@ -118,6 +119,8 @@ enum Manage {
     #[command(subcommand)]
     Install(install::Install),
     #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    #[command(subcommand)]
     Multi(multi::Multi),
     Completion(completion::Completion),
     Version(version::Version),
@@ -143,6 +146,7 @@ impl Command {
             Self::Manage(Manage::ResumeReconcile(command)) => command.run(flags, ui),
             Self::Manage(Manage::Report(command)) => command.run(flags, ui),
             Self::Manage(Manage::Install(command)) => command.run(flags, ui),
+            Self::Manage(Manage::Migrate(command)) => command.run(ui),
             Self::Manage(Manage::Multi(command)) => command.run(flags, ui),
             Self::Manage(Manage::Completion(_)) => completion::Completion::run(ui),
             Self::Manage(Manage::Version(_)) => version::Version::run(ui),

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod install;
 pub mod managers;
 pub mod manifest;
+pub mod migrate;
 pub mod preflight;
 pub mod report;
 pub mod request;

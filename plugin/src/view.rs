@@ -3,6 +3,7 @@
 pub mod events;
 pub mod explain;
 pub mod loss;
+pub mod migrate;
 pub mod multi;
 pub mod operation;
 pub mod operations;

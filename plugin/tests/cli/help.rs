@@ -19,6 +19,8 @@ shows!(help_of_flush, "flush", "--help");
 shows!(help_of_status, "status", "--help");
 shows!(help_of_install, "install", "--help");
 shows!(help_of_install_generate, "install", "generate", "--help");
+shows!(help_of_migrate, "migrate", "-h");
+shows!(help_of_migrate_check, "migrate", "check", "--help");
 shows!(help_of_report, "report", "--help");
 shows!(help_of_version, "version", "--help");
 shows!(help_of_replace, "replace", "--help");

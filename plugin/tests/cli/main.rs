@@ -22,6 +22,7 @@ mod fixtures;
 mod help;
 mod install;
 mod logs;
+mod migrate;
 mod multi;
 mod operate;
 mod operations;
