@@ -40,7 +40,7 @@ pub fn field(path: &Path, judged: &Judged) -> Field {
 pub fn set(fields: &mut Vec<Field>, path: &str, verdict: Verdict) {
     match fields.iter_mut().find(|field| field.path == path) {
         // What the field says by itself goes first.
-        Some(field) if field.verdict.is_in_the_way() => {}
+        Some(field) if matches!(field.verdict, Verdict::Refused { .. }) => {}
         Some(field) => {
             path.clone_into(&mut field.group);
             field.verdict = verdict;

@@ -196,12 +196,17 @@ impl Table {
     /// The verdict about a field without a row.
     pub fn unknown(&self, path: &Path) -> Verdict {
         let written = path.pattern();
+        let mut below = self.rows.iter();
+        let below = below.find(|(steps, _)| path::is_above(path, steps));
         let rows = self.rows.iter().map(|(_, (row, _))| *row);
         let alike = nearest(&written, rows).filter(|row| *row != written);
         Verdict::Unknown {
-            next: match alike {
-                Some(row) => format!("is {row} meant? otherwise remove it").into(),
-                None => "remove it".into(),
+            next: match (below, alike) {
+                (Some((_, (row, _))), _) => {
+                    format!("fill it, for example with {row}, or remove it").into()
+                }
+                (None, Some(row)) => format!("is {row} meant? otherwise remove it").into(),
+                (None, None) => "remove it".into(),
             },
         }
     }
