@@ -52,6 +52,12 @@ impl Leadership {
         Self::new(State::Waits, Box::new(clock))
     }
 
+    /// Elects this candidate for ten seconds.
+    #[cfg(test)]
+    pub fn elect(&self) {
+        self.renewed(Term::of(self.now(), std::time::Duration::from_secs(10)));
+    }
+
     fn new(state: State, clock: Box<dyn Fn() -> Moment + Send + Sync>) -> Self {
         Self(Arc::new(Shared {
             clock,

@@ -136,6 +136,16 @@ pub struct Term {
 }
 
 impl Term {
+    /// The right from now on for this time.
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn of(renewed: Moment, renew: Duration) -> Self {
+        Self {
+            renewed,
+            renew,
+            quiet_until: None,
+        }
+    }
+
     /// Whether the leader may act now. Both clocks count: one may have stood still, the other one may have been set.
     pub fn holds(&self, now: Moment) -> bool {
         !self.is_over(now) && now.wall >= self.renewed.wall

@@ -32,12 +32,6 @@ pub(crate) fn candidate(server: &ApiServer, identity: &str, leadership: Leadersh
     Election::with_client(server.client(), ("ns", "casskop-operator"), who, leadership)
 }
 
-/// Elects a process, with nobody else there.
-pub(crate) async fn elect(leadership: &Leadership) {
-    let mut election = candidate(&ApiServer::default(), "one", leadership.clone());
-    assert!(matches!(election.attempt().await, Attempt::Leads));
-}
-
 fn held_by(holder: &str) -> Value {
     json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",

@@ -111,14 +111,11 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        leader::tests::elect,
-        node_api::{
-            Access, Credentials, Endpoint, NodeApi, Nodes,
-            management_api::{
-                self, Session,
-                node::{BARE_MEMBER, Node, SECRET},
-            },
+    use crate::node_api::{
+        Access, Credentials, Endpoint, NodeApi, Nodes,
+        management_api::{
+            self, Session,
+            node::{BARE_MEMBER, Node, SECRET},
         },
     };
 
@@ -141,7 +138,7 @@ mod tests {
     async fn a_process_that_is_paused_while_it_connects_sends_nothing() {
         let looks = Arc::new(AtomicU64::new(u64::MAX));
         let leadership = leader_for(&looks);
-        elect(&leadership).await;
+        leadership.elect();
         // The look before the connection is the last one in time.
         looks.store(1, Ordering::Relaxed);
 
@@ -171,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn a_kept_connection_sends_nothing_either() {
         let leadership = Leadership::candidate();
-        elect(&leadership).await;
+        leadership.elect();
         let node = Node::recorded(BARE_MEMBER).says("GET /api/v0/ops/keyspace", 200, "[]");
         let access = node.access().certificates[SECRET].clone();
         let endpoint = Endpoint {

@@ -222,30 +222,29 @@ fn judge(
     options: &Options,
     document: &mut Document,
 ) -> Vec<Draft> {
-    let mut drafts = match kind {
-        Kind::K8ssandra => k8ssandra_cluster::judge(object, schema, options, &mut document.fields),
-        _ => {
-            let mut draft = Draft::default();
-            let table = Table::new(metadata::ROWS.into_iter().chain(rows(kind)));
-            for leaf in leaves(object) {
-                let judged = table.judge(&leaf, &mut draft, schema);
-                document.fields.push(field(&leaf.path, &judged));
-            }
-            match kind {
-                Kind::GoCluster => go_cluster::finish(&mut draft, options),
-                Kind::Datacenter => {
-                    for (path, verdict) in datacenter::finish(&mut draft, options) {
-                        let path = match path {
-                            "metadata.name" => path.to_owned(),
-                            path => format!("spec.{path}"),
-                        };
-                        set(&mut document.fields, &path, verdict);
-                    }
-                }
-                Kind::GoBackup | Kind::GoRestore | Kind::K8ssandra => return Vec::new(),
-            }
-            vec![draft]
+    let mut drafts = if kind == Kind::K8ssandra {
+        k8ssandra_cluster::judge(object, schema, options, &mut document.fields)
+    } else {
+        let mut draft = Draft::default();
+        let table = Table::new(metadata::ROWS.into_iter().chain(rows(kind)));
+        for leaf in leaves(object) {
+            let judged = table.judge(&leaf, &mut draft, schema);
+            document.fields.push(field(&leaf.path, &judged));
         }
+        match kind {
+            Kind::GoCluster => go_cluster::finish(&mut draft, options),
+            Kind::Datacenter => {
+                for (path, verdict) in datacenter::finish(&mut draft, options) {
+                    let path = match path {
+                        "metadata.name" => path.to_owned(),
+                        path => format!("spec.{path}"),
+                    };
+                    set(&mut document.fields, &path, verdict);
+                }
+            }
+            Kind::GoBackup | Kind::GoRestore | Kind::K8ssandra => return Vec::new(),
+        }
+        vec![draft]
     };
     for draft in &mut drafts {
         for note in draft.notes.drain(..) {

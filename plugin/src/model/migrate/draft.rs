@@ -116,17 +116,17 @@ impl Draft {
     /// # Errors
     /// As above.
     pub fn put_at(&mut self, place: Place, value: Value) -> Result<(), Verdict> {
-        let written = self
-            .fields
-            .entry(place)
-            .or_insert_with_key(|_| value.clone());
-        if *written == value {
-            return Ok(());
+        match self.fields.get(&place) {
+            Some(written) if *written == value => Ok(()),
+            Some(_) => Err(Verdict::refused(
+                "another field of the manifest has another value for the same field here",
+                "keep one of the two",
+            )),
+            None => {
+                self.fields.insert(place, value);
+                Ok(())
+            }
         }
-        Err(Verdict::refused(
-            "another field of the manifest has another value for the same field here",
-            "keep one of the two",
-        ))
     }
 
     /// Adds an item to a list.

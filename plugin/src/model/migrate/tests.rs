@@ -255,10 +255,10 @@ fn what_is_in_the_way_of_a_data_center() {
     told.extend(fields.map(|field| removed(["spec", field])));
     told.push(removed(["metadata", "name"]));
     told.push(obstacles(|object| {
-        object["metadata"]["name"] = json!("dc-1")
+        object["metadata"]["name"] = json!("dc-1");
     }));
     told.push(obstacles(|object| {
-        object["apiVersion"] = json!("cassandra.datastax.com/v2")
+        object["apiVersion"] = json!("cassandra.datastax.com/v2");
     }));
     assert!(!format!("{told:?}").contains("hunter2"));
     insta::assert_yaml_snapshot!(told);

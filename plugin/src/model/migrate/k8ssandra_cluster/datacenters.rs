@@ -117,11 +117,7 @@ const RING_PARTS: usize = 2;
 const DC_PARTS: usize = 4;
 
 /// The leaves of a data center, and those of the ring that it does not override. A list overrides a list as a whole.
-fn effective<'a>(
-    manifest: &'a Value,
-    dc: usize,
-    is_of_dc: impl Fn(&Path) -> bool,
-) -> Vec<Effective<'a>> {
+fn effective(manifest: &Value, dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> Vec<Effective<'_>> {
     let all = leaves(manifest);
     let own: Vec<Effective<'_>> = all
         .iter()
