@@ -5,7 +5,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api_server::ApiServer;
 use hyper::{Request, Response};
 use kube::client::Body;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,16 +41,32 @@ fn the_newest_warning_of_each_object_counts() {
     assert_eq!(newest(events), expected.into());
 }
 
+/// An API server without events that takes its time, and the number of lists that it was asked for.
+fn server(delay: Duration) -> (Client, Arc<AtomicUsize>) {
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = lists.clone();
+    let service = tower::service_fn(move |_: Request<Body>| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            tokio::time::sleep(delay).await;
+            let list =
+                json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": [] });
+            let body = Body::from(list.to_string().into_bytes());
+            Ok::<_, tower::BoxError>(Response::new(body))
+        }
+    });
+    (Client::new(service, "ns"), lists)
+}
+
+fn waits(kind: &'static str, uid: &str) -> Waiting {
+    BTreeMap::from([(kind, BTreeSet::from([uid.to_owned()]))])
+}
+
 #[tokio::test(start_paused = true)]
 async fn clusters_of_a_namespace_share_a_list() {
-    let server = ApiServer::default();
-    let lists = || {
-        let asked = server.asked();
-        let events = asked.iter().filter(|request| request.contains("/events?"));
-        events.count()
-    };
-    let (client, warnings) = (server.client(), Warnings::default());
-    let waits = |kind, uid: &str| BTreeMap::from([(kind, BTreeSet::from([uid.to_owned()]))]);
+    let (client, lists) = server(Duration::ZERO);
+    let warnings = Warnings::default();
+    let asked = || lists.load(Ordering::Relaxed);
     let (one, two, set) = (
         waits("Pod", "1"),
         waits("Pod", "2"),
@@ -61,14 +76,19 @@ async fn clusters_of_a_namespace_share_a_list() {
         warnings.of(&client, "ns", &one),
         warnings.of(&client, "ns", &two),
     );
-    assert_eq!((found.0.unwrap(), found.1.unwrap()), Default::default());
-    assert_eq!(lists(), 1);
+    assert_eq!(
+        (found.0.unwrap(), found.1.unwrap()),
+        (Newest::new(), Newest::new())
+    );
+    assert_eq!(asked(), 1);
     warnings.of(&client, "ns", &set).await.unwrap();
-    assert_eq!(lists(), 1, "of another kind");
+    assert_eq!(asked(), 2, "of another kind");
+    warnings.of(&client, "other", &set).await.unwrap();
+    assert_eq!(asked(), 3, "of another namespace");
     tokio::time::advance(RECENT).await;
     warnings.of(&client, "ns", &one).await.unwrap();
-    assert_eq!(lists(), 1, "it is read again");
-    assert_eq!(warnings.slots().len(), 1, "the other is dropped");
+    assert_eq!(asked(), 4, "it is read again");
+    assert_eq!(warnings.slots().len(), 1, "the others are dropped");
     tokio::time::advance(RECENT).await;
     let nothing = Waiting::default();
     warnings.of(&client, "ns", &nothing).await.unwrap();
@@ -78,19 +98,8 @@ async fn clusters_of_a_namespace_share_a_list() {
 /// Each list takes longer than it is recent.
 #[tokio::test(start_paused = true)]
 async fn one_reads_for_all_that_wait_for_a_slow_api_server() {
-    let lists = Arc::new(AtomicUsize::new(0));
-    let counted = lists.clone();
-    let service = tower::service_fn(move |_: Request<Body>| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async {
-            tokio::time::sleep(2 * RECENT).await;
-            let list =
-                json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": [] });
-            Ok::<_, tower::BoxError>(Response::new(Body::from(list.to_string().into_bytes())))
-        }
-    });
-    let (client, warnings) = (Client::new(service, "ns"), Warnings::default());
-    let pod = BTreeMap::from([("Pod", BTreeSet::from(["1".to_owned()]))]);
+    let (client, lists) = server(2 * RECENT);
+    let (warnings, pod) = (Warnings::default(), waits("Pod", "1"));
     let all = (0..24).map(|_| warnings.of(&client, "ns", &pod));
     futures::future::try_join_all(all).await.unwrap();
     assert_eq!(lists.load(Ordering::Relaxed), 1);
