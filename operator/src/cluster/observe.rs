@@ -118,7 +118,7 @@ pub async fn find(
         .map(|(name, listed)| (name, listed.pod))
         .collect();
     let started = Started::of(&cluster.name_any(), &live, &pods);
-    let mut keys = credentials::read(kube, &cluster, &started).await?;
+    let mut keys = Box::pin(credentials::read(kube, &cluster, &started)).await?;
     // A pod that is made later is started from the template.
     let templates: Vec<NodePod> = live
         .stateful_sets

@@ -82,9 +82,10 @@ fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Addr
         let rack = pod.rack.as_ref()?;
         let rack = desired.racks.iter().find(|desired| desired.id == *rack)?;
         let ip = pod.ip.as_ref()?.parse().ok()?;
-        let tls = match pod.encryption.client.has_tls() {
-            true => Some(observed.client_certificates.clone()?),
-            false => None,
+        let tls = if pod.encryption.client.has_tls() {
+            Some(observed.client_certificates.clone()?)
+        } else {
+            None
         };
         Some(Address {
             socket: SocketAddr::new(ip, native_port(&rack.config)?),

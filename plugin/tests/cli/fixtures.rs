@@ -219,7 +219,7 @@ fn yaml<T: Serialize>(of: &T) -> String {
 
 #[test]
 fn committed_fixtures_are_simulated_clusters() {
-    let worlds = [
+    let worlds = vec![
         ("new.yaml", cluster(2)),
         ("healthy.yaml", healthy()),
         ("growing.yaml", growing()),

@@ -108,7 +108,7 @@ fn login(username: &str, password: &str) -> Login {
 /// Nothing but Secrets has a password.
 fn assert_hidden(server: &ApiServer, passwords: &[&str]) {
     server.with(|state| {
-        let objects = state.objects.iter().map(|(path, object)| (path, object));
+        let objects = state.objects.iter();
         let written = state.written.iter().map(|(path, object)| (path, object));
         for (path, object) in objects.chain(written) {
             let text = object.to_string();
@@ -161,10 +161,7 @@ async fn no_pod_starts_without_a_superuser_that_can_be_used() {
             told.contains("Secret admins") && told.contains(why),
             "{told}"
         );
-        assert_eq!(
-            server.with(|state| state.objects.contains_key(ACCEPTED)),
-            false
-        );
+        assert!(!server.with(|state| state.objects.contains_key(ACCEPTED)));
     }
     // One of another application.
     edit(&server, &format!("{SECRETS}/admins"), |secret| {

@@ -115,12 +115,16 @@ fn serve(mut stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> 
     let mut user = String::new();
     loop {
         let request = Frame::read_request(&mut stream)?;
-        let mut state = state.lock().unwrap();
+        let mut state = state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let answer = match request.opcode {
             Opcode::Startup if state.is_open => frame(Opcode::Ready, Vec::new()),
             Opcode::Startup => {
                 let class = b"org.apache.cassandra.auth.PasswordAuthenticator";
-                let length = u16::try_from(class.len()).unwrap().to_be_bytes();
+                let length = u16::try_from(class.len())
+                    .map_err(io::Error::other)?
+                    .to_be_bytes();
                 frame(Opcode::Authenticate, [&length[..], class].concat())
             }
             Opcode::AuthResponse => {
