@@ -167,7 +167,7 @@ fn a_ring_that_lost_its_objects_has_its_logins() {
     for _ in 0..60 {
         world.pass();
         world.tick();
-        assert_eq!(steps(&world).contains(&SetUp), false);
+        assert!(!steps(&world).contains(&SetUp));
     }
     world.settle();
     assert_eq!(steps(&world), [Required].into());
