@@ -219,7 +219,7 @@ fn yaml<T: Serialize>(of: &T) -> String {
 
 #[test]
 fn committed_fixtures_are_simulated_clusters() {
-    let worlds = vec![
+    let worlds = [
         ("new.yaml", cluster(2)),
         ("healthy.yaml", healthy()),
         ("growing.yaml", growing()),

@@ -41,7 +41,6 @@ impl World {
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
             key_algorithms: BTreeMap::new(),
-            changes_superuser: self.changes_superuser,
             pods,
             nodes: self
                 .pods
