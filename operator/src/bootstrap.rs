@@ -23,12 +23,16 @@ use std::{
     sync::Arc,
 };
 
-use casskop_common::{api::NodeTransport, names};
+use casskop_common::{
+    api::{LoginStep, NodeTransport},
+    names,
+};
 use casskop_core::pod_config::{
     LostVolume, Nodes, RackConfig,
     cassandra_yaml::data_directories,
     certificates::Place,
     jvm_options::InvalidSection,
+    logins::{self, NotSetUp},
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
 };
@@ -59,6 +63,9 @@ pub struct Args {
     pub jolokia_tls: Option<PathBuf>,
     #[command(flatten)]
     pub encryption: encryption::Args,
+    /// What clients need to connect to the node
+    #[arg(long, default_value = "Disabled", value_parser = login_step)]
+    pub logins: LoginStep,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -122,6 +129,9 @@ pub enum Error {
     /// A start would form a second ring.
     #[error(transparent)]
     NoSeed(#[from] NoSeed),
+    /// A start would form a ring that everybody can log in to.
+    #[error(transparent)]
+    NotSetUp(#[from] NotSetUp),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
@@ -146,8 +156,9 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = choose(&rack, &args.pod_name, data)?;
-    let encryption = args.encryption.encryption();
-    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, encryption)?;
+    logins::check(args.logins, &seeds)?;
+    let access = (args.encryption.encryption(), args.logins);
+    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, access)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
         &args.directory,
@@ -242,6 +253,11 @@ pub fn renew(directory: &Path, data: &Path) {
         );
     }
     encryption::renew(directory, data);
+}
+
+fn login_step(word: &str) -> Result<LoginStep, String> {
+    let known = LoginStep::ALL.map(LoginStep::as_str).join(", ");
+    LoginStep::parse(word).ok_or_else(|| format!("it is one of {known}"))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {

@@ -10,6 +10,7 @@ mod act;
 mod deletion;
 mod observe;
 mod report;
+mod superuser;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -275,6 +276,13 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     }
     if let Err(error) = &applied {
         plan.report_failure(&error.to_string(), state);
+    }
+    if let Ok(desired) = &desired {
+        match superuser::keep(&ctx.effects, desired, &observed, &plan).await {
+            Ok(true) => plan.requeue = AFTER_CONFLICT,
+            Ok(false) => {}
+            Err(error) => plan.report_failure(&error.to_string(), state),
+        }
     }
     if !report::status(ctx, state, &plan).await? {
         plan.requeue = AFTER_CONFLICT;

@@ -1,5 +1,7 @@
 //! Answers the kubelet's probes from the agent of this pod.
 
+mod set_up;
+
 use std::{
     fs,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
@@ -18,7 +20,10 @@ use crate::{
         management_api::{self, Session},
     },
 };
-use casskop_core::node::{Call, NodeError, Reading};
+use casskop_core::{
+    node::{Call, NodeError, Reading},
+    pod_config::logins::SUPERUSER,
+};
 
 /// Arguments of a probe.
 #[derive(clap::Args, Debug)]
@@ -32,6 +37,9 @@ pub struct Args {
     /// Data folder of the node
     #[arg(long, default_value = "/var/lib/cassandra")]
     pub data: PathBuf,
+    /// Folder of the Secret with the superuser that is set up; a pod without it sets up nothing
+    #[arg(long, default_value = SUPERUSER)]
+    pub superuser: PathBuf,
     /// Seconds that a starting node may take before the answer is no
     #[arg(long, default_value_t = 0)]
     pub wait: u64,
@@ -77,7 +85,9 @@ pub fn main(args: &Args) -> Result<(), String> {
             (Question::Ready, Err(error)) if is_distrust(error, transport) => {
                 serves_unasked(args).map_err(|why| format!("{error}; {why}"))
             }
-            (Question::Ready, _) => ready(&reading).and_then(|()| node.takes_clients()),
+            (Question::Ready, _) => ready(&reading)
+                .and_then(|()| node.takes_clients())
+                .and_then(|()| set_up::set_up(&args.directory, &args.superuser)),
         };
         if verdict.is_ok() && args.question == Question::Ready {
             if let Ok(reading) = &reading {
@@ -272,6 +282,7 @@ mod tests {
             question: Question::Ready,
             directory: folder.clone(),
             data: folder.clone(),
+            superuser: folder.join("superuser"),
             wait: 0,
         };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();

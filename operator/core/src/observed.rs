@@ -51,6 +51,8 @@ pub struct ObservedState {
     pub live: OwnedObjects,
     /// The Secrets that the nodes share, by name.
     pub secrets: BTreeMap<String, SecretState>,
+    /// Whether the superuser of Cassandra is not the one of its Secret.
+    pub changes_superuser: bool,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
     /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_common::api::{ClientMode, InternodeMode, NodeTransport};
+use casskop_common::api::{ClientMode, InternodeMode, LoginStep, NodeTransport};
 use casskop_core::pod_config::RackConfig;
 use serde_json::{Value, json};
 
@@ -82,6 +82,7 @@ impl Pod {
             management_api: certificates(NodeTransport::ManagementApi),
             jolokia_tls: certificates(NodeTransport::JolokiaTls),
             encryption: self.encryption(InternodeMode::Disabled, ClientMode::Disabled),
+            logins: LoginStep::Disabled,
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),

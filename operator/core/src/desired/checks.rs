@@ -12,7 +12,11 @@ use serde_json::Value;
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
     image::{self, ImageRef},
-    pod_config::{self, PASSWORD_VOLUME, certificates::Place},
+    pod_config::{
+        self, PASSWORD_VOLUME,
+        certificates::Place,
+        logins::{SUPERUSER, SUPERUSER_VOLUME},
+    },
     refusal::Refusal,
 };
 
@@ -87,8 +91,10 @@ fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     let client = spec.client_tls().map(|_| Place::CLIENT);
     let encryption = internode.into_iter().chain(client);
     let encryption = encryption.map(|place| (place.volume, place.secret));
+    let superuser = spec.authentication.as_ref();
+    let superuser = superuser.map(|_| (SUPERUSER_VOLUME, SUPERUSER));
     let taken = TAKEN.into_iter().chain(password).chain(certificates);
-    let taken = taken.chain(encryption);
+    let taken = taken.chain(encryption).chain(superuser);
     let taken: Vec<(&str, &str)> = taken.collect();
     let path = |storage: &StorageConfig| storage.mount_path.trim_end_matches('/').to_owned();
     for (index, storage) in spec.storage_configs.iter().enumerate() {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::InternodeMode,
+    api::{InternodeMode, LoginStep},
     names::{self, RackId},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::ConfigMap};
@@ -25,6 +25,10 @@ pub struct Started {
     pub ready: BTreeSet<InternodeMode>,
     /// The Secrets with certificates between nodes that they mount.
     pub secrets: BTreeSet<String>,
+    /// The steps of logins of all pods and templates.
+    pub logins: BTreeSet<LoginStep>,
+    /// Whether there are volumes of nodes: a ring without pods is not a new one then.
+    pub has_volumes: bool,
     /// Whether every pod is there and Ready.
     pub is_complete: bool,
     /// Whether nodes encrypt by a section of the user in `cassandra.yaml`, which no mode understands.
@@ -46,6 +50,8 @@ impl Started {
         Self {
             modes: all().map(|pod| pod.encryption.internode).collect(),
             ready: ready.map(|pod| pod.encryption.internode).collect(),
+            logins: all().map(|pod| pod.logins).collect(),
+            has_volumes: !live.volumes.is_empty(),
             encrypts_by_config: live.config_maps.values().any(encrypts_by_config),
             secrets: all()
                 .filter_map(|pod| pod.secrets.internode.clone())
@@ -81,6 +87,18 @@ impl Started {
         match serving {
             Some((low, high)) if first.towards(last) != last => target.clamp(*low, *high),
             _ => target.clamp(first, last),
+        }
+    }
+
+    /// The step of logins that pods are started in now, where the spec asks for logins. The first node of a new ring sets
+    /// them up; nodes that join others, or come back to their volumes, find them set up.
+    pub fn next_login_step(&self, joins: bool) -> LoginStep {
+        let is_new = self.logins.is_empty() && !self.has_volumes && !joins;
+        let sets_up = self.logins == [LoginStep::SetUp].into() && !self.is_complete;
+        if is_new || sets_up {
+            LoginStep::SetUp
+        } else {
+            LoginStep::Required
         }
     }
 

@@ -71,6 +71,7 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
         .collect::<Result<Vec<_>, _>>()?;
     refuse_shared_dcs(&children)?;
     refuse_encryption(&children)?;
+    refuse_logins(&children)?;
     Ok(children)
 }
 
@@ -252,6 +253,38 @@ fn refuse_encryption(children: &[Child]) -> Result<(), Refusal> {
             Reason::InvalidCluster,
             format!(
                 "tls.internode of site {} names no Secret: the operator of a site makes an authority for its own nodes, which the nodes of other sites do not trust. Create a Secret of one authority in every site, and name it in tls.internode.secretName",
+                child.site
+            ),
+        )),
+    }
+}
+
+/// The nodes of all sites have the same roles: the operator of a site would make a superuser of its own.
+fn refuse_logins(children: &[Child]) -> Result<(), Refusal> {
+    let logins = |child: &Child| child.cluster.spec.authentication.clone();
+    let has_logins = |child: &Child| logins(child).is_some();
+    let differing = children
+        .windows(2)
+        .find(|pair| has_logins(&pair[0]) != has_logins(&pair[1]));
+    if let Some([one, other]) = differing {
+        return Err(refused(
+            Reason::InvalidCluster,
+            format!(
+                "authentication is set in only one of the sites {} and {}: the nodes of all sites are one ring, so set it in base",
+                one.site, other.site
+            ),
+        ));
+    }
+    let is_unnamed = |child: &&Child| {
+        let logins = logins(child);
+        logins.is_some_and(|logins| logins.superuser_secret.is_none_or(|name| name.is_empty()))
+    };
+    match children.iter().find(is_unnamed) {
+        None => Ok(()),
+        Some(child) => Err(refused(
+            Reason::InvalidCluster,
+            format!(
+                "authentication of site {} names no Secret: the operator of a site makes a superuser that the ring does not have. Create a Secret with the same username and password in every site, and name it in authentication.superuserSecret",
                 child.site
             ),
         )),

@@ -72,6 +72,14 @@ pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &s
     merge(yaml, &fixed);
 }
 
+/// Port of the native transport of the nodes of a rack with this configuration; nothing for a value that is no port.
+pub fn native_port(config: &Value) -> Option<u16> {
+    match config["cassandra-yaml"]["native_transport_port"] {
+        Value::Null => Some(names::CQL_PORT),
+        ref port => u16::try_from(port.as_u64()?).ok(),
+    }
+}
+
 /// Where the native transport listens, as clients in the pod connect to it: host and port.
 pub fn native_address(yaml: &Value) -> Option<(String, u16)> {
     let text = |key: &str| yaml[key].as_str().filter(|text| !text.is_empty());

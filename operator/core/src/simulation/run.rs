@@ -41,6 +41,7 @@ impl World {
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
             key_algorithms: BTreeMap::new(),
+            changes_superuser: self.changes_superuser,
             pods,
             nodes: self
                 .pods

@@ -1,0 +1,281 @@
+//! Logins of clients: a new ring sets them up in its first pod, alone, and no other pod ever starts without.
+
+use std::collections::BTreeSet;
+
+use casskop_common::api::{
+    Authentication, CassandraCluster, ClientMode, ClientTls,
+    LoginStep::{self, Disabled, Required, SetUp},
+    Phase, Tls,
+};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::json;
+
+use crate::{
+    observed::SecretState,
+    simulation::{Node, THREE_RACKS, World},
+    tests::rollout::sets,
+};
+
+const FIRST: &str = "demo-dc1-rack1-0";
+
+fn ask(cluster: &mut CassandraCluster, secret: Option<&str>) {
+    cluster.spec.authentication = Some(Authentication {
+        superuser_secret: secret.map(str::to_owned),
+    });
+}
+
+fn new(change: impl FnOnce(&mut CassandraCluster)) -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| {
+        cluster.spec.nodes_per_racks = Some(2);
+        ask(cluster, None);
+        change(cluster);
+    });
+    world
+}
+
+fn steps(world: &World) -> BTreeSet<LoginStep> {
+    world.pods.values().map(|pod| pod.logins).collect()
+}
+
+/// A pod that sets up logins is alone, and is the first one. No pod lets in everybody.
+fn assert_shut(world: &World) {
+    let steps = steps(world);
+    assert!(!steps.contains(&Disabled), "{steps:?}");
+    if steps.contains(&SetUp) {
+        let pods: Vec<&String> = world.pods.keys().collect();
+        assert_eq!(pods, [FIRST]);
+    }
+}
+
+/// The arguments of the init container, and the mounted Secrets, of the pods of the first rack.
+fn template(world: &World) -> Option<String> {
+    let set = world.live.stateful_sets.get("demo-dc1-rack1")?;
+    let template: &PodTemplateSpec = &set.spec.as_ref()?.template;
+    let pod = template.spec.as_ref()?;
+    let mut init = pod.init_containers.iter().flatten();
+    let bootstrap = init.find(|container| container.name == "bootstrap")?;
+    let secrets = pod.volumes.iter().flatten();
+    let secrets = secrets.filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
+    let secrets: Vec<String> = secrets.collect();
+    let arguments = bootstrap.args.clone().unwrap_or_default();
+    Some(format!("{} {}", arguments.join(" "), secrets.join(" ")))
+}
+
+/// Goes on until the ring is at rest. Returns the templates that the first rack has had.
+fn form(world: &mut World) -> Vec<String> {
+    let mut templates = Vec::new();
+    for _ in 0..200 {
+        world.pass();
+        world.tick();
+        assert_shut(world);
+        let now = template(world);
+        if templates.last() != now.as_ref() {
+            templates.extend(now);
+        }
+        if world.is_settled() {
+            break;
+        }
+    }
+    world.settle();
+    assert_eq!(steps(world), [Required].into());
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    templates
+}
+
+#[test]
+fn a_new_ring_sets_up_its_logins_in_its_first_pod() {
+    let mut world = new(|_| {});
+    let templates = form(&mut world);
+    assert_eq!(world.pods.len(), 6);
+    insta::assert_snapshot!(templates.join("\n"));
+}
+
+#[test]
+fn a_ring_of_two_data_centers_has_one_first_pod() {
+    let mut world = new(|cluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        let mut second = topology.dc[0].clone();
+        second.name = "dc2".into();
+        topology.dc.push(second);
+    });
+    form(&mut world);
+    assert_eq!(world.pods.len(), 12);
+}
+
+/// The operator is killed after any write.
+#[test]
+fn no_pod_is_started_without_logins_after_a_crash() {
+    for effects in 0..6 {
+        let mut world = new(|_| {});
+        let mut passes = 0;
+        while world.pods.len() < 6 || steps(&world) != [Required].into() {
+            if !world.pass_until(effects) {
+                world.kill_operator();
+                world.pass();
+            }
+            world.tick();
+            assert_shut(&world);
+            passes += 1;
+            assert!(passes < 600, "{}", world.condition("Progressing"));
+        }
+    }
+}
+
+/// As long as the probe has not seen that the logins are set up, the pod is not Ready.
+#[test]
+fn nothing_follows_a_pod_whose_logins_are_not_set_up() {
+    let mut world = new(|_| {});
+    world.pass();
+    world.tick();
+    for _ in 0..10 {
+        let first = world.pods.get_mut(FIRST).expect("the first pod");
+        first.node = Node::Starting;
+        world.pass();
+        assert_eq!(world.live.stateful_sets.len(), 1);
+        assert_eq!(steps(&world), [SetUp].into());
+    }
+    form(&mut world);
+}
+
+#[test]
+fn a_ring_that_lost_its_objects_has_its_logins() {
+    let mut world = new(|_| {});
+    form(&mut world);
+    world.live.stateful_sets.clear();
+    world.pods.clear();
+    for _ in 0..60 {
+        world.pass();
+        world.tick();
+        assert_eq!(steps(&world).contains(&SetUp), false);
+    }
+    world.settle();
+    assert_eq!(steps(&world), [Required].into());
+}
+
+#[test]
+fn racks_that_are_added_find_the_logins_set_up() {
+    let mut world = new(|_| {});
+    form(&mut world);
+    world.edit(|cluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        let mut rack = topology.dc[0].rack[0].clone();
+        rack.name = "rack4".into();
+        topology.dc[0].rack.push(rack);
+    });
+    form(&mut world);
+    assert_eq!(world.pods.len(), 8);
+}
+
+#[test]
+fn nodes_that_join_a_ring_elsewhere_set_up_nothing() {
+    let mut world = new(|cluster| {
+        ask(cluster, Some("admin"));
+        cluster.spec.seeds = vec!["seed.example.org".into()];
+    });
+    world.secret = SecretState::Usable;
+    for _ in 0..10 {
+        world.pass();
+        world.tick();
+        assert!(!steps(&world).contains(&SetUp));
+    }
+    assert_eq!(steps(&world), [Required].into());
+}
+
+#[test]
+fn a_ring_that_runs_neither_gets_logins_nor_loses_them() {
+    let mut open = World::formed(THREE_RACKS);
+    open.edit(|cluster| ask(cluster, None));
+    let mut shut = new(|_| {});
+    form(&mut shut);
+    shut.edit(|cluster| cluster.spec.authentication = None);
+    let mut told = Vec::new();
+    for world in [&mut open, &mut shut] {
+        let before = steps(world);
+        for _ in 0..5 {
+            world.pass();
+            assert_eq!(sets(world), []);
+            world.tick();
+        }
+        assert_eq!(steps(world), before);
+        told.push(world.condition("SpecAccepted"));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_the_nodes_cannot_have_is_refused() {
+    let told = |change: fn(&mut CassandraCluster)| {
+        let mut world = new(change);
+        world.pass();
+        assert!(world.live.stateful_sets.is_empty());
+        world.condition("SpecAccepted")
+    };
+    let told = [
+        told(|cluster| cluster.spec.data_capacity = None),
+        told(|cluster| cluster.spec.seeds = vec!["seed.example.org".into()]),
+        told(|cluster| {
+            let yaml = json!({ "authenticator": "AllowAllAuthenticator" });
+            cluster.spec.config = Some(json!({ "cassandra-yaml": yaml }));
+        }),
+        told(|cluster| {
+            cluster.spec.tls = Some(Tls {
+                internode: None,
+                client: Some(ClientTls {
+                    mode: ClientMode::Required,
+                    secret_name: Some("clients".into()),
+                    require_client_auth: Some(true),
+                }),
+            });
+        }),
+        told(|cluster| {
+            let storage = json!([{ "name": "superuser", "mountPath": "/more", "pvcSpec": {} }]);
+            cluster.spec.storage_configs = serde_json::from_value(storage).expect("a volume");
+        }),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_superuser_that_cannot_be_used_is_told_and_restarts_nothing() {
+    let mut world = new(|_| {});
+    form(&mut world);
+    world.secret = SecretState::Broken("Secret demo-superuser has no password".into());
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    for _ in 0..5 {
+        world.pass();
+        assert_eq!(sets(&world), []);
+        world.tick();
+    }
+    let told = world.condition("Degraded");
+    assert!(
+        told.contains("Secret demo-superuser has no password"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_changed_superuser_is_changed_at_nodes_that_serve_clients() {
+    let mut world = new(|_| {});
+    world.changes_superuser = true;
+    while steps(&world) != [Required].into() {
+        // The pod that sets up logins has the superuser of its time, and cannot be reached.
+        assert!(world.plan().superuser_nodes.is_empty());
+        world.pass();
+        world.tick();
+    }
+    form(&mut world);
+    let asked = world.plan().superuser_nodes;
+    assert_eq!(
+        asked,
+        ["demo-dc1-rack1-0", "demo-dc1-rack1-1", "demo-dc1-rack2-0"]
+    );
+    let away = world.pods.get_mut(FIRST).expect("a pod");
+    away.node = Node::Hanging;
+    assert!(!world.plan().superuser_nodes.contains(&FIRST.to_owned()));
+    world.annotate("reconcile", Some("paused"));
+    assert!(world.plan().superuser_nodes.is_empty());
+    world.annotate("reconcile", None);
+    world.changes_superuser = false;
+    assert!(world.plan().superuser_nodes.is_empty());
+}
