@@ -82,6 +82,7 @@ pub const JOBS: &[Job] = &[
     own("scaling", 6),
     own("lost_node", 3),
     own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes"]),
+    own("logins", 2),
     own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
     own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
     own("cassandra_tls", 3)
