@@ -26,6 +26,7 @@ pub(super) fn decide(
     }
     check_ring(started)?;
     check_racks(racks)?;
+    check_first(racks, started)?;
     let joins = !spec.seeds.is_empty();
     if joins && named.superuser.is_none() {
         return Err(invalid(
@@ -63,6 +64,19 @@ fn check_ring(started: &Started) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// Two pods that set up logins would be two rings.
+fn check_first(racks: &[DesiredRack], started: &Started) -> Result<(), Refusal> {
+    let first = racks.iter().find(|rack| rack.replicas > 0);
+    let mut setting_up = started.setting_up.iter();
+    let other = setting_up.find(|rack| first.is_none_or(|first| first.id != **rack));
+    match other {
+        None => Ok(()),
+        Some(rack) => Err(invalid(format!(
+            "the first node of the ring is in {rack}, and sets up the logins: keep that rack the first one with nodes until all nodes are there"
+        ))),
+    }
 }
 
 fn check_racks(racks: &[DesiredRack]) -> Result<(), Refusal> {

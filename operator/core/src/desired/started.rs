@@ -27,6 +27,8 @@ pub struct Started {
     pub secrets: BTreeSet<String>,
     /// The steps of logins of all pods and templates.
     pub logins: BTreeSet<LoginStep>,
+    /// The racks whose pods set up logins.
+    pub setting_up: BTreeSet<RackId>,
     /// Whether there are volumes of nodes: a ring without pods is not a new one then.
     pub has_volumes: bool,
     /// Whether every pod is there and Ready.
@@ -51,6 +53,10 @@ impl Started {
             modes: all().map(|pod| pod.encryption.internode).collect(),
             ready: ready.map(|pod| pod.encryption.internode).collect(),
             logins: all().map(|pod| pod.logins).collect(),
+            setting_up: all()
+                .filter(|pod| pod.logins == LoginStep::SetUp)
+                .filter_map(|pod| pod.rack.clone())
+                .collect(),
             has_volumes: !live.volumes.is_empty(),
             encrypts_by_config: live.config_maps.values().any(encrypts_by_config),
             secrets: all()

@@ -48,7 +48,11 @@ pub(super) fn first_nodes(
 ) -> bool {
     let joins = !desired.spec.seeds.is_empty();
     let is_alone = desired.logins.has_logins() && !joins;
-    let first = seeds::first_rack(desired).map(|rack| &rack.id);
+    let mut there = diffs.iter().filter(|diff| diff.live.is_some());
+    let first = there.next().map(|diff| diff.wanted);
+    let first = first
+        .or_else(|| seeds::first_rack(desired))
+        .map(|rack| &rack.id);
     let is_awaited = rollout.first_health_problem(state).is_some();
     for diff in diffs
         .iter()

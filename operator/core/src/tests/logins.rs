@@ -138,6 +138,26 @@ fn nothing_follows_a_pod_whose_logins_are_not_set_up() {
     form(&mut world);
 }
 
+/// A pod of another rack would form a ring of its own.
+#[test]
+fn the_rack_of_the_first_pod_stays_the_first_one() {
+    let mut world = new(|_| {});
+    world.pass();
+    world.tick();
+    let reverse = |cluster: &mut CassandraCluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        topology.dc[0].rack.reverse();
+    };
+    world.edit(reverse);
+    for _ in 0..3 {
+        world.pass();
+        assert_shut(&world);
+    }
+    insta::assert_snapshot!("first_rack", world.condition("SpecAccepted"));
+    world.edit(reverse);
+    form(&mut world);
+}
+
 #[test]
 fn a_ring_that_lost_its_objects_has_its_logins() {
     let mut world = new(|_| {});
