@@ -77,6 +77,7 @@ fn a_new_ring_requires_logins_from_the_first_moment() {
         cassandra::cql(kubectl, pod, "ONE", &[WHO]).fails();
     }
 
+    replicas(&ring, &pods[0]);
     grants(kubectl, &pods[0]);
     changes(&ring, &pods);
     assert_hidden(kubectl, &pods);
@@ -117,6 +118,24 @@ fn put(kubectl: &Kubectl, login: Login) {
     }));
 }
 
+/// The roles are on both nodes, and the second one has received them.
+fn replicas(ring: &Cluster, pod: &str) {
+    let replicas = ring.shows("repaired replicas of the roles", |cluster| {
+        let recorded = &cluster["status"]["roleReplicas"];
+        let is_repaired = recorded["repaired"] == true && recorded["replicas"]["dc1"] == 2;
+        is_repaired.then(|| recorded.clone())
+    });
+    let since = replicas["since"].as_str().unwrap_or_default();
+    assert!(!since.is_empty(), "{replicas}");
+    let schema =
+        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'";
+    let told = try_login(&ring.kubectl, pod, FIRST, &[schema]).ok();
+    assert!(
+        told.contains("NetworkTopologyStrategy") && told.contains("dc1:2"),
+        "{told}"
+    );
+}
+
 /// An application may do what it was granted, and nothing else.
 fn grants(kubectl: &Kubectl, pod: &str) {
     let create = format!(
@@ -124,7 +143,7 @@ fn grants(kubectl: &Kubectl, pod: &str) {
         ORDERS.password
     );
     let statements = [
-        "CREATE KEYSPACE orders WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}",
+        "CREATE KEYSPACE orders WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}",
         "CREATE TABLE orders.t (id int PRIMARY KEY)",
         &create,
         "GRANT SELECT ON KEYSPACE orders TO orders",

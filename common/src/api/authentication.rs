@@ -1,5 +1,8 @@
 //! Logins of clients.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,19 @@ pub struct Authentication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub superuser_secret: Option<String>,
+}
+
+/// Replicas of the roles (keyspace `system_auth`). They are raised by one, and repaired before they are raised again.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleReplicas {
+    /// Replicas by data center.
+    pub replicas: BTreeMap<String, i32>,
+    /// Time at which the operator first observed them; the repair after it is the operation `repair` with the id
+    /// `roles-<seconds since 1970>`.
+    pub since: Time,
+    /// Whether they were repaired since, as far as they were raised.
+    pub repaired: bool,
 }
 
 /// How a pod is started with respect to logins. The steps of a new ring follow each other.

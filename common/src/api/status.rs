@@ -7,7 +7,9 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, SeenReplication};
+use super::{
+    Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas, SeenReplication,
+};
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
 /// (Flux, Helm) does not report a resource without a status as current.
@@ -75,6 +77,9 @@ pub struct CassandraClusterStatus {
     /// Last observed replication of the keyspaces: nodes require a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
+    /// Replicas of the roles, which the operator keeps where the spec has `authentication`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_replicas: Option<RoleReplicas>,
     /// Number of volume claims, and of the ConfigMap that marks the ring, which the cluster owned when it was observed:
     /// Kubernetes deletes them with the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]

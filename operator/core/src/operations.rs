@@ -22,6 +22,7 @@ mod repair;
 mod replace;
 pub mod request;
 mod restart;
+pub mod role_replicas;
 mod scrub;
 mod snapshot;
 mod tables;

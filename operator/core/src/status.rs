@@ -10,7 +10,7 @@ mod replication;
 pub mod size;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, Phase},
+    api::{CassandraClusterStatus, LoginStep, Phase, RoleReplicas, SeenReplication},
     conditions::Action,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     desired::Desired,
     objects::volume_owner,
     observed::ObservedState,
+    operations::role_replicas,
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
     scheduler,
@@ -64,11 +65,24 @@ pub fn decide(
         },
         operations: old.operations,
         used_request_ids: old.used_request_ids.clone(),
+        role_replicas: role_replicas(desired, state, replication.as_ref()),
         replication,
         cleanup_generation,
         last_rack_write: old.last_rack_write,
         operation_history: old.operation_history,
     }
+}
+
+/// The replicas of the roles, of a ring with logins.
+fn role_replicas(
+    desired: &Result<Desired, Refusal>,
+    state: &ObservedState,
+    seen: Option<&SeenReplication>,
+) -> Option<RoleReplicas> {
+    let desired = desired.as_ref().ok()?;
+    let seen = seen.and_then(|seen| seen.keyspaces.get(role_replicas::KEYSPACE));
+    let has_logins = desired.logins == LoginStep::Required;
+    role_replicas::record(state, seen).filter(|_| has_logins)
 }
 
 /// How far the ring is while it is being formed.

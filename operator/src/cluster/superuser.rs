@@ -1,5 +1,5 @@
-//! The superuser of Cassandra follows its Secret: a changed password is changed in Cassandra, by a login with the password
-//! that Cassandra accepts.
+//! The roles of Cassandra: the superuser follows its Secret by a login with the password that Cassandra accepts, and the
+//! replicas of the roles follow the nodes.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -51,8 +51,11 @@ pub async fn keep(
 ) -> Result<bool, Error> {
     let nodes = addresses(desired, observed, plan);
     let superuser = &observed.superuser;
-    let Some(change) = superuser.change().filter(|_| !nodes.is_empty()) else {
+    if nodes.is_empty() {
         return Ok(false);
+    }
+    let Some(change) = superuser.change() else {
+        return replicate(effects, superuser.accepted(), nodes, plan).await;
     };
     let (kube, cluster) = (&effects.kube, &observed.state.cluster);
     match change {
@@ -75,6 +78,28 @@ pub async fn keep(
     Ok(true)
 }
 
+/// Changes the replicas of the roles, where the plan says so. The record of the status, and the repair, follow from what
+/// Cassandra has afterwards.
+async fn replicate(
+    effects: &Effects,
+    login: Option<&Login>,
+    nodes: Vec<Address>,
+    plan: &Plan,
+) -> Result<bool, Error> {
+    let Some((login, replicas)) = login.zip(plan.role_replicas.as_ref()) else {
+        return Ok(false);
+    };
+    let (login, replicas) = (login.clone(), replicas.clone());
+    let change = move |gate: &Gate, node: &Address| {
+        let mut session = Session::open(gate.clone(), node, &login)?;
+        session.run(&Statement::replicate(&replicas))?;
+        Ok(())
+    };
+    exchange(effects, nodes, change).await?;
+    tracing::info!(replicas = ?plan.role_replicas, "the replicas of the roles were changed");
+    Ok(true)
+}
+
 /// The native transports to ask, one after the other.
 fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Address> {
     let of = |name: &String| {
@@ -91,7 +116,7 @@ fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Addr
             tls,
         })
     };
-    plan.superuser_nodes.iter().filter_map(of).collect()
+    plan.login_nodes.iter().filter_map(of).collect()
 }
 
 /// Asks the first node that can be reached, on a thread of its own.

@@ -55,6 +55,11 @@ pub enum Change<'a> {
 }
 
 impl Superuser {
+    /// The superuser that Cassandra accepts.
+    pub fn accepted(&self) -> Option<&Login> {
+        self.accepted.as_ref()
+    }
+
     /// What is to be done next; nothing if Cassandra accepts the wanted one.
     pub fn change(&self) -> Option<Change<'_>> {
         let accepted = self.accepted.as_ref()?;

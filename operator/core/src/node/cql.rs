@@ -66,11 +66,14 @@ impl Statement {
         )
     }
 
-    /// Replicates the roles once in a data center, and nowhere else: for a ring of one node.
-    pub fn replicate_in(dc: &str) -> Self {
+    /// Replicates the roles so many times in each data center.
+    pub fn replicate<'a>(dcs: impl IntoIterator<Item = (&'a String, &'a i32)>) -> Self {
+        let factors = dcs
+            .into_iter()
+            .map(|(dc, replicas)| format!(", {}: {replicas}", literal(dc)));
         Self::plain(format!(
-            "ALTER KEYSPACE system_auth WITH replication = {{'class': 'NetworkTopologyStrategy', {}: 1}}",
-            literal(dc)
+            "ALTER KEYSPACE system_auth WITH replication = {{'class': 'NetworkTopologyStrategy'{}}}",
+            factors.collect::<String>()
         ))
     }
 
@@ -121,7 +124,7 @@ mod tests {
             Statement::default_role(),
             Statement::data_center(),
             Statement::replication(),
-            Statement::replicate_in("dc1"),
+            Statement::replicate([(&"dc1".to_owned(), &3), (&"d'c2".to_owned(), &1)]),
         ];
         let told = statements.iter().map(|statement| {
             let secret = if statement.is_secret() {

@@ -7,7 +7,7 @@ use casskop_common::{api::Requester, intent::Request, names::RackId, operations:
 use crate::{
     desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
-    operations::request,
+    operations::{request, role_replicas},
     rollout::Rollout,
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn request(
             request_pending_cleanup(state, rollout)?,
             Requester::AutoPilot,
         )),
+        OperationKind::Repair => Some(own(repair_of_roles(state)?, Requester::Spec)),
         OperationKind::Restart => Some(own(rolling_restart(state)?, Requester::Spec)),
         _ => None,
     }
@@ -54,6 +55,21 @@ fn request_pending_cleanup(state: &ObservedState, rollout: &Rollout) -> Option<R
     let newest = generations.into_iter().max().flatten()?;
     let id = format!("autopilot-{newest}");
     request::of(OperationKind::Cleanup, id, &request::flags("--dc", dcs))
+}
+
+/// The repair of the roles after their replicas were raised, once that is recorded.
+fn repair_of_roles(state: &ObservedState) -> Option<Request> {
+    state.cluster.spec.authentication.as_ref()?;
+    let recorded = state.cluster.status.as_ref()?.role_replicas.as_ref()?;
+    let words = [
+        "--keyspace",
+        role_replicas::KEYSPACE,
+        "--full",
+        "--all-ranges",
+    ];
+    let id = role_replicas::repair_id(recorded);
+    let words = words.map(str::to_owned);
+    (!recorded.repaired).then(|| request::of(OperationKind::Repair, id, &words))?
 }
 
 /// The restart that `rollingRestart: true` asks for: each time it becomes true.

@@ -14,8 +14,12 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
+    node::Replication,
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
-    operations::transitions::{self, Outdated},
+    operations::{
+        role_replicas::KEYSPACE,
+        transitions::{self, Outdated},
+    },
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
 };
@@ -140,6 +144,16 @@ impl World {
             self.cluster
                 .finalizers_mut()
                 .retain(|name| *name != names::VOLUMES_FINALIZER);
+        }
+        if let Some(replicas) = &plan.role_replicas {
+            if !may() {
+                return false;
+            }
+            let factors = replicas.iter();
+            let factors =
+                factors.map(|(dc, count)| (dc.clone(), usize::try_from(*count).expect("some")));
+            let factors = Replication::Topology(factors.collect());
+            self.replication.insert(KEYSPACE.into(), factors);
         }
         if !may() {
             return false;
@@ -291,6 +305,7 @@ impl World {
         };
         plan.objects.is_empty()
             && plan.disowned.is_empty()
+            && plan.role_replicas.is_none()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::json;
 
 use crate::{
+    node::Replication,
     observed::SecretState,
     simulation::{Node, THREE_RACKS, World},
     tests::rollout::sets,
@@ -280,22 +281,153 @@ fn a_changed_superuser_is_changed_at_nodes_that_serve_clients() {
     world.changes_superuser = true;
     while steps(&world) != [Required].into() {
         // The pod that sets up logins has the superuser of its time, and cannot be reached.
-        assert!(world.plan().superuser_nodes.is_empty());
+        assert!(world.plan().login_nodes.is_empty());
         world.pass();
         world.tick();
     }
     form(&mut world);
-    let asked = world.plan().superuser_nodes;
+    let asked = world.plan().login_nodes;
     assert_eq!(
         asked,
         ["demo-dc1-rack1-0", "demo-dc1-rack1-1", "demo-dc1-rack2-0"]
     );
     let away = world.pods.get_mut(FIRST).expect("a pod");
     away.node = Node::Hanging;
-    assert!(!world.plan().superuser_nodes.contains(&FIRST.to_owned()));
+    assert!(!world.plan().login_nodes.contains(&FIRST.to_owned()));
     world.annotate("reconcile", Some("paused"));
-    assert!(world.plan().superuser_nodes.is_empty());
+    assert!(world.plan().login_nodes.is_empty());
     world.annotate("reconcile", None);
     world.changes_superuser = false;
-    assert!(world.plan().superuser_nodes.is_empty());
+    assert!(world.plan().login_nodes.is_empty());
+}
+
+fn replicas(world: &World) -> Vec<(String, usize)> {
+    match &world.replication["system_auth"] {
+        Replication::Topology(factors) => factors.clone().into_iter().collect(),
+        other => unreachable!("{other}"),
+    }
+}
+
+/// Goes on until the ring is at rest, with its operations. Returns the replicas of the roles, and the repairs, in order.
+fn follow(world: &mut World) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for _ in 0..600 {
+        world.pass();
+        world.tick();
+        let now = replicas(world);
+        let now = now.iter().map(|(dc, count)| format!("{dc}={count}"));
+        let now = now.collect::<Vec<_>>().join(" ");
+        if seen.iter().rev().find(|line| line.contains('=')) != Some(&now) {
+            seen.push(now);
+        }
+        world.work(0, true, false);
+        let repairs = world.calls.drain(..).filter(|(kind, ..)| kind == "repair");
+        for (_, _, pod, step) in repairs.collect::<Vec<_>>() {
+            assert_eq!(step, "system_auth");
+            let line = format!("repair {pod}");
+            if seen.last() != Some(&line) {
+                seen.push(line);
+            }
+        }
+        if world.is_settled() {
+            break;
+        }
+    }
+    world.settle();
+    seen.join("\n")
+}
+
+/// Nodes that hold what they no longer own may not leave.
+fn clean_up(world: &mut World) {
+    world.annotate("cleanup", Some("c1"));
+    world.settle();
+}
+
+#[test]
+fn replicas_of_roles_are_raised_by_one_and_repaired() {
+    let mut world = new(|_| {});
+    insta::assert_snapshot!("growth", follow(&mut world));
+    let recorded = world.status().role_replicas.expect("a record");
+    assert!(
+        recorded.repaired && recorded.replicas["dc1"] == 3,
+        "{recorded:?}"
+    );
+    // Before nodes leave, there are fewer replicas.
+    clean_up(&mut world);
+    world.edit(|cluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        topology.dc[0].rack.truncate(1);
+    });
+    let told = follow(&mut world);
+    assert!(told.contains("dc1=2"), "{told}");
+    assert_eq!(world.pods.len(), 2);
+}
+
+#[test]
+fn roles_follow_data_centers_that_come_and_go() {
+    let mut world = new(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    follow(&mut world);
+    world.edit(|cluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        let mut second = topology.dc[0].clone();
+        second.name = "dc2".into();
+        second.rack.truncate(2);
+        topology.dc.push(second);
+    });
+    insta::assert_snapshot!("second_data_center", follow(&mut world));
+    clean_up(&mut world);
+    world.edit(|cluster| {
+        let topology = cluster.spec.topology.get_or_insert_default();
+        topology.dc[1].nodes_per_racks = Some(0);
+    });
+    // While it has nodes, Cassandra does not let it go.
+    let told = follow(&mut world);
+    assert!(
+        told.starts_with("dc1=3 dc2=1") && told.ends_with("dc1=3"),
+        "{told}"
+    );
+    assert_eq!(world.pods.len(), 3);
+}
+
+#[test]
+fn a_repair_that_is_owed_is_not_forgotten() {
+    for effects in 0..5 {
+        let mut world = new(|_| {});
+        let mut last = 1;
+        let mut repaired = 0;
+        for _ in 0..900 {
+            if !world.pass_until(effects) {
+                world.kill_operator();
+                world.pass();
+            }
+            world.tick();
+            world.work(0, true, false);
+            let repairs = world.calls.drain(..).filter(|(kind, ..)| kind == "repair");
+            repaired += repairs.count();
+            let now = replicas(&world)[0].1;
+            if now > last {
+                assert!(
+                    now == last + 1 && (last == 1 || repaired >= 6),
+                    "{last} {now}"
+                );
+                (last, repaired) = (now, 0);
+            }
+        }
+        world.settle();
+        assert_eq!(last, 3);
+        assert!(
+            world
+                .status()
+                .role_replicas
+                .is_some_and(|recorded| recorded.repaired)
+        );
+    }
+}
+
+#[test]
+fn rings_without_logins_keep_the_replicas_of_roles() {
+    let mut world = World::formed(THREE_RACKS);
+    world.settle();
+    assert_eq!(replicas(&world), [("dc1".to_owned(), 1)]);
+    assert_eq!(world.status().role_replicas, None);
 }
