@@ -20,7 +20,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -137,6 +137,7 @@ pub fn check(text: &str, options: &Options) -> Result<Checked> {
             notes: Vec::new(),
         };
         match kind(&object) {
+            None if is_multi(&object) => document.fields.push(unjudged_multi()),
             None => document.passed_over = true,
             Some((kind, knows_version)) => {
                 let own = judge(kind, &object, schema, options, &mut document);
@@ -177,6 +178,24 @@ fn kind(object: &Value) -> Option<(Kind, bool)> {
     let mut kinds = KINDS.iter();
     let found = kinds.find(|(own, _, name, _)| *own == group && *name == kind)?;
     Some((found.3, found.1.contains(&version)))
+}
+
+/// The resource for several Kubernetes clusters, which has the name and the group of that here.
+fn is_multi(object: &Value) -> bool {
+    let api = text_at(object, "/apiVersion");
+    text_at(object, "/kind").eq_ignore_ascii_case("MultiCasskop")
+        && api.starts_with("db.orange.com/")
+}
+
+fn unjudged_multi() -> Field {
+    Field {
+        path: "kind".into(),
+        group: "kind".into(),
+        verdict: Verdict::refused(
+            "the fields of a MultiCasskop are not judged",
+            "write spec.base with the override of each site as a CassandraCluster into a file, and check that; kubectl apply --dry-run=server judges the MultiCasskop by the CRD",
+        ),
+    }
 }
 
 fn nothing_known(documents: &[Document]) -> CliError {
@@ -226,6 +245,9 @@ fn judge(
         k8ssandra_cluster::judge(object, schema, options, &mut document.fields)
     } else {
         let mut draft = Draft::default();
+        draft
+            .facts
+            .insert(datacenter::RUNS, datacenter::runs(object));
         let table = Table::new(metadata::ROWS.into_iter().chain(rows(kind)));
         for leaf in leaves(object) {
             let judged = table.judge(&leaf, &mut draft, schema);
@@ -271,7 +293,7 @@ fn assemble(checked: &mut Checked, drafts: Vec<(usize, Kind, Draft)>, schema: &S
     if checked.in_the_way().next().is_some() {
         return;
     }
-    let mut rings: BTreeMap<(String, String), (usize, Vec<Draft>)> = BTreeMap::new();
+    let mut rings: BTreeMap<(String, String, String), (usize, Vec<Draft>)> = BTreeMap::new();
     let mut made: Vec<(usize, Result<Manifest, Vec<Fault>>)> = Vec::new();
     for (document, kind, draft) in drafts {
         if kind == Kind::GoCluster {
@@ -282,6 +304,7 @@ fn assemble(checked: &mut Checked, drafts: Vec<(usize, Kind, Draft)>, schema: &S
         let key = (
             text_at(&ring, "/metadata/name"),
             text_at(&ring, "/metadata/namespace"),
+            text_at(&ring, "/dc/config/cassandra-yaml/cluster_name"),
         );
         rings
             .entry(key)
@@ -293,9 +316,21 @@ fn assemble(checked: &mut Checked, drafts: Vec<(usize, Kind, Draft)>, schema: &S
         made.push((document, ring::of_datacenters(&drafts, schema)));
     }
     made.sort_by_key(|(document, _)| *document);
+    let mut names = BTreeSet::new();
     for (document, manifest) in made {
         match manifest {
-            Ok(manifest) => checked.manifests.push(manifest),
+            Ok(manifest) if names.insert(manifest.identity()) => checked.manifests.push(manifest),
+            Ok(_) => {
+                let verdict = Verdict::refused(
+                    "another ring of the file has the same name here, and one would overwrite the other",
+                    "check each in a file of its own, and give one of the printed manifests another name",
+                );
+                set(
+                    &mut checked.documents[document].fields,
+                    "metadata.name",
+                    verdict,
+                );
+            }
             Err(faults) => {
                 let fields = &mut checked.documents[document].fields;
                 for fault in faults {

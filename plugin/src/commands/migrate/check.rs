@@ -153,7 +153,8 @@ the manifests to stdout; nothing is printed there while a field is refused or un
 
 Examples:
   kubectl casskop migrate check cassandra.yaml > casskop.yaml
-  kubectl get cassandradatacenter dc1 -o yaml | kubectl casskop migrate check -
+  kubectl get cassandradatacenter dc1 -o yaml |
+    kubectl casskop migrate check - --rename-dc dc1=dc2 --seed orders-seed-service
   kubectl casskop migrate check dc1.yaml --rename-dc dc1=dc2 --seed demo-seed-service
   kubectl casskop migrate check cassandra.yaml -o json
 ";

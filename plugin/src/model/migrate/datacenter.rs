@@ -196,6 +196,8 @@ pub fn finish(draft: &mut Draft, options: &Options) -> Late {
     draft.put_default("spec.hardAntiAffinity", true);
     draft.put_default("spec.autoPilot", true);
     options.add_seeds(draft);
+    join(draft, options, &mut late);
+    draft.notes.push("connections between nodes and of clients are not encrypted: if they are to be, set tls.internode and tls.client in the printed manifest before it is applied".into());
     if draft.get("dc.dataCapacity").is_none() {
         late.push(("storageConfig", Verdict::refused(
             "cassandraDataVolumeClaimSpec.resources.requests.storage is missing: the nodes would have no volume",
@@ -263,6 +265,47 @@ fn name_dc(draft: &mut Draft, options: &Options, late: &mut Late) {
             format!("--rename-dc {own}={plain}; the replication of keyspaces and the settings of clients name the data center"),
         )));
     }
+}
+
+/// Nodes without seeds form a ring of their own: never beside a ring of the same name that runs.
+fn join(draft: &mut Draft, options: &Options, late: &mut Late) {
+    let own = name(draft).unwrap_or_default();
+    let next = || {
+        format!(
+            "--seed with the Service of its seeds and --rename-dc {own}=NEW print a second data center of the ring"
+        )
+    };
+    if !options.seeds.is_empty() && !options.renamed.contains_key(&own) {
+        late.push((
+            "metadata.name",
+            Verdict::refused(
+                format!(
+                    "the ring that is joined has a data center {own}, which two operators would run"
+                ),
+                next(),
+            ),
+        ));
+    } else if draft.count(&Place::of("spec.seeds")) == 0 {
+        if draft.facts.get(RUNS) == Some(&Value::Bool(true)) {
+            late.push((
+                "metadata.name",
+                Verdict::refused(
+                    "the ring runs, and nodes without seeds form another, empty ring of its name",
+                    next(),
+                ),
+            ));
+        }
+        draft.notes.push("the nodes form a new, empty ring; its superuser is cassandra with the password cassandra if it requires logins: change it before clients connect. A ring that runs is moved with --seed and --rename-dc".into());
+    }
+}
+
+/// The fact that an object is one of a Kubernetes cluster, and not a manifest that was written.
+pub const RUNS: &str = "runs";
+
+/// Whether an object is one of a Kubernetes cluster: the server has given it an id, or an operator a status.
+pub fn runs(object: &Value) -> Value {
+    let has = |path| object.pointer(path).is_some_and(|value| !value.is_null());
+    Value::Bool(has("/metadata/uid") || has("/status"))
 }
 
 fn count_nodes(draft: &mut Draft, late: &mut Late) {

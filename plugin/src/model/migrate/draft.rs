@@ -87,15 +87,19 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The place that a field goes to: the target of its row, with the items of the path, and what is below the row, whose path
-    /// has so many parts.
+    /// The place that a field goes to: the target of its row, with the last items of the path, and what is below the row, whose
+    /// path has so many parts.
     pub fn place(target: &'static str, path: &Path, parts: usize) -> Place {
         let (above, below) = path.0.split_at(parts.min(path.0.len()));
         let is_item = |part: &&Part| matches!(part, Part::Item(..));
         let mut of_row = path.lists();
         let of_rest = of_row.split_off(above.iter().filter(is_item).count());
-        let mut of_row = of_row.into_iter();
-        let steps = path::steps(target).into_iter();
+        let steps = path::steps(target);
+        let is_list = |step: &&Step| !matches!(step, Step::Key(_));
+        let lists = steps.iter().filter(is_list).count();
+        let outer = of_row.len().saturating_sub(lists);
+        let mut of_row = of_row.into_iter().skip(outer);
+        let steps = steps.into_iter();
         let place = steps.map(|step| match step {
             Step::Key(key) => At::Key(key.to_owned()),
             Step::Any | Step::Named(_) => item(&mut of_row),

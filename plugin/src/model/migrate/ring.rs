@@ -23,6 +23,18 @@ pub enum Manifest {
     Multi(Box<MultiCasskop>),
 }
 
+impl Manifest {
+    /// Kind, namespace and name.
+    pub fn identity(&self) -> (&'static str, String, String) {
+        let (kind, metadata) = match self {
+            Self::Cluster(cluster) => ("CassandraCluster", &cluster.metadata),
+            Self::Multi(multi) => ("MultiCasskop", &multi.metadata),
+        };
+        let namespace = metadata.namespace.clone().unwrap_or_default();
+        (kind, namespace, metadata.name.clone().unwrap_or_default())
+    }
+}
+
 /// Fields of a data center that stand in the spec if all data centers have the same.
 const COMMON: [&str; 5] = [
     "config",
@@ -52,7 +64,12 @@ pub fn of_datacenters(drafts: &[Draft], schema: &Schema) -> Result<Manifest, Vec
     for field in COMMON {
         hoist(field, &mut spec, &mut dcs);
     }
-    let sites: BTreeSet<&String> = dcs.iter().filter_map(|(site, _)| site.as_ref()).collect();
+    let contexts: BTreeSet<Option<&str>> = drafts.iter().map(context).collect();
+    let sites: BTreeSet<Option<String>> = drafts.iter().map(site).collect();
+    if sites.len() < contexts.len() {
+        let message = "has k8sContexts that differ in characters only that no name of a site has: rename a context";
+        return Err(vec![Fault::new("spec.override", message)]);
+    }
     if sites.len() > 1 {
         return over_sites(&metadata, &spec, dcs, schema);
     }
@@ -75,9 +92,15 @@ pub fn of_cluster(draft: &Draft, schema: &Schema) -> Result<Manifest, Vec<Fault>
     cluster(&metadata, &spec, schema).map(|cluster| Manifest::Cluster(Box::new(cluster)))
 }
 
+/// The Kubernetes cluster of a data center; none is that of the operator.
+fn context(draft: &Draft) -> Option<&str> {
+    let context = draft.facts.get("context")?.as_str()?;
+    (!context.is_empty()).then_some(context)
+}
+
 /// The name of the site of a data center: contexts have characters that no name of a site has.
 fn site(draft: &Draft) -> Option<String> {
-    let context = draft.facts.get("context")?.as_str()?;
+    let context = context(draft)?;
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     let name: String = context
         .chars()

@@ -12,7 +12,7 @@ use crate::model::migrate::{
     metadata,
     path::{self, Leaf, Part, Path, leaves},
     schema::Schema,
-    table::{Table, Verdict},
+    table::{Judged, Table, Verdict},
 };
 
 /// The data centers of a `K8ssandraCluster`. A setting of the ring is judged for each data center that does not override it.
@@ -27,8 +27,26 @@ pub fn judge(
     let mut found: BTreeMap<Path, Field> = BTreeMap::new();
     let mut drafts = Vec::new();
     let count = count(object);
+    if count > MOST {
+        let verdict = Verdict::refused(
+            format!("{count} data centers are more than the {MOST} that are judged"),
+            "check the manifest in parts",
+        );
+        for leaf in leaves(object) {
+            let judged = Judged {
+                verdict: Verdict::ignored("the manifest is not judged"),
+                parts: leaf.path.0.len(),
+            };
+            fields.push(field(&leaf.path, &judged));
+        }
+        set(fields, "spec.cassandra.datacenters", verdict);
+        return drafts;
+    }
     for dc in 0..count.max(1) {
         let mut draft = Draft::default();
+        draft
+            .facts
+            .insert(datacenter::RUNS, datacenter::runs(object));
         let is_of_dc = |path: &Path| !of_ring.covers(path);
         for leaf in leaves(object) {
             let is_elsewhere = dc_of(&leaf.path).is_some()
@@ -46,6 +64,13 @@ pub fn judge(
             }
             judged.parts += own.whole.0.len() - own.leaf.path.0.len();
             worst(&mut found, &own.whole, field(&own.whole, &judged));
+        }
+        for (path, verdict) in between(object, dc, is_of_dc) {
+            let judged = Judged {
+                verdict,
+                parts: path.0.len(),
+            };
+            worst(&mut found, &path, field(&path, &judged));
         }
         finish(&mut draft);
         if count > 0 {
@@ -111,6 +136,68 @@ fn count(manifest: &Value) -> usize {
     dcs.and_then(Value::as_array).map_or(0, Vec::len)
 }
 
+/// Data centers that are judged at most.
+const MOST: usize = 100;
+/// Lists that k8ssandra merges item by item: those of the pod, and volumes.
+const MERGED: [&str; 4] = [
+    "containers",
+    "initContainers",
+    "extraVolumes",
+    "additionalVolumes",
+];
+
+/// Verdicts about fields of the ring and of a data center that say something about the same: lists that k8ssandra merges, and
+/// empty values, which override nothing.
+fn between(manifest: &Value, dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> Vec<(Path, Verdict)> {
+    let all = leaves(manifest);
+    let of_ring: Vec<&Leaf<'_>> = all
+        .iter()
+        .filter(|leaf| is_of_ring(&leaf.path, &is_of_dc))
+        .collect();
+    let inherited: BTreeSet<String> = of_ring
+        .iter()
+        .map(|leaf| list(&leaf.path.below(RING_PARTS)))
+        .collect();
+    let own = all.iter().filter(|leaf| dc_of(&leaf.path) == Some(dc));
+    let (empty, set): (Vec<_>, Vec<_>) = own.partition(|leaf| is_empty(leaf.value));
+    let set: BTreeSet<String> = set
+        .into_iter()
+        .map(|leaf| list(&leaf.path.below(DC_PARTS)))
+        .collect();
+    let is_merged = |name: &str| {
+        let first = name.split('.').next().unwrap_or_default();
+        MERGED.contains(&first) && set.contains(name)
+    };
+    let merged = of_ring
+        .iter()
+        .filter(|leaf| is_merged(&list(&leaf.path.below(RING_PARTS))));
+    let merged = merged.map(|leaf| {
+        let verdict = Verdict::refused(
+            "a data center has the list, too, and k8ssandra merges both",
+            "write the whole list into each data center, and none into the ring",
+        );
+        (leaf.path.clone(), verdict)
+    });
+    let empty = empty.into_iter().filter(|leaf| {
+        let name = list(&leaf.path.below(DC_PARTS));
+        inherited.contains(&name) && !set.contains(&name)
+    });
+    let empty = empty.map(|leaf| {
+        let verdict = Verdict::ignored("it is empty, and that of the ring holds");
+        (leaf.path.clone(), verdict)
+    });
+    merged.chain(empty).collect()
+}
+
+/// Whether a value overrides nothing in k8ssandra.
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+fn is_of_ring(path: &Path, is_of_dc: impl Fn(&Path) -> bool) -> bool {
+    path.to_string().starts_with("spec.cassandra.") && dc_of(path).is_none() && is_of_dc(path)
+}
+
 /// Number of parts of the path of the ring's own settings.
 const RING_PARTS: usize = 2;
 /// Number of parts of the path of a data center.
@@ -124,14 +211,21 @@ fn effective(manifest: &Value, dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> V
         .filter(|leaf| dc_of(&leaf.path) == Some(dc))
         .map(|leaf| below(leaf, DC_PARTS))
         .collect();
-    let set: BTreeSet<String> = own.iter().map(|own| list(&own.leaf.path)).collect();
-    let of_ring = all.iter().filter(|leaf| {
-        let begins = leaf.path.to_string().starts_with("spec.cassandra.");
-        begins && dc_of(&leaf.path).is_none() && is_of_dc(&leaf.path)
-    });
+    let set: BTreeSet<String> = own
+        .iter()
+        .filter(|own| !is_empty(own.leaf.value))
+        .map(|own| list(&own.leaf.path))
+        .collect();
+    let of_ring = all.iter().filter(|leaf| is_of_ring(&leaf.path, &is_of_dc));
     let inherited = of_ring.map(|leaf| below(leaf, RING_PARTS));
-    let inherited = inherited.filter(|leaf| !set.contains(&list(&leaf.leaf.path)));
-    inherited.chain(own).collect()
+    let inherited: Vec<_> = inherited
+        .filter(|leaf| !set.contains(&list(&leaf.leaf.path)))
+        .collect();
+    let held: BTreeSet<String> = inherited.iter().map(|leaf| list(&leaf.leaf.path)).collect();
+    let own = own
+        .into_iter()
+        .filter(|own| !is_empty(own.leaf.value) || !held.contains(&list(&own.leaf.path)));
+    inherited.into_iter().chain(own).collect()
 }
 
 fn below<'a>(leaf: &Leaf<'a>, parts: usize) -> Effective<'a> {
