@@ -70,7 +70,8 @@ impl Job {
     }
 }
 
-/// All jobs; the first job that may start does, so the longest jobs come first. `make test` has one test of each promise
+/// All jobs; the first job that may start does, so the longest jobs come first, but not those that start many nodes beside each
+/// other. `make test` has one test of each promise
 /// on the real cluster. What repeats a promise for other versions, fields, kinds, points of a crash or failures is in
 /// `make test-all`.
 pub const JOBS: &[Job] = &[
@@ -81,12 +82,6 @@ pub const JOBS: &[Job] = &[
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
     own("lost_node", 3),
-    own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes"]),
-    own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
-    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
-    own("cassandra_tls", 3)
-        .only(&["a_ring_that_began_encrypted_turns_back_to_plain"])
-        .in_test_all(),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
     ring("leader"),
@@ -127,7 +122,13 @@ pub const JOBS: &[Job] = &[
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
     ring("unresponsive_clusters").in_test_all(),
+    own("cassandra_tls", 3).only(&["a_living_ring_encrypts_between_its_nodes"]),
+    own("cassandra_tls", 3)
+        .only(&["a_ring_that_began_encrypted_turns_back_to_plain"])
+        .in_test_all(),
     own("operation_kinds", 2).only(&["with_cassandra_5_0"]),
+    own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
+    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
     own("node_tls", 1).only(&[
         "jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node",
     ]),
