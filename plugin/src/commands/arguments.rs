@@ -67,12 +67,9 @@ impl ListOutput {
     }
 }
 
-/// A cluster, and the form in which a command prints what it reads of it.
+/// The form in which a command prints its findings.
 #[derive(Args, Clone, Debug)]
-pub struct ViewArgs {
-    /// Name of the CassandraCluster
-    #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
-    pub name: String,
+pub struct ListArgs {
     /// text, json or yaml
     #[arg(
         short,
@@ -82,6 +79,16 @@ pub struct ViewArgs {
         hide_possible_values = true
     )]
     pub output: ListOutput,
+}
+
+/// A cluster, and the form in which a command prints what it reads of it.
+#[derive(Args, Clone, Debug)]
+pub struct ViewArgs {
+    /// Name of the CassandraCluster
+    #[arg(value_name = "CLUSTER", value_parser = object_name, add = Completer::Cluster)]
+    pub name: String,
+    #[command(flatten)]
+    pub printed: ListArgs,
 }
 
 /// A request on a cluster.

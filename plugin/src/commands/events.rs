@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Duration, sleep, timeout};
 
 use super::{
-    arguments::{ListOutput, ViewArgs},
+    arguments::{ListArgs, ListOutput, ViewArgs},
     validators::{SHORT_EXIT_CODES, help},
 };
 use crate::{
@@ -52,7 +52,10 @@ impl Events {
     /// # Errors
     /// When the clusters cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
-        let ViewArgs { name, output } = &self.args;
+        let ViewArgs {
+            name,
+            printed: ListArgs { output },
+        } = &self.args;
         if self.watch && *output != ListOutput::Text {
             return Err(CliError::usage(
                 "--watch is for people: it goes with -o text",

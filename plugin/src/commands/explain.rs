@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::{
-    arguments::ViewArgs,
+    arguments::{ListArgs, ViewArgs},
     validators::{SHORT_EXIT_CODES, help},
 };
 use crate::{
@@ -39,7 +39,10 @@ impl Explain {
     /// # Errors
     /// When the cluster cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
-        let ViewArgs { name, output } = &self.args;
+        let ViewArgs {
+            name,
+            printed: ListArgs { output },
+        } = &self.args;
         let (cluster, operator) = block_on(async {
             let clusters = Clusters::connect(flags)?;
             let cluster = clusters.get(name).await?;

@@ -4,7 +4,7 @@ use clap::Args;
 use kube::ResourceExt;
 
 use super::{
-    arguments::{ListOutput, ViewArgs},
+    arguments::{ListArgs, ListOutput, ViewArgs},
     validators::{SHORT_EXIT_CODES, help},
 };
 use crate::{
@@ -33,7 +33,10 @@ impl Operations {
     /// # Errors
     /// When the cluster cannot be read.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
-        let ViewArgs { name, output } = &self.args;
+        let ViewArgs {
+            name,
+            printed: ListArgs { output },
+        } = &self.args;
         let cluster = block_on(async { Clusters::connect(flags)?.get(name).await })?;
         let view = View {
             now: time::now(),

@@ -32,7 +32,10 @@ impl Ring {
         let name = &self.args.name;
         let cluster = block_on(async { Clusters::connect(flags)?.get(name).await })?;
         let text = || ring::render(&cluster, time::now(), ui.out);
-        self.args.output.print(&ring::data(&cluster), text, ui)
+        self.args
+            .printed
+            .output
+            .print(&ring::data(&cluster), text, ui)
     }
 }
 

@@ -98,12 +98,12 @@ pub struct Document {
     /// Every value of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
-    /// What a user should know besides.
+    /// Notes for the user.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// What becomes of a file.
+/// The verdicts about a file, and the manifests for here.
 #[derive(Serialize, Clone, Debug)]
 pub struct Checked {
     /// Its objects.

@@ -1,4 +1,4 @@
-//! What becomes of the fields of foreign manifests, one line for each field. Pure.
+//! The verdicts about the fields of foreign manifests, one line for each field. Pure.
 
 use crate::{
     model::migrate::{Checked, Document, Field, Verdict},

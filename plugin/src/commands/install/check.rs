@@ -8,7 +8,7 @@ use crate::{
         clusters::Clusters, connect, connection::Connection, preflight::facts, reader::Reader,
     },
     commands::{
-        arguments::ListOutput,
+        arguments::ListArgs,
         validators::{SHORT_EXIT_CODES, help},
     },
     error::{CliError, Result},
@@ -28,15 +28,8 @@ use crate::{
 pub struct Check {
     #[command(flatten)]
     reach: Reach,
-    /// text, json or yaml
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_possible_values = true
-    )]
-    output: ListOutput,
+    #[command(flatten)]
+    printed: ListArgs,
 }
 
 impl Check {
@@ -59,7 +52,7 @@ impl Check {
         })?;
         let findings = preflight::findings(&plan, &facts);
         let text = || view::preflight::render(&findings, ui.out);
-        self.output.print(&findings, text, ui)?;
+        self.printed.output.print(&findings, text, ui)?;
         let failed = findings
             .iter()
             .filter(|finding| finding.outcome == Outcome::Failed);

@@ -1,4 +1,4 @@
-//! `migrate check`: what becomes of each field of a manifest of another operator, and the manifest for here.
+//! `migrate check`: the verdict about each field of a manifest of another operator, and the manifest for here.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use clap::{Args, ValueHint};
 
 use crate::{
     commands::{
-        arguments::ListOutput,
+        arguments::{ListArgs, ListOutput},
         validators::{SHORT_EXIT_CODES, help},
     },
     error::{CliError, Result},
@@ -41,15 +41,8 @@ pub struct Check {
     /// A node of the ring that the new nodes are to join, by name or address; may be repeated
     #[arg(long, value_name = "HOST", value_parser = host)]
     seed: Vec<String>,
-    /// text, json or yaml
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_possible_values = true
-    )]
-    output: ListOutput,
+    #[command(flatten)]
+    printed: ListArgs,
 }
 
 impl Check {
@@ -67,13 +60,13 @@ impl Check {
             message: format!("cannot use {}: {}", shown(&self.file), error.message),
             ..error
         })?;
-        if self.output == ListOutput::Text {
+        if self.printed.output == ListOutput::Text {
             ui.say(&view::migrate::render(&checked, ui.err));
             if !checked.manifests.is_empty() {
                 ui.data(&manifests(&checked)?)?;
             }
         } else {
-            self.output.print(&checked, String::new, ui)?;
+            self.printed.output.print(&checked, String::new, ui)?;
         }
         match checked.in_the_way().count() {
             0 => Ok(()),

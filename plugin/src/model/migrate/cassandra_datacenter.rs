@@ -285,8 +285,8 @@ fn annotation(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     };
     let is_true = word(leaf.value) == "true";
     match control {
-        "no-cleanup" => Draft::replaced(draft.put("spec.autoPilot", !is_true), "spec.autoPilot"),
-        "delete-pvc" => Draft::replaced(draft.put("spec.deletePVC", is_true), "spec.deletePVC"),
+        "no-cleanup" => draft.replaced("spec.autoPilot", !is_true),
+        "delete-pvc" => draft.replaced("spec.deletePVC", is_true),
         "enable-parallel-cleanup-within-rack" => Verdict::ignored(
             "a cleanup runs on one node at a time unless it is requested with --parallel",
         ),
@@ -306,10 +306,7 @@ fn annotation(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
 
 fn several_per_worker(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     let allowed = leaf.value == &Value::Bool(true);
-    Draft::replaced(
-        draft.put("spec.hardAntiAffinity", !allowed),
-        "spec.hardAntiAffinity",
-    )
+    draft.replaced("spec.hardAntiAffinity", !allowed)
 }
 
 /// An annotation of all objects.
@@ -318,11 +315,11 @@ fn additional_annotation(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
         return Verdict::refused("it is not text", "quote the value");
     }
     let key = leaf.path.last_key();
-    for map in ["pod", "service"] {
-        let place = Place::of("spec").key(map).key("annotations").key(key);
-        if let Err(other) = draft.put_at(place, leaf.value.clone()) {
-            return other;
-        }
-    }
-    Verdict::by("pod.annotations and service.annotations")
+    let verdict = Verdict::by("pod.annotations and service.annotations");
+    ["pod", "service"]
+        .into_iter()
+        .fold(verdict, |verdict, map| {
+            let place = Place::of("spec").key(map).key("annotations").key(key);
+            draft.written(place, leaf.value.clone(), verdict)
+        })
 }

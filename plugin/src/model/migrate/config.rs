@@ -39,7 +39,7 @@ pub const MORE_SECTION: &str = "jvm-server-options";
 /// How a file is edited that has no section.
 const BY_SCRIPT: &str = "edit the file in post_run.sh of the ConfigMap that configMapName names";
 
-/// What becomes of a field of the configuration, and the path below the configuration here.
+/// The verdict about a field of the configuration, and the path below the configuration here.
 pub fn judge(path: &Path, value: &Value) -> (Verdict, Path) {
     let same = |verdict| (verdict, path.clone());
     let Some(Part::Key(section)) = path.0.first() else {
@@ -50,7 +50,7 @@ pub fn judge(path: &Path, value: &Value) -> (Verdict, Path) {
     };
     let section = section.as_str();
     if section == "cassandra-yaml" {
-        return same(cassandra_yaml(&path.below(1), value));
+        return same(cassandra_yaml(&path.below(1)));
     }
     if JVM.contains(&section) {
         return same(jvm(&path.below(1), value));
@@ -83,8 +83,8 @@ pub fn judge(path: &Path, value: &Value) -> (Verdict, Path) {
     })
 }
 
-/// What becomes of an option of `cassandra.yaml`.
-pub fn cassandra_yaml(path: &Path, _: &Value) -> Verdict {
+/// The verdict about an option of `cassandra.yaml`.
+pub fn cassandra_yaml(path: &Path) -> Verdict {
     let Some(Part::Key(option)) = path.0.first() else {
         return Verdict::refused(
             "cassandra.yaml is not an object",
@@ -123,7 +123,7 @@ fn jvm(path: &Path, value: &Value) -> Verdict {
     }
 }
 
-/// What becomes of a named option of the JVM.
+/// The verdict about a named option of the JVM.
 pub fn option(key: &str, value: &Value) -> Verdict {
     if let Some(why) = jvm_options::unused(key) {
         return Verdict::ignored(why);

@@ -1,4 +1,4 @@
-//! What `CassandraDatacenter` and the data centers of a `K8ssandraCluster` have in common: fields that more than one foreign
+//! The common part of `CassandraDatacenter` and the data centers of a `K8ssandraCluster`: fields that more than one foreign
 //! field decides about.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::{
     config,
     draft::{Draft, Place},
     path::{Leaf, Path},
-    rules::{is_cluster_name, is_part_of_names},
+    rules::{is_cluster_name, is_part_of_names, plain},
     table::{Verdict, is_key, word},
 };
 
@@ -24,7 +24,7 @@ pub mod why {
     pub const LABELS: &str = "pods have fixed labels: select them by cassandracluster and dc-rack";
     /// Settings of pods without a field here.
     pub const POD: &str = "the operator makes the pods, and has no field for it";
-    /// What works for them.
+    /// The way that works for them.
     pub const POD_NEXT: &str = "remove it, or have an admission webhook change the pods";
     /// The container that reads the log.
     pub const LOGGER: &str = "Cassandra logs to stdout of its container";
@@ -38,17 +38,17 @@ pub mod why {
     pub const SERVICES: &str = "a cluster has one Service, <cluster>";
     /// Encryption by keystores.
     pub const KEYSTORES: &str = "keystores are not mounted into the pods";
-    /// What works for it.
+    /// The way that works for it.
     pub const KEYSTORES_NEXT: &str = "remove it, and set tls.internode and tls.client in the printed manifest (certificates in PEM)";
     /// A restart that the spec asks for.
     pub const RESTART: &str = "pods are restarted on request: kubectl casskop restart CLUSTER";
     /// Settings of DSE.
     pub const DSE: &str = "only Apache Cassandra is supported";
-    /// What works for it.
+    /// The way that works for it.
     pub const DSE_NEXT: &str = "stay with the operator that runs it";
 }
 
-/// What the command line adds.
+/// Additions of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Data centers that get another name.
@@ -130,20 +130,17 @@ pub fn server_type(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     if word(leaf.value) != "cassandra" {
         return Verdict::refused(why::DSE, why::DSE_NEXT);
     }
-    match draft.put("spec.serverType", "cassandra") {
-        Ok(()) => Verdict::Supported,
-        Err(other) => other,
-    }
+    draft.written(
+        Place::of("spec.serverType"),
+        "cassandra".into(),
+        Verdict::Supported,
+    )
 }
 
 /// A rack, by the name that its nodes get: no volume is taken over, so it may be another one.
 pub fn rack_name(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     let name = word(leaf.value);
-    let plain: String = name
-        .to_ascii_lowercase()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
+    let plain = plain(&name);
     if plain.is_empty() {
         return Verdict::refused(
             "it has no letter or digit",
@@ -161,10 +158,11 @@ pub fn rack_name(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
 /// The zone of a rack, which is a label of Kubernetes nodes.
 pub fn rack_zone(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     let place = rack(leaf).key("labels").key("topology.kubernetes.io/zone");
-    match draft.put_at(place, leaf.value.clone()) {
-        Ok(()) => Verdict::by("topology.dc[].rack[].labels"),
-        Err(other) => other,
-    }
+    draft.written(
+        place,
+        leaf.value.clone(),
+        Verdict::by("topology.dc[].rack[].labels"),
+    )
 }
 
 fn put_rack(
@@ -174,10 +172,7 @@ fn put_rack(
     draft: &mut Draft,
     by: &'static str,
 ) -> Verdict {
-    match draft.put_at(rack(leaf).key(key), value.into()) {
-        Ok(()) => Verdict::by(by),
-        Err(other) => other,
-    }
+    draft.written(rack(leaf).key(key), value.into(), Verdict::by(by))
 }
 
 /// The place of the rack that a field belongs to.
@@ -255,11 +250,7 @@ fn name_dc(draft: &mut Draft, options: &Options, late: &mut Late) {
     } else if is_part_of_names(name) {
         draft.put_default("dc.name", name.clone());
     } else {
-        let plain: String = name
-            .to_lowercase()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
+        let plain = plain(name);
         late.push((field, Verdict::refused(
             format!("data center {name}: a name has lower-case letters and digits only, because it is part of the names of pods"),
             format!("--rename-dc {own}={plain}; the replication of keyspaces and the settings of clients name the data center"),
@@ -358,8 +349,5 @@ pub fn config(path: &Path, value: &Value, draft: &mut Draft) -> Verdict {
         return verdict;
     }
     let place = Place::of("dc.config").then(&place, path.lists());
-    match draft.put_at(place, value.clone()) {
-        Ok(()) => verdict,
-        Err(other) => other,
-    }
+    draft.written(place, value.clone(), verdict)
 }

@@ -1,4 +1,4 @@
-//! What a foreign manifest becomes, field by field, before the fields are put together.
+//! The fields that a foreign manifest becomes here, before the fields are put together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +82,7 @@ pub struct Draft {
     fields: BTreeMap<Place, Value>,
     /// Facts that more than one field decides about.
     pub facts: BTreeMap<&'static str, Value>,
-    /// What a user should know besides the fields.
+    /// Notes for the user besides the fields.
     pub notes: Vec<String>,
 }
 
@@ -107,28 +107,18 @@ impl Draft {
         Place(place.collect()).then(&Path(below.to_vec()), of_rest)
     }
 
-    /// Writes a value.
-    ///
-    /// # Errors
-    /// When another field has written another value there.
-    pub fn put(&mut self, target: &'static str, value: impl Into<Value>) -> Result<(), Verdict> {
-        self.put_at(Place::of(target), value.into())
-    }
-
-    /// The same at a place.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn put_at(&mut self, place: Place, value: Value) -> Result<(), Verdict> {
+    /// Writes the value of a field to a place. The verdict about the field is this one, unless another field has written
+    /// another value there.
+    pub fn written(&mut self, place: Place, value: Value, verdict: Verdict) -> Verdict {
         match self.fields.get(&place) {
-            Some(written) if *written == value => Ok(()),
-            Some(_) => Err(Verdict::refused(
+            Some(written) if *written != value => Verdict::refused(
                 "another field of the manifest has another value for the same field here",
                 "keep one of the two",
-            )),
+            ),
+            Some(_) => verdict,
             None => {
                 self.fields.insert(place, value);
-                Ok(())
+                verdict
             }
         }
     }
@@ -173,16 +163,13 @@ impl Draft {
         build(&fields)
     }
 
-    /// A verdict for a field that goes to `target`, after it was written.
-    pub fn replaced(written: Result<(), Verdict>, target: &'static str) -> Verdict {
-        match written {
-            Ok(()) => Verdict::by(field(target)),
-            Err(other) => other,
-        }
+    /// Writes the value of a field whose meaning another field has here.
+    pub fn replaced(&mut self, target: &'static str, value: impl Into<Value>) -> Verdict {
+        self.written(Place::of(target), value.into(), Verdict::by(field(target)))
     }
 }
 
-/// The value of places in their order. What cannot be one value, as a text and an object, becomes a list of both, which no
+/// The value of places in their order. Parts that cannot be one value, as a text and an object, become a list of both, which no
 /// schema accepts: nothing is lost silently.
 fn build(fields: &[(&[At], &Value)]) -> Value {
     let (here, below): (Vec<_>, Vec<_>) = fields.iter().partition(|(place, _)| place.is_empty());

@@ -9,7 +9,7 @@ use super::{
     table::{Judged, Verdict},
 };
 
-/// What becomes of one value of a manifest.
+/// One value of a manifest, and the verdict about it.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Its path.

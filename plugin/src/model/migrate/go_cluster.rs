@@ -90,10 +90,11 @@ fn annotation(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
 }
 
 fn kept(field: &'static str, leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
-    match draft.put_at(Place::of("spec").key(field), leaf.value.clone()) {
-        Ok(()) => Verdict::Supported,
-        Err(other) => other,
-    }
+    draft.written(
+        Place::of("spec").key(field),
+        leaf.value.clone(),
+        Verdict::Supported,
+    )
 }
 
 fn cassandra_image(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
@@ -169,7 +170,7 @@ fn restart(leaf: &Leaf<'_>, _: &mut Draft) -> Verdict {
     Verdict::ignored("it asks for nothing")
 }
 
-/// What follows from several fields, or from a missing one.
+/// The consequences of several fields, or of a missing one.
 pub fn finish(draft: &mut Draft, options: &Options) {
     options.add_seeds(draft);
     let text = |draft: &Draft, fact| draft.facts.get(fact).map(word).unwrap_or_default();

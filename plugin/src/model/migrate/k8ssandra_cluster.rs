@@ -279,10 +279,7 @@ fn context(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
 
 fn soft(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     let is_soft = leaf.value == &Value::Bool(true);
-    Draft::replaced(
-        draft.put("spec.hardAntiAffinity", !is_soft),
-        "spec.hardAntiAffinity",
-    )
+    draft.replaced("spec.hardAntiAffinity", !is_soft)
 }
 
 fn yaml(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
@@ -296,7 +293,7 @@ fn yaml(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     }
 }
 
-/// What follows from several fields of the ring, or from a missing one; before those of a data center.
+/// The consequences of several fields of the ring, or of a missing one; before those of a data center.
 fn finish(draft: &mut Draft) {
     if let Some(name) = draft.facts.get("ring").cloned() {
         draft.facts.entry("clusterName").or_insert(name);

@@ -53,7 +53,7 @@ fn label(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     carried("labels", leaf, draft)
 }
 
-/// What becomes of an annotation that no operator gives a meaning.
+/// The verdict about an annotation that no operator gives a meaning.
 pub fn annotation(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     carried("annotations", leaf, draft)
 }
@@ -67,8 +67,5 @@ fn carried(map: &str, leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
         return Verdict::refused("it is not text", "quote the value");
     };
     let place = Place::of("metadata").key(map).key(key);
-    match draft.put_at(place, text.into()) {
-        Ok(()) => Verdict::Supported,
-        Err(other) => other,
-    }
+    draft.written(place, text.into(), Verdict::Supported)
 }

@@ -1,4 +1,4 @@
-//! What the API server and the operator refuse beyond the schema of the CRD, as far as it follows from the manifest alone.
+//! The rules of the API server and the operator beyond the schema of the CRD, as far as a refusal follows from the manifest alone.
 
 use std::collections::BTreeSet;
 
@@ -103,6 +103,12 @@ pub fn is_cluster_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(known)
         && !name.ends_with('-')
+}
+
+/// The letters and digits of a name, in lower case: as much of it as names of pods take.
+pub fn plain(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// Whether a text is a name of a data center or rack here.

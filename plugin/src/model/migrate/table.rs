@@ -16,7 +16,7 @@ use crate::text::nearest;
 /// Why a value needs nothing here that is empty, or a default.
 const NOTHING: &str = "it asks for nothing";
 
-/// What becomes of a field.
+/// The verdict about a field.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(tag = "verdict")]
 pub enum Verdict {
@@ -36,12 +36,12 @@ pub enum Verdict {
     Refused {
         /// Why.
         reason: Cow<'static, str>,
-        /// What works instead.
+        /// The way that works instead.
         next: Cow<'static, str>,
     },
     /// The foreign kind has no such field.
     Unknown {
-        /// What to do about it.
+        /// The next step of the user.
         next: Cow<'static, str>,
     },
 }
@@ -76,7 +76,7 @@ impl Verdict {
     }
 }
 
-/// What becomes of the fields of a row.
+/// The rule for the fields of a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {
     /// The same field here.
@@ -105,9 +105,9 @@ pub struct Table {
     rows: Vec<(Vec<Step>, Row)>,
 }
 
-/// What a table says of a leaf.
+/// The judgement of a table about a leaf.
 pub struct Judged {
-    /// What becomes of it.
+    /// The verdict.
     pub verdict: Verdict,
     /// Number of parts of the path that the row has; all of them where the verdict is about this leaf alone.
     pub parts: usize,
@@ -233,11 +233,11 @@ fn moved(
     if leaf.value.is_null() && !place.is_free_form() {
         return Verdict::ignored(NOTHING);
     }
-    match draft.put_at(place, leaf.value.clone()) {
-        Ok(()) if matches!(rule, Rule::Same(_)) => Verdict::Supported,
-        Ok(()) => Verdict::by(field(target)),
-        Err(other) => other,
-    }
+    let verdict = match rule {
+        Rule::Same(_) => Verdict::Supported,
+        _ => Verdict::by(field(target)),
+    };
+    draft.written(place, leaf.value.clone(), verdict)
 }
 
 /// Writes a part of the configuration.
@@ -249,10 +249,7 @@ fn configured(leaf: &Leaf<'_>, parts: usize, target: &'static str, draft: &mut D
     }
     let above = Path(leaf.path.0.iter().take(parts).cloned().collect());
     let place = Draft::place(target, &above, parts).then(&path, below.lists());
-    match draft.put_at(place, leaf.value.clone()) {
-        Ok(()) => verdict,
-        Err(other) => other,
-    }
+    draft.written(place, leaf.value.clone(), verdict)
 }
 
 /// A place of a draft as a field of a manifest: `dc` and `spec` are where they are in a `CassandraCluster`.

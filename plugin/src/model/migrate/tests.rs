@@ -287,7 +287,7 @@ fn an_image_with_the_management_api_is_kept() {
     is_accepted(cluster);
 }
 
-/// What is in the way of an object.
+/// The fields that are in the way of an object.
 fn told(object: &Value, options: &Options) -> String {
     let checked = check(&object.to_string(), options).unwrap();
     assert_eq!(

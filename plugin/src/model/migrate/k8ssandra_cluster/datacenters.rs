@@ -26,13 +26,14 @@ pub fn judge(
     let of_dc = Table::new(dc_rows());
     let mut found: BTreeMap<Path, Field> = BTreeMap::new();
     let mut drafts = Vec::new();
+    let all = leaves(object);
     let count = count(object);
     if count > MOST {
         let verdict = Verdict::refused(
             format!("{count} data centers are more than the {MOST} that are judged"),
             "check the manifest in parts",
         );
-        for leaf in leaves(object) {
+        for leaf in &all {
             let judged = Judged {
                 verdict: Verdict::ignored("the manifest is not judged"),
                 parts: leaf.path.0.len(),
@@ -48,15 +49,15 @@ pub fn judge(
             .facts
             .insert(datacenter::RUNS, datacenter::runs(object));
         let is_of_dc = |path: &Path| !of_ring.covers(path);
-        for leaf in leaves(object) {
+        for leaf in &all {
             let is_elsewhere = dc_of(&leaf.path).is_some()
                 || (is_of_dc(&leaf.path) && leaf.path.to_string().starts_with("spec.cassandra."));
             if !is_elsewhere {
-                let judged = of_ring.judge(&leaf, &mut draft, schema);
+                let judged = of_ring.judge(leaf, &mut draft, schema);
                 worst(&mut found, &leaf.path, field(&leaf.path, &judged));
             }
         }
-        for own in effective(object, dc, is_of_dc) {
+        for own in effective(&all, dc, is_of_dc) {
             let mut judged = of_dc.judge(&own.leaf, &mut draft, schema);
             let is_unknown = matches!(judged.verdict, Verdict::Unknown { .. });
             if is_unknown && dc_of(&own.whole).is_none() && !of_dc.covers(&own.leaf.path) {
@@ -65,7 +66,7 @@ pub fn judge(
             judged.parts += own.whole.0.len() - own.leaf.path.0.len();
             worst(&mut found, &own.whole, field(&own.whole, &judged));
         }
-        for (path, verdict) in between(object, dc, is_of_dc) {
+        for (path, verdict) in between(&all, dc, is_of_dc) {
             let judged = Judged {
                 verdict,
                 parts: path.0.len(),
@@ -80,7 +81,7 @@ pub fn judge(
             drafts.push(draft);
         }
     }
-    for leaf in leaves(object) {
+    for leaf in &all {
         let overridden = || Field {
             path: leaf.path.to_string(),
             group: leaf.path.pattern(),
@@ -148,8 +149,7 @@ const MERGED: [&str; 4] = [
 
 /// Verdicts about fields of the ring and of a data center that say something about the same: lists that k8ssandra merges, and
 /// empty values, which override nothing.
-fn between(manifest: &Value, dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> Vec<(Path, Verdict)> {
-    let all = leaves(manifest);
+fn between(all: &[Leaf<'_>], dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> Vec<(Path, Verdict)> {
     let of_ring: Vec<&Leaf<'_>> = all
         .iter()
         .filter(|leaf| is_of_ring(&leaf.path, &is_of_dc))
@@ -204,8 +204,11 @@ const RING_PARTS: usize = 2;
 const DC_PARTS: usize = 4;
 
 /// The leaves of a data center, and those of the ring that it does not override. A list overrides a list as a whole.
-fn effective(manifest: &Value, dc: usize, is_of_dc: impl Fn(&Path) -> bool) -> Vec<Effective<'_>> {
-    let all = leaves(manifest);
+fn effective<'a>(
+    all: &[Leaf<'a>],
+    dc: usize,
+    is_of_dc: impl Fn(&Path) -> bool,
+) -> Vec<Effective<'a>> {
     let own: Vec<Effective<'_>> = all
         .iter()
         .filter(|leaf| dc_of(&leaf.path) == Some(dc))

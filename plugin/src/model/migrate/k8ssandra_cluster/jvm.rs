@@ -133,7 +133,7 @@ const LISTS: [(&str, &str); 3] = [
     ("additionalJvm11ServerOptions", "jvm11-server-options"),
 ];
 
-/// What becomes of an option, `config.jvmOptions.<name>`.
+/// The verdict about an option, `config.jvmOptions.<name>`.
 pub fn judge(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     let Some(Part::Key(name)) = leaf.path.0.get(2) else {
         return Verdict::ignored("it asks for nothing");
@@ -145,10 +145,11 @@ pub fn judge(leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
     if let Some((_, section)) = LISTS.iter().find(is_name) {
         let place = Place::of("dc.config").key(section).key(MORE_OPTIONS);
         let place = place.then(&leaf.path.below(3), leaf.path.lists());
-        return match draft.put_at(place, leaf.value.clone()) {
-            Ok(()) => Verdict::by(format!("config.{section}.{MORE_OPTIONS}")),
-            Err(other) => other,
-        };
+        return draft.written(
+            place,
+            leaf.value.clone(),
+            Verdict::by(format!("config.{section}.{MORE_OPTIONS}")),
+        );
     }
     if leaf.path.0.len() != 3 {
         return Verdict::refused("it is not one value", "write one value");
@@ -190,10 +191,11 @@ fn named(key: &'static str, leaf: &Leaf<'_>, draft: &mut Draft) -> Verdict {
         return verdict;
     }
     let place = Place::of("dc.config").key(MORE_SECTION).key(key);
-    match draft.put_at(place, value) {
-        Ok(()) => Verdict::by(format!("config.{MORE_SECTION}.{key}")),
-        Err(other) => other,
-    }
+    draft.written(
+        place,
+        value,
+        Verdict::by(format!("config.{MORE_SECTION}.{key}")),
+    )
 }
 
 /// A quantity as Java writes a size: whole mebibytes, kibibytes or bytes.
