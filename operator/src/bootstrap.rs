@@ -230,7 +230,7 @@ pub fn renew(directory: &Path, data: &Path) {
     let (transport, folder) = prepared(directory);
     let renewal = match transport {
         NodeTransport::JolokiaTls => Renewal::SameAlgorithm,
-        NodeTransport::Jolokia | NodeTransport::ManagementApi => Renewal::AtOnce,
+        NodeTransport::Jolokia | NodeTransport::ManagementApi => Renewal::Any,
     };
     if let Some(place) = Place::of(transport) {
         // The operator reads the same Secret, and reports it in the status.

@@ -74,13 +74,24 @@ impl Files {
 
     /// The files with their names, the authorities first.
     fn in_form(&self, form: Form) -> Vec<(&'static str, String)> {
-        let [ca, certificate, key] = &self.content;
         match form {
             Form::Separate => KEYS.into_iter().zip(self.content.iter().cloned()).collect(),
-            Form::Keystore => vec![
-                (AUTHORITY, ca.clone()),
-                (KEYSTORE, format!("{key}\n{certificate}")),
-            ],
+            Form::Keystore => {
+                let Held {
+                    authorities,
+                    keystore,
+                } = self.held();
+                vec![(AUTHORITY, authorities), (KEYSTORE, keystore)]
+            }
+        }
+    }
+
+    /// The same as Cassandra reads them.
+    fn held(&self) -> Held {
+        let [ca, certificate, key] = &self.content;
+        Held {
+            authorities: ca.clone(),
+            keystore: format!("{key}\n{certificate}"),
         }
     }
 }
@@ -92,15 +103,13 @@ fn unusable(secret: &Path, why: &str) -> Error {
     }
 }
 
-/// The way to renewed certificates.
+/// The private keys that an agent can be renewed to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewal {
-    /// All at once.
-    AtOnce,
-    /// All at once, with a private key of the algorithm that the agent was started with.
+    /// Keys of any algorithm.
+    Any,
+    /// Keys of the algorithm that the agent was started with.
     SameAlgorithm,
-    /// In steps, so that nodes with the present and nodes with the renewed ones trust each other; for [`Form::Keystore`].
-    Overlapping,
 }
 
 /// Installs certificates for the ring of this name into a folder, and settings beside them. Returns the algorithm of the
@@ -143,11 +152,11 @@ pub(super) fn renew(
     let name = files::read(&folder.join(NAME))?;
     let renewed = Files::of(secret, name)?;
     let files = renewed.in_form(form);
-    let mut present = Vec::new();
-    for (file, _) in &files {
-        present.push(files::read(&folder.join(file))?);
+    let mut has_changed = false;
+    for (file, text) in &files {
+        has_changed |= files::read(&folder.join(file))? != *text;
     }
-    if present.iter().eq(files.iter().map(|(_, text)| text)) {
+    if !has_changed {
         return Ok(());
     }
     if renewal == Renewal::SameAlgorithm {
@@ -160,29 +169,32 @@ pub(super) fn renew(
     }
     let fit = renewed.verify(peers);
     fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
-    match (renewal, present.as_slice(), files.as_slice()) {
-        (Renewal::Overlapping, [authorities, keystore], [(_, trusted), (_, own)]) => {
-            let held = |authorities: &String, keystore: &String| Held {
-                authorities: authorities.clone(),
-                keystore: keystore.clone(),
-            };
-            let present = held(authorities, keystore);
-            step(folder, &renewed.name, &present, &held(trusted, own))
-        }
-        _ => files
-            .iter()
-            .try_for_each(|(file, text)| files::overwrite(&folder.join(file), text)),
-    }
+    files
+        .iter()
+        .try_for_each(|(file, text)| files::overwrite(&folder.join(file), text))
 }
 
-/// Writes the files that change with the next step. Their times tell how long a node has had their content.
-fn step(folder: &Path, name: &str, present: &Held, wanted: &Held) -> Result<(), Error> {
+/// Takes over certificates between nodes in the form of a key store: in steps, so that nodes with the present and nodes with the
+/// renewed ones trust each other.
+pub(super) fn renew_in_steps(folder: &Path, secret: &Path) -> Result<(), Error> {
+    let renewed = Files::of(secret, files::read(&folder.join(NAME))?)?;
     let (authorities, keystore) = (folder.join(AUTHORITY), folder.join(KEYSTORE));
+    let present = Held {
+        authorities: files::read(&authorities)?,
+        keystore: files::read(&keystore)?,
+    };
+    let wanted = renewed.held();
+    if present == wanted {
+        return Ok(());
+    }
+    let fit = renewed.verify(Peers::Each);
+    fit.map_err(|unfit| unusable(secret, &unfit.to_string()))?;
+    // The times of the files tell how long a node has had their content.
     let ages = Ages {
         authorities: files::age(&authorities)?,
         keystore: files::age(&keystore)?,
     };
-    let next = overlap::next(name, present, wanted, ages);
+    let next = overlap::next(&renewed.name, &present, &wanted, ages);
     if next.authorities != present.authorities {
         files::overwrite(&authorities, &next.authorities)?;
     }
@@ -370,7 +382,7 @@ mod tests {
             &pod.files,
             &pod.secret,
             (Form::Separate, Peers::Each),
-            Renewal::AtOnce,
+            Renewal::Any,
         )
         .unwrap();
         assert_ne!(pod.written(), before);
@@ -433,14 +445,7 @@ mod tests {
         let before = keystore();
         assert!(before.starts_with("-----BEGIN PRIVATE KEY-----"));
         assert!(before.trim_end().ends_with("-----END CERTIFICATE-----"));
-        let renew = || {
-            renew(
-                &directory,
-                &secret,
-                (Form::Keystore, Peers::Each),
-                Renewal::Overlapping,
-            )
-        };
+        let renew = || renew_in_steps(&directory, &secret);
         let (foreign, foreign_key) = other.issue(RING);
         let (renamed, renamed_key) = authority.issue("other.ns.svc");
         let half = &certificate[..certificate.len() / 2];

@@ -92,15 +92,16 @@ pub(super) fn renew(directory: &Path, data: &Path) {
         if folder.exists() {
             // The operator reads the same Secret, and reports it in the status.
             let secret = Path::new(place.secret);
-            let form = (Form::Keystore, peers(place));
-            // The authorities of clients are theirs to change.
-            let renewal = match peers(place) {
-                Peers::Each => Renewal::Overlapping,
-                Peers::Clients => Renewal::AtOnce,
-            };
-            let _ = certificates::renew(&folder, secret, form, renewal);
-            if renewal == Renewal::Overlapping {
-                let _ = certificates::remember_trusted(&folder, &data.join(TRUSTED));
+            match peers(place) {
+                Peers::Each => {
+                    let _ = certificates::renew_in_steps(&folder, secret);
+                    let _ = certificates::remember_trusted(&folder, &data.join(TRUSTED));
+                }
+                // The authorities of clients are theirs to change.
+                Peers::Clients => {
+                    let form = (Form::Keystore, Peers::Clients);
+                    let _ = certificates::renew(&folder, secret, form, Renewal::Any);
+                }
             }
         }
     }

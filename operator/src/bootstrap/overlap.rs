@@ -45,18 +45,15 @@ pub(super) fn next(name: &str, present: &Held, wanted: &Held, ages: Ages) -> Hel
         return wanted.clone();
     }
     let has_own = present.keystore == wanted.keystore;
+    let trusts_all = missing(&wanted.authorities, &present.authorities).is_empty();
     let authorities = if has_own && ages.keystore >= FAREWELL {
         wanted.authorities.clone()
+    } else if trusts_all {
+        // Another order is no change: the time of the file tells since when the node trusts them.
+        present.authorities.clone()
     } else {
         both(&wanted.authorities, &present.authorities)
     };
-    // Another order is no change: the time of the file tells since when the node trusts them.
-    let authorities = if is_same(&authorities, &present.authorities) {
-        present.authorities.clone()
-    } else {
-        authorities
-    };
-    let trusts_all = missing(&wanted.authorities, &present.authorities).is_empty();
     let takes_own =
         has_issuer_of_present(name, present, wanted) || (trusts_all && ages.authorities >= OVERLAP);
     let keystore = if takes_own { wanted } else { present }.keystore.clone();
@@ -89,10 +86,6 @@ pub(super) fn both(first: &str, second: &str) -> String {
         return first.to_owned();
     }
     format!("{}\n{}", first.trim_end(), more.concat())
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    missing(one, other).is_empty() && missing(other, one).is_empty()
 }
 
 /// The authorities in `of` that are not in `than`.
@@ -191,7 +184,8 @@ mod tests {
             one.pem, two.pem
         );
         assert_eq!(blocks(&noted).len(), 2);
-        assert!(is_same(&noted, &(two.pem.clone() + &one.pem)));
+        let turned = two.pem.clone() + &one.pem;
+        assert!(missing(&noted, &turned).is_empty() && missing(&turned, &noted).is_empty());
         assert_eq!(both(&one.pem, &noted).matches(END).count(), 2);
         assert_eq!(both(&noted, &one.pem), noted);
         assert!(blocks("no certificate").is_empty());
