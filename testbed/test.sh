@@ -164,6 +164,18 @@ e2e() {
     stage "end-to-end tests" suite "$@"
     each_cluster clear_away
 }
+# earlier WORD...: an earlier version of the operator, for the tests that need one
+earlier() {
+    local word
+    for word; do
+        case $word in all | operator_versions)
+            CASSKOP_OPERATOR_EARLIER=$("$testbed/earlier.sh")
+            export CASSKOP_OPERATOR_EARLIER OPERATOR_IMAGE_EARLIER=localhost/casskop-operator:earlier
+            ;;
+        esac
+    done
+}
+
 # Waited for, so that a signal ends it at once.
 suite() {
     beside cargo run --quiet --locked -p casskop-e2e --bin suite -- "$@"
@@ -175,6 +187,7 @@ case $what in
     e2e)
         begin_preparing
         stage "testbed and builds" prepared
+        stage "an earlier version of the operator" earlier "$@"
         if [ $# = 0 ]; then e2e test; else stage "end-to-end tests" suite "$@"; fi
         ;;
     test | all)
@@ -183,6 +196,7 @@ case $what in
         unit
         [ "$what" != all ] || stage "the chart" "$testbed/helm.sh"
         stage "testbed and release builds, what was left of them" prepared
+        stage "an earlier version of the operator" earlier "$what"
         e2e "$what"
         ;;
     *) die "usage: test.sh [all | unit | e2e [NAME...]]" ;;

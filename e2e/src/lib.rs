@@ -3,7 +3,7 @@
 //!
 //! The tests are ignored unless requested (`make test-e2e`). They expect in the environment the output of `make -s
 //! env` (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`, `CLUSTERS`), and the binaries' paths in
-//! `CASSKOP_OPERATOR` and `KUBECTL_CASSKOP`. Every wait is for a condition, with a generous deadline; an expired
+//! `CASSKOP_OPERATOR` and `KUBECTL_CASSKOP`, that of `testbed/earlier.sh` in `CASSKOP_OPERATOR_EARLIER`. Every wait is for a condition, with a generous deadline; an expired
 //! deadline reports the observed state, and a failing test shows its namespace: resources, events and the operator's
 //! log.
 
@@ -31,6 +31,7 @@ pub mod go_casskop;
 pub mod helm;
 pub mod instances;
 pub mod kubectl;
+pub mod lost_node;
 pub mod machine;
 pub mod management_api;
 pub mod multi;

@@ -1,6 +1,7 @@
 //! The operator: in a pod with its Role, or run from the shell, where it can be killed at any moment.
 
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -116,10 +117,35 @@ pub fn is_ready(pod: &Value) -> bool {
         && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
+/// A build of the operator.
+struct Build {
+    binary: String,
+    image: String,
+}
+
+impl Build {
+    fn of_today() -> Self {
+        Self {
+            binary: setting("CASSKOP_OPERATOR"),
+            image: setting("OPERATOR_IMAGE"),
+        }
+    }
+
+    /// That of `testbed/earlier.sh`.
+    fn earlier() -> Self {
+        Self {
+            binary: setting("CASSKOP_OPERATOR_EARLIER"),
+            image: setting("OPERATOR_IMAGE_EARLIER"),
+        }
+    }
+}
+
 /// The operator run from the shell, with its ServiceAccount and the same permissions as in a pod. Its pod is gone in
 /// the meantime, and returns when this value is dropped.
 pub struct Shell {
     name: &'static str,
+    /// The build of the next run is the first; then it is the last.
+    builds: VecDeque<Build>,
     kubectl: Kubectl,
     kubeconfig: PathBuf,
     daemon: Daemon,
@@ -133,11 +159,22 @@ impl Shell {
 
     /// The same for one of several instances: the name is its identity.
     pub fn instance(space: &Space, name: &'static str) -> Self {
+        Self::of(space, name, [Build::of_today()])
+    }
+
+    /// The operator of an earlier version, followed by that of today in the next run, which is followed by the earlier one
+    /// again, and so on.
+    pub fn alternating(space: &Space) -> Self {
+        Self::of(space, "shell", [Build::earlier(), Build::of_today()])
+    }
+
+    fn of<const N: usize>(space: &Space, name: &'static str, builds: [Build; N]) -> Self {
         let kubectl = space.kubectl.clone();
         scale(&kubectl, 0);
         let log = format!("{}-operator-{name}.log", kubectl.namespace);
         let mut shell = Self {
             name,
+            builds: builds.into(),
             kubeconfig: space.kubeconfig_of(NAME),
             daemon: Daemon::new("the operator in the shell", kubectl.site.scratch(&log)),
             kubectl,
@@ -148,18 +185,20 @@ impl Shell {
 
     /// Runs the operator, for the first time or again.
     pub fn run(&mut self) {
-        let mut command = self.kubectl.site.inside(&setting("CASSKOP_OPERATOR"));
+        let build = &self.builds[0];
+        let mut command = self.kubectl.site.inside(&build.binary);
         command
             .arg("run")
             .env("KUBECONFIG", &self.kubeconfig)
             .env("WATCH_NAMESPACE", &self.kubectl.namespace)
-            .env("BOOTSTRAP_IMAGE", setting("OPERATOR_IMAGE"))
+            .env("BOOTSTRAP_IMAGE", &build.image)
             .env("LISTEN", "127.0.0.1:0")
             // The runs follow each other, as the containers of one pod do: the next one has the Lease at once.
             .env("POD_NAMESPACE", &self.kubectl.namespace)
             .env("POD_NAME", self.name)
             .env("POD_UID", self.name);
         self.daemon.run(command);
+        self.builds.rotate_left(1);
     }
 
     /// `kill -9`.

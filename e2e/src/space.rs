@@ -149,6 +149,21 @@ pub fn writes_by(user: &str) -> Vec<Value> {
     records_of(HOME, user)
 }
 
+/// The number of pods that were created with this name, as the API server has recorded. A repeated deletion of a terminating
+/// pod makes no other one.
+pub fn pods_made(kubectl: &Kubectl, pod: &str) -> usize {
+    let made = writes_by("system:serviceaccount:kube-system:statefulset-controller");
+    let is_it = |write: &&Value| {
+        let object = &write["objectRef"];
+        write["verb"] == "create"
+            && object["resource"] == "pods"
+            && object["namespace"] == kubectl.namespace.as_str()
+            && object["name"] == pod
+            && write["responseStatus"]["code"] == 201
+    };
+    made.iter().filter(is_it).count()
+}
+
 /// The records of a user in the audit log of a site.
 pub fn records_of(site: Site, user: &str) -> Vec<Value> {
     let log = site.folder().join("logs/audit.log");

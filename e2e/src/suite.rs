@@ -111,6 +111,7 @@ pub const JOBS: &[Job] = &[
     own("stranded_pod", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
+    own("operator_versions", 3).in_test_all(),
     own("gitops", 2).in_test_all(),
     own("helm", 1)
         .only(&[

@@ -8,7 +8,7 @@
 )]
 
 use casskop_e2e::{
-    Cluster, Space, cassandra, cluster, cluster::find_condition, crash::survives, fresh_id,
+    Cluster, Space, cassandra, cluster, cluster::find_condition, crash::survives, lost_node,
     operator::Shell, wait::until,
 };
 use serde_json::{Value, json};
@@ -41,17 +41,9 @@ fn a_lost_node_is_replaced_and_one_is_removed() {
     ring.delete();
 }
 
-/// The value of the annotation; the plugin adds the uid.
-fn request(ring: &Cluster, kind: &str, arguments: &str) -> String {
-    let id = fresh_id(kind);
-    let uid = ring.get()["metadata"]["uid"].clone();
-    let uid = uid.as_str().expect("a uid");
-    format!("{id} {arguments} --cluster-uid {uid}")
-}
-
 fn a_member_that_is_alive_is_not_touched(ring: &Cluster) {
     let hosts = ring.host_ids();
-    let value = request(ring, "replace", &format!("--pod {LOST}"));
+    let value = lost_node::give_up(ring, "replace", LOST);
     ring.request("replace", &value);
     let (id, _) = value.split_once(' ').expect("an id");
     let refused = ring.ends("replace", id);
@@ -61,46 +53,10 @@ fn a_member_that_is_alive_is_not_touched(ring: &Cluster) {
     assert_eq!(ring.host_ids(), hosts);
 }
 
-/// The volume and the pod are deleted, as with a lost machine; Kubernetes re-creates both, empty.
-fn lose(space: &Space, ring: &Cluster) -> (String, String) {
-    let node = ring.get()["status"]["cassandraNodeStatus"][LOST].clone();
-    let host = node["hostId"].as_str().expect("a host id").to_owned();
-    let claim = format!("data-{LOST}");
-    let before = uid(space, "persistentvolumeclaim", &claim).expect("a volume");
-    space.kubectl.ok(&["delete", "pvc", &claim, "--wait=false"]);
-    space.kubectl.ok(&[
-        "delete",
-        "pod",
-        LOST,
-        "--grace-period=0",
-        "--force",
-        "--wait=false",
-    ]);
-    until("an empty volume", || {
-        match uid(space, "persistentvolumeclaim", &claim) {
-            Some(now) if now != before => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-    // An operation that is requested before the others report the node as down would be rejected.
-    until("the others to see it down", || {
-        let nodes = cassandra::nodetool_status(&space.kubectl, OTHER);
-        let down = nodes.iter().any(|node| node[1] == "DN" && node[2] == host);
-        if down {
-            Ok(())
-        } else {
-            Err(format!("{nodes:?}"))
-        }
-    });
-    // The empty node does not join beside the lost one, and the status reports the next action.
-    ring.tells("Degraded", "True", &[LOST, &host, "replace"]);
-    (host, before)
-}
-
 fn its_place_is_taken(space: &Space, ring: &Cluster) {
-    let (host, _) = lose(space, ring);
+    let host = lost_node::lose(ring, LOST, OTHER);
     let mut operator = Shell::start(space);
-    let value = request(ring, "replace", &format!("--pod {LOST}"));
+    let value = lost_node::give_up(ring, "replace", LOST);
     let survived = survives(&mut operator, ring, "replace", &value);
     assert!(survived.kills >= 3, "{:#}", survived.operation);
     let done = survived.operation;
@@ -126,7 +82,7 @@ fn its_place_is_taken(space: &Space, ring: &Cluster) {
 }
 
 fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
-    let (host, _) = lose(space, ring);
+    let host = lost_node::lose(ring, LOST, OTHER);
     // A change waits for the dead node; the operation that repairs the ring does not wait for the change.
     ring.change(&json!({ "config": { "cassandra-yaml": { "auto_snapshot": false } } }));
     ring.shows("the change to wait", |cluster| {
@@ -134,7 +90,7 @@ fn it_leaves_and_its_pod_joins_anew(space: &Space, ring: &Cluster) {
         found["message"].as_str()?.contains(LOST).then_some(())
     });
     let mut operator = Shell::start(space);
-    let value = request(ring, "remove", &format!("--pod {LOST}"));
+    let value = lost_node::give_up(ring, "remove", LOST);
     let survived = survives(&mut operator, ring, "remove", &value);
     assert!(survived.kills >= 3, "{:#}", survived.operation);
     drop(operator);
@@ -173,9 +129,4 @@ fn read(space: &Space) -> String {
         &["SELECT text FROM kept.t WHERE id = 1"],
     );
     row.ok().trim().to_owned()
-}
-
-fn uid(space: &Space, kind: &str, name: &str) -> Option<String> {
-    let found = space.kubectl.get(kind, name)?;
-    found["metadata"]["uid"].as_str().map(str::to_owned)
 }

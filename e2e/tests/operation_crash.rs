@@ -14,9 +14,8 @@ use casskop_e2e::{
     fresh_id, kubectl,
     operator::Shell,
     shared_ring,
-    space::writes_by,
+    space::pods_made,
 };
-use serde_json::Value;
 
 const KEYSPACE: &str = "e2e_crash";
 const POD: &str = "demo-dc1-rack3-0";
@@ -80,23 +79,12 @@ fn repairs(demo: &Cluster) -> (usize, usize) {
 /// pod is harmless.
 fn a_pod_is_made_anew_once(operator: &mut Shell, demo: &Cluster) {
     let hosts = demo.host_ids();
-    let made = || {
-        let made = writes_by("system:serviceaccount:kube-system:statefulset-controller");
-        let is_it = |write: &&Value| {
-            let object = &write["objectRef"];
-            write["verb"] == "create"
-                && object["resource"] == "pods"
-                && object["namespace"] == demo.kubectl.namespace.as_str()
-                && object["name"] == POD
-                && write["responseStatus"]["code"] == 201
-        };
-        made.iter().filter(is_it).count()
-    };
-    let before = made();
+    let before = pods_made(&demo.kubectl, POD);
     let value = format!("{} --drain --pod {POD}", fresh_id("crash"));
     let survived = survives(operator, demo, "restart", &value);
     told("restart", &survived);
-    assert_eq!(made() - before, 1, "{:#?}", survived.writes);
+    let made = pods_made(&demo.kubectl, POD) - before;
+    assert_eq!(made, 1, "{:#?}", survived.writes);
     assert_eq!(demo.host_ids(), hosts);
     assert_eq!(kubectl::names(&demo.pods()).len(), 3);
 }
