@@ -105,7 +105,7 @@ pub struct CassandraClusterSpec {
     /// Whether two nodes of this cluster may never share a Kubernetes node (default false: preferably not).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hard_anti_affinity: Option<bool>,
-    /// Annotations and tolerations of the pods.
+    /// Annotations, tolerations and priority of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodPolicy>,
     /// Annotations of the headless Service.

@@ -7,8 +7,9 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Metadata and tolerations of every Cassandra pod.
+/// Metadata and scheduling of every Cassandra pod.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
 pub struct PodPolicy {
     /// Annotations of the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -16,6 +17,10 @@ pub struct PodPolicy {
     /// Tolerations of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
+    /// Name of the PriorityClass of the pods, so that less important pods make room for a node that has to be placed. A pod
+    /// has the priority that it was created with, so a change restarts the nodes one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
 }
 
 /// Metadata of the headless Service.

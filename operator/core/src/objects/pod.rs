@@ -84,6 +84,7 @@ pub fn template(
             share_process_namespace: spec.share_process_namespace,
             termination_grace_period_seconds: Some(GRACE_SECONDS),
             tolerations: Some(pod.tolerations).filter(|tolerations| !tolerations.is_empty()),
+            priority_class_name: pod.priority_class_name.filter(|name| !name.is_empty()),
             affinity: Some(placement::affinity(desired, rack)),
             security_context: Some(PodSecurityContext {
                 run_as_user: id(spec.run_as_user),

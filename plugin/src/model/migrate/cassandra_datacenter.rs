@@ -14,7 +14,7 @@ const NO_CANARY: &str =
     "a change reaches one node first; topology.dc[].rack[].rollingPartition holds it there";
 const CDC: &str = "the agent for change data capture is not part of the pods";
 
-const ROWS: [Row; 70] = [
+const ROWS: [Row; 71] = [
     (
         "apiVersion",
         Rule::Value(|_, _| Verdict::by(why::API_VERSION)),
@@ -196,6 +196,10 @@ const ROWS: [Row; 70] = [
     (
         "spec.podTemplateSpec.spec.tolerations[]",
         Rule::By("spec.pod.tolerations[]"),
+    ),
+    (
+        "spec.podTemplateSpec.spec.priorityClassName",
+        Rule::By("spec.pod.priorityClassName"),
     ),
     (
         "spec.podTemplateSpec.spec.nodeSelector",

@@ -230,7 +230,7 @@ const DC: [Row; 47] = [
     ),
     (
         "podPriorityClassName",
-        Rule::Refused(why::POD, why::POD_NEXT),
+        Rule::By("spec.pod.priorityClassName"),
     ),
     ("managementApiAuth", Rule::Ignored(why::CERTIFICATES)),
     (

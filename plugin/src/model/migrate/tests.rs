@@ -230,7 +230,7 @@ fn what_is_in_the_way_of_a_data_center() {
         ),
         spec(
             "podTemplateSpec",
-            json!({ "spec": { "priorityClassName": "high" } }),
+            json!({ "spec": { "runtimeClassName": "kata" } }),
         ),
         spec(
             "podTemplateSpec",
@@ -369,7 +369,7 @@ fn what_is_in_the_way_of_a_k8ssandra_cluster() {
         ),
         dc(json!({ "config": { "dseYaml": { "a": 1 } } })),
         dc(
-            json!({ "podPriorityClassName": "high", "extraVolumes": { "volumes": [{ "name": "a" }] } }),
+            json!({ "podSecurityContext": { "sysctls": [] }, "extraVolumes": { "volumes": [{ "name": "a" }] } }),
         ),
     ];
     for datacenters in [json!([]), json!(null), json!(["dc1"]), json!({ "dc1": 3 })] {

@@ -59,6 +59,11 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
             r#""tolerations":[{"key":"a""#,
         ),
         (
+            "pod.priorityClassName",
+            json!("databases"),
+            r#""priorityClassName":"databases""#,
+        ),
+        (
             "service.annotations",
             json!({ "a": "b" }),
             r#""annotations":{"a":"b"}"#,
