@@ -7,6 +7,7 @@ mod debt;
 mod multi;
 mod operation;
 mod pods;
+mod schedules;
 mod status;
 mod tls;
 mod topology;
@@ -28,6 +29,7 @@ pub use pods::{
     BackRestSidecar, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport, PodPolicy,
     ServicePolicy, StorageConfig,
 };
+pub use schedules::{Schedule, ScheduleStatus};
 pub use status::{
     CassandraClusterStatus, IntentError, LastAction, NodeStatus, Phase, PodLastOperation,
     RackStatus, RackWrite, UNOBSERVED,

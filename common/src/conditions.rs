@@ -92,6 +92,8 @@ words! {
         DuplicateName,
         /// `config` is not a valid configuration.
         InvalidConfig,
+        /// A schedule has no slots, or its request cannot be made.
+        InvalidSchedule,
         /// The spec requires a feature that the operator does not support.
         NotSupported,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     names,
-    operations::{self, Arguments, DryRun, OperationKind},
+    operations::{self, Arguments, DryRun, Operation, OperationKind},
 };
 
 /// Maximum length of an ID, which is the limit of a label value.
@@ -20,6 +20,9 @@ const MAX_ID: usize = 63;
 /// Maximum length of an annotation value in bytes; longer values are not parsed. A request that needs more lists more
 /// names than are readable.
 const MAX_VALUE: usize = 8192;
+
+/// Stands for the ID of the request in the text of a schedule.
+pub const SCHEDULED_ID: &str = "{id}";
 
 /// Most invalid annotations that are reported one by one; there are fewer known keys.
 pub const MAX_INVALID: usize = 200;
@@ -211,6 +214,41 @@ impl Request {
             id: id.to_owned(),
             arguments,
         })
+    }
+
+    /// A request of a schedule, from the text `<kind> [arguments]`, in which `{id}` stands for the ID.
+    ///
+    /// # Errors
+    /// The error in the kind, the ID or the arguments, or the reason why a schedule may not have them.
+    pub fn scheduled(id: &str, text: &str) -> Result<Self, String> {
+        let words = split(&text.replace(SCHEDULED_ID, id))?;
+        let (kind, rest) = words
+            .split_first()
+            .ok_or("the request is empty: it begins with a kind, such as repair")?;
+        let kind = OperationKind::from_word(kind).ok_or_else(|| unknown_kind(kind))?;
+        if !kind.may_be_scheduled() {
+            let all = OperationKind::ALL.iter();
+            let others = all.filter(|kind| kind.may_be_scheduled());
+            let others: Vec<&str> = others.map(|kind| kind.as_str()).collect();
+            return Err(format!(
+                "{kind} cannot be scheduled: request it by its annotation. Kinds that can are {}",
+                others.join(", ")
+            ));
+        }
+        let request = Self::new(kind, id, rest)?;
+        if request.is_dry_run() {
+            return Err("a plan alone cannot be scheduled: remove --dry-run".into());
+        }
+        let names_it = |operation: &Operation| match operation {
+            Operation::Snapshot(snapshot) => snapshot.name.contains(id),
+            _ => true,
+        };
+        if !names_it(&request.arguments.operation) {
+            return Err(format!(
+                "each snapshot needs a name of its own: write --name {SCHEDULED_ID}, which stands for the id of the request"
+            ));
+        }
+        Ok(request)
     }
 
     /// Value of the request annotation.

@@ -120,6 +120,7 @@ pub const JOBS: &[Job] = &[
         ])
         .in_test_all(),
     ring("operations"),
+    ring("schedules"),
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
     ring("unresponsive_clusters").in_test_all(),

@@ -122,6 +122,7 @@ fn rollouts(operator: &mut Shell, ring: &Cluster) {
     let with_guest = starts(ring);
     assert_eq!(with_guest.len(), 4, "{with_guest:?}");
     assert!(before.is_subset(&with_guest), "{before:?} {with_guest:?}");
+    replicated(ring, "'dc1': 3, 'dc2': 1");
     requested(
         operator,
         ring,
@@ -139,6 +140,7 @@ fn rollouts(operator: &mut Shell, ring: &Cluster) {
     let once: Vec<usize> = before.iter().map(|count| count + 1).collect();
     assert_eq!(made().collect::<Vec<_>>(), once, "{pods:?}, each once");
     let changed = starts(ring);
+    replicated(ring, "'dc1': 3");
     rolled_out(operator, ring, "a node leaves", || {
         ring.change(&guests(0));
     });
@@ -151,6 +153,14 @@ fn rollouts(operator: &mut Shell, ring: &Cluster) {
         ring.change(&json!({ "topology": { "dc": [first_dc()] } }));
     });
     assert_eq!(starts(ring), left);
+}
+
+fn replicated(ring: &Cluster, replicas: &str) {
+    let statement = format!(
+        "ALTER KEYSPACE versions WITH replication = \
+         {{'class': 'NetworkTopologyStrategy', {replicas}}}"
+    );
+    cassandra::write(&ring.kubectl, FIRST, &[&statement]);
 }
 
 fn first_dc() -> Value {

@@ -11,5 +11,6 @@ pub mod options;
 pub mod plan;
 pub mod preflight;
 pub mod ring;
+pub mod schedules;
 pub mod status;
 pub mod table;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc, InternodeMode,
     InternodeTls, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport, PodPolicy, Rack,
-    ServicePolicy, StorageConfig, Tls, Topology,
+    Schedule, ServicePolicy, StorageConfig, Tls, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -237,6 +237,11 @@ pub struct CassandraClusterSpec {
     /// Encryption of Cassandra's own connections: between the nodes, and between clients and nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// Requests that the operator makes by the clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub schedules: Vec<Schedule>,
 }
 
 impl CassandraClusterSpec {

@@ -19,7 +19,7 @@ pub struct OperationStatus {
     /// Its arguments, in canonical form.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
-    /// Source of the request, if it is not an annotation: `spec` or `autoPilot`.
+    /// Source of the request, if it is not an annotation: `spec`, `autoPilot` or `schedule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<Requester>,
     /// Phase of the operation.
@@ -165,6 +165,16 @@ open_words! {
         Spec = "spec",
         /// The operator requests the operation, because `autoPilot` is set.
         AutoPilot = "autoPilot",
+        /// A schedule of the spec: its slot has come.
+        Schedule = "schedule",
+    }
+}
+
+impl Requester {
+    /// Whether the request stands until it is done, so that the operator tries a failed one again. A request of a schedule
+    /// is followed by that of the next slot instead.
+    pub fn stands(&self) -> bool {
+        *self != Self::Schedule
     }
 }
 

@@ -17,7 +17,7 @@ pub struct PodPolicy {
     /// Tolerations of the pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// Name of the PriorityClass of the pods, so that less important pods make room for a node that has to be placed. A pod
+    /// Name of the `PriorityClass` of the pods, so that less important pods make room for a node that has to be placed. A pod
     /// has the priority that it was created with, so a change restarts the nodes one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,

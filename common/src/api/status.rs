@@ -7,7 +7,10 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, SeenReplication};
+use super::{
+    Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, ScheduleStatus,
+    SeenReplication,
+};
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
 /// (Flux, Helm) does not report a resource without a status as current.
@@ -65,8 +68,8 @@ pub struct CassandraClusterStatus {
     // Managed fields of each node of each operation would take as much as the nodes.
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub operations: Vec<OperationStatus>,
-    /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, and the last one of each kind
-    /// that an annotation requested. The oldest ones go first where the status of a large cluster would become too large.
+    /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, the newest 10 of schedules, and
+    /// the last one of each kind that an annotation requested. The oldest ones go first where the status of a large cluster would become too large.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.
@@ -86,6 +89,10 @@ pub struct CassandraClusterStatus {
     /// The last `StatefulSet` whose change was decided. Recorded before the change is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_rack_write: Option<RackWrite>,
+    /// The schedules of the spec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub schedules: Vec<ScheduleStatus>,
 }
 
 /// A decided change of a `StatefulSet`. It is written only to this version, and nothing else changes the pods of the cluster

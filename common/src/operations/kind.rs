@@ -123,6 +123,29 @@ impl OperationKind {
         matches!(self, Self::Remove | Self::Replace)
     }
 
+    /// Whether a schedule may request the kind: it is done anew each time, on the ring as it is then.
+    pub const fn may_be_scheduled(self) -> bool {
+        match self {
+            Self::Cleanup
+            | Self::Flush
+            | Self::Restart
+            | Self::Repair
+            | Self::Snapshot
+            | Self::ClearSnapshot
+            | Self::UpgradeSsTables
+            | Self::Compact
+            | Self::GarbageCollect
+            | Self::Scrub
+            | Self::Relocate => true,
+            Self::Decommission
+            | Self::Remove
+            | Self::Replace
+            | Self::Rebuild
+            | Self::Refresh
+            | Self::Drain => false,
+        }
+    }
+
     /// The reason why the kind cannot be requested, if it cannot: the operator runs it if the spec requires it.
     pub const fn asked_by_spec(self) -> Option<&'static str> {
         match self {

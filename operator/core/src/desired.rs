@@ -34,6 +34,7 @@ use crate::{
     observed::OwnedObjects,
     pod_config::{Encryption, NodeSecrets},
     refusal::Refusal,
+    schedules,
 };
 pub use secrets::{named_secrets, node_secrets};
 pub use started::Started;
@@ -195,9 +196,10 @@ pub fn instead(
     refused: &Refusal,
 ) -> Option<(CassandraCluster, Desired)> {
     let accepted = accepted::read(&live.config_maps, cluster)?;
-    // A person who withdraws `deletePVC` relies on it, whatever else the spec contains.
+    // A person who withdraws `deletePVC`, or ends a schedule, relies on it, whatever else the spec contains.
     let spec = CassandraClusterSpec {
         delete_pvc: cluster.spec.delete_pvc,
+        schedules: schedules::still_wanted(&accepted.spec.schedules, &cluster.spec.schedules),
         ..accepted.spec
     };
     let mut cluster = CassandraCluster {

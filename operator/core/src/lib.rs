@@ -9,6 +9,7 @@ pub mod verdict;
 
 pub mod authority;
 pub mod pod_config;
+pub mod schedules;
 
 pub mod node;
 

@@ -18,7 +18,10 @@ use crate::{
     rollout::Rollout,
 };
 use casskop_common::{
-    api::OperationStatus, conditions::Action, intent::Invalid, operations::OperationKind,
+    api::{OperationPhase, OperationReason, OperationStatus},
+    conditions::Action,
+    intent::Invalid,
+    operations::OperationKind,
 };
 use request_state::RequestState;
 pub use starts::{Start, Step};
@@ -109,6 +112,23 @@ impl Queue<'_> {
             .filter(|other| other.kind != kind.kind)
             .filter(|other| !goes_first || !waits_for_ring(other));
         busy.or_else(|| others.next().map(waits_for))
+            .or_else(|| self.waits_longer(kind).map(waits_for))
+    }
+
+    /// An operation of another kind that waits for longer than a request of a schedule: a schedule whose operation takes as
+    /// long as its period would keep all others waiting.
+    fn waits_longer(&self, kind: &RequestState<'_>) -> Option<&OperationStatus> {
+        let requested = kind.scheduled_at()?;
+        let waits = |other: &&OperationStatus| {
+            other.phase == OperationPhase::Pending
+                && other.reason == Some(OperationReason::Waiting)
+                && other.kind != kind.kind
+                && other
+                    .requested_at
+                    .as_ref()
+                    .is_some_and(|at| at.0 < requested)
+        };
+        self.state.operations().find(waits)
     }
 
     /// Adds an operation if it has begun: it keeps the kinds after it waiting.

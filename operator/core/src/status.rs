@@ -20,7 +20,7 @@ use crate::{
     observed::ObservedState,
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
-    scheduler,
+    scheduler, schedules,
     verdict::intent_errors,
 };
 use conditions::ConditionInputs;
@@ -67,6 +67,7 @@ pub fn decide(
         replication,
         cleanup_generation,
         last_rack_write: old.last_rack_write,
+        schedules: schedules::observed(&state.cluster, state.now),
         operation_history: old.operation_history,
     }
 }

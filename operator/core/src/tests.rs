@@ -29,6 +29,7 @@ mod platform_ids;
 mod rack_writes;
 mod refused_requests;
 mod rollout;
+mod schedules;
 mod shrink;
 mod status_size;
 mod storage;

@@ -13,7 +13,7 @@ use std::path::Path;
 /// From the ground up; the modules of one line do not know each other.
 const LAYERS: [&[&str]; 13] = [
     &["digest", "lease", "refusal", "testing", "verdict"],
-    &["authority", "pod_config", "node"],
+    &["authority", "pod_config", "node", "schedules"],
     &["observed"],
     &["desired"],
     &["objects"],

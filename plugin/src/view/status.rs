@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::{operations, options::View};
+use super::{operations, options::View, schedules};
 use crate::{
     model::topology,
     terminal::{
@@ -30,7 +30,7 @@ pub struct Picture {
     pub header: String,
     /// The tree of nodes.
     pub nodes: String,
-    /// Operations and requests.
+    /// Operations, requests and schedules.
     pub operations: String,
 }
 
@@ -53,7 +53,8 @@ pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
         header: header(cluster, status, view).join("\n") + "\n",
         nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
         operations: below(operations::newest(cluster, view))
-            + &below(operations::not_recorded(cluster, view)),
+            + &below(operations::not_recorded(cluster, view))
+            + &below(schedules::list(cluster, view)),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     desired::{DEFAULT_IMAGE, refused},
     pod_config::{self, PASSWORD_VOLUME, certificates::Place},
     refusal::Refusal,
+    schedules,
 };
 
 /// Checks the parts of the configuration that are known before a pod starts.
@@ -53,6 +54,8 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         return Err(refused(Reason::InvalidConfig, message.into()));
     }
     check_storage(spec)?;
+    schedules::check(&spec.schedules)
+        .map_err(|message| refused(Reason::InvalidSchedule, message))?;
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
     let old = |version: &str| image::release(version).is_some_and(|(major, _)| major < 4);
     let is_named = ImageRef::parse(image).unsupported_release().is_some();

@@ -5,7 +5,7 @@ mod intents;
 use casskop_common::{
     api::{
         CassandraClusterStatus, NodeJob, NodePhase, OperationNode, OperationPhase, OperationReason,
-        OperationStatus, Work,
+        OperationStatus, Requester, Work,
     },
     operations::OperationKind,
 };
@@ -17,6 +17,8 @@ pub use intents::{Outdated, control, decide};
 
 /// Finished operations in the history.
 const HISTORY: usize = 20;
+/// Most finished operations of schedules that the status keeps beside them.
+const SCHEDULED: usize = 10;
 /// Recorded ids of each kind that discards data: more than the requests in the life of a ring.
 const SPENT: usize = 200;
 /// Nodes that an operation of the history keeps: those that failed, so that the object stays small.
@@ -295,14 +297,24 @@ pub fn archive(status: &mut CassandraClusterStatus, newer: OperationStatus) {
     forget(&mut status.operation_history);
 }
 
-/// Forgets the oldest, but never the last one of a kind that was asked for by annotation: it may stand there still, and
+/// Forgets the oldest: those of schedules apart, so that a schedule does not make the others forgotten. Never the last one of a kind that was asked for by annotation: it may stand there still, and
 /// would run again.
 fn forget(history: &mut Vec<OperationStatus>) {
-    let mut index = history.len();
-    while history.len() > HISTORY && index > 0 {
-        index -= 1;
-        if !is_last_asked(history, index) {
-            history.remove(index);
+    let is_scheduled = |old: &OperationStatus| old.requested_by == Some(Requester::Schedule);
+    for (scheduled, most) in [(true, SCHEDULED), (false, HISTORY)] {
+        let of_these = |old: &OperationStatus| is_scheduled(old) == scheduled;
+        let mut surplus = history
+            .iter()
+            .filter(|old| of_these(old))
+            .count()
+            .saturating_sub(most);
+        let mut index = history.len();
+        while surplus > 0 && index > 0 {
+            index -= 1;
+            if of_these(&history[index]) && !is_last_asked(history, index) {
+                history.remove(index);
+                surplus -= 1;
+            }
         }
     }
 }

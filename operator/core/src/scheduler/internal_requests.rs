@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{api::Requester, intent::Request, names::RackId, operations::OperationKind};
+use casskop_common::{
+    api::{OperationPhase, Requester},
+    intent::Request,
+    names::RackId,
+    operations::OperationKind,
+};
 
 use crate::{
     desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
     operations::request,
     rollout::Rollout,
+    schedules,
 };
 
 /// A request and its source.
@@ -26,15 +32,40 @@ pub(crate) fn request(
     rollout: &Rollout,
 ) -> Option<InternalRequest> {
     let own = |request, by| InternalRequest { request, by };
-    match kind {
-        OperationKind::Decommission => Some(own(rollout.decommission.clone()?, Requester::Spec)),
-        OperationKind::Cleanup => Some(own(
-            request_pending_cleanup(state, rollout)?,
-            Requester::AutoPilot,
-        )),
-        OperationKind::Restart => Some(own(rolling_restart(state)?, Requester::Spec)),
+    let needed = match kind {
+        OperationKind::Decommission => rollout
+            .decommission
+            .clone()
+            .map(|request| own(request, Requester::Spec)),
+        OperationKind::Cleanup => request_pending_cleanup(state, rollout)
+            .map(|request| own(request, Requester::AutoPilot)),
+        OperationKind::Restart => {
+            rolling_restart(state).map(|request| own(request, Requester::Spec))
+        }
         _ => None,
+    };
+    let scheduled = || {
+        let request = schedules::request(kind, &state.cluster, state.now)?;
+        Some(own(request, Requester::Schedule))
+    };
+    match needed {
+        Some(needed) if is_over(&needed.request, state) => scheduled().or(Some(needed)),
+        needed => needed.or_else(scheduled),
     }
+}
+
+/// Whether nothing more becomes of a request, although what needs it is still there: it was cancelled, or has ended well.
+fn is_over(request: &Request, state: &ObservedState) -> bool {
+    let status = state.cluster.status.iter();
+    let history = status.flat_map(|status| &status.operation_history);
+    let mut all = state.operations().chain(history);
+    let found = all.find(|one| one.kind == request.kind && one.id == request.id);
+    found.is_some_and(|found| {
+        matches!(
+            found.phase,
+            OperationPhase::Succeeded | OperationPhase::Cancelled
+        )
+    })
 }
 
 /// The cleanup that `autoPilot` requests once the ring has grown.

@@ -6,6 +6,7 @@ use casskop_common::{
     names,
     operations::{Arguments, OperationKind},
 };
+use jiff::Timestamp;
 
 use super::{
     internal_requests::InternalRequest,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     observed::ObservedState,
-    operations::{behaviour, transitions},
+    operations::{behaviour, recorded::has_begun, transitions},
 };
 
 /// The usual reason of [`may_have_run`].
@@ -80,9 +81,12 @@ impl<'a> RequestState<'a> {
         let finished = history()
             .filter(|old| is_asked(&old.id))
             // An operation that the spec asks for may be called off before it begins, or fail, and is then requested again.
-            .find(|old| {
-                let failed = old.phase == OperationPhase::Failed;
-                own.is_none() || (old.started_at.is_some() && !failed)
+            .find(|old| match own.map(|own| &own.by) {
+                None => true,
+                Some(by) if by.stands() => {
+                    old.started_at.is_some() && old.phase != OperationPhase::Failed
+                }
+                Some(_) => old.phase != OperationPhase::Withdrawn,
             });
         let is_current = current.is_some_and(|current| is_asked(&current.id));
         Self {
@@ -107,6 +111,20 @@ impl<'a> RequestState<'a> {
         let repairs_ring =
             |request: &Request| behaviour(&request.arguments.operation).discards_lost_node();
         self.request.is_some_and(repairs_ring)
+    }
+
+    /// Time since which a request of a schedule, which has not begun, waits; none for another request.
+    pub(crate) fn scheduled_at(&self) -> Option<Timestamp> {
+        let id = &self
+            .request
+            .filter(|_| self.by == Some(&Requester::Schedule))?
+            .id;
+        let recorded = self.current.filter(|current| current.id == *id);
+        if recorded.is_some_and(has_begun) {
+            return None;
+        }
+        let requested = recorded.and_then(|recorded| recorded.requested_at.as_ref());
+        Some(requested.map_or(self.state.now, |at| at.0))
     }
 
     /// The arguments of the newest operation of the kind, as its status records them; none if another version of the
@@ -214,7 +232,8 @@ impl<'a> RequestState<'a> {
         if !current.phase.is_final() {
             return Some(progress::advance(current, self.scope(current), busy));
         }
-        if self.by.is_some()
+        let stands = self.by.is_some_and(Requester::stands);
+        if stands
             && let Some(retried) =
                 asked.and_then(|_| progress::auto_retry(current, self.scope(current), busy))
         {
@@ -229,7 +248,8 @@ impl<'a> RequestState<'a> {
         let came_to_nothing = current.started_at.is_none()
             || (self.kind == OperationKind::Decommission
                 && current.phase == OperationPhase::Cancelled);
-        let called_off = self.by.is_some() && came_to_nothing && !cancelled;
+        let gave_way = self.by.is_some() && current.phase == OperationPhase::Withdrawn;
+        let called_off = (stands && came_to_nothing && !cancelled) || gave_way;
         let newer = self
             .request
             .filter(|request| (request.id != current.id || called_off) && may_admit)?;
@@ -304,6 +324,9 @@ fn withdrawn(
 ) -> OperationStatus {
     let message = match newer {
         Some(newer) => format!("replaced by {} before it began", newer.id),
+        None if current.requested_by.is_some() => {
+            "it is not asked for any more, and had not begun".into()
+        }
         None => "its annotation was removed or became invalid before it began".into(),
     };
     transitions::end(
