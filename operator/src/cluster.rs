@@ -209,6 +209,7 @@ async fn observe_and_plan(
         scripts: found.scripts.clone(),
         refused_secret: found.keys.refused.clone(),
         started: found.started.clone(),
+        is_accepted: false,
     };
     let (namespace, name) = (found.cluster.namespace(), found.cluster.name_any());
     let namespace = namespace.unwrap_or_default();

@@ -9,6 +9,7 @@ pub mod restart;
 mod secrets;
 pub mod seeds;
 mod started;
+pub(crate) mod taken;
 pub mod tls;
 
 use std::{
@@ -95,6 +96,9 @@ pub struct BuildInputs {
     pub refused_secret: Option<String>,
     /// Encryption that the pods were started with.
     pub started: Started,
+    /// Whether the spec is the last accepted one. An earlier version may have accepted sidecars that this one
+    /// refuses: pods run with them.
+    pub is_accepted: bool,
 }
 
 /// The user's scripts.
@@ -140,6 +144,9 @@ pub struct DesiredRack {
 pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desired, Refusal> {
     let spec = &cluster.spec;
     checks::refuse_unsupported(spec)?;
+    if !around.is_accepted {
+        taken::check(spec)?;
+    }
     node_api::check(spec)?;
     if let Some(message) = &around.refused_secret {
         return Err(refused(Reason::SecretNotAllowed, message.clone()));
@@ -211,6 +218,7 @@ pub fn instead(
         scripts: accepted.scripts.map_or(Scripts::None, Scripts::Digest),
         // It was accepted by an earlier version, or has lost its label: the nodes keep the password that they have.
         refused_secret: None,
+        is_accepted: true,
         ..around.clone()
     };
     let desired = Desired {

@@ -34,6 +34,7 @@ mod shrink;
 mod status_size;
 mod storage;
 mod stranded;
+mod taken;
 mod two_operators;
 mod volume_owners;
 mod waves;

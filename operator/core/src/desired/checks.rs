@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraClusterSpec, StorageConfig},
+    api::CassandraClusterSpec,
     conditions::Reason,
     config::OPERATOR_KEYS,
     image::{self, ImageRef},
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    pod_config::{self, PASSWORD_VOLUME, certificates::Place},
+    pod_config,
     refusal::Refusal,
     schedules,
 };
@@ -53,7 +53,6 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message = "platformAssignsIds leaves the ids to the platform: remove runAsUser and fsGroup, or platformAssignsIds";
         return Err(refused(Reason::InvalidConfig, message.into()));
     }
-    check_storage(spec)?;
     schedules::check(&spec.schedules)
         .map_err(|message| refused(Reason::InvalidSchedule, message))?;
     let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
@@ -63,61 +62,6 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
         let message =
             format!("{image}: Cassandra before 4.0 is not supported: use 4.0, 4.1 or 5.0");
         return Err(refused(Reason::NotSupported, message));
-    }
-    Ok(())
-}
-
-/// Volumes of the operator in the Cassandra container, whose places a user's volume cannot take: names, and paths.
-const TAKEN: [(&str, &str); 4] = [
-    ("bootstrap", "/etc/cassandra"),
-    ("data", "/var/lib/cassandra"),
-    ("rack", "/casskop"),
-    ("scripts", "/configmap"),
-];
-/// The same of a transport with a password.
-const TAKEN_BY_PASSWORD: (&str, &str) = (PASSWORD_VOLUME, "/casskop-jolokia");
-/// Empty volumes of the operator: a user's volume at the path takes their place.
-const REPLACEABLE: [(&str, &str); 2] = [("log", "/var/log/cassandra"), ("tmp", "/tmp")];
-
-/// Refuses volumes that a pod cannot have beside the operator's volumes.
-fn check_storage(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
-    let transport = spec.transport();
-    let password = transport.has_password().then_some(TAKEN_BY_PASSWORD);
-    let certificates = Place::of(transport).map(|place| (place.volume, place.secret));
-    let internode = spec.internode_tls().map(|_| Place::INTERNODE);
-    let client = spec.client_tls().map(|_| Place::CLIENT);
-    let encryption = internode.into_iter().chain(client);
-    let encryption = encryption.map(|place| (place.volume, place.secret));
-    let taken = TAKEN.into_iter().chain(password).chain(certificates);
-    let taken = taken.chain(encryption);
-    let taken: Vec<(&str, &str)> = taken.collect();
-    let path = |storage: &StorageConfig| storage.mount_path.trim_end_matches('/').to_owned();
-    for (index, storage) in spec.storage_configs.iter().enumerate() {
-        let (name, at) = (storage.name.as_str(), path(storage));
-        let before = &spec.storage_configs[..index];
-        let is_double = before
-            .iter()
-            .any(|other| other.name == name || path(other) == at);
-        let is_taken = taken
-            .iter()
-            .any(|(ours, place)| *ours == name || *place == at);
-        let is_elsewhere = REPLACEABLE
-            .iter()
-            .any(|(ours, place)| *ours == name && *place != at);
-        if is_double || is_taken || is_elsewhere {
-            let taken = taken.iter().chain(&REPLACEABLE);
-            let taken: Vec<String> = taken
-                .map(|(ours, place)| format!("{ours} {place}"))
-                .collect();
-            return Err(refused(
-                Reason::InvalidConfig,
-                format!(
-                    "storageConfigs: {name} at {} has a name or a path that is taken: choose others. Taken are those of the other storageConfigs and {}; a volume at /var/log/cassandra or /tmp takes the place of the operator's",
-                    storage.mount_path,
-                    taken.join(", ")
-                ),
-            ));
-        }
     }
     Ok(())
 }

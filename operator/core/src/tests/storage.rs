@@ -1,6 +1,6 @@
 //! Volumes that grow, StatefulSets that are made anew around their pods.
 
-use casskop_common::api::{NodeApi, NodeTls, OperationPhase, StorageConfig};
+use casskop_common::api::OperationPhase;
 
 use crate::{
     objects::Object,
@@ -74,105 +74,6 @@ fn volumes_that_grow_take_no_other_change_with_them() {
     assert_eq!(changed.count(), 1, "the image is tried on one node");
     world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0".into()));
     world.settle();
-}
-
-/// A cluster with these volumes of the user, as name and path.
-fn with_storage(storage: &[(&str, &str)]) -> World {
-    let mut world = World::new(THREE_RACKS);
-    let configs = storage.iter().map(|(name, path)| StorageConfig {
-        name: (*name).to_owned(),
-        mount_path: (*path).to_owned(),
-        ..StorageConfig::default()
-    });
-    world.cluster.spec.storage_configs = configs.collect();
-    world.pass();
-    world
-}
-
-#[test]
-fn a_volume_of_the_user_takes_the_place_of_an_empty_one() {
-    for storage in [
-        ("logs", "/var/log/cassandra"),
-        ("log", "/var/log/cassandra/"),
-        ("scratch", "/tmp"),
-        ("tmp", "/tmp"),
-    ] {
-        let world = with_storage(&[storage, ("extra", "/extra")]);
-        let set = world.live.stateful_sets["demo-dc1-rack1"].spec.clone();
-        let set = set.expect("a spec");
-        let claims = set.volume_claim_templates.expect("claims");
-        let pod = set.template.spec.expect("a pod");
-        let cassandra = pod.containers.last().expect("Cassandra");
-        let mounts = cassandra.volume_mounts.clone().expect("mounts");
-        let at = |path: &str| {
-            let there = mounts
-                .iter()
-                .filter(|mount| mount.mount_path.trim_end_matches('/') == path);
-            there.map(|mount| mount.name.as_str()).collect::<Vec<_>>()
-        };
-        assert_eq!(at(storage.1.trim_end_matches('/')), [storage.0]);
-        assert_eq!(at("/extra"), ["extra"]);
-        let own = pod
-            .volumes
-            .expect("volumes")
-            .into_iter()
-            .map(|volume| volume.name);
-        let claims = claims
-            .into_iter()
-            .map(|claim| claim.metadata.name.expect("a name"));
-        let mut names: Vec<String> = own.chain(claims).collect();
-        names.sort();
-        let all = names.len();
-        names.dedup();
-        assert_eq!(names.len(), all, "{storage:?}: {names:?}");
-        for container in pod.init_containers.iter().flatten().chain(&pod.containers) {
-            for mount in container.volume_mounts.iter().flatten() {
-                assert!(
-                    names.contains(&mount.name),
-                    "{}: {}",
-                    container.name,
-                    mount.name
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn volumes_that_a_pod_cannot_have_are_refused_with_what_is_taken() {
-    for storage in [
-        &[("config", "/etc/cassandra/")][..],
-        &[("more", "/var/lib/cassandra")],
-        &[("data", "/data")],
-        &[("jolokia", "/extra")],
-        &[("tmp", "/extra")],
-        &[("a", "/extra"), ("b", "/extra")],
-        &[("a", "/one"), ("a", "/two")],
-    ] {
-        let world = with_storage(storage);
-        let told = world.condition("SpecAccepted");
-        assert!(told.starts_with("False InvalidConfig"), "{told}");
-        assert!(told.contains("/var/lib/cassandra"), "{told}");
-        assert!(world.live.stateful_sets.is_empty());
-    }
-}
-
-/// A name is taken only where the operator uses it.
-#[test]
-fn a_volume_may_have_the_name_of_a_secret_that_its_pods_do_not_have() {
-    for (tls, is_accepted) in [(NodeTls::Disabled, true), (NodeTls::Enabled, false)] {
-        let mut world = with_storage(&[("node-tls", "/extra")]);
-        world.edit(|cluster| {
-            cluster.spec.node_api = Some(NodeApi {
-                tls: Some(tls),
-                ..NodeApi::default()
-            });
-        });
-        world.pass();
-        let told = world.condition("SpecAccepted");
-        assert_eq!(told.starts_with("True"), is_accepted, "{told}");
-        assert_eq!(told.contains("node-tls /casskop-node-tls"), !is_accepted);
-    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use k8s_openapi::{
 };
 
 use crate::{
-    desired::{Desired, DesiredRack},
+    desired::{Desired, DesiredRack, taken},
     objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, transport::Transport},
     pod_config,
 };
@@ -35,12 +35,13 @@ pub(crate) fn init(desired: &Desired, rack: &DesiredRack) -> Vec<Container> {
         Some(true) => COPY_FOR_THE_GROUP,
         _ => COPY,
     };
-    let copy = shell(desired, rack, "base-config-builder", copy, mounts);
+    let copy = shell(desired, rack, pod_config::COPY_CONTAINER, copy, mounts);
     let mut containers = vec![copy, overlay(desired, rack)];
     if desired.spec.config_map_name.is_some() {
+        let [before, after] = pod_config::SCRIPT_CONTAINERS;
         containers.extend([
-            user_script(desired, rack, "pre-run", "pre_run.sh"),
-            user_script(desired, rack, "post-run", "post_run.sh"),
+            user_script(desired, rack, before, "pre_run.sh"),
+            user_script(desired, rack, after, "post_run.sh"),
         ]);
     }
     containers
@@ -153,7 +154,7 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     // A volume of the user takes the place of an empty one, as in the Go CassKop.
     let is_taken = |path: &str| {
         let mut theirs = spec.storage_configs.iter();
-        theirs.any(|storage| storage.mount_path.trim_end_matches('/') == path)
+        theirs.any(|storage| taken::path(&storage.mount_path) == path)
     };
     mounts.retain(|ours| !is_taken(&ours.mount_path));
     mounts.extend(
@@ -187,20 +188,16 @@ fn pull_policy(spec: &CassandraClusterSpec) -> String {
 }
 
 fn ports(transport: Transport) -> Vec<ContainerPort> {
-    [
-        ("intra-node", 7000),
-        ("intra-node-tls", 7001),
-        ("jmx-port", 7199),
-        ("cql", i32::from(names::CQL_PORT)),
-        transport.port(),
-    ]
-    .map(|(name, port)| ContainerPort {
+    let all = pod_config::CASSANDRA_PORTS
+        .into_iter()
+        .chain([transport.port()]);
+    all.map(|(name, port)| ContainerPort {
         name: Some(name.into()),
-        container_port: port,
+        container_port: i32::from(port),
         protocol: Some("TCP".into()),
         ..ContainerPort::default()
     })
-    .to_vec()
+    .collect()
 }
 
 /// The operator's variables and those of the user; on equal names, the user's variable takes precedence.

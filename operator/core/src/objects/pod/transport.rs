@@ -1,9 +1,6 @@
 //! The parts of a pod that differ with the transport to its node.
 
-use casskop_common::{
-    api::{NodeApiKind, NodeTransport},
-    names,
-};
+use casskop_common::{api::NodeTransport, names};
 use k8s_openapi::api::core::v1::{
     EnvVar, ExecAction, KeyToPath, Lifecycle, LifecycleHandler, SecretVolumeSource, Volume,
     VolumeMount,
@@ -13,7 +10,7 @@ use crate::{
     desired::Desired,
     objects::pod::containers::{binary, mount, variable},
     pod_config::{
-        PASSWORD_VOLUME,
+        self, PASSWORD_VOLUME,
         certificates::{self, Place},
         jolokia_secret,
     },
@@ -82,12 +79,8 @@ impl Transport {
     }
 
     /// Name and number of the port of the agent.
-    pub(super) fn port(self) -> (&'static str, i32) {
-        let name = match self.0.kind() {
-            NodeApiKind::Jolokia => "jolokia",
-            NodeApiKind::ManagementApi => "management-api",
-        };
-        (name, i32::from(self.0.port()))
+    pub(super) fn port(self) -> (&'static str, u16) {
+        (pod_config::port_name(self.0.kind()), self.0.port())
     }
 
     /// Variables of the Cassandra container.
