@@ -167,6 +167,14 @@ mod tests {
         ");
     }
 
+    /// Jolokia takes 0.0.0.0 for the wildcard address, which Java binds as `::` in a pod that uses the IPv6 stack: the probes
+    /// reach it by the loopback of IPv4, and the operator by the address of the pod, of either family.
+    #[test]
+    fn the_agent_listens_on_all_addresses_of_the_pod() {
+        let properties = properties("u", "p");
+        assert!(properties.lines().any(|line| line == "host=0.0.0.0"));
+    }
+
     #[test]
     fn the_agent_is_no_proxy() {
         let disabled = "disabledServices=org.jolokia.service.jsr160.Jsr160RequestHandler";

@@ -162,3 +162,25 @@ mod refusals {
         }
     }
 }
+
+#[cfg(test)]
+mod addresses {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_in_brackets() {
+        let credentials = Credentials {
+            username: "u".into(),
+            password: "p".into(),
+            older: Vec::new(),
+        };
+        let url = |ip: &str| {
+            base(&Endpoint::new(
+                ip,
+                Access::Jolokia(credentials.clone().into()),
+            ))
+        };
+        assert_eq!(url("10.0.0.1"), "http://10.0.0.1:8778");
+        assert_eq!(url("fd00::1"), "http://[fd00::1]:8778");
+    }
+}
