@@ -28,6 +28,7 @@ pub mod figures;
 pub mod firewall;
 pub mod flux;
 pub mod go_casskop;
+pub mod half_sent;
 pub mod helm;
 pub mod instances;
 pub mod kubectl;

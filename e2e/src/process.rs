@@ -1,4 +1,4 @@
-//! The operator's process, from the kernel: the containers of the testbed are processes of this machine.
+//! Processes of pods, from the kernel: the containers of the testbed are processes of this machine.
 
 use std::fs;
 
@@ -16,6 +16,13 @@ impl Process {
             .into_iter()
             .find(|status| status.starts_with("Name:\tcasskop"));
         Self(found.expect("the operator is a process of this machine"))
+    }
+
+    /// The process of Cassandra in a pod, if it runs.
+    pub fn of_cassandra(pod_uid: &str) -> Option<Self> {
+        let mut all = processes(pod_uid).into_iter();
+        all.find(|status| status.starts_with("Name:\tjava\n"))
+            .map(Self)
     }
 
     /// A number of the state: kilobytes, or a count.

@@ -109,6 +109,7 @@ pub const JOBS: &[Job] = &[
     own("rebuild", 2).in_test_all(),
     own("platform_ids", 1).in_test_all(),
     own("stranded_pod", 1).in_test_all(),
+    own("volumes", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),
     own("own_authority", 1).in_test_all(),
     own("operator_versions", 3).in_test_all(),

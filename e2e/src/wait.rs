@@ -9,6 +9,8 @@ use std::{
 pub const LONG: Duration = Duration::from_secs(600);
 /// Time between two polls.
 const EVERY: Duration = Duration::from_millis(300);
+/// Time between two polls of a value that is gone soon.
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// Polls until `look` returns a result; its error describes the observed state. The longer a poll takes, the longer
 /// is the pause after it, so that a waiting test does not keep a processor busy, not even with a Java program in a

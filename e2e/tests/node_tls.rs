@@ -6,7 +6,9 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use casskop_e2e::{Space, cluster, fresh_id, management_api::Authority, transports, wait::until};
+use casskop_e2e::{
+    Space, cluster, fresh_id, half_sent, management_api::Authority, transports, wait::until,
+};
 use serde_json::json;
 
 #[test]
@@ -43,6 +45,10 @@ fn jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under
     assert_eq!(asked(&first, false, None), 403);
     assert_eq!(asked(&first, true, None), 401);
     assert_eq!(asked(&first, true, Some("op:wrong")), 401);
+
+    // Handshakes of which only a part arrives, by a stranger without a certificate.
+    half_sent::are_closed_and_bounded(&space.kubectl, &ring.pods()[0], half_sent::TLS);
+    assert_eq!(asked(&first, true, right), 200);
 
     let uid = || ring.pods()[0]["metadata"]["uid"].clone();
     let before = uid();

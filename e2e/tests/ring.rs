@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fs};
 use casskop_e2e::{
     Kubectl, cassandra,
     cluster::{self, find_condition},
-    command,
+    half_sent,
     kubectl::names,
     operator, shared_ring,
     space::http,
@@ -249,32 +249,14 @@ fn jolokia_lets_in_nobody_without_the_password_and_allows_only_what_is_needed() 
 }
 
 /// Requests of which only a part arrives, sent without a password, hold neither the threads nor the connections of the
-/// agent: all are closed, and the operator gets its answers again.
+/// agent: the threads are bounded, all connections are closed, and the operator gets its answers again.
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn half_sent_requests_are_closed() {
     let (space, demo) = shared_ring();
-    let address = demo.pods()[0]["status"]["podIP"].clone();
-    let address = address.as_str().expect("an address");
-    let script = format!(
-        r#"
-        # The agent closes those above its limit at once, and a write to such a connection is a signal.
-        trap "" PIPE
-        for connection in $(seq 300); do
-            exec {{half}}<>/dev/tcp/{address}/8778 || exit 1
-            printf 'POST /jolokia/ HTTP/1.1\r\nHost: node\r\nContent-Length: 100\r\n' >&"$half" || true
-            all="${{all-}} $half"
-        done 2>/dev/null
-        # A read ends with a time-out, whose exit code is above 128, or because the connection is closed.
-        for half in $all; do
-            while read -r -t 60 -u "$half"; do :; done
-            [ $? -le 128 ] || exit 2
-        done
-        "#
-    );
-    let mut half_sent = space.kubectl.site.inside("bash");
-    half_sent.args(["-c", &script]);
-    command::run(half_sent, "").ok();
+    let pod = demo.pods().remove(0);
+    half_sent::are_closed_and_bounded(&space.kubectl, &pod, half_sent::HTTP);
+    let address = pod["status"]["podIP"].as_str().expect("an address");
     let url = format!("http://{address}:8778/jolokia/");
     let login = format!("casskop:{}", password(&space.kubectl, "demo-jolokia"));
     let (status, body) = http(&url, Some(&login), MODE);
