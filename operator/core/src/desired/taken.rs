@@ -1,4 +1,4 @@
-//! Names, paths and ports that a pod has once: those of the operator are taken, and the user's differ from each other.
+//! Names and paths that a pod has once: those of the operator are taken, and the user's differ from each other.
 //! Kubernetes takes the StatefulSet of a wrong pod, and refuses each of its pods later.
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use crate::{
     desired::refused,
     pod_config::{
-        BOOTSTRAP_CONTAINER, CASSANDRA_PORTS, COPY_CONTAINER, PASSWORD_VOLUME, SCRIPT_CONTAINERS,
-        certificates::Place, port_name,
+        BOOTSTRAP_CONTAINER, COPY_CONTAINER, PASSWORD_VOLUME, SCRIPT_CONTAINERS,
+        certificates::Place,
     },
     refusal::Refusal,
 };
@@ -32,7 +32,7 @@ const PASSWORD: (&str, &str) = (PASSWORD_VOLUME, "/casskop-jolokia");
 /// Empty volumes of the operator: a user's volume at the path takes their place.
 const REPLACEABLE: [(&str, &str); 2] = [("log", "/var/log/cassandra"), ("tmp", "/tmp")];
 
-/// The names, paths and ports of the operator in the pods of a cluster.
+/// The names and paths of the operator in the pods of a cluster.
 pub(crate) struct Taken {
     /// Containers and init containers.
     pub(crate) containers: Vec<&'static str>,
@@ -40,8 +40,6 @@ pub(crate) struct Taken {
     pub(crate) volumes: Vec<(&'static str, &'static str)>,
     /// Volumes and paths of empty volumes.
     pub(crate) replaceable: [(&'static str, &'static str); 2],
-    /// Names and numbers of ports (TCP).
-    pub(crate) ports: Vec<(&'static str, u16)>,
 }
 
 impl Taken {
@@ -64,12 +62,10 @@ impl Taken {
             BOOTSTRAP_CONTAINER,
         ];
         let scripts = SCRIPT_CONTAINERS.into_iter().filter(|_| has_scripts);
-        let agent = (port_name(transport.kind()), transport.port());
         Self {
             containers: containers.into_iter().chain(scripts).collect(),
             volumes: volumes.collect(),
             replaceable: REPLACEABLE,
-            ports: CASSANDRA_PORTS.into_iter().chain([agent]).collect(),
         }
     }
 
@@ -130,7 +126,7 @@ fn check_sidecars(spec: &CassandraClusterSpec, taken: &Taken) -> Result<(), Stri
         }
         check_variables(&what, sidecar.env.as_deref().unwrap_or_default())?;
         check_mounts(&what, sidecar, spec, taken)?;
-        check_ports(&what, sidecar, before, taken)?;
+        check_ports(&what, sidecar)?;
     }
     Ok(())
 }
@@ -167,33 +163,16 @@ fn check_mounts(
     Ok(())
 }
 
-/// The containers of a pod share its network: a second one cannot listen at a port.
-fn check_ports(
-    what: &str,
-    sidecar: &Container,
-    before: &[Container],
-    taken: &Taken,
-) -> Result<(), String> {
-    let of = |container: &Container| container.ports.clone().unwrap_or_default();
-    let protocol = |protocol: Option<String>| protocol.unwrap_or_else(|| "TCP".into());
-    let own = taken.ports.iter();
-    let own = own.map(|(_, port)| (i32::from(*port), "TCP".to_owned()));
-    let others = before.iter().flat_map(of);
-    let others = others.map(|port| (port.container_port, protocol(port.protocol)));
-    let mut ports: BTreeSet<(i32, String)> = own.chain(others).collect();
-    let mut names = BTreeSet::new();
-    for port in of(sidecar) {
-        let is_new_name = port.name.is_none_or(|name| names.insert(name));
-        if !ports.insert((port.container_port, protocol(port.protocol))) || !is_new_name {
+/// The API server takes a port, and a name of a port, once in a container.
+fn check_ports(what: &str, sidecar: &Container) -> Result<(), String> {
+    let (mut ports, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for port in sidecar.ports.iter().flatten() {
+        let protocol = port.protocol.as_deref().unwrap_or("TCP");
+        let is_new = ports.insert((port.container_port, protocol));
+        if !is_new || !port.name.iter().all(|name| names.insert(name)) {
             return Err(format!(
-                "{what} has the port {} with a number or a name that is taken: choose another one. Taken are those of the other sidecars and {}",
-                port.container_port,
-                list(
-                    taken
-                        .ports
-                        .iter()
-                        .map(|(name, port)| format!("{name} {port}"))
-                )
+                "{what} has the port {} with a number or a name that it has already: choose another one",
+                port.container_port
             ));
         }
     }
