@@ -277,7 +277,7 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Fields whose effect comes later, and the test that sees it.
-pub(crate) const SEEN_LATER: [(&str, &str); 11] = [
+pub(crate) const SEEN_LATER: [(&str, &str); 17] = [
     (
         "restartCountBeforePodDeletion",
         "rollout.rs: a_pod_with_the_address_of_another_member_is_made_anew",
@@ -321,5 +321,29 @@ pub(crate) const SEEN_LATER: [(&str, &str); 11] = [
     (
         "tls.client.requireClientAuth",
         "client_tls.rs: each_mode_is_one_change_of_all_racks",
+    ),
+    (
+        "schedules[].name",
+        "schedules.rs: a_slot_makes_one_request_and_is_told",
+    ),
+    (
+        "schedules[].cron",
+        "schedules.rs: a_slot_makes_one_request_and_is_told",
+    ),
+    (
+        "schedules[].request",
+        "schedules.rs: a_slot_makes_one_request_and_is_told",
+    ),
+    (
+        "schedules[].timeZone",
+        "schedules.rs: what_cannot_be_scheduled_is_refused",
+    ),
+    (
+        "schedules[].startingDeadlineSeconds",
+        "schedules.rs: a_request_that_is_too_late_is_left_out",
+    ),
+    (
+        "schedules[].suspend",
+        "schedules.rs: nothing_is_made_up_for_after_a_suspension_or_a_change",
     ),
 ];
