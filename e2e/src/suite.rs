@@ -121,7 +121,8 @@ pub const JOBS: &[Job] = &[
         ])
         .in_test_all(),
     ring("operations"),
-    ring("schedules"),
+    // Minutes in which nothing happens.
+    ring("schedules").in_test_all(),
     ring("operation_node_failure").in_test_all(),
     ring("node_api_faults"),
     ring("unresponsive_clusters").in_test_all(),
