@@ -20,7 +20,6 @@ mod metrics;
 mod multi;
 mod node_api;
 mod probe;
-mod random;
 mod run;
 mod server;
 mod telemetry;

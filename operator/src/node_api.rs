@@ -3,7 +3,6 @@
 
 mod bounds;
 mod certificates;
-pub mod cql;
 mod gate;
 pub mod jolokia;
 pub mod management_api;

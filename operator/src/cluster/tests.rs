@@ -12,7 +12,6 @@ mod reconcile_reads;
 mod renewal;
 mod report;
 mod secrets;
-mod superuser;
 mod task_recovery;
 mod two_kinds;
 
@@ -39,9 +38,8 @@ use crate::{
         status_store::{ClusterRef, StatusStore},
         warnings::Warnings,
     },
-    leadership::Leadership,
     metrics::Metrics,
-    node_api::{ClusterAccess, Credentials, NodeApi, Nodes, cql},
+    node_api::{ClusterAccess, Credentials, NodeApi, Nodes},
 };
 use casskop_core::{
     operations::behaviour,
@@ -162,7 +160,6 @@ pub(crate) fn operator_with(server: &ApiServer, nodes: Box<dyn NodeApi>) -> Arc<
                 reporter: Reporter::from("test"),
             },
             nodes,
-            cql: cql::Client::new(Leadership::unelected()),
             store: StatusStore::new(client),
         }),
         executor: Executor::new(mpsc::unbounded().0),
