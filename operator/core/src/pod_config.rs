@@ -6,6 +6,7 @@ use casskop_common::{api::NodeApiKind, names};
 pub mod cassandra_yaml;
 pub mod certificates;
 mod encryption;
+pub mod environment;
 pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod management_api;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    pod_config,
+    pod_config::{self, environment},
     refusal::Refusal,
     schedules,
 };
@@ -66,6 +66,15 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
     Ok(())
 }
 
+/// Refuses environment variables with which Cassandra does not start.
+pub(crate) fn check_environment(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
+    let is_official = ImageRef::parse(image).is_official();
+    let may_have_passwords = spec.config_map_name.is_some() || !is_official;
+    environment::check(&spec.env_vars, may_have_passwords)
+        .map_err(|message| refused(Reason::InvalidConfig, format!("envVars: {message}")))
+}
+
 /// Warnings: fields that are accepted for compatibility but not used, and the alternative for each.
 pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
     let backup = spec
@@ -90,6 +99,14 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
+            spec.jmx_configuration.is_some()
+                && spec
+                    .env_vars
+                    .iter()
+                    .any(|variable| variable.name == "JVM_OPTS"),
+            "jmxConfiguration is not used beside JVM_OPTS in envVars: write all options in one of them",
+        ),
+        (
             spec.server_version.is_some(),
             "serverVersion is not used: the nodes report the version of the image; remove the field",
         ),
@@ -107,7 +124,10 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         .into_iter()
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note.to_owned());
-    notes.chain(unused_config(spec)).collect()
+    notes
+        .chain(environment::unused(&spec.env_vars))
+        .chain(unused_config(spec))
+        .collect()
 }
 
 /// Sections and keys of the configuration that are not used.
