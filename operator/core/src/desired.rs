@@ -164,6 +164,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     };
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
+    warnings.extend(checks::warn_of_name(cluster));
     let racks = racks(spec)?;
     let started = &around.started;
     let secrets = node_secrets(cluster, started);

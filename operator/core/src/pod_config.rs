@@ -20,7 +20,7 @@ pub mod tokens;
 pub use encryption::{CLIENT_SECTION, Encryption, INTERNODE_SECTION};
 pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
-pub use rack::RackConfig;
+pub use rack::{RackConfig, users_ring_name, users_ring_name_of};
 pub use secrets::{CertificateUse, NodeSecrets, PASSWORD_VOLUME};
 
 /// Whether the primary address of a pod is an IPv6 address.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::CassandraClusterSpec,
+    api::{CassandraCluster, CassandraClusterSpec, Phase},
     conditions::Reason,
     config::OPERATOR_KEYS,
     image::{self, ImageRef},
-    names::RackId,
+    names::{self, RackId},
 };
+use kube_core::ResourceExt;
 use serde_json::Value;
 
 use crate::{
@@ -128,6 +129,21 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         .chain(environment::unused(&spec.env_vars))
         .chain(unused_config(spec))
         .collect()
+}
+
+/// A cluster that is to join a ring by the name of the resource: the ring may have another name, which only its nodes know.
+pub(crate) fn warn_of_name(cluster: &CassandraCluster) -> Option<String> {
+    let spec = &cluster.spec;
+    let phase = cluster.status.as_ref().and_then(|status| status.phase);
+    let is_formed = phase.is_some_and(Phase::is_formed);
+    let is_site = cluster.annotations().contains_key(names::MULTI_OWNER);
+    let joins = !spec.seeds.is_empty() && !is_formed && !is_site;
+    (joins && pod_config::users_ring_name_of(spec).is_none()).then(|| {
+        format!(
+            "the nodes join the ring of spec.seeds by the name {}: where it has another one (nodetool describecluster), they do not start; set config.cassandra-yaml.cluster_name to its name",
+            cluster.name_any()
+        )
+    })
 }
 
 /// Sections and keys of the configuration that are not used.

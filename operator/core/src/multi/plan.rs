@@ -9,6 +9,7 @@ mod first;
 mod handover;
 mod operations;
 mod removal;
+mod ring_name;
 mod seeds;
 mod site;
 pub(crate) mod size;
@@ -132,6 +133,7 @@ pub fn refuse(mut plan: Plan, rejections: &[Rejection], snapshot: &ObservedSites
     if is_new {
         plan.status.observed_generation = observed;
         plan.status.first_site = old.and_then(|old| old.first_site.clone());
+        plan.status.ring_name = old.and_then(|old| old.ring_name.clone());
     }
     Plan { writes, ..plan }
 }
