@@ -35,13 +35,6 @@ impl<'a> ImageRef<'a> {
         }
     }
 
-    /// Whether the repository is that of the official image.
-    pub fn is_official(&self) -> bool {
-        let name = self.repository.strip_prefix("docker.io/");
-        let name = name.unwrap_or(self.repository);
-        name.strip_prefix("library/").unwrap_or(name) == "cassandra"
-    }
-
     /// The supported release that the tag names: the last two numbers with a dot between them that are one. `5.0.9`,
     /// `5.0-jdk17`, `v5.0` and `ubuntu20.04-5.0` all name the release 5.0.
     pub fn release(&self) -> Option<Release> {
@@ -97,20 +90,6 @@ mod tests {
             ("[::1]:5000/cassandra:4.1", "[::1]:5000/cassandra", "4.1"),
         ] {
             assert_eq!(ImageRef::parse(image), ImageRef { repository, tag });
-        }
-    }
-
-    #[test]
-    fn only_the_official_image_is_official() {
-        for (image, official) in [
-            ("cassandra", true),
-            ("cassandra:5.0@sha256:3f5a", true),
-            ("library/cassandra:5.0", true),
-            ("docker.io/library/cassandra:5.0", true),
-            ("registry:5000/cassandra:5.0", false),
-            ("k8ssandra/cass-management-api:5.0", false),
-        ] {
-            assert_eq!(ImageRef::parse(image).is_official(), official, "{image}");
         }
     }
 

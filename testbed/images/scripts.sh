@@ -166,8 +166,6 @@ starts
 
 case="JMX"
 refuses "no $conf/jmxremote.password" LOCAL_JMX=no
-refuses "no $conf/jmxremote.password" LOCAL_JMX=false
-starts LOCAL_JMX=no JVM_EXTRA_OPTS=-Dcom.sun.management.jmxremote.password.file=/tmp/passwords
 touch "$conf/jmxremote.password"
 starts LOCAL_JMX=no JMX_PORT=7299
 passes -Dcassandra.jmx.remote.port=7299

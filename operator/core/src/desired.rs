@@ -96,7 +96,7 @@ pub struct BuildInputs {
     pub refused_secret: Option<String>,
     /// Encryption that the pods were started with.
     pub started: Started,
-    /// Whether the spec is the last accepted one. An earlier version may have accepted variables or sidecars that this one
+    /// Whether the spec is the last accepted one. An earlier version may have accepted sidecars that this one
     /// refuses: pods run with them.
     pub is_accepted: bool,
 }
@@ -146,7 +146,6 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     checks::refuse_unsupported(spec)?;
     if !around.is_accepted {
         taken::check(spec)?;
-        checks::check_environment(spec)?;
     }
     node_api::check(spec)?;
     if let Some(message) = &around.refused_secret {
@@ -164,7 +163,6 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     };
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
-    warnings.extend(checks::warn_of_name(cluster));
     let racks = racks(spec)?;
     let started = &around.started;
     let secrets = node_secrets(cluster, started);

@@ -6,7 +6,6 @@ use casskop_common::{api::NodeApiKind, names};
 pub mod cassandra_yaml;
 pub mod certificates;
 mod encryption;
-pub mod environment;
 pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod management_api;
@@ -20,7 +19,7 @@ pub mod tokens;
 pub use encryption::{CLIENT_SECTION, Encryption, INTERNODE_SECTION};
 pub use jvm_options::SECTIONS;
 pub use nodes::{LostVolume, Nodes};
-pub use rack::{RackConfig, users_ring_name, users_ring_name_of};
+pub use rack::RackConfig;
 pub use secrets::{CertificateUse, NodeSecrets, PASSWORD_VOLUME};
 
 /// Whether the primary address of a pod is an IPv6 address.

@@ -20,10 +20,7 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use crate::multi::{context::Context, sites::Site, witness};
 use casskop_core::multi::{
     children::children,
-    observed::{
-        ObservedSites, RingMark, SiteState, SiteView, awaits_first_site, awaits_report,
-        marked_name, ring,
-    },
+    observed::{ObservedSites, RingMark, SiteState, SiteView, awaits_report, ring},
 };
 
 /// Observes the sites that may have objects of a resource.
@@ -33,10 +30,9 @@ use casskop_core::multi::{
 pub async fn observe(ctx: &Context, multi: MultiCasskop) -> Result<ObservedSites, kube::Error> {
     let sites = ctx.sites.list();
     let (namespace, cluster) = (multi.namespace().unwrap_or_default(), ring(&multi));
-    let is_first = awaits_report(&multi) || awaits_first_site(&multi);
     let reads = sites
         .iter()
-        .map(|site| read_site(site, &namespace, cluster, is_first));
+        .map(|site| read_site(site, &namespace, cluster, awaits_report(&multi)));
     let (mut views, witness) = join(join_all(reads), witness::read(ctx, &multi)).await;
     let witness = witness?;
     let known: Vec<String> = views.iter().map(|site| site.name.clone()).collect();
@@ -89,10 +85,10 @@ async fn read(
         if is_first {
             mark(client, namespace, cluster).await
         } else {
-            Ok((RingMark::Missing, None))
+            Ok(RingMark::Missing)
         }
     };
-    let (namespace, cluster, service, slices, (mark, marked_name)) = tokio::try_join!(
+    let (namespace, cluster, service, slices, mark) = tokio::try_join!(
         namespaces.get_metadata(namespace),
         clusters.get_opt(cluster),
         services.get_opt(&service),
@@ -120,24 +116,15 @@ async fn read(
         service,
         slices,
         mark,
-        marked_name,
     }))
 }
 
-/// The mark of a formed ring in a site, and the name in it. The account of a site that was registered for an earlier version
-/// may not read it.
-async fn mark(
-    client: &Client,
-    namespace: &str,
-    ring: &str,
-) -> Result<(RingMark, Option<String>), kube::Error> {
+/// The mark of a formed ring in a site. The account of a site that was registered for an earlier version may not read it.
+async fn mark(client: &Client, namespace: &str, ring: &str) -> Result<RingMark, kube::Error> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     match maps.get_opt(&names::ring_mark(ring)).await {
-        Ok(mark) => Ok((
-            RingMark::of(mark.as_ref()),
-            marked_name(mark.as_ref(), ring),
-        )),
-        Err(kube::Error::Api(status)) if status.code == 403 => Ok((RingMark::Unreadable, None)),
+        Ok(mark) => Ok(RingMark::of(mark.as_ref())),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(RingMark::Unreadable),
         Err(error) => Err(error),
     }
 }

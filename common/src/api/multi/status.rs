@@ -22,10 +22,6 @@ pub struct MultiCasskopStatus {
     /// The site whose nodes form the ring; all others join it. Chosen once, before any object is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_site: Option<String>,
-    /// Name of the ring (`cluster_name` of Cassandra) in the clusters that the operator creates, chosen together with the first
-    /// site, for a ring that did not exist before. Left out: that of the `CassandraCluster`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ring_name: Option<String>,
     /// Sites that are available, of all: `2/3`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, Phase},
+    api::CassandraClusterSpec,
     conditions::Reason,
     config::OPERATOR_KEYS,
     image::{self, ImageRef},
-    names::{self, RackId},
+    names::RackId,
 };
-use kube_core::ResourceExt;
 use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    pod_config::{self, environment},
+    pod_config,
     refusal::Refusal,
     schedules,
 };
@@ -67,15 +66,6 @@ pub(crate) fn refuse_unsupported(spec: &CassandraClusterSpec) -> Result<(), Refu
     Ok(())
 }
 
-/// Refuses environment variables with which Cassandra does not start.
-pub(crate) fn check_environment(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
-    let image = spec.cassandra_image.as_deref().unwrap_or(DEFAULT_IMAGE);
-    let is_official = ImageRef::parse(image).is_official();
-    let may_have_passwords = spec.config_map_name.is_some() || !is_official;
-    environment::check(&spec.env_vars, may_have_passwords)
-        .map_err(|message| refused(Reason::InvalidConfig, format!("envVars: {message}")))
-}
-
 /// Warnings: fields that are accepted for compatibility but not used, and the alternative for each.
 pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
     let backup = spec
@@ -100,14 +90,6 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
-            spec.jmx_configuration.is_some()
-                && spec
-                    .env_vars
-                    .iter()
-                    .any(|variable| variable.name == "JVM_OPTS"),
-            "jmxConfiguration is not used beside JVM_OPTS in envVars: write all options in one of them",
-        ),
-        (
             spec.server_version.is_some(),
             "serverVersion is not used: the nodes report the version of the image; remove the field",
         ),
@@ -125,25 +107,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         .into_iter()
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note.to_owned());
-    notes
-        .chain(environment::unused(&spec.env_vars))
-        .chain(unused_config(spec))
-        .collect()
-}
-
-/// A cluster that is to join a ring by the name of the resource: the ring may have another name, which only its nodes know.
-pub(crate) fn warn_of_name(cluster: &CassandraCluster) -> Option<String> {
-    let spec = &cluster.spec;
-    let phase = cluster.status.as_ref().and_then(|status| status.phase);
-    let is_formed = phase.is_some_and(Phase::is_formed);
-    let is_site = cluster.annotations().contains_key(names::MULTI_OWNER);
-    let joins = !spec.seeds.is_empty() && !is_formed && !is_site;
-    (joins && pod_config::users_ring_name_of(spec).is_none()).then(|| {
-        format!(
-            "the nodes join the ring of spec.seeds by the name {}: where it has another one (nodetool describecluster), they do not start; set config.cassandra-yaml.cluster_name to its name",
-            cluster.name_any()
-        )
-    })
+    notes.chain(unused_config(spec)).collect()
 }
 
 /// Sections and keys of the configuration that are not used.

@@ -10,7 +10,7 @@ use casskop_common::{
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::{pod_config::users_ring_name_of, refusal::Refusal};
+use crate::refusal::Refusal;
 
 /// The desired `CassandraCluster` of a site, without the parts that depend on the other sites.
 #[derive(Clone, Debug)]
@@ -71,7 +71,6 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
         .collect::<Result<Vec<_>, _>>()?;
     refuse_shared_dcs(&children)?;
     refuse_encryption(&children)?;
-    refuse_names(&children)?;
     Ok(children)
 }
 
@@ -221,23 +220,6 @@ fn refuse_shared_dcs(children: &[Child]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-/// Nodes with two names never form one ring.
-fn refuse_names(children: &[Child]) -> Result<(), Refusal> {
-    let named = children
-        .iter()
-        .filter_map(|child| Some((&child.site, users_ring_name_of(&child.cluster.spec)?)));
-    let named: Vec<(&String, &str)> = named.collect();
-    match named.windows(2).find(|pair| pair[0].1 != pair[1].1) {
-        Some([(one, name), (other, another)]) => Err(refused(
-            Reason::InvalidCluster,
-            format!(
-                "config.cassandra-yaml.cluster_name is {name} in the site {one} and {another} in {other}: the nodes of all sites are one ring, so set it in base"
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// The nodes of all sites are of one ring: they have one mode, and one authority, which the operator of a site cannot make.

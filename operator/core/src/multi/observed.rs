@@ -16,9 +16,7 @@ use k8s_openapi::api::{
 use kube_core::ResourceExt;
 
 use crate::{
-    multi::children::Child,
-    objects::config_map::{self, is_marked},
-    refusal::Refusal,
+    multi::children::Child, objects::config_map::is_marked, refusal::Refusal,
     scheduler::request_state::EXISTED,
 };
 
@@ -60,10 +58,8 @@ pub struct SiteState {
     pub service: Option<Service>,
     /// Seeds of other sites, by name of the slice.
     pub slices: BTreeMap<String, EndpointSlice>,
-    /// Mark of a formed ring, which stays with the volumes of a deleted cluster; read until the first site is chosen.
+    /// Mark of a formed ring, which stays with the volumes of a deleted cluster; read until the status is reported.
     pub mark: RingMark,
-    /// Name of the ring in the mark, whether or not the mark stays. None without a mark.
-    pub marked_name: Option<String>,
 }
 
 /// Mark of a formed ring in a site.
@@ -89,12 +85,6 @@ impl RingMark {
     }
 }
 
-/// Name of the ring in a mark; that of the cluster in the mark of an earlier version.
-pub fn marked_name(mark: Option<&ConfigMap>, ring: &str) -> Option<String> {
-    let name = config_map::marked_name(mark?);
-    Some(name.map_or_else(|| ring.to_owned(), Clone::clone))
-}
-
 impl ObservedSites {
     /// The desired cluster of each site; empty if the resource is refused.
     pub fn children(&self) -> &[Child] {
@@ -109,11 +99,6 @@ impl ObservedSites {
     /// UID of the resource.
     pub fn uid(&self) -> &str {
         self.multi.metadata.uid.as_deref().unwrap_or_default()
-    }
-
-    /// Namespace of the resource.
-    pub fn namespace(&self) -> &str {
-        self.multi.metadata.namespace.as_deref().unwrap_or_default()
     }
 
     /// Name of the ring.
@@ -179,12 +164,6 @@ impl SiteView {
 pub fn awaits_report(multi: &MultiCasskop) -> bool {
     let status = multi.status.as_ref();
     !status.is_some_and(MultiCasskopStatus::is_reported)
-}
-
-/// Whether the site that forms the ring is not chosen yet.
-pub fn awaits_first_site(multi: &MultiCasskop) -> bool {
-    let status = multi.status.as_ref();
-    status.is_none_or(|status| status.first_site.is_none())
 }
 
 /// Name of the ring, which is the name of the `CassandraCluster` in every site.

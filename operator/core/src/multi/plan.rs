@@ -9,7 +9,6 @@ mod first;
 mod handover;
 mod operations;
 mod removal;
-mod ring_name;
 mod seeds;
 mod site;
 pub(crate) mod size;
@@ -133,7 +132,6 @@ pub fn refuse(mut plan: Plan, rejections: &[Rejection], snapshot: &ObservedSites
     if is_new {
         plan.status.observed_generation = observed;
         plan.status.first_site = old.and_then(|old| old.first_site.clone());
-        plan.status.ring_name = old.and_then(|old| old.ring_name.clone());
     }
     Plan { writes, ..plan }
 }

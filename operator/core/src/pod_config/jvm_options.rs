@@ -1,7 +1,7 @@
 //! JVM options: appended to the image's own, where the last one wins.
 
-pub(super) mod collectors;
-pub(super) mod heap;
+mod collectors;
+mod heap;
 
 use std::collections::BTreeMap;
 
@@ -136,7 +136,7 @@ pub fn check(config: &Value) -> Result<(), String> {
 }
 
 /// The start script of the image splits options at blanks; only options such as `--add-opens` have a value behind one.
-pub(super) fn check_words(line: &str) -> Result<(), String> {
+fn check_words(line: &str) -> Result<(), String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let stray = words
         .windows(2)

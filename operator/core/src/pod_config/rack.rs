@@ -1,6 +1,5 @@
 //! Decisions of the operator for the pods of one rack; travels in the rack's ConfigMap.
 
-use casskop_common::api::CassandraClusterSpec;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,25 +52,10 @@ impl RackConfig {
 
     /// Name of the ring, as the nodes of this rack are told.
     pub fn ring_name(&self) -> &str {
-        let users = users_ring_name(&self.config);
+        let users = self.config["cassandra-yaml"]["cluster_name"].as_str();
         let own = || self.ring_name.as_deref().unwrap_or(&self.cluster_name);
         users.unwrap_or_else(own)
     }
-}
-
-/// The name of the ring that a configuration sets.
-pub fn users_ring_name(config: &Value) -> Option<&str> {
-    config["cassandra-yaml"]["cluster_name"].as_str()
-}
-
-/// The name of the ring that the configuration of a cluster sets, on any level.
-pub fn users_ring_name_of(spec: &CassandraClusterSpec) -> Option<&str> {
-    let dcs = spec.topology.iter().flat_map(|topology| &topology.dc);
-    let of_racks = spec.written_racks().map(|(_, rack)| rack.config.as_ref());
-    let all = std::iter::once(spec.config.as_ref())
-        .chain(dcs.map(|dc| dc.config.as_ref()))
-        .chain(of_racks);
-    all.flatten().find_map(users_ring_name)
 }
 
 #[cfg(test)]

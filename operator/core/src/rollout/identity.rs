@@ -10,7 +10,7 @@ use crate::{
     desired::{Desired, DesiredRack},
     objects::config_map,
     observed::ObservedState,
-    pod_config::{RackConfig, users_ring_name},
+    pod_config::RackConfig,
     refusal::Refusal,
 };
 
@@ -22,8 +22,7 @@ const FOR_LIFE: [(&str, &str); 3] = [
 ];
 
 /// Name of the ring: the recorded one, or that of a new ring. A ring that may exist without a record, one over several
-/// sites and one that is joined through `spec.seeds` have the name of the resource, as in the Go `CassKop`, unless the
-/// configuration sets another one: that of a new ring over several sites does.
+/// sites and one that is joined through `spec.seeds` have the name of the resource, as in the Go `CassKop`.
 pub(crate) fn ring_name(desired: &Desired, state: &ObservedState) -> String {
     let live = &state.live;
     let mark = live.config_maps.get(&names::ring_mark(&desired.name));
@@ -94,7 +93,7 @@ fn refuse(rack: &DesiredRack, key: &str, before: &str, wanted: &str) -> Result<(
 }
 
 fn users_name(rack: &DesiredRack) -> Option<&str> {
-    users_ring_name(&rack.config)
+    rack.config["cassandra-yaml"]["cluster_name"].as_str()
 }
 
 /// A setting of `cassandra.yaml`. A class may be written with its package or without.

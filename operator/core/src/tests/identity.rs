@@ -210,19 +210,3 @@ fn only_the_answer_of_another_pod_is_disbelieved() {
     let told = error.to_string();
     assert!(told.contains("demo-dc1-rack2-0"), "{told}");
 }
-
-#[test]
-fn a_new_cluster_with_seeds_is_told_to_name_the_ring_that_it_joins() {
-    let mut world = World::new(THREE_RACKS);
-    let told = |world: &mut World| {
-        world.pass();
-        world.condition("SpecAccepted").contains("describecluster")
-    };
-    assert!(!told(&mut world));
-    let mut world = World::new(THREE_RACKS);
-    world.cluster.spec.seeds = vec!["10.9.9.9".into()];
-    assert!(told(&mut world));
-    world.cluster.spec.config =
-        Some(serde_json::json!({ "cassandra-yaml": { "cluster_name": "demo" } }));
-    assert!(!told(&mut world));
-}

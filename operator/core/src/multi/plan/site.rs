@@ -13,7 +13,7 @@ use crate::{
     multi::{
         children::Child,
         observed::{ObservedSites, SiteView, is_formed, owner},
-        plan::{Draft, encryption, first, ring_name, seeds},
+        plan::{Draft, encryption, first, seeds},
     },
     refusal::Refusal,
 };
@@ -66,7 +66,6 @@ fn wanted(
     snapshot: &ObservedSites,
 ) -> (CassandraCluster, Option<String>) {
     let mut wanted = child.cluster.clone();
-    ring_name::tell(&mut wanted, live, snapshot);
     let step = encryption::tell(&mut wanted, live, snapshot);
     let digest = digest(&wanted.spec);
     wanted

@@ -10,7 +10,7 @@ use crate::{
     multi::{
         children,
         observed::{self, ObservedSites, SiteView},
-        plan::{Draft, conditions, handover, operations, ring_name, size},
+        plan::{Draft, conditions, handover, operations, size},
     },
     refusal::Refusal,
     verdict::intent_errors,
@@ -27,12 +27,9 @@ pub(crate) fn decide(
 ) -> MultiCasskopStatus {
     let old = snapshot.multi.status.clone().unwrap_or_default();
     let sites: Vec<SiteStatus> = drafts.iter().map(|draft| site(draft, snapshot)).collect();
-    let first_site = old.first_site.or(first_site);
-    let ring_name = first_site.as_ref().and(ring_name::choose(snapshot));
     let mut status = MultiCasskopStatus {
         observed_generation: snapshot.multi.metadata.generation,
-        first_site,
-        ring_name: old.ring_name.or(ring_name),
+        first_site: old.first_site.or(first_site),
         summary: summary(&sites),
         sites,
         conditions: conditions::conditions(snapshot, drafts, refused, &operations, writes),

@@ -6,7 +6,7 @@ use kube_core::ResourceExt;
 
 use crate::multi::{
     children,
-    simulation::{TWO_SITES, World, of_b},
+    tests::world::{TWO_SITES, World, of_b},
 };
 
 #[test]

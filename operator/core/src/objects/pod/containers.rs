@@ -209,7 +209,7 @@ fn environment(spec: &CassandraClusterSpec, transport: Transport) -> Vec<EnvVar>
         variables.push(variable("JVM_OPTS", &options));
     }
     variables.retain(|ours| spec.env_vars.iter().all(|theirs| theirs.name != ours.name));
-    variables.extend(pod_config::environment::passed(&spec.env_vars).cloned());
+    variables.extend(spec.env_vars.iter().cloned());
     variables
 }
 

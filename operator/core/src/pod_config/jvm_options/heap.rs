@@ -61,7 +61,7 @@ pub(super) fn young_generation_beside_g1(line: &str) -> String {
 }
 
 /// Checks the sizes of the heap.
-pub(in crate::pod_config) fn check(words: &[&str]) -> Result<(), String> {
+pub(super) fn check(words: &[&str]) -> Result<(), String> {
     for option in ["-Xms", "-Xmx", "-Xmn"] {
         if let Some(size) = last(words, option)
             && bytes(size).is_none()
@@ -81,7 +81,7 @@ pub(in crate::pod_config) fn check(words: &[&str]) -> Result<(), String> {
 }
 
 /// The value of an option; the last one counts.
-pub(in crate::pod_config) fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
+fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
     words
         .iter()
         .rev()
@@ -89,7 +89,7 @@ pub(in crate::pod_config) fn last<'a>(words: &[&'a str], option: &str) -> Option
 }
 
 /// A size as Java reads it, in bytes; nothing if it is none, or 0.
-pub(in crate::pod_config) fn bytes(size: &str) -> Option<i64> {
+fn bytes(size: &str) -> Option<i64> {
     let digits = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match size[digits.len()..].to_ascii_lowercase().as_str() {
         "" => 1,

@@ -1,16 +1,23 @@
 //! A small model of several Kubernetes clusters, each with an operator of its own that does what its cluster asks.
 
-mod site;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraCluster, MultiCasskop, MultiCasskopStatus},
+    api::{
+        CassandraCluster, CassandraClusterStatus, MultiCasskop, MultiCasskopStatus, NodeStatus,
+        OperationPhase, OperationStatus, Phase, condition,
+    },
     intent::Intents,
     names,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::{
+    api::{
+        core::v1::{ConfigMap, Service},
+        discovery::v1::EndpointSlice,
+    },
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -20,13 +27,10 @@ use crate::{
         plan::{self, Plan, Rejection, SiteObject},
         witness::WitnessWrite,
     },
-    pod_config::users_ring_name_of,
     simulation::{kstatus, messages},
 };
-pub use site::{Denies, Site};
 
-/// A resource with two sites of one node each.
-pub const TWO_SITES: &str = "
+pub(crate) const TWO_SITES: &str = "
 apiVersion: db.orange.com/v2
 kind: MultiCasskop
 metadata: { name: multi, namespace: ns, uid: m-1, generation: 1 }
@@ -39,39 +43,72 @@ spec:
     b: { spec: { topology: { dc: [{ name: dc2, rack: [{ name: rack1 }] }] } } }
 ";
 
-/// Why a site is unknown that does not answer, in the words of the operator.
-pub const UNREACHABLE: &str = "its API server did not answer within 5 s";
-
 /// The override of the site b.
-pub fn of_b(multi: &mut MultiCasskop) -> &mut serde_json::Value {
+pub(crate) fn of_b(multi: &mut MultiCasskop) -> &mut serde_json::Value {
     multi.spec.override_.get_mut("b").expect("a site")
+}
+
+/// The writes of a `CassandraCluster` that an admission webhook of a site denies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Denies {
+    #[default]
+    Nothing,
+    /// Changes of the spec.
+    Specs,
+    /// Every change.
+    All,
+}
+
+impl Denies {
+    fn denies(self, what: &SiteObject) -> bool {
+        match what {
+            SiteObject::Change { before, after } => {
+                self == Self::All || (self == Self::Specs && before.spec != after.spec)
+            }
+            SiteObject::Create(_) => self != Self::Nothing,
+            _ => false,
+        }
+    }
+}
+
+/// One simulated Kubernetes cluster.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Site {
+    pub(crate) is_cut: bool,
+    pub(crate) denies: Denies,
+    pub(crate) namespace_uid: String,
+    pub(crate) cluster: Option<CassandraCluster>,
+    pub(crate) service: Option<Service>,
+    pub(crate) slices: BTreeMap<String, EndpointSlice>,
+    /// Whether its volumes have members of the ring.
+    pub(crate) has_members: bool,
+    /// Changes with every restart of its pods.
+    pub(crate) addresses: u32,
+    /// Whether the operator may not read the mark of the ring.
+    pub(crate) hides_mark: bool,
 }
 
 /// The simulated world of one `MultiCasskop`.
 #[derive(Clone, Debug)]
-pub struct World {
-    /// The resource.
-    pub multi: MultiCasskop,
+pub(crate) struct World {
+    pub(crate) multi: MultiCasskop,
     /// Sites that the operator knows, in its order.
-    pub order: Vec<String>,
-    /// The sites, by name.
-    pub sites: BTreeMap<String, Site>,
+    pub(crate) order: Vec<String>,
+    pub(crate) sites: BTreeMap<String, Site>,
     /// Rings that were formed anew.
-    pub rings: u32,
+    pub(crate) rings: u32,
     /// Whether the finalizer is there.
-    pub is_blocked_by_checks: bool,
+    pub(crate) is_blocked_by_checks: bool,
     /// The ConfigMap that shows whether a deletion orphans.
-    pub witness: Option<ConfigMap>,
+    pub(crate) witness: Option<ConfigMap>,
     /// Why clusters stayed, as it was published.
-    pub kept: Vec<&'static str>,
+    pub(crate) kept: Vec<&'static str>,
     made: u32,
-    /// The time; each tick takes ten seconds.
-    pub now: Timestamp,
+    now: Timestamp,
 }
 
 impl World {
-    /// A resource that was just created.
-    pub fn new(yaml: &str) -> Self {
+    pub(crate) fn new(yaml: &str) -> Self {
         let multi: MultiCasskop = serde_saphyr::from_str(yaml).expect("a MultiCasskop");
         let order: Vec<String> = multi.spec.override_.keys().cloned().collect();
         let site = |name: &String| {
@@ -95,60 +132,43 @@ impl World {
     }
 
     /// A ring over all sites.
-    pub fn formed(yaml: &str) -> Self {
+    pub(crate) fn formed(yaml: &str) -> Self {
         let mut world = Self::new(yaml);
         world.settle();
         world
     }
 
-    /// A site.
-    pub fn site(&mut self, name: &str) -> &mut Site {
+    pub(crate) fn site(&mut self, name: &str) -> &mut Site {
         self.sites.get_mut(name).expect("a site")
     }
 
-    /// The `CassandraCluster` of a site.
-    pub fn cluster(&self, name: &str) -> &CassandraCluster {
+    pub(crate) fn cluster(&self, name: &str) -> &CassandraCluster {
         self.sites[name].cluster.as_ref().expect("a cluster")
     }
 
-    /// The status.
-    pub fn status(&self) -> MultiCasskopStatus {
+    pub(crate) fn status(&self) -> MultiCasskopStatus {
         self.multi.status.clone().unwrap_or_default()
     }
 
-    /// Status, reason and message of a condition.
-    pub fn condition(&self, kind: &str) -> String {
+    pub(crate) fn condition(&self, kind: &str) -> String {
         let conditions = self.status().conditions;
         let found = conditions.iter().find(|found| found.type_ == kind);
         let found = found.expect("the condition is told");
         format!("{} {}: {}", found.status, found.reason, found.message)
     }
 
-    /// A change of the spec.
-    pub fn edit(&mut self, change: impl FnOnce(&mut MultiCasskop)) {
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut MultiCasskop)) {
         change(&mut self.multi);
         let generation = self.multi.metadata.generation.unwrap_or(0);
         self.multi.metadata.generation = Some(generation + 1);
     }
 
-    /// A new site with its part of the spec.
-    pub fn add_site(&mut self, name: &str, change: serde_json::Value) {
-        self.edit(|multi| drop(multi.spec.override_.insert(name.to_owned(), change)));
-        self.order.push(name.to_owned());
-        let site = Site {
-            namespace_uid: format!("ns-{name}"),
-            ..Site::default()
-        };
-        self.sites.insert(name.to_owned(), site);
-    }
-
     /// The deletion of the resource begins.
-    pub fn delete(&mut self) {
+    pub(crate) fn delete(&mut self) {
         self.multi.metadata.deletion_timestamp = Some(Time(self.now));
     }
 
-    /// Sets an annotation, or removes it.
-    pub fn annotate(&mut self, key: &str, value: Option<&str>) {
+    pub(crate) fn annotate(&mut self, key: &str, value: Option<&str>) {
         let annotations = self.multi.annotations_mut();
         match value {
             Some(value) => annotations.insert(key.to_owned(), value.to_owned()),
@@ -156,17 +176,15 @@ impl World {
         };
     }
 
-    /// Sets the annotation of an operation, or removes it.
-    pub fn request(&mut self, key: &str, value: Option<&str>) {
+    pub(crate) fn request(&mut self, key: &str, value: Option<&str>) {
         self.annotate(&format!("{}{key}", names::OPERATIONS_PREFIX), value);
     }
 
-    /// The observed state.
-    pub fn snapshot(&self) -> ObservedSites {
+    pub(crate) fn snapshot(&self) -> ObservedSites {
         let view = |name: &String| {
             let observed = match self.sites.get(name) {
                 None => Err("the operator no longer knows this site".to_owned()),
-                Some(site) if site.is_cut => Err(UNREACHABLE.to_owned()),
+                Some(site) if site.is_cut => Err("no answer".to_owned()),
                 Some(site) => Ok(SiteState {
                     namespace_uid: site.namespace_uid.clone(),
                     cluster: site.cluster.clone(),
@@ -177,10 +195,6 @@ impl World {
                         site if site.has_members => RingMark::Formed,
                         _ => RingMark::Missing,
                     },
-                    marked_name: site
-                        .ring_name
-                        .clone()
-                        .filter(|_| site.has_members && !site.hides_mark),
                 }),
             };
             SiteView {
@@ -201,8 +215,7 @@ impl World {
         }
     }
 
-    /// The plan of one reconciliation.
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         let snapshot = self.snapshot();
         if self.multi.metadata.deletion_timestamp.is_some() {
             plan::goes(&snapshot)
@@ -212,7 +225,7 @@ impl World {
     }
 
     /// One pass of the operator, which may be killed after so many writes; the status is the first of them.
-    pub fn pass_until(&mut self, writes: usize) {
+    pub(crate) fn pass_until(&mut self, writes: usize) {
         let mut plan = self.plan();
         if self.multi.metadata.deletion_timestamp.is_none() {
             let rejections = self.rejections(&plan);
@@ -253,13 +266,11 @@ impl World {
         rejections.collect()
     }
 
-    /// One reconciliation.
-    pub fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.pass_until(usize::MAX);
     }
 
-    /// A write in a site.
-    pub fn write(&mut self, site: &str, what: SiteObject) {
+    pub(crate) fn write(&mut self, site: &str, what: SiteObject) {
         self.made += 1;
         let uid = format!("c-{}", self.made);
         let site = self.sites.get_mut(site).expect("a known site");
@@ -305,31 +316,13 @@ impl World {
     }
 
     /// Time goes by: the operators of the sites do their work.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.now += SignedDuration::from_secs(10);
         let there_are_members = self.sites.values().any(|site| site.has_members);
-        let mut names = BTreeSet::new();
         for site in self.sites.values_mut() {
             let Some(cluster) = &mut site.cluster else {
                 continue;
             };
-            // The operator of a site names the ring once, and refuses another name.
-            site.ring_name = site.ring_name.take().filter(|_| site.has_members);
-            let told = users_ring_name_of(&cluster.spec).map(str::to_owned);
-            let plain = || cluster.name_any();
-            let name = site
-                .ring_name
-                .get_or_insert_with(|| told.clone().unwrap_or_else(plain));
-            assert!(
-                told.is_none_or(|told| told == *name),
-                "another name than {name}"
-            );
-            names.insert(name.clone());
-            assert_eq!(
-                names.len(),
-                1,
-                "nodes with two names form no ring: {names:?}"
-            );
             let joins = !cluster.spec.seeds.is_empty() || site.has_members;
             if !joins {
                 // The invariant under all faults.
@@ -337,16 +330,142 @@ impl World {
                 self.rings += 1;
             }
             site.has_members = true;
-            site::work(cluster, site.addresses, self.now);
+            work(cluster, site.addresses, self.now);
         }
     }
 
-    /// Reconciliations and time, until everything is as asked.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..40 {
             self.pass();
             self.tick();
         }
         self.pass();
+    }
+}
+
+impl Site {
+    /// The cluster goes, and what it owns; volumes stay.
+    pub(crate) fn lose_cluster(&mut self) {
+        self.cluster = None;
+        self.service = None;
+        self.slices.clear();
+    }
+}
+
+/// The work of the operator of a site within a tick: one node a data center, every request one step further.
+fn work(cluster: &mut CassandraCluster, addresses: u32, now: Timestamp) {
+    let generation = cluster.metadata.generation;
+    let intents = Intents::parse(cluster.annotations());
+    let (name, namespace) = (cluster.name_any(), cluster.namespace().unwrap_or_default());
+    let empty = |dc: &String| {
+        let topology = cluster
+            .spec
+            .topology
+            .iter()
+            .flat_map(|topology| &topology.dc);
+        topology
+            .clone()
+            .any(|known| known.name == *dc && known.nodes_per_racks == Some(0))
+    };
+    let dcs: Vec<String> = children::dcs(cluster)
+        .into_iter()
+        .filter(|dc| !empty(dc))
+        .collect();
+    let mut status = cluster.status.clone().unwrap_or_default();
+    status.phase = match status.phase {
+        None => Some(Phase::Initializing),
+        Some(_) => Some(Phase::Running),
+    };
+    status.observed_generation = generation;
+    status.owned_volumes.get_or_insert(0);
+    status.seedlist.clear();
+    let before = std::mem::take(&mut status.cassandra_node_status);
+    let mut is_rolled = false;
+    for (index, dc) in dcs.iter().enumerate() {
+        let pod = format!("{name}-{dc}-rack1-0");
+        // One node after the other takes the encryption of the spec.
+        let told = cluster.spec.internode_mode();
+        let has = before
+            .get(&pod)
+            .map_or(told, |node| node.internode_tls.unwrap_or_default());
+        let takes = has != told && !is_rolled;
+        is_rolled |= takes;
+        let mode = if takes { told } else { has };
+        let node = NodeStatus {
+            internode_tls: Some(mode).filter(|mode| mode.has_tls()),
+            host_id: format!("host-{dc}"),
+            node_ip: format!("10.{}.0.{}", addresses, index + 1),
+            state: "NORMAL".into(),
+            ready: true,
+            ..NodeStatus::default()
+        };
+        status
+            .seedlist
+            .push(names::pod_host(&name, &namespace, &pod));
+        status.cassandra_node_status.insert(pod, node);
+    }
+    status.seedlist.extend(cluster.spec.seeds.iter().cloned());
+    let is_running = status.phase == Some(Phase::Running);
+    let condition = |kind: &str, holds: bool| Condition {
+        type_: kind.into(),
+        status: if holds { "True" } else { "False" }.into(),
+        reason: "Simulated".into(),
+        message: format!("{kind} is {holds}"),
+        observed_generation: generation,
+        last_transition_time: Time(now),
+    };
+    status.conditions = vec![
+        condition(condition::AVAILABLE, is_running),
+        condition(condition::PROGRESSING, !is_running),
+        condition(condition::DEGRADED, false),
+        condition(condition::SPEC_ACCEPTED, true),
+    ];
+    if !intents.reconcile_paused {
+        operate(&mut status, &intents);
+    }
+    cluster.status = Some(status);
+}
+
+fn operate(status: &mut CassandraClusterStatus, intents: &Intents) {
+    for (kind, request) in &intents.requests {
+        let known = status
+            .operations
+            .iter()
+            .position(|known| known.kind == *kind);
+        let place = match known {
+            Some(place) if status.operations[place].id == request.id => place,
+            Some(place) => {
+                let old = status.operations.remove(place);
+                status.operation_history.insert(0, old);
+                status.operations.push(OperationStatus::default());
+                status.operations.len() - 1
+            }
+            None => {
+                status.operations.push(OperationStatus::default());
+                status.operations.len() - 1
+            }
+        };
+        let controls = intents.controls.get(kind).cloned().unwrap_or_default();
+        let quotes = |control: &Option<String>| control.as_ref() == Some(&request.id);
+        let operation = &mut status.operations[place];
+        let fails = request.arguments.text.contains("fails");
+        operation.phase = match operation.phase {
+            OperationPhase::Pending if operation.id.is_empty() => OperationPhase::Pending,
+            _ if quotes(&controls.cancel) && !operation.phase.is_final() => {
+                OperationPhase::Cancelled
+            }
+            OperationPhase::Pending if request.is_dry_run() => OperationPhase::Planned,
+            OperationPhase::Pending if quotes(&controls.pause) => OperationPhase::Paused,
+            OperationPhase::Failed if quotes(&controls.retry) => OperationPhase::Succeeded,
+            OperationPhase::Pending => OperationPhase::Running,
+            OperationPhase::Running if fails => OperationPhase::Failed,
+            OperationPhase::Running => OperationPhase::Succeeded,
+            OperationPhase::Paused if !quotes(&controls.pause) => OperationPhase::Running,
+            other => other,
+        };
+        operation.kind = (*kind).into();
+        operation.id.clone_from(&request.id);
+        operation.arguments.clone_from(&request.arguments.text);
+        operation.message = format!("it is {}", operation.phase.as_str());
     }
 }
