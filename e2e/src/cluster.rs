@@ -131,15 +131,7 @@ impl Cluster {
     /// Waits until the cluster matches its newest spec and is healthy.
     pub fn settles(&self) {
         self.shows("available and settled", |cluster| {
-            let is = |condition: &str, status: &str| {
-                find_condition(cluster, condition).is_some_and(|found| found["status"] == status)
-            };
-            let settled = is("Ready", "True")
-                && is("Available", "True")
-                && is("Progressing", "False")
-                && is("Degraded", "False")
-                && is("SpecAccepted", "True");
-            settled.then_some(())
+            is_settled(cluster).then_some(())
         });
     }
 
@@ -271,6 +263,18 @@ pub fn find_condition<'a>(cluster: &'a Value, condition: &str) -> Option<&'a Val
     conditions
         .iter()
         .find(|found| found["type"] == condition && found["observedGeneration"] == *generation)
+}
+
+/// Whether a cluster matches its newest spec and is healthy.
+pub fn is_settled(cluster: &Value) -> bool {
+    let is = |condition: &str, status: &str| {
+        find_condition(cluster, condition).is_some_and(|found| found["status"] == status)
+    };
+    is("Ready", "True")
+        && is("Available", "True")
+        && is("Progressing", "False")
+        && is("Degraded", "False")
+        && is("SpecAccepted", "True")
 }
 
 /// An operation in the status of a resource or its history.

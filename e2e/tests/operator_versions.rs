@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use casskop_common::operations::OperationKind;
 use casskop_e2e::{
     Cluster, Space, cassandra,
-    cluster::{self, find_condition},
+    cluster::{self, is_settled},
     crash::{dies_at_each_point, survives},
     figures::report_figure,
     fresh_id, kubectl, lost_node,
@@ -191,12 +191,7 @@ fn rolled_out(operator: &mut Shell, ring: &Cluster, what: &str, begin: impl FnOn
         let found = ring
             .kubectl
             .get("cassandraclusters.db.orange.com", &ring.name);
-        let is = |cluster: &Value, condition: &str, status: &str| {
-            find_condition(cluster, condition).is_some_and(|found| found["status"] == status)
-        };
-        found.is_some_and(|cluster| {
-            is(&cluster, "Ready", "True") && is(&cluster, "Progressing", "False")
-        })
+        found.is_some_and(|cluster| is_settled(&cluster))
     };
     let changes = dies_at_each_point(operator, ring, begin, has_ended);
     ring.settles();

@@ -173,7 +173,7 @@ fn is_late(schedule: &Schedule, slot: Timestamp, now: Timestamp) -> bool {
     deadline.is_some_and(|seconds| now.duration_since(slot) > SignedDuration::from_secs(seconds))
 }
 
-/// What was reported of a schedule.
+/// The last report about a schedule.
 fn status<'a>(schedule: &Schedule, cluster: &'a CassandraCluster) -> Option<&'a ScheduleStatus> {
     let all = cluster.status.iter().flat_map(|status| &status.schedules);
     let mut all = all.filter(|status| status.name == schedule.name);

@@ -122,7 +122,7 @@ impl Slots {
 
 /// Whether a field is `*/n`, also as part of a list.
 fn is_step(field: &str) -> bool {
-    field.contains("*/") || (field.contains('*') && field != "*")
+    field.contains('*') && field != "*"
 }
 
 /// The reason in an error of the library, which draws the place of the error in the lines before.

@@ -258,7 +258,7 @@ fn all_that_the_operator_puts_into_a_pod_is_taken() {
         let mut paths: BTreeSet<(&str, &str)> = mounts
             .map(|mount| (mount.name.as_str(), mount.mount_path.as_str()))
             .collect();
-        // What only init containers mount has a name in the pod, and its path is reserved for them.
+        // A volume that only init containers mount has a name in the pod, and its path is reserved for them.
         let in_init = |name: &str| ["rack", "scripts", "jolokia"].contains(&name);
         paths.extend(volumes.iter().filter(|(name, _)| in_init(name)));
         assert_eq!(paths, volumes);
