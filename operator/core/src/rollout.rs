@@ -237,11 +237,13 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
     if let Some(leaving) = &rollout.leaving {
         let (request, failing) = leaving::decommission(leaving, state);
         rollout.decommission = request;
-        rollout.blocked = (!failing.is_empty()).then(|| {
+        // A rack that takes a change is what the node waits for.
+        if !failing.is_empty() && rollout.steps.is_empty() {
             let evidence = preconditions::evidence_text(failing.iter());
-            format!("{} may not leave the ring: {evidence}", leaving.pod)
-        });
-        rollout.blocked_by = failing;
+            let why = format!("{} may not leave the ring: {evidence}", leaving.pod);
+            rollout.blocked = Some(why);
+            rollout.blocked_by = failing;
+        }
     }
     encryption::tell(desired, &mut rollout);
     rollout.await_secret(desired, state);

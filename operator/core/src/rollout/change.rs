@@ -2,7 +2,9 @@
 
 use casskop_common::{conditions::Action, names::RackId};
 
-use super::{ONGOING, Rollout, Step, expand, grow, rack_diff::RackDiff, restore, shrink, volumes};
+use super::{
+    ONGOING, Rollout, Step, expand, grow, leaving, rack_diff::RackDiff, restore, shrink, volumes,
+};
 use crate::{desired::Desired, observed::ObservedState};
 
 /// Decides about the racks of a formed ring: one changes at a time, and one node joins or leaves at a time.
@@ -23,6 +25,17 @@ pub(super) fn racks(
         return;
     }
     if go_to_the_end(desired, state, rollout) {
+        if rollout.only_waits(state) {
+            // The wait may be for nodes that the correction brings back.
+            let own = rollout.rack.clone();
+            let is_sick = |diff: &&RackDiff<'_>| {
+                Some(&diff.wanted.id) != own.as_ref() && !diff.is_finished(state)
+            };
+            let sick: Vec<_> = diffs.iter().filter(is_sick).collect();
+            if let Some(diff) = corrected(&sick, desired, state) {
+                rollout.change(diff, desired, state);
+            }
+        }
         return;
     }
     let differing: Vec<&RackDiff<'_>> = diffs.iter().filter(|diff| diff.differs(desired)).collect();
@@ -30,28 +43,17 @@ pub(super) fn racks(
         .iter()
         .filter(|diff| !diff.is_finished(state))
         .collect();
-    let next = match &unfinished[..] {
+    let next = if unfinished.is_empty() {
         // All racks are finished. Their nodes may still report peers as down.
-        [] => differing
+        differing
             .first()
             .copied()
-            .filter(|_| rollout.first_health_problem(state).is_none()),
-        // A change whose pods never become Ready is corrected in its rack; no other rack changes.
-        [one] => differing
-            .iter()
-            .copied()
-            .find(|diff| diff.wanted.id == one.wanted.id && diff.may_be_corrected(desired, state)),
-        many => differing.iter().copied().find(|diff| {
-            many.iter().any(|other| other.wanted.id == diff.wanted.id) && diff.is_all_down(state)
-        }),
+            .filter(|_| rollout.first_health_problem(state).is_none())
+    } else {
+        corrected(&unfinished, desired, state)
     };
     if let Some(diff) = next {
-        rollout.action = Some(diff.action(desired, state));
-        rollout.rack = Some(diff.wanted.id.clone());
-        rollout.waiting_for = Some(format!("rack {} to take the change", diff.wanted.id));
-        let mut rack = diff.wanted.clone();
-        rack.partition = diff.next_partition(desired, state);
-        rollout.steps.push(Step::new(rack, diff.live_replicas()));
+        rollout.change(diff, desired, state);
         return;
     }
     let Some(first) = unfinished.first() else {
@@ -110,6 +112,23 @@ pub(super) fn racks(
         .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
 }
 
+/// The rack, of those that are not finished, that takes the change although: a change whose pods never become Ready is
+/// corrected in its rack, and no other rack changes.
+fn corrected<'a, 'b>(
+    unfinished: &[&'a RackDiff<'b>],
+    desired: &Desired,
+    state: &ObservedState,
+) -> Option<&'a RackDiff<'b>> {
+    let mut differing = unfinished
+        .iter()
+        .copied()
+        .filter(|diff| diff.differs(desired));
+    match unfinished {
+        [_] => differing.find(|diff| diff.may_be_corrected(desired, state)),
+        _ => differing.find(|diff| diff.is_all_down(state)),
+    }
+}
+
 /// Continues the removal of a node that is leaving. Returns whether there is such a node.
 fn go_to_the_end(desired: &Desired, state: &ObservedState, rollout: &mut Rollout) -> bool {
     if let Some(volume) = volumes::awaited(state) {
@@ -125,6 +144,24 @@ fn go_to_the_end(desired: &Desired, state: &ObservedState, rollout: &mut Rollout
 }
 
 impl Rollout {
+    /// The next pods of a rack take its change.
+    fn change(&mut self, diff: &RackDiff<'_>, desired: &Desired, state: &ObservedState) {
+        self.action = Some(diff.action(desired, state));
+        self.rack = Some(diff.wanted.id.clone());
+        self.waiting_for = Some(format!("rack {} to take the change", diff.wanted.id));
+        let mut rack = diff.wanted.clone();
+        rack.partition = diff.next_partition(desired, state);
+        self.steps.push(Step::new(rack, diff.live_replicas()));
+    }
+
+    /// Whether no node leaves now, and nothing is taken away.
+    fn only_waits(&self, state: &ObservedState) -> bool {
+        let leaving = self.leaving.as_ref();
+        let may_leave =
+            leaving.is_some_and(|leaving| leaving::decommission(leaving, state).1.is_empty());
+        self.removals.is_empty() && !may_leave
+    }
+
     fn shrink(&mut self, next: shrink::Next, desired: &Desired) {
         self.action = Some(Action::ScaleDown);
         let (rack, waiting_for) = match next {

@@ -274,6 +274,13 @@ fn replace_the_lost(world: &mut World) {
         let id = format!("mend-{pod}");
         let waived = format!("{id} replicas-remain nodes-up");
         world.annotate("replace.waive", Some(&waived));
+        // A node that failed to leave waits for the lost one, and the replacement for the end of that.
+        let operations = world.status().operations;
+        let stays = operations.iter().find(|operation| {
+            operation.kind == OperationKind::Decommission && !operation.phase.is_final()
+        });
+        let waived = stays.map(|operation| format!("{} nodes-up", operation.id));
+        world.annotate("decommission.waive", waived.as_deref());
         let value = format!("{id} --pod {pod} --cluster-uid {UID}");
         world.annotate("replace", Some(&value));
         world.settle();

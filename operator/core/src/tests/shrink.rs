@@ -116,6 +116,35 @@ fn that_a_sick_node_keeps_others_from_leaving_is_told() {
     assert_eq!(world.pods.len(), 3);
 }
 
+/// Each of the two would wait for the other: the node that leaves for the nodes that are down, and they for its end.
+#[test]
+fn a_corrected_image_does_not_wait_for_a_node_that_cannot_leave() {
+    let mut world = World::formed(THREE_RACKS);
+    racks(&mut world, &["rack1"]);
+    world.pass();
+    // The disk of a node that takes over is full: the node stays LEAVING.
+    world.work(0, true, false);
+    world.work(0, true, true);
+    // Without its StatefulSet another node is to leave first; the decommission is requested anew when the rack is back,
+    // and its checks count again.
+    world.live.stateful_sets.remove("demo-dc1-rack3");
+    passes(&mut world);
+    let image = world.pods["demo-dc1-rack2-0"].image.clone();
+    world.bad_images.insert(image);
+    world.pods.remove("demo-dc1-rack2-0");
+    racks(&mut world, &["rack1", "rack2", "rack3"]);
+    passes(&mut world);
+    assert_eq!(world.pods["demo-dc1-rack2-0"].node, Node::Broken);
+    assert_eq!(world.pods["demo-dc1-rack3-0"].node, Node::Leaving);
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.pass();
+    insta::assert_snapshot!(world.condition("Progressing"));
+    world.settle();
+    assert_eq!(world.ring.len(), 3);
+    assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
+}
+
 #[test]
 fn the_nodes_of_its_rack_need_room_for_all_that_a_node_has() {
     let mut world = six();
