@@ -17,6 +17,8 @@ use crate::{
 
 /// Time between two looks at a repair.
 const LOOK: Duration = Duration::from_millis(200);
+/// Time from a lost answer to the next call.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The work of a job: an operation of `StorageService`.
 #[derive(Clone, Debug)]
@@ -87,15 +89,24 @@ impl Jobs {
             return;
         }
         let (operation, types, arguments) = &work.operation;
-        let done = self.jmx.exec(operation, types, arguments);
-        self.change(generation, id, |job| match done {
-            Ok(_) => job.ended = Some(now()),
-            Err(Failure::Refused(error)) => {
-                job.ended = Some(now());
-                job.error = Some(error);
+        let error = loop {
+            match self.jmx.exec(operation, types, arguments) {
+                Ok(_) => break None,
+                Err(Failure::Refused(error)) => break Some(error),
+                // Its Cassandra is gone, and the job with it.
+                Err(Failure::Away) if generation != self.cassandra.generation() => return,
+                // The server has no connection between the job and Cassandra that could be lost.
+                Err(Failure::Away) => {
+                    log(&format!(
+                        "{id}: {operation} has no answer, and is called again"
+                    ));
+                    thread::sleep(AGAIN);
+                }
             }
-            // Its Cassandra is gone, and the job with it.
-            Err(Failure::Away) => {}
+        };
+        self.change(generation, id, |job| {
+            job.ended = Some(now());
+            job.error = error;
         });
     }
 
