@@ -132,7 +132,9 @@ pub const JOBS: &[Job] = &[
         .in_test_all(),
     own("operation_kinds", 2).only(&["with_cassandra_5_0"]),
     own("management_api", 3).only(&["a_living_ring_changes_the_way_to_its_nodes_and_back"]),
-    own("node_tls", 3).only(&["a_living_ring_changes_to_mutual_tls_and_back"]),
+    own("node_tls", 3)
+        .only(&["a_living_ring_changes_to_mutual_tls_and_back"])
+        .in_test_all(),
     own("node_tls", 1).only(&[
         "jolokia_over_mutual_tls_demands_certificate_and_password_and_is_renewed_under_a_running_node",
     ]),

@@ -69,7 +69,8 @@ pub struct CassandraClusterStatus {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub operations: Vec<OperationStatus>,
     /// Finished operations that a newer one of their kind replaced; the newest 20, newest first, the newest 10 of schedules, and
-    /// the last one of each kind that an annotation requested. The oldest ones go first where the status of a large cluster would become too large.
+    /// the last one of each kind that an annotation requested. The oldest ones go first where the status of a large cluster
+    /// would become too large.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operation_history: Vec<OperationStatus>,
     /// Ids of requests of the kinds that discard data, by kind, newest first: each ran, and none of them runs again.

@@ -1,8 +1,6 @@
 //! The configuration of Cassandra pods: what travels to them in a rack's ConfigMap, and the files that follow from it.
 //! Reading and writing files is the init container's business.
 
-use casskop_common::{api::NodeApiKind, names};
-
 pub mod cassandra_yaml;
 pub mod certificates;
 mod encryption;
@@ -35,22 +33,6 @@ pub const BOOTSTRAP_CONTAINER: &str = "bootstrap";
 
 /// Names of the init containers that run the scripts of the user, before and after the configuration is in use.
 pub const SCRIPT_CONTAINERS: [&str; 2] = ["pre-run", "post-run"];
-
-/// Names and numbers of the ports of Cassandra itself.
-pub const CASSANDRA_PORTS: [(&str, u16); 4] = [
-    ("intra-node", 7000),
-    ("intra-node-tls", 7001),
-    ("jmx-port", 7199),
-    ("cql", names::CQL_PORT),
-];
-
-/// Name of the port of an agent.
-pub fn port_name(kind: NodeApiKind) -> &'static str {
-    match kind {
-        NodeApiKind::Jolokia => "jolokia",
-        NodeApiKind::ManagementApi => "management-api",
-    }
-}
 
 /// Name of the operator's binary in the configuration folder, for the kubelet's probes.
 pub const PROBE: &str = "casskop-operator";

@@ -187,10 +187,16 @@ fn pull_policy(spec: &CassandraClusterSpec) -> String {
         .unwrap_or_else(|| "IfNotPresent".into())
 }
 
+/// Names and numbers of the ports of Cassandra itself.
+const CASSANDRA_PORTS: [(&str, u16); 4] = [
+    ("intra-node", 7000),
+    ("intra-node-tls", 7001),
+    ("jmx-port", 7199),
+    ("cql", names::CQL_PORT),
+];
+
 fn ports(transport: Transport) -> Vec<ContainerPort> {
-    let all = pod_config::CASSANDRA_PORTS
-        .into_iter()
-        .chain([transport.port()]);
+    let all = CASSANDRA_PORTS.into_iter().chain([transport.port()]);
     all.map(|(name, port)| ContainerPort {
         name: Some(name.into()),
         container_port: i32::from(port),

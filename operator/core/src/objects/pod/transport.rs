@@ -1,6 +1,9 @@
 //! The parts of a pod that differ with the transport to its node.
 
-use casskop_common::{api::NodeTransport, names};
+use casskop_common::{
+    api::{NodeApiKind, NodeTransport},
+    names,
+};
 use k8s_openapi::api::core::v1::{
     EnvVar, ExecAction, KeyToPath, Lifecycle, LifecycleHandler, SecretVolumeSource, Volume,
     VolumeMount,
@@ -80,7 +83,11 @@ impl Transport {
 
     /// Name and number of the port of the agent.
     pub(super) fn port(self) -> (&'static str, u16) {
-        (pod_config::port_name(self.0.kind()), self.0.port())
+        let name = match self.0.kind() {
+            NodeApiKind::Jolokia => "jolokia",
+            NodeApiKind::ManagementApi => "management-api",
+        };
+        (name, self.0.port())
     }
 
     /// Variables of the Cassandra container.
