@@ -171,7 +171,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     let secrets = node_secrets(cluster, started);
     let named = named_secrets(cluster, started);
     let encryption = encryption::decide(cluster, &racks, started, (&secrets, &named))?;
-    let logins = logins::decide(spec, &racks, started)?;
+    let logins = logins::decide(&name, spec, &racks, started)?;
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
         owner: owner(cluster),

@@ -25,6 +25,14 @@ const EXCHANGE: Duration = Duration::from_secs(25);
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Code of Cassandra about a statement that the role may not send.
 const UNAUTHORIZED: u32 = 0x2100;
+/// Codes of Cassandra about what another node may be able to do: too few replicas, or a node that starts, or that got no answer to
+/// a read. (0x1001 is also the answer to a password that is changed too soon again.)
+const OTHERS_MAY: [u32; 3] = [0x1000, 0x1002, 0x1200];
+/// Time for which a node may remember the password and the rights that a role had before: `credentials_validity` and
+/// `roles_validity` are 2 s by default.
+const REMEMBERS: Duration = Duration::from_secs(4);
+/// Time between two logins until then.
+const AGAIN: Duration = Duration::from_millis(250);
 /// Codes of Cassandra about a statement that no repetition makes valid.
 const NEVER_VALID: [u32; 2] = [0x2000, 0x2200];
 
@@ -42,6 +50,16 @@ pub enum Error {
         "log in as the superuser of Cassandra: no node accepts the password that is recorded as accepted, or the new one. Either Cassandra cannot read the roles: let nodes that are down come back, and repair system_auth. Or it has another password: write that one into the Secret, or change it in Cassandra by another superuser"
     )]
     NoLogin,
+    /// The node that has changed the role refuses it.
+    #[error(
+        "change the superuser of Cassandra: {0} has it, and the node remembers the one before (credentials_validity, roles_validity): the next attempt follows"
+    )]
+    Remembered(String),
+    /// No node can be asked.
+    #[error(
+        "change the superuser of Cassandra: the native transport of {0} cannot be addressed: its port or the certificates of its clients cannot be read"
+    )]
+    NoAddress(String),
     /// A role logs in, and has not the rights of a superuser.
     #[error(
         "change the superuser of Cassandra: the role {0} logs in and is no superuser, and the superuser before is refused: make the role a superuser by another one, or write a superuser into the Secret"
@@ -71,11 +89,17 @@ pub async fn keep(
 ) -> bool {
     let (failures, uid) = (&effects.cql.failures, uid(observed));
     let nodes = addresses(desired, observed, plan);
-    let change = observed.superuser.change().filter(|_| !nodes.is_empty());
+    let change = observed.superuser.change();
+    let change = change.filter(|_| !plan.superuser_nodes.is_empty());
     let Some(change) = change.filter(|_| failures.may_ask(&uid, Instant::now())) else {
         return false;
     };
-    match step(effects, observed, nodes, change).await {
+    let made = if nodes.is_empty() {
+        Err(Error::NoAddress(plan.superuser_nodes.join(", ")))
+    } else {
+        step(effects, observed, nodes, change).await
+    };
+    match made {
         Ok(()) => failures.forget(&uid),
         Err(error) => failures.failed(&uid, Instant::now(), error.to_string()),
     }
@@ -168,6 +192,9 @@ async fn exchange<T: Send + 'static>(
                 Err(Error::NoLogin
                     | Error::NotSuperuser(_)
                     | Error::Cassandra(CqlError::Unreachable { .. } | CqlError::Timeout))
+            ) || matches!(
+                last,
+                Err(Error::Cassandra(CqlError::Cassandra { code, .. })) if OTHERS_MAY.contains(&code)
             );
             if !may_others {
                 break;
@@ -213,7 +240,7 @@ fn change(open: Open<'_>, from: &Login, to: &Login) -> Result<Session, Error> {
         Statement::admit_superuser(&to.username, &to.password)
     };
     session.run(&admit)?;
-    Ok(log_in(open, &[to])?.0)
+    log_in_anew(open, to)
 }
 
 /// Sets the same password once more: an earlier change that is still on its way does not come after it.
@@ -226,7 +253,24 @@ fn confirm(open: Open<'_>, login: &Login) -> Result<Session, Error> {
 fn set_password(open: Open<'_>, by: &[&Login], to: &Login) -> Result<Session, Error> {
     let (mut session, _) = log_in(open, by)?;
     session.run(&Statement::change_password(&to.username, &to.password))?;
-    Ok(log_in(open, &[to])?.0)
+    log_in_anew(open, to)
+}
+
+/// Logs in as a superuser that Cassandra has been told. The node may remember what it was before; another change would not help.
+fn log_in_anew(open: Open<'_>, to: &Login) -> Result<Session, Error> {
+    let until = Instant::now() + REMEMBERS;
+    loop {
+        match log_in(open, &[to]) {
+            Ok((session, _)) => return Ok(session),
+            Err(Error::NoLogin | Error::NotSuperuser(_)) if Instant::now() < until => {
+                std::thread::sleep(AGAIN);
+            }
+            Err(Error::NoLogin | Error::NotSuperuser(_)) => {
+                return Err(Error::Remembered(to.username.clone()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Logs in as the first one that Cassandra accepts and that is a superuser.

@@ -3,6 +3,7 @@
 use casskop_common::{
     api::{CassandraClusterSpec, LoginStep, NodeTransport},
     conditions::Reason,
+    names,
 };
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::{
     desired::{DesiredRack, refused, started::Started},
     pod_config::{
-        cassandra_yaml::{DATA, is_below},
+        cassandra_yaml::{DATA, is_below, native_port},
         logins::LOGIN_KEYS,
     },
     refusal::Refusal,
@@ -26,6 +27,7 @@ const JVM_VARIABLES: &str = "JVM_";
 /// # Errors
 /// The nodes cannot have it.
 pub(super) fn decide(
+    cluster: &str,
     spec: &CassandraClusterSpec,
     racks: &[DesiredRack],
     started: &Started,
@@ -35,6 +37,7 @@ pub(super) fn decide(
     }
     check_ring(started)?;
     check_spec(spec)?;
+    check_secret(cluster, spec)?;
     racks.iter().try_for_each(check_rack)?;
     check_storage(spec, racks)?;
     check_first(racks, started)?;
@@ -69,7 +72,7 @@ fn check_ring(started: &Started) -> Result<(), Refusal> {
     let logins = &started.logins;
     if logins.steps.contains(&LoginStep::Disabled) && !logins.has_superuser {
         return Err(not_supported(
-            "authentication cannot be set on a ring whose pods were started without it: its clients would be shut out. Remove it; a ring has logins from its first node on",
+            "authentication cannot be set on a ring whose pods were started without it: its clients would be shut out. Remove it; a ring has logins from its first node on. Volumes that have the mark .casskop-logins are of a ring with logins: delete the CassandraCluster with deletePVC: false, and create it again with authentication",
         ));
     }
     Ok(())
@@ -94,6 +97,19 @@ fn check_spec(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
         ));
     }
     spec.env_vars.iter().try_for_each(check_variable)
+}
+
+/// The Secret with what Cassandra accepts follows the one with what is wanted.
+fn check_secret(cluster: &str, spec: &CassandraClusterSpec) -> Result<(), Refusal> {
+    let accepted = names::accepted_superuser_secret(cluster);
+    let secret = spec.authentication.as_ref();
+    let secret = secret.and_then(|authentication| authentication.superuser_secret.as_ref());
+    if secret == Some(&accepted) {
+        return Err(invalid(format!(
+            "authentication.superuserSecret: {accepted} is the operator's record of what Cassandra accepts: name another Secret, or leave it out"
+        )));
+    }
+    Ok(())
 }
 
 /// Options of the JVM are read before a pod starts.
@@ -138,6 +154,11 @@ fn check_rack(rack: &DesiredRack) -> Result<(), Refusal> {
         return refuse(format!(
             "cassandra-yaml.{key} is set by the operator because of authentication: remove one of them"
         ));
+    }
+    if native_port(&rack.config).is_none() {
+        return refuse(
+            "cassandra-yaml.native_transport_port with authentication: the operator logs in there: write a number from 1 to 65535".into(),
+        );
     }
     // YAML has other words for false: off, no.
     let is_other = |value: &Value| value != true;

@@ -101,15 +101,15 @@ fn accepted(server: &ApiServer) -> [String; 2] {
 }
 
 fn serving() -> Nodes {
-    let reading = Reading {
+    let reading = |ip: &str| Reading {
         mode: OperationMode::Normal,
         native_transport: true,
-        local_host_id: "h".into(),
+        local_host_id: format!("host-{ip}"),
         ..Reading::default()
     };
     Nodes {
         readings: [IP, "127.0.0.2"]
-            .map(|ip| (ip.to_owned(), reading.clone()))
+            .map(|ip| (ip.to_owned(), reading(ip)))
             .into(),
         ..Nodes::default()
     }

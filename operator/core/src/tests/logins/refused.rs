@@ -4,7 +4,7 @@ use casskop_common::api::{CassandraCluster, ClientMode, ClientTls, NodeApi, Node
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource};
 use serde_json::{Value, json};
 
-use super::{form, new};
+use super::{ask, form, new};
 
 fn yaml(cluster: &mut CassandraCluster, settings: &Value) {
     cluster.spec.config = Some(json!({ "cassandra-yaml": settings }));
@@ -64,6 +64,10 @@ fn nodes_that_stream_are_not_refused() {
 fn what_the_nodes_cannot_have_is_refused() {
     let told = [
         told(|cluster| cluster.spec.data_capacity = None),
+        told(|cluster| {
+            ask(cluster, Some("demo-superuser-accepted"));
+        }),
+        told(|cluster| yaml(cluster, &json!({ "native_transport_port": "9043" }))),
         told(|cluster| cluster.spec.seeds = vec!["seed.example.org".into()]),
         told(|cluster| cluster.spec.debug = Some(true)),
         told(|cluster| {

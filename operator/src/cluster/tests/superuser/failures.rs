@@ -51,6 +51,69 @@ async fn a_password_that_cassandra_only_remembers_is_set_again() {
     assert!(node.lets_in(&login("admin", "first")));
 }
 
+/// A node reads a password once, and compares with that for some seconds: also the new one with the one before.
+#[tokio::test]
+async fn a_node_that_remembers_the_password_before_is_asked_until_it_has_the_new_one() {
+    for username in ["admin", "boss"] {
+        let node = Server::new();
+        let server = ring(&node, "first");
+        reconcile(&server).await;
+        node.with(|state| {
+            state.remembers = 4;
+            state.roles.insert("boss".into(), role("of-old"));
+        });
+        put(&server, "admins", username, "second");
+        reconcile(&server).await;
+        assert_eq!(accepted(&server), ["second", ""]);
+        let told = condition(&server, "Degraded")["message"].to_string();
+        assert!(!told.contains("superuser"), "{told}");
+        node.with(|state| {
+            let changes = state.carried_out.iter();
+            let of = format!("ALTER {username:?}");
+            assert_eq!(changes.filter(|change| **change == of).count(), 1);
+        });
+    }
+}
+
+/// The roles have too few replicas in the data center of one node.
+#[tokio::test]
+async fn where_one_node_cannot_read_the_roles_another_one_is_asked() {
+    for code in [0x1000, 0x1002, 0x1200] {
+        let node = Server::new();
+        let other = Server::at("127.0.0.2", node.socket.port());
+        let server = ring(&node, "first");
+        other.with(|state| state.roles = [("admin".to_owned(), role("first"))].into());
+        add_pod(&server, 1, "127.0.0.2");
+        reconcile(&server).await;
+        node.with(|state| state.error = Some((code, "too few".into())));
+        put(&server, "admins", "admin", "second");
+        reconcile(&server).await;
+        let told = condition(&server, "Degraded")["message"].to_string();
+        assert!(other.lets_in(&login("admin", "second")), "{code} {told}");
+        assert_eq!(accepted(&server), ["second", ""]);
+    }
+}
+
+#[tokio::test]
+async fn that_no_node_can_be_addressed_is_told() {
+    let node = Server::new();
+    let server = ring(&node, "first");
+    edit(
+        &server,
+        "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0",
+        |pod| {
+            pod["metadata"]["annotations"][names::CLIENT_TLS] = json!("Required");
+        },
+    );
+    reconcile(&server).await;
+    assert_eq!(known_for(&server), "");
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(
+        told.contains("demo-dc1-rack1-0 cannot be addressed"),
+        "{told}"
+    );
+}
+
 /// The role of an application takes the place of the superuser, with the password that it has.
 #[tokio::test]
 async fn an_ordinary_role_of_the_same_password_becomes_the_superuser() {
