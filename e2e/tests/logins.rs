@@ -87,7 +87,32 @@ fn a_new_ring_requires_logins_from_the_first_moment() {
     grants(kubectl, &pods[0]);
     changes(&ring, &pods);
     assert_hidden(kubectl, &pods);
+    volumes_stay_closed(&ring, &manifest, &pods);
     ring.delete();
+}
+
+/// On volumes of a ring with logins no node starts that would let in everybody, and the ring goes on with its roles.
+fn volumes_stay_closed(ring: &Cluster, manifest: &Value, pods: &[String]) {
+    ring.delete();
+    let mut open = manifest.clone();
+    open["spec"]["authentication"] = Value::Null;
+    ring.apply(&open);
+    ring.tells(
+        "Degraded",
+        "True",
+        &["is of a ring that requires logins", ".casskop-logins"],
+    );
+    ring.apply(manifest);
+    ring.tells("SpecAccepted", "False", &["delete the CassandraCluster"]);
+    ring.delete();
+    ring.apply(manifest);
+    ring.settles();
+    for pod in pods {
+        let read = try_login(&ring.kubectl, pod, ORDERS, &["SELECT * FROM orders.t"]);
+        read.ok();
+        try_login(&ring.kubectl, pod, SECOND, &[WHO]).ok();
+        try_login(&ring.kubectl, pod, DEFAULT, &[WHO]).fails();
+    }
 }
 
 /// What was seen while the ring formed.
@@ -194,8 +219,8 @@ fn changes(ring: &Cluster, pods: &[String]) {
                 try_login(kubectl, pod, SECOND, &[WHO]),
                 try_login(kubectl, pod, FIRST, &[WHO]),
             );
-            let conditions = ring.get();
-            let degraded = find_condition(&conditions, "Degraded");
+            let shown = ring.get();
+            let degraded = find_condition(&shown, "Degraded").expect("it is told");
             assert_eq!(degraded["status"], "False", "{degraded:#}");
             if new.code == 0 && is_refusal(&old) {
                 Ok(())
