@@ -2,6 +2,7 @@
 //!
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
+mod authentication;
 mod cluster;
 mod debt;
 mod multi;
@@ -15,6 +16,7 @@ mod topology;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use crate::conditions as condition;
+pub use authentication::{Authentication, LoginStep};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
 pub use multi::{

@@ -88,6 +88,12 @@ pub const INTERNODE_TLS: &str = "db.orange.com/internode-tls";
 ///
 /// [`ClientMode`]: crate::api::ClientMode
 pub const CLIENT_TLS: &str = "db.orange.com/client-tls";
+/// Annotation of a pod with what clients need to connect to its node, a [`LoginStep`]; none is `Disabled`.
+///
+/// [`LoginStep`]: crate::api::LoginStep
+pub const LOGINS: &str = "db.orange.com/logins";
+/// The role that Cassandra creates by itself, a superuser with its name as password.
+pub const DEFAULT_ROLE: &str = "cassandra";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
 /// Name of the Cassandra container.
@@ -211,6 +217,16 @@ pub fn client_tls_secret(cluster: &str) -> String {
 /// Internal Secret of the operator with the authority that issues these certificates, and its private key.
 pub fn client_authority_secret(cluster: &str) -> String {
     format!("{cluster}-client-authority")
+}
+
+/// Secret with the superuser of Cassandra; the operator creates it if `authentication.superuserSecret` is not set.
+pub fn superuser_secret(cluster: &str) -> String {
+    format!("{cluster}-superuser")
+}
+
+/// Internal Secret of the operator with the superuser that Cassandra accepts.
+pub fn accepted_superuser_secret(cluster: &str) -> String {
+    format!("{cluster}-superuser-accepted")
 }
 
 /// ConfigMap with the mark of a formed ring. It stays as long as the volumes do when the cluster is deleted, so that a

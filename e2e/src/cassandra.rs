@@ -104,6 +104,25 @@ pub fn try_cql(
     Some(command::run(command, ""))
 }
 
+/// The name and the password of a role.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    /// Name of the role.
+    pub user: &'static str,
+    /// Its password.
+    pub password: &'static str,
+}
+
+/// Runs statements on one node as a role; nothing while the pod does not exist or has no address.
+pub fn login(kubectl: &Kubectl, pod: &str, login: Login, statements: &[&str]) -> Option<Output> {
+    let mut command = client(kubectl, pod)?;
+    command
+        .env("CQL_USER", login.user)
+        .env("CQL_PASSWORD", login.password)
+        .args(statements);
+    Some(command::run(command, ""))
+}
+
 /// A client over TLS.
 #[derive(Clone, Copy, Debug)]
 pub struct TlsClient<'a> {

@@ -82,6 +82,7 @@ pub const JOBS: &[Job] = &[
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
     own("lost_node", 3),
+    own("logins", 2),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
     ring("leader"),

@@ -10,6 +10,7 @@ mod encryption;
 mod files;
 mod jolokia;
 mod jvm_options;
+mod logins;
 mod management_api;
 mod overlap;
 mod pkcs8;
@@ -23,12 +24,16 @@ use std::{
     sync::Arc,
 };
 
-use casskop_common::{api::NodeTransport, names};
+use casskop_common::{
+    api::{LoginStep, NodeTransport},
+    names,
+};
 use casskop_core::pod_config::{
     LostVolume, Nodes, RackConfig,
     cassandra_yaml::data_directories,
     certificates::Place,
     jvm_options::InvalidSection,
+    logins::{NotSetUp, Volume},
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
 };
@@ -59,6 +64,9 @@ pub struct Args {
     pub jolokia_tls: Option<PathBuf>,
     #[command(flatten)]
     pub encryption: encryption::Args,
+    /// What clients need to connect to the node
+    #[arg(long, default_value = "Disabled", value_parser = logins::step)]
+    pub logins: LoginStep,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -122,6 +130,9 @@ pub enum Error {
     /// A start would form a second ring.
     #[error(transparent)]
     NoSeed(#[from] NoSeed),
+    /// A start would let in everybody.
+    #[error(transparent)]
+    NotSetUp(#[from] NotSetUp),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
@@ -146,8 +157,14 @@ pub fn main(args: &Args) -> Result<(), Error> {
     let is_lost = seeds::is_lost(&args.data, &data_directories)?;
     let replaced = nodes.replacement(&args.pod_name, joined, is_lost)?;
     let seeds = choose(&rack, &args.pod_name, data)?;
-    let encryption = args.encryption.encryption();
-    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, encryption)?;
+    let volume = Volume {
+        data,
+        is_empty: is_lost,
+        is_marked: logins::is_marked(&args.data)?,
+    };
+    logins::prepare(args, &rack, &seeds, volume)?;
+    let access = (args.encryption.encryption(), args.logins);
+    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, access)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
         &args.directory,
@@ -222,6 +239,27 @@ pub fn access(directory: &Path) -> Result<Access, String> {
 /// The configuration cannot be read.
 pub fn native_address(directory: &Path) -> Result<(String, u16), Error> {
     cassandra_yaml::native_address(directory)
+}
+
+/// Leaves the mark of a ring that requires logins on the volume of this folder.
+///
+/// # Errors
+/// It is not known to be on the disk.
+pub fn mark_logins(data: &Path) -> Result<(), Error> {
+    logins::mark(data)
+}
+
+/// Leaves the mark of a member with this host ID on the volume of this folder: the next start derives from it that the node is
+/// one.
+///
+/// # Errors
+/// It is not known to be on the disk.
+pub fn mark_joined(data: &Path, host_id: &str) -> Result<(), Error> {
+    let mark = data.join(JOINED_MARKER);
+    if fs::read_to_string(&mark).is_ok_and(|text| text == host_id) {
+        return Ok(());
+    }
+    files::persist(data, &mark, host_id)
 }
 
 /// Takes over certificates that were renewed while Cassandra runs. Certificates that cannot be used change nothing: the node

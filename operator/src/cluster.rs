@@ -10,6 +10,7 @@ mod act;
 mod deletion;
 mod observe;
 mod report;
+mod superuser;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -160,6 +161,7 @@ async fn evaluate(
     let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
         let uid = trigger.uid().unwrap_or_default();
         ctx.effects.store.forget(&uid);
+        ctx.effects.cql.failures.forget(&uid);
         ctx.executor.forget(&uid);
         ctx.metrics.forget(&namespace, &name);
         return Ok(None);
@@ -277,10 +279,18 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     if let Err(error) = &applied {
         plan.report_failure(&error.to_string(), state);
     }
+    if let Some(failure) = superuser::failure(&ctx.effects, &observed) {
+        plan.report_failure(&failure, state);
+    }
     if !report::status(ctx, state, &plan).await? {
         plan.requeue = AFTER_CONFLICT;
     }
-
+    // Nodes that do not answer hold no report back.
+    if let Ok(desired) = &desired
+        && superuser::keep(&ctx.effects, desired, &observed, &plan).await
+    {
+        plan.requeue = AFTER_CONFLICT;
+    }
     applied?;
     Ok(Action::requeue(plan.requeue))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     kubernetes::{Kube, status_store::StatusStore},
-    node_api::NodeApi,
+    node_api::{NodeApi, cql},
 };
 
 /// The interfaces to systems outside of the process.
@@ -11,6 +11,8 @@ pub struct Effects {
     pub kube: Kube,
     /// The Cassandra nodes.
     pub nodes: Box<dyn NodeApi>,
+    /// Their native transports.
+    pub cql: cql::Client,
     /// The only writer of `/status`.
     pub store: StatusStore,
 }

@@ -12,6 +12,7 @@ pub mod lease;
 pub mod lists;
 pub mod objects;
 pub mod status_store;
+pub mod superuser;
 pub mod warnings;
 
 use kube::{Client, runtime::events::Reporter};

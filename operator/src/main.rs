@@ -20,6 +20,7 @@ mod metrics;
 mod multi;
 mod node_api;
 mod probe;
+mod random;
 mod run;
 mod server;
 mod telemetry;

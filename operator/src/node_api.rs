@@ -3,6 +3,7 @@
 
 mod bounds;
 mod certificates;
+pub mod cql;
 mod gate;
 pub mod jolokia;
 pub mod management_api;

@@ -1,7 +1,8 @@
 //! Answers the kubelet's probes from the agent of this pod.
 
+mod set_up;
+
 use std::{
-    fs,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
     thread,
@@ -18,7 +19,10 @@ use crate::{
         management_api::{self, Session},
     },
 };
-use casskop_core::node::{Call, NodeError, Reading};
+use casskop_core::{
+    node::{Call, NodeError, Reading},
+    pod_config::logins::SUPERUSER,
+};
 
 /// Arguments of a probe.
 #[derive(clap::Args, Debug)]
@@ -32,6 +36,9 @@ pub struct Args {
     /// Data folder of the node
     #[arg(long, default_value = "/var/lib/cassandra")]
     pub data: PathBuf,
+    /// Folder of the Secret with the superuser that is set up; a pod without it sets up nothing
+    #[arg(long, default_value = SUPERUSER)]
+    pub superuser: PathBuf,
     /// Seconds that a starting node may take before the answer is no
     #[arg(long, default_value_t = 0)]
     pub wait: u64,
@@ -77,12 +84,12 @@ pub fn main(args: &Args) -> Result<(), String> {
             (Question::Ready, Err(error)) if is_distrust(error, transport) => {
                 serves_unasked(args).map_err(|why| format!("{error}; {why}"))
             }
-            (Question::Ready, _) => ready(&reading).and_then(|()| node.takes_clients()),
+            (Question::Ready, _) => ready(&reading)
+                .and_then(|()| node.takes_clients())
+                .and_then(|()| set_up::set_up(args))
+                .and_then(|()| remember_joined(args, &reading)),
         };
         if verdict.is_ok() && args.question == Question::Ready {
-            if let Ok(reading) = &reading {
-                remember_joined(args, reading);
-            }
             return Ok(());
         }
         // The probe waits for a starting node: the pod is Ready the moment the node is. It does not wait for a
@@ -227,18 +234,21 @@ fn is_starting(reading: &Result<Reading, NodeError>) -> bool {
 }
 
 /// Writes the mark from which the next start derives that the node is a member (see `bootstrap`'s seeds). A full disk
-/// must not make a node unready: without the mark the next start is only more careful.
-fn remember_joined(args: &Args, reading: &Reading) {
-    let marker = args.data.join(JOINED_MARKER);
-    let host_id = reading.local_host_id.as_str();
-    if !fs::read_to_string(&marker).is_ok_and(|text| text == host_id) {
-        let _ = fs::write(&marker, host_id);
+/// must not make a node unready: without the mark the next start is only more careful. The first node of a ring with logins
+/// does not start without it.
+fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) -> Result<(), String> {
+    let Ok(reading) = reading else {
+        return Ok(());
+    };
+    match bootstrap::mark_joined(&args.data, &reading.local_host_id) {
+        Err(error) if set_up::is_asked(args) => Err(error.to_string()),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{fs, net::TcpListener};
 
     use super::*;
     use crate::node_api::management_api::node::{CASSANDRA_5, Node};
@@ -249,6 +259,37 @@ mod tests {
     fn node(status: &str) -> Node {
         let node = Node::recorded(CASSANDRA_5).with_status(status, "true");
         node.says(KEYSPACES, 200, "[]").says(DRAIN, 200, "OK")
+    }
+
+    /// Its next start requires the mark; that of another one is only more careful without it.
+    #[test]
+    fn the_first_node_of_a_ring_with_logins_is_ready_when_its_mark_is_on_the_disk() {
+        let name = format!("casskop-joined-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let args = Args {
+            question: Question::Ready,
+            directory: folder.clone(),
+            data: folder.clone(),
+            superuser: folder.join("superuser"),
+            wait: 0,
+        };
+        let mark = folder.join(JOINED_MARKER);
+        // A folder in the place of the mark.
+        fs::create_dir_all(&mark).unwrap();
+        let reading = || {
+            Ok(Reading {
+                local_host_id: "h".into(),
+                ..Reading::default()
+            })
+        };
+        remember_joined(&args, &reading()).expect("no first node");
+        fs::create_dir_all(&args.superuser).unwrap();
+        let told = remember_joined(&args, &reading()).expect_err("no mark");
+        assert!(told.contains(JOINED_MARKER), "{told}");
+        fs::remove_dir(&mark).unwrap();
+        remember_joined(&args, &reading()).expect("a mark");
+        assert_eq!(fs::read_to_string(&mark).unwrap(), "h");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -272,6 +313,7 @@ mod tests {
             question: Question::Ready,
             directory: folder.clone(),
             data: folder.clone(),
+            superuser: folder.join("superuser"),
             wait: 0,
         };
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();

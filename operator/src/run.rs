@@ -38,7 +38,7 @@ use crate::{
     leader::{self, Election, Stop},
     leadership::Leadership,
     metrics::Metrics,
-    node_api::Nodes,
+    node_api::{Nodes, cql},
     server,
     telemetry::{self, LogFormat},
 };
@@ -136,7 +136,8 @@ async fn run(args: Args) -> Result<(), Error> {
                 warnings: Warnings::default(),
                 reporter,
             },
-            nodes: Box::new(Nodes::new(leadership)),
+            nodes: Box::new(Nodes::new(leadership.clone())),
+            cql: cql::Client::new(leadership),
             store: StatusStore::new(client.clone()),
         }),
         executor: Executor::new(wake),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// From the ground up; the modules of one line do not know each other.
 const LAYERS: [&[&str]; 12] = [
-    &["identity", "leadership"],
+    &["identity", "leadership", "random"],
     &["metrics", "node_api", "server", "telemetry"],
     &["bootstrap", "kubernetes"],
     &["api_server"],

@@ -5,9 +5,9 @@ use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc, InternodeMode,
-    InternodeTls, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport, PodPolicy, Rack,
-    Schedule, ServicePolicy, StorageConfig, Tls, Topology,
+    Authentication, BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc,
+    InternodeMode, InternodeTls, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport,
+    PodPolicy, Rack, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -237,6 +237,10 @@ pub struct CassandraClusterSpec {
     /// Encryption of Cassandra's own connections: between the nodes, and between clients and nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// Logins of clients (default: as `config.cassandra-yaml` says; Cassandra's own default lets in every client). For new
+    /// rings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
     /// Requests that the operator makes by the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

@@ -4,6 +4,7 @@
 pub mod accepted;
 mod checks;
 mod encryption;
+mod logins;
 mod node_api;
 pub mod restart;
 mod secrets;
@@ -19,7 +20,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterSpec, Dc, Rack},
+    api::{CassandraCluster, CassandraClusterSpec, Dc, LoginStep, Rack},
     conditions::Reason,
     names::{self, RackId},
     quantity,
@@ -68,7 +69,9 @@ pub struct Desired {
     pub named: NodeSecrets,
     /// Encryption of Cassandra's connections that pods are started with now.
     pub encryption: Encryption,
-    /// Encryption that the pods were started with.
+    /// What clients need to connect to the nodes, as pods are started now.
+    pub logins: LoginStep,
+    /// How the pods were started.
     pub started: Started,
     /// Changes with each change of the password.
     pub key_revision: String,
@@ -168,6 +171,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     let secrets = node_secrets(cluster, started);
     let named = named_secrets(cluster, started);
     let encryption = encryption::decide(cluster, &racks, started, (&secrets, &named))?;
+    let logins = logins::decide(&name, spec, &racks, started)?;
     Ok(Desired {
         namespace: cluster.namespace().unwrap_or_default(),
         owner: owner(cluster),
@@ -179,6 +183,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
         secrets,
         named,
         encryption,
+        logins,
         started: started.clone(),
         service_account: spec
             .service_account_name

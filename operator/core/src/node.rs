@@ -2,12 +2,14 @@
 //! words travel is the transport's business.
 
 mod call;
+mod cql;
 mod error;
 mod reading;
 mod replication;
 mod shared;
 
 pub use call::Call;
+pub use cql::Statement;
 pub use error::NodeError;
 pub use reading::{Activity, Compaction, Reading, Stream, UNKNOWN_HOST_ID};
 pub use replication::Replication;

@@ -51,6 +51,9 @@ pub struct ObservedState {
     pub live: OwnedObjects,
     /// The Secrets that the nodes share, by name.
     pub secrets: BTreeMap<String, SecretState>,
+    /// Whether there is something to do about the superuser of Cassandra: its login was not seen yet, or it is not the one of its
+    /// Secret.
+    pub changes_superuser: bool,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
     /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.

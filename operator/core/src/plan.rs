@@ -1,9 +1,9 @@
 //! Deciding: from the desired and the observed state to the next actions. Pure: no client, no clock, no randomness.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationStatus, RackWrite, condition},
+    api::{CassandraClusterStatus, LoginStep, OperationStatus, RackWrite, condition},
     names::{self, RackId},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::{
     desired::Desired,
+    node::Reading,
     objects::{self, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
     operations::transitions::Outdated,
@@ -20,6 +21,8 @@ use crate::{
     scheduler, status,
 };
 
+/// Nodes that are asked for a change of the superuser until one can be reached.
+const SUPERUSER_NODES: usize = 3;
 /// Delay until the next reconciliation when an operation or a change has just ended.
 const AT_ONCE: Duration = Duration::from_millis(20);
 /// Delay until the next reconciliation after a request that Kubernetes carries out at once without reporting the end.
@@ -41,6 +44,9 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret that the nodes share, or to renew it.
     pub make_secret: bool,
+    /// Nodes to ask, one after the other, for a change of the superuser of Cassandra; none if there is no change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub superuser_nodes: Vec<String>,
     /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
     /// and one that waits for the volumes of an earlier one, hold them back as all changes.
     pub disowned: Vec<VolumeOwner>,
@@ -138,6 +144,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     };
     Plan {
         make_secret: makes_secret(desired, state, is_held),
+        superuser_nodes: superuser_nodes(desired, state, is_held),
         disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
@@ -258,6 +265,42 @@ fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_he
     let is_to_be_made = |desired: &Desired| desired.makes_secret(&state.secrets);
     state.secrets.values().any(is_outdated)
         || (!is_held && desired.as_ref().is_ok_and(is_to_be_made))
+}
+
+/// Nodes that can be told about a change of the superuser: a pod that sets up logins cannot be reached, and has the superuser
+/// of its time.
+fn superuser_nodes(
+    desired: &Result<Desired, Refusal>,
+    state: &ObservedState,
+    is_held: bool,
+) -> Vec<String> {
+    let has_logins = desired
+        .as_ref()
+        .is_ok_and(|desired| desired.logins == LoginStep::Required);
+    if !state.changes_superuser || !has_logins || is_held {
+        return Vec::new();
+    }
+    let serving = state.pods.iter().filter(|(name, pod)| {
+        let is_serving = state.reading(name).is_some_and(Reading::is_serving);
+        pod.logins == LoginStep::Required && pod.ready && !pod.deleting && is_serving
+    });
+    let serving = serving.filter_map(|(name, pod)| Some((name, pod.rack.as_ref()?)));
+    let mut nodes = apart(serving);
+    nodes.truncate(SUPERUSER_NODES);
+    nodes
+}
+
+/// Nodes of other data centers first, then those of other racks: where one cannot read the roles, its neighbours may not
+/// either.
+fn apart<'a>(nodes: impl Iterator<Item = (&'a String, &'a RackId)>) -> Vec<String> {
+    let (mut dcs, mut racks) = (BTreeSet::new(), BTreeSet::new());
+    let ranked = nodes.map(|(name, rack)| {
+        let is_first = [dcs.insert(&rack.dc), racks.insert(rack)];
+        (is_first.map(|is_first| !is_first), name.clone())
+    });
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort();
+    ranked.into_iter().map(|(_, name)| name).collect()
 }
 
 fn requeue(

@@ -6,6 +6,7 @@ pub mod certificates;
 mod encryption;
 pub mod jolokia_secret;
 pub mod jvm_options;
+pub mod logins;
 pub mod management_api;
 mod nodes;
 mod rack;

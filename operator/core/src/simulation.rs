@@ -10,7 +10,7 @@ mod run;
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::{CassandraCluster, CassandraClusterStatus, NodeTransport, OperationStatus},
+    api::{CassandraCluster, CassandraClusterStatus, LoginStep, NodeTransport, OperationStatus},
     names::{self, RackId},
     operations::OperationKind,
 };
@@ -62,6 +62,8 @@ pub struct Pod {
     pub secrets: NodeSecrets,
     /// Encryption of Cassandra's connections that it was started with.
     pub encryption: Encryption,
+    /// What clients need to connect to its node.
+    pub logins: LoginStep,
     /// State of its node.
     pub node: Node,
     /// Its address.
@@ -87,6 +89,10 @@ pub struct World {
     pub live: OwnedObjects,
     /// Each Secret that the nodes share.
     pub secret: SecretState,
+    /// Whether there is something to do about the superuser of Cassandra.
+    pub changes_superuser: bool,
+    /// Whether Cassandra has accepted the superuser of the resource.
+    pub has_superuser: bool,
     /// The times of the certificates in them, by name.
     pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
@@ -149,6 +155,8 @@ impl World {
             cluster: serde_saphyr::from_str(yaml).expect("a CassandraCluster"),
             live: OwnedObjects::default(),
             secret: SecretState::Missing,
+            changes_superuser: false,
+            has_superuser: false,
             validities: BTreeMap::new(),
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),

@@ -16,6 +16,7 @@ mod images;
 mod internode_tls;
 mod invalid_requests;
 mod kept_volumes;
+mod logins;
 mod lost_node;
 mod messages;
 mod node_api;

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use casskop_core::pod_config::{Encryption, RackConfig, cassandra_yaml, seeds::Seeds, tokens};
+use casskop_common::api::LoginStep;
+use casskop_core::pod_config::{
+    Encryption, RackConfig, cassandra_yaml, logins, seeds::Seeds, tokens,
+};
 use serde_json::Value;
 
 use crate::bootstrap::{Error, files};
@@ -16,12 +19,13 @@ pub(super) fn write(
     rack: &RackConfig,
     seeds: &Seeds,
     pod_ip: &str,
-    encryption: Encryption,
+    (encryption, step): (Encryption, LoginStep),
 ) -> Result<(), Error> {
     let path = directory.join(FILE);
     let mut yaml = read(&path)?;
     cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
     encryption.apply(&mut yaml);
+    logins::apply(step, &mut yaml, pod_ip);
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }

@@ -40,6 +40,17 @@ pub(super) fn overwrite(path: &Path, content: &str) -> Result<(), Error> {
     write().map_err(failed("renew", path))
 }
 
+/// Writes a file of a folder, and returns when both are on the disk.
+pub(super) fn persist(folder: &Path, path: &Path, content: &str) -> Result<(), Error> {
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(path)?;
+        io::Write::write_all(&mut file, content.as_bytes())?;
+        file.sync_all()?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(failed("write", path))
+}
+
 /// The time since the last change of a file; none if the clock was set back since then.
 pub(super) fn age(path: &Path) -> Result<Duration, Error> {
     let changed = fs::metadata(path).and_then(|metadata| metadata.modified());

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use casskop_common::api::{ClientMode, InternodeMode, NodeTransport};
+use casskop_common::api::{ClientMode, InternodeMode, LoginStep, NodeTransport};
 use casskop_core::pod_config::RackConfig;
 use serde_json::{Value, json};
 
@@ -82,6 +82,7 @@ impl Pod {
             management_api: certificates(NodeTransport::ManagementApi),
             jolokia_tls: certificates(NodeTransport::JolokiaTls),
             encryption: self.encryption(InternodeMode::Disabled, ClientMode::Disabled),
+            logins: LoginStep::Disabled,
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),
@@ -250,4 +251,67 @@ fn cassandra_encrypts_as_the_template_of_the_pod_says() {
         refused.contains("not issued by an authority in ca.crt"),
         "{refused}"
     );
+}
+
+/// A pod whose volume is in the folder of the test, with this configuration.
+fn with_volume(name: &str, config: &mut RackConfig) -> Pod {
+    let pod = Pod::new(name, "");
+    // The data folder of a rack is absolute.
+    config.config =
+        json!({ "cassandra-yaml": { "data_file_directories": [pod.0.join("data/data")] } });
+    fs::create_dir_all(pod.0.join("data")).unwrap();
+    configure(&pod, config);
+    pod
+}
+
+fn configure(pod: &Pod, config: &RackConfig) {
+    let rack = serde_json::to_string(config).unwrap();
+    fs::write(pod.0.join("rack.json"), rack).unwrap();
+}
+
+fn prepare(pod: &Pod, logins: LoginStep) -> Result<(), String> {
+    let prepared = main(&Args {
+        logins,
+        ..pod.args(NodeTransport::Jolokia, 0)
+    });
+    prepared.map_err(|error| error.to_string())
+}
+
+#[test]
+fn data_says_whether_its_ring_requires_logins() {
+    let mut config = rack();
+    config.seeds = vec!["demo-dc1-rack1-0.demo.ns".into()];
+    let pod = with_volume("logins", &mut config);
+    let data = pod.0.join("data");
+    fs::create_dir_all(data.join("data/system")).unwrap();
+    fs::write(data.join("data/system/local"), "").unwrap();
+    fs::write(data.join(".casskop-joined"), "").unwrap();
+    let told = prepare(&pod, LoginStep::Required).unwrap_err();
+    assert!(
+        told.contains("no mark of a ring that requires logins"),
+        "{told}"
+    );
+    assert!(!data.join(".casskop-logins").exists());
+    prepare(&pod, LoginStep::Disabled).unwrap();
+    super::mark_logins(&data).unwrap();
+    prepare(&pod, LoginStep::Required).unwrap();
+    let told = prepare(&pod, LoginStep::Disabled).unwrap_err();
+    assert!(told.contains("set spec.authentication again"), "{told}");
+}
+
+#[test]
+fn a_new_volume_gets_the_mark_of_logins_if_its_node_joins_a_ring() {
+    let mut config = rack();
+    config.seeds = vec!["demo-dc1-rack1-0.demo.ns".into()];
+    config.formed = false;
+    let pod = with_volume("joins-logins", &mut config);
+    let mark = pod.0.join("data/.casskop-logins");
+    let told = prepare(&pod, LoginStep::Required).unwrap_err();
+    assert!(told.contains("would form a new ring"), "{told}");
+    assert!(!mark.exists());
+    config.formed = true;
+    config.seeds = vec!["127.0.0.1".into()];
+    configure(&pod, &config);
+    prepare(&pod, LoginStep::Required).unwrap();
+    assert!(mark.exists());
 }

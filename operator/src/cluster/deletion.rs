@@ -6,8 +6,9 @@ use kube::{Resource, ResourceExt, runtime::events::Event};
 
 use super::{Error, act::change_owners};
 use crate::kubernetes::{
-    Kube, events, finalizer,
+    Kube, apply, events, finalizer,
     lists::{Freshness, list, list_parts},
+    superuser,
 };
 use casskop_core::{
     objects::volume_owner::{self, AtDeletion, VolumeOwner},
@@ -33,14 +34,19 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
         ..OwnedObjects::default()
     };
     if !finalizer::is_there(cluster) {
+        let stay = cluster.spec.delete_pvc != Some(true);
+        let kept = keep_superuser(kube, cluster, stay).await;
         let owners = volume_owner::still_owned(cluster, &live);
         change(kube, cluster, &owners).await?;
         if volume_owner::orphans(cluster, &live) {
             publish(kube, cluster, events::volumes_orphaned).await;
         }
-        return Ok(());
+        return kept;
     }
-    match volume_owner::at_deletion(cluster, &live) {
+    let decision = volume_owner::at_deletion(cluster, &live);
+    let stay = !matches!(decision, AtDeletion::Go(_));
+    let kept = keep_superuser(kube, cluster, stay).await;
+    match decision {
         AtDeletion::Stay(owners) | AtDeletion::Go(owners) => change(kube, cluster, &owners).await?,
         AtDeletion::StayOrphaned(owners) => {
             change(kube, cluster, &owners).await?;
@@ -51,6 +57,7 @@ pub async fn release(kube: &Kube, cluster: &CassandraCluster) -> Result<(), Erro
             publish(kube, cluster, events::volumes_kept).await;
         }
     }
+    kept?;
     finalizer::remove(kube, cluster).await?;
     Ok(())
 }
@@ -61,13 +68,29 @@ async fn publish(kube: &Kube, cluster: &CassandraCluster, event: fn(&str) -> Eve
     events::publish(&kube.client, &kube.reporter, &event, &about).await;
 }
 
-/// Changes the owners. The deletion does not wait for a rejected change for ever, so an event reports it.
+/// Changes the owners of volumes.
 async fn change(
     kube: &Kube,
     cluster: &CassandraCluster,
     owners: &[VolumeOwner],
 ) -> Result<(), Error> {
-    let outcome = change_owners(kube, cluster, owners).await;
+    told(kube, cluster, change_owners(kube, cluster, owners).await).await
+}
+
+/// The superuser of the volumes is in Secrets that stay if they do. A rejected change does not hold those of the volumes.
+async fn keep_superuser(kube: &Kube, cluster: &CassandraCluster, stay: bool) -> Result<(), Error> {
+    if !stay {
+        return Ok(());
+    }
+    told(kube, cluster, superuser::release(kube, cluster).await).await
+}
+
+/// The deletion does not wait for a rejected change for ever, so an event reports it.
+async fn told(
+    kube: &Kube,
+    cluster: &CassandraCluster,
+    outcome: Result<(), apply::Error>,
+) -> Result<(), Error> {
     if let Some(error) = outcome.as_ref().err().filter(|error| !error.is_conflict()) {
         let event = events::owners_not_changed(&error.to_string());
         let about = cluster.object_ref(&());

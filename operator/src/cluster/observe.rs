@@ -1,7 +1,10 @@
 //! Observation of a cluster, repeated for every reconciliation: the only state kept in memory between two
 //! observations is the required freshness of the next one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casskop_common::{
     api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus},
@@ -23,9 +26,10 @@ use crate::{
         Kube, authority,
         credentials::{self, AcceptedCredentials},
         lists::{Freshness, list, list_parts},
+        superuser::Superuser,
         warnings::{self, ListedPod},
     },
-    node_api::{AT_ONCE, ClusterAccess, Endpoint, read_all},
+    node_api::{AT_ONCE, Certificates, ClusterAccess, Endpoint, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts, Started, tls},
@@ -61,6 +65,10 @@ pub struct Observation {
     pub state: ObservedState,
     /// The secrets that the nodes accept; none while there is no Secret.
     pub access: ClusterAccess,
+    /// The superuser of Cassandra.
+    pub superuser: Superuser,
+    /// The certificates of the nodes for clients, if they can be used.
+    pub client_certificates: Option<Arc<Certificates>>,
     /// A new password to accept.
     pub new_key: Option<credentials::PendingRotation>,
 }
@@ -109,8 +117,9 @@ pub async fn find(
         .into_iter()
         .map(|(name, listed)| (name, listed.pod))
         .collect();
-    let started = Started::of(&cluster.name_any(), &live, &pods);
-    let mut keys = credentials::read(kube, &cluster, &started).await?;
+    let mut started = Started::of(&cluster.name_any(), &live, &pods);
+    let mut keys = Box::pin(credentials::read(kube, &cluster, &started)).await?;
+    started.logins.has_superuser = keys.superuser.is_known();
     // A pod that is made later is started from the template.
     let templates: Vec<NodePod> = live
         .stateful_sets
@@ -206,6 +215,7 @@ pub async fn observe(
         replication,
         locations: BTreeMap::new(),
         secrets: keys.secrets,
+        changes_superuser: keys.superuser.change().is_some(),
         validities: keys.validities,
         key_algorithms: access.key_algorithms(),
         pods,
@@ -225,6 +235,8 @@ pub async fn observe(
     Observation {
         state,
         access,
+        superuser: keys.superuser,
+        client_certificates: keys.client,
         new_key: keys.new,
     }
 }

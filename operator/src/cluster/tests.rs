@@ -12,6 +12,7 @@ mod reconcile_reads;
 mod renewal;
 mod report;
 mod secrets;
+mod superuser;
 mod task_recovery;
 mod two_kinds;
 
@@ -38,8 +39,9 @@ use crate::{
         status_store::{ClusterRef, StatusStore},
         warnings::Warnings,
     },
+    leadership::Leadership,
     metrics::Metrics,
-    node_api::{ClusterAccess, Credentials, NodeApi, Nodes},
+    node_api::{ClusterAccess, Credentials, NodeApi, Nodes, cql},
 };
 use casskop_core::{
     operations::behaviour,
@@ -160,6 +162,7 @@ pub(crate) fn operator_with(server: &ApiServer, nodes: Box<dyn NodeApi>) -> Arc<
                 reporter: Reporter::from("test"),
             },
             nodes,
+            cql: cql::Client::new(Leadership::unelected()),
             store: StatusStore::new(client),
         }),
         executor: Executor::new(mpsc::unbounded().0),

@@ -8,19 +8,21 @@ use std::{
     sync::Arc,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use casskop_common::{api::CassandraCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Resource, ResourceExt, api::PostParams};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kubernetes::{Kube, authority, certificates},
-    node_api::{ClusterAccess, Credentials},
+    kubernetes::{
+        Kube, authority, certificates,
+        superuser::{self, Superuser},
+    },
+    node_api::{Certificates, ClusterAccess, Credentials},
+    random,
 };
 use casskop_core::{
     authority::Validity,
@@ -35,9 +37,11 @@ use casskop_core::{
 /// Number of earlier passwords that are kept.
 const REMEMBERED: usize = 4;
 /// Bytes of a generated password.
-const PASSWORD_BYTES: usize = 24;
+pub(super) const PASSWORD_BYTES: usize = 24;
 /// Bytes of a revision.
 const REVISION_BYTES: usize = 6;
+/// The field of the spec with the password of the nodes.
+const JOLOKIA_FIELD: &str = "imageJolokiaSecret";
 /// Name of the generated user.
 const USERNAME: &str = "casskop";
 /// Key of the accepted passwords, the newest first, in the operator's Secret.
@@ -61,6 +65,10 @@ pub struct AcceptedCredentials {
     pub revision: String,
     /// The passwords to accept, if the Secret has a new one.
     pub new: Option<PendingRotation>,
+    /// The superuser of Cassandra.
+    pub superuser: Superuser,
+    /// The certificates of the nodes for clients, if they can be used.
+    pub client: Option<Arc<Certificates>>,
 }
 
 /// Passwords that are to be accepted, the newest first.
@@ -110,13 +118,23 @@ pub async fn read(
             }
         }
     };
-    let (mut all, node_api, internode, client) = tokio::try_join!(
+    let superuser = async {
+        match &shared.superuser {
+            None if started.logins.steps.iter().any(|step| step.has_logins()) => {
+                superuser::read_record(kube, cluster).await
+            }
+            None => Ok(AcceptedCredentials::default()),
+            Some(name) => superuser::read(kube, cluster, name).await,
+        }
+    };
+    let (mut all, superuser, node_api, internode, client) = tokio::try_join!(
         password,
+        superuser,
         certificates(CertificateUse::NodeApi),
         certificates(CertificateUse::Internode),
         certificates(CertificateUse::Client),
     )?;
-    for read in [&node_api, &internode, &client] {
+    for read in [&superuser, &node_api, &internode, &client] {
         let certificates = read.access.certificates.iter();
         let validities = certificates
             .filter_map(|(name, found)| Some((name.clone(), found.as_ref().ok()?.validity()?)));
@@ -125,6 +143,9 @@ pub async fn read(
         all.refused = all.refused.or_else(|| read.refused.clone());
     }
     all.access.certificates = node_api.access.certificates;
+    all.superuser = superuser.superuser;
+    let mut client = client.access.certificates.into_values();
+    all.client = client.next().and_then(Result::ok);
     Ok(all)
 }
 
@@ -176,7 +197,8 @@ async fn passwords_of_pods(
     let mut accepted = ours.as_ref().map(remembered).unwrap_or_default().0;
     for name in mounted {
         let given = api.get_opt(name).await?;
-        let given = given.filter(|given| refused(given, name, &namespace).is_none());
+        let given =
+            given.filter(|given| not_for_nodes(given, name, JOLOKIA_FIELD, &namespace).is_none());
         let key = given.and_then(|given| key(&given).ok());
         accepted.extend(key.filter(|key| !accepted.contains(key)));
     }
@@ -197,7 +219,7 @@ async fn passwords(
     let mut new = None;
     let refused = given
         .as_ref()
-        .and_then(|given| refused(given, name, &namespace));
+        .and_then(|given| not_for_nodes(given, name, JOLOKIA_FIELD, &namespace));
     let state = match (&refused, given.as_ref().map(key)) {
         (_, None) => SecretState::Missing,
         (Some(message), _) => SecretState::Broken(message.clone()),
@@ -283,6 +305,10 @@ pub async fn make(
             outcome = outcome.and(kept.map_err(|error| (name.clone(), error)));
         }
     }
+    if let Some(name) = &shared.superuser {
+        let made = superuser::make(kube, cluster, (name, named.superuser.is_some())).await;
+        outcome = outcome.and(made.map_err(|error| (name.clone(), error)));
+    }
     if let Some(name) = shared.password.filter(|_| named.password.is_none()) {
         let made = make_password(kube, cluster).await;
         outcome = outcome.and(made.map_err(|error| (name, error)));
@@ -349,16 +375,21 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
 }
 
 /// A Secret, unless Kubernetes is about to delete it with an earlier resource of the name.
-fn lasting(secret: Option<Secret>, cluster: &CassandraCluster) -> Option<Secret> {
+pub(super) fn lasting(secret: Option<Secret>, cluster: &CassandraCluster) -> Option<Secret> {
     secret.filter(|secret| !is_of_predecessor(secret.owner_references(), cluster))
 }
 
 /// The reason why a Secret is not used, if it is not meant for the nodes.
-fn refused(secret: &Secret, name: &str, namespace: &str) -> Option<String> {
+pub(super) fn not_for_nodes(
+    secret: &Secret,
+    name: &str,
+    field: &str,
+    namespace: &str,
+) -> Option<String> {
     let keys = secret.data.iter().flat_map(|data| data.keys());
     let why = jolokia_secret::not_meant_because(secret.labels(), secret.type_.as_deref(), keys)?;
     Some(format!(
-        "Secret {name} of imageJolokiaSecret may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
+        "Secret {name} of {field} may not be meant for the nodes, for {why}: name another Secret; if it is meant for them: kubectl label secret {name} --namespace {namespace} --overwrite {}=true",
         names::NODE_CREDENTIALS_LABEL
     ))
 }
@@ -392,10 +423,7 @@ fn credentials(accepted: Vec<Key>) -> Option<Arc<Credentials>> {
     }))
 }
 
-fn random(bytes: usize) -> Result<String, kube::Error> {
-    let mut random = vec![0; bytes];
-    SystemRandom::new()
-        .fill(&mut random)
-        .map_err(|_| kube::Error::Service("the system gives no random bytes".into()))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+pub(super) fn random(bytes: usize) -> Result<String, kube::Error> {
+    let none = || kube::Error::Service("the system gives no random bytes".into());
+    random::text(bytes).ok_or_else(none)
 }

@@ -124,7 +124,7 @@ pub fn volumes_orphaned(cluster: &str) -> Event {
 /// The event for volumes of a cluster that is being deleted whose owners cannot be changed.
 pub fn owners_not_changed(error: &str) -> Event {
     let note = format!(
-        "the owners of a volume do not match deletePVC, and the deletion may end with the wrong ones: {error}"
+        "the owners of a volume, or of its superuser, do not match deletePVC, and the deletion may end with the wrong ones: {error}"
     );
     event(true, Reason::VolumeOwners.as_str().into(), "delete", &note)
 }

@@ -222,6 +222,11 @@ impl Certificates {
         self.tls.clone()
     }
 
+    /// The authorities to trust.
+    pub(super) fn authorities(&self) -> Arc<RootCertStore> {
+        self.authorities.clone()
+    }
+
     /// The DNS name that the certificate of each node has.
     pub(super) fn server_name(&self) -> &str {
         &self.server_name

@@ -36,9 +36,14 @@ impl Gate {
         }
     }
 
+    /// Whether this process may act now.
+    pub(super) fn leads(&self) -> Result<(), NotLeading> {
+        self.0.ensure()
+    }
+
     fn ensure(&self) -> Result<(), Error> {
         let refused = |error: NotLeading| Error::Other(Box::new(error));
-        self.0.ensure().map_err(refused)
+        self.leads().map_err(refused)
     }
 }
 

@@ -100,6 +100,8 @@ impl Objects {
             names::internode_authority_secret(&self.cluster),
             names::client_tls_secret(&self.cluster),
             names::client_authority_secret(&self.cluster),
+            names::superuser_secret(&self.cluster),
+            names::accepted_superuser_secret(&self.cluster),
             names::ring_mark(&self.cluster),
         ];
         let is_pod = |name: &str| {

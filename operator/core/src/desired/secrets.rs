@@ -40,6 +40,10 @@ pub fn node_secrets(cluster: &CassandraCluster, started: &Started) -> NodeSecret
         certificates,
         internode,
         client,
+        superuser: cluster.spec.authentication.as_ref().map(|_| {
+            let made = || names::superuser_secret(&name);
+            named.superuser.unwrap_or_else(made)
+        }),
     }
 }
 
@@ -56,6 +60,8 @@ pub fn named_secrets(cluster: &CassandraCluster, started: &Started) -> NodeSecre
     let internode = internode.and_then(|tls| tls.secret_name.clone());
     let client = spec.client_tls();
     let client = client.and_then(|tls| tls.secret_name.clone());
+    let superuser = spec.authentication.as_ref();
+    let superuser = superuser.and_then(|logins| logins.superuser_secret.clone());
     let named = |uses: bool, name: Option<String>| name.filter(|name| uses && !name.is_empty());
     let mounted = || {
         let made = CertificateUse::Internode.made_secret(&cluster.name_any());
@@ -69,6 +75,7 @@ pub fn named_secrets(cluster: &CassandraCluster, started: &Started) -> NodeSecre
         certificates: named(transport.has_tls(), certificates),
         internode: named(true, internode).or_else(mounted),
         client: named(spec.client_mode().has_tls(), client),
+        superuser: named(true, superuser),
     }
 }
 
@@ -102,6 +109,9 @@ impl Desired {
         let mut uses = CertificateUse::ALL.into_iter();
         let usage = uses.find(|usage| self.secrets.of(*usage).is_some_and(|of| of == name));
         let (field, keys) = match usage {
+            None if self.secrets.superuser.as_deref() == Some(name) => {
+                ("authentication.superuserSecret", "username and password")
+            }
             None => ("imageJolokiaSecret", "username and password"),
             Some(usage) => (
                 usage.field(),

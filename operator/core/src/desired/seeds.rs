@@ -1,6 +1,6 @@
 //! The seeds of a ring: up to three per data center, in different racks if there are several.
 
-use casskop_common::names;
+use casskop_common::{api::LoginStep, names};
 
 use crate::desired::{Desired, DesiredRack};
 
@@ -13,6 +13,13 @@ const PER_DC: usize = 3;
 ///
 /// While the ring is formed, only first pods are seeds: the other pods do not exist yet, and no node may wait for them.
 pub fn seeds(desired: &Desired, formed: bool) -> Vec<String> {
+    if !formed && desired.logins == LoginStep::SetUp {
+        // The node that sets up the logins is alone.
+        let first = first_rack(desired);
+        return first
+            .map(|rack| first_pods(desired, rack, 1))
+            .unwrap_or_default();
+    }
     let local = desired.dcs().into_iter().flat_map(|(_, racks)| {
         let wanted: &[usize] = match racks.len() {
             1 => &[PER_DC],
@@ -27,6 +34,11 @@ pub fn seeds(desired: &Desired, formed: bool) -> Vec<String> {
         pods
     });
     local.chain(desired.spec.seeds.iter().cloned()).collect()
+}
+
+/// The rack of the first node of a ring.
+pub fn first_rack(desired: &Desired) -> Option<&DesiredRack> {
+    desired.racks.iter().find(|rack| rack.replicas > 0)
 }
 
 fn first_pods(desired: &Desired, rack: &DesiredRack, count: usize) -> Vec<String> {

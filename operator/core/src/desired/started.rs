@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
-    api::InternodeMode,
+    api::{InternodeMode, LoginStep},
     names::{self, RackId},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::ConfigMap};
@@ -25,10 +25,29 @@ pub struct Started {
     pub ready: BTreeSet<InternodeMode>,
     /// The Secrets with certificates between nodes that they mount.
     pub secrets: BTreeSet<String>,
+    /// The logins of clients.
+    pub logins: Logins,
+    /// Whether there are volumes of nodes: a ring without pods is not a new one then.
+    pub has_volumes: bool,
     /// Whether every pod is there and Ready.
     pub is_complete: bool,
     /// Whether nodes encrypt by a section of the user in `cassandra.yaml`, which no mode understands.
     pub encrypts_by_config: bool,
+}
+
+/// How the pods of a ring were started with respect to logins of clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logins {
+    /// The steps of all pods and templates.
+    pub steps: BTreeSet<LoginStep>,
+    /// The steps of the pods that are Ready.
+    pub ready: BTreeSet<LoginStep>,
+    /// The racks whose pods set up logins.
+    pub setting_up: BTreeSet<RackId>,
+    /// Whether Cassandra has accepted the superuser of this resource: its ring has logins, however its pods were started.
+    pub has_superuser: bool,
+    /// Whether the first nodes of all racks formed a ring at some time, as the configuration of a rack records.
+    pub is_formed: bool,
 }
 
 impl Started {
@@ -42,10 +61,21 @@ impl Started {
         let all = || nodes().chain(&templates);
         let expected = sets.values().flat_map(|set| expected(cluster, set));
         let mut expected = expected.map(|pod| pods.get(&pod));
-        let ready = nodes().filter(|pod| pod.ready && !pod.deleting);
+        let ready = || nodes().filter(|pod| pod.ready && !pod.deleting);
         Self {
             modes: all().map(|pod| pod.encryption.internode).collect(),
-            ready: ready.map(|pod| pod.encryption.internode).collect(),
+            ready: ready().map(|pod| pod.encryption.internode).collect(),
+            logins: Logins {
+                steps: all().map(|pod| pod.logins).collect(),
+                ready: ready().map(|pod| pod.logins).collect(),
+                setting_up: all()
+                    .filter(|pod| pod.logins == LoginStep::SetUp)
+                    .filter_map(|pod| pod.rack.clone())
+                    .collect(),
+                has_superuser: false,
+                is_formed: live.config_maps.values().any(is_formed),
+            },
+            has_volumes: !live.volumes.is_empty(),
             encrypts_by_config: live.config_maps.values().any(encrypts_by_config),
             secrets: all()
                 .filter_map(|pod| pod.secrets.internode.clone())
@@ -84,6 +114,19 @@ impl Started {
         }
     }
 
+    /// The step of logins that pods are started in now, where the spec asks for logins. The first node of a new ring sets
+    /// them up, and its pod is Ready when they are; nodes that join others, or come back to their volumes, find them set up.
+    pub fn next_login_step(&self) -> LoginStep {
+        let sets_up = [LoginStep::SetUp].into();
+        let is_new = self.logins.steps.is_empty() && !self.has_volumes;
+        let is_set_up = self.is_complete && self.logins.ready == sets_up;
+        if is_new || (self.logins.steps == sets_up && !is_set_up) {
+            LoginStep::SetUp
+        } else {
+            LoginStep::Required
+        }
+    }
+
     /// Whether a node may open encrypted connections.
     pub fn sends_encrypted(&self) -> bool {
         self.modes.iter().any(|mode| mode.sends_encrypted())
@@ -99,6 +142,10 @@ fn expected(cluster: &str, set: &StatefulSet) -> Vec<String> {
         .collect()
 }
 
+fn is_formed(map: &ConfigMap) -> bool {
+    RackConfig::of(map).is_some_and(|rack| rack.formed)
+}
+
 fn encrypts_by_config(map: &ConfigMap) -> bool {
     let config = RackConfig::of(map).map(|rack| rack.config);
     let yaml = config.and_then(|config| config.get("cassandra-yaml").cloned());
@@ -111,6 +158,7 @@ fn encrypts_by_config(map: &ConfigMap) -> bool {
 #[cfg(test)]
 mod tests {
     use InternodeMode::{Disabled, Optional, Preferred, Required};
+    use LoginStep::SetUp;
 
     use super::*;
 
@@ -130,6 +178,43 @@ mod tests {
         };
         assert_eq!(neighbours.next(Required, ""), Preferred);
         assert_eq!(neighbours.next(Disabled, ""), Optional);
+    }
+
+    #[test]
+    fn only_a_pod_that_is_ready_leads_on_from_the_set_up() {
+        let steps = |steps: &[LoginStep], ready: &[LoginStep]| Logins {
+            steps: steps.iter().copied().collect(),
+            ready: ready.iter().copied().collect(),
+            ..Logins::default()
+        };
+        let sets_up = || Started {
+            logins: steps(&[SetUp], &[]),
+            has_volumes: true,
+            ..Started::default()
+        };
+        assert_eq!(Started::default().next_login_step(), SetUp);
+        assert_eq!(sets_up().next_login_step(), SetUp);
+        // A StatefulSet that a person has scaled to nothing is complete.
+        let is_complete = true;
+        let complete = || Started {
+            is_complete,
+            ..sets_up()
+        };
+        assert_eq!(complete().next_login_step(), SetUp);
+        let ready = Started {
+            logins: steps(&[SetUp], &[SetUp]),
+            ..complete()
+        };
+        assert_eq!(ready.next_login_step(), LoginStep::Required);
+        // An operator without logins has started pods.
+        let opened = [LoginStep::Disabled, LoginStep::Required];
+        for opened in [&opened[..1], &opened, &[]] {
+            let opened = Started {
+                logins: steps(opened, &[]),
+                ..sets_up()
+            };
+            assert_eq!(opened.next_login_step(), LoginStep::Required);
+        }
     }
 
     #[test]

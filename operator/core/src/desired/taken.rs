@@ -15,6 +15,7 @@ use crate::{
     pod_config::{
         BOOTSTRAP_CONTAINER, COPY_CONTAINER, PASSWORD_VOLUME, SCRIPT_CONTAINERS,
         certificates::Place,
+        logins::{SUPERUSER, SUPERUSER_VOLUME},
     },
     refusal::Refusal,
 };
@@ -51,11 +52,13 @@ impl Taken {
         let client = spec.client_tls().map(|_| Place::CLIENT);
         let places = certificates.into_iter().chain(internode).chain(client);
         let has_scripts = spec.config_map_name.is_some();
+        let superuser = spec.authentication.as_ref();
         let volumes = VOLUMES
             .into_iter()
             .chain(has_scripts.then_some(SCRIPTS))
             .chain(transport.has_password().then_some(PASSWORD))
-            .chain(places.map(|place| (place.volume, place.secret)));
+            .chain(places.map(|place| (place.volume, place.secret)))
+            .chain(superuser.map(|_| (SUPERUSER_VOLUME, SUPERUSER)));
         let containers = [
             names::CASSANDRA_CONTAINER,
             COPY_CONTAINER,

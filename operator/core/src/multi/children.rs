@@ -71,6 +71,7 @@ pub fn children(multi: &MultiCasskop, sites: &[String]) -> Result<Vec<Child>, Re
         .collect::<Result<Vec<_>, _>>()?;
     refuse_shared_dcs(&children)?;
     refuse_encryption(&children)?;
+    refuse_logins(&children)?;
     Ok(children)
 }
 
@@ -252,6 +253,21 @@ fn refuse_encryption(children: &[Child]) -> Result<(), Refusal> {
             Reason::InvalidCluster,
             format!(
                 "tls.internode of site {} names no Secret: the operator of a site makes an authority for its own nodes, which the nodes of other sites do not trust. Create a Secret of one authority in every site, and name it in tls.internode.secretName",
+                child.site
+            ),
+        )),
+    }
+}
+
+/// What one operator knows of the logins of a ring, the others would have to know.
+fn refuse_logins(children: &[Child]) -> Result<(), Refusal> {
+    let mut children = children.iter();
+    match children.find(|child| child.cluster.spec.authentication.is_some()) {
+        None => Ok(()),
+        Some(child) => Err(refused(
+            Reason::NotSupported,
+            format!(
+                "authentication of site {}: logins of a ring over several sites are not supported: remove it",
                 child.site
             ),
         )),

@@ -6,6 +6,7 @@
 
 mod containers;
 mod encryption;
+mod logins;
 mod placement;
 mod transport;
 
@@ -53,11 +54,17 @@ pub fn template(
         .insert(names::INPUTS_DIGEST.to_owned(), digest);
     let transport = Transport::of(desired);
     // The operator reaches a pod in the way that the pod was started with.
-    for ours in [names::NODE_API, names::INTERNODE_TLS, names::CLIENT_TLS] {
+    for ours in [
+        names::NODE_API,
+        names::INTERNODE_TLS,
+        names::CLIENT_TLS,
+        names::LOGINS,
+    ] {
         pod.annotations.remove(ours);
     }
     pod.annotations.extend(transport.annotation());
     pod.annotations.extend(encryption::annotations(desired));
+    pod.annotations.extend(logins::annotation(desired));
     let id = |given: Option<i64>| match spec.platform_assigns_ids {
         Some(true) => None,
         _ => Some(given.unwrap_or(CASSANDRA_ID)),
@@ -128,6 +135,7 @@ fn volumes(desired: &Desired, rack: &DesiredRack) -> Vec<Volume> {
     ];
     volumes.extend(Transport::of(desired).secrets(desired));
     volumes.extend(encryption::volumes(desired));
+    volumes.extend(logins::volume(desired));
     if let Some(name) = &desired.spec.config_map_name {
         volumes.push(Volume {
             name: SCRIPTS.into(),

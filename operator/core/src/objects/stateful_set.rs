@@ -48,6 +48,8 @@ struct Inputs<'a> {
     /// Mode, Secret, and whether clients need certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<(&'a str, &'a String, bool)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logins: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     key_revision: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +110,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         seeds: Vec::new(),
         node_api: None,
         tls: None,
+        authentication: None,
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
@@ -144,6 +147,7 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
             .client
             .as_ref()
             .map(|secret| (encryption.client.as_str(), secret, encryption.client_auth)),
+        logins: Some(desired.logins.as_str()).filter(|_| desired.logins.has_logins()),
         node_api: match desired.spec.transport() {
             // As before there was a choice.
             NodeTransport::Jolokia => None,

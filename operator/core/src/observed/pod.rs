@@ -3,7 +3,7 @@
 mod problem;
 
 use casskop_common::{
-    api::{ClientMode, InternodeMode, NodeTransport},
+    api::{ClientMode, InternodeMode, LoginStep, NodeTransport},
     names::{self, RackId},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -63,6 +63,8 @@ pub struct NodePod {
     pub secrets: NodeSecrets,
     /// Encryption of Cassandra's connections that the pod was started with.
     pub encryption: Encryption,
+    /// What clients need to connect to the node that the pod was started with.
+    pub logins: LoginStep,
     /// Algorithm of the private key that its agent was started with, if the agent takes over no other one.
     pub key_algorithm: Option<String>,
 }
@@ -102,6 +104,7 @@ impl NodePod {
             transport: transport(pod),
             secrets: secrets(pod),
             encryption: encryption(pod),
+            logins: logins(pod),
             key_algorithm: started(pod).key_algorithm,
         }
     }
@@ -184,6 +187,12 @@ fn encryption(pod: &Pod) -> Encryption {
             .unwrap_or_default(),
         client_auth: false,
     }
+}
+
+fn logins(pod: &Pod) -> LoginStep {
+    let word = pod.annotations().get(names::LOGINS);
+    word.and_then(|word| LoginStep::parse(word))
+        .unwrap_or_default()
 }
 
 fn secrets(pod: &Pod) -> NodeSecrets {

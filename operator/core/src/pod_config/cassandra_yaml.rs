@@ -1,5 +1,7 @@
 //! `cassandra.yaml`: the image's own, under the operator's settings, under the user's.
 
+use std::path::{Component, Path};
+
 use casskop_common::names;
 use json_patch::merge;
 use serde_json::{Value, json};
@@ -9,7 +11,14 @@ use super::{RackConfig, is_ipv6};
 /// Replicas that the tokens of new nodes are spread for (4.0 and newer).
 const TOKENS_FOR: &str = "allocate_tokens_for_local_replication_factor";
 /// The data volume.
-const DATA: &str = "/var/lib/cassandra";
+pub const DATA: &str = "/var/lib/cassandra";
+
+/// Whether a path is that of a folder, or of something in it.
+pub fn is_below(path: &str, folder: &str) -> bool {
+    let path = Path::new(path);
+    let mut parts = path.components();
+    path.starts_with(folder) && parts.all(|part| part != Component::ParentDir)
+}
 
 /// Where the node keeps its data: the user's choice, or ours.
 pub fn data_directories(rack: &RackConfig) -> Vec<String> {
@@ -61,6 +70,14 @@ pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &s
         }],
     });
     merge(yaml, &fixed);
+}
+
+/// Port of the native transport of the nodes of a rack with this configuration; nothing for a value that is no port.
+pub fn native_port(config: &Value) -> Option<u16> {
+    match config["cassandra-yaml"]["native_transport_port"] {
+        Value::Null => Some(names::CQL_PORT),
+        ref port => u16::try_from(port.as_u64()?).ok(),
+    }
 }
 
 /// Where the native transport listens, as clients in the pod connect to it: host and port.

@@ -78,6 +78,8 @@ pub struct NodeSecrets {
     pub internode: Option<String>,
     /// With the certificates for clients.
     pub client: Option<String>,
+    /// With the superuser of Cassandra. Pods mount a copy of it, and only until it is set up.
+    pub superuser: Option<String>,
 }
 
 impl NodeSecrets {
@@ -92,6 +94,7 @@ impl NodeSecrets {
             certificates: place.and_then(|place| secret(place.volume)),
             internode: secret(Place::INTERNODE.volume),
             client: secret(Place::CLIENT.volume),
+            superuser: None,
         }
     }
 
@@ -108,6 +111,9 @@ impl NodeSecrets {
     pub fn names(&self) -> impl Iterator<Item = &String> {
         let certificates = CertificateUse::ALL.into_iter();
         let certificates = certificates.filter_map(|usage| self.of(usage));
-        self.password.iter().chain(certificates)
+        self.password
+            .iter()
+            .chain(certificates)
+            .chain(&self.superuser)
     }
 }

@@ -1,11 +1,18 @@
 //! The first nodes of a ring: one of each rack, before any other node joins.
 
-use casskop_common::{api::Phase, names};
+use casskop_common::{
+    api::{LoginStep, Phase},
+    names,
+};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
 use super::{NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
-use crate::{desired::Desired, objects::config_map, observed::ObservedState};
+use crate::{
+    desired::{Desired, seeds},
+    objects::config_map,
+    observed::ObservedState,
+};
 
 /// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
 /// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
@@ -31,7 +38,8 @@ pub(super) fn is_formed(state: &ObservedState) -> bool {
 }
 
 /// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
-/// and the racks start one by one. Returns whether the ring is formed.
+/// and the racks start one by one. With logins the first node is alone until they are set up: all others join it, and get
+/// the roles from it. Returns whether the ring is formed.
 pub(super) fn first_nodes(
     diffs: &[RackDiff<'_>],
     desired: &Desired,
@@ -39,10 +47,17 @@ pub(super) fn first_nodes(
     rollout: &mut Rollout,
 ) -> bool {
     let joins = !desired.spec.seeds.is_empty();
+    let is_alone = desired.logins.has_logins();
+    let mut there = diffs.iter().filter(|diff| diff.live.is_some());
+    let first = there.next().map(|diff| diff.wanted);
+    let first = first
+        .or_else(|| seeds::first_rack(desired))
+        .map(|rack| &rack.id);
     let is_awaited = rollout.first_health_problem(state).is_some();
     for diff in diffs
         .iter()
         .filter(|diff| diff.live.is_none() || diff.differs(desired))
+        .filter(|diff| !is_alone || Some(&diff.wanted.id) == first)
         .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
         .take(if joins { 1 } else { usize::MAX })
     {
@@ -52,6 +67,7 @@ pub(super) fn first_nodes(
     rollout.waiting_for = rollout.first_health_problem(state);
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
+        && desired.logins != LoginStep::SetUp
         && rollout.waiting_for.is_none()
         && (nobody_comes || !state.pods.is_empty())
 }

@@ -312,6 +312,7 @@ impl World {
             transport: read.transport,
             secrets: read.secrets,
             encryption: read.encryption,
+            logins: read.logins,
             node: if broken || has_left || replaces.is_err() {
                 Node::Broken
             } else {
@@ -404,6 +405,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         transport: pod.transport,
         secrets: pod.secrets.clone(),
         encryption: pod.encryption,
+        logins: pod.logins,
         key_algorithm: None,
     }
 }

@@ -41,6 +41,7 @@ impl World {
                 .map(|name| (name.clone(), self.secret.clone()))
                 .collect(),
             key_algorithms: BTreeMap::new(),
+            changes_superuser: self.changes_superuser,
             pods,
             nodes: self
                 .pods
@@ -69,10 +70,11 @@ impl World {
 
     /// The plan of an operator that has observed this state.
     pub fn plan_for(&self, state: &mut ObservedState) -> Plan {
-        let around = BuildInputs {
+        let mut around = BuildInputs {
             started: Started::of("demo", &state.live, &state.pods),
             ..self.around.clone()
         };
+        around.started.logins.has_superuser = self.has_superuser;
         let desired = desired::desired(&self.cluster, &around);
         let plan = plan::decide(&desired, state);
         let instead = plan

@@ -177,6 +177,35 @@ async fn volumes_stay_without_proof_of_their_deletion() {
     assert!(told.contains("nothing proves"), "{told}");
 }
 
+/// The deletion is faster than the pass after the withdrawal; and a rejected change of a Secret holds no volume.
+#[tokio::test]
+async fn the_superuser_of_volumes_that_stay_stays() {
+    let secrets = ["demo-superuser", "demo-superuser-accepted"];
+    let path = |name: &str| format!("/api/v1/namespaces/ns/secrets/{name}");
+    for finalizers in [&["a/b"][..], &[names::VOLUMES_FINALIZER]] {
+        for refused in [None, Some(VOLUME.to_owned()), Some(path(secrets[0]))] {
+            let server = ApiServer::default();
+            let uid = deleted(&server, finalizers);
+            edit(&server, CLUSTER, |cluster| {
+                cluster["spec"]["deletePVC"] = json!(false);
+            });
+            server.with(|state| {
+                state.put(VOLUME, object("data-demo-dc1-rack1-0", &[&uid]));
+                for name in secrets {
+                    state.put(&path(name), object(name, &[&uid]));
+                }
+                state.refused.clone_from(&refused);
+            });
+            assert_eq!(reconcile(&server).await.is_ok(), refused.is_none());
+            for path in [VOLUME.to_owned()].into_iter().chain(secrets.map(path)) {
+                let is_refused = refused.as_ref() == Some(&path);
+                let owners = metadata(&server, &path, "ownerReferences");
+                assert!(is_refused || owners == json!([]), "{path} {refused:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_cluster_that_is_deleted_is_only_released() {
     let server = ApiServer::default();

@@ -107,6 +107,7 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         "/nodeApi/tlsSecretName",
         "/tls/internode/secretName",
         "/tls/client/secretName",
+        "/authentication/superuserSecret",
     ];
     let mut secrets: Vec<String> = pointed
         .iter()
@@ -118,6 +119,8 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         names::node_tls_secret(scope.name),
         names::internode_tls_secret(scope.name),
         names::client_tls_secret(scope.name),
+        names::superuser_secret(scope.name),
+        names::accepted_superuser_secret(scope.name),
     ]);
     let mut found = Vec::new();
     for name in &secrets {

@@ -158,3 +158,17 @@ fn what_is_accepted_and_not_used_is_told() {
     assert_eq!(annotations.get("team").map(String::as_str), Some("blue"));
     assert!(!annotations.contains_key("operations.db.orange.com/cleanup"));
 }
+
+/// The operator of a site knows nothing of the logins of the others, and a site with nodes elsewhere cannot set them up.
+#[test]
+fn logins_of_a_ring_over_several_sites_are_refused() {
+    let logins = || serde_json::json!({ "superuserSecret": "admins" });
+    let told = [
+        refused(|multi| multi.spec.base["spec"]["authentication"] = logins()),
+        refused(|multi| of_b(multi)["spec"]["authentication"] = logins()),
+    ];
+    insta::assert_snapshot!(told.join("\n"), @r"
+    False NotSupported: authentication of site a: logins of a ring over several sites are not supported: remove it
+    False NotSupported: authentication of site b: logins of a ring over several sites are not supported: remove it
+    ");
+}

@@ -15,7 +15,7 @@ use k8s_openapi::{
 
 use crate::{
     desired::{Desired, DesiredRack, taken},
-    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, transport::Transport},
+    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, logins, transport::Transport},
     pod_config,
 };
 
@@ -115,6 +115,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
                 .bootstrap_arguments()
                 .into_iter()
                 .chain(encryption::arguments(desired))
+                .chain(logins::arguments(desired))
                 .collect(),
         ),
         // The status reports the termination message.
@@ -151,6 +152,7 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
     ];
     mounts.extend(transport.mounts());
     mounts.extend(encryption::mounts(desired));
+    mounts.extend(logins::mounts(desired));
     // A volume of the user takes the place of an empty one, as in the Go CassKop.
     let is_taken = |path: &str| {
         let mut theirs = spec.storage_configs.iter();

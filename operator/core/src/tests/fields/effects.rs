@@ -234,6 +234,11 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
             json!("Optional"),
             r#""db.orange.com/client-tls":"Optional""#,
         ),
+        (
+            "authentication.superuserSecret",
+            json!("admins"),
+            r#""db.orange.com/logins":"SetUp""#,
+        ),
     ];
     let dc = [
         ("name", json!("north"), r#"\"dc\": \"north\""#),

@@ -1,0 +1,146 @@
+//! Statements of CQL about roles. Names and passwords are quoted here, and nowhere else.
+
+use casskop_common::names::DEFAULT_ROLE;
+
+/// A statement. Its text may have a password: it is sent, and never printed.
+pub struct Statement {
+    text: String,
+    is_secret: bool,
+}
+
+impl Statement {
+    /// Creates a superuser, unless there is a role of the name.
+    pub fn create_superuser(name: &str, password: &str) -> Self {
+        Self::secret(format!(
+            "CREATE ROLE IF NOT EXISTS {} WITH PASSWORD = {} AND SUPERUSER = true AND LOGIN = true",
+            identifier(name),
+            literal(password)
+        ))
+    }
+
+    /// Makes a role that exists a superuser, with this password. Cassandra refuses it to the role itself.
+    pub fn admit_superuser(name: &str, password: &str) -> Self {
+        Self::secret(format!(
+            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = true AND SUPERUSER = true",
+            identifier(name),
+            literal(password)
+        ))
+    }
+
+    /// Changes the password of a role.
+    pub fn change_password(name: &str, password: &str) -> Self {
+        Self::secret(format!(
+            "ALTER ROLE {} WITH PASSWORD = {}",
+            identifier(name),
+            literal(password)
+        ))
+    }
+
+    /// Shuts out the role that Cassandra creates by itself. The role stays: Cassandra would create it again, at a start in
+    /// which it finds no role at all.
+    pub fn shut_out_default(password: &str) -> Self {
+        Self::secret(format!(
+            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = false AND SUPERUSER = false",
+            identifier(DEFAULT_ROLE),
+            literal(password)
+        ))
+    }
+
+    /// Shuts out a superuser whose place another one takes.
+    pub fn shut_out(name: &str) -> Self {
+        Self::plain(format!(
+            "ALTER ROLE {} WITH LOGIN = false AND SUPERUSER = false",
+            identifier(name)
+        ))
+    }
+
+    /// Reads whether a role may log in, and whether it is a superuser. A role that does not exist has no row.
+    pub fn role(name: &str) -> Self {
+        Self::plain(format!(
+            "SELECT can_login, is_superuser FROM system_auth.roles WHERE role = {}",
+            literal(name)
+        ))
+    }
+
+    /// Reads the data center of the node.
+    pub fn data_center() -> Self {
+        Self::plain("SELECT data_center FROM system.local".into())
+    }
+
+    /// Reads how the roles are replicated.
+    pub fn replication() -> Self {
+        Self::plain(
+            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'"
+                .into(),
+        )
+    }
+
+    /// Replicates the roles once in a data center, and nowhere else: for a ring of one node.
+    pub fn replicate_in(dc: &str) -> Self {
+        Self::plain(format!(
+            "ALTER KEYSPACE system_auth WITH replication = {{'class': 'NetworkTopologyStrategy', {}: 1}}",
+            literal(dc)
+        ))
+    }
+
+    /// The text to send.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the text has a password, so that words of Cassandra about it may have one, too.
+    pub fn is_secret(&self) -> bool {
+        self.is_secret
+    }
+
+    fn secret(text: String) -> Self {
+        Self {
+            text,
+            is_secret: true,
+        }
+    }
+
+    fn plain(text: String) -> Self {
+        Self {
+            text,
+            is_secret: false,
+        }
+    }
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_passwords_stay_what_they_are() {
+        let statements = [
+            Statement::create_superuser("Ad\"min", "it's; --"),
+            Statement::admit_superuser("admin", "p"),
+            Statement::change_password("admin", "'"),
+            Statement::shut_out_default("p"),
+            Statement::shut_out("old"),
+            Statement::role("it's"),
+            Statement::data_center(),
+            Statement::replication(),
+            Statement::replicate_in("dc1"),
+        ];
+        let told = statements.iter().map(|statement| {
+            let secret = if statement.is_secret() {
+                "secret"
+            } else {
+                "plain"
+            };
+            format!("{secret}: {}", statement.text())
+        });
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+    }
+}
