@@ -13,7 +13,7 @@ use crate::{
     desired::Desired,
     objects::pod::containers::{binary, mount, variable},
     pod_config::{
-        self, PASSWORD_VOLUME,
+        PASSWORD_VOLUME,
         certificates::{self, Place},
         jolokia_secret,
     },
