@@ -61,6 +61,7 @@ test-helm: ## the real helm lints, packs and renders the chart
 
 docs: fixtures ## write docs/reference from the commands and the words of the API, the values of the chart, and the screens in docs
 	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference --test chart --test argocd
+	@UPDATE_DOCS=1 cargo test --quiet -p casskop-operator committed_reference
 	@UPDATE_DOCS=1 cargo test --quiet -p kubectl-casskop --test cli committed
 
 fixtures: ## write the clusters of the plugin's tests from the simulation

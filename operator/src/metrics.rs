@@ -1,7 +1,10 @@
 //! The metrics, in the Prometheus text format.
 
 mod certificates;
+mod clusters;
 mod operations;
+#[cfg(test)]
+mod tests;
 mod unreadable;
 
 use std::{
@@ -18,6 +21,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::node_api::NodeRequests;
 use unreadable::Unreadable;
 
 /// Metrics of the process.
@@ -26,7 +30,9 @@ pub struct Metrics {
     reconciliations: Family<Outcome, Counter>,
     durations: Histogram,
     operations: Family<OperationLabels, Counter>,
-    clusters: operations::Operations,
+    newest: operations::Operations,
+    clusters: clusters::Clusters,
+    nodes: NodeRequests,
     sites: Family<SiteLabels, Gauge>,
     certificates: certificates::Certificates,
     unreadable: Unreadable,
@@ -61,7 +67,7 @@ impl Default for Metrics {
         let durations =
             Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
         registry.register(
-            "reconciliation_seconds",
+            "reconciliation_duration_seconds",
             "Duration of reconciliations",
             durations.clone(),
         );
@@ -71,8 +77,12 @@ impl Default for Metrics {
             "Operations that entered a phase",
             operations.clone(),
         );
-        let clusters = operations::Operations::default();
+        let newest = operations::Operations::default();
+        registry.register_collector(Box::new(newest.clone()));
+        let clusters = clusters::Clusters::default();
         registry.register_collector(Box::new(clusters.clone()));
+        let nodes = NodeRequests::default();
+        nodes.register(&mut registry);
         let sites = Family::default();
         registry.register(
             "site_reachable",
@@ -94,7 +104,9 @@ impl Default for Metrics {
             reconciliations,
             durations,
             operations,
+            newest,
             clusters,
+            nodes,
             sites,
             certificates,
             unreadable,
@@ -135,9 +147,15 @@ impl Metrics {
             .inc();
     }
 
-    /// Records the operations in the status of a cluster.
+    /// Records the status of a cluster.
     pub fn cluster(&self, cluster: &CassandraCluster) {
+        self.newest.report(cluster);
         self.clusters.report(cluster);
+    }
+
+    /// The requests to nodes, for their counting.
+    pub fn node_requests(&self) -> NodeRequests {
+        self.nodes.clone()
     }
 
     /// Records the certificates in the Secrets of a cluster.
@@ -152,6 +170,7 @@ impl Metrics {
 
     /// Removes a deleted cluster.
     pub fn forget(&self, namespace: &str, name: &str) {
+        self.newest.forget(namespace, name);
         self.clusters.forget(namespace, name);
         self.certificates.forget(namespace, name);
     }

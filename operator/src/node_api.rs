@@ -7,6 +7,7 @@ pub mod cql;
 mod gate;
 pub mod jolokia;
 pub mod management_api;
+mod measured;
 mod nodes;
 mod refusal;
 mod tls;
@@ -29,6 +30,7 @@ use casskop_core::{
 };
 pub use certificates::{Certificates, Unfit};
 pub use gate::Gate;
+pub use measured::{Measured, NodeRequests};
 pub use nodes::{Nodes, jolokia_agent};
 
 /// A pending answer of a node.

@@ -38,7 +38,7 @@ use crate::{
     leader::{self, Election, Stop},
     leadership::Leadership,
     metrics::Metrics,
-    node_api::{Nodes, cql},
+    node_api::{Measured, Nodes, cql},
     server,
     telemetry::{self, LogFormat},
 };
@@ -128,6 +128,8 @@ async fn run(args: Args) -> Result<(), Error> {
         controller: names::OPERATOR_MANAGER.into(),
         instance: std::env::var("POD_NAME").ok(),
     };
+    let metrics = Metrics::default();
+    let nodes = Measured::new(Nodes::new(leadership.clone()), metrics.node_requests());
     let ctx = Arc::new(Context {
         effects: Arc::new(Effects {
             kube: Kube {
@@ -136,12 +138,12 @@ async fn run(args: Args) -> Result<(), Error> {
                 warnings: Warnings::default(),
                 reporter,
             },
-            nodes: Box::new(Nodes::new(leadership.clone())),
+            nodes: Box::new(nodes),
             cql: cql::Client::new(leadership),
             store: StatusStore::new(client.clone()),
         }),
         executor: Executor::new(wake),
-        metrics: Metrics::default(),
+        metrics,
         turns: Arc::new(Semaphore::new(args.concurrency.into())),
         bootstrap_image: args.bootstrap_image.clone(),
     });
