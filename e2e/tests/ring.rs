@@ -12,7 +12,7 @@ use casskop_e2e::{
     Kubectl, cassandra,
     cluster::{self, find_condition},
     half_sent,
-    kubectl::names,
+    kubectl::{self, names},
     operator, shared_ring,
     space::http,
 };
@@ -55,6 +55,30 @@ fn three_racks_form_one_ring() {
         let told: BTreeSet<String> = demo.host_ids().into_iter().map(|(_, id)| id).collect();
         assert_eq!(seen, told);
     }
+}
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_scrape_of_the_operator_has_what_the_status_says() {
+    let (space, demo) = shared_ring();
+    demo.is_looked_at();
+    let pod = kubectl::name(&operator::ready_pod(&space.kubectl));
+    let namespace = &space.kubectl.namespace;
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:8080/proxy/metrics");
+    let text = space.kubectl.ok(&["get", "--raw", &path]);
+    let labels = format!(r#"namespace="{namespace}",cluster="demo""#);
+    for sample in [
+        format!(r#"casskop_cluster_condition{{{labels},type="Ready",status="True"}} 1"#),
+        format!("casskop_cluster_nodes{{{labels}}} 3"),
+        format!("casskop_cluster_nodes_ready{{{labels}}} 3"),
+    ] {
+        assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
+    }
+    let answered = text.lines().any(|line| {
+        line.starts_with(r#"casskop_node_requests_total{request="state""#)
+            && line.contains(r#"result="ok""#)
+    });
+    assert!(answered, "{text}");
 }
 
 #[test]
