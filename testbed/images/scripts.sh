@@ -166,6 +166,7 @@ starts
 
 case="JMX"
 refuses "no $conf/jmxremote.password" LOCAL_JMX=no
+refuses "no $conf/jmxremote.password" LOCAL_JMX=false
 touch "$conf/jmxremote.password"
 starts LOCAL_JMX=no JMX_PORT=7299
 passes -Dcassandra.jmx.remote.port=7299

@@ -4,6 +4,7 @@
 pub mod cassandra_yaml;
 pub mod certificates;
 mod encryption;
+pub mod environment;
 pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod logins;

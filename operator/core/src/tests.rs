@@ -6,6 +6,7 @@ mod cancellation;
 mod client_tls;
 mod contract;
 mod crash_recovery;
+mod environment;
 mod external_members;
 mod fields;
 mod forgotten_node;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     desired::{DEFAULT_IMAGE, refused},
-    pod_config,
+    pod_config::{self, environment},
     refusal::Refusal,
     schedules,
 };
@@ -90,6 +90,14 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
             "noCheckStsAreEqual is not used: the operator compares what it applied; remove the field",
         ),
         (
+            spec.jmx_configuration.is_some()
+                && spec
+                    .env_vars
+                    .iter()
+                    .any(|variable| variable.name == "JVM_OPTS"),
+            "jmxConfiguration is not used beside JVM_OPTS in envVars: write all options in one of them",
+        ),
+        (
             spec.server_version.is_some(),
             "serverVersion is not used: the nodes report the version of the image; remove the field",
         ),
@@ -107,7 +115,11 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         .into_iter()
         .filter(|(holds, _)| *holds)
         .map(|(_, note)| note.to_owned());
-    notes.chain(unused_config(spec)).collect()
+    notes
+        .chain(environment::unused(&spec.env_vars))
+        .chain(environment::doubtful(&spec.env_vars))
+        .chain(unused_config(spec))
+        .collect()
 }
 
 /// Sections and keys of the configuration that are not used.

@@ -1,7 +1,7 @@
 //! JVM options: appended to the image's own, where the last one wins.
 
-mod collectors;
-mod heap;
+pub(super) mod collectors;
+pub(super) mod heap;
 
 use std::collections::BTreeMap;
 

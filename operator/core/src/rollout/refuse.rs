@@ -7,13 +7,14 @@ use casskop_common::{
     image::{self, ImageRef},
     names, quantity, text,
 };
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::EnvVar};
 use kube_core::ResourceExt;
 
 use crate::{
     desired::{Desired, accepted},
     objects::{config_map, stateful_set},
     observed::ObservedState,
+    pod_config::environment,
     refusal::Refusal,
     rollout::rack_diff::RackDiff,
 };
@@ -26,6 +27,7 @@ pub(crate) fn refuse_irreversible(
 ) -> Result<(), Refusal> {
     refuse_downgrade(desired, state)?;
     refuse_missing_racks(desired, state)?;
+    refuse_variables(diffs, desired, state)?;
     for diff in diffs {
         let Some(set) = diff.live else { continue };
         let wanted = stateful_set::build(desired, diff.wanted, diff.live_replicas());
@@ -56,6 +58,48 @@ pub(crate) fn refuse_irreversible(
         }
     }
     Ok(())
+}
+
+/// Refuses environment variables with which Cassandra does not start, before a pod has them. Each check is left out if the
+/// pods have the variables that it reads, or an earlier version has accepted them.
+fn refuse_variables(
+    diffs: &[RackDiff<'_>],
+    desired: &Desired,
+    state: &ObservedState,
+) -> Result<(), Refusal> {
+    if desired.instead_of.is_some() {
+        return Ok(());
+    }
+    let variables = &desired.spec.env_vars;
+    let live: Vec<&StatefulSet> = diffs.iter().filter_map(|diff| diff.live).collect();
+    // A StatefulSet may be missing while it is created again.
+    let accepted = accepted::read(&state.live.config_maps, &state.cluster);
+    let is_in_force = |names: &[&str]| {
+        let is_equal = |other: &[EnvVar]| environment::are_equal(names, variables, other);
+        let is_live = !live.is_empty() && live.iter().all(|set| is_equal(live_variables(set)));
+        let accepted = accepted.as_ref();
+        is_live || accepted.is_some_and(|accepted| is_equal(&accepted.spec.env_vars))
+    };
+    let mut found = environment::contradictions(variables).into_iter();
+    let new = found.find(|found| !is_in_force(found.variables));
+    new.map_or(Ok(()), |found| {
+        Err(Refusal {
+            reason: Reason::InvalidConfig,
+            message: format!("envVars: {}", found.message),
+        })
+    })
+}
+
+/// Variables of the Cassandra container.
+fn live_variables(set: &StatefulSet) -> &[EnvVar] {
+    let pod = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.spec.as_ref());
+    let mut containers = pod.iter().flat_map(|pod| &pod.containers);
+    let cassandra = containers.find(|container| container.name == names::CASSANDRA_CONTAINER);
+    let variables = cassandra.and_then(|container| container.env.as_deref());
+    variables.unwrap_or_default()
 }
 
 /// Refuses a spec without the racks of kept volumes, before any rack exists: nodes of other racks would form a second

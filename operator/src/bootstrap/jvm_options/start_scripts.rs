@@ -1,7 +1,8 @@
-//! JVM options of the user, alone and in pairs, on the start scripts of the Cassandra images, which refuse what those of the
-//! stock image refuse. A program `java` that only prints its options takes the place of Java.
+//! JVM options and environment variables of the user, alone and in pairs, on the start scripts of the Cassandra images, which
+//! refuse what those of the stock image refuse. A program `java` that only prints its options takes the place of Java.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -9,14 +10,17 @@ use std::{
 };
 
 use casskop_common::api::NodeTransport;
-use casskop_core::pod_config::{RackConfig, jvm_options};
+use casskop_core::pod_config::{RackConfig, environment, jvm_options};
+use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
 use super::write;
 
 const JAVA: &str = r#"#!/bin/bash
-if [ "$1" = -version ]; then echo 'openjdk version "17.0.1" 2026-01-20' >&2; else printf '%s\n' "$@"; fi
+if [ "$1" = -version ]; then echo "openjdk version \"$FAKE_JAVA.0.1\" 2026-01-20" >&2; else printf '%s\n' "$@"; fi
 "#;
+/// The class of Cassandra, which Java starts.
+const CLASS: &str = "org.apache.cassandra.service.CassandraDaemon";
 const ID: &str = "#!/bin/bash\necho 999\n";
 /// Options of each kind that the scripts or Java look at, and some that they do not.
 const OPTIONS: [&str; 17] = [
@@ -39,12 +43,46 @@ const OPTIONS: [&str; 17] = [
     "-ea",
 ];
 
+/// Variables that the scripts or Java look at.
+const VARIABLES: [(&str, &str); 25] = [
+    ("MAX_HEAP_SIZE", "300M"),
+    ("HEAP_NEWSIZE", "100M"),
+    ("JVM_OPTS", "-Dfirst=yes"),
+    ("JVM_OPTS", "-Xms100m"),
+    ("JVM_OPTS", "-Xmn100m"),
+    ("JVM_OPTS", "-XX:+UseG1GC"),
+    ("JVM_OPTS", "-XX:+UseG1GC -Xmn100m"),
+    ("JVM_OPTS", "-XX:+UseZGC"),
+    ("JVM_OPTS", "-XX:-UseG1GC"),
+    ("JVM_OPTS", "-Dname=two words"),
+    ("JVM_EXTRA_OPTS", "-Dlast=yes"),
+    ("JVM_EXTRA_OPTS", "-Xmn100m"),
+    ("JVM_EXTRA_OPTS", "-Xms4g"),
+    ("JVM_EXTRA_OPTS", "-Xmx100m"),
+    ("JVM_EXTRA_OPTS", "-Xmx2g"),
+    ("JVM_EXTRA_OPTS", "-Xms200m -Xmx100m"),
+    ("JVM_EXTRA_OPTS", "-Xms200m -Xmx300m"),
+    ("JVM_EXTRA_OPTS", "-XX:+UseSerialGC"),
+    (
+        "JVM_EXTRA_OPTS",
+        "-Dcom.sun.management.jmxremote.password.file=/tmp/passwords",
+    ),
+    ("LOCAL_JMX", "no"),
+    ("LOCAL_JMX", "yes"),
+    ("CASSANDRA_CONF", "/nowhere"),
+    ("CASSANDRA_SEEDS", "10.0.0.1"),
+    ("CASSANDRA_CLUSTER_NAME", "other"),
+    ("MALLOC_ARENA_MAX", "8"),
+];
+/// Releases, with the version of Java of their stock images.
+const RELEASES: [(&str, u32); 3] = [("5.0", 17), ("4.1", 11), ("4.0", 11)];
+
 /// A copy of the files of an image, deleted when this value is dropped.
 struct Image(PathBuf);
 
 impl Image {
-    fn of(version: &str) -> Self {
-        let name = format!("casskop-start-{version}-{}", std::process::id());
+    fn of(test: &str, version: &str) -> Self {
+        let name = format!("casskop-start-{test}-{version}-{}", std::process::id());
         let place = std::env::temp_dir().join(name);
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed/images/cassandra");
         fs::create_dir_all(place.join("bin")).unwrap();
@@ -63,11 +101,16 @@ impl Image {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        Self(place)
+        let image = Self(place);
+        if version != "5.0" {
+            image.use_cms();
+        }
+        image
     }
 
-    /// Whether the script starts Java with this configuration, and the options that Java gets, or the refusal.
-    fn start(&self, config: &Value) -> (bool, String) {
+    /// Whether the script starts Java of this version with this configuration and these variables, and the options that
+    /// Java gets, or the refusal.
+    fn start(&self, java: u32, config: &Value, variables: &[EnvVar]) -> (bool, String) {
         let rack = RackConfig {
             max_heap_bytes: 1 << 30,
             config: config.clone(),
@@ -88,11 +131,37 @@ impl Image {
             .env("CASSANDRA_HOME", &home)
             .env("CASSANDRA_CONF", &conf)
             .env("CASSANDRA_LOG_DIR", self.0.join("logs"))
+            .env("FAKE_JAVA", java.to_string())
+            .envs(
+                variables
+                    .iter()
+                    .map(|one| (&one.name, one.value.as_deref().unwrap_or_default())),
+            )
             .output()
             .unwrap();
         let is_started = said.status.success();
         let text = if is_started { said.stdout } else { said.stderr };
         (is_started, String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+impl Image {
+    /// As in the stock images before 5.0.
+    fn use_cms(&self) {
+        for file in jvm_options::FILES {
+            let path = self.0.join("etc/cassandra").join(file);
+            let own = super::images_own(&path).unwrap();
+            fs::write(path, own.replace("-XX:+UseG1GC", "-XX:+UseConcMarkSweepGC")).unwrap();
+        }
+    }
+
+    fn must_start(&self, java: u32, config: &Value) {
+        let (is_started, said) = self.start(java, config, &[]);
+        assert!(
+            is_started && java_starts(&said),
+            "{:?}, Java {java}, {config}: {said}",
+            self.0
+        );
     }
 }
 
@@ -102,8 +171,11 @@ impl Drop for Image {
     }
 }
 
-/// Checks that Java starts with the options: one heap, one collector.
-fn java_starts(options: &[&str]) -> bool {
+/// Checks that Java starts with the options, one a line: one heap, one collector, one class.
+fn java_starts(options: &str) -> bool {
+    let options: Vec<&str> = options.lines().collect();
+    let is_class = |pair: &&[&str]| !pair[1].starts_with('-') && !takes_value(pair[0]);
+    let class = options.windows(2).find(is_class).map(|pair| pair[1]);
     let size = |option: &str| {
         let last = options
             .iter()
@@ -125,45 +197,115 @@ fn java_starts(options: &[&str]) -> bool {
         };
         options.iter().rev().find_map(switch) == Some(true)
     };
-    let collectors = ["UseG1GC", "UseSerialGC", "UseZGC"];
+    let collectors = ["UseG1GC", "UseSerialGC", "UseZGC", "UseConcMarkSweepGC"];
     let on = collectors.iter().filter(is_on).count();
-    size("-Xms") > 0 && size("-Xms") <= size("-Xmx") && on <= 1
+    size("-Xms") > 0 && size("-Xms") <= size("-Xmx") && on <= 1 && class == Some(CLASS)
+}
+
+fn takes_value(option: &str) -> bool {
+    option == "-cp" || option.starts_with("--")
 }
 
 #[test]
 fn options_start_alone_and_in_pairs_or_are_refused_before() {
-    let mut started = 0;
-    let mut refused = Vec::new();
-    for version in ["5.0", "4.1", "4.0"] {
-        let image = Image::of(version);
-        let mut tried: Vec<Value> = vec![json!({})];
+    let pairs = |section: &str| {
+        let mut pairs = Vec::new();
         for (index, one) in OPTIONS.iter().enumerate() {
-            tried.push(json!({ "jvm17-server-options": [one] }));
-            // The script is the same in all versions.
-            let others = if version == "5.0" {
-                &OPTIONS[index..]
-            } else {
-                &[]
-            };
-            for other in others {
-                tried.push(json!({ "jvm-options": [one, other] }));
-            }
+            let others = OPTIONS[index..].iter();
+            pairs.extend(others.map(|other| match section {
+                "jvm-options" => json!({ "jvm-options": [one, other] }),
+                _ => json!({ "jvm-options": [one], section: [other] }),
+            }));
         }
-        for (key, value) in jvm_options::examples() {
-            tried.push(json!({ "jvm-server-options": { key: value } }));
-        }
-        for config in &tried {
+        pairs
+    };
+    let examples = jvm_options::examples().into_iter();
+    let named = examples.map(|(key, value)| json!({ "jvm-server-options": { key: value } }));
+    let common: Vec<Value> = [json!({})]
+        .into_iter()
+        .chain(named)
+        .chain(pairs("jvm-options"))
+        .collect();
+    let mut refused = BTreeSet::new();
+    let mut started = 0;
+    let mut start_all = |image: &Image, java: u32, tried: &[Value]| {
+        for config in tried {
             if let Err(message) = jvm_options::check(config) {
-                refused.push(format!("{config}: {message}"));
+                refused.insert(format!("{config}: {message}"));
                 continue;
             }
-            let (is_started, said) = image.start(config);
-            assert!(is_started, "{version}, {config}: {said}");
-            let options: Vec<&str> = said.lines().collect();
-            assert!(java_starts(&options), "{version}, {config}: {said}");
+            image.must_start(java, config);
             started += 1;
         }
+    };
+    for (version, java) in RELEASES {
+        start_all(&Image::of("options", version), java, &common);
     }
-    assert!(started > 150, "{started}");
-    insta::assert_snapshot!(refused.join("\n"));
+    // The image of 5.0 has options for both versions of Java.
+    let image = Image::of("options-by-java", "5.0");
+    for (java, other, section) in [
+        (11, 17, "jvm11-server-options"),
+        (17, 11, "jvm17-server-options"),
+    ] {
+        start_all(&image, java, &pairs(section));
+        let not_read: Vec<Value> = OPTIONS.map(|one| json!({ section: [one] })).into();
+        start_all(&image, other, &not_read);
+    }
+    assert!(started > 600, "{started}");
+    insta::assert_snapshot!(refused.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn variables_start_alone_and_in_pairs_or_are_refused_before() {
+    let variable = |(name, value): (&str, &str)| EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        value_from: None,
+    };
+    let mut tried: Vec<Vec<EnvVar>> = VARIABLES.map(|one| vec![variable(one)]).into();
+    for (index, one) in VARIABLES.into_iter().enumerate() {
+        let others = VARIABLES[index..].iter().filter(|other| other.0 != one.0);
+        tried.extend(others.map(|other| vec![variable(one), variable(*other)]));
+    }
+    let images = RELEASES.map(|(version, java)| (Image::of("variables", version), version, java));
+    let mut alone: BTreeMap<String, [bool; 3]> = BTreeMap::new();
+    let mut said = Vec::new();
+    for variables in &tried {
+        let starts = images.each_ref().map(|(image, _, java)| {
+            let (is_started, output) = image.start(*java, &json!({}), variables);
+            is_started && java_starts(&output)
+        });
+        let is_refused = !environment::contradictions(variables).is_empty();
+        let is_doubtful = !environment::doubtful(variables).is_empty();
+        let is_right = is_doubtful || is_refused != starts.iter().all(|starts| *starts);
+        assert!(is_right, "{variables:?}, {is_refused}: {starts:?}");
+        let name = written(variables);
+        // Two variables are told where the images do not start with both as they do with each.
+        let is_told = match &variables[..] {
+            [_] => is_refused || is_doubtful,
+            both => {
+                let each = |index: usize| {
+                    let mut each = both.iter().map(|one| alone[&written([one])][index]);
+                    each.all(|starts| starts)
+                };
+                starts != [0, 1, 2].map(each)
+            }
+        };
+        if is_told {
+            let judged = if is_refused { "refused" } else { "accepted" };
+            let found = images.iter().zip(starts).map(|((_, version, _), starts)| {
+                format!(", {version} {}", if starts { "starts" } else { "ends" })
+            });
+            said.push(format!("{name}: {judged}{}", found.collect::<String>()));
+        }
+        alone.insert(name, starts);
+    }
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+fn written<'a>(variables: impl IntoIterator<Item = &'a EnvVar>) -> String {
+    let all = variables
+        .into_iter()
+        .map(|one| format!("{}={}", one.name, one.value.as_deref().unwrap_or_default()));
+    all.collect::<Vec<_>>().join(", ")
 }

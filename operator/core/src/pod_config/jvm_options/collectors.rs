@@ -23,8 +23,8 @@ pub(super) fn replaced(
     let of_file = |file| words(users.get(file).into_iter().flatten());
     let (common, own) = (of_file(COMMON), of_file(by_java));
     // The file of the version of Java is the more special one.
-    let wanted = match collectors(&own) {
-        own if own.is_empty() => collectors(&common),
+    let wanted = match on(&own) {
+        own if own.is_empty() => on(&common),
         own => own,
     };
     let images = |file| {
@@ -36,14 +36,14 @@ pub(super) fn replaced(
         lines.flat_map(str::split_whitespace)
     };
     let before = images(COMMON).chain(common).chain(images(by_java));
-    let mut others = collectors(&before.collect::<Vec<_>>());
+    let mut others = on(&before.collect::<Vec<_>>());
     others.retain(|collector| !wanted.is_empty() && !wanted.contains(collector));
     let off = others.iter().map(|collector| format!("-XX:-{collector}"));
     off.collect()
 }
 
 /// The garbage collectors that are on after all options; the last option of each one counts.
-fn collectors(words: &[&str]) -> Vec<&'static str> {
+pub(in crate::pod_config) fn on(words: &[&str]) -> Vec<&'static str> {
     let is_on = |collector: &&str| {
         let mut options = words
             .iter()
@@ -57,7 +57,7 @@ fn collectors(words: &[&str]) -> Vec<&'static str> {
 
 /// Checks that one options file selects at most one collector.
 pub(super) fn check(words: &[&str]) -> Result<(), String> {
-    match &collectors(words)[..] {
+    match &on(words)[..] {
         [one, other, ..] => Err(format!(
             "-XX:+{one} and -XX:+{other} select two garbage collectors, and Java starts with one: remove one of them"
         )),

@@ -71,6 +71,11 @@ pub(super) fn check(words: &[&str]) -> Result<(), String> {
             ));
         }
     }
+    check_order(words)
+}
+
+/// Checks that the heap starts with at most its maximum.
+pub(in crate::pod_config) fn check_order(words: &[&str]) -> Result<(), String> {
     match (last(words, "-Xms"), last(words, "-Xmx")) {
         (Some(initial), Some(max)) if bytes(initial) > bytes(max) => Err(format!(
             "the heap starts with {initial} (-Xms, initial_heap_size) and may grow to {max} (-Xmx, max_heap_size): \
@@ -81,7 +86,7 @@ pub(super) fn check(words: &[&str]) -> Result<(), String> {
 }
 
 /// The value of an option; the last one counts.
-fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
+pub(in crate::pod_config) fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
     words
         .iter()
         .rev()
@@ -89,7 +94,7 @@ fn last<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
 }
 
 /// A size as Java reads it, in bytes; nothing if it is none, or 0.
-fn bytes(size: &str) -> Option<i64> {
+pub(in crate::pod_config) fn bytes(size: &str) -> Option<i64> {
     let digits = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match size[digits.len()..].to_ascii_lowercase().as_str() {
         "" => 1,

@@ -53,11 +53,11 @@ export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-4}
 JVM_OPTS="$JVM_OPTS -javaagent:$(echo "$CASSANDRA_HOME"/lib/jamm-*.jar)"
 
 # ---- JMX --------------------------------------------------------------------
-# On the loopback without a password, or, with LOCAL_JMX=no, on all addresses with the password of a file.
+# On the loopback without a password, or, with LOCAL_JMX other than yes, on all addresses with the password of a file.
 JMX_PORT=${JMX_PORT:-7199}
-if [ "${LOCAL_JMX:-yes}" = no ]; then
+if [ "${LOCAL_JMX:-yes}" != yes ]; then
     passwords=$CASSANDRA_CONF/jmxremote.password
-    [ -f "$passwords" ] || refused "LOCAL_JMX is no and there is no $passwords"
+    [ -f "$passwords" ] || refused "LOCAL_JMX is not yes and there is no $passwords"
     JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.remote.port=$JMX_PORT -Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"
     JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.authenticate=true"
     JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.password.file=$passwords"
