@@ -14,6 +14,10 @@ use crate::{Kubectl, cassandra};
 /// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// Rounds over all nodes before a request counts as failed. On a busy machine a try takes seconds, in which a node that was
+/// still starting comes back and the next one leaves; nodes that are away at the same time are away for longer.
+const ROUNDS: usize = 2;
+
 /// A client that repeatedly writes a row at QUORUM and reads it back at QUORUM, through nodes that stay. Like a
 /// driver, it retries on the next node when one does not respond; a request that no node executes counts as failed.
 pub struct Client {
@@ -75,7 +79,7 @@ impl Outcome {
         let turn = self.requests as usize;
         self.requests += 1;
         let mut told = Vec::new();
-        for index in 0..nodes.len() {
+        for index in 0..nodes.len() * ROUNDS {
             let node = &nodes[(turn + index) % nodes.len()];
             let output = cassandra::try_cql(kubectl, node, "QUORUM", &[&write, &read]);
             match output {
