@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use casskop_common::{names, operations::OperationKind};
 use casskop_core::{
+    multi::simulation as multi,
     node::NodeError,
     operations::transitions::{self, StepEvent},
     simulation::{Node, World},
 };
 use serde::Serialize;
+use serde_json::json;
 
 /// An error may hold anything; the plugin keeps it from the terminal.
 const ESCAPE: &str = "\u{1b}[2J";
@@ -178,6 +180,61 @@ fn restarting() -> World {
     world
 }
 
+/// A ring over four sites, of which the second does not answer while it works and the third joins.
+fn over_sites() -> multi::World {
+    let mut world = multi::World::new(
+        "
+apiVersion: db.orange.com/v2
+kind: MultiCasskop
+metadata:
+  name: orders
+  namespace: shop
+  uid: 4c0f4f0e-7b59-4a3f-8a0e-6a3f5a3c1c11
+  resourceVersion: '100'
+  generation: 1
+  creationTimestamp: '2026-11-12T17:00:00Z'
+spec:
+  base:
+    metadata: { name: orders }
+    spec: { cassandraImage: 'cassandra:5.0' }
+  override:
+    north: { spec: { topology: { dc: [{ name: dc1, rack: [{ name: rack1 }] }, { name: dc2, rack: [{ name: rack1 }] }] } } }
+    south: { spec: { topology: { dc: [{ name: dc3, rack: [{ name: rack1 }] }] } } }
+",
+    );
+    let at = |world: &mut multi::World, time: &str| world.now = time.parse().unwrap();
+    at(&mut world, "2026-11-12T17:00:00Z");
+    world.settle();
+    at(&mut world, "2026-11-22T15:00:00Z");
+    world.request("flush", Some("ticket-42"));
+    world.settle();
+    at(&mut world, "2026-11-22T17:00:00Z");
+    world.request("cleanup", Some("2026-11-22a"));
+    for _ in 0..20 {
+        world.pass();
+        let operations = world.status().operations;
+        let cleanup = operations
+            .iter()
+            .find(|found| found.kind == OperationKind::Cleanup);
+        let mut sites = cleanup.into_iter().flat_map(|found| &found.sites);
+        if sites.any(|found| found.site == "south" && found.requested) {
+            break;
+        }
+        world.tick();
+    }
+    at(&mut world, "2026-11-22T17:01:00Z");
+    world.site("south").is_cut = true;
+    world.pass();
+    for (site, dc) in [("west", "dc4"), ("zoo", "dc5")] {
+        let topology = json!({ "dc": [{ "name": dc, "rack": [{ "name": "rack1" }] }] });
+        world.add_site(site, json!({ "spec": { "topology": topology } }));
+    }
+    world.pass();
+    world.tick();
+    world.pass();
+    world
+}
+
 /// The names of the model in the form of the real ones: addresses in a network for each rack, host IDs as UUIDs.
 pub fn realistic(world: &World, text: String) -> String {
     let mut names: BTreeMap<(usize, String), String> = BTreeMap::new();
@@ -234,4 +291,5 @@ fn committed_fixtures_are_simulated_clusters() {
         let world = world();
         is_committed(name, &realistic(&world, yaml(&world.cluster)));
     }
+    is_committed("multi.yaml", &yaml(&over_sites().multi));
 }

@@ -10,4 +10,3 @@ mod rings;
 mod second_resource;
 mod size;
 mod two_operators;
-mod world;

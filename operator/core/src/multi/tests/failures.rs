@@ -6,7 +6,7 @@ use kube_core::ResourceExt;
 
 use crate::multi::{
     children,
-    tests::world::{TWO_SITES, World, of_b},
+    simulation::{TWO_SITES, World, of_b},
 };
 
 #[test]

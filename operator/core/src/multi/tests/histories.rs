@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use crate::{
-    multi::tests::world::{TWO_SITES, World},
+    multi::simulation::{TWO_SITES, World},
     testing::histories,
 };
 

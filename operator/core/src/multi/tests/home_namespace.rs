@@ -3,7 +3,7 @@
 
 use casskop_common::names;
 
-use crate::multi::tests::world::{Site, TWO_SITES, World};
+use crate::multi::simulation::{Site, TWO_SITES, World};
 
 /// The namespace is deleted; the operator lives elsewhere.
 fn ending() -> World {

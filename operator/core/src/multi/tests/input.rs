@@ -1,6 +1,6 @@
 //! Bad input: refused with the reason, and what runs is left as it is.
 
-use crate::multi::tests::world::{Denies, TWO_SITES, World, of_b};
+use crate::multi::simulation::{Denies, TWO_SITES, World, of_b};
 
 /// Edits a ring that runs, and returns what is told; nothing may have changed in the sites.
 fn refused(change: impl FnOnce(&mut casskop_common::api::MultiCasskop)) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use casskop_common::api::InternodeMode::{self, Disabled, Optional, Preferred, Required};
 use serde_json::{Value, json};
 
-use crate::multi::tests::world::{TWO_SITES, World, of_b};
+use crate::multi::simulation::{TWO_SITES, World, of_b};
 
 fn ask(world: &mut World, mode: InternodeMode) {
     let tls = json!({ "internode": { "mode": mode, "secretName": "demo-ring" } });

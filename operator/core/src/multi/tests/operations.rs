@@ -6,7 +6,7 @@ use casskop_common::{
 };
 use kube_core::ResourceExt;
 
-use crate::multi::tests::world::{Denies, TWO_SITES, World};
+use crate::multi::simulation::{Denies, TWO_SITES, World};
 
 fn operation(world: &World, kind: &str) -> MultiOperation {
     let operations = world.status().operations;
@@ -132,7 +132,10 @@ fn a_request_of_a_resource_that_is_created_again_over_kept_volumes_is_not_run() 
     let changes: [Case<'_>; 3] = [
         (&whole, "the ring existed"),
         (&hidden, "may not read ConfigMap demo-ring"),
-        (&cut, "site b may have a ring: no answer"),
+        (
+            &cut,
+            "site b may have a ring: its API server did not answer",
+        ),
     ];
     for (change, word) in changes {
         for told in anew(change) {

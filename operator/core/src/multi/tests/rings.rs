@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::multi::{
     objects,
-    tests::world::{TWO_SITES, World, of_b},
+    simulation::{TWO_SITES, World, of_b},
 };
 
 /// Addresses of the seeds of one site, in the eyes of another.

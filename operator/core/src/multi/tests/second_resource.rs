@@ -5,7 +5,7 @@ use kube_core::ResourceExt;
 
 use crate::multi::{
     plan::SiteObject,
-    tests::world::{Site, TWO_SITES, World},
+    simulation::{Site, TWO_SITES, World},
 };
 
 /// A resource of the same name and namespace in another home cluster, whose operator has the same sites.

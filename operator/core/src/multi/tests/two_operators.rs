@@ -10,7 +10,7 @@ use crate::{
     multi::{
         observed::{ObservedSites, has_nodes},
         plan::{self, SiteObject, Write},
-        tests::world::{TWO_SITES, World, of_b},
+        simulation::{TWO_SITES, World, of_b},
     },
     testing::histories,
 };
