@@ -1,5 +1,6 @@
 //! The metrics, in the Prometheus text format.
 
+mod by_cluster;
 mod certificates;
 mod clusters;
 mod operations;

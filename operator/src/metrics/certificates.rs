@@ -1,10 +1,6 @@
 //! The ends of the certificates of all clusters, as last read.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use casskop_core::authority::Validity;
 use prometheus_client::{
@@ -13,12 +9,11 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-/// The ends of the certificates.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Certificates(Arc<Mutex<Clusters>>);
+use crate::metrics::by_cluster::ByCluster;
 
-/// Seconds since 1970, by namespace and name of the cluster, and by Secret.
-type Clusters = BTreeMap<(String, String), BTreeMap<String, i64>>;
+/// The ends of the certificates of each cluster by Secret, in seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Certificates(ByCluster<BTreeMap<String, i64>>);
 
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct Labels {
@@ -37,20 +32,18 @@ impl Certificates {
     ) {
         let ends = validities.iter();
         let ends = ends.map(|(secret, validity)| (secret.clone(), validity.expires_at.as_second()));
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.insert((namespace.to_owned(), cluster.to_owned()), ends.collect());
+        self.0.report(namespace, cluster, ends.collect());
     }
 
     /// Removes a deleted cluster.
     pub(super) fn forget(&self, namespace: &str, cluster: &str) {
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.remove(&(namespace.to_owned(), cluster.to_owned()));
+        self.0.forget(namespace, cluster);
     }
 }
 
 impl Collector for Certificates {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clusters = self.0.all();
         let mut family = encoder.encode_descriptor(
             "certificate_expiration_timestamp_seconds",
             "End of the certificate in a Secret that the nodes of a cluster use, in seconds since 1970",

@@ -1,10 +1,6 @@
 //! The status of all clusters, as last reported; the values are correct again after a restart of the operator.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::fmt;
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus, ScheduleStatus},
@@ -18,9 +14,11 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
+use crate::metrics::by_cluster::ByCluster;
+
 /// The status of each cluster.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Clusters(Arc<Mutex<BTreeMap<(String, String), Reported>>>);
+pub(super) struct Clusters(ByCluster<Reported>);
 
 /// The reported values of one cluster.
 #[derive(Debug, Default)]
@@ -62,14 +60,12 @@ impl Clusters {
     pub(super) fn report(&self, cluster: &CassandraCluster) {
         let reported = cluster.status.as_ref().map(reported).unwrap_or_default();
         let namespace = cluster.namespace().unwrap_or_default();
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.insert((namespace, cluster.name_any()), reported);
+        self.0.report(&namespace, &cluster.name_any(), reported);
     }
 
     /// Removes a deleted cluster.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.remove(&(namespace.to_owned(), name.to_owned()));
+        self.0.forget(namespace, name);
     }
 }
 
@@ -135,7 +131,7 @@ const SLOTS: [(&str, &str, Slot); 3] = [
 
 impl Collector for Clusters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clusters = self.0.all();
         let help = "Conditions of a cluster: 1 for the status that a type has, 0 for the others";
         let mut metric =
             encoder.encode_descriptor("cluster_condition", help, None, MetricType::Gauge)?;

@@ -1,11 +1,7 @@
 //! Operations of all clusters, as last reported in their status; the values are correct again after a restart of the
 //! operator.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use casskop_common::{
     api::{CassandraCluster, CassandraClusterStatus, NodePhase, OperationPhase, OperationStatus},
@@ -18,12 +14,11 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
+use crate::metrics::by_cluster::ByCluster;
+
 /// The newest operation of each kind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Operations(Arc<Mutex<Clusters>>);
-
-/// The reported operations of each cluster, by its namespace and name.
-type Clusters = BTreeMap<(String, String), Vec<Reported>>;
+pub(super) struct Operations(ByCluster<Vec<Reported>>);
 
 /// The reported values of one kind of operation.
 #[derive(Debug)]
@@ -55,14 +50,12 @@ impl Operations {
     pub(super) fn report(&self, cluster: &CassandraCluster) {
         let reported = cluster.status.as_ref().map(reported).unwrap_or_default();
         let namespace = cluster.namespace().unwrap_or_default();
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.insert((namespace, cluster.name_any()), reported);
+        self.0.report(&namespace, &cluster.name_any(), reported);
     }
 
     /// Removes a deleted cluster.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
-        let mut clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.remove(&(namespace.to_owned(), name.to_owned()));
+        self.0.forget(namespace, name);
     }
 }
 
@@ -140,7 +133,7 @@ const FIGURES: [(&str, &str, Figure); 3] = [
 
 impl Collector for Operations {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let clusters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clusters = self.0.all();
         for (name, help, figure) in FIGURES {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for ((namespace, cluster), operations) in clusters.iter() {
