@@ -115,7 +115,7 @@ fn volumes_stay_closed(ring: &Cluster, manifest: &Value, pods: &[String]) {
     }
 }
 
-/// What was seen while the ring formed.
+/// Observations while the ring formed.
 #[derive(Default)]
 struct Watched {
     /// How often Cassandra refused the default superuser.

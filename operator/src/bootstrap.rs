@@ -64,7 +64,7 @@ pub struct Args {
     pub jolokia_tls: Option<PathBuf>,
     #[command(flatten)]
     pub encryption: encryption::Args,
-    /// What clients need to connect to the node
+    /// Requirement of clients at their connection to the node
     #[arg(long, default_value = "Disabled", value_parser = logins::step)]
     pub logins: LoginStep,
     /// Folder of the Jolokia Secret

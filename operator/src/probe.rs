@@ -261,18 +261,23 @@ mod tests {
         node.says(KEYSPACES, 200, "[]").says(DRAIN, 200, "OK")
     }
 
+    /// The question whether the node is ready, of a pod with all its files in one folder.
+    pub(super) fn ready(folder: &Path) -> Args {
+        Args {
+            question: Question::Ready,
+            directory: folder.to_owned(),
+            data: folder.to_owned(),
+            superuser: folder.join("superuser"),
+            wait: 0,
+        }
+    }
+
     /// Its next start requires the mark; that of another one is only more careful without it.
     #[test]
     fn the_first_node_of_a_ring_with_logins_is_ready_when_its_mark_is_on_the_disk() {
         let name = format!("casskop-joined-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        let args = Args {
-            question: Question::Ready,
-            directory: folder.clone(),
-            data: folder.clone(),
-            superuser: folder.join("superuser"),
-            wait: 0,
-        };
+        let args = ready(&folder);
         let mark = folder.join(JOINED_MARKER);
         // A folder in the place of the mark.
         fs::create_dir_all(&mark).unwrap();
@@ -309,13 +314,7 @@ mod tests {
     fn a_member_that_serves_clients_is_ready_although_it_cannot_be_asked() {
         let folder = std::env::temp_dir().join(format!("casskop-probe-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let args = Args {
-            question: Question::Ready,
-            directory: folder.clone(),
-            data: folder.clone(),
-            superuser: folder.join("superuser"),
-            wait: 0,
-        };
+        let args = ready(&folder);
         let clients = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = clients.local_addr().unwrap().port();
         let yaml = format!("rpc_address: 0.0.0.0\nnative_transport_port: {port}\n");

@@ -69,7 +69,7 @@ pub struct Desired {
     pub named: NodeSecrets,
     /// Encryption of Cassandra's connections that pods are started with now.
     pub encryption: Encryption,
-    /// What clients need to connect to the nodes, as pods are started now.
+    /// Requirement of clients at their connection to the nodes, as pods are started now.
     pub logins: LoginStep,
     /// How the pods were started.
     pub started: Started,

@@ -62,7 +62,7 @@ pub struct Pod {
     pub secrets: NodeSecrets,
     /// Encryption of Cassandra's connections that it was started with.
     pub encryption: Encryption,
-    /// What clients need to connect to its node.
+    /// Requirement of clients at their connection to its node.
     pub logins: LoginStep,
     /// State of its node.
     pub node: Node,

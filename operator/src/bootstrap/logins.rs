@@ -47,7 +47,7 @@ pub(super) fn mark(data: &Path) -> Result<(), Error> {
     persist(data, &path, "")
 }
 
-/// What clients need to connect to the node, as the template of its pod says.
+/// Requirement of clients at their connection to the node, from the template of its pod.
 pub(super) fn step(word: &str) -> Result<LoginStep, String> {
     let known = LoginStep::ALL.map(LoginStep::as_str).join(", ");
     LoginStep::parse(word).ok_or_else(|| format!("it is one of {known}"))

@@ -50,7 +50,7 @@ pub struct Superuser {
     record: Option<Secret>,
 }
 
-/// What is to be done about the superuser.
+/// The next step of a change of the superuser.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// The first of these that logs in is the accepted one.
@@ -62,7 +62,7 @@ pub enum Change<'a> {
 }
 
 impl Superuser {
-    /// What is to be done next; nothing if Cassandra accepts the wanted one. A change that is recorded ends before anything else
+    /// The next step; nothing if Cassandra accepts the wanted one. A change that is recorded ends before anything else
     /// begins: Cassandra may have either password, and may accept the one before for a while longer.
     pub fn change(&self) -> Option<Change<'_>> {
         let accepted = self.accepted.as_ref()?;

@@ -119,7 +119,7 @@ fn replicate_by_data_center(session: &mut Session) -> Result<(), CqlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{node_api::cql::server::Server, probe::Question};
+    use crate::{node_api::cql::server::Server, probe::tests::ready};
 
     fn login(username: &str, password: &str) -> Login {
         Login {
@@ -206,13 +206,7 @@ mod tests {
     #[test]
     fn only_a_pod_with_the_superuser_sets_it_up_and_only_where_nobody_else_connects() {
         let folder = std::env::temp_dir().join(format!("casskop-set-up-{}", std::process::id()));
-        let args = Args {
-            question: Question::Ready,
-            directory: folder.clone(),
-            data: folder.clone(),
-            superuser: folder.join("superuser"),
-            wait: 0,
-        };
+        let args = ready(&folder);
         let mark = folder.join(".casskop-logins");
         std::fs::create_dir_all(&folder).unwrap();
         set_up(&args).expect("nothing to do");

@@ -78,7 +78,7 @@ fn check_ring(started: &Started) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What nodes elsewhere, and other ways to them, do about logins is not known.
+/// The logins of nodes elsewhere, and of other ways to them, are not known.
 fn check_spec(spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     if !spec.seeds.is_empty() {
         return Err(not_supported(

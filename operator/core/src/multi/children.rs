@@ -259,7 +259,7 @@ fn refuse_encryption(children: &[Child]) -> Result<(), Refusal> {
     }
 }
 
-/// What one operator knows of the logins of a ring, the others would have to know.
+/// The operators of all sites would have to know the logins of the ring.
 fn refuse_logins(children: &[Child]) -> Result<(), Refusal> {
     let mut children = children.iter();
     match children.find(|child| child.cluster.spec.authentication.is_some()) {

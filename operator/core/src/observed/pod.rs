@@ -63,7 +63,7 @@ pub struct NodePod {
     pub secrets: NodeSecrets,
     /// Encryption of Cassandra's connections that the pod was started with.
     pub encryption: Encryption,
-    /// What clients need to connect to the node that the pod was started with.
+    /// Requirement of clients at their connection to the node that the pod was started with.
     pub logins: LoginStep,
     /// Algorithm of the private key that its agent was started with, if the agent takes over no other one.
     pub key_algorithm: Option<String>,

@@ -71,7 +71,7 @@ pub enum NotSetUp {
     Opens,
 }
 
-/// What the volume of a node says before Cassandra starts.
+/// State of the volume of a node before Cassandra starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// The data of the node.

@@ -112,8 +112,8 @@ pub(super) fn racks(
         .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
 }
 
-/// The rack, of those that are not finished, that takes the change although: a change whose pods never become Ready is
-/// corrected in its rack, and no other rack changes.
+/// The rack that takes its change although racks are not finished: a change whose pods never become Ready is corrected in
+/// its rack, and no other rack changes.
 fn corrected<'a, 'b>(
     unfinished: &[&'a RackDiff<'b>],
     desired: &Desired,

@@ -72,7 +72,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// What the operator of the `MultiCasskop` sees.
+    /// The observation of the operator of the `MultiCasskop`.
     pub(super) fn seen(&self) -> SiteState {
         SiteState {
             namespace_uid: self.namespace_uid.clone(),

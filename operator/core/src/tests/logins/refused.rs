@@ -1,4 +1,4 @@
-//! What a ring with logins cannot have.
+//! Refused specs of rings with logins.
 
 use casskop_common::api::{CassandraCluster, ClientMode, ClientTls, NodeApi, NodeApiKind, Tls};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource};
