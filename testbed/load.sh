@@ -2,7 +2,7 @@
 # Brings images that have a program of this workspace into the running clusters, in a second or two:
 #   load.sh operator PATH_TO_BINARY          as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
 #   load.sh management-api PATH_TO_BINARY    as localhost/cass-management-api:VERSION, for each of CASSANDRA_VERSIONS
-# The operator's image is the static binary and the Jolokia agent, and nothing else. The others are those of Cassandra with
+# The operator's image is the static binary and the Java agents of the nodes, and nothing else. The others are those of Cassandra with
 # the stand-in for the Management API.
 . "$(dirname "$0")/lib.sh"
 . "$testbed/image.sh"
@@ -15,7 +15,7 @@ if LC_ALL=C readelf -l "$binary" 2>/dev/null | grep -q INTERP; then
 fi
 
 mkdir -p "$images"
-agent=$images/jolokia-agent-$(key_of "$testbed/agent.sh").tar
+agent=$images/agents-$(key_of "$testbed/agent.sh").tar
 if [ ! -e "$agent" ]; then
     stage=$(mktemp -d)
     chmod 755 "$stage"

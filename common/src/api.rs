@@ -5,6 +5,7 @@
 mod authentication;
 mod cluster;
 mod debt;
+mod metrics;
 mod multi;
 mod operation;
 mod pods;
@@ -19,6 +20,7 @@ pub use crate::conditions as condition;
 pub use authentication::{Authentication, LoginStep};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
+pub use metrics::Metrics;
 pub use multi::{
     ChildStatus, Drift, MultiCasskop, MultiCasskopSpec, MultiCasskopStatus, MultiOperation,
     Reachability, SiteOperation, SiteStatus,

@@ -96,6 +96,10 @@ pub const LOGINS: &str = "db.orange.com/logins";
 pub const DEFAULT_ROLE: &str = "cassandra";
 /// Port of the native protocol (CQL).
 pub const CQL_PORT: u16 = 9042;
+/// Port of the metrics of Cassandra, that of the Go `CassKop`.
+pub const METRICS_PORT: u16 = 9500;
+/// Label of the Service of the metrics, that of the Go `CassKop`, and its value.
+pub const METRICS_LABEL: (&str, &str) = ("k8s-app", "exporter-cassandra-jmx");
 /// Name of the Cassandra container.
 pub const CASSANDRA_CONTAINER: &str = "cassandra";
 /// Name of the data volume; its claims are `data-<pod>`.
@@ -176,6 +180,11 @@ pub fn ring_host(cluster: &str, namespace: &str) -> String {
 /// Ordinal of a pod, from its name.
 pub fn ordinal(pod: &str) -> Option<i32> {
     pod.rsplit_once('-')?.1.parse().ok()
+}
+
+/// Service of the metrics of Cassandra, with the name that the Go `CassKop` gives it.
+pub fn metrics_service(cluster: &str) -> String {
+    format!("{cluster}-exporter-jmx")
 }
 
 /// Secret with the Jolokia password; the operator creates it if `imageJolokiaSecret` is not set.

@@ -109,6 +109,10 @@ pub const JOBS: &[Job] = &[
     own("ring_lifecycle", 3).in_test_all(),
     own("rebuild", 2).in_test_all(),
     own("platform_ids", 1).in_test_all(),
+    own("metrics", 1).only(&["metrics_come_and_go_with_the_spec"]),
+    own("metrics", 1)
+        .only(&["earlier_versions_have_the_same_metrics"])
+        .in_test_all(),
     own("stranded_pod", 1).in_test_all(),
     own("volumes", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),

@@ -12,6 +12,7 @@ mod jolokia;
 mod jvm_options;
 mod logins;
 mod management_api;
+mod metrics;
 mod overlap;
 mod pkcs8;
 mod seeds;
@@ -32,7 +33,7 @@ use casskop_core::pod_config::{
     LostVolume, Nodes, RackConfig,
     cassandra_yaml::data_directories,
     certificates::Place,
-    jvm_options::InvalidSection,
+    jvm_options::{Agents, InvalidSection},
     logins::{NotSetUp, Volume},
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
@@ -67,6 +68,8 @@ pub struct Args {
     /// Requirement of clients at their connection to the node
     #[arg(long, default_value = "Disabled", value_parser = logins::step)]
     pub logins: LoginStep,
+    #[command(flatten)]
+    pub metrics: metrics::Args,
     /// Folder of the Jolokia Secret
     #[arg(long, default_value = "/casskop-jolokia")]
     pub jolokia: PathBuf,
@@ -169,7 +172,10 @@ pub fn main(args: &Args) -> Result<(), Error> {
     jvm_options::write(
         &args.directory,
         &rack,
-        args.transport(),
+        Agents {
+            transport: args.transport(),
+            metrics: args.metrics.metrics,
+        },
         replaced,
         &args.pod_ip,
     )?;
@@ -184,6 +190,7 @@ pub fn main(args: &Args) -> Result<(), Error> {
             None
         }
     };
+    metrics::install(&args.directory, &args.metrics)?;
     files::install_probe(&args.directory)?;
     report(&args.report, algorithm);
     seeds::wait(&seeds);

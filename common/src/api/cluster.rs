@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Authentication, BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc,
-    InternodeMode, InternodeTls, JmxConfiguration, NodeApi, NodeApiKind, NodeTls, NodeTransport,
-    PodPolicy, Rack, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
+    InternodeMode, InternodeTls, JmxConfiguration, Metrics, NodeApi, NodeApiKind, NodeTls,
+    NodeTransport, PodPolicy, Rack, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -241,6 +241,9 @@ pub struct CassandraClusterSpec {
     /// rings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
+    /// Metrics of Cassandra on port 9500 of each pod (default: none). A change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
     /// Requests that the operator makes by the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

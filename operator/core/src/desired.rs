@@ -5,6 +5,7 @@ pub mod accepted;
 mod checks;
 mod encryption;
 mod logins;
+mod metrics;
 mod node_api;
 pub mod restart;
 mod secrets;
@@ -151,6 +152,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
         taken::check(spec)?;
     }
     node_api::check(spec)?;
+    metrics::check(spec)?;
     if let Some(message) = &around.refused_secret {
         return Err(refused(Reason::SecretNotAllowed, message.clone()));
     }

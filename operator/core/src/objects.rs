@@ -4,6 +4,7 @@
 pub mod accepted_spec;
 pub mod budget;
 pub mod config_map;
+pub mod metrics_service;
 pub mod pod;
 pub mod service;
 pub mod service_account;

@@ -133,6 +133,9 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         removals.extend(address_conflict::address_conflicts(state));
         removals.extend(stranded::pods(state));
     }
+    if let Some(desired) = desired.as_ref().ok().filter(|_| !is_held) {
+        removals.extend(objects::metrics_service::obsolete(desired, &state.live));
+    }
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let unchanged = unchanged_for(state, &status.conditions);
@@ -183,6 +186,12 @@ fn objects(
     let before = live.services.get(&desired.name);
     if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
         objects.push(Object::Service(Box::new(service)));
+    }
+    if let Some(service) = objects::metrics_service::build(desired) {
+        let before = live.services.get(&service.name_any());
+        if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
+            objects.push(Object::Service(Box::new(service)));
+        }
     }
     let budget = objects::budget::build(desired);
     let before = live.budgets.get(&desired.name);

@@ -9,6 +9,7 @@ pub mod jolokia_secret;
 pub mod jvm_options;
 pub mod logins;
 pub mod management_api;
+pub mod metrics;
 mod nodes;
 mod rack;
 mod secrets;

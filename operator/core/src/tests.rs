@@ -20,6 +20,7 @@ mod kept_volumes;
 mod logins;
 mod lost_node;
 mod messages;
+mod metrics;
 mod node_api;
 mod node_api_change;
 mod node_tls;

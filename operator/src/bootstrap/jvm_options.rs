@@ -5,8 +5,10 @@ mod start_scripts;
 
 use std::{collections::BTreeMap, path::Path};
 
-use casskop_common::api::NodeTransport;
-use casskop_core::pod_config::{RackConfig, jvm_options};
+use casskop_core::pod_config::{
+    RackConfig,
+    jvm_options::{self, Agents},
+};
 
 use crate::bootstrap::{Error, files};
 
@@ -18,7 +20,7 @@ const MARKER: &str = "\n# set by casskop-operator\n";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
-    transport: NodeTransport,
+    agents: Agents,
     replaced: Option<&str>,
     pod_ip: &str,
 ) -> Result<(), Error> {
@@ -26,7 +28,7 @@ pub(super) fn write(
     for file in jvm_options::FILES {
         all.insert(file, images_own(&directory.join(file))?);
     }
-    jvm_options::files(rack, transport, &all, replaced, pod_ip)?
+    jvm_options::files(rack, agents, &all, replaced, pod_ip)?
         .iter()
         .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
@@ -62,7 +64,7 @@ mod tests {
             max_heap_bytes: 1 << 30,
             ..RackConfig::default()
         };
-        let write = || write(&directory, &rack, NodeTransport::Jolokia, None, "10.0.0.1");
+        let write = || write(&directory, &rack, Agents::default(), None, "10.0.0.1");
         write().unwrap();
         let once = std::fs::read_to_string(&file).unwrap();
         write().unwrap();

@@ -83,6 +83,11 @@ impl Pod {
             jolokia_tls: certificates(NodeTransport::JolokiaTls),
             encryption: self.encryption(InternodeMode::Disabled, ClientMode::Disabled),
             logins: LoginStep::Disabled,
+            metrics: super::metrics::Args {
+                metrics: false,
+                tables: Vec::new(),
+                metrics_agent: place.join("agent.jar"),
+            },
             jolokia: place.join("password"),
             agent: place.join("agent.jar"),
             data: place.join("data"),

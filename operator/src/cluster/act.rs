@@ -3,7 +3,7 @@
 use casskop_common::api::CassandraCluster;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service},
 };
 use kube::{ResourceExt, api::Preconditions};
 
@@ -150,6 +150,10 @@ pub async fn remove(
                     resource_version: Some(version.clone()),
                 };
                 delete::<Pod>(kube, namespace, name, preconditions).await?;
+            }
+            Removal::Service { name, uid } => {
+                let service = objects::uid_precondition(uid);
+                delete::<Service>(kube, namespace, name, service).await?;
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);

@@ -1,9 +1,16 @@
-//! The committed reference of the metrics, and the alerts on them.
+//! The committed references of the metrics, and the alerts on them.
+
+mod dashboards;
+mod expressions;
 
 use std::{
     collections::BTreeSet, convert::Infallible, fmt::Write, fs, net::TcpListener, path::PathBuf,
     sync::Arc, time::Duration,
 };
+
+use casskop_common::api;
+use casskop_core::pod_config::metrics;
+use serde_json::Value;
 
 use super::Metrics;
 use crate::node_api::{Access, Credentials, Endpoint, Measured, NodeApi, Nodes};
@@ -104,34 +111,66 @@ async fn names_follow_the_conventions() {
     }
 }
 
+/// The rules of the agent of Cassandra's metrics.
+fn rules() -> Vec<Value> {
+    let settings = metrics::settings(&api::Metrics::default()).expect("settings");
+    let settings: Value = serde_saphyr::from_str(&settings).expect("YAML");
+    settings["rules"].as_array().expect("rules").clone()
+}
+
+#[test]
+fn committed_reference_of_cassandra_is_up_to_date() {
+    let path = "docs/reference/cassandra-metrics.md";
+    let of = |rule: &Value, field: &str| rule[field].as_str().expect("a text").to_owned();
+    let rows: BTreeSet<_> = rules()
+        .iter()
+        .map(|rule| {
+            let labels = rule["labels"].as_object();
+            let labels = labels.into_iter().flatten();
+            let labels: Vec<String> = labels.map(|(label, _)| format!("`{label}`")).collect();
+            let row = [of(rule, "name"), of(rule, "type").to_lowercase()];
+            (row, labels.join(", "), of(rule, "help"))
+        })
+        .collect();
+    let mut text = "# Metrics of Cassandra\n\nWritten from the settings of the agent by `make docs`; how to have them: [metrics of Cassandra](../cassandra-metrics.md).\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for ([name, kind], labels, help) in rows {
+        writeln!(text, "| `{name}` | {kind} | {labels} | {help} |").expect("a string takes it");
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(file(path), &text).expect("docs/reference is a folder");
+    }
+    assert_eq!(read(path), text, "run: make docs");
+}
+
+/// All metrics of the operator and of Cassandra.
+async fn known() -> BTreeSet<String> {
+    let ours = described().await.into_iter().map(|(name, ..)| name);
+    let of_cassandra = rules().into_iter();
+    let of_cassandra = of_cassandra.map(|rule| rule["name"].as_str().expect("a name").to_owned());
+    ours.chain(of_cassandra).collect()
+}
+
 /// Each alert is about metrics that exist, and has a page that says what to do.
 #[tokio::test]
 async fn alerts_have_their_metrics_and_runbooks() {
-    let rules: serde_json::Value =
-        serde_saphyr::from_str(&read("manifests/monitoring/alerts.yaml")).expect("YAML");
-    let known: BTreeSet<String> = described()
-        .await
-        .into_iter()
-        .map(|(name, ..)| name)
-        .collect();
+    let known = known().await;
     let runbooks = read("docs/runbooks.md");
-    let groups = rules["spec"]["groups"].as_array().expect("groups");
+    let files = ["alerts.yaml", "cassandra-alerts.yaml"];
+    let read = |name| read(&format!("manifests/monitoring/{name}"));
+    let files = files.map(|name| serde_saphyr::from_str::<Value>(&read(name)).expect("YAML"));
+    let groups = files.iter().map(|file| &file["spec"]["groups"]);
+    let groups = groups.flat_map(|groups| groups.as_array().expect("groups"));
     let mut rules = groups
-        .iter()
         .flat_map(|group| group["rules"].as_array().expect("rules"))
         .peekable();
     assert!(rules.peek().is_some());
     for rule in rules {
         let name = rule["alert"].as_str().expect("an alert");
         let expression = rule["expr"].as_str().expect("an expression");
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let words = expression.split(|c| !is_part(c));
-        let ours: Vec<&str> = words.filter(|word| word.starts_with("casskop_")).collect();
-        assert!(!ours.is_empty(), "{name}");
-        for metric in ours {
-            let metric = metric.trim_end_matches("_bucket");
-            assert!(known.contains(metric), "{name}: {metric}");
-        }
+        assert!(
+            expressions::is_known(expression, &known),
+            "{name}: {expression}"
+        );
         let anchor = format!("#{}", name.to_lowercase());
         let url = rule["annotations"]["runbook_url"]
             .as_str()

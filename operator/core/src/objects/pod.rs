@@ -7,6 +7,7 @@
 mod containers;
 mod encryption;
 mod logins;
+mod metrics;
 mod placement;
 mod transport;
 
@@ -22,6 +23,7 @@ use k8s_openapi::{
 };
 
 use crate::desired::{Desired, DesiredRack};
+pub(crate) use metrics::PORT as METRICS_PORT_NAME;
 use transport::Transport;
 
 /// User and group of Cassandra in the official image.

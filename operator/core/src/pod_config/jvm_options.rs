@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use casskop_common::{api::NodeTransport, config::jvm_options as named};
 use serde_json::Value;
 
-use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api};
+use super::{AGENT_ARGUMENT, RackConfig, is_ipv6, management_api, metrics};
 #[cfg(any(test, feature = "simulation"))]
 pub use casskop_common::config::jvm_options::examples;
 
@@ -30,7 +30,7 @@ pub const FILES: [&str; 3] = [COMMON, BY_JAVA[0], BY_JAVA[1]];
 /// told what to do about what it has already: all of it comes again.
 const STREAM_ANEW: &str = "-Dcassandra.reset_bootstrap_progress=true";
 
-/// Limits of the HTTP server of the Jolokia agent, which authenticates a request only after it has read the headers: seconds
+/// Limits of the HTTP servers of the agents; that of Jolokia authenticates a request only after it has read the headers: seconds
 /// that a request may take to arrive, and number of connections. A limit of the response time (`maxRspTime`) would end
 /// calls that run for hours.
 const AGENT_LIMITS: [&str; 2] = [
@@ -40,6 +40,15 @@ const AGENT_LIMITS: [&str; 2] = [
 
 /// The options of the image prefer IPv4 (`-Djava.net.preferIPv4Stack=true`), with which no IPv6 address can be bound.
 const IPV6: &str = "-Djava.net.preferIPv4Stack=false";
+
+/// The Java agents of a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Agents {
+    /// The transport that the node is started with: the configuration of its rack may be newer, or older, than the pod.
+    pub transport: NodeTransport,
+    /// Whether the node serves the metrics of Cassandra.
+    pub metrics: bool,
+}
 
 /// A section of `spec.config` that is not made of JVM options.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
@@ -53,14 +62,13 @@ pub struct InvalidSection {
 
 /// The lines that are appended to each options file which Cassandra's start script reads. `images_own` is the text of the
 /// image's own files, by name, and `replaced` the address of the lost node whose place this one takes. `pod_ip` is the
-/// primary address of the pod. The transport is that of the pod's own template: the configuration of its rack may be newer, or
-/// older, than the pod.
+/// primary address of the pod. The agents are those of the pod's own template.
 ///
 /// # Errors
 /// When a section of `spec.config` has a key that is no option.
 pub fn files(
     rack: &RackConfig,
-    transport: NodeTransport,
+    agents: Agents,
     images_own: &BTreeMap<&'static str, String>,
     replaced: Option<&str>,
     pod_ip: &str,
@@ -79,7 +87,7 @@ pub fn files(
     files
         .entry(COMMON)
         .or_default()
-        .splice(0..0, own_options(transport, replaced, pod_ip));
+        .splice(0..0, own_options(agents, replaced, pod_ip));
     let of_image = images_own.values().flat_map(|text| text.lines());
     if heap::uses_g1(of_image) || heap::uses_g1(files.values().flatten().map(String::as_str)) {
         for line in files.values_mut().flatten() {
@@ -89,17 +97,21 @@ pub fn files(
     Ok(files)
 }
 
-fn own_options(transport: NodeTransport, replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
-    let agent: Vec<String> = match transport {
-        NodeTransport::Jolokia | NodeTransport::JolokiaTls => {
-            [format!("-javaagent:{AGENT_ARGUMENT}")]
-                .into_iter()
-                .chain(AGENT_LIMITS.map(str::to_owned))
-                .collect()
-        }
+fn own_options(agents: Agents, replaced: Option<&str>, pod_ip: &str) -> Vec<String> {
+    let (jolokia, of_image) = match agents.transport {
+        NodeTransport::Jolokia | NodeTransport::JolokiaTls => (Some(AGENT_ARGUMENT.into()), None),
         // The image names its agent in cassandra-env.sh.
-        NodeTransport::ManagementApi => management_api::metrics_option().into_iter().collect(),
+        NodeTransport::ManagementApi => (None, management_api::metrics_option()),
     };
+    let metrics = agents.metrics.then(metrics::agent_argument);
+    let started: Vec<String> = [jolokia, metrics].into_iter().flatten().collect();
+    let limits = AGENT_LIMITS.into_iter().filter(|_| !started.is_empty());
+    let agent: Vec<String> = started
+        .iter()
+        .map(|argument| format!("-javaagent:{argument}"))
+        .chain(limits.map(str::to_owned))
+        .chain(of_image)
+        .collect();
     // Ignored by a node that has joined before.
     let replace =
         replaced.map(|address| format!("-Dcassandra.replace_address_first_boot={address}"));
@@ -242,14 +254,8 @@ mod tests {
         };
         let lines = |rack: &RackConfig| {
             let none = BTreeMap::new();
-            let files = files(
-                rack,
-                NodeTransport::Jolokia,
-                &none,
-                Some("10.0.0.9"),
-                "10.0.0.1",
-            )
-            .unwrap();
+            let files =
+                files(rack, Agents::default(), &none, Some("10.0.0.9"), "10.0.0.1").unwrap();
             files["jvm-server.options"].join("\n") + "\n"
         };
         let text = lines(&rack);
@@ -273,7 +279,7 @@ mod tests {
         for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {
             let files = files(
                 &RackConfig::default(),
-                NodeTransport::Jolokia,
+                Agents::default(),
                 &BTreeMap::new(),
                 None,
                 pod_ip,
@@ -339,8 +345,7 @@ mod tests {
             ("-XX:+UseG1GC\n", "-XX:NewSize=100M -XX:MaxNewSize=100M"),
         ] {
             let images_own = [(BY_JAVA[0], images_own.to_owned())].into();
-            let files =
-                files(&rack, NodeTransport::Jolokia, &images_own, None, "10.0.0.1").unwrap();
+            let files = files(&rack, Agents::default(), &images_own, None, "10.0.0.1").unwrap();
             let found = files[COMMON].iter().any(|line| line == young);
             assert!(found, "{images_own:?}: {files:?}");
         }
@@ -392,7 +397,7 @@ mod tests {
                 config: json!({ "jvm-options": users }),
                 ..RackConfig::default()
             };
-            let files = files(&rack, NodeTransport::Jolokia, &g1, None, "10.0.0.1").unwrap();
+            let files = files(&rack, Agents::default(), &g1, None, "10.0.0.1").unwrap();
             let found = files.get(BY_JAVA[1]).map_or(&[][..], Vec::as_slice);
             assert_eq!(found, off, "{users}");
             assert!(!files.contains_key(BY_JAVA[0]) || files[BY_JAVA[0]].is_empty());
@@ -405,7 +410,7 @@ mod tests {
             ..RackConfig::default()
         };
         assert_eq!(check(&rack.config), Ok(()));
-        let files = files(&rack, NodeTransport::Jolokia, &g1, None, "10.0.0.1").unwrap();
+        let files = files(&rack, Agents::default(), &g1, None, "10.0.0.1").unwrap();
         let expected = ["-XX:-UseG1GC", "-XX:-UseSerialGC", "-XX:+UseZGC"];
         assert_eq!(files[BY_JAVA[1]], expected);
     }

@@ -60,7 +60,11 @@ impl World {
                     .service_accounts
                     .insert(object.name_any(), *object),
             ),
-            Object::Service(object) => drop(self.live.services.insert(object.name_any(), *object)),
+            Object::Service(mut object) => {
+                let name = object.name_any();
+                object.metadata.uid = Some(format!("service-{name}"));
+                self.live.services.insert(name, *object);
+            }
             Object::Budget(object) => drop(self.live.budgets.insert(object.name_any(), *object)),
             Object::ConfigMap(object) => {
                 let version = self.next_version();
@@ -126,6 +130,7 @@ impl World {
                 let pod = self.pods.get(name);
                 pod.is_some_and(|pod| pod_version(pod) == *version)
             }
+            Removal::Service { name, .. } => self.live.services.contains_key(name),
             Removal::Volume { name, uid } => {
                 let volume = self.live.volumes.get(name);
                 volume.is_some_and(|volume| volume.uid == *uid)
@@ -184,6 +189,7 @@ impl World {
                 let gone = self.pods.remove(name).expect("it was seen");
                 assert_eq!(format!("pod-{}", gone.uid), *uid);
             }
+            Removal::Service { name, .. } => drop(self.live.services.remove(name)),
             Removal::Volume { name, uid } => {
                 assert_eq!(self.live.volumes[name].uid, *uid);
                 let pod = name.strip_prefix("data-").expect("a data volume");

@@ -9,8 +9,10 @@ use std::{
     process::Command,
 };
 
-use casskop_common::api::NodeTransport;
-use casskop_core::pod_config::{RackConfig, environment, jvm_options};
+use casskop_core::pod_config::{
+    RackConfig, environment,
+    jvm_options::{self, Agents},
+};
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
@@ -121,7 +123,7 @@ impl Image {
             let own = super::images_own(&conf.join(file)).unwrap();
             fs::write(conf.join(file), own).unwrap();
         }
-        write(&conf, &rack, NodeTransport::Jolokia, None, "10.0.0.1").unwrap();
+        write(&conf, &rack, Agents::default(), None, "10.0.0.1").unwrap();
         let home = self.0.join("opt/cassandra");
         let path = format!("{}:/usr/bin:/bin", self.0.join("bin").display());
         let said = Command::new(home.join("bin/cassandra"))

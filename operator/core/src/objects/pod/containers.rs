@@ -15,7 +15,9 @@ use k8s_openapi::{
 
 use crate::{
     desired::{Desired, DesiredRack, taken},
-    objects::pod::{CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, logins, transport::Transport},
+    objects::pod::{
+        CONFIG, LOG, RACK, SCRIPTS, TMP, encryption, logins, metrics, transport::Transport,
+    },
     pod_config,
 };
 
@@ -116,6 +118,7 @@ fn overlay(desired: &Desired, rack: &DesiredRack) -> Container {
                 .into_iter()
                 .chain(encryption::arguments(desired))
                 .chain(logins::arguments(desired))
+                .chain(metrics::arguments(desired))
                 .collect(),
         ),
         // The status reports the termination message.
@@ -171,7 +174,7 @@ fn cassandra(desired: &Desired, rack: &DesiredRack) -> Container {
         command: (!command.is_empty())
             .then(|| command.iter().map(|&word| word.to_owned()).collect()),
         env: Some(environment(spec, transport)),
-        ports: Some(ports(transport)),
+        ports: Some(ports(transport, desired)),
         lifecycle: transport.lifecycle().filter(|_| spec.debug != Some(true)),
         resources: rack.resources.clone(),
         security_context: Some(restricted(spec.read_only_root_filesystem.unwrap_or(true))),
@@ -197,8 +200,11 @@ const CASSANDRA_PORTS: [(&str, u16); 4] = [
     ("cql", names::CQL_PORT),
 ];
 
-fn ports(transport: Transport) -> Vec<ContainerPort> {
-    let all = CASSANDRA_PORTS.into_iter().chain([transport.port()]);
+fn ports(transport: Transport, desired: &Desired) -> Vec<ContainerPort> {
+    let all = CASSANDRA_PORTS
+        .into_iter()
+        .chain([transport.port()])
+        .chain(metrics::port(desired));
     all.map(|(name, port)| ContainerPort {
         name: Some(name.into()),
         container_port: i32::from(port),

@@ -239,6 +239,11 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
             json!("admins"),
             r#""db.orange.com/logins":"SetUp""#,
         ),
+        (
+            "metrics.tables",
+            json!(["shop.*"]),
+            r#""--metrics-table","shop.*""#,
+        ),
     ];
     let dc = [
         ("name", json!("north"), r#"\"dc\": \"north\""#),
