@@ -195,6 +195,7 @@ case $what in
         begin_preparing
         unit
         [ "$what" != all ] || stage "the chart" "$testbed/helm.sh"
+        [ "$what" != all ] || stage "the alerts" "$testbed/alerts.sh"
         stage "testbed and release builds, what was left of them" prepared
         stage "an earlier version of the operator" earlier "$what"
         e2e "$what"

@@ -228,6 +228,21 @@ fn nodes(text: &str) -> Vec<[String; 4]> {
         .collect()
 }
 
+/// The metrics of a node, through the API server.
+///
+/// # Errors
+/// The answer of kubectl.
+pub fn scrape(kubectl: &Kubectl, pod: &str) -> Result<String, String> {
+    let namespace = &kubectl.namespace;
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:9500/proxy/metrics");
+    let answer = kubectl.run(&["get", "--raw", &path]);
+    if answer.code == 0 {
+        Ok(answer.stdout)
+    } else {
+        Err(answer.stderr)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -129,6 +129,7 @@ fn the_stand_in_speaks_the_recorded_contract() {
 fn one_node(space: &Space, name: &str) -> Cluster {
     let ring = space.cluster(name);
     let mut manifest = cluster::ring(name, &[("dc1", &["rack1"])]);
+    manifest["spec"]["metrics"] = json!({});
     management_api::declare(&mut manifest["spec"], &format!("{name}-tls"));
     ring.apply(&manifest);
     ring.settles();
@@ -257,6 +258,8 @@ fn what_a_job_does_not_say_is_found_out() {
         pod: ring.pod_names().remove(0),
         kubectl: space.kubectl.clone(),
     };
+    let metrics = cassandra::scrape(&space.kubectl, &node.pod).expect("metrics");
+    assert!(metrics.contains("cassandra_endpoints_up 1.0"), "{metrics}");
     node.fill();
     let client = authority.client();
     let ask = |request: &str| client.ask(&space.kubectl, ("jobs", &node.pod), request);

@@ -10,7 +10,12 @@
 use std::{collections::BTreeSet, fs, time::Instant};
 
 use casskop_e2e::{
-    Cluster, Space, cassandra, cluster, figures::report_figure, kubectl, space::workspace,
+    Cluster, Space,
+    cassandra::{self, scrape},
+    cluster,
+    figures::report_figure,
+    kubectl,
+    space::workspace,
     wait::until,
 };
 use serde_json::{Value, json};
@@ -27,18 +32,6 @@ fn with_metrics(name: &str, version: &str) -> Value {
     manifest
 }
 
-/// A scrape through the API server.
-fn scrape(space: &Space, pod: &str) -> Result<String, String> {
-    let namespace = &space.kubectl.namespace;
-    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:9500/proxy/metrics");
-    let answer = space.kubectl.run(&["get", "--raw", &path]);
-    if answer.code == 0 {
-        Ok(answer.stdout)
-    } else {
-        Err(answer.stderr)
-    }
-}
-
 /// Name and labels of each series.
 fn series(text: &str) -> BTreeSet<&str> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -53,7 +46,7 @@ fn name(series: &str) -> &str {
 
 /// The metrics of nodes that the dashboards and the alerts are about.
 fn used() -> BTreeSet<String> {
-    let files = ["dashboards.yaml", "cassandra-alerts.yaml"];
+    let files = ["dashboards/source.yaml", "cassandra-alerts.yaml"];
     let texts = files.map(|file| {
         let path = workspace().join("manifests/monitoring").join(file);
         fs::read_to_string(path).expect("the file is there")
@@ -85,7 +78,7 @@ fn has_all_metrics(space: &Space, ring: &Cluster, version: &str) -> String {
     ];
     cassandra::write(&space.kubectl, &pod, &table);
     let text = until("the table in a scrape", || {
-        let text = scrape(space, &pod)?;
+        let text = scrape(&space.kubectl, &pod)?;
         let writes = r#"cassandra_table_writes_total{keyspace="shop",table="item"} 1.0"#;
         if text.lines().any(|line| line == writes) {
             Ok(text)
@@ -111,7 +104,7 @@ fn has_all_metrics(space: &Space, ring: &Cluster, version: &str) -> String {
     let others = all.len() - of_tables.len();
     assert!(others < MOST, "{version}: {others} series");
     let began = Instant::now();
-    scrape(space, &pod).expect("a scrape");
+    scrape(&space.kubectl, &pod).expect("a scrape");
     report_figure(&format!(
         "Cassandra {version}: {others} series of a node, {} bytes, a scrape through the API server {} ms",
         text.len(),
@@ -143,7 +136,7 @@ fn metrics_come_and_go_with_the_spec() {
     ring.change(&json!({ "metrics": null }));
     until("the port and the Service to go", || {
         let service = space.kubectl.get("service", SERVICE);
-        let scraped = scrape(&space, &pod);
+        let scraped = scrape(&space.kubectl, &pod);
         if service.is_none() && scraped.is_err() {
             Ok(())
         } else {
@@ -152,6 +145,9 @@ fn metrics_come_and_go_with_the_spec() {
     });
     ring.settles();
     assert_eq!(ring.host_ids(), members);
+    assert!(scrape(&space.kubectl, &pod).is_err());
+    let ports = ring.pods()[0]["spec"]["containers"][0]["ports"].to_string();
+    assert!(!ports.contains("9500"), "{ports}");
     ring.delete();
 }
 

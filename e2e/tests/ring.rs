@@ -304,7 +304,8 @@ fn the_operator_has_no_right_that_it_does_not_need() {
         ("delete", "cassandraclusters.db.orange.com"),
         ("list", "secrets"),
         ("delete", "secrets"),
-        ("delete", "services"),
+        ("update", "services"),
+        ("deletecollection", "services"),
         ("get", "nodes"),
     ] {
         let asked: Vec<&str> = ["auth", "can-i", verb]

@@ -12,7 +12,7 @@ pub struct Metrics {
     /// none). Each table has 15 series in each node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
-        length(max = 50),
+        length(max = 20),
         inner(
             length(max = 97),
             regex(pattern = r"^[a-zA-Z0-9_*?]{1,48}\.[a-zA-Z0-9_*?]{1,48}$")

@@ -152,7 +152,6 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
         taken::check(spec)?;
     }
     node_api::check(spec)?;
-    metrics::check(spec)?;
     if let Some(message) = &around.refused_secret {
         return Err(refused(Reason::SecretNotAllowed, message.clone()));
     }
@@ -169,6 +168,7 @@ pub fn desired(cluster: &CassandraCluster, around: &BuildInputs) -> Result<Desir
     let name = cluster.name_any();
     let mut warnings = checks::warnings(spec);
     let racks = racks(spec)?;
+    metrics::check(spec, &racks)?;
     let started = &around.started;
     let secrets = node_secrets(cluster, started);
     let named = named_secrets(cluster, started);

@@ -63,6 +63,8 @@ pub enum Object {
     ServiceAccount(Box<ServiceAccount>),
     /// DNS names of the pods.
     Service(Box<Service>),
+    /// Scrapes of the metrics: nothing else waits for it.
+    MetricsService(Box<Service>),
     /// Limit of voluntary disruptions.
     Budget(Box<PodDisruptionBudget>),
     /// Configuration of a rack, the mark of the ring, or the accepted spec.

@@ -187,12 +187,6 @@ fn objects(
     if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
         objects.push(Object::Service(Box::new(service)));
     }
-    if let Some(service) = objects::metrics_service::build(desired) {
-        let before = live.services.get(&service.name_any());
-        if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
-            objects.push(Object::Service(Box::new(service)));
-        }
-    }
     let budget = objects::budget::build(desired);
     let before = live.budgets.get(&desired.name);
     if !objects::is_applied(&budget, before) || objects::selects_otherwise(&budget, before) {
@@ -262,6 +256,12 @@ fn objects(
         };
         if let Some(config) = config.filter(|config| !objects::is_applied(config, before)) {
             objects.push(Object::ConfigMap(Box::new(config)));
+        }
+    }
+    if let Some(service) = objects::metrics_service::build(desired) {
+        let before = live.services.get(&service.name_any());
+        if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
+            objects.push(Object::MetricsService(Box::new(service)));
         }
     }
     objects

@@ -84,6 +84,9 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
         match object {
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
             Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
+            Object::MetricsService(object) => {
+                outcome = outcome.and(apply_selecting(kube, object.as_ref()).await);
+            }
             Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::ConfigMap(object) => {
                 let observed = live.config_maps.get(&object.name_any());
@@ -153,7 +156,11 @@ pub async fn remove(
             }
             Removal::Service { name, uid } => {
                 let service = objects::uid_precondition(uid);
-                delete::<Service>(kube, namespace, name, service).await?;
+                // Nothing depends on its end: a Role of an earlier version does not permit it.
+                if let Err(error) = delete::<Service>(kube, namespace, name, service).await {
+                    tracing::warn!(%error, cluster = desired.name, namespace, "not removed");
+                    continue;
+                }
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);

@@ -150,14 +150,15 @@ async fn known() -> BTreeSet<String> {
     ours.chain(of_cassandra).collect()
 }
 
-/// Each alert is about metrics that exist, and has a page that says what to do.
+/// Each alert is about metrics that exist, has a page that says what to do, and a test for promtool.
 #[tokio::test]
 async fn alerts_have_their_metrics_and_runbooks() {
     let known = known().await;
     let runbooks = read("docs/runbooks.md");
+    let tests = read("testbed/promtool/alerts.yaml");
     let files = ["alerts.yaml", "cassandra-alerts.yaml"];
-    let read = |name| read(&format!("manifests/monitoring/{name}"));
-    let files = files.map(|name| serde_saphyr::from_str::<Value>(&read(name)).expect("YAML"));
+    let rules_of = |name| read(&format!("manifests/monitoring/{name}"));
+    let files = files.map(|name| serde_saphyr::from_str::<Value>(&rules_of(name)).expect("YAML"));
     let groups = files.iter().map(|file| &file["spec"]["groups"]);
     let groups = groups.flat_map(|groups| groups.as_array().expect("groups"));
     let mut rules = groups
@@ -180,6 +181,7 @@ async fn alerts_have_their_metrics_and_runbooks() {
             "{name}: {url}"
         );
         assert!(runbooks.contains(&format!("## {name}\n")), "{name}");
+        assert!(tests.contains(&format!("  - name: {name}\n")), "{name}");
         assert!(rule["annotations"]["summary"].is_string(), "{name}");
         let severity = rule["labels"]["severity"].as_str();
         assert!(

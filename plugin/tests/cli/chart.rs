@@ -133,6 +133,13 @@ fn each_further_part_is_a_folder_of_the_manifests() {
     );
 
     let mut expected = manifests();
+    expected.extend(normal(kustomized("monitoring")));
+    same(
+        &rendered(&json!({ "monitoring": { "enabled": true } })),
+        &expected,
+    );
+
+    let mut expected = manifests();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../manifests/rbac");
     for role in folder.read_dir().unwrap() {
         let name = role.unwrap().file_name().into_string().unwrap();

@@ -44,11 +44,14 @@ pub fn build(desired: &Desired) -> Option<Service> {
     })
 }
 
-/// The Service of a cluster without metrics, once no rack has pods with the port. Those of the Go `CassKop` have it, too.
+/// The Service of a cluster without metrics, once no rack is to have pods with the port. Rings of the Go `CassKop` have both.
 pub fn obsolete(desired: &Desired, live: &OwnedObjects) -> Option<Removal> {
     let name = names::metrics_service(&desired.name);
     let service = live.services.get(&name)?;
-    if desired.spec.metrics.is_some() || live.stateful_sets.values().any(has_port) {
+    let mut owners = service.owner_references().iter();
+    let is_ours = owners.any(|owner| owner.uid == desired.owner.uid);
+    let is_used = desired.spec.metrics.is_some() || live.stateful_sets.values().any(has_port);
+    if !is_ours || is_used {
         return None;
     }
     let uid = service.uid()?;
@@ -62,5 +65,8 @@ fn has_port(set: &StatefulSet) -> bool {
         .and_then(|spec| spec.template.spec.as_ref());
     let containers = pod.into_iter().flat_map(|pod| &pod.containers);
     let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
-    ports.any(|port| port.name.as_deref() == Some(METRICS_PORT_NAME))
+    ports.any(|port| {
+        port.name.as_deref() == Some(METRICS_PORT_NAME)
+            || port.container_port == i32::from(names::METRICS_PORT)
+    })
 }

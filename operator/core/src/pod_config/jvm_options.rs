@@ -274,6 +274,39 @@ mod tests {
         assert_eq!(text.matches("-Xm").count(), 2, "{text}");
     }
 
+    /// The JVM loads the agents in the order of its options; that of the Management API is in the files of its image.
+    #[test]
+    fn metrics_have_an_agent_beside_each_transport() {
+        for (transport, agents) in [
+            (
+                NodeTransport::Jolokia,
+                vec!["jolokia-agent.jar", "metrics-agent.jar"],
+            ),
+            (
+                NodeTransport::JolokiaTls,
+                vec!["jolokia-agent.jar", "metrics-agent.jar"],
+            ),
+            (NodeTransport::ManagementApi, vec!["metrics-agent.jar"]),
+        ] {
+            let both = Agents {
+                transport,
+                metrics: true,
+            };
+            let none = BTreeMap::new();
+            let files = files(&RackConfig::default(), both, &none, None, "10.0.0.1").unwrap();
+            let lines = files[COMMON].join("\n");
+            let names = lines.lines().filter_map(|line| {
+                line.strip_prefix("-javaagent:/etc/cassandra/")?
+                    .split('=')
+                    .next()
+            });
+            assert_eq!(names.collect::<Vec<_>>(), agents);
+            for limit in AGENT_LIMITS {
+                assert_eq!(lines.matches(limit).count(), 1, "{lines}");
+            }
+        }
+    }
+
     #[test]
     fn only_a_pod_with_an_ipv6_address_uses_the_ipv6_stack() {
         for (pod_ip, expected) in [("10.0.0.1", 0), ("fd00::1", 1)] {

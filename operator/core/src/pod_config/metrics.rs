@@ -8,8 +8,8 @@ pub const AGENT: &str = "metrics-agent.jar";
 pub const SETTINGS: &str = "metrics.yaml";
 /// Settings without tables: the names of MBeans, then the rules.
 const RULES: &str = include_str!("metrics/agent.yaml");
-/// Begin of the rules.
-const BEGIN: &str = "\nrules:\n";
+/// End of the names.
+const BEGIN: &str = "\nexcludeObjectNameAttributes:\n";
 /// Names of the MBeans of a table that have rules.
 const OF_A_TABLE: [&str; 9] = [
     "ReadLatency",
@@ -120,7 +120,7 @@ mod tests {
             .into_iter()
             .filter(|bean| bean.contains('*'))
             .collect();
-        assert_eq!(with, ["org.apache.cassandra.metrics:type=ThreadPools,*"]);
+        assert_eq!(with, Vec::<String>::new());
     }
 
     /// <https://prometheus.io/docs/practices/naming/>; the labels are few and bounded.

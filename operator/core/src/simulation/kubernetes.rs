@@ -24,7 +24,10 @@ impl World {
         }
         let (live, sets) = (&self.live, &self.live.stateful_sets);
         match object {
-            Object::ServiceAccount(_) | Object::Service(_) | Object::Budget(_) => true,
+            Object::ServiceAccount(_)
+            | Object::MetricsService(_)
+            | Object::Service(_)
+            | Object::Budget(_) => true,
             Object::ConfigMap(map) => {
                 let name = map.name_any();
                 version(live.config_maps.get(&name)) == version(seen.config_maps.get(&name))
@@ -60,7 +63,7 @@ impl World {
                     .service_accounts
                     .insert(object.name_any(), *object),
             ),
-            Object::Service(mut object) => {
+            Object::Service(mut object) | Object::MetricsService(mut object) => {
                 let name = object.name_any();
                 object.metadata.uid = Some(format!("service-{name}"));
                 self.live.services.insert(name, *object);

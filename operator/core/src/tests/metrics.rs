@@ -1,11 +1,12 @@
 //! Metrics of Cassandra: switched on and off, each is one change of all racks.
 
 use casskop_common::api::Metrics;
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{ContainerPort, PodSpec};
 use serde_json::json;
 
 use crate::{
     desired::{BuildInputs, desired},
+    objects::Object,
     rollout::Removal,
     simulation::{THREE_RACKS, World},
 };
@@ -64,19 +65,77 @@ fn is_service(removal: &Removal) -> bool {
     matches!(removal, Removal::Service { .. })
 }
 
-/// The Service of the Go `CassKop`, which its clusters always have, stays as long as its pods have the port.
-#[test]
-fn no_service_goes_while_the_cluster_is_paused() {
+/// A cluster of which no rack has the port any more, and its Service.
+fn without_port() -> World {
     let mut world = World::formed(THREE_RACKS);
     world.edit(|cluster| cluster.spec.metrics = Some(Metrics::default()));
     world.settle();
+    let service = world.live.services[SERVICE].clone();
     world.edit(|cluster| cluster.spec.metrics = None);
-    while has_port(&world) {
-        world.pass();
-        world.tick();
-    }
+    world.settle();
+    world.live.services.insert(SERVICE.into(), service);
+    world
+}
+
+fn removes_service(world: &World) -> bool {
+    world.plan().removals.iter().any(is_service)
+}
+
+#[test]
+fn no_service_goes_while_the_cluster_is_paused() {
+    let mut world = without_port();
+    assert!(removes_service(&world));
     world.annotate("reconcile", Some("paused"));
-    assert!(!world.plan().removals.iter().any(is_service));
+    assert!(!removes_service(&world));
+}
+
+#[test]
+fn a_service_of_others_stays() {
+    let mut world = without_port();
+    let service = world.live.services.get_mut(SERVICE).expect("the Service");
+    service.metadata.owner_references = None;
+    assert!(!removes_service(&world));
+}
+
+/// Rings of the Go `CassKop` have the Service and the port; an exporter in a container of the user has the port by another name.
+#[test]
+fn the_service_stays_as_long_as_a_container_has_the_port() {
+    for (name, port) in [("promjmx", 9400), ("http", 9500)] {
+        let mut world = without_port();
+        let set = world
+            .live
+            .stateful_sets
+            .get_mut("demo-dc1-rack3")
+            .expect("a rack");
+        let pod = set
+            .spec
+            .as_mut()
+            .and_then(|spec| spec.template.spec.as_mut());
+        let container = &mut pod.expect("a pod").containers[0];
+        container.ports = Some(vec![ContainerPort {
+            name: Some(name.into()),
+            container_port: port,
+            ..ContainerPort::default()
+        }]);
+        assert!(!removes_service(&world), "{name}");
+    }
+}
+
+#[test]
+fn nothing_waits_for_the_service() {
+    let mut world = World::formed(THREE_RACKS);
+    world.settle();
+    world.edit(|cluster| cluster.spec.metrics = Some(Metrics::default()));
+    let plan = world.plan();
+    assert!(
+        plan.objects
+            .iter()
+            .any(|object| matches!(object, Object::StatefulSet(_)))
+    );
+    assert!(matches!(
+        plan.objects.last(),
+        Some(Object::MetricsService(_))
+    ));
 }
 
 #[test]
@@ -86,6 +145,20 @@ fn metrics_that_no_node_can_serve_are_refused() {
         (
             json!({ "metrics": { "tables": ["orders"] } }),
             "metrics.tables: 'orders' names no tables",
+        ),
+        (
+            json!({
+                "metrics": {},
+                "config": { "cassandra-yaml": { "native_transport_port": 9500 } },
+            }),
+            "cassandra-yaml.native_transport_port of dc1.rack1 is 9500",
+        ),
+        (
+            json!({
+                "metrics": {},
+                "config": { "jvm-options": ["-javaagent:/extra/exporter.jar=9500:/extra/rules.yaml"] },
+            }),
+            "an agent of config of dc1.rack1 has port 9500",
         ),
         (
             json!({

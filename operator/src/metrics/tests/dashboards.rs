@@ -44,7 +44,7 @@ impl Panel {
 }
 
 fn source() -> Vec<Dashboard> {
-    serde_saphyr::from_str(&read(&format!("{FOLDER}/dashboards.yaml"))).expect("dashboards")
+    serde_saphyr::from_str(&read(&format!("{FOLDER}/dashboards/source.yaml"))).expect("dashboards")
 }
 
 fn prometheus() -> Value {
@@ -82,7 +82,7 @@ fn panels(rows: &[Row]) -> Vec<Value> {
                     "id": all.len() + 1, "type": "timeseries", "title": panel.title,
                     "datasource": prometheus(),
                     "gridPos": { "x": x, "y": y, "w": 12, "h": 8 },
-                    "fieldConfig": { "defaults": { "unit": panel.unit, "min": 0 }, "overrides": [] },
+                    "fieldConfig": { "defaults": { "unit": panel.unit }, "overrides": [] },
                     "options": { "tooltip": { "mode": "multi", "sort": "desc" } },
                     "targets": [{
                         "refId": "A", "datasource": prometheus(),

@@ -19,8 +19,7 @@ const BACKUPS: &str =
 const REPAIRS: &str =
     "Reaper is not installed: kubectl casskop repair CLUSTER, or a Reaper of your own";
 const STARGATE: &str = "Stargate is not installed";
-const TELEMETRY: &str =
-    "the operator installs no agent for metrics: run one as a sidecar (sidecarConfigs)";
+const TELEMETRY: &str = "set spec.metrics for metrics of Cassandra, with names of their own; collectors beside them are sidecars (sidecarConfigs)";
 const STOPPED: (&str, &str) = (
     "nodes are not stopped while their volumes stay",
     "start the data center, and set stopped: false",
