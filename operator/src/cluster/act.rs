@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use casskop_core::{
-    desired::{Desired, Started},
+    desired::{Desired, Started, tls},
     objects::{Object, VolumeOwner, volume_owner::OwnedKind},
     observed::{ObservedState, SecretState},
     plan::Plan,
@@ -70,8 +70,8 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let mut outcome = Ok(());
     if plan.make_secret {
         let started = Started::of(state.name(), live, &state.pods);
-        let is_new = stateful_sets.is_empty();
-        let made = credentials::make(kube, &state.cluster, &started, is_new).await;
+        let is_marked = tls::is_marked(&state.cluster, live);
+        let made = credentials::make(kube, &state.cluster, &started, is_marked).await;
         outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
         let mut secrets = state.secrets.values();
