@@ -1,4 +1,7 @@
-//! Nodes that are not healthy between two steps of a change of the encryption between nodes.
+//! Changes of the encryption between nodes that wait or turn round: for a node that is not healthy between two steps, and because of
+//! a Secret that changes in the middle.
+
+use std::collections::BTreeSet;
 
 use casskop_common::api::{
     InternodeMode::{Disabled, Optional, Required},
@@ -6,7 +9,8 @@ use casskop_common::api::{
 };
 
 use crate::{
-    simulation::Node,
+    observed::SecretState,
+    simulation::{Node, World},
     tests::internode_tls::{go_to, modes, reach, ring, set},
 };
 
@@ -77,4 +81,35 @@ fn a_node_that_holds_the_next_step_can_be_restarted() {
     let restart = world.operation("restart");
     assert_eq!(restart.phase, OperationPhase::Succeeded, "{restart:#?}");
     go_to(&mut world, Required);
+}
+
+/// The Secret changes in one rack, and then the word is taken out: the nodes go on with the Secret of most of them, which is
+/// not the first one by its name.
+#[test]
+fn of_two_secrets_that_of_most_pods_is_gone_on_with() {
+    let mut world = ring(Disabled);
+    world.secret = SecretState::Usable;
+    world.edit(|cluster| set(cluster, Optional, Some("demo-old")));
+    world.settle();
+    let secrets = |world: &World| {
+        let pods = world.pods.values();
+        let secrets = pods.map(|pod| pod.secrets.internode.clone().unwrap_or_default());
+        secrets.collect::<BTreeSet<_>>()
+    };
+    world.edit(|cluster| set(cluster, Optional, Some("demo-new")));
+    while secrets(&world).len() == 1 {
+        world.pass();
+        world.tick();
+    }
+    world.edit(|cluster| cluster.spec.tls = None);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let (both, old): (BTreeSet<_>, BTreeSet<_>) =
+        (names(&["demo-new", "demo-old"]), names(&["demo-old"]));
+    while secrets(&world) == both {
+        assert_eq!(modes(&world), [Optional].into());
+        world.pass();
+        world.tick();
+    }
+    assert_eq!(secrets(&world), old);
+    go_to(&mut world, Disabled);
 }
