@@ -56,6 +56,8 @@ pub struct ObservedState {
     pub changes_superuser: bool,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
+    /// The authorities of the Secret with the certificates for clients (PEM); nothing if it cannot be used.
+    pub client_ca: Option<String>,
     /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.
     pub key_algorithms: BTreeMap<String, &'static str>,
     /// The Cassandra pods, by name.

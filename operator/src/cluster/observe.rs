@@ -218,6 +218,10 @@ pub async fn observe(
         locations: BTreeMap::new(),
         secrets: keys.secrets,
         changes_superuser: keys.superuser.change().is_some(),
+        client_ca: keys
+            .client
+            .as_ref()
+            .map(|client| client.authority_certificates()),
         validities: keys.validities,
         key_algorithms: access.key_algorithms(),
         pods,
