@@ -228,6 +228,12 @@ pub fn client_authority_secret(cluster: &str) -> String {
     format!("{cluster}-client-authority")
 }
 
+/// ConfigMap with the authorities by which clients verify the nodes. The ConfigMaps of racks have names of two parts behind that of
+/// the cluster, so this one has one.
+pub fn client_ca(cluster: &str) -> String {
+    format!("{cluster}-clientca")
+}
+
 /// Secret with the superuser of Cassandra; the operator creates it if `authentication.superuserSecret` is not set.
 pub fn superuser_secret(cluster: &str) -> String {
     format!("{cluster}-superuser")

@@ -57,7 +57,8 @@ pub struct State {
     pub refused: Option<String>,
     /// The answer to such a write, if it is not that of missing rights.
     pub refused_as: Option<No>,
-    /// The field that an admission webhook, or the schema of the kind, takes out of every object that is patched.
+    /// The field that an admission webhook, or the schema of the kind, takes out of every object that is patched
+    /// or created.
     pub taken_out: Option<&'static str>,
     /// The grace period of the last deletion.
     pub grace: Option<Value>,
@@ -161,17 +162,22 @@ impl State {
     }
 
     /// Changes an object, if there is a difference.
-    fn patched(&mut self, path: &str, mut object: Value) -> Value {
+    fn patched(&mut self, path: &str, object: Value) -> Value {
+        let object = self.admitted(object);
+        match self.objects.get(path) {
+            Some(before) if *before == object => object,
+            _ => self.put(path, object),
+        }
+    }
+
+    fn admitted(&self, mut object: Value) -> Value {
         let taken_out = self.taken_out.and_then(|field| field.split_once('.'));
         if let Some((parent, field)) = taken_out
             && let Some(Value::Object(parent)) = object.pointer_mut(parent)
         {
             parent.remove(field);
         }
-        match self.objects.get(path) {
-            Some(before) if *before == object => object,
-            _ => self.put(path, object),
-        }
+        object
     }
 
     /// The answer, unless the connection breaks.
@@ -215,6 +221,7 @@ impl State {
             if self.objects.contains_key(&path) {
                 return Err((409, "AlreadyExists"));
             }
+            let body = self.admitted(body);
             return Ok(self.put(&path, body));
         }
         let path = path.strip_suffix("/status").unwrap_or(path);

@@ -271,7 +271,8 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     if applied.is_ok() && plan.releases {
         applied = finalizer::remove(kube, &state.cluster).await;
     }
-    let applied = disowned.and(applied);
+    let published = act::publish(kube, state, &plan).await;
+    let applied = disowned.and(applied).and(published);
     if let Some(error) = applied.as_ref().err().filter(|error| error.is_conflict()) {
         tracing::info!(cluster = state.name(), %error, "changed since the observation; reconciling again");
         return Ok(Action::requeue(AFTER_CONFLICT));

@@ -3,6 +3,7 @@
 
 pub mod accepted_spec;
 pub mod budget;
+pub mod client_ca;
 pub mod config_map;
 pub mod metrics_service;
 pub mod pod;
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 use crate::desired::Desired;
 
+pub use client_ca::ClientCa;
 pub use volume_owner::VolumeOwner;
 
 /// A volume to expand.

@@ -56,6 +56,8 @@ pub struct ObservedState {
     pub changes_superuser: bool,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
+    /// The authorities of the Secret with the certificates for clients (PEM); nothing if it cannot be used.
+    pub client_ca: Option<String>,
     /// Algorithms of the private keys of the Secrets with certificates, by the names of the Secrets.
     pub key_algorithms: BTreeMap<String, &'static str>,
     /// The Cassandra pods, by name.
@@ -89,9 +91,9 @@ pub struct OwnedObjects {
     pub service_accounts: BTreeMap<String, ServiceAccount>,
     /// Volume claims, which stay when all other objects are deleted.
     pub volumes: BTreeMap<String, Volume>,
-    /// Whether the nodes of the resource had mutual TLS from the beginning, as the Secret with their certificates says. Looked
-    /// up only where accepted spec and pod templates may not say it.
-    pub was_created_with_tls: bool,
+    /// Whether the nodes of the resource had mutual TLS, as the Secret with their certificates or a pod says. Looked up only
+    /// where accepted spec and pod templates may not say it.
+    pub had_tls: bool,
     /// Warnings of Kubernetes about StatefulSets that get no pods, pods that do not start, and volumes that are not bound
     /// or resized, in Kubernetes' own words, by UID of the object.
     pub warnings: BTreeMap<String, String>,

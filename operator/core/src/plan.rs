@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     desired::Desired,
     node::Reading,
-    objects::{self, Object, VolumeOwner},
+    objects::{self, ClientCa, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
     operations::transitions::Outdated,
     refusal::Refusal,
@@ -55,6 +55,9 @@ pub struct Plan {
     pub rack_write: Option<RackWrite>,
     /// Objects to apply, in order.
     pub objects: Vec<Object>,
+    /// The ConfigMap with the authorities of the nodes for clients, if it changes. It holds nothing else back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<ClientCa>,
     /// The deletions, after the objects are applied.
     pub removals: Vec<Removal>,
     /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
@@ -136,6 +139,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     if let Some(desired) = desired.as_ref().ok().filter(|_| !is_held) {
         removals.extend(objects::metrics_service::obsolete(desired, &state.live));
     }
+    let client_ca = match desired {
+        Ok(desired) if !is_held => objects::client_ca::decide(desired, state),
+        _ => None,
+    };
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let unchanged = unchanged_for(state, &status.conditions);
@@ -151,6 +158,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
+        client_ca,
         removals,
         is_disruptive: operations.is_disruptive,
         releases,

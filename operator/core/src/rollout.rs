@@ -22,7 +22,7 @@ pub mod stranded;
 pub mod volumes;
 
 use casskop_common::{
-    api::{Check, OperationStatus, Phase},
+    api::{Check, InternodeMode, OperationStatus, Phase},
     conditions::Action,
     intent::Request,
     names::{self, RackId},
@@ -84,6 +84,9 @@ pub struct Rollout {
     pub action: Option<Action>,
     /// The rack of the action.
     pub rack: Option<RackId>,
+    /// The mode of the next step of a change of the encryption, if all racks have taken the one before it, and nodes are awaited that
+    /// no rack brings back.
+    pub next_mode: Option<InternodeMode>,
     /// Message: the event that the rollout waits for.
     pub waiting_for: Option<String>,
     /// Message: the reason why a required change does not start.

@@ -99,7 +99,10 @@ impl Queue<'_> {
         // Storage may grow a file system only when the pod starts.
         let grows = self.rollout.action == Some(Action::StorageUpsize)
             && kind.kind == OperationKind::Restart;
-        let goes_first = needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows));
+        // The next step waits for these nodes, and would wait for ever if they waited for it.
+        let mends = self.rollout.next_mode.is_some() && kind.restarts_sick_nodes();
+        let goes_first =
+            needed || (self.rollout.is_idle() && (kind.repairs_ring() || grows || mends));
         let fence = self.rollout.fence.as_ref();
         let busy = pause_reason(self.state)
             .or_else(|| fence.map(|fence| format!("waits for StatefulSet {}", fence.set)))

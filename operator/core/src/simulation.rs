@@ -93,6 +93,8 @@ pub struct World {
     pub changes_superuser: bool,
     /// Whether Cassandra has accepted the superuser of the resource.
     pub has_superuser: bool,
+    /// The authorities of the Secret with the certificates for clients.
+    pub client_ca: Option<String>,
     /// The times of the certificates in them, by name.
     pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
@@ -157,6 +159,7 @@ impl World {
             secret: SecretState::Missing,
             changes_superuser: false,
             has_superuser: false,
+            client_ca: None,
             validities: BTreeMap::new(),
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),

@@ -2,7 +2,9 @@
 
 mod accepted;
 mod address_conflict;
+mod between_steps;
 mod cancellation;
+mod client_ca;
 mod client_tls;
 mod contract;
 mod crash_recovery;

@@ -5,12 +5,13 @@ mod start_scripts;
 
 use std::{collections::BTreeMap, path::Path};
 
+use casskop_common::api::NodeTransport;
 use casskop_core::pod_config::{
     RackConfig,
     jvm_options::{self, Agents},
 };
 
-use crate::bootstrap::{Error, files};
+use crate::bootstrap::{Error, files, management_api};
 
 /// Marks the start of the operator's options; an init container that runs again replaces everything after it.
 const MARKER: &str = "\n# set by casskop-operator\n";
@@ -28,7 +29,14 @@ pub(super) fn write(
     for file in jvm_options::FILES {
         all.insert(file, images_own(&directory.join(file))?);
     }
-    jvm_options::files(rack, agents, &all, replaced, pod_ip)?
+    let mut files = jvm_options::files(rack, agents, &all, replaced, pod_ip)?;
+    if agents.transport != NodeTransport::ManagementApi {
+        // Before the options of the user, who may name other settings.
+        let closes = management_api::close_metrics(directory)?;
+        let options = files.entry(jvm_options::COMMON).or_default();
+        options.splice(0..0, closes);
+    }
+    files
         .iter()
         .try_for_each(|(file, lines)| append(&directory.join(file), lines))
 }
@@ -53,6 +61,48 @@ fn images_own(path: &Path) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The images of the Management API load its agent from `cassandra-env.sh`, also where no Management API starts Cassandra. Its
+    /// metrics listen on port 9000 of all addresses by default.
+    #[test]
+    fn the_metrics_of_an_agent_of_the_image_are_kept_from_others() {
+        let directory = std::env::temp_dir().join(format!("casskop-agent-{}", std::process::id()));
+        let agent =
+            r#"JVM_OPTS="$JVM_OPTS -javaagent:/opt/management-api/datastax-mgmtapi-agent.jar""#;
+        let own = "-Dcollector-config-path=/own.yaml";
+        let rack = RackConfig {
+            config: serde_json::json!({ "jvm-server-options": { "additional-jvm-opts": [own] } }),
+            ..RackConfig::default()
+        };
+        let closing = "-Dcollector-config-path=/etc/cassandra/metrics-collector.yaml";
+        for (script, is_closed) in [(agent.to_owned(), true), (format!("# {agent}"), false)] {
+            for transport in [NodeTransport::Jolokia, NodeTransport::JolokiaTls] {
+                std::fs::create_dir_all(&directory).unwrap();
+                std::fs::write(directory.join("cassandra-env.sh"), &script).unwrap();
+                let agents = Agents {
+                    transport,
+                    ..Agents::default()
+                };
+                write(&directory, &rack, agents, None, "10.0.0.1").unwrap();
+                let options = std::fs::read_to_string(directory.join("jvm-server.options"));
+                let options = options.unwrap();
+                let named: Vec<&str> = options
+                    .lines()
+                    .filter(|line| line.starts_with("-Dcollector-config-path"))
+                    .collect();
+                let settings = std::fs::read_to_string(directory.join("metrics-collector.yaml"));
+                // The last one holds.
+                if is_closed {
+                    assert_eq!(named, [closing, own]);
+                    assert!(settings.unwrap().contains("127.0.0.1"));
+                } else {
+                    assert_eq!(named, [own]);
+                    assert!(settings.is_err());
+                }
+                std::fs::remove_dir_all(&directory).unwrap();
+            }
+        }
+    }
 
     #[test]
     fn a_second_run_adds_nothing() {

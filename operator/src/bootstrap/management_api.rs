@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use casskop_core::pod_config::management_api::{METRICS, METRICS_SETTINGS};
+use casskop_core::pod_config::management_api::{METRICS, METRICS_SETTINGS, metrics_option_beside};
 
 use crate::bootstrap::{
     Error,
     certificates::{self, Form, Peers},
+    files,
 };
 
 /// Installs certificates and settings for the ring of this name into a folder.
@@ -20,4 +21,18 @@ pub(super) fn install(folder: &Path, secret: &Path, name: String) -> Result<(), 
         &settings,
     )
     .map(drop)
+}
+
+/// Keeps the metrics of the agent from others where the image loads it and the node is reached in another way. Returns the JVM option
+/// for that; nothing where there is no agent.
+pub(super) fn close_metrics(directory: &Path) -> Result<Option<String>, Error> {
+    let script = directory.join("cassandra-env.sh");
+    if !script.exists() {
+        return Ok(None);
+    }
+    let option = metrics_option_beside(&files::read(&script)?);
+    if option.is_some() {
+        files::write(&directory.join(METRICS), METRICS_SETTINGS)?;
+    }
+    Ok(option)
 }

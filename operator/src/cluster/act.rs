@@ -20,8 +20,8 @@ use crate::{
     },
 };
 use casskop_core::{
-    desired::{Desired, Started},
-    objects::{Object, VolumeOwner, volume_owner::OwnedKind},
+    desired::{Desired, Started, tls},
+    objects::{ClientCa, Object, VolumeOwner, volume_owner::OwnedKind},
     observed::{ObservedState, SecretState},
     plan::Plan,
     rollout::removal::Removal,
@@ -35,6 +35,7 @@ pub fn needs_certainty(plan: &Plan) -> bool {
         || !plan.disowned.is_empty()
         || plan.releases
         || !plan.objects.is_empty()
+        || plan.client_ca.is_some()
         || !plan.removals.is_empty()
 }
 
@@ -70,8 +71,8 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     let mut outcome = Ok(());
     if plan.make_secret {
         let started = Started::of(state.name(), live, &state.pods);
-        let is_new = stateful_sets.is_empty();
-        let made = credentials::make(kube, &state.cluster, &started, is_new).await;
+        let is_marked = tls::is_marked(&state.cluster, live);
+        let made = credentials::make(kube, &state.cluster, &started, is_marked).await;
         outcome = made.map_err(|(name, error)| Error::of::<Secret>(&name)(error));
         // Pods do not start without their Secret; a renewal has weeks.
         let mut secrets = state.secrets.values();
@@ -110,6 +111,24 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
         }
     }
     outcome
+}
+
+/// Writes or deletes the ConfigMap with the authorities of the nodes for clients.
+///
+/// # Errors
+/// The change is rejected; the next reconciliation tries again.
+pub async fn publish(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
+    match &plan.client_ca {
+        None => Ok(()),
+        Some(ClientCa::Apply(map)) => {
+            let observed = state.live.config_maps.get(&map.name_any());
+            apply_observed(kube, map.as_ref(), observed).await
+        }
+        Some(ClientCa::Remove { name, uid }) => {
+            let namespace = &state.cluster.namespace().unwrap_or_default();
+            delete::<ConfigMap>(kube, namespace, name, objects::uid_precondition(uid)).await
+        }
+    }
 }
 
 /// Deletes the objects that a plan names, by UID: a different object of the same name is not deleted.

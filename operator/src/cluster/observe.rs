@@ -108,7 +108,9 @@ pub async fn find(
         ..OwnedObjects::default()
     };
     if tls::is_in_question(&cluster, &live) {
-        live.was_created_with_tls = authority::is_of_new_ring(kube, &cluster).await?;
+        let nodes = pods.values().map(|listed| &listed.pod);
+        live.had_tls = tls::was_rewritten(&cluster, &live, nodes)
+            || authority::is_marked(kube, &cluster).await?;
     }
     tls::resolve(&mut cluster, &live);
     let waiting = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);
@@ -216,6 +218,10 @@ pub async fn observe(
         locations: BTreeMap::new(),
         secrets: keys.secrets,
         changes_superuser: keys.superuser.change().is_some(),
+        client_ca: keys
+            .client
+            .as_ref()
+            .map(|client| client.authority_certificates()),
         validities: keys.validities,
         key_algorithms: access.key_algorithms(),
         pods,

@@ -63,17 +63,18 @@ pub(super) async fn read(
     })
 }
 
-/// Whether the operator made the certificates of a resource for a new ring with Jolokia, whether they are in use or not.
+/// Whether the certificates that the operator made for a resource are marked as those of a ring of Jolokia with TLS, whether they
+/// are in use or not.
 ///
 /// # Errors
 /// The API server does not respond.
-pub async fn is_of_new_ring(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
+pub async fn is_marked(kube: &Kube, cluster: &CassandraCluster) -> Result<bool, kube::Error> {
     let stored = Stored::read(kube, cluster, CertificateUse::NodeApi).await?;
-    Ok(stored.is_of_new_ring() && stored.refused(cluster).is_none())
+    Ok(stored.is_marked() && stored.refused(cluster).is_none())
 }
 
-/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now. `is_new`: the ring has
-/// no nodes yet.
+/// Makes and renews the authority and the certificate, step by step, until nothing is to be written now. `is_marked`: the
+/// certificate is marked as that of a ring with TLS.
 ///
 /// # Errors
 /// The API server rejects a request, another writer changes a Secret at the same time, or a Secret of the name is not the
@@ -82,11 +83,11 @@ pub(super) async fn keep(
     kube: &Kube,
     cluster: &CassandraCluster,
     usage: CertificateUse,
-    is_new: bool,
+    is_marked: bool,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     let stored = Stored::read(kube, cluster, usage).await?;
-    let stored = stored.for_ring(is_new && usage == CertificateUse::NodeApi);
+    let stored = stored.marked(is_marked && usage == CertificateUse::NodeApi);
     match stored.awaited().or_else(|| stored.refused(cluster)) {
         Some(message) => Err(failed(message)),
         None => write_all(kube, cluster, stored, now).await,

@@ -286,7 +286,8 @@ pub async fn accept(
 }
 
 /// Creates the Secrets that the nodes share, where the spec names none, and renews certificates. A password that cannot be
-/// created holds no renewal back: nodes whose certificate has expired are out of reach. `is_new`: the ring has no nodes yet.
+/// created holds no renewal back: nodes whose certificate has expired are out of reach. `is_marked`: they are marked as
+/// those of a ring with TLS.
 ///
 /// # Errors
 /// The API server rejects a request for the Secret of this name.
@@ -294,14 +295,14 @@ pub async fn make(
     kube: &Kube,
     cluster: &CassandraCluster,
     started: &Started,
-    is_new: bool,
+    is_marked: bool,
 ) -> Result<(), (String, kube::Error)> {
     let shared = node_secrets(cluster, started);
     let named = named_secrets(cluster, started);
     let mut outcome = Ok(());
     for usage in CertificateUse::ALL {
         if let Some(name) = shared.of(usage).filter(|_| named.of(usage).is_none()) {
-            let kept = authority::keep(kube, cluster, usage, is_new, Timestamp::now()).await;
+            let kept = authority::keep(kube, cluster, usage, is_marked, Timestamp::now()).await;
             outcome = outcome.and(kept.map_err(|error| (name.clone(), error)));
         }
     }

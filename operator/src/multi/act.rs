@@ -13,7 +13,7 @@ use crate::{
     kubernetes::objects::{self, Kind},
     multi::context::Context,
 };
-use casskop_core::multi::plan::{Rejection, SiteObject, Write};
+use casskop_core::multi::plan::{Rejection, SiteObject, Write, not_kept};
 
 /// A rejected or failed write to a site.
 pub struct Failure {
@@ -23,21 +23,30 @@ pub struct Failure {
     pub is_spec: bool,
 }
 
-/// Sends the clusters of a plan as dry runs to the API servers, before any cluster is written. Returns the rejections; a
-/// site that does not respond is ignored.
+/// Sends the clusters of a plan as dry runs to the API servers, before any cluster is written. Returns the rejections, also of
+/// sites that would store something else; a site that does not respond is ignored.
 pub async fn rehearse(ctx: &Context, writes: &[Write]) -> Vec<Rejection> {
     let mut rejections = Vec::new();
     for write in writes {
-        if let Err(failure) = execute(ctx, write, true).await
-            && failure.is_spec
-        {
-            rejections.push(Rejection {
-                site: write.site.clone(),
-                message: failure.message,
-            });
-        }
+        let message = match execute(ctx, write, true).await {
+            Ok(stored) => stored.and_then(|stored| altered(write, &stored)),
+            Err(failure) => failure.is_spec.then_some(failure.message),
+        };
+        rejections.extend(message.map(|message| Rejection {
+            site: write.site.clone(),
+            message,
+        }));
     }
     rejections
+}
+
+/// The message about a write of which the site would store something else.
+fn altered(write: &Write, stored: &CassandraCluster) -> Option<String> {
+    let why = not_kept(&write.what, stored)?;
+    Some(format!(
+        "site {} does not keep {}: {why}",
+        write.site, write.what
+    ))
 }
 
 /// Executes a plan. Returns the failures.
@@ -45,17 +54,22 @@ pub async fn act(ctx: &Context, writes: &[Write]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     for write in writes {
         match execute(ctx, write, false).await {
-            Ok(()) => tracing::info!(site = write.site, what = %write.what, "written"),
+            Ok(_) => tracing::info!(site = write.site, what = %write.what, "written"),
             Err(failure) => failures.push(failure),
         }
     }
     failures
 }
 
-async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Failure> {
+/// Makes a change, or tries it. Returns the cluster as it is, or would be, stored.
+async fn execute(
+    ctx: &Context,
+    write: &Write,
+    dry_run: bool,
+) -> Result<Option<CassandraCluster>, Failure> {
     let sites = ctx.sites.list();
     let Some(site) = sites.iter().find(|site| site.name == write.site) else {
-        return Ok(());
+        return Ok(None);
     };
     let outcome = match site.client() {
         Ok(client) => perform(client, &write.what, dry_run).await,
@@ -73,18 +87,26 @@ async fn execute(ctx: &Context, write: &Write, dry_run: bool) -> Result<(), Fail
 }
 
 /// Makes a change. Another writer that was faster is no failure: the next reconciliation observes its change.
-async fn perform(client: &Client, what: &SiteObject, dry_run: bool) -> Result<(), kube::Error> {
+async fn perform(
+    client: &Client,
+    what: &SiteObject,
+    dry_run: bool,
+) -> Result<Option<CassandraCluster>, kube::Error> {
+    let none = |()| None;
     let outcome = match what {
-        SiteObject::Create(cluster) => create(client, cluster, dry_run).await,
-        SiteObject::Change { before, after } => change(client, before, after, dry_run).await,
-        _ if dry_run => return Ok(()),
-        SiteObject::Delete(cluster) => delete(client, cluster.as_ref()).await,
-        SiteObject::Service(service) => apply::<Service>(client, service).await,
-        SiteObject::Slice(slice) => apply::<EndpointSlice>(client, slice).await,
-        SiteObject::DropSlice(slice) => delete(client, slice.as_ref()).await,
+        SiteObject::Create(cluster) => create(client, cluster, dry_run).await.map(Some),
+        SiteObject::Change { before, after } => {
+            let changed = change(client, before, after, dry_run).await;
+            changed.map(Some)
+        }
+        _ if dry_run => Ok(None),
+        SiteObject::Delete(cluster) => delete(client, cluster.as_ref()).await.map(none),
+        SiteObject::Service(service) => apply::<Service>(client, service).await.map(none),
+        SiteObject::Slice(slice) => apply::<EndpointSlice>(client, slice).await.map(none),
+        SiteObject::DropSlice(slice) => delete(client, slice.as_ref()).await.map(none),
     };
     match outcome {
-        Err(error) if is_conflict(&error) => Ok(()),
+        Err(error) if is_conflict(&error) => Ok(None),
         outcome => outcome,
     }
 }
@@ -107,14 +129,12 @@ async fn create(
     client: &Client,
     cluster: &CassandraCluster,
     dry_run: bool,
-) -> Result<(), kube::Error> {
+) -> Result<CassandraCluster, kube::Error> {
     let params = PostParams {
         dry_run,
         field_manager: Some(names::MULTI_MANAGER.into()),
     };
-    objects::in_time(api(client, cluster).create(&params, cluster))
-        .await
-        .map(drop)
+    objects::in_time(api(client, cluster).create(&params, cluster)).await
 }
 
 /// Writes only the differences, and only if the object is still in the observed version, because other writers also
@@ -124,7 +144,7 @@ async fn change(
     before: &CassandraCluster,
     after: &CassandraCluster,
     dry_run: bool,
-) -> Result<(), kube::Error> {
+) -> Result<CassandraCluster, kube::Error> {
     let params = PatchParams {
         dry_run,
         field_manager: Some(names::MULTI_MANAGER.into()),
@@ -134,9 +154,7 @@ async fn change(
     patch["metadata"]["uid"] = json!(before.uid());
     patch["metadata"]["resourceVersion"] = json!(before.resource_version());
     let api = api(client, before);
-    objects::in_time(api.patch(&before.name_any(), &params, &Patch::Merge(patch)))
-        .await
-        .map(drop)
+    objects::in_time(api.patch(&before.name_any(), &params, &Patch::Merge(patch))).await
 }
 
 /// The merge patch (RFC 7386) from one value to another. It applies to any object, so the API server always comes to compare
@@ -258,6 +276,36 @@ mod tests {
         assert_eq!(written["spec"]["cassandraImage"], "cassandra:5.0.9");
         let annotations = &written["metadata"]["annotations"];
         assert_eq!(*annotations, serde_json::json!({ "a": "changed" }));
+    }
+
+    /// An older CustomResourceDefinition prunes what it does not know, without an error.
+    #[tokio::test]
+    async fn what_a_site_would_not_store_is_found_before_it_is_written() {
+        let (server, change) = site();
+        server.with(|state| state.taken_out = Some("/spec.tls"));
+        let SiteObject::Change { before, mut after } = change else {
+            unreachable!("it is a change");
+        };
+        let tls = serde_json::json!({ "client": { "mode": "Required" } });
+        after.spec.tls = serde_json::from_value(tls).unwrap();
+        let told = async |what: SiteObject| {
+            let write = Write {
+                site: "b".into(),
+                what,
+            };
+            let stored = perform(&server.client(), &write.what, true).await;
+            altered(&write, &stored.unwrap().unwrap())
+        };
+        let create = SiteObject::Create(after.clone());
+        let change = SiteObject::Change { before, after };
+        let change = told(change).await.unwrap();
+        assert!(
+            change.starts_with("site b does not keep changed CassandraCluster demo: its API server prunes spec.tls, "),
+            "{change}"
+        );
+        server.with(|state| state.objects.remove(PATH));
+        let create = told(create).await.unwrap();
+        assert!(create.contains("prunes spec.tls, "), "{create}");
     }
 
     /// An admission webhook chooses the code of its denial, and its words.

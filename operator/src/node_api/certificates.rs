@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use casskop_core::authority::Validity;
+use casskop_core::{authority::Validity, objects::client_ca};
 use jiff::Timestamp;
 use rustls::{
     CertificateError, RootCertStore, SignatureAlgorithm,
@@ -112,6 +112,12 @@ impl Certificates {
             key_algorithm: own.key.algorithm(),
             input: Arc::new([ca.to_vec(), certificate.to_vec(), key.to_vec()]),
         })
+    }
+
+    /// The certificates of the authorities (PEM), and nothing else of the input.
+    pub fn authority_certificates(&self) -> String {
+        let [authorities, ..] = &*self.input;
+        client_ca::certificates(&String::from_utf8_lossy(authorities)).concat()
     }
 
     /// Whether a node and a client that have these certificates trust each other now: the chain, the name, and the usage by

@@ -51,7 +51,12 @@ pub fn render(cluster: &CassandraCluster, view: View) -> Picture {
     };
     Picture {
         header: header(cluster, status, view).join("\n") + "\n",
-        nodes: below(nodes::tree(&topology::nodes(cluster), status, view)),
+        nodes: below(nodes::tree(
+            &topology::nodes(cluster),
+            &cluster.spec,
+            status,
+            view,
+        )),
         operations: below(operations::newest(cluster, view))
             + &below(operations::not_recorded(cluster, view))
             + &below(schedules::list(cluster, view)),

@@ -65,7 +65,7 @@ pub fn named_secrets(cluster: &CassandraCluster, started: &Started) -> NodeSecre
     let named = |uses: bool, name: Option<String>| name.filter(|name| uses && !name.is_empty());
     let mounted = || {
         let made = CertificateUse::Internode.made_secret(&cluster.name_any());
-        let mounted = started.secrets.first().filter(|name| **name != made);
+        let mounted = started.mounted.as_ref().filter(|name| **name != made);
         mounted
             .filter(|_| !spec.internode_mode().has_tls())
             .cloned()

@@ -2,7 +2,10 @@
 //! modes understand each other, so that a ring changes by one mode at a time, and no pod is started in another one before
 //! all pods are there in the present one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use casskop_common::{
     api::{InternodeMode, LoginStep},
@@ -25,6 +28,8 @@ pub struct Started {
     pub ready: BTreeSet<InternodeMode>,
     /// The Secrets with certificates between nodes that they mount.
     pub secrets: BTreeSet<String>,
+    /// The one of them to go on with where the spec names none.
+    pub mounted: Option<String>,
     /// The logins of clients.
     pub logins: Logins,
     /// Whether there are volumes of nodes: a ring without pods is not a new one then.
@@ -80,6 +85,7 @@ impl Started {
             secrets: all()
                 .filter_map(|pod| pod.secrets.internode.clone())
                 .collect(),
+            mounted: mounted(nodes(), &templates),
             is_complete: !sets.is_empty()
                 && expected.all(|pod| pod.is_some_and(|pod| pod.ready && !pod.deleting)),
         }
@@ -131,6 +137,29 @@ impl Started {
     pub fn sends_encrypted(&self) -> bool {
         self.modes.iter().any(|mode| mode.sends_encrypted())
     }
+}
+
+/// Of several Secrets with certificates between nodes the one that nodes may encrypt with, then the one of most pods, then that of
+/// most templates. A change to it makes it more so: the choice stays.
+fn mounted<'a>(
+    pods: impl Iterator<Item = &'a NodePod>,
+    templates: &'a [NodePod],
+) -> Option<String> {
+    let mut found: BTreeMap<&String, (bool, usize, usize)> = BTreeMap::new();
+    let pods = pods.map(|pod| (pod, true));
+    for (pod, runs) in pods.chain(templates.iter().map(|pod| (pod, false))) {
+        let Some(secret) = &pod.secrets.internode else {
+            continue;
+        };
+        let (encrypts, of_pods, of_templates) = found.entry(secret).or_default();
+        *encrypts |= pod.encryption.internode.sends_encrypted();
+        *of_pods += usize::from(runs);
+        *of_templates += usize::from(!runs);
+    }
+    let chosen = found
+        .into_iter()
+        .max_by_key(|(name, uses)| (*uses, Reverse(*name)));
+    chosen.map(|(name, _)| name.clone())
 }
 
 /// Pods that a StatefulSet should have.
@@ -215,6 +244,31 @@ mod tests {
             };
             assert_eq!(opened.next_login_step(), LoginStep::Required);
         }
+    }
+
+    #[test]
+    fn of_several_secrets_the_one_that_pods_were_started_with_is_gone_on_with() {
+        let pod = |secret: &str, internode| {
+            let mut pod = NodePod::default();
+            pod.secrets.internode = Some(secret.to_owned());
+            pod.encryption.internode = internode;
+            pod
+        };
+        let of = |pods: &[(&str, InternodeMode)], templates: &[&str]| {
+            let pods: Vec<_> = pods.iter().map(|(name, mode)| pod(name, *mode)).collect();
+            let templates = templates.iter().map(|name| pod(name, Optional));
+            let templates: Vec<_> = templates.collect();
+            mounted(pods.iter(), &templates).unwrap_or_default()
+        };
+        let (a, b) = (("a", Optional), ("b", Optional));
+        assert_eq!(of(&[], &[]), "");
+        assert_eq!(of(&[b, a, b], &["a", "a", "a"]), "b");
+        assert_eq!(of(&[a, b], &["b"]), "b", "the templates decide");
+        assert_eq!(of(&[b, a], &["b", "a"]), "a", "both are as good");
+        // The Secret that a node may encrypt with.
+        assert_eq!(of(&[a, ("b", Preferred), a], &["a"]), "b");
+        // Every pod that is replaced makes the choice clearer.
+        assert_eq!(of(&[b, b, b], &["b", "a"]), "b");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether the nodes of a ring are reached over TLS, where the spec leaves it out: a ring that is created gets TLS, and a ring
 //! that exists goes on as it was started, so that neither an upgrade of the operator nor a take-over restarts it.
 
-use casskop_common::api::{CassandraCluster, NodeApiKind, NodeTls};
+use casskop_common::api::{CassandraCluster, NodeApiKind, NodeTls, NodeTransport};
 use kube_core::ResourceExt;
 
 use crate::{
@@ -29,6 +29,28 @@ pub fn is_in_question(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
     is_left_out(cluster) && may_have && of_templates(cluster, live) != Some(true)
 }
 
+/// Whether a ring with TLS was rewritten by such a version: pods or templates have it still, and the accepted spec has no word
+/// of it. This version writes the word into each spec that it starts such pods for, also in the middle of a change that is
+/// withdrawn.
+pub fn was_rewritten<'a>(
+    cluster: &CassandraCluster,
+    live: &OwnedObjects,
+    pods: impl Iterator<Item = &'a NodePod>,
+) -> bool {
+    let accepted = accepted::read(&live.config_maps, cluster);
+    let accepted = accepted.and_then(|accepted| accepted.spec.node_api);
+    let has_word = accepted.is_some_and(|api| api.tls.is_some());
+    let has_tls = |pod: &NodePod| pod.transport == NodeTransport::JolokiaTls;
+    let mut nodes = pods.filter(|pod| pod.rack.is_some() && !pod.deleting);
+    !has_word && (nodes.any(has_tls) || templates(cluster, live).any(|pod| has_tls(&pod)))
+}
+
+/// Whether certificates that are written now are marked as those of a ring with TLS. The mark is lost with its Secret: pod
+/// templates, all of which have TLS, put it back. In the middle of a change to TLS, which may be withdrawn, there is none.
+pub fn is_marked(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+    live.had_tls || of_templates(cluster, live) != Some(false)
+}
+
 fn is_left_out(cluster: &CassandraCluster) -> bool {
     let api = cluster.spec.node_api.as_ref();
     api.is_none_or(|api| api.kind == NodeApiKind::Jolokia && api.tls.is_none())
@@ -36,9 +58,9 @@ fn is_left_out(cluster: &CassandraCluster) -> bool {
 
 /// The pod templates decide: in the middle of a change that was withdrawn, one without TLS is enough, because a ring that was
 /// started without it never gets it by itself. Then the accepted spec: that of an earlier version of the operator has no word
-/// of TLS, and its pods have none. A ring that was created with TLS keeps it, unless a spec has ended that.
+/// of TLS, and its pods have none. A ring that had TLS before keeps it, unless a spec has ended that.
 fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
-    if live.was_created_with_tls && is_in_question(cluster, live) {
+    if live.had_tls && is_in_question(cluster, live) {
         return NodeTls::Enabled;
     }
     let of_spec = || {
@@ -56,9 +78,15 @@ fn left_out(cluster: &CassandraCluster, live: &OwnedObjects) -> NodeTls {
 
 /// Whether all pod templates of the ring have TLS; nothing if there are none.
 fn of_templates(cluster: &CassandraCluster, live: &OwnedObjects) -> Option<bool> {
+    let have_tls = templates(cluster, live).map(|pod| pod.transport.has_tls());
+    have_tls.reduce(|one, other| one && other)
+}
+
+fn templates<'a>(
+    cluster: &'a CassandraCluster,
+    live: &'a OwnedObjects,
+) -> impl Iterator<Item = NodePod> + 'a {
     let sets = live.stateful_sets.values();
     let own = sets.filter(|set| !is_of_predecessor(set.owner_references(), cluster));
-    let templates = own.filter_map(NodePod::of_template);
-    let have_tls = templates.map(|pod| pod.transport.has_tls());
-    have_tls.reduce(|one, other| one && other)
+    own.filter_map(NodePod::of_template)
 }

@@ -13,6 +13,7 @@ mod seeds;
 mod site;
 pub(crate) mod size;
 mod status;
+mod stored;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::{
 };
 pub use conditions::report_failure;
 pub use removal::goes;
+pub use stored::not_kept;
 
 /// Time to the next reconciliation if a site did not answer, and minimum time between two attempts to reach such a
 /// site.
@@ -101,7 +103,7 @@ impl SiteObject {
     }
 }
 
-/// The rejection of a write by the API server of a site: the content of the object is at fault.
+/// The rejection of a write by the API server of a site: the content of the object is at fault, or would not be kept.
 #[derive(Clone, Debug)]
 pub struct Rejection {
     /// The site.
@@ -133,7 +135,12 @@ pub fn refuse(mut plan: Plan, rejections: &[Rejection], snapshot: &ObservedSites
         plan.status.observed_generation = observed;
         plan.status.first_site = old.and_then(|old| old.first_site.clone());
     }
-    Plan { writes, ..plan }
+    Plan {
+        writes,
+        // The rehearsal is repeated until a person has corrected something.
+        requeue: plan.requeue.max(PAUSE),
+        ..plan
+    }
 }
 
 /// Intermediate result for a site.

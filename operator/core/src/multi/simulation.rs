@@ -22,7 +22,7 @@ use crate::{
     },
     simulation::{kstatus, messages},
 };
-pub use site::{Denies, Site};
+pub use site::{Denies, Site, Stores};
 
 /// A resource with two sites of one node each.
 pub const TWO_SITES: &str = "
@@ -231,11 +231,24 @@ impl World {
     fn rejections(&self, plan: &Plan) -> Vec<Rejection> {
         let writes = plan.writes.iter();
         let denied = writes.filter(|write| self.sites[&write.site].denies.denies(&write.what));
-        let rejections = denied.map(|write| Rejection {
+        let denied = denied.map(|write| Rejection {
             site: write.site.clone(),
             message: format!("site {} does not take {}", write.site, write.what),
         });
-        rejections.collect()
+        let altered = plan.writes.iter().filter_map(|write| {
+            let (SiteObject::Create(wanted) | SiteObject::Change { after: wanted, .. }) =
+                &write.what
+            else {
+                return None;
+            };
+            let stored = self.sites[&write.site].stored((**wanted).clone());
+            let why = plan::not_kept(&write.what, &stored)?;
+            Some(Rejection {
+                site: write.site.clone(),
+                message: format!("site {} does not keep {}: {why}", write.site, write.what),
+            })
+        });
+        denied.chain(altered).collect()
     }
 
     /// One reconciliation.
@@ -253,23 +266,26 @@ impl World {
             return;
         }
         match what {
-            SiteObject::Create(mut cluster) => {
+            SiteObject::Create(cluster) => {
                 assert!(site.cluster.is_none(), "it is there already");
+                let mut cluster = site.stored(*cluster);
                 cluster.metadata.uid = Some(uid);
                 cluster.metadata.generation = Some(1);
-                site.cluster = Some(*cluster);
+                site.cluster = Some(cluster);
             }
-            SiteObject::Change { before, mut after } => {
+            SiteObject::Change { before, after } => {
                 assert_eq!(
                     site.cluster.as_ref(),
                     Some(&*before),
                     "the very one that was seen"
                 );
+                site.changes += 1;
+                let mut after = site.stored(*after);
                 if after.spec != before.spec {
                     let generation = before.metadata.generation.unwrap_or(0);
                     after.metadata.generation = Some(generation + 1);
                 }
-                site.cluster = Some(*after);
+                site.cluster = Some(after);
             }
             SiteObject::Delete(before) => {
                 assert_eq!(

@@ -5,6 +5,7 @@ mod histories;
 mod home_namespace;
 mod input;
 mod internode_tls;
+mod older_site;
 mod operations;
 mod rings;
 mod second_resource;

@@ -60,7 +60,7 @@ impl Place {
 }
 
 /// Folder of the configuration in the containers.
-const CONFIG: &str = "/etc/cassandra";
+pub(super) const CONFIG: &str = "/etc/cassandra";
 
 /// Why a Secret is not meant for the nodes; nothing if it is. Only the label says so: Secrets with certificates are made
 /// for many purposes, and look the same.

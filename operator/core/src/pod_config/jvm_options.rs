@@ -21,7 +21,7 @@ pub const SECTIONS: [(&str, &str); 4] = [
     ("jvm17-server-options", BY_JAVA[1]),
 ];
 /// The options file for every version of Java, and those of which the start script reads one besides.
-const COMMON: &str = "jvm-server.options";
+pub const COMMON: &str = "jvm-server.options";
 const BY_JAVA: [&str; 2] = ["jvm11-server.options", "jvm17-server.options"];
 /// All options files that have sections.
 pub const FILES: [&str; 3] = [COMMON, BY_JAVA[0], BY_JAVA[1]];

@@ -14,7 +14,11 @@ pub(super) fn tell(desired: &Desired, rollout: &mut Rollout) {
     }
     if rollout.action.is_none() {
         rollout.action = Some(Action::UpdateStatefulSet);
-        rollout.waiting_for = Some("every node to be Ready".into());
+        rollout.next_mode = Some(desired.encryption.internode.towards(target));
+        let sick = rollout.unhealthy.first();
+        let sick = sick.map(|(pod, why)| format!(", which {pod} is not: {why}"));
+        let sick = sick.unwrap_or_default();
+        rollout.waiting_for = Some(format!("every node to be Ready{sick}"));
     }
     if let Some(waiting) = &mut rollout.waiting_for {
         let steps = steps(desired.encryption.internode, target);

@@ -156,7 +156,7 @@ impl<'a> RackDiff<'a> {
             .get(&tried)
             .is_some_and(|pod| Some(&pod.revision) == status.update_revision.as_ref());
         // The peers that this pod reports as down may be the nodes that still wait for this change.
-        let sick = self.lowest_sick(state);
+        let sick = self.lowest_down(state);
         let who_waits_is_sick = sick.is_some_and(|sick| sick < ordinal);
         taken
             && state.own_health_problem(&tried).is_none()
@@ -171,6 +171,17 @@ impl<'a> RackDiff<'a> {
         names::ordinal(&pod)
     }
 
+    /// The lowest ordinal of the pods that are unhealthy not only to the operator. A pod that is Ready, and that the operator alone
+    /// gets no answer from, may serve clients: the change takes it down in its turn.
+    fn lowest_down(&self, state: &ObservedState) -> Option<i32> {
+        let is_down = |pod: &String| {
+            let is_unheard = state.reading(pod).is_none() && is_ready(pod, state);
+            !is_unheard && state.own_health_problem(pod).is_some()
+        };
+        let pod = self.pods(state).find(is_down)?;
+        names::ordinal(&pod)
+    }
+
     /// The next partition: pods with a lower ordinal keep their revision. A change is rolled out to one node at a time,
     /// from the last ordinal down, unless all nodes of the rack are down. An unhealthy node gets the change
     /// immediately, because the change may be the correction.
@@ -182,7 +193,7 @@ impl<'a> RackDiff<'a> {
             }
             _ => self.live_replicas() - 1,
         };
-        let next = self.lowest_sick(state).map_or(next, |sick| sick.min(next));
+        let next = self.lowest_down(state).map_or(next, |sick| sick.min(next));
         self.wanted.partition.max(next)
     }
 
@@ -272,9 +283,10 @@ impl<'a> RackDiff<'a> {
         state.cannot_run(&pod) && self.lowest_sick(state) == Some(last)
     }
 
-    /// Whether no node of the rack reports that it is a member and serves clients, or none of the pods is Ready.
+    /// Whether no node of the rack serves clients, or none of the pods is Ready. Pods that are Ready, and that only the operator
+    /// cannot reach, are not silent: an operator that another version's pods do not answer would restart a ring that serves.
     fn is_silent(&self, state: &ObservedState) -> bool {
-        !self.has_serving(state, |_| false) || !self.pods(state).any(|pod| is_ready(&pod, state))
+        self.is_all_down(state) || !self.pods(state).any(|pod| is_ready(&pod, state))
     }
 
     /// Whether no node of the rack serves clients. If only the operator gets no answer, the Ready condition decides,

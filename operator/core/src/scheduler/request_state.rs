@@ -1,7 +1,7 @@
 //! One kind of operation: what is asked, what is known of it, and where it goes from here.
 
 use casskop_common::{
-    api::{OperationPhase, OperationReason, OperationStatus, Requester},
+    api::{NodePhase, OperationPhase, OperationReason, OperationStatus, Requester},
     intent::{Controls, Invalid, Request},
     names,
     operations::{Arguments, OperationKind},
@@ -12,6 +12,7 @@ use super::{
     internal_requests::InternalRequest,
     plan,
     progress::{self, Scope},
+    targets::target,
 };
 use crate::{
     observed::ObservedState,
@@ -111,6 +112,28 @@ impl<'a> RequestState<'a> {
         let repairs_ring =
             |request: &Request| behaviour(&request.arguments.operation).discards_lost_node();
         self.request.is_some_and(repairs_ring)
+    }
+
+    /// Whether a person asks for a restart of nodes that are members and not healthy, and of no other node. Of a restart that has
+    /// begun, the nodes before it count.
+    pub(crate) fn restarts_sick_nodes(&self) -> bool {
+        if self.kind != OperationKind::Restart || self.by.is_some() {
+            return false;
+        }
+        let state = self.state;
+        let is_sick = |pod: &str| {
+            let is_there = state.pods.get(pod).is_some_and(|pod| !pod.deleting);
+            is_there && !state.is_newcomer(pod) && state.own_health_problem(pod).is_some()
+        };
+        if let Some(begun) = self.current.filter(|current| has_begun(current)) {
+            let mut nodes = begun.nodes.iter();
+            return nodes.all(|node| node.phase != NodePhase::Pending || is_sick(&node.pod));
+        }
+        let targets = |request: &Request| {
+            target(request, behaviour(&request.arguments.operation), state).ok()
+        };
+        let targets = self.request.and_then(targets);
+        targets.is_some_and(|targets| targets.iter().all(|(pod, _)| is_sick(pod)))
     }
 
     /// Time since which a request of a schedule, which has not begun, waits; none for another request.

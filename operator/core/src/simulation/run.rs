@@ -14,6 +14,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
+    objects::{ClientCa, Object},
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
@@ -42,6 +43,7 @@ impl World {
                 .collect(),
             key_algorithms: BTreeMap::new(),
             changes_superuser: self.changes_superuser,
+            client_ca: self.client_ca.clone(),
             pods,
             nodes: self
                 .pods
@@ -136,6 +138,15 @@ impl World {
                 return false;
             }
             self.remove(removal);
+        }
+        if let Some(change) = plan.client_ca {
+            if !may() {
+                return false;
+            }
+            match change {
+                ClientCa::Apply(map) => self.apply(&Object::ConfigMap(map)),
+                ClientCa::Remove { name, .. } => drop(self.live.config_maps.remove(&name)),
+            }
         }
         if plan.releases {
             self.cluster
@@ -292,6 +303,7 @@ impl World {
         };
         plan.objects.is_empty()
             && plan.disowned.is_empty()
+            && plan.client_ca.is_none()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret

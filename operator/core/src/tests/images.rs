@@ -2,6 +2,7 @@
 
 use crate::{
     node::{NodeError, Replication},
+    objects::Object,
     simulation::{Node, THREE_RACKS, World},
     tests::rollout::sets,
 };
@@ -156,6 +157,79 @@ fn nobody_is_restarted_because_only_the_operator_gets_no_answer() {
     world.cut = None;
     world.settle();
     assert_ne!(revisions(&world), before);
+}
+
+/// A rack alone, of three nodes.
+fn one_rack() -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack.truncate(1);
+        cluster.spec.nodes_per_racks = Some(3);
+    });
+    world.settle();
+    world
+}
+
+/// As an operator of another version, which has no certificates for the nodes.
+#[test]
+fn a_ring_of_one_rack_is_not_restarted_because_only_the_operator_gets_no_answer() {
+    let cuts = [
+        NodeError::Unreachable("the connection was closed".into()),
+        NodeError::Refused,
+        NodeError::Timeout(5),
+    ];
+    for cut in cuts {
+        let mut world = one_rack();
+        world.cut = Some(cut);
+        let before: Vec<_> = world.pods.values().map(|pod| pod.ip.clone()).collect();
+        world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+        for _ in 0..20 {
+            world.pass();
+            world.tick();
+        }
+        let after: Vec<_> = world.pods.values().map(|pod| pod.ip.clone()).collect();
+        assert_eq!(after, before);
+        world.cut = None;
+        world.settle();
+        assert!(
+            world
+                .pods
+                .values()
+                .all(|pod| pod.image == "cassandra:5.0.9")
+        );
+    }
+}
+
+#[test]
+fn a_pod_that_is_ready_is_not_the_first_because_only_the_operator_gets_no_answer() {
+    let mut world = one_rack();
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.pass();
+    let first = "demo-dc1-rack1-0";
+    while world.pods["demo-dc1-rack1-2"].image != "cassandra:5.0.9"
+        || world.pods.values().any(|pod| pod.node != Node::Normal)
+    {
+        world.tick();
+    }
+    let partitions = |world: &World, error: Option<NodeError>| {
+        let mut state = world.state();
+        if let Some(error) = error {
+            state.nodes.insert(first.into(), Err(error));
+        }
+        let plan = world.plan_for(&mut state);
+        let sets = plan.objects.iter().filter_map(|object| match object {
+            Object::StatefulSet(set) => Some(crate::rollout::partition(set)),
+            _ => None,
+        });
+        sets.collect::<Vec<_>>()
+    };
+    assert_eq!(partitions(&world, None), [1]);
+    let cut = || Some(NodeError::Unreachable("the connection was closed".into()));
+    assert_eq!(partitions(&world, cut()), [1]);
+    // Not even the kubelet gets an answer.
+    world.pods.get_mut(first).expect("a pod").node = Node::Hanging;
+    assert_eq!(partitions(&world, cut()), [0]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn set(cluster: &mut CassandraCluster, mode: InternodeMode, secret: O
 }
 
 /// A ring of three racks with two nodes each.
-fn ring(mode: InternodeMode) -> World {
+pub(super) fn ring(mode: InternodeMode) -> World {
     let mut world = World::new(THREE_RACKS);
     world.edit(|cluster| {
         cluster.spec.nodes_per_racks = Some(2);
@@ -38,7 +38,7 @@ fn ring(mode: InternodeMode) -> World {
     world
 }
 
-fn modes(world: &World) -> BTreeSet<InternodeMode> {
+pub(super) fn modes(world: &World) -> BTreeSet<InternodeMode> {
     let pods = world.pods.values();
     pods.map(|pod| pod.encryption.internode).collect()
 }
@@ -53,7 +53,7 @@ pub(super) fn assert_understood(world: &World) {
 }
 
 /// Goes on until the nodes have a mode, and returns the modes that all nodes had in between.
-fn go_to(world: &mut World, mode: InternodeMode) -> Vec<InternodeMode> {
+pub(super) fn go_to(world: &mut World, mode: InternodeMode) -> Vec<InternodeMode> {
     let mut steps: Vec<InternodeMode> = Vec::new();
     for _ in 0..600 {
         assert_understood(world);
@@ -142,7 +142,7 @@ fn a_change_that_is_withdrawn_turns_round_at_any_point() {
 }
 
 /// Goes on until the nodes have a mode.
-fn reach(world: &mut World, mode: InternodeMode) {
+pub(super) fn reach(world: &mut World, mode: InternodeMode) {
     for _ in 0..600 {
         assert_understood(world);
         if modes(world) == [mode].into() {
@@ -219,31 +219,6 @@ fn a_rack_that_is_added_and_nodes_that_are_added_start_in_the_mode_of_the_ring()
         assert_eq!(world.pods.len(), 12);
         assert_eq!(modes(&world), [Required].into());
     }
-}
-
-#[test]
-fn a_node_that_is_not_ready_holds_the_next_step() {
-    let mut world = ring(Disabled);
-    world.edit(|cluster| set(cluster, Required, None));
-    reach(&mut world, Optional);
-    while !world.pods.values().all(|pod| pod.node == Node::Normal) {
-        world.tick();
-    }
-    let sick = world.pods.get_mut("demo-dc1-rack2-1").expect("a pod");
-    sick.node = Node::Hanging;
-    for _ in 0..10 {
-        world.pass();
-        world.tick();
-    }
-    assert_eq!(modes(&world), [Optional].into());
-    let told = world.condition("Progressing");
-    assert!(
-        told.contains("encryption between nodes: Optional"),
-        "{told}"
-    );
-    let sick = world.pods.get_mut("demo-dc1-rack2-1").expect("a pod");
-    sick.node = Node::Normal;
-    go_to(&mut world, Required);
 }
 
 #[test]

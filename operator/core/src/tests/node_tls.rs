@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::{
     desired::{
         accepted::KEY,
-        tls::{is_in_question, resolve},
+        tls::{is_in_question, is_marked, resolve, was_rewritten},
     },
-    observed::OwnedObjects,
+    observed::{NodePod, OwnedObjects},
     simulation::{THREE_RACKS, World},
 };
 
@@ -124,7 +124,7 @@ fn an_earlier_version_that_led_meanwhile_does_not_end_tls() {
         NodeTransport::Jolokia,
         "it is a ring of that version"
     );
-    live.was_created_with_tls = true;
+    live.had_tls = true;
     assert_eq!(decided(&secure, &live), NodeTransport::JolokiaTls);
     // That version has rewritten some racks.
     let (name, set) = secure.live.stateful_sets.first_key_value().expect("a rack");
@@ -140,8 +140,52 @@ fn an_earlier_version_that_led_meanwhile_does_not_end_tls() {
         cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0.9-ubi".into());
     });
     turned.pass();
-    turned.live.was_created_with_tls = true;
+    turned.live.had_tls = true;
     assert_eq!(decided(&turned, &turned.live), NodeTransport::Jolokia);
+}
+
+/// The mark of the ring is lost with its Secret, and pods are left.
+#[test]
+fn pods_and_templates_with_tls_show_that_an_earlier_version_has_rewritten_the_ring() {
+    let (secure, plain) = (ring(Some(NodeTls::Enabled)), ring(Some(NodeTls::Disabled)));
+    let left_out = with(secure.cluster.clone(), None);
+    let live = rewritten(&secure, &plain);
+    let (new, old) = (plain.state().pods, secure.state().pods);
+    let shows = |live: &OwnedObjects, pods: &[&NodePod]| {
+        was_rewritten(&left_out, live, pods.iter().copied())
+    };
+    let (new, old) = (&new["demo-dc1-rack1-0"], &old["demo-dc1-rack2-0"]);
+    assert!(shows(&live, &[new, old]));
+    assert!(!shows(&live, &[new]), "nothing has TLS");
+    let ending = NodePod {
+        deleting: true,
+        ..old.clone()
+    };
+    assert!(!shows(&live, &[new, &ending]), "of a ring that was deleted");
+    // The pods have started anew, and a template has not been rewritten.
+    let mut mixed = live.clone();
+    let (name, set) = secure.live.stateful_sets.first_key_value().expect("a rack");
+    mixed.stateful_sets.insert(name.clone(), set.clone());
+    assert!(shows(&mixed, &[new]));
+    // A change that this version began, and that is withdrawn in the middle.
+    for begun in [&secure, &plain] {
+        assert!(!shows(&begun.live, &[new, old]));
+    }
+}
+
+#[test]
+fn certificates_that_are_made_anew_are_marked_where_the_whole_ring_has_tls() {
+    let (secure, plain) = (ring(Some(NodeTls::Enabled)), ring(Some(NodeTls::Disabled)));
+    let cluster = &secure.cluster;
+    assert!(is_marked(cluster, &OwnedObjects::default()), "a new ring");
+    assert!(is_marked(cluster, &secure.live));
+    assert!(!is_marked(cluster, &plain.live));
+    let mut live = plain.live.clone();
+    let (name, set) = secure.live.stateful_sets.first_key_value().expect("a rack");
+    live.stateful_sets.insert(name.clone(), set.clone());
+    assert!(!is_marked(cluster, &live), "in the middle of a change");
+    live.had_tls = true;
+    assert!(is_marked(cluster, &live));
 }
 
 /// Kubernetes deletes them soon.

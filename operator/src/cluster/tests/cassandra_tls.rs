@@ -92,6 +92,50 @@ async fn each_use_has_an_authority_and_a_certificate_of_its_own() {
     );
 }
 
+#[tokio::test]
+async fn clients_get_the_authorities_without_the_key() {
+    const MAP: &str = "/api/v1/namespaces/ns/configmaps/demo-clientca";
+    let told = |server: &ApiServer| object(server, MAP)["data"].clone();
+    let made = server(&json!({ "client": { "mode": "Optional" } }));
+    reconcile(&made).await;
+    let secret = object(&made, &format!("{SECRETS}/demo-client-tls"));
+    let ca = STANDARD.decode(secret["data"]["ca.crt"].as_str().unwrap());
+    let ca = String::from_utf8(ca.unwrap()).unwrap();
+    assert_eq!(told(&made), json!({ "ca.crt": ca }));
+    edit(&made, CLUSTER, |cluster| cluster["spec"]["tls"] = json!({}));
+    reconcile(&made).await;
+    assert_eq!(object(&made, MAP), Value::Null);
+
+    // A Secret of the user whose `ca.crt` has more than it should.
+    let tls = json!({ "client": { "mode": "Required", "secretName": "own" } });
+    let named = server(&tls);
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue(RING);
+    let careless = format!("{key}{}", authority.pem);
+    put(&named, "own", [&careless, &certificate, &key]);
+    // A ConfigMap of the user is left alone, and holds nothing else back.
+    let foreign = json!({ "metadata": { "name": "demo-clientca" }, "data": { "a": "b" } });
+    named.with(|state| state.put(MAP, foreign));
+    let ctx = operator(&named);
+    for _ in 0..3 {
+        let _ = pass(&named, &ctx).await;
+    }
+    assert_eq!(told(&named), json!({ "a": "b" }));
+    let degraded = condition(&named, "Degraded")["message"].to_string();
+    assert!(
+        degraded.contains("write ConfigMap demo-clientca"),
+        "{degraded}"
+    );
+    assert_ne!(object(&named, RACK), Value::Null);
+    named.with(|state| state.objects.remove(MAP));
+    reconcile(&named).await;
+    let found = told(&named).to_string();
+    assert!(
+        found.contains("BEGIN CERTIFICATE") && !found.contains("PRIVATE"),
+        "{found}"
+    );
+}
+
 /// Whatever a user puts in place of good certificates is told, and changes no pod.
 #[tokio::test]
 async fn certificates_that_prove_nothing_are_told_and_restart_nothing() {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use casskop_common::{api::CassandraCluster, names, readable::Readable};
+use casskop_common::{
+    api::CassandraCluster,
+    names::{self, RackId},
+    readable::Readable,
+};
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 
@@ -169,36 +173,79 @@ async fn a_secret_of_a_deleted_cluster_of_the_name_is_awaited() {
     assert_ne!(content(&server)[0], before[0]);
 }
 
-/// It has no word of TLS in the spec that it accepts, and starts nodes without.
-#[tokio::test]
-async fn an_earlier_version_that_has_led_meanwhile_does_not_end_tls() {
-    const ACCEPTED: &str = "/api/v1/namespaces/ns/configmaps/demo-accepted";
+const ACCEPTED: &str = "/api/v1/namespaces/ns/configmaps/demo-accepted";
+
+/// A ring that was created with TLS without a word of the spec.
+async fn with_tls_by_itself() -> ApiServer {
     let server = with_password().await;
     edit(&server, CLUSTER, |cluster| {
         cluster["spec"]["nodeApi"] = json!({});
     });
     reconcile(&server).await;
-    let accepted = || object(&server, ACCEPTED)["data"]["accepted.json"].to_string();
-    let has_tls = || accepted().contains("Enabled");
-    assert!(has_tls());
-    for is_of_new_ring in [true, false] {
-        edit(&server, ACCEPTED, |map| {
-            let spec = map["data"]["accepted.json"].as_str().unwrap();
-            let mut spec: Value = serde_json::from_str(spec).unwrap();
-            spec["spec"]["nodeApi"] = json!({});
-            map["data"]["accepted.json"] = json!(spec.to_string());
-        });
-        edit(&server, RACK, |rack| {
-            rack["spec"]["template"]["metadata"]["annotations"] = json!({});
-        });
-        if !is_of_new_ring {
+    assert!(has_tls(&server));
+    server
+}
+
+fn has_tls(server: &ApiServer) -> bool {
+    let accepted = object(server, ACCEPTED)["data"]["accepted.json"].to_string();
+    accepted.contains("Enabled")
+}
+
+/// An earlier version leads: it has no word of TLS in the spec that it accepts, and starts nodes without.
+fn lead_by_an_earlier_version(server: &ApiServer) {
+    edit(server, ACCEPTED, |map| {
+        let spec = map["data"]["accepted.json"].as_str().unwrap();
+        let mut spec: Value = serde_json::from_str(spec).unwrap();
+        spec["spec"]["nodeApi"] = json!({});
+        map["data"]["accepted.json"] = json!(spec.to_string());
+    });
+    edit(server, RACK, |rack| {
+        rack["spec"]["template"]["metadata"]["annotations"] = json!({});
+    });
+    assert!(!has_tls(server));
+}
+
+#[tokio::test]
+async fn an_earlier_version_that_has_led_meanwhile_does_not_end_tls() {
+    let server = with_tls_by_itself().await;
+    for is_marked in [true, false] {
+        lead_by_an_earlier_version(&server);
+        if !is_marked {
             edit(&server, NODES, |secret| {
                 let annotations = secret["metadata"]["annotations"].as_object_mut();
                 annotations.unwrap().remove(names::NODE_API);
             });
         }
-        assert!(!has_tls());
         reconcile(&server).await;
-        assert_eq!(has_tls(), is_of_new_ring, "{}", accepted());
+        assert_eq!(has_tls(&server), is_marked);
     }
+}
+
+/// The mark of a ring with TLS is on the Secret of its certificates.
+#[tokio::test]
+async fn a_secret_that_is_deleted_does_not_take_tls_with_it() {
+    let mark = |server: &ApiServer| {
+        let secret = object(server, NODES);
+        secret["metadata"]["annotations"][names::NODE_API].clone()
+    };
+    let server = with_tls_by_itself().await;
+    assert_eq!(mark(&server), "JolokiaTls");
+    remove(&server, NODES);
+    reconcile(&server).await;
+    assert_eq!(mark(&server), "JolokiaTls");
+    lead_by_an_earlier_version(&server);
+    reconcile(&server).await;
+    assert!(has_tls(&server));
+    // It is deleted while the earlier version leads, and a pod still has TLS.
+    let pod = json!({ "metadata": {
+        "name": "demo-dc1-rack1-0", "namespace": "ns",
+        "labels": names::rack_labels("demo", &RackId::new("dc1", "rack1")),
+        "annotations": { names::NODE_API: "JolokiaTls" },
+    } });
+    server.with(|state| state.put("/api/v1/namespaces/ns/pods/demo-dc1-rack1-0", pod));
+    lead_by_an_earlier_version(&server);
+    remove(&server, NODES);
+    reconcile(&server).await;
+    assert!(has_tls(&server));
+    assert_eq!(mark(&server), "JolokiaTls");
 }

@@ -38,8 +38,8 @@ pub(super) struct Stored {
     nodes: Option<Secret>,
     /// Name of a Secret that an earlier resource of the name owned, and that counts as none.
     left: Option<String>,
-    /// Whether the ring has no nodes yet.
-    is_new: bool,
+    /// Whether the certificate of the nodes is marked as that of a ring with TLS when it is written.
+    is_marked: bool,
 }
 
 /// The content of the Secret of the nodes, as it was read.
@@ -88,7 +88,7 @@ impl Stored {
         Ok(Self {
             usage,
             left,
-            is_new: false,
+            is_marked: false,
             authority: authority.filter(|secret| !is_left(secret)),
             nodes: nodes.filter(|secret| !is_left(secret)),
         })
@@ -133,14 +133,14 @@ impl Stored {
         self.nodes.is_some()
     }
 
-    /// The same Secrets, for a ring that has no nodes yet, or that has some.
-    pub(super) fn for_ring(self, is_new: bool) -> Self {
-        Self { is_new, ..self }
+    /// The same Secrets, whose certificate is marked when it is written, or keeps the mark that it has.
+    pub(super) fn marked(self, is_marked: bool) -> Self {
+        Self { is_marked, ..self }
     }
 
-    /// Whether the certificates were made for a new ring with Jolokia.
-    pub(super) fn is_of_new_ring(&self) -> bool {
-        let (key, word) = of_new_ring();
+    /// Whether the certificates have the mark.
+    pub(super) fn is_marked(&self) -> bool {
+        let (key, word) = mark();
         let nodes = self.nodes.as_ref();
         nodes.is_some_and(|nodes| nodes.annotations().get(&key) == Some(&word))
     }
@@ -229,8 +229,8 @@ impl Stored {
         wanted.labels_mut().extend([label]);
         let record = (names::NODE_CERTIFICATE.into(), record);
         wanted.annotations_mut().extend([record]);
-        if self.is_new && cluster.spec.transport() == NodeTransport::JolokiaTls {
-            wanted.annotations_mut().extend([of_new_ring()]);
+        if self.is_marked && cluster.spec.transport() == NodeTransport::JolokiaTls {
+            wanted.annotations_mut().extend([mark()]);
         }
         if before.is_none() {
             wanted.type_ = Some("kubernetes.io/tls".into());
@@ -262,9 +262,9 @@ fn wanted<const N: usize>(
     wanted
 }
 
-/// The annotation of certificates that were made for a new ring with Jolokia. It outlives an earlier version of the operator that
-/// leads for a while.
-fn of_new_ring() -> (String, String) {
+/// The annotation of the certificates of a ring of Jolokia with TLS. It outlives an earlier version of the operator that leads for
+/// a while.
+fn mark() -> (String, String) {
     let word = NodeTransport::JolokiaTls.as_str();
     (names::NODE_API.to_owned(), word.to_owned())
 }

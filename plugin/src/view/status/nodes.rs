@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodeStatus, RackStatus},
+    api::{
+        CassandraClusterSpec, CassandraClusterStatus, ClientMode, InternodeMode, NodeStatus,
+        RackStatus,
+    },
     names::RackId,
 };
 
@@ -24,12 +27,49 @@ struct Line {
     note: String,
 }
 
+/// The modes of encryption that the nodes are to have, where the spec or a node has a word about it.
+#[derive(Clone, Copy)]
+struct Encryption {
+    internode: Option<InternodeMode>,
+    client: Option<ClientMode>,
+}
+
+impl Encryption {
+    fn of(spec: &CassandraClusterSpec, racks: &BTreeMap<RackId, Vec<Node>>) -> Self {
+        let nodes = || racks.values().flatten().filter_map(|node| node.status);
+        let is_between_nodes =
+            spec.internode_tls().is_some() || nodes().any(|node| node.internode_tls.is_some());
+        let is_with_clients =
+            spec.client_tls().is_some() || nodes().any(|node| node.client_tls.is_some());
+        Self {
+            internode: is_between_nodes.then(|| spec.internode_mode()),
+            client: is_with_clients.then(|| spec.client_mode()),
+        }
+    }
+
+    /// The modes that a node was started with: `internode Optional`, `client Required`.
+    fn cells(self, node: &NodeStatus) -> impl Iterator<Item = (String, Tone)> + use<> {
+        let tone = |is_there: bool| if is_there { Tone::Good } else { Tone::Busy };
+        let has = node.internode_tls.unwrap_or_default();
+        let internode = self
+            .internode
+            .map(|wanted| (format!("internode {}", has.as_str()), tone(has == wanted)));
+        let has = node.client_tls.unwrap_or_default();
+        let client = self
+            .client
+            .map(|wanted| (format!("client {}", has.as_str()), tone(has == wanted)));
+        internode.into_iter().chain(client)
+    }
+}
+
 /// Data center > rack > node, the nodes in columns.
 pub fn tree(
     racks: &BTreeMap<RackId, Vec<Node>>,
+    spec: &CassandraClusterSpec,
     status: &CassandraClusterStatus,
     view: View,
 ) -> Vec<String> {
+    let encryption = Encryption::of(spec, racks);
     let mut lines = Vec::new();
     let mut dcs: Vec<&str> = racks.keys().map(|rack| rack.dc.as_str()).collect();
     dcs.dedup();
@@ -51,6 +91,7 @@ pub fn tree(
                 lines.push(node_line(
                     format!("{stem}{fork}{}", plain(&node.pod)),
                     node.status,
+                    encryption,
                     view.wide,
                 ));
             }
@@ -91,7 +132,12 @@ fn rack_state(rack: &RackStatus) -> String {
         .join(", ")
 }
 
-fn node_line(label: String, status: Option<&NodeStatus>, wide: bool) -> Line {
+fn node_line(
+    label: String,
+    status: Option<&NodeStatus>,
+    encryption: Encryption,
+    wide: bool,
+) -> Line {
     let Some(status) = status else {
         let cells = vec![
             ("--".into(), Tone::Dim),
@@ -119,6 +165,7 @@ fn node_line(label: String, status: Option<&NodeStatus>, wide: bool) -> Line {
             Tone::Plain,
         ),
     ];
+    cells.extend(encryption.cells(status));
     if wide {
         cells.push((or_dash(&status.host_id), Tone::Plain));
         cells.push((or_dash(&status.node_ip), Tone::Plain));

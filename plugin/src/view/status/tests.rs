@@ -1,6 +1,6 @@
 //! Whole pictures of clusters in different states.
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::api::{CassandraCluster, ClientMode, InternodeMode};
 
 use super::*;
 use crate::{terminal::colors::Color, view::options::View};
@@ -82,4 +82,24 @@ fn annotations_that_are_only_counted_are_counted() {
     let lines = crate::view::operations::not_recorded(&cluster, view);
     assert_eq!(lines.len(), 1 + 200 + 1);
     assert_eq!(lines.last().unwrap(), "  and 3 more not understood");
+}
+
+/// In the middle of a change of the encryption.
+#[test]
+fn the_encryption_that_each_node_was_started_with_where_there_is_any() {
+    let mut cluster: CassandraCluster =
+        serde_saphyr::from_str(include_str!("../../../tests/fixtures/healthy.yaml")).unwrap();
+    let tls = serde_json::json!({ "internode": { "mode": "Required" } });
+    cluster.spec.tls = serde_json::from_value(tls).unwrap();
+    let nodes = &mut cluster.status.as_mut().unwrap().cassandra_node_status;
+    let first = nodes.values_mut().next().unwrap();
+    first.internode_tls = Some(InternodeMode::Optional);
+    // `tls.client` was removed from the spec.
+    first.client_tls = Some(ClientMode::Optional);
+    let view = View {
+        now: "2026-11-22T17:05:18Z".parse().unwrap(),
+        wide: false,
+        style: Style::new(Color::Never, false),
+    };
+    insta::assert_snapshot!(render(&cluster, view).nodes);
 }

@@ -159,7 +159,7 @@ fn changed(
 }
 
 /// The first fields that differ, at most three.
-fn differences(live: &CassandraCluster, wanted: &CassandraCluster) -> String {
+pub(super) fn differences(live: &CassandraCluster, wanted: &CassandraCluster) -> String {
     let value =
         |cluster: &CassandraCluster| serde_json::to_value(&cluster.spec).unwrap_or_default();
     let patch = json_patch::diff(&value(wanted), &value(live));

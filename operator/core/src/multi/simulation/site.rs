@@ -48,6 +48,18 @@ impl Denies {
     }
 }
 
+/// The `CassandraCluster` that an API server stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stores {
+    /// The one that it is told.
+    #[default]
+    AsTold,
+    /// One without `spec.tls`: the `CustomResourceDefinition` is of an older version.
+    WithoutTls,
+    /// One with the image of before: an admission webhook sets it in every change.
+    ImageOfBefore,
+}
+
 /// One simulated Kubernetes cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -55,6 +67,10 @@ pub struct Site {
     pub is_cut: bool,
     /// The writes that an admission webhook denies.
     pub denies: Denies,
+    /// What its API server makes of a `CassandraCluster`.
+    pub stores: Stores,
+    /// Changes of the `CassandraCluster` that were written.
+    pub changes: u32,
     /// UID of the namespace.
     pub namespace_uid: String,
     /// Its `CassandraCluster`.
@@ -85,6 +101,19 @@ impl Site {
                 (false, false) => RingMark::Missing,
             },
         }
+    }
+
+    /// The cluster as the API server stores it.
+    pub(super) fn stored(&self, mut wanted: CassandraCluster) -> CassandraCluster {
+        if self.stores == Stores::WithoutTls {
+            wanted.spec.tls = None;
+        }
+        let before = self.cluster.as_ref();
+        if let Some(before) = before.filter(|_| self.stores == Stores::ImageOfBefore) {
+            let image = &before.spec.cassandra_image;
+            wanted.spec.cassandra_image.clone_from(image);
+        }
+        wanted
     }
 
     /// The cluster goes, and what it owns; volumes stay.
