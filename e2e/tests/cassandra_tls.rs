@@ -8,7 +8,6 @@
 
 use std::{collections::BTreeSet, fs};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_e2e::{
     Client, Cluster, Kubectl, Output, Space,
     cassandra::{self, TlsClient},
@@ -180,6 +179,10 @@ fn clients_change_one_after_the_other_and_then_all_have_to_encrypt() {
 
     asks("Disabled");
     assert_eq!(plain().code, 0, "{}", plain());
+    until("the authorities for clients to go", || {
+        let map = space.kubectl.get("configmap", "clients-clientca");
+        map.is_none().then_some(()).ok_or(format!("{map:?}"))
+    });
     ring.delete();
 }
 
@@ -187,11 +190,12 @@ const QUERY: &str = "SELECT cluster_name FROM system.local";
 
 /// A query of a client that verifies the authority and the name of the node.
 fn encrypted(kubectl: &Kubectl, pod: &str) -> Output {
-    let secret = kubectl.get("secret", "clients-client-tls");
-    let secret = secret.expect("the operator has made it");
-    let ca = secret["data"]["ca.crt"].as_str().unwrap_or_default();
+    // The Secret has the private key of the nodes, too, which no client may read.
+    let map = kubectl.get("configmap", "clients-clientca");
+    let map = map.expect("the operator has made it");
+    let ca = map["data"]["ca.crt"].as_str().unwrap_or_default();
     let file = scratch("clients-ca.crt");
-    fs::write(&file, STANDARD.decode(ca).expect("base64")).expect("a file");
+    fs::write(&file, ca).expect("a file");
     let tls = TlsClient {
         authorities: &file,
         name: "clients.e2e-clients.svc",

@@ -29,6 +29,7 @@ use serde_json::Value;
 use crate::desired::Desired;
 
 pub use client_ca::ClientCa;
+pub use metrics_service::MetricsService;
 pub use volume_owner::VolumeOwner;
 
 /// A volume to expand.
@@ -65,8 +66,6 @@ pub enum Object {
     ServiceAccount(Box<ServiceAccount>),
     /// DNS names of the pods.
     Service(Box<Service>),
-    /// Scrapes of the metrics: nothing else waits for it.
-    MetricsService(Box<Service>),
     /// Limit of voluntary disruptions.
     Budget(Box<PodDisruptionBudget>),
     /// Configuration of a rack, the mark of the ring, or the accepted spec.

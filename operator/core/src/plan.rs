@@ -11,9 +11,9 @@ use kube_core::ResourceExt;
 use serde::Serialize;
 
 use crate::{
-    desired::Desired,
+    desired::{Desired, tls},
     node::Reading,
-    objects::{self, ClientCa, Object, VolumeOwner},
+    objects::{self, ClientCa, MetricsService, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
     operations::transitions::Outdated,
     refusal::Refusal,
@@ -58,6 +58,9 @@ pub struct Plan {
     /// The ConfigMap with the authorities of the nodes for clients, if it changes. It holds nothing else back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<ClientCa>,
+    /// The Service of the metrics, if it changes. It holds nothing else back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_service: Option<MetricsService>,
     /// The deletions, after the objects are applied.
     pub removals: Vec<Removal>,
     /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
@@ -136,12 +139,12 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         removals.extend(address_conflict::address_conflicts(state));
         removals.extend(stranded::pods(state));
     }
-    if let Some(desired) = desired.as_ref().ok().filter(|_| !is_held) {
-        removals.extend(objects::metrics_service::obsolete(desired, &state.live));
-    }
-    let client_ca = match desired {
-        Ok(desired) if !is_held => objects::client_ca::decide(desired, state),
-        _ => None,
+    let (client_ca, metrics_service) = match desired {
+        Ok(desired) if !is_held => (
+            objects::client_ca::decide(desired, state),
+            objects::metrics_service::decide(desired, state),
+        ),
+        _ => (None, None),
     };
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
@@ -159,6 +162,7 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
         client_ca,
+        metrics_service,
         removals,
         is_disruptive: operations.is_disruptive,
         releases,
@@ -181,7 +185,8 @@ fn objects(
     let mut objects = Vec::new();
     let accepted = objects::accepted_spec::build(desired);
     let before = live.config_maps.get(&accepted.name_any());
-    if rollout.refused.is_none() && !objects::is_applied(&accepted, before) {
+    let is_kept = tls::is_put_back(&state.cluster, live);
+    if rollout.refused.is_none() && !is_kept && !objects::is_applied(&accepted, before) {
         objects.push(Object::ConfigMap(Box::new(accepted)));
     }
     let account = objects::service_account::build(desired);
@@ -264,12 +269,6 @@ fn objects(
         };
         if let Some(config) = config.filter(|config| !objects::is_applied(config, before)) {
             objects.push(Object::ConfigMap(Box::new(config)));
-        }
-    }
-    if let Some(service) = objects::metrics_service::build(desired) {
-        let before = live.services.get(&service.name_any());
-        if !objects::is_applied(&service, before) || objects::selects_otherwise(&service, before) {
-            objects.push(Object::MetricsService(Box::new(service)));
         }
     }
     objects

@@ -1,6 +1,6 @@
 //! The certificates of the Management API, and the settings of its agent.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use casskop_core::pod_config::management_api::{METRICS, METRICS_SETTINGS, metrics_option_beside};
 
@@ -30,7 +30,9 @@ pub(super) fn close_metrics(directory: &Path) -> Result<Option<String>, Error> {
     if !script.exists() {
         return Ok(None);
     }
-    let option = metrics_option_beside(&files::read(&script)?);
+    // A script of the user may have another encoding.
+    let text = fs::read(&script).map_err(files::failed("read", &script))?;
+    let option = metrics_option_beside(&String::from_utf8_lossy(&text));
     if option.is_some() {
         files::write(&directory.join(METRICS), METRICS_SETTINGS)?;
     }

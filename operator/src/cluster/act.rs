@@ -21,7 +21,7 @@ use crate::{
 };
 use casskop_core::{
     desired::{Desired, Started, tls},
-    objects::{ClientCa, Object, VolumeOwner, volume_owner::OwnedKind},
+    objects::{ClientCa, MetricsService, Object, VolumeOwner, volume_owner::OwnedKind},
     observed::{ObservedState, SecretState},
     plan::Plan,
     rollout::removal::Removal,
@@ -36,6 +36,7 @@ pub fn needs_certainty(plan: &Plan) -> bool {
         || plan.releases
         || !plan.objects.is_empty()
         || plan.client_ca.is_some()
+        || plan.metrics_service.is_some()
         || !plan.removals.is_empty()
 }
 
@@ -85,9 +86,6 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
         match object {
             Object::ServiceAccount(object) => drop(apply_one(kube, object.as_ref()).await?),
             Object::Service(object) => apply_selecting(kube, object.as_ref()).await?,
-            Object::MetricsService(object) => {
-                outcome = outcome.and(apply_selecting(kube, object.as_ref()).await);
-            }
             Object::Budget(object) => apply_selecting(kube, object.as_ref()).await?,
             Object::ConfigMap(object) => {
                 let observed = live.config_maps.get(&object.name_any());
@@ -113,22 +111,37 @@ pub async fn write(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<()
     outcome
 }
 
-/// Writes or deletes the ConfigMap with the authorities of the nodes for clients.
+/// Writes or deletes the objects that nothing of the ring depends on.
 ///
 /// # Errors
-/// The change is rejected; the next reconciliation tries again.
+/// A change is rejected; the next reconciliation tries again.
 pub async fn publish(kube: &Kube, state: &ObservedState, plan: &Plan) -> Result<(), Error> {
-    match &plan.client_ca {
+    let namespace = &state.cluster.namespace().unwrap_or_default();
+    let authorities = match &plan.client_ca {
         None => Ok(()),
         Some(ClientCa::Apply(map)) => {
             let observed = state.live.config_maps.get(&map.name_any());
             apply_observed(kube, map.as_ref(), observed).await
         }
         Some(ClientCa::Remove { name, uid }) => {
-            let namespace = &state.cluster.namespace().unwrap_or_default();
             delete::<ConfigMap>(kube, namespace, name, objects::uid_precondition(uid)).await
         }
-    }
+    };
+    let metrics = match &plan.metrics_service {
+        None => Ok(()),
+        Some(MetricsService::Apply(service)) => apply_selecting(kube, service.as_ref()).await,
+        Some(MetricsService::Remove { name, uid }) => {
+            let removed =
+                delete::<Service>(kube, namespace, name, objects::uid_precondition(uid)).await;
+            // A Role of an earlier version does not permit it.
+            if let Err(error) = removed {
+                let cluster = state.name();
+                tracing::warn!(%error, cluster, namespace, "the Service of the metrics stays");
+            }
+            Ok(())
+        }
+    };
+    authorities.and(metrics)
 }
 
 /// Deletes the objects that a plan names, by UID: a different object of the same name is not deleted.
@@ -172,14 +185,6 @@ pub async fn remove(
                     resource_version: Some(version.clone()),
                 };
                 delete::<Pod>(kube, namespace, name, preconditions).await?;
-            }
-            Removal::Service { name, uid } => {
-                let service = objects::uid_precondition(uid);
-                // Nothing depends on its end: a Role of an earlier version does not permit it.
-                if let Err(error) = delete::<Service>(kube, namespace, name, service).await {
-                    tracing::warn!(%error, cluster = desired.name, namespace, "not removed");
-                    continue;
-                }
             }
             Removal::Volume { name, uid } => {
                 let claim = objects::uid_precondition(uid);

@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(*annotations, serde_json::json!({ "a": "changed" }));
     }
 
-    /// An older CustomResourceDefinition prunes what it does not know, without an error.
+    /// An older `CustomResourceDefinition` prunes what it does not know, without an error.
     #[tokio::test]
     async fn what_a_site_would_not_store_is_found_before_it_is_written() {
         let (server, change) = site();

@@ -37,12 +37,22 @@ pub fn was_rewritten<'a>(
     live: &OwnedObjects,
     pods: impl Iterator<Item = &'a NodePod>,
 ) -> bool {
-    let accepted = accepted::read(&live.config_maps, cluster);
-    let accepted = accepted.and_then(|accepted| accepted.spec.node_api);
-    let has_word = accepted.is_some_and(|api| api.tls.is_some());
     let has_tls = |pod: &NodePod| pod.transport == NodeTransport::JolokiaTls;
     let mut nodes = pods.filter(|pod| pod.rack.is_some() && !pod.deleting);
-    !has_word && (nodes.any(has_tls) || templates(cluster, live).any(|pod| has_tls(&pod)))
+    !has_word(cluster, live)
+        && (nodes.any(has_tls) || templates(cluster, live).any(|pod| has_tls(&pod)))
+}
+
+/// Whether such a ring is being put back: as long as a template has no TLS, the accepted spec stays without a word of it, because
+/// that tells the next reconciliation that the ring had it.
+pub fn is_put_back(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+    live.had_tls && !has_word(cluster, live) && of_templates(cluster, live) == Some(false)
+}
+
+fn has_word(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
+    let accepted = accepted::read(&live.config_maps, cluster);
+    let api = accepted.and_then(|accepted| accepted.spec.node_api);
+    api.is_some_and(|api| api.tls.is_some())
 }
 
 /// Whether certificates that are written now are marked as those of a ring with TLS. The mark is lost with its Secret: pod

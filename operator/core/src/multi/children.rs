@@ -172,7 +172,7 @@ fn mark(cluster: &mut CassandraCluster, multi: &MultiCasskop, site: &str) {
 }
 
 /// The path of the first given field that the types do not know. Empty values are ignored, because they have no effect.
-pub(super) fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
+fn unknown_field(given: &Value, kept: &Value, path: &str) -> Option<String> {
     let is_empty = |value: &Value| match value {
         Value::Null => true,
         Value::Object(object) => object.is_empty(),

@@ -9,23 +9,51 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use kube_core::ResourceExt;
+use serde::Serialize;
 
 use crate::{
     desired::Desired,
-    objects::{metadata, pod::METRICS_PORT_NAME},
-    observed::OwnedObjects,
-    rollout::Removal,
+    objects::{is_applied, metadata, pod::METRICS_PORT_NAME, selects_otherwise},
+    observed::{ObservedState, is_owned_by},
 };
 
-/// The Service, of a cluster with metrics.
-pub fn build(desired: &Desired) -> Option<Service> {
-    desired.spec.metrics.as_ref()?;
+/// The change of the Service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum MetricsService {
+    /// It is applied.
+    Apply(Box<Service>),
+    /// It is deleted: the cluster has no metrics any more.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+    },
+}
+
+/// Decides about the Service; nothing if it is as it should be. It goes once no rack is to have pods with the port. Rings of the
+/// Go `CassKop` have both.
+pub fn decide(desired: &Desired, state: &ObservedState) -> Option<MetricsService> {
+    let name = names::metrics_service(&desired.name);
+    let live = state.live.services.get(&name);
+    if desired.spec.metrics.is_some() {
+        let service = build(desired, name);
+        let is_there = is_applied(&service, live) && !selects_otherwise(&service, live);
+        return (!is_there).then(|| MetricsService::Apply(Box::new(service)));
+    }
+    let ours = live.filter(|live| is_owned_by(live.owner_references(), &state.cluster))?;
+    let is_used = state.live.stateful_sets.values().any(has_port);
+    let uid = ours.uid().filter(|_| !is_used)?;
+    Some(MetricsService::Remove { name, uid })
+}
+
+fn build(desired: &Desired, name: String) -> Service {
     let (label, value) = names::METRICS_LABEL;
     let mut labels = names::cluster_labels(&desired.name);
     labels.insert(label.to_owned(), value.to_owned());
     let port = i32::from(names::METRICS_PORT);
-    Some(Service {
-        metadata: metadata(desired, names::metrics_service(&desired.name), labels),
+    Service {
+        metadata: metadata(desired, name, labels),
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".into()),
             // A node that does not serve clients has metrics, too.
@@ -41,21 +69,7 @@ pub fn build(desired: &Desired) -> Option<Service> {
             ..ServiceSpec::default()
         }),
         ..Service::default()
-    })
-}
-
-/// The Service of a cluster without metrics, once no rack is to have pods with the port. Rings of the Go `CassKop` have both.
-pub fn obsolete(desired: &Desired, live: &OwnedObjects) -> Option<Removal> {
-    let name = names::metrics_service(&desired.name);
-    let service = live.services.get(&name)?;
-    let mut owners = service.owner_references().iter();
-    let is_ours = owners.any(|owner| owner.uid == desired.owner.uid);
-    let is_used = desired.spec.metrics.is_some() || live.stateful_sets.values().any(has_port);
-    if !is_ours || is_used {
-        return None;
     }
-    let uid = service.uid()?;
-    Some(Removal::Service { name, uid })
 }
 
 fn has_port(set: &StatefulSet) -> bool {

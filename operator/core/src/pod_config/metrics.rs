@@ -6,11 +6,11 @@ use casskop_common::{api::Metrics, names};
 pub const AGENT: &str = "metrics-agent.jar";
 /// Its settings, beside it.
 pub const SETTINGS: &str = "metrics.yaml";
-/// Settings without tables: the names of MBeans, then the rules.
+/// Settings without tables: the names of `MBeans`, then the rules.
 const RULES: &str = include_str!("metrics/agent.yaml");
 /// End of the names.
 const BEGIN: &str = "\nexcludeObjectNameAttributes:\n";
-/// Names of the MBeans of a table that have rules.
+/// Names of the `MBeans` of a table that have rules.
 const OF_A_TABLE: [&str; 9] = [
     "ReadLatency",
     "WriteLatency",
@@ -34,16 +34,16 @@ pub(super) fn agent_argument() -> String {
 /// # Errors
 /// A pattern that names no tables.
 pub fn settings(metrics: &Metrics) -> Result<String, String> {
-    let mut beans = String::new();
+    let mut beans = Vec::new();
     for pattern in &metrics.tables {
         let (keyspace, table) = parts(pattern)?;
         for name in OF_A_TABLE {
-            beans.push_str(&format!(
+            beans.push(format!(
                 "\n  - org.apache.cassandra.metrics:type=Table,keyspace={keyspace},scope={table},name={name}"
             ));
         }
     }
-    Ok(RULES.replacen(BEGIN, &format!("{beans}{BEGIN}"), 1))
+    Ok(RULES.replacen(BEGIN, &(beans.concat() + BEGIN), 1))
 }
 
 /// Keyspace and table of a pattern. The schema of the resource says the same; a resource that was stored before may not follow it.

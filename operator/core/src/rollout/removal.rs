@@ -37,13 +37,6 @@ pub enum Removal {
         /// Its observed version; a pod that has become Ready since stays.
         version: String,
     },
-    /// The Service of the metrics of a cluster that has none any more.
-    Service {
-        /// Its name.
-        name: String,
-        /// Its UID.
-        uid: String,
-    },
     /// The volume of a node that has left.
     Volume {
         /// Name of the claim.
@@ -73,7 +66,7 @@ impl Removal {
     pub fn action(&self, dc_stays: bool) -> Action {
         match self {
             Self::Pods { .. } | Self::Volume { .. } => Action::ScaleDown,
-            Self::Pod { .. } | Self::Service { .. } => Action::RollingRestart,
+            Self::Pod { .. } => Action::RollingRestart,
             Self::Rack { .. } if dc_stays => Action::ActionDeleteRack,
             Self::Rack { .. } => Action::ActionDeleteDC,
         }
@@ -89,7 +82,6 @@ impl std::fmt::Display for Removal {
             }
             Self::Rack { set, .. } => write!(f, "StatefulSet {set} to go"),
             Self::Pod { name, .. } => write!(f, "pod {name} to be re-created"),
-            Self::Service { name, .. } => write!(f, "Service {name} to go"),
             Self::Volume { name, .. } => write!(f, "volume {name} to go"),
         }
     }

@@ -24,10 +24,7 @@ impl World {
         }
         let (live, sets) = (&self.live, &self.live.stateful_sets);
         match object {
-            Object::ServiceAccount(_)
-            | Object::MetricsService(_)
-            | Object::Service(_)
-            | Object::Budget(_) => true,
+            Object::ServiceAccount(_) | Object::Service(_) | Object::Budget(_) => true,
             Object::ConfigMap(map) => {
                 let name = map.name_any();
                 version(live.config_maps.get(&name)) == version(seen.config_maps.get(&name))
@@ -63,7 +60,7 @@ impl World {
                     .service_accounts
                     .insert(object.name_any(), *object),
             ),
-            Object::Service(mut object) | Object::MetricsService(mut object) => {
+            Object::Service(mut object) => {
                 let name = object.name_any();
                 object.metadata.uid = Some(format!("service-{name}"));
                 self.live.services.insert(name, *object);
@@ -133,7 +130,6 @@ impl World {
                 let pod = self.pods.get(name);
                 pod.is_some_and(|pod| pod_version(pod) == *version)
             }
-            Removal::Service { name, .. } => self.live.services.contains_key(name),
             Removal::Volume { name, uid } => {
                 let volume = self.live.volumes.get(name);
                 volume.is_some_and(|volume| volume.uid == *uid)
@@ -192,7 +188,6 @@ impl World {
                 let gone = self.pods.remove(name).expect("it was seen");
                 assert_eq!(format!("pod-{}", gone.uid), *uid);
             }
-            Removal::Service { name, .. } => drop(self.live.services.remove(name)),
             Removal::Volume { name, uid } => {
                 assert_eq!(self.live.volumes[name].uid, *uid);
                 let pod = name.strip_prefix("data-").expect("a data volume");

@@ -14,7 +14,7 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
-    objects::{ClientCa, Object},
+    objects::{ClientCa, MetricsService, Object},
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::transitions::{self, Outdated},
     plan::{self, Plan},
@@ -138,6 +138,15 @@ impl World {
                 return false;
             }
             self.remove(removal);
+        }
+        if let Some(change) = plan.metrics_service {
+            if !may() {
+                return false;
+            }
+            match change {
+                MetricsService::Apply(service) => self.apply(&Object::Service(service)),
+                MetricsService::Remove { name, .. } => drop(self.live.services.remove(&name)),
+            }
         }
         if let Some(change) = plan.client_ca {
             if !may() {
@@ -304,6 +313,7 @@ impl World {
         plan.objects.is_empty()
             && plan.disowned.is_empty()
             && plan.client_ca.is_none()
+            && plan.metrics_service.is_none()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret

@@ -6,8 +6,7 @@ use serde_json::json;
 
 use crate::{
     desired::{BuildInputs, desired},
-    objects::Object,
-    rollout::Removal,
+    objects::MetricsService,
     simulation::{THREE_RACKS, World},
 };
 
@@ -54,15 +53,10 @@ fn metrics_come_and_go_with_their_service() {
 
     world.edit(|cluster| cluster.spec.metrics = None);
     // Pods that still have the port are found by the Service.
-    let plan = world.plan();
-    assert!(!plan.removals.iter().any(is_service));
+    assert!(!removes_service(&world));
     world.settle();
     assert!(!has_port(&world) && !world.live.services.contains_key(SERVICE));
     assert_eq!(arguments(&world), "bootstrap");
-}
-
-fn is_service(removal: &Removal) -> bool {
-    matches!(removal, Removal::Service { .. })
 }
 
 /// A cluster of which no rack has the port any more, and its Service.
@@ -78,7 +72,10 @@ fn without_port() -> World {
 }
 
 fn removes_service(world: &World) -> bool {
-    world.plan().removals.iter().any(is_service)
+    matches!(
+        world.plan().metrics_service,
+        Some(MetricsService::Remove { .. })
+    )
 }
 
 #[test]
@@ -119,23 +116,6 @@ fn the_service_stays_as_long_as_a_container_has_the_port() {
         }]);
         assert!(!removes_service(&world), "{name}");
     }
-}
-
-#[test]
-fn nothing_waits_for_the_service() {
-    let mut world = World::formed(THREE_RACKS);
-    world.settle();
-    world.edit(|cluster| cluster.spec.metrics = Some(Metrics::default()));
-    let plan = world.plan();
-    assert!(
-        plan.objects
-            .iter()
-            .any(|object| matches!(object, Object::StatefulSet(_)))
-    );
-    assert!(matches!(
-        plan.objects.last(),
-        Some(Object::MetricsService(_))
-    ));
 }
 
 #[test]

@@ -173,6 +173,35 @@ fn pods_and_templates_with_tls_show_that_an_earlier_version_has_rewritten_the_ri
     }
 }
 
+/// The Secret has no mark, as the ring got TLS by a change of its spec: until all racks have TLS again, each reconciliation has to find
+/// out anew.
+#[test]
+fn a_rewritten_ring_without_a_mark_is_put_back_to_its_last_rack() {
+    let (secure, plain) = (ring(Some(NodeTls::Enabled)), ring(Some(NodeTls::Disabled)));
+    let mut world = secure.clone();
+    world.live = rewritten(&secure, &plain);
+    let (name, set) = secure.live.stateful_sets.first_key_value().expect("a rack");
+    world.live.stateful_sets.insert(name.clone(), set.clone());
+    let left_out = with(world.cluster.clone(), None);
+    for _ in 0..200 {
+        // As the operator observes it.
+        let pods = world.state().pods;
+        let is_rewritten = was_rewritten(&left_out, &world.live, pods.values());
+        world.live.had_tls = is_in_question(&left_out, &world.live) && is_rewritten;
+        assert_eq!(decided(&world, &world.live), NodeTransport::JolokiaTls);
+        world.cluster.spec = with(left_out.clone(), Some(NodeTls::Enabled)).spec;
+        world.pass();
+        world.tick();
+    }
+    assert!(
+        !is_in_question(&left_out, &world.live),
+        "all racks have TLS"
+    );
+    let accepted = &world.live.config_maps[&names::accepted_spec("demo")];
+    let json = &accepted.data.as_ref().expect("a spec")[KEY];
+    assert!(json.contains("Enabled"), "{json}");
+}
+
 #[test]
 fn certificates_that_are_made_anew_are_marked_where_the_whole_ring_has_tls() {
     let (secure, plain) = (ring(Some(NodeTls::Enabled)), ring(Some(NodeTls::Disabled)));

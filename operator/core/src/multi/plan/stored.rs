@@ -5,10 +5,9 @@
 use casskop_common::api::CassandraCluster;
 use kube_core::{Resource, ResourceExt};
 
-use crate::multi::{
-    children,
-    plan::{SiteObject, site::differences},
-};
+use serde_json::Value;
+
+use crate::multi::plan::{SiteObject, site::differences};
 
 /// The part of a change that the site does not keep, in words; none if the change is stored as it is.
 pub fn not_kept(what: &SiteObject, stored: &CassandraCluster) -> Option<String> {
@@ -19,7 +18,7 @@ pub fn not_kept(what: &SiteObject, stored: &CassandraCluster) -> Option<String> 
     };
     if let Some(path) = pruned(wanted, stored) {
         return Some(format!(
-            "its API server prunes {path}, which the CustomResourceDefinition there does not know: apply manifests/crds of this version in the site, and then upgrade the operator of the site; or remove the field"
+            "its API server prunes {path}, which the CustomResourceDefinition there does not know: remove the field until manifests/crds of this version are applied in the site and its operator is upgraded"
         ));
     }
     let is_without_effect = before.is_some_and(|before| {
@@ -40,5 +39,25 @@ pub fn not_kept(what: &SiteObject, stored: &CassandraCluster) -> Option<String> 
 /// The path of the first field of the spec that is not stored.
 fn pruned(wanted: &CassandraCluster, stored: &CassandraCluster) -> Option<String> {
     let spec = |cluster: &CassandraCluster| serde_json::to_value(&cluster.spec).unwrap_or_default();
-    children::unknown_field(&spec(wanted), &spec(stored), "spec")
+    missing(&spec(wanted), &spec(stored), "spec")
+}
+
+/// Both sides are written by the same types: a field without a value is missing, too.
+fn missing(wanted: &Value, stored: &Value, path: &str) -> Option<String> {
+    match (wanted, stored) {
+        (Value::Object(wanted), Value::Object(stored)) => wanted.iter().find_map(|(key, value)| {
+            let path = format!("{path}.{key}");
+            match stored.get(key) {
+                Some(stored) => missing(value, stored, &path),
+                None => (!value.is_null()).then_some(path),
+            }
+        }),
+        (Value::Array(wanted), Value::Array(stored)) => {
+            let mut pairs = wanted.iter().zip(stored).enumerate();
+            pairs.find_map(|(index, (wanted, stored))| {
+                missing(wanted, stored, &format!("{path}[{index}]"))
+            })
+        }
+        _ => None,
+    }
 }

@@ -56,6 +56,8 @@ pub enum Stores {
     AsTold,
     /// One without `spec.tls`: the `CustomResourceDefinition` is of an older version.
     WithoutTls,
+    /// One without `spec.metrics`, for the same reason.
+    WithoutMetrics,
     /// One with the image of before: an admission webhook sets it in every change.
     ImageOfBefore,
 }
@@ -107,6 +109,9 @@ impl Site {
     pub(super) fn stored(&self, mut wanted: CassandraCluster) -> CassandraCluster {
         if self.stores == Stores::WithoutTls {
             wanted.spec.tls = None;
+        }
+        if self.stores == Stores::WithoutMetrics {
+            wanted.spec.metrics = None;
         }
         let before = self.cluster.as_ref();
         if let Some(before) = before.filter(|_| self.stores == Stores::ImageOfBefore) {

@@ -65,6 +65,23 @@ fn a_new_site_that_prunes_a_field_is_not_made() {
     assert_eq!((world.rings, world.status().summary.as_str()), (1, "2/2"));
 }
 
+/// An object without a value switches metrics on, too.
+#[test]
+fn an_empty_field_that_is_pruned_is_named() {
+    for is_new in [true, false] {
+        let mut world = if is_new {
+            World::new(TWO_SITES)
+        } else {
+            World::formed(TWO_SITES)
+        };
+        world.site("b").stores = Stores::WithoutMetrics;
+        world.edit(|multi| multi.spec.base["spec"]["metrics"] = json!({}));
+        world.settle();
+        let told = world.condition("SpecAccepted");
+        assert!(told.contains("prunes spec.metrics"), "{told}");
+    }
+}
+
 #[test]
 fn a_field_that_a_webhook_sets_again_is_named_and_not_written_again_and_again() {
     let mut world = World::formed(TWO_SITES);
