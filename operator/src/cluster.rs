@@ -29,7 +29,9 @@ use kube::{Resource, ResourceExt, runtime::controller::Action};
 use crate::{
     context::Context,
     kubernetes::{
-        Kube, apply, authority, credentials, events, finalizer, lists::Freshness, objects::in_time,
+        Kube, apply, authority, credentials, events, finalizer,
+        lists::Freshness,
+        objects::{error_text, in_time},
         status_store,
     },
 };
@@ -56,7 +58,7 @@ pub enum Error {
     #[error("read CassandraCluster: {0}; correct it, or apply manifests/crds of this version")]
     Unreadable(Box<Unreadable>),
     /// The cluster could not be observed.
-    #[error("observe: {0}")]
+    #[error("observe: {}", error_text(.0))]
     Observe(#[from] kube::Error),
     /// An object could not be applied.
     #[error(transparent)]

@@ -15,7 +15,10 @@ use kube::ResourceExt;
 use crate::{
     cluster::observe::Observation,
     effects::Effects,
-    kubernetes::superuser::{self, Change},
+    kubernetes::{
+        objects::error_text,
+        superuser::{self, Change},
+    },
     node_api::cql::{Address, CqlError, Login, Session},
 };
 
@@ -40,7 +43,7 @@ const NEVER_VALID: [u32; 2] = [0x2000, 0x2200];
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The record of the operator.
-    #[error("record the superuser of Cassandra: {0}")]
+    #[error("record the superuser of Cassandra: {}", error_text(.0))]
     Record(#[from] kube::Error),
     /// Cassandra.
     #[error("change the superuser of Cassandra to that of its Secret: {0}")]

@@ -19,6 +19,8 @@ pub fn error_text(error: &kube::Error) -> String {
             format!("{} (HTTP {})", status.reason, status.code)
         }
         kube::Error::Api(status) => format!("HTTP {}", status.code),
+        // What the client was told instead of an answer; the name of the type says nothing to a person.
+        kube::Error::Service(error) => error.to_string(),
         other => other.to_string(),
     }
 }
@@ -121,5 +123,36 @@ pub async fn delete<K: Kind>(
     match api.delete(name, &how.preconditions(preconditions)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         outcome => outcome.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A condition shows the words of the API server, and no names of types.
+    #[test]
+    fn errors_are_told_in_the_words_of_the_api_server() {
+        let quota =
+            "exceeded quota: small, requested: secrets=1, used: secrets=3, limited: secrets=3";
+        let answers = [
+            (quota, "Forbidden", 403),
+            ("etcdserver: request timed out", "InternalError", 500),
+            ("", "TooManyRequests", 429),
+            ("", "", 502),
+        ];
+        let told = answers.map(|(message, reason, code)| {
+            let status = Status::failure(message, reason).with_code(code);
+            error_text(&kube::Error::Api(status.boxed()))
+        });
+        let expected = [
+            quota,
+            "etcdserver: request timed out",
+            "TooManyRequests (HTTP 429)",
+            "HTTP 502",
+        ];
+        assert_eq!(told, expected);
+        let late = kube::Error::Service("the API server did not answer in time".into());
+        assert_eq!(error_text(&late), "the API server did not answer in time");
     }
 }

@@ -117,5 +117,5 @@ async fn a_webhook_that_takes_the_annotation_out_is_told() {
         state.taken_out = Some("/metadata/annotations.db.orange.com/fenced-version");
     });
     pass(&server, &ctx).await.unwrap_err();
-    insta::assert_snapshot!(condition(&server, "Degraded")["message"].as_str().unwrap(), @"write StatefulSet demo-dc1-rack1: ServiceError: the annotation db.orange.com/fenced-version did not change it: find the admission webhook that removes the annotation");
+    insta::assert_snapshot!(condition(&server, "Degraded")["message"].as_str().unwrap(), @"write StatefulSet demo-dc1-rack1: the annotation db.orange.com/fenced-version did not change it: find the admission webhook that removes the annotation");
 }
