@@ -94,6 +94,8 @@ pub struct OwnedObjects {
     /// Whether the nodes of the resource had mutual TLS, as the Secret with their certificates or a pod says. Looked up only
     /// where accepted spec and pod templates may not say it.
     pub had_tls: bool,
+    /// Whether the Secret with the certificates says so. Looked up only where that is in question.
+    pub has_tls_mark: bool,
     /// Warnings of Kubernetes about StatefulSets that get no pods, pods that do not start, and volumes that are not bound
     /// or resized, in Kubernetes' own words, by UID of the object.
     pub warnings: BTreeMap<String, String>,

@@ -109,8 +109,8 @@ pub async fn find(
     };
     if tls::is_in_question(&cluster, &live) {
         let nodes = pods.values().map(|listed| &listed.pod);
-        live.had_tls = tls::was_rewritten(&cluster, &live, nodes)
-            || authority::is_marked(kube, &cluster).await?;
+        live.has_tls_mark = authority::is_marked(kube, &cluster).await?;
+        live.had_tls = live.has_tls_mark || tls::was_rewritten(&cluster, &live, nodes);
     }
     tls::resolve(&mut cluster, &live);
     let waiting = warnings::waiting(&live.stateful_sets, &pods, &live.volumes);

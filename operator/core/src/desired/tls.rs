@@ -43,10 +43,11 @@ pub fn was_rewritten<'a>(
         && (nodes.any(has_tls) || templates(cluster, live).any(|pod| has_tls(&pod)))
 }
 
-/// Whether such a ring is being put back: as long as a template has no TLS, the accepted spec stays without a word of it, because
-/// that tells the next reconciliation that the ring had it.
+/// Whether such a ring without a mark is being put back: as long as a template has no TLS, the accepted spec stays without a word of
+/// it, because that tells the next reconciliation that the ring had it.
 pub fn is_put_back(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {
-    live.had_tls && !has_word(cluster, live) && of_templates(cluster, live) == Some(false)
+    let is_shown_by_nodes = live.had_tls && !live.has_tls_mark;
+    is_shown_by_nodes && !has_word(cluster, live) && of_templates(cluster, live) == Some(false)
 }
 
 fn has_word(cluster: &CassandraCluster, live: &OwnedObjects) -> bool {

@@ -246,6 +246,7 @@ async fn a_secret_that_is_deleted_does_not_take_tls_with_it() {
     lead_by_an_earlier_version(&server);
     remove(&server, NODES);
     reconcile(&server).await;
-    assert!(has_tls(&server));
     assert_eq!(mark(&server), "JolokiaTls");
+    reconcile(&server).await;
+    assert!(has_tls(&server));
 }
