@@ -22,7 +22,7 @@ use crate::{
     authority::Validity,
     desired::BuildInputs,
     node::{NodeError, Replication},
-    observed::{OwnedObjects, SecretState},
+    observed::{ObservedUsers, OwnedObjects, SecretState},
     pod_config::{Encryption, NodeSecrets},
 };
 
@@ -93,6 +93,8 @@ pub struct World {
     pub changes_superuser: bool,
     /// Whether Cassandra has accepted the superuser of the resource.
     pub has_superuser: bool,
+    /// The roles of applications.
+    pub users: ObservedUsers,
     /// The times of the certificates in them, by name.
     pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
@@ -157,6 +159,7 @@ impl World {
             secret: SecretState::Missing,
             changes_superuser: false,
             has_superuser: false,
+            users: ObservedUsers::default(),
             validities: BTreeMap::new(),
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),

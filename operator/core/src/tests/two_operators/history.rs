@@ -98,7 +98,7 @@ pub(super) type Call = (OperationKind, String, String, String, String, i32);
 /// The ring, its operators, and what truly happened.
 pub(super) struct History {
     pub(super) world: World,
-    pub(super) operators: [Operator; 2],
+    pub(super) operators: Vec<Operator>,
     late: Vec<Flight>,
     processes: usize,
     pub(super) calls: Vec<Call>,
@@ -139,7 +139,7 @@ impl History {
         Self {
             world: world.clone(),
             late: Vec::new(),
-            operators: [operator(0), operator(1)],
+            operators: vec![operator(0), operator(1)],
             processes: 2,
             calls: Vec::new(),
             done: BTreeSet::new(),
