@@ -25,9 +25,15 @@ impl<'a> Two<'a> {
         Self(&space.kubectl)
     }
 
-    /// The pod that leads, with its UID, as soon as it is another one than `before`.
+    /// The pod that leads, with its UID, as soon as it is another one than `before`. One that is ending, as a test before may have
+    /// left it, hands over soon.
     pub fn leader(&self, before: Option<&str>) -> (String, String) {
-        leader(self.0, operator::NAME, before)
+        until_every(CLOSELY, "a leader", || {
+            let (pod, uid) = holder(self.0, operator::NAME, before)?;
+            let found = self.0.get("pod", &pod).ok_or("its pod is gone")?;
+            let stays = found["metadata"]["deletionTimestamp"].is_null();
+            stays.then_some((pod, uid)).ok_or("it is ending".into())
+        })
     }
 
     /// The Lease.
@@ -69,14 +75,16 @@ pub fn lease(kubectl: &Kubectl, name: &str) -> Value {
 
 /// Name and UID of the pod that holds a Lease, as soon as it is another pod than `before`.
 pub fn leader(kubectl: &Kubectl, name: &str, before: Option<&str>) -> (String, String) {
-    until_every(CLOSELY, "a leader", || {
-        let holder = lease(kubectl, name)["holderIdentity"].clone();
-        let holder = holder.as_str().unwrap_or_default();
-        match holder.split_once('_') {
-            Some((pod, uid)) if Some(pod) != before => Ok((pod.to_owned(), uid.to_owned())),
-            _ => Err(format!("held by {holder:?}")),
-        }
-    })
+    until_every(CLOSELY, "a leader", || holder(kubectl, name, before))
+}
+
+fn holder(kubectl: &Kubectl, name: &str, before: Option<&str>) -> Result<(String, String), String> {
+    let holder = lease(kubectl, name)["holderIdentity"].clone();
+    let holder = holder.as_str().unwrap_or_default();
+    match holder.split_once('_') {
+        Some((pod, uid)) if Some(pod) != before => Ok((pod.to_owned(), uid.to_owned())),
+        _ => Err(format!("held by {holder:?}")),
+    }
 }
 
 /// Checks that no step of a cleanup was left out. A new leader goes back to the first step that was not recorded: short
