@@ -32,6 +32,20 @@ pub use client_ca::ClientCa;
 pub use metrics_service::MetricsService;
 pub use volume_owner::VolumeOwner;
 
+/// The change of an object that nothing of the ring depends on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Published<K> {
+    /// It is applied.
+    Apply(Box<K>),
+    /// It is deleted: the cluster has no use for it any more.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+    },
+}
+
 /// A volume to expand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VolumeExpansion {

@@ -19,7 +19,7 @@ pub fn error_text(error: &kube::Error) -> String {
             format!("{} (HTTP {})", status.reason, status.code)
         }
         kube::Error::Api(status) => format!("HTTP {}", status.code),
-        // What the client was told instead of an answer; the name of the type says nothing to a person.
+        // The reason why there is no answer; the name of the type says nothing to a person.
         kube::Error::Service(error) => error.to_string(),
         other => other.to_string(),
     }

@@ -27,7 +27,7 @@ pub(super) fn check(spec: &CassandraClusterSpec, racks: &[DesiredRack]) -> Resul
         return Ok(());
     };
     let invalid = |message: String| Err(refused(Reason::InvalidConfig, message));
-    if let Err(message) = metrics::settings(wanted) {
+    if let Err(message) = metrics::check(wanted) {
         return invalid(format!("metrics.tables: {message}"));
     }
     let port = names::METRICS_PORT;

@@ -4,11 +4,10 @@
 use casskop_common::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_core::ResourceExt;
-use serde::Serialize;
 
 use crate::{
     desired::Desired,
-    objects::{is_applied, metadata},
+    objects::{Published, is_applied, metadata},
     observed::{NodePod, ObservedState, is_owned_by},
 };
 
@@ -18,18 +17,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// The change of the ConfigMap.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum ClientCa {
-    /// It is applied.
-    Apply(Box<ConfigMap>),
-    /// It is deleted: no node has encrypted connections with clients.
-    Remove {
-        /// Its name.
-        name: String,
-        /// Its UID.
-        uid: String,
-    },
-}
+pub type ClientCa = Published<ConfigMap>;
 
 /// Decides about the ConfigMap; nothing if it is as it should be.
 pub fn decide(desired: &Desired, state: &ObservedState) -> Option<ClientCa> {

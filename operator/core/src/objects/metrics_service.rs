@@ -9,27 +9,15 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use kube_core::ResourceExt;
-use serde::Serialize;
 
 use crate::{
     desired::Desired,
-    objects::{is_applied, metadata, pod::METRICS_PORT_NAME, selects_otherwise},
+    objects::{Published, is_applied, metadata, pod::METRICS_PORT_NAME, selects_otherwise},
     observed::{ObservedState, is_owned_by},
 };
 
 /// The change of the Service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum MetricsService {
-    /// It is applied.
-    Apply(Box<Service>),
-    /// It is deleted: the cluster has no metrics any more.
-    Remove {
-        /// Its name.
-        name: String,
-        /// Its UID.
-        uid: String,
-    },
-}
+pub type MetricsService = Published<Service>;
 
 /// Decides about the Service; nothing if it is as it should be. It goes once no rack is to have pods with the port. Rings of the
 /// Go `CassKop` have both.

@@ -2,6 +2,8 @@
 
 use casskop_common::{api::Metrics, names};
 
+use super::certificates::CONFIG;
+
 /// Name of the agent in the configuration folder.
 pub const AGENT: &str = "metrics-agent.jar";
 /// Its settings, beside it.
@@ -26,7 +28,18 @@ const OF_A_TABLE: [&str; 9] = [
 /// The argument of `-javaagent:`.
 pub(super) fn agent_argument() -> String {
     let port = names::METRICS_PORT;
-    format!("/etc/cassandra/{AGENT}={port}:/etc/cassandra/{SETTINGS}")
+    format!("{CONFIG}/{AGENT}={port}:{CONFIG}/{SETTINGS}")
+}
+
+/// Checks the patterns of the tables, at each reconciliation.
+///
+/// # Errors
+/// A pattern that names no tables.
+pub fn check(metrics: &Metrics) -> Result<(), String> {
+    metrics
+        .tables
+        .iter()
+        .try_for_each(|pattern| parts(pattern).map(drop))
 }
 
 /// The settings of the agent, with the tables that have metrics of their own.
@@ -109,7 +122,9 @@ mod tests {
             "ä.b",
         ] {
             let tables = vec![pattern.to_owned()];
-            assert!(settings(&Metrics { tables }).is_err(), "{pattern}");
+            let metrics = Metrics { tables };
+            assert!(settings(&metrics).is_err(), "{pattern}");
+            assert!(check(&metrics).is_err(), "{pattern}");
         }
     }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 /// Metrics of others: of the kubelet, of the JVM, and of Prometheus itself. The end-to-end tests see those of the JVM in a real scrape.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 5] = [
     "jvm_gc_collection_seconds_sum",
     "jvm_memory_used_bytes",
     "kubelet_volume_stats_available_bytes",
     "kubelet_volume_stats_capacity_bytes",
-    "process_start_time_seconds",
     "up",
 ];
 /// Begins of the names of metrics.

@@ -69,7 +69,7 @@ pub struct Site {
     pub is_cut: bool,
     /// The writes that an admission webhook denies.
     pub denies: Denies,
-    /// What its API server makes of a `CassandraCluster`.
+    /// The `CassandraCluster` that its API server stores.
     pub stores: Stores,
     /// Changes of the `CassandraCluster` that were written.
     pub changes: u32,
