@@ -10,6 +10,7 @@ mod act;
 mod deletion;
 mod observe;
 mod report;
+mod role_replicas;
 mod superuser;
 
 #[cfg(test)]
@@ -163,7 +164,7 @@ async fn evaluate(
     let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
         let uid = trigger.uid().unwrap_or_default();
         ctx.effects.store.forget(&uid);
-        ctx.effects.cql.failures.forget(&uid);
+        ctx.effects.cql.failures.forget_all(&uid);
         ctx.executor.forget(&uid);
         ctx.metrics.forget(&namespace, &name);
         return Ok(None);
@@ -282,17 +283,23 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     if let Err(error) = &applied {
         plan.report_failure(&error.to_string(), state);
     }
-    if let Some(failure) = superuser::failure(&ctx.effects, &observed) {
+    let of_superuser = superuser::failure(&ctx.effects, &observed);
+    let of_replicas = || role_replicas::failure(&ctx.effects, &observed, &plan);
+    if let Some(failure) = of_superuser.or_else(of_replicas) {
         plan.report_failure(&failure, state);
     }
-    if !report::status(ctx, state, &plan).await? {
+    let is_reported = report::status(ctx, state, &plan).await?;
+    if !is_reported {
         plan.requeue = AFTER_CONFLICT;
     }
     // Nodes that do not answer hold no report back.
-    if let Ok(desired) = &desired
-        && superuser::keep(&ctx.effects, desired, &observed, &plan).await
-    {
-        plan.requeue = AFTER_CONFLICT;
+    if let Ok(desired) = &desired {
+        let effects = &ctx.effects;
+        let kept = superuser::keep(effects, desired, &observed, &plan).await
+            || (is_reported && role_replicas::keep(effects, desired, &observed, &plan).await);
+        if kept {
+            plan.requeue = AFTER_CONFLICT;
+        }
     }
     applied?;
     Ok(Action::requeue(plan.requeue))

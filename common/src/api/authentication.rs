@@ -1,5 +1,8 @@
 //! Logins of clients.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,23 @@ pub struct Authentication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub superuser_secret: Option<String>,
+}
+
+/// Replicas of the roles (keyspace `system_auth`), which the operator keeps. They are raised by one, and repaired before the
+/// next change.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleReplicas {
+    /// Replicas by data center, as last observed; `*` is `SimpleStrategy`, which has no data centers.
+    pub replicas: BTreeMap<String, i32>,
+    /// Replicas that Cassandra is told to have next. Recorded before Cassandra is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<BTreeMap<String, i32>>,
+    /// Time of the record of the last change; the repair after it is the operation `repair` with the id
+    /// `roles-<seconds since 1970>`.
+    pub since: Time,
+    /// Whether all replicas have the roles: none was added since the last repair of `system_auth`.
+    pub repaired: bool,
 }
 
 /// How a pod is started with respect to logins. The steps of a new ring follow each other.

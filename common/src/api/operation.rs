@@ -347,7 +347,7 @@ pub struct Check {
     /// Whether the annotation `<kind>.waive` lets the request continue although the check failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waived: bool,
-    /// Whether the check failed only because no node answers.
+    /// Whether the check failed only because no node answers, or because the operator has to do something first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
     /// Observation behind the result, so that a person can verify it.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, ScheduleStatus,
+    Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas, ScheduleStatus,
     SeenReplication,
 };
 
@@ -79,6 +79,9 @@ pub struct CassandraClusterStatus {
     /// Last observed replication of the keyspaces: nodes require a cleanup where replicas became fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<SeenReplication>,
+    /// Replicas of the roles, of a ring with `authentication`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_replicas: Option<RoleReplicas>,
     /// Number of volume claims, and of the ConfigMap that marks the ring, which the cluster owned when it was observed:
     /// Kubernetes deletes them with the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,7 @@ mod repair;
 mod replace;
 pub mod request;
 mod restart;
+pub mod role_replicas;
 mod scrub;
 mod snapshot;
 mod tables;
@@ -64,6 +65,8 @@ pub struct Ring<'a> {
     pub targets: &'a [String],
     /// How keyspaces are replicated; empty where no node could be polled.
     pub replication: &'a BTreeMap<String, Replication>,
+    /// Whether some of the roles may be in fewer nodes than their replicas say: one was added, and was not repaired yet.
+    pub roles_are_in_few_nodes: bool,
     /// Where members are that are none of the pods, by their addresses.
     pub locations: &'a BTreeMap<String, RackId>,
     /// Whether the ring goes on in other clusters, by `spec.seeds`.
@@ -413,6 +416,7 @@ mod tests {
             nodes: Vec::new(),
             targets: &[],
             replication: &BTreeMap::new(),
+            roles_are_in_few_nodes: false,
             locations: &BTreeMap::new(),
             goes_on_elsewhere: false,
             spec: &CassandraClusterSpec::default(),

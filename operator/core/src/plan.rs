@@ -15,14 +15,17 @@ use crate::{
     node::Reading,
     objects::{self, ClientCa, MetricsService, Object, VolumeOwner},
     observed::{ObservedState, SecretState},
-    operations::transitions::Outdated,
+    operations::{
+        role_replicas::{self, Change},
+        transitions::Outdated,
+    },
     refusal::Refusal,
     rollout::{self, Removal, address_conflict, members, rack_write, stranded, volumes},
     scheduler, status,
 };
 
-/// Nodes that are asked for a change of the superuser until one can be reached.
-const SUPERUSER_NODES: usize = 3;
+/// Nodes that are asked for a change of the roles until one can be reached.
+const LOGIN_NODES: usize = 3;
 /// Delay until the next reconciliation when an operation or a change has just ended.
 const AT_ONCE: Duration = Duration::from_millis(20);
 /// Delay until the next reconciliation after a request that Kubernetes carries out at once without reporting the end.
@@ -44,9 +47,12 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret that the nodes share, or to renew it.
     pub make_secret: bool,
-    /// Nodes to ask, one after the other, for a change of the superuser of Cassandra; none if there is no change.
+    /// Nodes to ask, one after the other, for a change of the roles or of their replicas; none if there is no change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub superuser_nodes: Vec<String>,
+    pub login_nodes: Vec<String>,
+    /// The recorded change of the replicas of the roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_replicas: Option<Change>,
     /// Volumes, and the mark of the ring, that the cluster no longer owns. No other change holds these back; a paused cluster,
     /// and one that waits for the volumes of an earlier one, hold them back as all changes.
     pub disowned: Vec<VolumeOwner>,
@@ -148,16 +154,18 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     };
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
+    let role_replicas = role_replicas::due(&status, state);
     let unchanged = unchanged_for(state, &status.conditions);
     let requeue = match requeue(state, &rollout, &operations, &removals, unchanged) {
         // Claims are not watched.
         delay if changes_owners && is_lively(state) => delay.min(BRIEFLY),
         delay if changes_owners => delay.min(LATER),
-        delay => delay,
+        delay => delay.min(role_replicas_delay(&status, state)),
     };
     Plan {
         make_secret: makes_secret(desired, state, is_held),
-        superuser_nodes: superuser_nodes(desired, state, is_held),
+        login_nodes: login_nodes(desired, state, is_held, role_replicas.is_some()),
+        role_replicas,
         disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
         objects,
@@ -283,17 +291,31 @@ fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_he
         || (!is_held && desired.as_ref().is_ok_and(is_to_be_made))
 }
 
-/// Nodes that can be told about a change of the superuser: a pod that sets up logins cannot be reached, and has the superuser
-/// of its time.
-fn superuser_nodes(
+/// Delay until the next step of the replicas of the roles: a record is written before Cassandra is told, and no event reports
+/// what Cassandra has.
+fn role_replicas_delay(status: &CassandraClusterStatus, state: &ObservedState) -> Duration {
+    let before = state.cluster.status.as_ref();
+    let before = before.and_then(|before| before.role_replicas.as_ref());
+    match &status.role_replicas {
+        Some(record) if before != Some(record) => SOON,
+        Some(record) if role_replicas::is_unfinished(record) => LATER,
+        _ => AT_REST,
+    }
+}
+
+/// Nodes that can be told about a change of the roles: a pod that sets up logins cannot be reached, and has the superuser of its
+/// time.
+fn login_nodes(
     desired: &Result<Desired, Refusal>,
     state: &ObservedState,
     is_held: bool,
+    changes_replicas: bool,
 ) -> Vec<String> {
     let has_logins = desired
         .as_ref()
         .is_ok_and(|desired| desired.logins == LoginStep::Required);
-    if !state.changes_superuser || !has_logins || is_held {
+    let is_changed = state.changes_superuser || changes_replicas;
+    if !is_changed || !has_logins || is_held {
         return Vec::new();
     }
     let serving = state.pods.iter().filter(|(name, pod)| {
@@ -302,7 +324,7 @@ fn superuser_nodes(
     });
     let serving = serving.filter_map(|(name, pod)| Some((name, pod.rack.as_ref()?)));
     let mut nodes = apart(serving);
-    nodes.truncate(SUPERUSER_NODES);
+    nodes.truncate(LOGIN_NODES);
     nodes
 }
 

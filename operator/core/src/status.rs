@@ -18,6 +18,7 @@ use crate::{
     desired::Desired,
     objects::volume_owner,
     observed::ObservedState,
+    operations::{recorded, role_replicas},
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
     scheduler, schedules,
@@ -41,7 +42,7 @@ pub fn decide(
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
     let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners, &nodes);
     let (action, action_status) = last_action(rollout, &picture, &old);
-    CassandraClusterStatus {
+    let mut status = CassandraClusterStatus {
         observed_generation: state.cluster.metadata.generation,
         phase: Some(picture.phase()),
         initializing_sub_phase: (picture.phase() == Phase::Initializing)
@@ -65,11 +66,21 @@ pub fn decide(
         operations: old.operations,
         used_request_ids: old.used_request_ids.clone(),
         replication,
+        role_replicas: None,
         cleanup_generation,
         last_rack_write: old.last_rack_write,
         schedules: schedules::observed(&state.cluster, state.now),
         operation_history: old.operation_history,
-    }
+    };
+    let holds = role_replicas::Holds {
+        is_held: recorded::pause_reason(state).is_some()
+            || rollout.awaits_predecessor
+            || rollout.refused.is_some(),
+        is_busy: rollout.is_in_progress() || role_replicas::is_busy(state, current),
+    };
+    let desired = desired.as_ref().ok();
+    status.role_replicas = role_replicas::record(&status, desired, state, holds);
+    status
 }
 
 /// How far the ring is while it is being formed.

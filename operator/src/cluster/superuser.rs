@@ -19,7 +19,7 @@ use crate::{
         objects::error_text,
         superuser::{self, Change},
     },
-    node_api::cql::{Address, CqlError, Login, Session},
+    node_api::cql::{About, Address, CqlError, Login, Session},
 };
 
 /// Deadline of all exchanges of a reconciliation, with all nodes that are asked.
@@ -39,7 +39,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Codes of Cassandra about a statement that no repetition makes valid.
 const NEVER_VALID: [u32; 2] = [0x2000, 0x2200];
 
-/// Why the superuser could not be changed. Never has a password.
+/// Why the superuser, or the replicas of the roles, could not be changed. Never has a password.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The record of the operator.
@@ -60,7 +60,7 @@ pub enum Error {
     Remembered(String),
     /// No node can be asked.
     #[error(
-        "change the superuser of Cassandra: the native transport of {0} cannot be addressed: its port or the certificates of its clients cannot be read"
+        "log in as the superuser of Cassandra: the native transport of {0} cannot be addressed: its port or the certificates of its clients cannot be read"
     )]
     NoAddress(String),
     /// A role logs in, and has not the rights of a superuser.
@@ -68,18 +68,41 @@ pub enum Error {
         "change the superuser of Cassandra: the role {0} logs in and is no superuser, and the superuser before is refused: make the role a superuser by another one, or write a superuser into the Secret"
     )]
     NotSuperuser(String),
+    /// Cassandra, about the replicas of the roles.
+    #[error("change the replicas of the roles (ALTER KEYSPACE system_auth): {0}")]
+    Replicas(CqlError),
+    /// Somebody else has changed them, or the node has another name for its data center.
+    #[error(
+        "change the replicas of the roles (ALTER KEYSPACE system_auth): {0}; the operator looks again"
+    )]
+    NotAsObserved(String),
     /// There was no answer in time.
-    #[error("change the superuser of Cassandra: no end within {} s", DEADLINE.as_secs())]
+    #[error("change the superuser or the roles of Cassandra: no end within {} s", DEADLINE.as_secs())]
     Deadline,
+}
+
+impl Error {
+    /// Whether another node may be able to do what one was not.
+    fn may_others(&self) -> bool {
+        match self {
+            Self::NoLogin | Self::NotSuperuser(_) => true,
+            Self::Cassandra(error) | Self::Replicas(error) => match error {
+                CqlError::Unreachable { .. } | CqlError::Timeout => true,
+                CqlError::Cassandra { code, .. } => OTHERS_MAY.contains(code),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
 }
 
 /// The last failure about a change that is still to be made.
 pub fn failure(effects: &Effects, observed: &Observation) -> Option<String> {
     let (failures, uid) = (&effects.cql.failures, uid(observed));
     if observed.superuser.change().is_none() {
-        failures.forget(&uid);
+        failures.forget(&uid, About::Superuser);
     }
-    failures.last(&uid)
+    failures.last(&uid, About::Superuser)
 }
 
 /// Goes one step on with a change, but not for a while after a failure. Returns whether the next reconciliation has something to
@@ -93,23 +116,26 @@ pub async fn keep(
     let (failures, uid) = (&effects.cql.failures, uid(observed));
     let nodes = addresses(desired, observed, plan);
     let change = observed.superuser.change();
-    let change = change.filter(|_| !plan.superuser_nodes.is_empty());
-    let Some(change) = change.filter(|_| failures.may_ask(&uid, Instant::now())) else {
+    let change = change.filter(|_| !plan.login_nodes.is_empty());
+    let Some(change) = change.filter(|_| failures.may_ask(&uid, About::Superuser, Instant::now()))
+    else {
         return false;
     };
     let made = if nodes.is_empty() {
-        Err(Error::NoAddress(plan.superuser_nodes.join(", ")))
+        Err(Error::NoAddress(plan.login_nodes.join(", ")))
     } else {
         step(effects, observed, nodes, change).await
     };
     match made {
-        Ok(()) => failures.forget(&uid),
-        Err(error) => failures.failed(&uid, Instant::now(), error.to_string()),
+        Ok(()) => failures.forget(&uid, About::Superuser),
+        Err(error) => {
+            failures.failed(&uid, About::Superuser, Instant::now(), error.to_string());
+        }
     }
     true
 }
 
-fn uid(observed: &Observation) -> String {
+pub(super) fn uid(observed: &Observation) -> String {
     observed.state.cluster.uid().unwrap_or_default()
 }
 
@@ -156,7 +182,7 @@ fn never_valid(error: &CqlError) -> bool {
 }
 
 /// The native transports to ask, one after the other.
-fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Address> {
+pub(super) fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Address> {
     let of = |name: &String| {
         let pod = observed.state.pods.get(name)?;
         let rack = pod.rack.as_ref()?;
@@ -172,15 +198,15 @@ fn addresses(desired: &Desired, observed: &Observation, plan: &Plan) -> Vec<Addr
             tls,
         })
     };
-    plan.superuser_nodes.iter().filter_map(of).collect()
+    plan.login_nodes.iter().filter_map(of).collect()
 }
 
 /// Opens a session of a login with a node.
-type Open<'a> = &'a dyn Fn(&Login) -> Result<Session, CqlError>;
+pub(super) type Open<'a> = &'a dyn Fn(&Login) -> Result<Session, CqlError>;
 
 /// Asks one node after the other until one answers, on a thread of its own. A node that refuses the logins may be one that cannot
 /// read the roles.
-async fn exchange<T: Send + 'static>(
+pub(super) async fn exchange<T: Send + 'static>(
     effects: &Effects,
     nodes: Vec<Address>,
     ask: impl Fn(Open<'_>) -> Result<T, Error> + Send + 'static,
@@ -190,16 +216,7 @@ async fn exchange<T: Send + 'static>(
         let mut last = Err(Error::Deadline);
         for node in &nodes {
             last = ask(&|login| Session::open(gate.clone(), node, login, deadline));
-            let may_others = matches!(
-                last,
-                Err(Error::NoLogin
-                    | Error::NotSuperuser(_)
-                    | Error::Cassandra(CqlError::Unreachable { .. } | CqlError::Timeout))
-            ) || matches!(
-                last,
-                Err(Error::Cassandra(CqlError::Cassandra { code, .. })) if OTHERS_MAY.contains(&code)
-            );
-            if !may_others {
+            if !last.as_ref().is_err_and(Error::may_others) {
                 break;
             }
         }
@@ -277,7 +294,10 @@ fn log_in_anew(open: Open<'_>, to: &Login) -> Result<Session, Error> {
 }
 
 /// Logs in as the first one that Cassandra accepts and that is a superuser.
-fn log_in<'a>(open: Open<'_>, logins: &[&'a Login]) -> Result<(Session, &'a Login), Error> {
+pub(super) fn log_in<'a>(
+    open: Open<'_>,
+    logins: &[&'a Login],
+) -> Result<(Session, &'a Login), Error> {
     let mut none = Error::NoLogin;
     for login in logins {
         let mut session = match open(login) {

@@ -62,6 +62,12 @@ pub enum Change<'a> {
 }
 
 impl Superuser {
+    /// The superuser that logs in, if no change is under way.
+    pub fn accepted(&self) -> Option<&Login> {
+        let is_at_rest = self.is_known && self.next.is_none();
+        self.accepted.as_ref().filter(|_| is_at_rest)
+    }
+
     /// The next step; nothing if Cassandra accepts the wanted one. A change that is recorded ends before anything else
     /// begins: Cassandra may have either password, and may accept the one before for a while longer.
     pub fn change(&self) -> Option<Change<'_>> {

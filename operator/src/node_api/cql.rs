@@ -21,7 +21,7 @@ use crate::{
     node_api::{Certificates, bounds::CONNECT, gate::Gate},
 };
 use casskop_core::node::Statement;
-use failures::Failures;
+pub use failures::{About, Failures};
 pub use frame::Rows;
 use frame::{Frame, Opcode};
 

@@ -113,7 +113,7 @@ fn replicate_by_data_center(session: &mut Session) -> Result<(), CqlError> {
     }
     let dc = session.run(&Statement::data_center())?.text(0);
     let dc = dc.ok_or(CqlError::Malformed("the node has no data center"))?;
-    session.run(&Statement::replicate_in(&dc)).map(drop)
+    session.run(&Statement::replicate([(&dc, &1)])).map(drop)
 }
 
 #[cfg(test)]

@@ -75,11 +75,13 @@ impl Statement {
         )
     }
 
-    /// Replicates the roles once in a data center, and nowhere else: for a ring of one node.
-    pub fn replicate_in(dc: &str) -> Self {
+    /// Replicates the roles so many times in each of these data centers, and nowhere else.
+    pub fn replicate<'a>(dcs: impl IntoIterator<Item = (&'a String, &'a i32)>) -> Self {
+        let factors = dcs.into_iter();
+        let factors = factors.map(|(dc, replicas)| format!(", {}: {replicas}", literal(dc)));
         Self::plain(format!(
-            "ALTER KEYSPACE system_auth WITH replication = {{'class': 'NetworkTopologyStrategy', {}: 1}}",
-            literal(dc)
+            "ALTER KEYSPACE system_auth WITH replication = {{'class': 'NetworkTopologyStrategy'{}}}",
+            factors.collect::<String>()
         ))
     }
 
@@ -131,7 +133,7 @@ mod tests {
             Statement::role("it's"),
             Statement::data_center(),
             Statement::replication(),
-            Statement::replicate_in("dc1"),
+            Statement::replicate([(&"dc1".to_owned(), &3), (&"d'c2".to_owned(), &1)]),
         ];
         let told = statements.iter().map(|statement| {
             let secret = if statement.is_secret() {

@@ -16,12 +16,9 @@ use crate::{
     operations::{
         Action, Behaviour, Member, Refusal, Ring, StepState,
         checks::{self, about, check},
+        role_replicas,
     },
 };
-
-/// Logins. Cassandra 4.1 and later refuse to take a data center with nodes out of its replication, so a data center
-/// that goes away goes first.
-const AUTH: &str = "system_auth";
 
 impl Behaviour for Decommission {
     fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
@@ -93,6 +90,8 @@ struct Stay<'a> {
     /// Nodes that stay there in the end, when all have left that the spec asks for no more: whether they do is asked before
     /// the first.
     in_the_end: usize,
+    /// Nodes that the spec asks for there.
+    wanted: usize,
     racks_now: usize,
     total: usize,
 }
@@ -120,6 +119,7 @@ impl<'a> Stay<'a> {
         Some(Self {
             dc,
             in_the_end: stay.len().min(wanted),
+            wanted,
             in_dc: stay,
             racks_now: racks_now.len(),
             total: known.saturating_sub(ring.targets.len()),
@@ -221,6 +221,24 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             ..check(name(), &[why], String::new)
         };
     };
+    // The operator lowers the replicas of the roles for as many nodes as stay, in whatever racks.
+    let are_kept = ring.spec.authentication.is_some();
+    if are_kept
+        && ring.replication.iter().any(|(keyspace, replication)| {
+            let factor = replication.in_dc(stay.dc).unwrap_or(0);
+            keyspace == role_replicas::KEYSPACE && role_replicas::are_lowered(factor, stay.wanted)
+        })
+    {
+        let why = format!(
+            "the operator lowers the replicas of the roles (keyspace {}) in {} first",
+            role_replicas::KEYSPACE,
+            stay.dc
+        );
+        return Check {
+            unknown: true,
+            ..check(name(), &[why], String::new)
+        };
+    }
     let short = |keyspace: &String, replication: &Replication| -> Option<String> {
         let (nodes, racks) = (stay.in_the_end, stay.racks_left(ring.spec));
         let dc = stay.dc;
@@ -235,7 +253,10 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
                 let elsewhere = factors
                     .iter()
                     .any(|(other, factor)| other != dc && *factor > 0);
-                if keyspace == AUTH && nodes == 0 && elsewhere {
+                let is_of_roles = keyspace == role_replicas::KEYSPACE;
+                // Cassandra 4.1 and later refuse to take a data center with nodes out of the replication of the roles, so a
+                // data center that goes away goes first.
+                if is_of_roles && nodes == 0 && elsewhere {
                     None
                 } else if factor > nodes {
                     Some(format!(
@@ -243,7 +264,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
                         text::count(factor, "replica"),
                         text::count(nodes, "node")
                     ))
-                } else if factor > racks && factor <= stay.racks_now {
+                } else if factor > racks && factor <= stay.racks_now && !(is_of_roles && are_kept) {
                     Some(format!(
                         "keyspace {keyspace} has {} in {dc}, and {} would be left there: a rack would hold two of them",
                         text::count(factor, "replica"),

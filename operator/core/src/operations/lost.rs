@@ -10,7 +10,7 @@ use casskop_common::{
 
 use crate::{
     node::{Reading, Replication},
-    operations::{Life, Member, Refusal, Ring, checks},
+    operations::{Life, Member, Refusal, Ring, checks, role_replicas},
 };
 
 /// The one node that is meant.
@@ -251,6 +251,12 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         findings.push(format!(
             "one replica only: {}; the node's data of them is lost with the node. Start the node again, or waive this check",
             names.join(", ")
+        ));
+    }
+    if ring.roles_are_in_few_nodes {
+        findings.push(format!(
+            "a replica of the roles (keyspace {}) was added and is not repaired yet: the node may be the only one that has some of them. Start the node again, or waive this check",
+            role_replicas::KEYSPACE
         ));
     }
     checks::check(CheckName::ReplicasRemain, &findings, || {

@@ -5,7 +5,7 @@ use casskop_common::{
     names, quantity,
 };
 
-use super::{Behaviour, Member, Ring, quorum_kept};
+use super::{Behaviour, Member, Ring, quorum_kept, role_replicas};
 use crate::observed::ObservedState;
 
 /// The checks of an operation on the targets of a ring, with the observation behind each result.
@@ -101,6 +101,7 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
         nodes: live.chain(missing).collect(),
         targets,
         replication: &state.replication,
+        roles_are_in_few_nodes: role_replicas::are_in_few_nodes(state.cluster.status.as_ref()),
         locations: &state.locations,
         goes_on_elsewhere: !state.cluster.spec.seeds.is_empty(),
         spec: &state.cluster.spec,

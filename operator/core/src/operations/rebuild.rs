@@ -251,6 +251,7 @@ mod tests {
                 nodes: vec![node(0, "a", "dc1"), node(1, "b", "dc2")],
                 targets: &["b".to_owned()],
                 replication: &[("orders".to_owned(), Replication::Topology(factors))].into(),
+                roles_are_in_few_nodes: false,
                 locations: &BTreeMap::new(),
                 goes_on_elsewhere: false,
                 spec: &CassandraClusterSpec::default(),

@@ -131,6 +131,7 @@ mod tests {
             nodes: vec![node],
             targets: TARGETS.as_slice(),
             replication: &REPLICATION,
+            roles_are_in_few_nodes: false,
             locations: &PLACES,
             goes_on_elsewhere: false,
             spec: &SPEC,

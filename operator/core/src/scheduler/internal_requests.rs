@@ -12,7 +12,7 @@ use casskop_common::{
 use crate::{
     desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
-    operations::request,
+    operations::{request, role_replicas},
     rollout::Rollout,
     schedules,
 };
@@ -41,6 +41,9 @@ pub(crate) fn request(
             .map(|request| own(request, Requester::AutoPilot)),
         OperationKind::Restart => {
             rolling_restart(state).map(|request| own(request, Requester::Spec))
+        }
+        OperationKind::Repair => {
+            role_replicas::request(state).map(|request| own(request, Requester::Spec))
         }
         _ => None,
     };

@@ -15,8 +15,12 @@ use kube_core::ResourceExt;
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
     objects::{ClientCa, MetricsService, Object},
+    node::Replication,
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
-    operations::transitions::{self, Outdated},
+    operations::{
+        role_replicas::KEYSPACE,
+        transitions::{self, Outdated},
+    },
     plan::{self, Plan},
     simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
 };
@@ -173,9 +177,31 @@ impl World {
             last_rack_write: current.last_rack_write,
             ..plan.status
         });
+        if let Some(change) = &plan.role_replicas {
+            if !may() {
+                return false;
+            }
+            self.replicate_roles(&change.from, &change.to);
+        }
         messages::check_cluster(&self.status());
         kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
+    }
+
+    /// Cassandra is told the replicas of the roles, unless it has others by now.
+    pub fn replicate_roles(&mut self, from: &BTreeMap<String, i32>, to: &BTreeMap<String, i32>) {
+        let of = |replicas: &BTreeMap<String, i32>| match replicas.get("*") {
+            Some(count) => Replication::Simple(usize::try_from(*count).expect("some")),
+            None => {
+                let each = replicas.iter();
+                let each =
+                    each.map(|(dc, count)| (dc.clone(), usize::try_from(*count).expect("some")));
+                Replication::Topology(each.collect())
+            }
+        };
+        if self.replication.get(KEYSPACE) == Some(&of(from)) {
+            self.replication.insert(KEYSPACE.into(), of(to));
+        }
     }
 
     /// One whole reconciliation.
@@ -314,6 +340,7 @@ impl World {
             && plan.disowned.is_empty()
             && plan.client_ca.is_none()
             && plan.metrics_service.is_none()
+            && plan.role_replicas.is_none()
             && plan.operations.is_empty()
             && plan.starts.is_empty()
             && !plan.make_secret

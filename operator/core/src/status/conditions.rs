@@ -14,7 +14,7 @@ use crate::{
     authority::Validity,
     desired::{Desired, restart},
     observed::{ExternalMember, ObservedState, UNKNOWN},
-    operations::recorded,
+    operations::{recorded, role_replicas},
     refusal::Refusal,
     rollout::Rollout,
     scheduler,
@@ -106,6 +106,8 @@ impl<'a> ConditionInputs<'a> {
         {
             faults.insert(0, problem);
         }
+        let without_roles = faults.len();
+        faults.extend(role_replicas::problem(state));
         let without_certificates = faults.len();
         faults.extend(expiring(state));
         Self {
@@ -118,7 +120,10 @@ impl<'a> ConditionInputs<'a> {
                 |_| Vec::new(),
                 |desired| {
                     let nowhere = replication::nowhere(desired, state);
-                    desired.warnings.iter().cloned().chain(nowhere).collect()
+                    let status = state.cluster.status.as_ref();
+                    let strategy = status.and_then(role_replicas::warning);
+                    let all = desired.warnings.iter().cloned();
+                    all.chain(nowhere).chain(strategy).collect()
                 },
             ),
             formed: rollout.formed,
@@ -132,6 +137,8 @@ impl<'a> ConditionInputs<'a> {
                 Reason::NodesUnreachable
             } else if without_certificates == 0 {
                 Reason::CertificateExpiring
+            } else if without_roles == 0 {
+                Reason::RolesIncomplete
             } else {
                 Reason::NodesUnhealthy
             },

@@ -1,6 +1,7 @@
 //! Logins of clients: a new ring sets them up in its first pod, alone, and no other pod ever starts without.
 
 mod refused;
+mod replicas;
 mod superuser;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! The Secrets of the superuser: made by the operator or named by the user, and a password that changes.
 
 mod failures;
+mod replicas;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_common::{

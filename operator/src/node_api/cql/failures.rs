@@ -1,4 +1,4 @@
-//! The last failures about the superusers of clusters. A password that no node accepts would otherwise be tried with each
+//! The last failures about the superusers and the roles of clusters. A password that no node accepts would otherwise be tried with each
 //! reconciliation.
 
 use std::{
@@ -10,36 +10,58 @@ use std::{
 /// Time after a failure in which no node is asked again.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// What is exchanged about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// The superuser.
+    Superuser,
+    /// The replicas of the roles.
+    Replicas,
+}
+
 /// Failures by the UID of the resource. They last until an exchange succeeds, or nothing is left to do.
 #[derive(Clone, Default)]
-pub struct Failures(Arc<Mutex<BTreeMap<String, (Instant, String)>>>);
+pub struct Failures(Arc<Mutex<BTreeMap<(String, About), (Instant, String)>>>);
 
 impl Failures {
     /// The last failure: it lasts.
-    pub fn last(&self, uid: &str) -> Option<String> {
-        self.lock().get(uid).map(|(_, message)| message.clone())
+    pub fn last(&self, uid: &str, about: About) -> Option<String> {
+        self.lock()
+            .get(&key(uid, about))
+            .map(|(_, message)| message.clone())
     }
 
     /// Whether nodes may be asked at this time.
-    pub fn may_ask(&self, uid: &str, now: Instant) -> bool {
+    pub fn may_ask(&self, uid: &str, about: About, now: Instant) -> bool {
         let failures = self.lock();
-        let since = failures.get(uid).map(|(at, _)| now.duration_since(*at));
+        let since = failures
+            .get(&key(uid, about))
+            .map(|(at, _)| now.duration_since(*at));
         since.is_none_or(|since| since >= PAUSE)
     }
 
     /// Keeps a failure of this time.
-    pub fn failed(&self, uid: &str, now: Instant, message: String) {
-        self.lock().insert(uid.to_owned(), (now, message));
+    pub fn failed(&self, uid: &str, about: About, now: Instant, message: String) {
+        self.lock().insert(key(uid, about), (now, message));
     }
 
     /// There is no failure any more.
-    pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    pub fn forget(&self, uid: &str, about: About) {
+        self.lock().remove(&key(uid, about));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Instant, String)>> {
+    /// The resource is gone.
+    pub fn forget_all(&self, uid: &str) {
+        self.lock().retain(|(other, _), _| other != uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, About), (Instant, String)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(uid: &str, about: About) -> (String, About) {
+    (uid.to_owned(), about)
 }
 
 #[cfg(test)]
@@ -49,15 +71,23 @@ mod tests {
     #[test]
     fn a_failure_is_told_until_it_is_over_and_holds_back_for_a_while() {
         let (failures, now) = (Failures::default(), Instant::now());
-        assert!(failures.may_ask("a", now));
-        failures.failed("a", now, "refused".into());
-        assert!(!failures.may_ask("a", now));
-        assert!(!failures.may_ask("a", now + PAUSE / 2));
-        assert!(failures.may_ask("b", now));
-        assert!(failures.may_ask("a", now + PAUSE));
-        assert_eq!(failures.last("a").as_deref(), Some("refused"));
-        failures.forget("a");
-        assert!(failures.may_ask("a", now));
-        assert_eq!(failures.last("a"), None);
+        let may_ask = |uid, at| failures.may_ask(uid, About::Superuser, at);
+        assert!(may_ask("a", now));
+        failures.failed("a", About::Superuser, now, "refused".into());
+        assert!(!may_ask("a", now));
+        assert!(!may_ask("a", now + PAUSE / 2));
+        assert!(may_ask("b", now));
+        assert!(failures.may_ask("a", About::Replicas, now));
+        assert!(may_ask("a", now + PAUSE));
+        let last = || failures.last("a", About::Superuser);
+        assert_eq!(last().as_deref(), Some("refused"));
+        failures.forget("a", About::Replicas);
+        assert!(last().is_some());
+        failures.forget("a", About::Superuser);
+        assert!(may_ask("a", now));
+        assert_eq!(last(), None);
+        failures.failed("a", About::Replicas, now, "refused".into());
+        failures.forget_all("a");
+        assert_eq!(failures.last("a", About::Replicas), None);
     }
 }

@@ -31,7 +31,10 @@ pub(crate) struct Role {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) roles: BTreeMap<String, Role>,
+    /// Strategy of the replicas of the roles.
     pub(crate) replication: String,
+    /// Its options.
+    pub(crate) factors: BTreeMap<String, String>,
     /// Name and password of logins that are let in although the password is another one by now.
     pub(crate) cached: Vec<(String, String)>,
     /// Number of logins of a role for which the node remembers its password after it has read it.
@@ -85,6 +88,7 @@ impl Server {
             state: Arc::new(Mutex::new(State {
                 roles: [("cassandra".to_owned(), default)].into(),
                 replication: "org.apache.cassandra.locator.SimpleStrategy".into(),
+                factors: [("replication_factor".to_owned(), "1".to_owned())].into(),
                 ..State::default()
             })),
         };
@@ -212,8 +216,11 @@ impl State {
             }
             ["SELECT", "data_center", ..] => rows(&[0x0D], Some(vec![b"dc1".to_vec()])),
             ["SELECT", "replication", ..] => {
-                let mut map = 1_u32.to_be_bytes().to_vec();
-                for text in ["class", &self.replication] {
+                let entries = u32::try_from(self.factors.len() + 1).unwrap();
+                let mut map = entries.to_be_bytes().to_vec();
+                let factors = self.factors.iter().flat_map(|(dc, count)| [dc, count]);
+                let class = ["class", &self.replication];
+                for text in class.into_iter().chain(factors.map(String::as_str)) {
                     map.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
                     map.extend(text.as_bytes());
                 }
@@ -222,6 +229,11 @@ impl State {
             ["ALTER", "KEYSPACE", ..] => {
                 self.carried_out.push(text.to_owned());
                 self.replication = "org.apache.cassandra.locator.NetworkTopologyStrategy".into();
+                let options = text.trim_end_matches('}').split(", ").skip(1);
+                let options = options.map(|option| option.split_once(": ").unwrap());
+                let options =
+                    options.map(|(dc, count)| (dc.trim_matches('\'').into(), count.into()));
+                self.factors = options.collect();
                 nothing()
             }
             ["CREATE", "ROLE", _, _, _, role, ..] => {

@@ -29,7 +29,7 @@ fn each_data_center_has_a_node_that_is_asked_about_the_superuser() {
     form(&mut world);
     world.changes_superuser = true;
     assert_eq!(
-        world.plan().superuser_nodes,
+        world.plan().login_nodes,
         ["demo-dc1-rack1-0", "demo-dc2-rack1-0", "demo-dc1-rack2-0"]
     );
 }
@@ -40,12 +40,12 @@ fn a_changed_superuser_is_changed_at_nodes_that_serve_clients() {
     world.changes_superuser = true;
     while steps(&world) != [Required].into() {
         // The pod that sets up logins has the superuser of its time, and cannot be reached.
-        assert!(world.plan().superuser_nodes.is_empty());
+        assert!(world.plan().login_nodes.is_empty());
         world.pass();
         world.tick();
     }
     form(&mut world);
-    let asked = world.plan().superuser_nodes;
+    let asked = world.plan().login_nodes;
     assert_eq!(
         asked,
         ["demo-dc1-rack1-0", "demo-dc1-rack2-0", "demo-dc1-rack3-0"]
@@ -53,15 +53,15 @@ fn a_changed_superuser_is_changed_at_nodes_that_serve_clients() {
     world.has_superuser = true;
     open(&mut world, &["demo-dc1-rack2-0"]);
     assert_eq!(
-        world.plan().superuser_nodes,
+        world.plan().login_nodes,
         ["demo-dc1-rack1-0", "demo-dc1-rack2-1", "demo-dc1-rack3-0"]
     );
     let away = world.pods.get_mut(FIRST).expect("a pod");
     away.node = Node::Hanging;
-    assert!(!world.plan().superuser_nodes.contains(&FIRST.to_owned()));
+    assert!(!world.plan().login_nodes.contains(&FIRST.to_owned()));
     world.annotate("reconcile", Some("paused"));
-    assert!(world.plan().superuser_nodes.is_empty());
+    assert!(world.plan().login_nodes.is_empty());
     world.annotate("reconcile", None);
     world.changes_superuser = false;
-    assert!(world.plan().superuser_nodes.is_empty());
+    assert!(world.plan().login_nodes.is_empty());
 }

@@ -1,0 +1,370 @@
+//! Replicas of the roles: Cassandra keeps the roles in the keyspace `system_auth`, and reads them at each login. They have three
+//! replicas in each data center, or one in each node where there are fewer.
+//!
+//! They are raised by one, and repaired before the next change: a majority of the replicas has the roles then, so that logins
+//! succeed, and a node that starts finds the roles and does not create the role `cassandra` again. A change is recorded before
+//! Cassandra is told; the record then follows what Cassandra has, whoever has changed it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use casskop_common::{
+    api::{
+        CassandraClusterStatus, LoginStep, OperationPhase, OperationStatus, Requester, RoleReplicas,
+    },
+    intent::Request,
+    names,
+    operations::OperationKind,
+};
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
+
+use crate::{
+    desired::Desired,
+    node::Reading,
+    observed::ObservedState,
+    operations::{recorded, request},
+};
+
+/// The keyspace of the roles.
+pub const KEYSPACE: &str = "system_auth";
+/// Replicas in a data center with enough nodes. More than that are the choice of a person.
+const ENOUGH: i32 = 3;
+/// Stands for all data centers: `SimpleStrategy` knows none.
+const ANYWHERE: &str = "*";
+
+/// Replicas by data center.
+type Replicas = BTreeMap<String, i32>;
+
+/// A change of the replicas that is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The replicas before; Cassandra is told nothing if it has others by now.
+    pub from: Replicas,
+    /// The replicas after it.
+    pub to: Replicas,
+}
+
+/// What holds a change back.
+#[derive(Clone, Copy, Debug)]
+pub struct Holds {
+    /// Nothing changes: the cluster is paused, or its spec is refused.
+    pub is_held: bool,
+    /// Racks change, or an operation is at work: no replica is added.
+    pub is_busy: bool,
+}
+
+/// The record, from the last one and the status that is about to be reported. A desired state that is refused has no next
+/// change.
+pub fn record(
+    status: &CassandraClusterStatus,
+    desired: Option<&Desired>,
+    state: &ObservedState,
+    holds: Holds,
+) -> Option<RoleReplicas> {
+    state.cluster.spec.authentication.as_ref()?;
+    let before = recorded(state);
+    let desired = desired.filter(|desired| desired.logins == LoginStep::Required);
+    let Some((desired, now)) = desired.zip(current(status, state)) else {
+        let before = before.cloned();
+        return before.map(|before| RoleReplicas {
+            next: None,
+            ..before
+        });
+    };
+    let record = follow(before, now, state);
+    let may_change = record.repaired && !holds.is_held && !state.changes_superuser;
+    let next = may_change
+        .then(|| next(now, desired, state, holds.is_busy))
+        .flatten();
+    Some(match next {
+        Some(next) if record.next.as_ref() != Some(&next) => RoleReplicas {
+            next: Some(next),
+            since: later(&record, state),
+            ..record
+        },
+        next => RoleReplicas { next, ..record },
+    })
+}
+
+/// The change that Cassandra is to be told: it is recorded, and nothing has come between.
+pub fn due(status: &CassandraClusterStatus, state: &ObservedState) -> Option<Change> {
+    let record = status.role_replicas.as_ref()?;
+    let is_current = current(status, state) == Some(&record.replicas);
+    let is_recorded = recorded(state) == Some(record);
+    let to = record.next.clone().filter(|_| is_current && is_recorded)?;
+    Some(Change {
+        from: record.replicas.clone(),
+        to,
+    })
+}
+
+/// Whether the record waits for something that no event reports.
+pub fn is_unfinished(record: &RoleReplicas) -> bool {
+    record.next.is_some() || !record.repaired
+}
+
+/// The repair that is owed since replicas were added, once the record is written.
+pub(crate) fn request(state: &ObservedState) -> Option<Request> {
+    state.cluster.spec.authentication.as_ref()?;
+    let record = recorded(state).filter(|record| !record.repaired)?;
+    let words = ["--keyspace", KEYSPACE, "--full", "--all-ranges"].map(str::to_owned);
+    request::of(OperationKind::Repair, repair_id(record), &words)
+}
+
+/// Why the repair that is owed does not come to its end by itself soon.
+pub fn problem(state: &ObservedState) -> Option<String> {
+    let record = recorded(state).filter(|record| !record.repaired)?;
+    let repair = repair(record, state)?;
+    let what = format!(
+        "not all replicas of the roles (keyspace {KEYSPACE}) have them since replicas were added"
+    );
+    match repair.phase {
+        OperationPhase::Failed => Some(format!(
+            "{what}: repair {} has failed, and the operator tries it again: {}",
+            repair.id, repair.message
+        )),
+        OperationPhase::Cancelled => Some(format!(
+            "{what}: repair {} was cancelled. Remove the annotation {}, and the operator repairs them",
+            repair.id,
+            names::control_annotation(&repair.kind, "cancel")
+        )),
+        _ => None,
+    }
+}
+
+/// Why the operator leaves the replicas alone, if a person has to change their strategy.
+pub fn warning(status: &CassandraClusterStatus) -> Option<String> {
+    let record = status.role_replicas.as_ref()?;
+    let dcs: BTreeSet<&String> = status
+        .cassandra_node_status
+        .values()
+        .map(|node| &node.dc)
+        .collect();
+    let moves = total(&record.replicas) > 1 || dcs.len() > 1;
+    (record.replicas.contains_key(ANYWHERE) && moves).then(|| {
+        format!(
+            "keyspace {KEYSPACE} is replicated by SimpleStrategy, so the operator adds no replicas of the roles: with more than one replica or data center the change of the strategy moves them. ALTER KEYSPACE {KEYSPACE} to NetworkTopologyStrategy, and repair it in full"
+        )
+    })
+}
+
+fn recorded(state: &ObservedState) -> Option<&RoleReplicas> {
+    state.cluster.status.as_ref()?.role_replicas.as_ref()
+}
+
+/// The replicas that the members agree on now.
+fn current<'a>(status: &'a CassandraClusterStatus, state: &ObservedState) -> Option<&'a Replicas> {
+    let seen = status.replication.as_ref()?;
+    let is_current = state.schema_version() == Some(seen.schema_version.as_str());
+    seen.keyspaces.get(KEYSPACE).filter(|_| is_current)
+}
+
+/// The record of the replicas that Cassandra has now: as they were, as they were to become, or as somebody else made them.
+fn follow(before: Option<&RoleReplicas>, now: &Replicas, state: &ObservedState) -> RoleReplicas {
+    let Some(before) = before else {
+        return RoleReplicas {
+            replicas: now.clone(),
+            next: None,
+            since: Time(state.now),
+            repaired: total(now) <= 1,
+        };
+    };
+    if before.replicas == *now {
+        return with_repair(before.clone(), state);
+    }
+    let is_own = before.next.as_ref() == Some(now);
+    let is_raised = now
+        .iter()
+        .any(|(dc, replicas)| replicas > before.replicas.get(dc).unwrap_or(&0));
+    RoleReplicas {
+        replicas: now.clone(),
+        next: None,
+        since: if is_own {
+            before.since.clone()
+        } else {
+            later(before, state)
+        },
+        repaired: total(now) <= 1 || (before.repaired && !is_raised),
+    }
+}
+
+/// The record with the outcome of its repair. One that cannot succeed any more is requested anew, by another time.
+fn with_repair(record: RoleReplicas, state: &ObservedState) -> RoleReplicas {
+    let Some(repair) = repair(&record, state).filter(|_| !record.repaired) else {
+        return record;
+    };
+    let expected = state.expected_pods();
+    let is_gone = |pod: &String| expected.iter().all(|(other, _)| other != pod);
+    let controls = state.intents.controls.get(&OperationKind::Repair);
+    let is_called_off =
+        controls.is_some_and(|controls| controls.cancel.as_deref() == Some(&repair.id));
+    let is_anothers = repair.requested_by != Some(Requester::Spec);
+    match repair.phase {
+        OperationPhase::Succeeded if !is_anothers => RoleReplicas {
+            repaired: true,
+            ..record
+        },
+        // Nodes have left that it was to work on.
+        OperationPhase::Failed if !repair.nodes.iter().any(|node| is_gone(&node.pod)) => record,
+        OperationPhase::Cancelled if is_called_off => record,
+        OperationPhase::Failed | OperationPhase::Cancelled => RoleReplicas {
+            since: later(&record, state),
+            ..record
+        },
+        phase if phase.is_final() && is_anothers => RoleReplicas {
+            since: later(&record, state),
+            ..record
+        },
+        _ => record,
+    }
+}
+
+/// The repair of a record.
+fn repair<'a>(record: &RoleReplicas, state: &'a ObservedState) -> Option<&'a OperationStatus> {
+    let id = repair_id(record);
+    let status = state.cluster.status.iter();
+    let history = status.flat_map(|status| &status.operation_history);
+    let mut all = state.operations().chain(history);
+    all.find(|operation| operation.kind == OperationKind::Repair && operation.id == id)
+}
+
+fn repair_id(record: &RoleReplicas) -> String {
+    format!("roles-{}", record.since.0.as_second())
+}
+
+/// A time after that of the record, whose repair has an id of its own. Clocks of two operators differ.
+fn later(record: &RoleReplicas, state: &ObservedState) -> Time {
+    let next = record.since.0 + SignedDuration::from_secs(1);
+    Time(state.now.max(next))
+}
+
+fn total(replicas: &Replicas) -> i32 {
+    replicas
+        .values()
+        .fold(0, |all, more| all.saturating_add(*more))
+}
+
+/// Nodes of a data center.
+#[derive(Clone, Copy, Debug, Default)]
+struct Nodes {
+    /// Those that the spec asks for.
+    desired: i32,
+    /// Those that are members and answer.
+    members: i32,
+    /// Pods, members or not.
+    pods: i32,
+}
+
+/// The data centers of the spec, and of the pods.
+fn dcs(desired: &Desired, state: &ObservedState) -> BTreeMap<String, Nodes> {
+    let mut dcs: BTreeMap<String, Nodes> = BTreeMap::new();
+    for rack in &desired.racks {
+        let nodes = dcs.entry(rack.id.dc.clone()).or_default();
+        nodes.desired = nodes.desired.saturating_add(rack.replicas);
+    }
+    for (name, pod) in &state.pods {
+        if let Some(rack) = &pod.rack {
+            let nodes = dcs.entry(rack.dc.clone()).or_default();
+            nodes.pods += 1;
+            nodes.members += i32::from(state.reading(name).is_some_and(Reading::is_member));
+        }
+    }
+    dcs
+}
+
+/// The next replicas; nothing if they stay.
+fn next(
+    current: &Replicas,
+    desired: &Desired,
+    state: &ObservedState,
+    is_busy: bool,
+) -> Option<Replicas> {
+    let goes_on_elsewhere = !desired.spec.seeds.is_empty() || !state.external_members().is_empty();
+    if goes_on_elsewhere {
+        return None;
+    }
+    let dcs = dcs(desired, state);
+    let is_calm = || !is_busy && state.is_settled() && state.unhealthy_nodes().is_empty();
+    if current.contains_key(ANYWHERE) {
+        return by_data_center(current, &dcs).filter(|_| is_calm());
+    }
+    // With a snitch of the user's choice data centers may have other names.
+    let mut ours = dcs.iter().filter(|(_, nodes)| nodes.members > 0);
+    if !ours.any(|(dc, _)| current.contains_key(dc)) {
+        return None;
+    }
+    let lowered = lowered(current, &dcs);
+    if lowered != *current {
+        return Some(with_all(lowered, &dcs)).filter(|next| total(next) > 0);
+    }
+    let all = with_all(current.clone(), &dcs);
+    let next = if all == *current {
+        raised(current, &dcs)
+    } else {
+        Some(all)
+    };
+    next.filter(|_| is_calm())
+}
+
+/// One replica in the one data center is on the same nodes by either strategy.
+fn by_data_center(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Option<Replicas> {
+    let mut dcs = dcs.keys();
+    let only = dcs.next().filter(|_| dcs.next().is_none())?;
+    (total(current) == 1).then(|| [(only.clone(), 1)].into())
+}
+
+/// Without what is too much: before nodes leave, and after a data center has gone. One whose nodes all leave goes last, as
+/// Cassandra 4.1 and later refuse to take out a data center with nodes.
+fn lowered(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Replicas {
+    let lower = |(dc, replicas): (&String, &i32)| {
+        let nodes = dcs.get(dc).copied().unwrap_or_default();
+        let most = match nodes.desired {
+            0 if nodes.pods == 0 => 0,
+            0 => *replicas,
+            _ if *replicas > ENOUGH => *replicas,
+            desired => desired,
+        };
+        let replicas = *replicas.min(&most);
+        (replicas > 0).then(|| (dc.clone(), replicas))
+    };
+    current.iter().filter_map(lower).collect()
+}
+
+/// With a replica in each data center that has nodes: Cassandra 4.1 and later refuse a statement that leaves one out.
+fn with_all(mut replicas: Replicas, dcs: &BTreeMap<String, Nodes>) -> Replicas {
+    let there = dcs.iter().filter(|(_, nodes)| nodes.members > 0);
+    for (dc, _) in there {
+        replicas.entry(dc.clone()).or_insert(1);
+    }
+    replicas
+}
+
+/// One more in the first data center that is to have more.
+fn raised(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Option<Replicas> {
+    let (dc, now) = dcs.iter().find_map(|(dc, nodes)| {
+        let now = current.get(dc).copied().unwrap_or_default();
+        let wanted = nodes.desired.min(nodes.members).min(ENOUGH);
+        (now < wanted).then_some((dc, now))
+    })?;
+    let mut raised = current.clone();
+    raised.insert(dc.clone(), now + 1);
+    Some(raised)
+}
+
+/// Whether nodes of the ring may be the only ones with some of the roles, besides what the number of replicas says.
+pub(crate) fn are_in_few_nodes(status: Option<&CassandraClusterStatus>) -> bool {
+    let record = status.and_then(|status| status.role_replicas.as_ref());
+    record.is_some_and(|record| !record.repaired && total(&record.replicas) <= ENOUGH)
+}
+
+/// Whether the operator lowers so many replicas in a data center before its nodes leave, of which so many stay.
+pub(crate) fn are_lowered(replicas: usize, nodes: usize) -> bool {
+    let enough = usize::try_from(ENOUGH).unwrap_or_default();
+    nodes > 0 && replicas > nodes && replicas <= enough
+}
+
+/// Whether an operation of this list is at work.
+pub fn is_busy(state: &ObservedState, current: &[OperationStatus]) -> bool {
+    recorded::at_work(state).next().is_some() || current.iter().any(recorded::is_at_work)
+}
