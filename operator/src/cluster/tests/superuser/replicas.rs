@@ -18,6 +18,9 @@ fn ring_with(node: &Server, replicas: usize) -> ApiServer {
         cluster["status"]["replication"] = json!({
             "schemaVersion": SCHEMA, "keyspaces": { "system_auth": { "dc1": replicas } },
         });
+        cluster["status"]["roleReplicas"] = json!({
+            "replicas": { "dc1": replicas }, "since": "2026-01-01T00:00:00Z", "repaired": true,
+        });
     });
     server
 }
