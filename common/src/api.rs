@@ -17,7 +17,10 @@ mod topology;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 pub use crate::conditions as condition;
-pub use authentication::{Authentication, LoginStep, RoleReplicas};
+pub use authentication::{
+    Authentication, Grant, GrantTarget, LoginStep, Permission, RoleReplicas, User, UserOrigin,
+    UserStatus,
+};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
 pub use metrics::Metrics;

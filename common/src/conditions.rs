@@ -78,7 +78,8 @@ words! {
         ForeignMembers,
         /// A certificate expires soon, and was not renewed in time.
         CertificateExpiring,
-        /// A replica of the roles of Cassandra does not have them all, and its repair does not end.
+        /// A replica of the roles of Cassandra does not have them all, and its repair does not end; or a role of
+        /// `authentication.users` is not as the spec says.
         RolesIncomplete,
         /// The API server refused an object that the operator applied.
         ApplyFailed,

@@ -6,6 +6,9 @@
     reason = "tests: what does not hold ends the test"
 )]
 
+#[path = "logins/roles.rs"]
+mod roles;
+
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -84,9 +87,10 @@ fn a_new_ring_requires_logins_from_the_first_moment() {
         cassandra::cql(kubectl, pod, "ONE", &[WHO]).fails();
     }
 
-    replicas(&ring, &pods[0]);
-    logins_survive_a_node(&ring, &pods);
+    roles::replicas(&ring, &pods[0]);
+    roles::survive_a_node(&ring, &pods);
     grants(kubectl, &pods[0]);
+    roles::users(&ring, &pods[0]);
     changes(&ring, &pods);
     assert_hidden(kubectl, &pods);
     volumes_stay_closed(&ring, &manifest, &pods);
@@ -166,77 +170,14 @@ fn try_login(kubectl: &Kubectl, pod: &str, login: Login, statements: &[&str]) ->
 
 /// The Secret with the superuser.
 fn put(kubectl: &Kubectl, login: Login) {
+    put_as(kubectl, "admins", login);
+}
+
+fn put_as(kubectl: &Kubectl, name: &str, login: Login) {
     kubectl.apply(&json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admins" },
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },
         "stringData": { "username": login.user, "password": login.password },
     }));
-}
-
-/// The operator gives each node a replica of the roles, one after the other, and each of them has the roles.
-fn replicas(ring: &Cluster, pod: &str) {
-    let record = ring.shows("three repaired replicas of the roles", |cluster| {
-        let record = &cluster["status"]["roleReplicas"];
-        let is_done = record["repaired"] == true && record["replicas"]["dc1"] == 3;
-        is_done.then(|| record.clone())
-    });
-    assert_eq!(record["next"], Value::Null);
-    let schema =
-        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'";
-    let told = try_login(&ring.kubectl, pod, FIRST, &[schema]).ok();
-    assert!(
-        told.contains("NetworkTopologyStrategy") && told.contains("dc1:3"),
-        "{told}"
-    );
-    let status = ring.get()["status"].clone();
-    let of = |list: &str| status[list].as_array().cloned().unwrap_or_default();
-    let all = [of("operations"), of("operationHistory")].concat();
-    let repairs = all.iter().filter(|operation| {
-        let id = operation["id"].as_str().unwrap_or_default();
-        operation["kind"] == "repair" && id.starts_with("roles-")
-    });
-    let repairs: Vec<&Value> = repairs.collect();
-    assert_eq!(repairs.len(), 2, "{all:#?}");
-    for repair in repairs {
-        assert_eq!(repair["phase"], "Succeeded", "{repair:#}");
-    }
-}
-
-/// Roles that no node remembers.
-const OTHERS: [Login; 4] = [other("one"), other("two"), other("three"), other("four")];
-
-const fn other(user: &'static str) -> Login {
-    Login {
-        user,
-        password: "other-5d0c7e92b1f84a36",
-    }
-}
-
-/// Each role is on three nodes, and logs in while one of them is down.
-fn logins_survive_a_node(ring: &Cluster, pods: &[String]) {
-    let kubectl = &ring.kubectl;
-    let create = OTHERS.map(|login| {
-        format!(
-            "CREATE ROLE {} WITH PASSWORD = '{}' AND LOGIN = true",
-            login.user, login.password
-        )
-    });
-    let statements: Vec<&str> = create.iter().map(String::as_str).collect();
-    try_login(kubectl, &pods[0], FIRST, &statements).ok();
-    kubectl.ok(&["delete", "pod", &pods[2], "--wait=false"]);
-    until("a node to be down", || {
-        let pod = kubectl.get("pod", &pods[2]);
-        let conditions = pod.map(|pod| pod["status"]["conditions"].clone());
-        let conditions = conditions.unwrap_or_default();
-        let mut conditions = conditions.as_array().into_iter().flatten();
-        match conditions.any(|one| one["type"] == "Ready" && one["status"] == "True") {
-            true => Err("it is Ready".to_owned()),
-            false => Ok(()),
-        }
-    });
-    for login in OTHERS {
-        try_login(kubectl, &pods[0], login, &[WHO]).ok();
-    }
-    ring.settles();
 }
 
 /// An application may do what it was granted, and nothing else.
@@ -337,7 +278,14 @@ fn scan_pod(kubectl: &Kubectl, pod: &str) -> Vec<Place> {
 
 fn assert_shown_nowhere(places: Vec<Place>) {
     for (place, text) in places {
-        for login in [FIRST, SECOND, ORDERS, OTHERS[0]] {
+        for login in [
+            FIRST,
+            SECOND,
+            ORDERS,
+            roles::OTHERS[0],
+            roles::SHOP,
+            roles::SHOP_NEXT,
+        ] {
             assert!(!text.contains(login.password), "{place}: {}", login.user);
         }
     }

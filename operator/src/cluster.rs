@@ -12,6 +12,7 @@ mod observe;
 mod report;
 mod role_replicas;
 mod superuser;
+mod users;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -164,7 +165,7 @@ async fn evaluate(
     let Some(cluster) = ctx.effects.store.read(&namespace, &name).await? else {
         let uid = trigger.uid().unwrap_or_default();
         ctx.effects.store.forget(&uid);
-        ctx.effects.cql.failures.forget_all(&uid);
+        ctx.effects.cql.forget(&uid);
         ctx.executor.forget(&uid);
         ctx.metrics.forget(&namespace, &name);
         return Ok(None);
@@ -285,7 +286,8 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     }
     let of_superuser = superuser::failure(&ctx.effects, &observed);
     let of_replicas = || role_replicas::failure(&ctx.effects, &observed, &plan);
-    if let Some(failure) = of_superuser.or_else(of_replicas) {
+    let of_users = || users::failure(&ctx.effects, &observed);
+    if let Some(failure) = of_superuser.or_else(of_replicas).or_else(of_users) {
         plan.report_failure(&failure, state);
     }
     let is_reported = report::status(ctx, state, &plan).await?;
@@ -296,7 +298,9 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     if let Ok(desired) = &desired {
         let effects = &ctx.effects;
         let kept = superuser::keep(effects, desired, &observed, &plan).await
-            || (is_reported && role_replicas::keep(effects, desired, &observed, &plan).await);
+            || (is_reported
+                && (role_replicas::keep(effects, desired, &observed, &plan).await
+                    || users::keep(effects, desired, &observed, &plan).await));
         if kept {
             plan.requeue = AFTER_CONFLICT;
         }

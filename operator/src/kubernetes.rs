@@ -13,6 +13,7 @@ pub mod lists;
 pub mod objects;
 pub mod status_store;
 pub mod superuser;
+pub mod users;
 pub mod warnings;
 
 use kube::{Client, runtime::events::Reporter};

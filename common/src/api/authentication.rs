@@ -17,6 +17,147 @@ pub struct Authentication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub superuser_secret: Option<String>,
+    /// Roles of applications. A role that is left out again cannot log in any more, if the operator has made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub users: Vec<User>,
+}
+
+/// A role of an application.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Secret with `username` and `password` of the role, under the rules of `superuserSecret`. A change of the password in the
+    /// Secret changes the password in Cassandra; another username is another role.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret: String,
+    /// Whether the role is a superuser.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superuser: bool,
+    /// Permissions of the role. Permissions that are left out are taken back, if the operator has granted them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub grants: Vec<Grant>,
+}
+
+/// Permissions on a keyspace, on a table of it, or on all keyspaces. Until the keyspace or table exists, they wait for it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The permissions.
+    #[schemars(length(min = 1, max = 5))]
+    pub permissions: Vec<Permission>,
+    /// Name of a keyspace, in its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 48))]
+    pub keyspace: Option<String>,
+    /// Name of a table of the keyspace, in its case. Left out: the whole keyspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 222))]
+    pub table: Option<String>,
+    /// All keyspaces, those of Cassandra among them: also the hashes of the passwords of all roles.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_keyspaces: bool,
+}
+
+impl Grant {
+    /// Permissions on a resource.
+    pub fn of(permissions: Vec<Permission>, on: GrantTarget) -> Self {
+        Self {
+            permissions,
+            all_keyspaces: on.keyspace.is_none(),
+            keyspace: on.keyspace,
+            table: on.table,
+        }
+    }
+
+    /// The resource.
+    pub fn target(&self) -> GrantTarget {
+        GrantTarget {
+            keyspace: self.keyspace.clone(),
+            table: self.table.clone(),
+        }
+    }
+}
+
+/// A permission on data.
+#[derive(
+    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Permission {
+    /// Read rows.
+    Select,
+    /// Write and delete rows.
+    Modify,
+    /// Create keyspaces or tables.
+    Create,
+    /// Change keyspaces or tables.
+    Alter,
+    /// Drop keyspaces or tables.
+    Drop,
+}
+
+impl Permission {
+    /// The word of CQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Modify => "MODIFY",
+            Self::Create => "CREATE",
+            Self::Alter => "ALTER",
+            Self::Drop => "DROP",
+        }
+    }
+}
+
+/// A resource: a keyspace, a table of it, or all keyspaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GrantTarget {
+    /// Name of a keyspace; none for all.
+    pub keyspace: Option<String>,
+    /// Name of a table of the keyspace; none for the whole keyspace.
+    pub table: Option<String>,
+}
+
+impl std::fmt::Display for GrantTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.keyspace, &self.table) {
+            (Some(keyspace), Some(table)) => write!(f, "table {keyspace}.{table}"),
+            (Some(keyspace), None) => write!(f, "keyspace {keyspace}"),
+            (None, _) => f.write_str("all keyspaces"),
+        }
+    }
+}
+
+/// A role that the operator keeps, or has kept.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UserStatus {
+    /// Name of the role.
+    pub name: String,
+    /// Its Secret; left out: the spec has the user no more, and the role cannot log in if the operator has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// How the operator came to keep the role; left out: it does not. Recorded before the role is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<UserOrigin>,
+    /// Permissions that the operator grants. Recorded before they are granted, and until they are taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// Message: what the role waits for, or why it is not as the spec says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How the operator came to keep a role.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserOrigin {
+    /// The operator creates the role. A user that the spec no longer has cannot log in any more.
+    Created,
+    /// The role was there, and logs in with the password of its Secret. It stays as it is when the spec no longer has the
+    /// user; only what the operator has granted is taken back.
+    Adopted,
 }
 
 /// Replicas of the roles (keyspace `system_auth`), which the operator keeps. They are raised by one, and repaired before the

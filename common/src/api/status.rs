@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas, ScheduleStatus,
-    SeenReplication,
+    SeenReplication, UserStatus,
 };
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
@@ -82,6 +82,10 @@ pub struct CassandraClusterStatus {
     /// Replicas of the roles, of a ring with `authentication`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_replicas: Option<RoleReplicas>,
+    /// Roles of applications that the operator keeps, and roles that it has made and that cannot log in any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub users: Vec<UserStatus>,
     /// Number of volume claims, and of the ConfigMap that marks the ring, which the cluster owned when it was observed:
     /// Kubernetes deletes them with the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,7 @@ pub mod rollout;
 pub mod scheduler;
 
 pub mod status;
+pub mod users;
 
 pub mod plan;
 

@@ -4,11 +4,13 @@ mod external_members;
 mod members;
 mod node_health;
 mod pod;
+mod users;
 mod volume;
 
 pub use external_members::{ExternalMember, trusted_locations};
 pub use members::{agreed_schema, disbelieve_others};
 pub use pod::NodePod;
+pub use users::{Granted, Kept, ObservedUsers, Outcome};
 pub use volume::Volume;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +56,8 @@ pub struct ObservedState {
     /// Whether there is something to do about the superuser of Cassandra: its login was not seen yet, or it is not the one of its
     /// Secret.
     pub changes_superuser: bool,
+    /// The roles of applications.
+    pub users: ObservedUsers,
     /// The times of the certificates in them, by the name of the Secret.
     pub validities: BTreeMap<String, Validity>,
     /// The authorities of the Secret with the certificates for clients (PEM); nothing if it cannot be used.

@@ -21,7 +21,7 @@ use crate::{
     },
     refusal::Refusal,
     rollout::{self, Removal, address_conflict, members, rack_write, stranded, volumes},
-    scheduler, status,
+    scheduler, status, users,
 };
 
 /// Nodes that are asked for a change of the roles until one can be reached.
@@ -47,7 +47,7 @@ const AT_REST: Duration = Duration::from_secs(30);
 pub struct Plan {
     /// Whether to make the Secret that the nodes share, or to renew it.
     pub make_secret: bool,
-    /// Nodes to ask, one after the other, for a change of the roles or of their replicas; none if there is no change.
+    /// Nodes to ask, one after the other, about the roles or their replicas; none if there is nothing to ask about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub login_nodes: Vec<String>,
     /// The recorded change of the replicas of the roles.
@@ -155,16 +155,17 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let changes_owners = !outdated.is_empty() && !is_held;
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let role_replicas = role_replicas::due(&status, state);
+    let asks = state.changes_superuser || role_replicas.is_some() || !status.users.is_empty();
     let unchanged = unchanged_for(state, &status.conditions);
     let requeue = match requeue(state, &rollout, &operations, &removals, unchanged) {
         // Claims are not watched.
         delay if changes_owners && is_lively(state) => delay.min(BRIEFLY),
         delay if changes_owners => delay.min(LATER),
-        delay => delay.min(role_replicas_delay(&status, state)),
+        delay => delay.min(roles_delay(&status, state)),
     };
     Plan {
         make_secret: makes_secret(desired, state, is_held),
-        login_nodes: login_nodes(desired, state, is_held, role_replicas.is_some()),
+        login_nodes: login_nodes(desired, state, is_held, asks),
         role_replicas,
         disowned,
         rack_write: rack_write::intended(&objects, &rollout, state),
@@ -291,9 +292,12 @@ fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_he
         || (!is_held && desired.as_ref().is_ok_and(is_to_be_made))
 }
 
-/// Delay until the next step of the replicas of the roles: a record is written before Cassandra is told, and no event reports
+/// Delay until the next step of the roles and their replicas: a record is written before Cassandra is told, and no event reports
 /// what Cassandra has.
-fn role_replicas_delay(status: &CassandraClusterStatus, state: &ObservedState) -> Duration {
+fn roles_delay(status: &CassandraClusterStatus, state: &ObservedState) -> Duration {
+    if status.users != users::recorded(state) {
+        return SOON;
+    }
     let before = state.cluster.status.as_ref();
     let before = before.and_then(|before| before.role_replicas.as_ref());
     match &status.role_replicas {
@@ -309,13 +313,12 @@ fn login_nodes(
     desired: &Result<Desired, Refusal>,
     state: &ObservedState,
     is_held: bool,
-    changes_replicas: bool,
+    asks: bool,
 ) -> Vec<String> {
     let has_logins = desired
         .as_ref()
         .is_ok_and(|desired| desired.logins == LoginStep::Required);
-    let is_changed = state.changes_superuser || changes_replicas;
-    if !is_changed || !has_logins || is_held {
+    if !asks || !has_logins || is_held {
         return Vec::new();
     }
     let serving = state.pods.iter().filter(|(name, pod)| {

@@ -22,7 +22,7 @@ use crate::{
     authority::Validity,
     desired::BuildInputs,
     node::{NodeError, Replication},
-    observed::{OwnedObjects, SecretState},
+    observed::{ObservedUsers, OwnedObjects, SecretState},
     pod_config::{Encryption, NodeSecrets},
 };
 
@@ -95,6 +95,8 @@ pub struct World {
     pub has_superuser: bool,
     /// The authorities of the Secret with the certificates for clients.
     pub client_ca: Option<String>,
+    /// The roles of applications.
+    pub users: ObservedUsers,
     /// The times of the certificates in them, by name.
     pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
@@ -160,6 +162,7 @@ impl World {
             changes_superuser: false,
             has_superuser: false,
             client_ca: None,
+            users: ObservedUsers::default(),
             validities: BTreeMap::new(),
             pods: BTreeMap::new(),
             at_work: BTreeSet::new(),

@@ -21,7 +21,7 @@ use crate::{
     operations::{recorded, role_replicas},
     refusal::Refusal,
     rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
-    scheduler, schedules,
+    scheduler, schedules, users,
     verdict::intent_errors,
 };
 use conditions::ConditionInputs;
@@ -67,6 +67,7 @@ pub fn decide(
         used_request_ids: old.used_request_ids.clone(),
         replication,
         role_replicas: None,
+        users: Vec::new(),
         cleanup_generation,
         last_rack_write: old.last_rack_write,
         schedules: schedules::observed(&state.cluster, state.now),
@@ -80,6 +81,7 @@ pub fn decide(
     };
     let desired = desired.as_ref().ok();
     status.role_replicas = role_replicas::record(&status, desired, state, holds);
+    status.users = users::record(desired, state, holds.is_held);
     status
 }
 

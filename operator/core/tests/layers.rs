@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 13] = [
     &["observed"],
     &["desired"],
     &["objects"],
-    &["operations"],
+    &["operations", "users"],
     &["rollout"],
     &["scheduler"],
     &["status"],

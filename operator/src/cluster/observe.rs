@@ -27,17 +27,18 @@ use crate::{
         credentials::{self, AcceptedCredentials},
         lists::{Freshness, list, list_parts},
         superuser::Superuser,
+        users::{self, UserSecrets},
         warnings::{self, ListedPod},
     },
-    node_api::{AT_ONCE, Certificates, ClusterAccess, Endpoint, read_all},
+    node_api::{AT_ONCE, Certificates, ClusterAccess, Endpoint, cql::Looks, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts, Started, tls},
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
-        NodePod, ObservedState, OwnedObjects, UNKNOWN, Volume, agreed_schema, disbelieve_others,
-        recorded_arguments, replicas, trusted_locations,
+        NodePod, ObservedState, ObservedUsers, OwnedObjects, UNKNOWN, Volume, agreed_schema,
+        disbelieve_others, recorded_arguments, replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
 };
@@ -57,6 +58,7 @@ pub struct FetchedObjects {
     pub started: Started,
     live: OwnedObjects,
     pods: BTreeMap<String, NodePod>,
+    user_secrets: UserSecrets,
 }
 
 /// The observed state, and the credentials to call its nodes. The password is kept separate from the observed state.
@@ -67,6 +69,8 @@ pub struct Observation {
     pub access: ClusterAccess,
     /// The superuser of Cassandra.
     pub superuser: Superuser,
+    /// The logins of the roles of applications, by their Secrets.
+    pub user_secrets: UserSecrets,
     /// The certificates of the nodes for clients, if they can be used.
     pub client_certificates: Option<Arc<Certificates>>,
     /// A new password to accept.
@@ -131,6 +135,7 @@ pub async fn find(
     let all: Vec<&NodePod> = pods.values().chain(&templates).collect();
     credentials::of_pods(kube, &cluster, &all, &mut keys.access).await?;
     Ok(FetchedObjects {
+        user_secrets: users::read(kube, &cluster).await?,
         cluster,
         keys,
         scripts,
@@ -169,6 +174,7 @@ pub async fn observe(
         keys,
         live,
         pods,
+        user_secrets,
         ..
     } = found;
     let access = keys.access;
@@ -206,7 +212,11 @@ pub async fn observe(
     } else {
         BTreeMap::new()
     };
+    let uid = cluster.uid().unwrap_or_default();
+    let looks = &effects.cql.looks;
+    let users = observed_users(&user_secrets, &keys.superuser, looks, &uid);
     let mut state = ObservedState {
+        users,
         now: Timestamp::now(),
         at_work,
         executor: String::new(),
@@ -242,8 +252,28 @@ pub async fn observe(
         state,
         access,
         superuser: keys.superuser,
+        user_secrets,
         client_certificates: keys.client,
         new_key: keys.new,
+    }
+}
+
+/// The users as decisions see them, without their passwords.
+fn observed_users(
+    secrets: &UserSecrets,
+    superuser: &Superuser,
+    looks: &Looks,
+    uid: &str,
+) -> ObservedUsers {
+    let names = secrets.iter().map(|(secret, login)| {
+        let name = login.as_ref().map(|login| login.username.clone());
+        (secret.clone(), name.map_err(Clone::clone))
+    });
+    let looks = looks.of(uid).into_iter();
+    ObservedUsers {
+        names: names.collect(),
+        reserved: superuser.names().map(str::to_owned).collect(),
+        outcomes: looks.map(|(name, look)| (name, look.outcome)).collect(),
     }
 }
 

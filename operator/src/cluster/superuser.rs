@@ -33,9 +33,9 @@ const UNAUTHORIZED: u32 = 0x2100;
 const OTHERS_MAY: [u32; 3] = [0x1000, 0x1002, 0x1200];
 /// Time for which a node may remember the password and the rights that a role had before: `credentials_validity` and
 /// `roles_validity` are 2 s by default.
-const REMEMBERS: Duration = Duration::from_secs(4);
+pub(super) const REMEMBERS: Duration = Duration::from_secs(4);
 /// Time between two logins until then.
-const AGAIN: Duration = Duration::from_millis(250);
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
 /// Codes of Cassandra about a statement that no repetition makes valid.
 const NEVER_VALID: [u32; 2] = [0x2000, 0x2200];
 
@@ -83,7 +83,7 @@ pub enum Error {
 
 impl Error {
     /// Whether another node may be able to do what one was not.
-    fn may_others(&self) -> bool {
+    pub(super) fn may_others(&self) -> bool {
         match self {
             Self::NoLogin | Self::NotSuperuser(_) => true,
             Self::Cassandra(error) | Self::Replicas(error) => match error {

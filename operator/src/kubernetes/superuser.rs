@@ -28,7 +28,7 @@ use crate::{
 /// Name of the generated superuser.
 const USERNAME: &str = "superuser";
 /// Keys of the accepted superuser in the operator's Secret; pods mount these.
-const ACCEPTED: [&str; 2] = ["username", "password"];
+pub(super) const ACCEPTED: [&str; 2] = ["username", "password"];
 /// Keys of the superuser that is to take its place.
 const NEXT: [&str; 2] = ["next-username", "next-password"];
 /// Key of the resource for which a login of the accepted superuser has succeeded, by its UID. Volumes that stay when the
@@ -84,6 +84,12 @@ impl Superuser {
     pub fn instead(&self) -> Option<&Login> {
         let wanted = self.wanted.as_ref();
         wanted.filter(|wanted| self.next.as_ref() != Some(*wanted))
+    }
+
+    /// The names of the superuser, before and after a change.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.wanted, &self.accepted, &self.next].into_iter();
+        all.flatten().map(|login| login.username.as_str())
     }
 
     /// Whether a login of the resource's superuser has succeeded.
@@ -351,7 +357,10 @@ fn data(keys: [&'static str; 2], login: &Login) -> [(&'static str, String); 2] {
     ]
 }
 
-fn login(secret: &Secret, [username, password]: [&str; 2]) -> Result<Login, InvalidSuperuser> {
+pub(super) fn login(
+    secret: &Secret,
+    [username, password]: [&str; 2],
+) -> Result<Login, InvalidSuperuser> {
     let value = |key: &str| Some(secret.data.as_ref()?.get(key)?.0.as_slice());
     Ok(Login {
         username: logins::username(value(username))?,

@@ -3,6 +3,7 @@
 
 mod failures;
 mod frame;
+mod looks;
 #[cfg(test)]
 pub(crate) mod server;
 
@@ -24,6 +25,7 @@ use casskop_core::node::Statement;
 pub use failures::{About, Failures};
 pub use frame::Rows;
 use frame::{Frame, Opcode};
+pub use looks::{Inputs, Look, Looks};
 
 /// Longest session: a password takes a node a tenth of a second, and a starting one some seconds.
 const SESSION: Duration = Duration::from_secs(8);
@@ -34,6 +36,8 @@ pub struct Client {
     leadership: Leadership,
     /// The clusters about which the last exchange failed.
     pub failures: Failures,
+    /// The last looks at the roles of applications.
+    pub looks: Looks,
 }
 
 impl Client {
@@ -42,7 +46,14 @@ impl Client {
         Self {
             leadership,
             failures: Failures::default(),
+            looks: Looks::default(),
         }
+    }
+
+    /// The resource of this UID is gone.
+    pub fn forget(&self, uid: &str) {
+        self.failures.forget_all(uid);
+        self.looks.forget(uid);
     }
 
     /// Runs blocking exchanges on a thread of their own; nothing if the thread ends early.

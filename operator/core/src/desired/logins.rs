@@ -1,5 +1,7 @@
 //! Checks of the logins of clients, `spec.authentication`.
 
+mod users;
+
 use casskop_common::{
     api::{CassandraClusterSpec, LoginStep, NodeTransport},
     conditions::Reason,
@@ -38,6 +40,7 @@ pub(super) fn decide(
     check_ring(started)?;
     check_spec(spec)?;
     check_secret(cluster, spec)?;
+    users::check(cluster, spec)?;
     racks.iter().try_for_each(check_rack)?;
     check_storage(spec, racks)?;
     check_first(racks, started)?;

@@ -54,6 +54,65 @@ impl Statement {
         ))
     }
 
+    /// Creates the role of an application.
+    pub fn create_user(name: &str, password: &str, is_superuser: bool) -> Self {
+        Self::secret(format!(
+            "CREATE ROLE IF NOT EXISTS {} WITH PASSWORD = {} AND SUPERUSER = {is_superuser} AND LOGIN = true",
+            identifier(name),
+            literal(password)
+        ))
+    }
+
+    /// Lets a role log in, as a superuser or not.
+    pub fn set_rights(name: &str, is_superuser: bool) -> Self {
+        Self::plain(format!(
+            "ALTER ROLE {} WITH LOGIN = true AND SUPERUSER = {is_superuser}",
+            identifier(name)
+        ))
+    }
+
+    /// Grants a permission to a role, on a table, on a keyspace, or on all keyspaces.
+    pub fn grant(
+        permission: &str,
+        keyspace: Option<&str>,
+        table: Option<&str>,
+        role: &str,
+    ) -> Self {
+        Self::plain(format!(
+            "GRANT {permission} ON {} TO {}",
+            resource(keyspace, table),
+            identifier(role)
+        ))
+    }
+
+    /// Takes a permission back from a role.
+    pub fn revoke(
+        permission: &str,
+        keyspace: Option<&str>,
+        table: Option<&str>,
+        role: &str,
+    ) -> Self {
+        Self::plain(format!(
+            "REVOKE {permission} ON {} FROM {}",
+            resource(keyspace, table),
+            identifier(role)
+        ))
+    }
+
+    /// Reads whether a keyspace, or a table of it, exists.
+    pub fn resource(keyspace: &str, table: Option<&str>) -> Self {
+        let keyspace = literal(keyspace);
+        Self::plain(match table {
+            Some(table) => format!(
+                "SELECT table_name FROM system_schema.tables WHERE keyspace_name = {keyspace} AND table_name = {}",
+                literal(table)
+            ),
+            None => format!(
+                "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = {keyspace}"
+            ),
+        })
+    }
+
     /// Reads whether a role may log in, and whether it is a superuser. A role that does not exist has no row.
     pub fn role(name: &str) -> Self {
         Self::plain(format!(
@@ -110,6 +169,14 @@ impl Statement {
     }
 }
 
+fn resource(keyspace: Option<&str>, table: Option<&str>) -> String {
+    match (keyspace.map(identifier), table.map(identifier)) {
+        (Some(keyspace), Some(table)) => format!("TABLE {keyspace}.{table}"),
+        (Some(keyspace), None) => format!("KEYSPACE {keyspace}"),
+        (None, _) => "ALL KEYSPACES".into(),
+    }
+}
+
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -130,6 +197,13 @@ mod tests {
             Statement::change_password("admin", "'"),
             Statement::shut_out_default("p"),
             Statement::shut_out("old"),
+            Statement::create_user("orders", "it's", false),
+            Statement::set_rights("orders", true),
+            Statement::grant("SELECT", Some("Or\"ders"), Some("t"), "orders"),
+            Statement::grant("MODIFY", Some("orders"), None, "orders"),
+            Statement::revoke("DROP", None, None, "orders"),
+            Statement::resource("it's", None),
+            Statement::resource("orders", Some("t")),
             Statement::role("it's"),
             Statement::data_center(),
             Statement::replication(),

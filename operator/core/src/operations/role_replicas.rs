@@ -355,7 +355,7 @@ fn raised(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Option<Replicas>
 /// Whether nodes of the ring may be the only ones with some of the roles, besides what the number of replicas says.
 pub(crate) fn are_in_few_nodes(status: Option<&CassandraClusterStatus>) -> bool {
     let record = status.and_then(|status| status.role_replicas.as_ref());
-    record.is_some_and(|record| !record.repaired && total(&record.replicas) <= ENOUGH)
+    record.is_some_and(|record| !record.repaired)
 }
 
 /// Whether the operator lowers so many replicas in a data center before its nodes leave, of which so many stay.

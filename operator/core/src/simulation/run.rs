@@ -48,6 +48,7 @@ impl World {
             key_algorithms: BTreeMap::new(),
             changes_superuser: self.changes_superuser,
             client_ca: self.client_ca.clone(),
+            users: self.users.clone(),
             pods,
             nodes: self
                 .pods
@@ -190,14 +191,14 @@ impl World {
 
     /// Cassandra is told the replicas of the roles, unless it has others by now.
     pub fn replicate_roles(&mut self, from: &BTreeMap<String, i32>, to: &BTreeMap<String, i32>) {
-        let of = |replicas: &BTreeMap<String, i32>| match replicas.get("*") {
-            Some(count) => Replication::Simple(usize::try_from(*count).expect("some")),
-            None => {
-                let each = replicas.iter();
-                let each =
-                    each.map(|(dc, count)| (dc.clone(), usize::try_from(*count).expect("some")));
-                Replication::Topology(each.collect())
+        let count = |count: i32| usize::try_from(count).expect("some");
+        let of = |replicas: &BTreeMap<String, i32>| {
+            if let Some(all) = replicas.get("*") {
+                return Replication::Simple(count(*all));
             }
+            let each = replicas.iter();
+            let each = each.map(|(dc, replicas)| (dc.clone(), count(*replicas)));
+            Replication::Topology(each.collect())
         };
         if self.replication.get(KEYSPACE) == Some(&of(from)) {
             self.replication.insert(KEYSPACE.into(), of(to));

@@ -19,6 +19,7 @@ use crate::{
     rollout::Rollout,
     scheduler,
     status::replication,
+    users,
     verdict::{self, Verdict},
 };
 
@@ -108,6 +109,7 @@ impl<'a> ConditionInputs<'a> {
         }
         let without_roles = faults.len();
         faults.extend(role_replicas::problem(state));
+        faults.extend(users::problems(desired.as_ref().ok(), state));
         let without_certificates = faults.len();
         faults.extend(expiring(state));
         Self {

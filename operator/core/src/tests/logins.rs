@@ -3,6 +3,7 @@
 mod refused;
 mod replicas;
 mod superuser;
+mod users;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ const FIRST: &str = "demo-dc1-rack1-0";
 fn ask(cluster: &mut CassandraCluster, secret: Option<&str>) {
     cluster.spec.authentication = Some(Authentication {
         superuser_secret: secret.map(str::to_owned),
+        users: Vec::new(),
     });
 }
 

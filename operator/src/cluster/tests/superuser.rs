@@ -2,6 +2,7 @@
 
 mod failures;
 mod replicas;
+mod users;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use casskop_common::{

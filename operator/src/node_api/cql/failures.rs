@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Time after a failure in which no node is asked again.
-const PAUSE: Duration = Duration::from_secs(30);
+pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
 /// What is exchanged about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,11 +17,16 @@ pub enum About {
     Superuser,
     /// The replicas of the roles.
     Replicas,
+    /// The roles of applications.
+    Users,
 }
 
 /// Failures by the UID of the resource. They last until an exchange succeeds, or nothing is left to do.
 #[derive(Clone, Default)]
-pub struct Failures(Arc<Mutex<BTreeMap<(String, About), (Instant, String)>>>);
+pub struct Failures(Arc<Mutex<All>>);
+
+/// Time and words of each failure.
+type All = BTreeMap<(String, About), (Instant, String)>;
 
 impl Failures {
     /// The last failure: it lasts.
@@ -55,7 +60,7 @@ impl Failures {
         self.lock().retain(|(other, _), _| other != uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, About), (Instant, String)>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //! them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
@@ -35,6 +35,10 @@ pub(crate) struct State {
     pub(crate) replication: String,
     /// Its options.
     pub(crate) factors: BTreeMap<String, String>,
+    /// Keyspaces and tables.
+    pub(crate) resources: BTreeSet<String>,
+    /// Permissions, as `SELECT ON KEYSPACE "orders" orders`.
+    pub(crate) granted: BTreeSet<String>,
     /// Name and password of logins that are let in although the password is another one by now.
     pub(crate) cached: Vec<(String, String)>,
     /// Number of logins of a role for which the node remembers its password after it has read it.
@@ -214,6 +218,23 @@ impl State {
                 let cells = flags.map(|flags| flags.map(|flag| vec![u8::from(flag)]));
                 rows(&[0x04, 0x04], cells.map(Vec::from))
             }
+            ["SELECT", "keyspace_name" | "table_name", ..] => {
+                let names: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+                let is_there = self.resources.contains(&names.join("."));
+                rows(&[0x0D], is_there.then(|| vec![b"there".to_vec()]))
+            }
+            ["GRANT", ..] => {
+                self.carried_out.push(text.to_owned());
+                self.granted
+                    .insert(text["GRANT ".len()..].replace(" TO ", " "));
+                nothing()
+            }
+            ["REVOKE", ..] => {
+                self.carried_out.push(text.to_owned());
+                let granted = text["REVOKE ".len()..].replace(" FROM ", " ");
+                self.granted.remove(&granted);
+                nothing()
+            }
             ["SELECT", "data_center", ..] => rows(&[0x0D], Some(vec![b"dc1".to_vec()])),
             ["SELECT", "replication", ..] => {
                 let entries = u32::try_from(self.factors.len() + 1).unwrap();
@@ -241,7 +262,7 @@ impl State {
                 let created = Role {
                     password: password(text),
                     may_log_in: true,
-                    is_superuser: true,
+                    is_superuser: text.contains("SUPERUSER = true"),
                 };
                 self.roles.entry(name(role)).or_insert(created);
                 nothing()
@@ -262,8 +283,11 @@ impl State {
             altered.password = password(text);
         }
         for is_on in [false, true] {
-            if text.contains(&format!("LOGIN = {is_on} AND SUPERUSER = {is_on}")) {
-                (altered.may_log_in, altered.is_superuser) = (is_on, is_on);
+            if text.contains(&format!("LOGIN = {is_on}")) {
+                altered.may_log_in = is_on;
+            }
+            if text.contains(&format!("SUPERUSER = {is_on}")) {
+                altered.is_superuser = is_on;
             }
         }
         nothing()

@@ -113,6 +113,9 @@ async fn named(reader: &Reader, scope: &Scope<'_>) -> Result<Vec<Entry>> {
         .iter()
         .filter_map(|path| Some(spec.pointer(path)?.as_str()?.to_owned()))
         .collect();
+    let users = spec.pointer("/authentication/users");
+    let users = users.and_then(Value::as_array).into_iter().flatten();
+    secrets.extend(users.filter_map(|user| Some(user["secret"].as_str()?.to_owned())));
     secrets.extend([
         names::jolokia_secret(scope.name),
         names::accepted_secret(scope.name),

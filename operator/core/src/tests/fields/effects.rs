@@ -287,7 +287,31 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Fields whose effect comes later, and the test that sees it.
-pub(crate) const SEEN_LATER: [(&str, &str); 17] = [
+pub(crate) const SEEN_LATER: [(&str, &str); 23] = [
+    (
+        "authentication.users[].secret",
+        "logins/users.rs: a_role_is_recorded_before_it_is_made_and_its_permissions_before_they_are_granted",
+    ),
+    (
+        "authentication.users[].superuser",
+        "logins/users.rs: each_step_about_a_role_follows_from_its_record_and_from_cassandra",
+    ),
+    (
+        "authentication.users[].grants[].permissions",
+        "logins/users.rs: only_recorded_permissions_are_taken_back",
+    ),
+    (
+        "authentication.users[].grants[].keyspace",
+        "logins/users.rs: only_recorded_permissions_are_taken_back",
+    ),
+    (
+        "authentication.users[].grants[].table",
+        "logins/users.rs: users_that_no_ring_can_have_are_refused; superuser/users.rs: a_keyspace_that_does_not_exist_yet_holds_up_no_other",
+    ),
+    (
+        "authentication.users[].grants[].allKeyspaces",
+        "logins/users.rs: users_that_no_ring_can_have_are_refused; superuser/users.rs: a_keyspace_that_does_not_exist_yet_holds_up_no_other",
+    ),
     (
         "restartCountBeforePodDeletion",
         "rollout.rs: a_pod_with_the_address_of_another_member_is_made_anew",

@@ -99,7 +99,7 @@ async fn reconcile_with(server: &ApiServer, passes: usize) {
 async fn replicas_that_are_others_by_now_are_left_alone() {
     let node = Server::new();
     let server = ring_with(&node, 3);
-    reconcile_with(&server, 3).await;
+    reconcile_with(&server, 6).await;
     assert_eq!(told(&node), [ALTER]);
     for factors in [[("dc1", "2")], [("dc9", "3")]] {
         node.with(|state| {

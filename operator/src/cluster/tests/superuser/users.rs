@@ -1,0 +1,277 @@
+//! Roles of applications: made, changed and shut out by the superuser, each on its own.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::*;
+
+const SCHEMA: &str = "v1";
+
+fn serving() -> Nodes {
+    let mut nodes = super::serving();
+    for (ip, reading) in &mut nodes.readings {
+        reading.schema_version = SCHEMA.into();
+        reading.live = Arc::new([ip.clone()].into());
+    }
+    nodes
+}
+
+/// A ring whose spec has these users.
+fn ring_with(node: &Server, users: Value) -> ApiServer {
+    let server = ring(node, "first");
+    ask(&server, users);
+    put(&server, "orders-login", "orders", "orders-s3cr3t");
+    server
+}
+
+fn ask(server: &ApiServer, users: Value) {
+    edit(server, CLUSTER, |cluster| {
+        cluster["spec"]["authentication"]["users"] = users;
+    });
+}
+
+fn orders() -> Value {
+    json!([{ "secret": "orders-login", "grants": [
+        { "permissions": ["SELECT", "MODIFY"], "keyspace": "orders" },
+    ] }])
+}
+
+async fn passes(server: &ApiServer, count: usize) {
+    let ctx = operator_with(server, Box::new(serving()));
+    for _ in 0..count {
+        let _ = pass(server, &ctx).await;
+    }
+}
+
+fn recorded(server: &ApiServer) -> Value {
+    server.with(|state| state.objects[CLUSTER]["status"]["users"].clone())
+}
+
+fn done(node: &Server) -> Vec<String> {
+    node.with(|state| std::mem::take(&mut state.carried_out))
+}
+
+fn flags(node: &Server, role: &str) -> (bool, bool) {
+    node.with(|state| (state.roles[role].may_log_in, state.roles[role].is_superuser))
+}
+
+fn ordinary(password: &str) -> Role {
+    Role {
+        is_superuser: false,
+        ..role(password)
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_made_and_follows_its_secret_until_it_is_removed() {
+    let node = Server::new();
+    node.with(|state| state.resources.insert("orders".into()));
+    let server = ring_with(&node, orders());
+    passes(&server, 8).await;
+    assert!(node.lets_in(&login("orders", "orders-s3cr3t")));
+    assert_eq!(flags(&node, "orders"), (true, false));
+    let created = done(&node);
+    let grants = [
+        r#"GRANT SELECT ON KEYSPACE "orders" TO "orders""#,
+        r#"GRANT MODIFY ON KEYSPACE "orders" TO "orders""#,
+    ];
+    assert_eq!(created, [&[r#"CREATE "orders""#][..], &grants].concat());
+    assert_eq!(recorded(&server)[0]["origin"], "Created");
+    // The password.
+    put(&server, "orders-login", "orders", "another-s3cr3t");
+    passes(&server, 4).await;
+    assert!(node.lets_in(&login("orders", "another-s3cr3t")));
+    assert_eq!(done(&node)[0], r#"ALTER "orders""#);
+    // One permission less.
+    ask(
+        &server,
+        json!([{ "secret": "orders-login", "grants": [
+        { "permissions": ["SELECT"], "keyspace": "orders" },
+    ] }]),
+    );
+    passes(&server, 6).await;
+    let revoke = r#"REVOKE MODIFY ON KEYSPACE "orders" FROM "orders""#.to_owned();
+    assert!(done(&node).contains(&revoke));
+    assert_eq!(
+        recorded(&server)[0]["grants"][0]["permissions"],
+        json!(["SELECT"])
+    );
+    // No user.
+    ask(&server, json!([]));
+    passes(&server, 6).await;
+    assert_eq!(flags(&node, "orders"), (false, false));
+    let removed = [
+        r#"REVOKE SELECT ON KEYSPACE "orders" FROM "orders""#,
+        r#"ALTER "orders""#,
+    ];
+    assert_eq!(done(&node), removed);
+    assert_hidden(&server, &["first", "orders-s3cr3t", "another-s3cr3t"]);
+    // And again.
+    ask(&server, orders());
+    passes(&server, 8).await;
+    assert!(node.lets_in(&login("orders", "another-s3cr3t")));
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(!told.contains("role"), "{told}");
+}
+
+/// Nothing is asked again as long as nothing changes.
+#[tokio::test]
+async fn roles_that_are_as_they_are_to_be_are_left_alone() {
+    let node = Server::new();
+    node.with(|state| state.resources.insert("orders".into()));
+    let server = ring_with(&node, orders());
+    let ctx = operator_with(&server, Box::new(serving()));
+    for _ in 0..10 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    let logins = node.with(|state| state.logins);
+    for _ in 0..5 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    assert_eq!(node.with(|state| state.logins), logins);
+}
+
+/// The operator is killed at any point, and answers are lost.
+#[tokio::test]
+async fn a_role_that_is_interrupted_is_made_in_the_end() {
+    for answers in 0..8 {
+        for lost in [None, Some(Lost::Write), Some(Lost::Answer)] {
+            let node = Server::new();
+            node.with(|state| state.resources.insert("orders".into()));
+            let server = ring_with(&node, orders());
+            passes(&server, 1).await;
+            node.with(|state| state.answers = Some(answers));
+            for _ in 0..6 {
+                server.with(|state| state.lost = lost);
+                passes(&server, 1).await;
+            }
+            node.with(|state| state.answers = None);
+            server.with(|state| state.lost = None);
+            passes(&server, 10).await;
+            assert!(node.lets_in(&login("orders", "orders-s3cr3t")), "{answers}");
+            assert_eq!(recorded(&server)[0]["origin"], "Created", "{answers}");
+            assert_eq!(node.with(|state| state.granted.len()), 2, "{answers}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_keyspace_that_does_not_exist_yet_holds_up_no_other() {
+    let node = Server::new();
+    node.with(|state| state.resources.insert("sales".into()));
+    let users = json!([
+        { "secret": "orders-login", "grants": [
+            { "permissions": ["SELECT"], "keyspace": "orders", "table": "t" },
+            { "permissions": ["SELECT"], "keyspace": "sales" },
+        ] },
+        { "secret": "other-login", "grants": [{ "permissions": ["SELECT"], "allKeyspaces": true }] },
+    ]);
+    let server = ring_with(&node, users);
+    put(&server, "other-login", "other", "other-s3cr3t");
+    passes(&server, 8).await;
+    let granted = || node.with(|state| state.granted.len());
+    assert_eq!(granted(), 2);
+    let message = recorded(&server)[0]["message"].to_string();
+    assert!(message.contains("waits for table orders.t"), "{message}");
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(!told.contains("orders.t"), "{told}");
+    // The schema changes.
+    node.with(|state| state.resources.insert("orders.t".into()));
+    let mut nodes = serving();
+    for reading in nodes.readings.values_mut() {
+        reading.schema_version = "v2".into();
+    }
+    let ctx = operator_with(&server, Box::new(nodes));
+    for _ in 0..4 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    assert_eq!(granted(), 3);
+    assert_eq!(recorded(&server)[0]["message"], Value::Null);
+}
+
+/// A role of somebody else keeps its password and its rights, unless its owner has written its password into the Secret.
+#[tokio::test]
+async fn a_role_that_exists_is_taken_over_by_its_password_only() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    node.with(|state| {
+        state.resources.insert("orders".into());
+        state.roles.insert("orders".into(), ordinary("of-a-person"));
+    });
+    passes(&server, 6).await;
+    assert!(node.lets_in(&login("orders", "of-a-person")));
+    assert_eq!(done(&node), [""; 0]);
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(
+        told.contains("role orders: it exists, and the operator has not made it"),
+        "{told}"
+    );
+    put(&server, "orders-login", "orders", "of-a-person");
+    passes(&server, 8).await;
+    assert_eq!(recorded(&server)[0]["origin"], "Adopted");
+    assert_eq!(node.with(|state| state.granted.len()), 2);
+    // It stays when the spec has it no more, without what the operator has granted.
+    ask(&server, json!([]));
+    passes(&server, 6).await;
+    assert_eq!(flags(&node, "orders"), (true, false));
+    assert_eq!(node.with(|state| state.granted.len()), 0);
+    assert_eq!(recorded(&server), Value::Null);
+    assert_hidden(&server, &["of-a-person", "orders-s3cr3t"]);
+}
+
+/// A user becomes the superuser: it is not shut out.
+#[tokio::test]
+async fn a_user_that_becomes_the_superuser_keeps_its_login() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    passes(&server, 6).await;
+    put(&server, "admins", "orders", "second");
+    ask(&server, json!([]));
+    passes(&server, 10).await;
+    assert_eq!(accepted(&server), ["second", ""]);
+    assert_eq!(flags(&node, "orders"), (true, true));
+    ask(&server, orders());
+    passes(&server, 4).await;
+    assert_eq!(flags(&node, "orders"), (true, true));
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(told.contains("has the username of the superuser"), "{told}");
+}
+
+#[tokio::test]
+async fn a_secret_that_may_not_be_meant_is_not_read_into_cassandra() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    edit(&server, &format!("{SECRETS}/orders-login"), |secret| {
+        secret["data"]["uri"] = json!("eA==");
+    });
+    passes(&server, 6).await;
+    assert_eq!(done(&node), [""; 0]);
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(
+        told.contains("Secret orders-login of authentication.users may not be meant"),
+        "{told}"
+    );
+    assert_hidden(&server, &["orders-s3cr3t"]);
+}
+
+/// After a failure the nodes are left alone for a while, and other roles are kept all the same.
+#[tokio::test]
+async fn a_role_that_fails_holds_up_no_other_and_waits() {
+    let node = Server::new();
+    let users = json!([{ "secret": "orders-login" }, { "secret": "other-login" }]);
+    let server = ring_with(&node, users);
+    node.with(|state| state.roles.insert("orders".into(), ordinary("of-a-person")));
+    put(&server, "other-login", "other", "other-s3cr3t");
+    passes(&server, 7).await;
+    assert!(node.lets_in(&login("other", "other-s3cr3t")));
+    let ctx = operator_with(&server, Box::new(serving()));
+    for _ in 0..4 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    let logins = node.with(|state| state.logins);
+    for _ in 0..4 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    assert_eq!(node.with(|state| state.logins), logins);
+}

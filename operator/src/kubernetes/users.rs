@@ -1,0 +1,57 @@
+//! The Secrets with the names and the passwords of the roles of applications (`spec.authentication.users`). They are read, and
+//! never written.
+
+use std::collections::BTreeMap;
+
+use casskop_common::api::CassandraCluster;
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
+
+use crate::{
+    kubernetes::{
+        Kube,
+        credentials::{lasting, not_for_nodes},
+        superuser,
+    },
+    node_api::cql::Login,
+};
+
+/// Secrets that are read at the same time.
+const AT_ONCE: usize = 8;
+/// The field of the spec.
+const FIELD: &str = "authentication.users";
+
+/// The login in each Secret, or why it cannot be used; none of a Secret that does not exist.
+pub type UserSecrets = BTreeMap<String, Result<Login, String>>;
+
+/// Reads the Secrets of the users of a cluster.
+///
+/// # Errors
+/// The API server does not respond.
+pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<UserSecrets, kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
+    let users = cluster.spec.authentication.iter();
+    let users = users.flat_map(|authentication| &authentication.users);
+    let names: Vec<String> = users.map(|user| user.secret.clone()).collect();
+    let (api, namespace) = (&api, &namespace);
+    let reads = stream::iter(names).map(|name| async move {
+        let secret = lasting(api.get_opt(&name).await?, cluster);
+        let login = secret.map(|secret| usable(&secret, &name, namespace));
+        Ok::<_, kube::Error>((name, login))
+    });
+    let all: Vec<_> = reads.buffer_unordered(AT_ONCE).try_collect().await?;
+    let found = all.into_iter();
+    Ok(found
+        .filter_map(|(name, login)| Some((name, login?)))
+        .collect())
+}
+
+fn usable(secret: &Secret, name: &str, namespace: &str) -> Result<Login, String> {
+    if let Some(refused) = not_for_nodes(secret, name, FIELD, namespace) {
+        return Err(refused);
+    }
+    superuser::login(secret, superuser::ACCEPTED)
+        .map_err(|invalid| format!("Secret {name} {invalid}"))
+}
