@@ -1,4 +1,4 @@
-//! Roles of applications: `spec.authentication.users`. What is recorded about them, and which statement comes next. A role is
+//! Roles of applications: `spec.authentication.users`. Their records, and the next statement about each. A role is
 //! changed only after the status says that the operator keeps it, and a permission is granted only after the status says so:
 //! the operator takes back nothing else.
 
@@ -208,7 +208,7 @@ pub struct Role {
     pub is_superuser: bool,
 }
 
-/// What is to be done about the role of a user of the spec.
+/// Next step about the role of a user of the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The outcome is [`Outcome::Absent`]: it is recorded first.

@@ -32,6 +32,7 @@ use casskop_core::{
 pub fn needs_certainty(plan: &Plan) -> bool {
     plan.make_secret
         || plan.is_disruptive
+        || plan.role_replicas.is_some()
         || !plan.disowned.is_empty()
         || plan.releases
         || !plan.objects.is_empty()

@@ -54,9 +54,11 @@ pub async fn keep(
 ) -> bool {
     let (cql, uid) = (&effects.cql, uid(observed));
     let records = users::recorded(&observed.state);
-    // The record comes first.
+    // The record comes first. A replica without the roles could say that there is no role of a name.
+    let replicas = plan.status.role_replicas.as_ref();
+    let are_whole = replicas.is_none_or(|replicas| replicas.repaired && replicas.next.is_none());
     let superuser = observed.superuser.accepted();
-    let superuser = superuser.filter(|_| plan.status.users == records);
+    let superuser = superuser.filter(|_| are_whole && plan.status.users == records);
     let (Some(superuser), Some(schema)) = (superuser, observed.state.schema_version()) else {
         return false;
     };

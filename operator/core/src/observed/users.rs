@@ -13,7 +13,7 @@ pub struct Granted {
     pub permission: Permission,
 }
 
-/// What the last look at Cassandra has found about a role, and what was done about it.
+/// Result of the last look at a role, and of the statements after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// There is no role of the name.
@@ -28,7 +28,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// What was done about the grants of a role.
+/// Result of the statements about the grants of a role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Permissions that are not granted any more.

@@ -45,7 +45,7 @@ pub struct Change {
     pub to: Replicas,
 }
 
-/// What holds a change back.
+/// Reasons to hold a change back.
 #[derive(Clone, Copy, Debug)]
 pub struct Holds {
     /// Nothing changes: the cluster is paused, or its spec is refused.

@@ -10,7 +10,7 @@ use std::{
 /// Time after a failure in which no node is asked again.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
-/// What is exchanged about.
+/// Subject of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
     /// The superuser.

@@ -12,7 +12,7 @@ use casskop_core::users::Outcome;
 
 use crate::node_api::cql::{Login, failures::PAUSE};
 
-/// What a look at a role starts from.
+/// Inputs of a look at a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// The user of the spec, and its login; none of a user that the spec no longer has.
@@ -26,9 +26,9 @@ pub struct Inputs {
 /// A look at a role.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// What it started from.
+    /// Its inputs.
     pub inputs: Inputs,
-    /// What it has found and done.
+    /// Its result.
     pub outcome: Outcome,
     /// Its time.
     pub at: Instant,

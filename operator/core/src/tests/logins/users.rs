@@ -1,4 +1,4 @@
-//! Roles of applications: what is recorded about them, and what is told.
+//! Roles of applications: their records, and the messages about them.
 
 use std::collections::BTreeSet;
 

@@ -275,3 +275,23 @@ async fn a_role_that_fails_holds_up_no_other_and_waits() {
     }
     assert_eq!(node.with(|state| state.logins), logins);
 }
+
+/// A replica that was added has no roles yet, and would say that there is none of the name.
+#[tokio::test]
+async fn no_role_is_looked_for_before_all_replicas_have_the_roles() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["roleReplicas"] = json!({
+            "replicas": { "dc1": 2 }, "since": "2026-01-01T00:00:00Z", "repaired": false,
+        });
+    });
+    passes(&server, 6).await;
+    assert_eq!(done(&node), [""; 0]);
+    assert_eq!(recorded(&server)[0]["origin"], Value::Null);
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["roleReplicas"]["repaired"] = json!(true);
+    });
+    passes(&server, 8).await;
+    assert!(node.lets_in(&login("orders", "orders-s3cr3t")));
+}
