@@ -65,8 +65,10 @@ pub struct Ring<'a> {
     pub targets: &'a [String],
     /// How keyspaces are replicated; empty where no node could be polled.
     pub replication: &'a BTreeMap<String, Replication>,
-    /// Whether some of the roles may be in fewer nodes than their replicas say: one was added, and was not repaired yet.
+    /// Whether some of the roles may be in fewer nodes than their replicas say: they are to be repaired.
     pub roles_are_in_few_nodes: bool,
+    /// Whether the replication was changed since it was last recorded: which nodes require a cleanup follows from the record.
+    pub replication_has_changed: bool,
     /// Where members are that are none of the pods, by their addresses.
     pub locations: &'a BTreeMap<String, RackId>,
     /// Whether the ring goes on in other clusters, by `spec.seeds`.
@@ -417,6 +419,7 @@ mod tests {
             targets: &[],
             replication: &BTreeMap::new(),
             roles_are_in_few_nodes: false,
+            replication_has_changed: false,
             locations: &BTreeMap::new(),
             goes_on_elsewhere: false,
             spec: &CassandraClusterSpec::default(),

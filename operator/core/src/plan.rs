@@ -295,12 +295,14 @@ fn makes_secret(desired: &Result<Desired, Refusal>, state: &ObservedState, is_he
 /// Delay until the next step of the roles and their replicas: a record is written before Cassandra is told, and no event reports
 /// what Cassandra has.
 fn roles_delay(status: &CassandraClusterStatus, state: &ObservedState) -> Duration {
-    if status.users != users::recorded(state) {
-        return SOON;
-    }
+    let users = users::recorded(state);
     let before = state.cluster.status.as_ref();
     let before = before.and_then(|before| before.role_replicas.as_ref());
     match &status.role_replicas {
+        // A CustomResourceDefinition of an earlier version keeps no record.
+        _ if status.users != users && users.is_empty() => LATER,
+        Some(_) if before.is_none() => LATER,
+        _ if status.users != users => SOON,
         Some(record) if before != Some(record) => SOON,
         Some(record) if role_replicas::is_unfinished(record) => LATER,
         _ => AT_REST,

@@ -23,6 +23,7 @@ pub mod volumes;
 
 use casskop_common::{
     api::{Check, InternodeMode, OperationStatus, Phase},
+    checks::CheckName,
     conditions::Action,
     intent::Request,
     names::{self, RackId},
@@ -148,6 +149,17 @@ impl Rollout {
         self.steps.clear();
         self.removals.clear();
         self.expansions.clear();
+    }
+
+    /// The data center of the node that leaves next, if only the number of replicas of the roles keeps it.
+    pub fn waits_for_roles(&self) -> Option<&str> {
+        let leaving = self.leaving.as_ref()?;
+        let [check] = &self.blocked_by[..] else {
+            return None;
+        };
+        // Unknown: the operator has something to do first.
+        let is_of_roles = check.kind() == CheckName::ReplicasRemain && check.unknown;
+        is_of_roles.then_some(leaving.rack.dc.as_str())
     }
 
     /// Whether the racks do not match the spec yet.

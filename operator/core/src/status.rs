@@ -73,15 +73,17 @@ pub fn decide(
         schedules: schedules::observed(&state.cluster, state.now),
         operation_history: old.operation_history,
     };
-    let holds = role_replicas::Holds {
+    let context = role_replicas::Context {
         is_held: recorded::pause_reason(state).is_some()
             || rollout.awaits_predecessor
             || rollout.refused.is_some(),
-        is_busy: rollout.is_in_progress() || role_replicas::is_busy(state, current),
+        is_at_work: role_replicas::is_at_work(state, current),
+        racks_change: rollout.is_in_progress(),
+        leaves_from: rollout.waits_for_roles(),
     };
     let desired = desired.as_ref().ok();
-    status.role_replicas = role_replicas::record(&status, desired, state, holds);
-    status.users = users::record(desired, state, holds.is_held);
+    status.role_replicas = role_replicas::record(&status, desired, state, context);
+    status.users = users::record(desired, state, context.is_held);
     status
 }
 

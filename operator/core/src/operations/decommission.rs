@@ -90,8 +90,8 @@ struct Stay<'a> {
     /// Nodes that stay there in the end, when all have left that the spec asks for no more: whether they do is asked before
     /// the first.
     in_the_end: usize,
-    /// Nodes that the spec asks for there.
-    wanted: usize,
+    /// Whether all nodes of the ring are those of the cluster, as far as its members know.
+    is_whole: bool,
     racks_now: usize,
     total: usize,
 }
@@ -119,7 +119,7 @@ impl<'a> Stay<'a> {
         Some(Self {
             dc,
             in_the_end: stay.len().min(wanted),
-            wanted,
+            is_whole: known <= ring.nodes.len() && !ring.goes_on_elsewhere,
             in_dc: stay,
             racks_now: racks_now.len(),
             total: known.saturating_sub(ring.targets.len()),
@@ -221,24 +221,12 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             ..check(name(), &[why], String::new)
         };
     };
-    // The operator lowers the replicas of the roles for as many nodes as stay, in whatever racks.
-    let are_kept = ring.spec.authentication.is_some();
-    if are_kept
-        && ring.replication.iter().any(|(keyspace, replication)| {
-            let factor = replication.in_dc(stay.dc).unwrap_or(0);
-            keyspace == role_replicas::KEYSPACE && role_replicas::are_lowered(factor, stay.wanted)
-        })
-    {
-        let why = format!(
-            "the operator lowers the replicas of the roles (keyspace {}) in {} first",
-            role_replicas::KEYSPACE,
-            stay.dc
-        );
-        return Check {
-            unknown: true,
-            ..check(name(), &[why], String::new)
-        };
-    }
+    // The operator lowers the replicas of the roles for each node that leaves, if nothing else keeps it.
+    let follows = |keyspace: &str, factor: usize| {
+        let is_of_roles =
+            keyspace == role_replicas::KEYSPACE && role_replicas::follow_nodes(factor);
+        is_of_roles && stay.is_whole && ring.spec.authentication.is_some()
+    };
     let short = |keyspace: &String, replication: &Replication| -> Option<String> {
         let (nodes, racks) = (stay.in_the_end, stay.racks_left(ring.spec));
         let dc = stay.dc;
@@ -250,13 +238,12 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
             )),
             Replication::Topology(factors) => {
                 let factor = replication.in_dc(dc).unwrap_or(0);
-                let elsewhere = factors
-                    .iter()
-                    .any(|(other, factor)| other != dc && *factor > 0);
-                let is_of_roles = keyspace == role_replicas::KEYSPACE;
+                let mut others = factors.iter().filter(|(other, _)| *other != dc);
+                let is_elsewhere = others.any(|(_, factor)| *factor > 0);
+                let last_of_roles = keyspace == role_replicas::KEYSPACE && nodes == 0;
                 // Cassandra 4.1 and later refuse to take a data center with nodes out of the replication of the roles, so a
-                // data center that goes away goes first.
-                if is_of_roles && nodes == 0 && elsewhere {
+                // data center that goes away goes first. Nodes in whatever racks have the roles.
+                if (last_of_roles && is_elsewhere) || (follows(keyspace, factor) && nodes > 0) {
                     None
                 } else if factor > nodes {
                     Some(format!(
@@ -264,7 +251,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
                         text::count(factor, "replica"),
                         text::count(nodes, "node")
                     ))
-                } else if factor > racks && factor <= stay.racks_now && !(is_of_roles && are_kept) {
+                } else if factor > racks && factor <= stay.racks_now {
                     Some(format!(
                         "keyspace {keyspace} has {} in {dc}, and {} would be left there: a rack would hold two of them",
                         text::count(factor, "replica"),
@@ -283,6 +270,22 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
         .filter(|(keyspace, _)| !checks::DIAGNOSTIC.contains(&keyspace.as_str()))
         .filter_map(|(keyspace, replication)| short(keyspace, replication))
         .collect();
+    let of_roles = ring.replication.get(role_replicas::KEYSPACE);
+    let of_roles = of_roles.and_then(|replication| replication.in_dc(stay.dc));
+    let is_lowered = |factor: usize| {
+        factor > stay.in_dc.len() && stay.in_the_end > 0 && follows(role_replicas::KEYSPACE, factor)
+    };
+    if findings.is_empty() && of_roles.is_some_and(is_lowered) {
+        let why = format!(
+            "the operator repairs and lowers the replicas of the roles (keyspace {}) in {} first, when every node is up and no operation is at work",
+            role_replicas::KEYSPACE,
+            stay.dc
+        );
+        return Check {
+            unknown: true,
+            ..check(name(), &[why], String::new)
+        };
+    }
     let mended: Vec<String> = match findings.len() {
         0 => findings,
         _ => findings
@@ -305,6 +308,13 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
 /// The debt of a decommission that failed is none for a node that is still on its way out: its end makes the others owners, and
 /// no cleanup can begin before.
 fn cleanup_paid(ring: &Ring<'_>) -> Check {
+    if ring.replication_has_changed {
+        let why = "the schema has changed: the operator first records whether nodes hold data that they no longer own";
+        return Check {
+            unknown: true,
+            ..check(CheckName::CleanupDone, &[why.into()], String::new)
+        };
+    }
     let leaves = |member: &Member<'_>| {
         let mode = member.reading.as_ref().map(|reading| &reading.mode);
         let is_out = matches!(

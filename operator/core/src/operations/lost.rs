@@ -255,7 +255,7 @@ fn replicas_remain(ring: &Ring<'_>) -> Check {
     }
     if ring.roles_are_in_few_nodes {
         findings.push(format!(
-            "a replica of the roles (keyspace {}) was added and is not repaired yet: the node may be the only one that has some of them. Start the node again, or waive this check",
+            "the replicas of the roles (keyspace {}) are not repaired yet: the node may be the only one that has some of them. Start the node again, or waive this check",
             role_replicas::KEYSPACE
         ));
     }

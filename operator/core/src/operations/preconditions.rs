@@ -102,8 +102,18 @@ pub(crate) fn ring<'a>(state: &'a ObservedState, targets: &'a [String]) -> Ring<
         targets,
         replication: &state.replication,
         roles_are_in_few_nodes: role_replicas::are_in_few_nodes(state.cluster.status.as_ref()),
+        replication_has_changed: replication_has_changed(state),
         locations: &state.locations,
         goes_on_elsewhere: !state.cluster.spec.seeds.is_empty(),
         spec: &state.cluster.spec,
     }
+}
+
+/// Members that disagree are the business of another check.
+fn replication_has_changed(state: &ObservedState) -> bool {
+    let status = state.cluster.status.as_ref();
+    let recorded = status.and_then(|status| status.replication.as_ref());
+    let recorded = recorded.map(|recorded| recorded.schema_version.as_str());
+    let now = state.schema_version();
+    !state.replication.is_empty() && now.is_some() && recorded != now
 }

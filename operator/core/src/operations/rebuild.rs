@@ -252,6 +252,7 @@ mod tests {
                 targets: &["b".to_owned()],
                 replication: &[("orders".to_owned(), Replication::Topology(factors))].into(),
                 roles_are_in_few_nodes: false,
+                replication_has_changed: false,
                 locations: &BTreeMap::new(),
                 goes_on_elsewhere: false,
                 spec: &CassandraClusterSpec::default(),

@@ -2,8 +2,9 @@
 //! replicas in each data center, or one in each node where there are fewer.
 //!
 //! They are raised by one, and repaired before the next change: a majority of the replicas has the roles then, so that logins
-//! succeed, and a node that starts finds the roles and does not create the role `cassandra` again. A change is recorded before
-//! Cassandra is told; the record then follows what Cassandra has, whoever has changed it.
+//! succeed, and a node that starts finds the roles and does not create the role `cassandra` again. They are lowered by one, for a
+//! node that may leave but for them, and repaired before: a replica that has missed a write could be the only one that is left.
+//! A change is recorded before Cassandra is told; the record then follows what Cassandra has, whoever has changed it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,13 +46,17 @@ pub struct Change {
     pub to: Replicas,
 }
 
-/// Reasons to hold a change back.
+/// The rest of the ring, as far as a change depends on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Holds {
+pub struct Context<'a> {
     /// Nothing changes: the cluster is paused, or its spec is refused.
     pub is_held: bool,
-    /// Racks change, or an operation is at work: no replica is added.
-    pub is_busy: bool,
+    /// An operation is at work.
+    pub is_at_work: bool,
+    /// Racks change: replicas are added afterwards.
+    pub racks_change: bool,
+    /// The data center of a node that leaves once there are fewer replicas of the roles; nothing else keeps it.
+    pub leaves_from: Option<&'a str>,
 }
 
 /// The record, from the last one and the status that is about to be reported. A desired state that is refused has no next
@@ -60,7 +65,7 @@ pub fn record(
     status: &CassandraClusterStatus,
     desired: Option<&Desired>,
     state: &ObservedState,
-    holds: Holds,
+    context: Context<'_>,
 ) -> Option<RoleReplicas> {
     state.cluster.spec.authentication.as_ref()?;
     let before = recorded(state);
@@ -73,17 +78,30 @@ pub fn record(
         });
     };
     let record = follow(before, now, state);
-    let may_change = record.repaired && !holds.is_held && !state.changes_superuser;
+    if !record.repaired {
+        // Fewer replicas come next, after their repair.
+        return Some(record);
+    }
+    let may_change = !context.is_held && !state.changes_superuser;
     let next = may_change
-        .then(|| next(now, desired, state, holds.is_busy))
+        .then(|| next(now, desired, state, context))
         .flatten();
-    Some(match next {
-        Some(next) if record.next.as_ref() != Some(&next) => RoleReplicas {
-            next: Some(next),
-            since: later(&record, state),
-            ..record
+    if next == record.next {
+        return Some(record);
+    }
+    let has_fewer = |next: &Replicas| {
+        let mut each = next.iter();
+        each.any(|(dc, replicas)| now.get(dc).is_some_and(|now| replicas < now))
+    };
+    Some(RoleReplicas {
+        repaired: !next.as_ref().is_some_and(has_fewer),
+        since: if next.is_some() {
+            later(&record, state)
+        } else {
+            record.since.clone()
         },
-        next => RoleReplicas { next, ..record },
+        next,
+        ..record
     })
 }
 
@@ -92,7 +110,8 @@ pub fn due(status: &CassandraClusterStatus, state: &ObservedState) -> Option<Cha
     let record = status.role_replicas.as_ref()?;
     let is_current = current(status, state) == Some(&record.replicas);
     let is_recorded = recorded(state) == Some(record);
-    let to = record.next.clone().filter(|_| is_current && is_recorded)?;
+    let to = record.next.clone();
+    let to = to.filter(|_| is_current && is_recorded && record.repaired)?;
     Some(Change {
         from: record.replicas.clone(),
         to,
@@ -104,7 +123,7 @@ pub fn is_unfinished(record: &RoleReplicas) -> bool {
     record.next.is_some() || !record.repaired
 }
 
-/// The repair that is owed since replicas were added, once the record is written.
+/// The repair that is owed, once the record is written.
 pub(crate) fn request(state: &ObservedState) -> Option<Request> {
     state.cluster.spec.authentication.as_ref()?;
     let record = recorded(state).filter(|record| !record.repaired)?;
@@ -116,9 +135,7 @@ pub(crate) fn request(state: &ObservedState) -> Option<Request> {
 pub fn problem(state: &ObservedState) -> Option<String> {
     let record = recorded(state).filter(|record| !record.repaired)?;
     let repair = repair(record, state)?;
-    let what = format!(
-        "not all replicas of the roles (keyspace {KEYSPACE}) have them since replicas were added"
-    );
+    let what = format!("the replicas of the roles (keyspace {KEYSPACE}) are to be repaired");
     match repair.phase {
         OperationPhase::Failed => Some(format!(
             "{what}: repair {} has failed, and the operator tries it again: {}",
@@ -133,9 +150,15 @@ pub fn problem(state: &ObservedState) -> Option<String> {
     }
 }
 
-/// Why the operator leaves the replicas alone, if a person has to change their strategy.
-pub fn warning(status: &CassandraClusterStatus) -> Option<String> {
+/// Why the operator leaves the replicas alone, if a person has to see to them.
+pub fn warning(state: &ObservedState) -> Option<String> {
+    let status = state.cluster.status.as_ref()?;
     let record = status.role_replicas.as_ref()?;
+    if goes_on_elsewhere(state) {
+        return Some(format!(
+            "nodes of the ring are not of this cluster, so the operator leaves the replicas of the roles (keyspace {KEYSPACE}) as they are"
+        ));
+    }
     let dcs: BTreeSet<&String> = status
         .cassandra_node_status
         .values()
@@ -273,38 +296,44 @@ fn dcs(desired: &Desired, state: &ObservedState) -> BTreeMap<String, Nodes> {
     dcs
 }
 
-/// The next replicas; nothing if they stay.
+/// The next replicas; nothing if they stay. Each change takes the roles from nodes, or gives them to nodes that do not have them
+/// yet, so that logins depend on each other node.
 fn next(
     current: &Replicas,
     desired: &Desired,
     state: &ObservedState,
-    is_busy: bool,
+    context: Context<'_>,
 ) -> Option<Replicas> {
-    let goes_on_elsewhere = !desired.spec.seeds.is_empty() || !state.external_members().is_empty();
-    if goes_on_elsewhere {
+    let is_calm = !context.is_at_work && state.is_settled() && state.unhealthy_nodes().is_empty();
+    if goes_on_elsewhere(state) || !is_calm {
         return None;
     }
     let dcs = dcs(desired, state);
-    let is_calm = || !is_busy && state.is_settled() && state.unhealthy_nodes().is_empty();
     if current.contains_key(ANYWHERE) {
-        return by_data_center(current, &dcs).filter(|_| is_calm());
+        return by_data_center(current, &dcs).filter(|_| !context.racks_change);
     }
     // With a snitch of the user's choice data centers may have other names.
     let mut ours = dcs.iter().filter(|(_, nodes)| nodes.members > 0);
     if !ours.any(|(dc, _)| current.contains_key(dc)) {
         return None;
     }
-    let lowered = lowered(current, &dcs);
-    if lowered != *current {
-        return Some(with_all(lowered, &dcs)).filter(|next| total(next) > 0);
+    if let Some(dc) = context.leaves_from {
+        return lowered(current, dc);
     }
-    let all = with_all(current.clone(), &dcs);
-    let next = if all == *current {
+    if context.racks_change {
+        return None;
+    }
+    let there = with_all(without_gone(current, &dcs), &dcs);
+    if there == *current {
         raised(current, &dcs)
     } else {
-        Some(all)
-    };
-    next.filter(|_| is_calm())
+        Some(there).filter(|there| !there.is_empty())
+    }
+}
+
+/// Whether nodes of the ring are not of this cluster: the data centers there are for others to replicate to.
+fn goes_on_elsewhere(state: &ObservedState) -> bool {
+    !state.cluster.spec.seeds.is_empty() || !state.external_members().is_empty()
 }
 
 /// One replica in the one data center is on the same nodes by either strategy.
@@ -314,21 +343,24 @@ fn by_data_center(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Option<R
     (total(current) == 1).then(|| [(only.clone(), 1)].into())
 }
 
-/// Without what is too much: before nodes leave, and after a data center has gone. One whose nodes all leave goes last, as
-/// Cassandra 4.1 and later refuse to take out a data center with nodes.
-fn lowered(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Replicas {
-    let lower = |(dc, replicas): (&String, &i32)| {
+/// One less in a data center.
+fn lowered(current: &Replicas, dc: &str) -> Option<Replicas> {
+    let fewer = current.get(dc).map(|replicas| replicas - 1);
+    let fewer = fewer.filter(|fewer| (1..ENOUGH).contains(fewer))?;
+    let mut lowered = current.clone();
+    lowered.insert(dc.to_owned(), fewer);
+    Some(lowered)
+}
+
+/// Without data centers that have gone. One whose nodes all leave goes last, as Cassandra 4.1 and later refuse to take out a
+/// data center with nodes.
+fn without_gone(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Replicas {
+    let is_gone = |dc: &String| {
         let nodes = dcs.get(dc).copied().unwrap_or_default();
-        let most = match nodes.desired {
-            0 if nodes.pods == 0 => 0,
-            0 => *replicas,
-            _ if *replicas > ENOUGH => *replicas,
-            desired => desired,
-        };
-        let replicas = *replicas.min(&most);
-        (replicas > 0).then(|| (dc.clone(), replicas))
+        nodes.desired == 0 && nodes.pods == 0
     };
-    current.iter().filter_map(lower).collect()
+    let stay = current.iter().filter(|(dc, _)| !is_gone(dc));
+    stay.map(|(dc, replicas)| (dc.clone(), *replicas)).collect()
 }
 
 /// With a replica in each data center that has nodes: Cassandra 4.1 and later refuse a statement that leaves one out.
@@ -358,13 +390,12 @@ pub(crate) fn are_in_few_nodes(status: Option<&CassandraClusterStatus>) -> bool 
     record.is_some_and(|record| !record.repaired)
 }
 
-/// Whether the operator lowers so many replicas in a data center before its nodes leave, of which so many stay.
-pub(crate) fn are_lowered(replicas: usize, nodes: usize) -> bool {
-    let enough = usize::try_from(ENOUGH).unwrap_or_default();
-    nodes > 0 && replicas > nodes && replicas <= enough
+/// Whether so many replicas in a data center follow its nodes. More are the choice of a person.
+pub(crate) fn follow_nodes(replicas: usize) -> bool {
+    usize::try_from(ENOUGH).is_ok_and(|enough| replicas <= enough)
 }
 
 /// Whether an operation of this list is at work.
-pub fn is_busy(state: &ObservedState, current: &[OperationStatus]) -> bool {
+pub fn is_at_work(state: &ObservedState, current: &[OperationStatus]) -> bool {
     recorded::at_work(state).next().is_some() || current.iter().any(recorded::is_at_work)
 }

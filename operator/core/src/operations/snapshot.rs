@@ -132,6 +132,7 @@ mod tests {
             targets: TARGETS.as_slice(),
             replication: &REPLICATION,
             roles_are_in_few_nodes: false,
+            replication_has_changed: false,
             locations: &PLACES,
             goes_on_elsewhere: false,
             spec: &SPEC,

@@ -12,7 +12,7 @@ use casskop_common::{
 use crate::{
     desired::restart::{self, asks_for_restart, restart_id},
     observed::ObservedState,
-    operations::{request, role_replicas},
+    operations::{recorded::is_blocked_by_checks, request, role_replicas},
     rollout::Rollout,
     schedules,
 };
@@ -52,9 +52,23 @@ pub(crate) fn request(
         Some(own(request, Requester::Schedule))
     };
     match needed {
-        Some(needed) if is_over(&needed.request, state) => scheduled().or(Some(needed)),
+        Some(needed) if is_over(&needed.request, state) || is_turn_of_schedules(kind, state) => {
+            scheduled().or(Some(needed))
+        }
         needed => needed.or_else(scheduled),
     }
+}
+
+/// Whether what the spec needs has failed, and comes after the next request of a schedule: as long as it fails, it would keep all
+/// of them waiting.
+fn is_turn_of_schedules(kind: OperationKind, state: &ObservedState) -> bool {
+    let mut operations = state.operations();
+    let newest = operations.find(|operation| operation.kind == kind);
+    newest.is_some_and(|newest| match newest.requested_by {
+        Some(Requester::Spec) => newest.phase == OperationPhase::Failed,
+        Some(Requester::Schedule) => !newest.phase.is_final() && !is_blocked_by_checks(newest),
+        _ => false,
+    })
 }
 
 /// Whether nothing more becomes of a request, although what needs it is still there: it was cancelled, or has ended well.

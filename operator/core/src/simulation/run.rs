@@ -14,8 +14,8 @@ use kube_core::ResourceExt;
 
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
-    objects::{ClientCa, MetricsService, Object},
     node::Replication,
+    objects::{ClientCa, MetricsService, Object},
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::{
         role_replicas::KEYSPACE,

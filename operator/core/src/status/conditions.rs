@@ -122,10 +122,9 @@ impl<'a> ConditionInputs<'a> {
                 |_| Vec::new(),
                 |desired| {
                     let nowhere = replication::nowhere(desired, state);
-                    let status = state.cluster.status.as_ref();
-                    let strategy = status.and_then(role_replicas::warning);
+                    let roles = role_replicas::warning(state);
                     let all = desired.warnings.iter().cloned();
-                    all.chain(nowhere).chain(strategy).collect()
+                    all.chain(nowhere).chain(roles).collect()
                 },
             ),
             formed: rollout.formed,

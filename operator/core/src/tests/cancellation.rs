@@ -47,7 +47,10 @@ fn what_is_cancelled_before_it_begins_is_at_rest_until_the_cancel_is_taken_back(
     replicate(&mut world, "orders", 3);
     world.annotate("decommission.cancel", None);
     world.settle();
-    assert_eq!(world.ring.len(), 5, "the next one waits for a cleanup");
+    assert_eq!(world.ring.len(), 6, "it waits for a cleanup");
+    world.annotate("cleanup", Some("c1"));
+    world.settle();
+    assert_eq!(world.ring.len(), 3);
 }
 
 #[test]

@@ -356,13 +356,16 @@ fn a_failed_replacement_goes_on_where_it_was() {
 #[test]
 fn a_node_that_died_while_it_left_can_be_removed() {
     let mut world = three();
+    for replication in world.replication.values_mut() {
+        *replication = Replication::Topology([("dc1".to_owned(), 2)].into());
+    }
+    world.settle();
+    world.annotate("cleanup", Some("c1"));
+    world.settle();
     world.edit(|cluster| {
         let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
         dc.rack.retain(|rack| rack.name != "rack2");
     });
-    for replication in world.replication.values_mut() {
-        *replication = Replication::Topology([("dc1".to_owned(), 2)].into());
-    }
     world.pass();
     world.work(0, true, false);
     assert_eq!(world.pods[LOST].node, Node::Leaving);

@@ -110,6 +110,24 @@ fn an_operator_that_dies_between_the_change_and_its_record_sees_it_again() {
     assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
 }
 
+/// A node waits to leave, and replicas become fewer: it does not leave before the operator knows who requires a cleanup.
+#[test]
+fn a_node_that_waits_to_leave_waits_for_the_debt_of_fewer_replicas() {
+    let mut world = six();
+    replicate(&mut world, "orders", &[("dc1", 4)]);
+    world.settle();
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    world.settle();
+    assert_eq!(world.pods.len(), 6);
+    replicate(&mut world, "orders", &[("dc1", 3)]);
+    world.settle();
+    assert_eq!(world.pods.len(), 6, "{:?}", owed(&world));
+    assert_eq!(owed(&world), [Some(CleanupReason::ReplicationReduced)]);
+    world.annotate("cleanup", Some("c1"));
+    world.settle();
+    assert_eq!(world.pods.len(), 3);
+}
+
 /// It would come back only to a data center that has replicas of it.
 #[test]
 fn what_is_not_replicated_any_more_keeps_no_node_from_leaving() {

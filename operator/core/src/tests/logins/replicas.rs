@@ -1,10 +1,11 @@
 //! Replicas of the roles: one more at a time, each repaired before the next change, whatever happens in between.
 
+mod leave;
 mod repair;
 
 use std::collections::BTreeMap;
 
-use casskop_common::api::{CassandraCluster, CleanupReason, RoleReplicas};
+use casskop_common::api::{CassandraCluster, RoleReplicas};
 
 use super::{form, new, two_data_centers};
 use crate::{
@@ -134,29 +135,6 @@ fn there_are_as_many_replicas_as_nodes() {
     dc1=3
     repair of 4
     ");
-}
-
-#[test]
-fn there_are_fewer_replicas_before_nodes_leave() {
-    let mut world = settled(|cluster| cluster.spec.nodes_per_racks = Some(1));
-    world.edit(|cluster| {
-        let topology = cluster.spec.topology.get_or_insert_default();
-        topology.dc[0].rack.truncate(2);
-    });
-    while told(&world) == "dc1=3" {
-        step(&mut world);
-        assert!(world.pods.values().all(|pod| pod.node == Node::Normal));
-        let told = world.condition("SpecAccepted");
-        assert!(told.starts_with("True"), "{told}");
-    }
-    world.settle();
-    assert_eq!(told(&world), "dc1=2");
-    assert!(record(&world).repaired);
-    assert_eq!(world.pods.len(), 2);
-    // Nodes hold what they owned before.
-    let nodes = world.status().cassandra_node_status;
-    let mut owed = nodes.values().map(|node| node.cleanup_required_reason);
-    assert!(owed.all(|owed| owed == Some(CleanupReason::ReplicationReduced)));
 }
 
 /// A rack goes away, and enough nodes stay.

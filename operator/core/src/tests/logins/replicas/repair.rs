@@ -1,6 +1,8 @@
 //! The repair of a replica of the roles that was added: it fails, waits, or is called off.
 
-use casskop_common::api::{CassandraCluster, OperationPhase};
+use std::collections::BTreeMap;
+
+use casskop_common::api::{CassandraCluster, OperationPhase, Schedule};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -39,7 +41,7 @@ fn a_repair_that_fails_or_waits_is_told_and_tried_again() {
     let id = world.operation("repair").id;
     insta::assert_snapshot!(
         world.condition("Degraded").replace(&id, "roles-…"),
-        @r#"True RolesIncomplete: not all replicas of the roles (keyspace system_auth) have them since replicas were added: repair roles-… has failed, and the operator tries it again: 6 of 6 nodes failed (demo-dc1-rack1-0 at system_auth: no space left on device); once the cause is corrected, retry them with the annotation operations.db.orange.com/repair.retry: "roles-…""#
+        @r#"True RolesIncomplete: the replicas of the roles (keyspace system_auth) are to be repaired: repair roles-… has failed, and the operator tries it again: 6 of 6 nodes failed (demo-dc1-rack1-0 at system_auth: no space left on device); once the cause is corrected, retry them with the annotation operations.db.orange.com/repair.retry: "roles-…""#
     );
     assert_eq!(told(&world), "dc1=2");
     world.now += SignedDuration::from_mins(2);
@@ -72,11 +74,42 @@ fn a_repair_that_is_cancelled_waits_for_the_end_of_the_cancel() {
         step(&mut world);
     }
     assert_eq!(world.operation("repair").phase, OperationPhase::Cancelled);
-    insta::assert_snapshot!(world.condition("Degraded").replace(&id, "roles-…"), @"True RolesIncomplete: not all replicas of the roles (keyspace system_auth) have them since replicas were added: repair roles-… was cancelled. Remove the annotation operations.db.orange.com/repair.cancel, and the operator repairs them");
+    insta::assert_snapshot!(world.condition("Degraded").replace(&id, "roles-…"), @"True RolesIncomplete: the replicas of the roles (keyspace system_auth) are to be repaired: repair roles-… was cancelled. Remove the annotation operations.db.orange.com/repair.cancel, and the operator repairs them");
     assert_eq!(told(&world), "dc1=2");
     world.annotate("repair.cancel", None);
     assert!(follow(&mut world).ends_with("dc1=3\nrepair of 6"));
     assert_ne!(world.operation("repair").id, id);
+}
+
+/// A repair that fails again and again keeps no schedule waiting.
+#[test]
+fn a_repair_that_fails_lets_schedules_have_their_turn() {
+    let mut world = settled(with_uid);
+    world.edit(|cluster| {
+        cluster.spec.schedules = vec![Schedule {
+            name: "hourly".into(),
+            cron: "0 * * * *".into(),
+            request: "repair --keyspace users".into(),
+            ..Schedule::default()
+        }];
+    });
+    by_hand(&mut world, &[("dc1", 1)]);
+    let mut repaired = BTreeMap::<String, usize>::new();
+    for _ in 0..400 {
+        world.pass();
+        world.tick();
+        world.now += SignedDuration::from_mins(1);
+        for (_, id, _, keyspace) in world.calls.drain(..).filter(|(kind, ..)| kind == "repair") {
+            assert_eq!(keyspace == KEYSPACE, id.starts_with("roles-"));
+            *repaired.entry(keyspace).or_default() += 1;
+        }
+        let of_roles = world.operation("repair").arguments.contains(KEYSPACE);
+        world.work(0, true, of_roles);
+    }
+    assert!(
+        repaired[KEYSPACE] > 20 && repaired.get("users") > Some(&20),
+        "{repaired:?}"
+    );
 }
 
 /// Between a replica that was added and its repair one node may be the only one with some of the roles.
