@@ -87,6 +87,25 @@ fn volumes_do_not_shrink() {
     assert!(world.condition("SpecAccepted").starts_with("True"));
 }
 
+/// The units are those of Kubernetes, also where a number alone would be smaller.
+#[test]
+fn large_volumes_grow_and_do_not_shrink() {
+    let mut world = World::formed(THREE_RACKS);
+    for (size, accepted) in [
+        ("1Ti", true),
+        ("1Pi", true),
+        ("1Ti", false),
+        ("1024Ti", true),
+        ("2e15", true),
+        ("1.5Pi", false),
+    ] {
+        world.edit(|cluster| cluster.spec.data_capacity = Some(size.into()));
+        world.settle();
+        let told = world.condition("SpecAccepted");
+        assert_eq!(told.starts_with("True"), accepted, "{size}: {told}");
+    }
+}
+
 #[test]
 fn a_cluster_of_the_go_casskop_is_taken_over_rack_by_rack() {
     let mut world = World::formed(THREE_RACKS);
