@@ -79,7 +79,10 @@ pub fn decide(
             || rollout.refused.is_some(),
         is_at_work: role_replicas::is_at_work(state, current),
         racks_change: rollout.is_in_progress(),
-        leaves_from: rollout.waits_for_roles(),
+        // Where no node says how keyspaces are replicated, nothing is known of the roles either.
+        leaves_from: rollout
+            .waits_for_roles()
+            .filter(|_| !state.replication.is_empty()),
     };
     let desired = desired.as_ref().ok();
     status.role_replicas = role_replicas::record(&status, desired, state, context);

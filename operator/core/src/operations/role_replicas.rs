@@ -318,7 +318,8 @@ fn next(
         return None;
     }
     if let Some(dc) = context.leaves_from {
-        return lowered(current, dc);
+        let nodes = dcs.get(dc).map_or(0, |nodes| nodes.pods);
+        return lowered(current, dc).filter(|_| current.get(dc) >= Some(&nodes));
     }
     if context.racks_change {
         return None;
@@ -382,6 +383,11 @@ fn raised(current: &Replicas, dcs: &BTreeMap<String, Nodes>) -> Option<Replicas>
     let mut raised = current.clone();
     raised.insert(dc.clone(), now + 1);
     Some(raised)
+}
+
+/// Whether the operator takes a data center out of the replicas of the roles once it has gone.
+pub(crate) fn keeps(status: &CassandraClusterStatus, keyspace: &str) -> bool {
+    keyspace == KEYSPACE && status.role_replicas.is_some()
 }
 
 /// Whether nodes of the ring may be the only ones with some of the roles, besides what the number of replicas says.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::api::{CleanupReason, SeenReplication};
 
-use crate::{desired::Desired, node::Replication, observed::ObservedState};
+use crate::{
+    desired::Desired, node::Replication, observed::ObservedState, operations::role_replicas,
+};
 
 /// Maximum number of recorded keyspaces; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
@@ -55,7 +57,10 @@ pub(crate) fn nowhere(desired: &Desired, state: &ObservedState) -> Option<String
     let wanted = racks.map(|rack| &rack.id);
     let runs = state.pods.values().filter_map(|pod| pod.rack.as_ref());
     let dcs: BTreeSet<&str> = wanted.chain(runs).map(|rack| rack.dc.as_str()).collect();
-    let (keyspace, dc) = recorded.iter().find_map(|(keyspace, factors)| {
+    let kept_by_people = recorded
+        .iter()
+        .filter(|(keyspace, _)| !role_replicas::keeps(status, keyspace));
+    let (keyspace, dc) = kept_by_people.into_iter().find_map(|(keyspace, factors)| {
         let mut there = factors.keys().filter(|dc| *dc != ANYWHERE);
         let dc = there.find(|dc| !dcs.contains(dc.as_str()))?;
         Some((keyspace, dc))

@@ -133,6 +133,23 @@ fn replicas_stay_while_a_node_is_down() {
     assert!(repaired >= 3 && record(&world).since.0 > since.0);
 }
 
+/// An answer that does not come says nothing about the roles.
+#[test]
+fn replicas_stay_when_no_node_says_how_keyspaces_are_replicated() {
+    let mut world = settled(|cluster| cluster.spec.nodes_per_racks = Some(2));
+    let replication = std::mem::take(&mut world.replication);
+    world.edit(|cluster| cluster.spec.nodes_per_racks = Some(1));
+    for _ in 0..20 {
+        step(&mut world);
+        let record = record(&world);
+        assert!(record.repaired && record.next.is_none(), "{record:?}");
+        assert_eq!(world.pods.len(), 6);
+    }
+    world.replication = replication;
+    clean_up(&mut world, "c1");
+    assert_eq!((told(&world).as_str(), world.pods.len()), ("dc1=3", 3));
+}
+
 /// The node stays after all.
 #[test]
 fn replicas_that_are_not_lowered_yet_stay_with_the_node() {
