@@ -19,7 +19,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 pub use crate::conditions as condition;
 pub use authentication::{
     Authentication, Grant, GrantTarget, LoginStep, Permission, RoleReplicas, User, UserOrigin,
-    UserStatus,
+    UserRemoval, UserStatus,
 };
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};

@@ -279,3 +279,31 @@ pub fn request_annotation(kind: impl std::fmt::Display) -> String {
 pub fn control_annotation(kind: impl std::fmt::Display, control: &str) -> String {
     format!("{OPERATIONS_PREFIX}{kind}.{control}")
 }
+
+/// Whether Kubernetes takes a text as the name of an object such as a Secret: an RFC 1123 subdomain.
+pub fn is_object_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let ends = label.starts_with('-') || label.ends_with('-');
+        !label.is_empty() && !ends && label.chars().all(is_plain)
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_object_name;
+
+    #[test]
+    fn names_of_objects_are_those_that_kubernetes_takes() {
+        for good in ["a", "0", "demo-superuser", "a.b-c.9"] {
+            assert!(is_object_name(good), "{good}");
+        }
+        let long = "a".repeat(254);
+        for bad in [
+            "", "A", "a_b", "-a", "a-", "a..b", ".a", "a/b", "..", "a b", "a?x", &long,
+        ] {
+            assert!(!is_object_name(bad), "{bad}");
+        }
+    }
+}

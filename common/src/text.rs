@@ -1,4 +1,4 @@
-//! Singular and plural in messages.
+//! Singular and plural in messages, and their length.
 
 /// `1 node`, `2 nodes`.
 pub fn count(number: usize, noun: &str) -> String {
@@ -32,6 +32,14 @@ pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
     match names.len().saturating_sub(LISTED) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The first characters of a text; a cut shows.
+pub fn shorten(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

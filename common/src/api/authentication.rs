@@ -55,7 +55,8 @@ pub struct Grant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 222))]
     pub table: Option<String>,
-    /// All keyspaces, those of Cassandra among them: also the hashes of the passwords of all roles.
+    /// All keyspaces, those of Cassandra among them: also the hashes of the passwords of all roles. `MODIFY` and `ALTER` on all
+    /// keyspaces are those of a superuser, and are refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_keyspaces: bool,
 }
@@ -136,9 +137,12 @@ impl std::fmt::Display for GrantTarget {
 pub struct UserStatus {
     /// Name of the role.
     pub name: String,
-    /// Its Secret; left out: the spec has the user no more, and the role cannot log in if the operator has made it.
+    /// Its Secret. The role is never that of another Secret, but by the password.
+    #[serde(default)]
+    pub secret: String,
+    /// How far the role is removed; left out: the spec has the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
+    pub removal: Option<UserRemoval>,
     /// How the operator came to keep the role; left out: it does not. Recorded before the role is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<UserOrigin>,
@@ -158,6 +162,15 @@ pub enum UserOrigin {
     /// The role was there, and logs in with the password of its Secret. It stays as it is when the spec no longer has the
     /// user; only what the operator has granted is taken back.
     Adopted,
+}
+
+/// Removal of the role of a user that the spec no longer has.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserRemoval {
+    /// Its permissions are taken back, and it is shut out.
+    Pending,
+    /// It has none of the operator's permissions, and cannot log in if the operator has made it.
+    Done,
 }
 
 /// Replicas of the roles (keyspace `system_auth`), which the operator keeps. They are raised by one, and repaired before the

@@ -1,16 +1,22 @@
 //! Roles of applications: `spec.authentication.users`. Their records, and the next statement about each. A role is
 //! changed only after the status says that the operator keeps it, and a permission is granted only after the status says so:
-//! the operator takes back nothing else.
+//! the operator takes back nothing else. A role belongs to one Secret, also when it is removed: the namespace may have people that
+//! write one Secret and not the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use casskop_common::api::{Grant, LoginStep, User, UserOrigin, UserStatus};
+use casskop_common::{
+    api::{Grant, LoginStep, User, UserOrigin, UserRemoval, UserStatus},
+    text,
+};
 
 pub use crate::observed::{Granted, Kept, ObservedUsers, Outcome};
 use crate::{desired::Desired, node::Statement, observed::ObservedState};
 
-/// Most users that were removed from the spec and stay in the record, so that the spec can name them again.
+/// Most roles that were removed and stay in the record, so that the spec can name them again.
 const REMOVED: usize = 100;
+/// Bytes of a message about a role.
+const TOLD: usize = 300;
 
 /// The permissions of grants, each of them once.
 pub fn flatten(grants: &[Grant]) -> BTreeSet<Granted> {
@@ -53,10 +59,10 @@ pub fn record(desired: Option<&Desired>, state: &ObservedState, is_held: bool) -
         .collect();
     let named: BTreeSet<String> = records.iter().map(|record| record.name.clone()).collect();
     let others = before.iter().filter(|record| !named.contains(&record.name));
-    let mut removed = 0;
+    let mut done = 0;
     for record in others.filter_map(|record| without_spec(record, users, state)) {
-        removed += usize::from(record.secret.is_none());
-        if record.secret.is_some() || removed <= REMOVED {
+        done += usize::from(record.removal == Some(UserRemoval::Done));
+        if record.removal != Some(UserRemoval::Done) || done <= REMOVED {
             records.push(record);
         }
     }
@@ -72,7 +78,11 @@ pub fn problems(desired: Option<&Desired>, state: &ObservedState) -> Vec<String>
         .filter_map(|user| name_of(user, users, state).err());
     let of_roles = recorded(state).iter().filter_map(|record| {
         match state.users.outcomes.get(&record.name)? {
-            Outcome::Failed(why) => Some(format!("role {}: {why}", record.name)),
+            Outcome::Failed(why) => Some(format!(
+                "role {}: {}",
+                record.name,
+                text::shorten(why, TOLD)
+            )),
             _ => None,
         }
     });
@@ -114,14 +124,29 @@ pub fn name_of(user: &User, users: &[User], state: &ObservedState) -> Result<Str
         let found = names.get(&other.secret);
         other.secret != user.secret && found.is_some_and(|found| found.as_ref() == Ok(&name))
     };
-    match users.iter().find(has_it) {
-        Some(other) => Err(format!(
+    if let Some(other) = users.iter().find(has_it) {
+        return Err(format!(
             "Secrets {} and {} of spec.authentication.users have the same username: choose another one in one of them",
             user.secret.as_str().min(&other.secret),
             user.secret.as_str().max(&other.secret)
-        )),
-        None => Ok(name),
+        ));
     }
+    let mut records = recorded(state).iter();
+    let of_another = |record: &&UserStatus| {
+        let is_kept = record.name == name && record.origin.is_some();
+        is_kept && record.secret != user.secret
+    };
+    let Some(record) = records.find(of_another) else {
+        return Ok(name);
+    };
+    let is_listed = users.iter().any(|other| other.secret == record.secret);
+    if is_listed || record.removal == Some(UserRemoval::Done) {
+        return Err(format!(
+            "role {name} belongs to Secret {}, and Secret {} of spec.authentication.users has its username: choose another one",
+            record.secret, user.secret
+        ));
+    }
+    Ok(name)
 }
 
 /// The record of a user of the spec.
@@ -133,70 +158,83 @@ fn follow(
 ) -> UserStatus {
     let outcome = state.users.outcomes.get(&name);
     let before = before.cloned().unwrap_or_default();
+    let is_its = before.origin.is_none() || before.secret == user.secret;
+    let is_proven = matches!(outcome, Some(Outcome::Fits | Outcome::Absent));
+    if !is_its && !is_proven {
+        // Another Secret has to have the password of the role first.
+        return UserStatus {
+            message: message(outcome),
+            ..before
+        };
+    }
     let origin = match (before.origin, outcome) {
         // A person has dropped the role: the next one is the operator's.
         (_, Some(Outcome::Absent)) => Some(UserOrigin::Created),
         (None, Some(Outcome::Fits)) => Some(UserOrigin::Adopted),
         (origin, _) => origin,
     };
-    let kept = match outcome {
-        Some(Outcome::Kept(kept)) => Some(kept),
-        _ => None,
-    };
     let mut granted = flatten(&before.grants);
-    if let Some(kept) = kept {
+    if let Some(Outcome::Kept(kept)) = outcome {
         granted.retain(|granted| !kept.revoked.contains(granted));
     }
     if origin.is_some() {
         granted.extend(flatten(&user.grants));
     }
-    let missing = kept.map(|kept| &kept.missing).into_iter().flatten();
-    let missing: Vec<String> = missing.map(ToString::to_string).collect();
     UserStatus {
         name,
-        secret: Some(user.secret.clone()),
+        secret: user.secret.clone(),
+        removal: None,
         origin,
         grants: collect(granted),
-        message: match outcome {
-            Some(Outcome::Failed(why)) => Some(why.clone()),
-            _ if !missing.is_empty() => Some(format!(
+        message: message(outcome),
+    }
+}
+
+/// What people read about an outcome.
+fn message(outcome: Option<&Outcome>) -> Option<String> {
+    match outcome? {
+        Outcome::Failed(why) | Outcome::Waiting(why) => Some(text::shorten(why, TOLD)),
+        Outcome::Kept(kept) if !kept.missing.is_empty() => {
+            let missing: Vec<String> = kept.missing.iter().map(ToString::to_string).collect();
+            let told = format!(
                 "waits for {} to be created, and grants the permissions then",
                 missing.join(", ")
-            )),
-            _ => None,
-        },
+            );
+            Some(text::shorten(&told, TOLD))
+        }
+        _ => None,
     }
 }
 
 /// The record of a role that no user of the spec has now; nothing if it is forgotten.
 fn without_spec(record: &UserStatus, users: &[User], state: &ObservedState) -> Option<UserStatus> {
+    if state.users.reserved.contains(&record.name) || record.origin.is_none() {
+        return None;
+    }
     let is_unread = |user: &User| {
-        let is_its = record.secret.as_ref() == Some(&user.secret);
+        let is_its = record.secret == user.secret;
         is_its && name_of(user, users, state).is_err()
     };
     // While its Secret cannot be used, nothing says that it is not meant any more.
-    if users.iter().any(is_unread) && !state.users.reserved.contains(&record.name) {
+    if record.removal.is_none() && users.iter().any(is_unread) {
         return Some(record.clone());
     }
-    let is_removed = state.users.outcomes.get(&record.name) == Some(&Outcome::Removed);
-    match record.origin {
-        _ if state.users.reserved.contains(&record.name) => None,
-        None => None,
-        Some(UserOrigin::Adopted) if is_removed => None,
-        Some(_) => Some(UserStatus {
-            secret: None,
-            grants: if is_removed {
-                Vec::new()
-            } else {
-                record.grants.clone()
-            },
-            message: match state.users.outcomes.get(&record.name) {
-                Some(Outcome::Failed(why)) => Some(why.clone()),
-                _ => None,
-            },
+    let outcome = state.users.outcomes.get(&record.name);
+    let is_removed =
+        record.removal == Some(UserRemoval::Done) || outcome == Some(&Outcome::Removed);
+    if !is_removed {
+        return Some(UserStatus {
+            removal: Some(UserRemoval::Pending),
+            message: message(outcome),
             ..record.clone()
-        }),
+        });
     }
+    (record.origin == Some(UserOrigin::Created)).then(|| UserStatus {
+        removal: Some(UserRemoval::Done),
+        grants: Vec::new(),
+        message: None,
+        ..record.clone()
+    })
 }
 
 /// A role in Cassandra.
@@ -241,6 +279,28 @@ pub fn next(origin: Option<UserOrigin>, is_superuser: bool, role: Option<Role>) 
     }
 }
 
+/// What is to be done about the role of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task<'a> {
+    /// It is brought to what the user of its Secret says.
+    Keep(&'a User),
+    /// Another Secret has its name, and has to have its password.
+    Prove(&'a User),
+    /// It is removed.
+    Remove,
+}
+
+/// The task about a record; none if it is done, or if its Secret cannot be used.
+pub fn task<'a>(record: &UserStatus, users: &'a [User], state: &ObservedState) -> Option<Task<'a>> {
+    let has_name = |user: &&User| name_of(user, users, state).as_ref() == Ok(&record.name);
+    match (users.iter().find(has_name), record.removal) {
+        (Some(user), _) if user.secret == record.secret => Some(Task::Keep(user)),
+        (Some(user), _) => Some(Task::Prove(user)),
+        (None, Some(UserRemoval::Pending)) => Some(Task::Remove),
+        (None, _) => None,
+    }
+}
+
 /// The statements about permissions: those that are to be taken back, and those that are to be granted. Only recorded ones are
 /// touched.
 pub fn grants(record: &UserStatus, user: Option<&User>) -> (Vec<Granted>, Vec<Granted>) {
@@ -250,6 +310,36 @@ pub fn grants(record: &UserStatus, user: Option<&User>) -> (Vec<Granted>, Vec<Gr
         .into_iter()
         .partition(|granted| wanted.contains(granted));
     (revoked, granted)
+}
+
+/// A row of `system_auth.role_permissions`, as `SELECT JSON` writes it.
+#[derive(serde::Deserialize, Debug)]
+pub struct GrantedRow {
+    /// Name of a `DataResource`, or of another kind of resource.
+    pub resource: String,
+    /// The permissions on it.
+    pub permissions: BTreeSet<String>,
+}
+
+/// The permissions that a role has in Cassandra, by resource.
+pub type Permissions = BTreeMap<String, BTreeSet<String>>;
+
+/// The permissions of these rows.
+pub fn permissions(rows: Vec<GrantedRow>) -> Permissions {
+    let mut all = Permissions::new();
+    for row in rows {
+        all.entry(row.resource).or_default().extend(row.permissions);
+    }
+    all
+}
+
+/// Whether a permission is among them.
+pub fn has(permissions: &Permissions, granted: &Granted) -> bool {
+    let parts = [&granted.on.keyspace, &granted.on.table];
+    let parts = parts.into_iter().flatten().map(|part| format!("/{part}"));
+    let resource = format!("data{}", parts.collect::<String>());
+    let there = permissions.get(&resource);
+    there.is_some_and(|there| there.contains(granted.permission.as_str()))
 }
 
 /// The statement that grants a permission to a role, or takes it back.

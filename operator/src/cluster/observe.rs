@@ -4,10 +4,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use casskop_common::{
-    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus},
+    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus, UserStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
@@ -30,7 +31,7 @@ use crate::{
         users::{self, UserSecrets},
         warnings::{self, ListedPod},
     },
-    node_api::{AT_ONCE, Certificates, ClusterAccess, Endpoint, cql::Looks, read_all},
+    node_api::{AT_ONCE, Certificates, ClusterAccess, Endpoint, cql::Look, read_all},
 };
 use casskop_core::{
     desired::{Desired, Scripts, Started, tls},
@@ -214,7 +215,11 @@ pub async fn observe(
     };
     let uid = cluster.uid().unwrap_or_default();
     let looks = &effects.cql.looks;
-    let users = observed_users(&user_secrets, &keys.superuser, looks, &uid);
+    let recorded = cluster
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.users);
+    let users = observed_users(&user_secrets, &keys.superuser, &looks.of(&uid), recorded);
     let mut state = ObservedState {
         users,
         now: Timestamp::now(),
@@ -262,18 +267,23 @@ pub async fn observe(
 fn observed_users(
     secrets: &UserSecrets,
     superuser: &Superuser,
-    looks: &Looks,
-    uid: &str,
+    looks: &BTreeMap<String, Look>,
+    recorded: &[UserStatus],
 ) -> ObservedUsers {
     let names = secrets.iter().map(|(secret, login)| {
         let name = login.as_ref().map(|login| login.username.clone());
         (secret.clone(), name.map_err(Clone::clone))
     });
-    let looks = looks.of(uid).into_iter();
+    let now = Instant::now();
+    let outcome = |record: &UserStatus| {
+        let look = looks.get(&record.name)?;
+        let is_its = look.is_about(record, now);
+        is_its.then(|| (record.name.clone(), look.outcome.clone()))
+    };
     ObservedUsers {
         names: names.collect(),
         reserved: superuser.names().map(str::to_owned).collect(),
-        outcomes: looks.map(|(name, look)| (name, look.outcome)).collect(),
+        outcomes: recorded.iter().filter_map(outcome).collect(),
     }
 }
 

@@ -209,7 +209,7 @@ pub(super) type Open<'a> = &'a dyn Fn(&Login) -> Result<Session, CqlError>;
 pub(super) async fn exchange<T: Send + 'static>(
     effects: &Effects,
     nodes: Vec<Address>,
-    ask: impl Fn(Open<'_>) -> Result<T, Error> + Send + 'static,
+    mut ask: impl FnMut(Open<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let deadline = Instant::now() + EXCHANGE;
     let exchange = effects.cql.with_gate(move |gate| {

@@ -2,17 +2,17 @@
 //! that cannot be made holds up no other. Each part may be repeated.
 
 use std::{
-    collections::BTreeMap,
+    collections::VecDeque,
     thread,
     time::{Duration, Instant},
 };
 
-use casskop_common::api::{GrantTarget, User, UserOrigin, UserStatus};
+use casskop_common::api::{GrantTarget, User, UserOrigin};
 use casskop_core::{
     desired::Desired,
     node::Statement,
     plan::Plan,
-    users::{self, Kept, Next, Outcome, Role},
+    users::{self, GrantedRow, Kept, Next, Outcome, Permissions, Role, Task},
 };
 
 use crate::{
@@ -21,7 +21,9 @@ use crate::{
         superuser::{AGAIN, Error, Open, REMEMBERS, addresses, exchange, log_in, uid},
     },
     effects::Effects,
-    node_api::cql::{About, CqlError, Inputs, Login, Look, Looks, Session},
+    node_api::cql::{
+        About, CqlError, Exchange, Inputs, Login, Look, Looks, Session, without_message,
+    },
 };
 
 /// Time after which no further role is begun with: the exchange of a reconciliation ends soon.
@@ -40,8 +42,12 @@ pub fn failure(effects: &Effects, observed: &Observation) -> Option<String> {
 #[derive(Clone)]
 struct Work {
     inputs: Inputs,
+    /// Whether another Secret has to have its password, and nothing else is done.
+    is_proof: bool,
     /// Whether the password is set even where it is accepted: Cassandra may remember it, and have another one by now.
     sets_password: bool,
+    /// Whether all replicas have the roles. One without could say that there is no role of a name.
+    are_whole: bool,
 }
 
 /// Brings roles to what the status records, those about which something has changed since the last look. Returns whether the
@@ -54,33 +60,37 @@ pub async fn keep(
 ) -> bool {
     let (cql, uid) = (&effects.cql, uid(observed));
     let records = users::recorded(&observed.state);
-    // The record comes first. A replica without the roles could say that there is no role of a name.
-    let replicas = plan.status.role_replicas.as_ref();
-    let are_whole = replicas.is_none_or(|replicas| replicas.repaired && replicas.next.is_none());
+    // The record comes first.
     let superuser = observed.superuser.accepted();
-    let superuser = superuser.filter(|_| are_whole && plan.status.users == records);
+    let superuser = superuser.filter(|_| plan.status.users == records);
     let (Some(superuser), Some(schema)) = (superuser, observed.state.schema_version()) else {
         return false;
     };
-    let work = work(desired, observed, schema, &cql.looks);
+    let replicas = plan.status.role_replicas.as_ref();
+    let are_whole = replicas.is_some_and(|replicas| replicas.repaired && replicas.next.is_none());
+    let work = work(desired, observed, schema, are_whole, &cql.looks);
+    if work.is_empty() {
+        cql.failures.forget(&uid, About::Users);
+    }
     let may_ask = cql.failures.may_ask(&uid, About::Users, Instant::now());
     if plan.login_nodes.is_empty() || work.is_empty() || !may_ask {
         return false;
     }
     let nodes = addresses(desired, observed, plan);
+    let is_there = |name: &str| records.iter().any(|record| record.name == name);
     let made = if nodes.is_empty() {
         Err(Error::NoAddress(plan.login_nodes.join(", ")))
     } else {
+        let Some(roles) = cql.looks.exchange(&uid, is_there) else {
+            return false;
+        };
         let superuser = superuser.clone();
-        let ask = move |open: Open<'_>| each(open, &superuser, &work);
+        let mut left = VecDeque::from(work);
+        let ask = move |open: Open<'_>| each(open, &superuser, &mut left, &roles);
         exchange(effects, nodes, ask).await
     };
     match made {
-        Ok(looks) => {
-            cql.failures.forget(&uid, About::Users);
-            let is_there = |name: &str| records.iter().any(|record| record.name == name);
-            cql.looks.keep(&uid, looks, is_there);
-        }
+        Ok(()) => cql.failures.forget(&uid, About::Users),
         Err(error) => {
             let error = format!("keep the roles of applications: {}", words(error));
             cql.failures
@@ -90,47 +100,59 @@ pub async fn keep(
     true
 }
 
-/// The recorded roles about which something has changed since the last look, or whose last look has failed.
-fn work(desired: &Desired, observed: &Observation, schema: &str, looks: &Looks) -> Vec<Work> {
-    let state = &observed.state;
-    let looks = looks.of(&uid(observed));
+/// The recorded roles about which something has changed since the last look, or whose last look has failed. Those that have waited
+/// the longest come first: a role that takes all the time holds up no other.
+fn work(
+    desired: &Desired,
+    observed: &Observation,
+    schema: &str,
+    are_whole: bool,
+    looks: &Looks,
+) -> Vec<Work> {
+    let (state, uid) = (&observed.state, uid(observed));
+    let (looks, begun) = (looks.of(&uid), looks.begun(&uid));
     let (all, now) = (users::users(desired), Instant::now());
     let work = users::recorded(state).iter().filter_map(|record| {
-        let user = match &record.secret {
+        let (user, is_proof) = match users::task(record, all, state)? {
+            Task::Keep(user) => (Some(user), false),
+            Task::Prove(user) => (Some(user), true),
+            Task::Remove => (None, false),
+        };
+        let login = |user: &User| observed.user_secrets.get(&user.secret)?.clone().ok();
+        let user = match user {
+            Some(user) => Some((user.clone(), login(user)?)),
             None => None,
-            Some(secret) => Some(wanted(secret, &record.name, all, observed)?),
         };
-        let record = UserStatus {
-            message: None,
-            ..record.clone()
-        };
-        let last = looks.get(&record.name);
-        let password = |inputs: &Inputs| Some(inputs.user.as_ref()?.1.password.clone());
         let mut inputs = Inputs {
             user,
-            record,
+            record: without_message(record),
             schema: schema.to_owned(),
         };
-        let sets_password = last.is_some_and(|last| {
-            let before = password(&last.inputs);
-            before.is_some() && before != password(&inputs)
-        });
+        let last = looks.get(&record.name);
         if let Some(last) = last {
             let waits = matches!(&last.outcome, Outcome::Kept(kept) if !kept.missing.is_empty());
-            if !waits {
-                // Only what waits for a keyspace follows the schema.
+            // A keyspace that is dropped takes its permissions along, and may be created again.
+            let follows = waits || (!record.grants.is_empty() && last.is_old(now));
+            if !follows {
                 inputs.schema.clone_from(&last.inputs.schema);
             }
             if last.holds(&inputs, now) {
                 return None;
             }
         }
+        let password = |inputs: &Inputs| Some(inputs.user.as_ref()?.1.password.clone());
+        let kept = last.filter(|last| matches!(last.outcome, Outcome::Kept(_)));
+        let is_set = kept.is_some_and(|kept| password(&kept.inputs) == password(&inputs));
         Some(Work {
             inputs,
-            sets_password,
+            is_proof,
+            sets_password: !is_set,
+            are_whole,
         })
     });
-    work.collect()
+    let mut work: Vec<Work> = work.collect();
+    work.sort_by_key(|work| begun.get(&work.inputs.record.name).copied());
+    work
 }
 
 /// An error without the words about the superuser.
@@ -141,26 +163,26 @@ fn words(error: Error) -> String {
     }
 }
 
-/// The user of a Secret, if the Secret still has this name.
-fn wanted(secret: &str, name: &str, all: &[User], observed: &Observation) -> Option<(User, Login)> {
-    let user = all.iter().find(|user| user.secret == secret)?;
-    let login = observed.user_secrets.get(secret)?.as_ref().ok()?;
-    let is_its = users::name_of(user, all, &observed.state).is_ok_and(|own| own == name);
-    is_its.then(|| (user.clone(), login.clone()))
-}
-
-fn each(open: Open<'_>, superuser: &Login, work: &[Work]) -> Result<BTreeMap<String, Look>, Error> {
+/// Goes through the roles that are left. What was begun with, and what came of it, is kept whatever happens to the others.
+fn each(
+    open: Open<'_>,
+    superuser: &Login,
+    left: &mut VecDeque<Work>,
+    roles: &Exchange,
+) -> Result<(), Error> {
     let until = Instant::now() + BEGINS;
-    let mut looks = BTreeMap::new();
-    for work in work {
-        if !looks.is_empty() && Instant::now() > until {
+    let mut is_first = true;
+    while let Some(work) = left.front() {
+        if !is_first && Instant::now() > until {
             break;
         }
+        is_first = false;
         let (mut session, _) = log_in(open, &[superuser])?;
+        let name = &work.inputs.record.name;
+        roles.begin(name);
         let outcome = match one(open, &mut session, work) {
             // Another node may do it, or the next exchange.
-            Err(error) if looks.is_empty() && error.may_others() => return Err(error),
-            Err(error) if error.may_others() => break,
+            Err(error) if error.may_others() => return Err(error),
             Err(error) => Outcome::Failed(words(error)),
             Ok(outcome) => outcome,
         };
@@ -169,23 +191,30 @@ fn each(open: Open<'_>, superuser: &Login, work: &[Work]) -> Result<BTreeMap<Str
             outcome,
             at: Instant::now(),
         };
-        looks.insert(work.inputs.record.name.clone(), look);
+        roles.end(name, look);
+        left.pop_front();
     }
-    Ok(looks)
+    Ok(())
 }
 
 fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Error> {
     let record = &work.inputs.record;
     let name = &record.name;
     let role = role(session, name)?;
+    if role.is_none() && !work.are_whole {
+        return Ok(Outcome::Waiting(
+            "waits until all replicas of the roles are repaired (status.roleReplicas)".into(),
+        ));
+    }
     let Some((user, login)) = &work.inputs.user else {
         return match role {
             None => Ok(Outcome::Removed),
             Some(_) => remove(session, work),
         };
     };
-    let mut is_set = work.sets_password;
-    match users::next(record.origin, user.superuser, role) {
+    // A role that another Secret has made is nobody's until this one has its password.
+    let origin = record.origin.filter(|_| !work.is_proof);
+    let is_told = match users::next(origin, user.superuser, role) {
         Next::Absent => return Ok(Outcome::Absent),
         Next::Try if logs_in(open, login)? => return Ok(Outcome::Fits),
         Next::Try | Next::Differs => return Ok(Outcome::Failed(not_ours(user.superuser))),
@@ -193,31 +222,41 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
             let create = Statement::create_user(name, &login.password, user.superuser);
             session.run(&create)?;
             // Somebody else may have been faster.
-            is_set = false;
+            false
         }
         Next::Correct => {
-            session.run(&Statement::set_rights(name, user.superuser))?;
-            is_set = true;
+            let admit = Statement::admit_user(name, &login.password, user.superuser);
+            session.run(&admit)?;
+            true
         }
-        Next::Compare => {}
-    }
-    if is_set || !logs_in(open, login)? {
+        Next::Compare if work.sets_password => {
+            session.run(&Statement::change_password(name, &login.password))?;
+            true
+        }
+        Next::Compare => false,
+    };
+    let is_in = !is_told && logs_in(open, login)?;
+    if !is_told && !is_in {
         session.run(&Statement::change_password(name, &login.password))?;
-        if !logs_in_soon(open, login)? {
-            return Ok(Outcome::Failed(
-                "it has the password of its Secret, and the node remembers the one before (credentials_validity, roles_validity): the next attempt follows".into(),
-            ));
-        }
     }
+    if !is_in && !logs_in_soon(open, login)? {
+        return Ok(Outcome::Failed(
+            "it has the password of its Secret, and the node remembers the one before (credentials_validity, roles_validity): the next attempt follows".into(),
+        ));
+    }
+    let there = permissions(session, name)?;
     let (revoked, granted) = users::grants(record, Some(user));
     let mut kept = Kept::default();
     for permission in revoked {
-        if exists(session, &permission.on)? {
+        if users::has(&there, &permission) {
             session.run(&users::statement(&permission, name, false))?;
         }
         kept.revoked.insert(permission);
     }
     for permission in granted {
+        if users::has(&there, &permission) || kept.missing.contains(&permission.on) {
+            continue;
+        }
         if exists(session, &permission.on)? {
             session.run(&users::statement(&permission, name, true))?;
         } else {
@@ -242,8 +281,9 @@ fn not_ours(is_superuser: bool) -> String {
 /// cannot log in any more.
 fn remove(session: &mut Session, work: &Work) -> Result<Outcome, Error> {
     let record = &work.inputs.record;
+    let there = permissions(session, &record.name)?;
     for permission in users::grants(record, None).0 {
-        if exists(session, &permission.on)? {
+        if users::has(&there, &permission) {
             session.run(&users::statement(&permission, &record.name, false))?;
         }
     }
@@ -259,6 +299,17 @@ fn role(session: &mut Session, name: &str) -> Result<Option<Role>, CqlError> {
         may_log_in: rows.flag(0) == Some(true),
         is_superuser: rows.flag(1) == Some(true),
     }))
+}
+
+/// The permissions that a role has.
+fn permissions(session: &mut Session, name: &str) -> Result<Permissions, CqlError> {
+    let rows = session.run(&Statement::permissions(name))?;
+    let parsed = rows
+        .texts(0)
+        .map(|row| serde_json::from_str(row).ok())
+        .collect::<Option<Vec<GrantedRow>>>();
+    let rows = parsed.ok_or(CqlError::Malformed("a row of role_permissions is no JSON"))?;
+    Ok(users::permissions(rows))
 }
 
 fn exists(session: &mut Session, on: &GrantTarget) -> Result<bool, CqlError> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use casskop_common::api::CassandraCluster;
+use casskop_common::{api::CassandraCluster, names};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
@@ -19,6 +19,8 @@ use crate::{
 
 /// Secrets that are read at the same time.
 const AT_ONCE: usize = 8;
+/// Bytes of a name, and of a password. Names are in the status, and Cassandra takes the first 72 bytes of a password.
+const LONGEST: usize = 128;
 /// The field of the spec.
 const FIELD: &str = "authentication.users";
 
@@ -34,7 +36,9 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<UserSecrets
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let users = cluster.spec.authentication.iter();
     let users = users.flat_map(|authentication| &authentication.users);
-    let names: Vec<String> = users.map(|user| user.secret.clone()).collect();
+    // The name is a part of the path of the request.
+    let names = users.map(|user| user.secret.clone());
+    let names: Vec<String> = names.filter(|name| names::is_object_name(name)).collect();
     let (api, namespace) = (&api, &namespace);
     let reads = stream::iter(names).map(|name| async move {
         let secret = lasting(api.get_opt(&name).await?, cluster);
@@ -52,6 +56,12 @@ fn usable(secret: &Secret, name: &str, namespace: &str) -> Result<Login, String>
     if let Some(refused) = not_for_nodes(secret, name, FIELD, namespace) {
         return Err(refused);
     }
-    superuser::login(secret, superuser::ACCEPTED)
-        .map_err(|invalid| format!("Secret {name} {invalid}"))
+    let login = superuser::login(secret, superuser::ACCEPTED)
+        .map_err(|invalid| format!("Secret {name} {invalid}"))?;
+    if login.username.len().max(login.password.len()) > LONGEST {
+        return Err(format!(
+            "Secret {name} has a username or a password of more than {LONGEST} bytes: choose a shorter one"
+        ));
+    }
+    Ok(login)
 }

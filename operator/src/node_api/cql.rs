@@ -25,7 +25,7 @@ use casskop_core::node::Statement;
 pub use failures::{About, Failures};
 pub use frame::Rows;
 use frame::{Frame, Opcode};
-pub use looks::{Inputs, Look, Looks};
+pub use looks::{Exchange, Inputs, Look, Looks, without_message};
 
 /// Longest session: a password takes a node a tenth of a second, and a starting one some seconds.
 const SESSION: Duration = Duration::from_secs(8);

@@ -107,6 +107,11 @@ fn check_secret(cluster: &str, spec: &CassandraClusterSpec) -> Result<(), Refusa
     let accepted = names::accepted_superuser_secret(cluster);
     let secret = spec.authentication.as_ref();
     let secret = secret.and_then(|authentication| authentication.superuser_secret.as_ref());
+    if let Some(secret) = secret.filter(|secret| !names::is_object_name(secret)) {
+        return Err(invalid(format!(
+            "authentication.superuserSecret: '{secret}' is none of the names that Kubernetes takes: lower-case letters, digits, '-' and '.'"
+        )));
+    }
     if secret == Some(&accepted) {
         return Err(invalid(format!(
             "authentication.superuserSecret: {accepted} is the operator's record of what Cassandra accepts: name another Secret, or leave it out"

@@ -63,11 +63,13 @@ impl Statement {
         ))
     }
 
-    /// Lets a role log in, as a superuser or not.
-    pub fn set_rights(name: &str, is_superuser: bool) -> Self {
-        Self::plain(format!(
-            "ALTER ROLE {} WITH LOGIN = true AND SUPERUSER = {is_superuser}",
-            identifier(name)
+    /// Lets a role log in with a password, as a superuser or not. In one statement: a role that was shut out for its password
+    /// never accepts that one again.
+    pub fn admit_user(name: &str, password: &str, is_superuser: bool) -> Self {
+        Self::secret(format!(
+            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = true AND SUPERUSER = {is_superuser}",
+            identifier(name),
+            literal(password)
         ))
     }
 
@@ -96,6 +98,15 @@ impl Statement {
             "REVOKE {permission} ON {} FROM {}",
             resource(keyspace, table),
             identifier(role)
+        ))
+    }
+
+    /// Reads the permissions of a role, a text of JSON for each resource: `{"resource": "data/orders/t", "permissions":
+    /// ["SELECT"]}` (the names of `DataResource`).
+    pub fn permissions(role: &str) -> Self {
+        Self::plain(format!(
+            "SELECT JSON resource, permissions FROM system_auth.role_permissions WHERE role = {}",
+            literal(role)
         ))
     }
 
@@ -198,7 +209,8 @@ mod tests {
             Statement::shut_out_default("p"),
             Statement::shut_out("old"),
             Statement::create_user("orders", "it's", false),
-            Statement::set_rights("orders", true),
+            Statement::admit_user("orders", "it's", true),
+            Statement::permissions("orders"),
             Statement::grant("SELECT", Some("Or\"ders"), Some("t"), "orders"),
             Statement::grant("MODIFY", Some("orders"), None, "orders"),
             Statement::revoke("DROP", None, None, "orders"),

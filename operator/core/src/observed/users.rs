@@ -26,6 +26,8 @@ pub enum Outcome {
     Removed,
     /// It is not as the spec says, and waits for a person or for the next attempt.
     Failed(String),
+    /// It waits for something that comes by itself.
+    Waiting(String),
 }
 
 /// Result of the statements about the grants of a role.
@@ -44,6 +46,6 @@ pub struct ObservedUsers {
     pub names: BTreeMap<String, Result<String, String>>,
     /// Names that no user may have: those of the superuser.
     pub reserved: BTreeSet<String>,
-    /// Outcomes of the last look at Cassandra, by role.
+    /// Outcomes of the last look at Cassandra, by role: those of the record that the status has.
     pub outcomes: BTreeMap<String, Outcome>,
 }

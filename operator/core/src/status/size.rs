@@ -178,9 +178,6 @@ fn shorten(operation: &mut OperationStatus) -> usize {
 }
 
 /// Shortens a long error or message.
-pub(crate) fn cut(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(KEPT_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
+pub(crate) fn cut(words: &mut String) {
+    *words = text::shorten(words, KEPT_TEXT);
 }

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) answers: Option<usize>,
     /// Code and message of the answer to every statement.
     pub(crate) error: Option<(u32, String)>,
+    /// A role about which no statement is answered.
+    pub(crate) silent_about: Option<String>,
     /// Whether the node asks for no login.
     pub(crate) is_open: bool,
 }
@@ -161,7 +163,12 @@ fn serve(mut stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> 
                 }
             }
             _ => {
-                let answer = state.carry_out(&user, &request.long_text());
+                let text = request.long_text();
+                let mut silent = state.silent_about.iter();
+                if silent.any(|role| text.contains(&format!("= '{role}'"))) {
+                    return Ok(());
+                }
+                let answer = state.carry_out(&user, &text);
                 if state.answers == Some(0) {
                     return Ok(());
                 }
@@ -234,6 +241,25 @@ impl State {
                 let granted = text["REVOKE ".len()..].replace(" FROM ", " ");
                 self.granted.remove(&granted);
                 nothing()
+            }
+            ["SELECT", "JSON", ..] => {
+                let role = text.rsplit('\'').nth(1).unwrap();
+                let granted = self.granted.iter();
+                let granted = granted.filter_map(|granted| {
+                    let (permission, rest) = granted.split_once(" ON ")?;
+                    let (on, of) = rest.rsplit_once(' ')?;
+                    (of.trim_matches('"') == role).then(|| {
+                        let on = on.replace("ALL KEYSPACES", "");
+                        let on = on.split(' ').nth(1).unwrap_or_default().replace('"', "");
+                        let path: String = on
+                            .split('.')
+                            .filter(|part| !part.is_empty())
+                            .map(|part| format!("/{part}"))
+                            .collect();
+                        format!(r#"{{"resource": "data{path}", "permissions": ["{permission}"]}}"#)
+                    })
+                });
+                rows_of(&[0x0D], granted.map(|row| vec![row.into_bytes()]).collect())
             }
             ["SELECT", "data_center", ..] => rows(&[0x0D], Some(vec![b"dc1".to_vec()])),
             ["SELECT", "replication", ..] => {
@@ -314,8 +340,12 @@ fn error(code: u32, message: &str) -> Frame {
     frame(Opcode::Error, body)
 }
 
-/// At most one row, with columns of these types; 0x21 is a map of texts.
 fn rows(types: &[u16], row: Option<Vec<Vec<u8>>>) -> Frame {
+    rows_of(types, row.into_iter().collect())
+}
+
+/// Rows with columns of these types; 0x21 is a map of texts.
+fn rows_of(types: &[u16], rows: Vec<Vec<Vec<u8>>>) -> Frame {
     let int = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
     let mut body = Vec::new();
     for part in [2, 1, types.len()] {
@@ -330,8 +360,8 @@ fn rows(types: &[u16], row: Option<Vec<Vec<u8>>>) -> Frame {
             body.extend([0, 0x0D, 0, 0x0D]);
         }
     }
-    body.extend(int(usize::from(row.is_some())));
-    for cell in row.into_iter().flatten() {
+    body.extend(int(rows.len()));
+    for cell in rows.into_iter().flatten() {
         body.extend(int(cell.len()));
         body.extend(cell);
     }

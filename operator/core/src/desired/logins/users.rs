@@ -13,6 +13,9 @@ use crate::refusal::Refusal;
 /// Begin of the names of Cassandra's own keyspaces.
 const OWN: &str = "system_";
 
+/// Most permissions of all users together: the status has them, too.
+const PERMISSIONS: usize = 500;
+
 /// Refuses Secrets that are named twice or that have another use, and grants that no role can have.
 pub(super) fn check(cluster: &str, spec: &CassandraClusterSpec) -> Result<(), Refusal> {
     let authentication = spec.authentication.iter();
@@ -31,6 +34,9 @@ pub(super) fn check(cluster: &str, spec: &CassandraClusterSpec) -> Result<(), Re
         if is_ours || superuser == Some(&user.secret) {
             return refuse("the Secret has another use: name another one");
         }
+        if !names::is_object_name(&user.secret) {
+            return refuse("the name of the Secret is none that Kubernetes takes");
+        }
         if !known.insert(&user.secret) {
             return refuse("the Secret is named twice: name one for each role");
         }
@@ -40,6 +46,14 @@ pub(super) fn check(cluster: &str, spec: &CassandraClusterSpec) -> Result<(), Re
         user.grants
             .iter()
             .try_for_each(|grant| check_grant(user, grant))?;
+    }
+    let grants = authentication.flat_map(|all| &all.users);
+    let grants = grants.flat_map(|user| &user.grants);
+    let permissions: usize = grants.map(|grant| grant.permissions.len()).sum();
+    if permissions > PERMISSIONS {
+        return Err(invalid(format!(
+            "authentication.users: {permissions} permissions in all, and at most {PERMISSIONS} can be kept: grant on keyspaces instead of tables, or create a role for several users by hand"
+        )));
     }
     Ok(())
 }
@@ -55,6 +69,13 @@ fn check_grant(user: &User, grant: &Grant) -> Result<(), Refusal> {
     }
     if grant.permissions.is_empty() {
         return refuse("permissions is empty: write at least one");
+    }
+    let of_a_superuser = [Permission::Modify, Permission::Alter];
+    let mut granted = grant.permissions.iter();
+    if grant.all_keyspaces && granted.any(|one| of_a_superuser.contains(one)) {
+        return refuse(
+            "MODIFY or ALTER on all keyspaces can make every role a superuser: name the keyspaces, or set superuser",
+        );
     }
     if grant.table.is_some() && grant.permissions.contains(&Permission::Create) {
         return refuse("CREATE is a permission on a keyspace: remove table");

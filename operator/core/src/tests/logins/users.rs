@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use casskop_common::api::{
     Grant, GrantTarget,
-    Permission::{Drop, Modify, Select},
-    User, UserOrigin, UserStatus,
+    Permission::{Alter, Create, Drop, Modify, Select},
+    User, UserOrigin, UserRemoval, UserStatus,
 };
 
 use super::{form, new};
 use crate::{
     desired::BuildInputs,
     simulation::World,
-    users::{Granted, Kept, Next, Outcome, Role, grants, next},
+    users::{Granted, Kept, Next, Outcome, Role, Task, grants, next, task},
 };
 
 fn on(keyspace: &str, permissions: &[casskop_common::api::Permission]) -> Grant {
@@ -168,16 +168,22 @@ fn a_user_that_is_removed_is_remembered_if_the_operator_made_it() {
         ask(&mut world, Vec::new());
         world.pass();
         let removed = recorded(&world, "orders");
-        assert_eq!((removed.secret, removed.grants.len()), (None, 1));
+        assert_eq!(removed.removal, Some(UserRemoval::Pending));
+        assert_eq!(removed.grants.len(), 1);
         find(&mut world, "orders", Outcome::Removed);
         let known = world.status().users;
         assert_eq!(known.len(), usize::from(stays));
-        assert!(known.iter().all(|user| user.grants.is_empty()));
+        let is_done =
+            |user: &UserStatus| user.removal == Some(UserRemoval::Done) && user.grants.is_empty();
+        assert!(known.iter().all(is_done));
         // The spec names it again.
         ask(&mut world, vec![user("orders-login", Vec::new())]);
         world.pass();
         let again = recorded(&world, "orders");
-        assert_eq!(again.origin, stays.then_some(UserOrigin::Created));
+        assert_eq!(
+            (again.origin, again.removal),
+            (stays.then_some(UserOrigin::Created), None)
+        );
     }
 }
 
@@ -212,8 +218,134 @@ fn another_name_in_the_secret_is_another_role() {
     find(&mut world, "orders", Outcome::Absent);
     named(&mut world, "orders-login", Ok("sales"));
     world.pass();
-    assert_eq!(recorded(&world, "orders").secret, None);
+    assert_eq!(
+        recorded(&world, "orders").removal,
+        Some(UserRemoval::Pending)
+    );
     assert_eq!(recorded(&world, "sales").origin, None);
+}
+
+/// Another Secret, of people who may write no other one, has the name of a role.
+fn also(world: &mut World, users: &[&str]) {
+    named(world, "thief-login", Ok("orders"));
+    let listed = users.iter().map(|secret| user(secret, Vec::new()));
+    ask(world, listed.collect());
+    world.pass();
+}
+
+fn assert_kept_from_others(world: &World, told: &str) {
+    let degraded = world.condition("Degraded");
+    assert!(degraded.contains(told), "{degraded}");
+    let record = recorded(world, "orders");
+    assert_eq!(
+        (record.secret.as_str(), record.origin),
+        ("orders-login", Some(UserOrigin::Created))
+    );
+    let users = &world
+        .cluster
+        .spec
+        .authentication
+        .as_ref()
+        .expect("logins")
+        .users;
+    assert_eq!(task(&record, users, &world.state()), None);
+}
+
+/// The Secret of a role is lost for a moment: no other one takes its place.
+#[test]
+fn a_role_is_not_that_of_another_secret_while_its_own_is_lost() {
+    let mut world = ring();
+    world.pass();
+    find(&mut world, "orders", Outcome::Absent);
+    for lost in [None, Some("Secret orders-login has no password")] {
+        world.users.names.remove("orders-login");
+        if let Some(why) = lost {
+            named(&mut world, "orders-login", Err(why));
+        }
+        also(&mut world, &["orders-login", "thief-login"]);
+        assert_kept_from_others(&world, "(and 1 more)");
+    }
+}
+
+#[test]
+fn a_role_that_was_removed_is_not_given_to_another_secret() {
+    let mut world = ring();
+    world.pass();
+    find(&mut world, "orders", Outcome::Absent);
+    ask(&mut world, Vec::new());
+    world.pass();
+    find(&mut world, "orders", Outcome::Removed);
+    also(&mut world, &["thief-login"]);
+    assert_kept_from_others(&world, "role orders belongs to Secret orders-login");
+    world.users.outcomes.clear();
+    // Its own one has it back.
+    also(&mut world, &["orders-login"]);
+    assert_eq!(recorded(&world, "orders").removal, None);
+}
+
+/// The Secret of a user is renamed: the role follows, by its password.
+#[test]
+fn a_role_moves_to_another_secret_by_its_password() {
+    let mut world = ring();
+    world.pass();
+    find(&mut world, "orders", Outcome::Absent);
+    world.users.outcomes.clear();
+    also(&mut world, &["thief-login"]);
+    let record = recorded(&world, "orders");
+    let users = world
+        .cluster
+        .spec
+        .authentication
+        .clone()
+        .expect("logins")
+        .users;
+    assert_eq!(
+        task(&record, &users, &world.state()),
+        Some(Task::Prove(&users[0]))
+    );
+    find(
+        &mut world,
+        "orders",
+        Outcome::Failed("it has another password".into()),
+    );
+    let record = recorded(&world, "orders");
+    assert_eq!(record.secret, "orders-login");
+    assert_eq!(record.message.as_deref(), Some("it has another password"));
+    find(&mut world, "orders", Outcome::Fits);
+    let record = recorded(&world, "orders");
+    assert_eq!(
+        (record.secret.as_str(), record.origin),
+        ("thief-login", Some(UserOrigin::Created))
+    );
+}
+
+/// Names that change all the time: each role is shut out before it is forgotten.
+#[test]
+fn no_role_is_forgotten_before_it_is_removed() {
+    let mut world = ring();
+    for day in 0..120 {
+        let name = format!("app-{:03}", 999 - day);
+        named(&mut world, "orders-login", Ok(&name));
+        world.pass();
+        find(&mut world, &name, Outcome::Absent);
+        world.users.outcomes.clear();
+    }
+    let pending = || {
+        world
+            .status()
+            .users
+            .iter()
+            .filter(|user| user.removal == Some(UserRemoval::Pending))
+            .count()
+    };
+    assert_eq!(pending(), 119);
+    let users = world.status().users;
+    world.users.outcomes = users
+        .iter()
+        .map(|user| (user.name.clone(), Outcome::Removed))
+        .collect();
+    world.pass();
+    assert_eq!(world.status().users.len(), 101);
 }
 
 /// The name of a user is the one of the superuser now: it is not shut out.
@@ -275,13 +407,15 @@ fn users_that_no_ring_can_have_are_refused() {
     both.all_keyspaces = true;
     let mut table = keyspace("orders");
     table.table = Some("t".into());
-    table.permissions = vec![casskop_common::api::Permission::Create];
+    table.permissions = vec![Create];
     let only_table = Grant {
         keyspace: None,
         table: Some("t".into()),
         all_keyspaces: true,
         ..keyspace("orders")
     };
+    let all_keyspaces = |permission| Grant::of(vec![permission], GrantTarget::default());
+    let many = on("orders", &[Select, Modify, Create, Alter, Drop]);
     let superuser = User {
         superuser: true,
         ..user("a", vec![keyspace("orders")])
@@ -298,6 +432,14 @@ fn users_that_no_ring_can_have_are_refused() {
         vec![user("a", vec![on("orders", &[])])],
         vec![user("a", vec![keyspace("system_auth")])],
         vec![user("a", vec![keyspace("a\"; DROP")])],
+        vec![user("a", vec![all_keyspaces(Modify)])],
+        vec![user("a", vec![all_keyspaces(Alter)])],
+        vec![user("a/../b", Vec::new())],
+        vec![user("demo-superuser?", Vec::new())],
+        vec![
+            user("a", vec![many.clone(); 100]),
+            user("b", vec![keyspace("orders")]),
+        ],
     ] {
         let mut world = new(|_| {});
         ask(&mut world, users);

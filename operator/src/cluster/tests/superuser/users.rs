@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::{context::Context, node_api::cql::About};
+
 use super::*;
 
 const SCHEMA: &str = "v1";
@@ -22,6 +24,16 @@ fn ring_with(node: &Server, users: Value) -> ApiServer {
     let server = ring(node, "first");
     ask(&server, users);
     put(&server, "orders-login", "orders", "orders-s3cr3t");
+    // All replicas of the roles have them.
+    node.with(|state| {
+        state.replication = "org.apache.cassandra.locator.NetworkTopologyStrategy".into();
+        state.factors = [("dc1".to_owned(), "1".to_owned())].into();
+    });
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["roleReplicas"] = json!({
+            "replicas": { "dc1": 1 }, "since": "2026-01-01T00:00:00Z", "repaired": true,
+        });
+    });
     server
 }
 
@@ -37,10 +49,15 @@ fn orders() -> Value {
     ] }])
 }
 
+/// Passes of a new operator.
 async fn passes(server: &ApiServer, count: usize) {
-    let ctx = operator_with(server, Box::new(serving()));
+    goes_on(server, &operator_with(server, Box::new(serving())), count).await;
+}
+
+/// Passes of the same operator: the looks of before count.
+async fn goes_on(server: &ApiServer, ctx: &Arc<Context>, count: usize) {
     for _ in 0..count {
-        let _ = pass(server, &ctx).await;
+        let _ = pass(server, ctx).await;
     }
 }
 
@@ -154,6 +171,124 @@ async fn a_role_that_is_interrupted_is_made_in_the_end() {
             assert_eq!(node.with(|state| state.granted.len()), 2, "{answers}");
         }
     }
+}
+
+/// The pause after a failure is over.
+fn later(server: &ApiServer, ctx: &Context) {
+    let uid = server.with(|state| state.objects[CLUSTER]["metadata"]["uid"].clone());
+    let uid = uid.as_str().unwrap_or_default();
+    ctx.effects.cql.failures.forget(uid, About::Users);
+}
+
+/// Of an operator that goes on, each answer is lost once, and the change is taken back before the next attempt.
+#[tokio::test]
+async fn what_is_taken_back_after_a_lost_answer_is_taken_back_in_cassandra() {
+    for answers in 0..9 {
+        let node = Server::new();
+        node.with(|state| state.resources.insert("orders".into()));
+        let server = ring_with(&node, orders());
+        let ctx = operator_with(&server, Box::new(serving()));
+        goes_on(&server, &ctx, 8).await;
+        let secret = |password| put(&server, "orders-login", "orders", password);
+        // A password.
+        secret("another-s3cr3t");
+        node.with(|state| state.answers = Some(answers));
+        goes_on(&server, &ctx, 1).await;
+        node.with(|state| state.answers = None);
+        secret("orders-s3cr3t");
+        later(&server, &ctx);
+        goes_on(&server, &ctx, 6).await;
+        assert!(node.lets_in(&login("orders", "orders-s3cr3t")), "{answers}");
+        // A permission, and a removal.
+        let mut more = orders();
+        more[0]["grants"][0]["permissions"] = json!(["SELECT", "MODIFY", "DROP"]);
+        for (between, may_log_in, permissions) in [(more, true, 2), (json!([]), true, 2)] {
+            ask(&server, between);
+            goes_on(&server, &ctx, 1).await;
+            node.with(|state| state.answers = Some(answers));
+            goes_on(&server, &ctx, 2).await;
+            node.with(|state| state.answers = None);
+            ask(&server, orders());
+            later(&server, &ctx);
+            goes_on(&server, &ctx, 8).await;
+            assert_eq!(flags(&node, "orders").0, may_log_in, "{answers}");
+            assert_eq!(
+                node.with(|state| state.granted.len()),
+                permissions,
+                "{answers}"
+            );
+        }
+        // Listed again for a moment.
+        ask(&server, json!([]));
+        goes_on(&server, &ctx, 6).await;
+        ask(&server, orders());
+        goes_on(&server, &ctx, 1).await;
+        node.with(|state| state.answers = Some(answers));
+        goes_on(&server, &ctx, 2).await;
+        node.with(|state| state.answers = None);
+        ask(&server, json!([]));
+        later(&server, &ctx);
+        goes_on(&server, &ctx, 8).await;
+        assert!(!flags(&node, "orders").0, "{answers}");
+        assert_eq!(node.with(|state| state.granted.len()), 0, "{answers}");
+        assert_eq!(recorded(&server)[0]["removal"], "Done");
+        assert_hidden(&server, &["orders-s3cr3t", "another-s3cr3t"]);
+    }
+}
+
+/// A role that is left out has its password changed before it is let in again: the one before may have leaked.
+#[tokio::test]
+async fn a_role_that_was_shut_out_never_accepts_its_last_password_again() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    passes(&server, 8).await;
+    ask(&server, json!([]));
+    passes(&server, 6).await;
+    done(&node);
+    put(&server, "orders-login", "orders", "another-s3cr3t");
+    ask(&server, orders());
+    let ctx = operator_with(&server, Box::new(serving()));
+    while !flags(&node, "orders").0 {
+        pass(&server, &ctx).await.unwrap();
+    }
+    assert_eq!(done(&node)[0], r#"ALTER "orders""#);
+    assert!(!node.lets_in(&login("orders", "orders-s3cr3t")));
+}
+
+/// A role that takes all the time of an exchange comes after the others in the next one.
+#[tokio::test]
+async fn a_role_that_gets_no_answer_is_no_reason_to_leave_the_others() {
+    let node = Server::new();
+    let users = json!([{ "secret": "orders-login" }, { "secret": "other-login" }]);
+    let server = ring_with(&node, users);
+    put(&server, "other-login", "other", "other-s3cr3t");
+    let ctx = operator_with(&server, Box::new(serving()));
+    goes_on(&server, &ctx, 1).await;
+    node.with(|state| state.silent_about = Some("orders".into()));
+    for _ in 0..6 {
+        later(&server, &ctx);
+        goes_on(&server, &ctx, 1).await;
+    }
+    assert!(node.lets_in(&login("other", "other-s3cr3t")));
+    goes_on(&server, &ctx, 1).await;
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(told.contains("keep the roles of applications"), "{told}");
+}
+
+#[tokio::test]
+async fn names_and_passwords_without_end_are_not_kept() {
+    let node = Server::new();
+    let server = ring_with(&node, orders());
+    put(
+        &server,
+        "orders-login",
+        &"o".repeat(800_000),
+        "orders-s3cr3t",
+    );
+    passes(&server, 4).await;
+    assert_eq!(recorded(&server), Value::Null);
+    let told = condition(&server, "Degraded")["message"].to_string();
+    assert!(told.contains("more than 128 bytes"), "{told}");
 }
 
 #[tokio::test]
@@ -278,16 +413,28 @@ async fn a_role_that_fails_holds_up_no_other_and_waits() {
 
 /// A replica that was added has no roles yet, and would say that there is none of the name.
 #[tokio::test]
-async fn no_role_is_looked_for_before_all_replicas_have_the_roles() {
+async fn no_role_is_made_before_all_replicas_have_the_roles() {
     let node = Server::new();
     let server = ring_with(&node, orders());
     edit(&server, CLUSTER, |cluster| {
-        cluster["status"]["roleReplicas"] = json!({
-            "replicas": { "dc1": 2 }, "since": "2026-01-01T00:00:00Z", "repaired": false,
-        });
+        cluster["status"]["roleReplicas"]["repaired"] = json!(false);
     });
     passes(&server, 6).await;
     assert_eq!(done(&node), [""; 0]);
+    let message = recorded(&server)[0]["message"].to_string();
+    assert!(message.contains("waits until all replicas"), "{message}");
+    // Nothing is known of the replicas.
+    edit(&server, CLUSTER, |cluster| {
+        let status = cluster["status"].as_object_mut().unwrap();
+        status.remove("roleReplicas");
+    });
+    passes(&server, 6).await;
+    assert_eq!(done(&node), [""; 0]);
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["roleReplicas"] = json!({
+            "replicas": { "dc1": 1 }, "since": "2026-01-01T00:00:00Z", "repaired": false,
+        });
+    });
     assert_eq!(recorded(&server)[0]["origin"], Value::Null);
     edit(&server, CLUSTER, |cluster| {
         cluster["status"]["roleReplicas"]["repaired"] = json!(true);
