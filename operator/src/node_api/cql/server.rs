@@ -251,12 +251,13 @@ impl State {
                     (of.trim_matches('"') == role).then(|| {
                         let on = on.replace("ALL KEYSPACES", "");
                         let on = on.split(' ').nth(1).unwrap_or_default().replace('"', "");
-                        let path: String = on
-                            .split('.')
-                            .filter(|part| !part.is_empty())
-                            .map(|part| format!("/{part}"))
-                            .collect();
-                        format!(r#"{{"resource": "data{path}", "permissions": ["{permission}"]}}"#)
+                        let parts = on.split('.').filter(|part| !part.is_empty());
+                        let path = ["data"]
+                            .into_iter()
+                            .chain(parts)
+                            .collect::<Vec<_>>()
+                            .join("/");
+                        format!(r#"{{"resource": "{path}", "permissions": ["{permission}"]}}"#)
                     })
                 });
                 rows_of(&[0x0D], granted.map(|row| vec![row.into_bytes()]).collect())
