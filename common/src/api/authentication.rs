@@ -157,7 +157,9 @@ pub struct UserStatus {
 /// How the operator came to keep a role.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserOrigin {
-    /// The operator creates the role. A user that the spec no longer has cannot log in any more.
+    /// The operator is about to create the role. One that is there nevertheless is its own only with the password of its Secret.
+    Creating,
+    /// The operator has created the role. A user that the spec no longer has cannot log in any more.
     Created,
     /// The role was there, and logs in with the password of its Secret. It stays as it is when the spec no longer has the
     /// user; only what the operator has granted is taken back.

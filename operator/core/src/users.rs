@@ -3,20 +3,25 @@
 //! the operator takes back nothing else. A role belongs to one Secret, also when it is removed: the namespace may have people that
 //! write one Secret and not the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use casskop_common::{
     api::{Grant, LoginStep, User, UserOrigin, UserRemoval, UserStatus},
     text,
 };
 
+mod role;
+
 pub use crate::observed::{Granted, Kept, ObservedUsers, Outcome};
-use crate::{desired::Desired, node::Statement, observed::ObservedState};
+use crate::{desired::Desired, observed::ObservedState};
+pub use role::{GrantedRow, Next, Role, grants, next, resource, statement};
 
 /// Most roles that were removed and stay in the record, so that the spec can name them again.
 const REMOVED: usize = 100;
-/// Bytes of a message about a role.
+/// Characters of a message about a role.
 const TOLD: usize = 300;
+/// Most permissions in the record of a role: those of the spec, and those that could not be taken back yet.
+const GRANTED: usize = 1000;
 
 /// The permissions of grants, each of them once.
 pub fn flatten(grants: &[Grant]) -> BTreeSet<Granted> {
@@ -120,33 +125,34 @@ pub fn name_of(user: &User, users: &[User], state: &ObservedState) -> Result<Str
             user.secret
         ));
     }
+    let records = recorded(state).iter();
+    let mut kept = records.filter(|record| record.name == name && record.origin.is_some());
+    let record = kept.next();
+    // Its own role, whoever else has the username in a Secret.
+    if record.is_some_and(|record| record.secret == user.secret) {
+        return Ok(name);
+    }
+    if let Some(record) = record {
+        let is_listed = users.iter().any(|other| other.secret == record.secret);
+        if is_listed || record.removal == Some(UserRemoval::Pending) {
+            return Err(format!(
+                "role {name} belongs to Secret {}, and Secret {} of spec.authentication.users has its username: choose another one",
+                record.secret, user.secret
+            ));
+        }
+    }
     let has_it = |other: &&User| {
         let found = names.get(&other.secret);
         other.secret != user.secret && found.is_some_and(|found| found.as_ref() == Ok(&name))
     };
-    if let Some(other) = users.iter().find(has_it) {
-        return Err(format!(
+    match users.iter().find(has_it) {
+        Some(other) => Err(format!(
             "Secrets {} and {} of spec.authentication.users have the same username: choose another one in one of them",
             user.secret.as_str().min(&other.secret),
             user.secret.as_str().max(&other.secret)
-        ));
+        )),
+        None => Ok(name),
     }
-    let mut records = recorded(state).iter();
-    let of_another = |record: &&UserStatus| {
-        let is_kept = record.name == name && record.origin.is_some();
-        is_kept && record.secret != user.secret
-    };
-    let Some(record) = records.find(of_another) else {
-        return Ok(name);
-    };
-    let is_listed = users.iter().any(|other| other.secret == record.secret);
-    if is_listed || record.removal == Some(UserRemoval::Done) {
-        return Err(format!(
-            "role {name} belongs to Secret {}, and Secret {} of spec.authentication.users has its username: choose another one",
-            record.secret, user.secret
-        ));
-    }
-    Ok(name)
 }
 
 /// The record of a user of the spec.
@@ -161,24 +167,34 @@ fn follow(
     let is_its = before.origin.is_none() || before.secret == user.secret;
     let is_proven = matches!(outcome, Some(Outcome::Fits | Outcome::Absent));
     if !is_its && !is_proven {
-        // Another Secret has to have the password of the role first.
+        // Another Secret has to have the password of the role first. One that has another password keeps no role from being
+        // removed.
+        let is_refused = before.removal.is_none() && matches!(outcome, Some(Outcome::Failed(_)));
         return UserStatus {
             message: message(outcome),
+            removal: if is_refused {
+                Some(UserRemoval::Pending)
+            } else {
+                before.removal
+            },
             ..before
         };
     }
     let origin = match (before.origin, outcome) {
         // A person has dropped the role: the next one is the operator's.
-        (_, Some(Outcome::Absent)) => Some(UserOrigin::Created),
+        (_, Some(Outcome::Absent)) => Some(UserOrigin::Creating),
         (None, Some(Outcome::Fits)) => Some(UserOrigin::Adopted),
+        (Some(UserOrigin::Creating), Some(Outcome::Fits | Outcome::Kept(_))) => {
+            Some(UserOrigin::Created)
+        }
         (origin, _) => origin,
     };
     let mut granted = flatten(&before.grants);
-    if let Some(Outcome::Kept(kept)) = outcome {
-        granted.retain(|granted| !kept.revoked.contains(granted));
-    }
+    take_back(&mut granted, outcome);
     if origin.is_some() {
-        granted.extend(flatten(&user.grants));
+        let all = flatten(&user.grants);
+        let more = all.into_iter();
+        granted.extend(more.take(GRANTED.saturating_sub(before.grants.len())));
     }
     UserStatus {
         name,
@@ -190,6 +206,13 @@ fn follow(
     }
 }
 
+/// Leaves out the permissions that are not granted any more.
+fn take_back(granted: &mut BTreeSet<Granted>, outcome: Option<&Outcome>) {
+    if let Some(Outcome::Kept(kept)) = outcome {
+        granted.retain(|granted| !kept.revoked.contains(granted));
+    }
+}
+
 /// What people read about an outcome.
 fn message(outcome: Option<&Outcome>) -> Option<String> {
     match outcome? {
@@ -197,7 +220,7 @@ fn message(outcome: Option<&Outcome>) -> Option<String> {
         Outcome::Kept(kept) if !kept.missing.is_empty() => {
             let missing: Vec<String> = kept.missing.iter().map(ToString::to_string).collect();
             let told = format!(
-                "waits for {} to be created, and grants the permissions then",
+                "waits for {} to be created, and grants or takes back the permissions then",
                 missing.join(", ")
             );
             Some(text::shorten(&told, TOLD))
@@ -208,18 +231,32 @@ fn message(outcome: Option<&Outcome>) -> Option<String> {
 
 /// The record of a role that no user of the spec has now; nothing if it is forgotten.
 fn without_spec(record: &UserStatus, users: &[User], state: &ObservedState) -> Option<UserStatus> {
-    if state.users.reserved.contains(&record.name) || record.origin.is_none() {
+    if state.users.superuser.as_ref() == Some(&record.name) || record.origin.is_none() {
         return None;
     }
-    let is_unread = |user: &User| {
-        let is_its = record.secret == user.secret;
-        is_its && name_of(user, users, state).is_err()
+    let names = &state.users.names;
+    let is_unread = |user: &User| !matches!(names.get(&user.secret), Some(Ok(_)));
+    let is_its = |user: &&User| user.secret == record.secret;
+    let is_known = |user: &User| {
+        let mut records = recorded(state).iter();
+        records.any(|record| record.secret == user.secret)
     };
-    // While its Secret cannot be used, nothing says that it is not meant any more.
-    if record.removal.is_none() && users.iter().any(is_unread) {
+    let outcome = state.users.outcomes.get(&record.name);
+    // While a Secret cannot be used, nothing says that its role is not meant any more; nor that a Secret that is new does not
+    // take the place of one that is no longer listed.
+    let may_be_meant = users.iter().find(is_its).is_some_and(is_unread)
+        || users.iter().any(|user| is_unread(user) && !is_known(user));
+    if record.removal.is_none() && may_be_meant {
+        let mut granted = flatten(&record.grants);
+        take_back(&mut granted, outcome);
+        return Some(UserStatus {
+            grants: collect(granted),
+            ..record.clone()
+        });
+    }
+    if state.users.reserved.contains(&record.name) {
         return Some(record.clone());
     }
-    let outcome = state.users.outcomes.get(&record.name);
     let is_removed =
         record.removal == Some(UserRemoval::Done) || outcome == Some(&Outcome::Removed);
     if !is_removed {
@@ -229,7 +266,7 @@ fn without_spec(record: &UserStatus, users: &[User], state: &ObservedState) -> O
             ..record.clone()
         });
     }
-    (record.origin == Some(UserOrigin::Created)).then(|| UserStatus {
+    (record.origin != Some(UserOrigin::Adopted)).then(|| UserStatus {
         removal: Some(UserRemoval::Done),
         grants: Vec::new(),
         message: None,
@@ -237,118 +274,36 @@ fn without_spec(record: &UserStatus, users: &[User], state: &ObservedState) -> O
     })
 }
 
-/// A role in Cassandra.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Whether it may log in.
-    pub may_log_in: bool,
-    /// Whether it is a superuser.
-    pub is_superuser: bool,
-}
-
-/// Next step about the role of a user of the spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// The outcome is [`Outcome::Absent`]: it is recorded first.
-    Absent,
-    /// Somebody else made the role; it fits if it logs in with the password of the Secret.
-    Try,
-    /// Somebody else made the role, and it has other rights than the spec says.
-    Differs,
-    /// It is created.
-    Create,
-    /// It gets the rights of the spec.
-    Correct,
-    /// Its password is compared.
-    Compare,
-}
-
-/// The next step about a role, as it is recorded and as Cassandra has it.
-pub fn next(origin: Option<UserOrigin>, is_superuser: bool, role: Option<Role>) -> Next {
-    let fits = Role {
-        may_log_in: true,
-        is_superuser,
-    };
-    match (origin, role) {
-        (Some(UserOrigin::Created), None) => Next::Create,
-        (_, None) => Next::Absent,
-        (Some(_), Some(role)) if role == fits => Next::Compare,
-        (None, Some(role)) if role == fits => Next::Try,
-        (Some(UserOrigin::Created), Some(_)) => Next::Correct,
-        (_, Some(_)) => Next::Differs,
-    }
-}
-
 /// What is to be done about the role of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task<'a> {
     /// It is brought to what the user of its Secret says.
     Keep(&'a User),
+    /// Its Secret cannot be used: what the user has no more is taken back, and nothing else is done.
+    TakeBack(&'a User),
     /// Another Secret has its name, and has to have its password.
     Prove(&'a User),
-    /// It is removed.
+    /// It is removed. One that is removed is looked at once more by the next process: a creation may come late.
     Remove,
 }
 
-/// The task about a record; none if it is done, or if its Secret cannot be used.
+/// The task about a record, if there is one.
 pub fn task<'a>(record: &UserStatus, users: &'a [User], state: &ObservedState) -> Option<Task<'a>> {
+    if state.users.reserved.contains(&record.name) {
+        return None;
+    }
     let has_name = |user: &&User| name_of(user, users, state).as_ref() == Ok(&record.name);
-    match (users.iter().find(has_name), record.removal) {
-        (Some(user), _) if user.secret == record.secret => Some(Task::Keep(user)),
+    let is_its = |user: &&User| user.secret == record.secret;
+    let own = users.iter().find(is_its);
+    let mut named = users.iter().filter(has_name);
+    if own.is_some_and(|own| has_name(&own)) {
+        return own.map(Task::Keep);
+    }
+    match (named.next(), record.removal) {
         (Some(user), _) => Some(Task::Prove(user)),
-        (None, Some(UserRemoval::Pending)) => Some(Task::Remove),
-        (None, _) => None,
-    }
-}
-
-/// The statements about permissions: those that are to be taken back, and those that are to be granted. Only recorded ones are
-/// touched.
-pub fn grants(record: &UserStatus, user: Option<&User>) -> (Vec<Granted>, Vec<Granted>) {
-    let wanted = user.map(|user| flatten(&user.grants)).unwrap_or_default();
-    let recorded = flatten(&record.grants);
-    let (granted, revoked) = recorded
-        .into_iter()
-        .partition(|granted| wanted.contains(granted));
-    (revoked, granted)
-}
-
-/// A row of `system_auth.role_permissions`, as `SELECT JSON` writes it.
-#[derive(serde::Deserialize, Debug)]
-pub struct GrantedRow {
-    /// Name of a `DataResource`, or of another kind of resource.
-    pub resource: String,
-    /// The permissions on it.
-    pub permissions: BTreeSet<String>,
-}
-
-/// The permissions that a role has in Cassandra, by resource.
-pub type Permissions = BTreeMap<String, BTreeSet<String>>;
-
-/// The permissions of these rows.
-pub fn permissions(rows: Vec<GrantedRow>) -> Permissions {
-    let mut all = Permissions::new();
-    for row in rows {
-        all.entry(row.resource).or_default().extend(row.permissions);
-    }
-    all
-}
-
-/// Whether a permission is among them.
-pub fn has(permissions: &Permissions, granted: &Granted) -> bool {
-    let parts = [&granted.on.keyspace, &granted.on.table];
-    let parts = parts.into_iter().flatten().map(|part| format!("/{part}"));
-    let resource = format!("data{}", parts.collect::<String>());
-    let there = permissions.get(&resource);
-    there.is_some_and(|there| there.contains(granted.permission.as_str()))
-}
-
-/// The statement that grants a permission to a role, or takes it back.
-pub fn statement(granted: &Granted, role: &str, is_granted: bool) -> Statement {
-    let (on, permission) = (&granted.on, granted.permission.as_str());
-    let keyspace = on.keyspace.as_deref();
-    if is_granted {
-        Statement::grant(permission, keyspace, on.table.as_deref(), role)
-    } else {
-        Statement::revoke(permission, keyspace, on.table.as_deref(), role)
+        (None, Some(_)) => Some(Task::Remove),
+        (None, None) => own
+            .filter(|own| !matches!(state.users.names.get(&own.secret), Some(Ok(_))))
+            .map(Task::TakeBack),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use casskop_common::{
-    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus, UserStatus},
+    api::{CassandraCluster, NodeTransport, OperationPhase, OperationStatus, User, UserStatus},
     intent::Intents,
     names::{self, RackId},
     operations::{Arguments, OperationKind, Parallel},
@@ -38,8 +38,8 @@ use casskop_core::{
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
-        NodePod, ObservedState, ObservedUsers, OwnedObjects, UNKNOWN, Volume, agreed_schema,
-        disbelieve_others, recorded_arguments, replicas, trusted_locations,
+        NodePod, ObservedState, ObservedUsers, Outcome, OwnedObjects, UNKNOWN, Volume,
+        agreed_schema, disbelieve_others, recorded_arguments, replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
 };
@@ -136,7 +136,7 @@ pub async fn find(
     let all: Vec<&NodePod> = pods.values().chain(&templates).collect();
     credentials::of_pods(kube, &cluster, &all, &mut keys.access).await?;
     Ok(FetchedObjects {
-        user_secrets: users::read(kube, &cluster).await?,
+        user_secrets: users::read(kube, &cluster).await,
         cluster,
         keys,
         scripts,
@@ -277,12 +277,17 @@ fn observed_users(
     let now = Instant::now();
     let outcome = |record: &UserStatus| {
         let look = looks.get(&record.name)?;
-        let is_its = look.is_about(record, now);
+        // A proof is that of its Secret, with the login that it still has.
+        let login = |user: &User| secrets.get(&user.secret)?.as_ref().ok();
+        let is_proof = look.outcome == Outcome::Fits;
+        let holds = look.inputs.user.as_ref().and_then(login) == look.inputs.login.as_ref();
+        let is_its = look.is_about(record, now) && (holds || !is_proof);
         is_its.then(|| (record.name.clone(), look.outcome.clone()))
     };
     ObservedUsers {
         names: names.collect(),
         reserved: superuser.names().map(str::to_owned).collect(),
+        superuser: superuser.accepted().map(|login| login.username.clone()),
         outcomes: recorded.iter().filter_map(outcome).collect(),
     }
 }

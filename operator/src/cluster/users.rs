@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_common::api::{GrantTarget, User, UserOrigin};
+use casskop_common::api::{GrantTarget, User, UserOrigin, UserStatus};
 use casskop_core::{
     desired::Desired,
     node::Statement,
     plan::Plan,
-    users::{self, GrantedRow, Kept, Next, Outcome, Permissions, Role, Task},
+    users::{self, Granted, GrantedRow, Kept, Next, Outcome, Role, Task},
 };
 
 use crate::{
@@ -44,6 +44,8 @@ struct Work {
     inputs: Inputs,
     /// Whether another Secret has to have its password, and nothing else is done.
     is_proof: bool,
+    /// Whether the role is removed.
+    is_removal: bool,
     /// Whether the password is set even where it is accepted: Cassandra may remember it, and have another one by now.
     sets_password: bool,
     /// Whether all replicas have the roles. One without could say that there is no role of a name.
@@ -113,18 +115,15 @@ fn work(
     let (looks, begun) = (looks.of(&uid), looks.begun(&uid));
     let (all, now) = (users::users(desired), Instant::now());
     let work = users::recorded(state).iter().filter_map(|record| {
-        let (user, is_proof) = match users::task(record, all, state)? {
-            Task::Keep(user) => (Some(user), false),
-            Task::Prove(user) => (Some(user), true),
-            Task::Remove => (None, false),
+        let task = users::task(record, all, state)?;
+        let user = match &task {
+            Task::Keep(user) | Task::Prove(user) | Task::TakeBack(user) => Some(*user),
+            Task::Remove => None,
         };
         let login = |user: &User| observed.user_secrets.get(&user.secret)?.clone().ok();
-        let user = match user {
-            Some(user) => Some((user.clone(), login(user)?)),
-            None => None,
-        };
         let mut inputs = Inputs {
-            user,
+            user: user.cloned(),
+            login: user.and_then(login),
             record: without_message(record),
             schema: schema.to_owned(),
         };
@@ -140,12 +139,12 @@ fn work(
                 return None;
             }
         }
-        let password = |inputs: &Inputs| Some(inputs.user.as_ref()?.1.password.clone());
         let kept = last.filter(|last| matches!(last.outcome, Outcome::Kept(_)));
-        let is_set = kept.is_some_and(|kept| password(&kept.inputs) == password(&inputs));
+        let is_set = kept.is_some_and(|kept| kept.inputs.login == inputs.login);
         Some(Work {
             inputs,
-            is_proof,
+            is_proof: matches!(task, Task::Prove(_)),
+            is_removal: task == Task::Remove,
             sets_password: !is_set,
             are_whole,
         })
@@ -206,22 +205,33 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
             "waits until all replicas of the roles are repaired (status.roleReplicas)".into(),
         ));
     }
-    let Some((user, login)) = &work.inputs.user else {
+    if work.is_removal {
         return match role {
             None => Ok(Outcome::Removed),
-            Some(_) => remove(session, work),
+            Some(_) => remove(session, record),
         };
-    };
+    }
     // A role that another Secret has made is nobody's until this one has its password.
     let origin = record.origin.filter(|_| !work.is_proof);
+    let mut kept = Kept::default();
+    let (revoked, granted) = users::grants(record, work.inputs.user.as_ref());
+    if origin.is_some() && role.is_some() {
+        // Before anything that its Secret could prevent.
+        kept = take_back(session, name, revoked)?;
+    }
+    let (Some(user), Some(login)) = (&work.inputs.user, &work.inputs.login) else {
+        return Ok(Outcome::Kept(kept));
+    };
     let is_told = match users::next(origin, user.superuser, role) {
         Next::Absent => return Ok(Outcome::Absent),
         Next::Try if logs_in(open, login)? => return Ok(Outcome::Fits),
-        Next::Try | Next::Differs => return Ok(Outcome::Failed(not_ours(user.superuser))),
+        Next::Try | Next::Differs => return Ok(Outcome::Failed(not_ours(record, user))),
         Next::Create => {
             let create = Statement::create_user(name, &login.password, user.superuser);
             session.run(&create)?;
-            // Somebody else may have been faster.
+            if !logs_in_soon(open, login)? {
+                return Ok(Outcome::Failed(not_ours(record, user)));
+            }
             false
         }
         Next::Correct => {
@@ -244,17 +254,8 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
             "it has the password of its Secret, and the node remembers the one before (credentials_validity, roles_validity): the next attempt follows".into(),
         ));
     }
-    let there = permissions(session, name)?;
-    let (revoked, granted) = users::grants(record, Some(user));
-    let mut kept = Kept::default();
-    for permission in revoked {
-        if users::has(&there, &permission) {
-            session.run(&users::statement(&permission, name, false))?;
-        }
-        kept.revoked.insert(permission);
-    }
     for permission in granted {
-        if users::has(&there, &permission) || kept.missing.contains(&permission.on) {
+        if kept.missing.contains(&permission.on) || has(session, name, &permission)? {
             continue;
         }
         if exists(session, &permission.on)? {
@@ -266,31 +267,54 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
     Ok(Outcome::Kept(kept))
 }
 
-fn not_ours(is_superuser: bool) -> String {
-    let rights = if is_superuser {
+/// Takes permissions back. On what does not exist Cassandra takes none back, and may still have them: they would be there
+/// again with a keyspace or table of the name.
+fn take_back(session: &mut Session, name: &str, revoked: Vec<Granted>) -> Result<Kept, CqlError> {
+    let mut kept = Kept::default();
+    for permission in revoked {
+        if !has(session, name, &permission)? {
+            kept.revoked.insert(permission);
+        } else if exists(session, &permission.on)? {
+            session.run(&users::statement(&permission, name, false))?;
+            kept.revoked.insert(permission);
+        } else {
+            kept.missing.insert(permission.on);
+        }
+    }
+    Ok(kept)
+}
+
+fn not_ours(record: &UserStatus, user: &User) -> String {
+    if record.removal.is_some() {
+        return format!(
+            "it was made for Secret {} and is removed. List that Secret again, drop the role in Cassandra, or choose another username in Secret {}",
+            record.secret, user.secret
+        );
+    }
+    let rights = if user.superuser {
         "is a superuser that may log in"
     } else {
         "may log in and is no superuser"
     };
     format!(
-        "it exists, and the operator has not made it. The operator takes over a role that {rights}, and that has the password of its Secret: change the role or the Secret, or choose another username"
+        "it exists, and the operator has not made it for Secret {}. The operator takes over a role that {rights}, and that has the password of the Secret: change the role or the Secret, or choose another username",
+        user.secret
     )
 }
 
-/// The role of a user that the spec no longer has: what the operator has granted is taken back, and a role that it has made
-/// cannot log in any more.
-fn remove(session: &mut Session, work: &Work) -> Result<Outcome, Error> {
-    let record = &work.inputs.record;
-    let there = permissions(session, &record.name)?;
-    for permission in users::grants(record, None).0 {
-        if users::has(&there, &permission) {
-            session.run(&users::statement(&permission, &record.name, false))?;
-        }
-    }
-    if record.origin == Some(UserOrigin::Created) {
+/// The role of a user that the spec no longer has: one that the operator has made cannot log in any more, and what the operator has
+/// granted is taken back.
+fn remove(session: &mut Session, record: &UserStatus) -> Result<Outcome, Error> {
+    if record.origin != Some(UserOrigin::Adopted) {
         session.shut_out(&record.name, || Ok(Statement::shut_out(&record.name)))?;
     }
-    Ok(Outcome::Removed)
+    let kept = take_back(session, &record.name, users::grants(record, None).0)?;
+    Ok(match kept.missing.first() {
+        None => Outcome::Removed,
+        Some(missing) => Outcome::Waiting(format!(
+            "the permissions on {missing}, which does not exist now, are taken back when it does"
+        )),
+    })
 }
 
 fn role(session: &mut Session, name: &str) -> Result<Option<Role>, CqlError> {
@@ -301,15 +325,17 @@ fn role(session: &mut Session, name: &str) -> Result<Option<Role>, CqlError> {
     }))
 }
 
-/// The permissions that a role has.
-fn permissions(session: &mut Session, name: &str) -> Result<Permissions, CqlError> {
-    let rows = session.run(&Statement::permissions(name))?;
-    let parsed = rows
-        .texts(0)
-        .map(|row| serde_json::from_str(row).ok())
-        .collect::<Option<Vec<GrantedRow>>>();
-    let rows = parsed.ok_or(CqlError::Malformed("a row of role_permissions is no JSON"))?;
-    Ok(users::permissions(rows))
+/// Whether a role has a permission in Cassandra.
+fn has(session: &mut Session, name: &str, granted: &Granted) -> Result<bool, CqlError> {
+    let resource = users::resource(&granted.on);
+    let rows = session.run(&Statement::permissions(name, &resource))?;
+    let Some(row) = rows.text(0) else {
+        return Ok(false);
+    };
+    let row: GrantedRow = serde_json::from_str(&row)
+        .map_err(|_| CqlError::Malformed("a row of role_permissions is no JSON"))?;
+    let permission = granted.permission.as_str();
+    Ok(row.permissions.is_some_and(|all| all.contains(permission)))
 }
 
 fn exists(session: &mut Session, on: &GrantTarget) -> Result<bool, CqlError> {

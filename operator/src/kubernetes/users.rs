@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{api::CassandraCluster, names};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
@@ -12,6 +12,7 @@ use crate::{
     kubernetes::{
         Kube,
         credentials::{lasting, not_for_nodes},
+        objects::error_text,
         superuser,
     },
     node_api::cql::Login,
@@ -28,10 +29,7 @@ const FIELD: &str = "authentication.users";
 pub type UserSecrets = BTreeMap<String, Result<Login, String>>;
 
 /// Reads the Secrets of the users of a cluster.
-///
-/// # Errors
-/// The API server does not respond.
-pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<UserSecrets, kube::Error> {
+pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> UserSecrets {
     let namespace = cluster.namespace().unwrap_or_default();
     let api: Api<Secret> = Api::namespaced(kube.client.clone(), &namespace);
     let users = cluster.spec.authentication.iter();
@@ -41,15 +39,21 @@ pub async fn read(kube: &Kube, cluster: &CassandraCluster) -> Result<UserSecrets
     let names: Vec<String> = names.filter(|name| names::is_object_name(name)).collect();
     let (api, namespace) = (&api, &namespace);
     let reads = stream::iter(names).map(|name| async move {
-        let secret = lasting(api.get_opt(&name).await?, cluster);
-        let login = secret.map(|secret| usable(&secret, &name, namespace));
-        Ok::<_, kube::Error>((name, login))
+        let login = match api.get_opt(&name).await {
+            Ok(secret) => lasting(secret, cluster).map(|secret| usable(&secret, &name, namespace)),
+            // One that cannot be read keeps no other from anything.
+            Err(error) => Some(Err(format!(
+                "Secret {name} cannot be read: {}",
+                error_text(&error)
+            ))),
+        };
+        (name, login)
     });
-    let all: Vec<_> = reads.buffer_unordered(AT_ONCE).try_collect().await?;
+    let all: Vec<_> = reads.buffer_unordered(AT_ONCE).collect().await;
     let found = all.into_iter();
-    Ok(found
+    found
         .filter_map(|(name, login)| Some((name, login?)))
-        .collect())
+        .collect()
 }
 
 fn usable(secret: &Secret, name: &str, namespace: &str) -> Result<Login, String> {

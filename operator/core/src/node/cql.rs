@@ -101,12 +101,13 @@ impl Statement {
         ))
     }
 
-    /// Reads the permissions of a role, a text of JSON for each resource: `{"resource": "data/orders/t", "permissions":
-    /// ["SELECT"]}` (the names of `DataResource`).
-    pub fn permissions(role: &str) -> Self {
+    /// Reads the permissions of a role on a resource, as a text of JSON: `{"permissions": ["SELECT"]}`. A role that has made many
+    /// tables has a row for each of them.
+    pub fn permissions(role: &str, resource: &str) -> Self {
         Self::plain(format!(
-            "SELECT JSON resource, permissions FROM system_auth.role_permissions WHERE role = {}",
-            literal(role)
+            "SELECT JSON permissions FROM system_auth.role_permissions WHERE role = {} AND resource = {}",
+            literal(role),
+            literal(resource)
         ))
     }
 
@@ -210,7 +211,7 @@ mod tests {
             Statement::shut_out("old"),
             Statement::create_user("orders", "it's", false),
             Statement::admit_user("orders", "it's", true),
-            Statement::permissions("orders"),
+            Statement::permissions("orders", "data/orders/t"),
             Statement::grant("SELECT", Some("Or\"ders"), Some("t"), "orders"),
             Statement::grant("MODIFY", Some("orders"), None, "orders"),
             Statement::revoke("DROP", None, None, "orders"),

@@ -35,7 +35,7 @@ pub enum Outcome {
 pub struct Kept {
     /// Permissions that are not granted any more.
     pub revoked: BTreeSet<Granted>,
-    /// Resources that do not exist yet.
+    /// Resources that do not exist now, and on which a permission is to be granted or taken back.
     pub missing: BTreeSet<GrantTarget>,
 }
 
@@ -44,8 +44,10 @@ pub struct Kept {
 pub struct ObservedUsers {
     /// The name in each Secret, or why it cannot be used.
     pub names: BTreeMap<String, Result<String, String>>,
-    /// Names that no user may have: those of the superuser.
+    /// Names that no user may have: those of the superuser, before and after a change.
     pub reserved: BTreeSet<String>,
+    /// The name of the superuser that Cassandra accepts.
+    pub superuser: Option<String>,
     /// Outcomes of the last look at Cassandra, by role: those of the record that the status has.
     pub outcomes: BTreeMap<String, Outcome>,
 }

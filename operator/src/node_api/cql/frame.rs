@@ -181,15 +181,6 @@ impl Rows {
         String::from_utf8(self.first(column)?.to_vec()).ok()
     }
 
-    /// The texts of a column, those that are text.
-    pub fn texts(&self, column: usize) -> impl Iterator<Item = &str> {
-        let cells = self
-            .0
-            .iter()
-            .filter_map(move |row| row.get(column)?.as_deref());
-        cells.filter_map(|cell| std::str::from_utf8(cell).ok())
-    }
-
     /// A truth value of the first row.
     pub fn flag(&self, column: usize) -> Option<bool> {
         Some(self.first(column)? != [0])

@@ -15,8 +15,10 @@ use crate::node_api::cql::{Login, failures::PAUSE};
 /// Inputs of a look at a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
-    /// The user of the spec, and its login; none of a user that the spec no longer has.
-    pub user: Option<(User, Login)>,
+    /// The user of the spec; none of a user that the spec no longer has.
+    pub user: Option<User>,
+    /// Its login, if its Secret can be used.
+    pub login: Option<Login>,
     /// Its record in the status.
     pub record: UserStatus,
     /// Version of the schema.

@@ -243,24 +243,24 @@ impl State {
                 nothing()
             }
             ["SELECT", "JSON", ..] => {
-                let role = text.rsplit('\'').nth(1).unwrap();
+                let quoted: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
+                let (role, resource) = (quoted[0], quoted[1]);
+                let path: Vec<&str> = resource.split('/').skip(1).collect();
+                let on = match path[..] {
+                    [] => "ALL KEYSPACES".to_owned(),
+                    [keyspace] => format!("KEYSPACE \"{keyspace}\""),
+                    _ => format!("TABLE \"{}\".\"{}\"", path[0], path[1]),
+                };
+                let of = format!(" ON {on} \"{role}\"");
                 let granted = self.granted.iter();
-                let granted = granted.filter_map(|granted| {
-                    let (permission, rest) = granted.split_once(" ON ")?;
-                    let (on, of) = rest.rsplit_once(' ')?;
-                    (of.trim_matches('"') == role).then(|| {
-                        let on = on.replace("ALL KEYSPACES", "");
-                        let on = on.split(' ').nth(1).unwrap_or_default().replace('"', "");
-                        let parts = on.split('.').filter(|part| !part.is_empty());
-                        let path = ["data"]
-                            .into_iter()
-                            .chain(parts)
-                            .collect::<Vec<_>>()
-                            .join("/");
-                        format!(r#"{{"resource": "{path}", "permissions": ["{permission}"]}}"#)
-                    })
-                });
-                rows_of(&[0x0D], granted.map(|row| vec![row.into_bytes()]).collect())
+                let granted: Vec<&str> = granted
+                    .filter_map(|granted| granted.strip_suffix(&of))
+                    .collect();
+                let row = serde_json::json!({ "permissions": granted }).to_string();
+                rows(
+                    &[0x0D],
+                    (!granted.is_empty()).then(|| vec![row.into_bytes()]),
+                )
             }
             ["SELECT", "data_center", ..] => rows(&[0x0D], Some(vec![b"dc1".to_vec()])),
             ["SELECT", "replication", ..] => {
@@ -341,12 +341,8 @@ fn error(code: u32, message: &str) -> Frame {
     frame(Opcode::Error, body)
 }
 
+/// At most one row, with columns of these types; 0x21 is a map of texts.
 fn rows(types: &[u16], row: Option<Vec<Vec<u8>>>) -> Frame {
-    rows_of(types, row.into_iter().collect())
-}
-
-/// Rows with columns of these types; 0x21 is a map of texts.
-fn rows_of(types: &[u16], rows: Vec<Vec<Vec<u8>>>) -> Frame {
     let int = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
     let mut body = Vec::new();
     for part in [2, 1, types.len()] {
@@ -361,8 +357,8 @@ fn rows_of(types: &[u16], rows: Vec<Vec<Vec<u8>>>) -> Frame {
             body.extend([0, 0x0D, 0, 0x0D]);
         }
     }
-    body.extend(int(rows.len()));
-    for cell in rows.into_iter().flatten() {
+    body.extend(int(usize::from(row.is_some())));
+    for cell in row.into_iter().flatten() {
         body.extend(int(cell.len()));
         body.extend(cell);
     }

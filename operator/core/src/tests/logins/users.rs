@@ -86,7 +86,12 @@ fn each_step_about_a_role_follows_from_its_record_and_from_cassandra() {
         })
     };
     let (created, adopted) = (Some(UserOrigin::Created), Some(UserOrigin::Adopted));
+    let creating = Some(UserOrigin::Creating);
     for (origin, role, step) in [
+        // A role that was not there when its creation was recorded is somebody's, but by its password.
+        (creating, None, Next::Create),
+        (creating, role(true, false), Next::Try),
+        (creating, role(false, false), Next::Differs),
         (None, None, Next::Absent),
         (adopted, None, Next::Absent),
         (created, None, Next::Create),
@@ -112,9 +117,10 @@ fn a_role_is_recorded_before_it_is_made_and_its_permissions_before_they_are_gran
     assert!(!world.plan().login_nodes.is_empty());
     find(&mut world, "orders", Outcome::Absent);
     let after = recorded(&world, "orders");
-    assert_eq!(after.origin, Some(UserOrigin::Created));
+    assert_eq!(after.origin, Some(UserOrigin::Creating));
     assert_eq!(after.grants, [on("orders", &[Select])]);
     find(&mut world, "orders", kept(&[], &[target("orders")]));
+    assert_eq!(recorded(&world, "orders").origin, Some(UserOrigin::Created));
     let told = recorded(&world, "orders").message.expect("it waits");
     assert!(
         told.contains("waits for keyspace orders to be created"),
@@ -225,98 +231,157 @@ fn another_name_in_the_secret_is_another_role() {
     assert_eq!(recorded(&world, "sales").origin, None);
 }
 
-/// Another Secret, of people who may write no other one, has the name of a role.
-fn also(world: &mut World, users: &[&str]) {
+/// A ring that has made its role.
+fn made() -> World {
+    let mut world = ring();
+    world.pass();
+    find(&mut world, "orders", Outcome::Absent);
+    find(&mut world, "orders", kept(&[], &[]));
+    world.users.outcomes.clear();
+    world
+}
+
+/// These Secrets are listed. The second one is of people who may write no other one, and has the name of the role.
+fn claim(world: &mut World, listed: &[&str]) {
     named(world, "thief-login", Ok("orders"));
-    let listed = users.iter().map(|secret| user(secret, Vec::new()));
+    let listed = listed.iter().map(|secret| user(secret, Vec::new()));
     ask(world, listed.collect());
     world.pass();
 }
 
-fn assert_kept_from_others(world: &World, told: &str) {
-    let degraded = world.condition("Degraded");
-    assert!(degraded.contains(told), "{degraded}");
-    let record = recorded(world, "orders");
-    assert_eq!(
-        (record.secret.as_str(), record.origin),
-        ("orders-login", Some(UserOrigin::Created))
-    );
-    let users = &world
-        .cluster
-        .spec
-        .authentication
-        .as_ref()
-        .expect("logins")
-        .users;
-    assert_eq!(task(&record, users, &world.state()), None);
+fn todo<'a>(world: &World, users: &'a [User]) -> Option<Task<'a>> {
+    task(&recorded(world, "orders"), users, &world.state())
+}
+
+fn listed(world: &World) -> Vec<User> {
+    let authentication = world.cluster.spec.authentication.clone();
+    authentication.expect("logins").users
 }
 
 /// The Secret of a role is lost for a moment: no other one takes its place.
 #[test]
 fn a_role_is_not_that_of_another_secret_while_its_own_is_lost() {
-    let mut world = ring();
-    world.pass();
-    find(&mut world, "orders", Outcome::Absent);
+    let mut world = made();
     for lost in [None, Some("Secret orders-login has no password")] {
         world.users.names.remove("orders-login");
         if let Some(why) = lost {
             named(&mut world, "orders-login", Err(why));
         }
-        also(&mut world, &["orders-login", "thief-login"]);
-        assert_kept_from_others(&world, "(and 1 more)");
+        claim(&mut world, &["orders-login", "thief-login"]);
+        let record = recorded(&world, "orders");
+        assert_eq!(
+            (record.secret.as_str(), record.removal),
+            ("orders-login", None)
+        );
+        let users = listed(&world);
+        assert_eq!(todo(&world, &users), Some(Task::TakeBack(&users[0])));
+        let degraded = world.condition("Degraded");
+        assert!(degraded.contains("(and 1 more)"), "{degraded}");
     }
 }
 
+/// Another Secret has the username: the first one keeps its role, and goes on.
 #[test]
-fn a_role_that_was_removed_is_not_given_to_another_secret() {
-    let mut world = ring();
-    world.pass();
-    find(&mut world, "orders", Outcome::Absent);
-    ask(&mut world, Vec::new());
-    world.pass();
-    find(&mut world, "orders", Outcome::Removed);
-    also(&mut world, &["thief-login"]);
-    assert_kept_from_others(&world, "role orders belongs to Secret orders-login");
-    world.users.outcomes.clear();
-    // Its own one has it back.
-    also(&mut world, &["orders-login"]);
-    assert_eq!(recorded(&world, "orders").removal, None);
+fn a_role_follows_its_secret_whoever_else_has_its_name() {
+    let mut world = made();
+    claim(&mut world, &["orders-login", "thief-login"]);
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), Some(Task::Keep(&users[0])));
+    let degraded = world.condition("Degraded");
+    assert!(
+        degraded.contains("role orders belongs to Secret orders-login, and Secret thief-login"),
+        "{degraded}"
+    );
 }
 
-/// The Secret of a user is renamed: the role follows, by its password.
+/// It has to be dropped, or to have its own Secret again.
 #[test]
-fn a_role_moves_to_another_secret_by_its_password() {
-    let mut world = ring();
+fn a_role_that_was_removed_is_not_given_to_another_secret() {
+    let mut world = made();
+    ask(&mut world, Vec::new());
     world.pass();
-    find(&mut world, "orders", Outcome::Absent);
+    // As long as it is removed, nobody has it.
+    claim(&mut world, &["thief-login"]);
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), Some(Task::Remove));
+    find(&mut world, "orders", Outcome::Removed);
     world.users.outcomes.clear();
-    also(&mut world, &["thief-login"]);
-    let record = recorded(&world, "orders");
-    let users = world
-        .cluster
-        .spec
-        .authentication
-        .clone()
-        .expect("logins")
-        .users;
-    assert_eq!(
-        task(&record, &users, &world.state()),
-        Some(Task::Prove(&users[0]))
-    );
+    world.pass();
+    assert_eq!(todo(&world, &users), Some(Task::Prove(&users[0])));
     find(
         &mut world,
         "orders",
-        Outcome::Failed("it has another password".into()),
+        Outcome::Failed("it was made for Secret orders-login".into()),
     );
     let record = recorded(&world, "orders");
-    assert_eq!(record.secret, "orders-login");
-    assert_eq!(record.message.as_deref(), Some("it has another password"));
+    assert_eq!(
+        (record.secret.as_str(), record.removal),
+        ("orders-login", Some(UserRemoval::Done))
+    );
+    world.users.outcomes.clear();
+    claim(&mut world, &["orders-login"]);
+    assert_eq!(recorded(&world, "orders").removal, None);
+}
+
+/// The Secret of a user is renamed: the role follows, by its password. Until the new Secret is there, it is not removed.
+#[test]
+fn a_role_moves_to_another_secret_by_its_password() {
+    let mut world = made();
+    ask(&mut world, vec![user("thief-login", Vec::new())]);
+    for _ in 0..3 {
+        world.pass();
+        assert_eq!(recorded(&world, "orders").removal, None);
+    }
+    claim(&mut world, &["thief-login"]);
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), Some(Task::Prove(&users[0])));
     find(&mut world, "orders", Outcome::Fits);
     let record = recorded(&world, "orders");
     assert_eq!(
         (record.secret.as_str(), record.origin),
         ("thief-login", Some(UserOrigin::Created))
     );
+}
+
+/// A Secret with another password keeps no role from being removed.
+#[test]
+fn a_claim_without_the_password_ends_in_the_removal() {
+    let mut world = made();
+    claim(&mut world, &["thief-login"]);
+    find(
+        &mut world,
+        "orders",
+        Outcome::Failed("it has another password".into()),
+    );
+    let record = recorded(&world, "orders");
+    assert_eq!(
+        (record.secret.as_str(), record.removal),
+        ("orders-login", Some(UserRemoval::Pending))
+    );
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), Some(Task::Remove));
+}
+
+/// What the spec takes away is taken away, although the Secret cannot be used.
+#[test]
+fn permissions_are_taken_back_without_the_secret() {
+    let mut world = made();
+    named(
+        &mut world,
+        "orders-login",
+        Err("Secret orders-login has no password"),
+    );
+    ask(&mut world, vec![user("orders-login", Vec::new())]);
+    world.pass();
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), Some(Task::TakeBack(&users[0])));
+    let select = Granted {
+        on: target("orders"),
+        permission: Select,
+    };
+    find(&mut world, "orders", kept(&[select], &[]));
+    let record = recorded(&world, "orders");
+    assert_eq!((record.grants.len(), record.removal), (0, None));
 }
 
 /// Names that change all the time: each role is shut out before it is forgotten.
@@ -355,6 +420,12 @@ fn the_superuser_is_never_a_user() {
     world.pass();
     find(&mut world, "orders", Outcome::Absent);
     world.users.reserved.insert("orders".into());
+    world.pass();
+    // It is to become the superuser, or was written by mistake.
+    assert_eq!(recorded(&world, "orders").removal, None);
+    let users = listed(&world);
+    assert_eq!(todo(&world, &users), None);
+    world.users.superuser = Some("orders".into());
     world.pass();
     assert_eq!(world.status().users, []);
     let told = world.condition("Degraded");

@@ -118,9 +118,10 @@ async fn a_role_is_made_and_follows_its_secret_until_it_is_removed() {
     ask(&server, json!([]));
     passes(&server, 6).await;
     assert_eq!(flags(&node, "orders"), (false, false));
+    // First it cannot log in any more.
     let removed = [
-        r#"REVOKE SELECT ON KEYSPACE "orders" FROM "orders""#,
         r#"ALTER "orders""#,
+        r#"REVOKE SELECT ON KEYSPACE "orders" FROM "orders""#,
     ];
     assert_eq!(done(&node), removed);
     assert_hidden(&server, &["first", "orders-s3cr3t", "another-s3cr3t"]);
@@ -270,9 +271,35 @@ async fn a_role_that_gets_no_answer_is_no_reason_to_leave_the_others() {
         goes_on(&server, &ctx, 1).await;
     }
     assert!(node.lets_in(&login("other", "other-s3cr3t")));
-    goes_on(&server, &ctx, 1).await;
+    goes_on(&server, &ctx, 3).await;
     let told = condition(&server, "Degraded")["message"].to_string();
     assert!(told.contains("keep the roles of applications"), "{told}");
+}
+
+/// Cassandra has a permission on a keyspace that was dropped, and takes none back on it.
+#[tokio::test]
+async fn a_permission_on_what_was_dropped_keeps_no_role_open() {
+    let node = Server::new();
+    node.with(|state| state.resources.insert("orders".into()));
+    let server = ring_with(&node, orders());
+    let ctx = operator_with(&server, Box::new(serving()));
+    goes_on(&server, &ctx, 8).await;
+    node.with(|state| state.resources.clear());
+    ask(&server, json!([]));
+    goes_on(&server, &ctx, 6).await;
+    assert_eq!(flags(&node, "orders"), (false, false));
+    let role = recorded(&server)[0].clone();
+    assert_eq!(role["removal"], "Pending");
+    let message = role["message"].to_string();
+    assert!(
+        message.contains("keyspace orders, which does not exist now"),
+        "{message}"
+    );
+    // It is there again.
+    node.with(|state| state.resources.insert("orders".into()));
+    passes(&server, 6).await;
+    assert_eq!(node.with(|state| state.granted.len()), 0);
+    assert_eq!(recorded(&server)[0]["removal"], "Done");
 }
 
 #[tokio::test]
@@ -304,7 +331,8 @@ async fn a_keyspace_that_does_not_exist_yet_holds_up_no_other() {
     ]);
     let server = ring_with(&node, users);
     put(&server, "other-login", "other", "other-s3cr3t");
-    passes(&server, 8).await;
+    let ctx = operator_with(&server, Box::new(serving()));
+    goes_on(&server, &ctx, 10).await;
     let granted = || node.with(|state| state.granted.len());
     assert_eq!(granted(), 2);
     let message = recorded(&server)[0]["message"].to_string();
