@@ -38,14 +38,22 @@ pub fn failure(effects: &Effects, observed: &Observation) -> Option<String> {
     failures.last(&uid, About::Users)
 }
 
+/// What comes of a role.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// It is brought to what the spec says, as far as its Secret can be used.
+    Keep,
+    /// Another Secret has to have its password, and nothing else is done.
+    Prove,
+    /// It is removed.
+    Remove,
+}
+
 /// A role to look at.
 #[derive(Clone)]
 struct Work {
     inputs: Inputs,
-    /// Whether another Secret has to have its password, and nothing else is done.
-    is_proof: bool,
-    /// Whether the role is removed.
-    is_removal: bool,
+    aim: Aim,
     /// Whether the password is set even where it is accepted: Cassandra may remember it, and have another one by now.
     sets_password: bool,
     /// Whether all replicas have the roles. One without could say that there is no role of a name.
@@ -116,9 +124,10 @@ fn work(
     let (all, now) = (users::users(desired), Instant::now());
     let work = users::recorded(state).iter().filter_map(|record| {
         let task = users::task(record, all, state)?;
-        let user = match &task {
-            Task::Keep(user) | Task::Prove(user) | Task::TakeBack(user) => Some(*user),
-            Task::Remove => None,
+        let (user, aim) = match task {
+            Task::Keep(user) | Task::TakeBack(user) => (Some(user), Aim::Keep),
+            Task::Prove(user) => (Some(user), Aim::Prove),
+            Task::Remove => (None, Aim::Remove),
         };
         let login = |user: &User| observed.user_secrets.get(&user.secret)?.clone().ok();
         let mut inputs = Inputs {
@@ -143,8 +152,7 @@ fn work(
         let is_set = kept.is_some_and(|kept| kept.inputs.login == inputs.login);
         Some(Work {
             inputs,
-            is_proof: matches!(task, Task::Prove(_)),
-            is_removal: task == Task::Remove,
+            aim,
             sets_password: !is_set,
             are_whole,
         })
@@ -205,14 +213,14 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
             "waits until all replicas of the roles are repaired (status.roleReplicas)".into(),
         ));
     }
-    if work.is_removal {
+    if work.aim == Aim::Remove {
         return match role {
             None => Ok(Outcome::Removed),
             Some(_) => remove(session, record),
         };
     }
     // A role that another Secret has made is nobody's until this one has its password.
-    let origin = record.origin.filter(|_| !work.is_proof);
+    let origin = record.origin.filter(|_| work.aim != Aim::Prove);
     let mut kept = Kept::default();
     let (revoked, granted) = users::grants(record, work.inputs.user.as_ref());
     if origin.is_some() && role.is_some() {
