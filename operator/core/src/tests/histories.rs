@@ -190,6 +190,15 @@ fn happen(world: &mut World, event: &Event) {
         Event::Orphan(index) => {
             let count = world.live.stateful_sets.len().max(1);
             let set = world.live.stateful_sets.keys().nth(index % count).cloned();
+            // A node that has left starts no more on its volume: a person who takes its StatefulSet away deletes that, too.
+            let has_left = |set: &String| {
+                let mut pods = world.pods.iter();
+                pods.any(|(name, pod)| {
+                    names::stateful_set("demo", &pod.rack) == *set
+                        && (pod.node == Node::Decommissioned || leaves(world, name))
+                })
+            };
+            let set = set.filter(|set| !has_left(set));
             set.and_then(|set| world.live.stateful_sets.remove(&set));
         }
         Event::Refuse(is_refused) => {
