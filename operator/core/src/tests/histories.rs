@@ -190,15 +190,7 @@ fn happen(world: &mut World, event: &Event) {
         Event::Orphan(index) => {
             let count = world.live.stateful_sets.len().max(1);
             let set = world.live.stateful_sets.keys().nth(index % count).cloned();
-            // A node that has left starts no more on its volume: a person who takes its StatefulSet away deletes that, too.
-            let has_left = |set: &String| {
-                let mut pods = world.pods.iter();
-                pods.any(|(name, pod)| {
-                    names::stateful_set("demo", &pod.rack) == *set
-                        && (pod.node == Node::Decommissioned || leaves(world, name))
-                })
-            };
-            let set = set.filter(|set| !has_left(set));
+            let set = set.filter(|set| !has_left(world, set));
             set.and_then(|set| world.live.stateful_sets.remove(&set));
         }
         Event::Refuse(is_refused) => {
@@ -207,6 +199,16 @@ fn happen(world: &mut World, event: &Event) {
         }
         Event::Internode(mode) => world.edit(|cluster| set_mode(cluster, mode, None)),
     }
+}
+
+/// Whether a node of a StatefulSet has left: it starts no more on its volume, and a person who takes the StatefulSet away deletes
+/// that, too.
+fn has_left(world: &World, set: &str) -> bool {
+    let mut pods = world.pods.iter();
+    pods.any(|(name, pod)| {
+        let is_its = names::stateful_set("demo", &pod.rack) == set;
+        is_its && (pod.node == Node::Decommissioned || leaves(world, name))
+    })
 }
 
 /// Whether a node was told to leave the ring, or is about to be.
