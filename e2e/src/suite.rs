@@ -113,6 +113,7 @@ pub const JOBS: &[Job] = &[
     own("metrics", 1)
         .only(&["earlier_versions_have_the_same_metrics"])
         .in_test_all(),
+    own("state_metrics", 0).in_test_all(),
     own("stranded_pod", 1).in_test_all(),
     own("volumes", 1).in_test_all(),
     own("network_policy", 2).in_test_all(),

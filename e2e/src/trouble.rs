@@ -60,7 +60,7 @@ impl Trouble {
 }
 
 /// A script of the testbed that the tests run on.
-pub(crate) fn testbed(script: &str, args: &[&str]) -> Command {
+pub fn testbed(script: &str, args: &[&str]) -> Command {
     let mut command = Command::new(workspace().join("testbed").join(script));
     let mut cache = HOME.folder();
     cache.pop();
