@@ -6,7 +6,7 @@ use casskop_common::{
 };
 use kube::ResourceExt;
 
-use super::finding::{Finding, Inputs, Severity, held_up};
+use super::finding::{Finding, Inputs, Severity, Step, held_up};
 use crate::text::plain;
 
 /// A condition with this status, as a finding.
@@ -19,17 +19,23 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
         Some(known.last_transition_time.0),
     );
     reason.next = match kind {
-        condition::INTENTS_ACCEPTED => vec![format!(
-            "correct the annotation where it comes from, or take it away: kubectl edit cassandracluster {}{}",
-            inputs.cluster.name_any(),
-            inputs.connection_args
+        condition::INTENTS_ACCEPTED => vec![edit(
+            inputs,
+            "correct the annotation where it comes from, or take it away",
         )],
         _ if known.reason == Word::NodesUnreachable.as_str() => vec![
-            format!("kubectl get networkpolicies{}", inputs.connection_args),
-            "let the pods of the operator connect to port 8778: allow it in the NetworkPolicies (manifests/samples/network-policy.yaml), or exclude the port from the service mesh".to_owned(),
+            Step::command(format!(
+                "kubectl get networkpolicies{}",
+                inputs.connection_args
+            )),
+            Step::words(
+                "let the pods of the operator connect to port 8778: allow it in the NetworkPolicies (manifests/samples/network-policy.yaml), or exclude the port from the service mesh",
+            ),
         ],
         _ if known.reason == Word::CertificateExpiring.as_str() => vec![
-            "renew the certificate in the Secret that the message names, at its source: nodes take it over without a restart".to_owned(),
+            Step::words(
+                "renew the certificate in the Secret that the message names, at its source: nodes take it over without a restart",
+            ),
             inputs.see_operator(),
         ],
         _ => vec![
@@ -56,6 +62,15 @@ fn unhealthy_pod(inputs: &Inputs) -> String {
         .unwrap_or_default()
 }
 
+/// Words about the command that edits the cluster.
+fn edit(inputs: &Inputs, words: &str) -> Step {
+    let (name, connection_args) = (inputs.cluster.name_any(), inputs.connection_args);
+    Step::about(
+        words,
+        format!("kubectl edit cassandracluster {name}{connection_args}"),
+    )
+}
+
 /// The spec is not carried out.
 pub fn spec_refused(inputs: &Inputs) -> Option<Finding> {
     let mut reason = condition(inputs, condition::SPEC_ACCEPTED, "False")?;
@@ -66,11 +81,8 @@ pub fn spec_refused(inputs: &Inputs) -> Option<Finding> {
             reason.message
         );
     }
-    reason.next = vec![format!(
-        "correct the spec at its source, or the fault that the message names: kubectl edit cassandracluster {}{}",
-        inputs.cluster.name_any(),
-        inputs.connection_args
-    )];
+    let words = "correct the spec at its source, or the fault that the message names";
+    reason.next = vec![edit(inputs, words)];
     Some(reason)
 }
 
@@ -111,7 +123,7 @@ pub fn progressing(inputs: &Inputs) -> Option<Finding> {
 }
 
 /// Remedies of the checks that a change of the spec waits for.
-fn remedies(inputs: &Inputs) -> Vec<String> {
+fn remedies(inputs: &Inputs) -> Vec<Step> {
     let status = inputs.cluster.status.iter();
     let checks = status.flat_map(|status| &status.blocked_by);
     checks.map(|check| inputs.remedy(check)).collect()

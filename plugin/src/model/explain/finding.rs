@@ -1,5 +1,7 @@
 //! One reason why a cluster does not progress, and the inputs that reasons are found in.
 
+use std::fmt;
+
 use casskop_common::{
     api::{CassandraCluster, Check},
     checks::Remedy,
@@ -7,7 +9,7 @@ use casskop_common::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     model::install::OPERATOR_SELECTOR,
@@ -54,7 +56,58 @@ pub struct Finding {
     pub since: Option<Timestamp>,
     /// Next steps as commands or in words, the most likely first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub next: Vec<String>,
+    pub next: Vec<Step>,
+}
+
+/// A next step: words, a command, or words and the command that they are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Words for people; empty if the command says it all.
+    pub words: String,
+    /// A command; empty if there is none.
+    pub command: String,
+}
+
+impl Step {
+    /// A command that says it all.
+    pub fn command(command: String) -> Self {
+        Self {
+            words: String::new(),
+            command,
+        }
+    }
+
+    /// Words without a command.
+    pub fn words(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            command: String::new(),
+        }
+    }
+
+    /// Words about a command.
+    pub fn about(words: impl Into<String>, command: String) -> Self {
+        Self {
+            words: words.into(),
+            command,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.words, &*self.command) {
+            ("", command) => text.write_str(command),
+            (words, "") => text.write_str(words),
+            (words, command) => write!(text, "{words}: {command}"),
+        }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// The inputs of every finding.
@@ -71,7 +124,12 @@ pub struct Inputs<'a> {
 
 impl Inputs<'_> {
     /// A command about this cluster.
-    pub fn command(&self, verb: &str, rest: &str) -> String {
+    pub fn command(&self, verb: &str, rest: &str) -> Step {
+        Step::command(self.line(verb, rest))
+    }
+
+    /// The same as text.
+    pub fn line(&self, verb: &str, rest: &str) -> String {
         let name = self.cluster.name_any();
         let rest = if rest.is_empty() {
             String::new()
@@ -82,10 +140,10 @@ impl Inputs<'_> {
     }
 
     /// The remedy of a check: a command, or words.
-    pub fn remedy(&self, check: &Check) -> String {
+    pub fn remedy(&self, check: &Check) -> Step {
         match check.kind().remedy(&check.pods) {
             Remedy::Command { verb, flags } => self.command(verb, &plain(&flags)),
-            Remedy::Words(words) => words.to_owned(),
+            Remedy::Words(words) => Step::words(words),
         }
     }
 
@@ -98,14 +156,12 @@ impl Inputs<'_> {
     }
 
     /// The command that shows the operator's log, or its namespace if it is not in this one.
-    pub fn see_operator(&self) -> String {
+    pub fn see_operator(&self) -> Step {
         match self.operator {
-            Operator::Pods { all: 0, .. } => {
-                format!(
-                    "kubectl get pods{} -A -l {OPERATOR_SELECTOR}",
-                    self.connection_args
-                )
-            }
+            Operator::Pods { all: 0, .. } => Step::command(format!(
+                "kubectl get pods{} -A -l {OPERATOR_SELECTOR}",
+                self.connection_args
+            )),
             _ => self.command("logs", "--operator"),
         }
     }

@@ -7,7 +7,7 @@ use casskop_common::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::finding::{Finding, Inputs, Severity, held_up};
+use super::finding::{Finding, Inputs, Severity, Step, held_up};
 use crate::{model::control::request_ref::CurrentRequest, text::plain};
 
 /// The state of an operation: its blocking checks, its failure or its progress.
@@ -42,9 +42,9 @@ pub fn operation(inputs: &Inputs, current: &CurrentRequest) -> Option<Finding> {
             let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
             reason.next = checks.iter().map(|check| inputs.remedy(check)).collect();
             reason.next.dedup();
-            reason.next.push(format!(
-                "{kind} {id} starts by itself when the checks pass; to start it in spite of them: {}",
-                inputs.command("waive", &format!("{kind} {}", names.join(" ")))
+            reason.next.push(Step::about(
+                format!("{kind} {id} starts by itself when the checks pass; to start it in spite of them"),
+                inputs.line("waive", &format!("{kind} {}", names.join(" "))),
             ));
         }
         OperationPhase::Pending if operation.reason == Some(OperationReason::PausedBeforeStart) => {

@@ -4,7 +4,7 @@ use casskop_common::{api::CassandraClusterStatus, intent::Intents, names};
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
-use super::finding::{Finding, Inputs, Operator, Severity, held_up};
+use super::finding::{Finding, Inputs, Operator, Severity, Step, held_up};
 use crate::{
     model::{install::OPERATOR_SELECTOR, managers, request, wait},
     text::{PROGRAM, plain},
@@ -85,15 +85,18 @@ pub fn not_running(inputs: &Inputs, unobserved: bool) -> Option<Finding> {
     reason.next = match all {
         0 => vec![
             inputs.see_operator(),
-            format!(
-                "if there is none: {PROGRAM} install generate --watch-namespace {namespace} | kubectl apply --server-side -f -"
+            Step::about(
+                "if there is none",
+                format!(
+                    "{PROGRAM} install generate --watch-namespace {namespace} | kubectl apply --server-side -f -"
+                ),
             ),
         ],
         _ => vec![
-            format!(
+            Step::command(format!(
                 "kubectl get pods{} -l {OPERATOR_SELECTOR}",
                 inputs.connection_args
-            ),
+            )),
             inputs.see_operator(),
         ],
     };
