@@ -5,6 +5,7 @@ mod arguments;
 mod cancel;
 mod completion;
 mod control;
+mod dashboard;
 mod edit;
 mod events;
 mod explain;
@@ -97,6 +98,7 @@ enum View {
     Explain(explain::Explain),
     Events(events::Events),
     Logs(logs::Logs),
+    Dashboard(dashboard::Dashboard),
 }
 
 /// Commands about a request that was made.
@@ -136,6 +138,7 @@ impl Command {
             Self::View(View::Explain(command)) => command.run(flags, ui),
             Self::View(View::Events(command)) => command.run(flags, ui),
             Self::View(View::Logs(command)) => command.run(flags, ui),
+            Self::View(View::Dashboard(command)) => command.run(flags, ui),
             Self::Control(Control::Pause(command)) => command.run(flags, ui),
             Self::Control(Control::Resume(command)) => command.run(flags, ui),
             Self::Control(Control::Cancel(command)) => command.run(flags, ui),

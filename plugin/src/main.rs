@@ -1,12 +1,13 @@
 //! `kubectl casskop`: requests operations on `CassandraCluster`s and shows their state.
 //!
 //! Requests are annotations, and the state is read from the status: every request can be committed to Git as well. Only
-//! `report`, `events`, `logs` and `explain` read other objects, and only `multi` writes other objects.
+//! `report`, `events`, `logs`, `explain` and `dashboard` read other objects, and only `multi` writes other objects.
 
 mod client;
 mod commands;
 mod complete;
 mod completer;
+mod dashboard;
 mod error;
 mod model;
 mod runtime;

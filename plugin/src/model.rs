@@ -3,6 +3,7 @@
 pub mod control;
 pub mod events;
 pub mod explain;
+pub mod fleet;
 pub mod install;
 pub mod managers;
 pub mod manifest;

@@ -6,10 +6,11 @@ mod layers;
 use std::{fs, path::Path};
 
 /// From the first that others build on to the last; the modules of one line do not know each other.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["completer", "error", "text", "time"],
     &["model", "runtime", "terminal"],
     &["client", "view"],
+    &["dashboard"],
     &["commands"],
     &["complete"],
     &["main"],

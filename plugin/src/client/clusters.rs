@@ -6,7 +6,7 @@ use casskop_common::{api::CassandraCluster, names, readable::Readable};
 use futures::stream::BoxStream;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams, WatchEvent, WatchParams},
+    api::{ListParams, ObjectList, Patch, PatchParams, WatchEvent, WatchParams},
 };
 use serde_json::Value;
 
@@ -109,19 +109,60 @@ impl Clusters {
     /// # Errors
     /// When they cannot be listed.
     pub async fn list(&self, all: bool) -> Result<Listed<CassandraCluster>> {
-        let namespace = (!all).then_some(self.target.namespace.as_str());
-        let call = Call {
-            verb: "list",
+        let listed = self.fetch_all(all).await?;
+        let listed = listed.map_err(|error| self.all_failed("list", all, &error))?;
+        Ok(Listed::of(&CLUSTERS, listed))
+    }
+
+    /// The clusters of the namespace, or of `all` namespaces, and the version of the list.
+    ///
+    /// # Errors
+    /// A timeout; others as the API server has them: the caller knows which it survives.
+    pub async fn fetch_all(
+        &self,
+        all: bool,
+    ) -> Result<kube::Result<ObjectList<Readable<CassandraCluster>>>> {
+        let call = self.about_all("list", all);
+        let api = self.api_of_all(all);
+        self.answer(&call, api.list(&ListParams::default())).await
+    }
+
+    /// Changes of the clusters of the namespace, or of `all` namespaces, after `version`.
+    ///
+    /// # Errors
+    /// As the API server has them: the caller knows which it survives.
+    pub async fn watch_all(
+        &self,
+        all: bool,
+        version: &str,
+    ) -> kube::Result<BoxStream<'static, kube::Result<WatchEvent<Readable<CassandraCluster>>>>>
+    {
+        let params = WatchParams::default().timeout(WATCH_SECONDS);
+        Ok(Box::pin(
+            self.api_of_all(all).watch(&params, version).await?,
+        ))
+    }
+
+    /// An error of a list or watch of the clusters, explained.
+    pub fn all_failed(&self, verb: &'static str, all: bool, error: &kube::Error) -> CliError {
+        failure::call(error, &self.about_all(verb, all), &self.target)
+    }
+
+    fn api_of_all(&self, all: bool) -> Api<Readable<CassandraCluster>> {
+        if all {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.target.namespace)
+        }
+    }
+
+    fn about_all(&self, verb: &'static str, all: bool) -> Call<'_> {
+        Call {
+            verb,
             resource: &CLUSTERS,
             name: None,
-            namespace,
-        };
-        let api: Api<Readable<CassandraCluster>> = match namespace {
-            None => Api::all(self.client.clone()),
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-        };
-        let listed = self.ask(&call, api.list(&ListParams::default())).await?;
-        Ok(Listed::of(&CLUSTERS, listed))
+            namespace: (!all).then_some(&self.target.namespace),
+        }
     }
 
     /// Merges `patch` into a cluster, as the plugin's field manager.

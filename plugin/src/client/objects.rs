@@ -47,6 +47,19 @@ pub async fn list(
     labels: &str,
 ) -> Result<ObjectList<DynamicObject>> {
     let namespace = Some(clusters.target.namespace.as_str());
+    list_in(clusters, resource, namespace, labels).await
+}
+
+/// Objects of a namespace, or of all, that match.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn list_in(
+    clusters: &Clusters,
+    resource: &'static Resource,
+    namespace: Option<&str>,
+    labels: &str,
+) -> Result<ObjectList<DynamicObject>> {
     let call = Call {
         verb: "list",
         resource,

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use owo_colors::Style as Ansi;
+use serde::Serialize;
 
 /// When output has colours.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub enum Color {
 }
 
 /// The meaning of a colour; the words beside it have the same meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tone {
     /// As usual.
     Plain,

@@ -1,6 +1,8 @@
 //! An operation in words. Pure.
 
-use casskop_common::api::{NodePhase, OperationNode, OperationPhase, OperationStatus, Requester};
+use casskop_common::api::{
+    NodePhase, OperationNode, OperationPhase, OperationStatus, Progress, Requester,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
@@ -30,7 +32,7 @@ pub fn headline(operation: &OperationStatus, now: Timestamp, style: Style) -> St
 }
 
 /// The remaining time, if the next nodes take as long as the finished ones.
-fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
+pub fn left(operation: &OperationStatus, now: Timestamp) -> Option<SignedDuration> {
     if operation.phase != OperationPhase::Running {
         return None;
     }
@@ -82,13 +84,7 @@ pub fn past(operation: &OperationStatus, now: Timestamp, style: Style) -> String
 
 /// `2 of 6 nodes, 1 failed`, once there is a plan.
 pub fn nodes_done(operation: &OperationStatus) -> Option<String> {
-    let planned = operation
-        .plan
-        .iter()
-        .flat_map(|plan| &plan.waves)
-        .map(Vec::len)
-        .sum();
-    let total = operation.total().max(planned);
+    let total = total(operation);
     if operation.phase == OperationPhase::Planned || total == 0 {
         return None;
     }
@@ -98,6 +94,12 @@ pub fn nodes_done(operation: &OperationStatus) -> Option<String> {
         failed => format!(", {failed} failed"),
     };
     Some(format!("{done} of {}{failed}", count(total, "node")))
+}
+
+/// Number of nodes of an operation, as they are planned or reported.
+pub fn total(operation: &OperationStatus) -> usize {
+    let planned = operation.plan.iter().flat_map(|plan| &plan.waves);
+    operation.total().max(planned.map(Vec::len).sum())
 }
 
 /// The headline, the message of the operator, and the nodes: `every` one, or those at work and those that failed.
@@ -130,26 +132,9 @@ pub fn block(
 
 /// `running  3 of 9 keyspaces (orders), for 2m`.
 pub fn node_state(node: &OperationNode, now: Timestamp, style: Style) -> String {
-    let (word, tone) = match node.phase {
-        NodePhase::Pending => ("waiting", Tone::Dim),
-        NodePhase::Running => ("running", Tone::Busy),
-        NodePhase::Succeeded => ("done", Tone::Good),
-        NodePhase::Failed => ("failed", Tone::Bad),
-        NodePhase::Skipped => ("skipped", Tone::Dim),
-    };
+    let (word, tone) = node_words(node.phase);
     let mut facts = Vec::new();
-    if let Some(progress) = &node.progress {
-        let unit = match progress.total {
-            1 => progress.unit.strip_suffix('s').unwrap_or(&progress.unit),
-            _ => &progress.unit,
-        };
-        facts.push(format!(
-            "{} of {} {}",
-            progress.done,
-            progress.total,
-            plain(unit)
-        ));
-    }
+    facts.extend(node.progress.as_ref().map(units));
     if !node.step.is_empty() && !matches!(node.phase, NodePhase::Succeeded | NodePhase::Pending) {
         facts.push(format!("at {}", plain(&node.step)));
     }
@@ -174,6 +159,26 @@ pub fn node_state(node: &OperationNode, now: Timestamp, style: Style) -> String 
         facts.join(", ")
     );
     format!("{}{error}", state.trim_end())
+}
+
+/// The state of a node of an operation, and whether that is good.
+pub fn node_words(phase: NodePhase) -> (&'static str, Tone) {
+    match phase {
+        NodePhase::Pending => ("waiting", Tone::Dim),
+        NodePhase::Running => ("running", Tone::Busy),
+        NodePhase::Succeeded => ("done", Tone::Good),
+        NodePhase::Failed => ("failed", Tone::Bad),
+        NodePhase::Skipped => ("skipped", Tone::Dim),
+    }
+}
+
+/// `3 of 9 keyspaces`.
+pub fn units(progress: &Progress) -> String {
+    let unit = match progress.total {
+        1 => progress.unit.strip_suffix('s').unwrap_or(&progress.unit),
+        _ => &progress.unit,
+    };
+    format!("{} of {} {}", progress.done, progress.total, plain(unit))
 }
 
 /// The tone of a phase.

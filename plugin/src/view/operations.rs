@@ -129,7 +129,7 @@ pub fn data(cluster: &CassandraCluster, history: bool) -> Listed<'_> {
 }
 
 /// Those that are not finished, then those that are, newest first.
-fn sorted(
+pub fn sorted(
     cluster: &CassandraCluster,
     history: bool,
 ) -> (Vec<&OperationStatus>, Vec<&OperationStatus>) {
@@ -173,7 +173,7 @@ fn because(operation: &OperationStatus) -> String {
 }
 
 /// Requests that stand in an annotation and not yet in the status.
-fn waiting(cluster: &CassandraCluster) -> impl Iterator<Item = Request> {
+pub fn waiting(cluster: &CassandraCluster) -> impl Iterator<Item = Request> {
     let asked = Intents::parse(cluster.annotations()).requests.into_values();
     asked.filter(|asked| request::find(cluster, asked.kind.as_str(), &asked.id).is_none())
 }

@@ -165,7 +165,7 @@ fn is_held_up(known: &Condition) -> bool {
 }
 
 /// A condition as an adjective, and whether that is good.
-fn words(known: &Condition) -> (String, Tone) {
+pub fn words(known: &Condition) -> (String, Tone) {
     let (yes, no) = match known.type_.as_str() {
         condition::AVAILABLE => (("available", Tone::Good), ("not available", Tone::Bad)),
         condition::PROGRESSING if is_held_up(known) => {

@@ -32,6 +32,8 @@ pub enum Reply {
     Watch(Vec<Value>, bool),
     /// A watch of this cluster: each change, merged into it, is told as it is sent.
     Changes(Value, Receiver<Value>),
+    /// These events of a watch, as they are sent; it ends with their sender.
+    Events(Receiver<Value>),
     /// No answer, ever.
     Silence,
 }
@@ -42,7 +44,7 @@ impl Reply {
             Self::Json(_, answer) => contract::unknown(answer),
             Self::Watch(events, _) => events.iter().flat_map(contract::unknown).collect(),
             Self::Changes(cluster, _) => contract::unknown(cluster),
-            Self::Text(..) | Self::Silence => Vec::new(),
+            Self::Text(..) | Self::Events(_) | Self::Silence => Vec::new(),
         }
     }
 }
@@ -272,6 +274,15 @@ fn write(stream: &mut TcpStream, reply: Reply) {
                 bump(&mut cluster);
                 let event = json!({ "type": "MODIFIED", "object": cluster });
                 sent.and_then(|()| writeln!(stream, "{event}"))
+            })
+        }
+        Reply::Events(events) => {
+            let sent = write!(stream, "{}\r\n", head(200, "application/json"));
+            // The type comes first, as an API server writes it: an object is decoded as what its type says.
+            events.into_iter().fold(sent, |sent, event| {
+                let (kind, object) = (&event["type"], &event["object"]);
+                let line = format!("{{\"type\":{kind},\"object\":{object}}}\n");
+                sent.and_then(|()| stream.write_all(line.as_bytes()))
             })
         }
         Reply::Silence => {

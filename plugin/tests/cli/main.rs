@@ -12,6 +12,7 @@ mod confirmation;
 mod connection;
 mod contract;
 mod control;
+mod dashboard;
 mod data_loss;
 mod docs;
 mod dry_run;

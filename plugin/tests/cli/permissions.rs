@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use crate::{
-    complete, events, explain,
+    complete, dashboard, events, explain,
     fake::{Api, Asked, merge},
     logs, report,
     run::{fixture, run},
@@ -141,4 +141,19 @@ fn details_are_what_stands_beside_a_cluster() {
         rights.extend(asked(&api));
     }
     assert_eq!(role("details"), rights);
+}
+
+#[test]
+fn a_dashboard_asks_for_what_viewers_see_and_whether_the_operator_runs() {
+    let (api, _changes) = dashboard::serving(vec![fixture("healthy.yaml")]);
+    let page = dashboard::Dashboard::open(&api, &[]);
+    page.stream(None)
+        .until(|page| page["connection"]["state"] == "live");
+    while !asked(&api).contains("watch cassandraclusters.db.orange.com") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut rights = asked(&api);
+    assert!(rights.remove("list pods"), "{rights:?}");
+    let viewer = role("viewer");
+    assert!(rights.is_subset(&viewer), "{rights:?}");
 }
