@@ -24,6 +24,7 @@ export const pill = (words, tone) => h("span", { class: `pill ${tone}` }, h("spa
 let offset = 0;
 export const setClock = (now) => { offset = Date.parse(now) - Date.now(); };
 const now = () => Date.now() + offset;
+export const clock = () => new Date(now()).toISOString();
 
 /** The two largest units that matter, as the other commands write them: 12s, 4m12s, 3h20m, 5d4h, 42d. */
 export function short(milliseconds) {
@@ -60,12 +61,13 @@ const drawn = new Map();
 export function part(id, data, draw) {
   const text = JSON.stringify(data) ?? "";
   if (drawn.get(id) === text) return;
-  drawn.set(id, text);
   const place = document.getElementById(id);
   const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.key));
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const content = draw(data);
   place.replaceChildren(...[content].flat().filter(Boolean));
+  // Not before: what cannot be drawn is not drawn.
+  drawn.set(id, text);
   for (const one of place.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
   if (focused) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus({ preventScroll: true });
 }

@@ -15,7 +15,7 @@ export function operations(all) {
 
 function running(one) {
   const key = `${one.kind} ${one.id}`;
-  const active = one.nodes.filter((node) => node.state === "running" || node.state === "failed");
+  const active = one.nodes.filter((node) => node.isActive);
   const others = one.nodes.length - active.length;
   const facts = [one.progress, since(one.started), one.left].filter(Boolean);
   return h("article", { class: `operation ${one.tone}` },
@@ -44,8 +44,8 @@ function table(nodes, key) {
     h("tbody", null, nodes.map((node) => {
       const facts = [
         node.progress,
-        node.step && (node.state === "running" || node.state === "failed") && `at ${node.step}`,
-        node.attempts > 1 && node.state !== "done" && `attempt ${node.attempts}`,
+        node.step && node.isActive && `at ${node.step}`,
+        node.attempts > 1 && !node.isDone && `attempt ${node.attempts}`,
         node.finished ? took(node.started, node.finished) : since(node.started),
       ].filter(Boolean);
       return h("tr", null,
@@ -65,7 +65,7 @@ export function history(all) {
         h("thead", null, h("tr", null, ["Operation", "Result", "Nodes", "Ended", "Origin"].map((title) => h("th", { scope: "col" }, title)))),
         h("tbody", null, all.map((one) => h("tr", null,
           h("th", { scope: "row" }, name(one), one.arguments && h("span", { class: "note" }, one.arguments),
-            one.tone === "bad" && one.message && h("span", { class: "note" }, one.message),
+            one.hasFailed && one.message && h("span", { class: "note" }, one.message),
             one.nodes.filter((node) => node.error).map((node) => h("span", { class: "note" }, `${node.pod}: ${node.error}`)),
             buttons(one)),
           h("td", null, pill(one.phase, one.tone)),

@@ -1,19 +1,22 @@
 // The page: what the stream says of the clusters, drawn again part by part.
 
-import { ago, h, part, pill, setClock, since, tick } from "/dom.js";
+import { ago, clock, h, part, pill, setClock, since, tick } from "/dom.js";
 import { ring } from "/ring.js";
-import { open, token } from "/stream.js";
+import { open, secrets } from "/stream.js";
 import { copied, dialog } from "/actions.js";
 import { history, operations } from "/operations.js";
 
-const secret = token();
+const secret = secrets();
 let close = () => {};
 let chosen = null;
 // The last picture of the chosen cluster, which stays when the cluster is gone.
 let last = null;
 let page = null;
+// The choice that the page is about.
+let about = null;
 let trouble = null;
 let heard = null;
+let isOver = false;
 
 const id = (cluster) => `${cluster.namespace}/${cluster.name}`;
 const choice = () => (location.hash.startsWith("#/") ? location.hash.slice(2) : null);
@@ -22,36 +25,64 @@ function follow() {
   close();
   if (chosen !== choice()) last = null;
   chosen = choice();
+  // Browsers have six connections for one address: a tab that nobody sees leaves its own to the others.
+  if (!secret || isOver || document.visibilityState === "hidden") return;
   close = open(secret, chosen, {
     data({ now, view }) {
       setClock(now);
-      [page, trouble, heard] = [view, null, now];
+      [page, about, trouble, heard] = [view, chosen, null, now];
       if (view.cluster) last = view.cluster;
       // The first cluster is chosen once, so that a new one does not take its place.
       if (!chosen && view.cluster) return location.replace(`#/${id(view.cluster)}`);
-      draw();
+      try {
+        draw();
+      } catch (error) {
+        failed("This page cannot show what the dashboard sent: reload the page.");
+        throw error;
+      }
     },
-    alive() {},
-    lost(why) {
-      trouble = { why, known: heard };
-      draw();
-    },
+    alive() { heard = clock(); },
+    lost: failed,
     refused(why) {
-      trouble = { why, known: heard };
-      draw();
+      isOver = true;
+      failed(why);
     },
   });
 }
 
-function draw() {
+/** What is shown is old from now on. */
+function failed(why) {
+  trouble = { why, known: heard };
+  told();
+}
+
+/** The parts of the page that are about the page itself. */
+function told() {
   part("connection", [trouble, page?.connection], () => state());
   part("notice", [trouble, page?.connection, page?.unreadable, gone()], () => notices());
+  part("alerted", alerts(), (words) => words);
+  document.getElementById("main").classList.toggle("old", Boolean(trouble || !shown() || (page && !page.connection.isLive)));
+}
+
+/** The chosen cluster as it is; none if it is gone, or cannot be read. */
+const shown = () => (page?.cluster && (!chosen || id(page.cluster) === chosen) ? page.cluster : null);
+
+/** A cluster as it was last seen: there is nothing to do with it. */
+const frozen = (cluster) => cluster && {
+  ...cluster,
+  actions: null,
+  findings: cluster.findings.map((one) => ({ ...one, next: [] })),
+  operations: cluster.operations.map((one) => ({ ...one, actions: [] })),
+  history: cluster.history.map((one) => ({ ...one, actions: [] })),
+};
+
+function draw() {
+  told();
   if (!page) return;
   part("scope", page.scope, (scope) => scope);
   part("clusters", [page.clusters, page.unreadable, chosen], () => list());
-  const cluster = page.cluster ?? last;
+  const cluster = shown() ?? frozen(last);
   document.title = cluster ? `${cluster.name}: ${cluster.words} · CassKop` : "CassKop";
-  document.getElementById("main").classList.toggle("old", Boolean(trouble || gone() || page.connection.state !== "live"));
   part("title", cluster && [cluster.name, cluster.namespace, cluster.words, cluster.tone, cluster.phase, cluster.ready, cluster.total, cluster.image], () => title(cluster));
   part("findings", cluster?.findings, findings);
   part("ring", cluster?.dataCenters, nodes);
@@ -60,8 +91,16 @@ function draw() {
   part("conditions", cluster?.conditions, conditions);
   part("schedules", cluster?.schedules, schedules);
   part("history", cluster?.history, history);
-  part("actions", cluster?.actions, actions);
+  part("actions", cluster?.actions && [cluster.actions, cluster.refused], actions);
   part("announced", announcement(cluster), (words) => words);
+}
+
+/** What a screen reader says of the page itself. No time that counts: it would be said every second. */
+function alerts() {
+  if (trouble) return trouble.why;
+  const connection = page && !page.connection.isLive ? page.connection.message : "";
+  const unreadable = (page?.unreadable ?? []).map((one) => `Cluster ${id(one)} cannot be read.`);
+  return [connection, gone(), ...unreadable].filter(Boolean).join(" ");
 }
 
 /** What a screen reader says when it changes. */
@@ -72,9 +111,9 @@ function announcement(cluster) {
 }
 
 function gone() {
-  if (!page || page.cluster || !chosen) return null;
+  if (trouble || !page || shown() || !chosen || about !== chosen) return null;
   if (page.unreadable.some((one) => id(one) === chosen)) return null;
-  if (page.connection.state !== "live") return null;
+  if (!page.connection.isLive) return null;
   return last ? `Cluster ${chosen} was deleted. Below is how it was last seen.` : `There is no cluster ${chosen}.`;
 }
 
@@ -92,7 +131,7 @@ function notices() {
     notice("bad", h("p", null, trouble.why), trouble.known && h("p", null, "The page shows what was known ", ago(trouble.known, "", " ago"), "."));
   }
   const connection = page?.connection;
-  if (!trouble && connection && connection.state !== "live") {
+  if (!trouble && connection && !connection.isLive) {
     const known = connection.knownAt && h("p", null, "The page shows what was known ", ago(connection.knownAt, "", " ago"), ".");
     const hints = connection.hints.length > 0 && h("ul", null, connection.hints.map((hint) => h("li", null, hint)));
     notice(connection.tone, h("p", null, connection.message), known, hints);
@@ -104,8 +143,7 @@ function notices() {
 
 function list() {
   if (page.clusters.length === 0 && page.unreadable.length === 0) {
-    const live = page.connection.state === "live";
-    return h("li", { class: "none" }, live ? `There is no CassandraCluster in ${page.scope}.` : "None known yet.");
+    return h("li", { class: "none" }, page.connection.isLive ? `There is no CassandraCluster in ${page.scope}.` : "None known yet.");
   }
   return page.clusters.map((one) =>
     h("li", null,
@@ -157,7 +195,7 @@ function nodes(dcs) {
 
 function row(node) {
   const notes = [
-    !node.ready && node.code !== "--" && "not ready",
+    node.isReported && !node.ready && "not ready",
     ...node.atWork.map((kind) => `${kind} at work`),
     node.needsCleanup && "cleanup required",
     node.message,
@@ -192,23 +230,29 @@ function schedules(all) {
         one.last && [", last ", ago(one.last, "", " ago")])))));
 }
 
-function actions(all) {
-  if (!all || all.length === 0) return null;
+function actions(offered) {
+  if (!offered) return null;
+  const [all, refused] = offered;
   return section("Request something",
     h("p", { class: "quiet" }, "The page changes nothing: each button has the command, the annotation and the manifest to copy."),
-    h("p", { class: "buttons" }, all.map((one) => h("button", { type: "button", "data-key": one.title, onclick: () => dialog(one) }, `${one.title}…`))));
+    h("p", { class: "buttons" }, all.map((one) => h("button", { type: "button", "data-key": one.title, onclick: () => dialog(one) }, `${one.title}…`))),
+    refused.length > 0 && h("ul", { class: "rows" }, refused.map((one) => h("li", { class: "note" }, `No ${one.title.toLowerCase()} now: ${one.reason}`))));
 }
 
 addEventListener("hashchange", () => {
   // Another link, of another dashboard, was opened in this tab.
   if (location.hash.startsWith("#token=")) return location.reload();
+  const was = chosen;
   follow();
+  if (trouble) draw();
+  // Who has followed a link reads on there. The first cluster chooses itself.
+  if (was && was !== chosen) document.getElementById("main").focus({ preventScroll: true });
 });
+addEventListener("visibilitychange", follow);
 setInterval(tick, 1000);
-if (secret) {
+if (!secret) {
+  failed("This address has no token: open the link that kubectl casskop dashboard printed.");
+} else {
   draw();
   follow();
-} else {
-  trouble = { why: "This address has no token: open the link that kubectl casskop dashboard printed." };
-  draw();
 }

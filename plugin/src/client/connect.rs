@@ -29,6 +29,50 @@ pub fn namespace(flags: &Connection) -> Option<String> {
     })
 }
 
+/// The same flags with the context and the kubeconfig that they select now: a command with them has the same API server in
+/// another shell, in another directory, and after `kubectl config use-context`.
+///
+/// # Errors
+/// When there is no usable kubeconfig.
+pub fn pinned(flags: &Connection) -> Result<Connection> {
+    let mut pinned = flags.clone();
+    for file in [
+        &mut pinned.kubeconfig,
+        &mut pinned.client_certificate,
+        &mut pinned.client_key,
+        &mut pinned.certificate_authority,
+    ] {
+        *file = file.as_deref().map(kubeconfig::absolute);
+    }
+    let Some((merged, file)) = kubeconfig::read(&pinned)? else {
+        return Ok(pinned);
+    };
+    let resolved = kubeconfig::resolve(&merged, &pinned, &file)?;
+    pinned.context = resolved
+        .current_context
+        .clone()
+        .filter(|context| !context.is_empty());
+    if pinned.kubeconfig.is_some() || kubeconfig::is_default() {
+        return Ok(pinned);
+    }
+    let same = |path: &String| {
+        let flags = Connection {
+            kubeconfig: Some(path.clone()),
+            ..pinned.clone()
+        };
+        let alone = kubeconfig::read(&flags).ok().flatten();
+        let alone = alone.and_then(|(one, _)| kubeconfig::resolve(&one, &flags, path).ok());
+        alone.is_some_and(|alone| kubeconfig::is_same(&alone, &resolved))
+    };
+    pinned.kubeconfig = kubeconfig::files().into_iter().find(same);
+    // No flag has a list of files: then the address of the API server keeps other clusters away.
+    if pinned.kubeconfig.is_none() {
+        let cluster = resolved.clusters.into_iter().next();
+        pinned.server = cluster.and_then(|named| named.cluster?.server);
+    }
+    Ok(pinned)
+}
+
 /// The cluster entry of the kubeconfig that the flags select.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::{CliError, Kind},
+    model::manifest::without_namespace,
     text::{self, plain},
 };
 
@@ -123,11 +124,12 @@ fn refused(status: &Status, call: &Call, target: &Target) -> CliError {
         }
         404 if !is_missing_object(status) && call.resource.group == GROUP => {
             let install = match call.resource {
-                known if *known == CLUSTERS => {
-                    "kubectl casskop install generate | kubectl apply --server-side -f -"
-                }
+                known if *known == CLUSTERS => format!(
+                    "kubectl casskop install generate | kubectl apply{} --server-side -f -",
+                    without_namespace(&target.connection_args)
+                ),
                 _ => {
-                    "kubectl apply --server-side -f manifests/crds; kubectl apply -k manifests/multi"
+                    "kubectl apply --server-side -f manifests/crds; kubectl apply -k manifests/multi".to_owned()
                 }
             };
             CliError::failed(format!(

@@ -28,8 +28,8 @@ const SILENCE: Duration = Duration::from_secs(130);
 pub enum Change {
     /// All clusters, as they were listed.
     Listed(Vec<Readable<CassandraCluster>>),
-    /// The watch is open: changes arrive as they happen.
-    Connected,
+    /// The watch is open, and all changes until now have arrived.
+    Alive,
     /// One cluster was written.
     Written(Box<Readable<CassandraCluster>>),
     /// One cluster was deleted.
@@ -44,7 +44,7 @@ pub struct FleetWatch<'a> {
     all: bool,
     version: Option<String>,
     stream: Option<BoxStream<'static, kube::Result<WatchEvent<Readable<CassandraCluster>>>>>,
-    /// Whether the stream has been told as connected.
+    /// Whether the stream has told anything, or stayed open.
     is_told: bool,
     pauses: Backoff,
     not_before: Instant,
@@ -82,23 +82,32 @@ impl<'a> FleetWatch<'a> {
                     self.stream = None;
                     continue;
                 }
-                self.is_told = true;
-                return Ok(Change::Connected);
+                self.heard();
+                return Ok(Change::Alive);
             };
             match event {
                 // The server ends every watch after a while.
-                None => self.stream = None,
+                None if self.is_told => self.stream = None,
+                None => {
+                    self.stream = None;
+                    self.pause();
+                    let why = "the watch ends as soon as it is open".to_owned();
+                    return Ok(Change::Disconnected(why));
+                }
                 Some(Ok(WatchEvent::Added(cluster) | WatchEvent::Modified(cluster))) => {
                     self.version = cluster.resource_version();
-                    self.pauses = PAUSES;
+                    self.heard();
                     return Ok(Change::Written(Box::new(cluster)));
                 }
                 Some(Ok(WatchEvent::Deleted(cluster))) => {
                     self.version = cluster.resource_version();
+                    self.heard();
                     return Ok(Change::Deleted(key(&cluster)));
                 }
                 Some(Ok(WatchEvent::Bookmark(mark))) => {
                     self.version = Some(mark.metadata.resource_version);
+                    self.heard();
+                    return Ok(Change::Alive);
                 }
                 Some(Ok(WatchEvent::Error(status))) => {
                     if let Some(change) = self.lost("watch", &kube::Error::Api(status))? {
@@ -112,6 +121,12 @@ impl<'a> FleetWatch<'a> {
                 }
             }
         }
+    }
+
+    /// The watch has told something: it is open, and the next failure is the first one.
+    fn heard(&mut self) {
+        self.is_told = true;
+        self.pauses = PAUSES;
     }
 
     /// Opens the watch; without a resource version the clusters are listed first.

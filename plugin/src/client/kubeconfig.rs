@@ -1,6 +1,6 @@
 //! The kubeconfig: read, merged, and reduced to the selected entries.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use kube::config::{
     AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster,
@@ -21,18 +21,51 @@ const UNNAMED: &str = "";
 /// # Errors
 /// When a file cannot be read.
 pub fn read(flags: &Connection) -> Result<Option<(Kubeconfig, String)>> {
-    let paths = match (&flags.kubeconfig, std::env::var_os("KUBECONFIG")) {
-        (Some(path), _) => {
-            let kubeconfig =
-                kubeconfig_file::read(path.as_ref()).map_err(|error| unusable(&error, path))?;
-            return Ok(Some((kubeconfig, path.clone())));
-        }
-        (None, Some(list)) if !list.is_empty() => std::env::split_paths(&list).collect(),
-        _ => std::env::home_dir()
+    if let Some(path) = &flags.kubeconfig {
+        let kubeconfig =
+            kubeconfig_file::read(path.as_ref()).map_err(|error| unusable(&error, path))?;
+        return Ok(Some((kubeconfig, path.clone())));
+    }
+    merge(&paths())
+}
+
+/// The files of the environment.
+fn paths() -> Vec<PathBuf> {
+    match listed() {
+        Some(list) => std::env::split_paths(&list).collect(),
+        None => std::env::home_dir()
             .map(|home| vec![home.join(".kube").join("config")])
             .unwrap_or_default(),
-    };
-    merge(&paths)
+    }
+}
+
+fn listed() -> Option<OsString> {
+    std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty())
+}
+
+/// Whether commands without flags read the file that they read everywhere.
+pub fn is_default() -> bool {
+    listed().is_none()
+}
+
+/// The files of the environment that exist, with their whole paths.
+pub fn files() -> Vec<String> {
+    let paths = paths().into_iter().filter(|path| path.is_file());
+    let names = paths.filter_map(|path| path.to_str().map(absolute));
+    names.collect()
+}
+
+/// The whole path of a file.
+pub fn absolute(file: &str) -> String {
+    let path = std::path::absolute(file).ok();
+    let path = path.and_then(|path| path.into_os_string().into_string().ok());
+    path.unwrap_or_else(|| file.to_owned())
+}
+
+/// Whether two reduced kubeconfigs lead to the same API server, with the same credentials.
+pub fn is_same(one: &Kubeconfig, other: &Kubeconfig) -> bool {
+    let values = [one, other].map(|config| serde_json::to_value(config).ok());
+    values[0].is_some() && values[0] == values[1]
 }
 
 /// Merges like `kubectl`: missing files are skipped, and the first file that sets a value wins.

@@ -1,13 +1,11 @@
 //! `dashboard`: a page in the browser, with all clusters.
 
-use std::sync::Arc;
-
 use clap::Args;
 use tokio::sync::watch;
 
 use super::validators::{SHORT_EXIT_CODES, help};
 use crate::{
-    client::{clusters::Clusters, connection::Connection},
+    client::{clusters::Clusters, connect, connection::Connection},
     dashboard::{feed, server::Server},
     error::Result,
     model::fleet::{Fleet, Key},
@@ -36,7 +34,9 @@ impl Dashboard {
     /// When there is no usable kubeconfig, or the port is taken.
     pub fn run(self, flags: &Connection, ui: &Ui) -> Result<()> {
         block_on(async {
-            let clusters = Clusters::connect(flags)?;
+            // The page is read for hours, and its commands are copied into other shells.
+            let flags = connect::pinned(flags)?;
+            let clusters = Clusters::connect(&flags)?;
             let server = Server::bind(self.port).await?;
             ui.data(&server.link())?;
             ui.say("Open the link in a browser of this machine; it is as secret as a password. Ctrl-C ends the page.");
@@ -46,7 +46,6 @@ impl Dashboard {
                 format!("namespace {}", clusters.target.namespace)
             };
             let scope = format!("{scope} of {}", clusters.target.server);
-            let flags = flags.clone();
             let render = move |fleet: &Fleet, chosen: Option<&Key>| {
                 let page = dashboard::page(
                     fleet,
@@ -62,14 +61,14 @@ impl Dashboard {
             let (sender, fleet) = watch::channel(Fleet::default());
             futures::join!(
                 feed::run(&clusters, self.all_namespaces, &sender),
-                server.run(fleet, Arc::new(render), || time::now().to_string()),
+                server.run(fleet, Box::new(render), || time::now().to_string()),
             );
             Ok(())
         })
     }
 }
 
-/// The connection flags of commands about a namespace: they work whatever the context is by then.
+/// The connection flags of commands about a namespace.
 fn args_in(flags: &Connection, namespace: &str) -> String {
     let flags = Connection {
         namespace: Some(namespace.to_owned()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         fleet_watch::{Change, FleetWatch},
         operators,
     },
+    error::Result,
     model::fleet::{Fleet, Source},
     time,
 };
@@ -27,23 +29,26 @@ async fn changes(clusters: &Clusters, all: bool, fleet: &watch::Sender<Fleet>) {
     loop {
         let change = watch.next().await;
         let now = time::now();
-        fleet.send_modify(|fleet| match change {
-            Ok(Change::Listed(all)) => {
-                fleet.replace(all);
-                fleet.connected(Source::Live, now);
-            }
-            Ok(Change::Connected) => fleet.connected(Source::Live, now),
-            Ok(Change::Written(cluster)) => {
-                fleet.put(*cluster);
-                fleet.connected(Source::Live, now);
-            }
-            Ok(Change::Deleted(key)) => {
-                fleet.remove(&key);
-                fleet.connected(Source::Live, now);
-            }
-            Ok(Change::Disconnected(why)) => fleet.connected(Source::Lost(why), now),
-            Err(error) => fleet.connected(Source::Refused(error.message, error.hints), now),
-        });
+        fleet.send_modify(|fleet| take(fleet, change, now));
+    }
+}
+
+/// Takes over a change. Only the watch itself says that changes arrive: whoever may list may not be allowed to watch.
+fn take(fleet: &mut Fleet, change: Result<Change>, now: Timestamp) {
+    fleet.revision += 1;
+    match change {
+        Ok(Change::Listed(all)) => fleet.replace(all, now),
+        Ok(Change::Alive) => fleet.alive(now),
+        Ok(Change::Written(cluster)) => {
+            fleet.put(*cluster);
+            fleet.alive(now);
+        }
+        Ok(Change::Deleted(key)) => {
+            fleet.remove(&key);
+            fleet.alive(now);
+        }
+        Ok(Change::Disconnected(why)) => fleet.lost(Source::Lost(why)),
+        Err(error) => fleet.lost(Source::Refused(error.message, error.hints)),
     }
 }
 
@@ -54,6 +59,7 @@ async fn pods(clusters: &Clusters, all: bool, fleet: &watch::Sender<Fleet>) {
         fleet.send_if_modified(|fleet| {
             let is_new = fleet.operators != counts;
             fleet.operators = counts;
+            fleet.revision += u64::from(is_new);
             is_new
         });
         sleep(OPERATORS).await;

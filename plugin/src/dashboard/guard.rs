@@ -12,17 +12,19 @@ pub type Refusal = (StatusCode, &'static str);
 
 /// The server that requests have to be meant for.
 pub struct Guard {
-    hosts: [String; 2],
+    hosts: Vec<String>,
     token: Token,
 }
 
 impl Guard {
     /// Of the server on this port.
     pub fn new(port: u16, token: Token) -> Self {
-        Self {
-            hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")],
-            token,
+        let mut hosts = vec![format!("127.0.0.1:{port}")];
+        // Browsers leave out the usual port.
+        if port == 80 {
+            hosts.push("127.0.0.1".to_owned());
         }
+        Self { hosts, token }
     }
 
     /// Whether a request is one of this server: a name that another site has set to this address does not reach it.
@@ -80,9 +82,22 @@ mod tests {
         headers
     }
 
-    fn guard() -> Guard {
+    fn guard_of(port: u16) -> Guard {
         let token = Token::new().unwrap_or_else(|_| unreachable!());
-        Guard::new(8080, token)
+        Guard::new(port, token)
+    }
+
+    fn guard() -> Guard {
+        guard_of(8080)
+    }
+
+    #[test]
+    fn the_usual_port_may_be_left_out() {
+        for (port, expected) in [(80, true), (8080, false)] {
+            let given = [("host", "127.0.0.1"), ("origin", "http://127.0.0.1")];
+            let checked = guard_of(port).check(&Method::GET, &headers(&given));
+            assert_eq!(checked.is_ok(), expected, "{port}");
+        }
     }
 
     #[test]
@@ -93,11 +108,12 @@ mod tests {
         };
         let own = ("host", "127.0.0.1:8080");
         assert_eq!(checked(&[own]), 200);
-        assert_eq!(checked(&[("host", "localhost:8080")]), 200);
         assert_eq!(checked(&[]), 421);
         assert_eq!(checked(&[own, own]), 421);
         for host in [
             "evil.example:8080",
+            // Another program may be bound to ::1.
+            "localhost:8080",
             "127.0.0.1",
             "127.0.0.1:80",
             "127.0.0.1:8080.evil.example",

@@ -20,12 +20,18 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::watch, task::AbortHandle, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::AbortHandle,
+    time::sleep,
+};
 
 use super::{
     assets,
-    events::{self, Events, Render},
+    events::{self, Events, PATIENCE, Pulse},
     guard::{Guard, Refusal},
+    pictures::{Pictures, Render},
     token::Token,
 };
 use crate::{
@@ -59,9 +65,10 @@ struct Open {
 struct Site {
     guard: Guard,
     fleet: watch::Receiver<Fleet>,
-    render: Render,
+    pictures: Arc<Pictures>,
     now: fn() -> String,
-    is_full: AtomicBool,
+    proof: Token,
+    places: Arc<Semaphore>,
 }
 
 /// A server that is bound to its port.
@@ -69,6 +76,7 @@ pub struct Server {
     listener: TcpListener,
     port: u16,
     token: Token,
+    proof: Token,
 }
 
 impl Server {
@@ -79,25 +87,27 @@ impl Server {
     pub async fn bind(port: u16) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let refused = |error: std::io::Error| {
-            CliError::failed(format!("cannot serve the page on {address}: {error}"))
+            let why = error.kind();
+            CliError::failed(format!("cannot serve the page on {address}: {why}"))
                 .hint("choose another port with --port, or leave --port out for a free one")
         };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let port = listener.local_addr().map_err(refused)?.port();
-        let token = Token::new()?;
         Ok(Self {
             listener,
             port,
-            token,
+            token: Token::new()?,
+            proof: Token::new()?,
         })
     }
 
-    /// The link to the page. The token is in the fragment, which browsers send to no server.
+    /// The link to the page. The token and the proof are in the fragment, which browsers send to no server.
     pub fn link(&self) -> String {
         format!(
-            "http://127.0.0.1:{}/#token={}",
+            "http://127.0.0.1:{}/#token={}.{}",
             self.port,
-            self.token.as_str()
+            self.token.as_str(),
+            self.proof.as_str()
         )
     }
 
@@ -106,9 +116,10 @@ impl Server {
         let site = Arc::new(Site {
             guard: Guard::new(self.port, self.token),
             fleet,
-            render,
+            pictures: Arc::new(Pictures::new(render)),
             now,
-            is_full: AtomicBool::new(false),
+            proof: self.proof,
+            places: Arc::new(Semaphore::new(STREAMS)),
         });
         let mut open: VecDeque<Open> = VecDeque::new();
         loop {
@@ -117,17 +128,19 @@ impl Server {
                 sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            make_room(&mut open, &site);
+            make_room(&mut open);
             let is_stream = Arc::new(AtomicBool::new(false));
-            let (site, marked) = (site.clone(), is_stream.clone());
+            let (site, marked, pulse) = (site.clone(), is_stream.clone(), Pulse::new());
+            let taken = pulse.clone();
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = site.answer(&request, &marked);
+                let answer = site.answer(&request, &marked, &taken);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new())
                 .header_read_timeout(HEADERS)
                 .max_buf_size(HEAD)
+                .auto_date_header(false)
                 .keep_alive(false);
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let marked = is_stream.clone();
@@ -138,7 +151,10 @@ impl Server {
                     () = sleep(CONNECTION) => {}
                 }
                 if marked.load(Ordering::Relaxed) {
-                    let _ = connection.await;
+                    tokio::select! {
+                        _ = connection => {}
+                        () = pulse.stops(PATIENCE) => {}
+                    }
                 }
             });
             open.push_back(Open {
@@ -150,11 +166,10 @@ impl Server {
 }
 
 /// Ends the oldest connection that is no stream, if there are many.
-fn make_room(open: &mut VecDeque<Open>, site: &Site) {
+fn make_room(open: &mut VecDeque<Open>) {
     open.retain(|one| !one.task.is_finished());
     let is_stream = |one: &Open| one.is_stream.load(Ordering::Relaxed);
     let streams = open.iter().filter(|one| is_stream(one)).count();
-    site.is_full.store(streams >= STREAMS, Ordering::Relaxed);
     if open.len() - streams >= CONNECTIONS
         && let Some(oldest) = open.iter().position(|one| !is_stream(one))
         && let Some(oldest) = open.remove(oldest)
@@ -164,8 +179,13 @@ fn make_room(open: &mut VecDeque<Open>, site: &Site) {
 }
 
 impl Site {
-    fn answer(&self, request: &Request<Incoming>, is_stream: &AtomicBool) -> Response<Body> {
-        let mut response = match self.route(request, is_stream) {
+    fn answer(
+        &self,
+        request: &Request<Incoming>,
+        is_stream: &AtomicBool,
+        pulse: &Pulse,
+    ) -> Response<Body> {
+        let mut response = match self.route(request, is_stream, pulse) {
             Ok(response) => response,
             Err((status, text)) => {
                 let mut response = answered(PLAIN, Either::Left(Full::from(text)));
@@ -185,6 +205,7 @@ impl Site {
         &self,
         request: &Request<Incoming>,
         is_stream: &AtomicBool,
+        pulse: &Pulse,
     ) -> Result<Response<Body>, Refusal> {
         self.guard.check(request.method(), request.headers())?;
         let uri = request.uri();
@@ -195,13 +216,21 @@ impl Site {
             return Err((StatusCode::NOT_FOUND, "There is no such page.\n"));
         }
         self.guard.authorize(request.headers())?;
-        if self.is_full.load(Ordering::Relaxed) {
+        let chosen = chosen(uri.query()).map_err(|text| (StatusCode::BAD_REQUEST, text))?;
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
             let text = "Too many pages are open: close some of them.\n";
             return Err((StatusCode::SERVICE_UNAVAILABLE, text));
-        }
-        let chosen = chosen(uri.query()).map_err(|text| (StatusCode::BAD_REQUEST, text))?;
+        };
         is_stream.store(true, Ordering::Relaxed);
-        let events = events::stream(self.fleet.clone(), chosen, self.render.clone(), self.now);
+        let events = events::stream(events::Source {
+            fleet: self.fleet.clone(),
+            chosen,
+            pictures: self.pictures.clone(),
+            now: self.now,
+            proof: self.proof.as_str().to_owned(),
+            pulse: pulse.clone(),
+            place,
+        });
         let body = Either::Right(StreamBody::new(events));
         Ok(answered("text/event-stream", body))
     }

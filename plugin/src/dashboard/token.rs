@@ -1,4 +1,4 @@
-//! The secret of a dashboard: whoever has it sees the clusters.
+//! The secrets of a dashboard: with the first the clusters are seen, with the second the server is known.
 
 use std::{fmt::Write as _, hint::black_box};
 

@@ -23,6 +23,8 @@ pub struct Fleet {
     pub source: Source,
     /// Time up to which the clusters are known; none before the first list.
     pub known_at: Option<Timestamp>,
+    /// Counts what was taken over: the same number is the same clusters.
+    pub revision: u64,
     /// Pods of the operator by namespace: all of them, and those that are ready. None if they could not be listed.
     pub operators: Option<BTreeMap<String, (usize, usize)>>,
 }
@@ -42,8 +44,9 @@ pub enum Source {
 }
 
 impl Fleet {
-    /// Takes over a list of all clusters.
-    pub fn replace(&mut self, all: Vec<Readable<CassandraCluster>>) {
+    /// Takes over a list of all clusters. It says nothing about the changes after it: the watch does.
+    pub fn replace(&mut self, all: Vec<Readable<CassandraCluster>>, now: Timestamp) {
+        self.known_at = Some(now);
         self.clusters.clear();
         self.unreadable.clear();
         for cluster in all {
@@ -73,11 +76,14 @@ impl Fleet {
         self.unreadable.remove(key);
     }
 
-    /// The connection is as it is now. The clusters are current for as long as changes arrive.
-    pub fn connected(&mut self, source: Source, now: Timestamp) {
-        if source == Source::Live || self.source == Source::Live {
-            self.known_at = Some(now);
-        }
+    /// A sign of life of the watch: all changes until now have arrived.
+    pub fn alive(&mut self, now: Timestamp) {
+        self.known_at = Some(now);
+        self.source = Source::Live;
+    }
+
+    /// Changes do not arrive. When that began is not known: the last sign of life was before.
+    pub fn lost(&mut self, source: Source) {
         self.source = source;
     }
 
@@ -114,7 +120,9 @@ mod tests {
     #[test]
     fn a_cluster_is_readable_or_not() {
         let mut fleet = Fleet::default();
-        fleet.replace(vec![cluster("a", "1"), cluster("b", "\"two\"")]);
+        let now = Timestamp::default();
+        fleet.replace(vec![cluster("a", "1"), cluster("b", "\"two\"")], now);
+        assert_eq!(fleet.source, Source::Connecting, "a list is no watch");
         assert_eq!((fleet.clusters.len(), fleet.unreadable.len()), (1, 1));
         fleet.put(cluster("b", "2"));
         fleet.put(cluster("a", "\"two\""));
@@ -125,14 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn the_age_begins_when_the_connection_is_lost() {
+    fn the_age_begins_with_the_last_sign_of_life() {
         let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();
         let mut fleet = Fleet::default();
-        fleet.connected(Source::Lost("gone".into()), at(1));
+        fleet.lost(Source::Lost("gone".into()));
         assert_eq!(fleet.known_at, None, "there is no data");
-        fleet.connected(Source::Live, at(2));
-        fleet.connected(Source::Lost("gone".into()), at(5));
-        fleet.connected(Source::Lost("still gone".into()), at(9));
+        fleet.alive(at(2));
+        fleet.alive(at(5));
+        fleet.lost(Source::Lost("gone".into()));
+        fleet.lost(Source::Lost("still gone".into()));
         assert_eq!(fleet.known_at, Some(at(5)));
     }
 

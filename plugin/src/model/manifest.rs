@@ -71,6 +71,15 @@ pub fn annotate(name: &str, connection_args: &str, annotations: &Annotations) ->
     )
 }
 
+/// Connection flags for a command about objects that have their namespaces in them: with another one, `kubectl` refuses them.
+pub fn without_namespace(connection_args: &str) -> &str {
+    let Some(rest) = connection_args.strip_prefix(" -n ") else {
+        return connection_args;
+    };
+    // No namespace has a space.
+    rest.find(' ').map_or("", |end| &rest[end..])
+}
+
 /// `cassandracluster.db.orange.com/demo`, as `kubectl -o name` has it.
 pub fn object_name(name: &str) -> String {
     format!("cassandracluster.{GROUP}/{name}")
@@ -92,4 +101,18 @@ pub fn yaml<T: Serialize>(value: &T) -> Result<String> {
 pub fn json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map_err(|error| CliError::failed(format!("cannot write JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_namespace;
+
+    #[test]
+    fn the_namespace_is_the_first_flag() {
+        assert_eq!(without_namespace(" -n shop"), "");
+        let args = " -n shop --context prod -n other";
+        assert_eq!(without_namespace(args), " --context prod -n other");
+        assert_eq!(without_namespace(" --context prod"), " --context prod");
+        assert_eq!(without_namespace(""), "");
+    }
 }

@@ -38,6 +38,8 @@ pub struct Page {
 #[serde(rename_all = "camelCase")]
 struct Connection {
     state: &'static str,
+    /// Whether changes arrive as they happen.
+    is_live: bool,
     tone: Tone,
     message: String,
     hints: Vec<String>,
@@ -107,7 +109,11 @@ fn connection(fleet: &Fleet) -> Connection {
         Source::Connecting => (
             "connecting",
             Tone::Busy,
-            "The API server has not answered yet.".to_owned(),
+            match fleet.known_at {
+                None => "The API server has not answered yet.",
+                Some(_) => "The API server has not answered the watch of the clusters yet.",
+            }
+            .to_owned(),
             Vec::new(),
         ),
         Source::Live => ("live", Tone::Good, String::new(), Vec::new()),
@@ -121,6 +127,7 @@ fn connection(fleet: &Fleet) -> Connection {
     };
     Connection {
         state,
+        is_live: fleet.source == Source::Live,
         tone,
         message,
         hints,

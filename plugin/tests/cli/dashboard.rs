@@ -5,11 +5,17 @@ mod browser;
 #[cfg(unix)]
 mod chromium;
 mod page;
+#[cfg(unix)]
+mod stranger;
+mod watching;
 
 use std::{
-    io::{Read, Write},
+    collections::BTreeSet,
+    io::{ErrorKind, Read, Write},
     net::TcpListener,
     sync::mpsc::{self, Sender},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -62,6 +68,15 @@ pub fn modified(cluster: &mut Value, change: &Value) -> Value {
     json!({ "type": "MODIFIED", "object": cluster })
 }
 
+/// Waits for what has to happen.
+pub fn eventually(mut is_there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn state(page: &Value) -> &str {
     page["connection"]["state"].as_str().unwrap()
 }
@@ -82,8 +97,12 @@ fn every_answer_keeps_the_page_to_itself() {
             assert!(head.contains(header), "{head}");
         }
     }
-    let is_date = |line: &&str| !line.starts_with("date") && !line.starts_with("content-length");
-    page = page.lines().filter(is_date).collect::<Vec<_>>().join("\n");
+    assert!(
+        !page.contains("\ndate:"),
+        "answers are the same at any time"
+    );
+    let is_fixed = |line: &&str| !line.starts_with("content-length");
+    page = page.lines().filter(is_fixed).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(page);
     for (path, kind) in [
         ("/style.css", "text/css"),
@@ -126,7 +145,10 @@ fn nothing_is_shown_without_the_token_of_the_link() {
         ("live", &json!("demo"))
     );
     let other = Dashboard::open(&api, &[]);
-    assert_ne!(other.token, dashboard.token);
+    let secrets = [&dashboard, &other].map(|one| [&one.token, &one.proof]);
+    let distinct: BTreeSet<&String> = secrets.iter().copied().flatten().collect();
+    assert_eq!(distinct.len(), 4);
+    assert!(!none.contains(&dashboard.proof));
 }
 
 #[test]
@@ -251,37 +273,16 @@ fn without_the_right_to_list_the_page_says_so_until_it_is_there() {
     let dashboard = Dashboard::open(&api, &[]);
     let mut page = dashboard.stream(None);
     let refused = page.until(|page| state(page) == "refused");
-    insta::assert_yaml_snapshot!(refused["connection"]);
+    let mut connection = refused["connection"].clone();
+    let hint = connection["hints"][1].as_str().unwrap();
+    connection["hints"][1] = hint.replace(&dashboard.kubeconfig, "KUBECONFIG").into();
+    insta::assert_yaml_snapshot!(connection);
     let page = page.until(|page| page["cluster"].is_object());
     assert_eq!(
         page["cluster"]["findings"],
         json!([]),
         "the operator may run"
     );
-}
-
-#[test]
-fn an_api_server_that_is_gone_leaves_the_last_picture_with_its_age() {
-    let mut watches = 0;
-    let api = Api::start(move |asked: &Asked| {
-        if asked.path.contains("/pods?") {
-            return Reply::Json(200, operators());
-        }
-        if !asked.path.contains("watch=true") {
-            return Reply::Json(200, list(&[&fixture("healthy.yaml")]));
-        }
-        watches += 1;
-        if watches == 1 {
-            return Reply::Watch(Vec::new(), true);
-        }
-        failure(500, "InternalError", "the server is shutting down")
-    });
-    let dashboard = Dashboard::open(&api, &[]);
-    let page = dashboard
-        .stream(None)
-        .until(|page| state(page) == "disconnected");
-    insta::assert_yaml_snapshot!(page["connection"]);
-    assert_eq!(page["cluster"]["name"], "demo");
 }
 
 #[test]
@@ -299,12 +300,29 @@ fn clients_that_send_nothing_keep_no_page_out_and_are_ended() {
     assert_eq!(dashboard.stream(None).next()["cluster"]["name"], "demo");
     for stream in &mut silent {
         let mut rest = Vec::new();
-        // Ended or reset, each of them.
-        let _ = stream.read_to_end(&mut rest);
+        // Ended or reset, each of them, and not left open.
+        if let Err(error) = stream.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
         assert!(!rest.starts_with(b"HTTP/1.1 200"));
     }
     // The first page was not the one that was ended.
     page.alive();
+}
+
+#[test]
+fn as_many_pages_as_there_are_places() {
+    let (api, _changes) = serving(vec![fixture("healthy.yaml")]);
+    let dashboard = Dashboard::open(&api, &[]);
+    let mut pages: Vec<Stream> = (0..32).map(|_| dashboard.stream(None)).collect();
+    let refused = dashboard.try_stream(None).err().unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    let sentence = "\r\n\r\nToo many pages are open: close some of them.\n";
+    assert!(refused.ends_with(sentence), "{refused}");
+    assert!(dashboard.get("/", &[]).starts_with("HTTP/1.1 200"));
+    // The place of a page that is closed is free.
+    pages.pop();
+    eventually(|| dashboard.try_stream(None).is_ok());
 }
 
 #[test]
@@ -327,7 +345,11 @@ fn all_namespaces() {
         .until(|page| page["cluster"].is_object());
     assert_eq!(page["clusters"][0]["namespace"], "bank");
     let command = &page["cluster"]["operations"][0]["actions"][0]["command"];
-    assert_eq!(command, "kubectl casskop pause demo cleanup -n shop");
+    let expected = format!(
+        "kubectl casskop pause demo cleanup --id 2026-11-22a -n shop --context test --kubeconfig {}",
+        dashboard.kubeconfig
+    );
+    assert_eq!(command, &expected);
     let asked = api.asked();
     let paths = asked
         .iter()

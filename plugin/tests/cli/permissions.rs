@@ -149,9 +149,7 @@ fn a_dashboard_asks_for_what_viewers_see_and_whether_the_operator_runs() {
     let page = dashboard::Dashboard::open(&api, &[]);
     page.stream(None)
         .until(|page| page["connection"]["state"] == "live");
-    while !asked(&api).contains("watch cassandraclusters.db.orange.com") {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    dashboard::eventually(|| asked(&api).contains("watch cassandraclusters.db.orange.com"));
     let mut rights = asked(&api);
     assert!(rights.remove("list pods"), "{rights:?}");
     let viewer = role("viewer");

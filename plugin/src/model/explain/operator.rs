@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::finding::{Finding, Inputs, Operator, Severity, Step, held_up};
 use crate::{
-    model::{install::OPERATOR_SELECTOR, managers, request, wait},
+    model::{install::OPERATOR_SELECTOR, managers, manifest::without_namespace, request, wait},
     text::{PROGRAM, plain},
 };
 
@@ -88,7 +88,8 @@ pub fn not_running(inputs: &Inputs, unobserved: bool) -> Option<Finding> {
             Step::about(
                 "if there is none",
                 format!(
-                    "{PROGRAM} install generate --watch-namespace {namespace} | kubectl apply --server-side -f -"
+                    "{PROGRAM} install generate --watch-namespace {namespace} | kubectl apply{} --server-side -f -",
+                    without_namespace(inputs.connection_args)
                 ),
             ),
         ],

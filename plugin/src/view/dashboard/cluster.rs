@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{
-    actions::{self, Action},
+    actions::{self, Action, Refused},
     operations::{self, Operation},
     ring::{self, DataCenter},
 };
@@ -42,6 +42,8 @@ pub struct Cluster {
     requests: Vec<Asked>,
     schedules: Vec<Schedule>,
     actions: Vec<Action>,
+    /// Requests that are not offered, with the reasons.
+    refused: Vec<Refused>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +105,7 @@ pub fn of(
     let (words, tone) = super::summary(cluster);
     let (ready, total) = super::ready(cluster);
     let (operations, history) = operations::of(cluster, connection_args, now);
+    let (actions, refused) = actions::of_cluster(cluster, connection_args, now);
     let findings = explain::explain(cluster, operator, connection_args, now);
     let phase = status.and_then(|status| status.phase);
     Cluster {
@@ -122,7 +125,8 @@ pub fn of(
         history,
         requests: requests(cluster),
         schedules: schedules(cluster),
-        actions: actions::of_cluster(cluster, connection_args, now),
+        actions,
+        refused,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The operations of a cluster: those that run with their nodes, and those that have ended. Pure.
 
-use casskop_common::api::{CassandraCluster, NodePhase, OperationNode, OperationStatus};
+use casskop_common::api::{
+    CassandraCluster, NodePhase, OperationNode, OperationPhase, OperationStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde::Serialize;
@@ -24,6 +26,8 @@ pub struct Operation {
     phase: &'static str,
     tone: Tone,
     message: String,
+    /// Whether the message says why it did not do what was asked.
+    has_failed: bool,
     origin: String,
     done: usize,
     failed: usize,
@@ -58,6 +62,9 @@ struct Node {
     pod: String,
     state: &'static str,
     tone: Tone,
+    /// Whether it is at work, or needs a look.
+    is_active: bool,
+    is_done: bool,
     step: String,
     /// `3 of 9 keyspaces`.
     progress: String,
@@ -116,6 +123,10 @@ fn operation(
         phase: operation.phase.as_str(),
         tone: operation::phase_tone(operation.phase),
         message: plain(&operation.message).into_owned(),
+        has_failed: matches!(
+            operation.phase,
+            OperationPhase::Failed | OperationPhase::Refused
+        ),
         origin,
         done: operation.count(NodePhase::Succeeded),
         failed: operation.count(NodePhase::Failed),
@@ -151,6 +162,8 @@ fn node(node: &OperationNode) -> Node {
         pod: plain(&node.pod).into_owned(),
         state,
         tone,
+        is_active: matches!(node.phase, NodePhase::Running | NodePhase::Failed),
+        is_done: node.phase == NodePhase::Succeeded,
         step: plain(&node.step).into_owned(),
         progress: progress.map(operation::units).unwrap_or_default(),
         attempts: node.attempts,

@@ -22,8 +22,9 @@ fn cluster(yaml: &str) -> CassandraCluster {
 fn fleet(clusters: Vec<CassandraCluster>) -> Fleet {
     let now = NOW.parse().unwrap();
     let mut fleet = Fleet::default();
-    fleet.replace(clusters.into_iter().map(|one| Readable(Ok(one))).collect());
-    fleet.connected(Source::Live, now);
+    let clusters = clusters.into_iter().map(|one| Readable(Ok(one)));
+    fleet.replace(clusters.collect(), now);
+    fleet.alive(now);
     fleet.operators = Some(BTreeMap::from([("shop".to_owned(), (1, 1))]));
     fleet
 }
@@ -85,16 +86,11 @@ fn the_age_of_the_data_is_told_once_changes_do_not_arrive() {
     let mut fleet = fleet(Vec::new());
     let connection = |fleet: &Fleet| shown(fleet, None)["connection"].clone();
     let live = connection(&fleet);
-    fleet.connected(
-        Source::Lost("connection refused".into()),
-        NOW.parse().unwrap(),
-    );
+    fleet.lost(Source::Lost("connection refused".into()));
     let lost = connection(&fleet);
     let hints = vec!["request permission".to_owned()];
-    fleet.connected(
-        Source::Refused("you may not list cassandraclusters".into(), hints),
-        NOW.parse().unwrap(),
-    );
+    let refused = "you may not list cassandraclusters".into();
+    fleet.lost(Source::Refused(refused, hints));
     insta::assert_yaml_snapshot!([
         live,
         lost,
@@ -112,6 +108,12 @@ fn the_id_of_a_request_to_copy_is_new() {
         "operations.db.orange.com/flush".to_owned(),
         "2026-11-22-1 --dc dc1".to_owned(),
     );
+    let status = cluster.status.as_mut().unwrap();
+    let mut flush = status.operations[0].clone();
+    flush.kind = casskop_common::operations::OperationKind::Flush.into();
+    flush.id = "2026-11-22-1".to_owned();
+    flush.phase = casskop_common::api::OperationPhase::Succeeded;
+    status.operation_history.push(flush);
     let page = shown(&fleet(vec![cluster]), None);
     let actions = page["cluster"]["actions"].as_array().unwrap().iter();
     let commands: Vec<&str> = actions.filter_map(|one| one["command"].as_str()).collect();
@@ -126,6 +128,131 @@ fn controls_are_those_that_fit() {
     let actions = operation["actions"].as_array().unwrap().iter();
     let titles: Vec<&str> = actions.filter_map(|one| one["title"].as_str()).collect();
     assert_eq!(titles, ["Pause cleanup", "Cancel cleanup"]);
+}
+
+fn annotate(cluster: &mut CassandraCluster, key: &str, value: &str) {
+    let annotations = cluster.metadata.annotations.get_or_insert_default();
+    annotations.insert(format!("operations.db.orange.com/{key}"), value.to_owned());
+}
+
+fn action<'a>(actions: &'a Value, title: &str) -> &'a Value {
+    let found = actions.as_array().unwrap().iter();
+    let mut found = found.filter(|one| one["title"] == title);
+    found.next().unwrap_or(&Value::Null)
+}
+
+/// What the command of the plugin refuses is no annotation to copy either.
+#[test]
+fn a_request_that_waits_is_not_destroyed() {
+    let mut cluster = fixture!("operating.yaml");
+    annotate(&mut cluster, "repair", "mine --dc dc1");
+    let page = shown(&fleet(vec![cluster]), None);
+    let shown = &page["cluster"];
+    assert_eq!(action(&shown["actions"], "Repair"), &Value::Null);
+    insta::assert_yaml_snapshot!(shown["refused"]);
+}
+
+#[test]
+fn the_effect_says_what_a_request_waits_for() {
+    let page = shown(&fleet(vec![fixture!("operating.yaml")]), None);
+    let cleanup = action(&page["cluster"]["actions"], "Cleanup");
+    let effect = cleanup["effect"].as_str().unwrap();
+    assert!(
+        effect.starts_with("requests a cleanup of all nodes; cleanup 2026-11-22a is Running; the new request starts when it has ended; the reconciliation of this cluster is paused"),
+        "{effect}"
+    );
+}
+
+#[test]
+fn every_usual_request_is_offered() {
+    let page = shown(&fleet(vec![fixture!("healthy.yaml")]), None);
+    let shown = &page["cluster"];
+    assert_eq!(shown["refused"], Value::Array(Vec::new()));
+    let snapshot = &action(&shown["actions"], "Snapshot")["command"];
+    let id = "2026-11-22-1";
+    let command =
+        format!("kubectl casskop snapshot demo --name {id} --id {id} -n shop --context prod");
+    assert_eq!(snapshot, &command);
+}
+
+/// The annotation of the retry before still stands: written again, it is no change.
+#[test]
+fn a_second_retry_is_a_command_only() {
+    let mut cluster = fixture!("failed.yaml");
+    let history = |cluster: &CassandraCluster| {
+        let page = shown(&fleet(vec![cluster.clone()]), None);
+        let actions = page["cluster"]["history"][0]["actions"].clone();
+        action(&actions, "Retry cleanup").clone()
+    };
+    let first = history(&cluster);
+    assert!(first["annotate"].is_string() && first["manifest"].is_string());
+    annotate(&mut cluster, "cleanup.retry", "2026-11-22a");
+    cluster.status.as_mut().unwrap().operations[0].retried = true;
+    insta::assert_yaml_snapshot!(history(&cluster));
+}
+
+/// The actions of a paused operation of a kind with a check that blocks it.
+fn controls(kind: &str) -> Value {
+    let mut cluster = fixture!("operating.yaml");
+    let status = cluster.status.as_mut().unwrap();
+    let operation = &mut status.operations[0];
+    operation.kind = kind.to_owned().into();
+    operation.arguments = "--pod demo-dc1-rack1-0".to_owned();
+    operation.blocked_by = vec!["nodes-up".to_owned()];
+    operation.checks[0].passed = false;
+    operation.checks[0].evidence = "demo-dc1-rack2-0 is down".to_owned();
+    annotate(&mut cluster, &format!("{kind}.pause"), "2026-11-22a");
+    let page = shown(&fleet(vec![cluster]), None);
+    page["cluster"]["operations"][0]["actions"].clone()
+}
+
+#[test]
+fn controls_name_the_request_and_the_evidence() {
+    let actions = controls("cleanup");
+    let waive = action(&actions, "Waive cleanup");
+    assert_eq!(
+        waive["command"],
+        "kubectl casskop waive demo cleanup nodes-up --id 2026-11-22a -n shop --context prod"
+    );
+    let effect = waive["effect"].as_str().unwrap();
+    assert!(
+        effect.ends_with("; nodes-up: demo-dc1-rack2-0 is down"),
+        "{effect}"
+    );
+}
+
+#[test]
+fn what_discards_data_says_so_and_has_no_waiver() {
+    for kind in ["remove", "replace"] {
+        let actions = controls(kind);
+        assert_eq!(action(&actions, &format!("Waive {kind}")), &Value::Null);
+        let resume = action(&actions, &format!("Resume {kind}"));
+        let effect = resume["effect"].as_str().unwrap_or_default();
+        let loss = format!("; {kind} --pod demo-dc1-rack1-0 discards data for good");
+        assert!(effect.ends_with(&loss), "{actions:#}");
+    }
+}
+
+#[test]
+fn a_kind_of_another_version_has_no_controls() {
+    assert_eq!(controls("defragment; true"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn words_of_the_status_are_quoted_for_the_shell() {
+    let mut cluster = fixture!("operating.yaml");
+    let status = cluster.status.as_mut().unwrap();
+    status.operations[0].id = "x;reboot".to_owned();
+    let page = shown(&fleet(vec![cluster]), None);
+    let pause = action(
+        &page["cluster"]["operations"][0]["actions"],
+        "Pause cleanup",
+    )
+    .clone();
+    assert_eq!(
+        pause["command"],
+        "kubectl casskop pause demo cleanup --id 'x;reboot' -n shop --context prod"
+    );
 }
 
 #[test]

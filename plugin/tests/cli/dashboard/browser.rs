@@ -15,7 +15,7 @@ fn cleanup(done: i64) -> Value {
     json!({ "status": { "operations": operating["status"]["operations"] } })
 }
 
-fn open(browser: &mut Chromium, dashboard: &Dashboard) -> String {
+pub fn open(browser: &mut Chromium, dashboard: &Dashboard) -> String {
     browser.tab();
     browser.go(&dashboard.link);
     browser.see("nodes ready");
@@ -129,8 +129,8 @@ fn everything_is_reached_by_the_keyboard_and_has_a_name() {
     assert_eq!(browser.value(focused), "2026-11-22a Pause cleanup");
     browser.press("Enter");
     browser.wait("document.getElementById('dialog').open");
-    browser.see("kubectl casskop pause demo cleanup -n shop");
-    browser.see("kubectl annotate cassandracluster demo -n shop --overwrite");
+    browser.see("kubectl casskop pause demo cleanup --id 2026-11-22a -n shop --context test");
+    browser.see("kubectl annotate cassandracluster demo -n shop --context test");
     browser.press("Escape");
     browser.wait("!document.getElementById('dialog').open");
     assert_eq!(browser.value(focused), "2026-11-22a Pause cleanup");
@@ -160,6 +160,121 @@ fn everything_is_reached_by_the_keyboard_and_has_a_name() {
         "demo: available; 6 of 6 nodes ready; cleanup Running, 1 of 6 nodes, 1 failed"
     );
     assert_eq!(browser.complaints(&own), Vec::<Value>::new());
+}
+
+/// The stream of a tab that nobody sees is one of the six that a browser has.
+#[test]
+#[ignore = "needs Chromium: make test-dashboard"]
+fn a_hidden_tab_leaves_its_connection_to_others() {
+    let mut cluster = fixture("operating.yaml");
+    let (api, changes) = serving(vec![cluster.clone()]);
+    let dashboard = Dashboard::open(&api, &[]);
+    let mut browser = Chromium::start();
+    open(&mut browser, &dashboard);
+    browser.see("at system_auth");
+    browser.value(
+        "{ const plain = fetch; window.signals = [];
+           window.fetch = (path, how) => { signals.push(how.signal); return plain(path, how); };
+           window.become = (state) => {
+               Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+               document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+           }; }",
+    );
+    browser.value("become('visible')");
+    browser.wait("signals.length === 1");
+    browser.value("become('hidden')");
+    assert_eq!(browser.value("signals[0].aborted"), true);
+    changes.send(modified(&mut cluster, &cleanup(2))).unwrap();
+    assert_eq!(browser.value("signals.length"), 1);
+    browser.value("become('visible')");
+    browser.see("2 of 3 keyspaces, at system_auth");
+    assert_eq!(browser.value("signals.length"), 2);
+}
+
+#[test]
+#[ignore = "needs Chromium: make test-dashboard"]
+fn a_cluster_that_cannot_be_read_any_more_is_grey_and_has_no_buttons() {
+    let mut cluster = fixture("operating.yaml");
+    let (api, changes) = serving(vec![cluster.clone()]);
+    let dashboard = Dashboard::open(&api, &[]);
+    let mut browser = Chromium::start();
+    open(&mut browser, &dashboard);
+    let buttons = "document.querySelectorAll('main button').length > 0";
+    let is_old = "document.getElementById('main').classList.contains('old')";
+    browser.wait(buttons);
+    assert_eq!(browser.value(is_old), false);
+    let wrong = json!({ "spec": { "nodesPerRacks": "two" } });
+    changes.send(modified(&mut cluster, &wrong)).unwrap();
+    browser.see("Cluster shop/demo cannot be read");
+    browser.see("6 of 6 nodes ready");
+    assert_eq!(browser.value(is_old), true);
+    assert_eq!(browser.value(buttons), false);
+}
+
+/// A time that counts would be read out each second.
+#[test]
+#[ignore = "needs Chromium: make test-dashboard"]
+fn what_happens_is_announced_once() {
+    let (api, _changes) = serving(vec![
+        fixture("operating.yaml"),
+        named("orders", "growing.yaml"),
+    ]);
+    let dashboard = Dashboard::open(&api, &[]);
+    let mut browser = Chromium::start();
+    open(&mut browser, &dashboard);
+    // Who follows a link is where it leads.
+    browser.wait("location.hash === '#/shop/demo'");
+    assert_eq!(browser.value("document.activeElement.tagName"), "BODY");
+    browser.value("document.querySelector('nav a[href=\"#/shop/orders\"]').click()");
+    browser.see("orders-dc1-rack2-0");
+    assert_eq!(browser.value("document.activeElement.id"), "main");
+    // A button that has copied says so.
+    browser.value("document.querySelector('#actions button').click()");
+    browser.wait("document.getElementById('dialog').open");
+    let said = "document.querySelector('#dialog .copied [role=status]').textContent";
+    assert_eq!(browser.value(said), "");
+    browser.value("document.querySelector('#dialog .copied button').click()");
+    browser.wait(&format!("['Copied', 'Selected'].includes({said})"));
+    browser.press("Escape");
+    browser.value(
+        "window.changes = 0; new MutationObserver(() => { changes += 1; })
+            .observe(document.getElementById('alerted'), { childList: true, characterData: true, subtree: true })",
+    );
+    drop(dashboard);
+    browser.see("The page shows what was known");
+    browser.wait("document.getElementById('notice').innerText.includes('known 3s ago')");
+    let alerted = browser.value("document.getElementById('alerted').textContent");
+    assert_eq!(
+        alerted,
+        "The dashboard does not answer: did kubectl casskop dashboard end?"
+    );
+    assert_eq!(browser.value("changes"), 1);
+    let counting = "[...document.querySelectorAll('[role=status], [aria-live]')].filter((one) => one.querySelector('time')).length";
+    assert_eq!(browser.value(counting), 0);
+}
+
+#[test]
+#[ignore = "needs Chromium: make test-dashboard"]
+fn a_page_too_many_says_why_it_is_empty() {
+    let (api, _changes) = serving(vec![fixture("healthy.yaml")]);
+    let dashboard = Dashboard::open(&api, &[]);
+    let pages: Vec<_> = (0..32).map(|_| dashboard.stream(None)).collect();
+    let mut browser = Chromium::start();
+    browser.tab();
+    browser.go(&dashboard.link);
+    browser.see("Too many pages are open");
+    browser.value(
+        "window.seen = []; new MutationObserver(() => { seen.push(document.getElementById('notice').innerText); })
+            .observe(document.getElementById('notice'), { childList: true, subtree: true })",
+    );
+    browser.value("new Promise((done) => setTimeout(done, 1200))");
+    browser.see("Too many pages are open");
+    assert_eq!(
+        browser.value("seen.filter((text) => text.includes('does not answer')).length"),
+        0
+    );
+    drop(pages);
+    browser.see("6 of 6 nodes ready");
 }
 
 /// Nothing is cut off in a narrow window. With `SCREENSHOTS` in the environment, the pictures of the documentation are written.

@@ -1,10 +1,11 @@
 //! Chromium without a window, driven over a pipe: messages of `DevTools`, each with a NUL behind it.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -28,9 +29,11 @@ const OF_SECURITY: [&str; 4] = [
 pub struct Chromium {
     child: Child,
     commands: File,
-    messages: BufReader<File>,
+    messages: Receiver<Vec<u8>>,
     number: u64,
     session: Option<String>,
+    /// Its folder and its pipes.
+    files: [PathBuf; 3],
     /// Everything that the browser has told by itself.
     pub events: Vec<Value>,
 }
@@ -40,19 +43,25 @@ impl Chromium {
     pub fn start() -> Self {
         let program = std::env::var("CHROMIUM").unwrap();
         let profile = file("").with_extension("profile");
-        let [input, output] = ["in", "out"].map(|name| {
-            let path: PathBuf = profile.with_extension(name);
+        // Another process of the same id may have left them.
+        let files = ["profile", "in", "out"].map(|name| profile.with_extension(name));
+        remove(&files);
+        let [_, input, output] = files.clone().map(|path| {
+            if path == profile {
+                return path;
+            }
             let made = Command::new("mkfifo").arg(&path).status().unwrap();
             assert!(made.success());
             path
         });
         // The shell opens what Chromium has as its descriptors 3 and 4. No name but this machine resolves.
-        let child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", r#"exec "$@" 3<"$INPUT" 4>"$OUTPUT""#, "sh", &program])
             .args([
                 "--headless=new",
                 "--remote-debugging-pipe",
-                "--no-sandbox",
+                "--no-proxy-server",
                 "--disable-gpu",
                 "--disable-dev-shm-usage",
                 "--no-first-run",
@@ -68,17 +77,32 @@ impl Chromium {
             .env("OUTPUT", &output)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::null());
+        // Its sandbox is not for the administrator.
+        let user = Command::new("id").arg("-u").output().unwrap().stdout;
+        if user.trim_ascii() == b"0" {
+            command.arg("--no-sandbox");
+        }
+        let child = command.spawn().unwrap();
         let commands = File::options().write(true).open(&input).unwrap();
-        let messages = BufReader::new(File::open(&output).unwrap());
+        let mut output = BufReader::new(File::open(&output).unwrap());
+        let (sender, messages) = mpsc::channel();
+        // It ends with Chromium, or with the test.
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            while output.read_until(0, &mut text).is_ok() && text.pop() == Some(0) {
+                if sender.send(std::mem::take(&mut text)).is_err() {
+                    return;
+                }
+            }
+        });
         Self {
             child,
             commands,
             messages,
             number: 0,
             session: None,
+            files,
             events: Vec::new(),
         }
     }
@@ -102,9 +126,13 @@ impl Chromium {
         }
     }
 
-    /// Another tab that was opened before.
+    /// Another tab that was opened before; it becomes the visible one.
     pub fn session(&mut self, session: Option<String>) -> Option<String> {
-        std::mem::replace(&mut self.session, session)
+        let before = std::mem::replace(&mut self.session, session);
+        if self.session.is_some() {
+            self.call("Page.bringToFront", &json!({}));
+        }
+        before
     }
 
     pub fn go(&mut self, address: &str) {
@@ -113,6 +141,12 @@ impl Chromium {
 
     /// The result of a method.
     pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        let mut answer = self.answer(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    fn answer(&mut self, method: &str, parameters: &Value) -> Value {
         self.number += 1;
         let mut message = json!({ "id": self.number, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -120,13 +154,11 @@ impl Chromium {
         }
         write!(self.commands, "{message}\0").unwrap();
         loop {
-            let mut text = Vec::new();
-            self.messages.read_until(0, &mut text).unwrap();
-            assert_eq!(text.pop(), Some(0), "Chromium ended");
-            let mut answer: Value = serde_json::from_slice(&text).unwrap();
+            let text = self.messages.recv_timeout(PATIENCE);
+            let text = text.unwrap_or_else(|error| unreachable!("{method}: {error}"));
+            let answer: Value = serde_json::from_slice(&text).unwrap();
             if answer["id"] == self.number {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
+                return answer;
             }
             if answer["id"].is_null() {
                 self.events.push(answer);
@@ -158,7 +190,9 @@ impl Chromium {
     /// Waits until an expression is true.
     pub fn wait(&mut self, expression: &str) {
         let begun = Instant::now();
-        while self.value(expression) != true {
+        let asked = json!({ "expression": expression, "returnByValue": true });
+        // A page that is loaded again meanwhile answers with an error.
+        while self.answer("Runtime.evaluate", &asked)["result"]["result"]["value"] != true {
             if begun.elapsed() > PATIENCE {
                 let shown = self.value("document.body.innerText");
                 unreachable!("not seen: {expression}\n{}", shown.as_str().unwrap());
@@ -238,5 +272,20 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        remove(&self.files);
+    }
+}
+
+fn remove([profile, pipes @ ..]: &[PathBuf; 3]) {
+    // Its processes may write for a moment when the first of them has ended.
+    for _ in 0..20 {
+        let _ = fs::remove_dir_all(profile);
+        if !profile.exists() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    for pipe in pipes {
+        let _ = fs::remove_file(pipe);
     }
 }

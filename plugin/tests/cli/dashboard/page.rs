@@ -3,11 +3,11 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fake::Api,
@@ -26,13 +26,26 @@ pub struct Dashboard {
     pub link: String,
     pub port: u16,
     pub token: String,
+    /// What the server begins every stream with.
+    pub proof: String,
+    /// The file that the dashboard was opened with.
+    pub kubeconfig: String,
 }
 
 impl Dashboard {
     /// Opens one of the clusters of `api`.
     pub fn open(api: &Api, arguments: &[&str]) -> Self {
-        let mut child = binary(&[&["dashboard"], arguments].concat())
-            .env("KUBECONFIG", kubeconfig(&api.address.to_string()))
+        let config = kubeconfig(&api.address.to_string());
+        let mut command = binary(&[&["dashboard"], arguments].concat());
+        command.env("KUBECONFIG", &config);
+        let mut opened = Self::run(command);
+        opened.kubeconfig = config.display().to_string();
+        opened
+    }
+
+    /// Opens one by a command.
+    pub fn run(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -42,14 +55,17 @@ impl Dashboard {
             .read_line(&mut link)
             .unwrap();
         let link = link.trim_end().to_owned();
-        let (address, token) = link.split_once("/#token=").unwrap();
+        let (address, secrets) = link.split_once("/#token=").unwrap();
+        let (token, proof) = secrets.split_once('.').unwrap();
         let port = address.rsplit(':').next().unwrap().parse().unwrap();
-        let token = token.to_owned();
+        let (token, proof) = (token.to_owned(), proof.to_owned());
         Self {
             child,
             link,
             port,
             token,
+            proof,
+            kubeconfig: String::new(),
         }
     }
 
@@ -87,14 +103,29 @@ impl Dashboard {
 
     /// The stream of a page.
     pub fn stream(&self, chosen: Option<&str>) -> Stream {
+        self.try_stream(chosen).unwrap()
+    }
+
+    /// The stream of a page, or the answer that refuses it.
+    pub fn try_stream(&self, chosen: Option<&str>) -> Result<Stream, String> {
         let mut stream = self.connect();
         let path = chosen.map_or("/events".to_owned(), |chosen| {
             format!("/events?cluster={chosen}")
         });
         let token = format!("Authorization: Bearer {}", self.token);
         let request = self.request(&path, &[&token, "Sec-Fetch-Site: same-origin"]);
-        stream.write_all(request.as_bytes()).unwrap();
-        Stream(BufReader::new(stream))
+        let failed = |error: std::io::Error| error.to_string();
+        stream.write_all(request.as_bytes()).map_err(failed)?;
+        let mut stream = Stream(BufReader::new(stream));
+        let status = stream.line();
+        if !status.starts_with("HTTP/1.1 200") {
+            let mut rest = String::new();
+            stream.0.read_to_string(&mut rest).map_err(failed)?;
+            return Err(status + &rest);
+        }
+        let proof = stream.data().unwrap();
+        assert_eq!(proof, json!({ "proof": self.proof }), "it is the first");
+        Ok(stream)
     }
 }
 
@@ -118,11 +149,14 @@ impl Stream {
 
     /// What the page shows next; nothing if that is as before.
     fn message(&mut self) -> Option<Value> {
+        Some(self.data()?["view"].take())
+    }
+
+    fn data(&mut self) -> Option<Value> {
         loop {
             let line = self.line();
             if let Some(data) = line.strip_prefix("data: ") {
-                let message: Value = serde_json::from_str(data).unwrap();
-                return Some(message["view"].clone());
+                return Some(serde_json::from_str(data).unwrap());
             }
             if line.starts_with(": alive") {
                 return None;
