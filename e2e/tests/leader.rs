@@ -6,7 +6,11 @@
     reason = "tests: what does not hold ends the test"
 )]
 
-use std::{thread, time::Instant};
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::Stdio,
+    time::Instant,
+};
 
 use casskop_e2e::{
     cassandra, fresh_id,
@@ -29,18 +33,39 @@ fn a_leader_that_is_stopped_hands_over() {
     let two = Two::run(&space);
     let (first, _) = two.leader(None);
     let transitions = two.lease()["leaseTransitions"].as_i64();
-    let (follower, pod) = (space.kubectl.clone(), first.clone());
-    let log = thread::spawn(move || follower.ok(&["logs", "-f", &pod, "-c", "operator"]));
     until("the waiting instance to be ready", || {
         let pods = operator::pods(&space.kubectl);
         let ready = pods.iter().filter(|pod| operator::is_ready(pod)).count();
         (ready == 2).then_some(()).ok_or(format!("{ready} ready"))
     });
+    until("its container to have a log", || {
+        let log = two.log(&first, &[]);
+        when(&log, "this instance leads").map(drop).ok_or(log)
+    });
+    let mut follower = space.kubectl.site.inside("kubectl");
+    let words = [
+        "-n",
+        &space.kubectl.namespace,
+        "logs",
+        "-f",
+        &first,
+        "-c",
+        "operator",
+    ];
+    let follower = follower.args(words).stdout(Stdio::piped()).spawn();
+    let mut follower = follower.expect("kubectl starts");
+    let mut lines = BufReader::new(follower.stdout.take().expect("it is piped"));
+    // It reads the log before the pod goes.
+    let mut log = String::new();
+    lines.read_line(&mut log).expect("kubectl reads the log");
     let began = Instant::now();
     space.kubectl.ok(&["delete", "pod", &first, "--wait=false"]);
     let (second, _) = two.leader(Some(&first));
     report_takeover("a clean stop", began);
-    let log = log.join().expect("kubectl reads the log");
+    lines
+        .read_to_string(&mut log)
+        .expect("kubectl reads the log");
+    follower.wait().expect("kubectl ends with the pod");
     let released = when(&log, "the Lease is released").expect("the leader releases the Lease");
     // The Lease is visible before the new leader writes its log, and that before kubelet shows it.
     let led = until("the log of the new leader", || {
