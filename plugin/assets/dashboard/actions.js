@@ -1,4 +1,4 @@
-// What a person can do, as text to copy. Nothing here reaches the cluster.
+// The actions of a person, as text to copy. Nothing here reaches the cluster.
 
 import { h } from "/dom.js";
 

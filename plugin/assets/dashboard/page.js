@@ -50,7 +50,7 @@ function follow() {
   });
 }
 
-/** What is shown is old from now on. */
+/** The page shows old data from now on. */
 function failed(why) {
   trouble = { why, known: heard };
   told();
@@ -95,7 +95,7 @@ function draw() {
   part("announced", announcement(cluster), (words) => words);
 }
 
-/** What a screen reader says of the page itself. No time that counts: it would be said every second. */
+/** The words of a screen reader about the page itself. No time that counts: it would be said every second. */
 function alerts() {
   if (trouble) return trouble.why;
   const connection = page && !page.connection.isLive ? page.connection.message : "";
@@ -103,7 +103,7 @@ function alerts() {
   return [connection, gone(), ...unreadable].filter(Boolean).join(" ");
 }
 
-/** What a screen reader says when it changes. */
+/** The words of a screen reader about a change. */
 function announcement(cluster) {
   if (!cluster) return "";
   const running = cluster.operations.map((one) => `${one.kind} ${one.phase}${one.progress ? `, ${one.progress}` : ""}`);
@@ -170,12 +170,12 @@ function title(cluster) {
 
 function findings(all) {
   if (!all) return null;
-  if (all.length === 0) return section("What it waits for", h("p", { class: "quiet" }, "Nothing is blocked: the cluster matches the spec, and no operation is pending."));
-  return section("What it waits for", all.map((one) =>
+  if (all.length === 0) return section("Waiting for", h("p", { class: "quiet" }, "Nothing is blocked: the cluster matches the spec, and no operation is pending."));
+  return section("Waiting for", all.map((one) =>
     h("article", { class: `finding ${one.tone}` },
       h("p", { class: "head" }, pill(one.title, one.tone), " ", since(one.since), one.reason && h("span", { class: "reason" }, one.reason)),
       one.message && h("p", null, one.message),
-      one.next.length > 0 && h("details", { "data-key": `next ${one.reason} ${one.message}` }, h("summary", { "data-key": `${one.reason} ${one.message}` }, "What to do next"),
+      one.next.length > 0 && h("details", { "data-key": `next ${one.reason} ${one.message}` }, h("summary", { "data-key": `${one.reason} ${one.message}` }, "Next step"),
         h("ul", { class: "next" }, one.next.map((step) => h("li", null, step.words && h("p", null, step.words), step.command && copied(step.command))))))));
 }
 

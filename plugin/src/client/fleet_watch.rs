@@ -179,7 +179,7 @@ impl<'a> FleetWatch<'a> {
         Ok(Some(Change::Disconnected(failure::cause(error))))
     }
 
-    /// What is refused may be allowed later: the clusters are listed again.
+    /// A refusal may end later: the clusters are listed again.
     fn refused(&mut self, error: CliError) -> CliError {
         self.version = None;
         self.pause();

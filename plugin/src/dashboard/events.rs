@@ -50,17 +50,17 @@ impl Pulse {
     }
 }
 
-/// What a stream is made of.
+/// The sources of a stream.
 pub struct Source {
     /// The clusters.
     pub fleet: watch::Receiver<Fleet>,
     /// The chosen one.
     pub chosen: Option<Key>,
-    /// What the page shows of them.
+    /// The part of them that the page shows.
     pub pictures: Arc<Pictures>,
     /// The current time.
     pub now: fn() -> String,
-    /// What tells the page that the server is that of its link.
+    /// The proof for the page that the server is that of its link.
     pub proof: String,
     /// The time at which the page took something last.
     pub pulse: Pulse,
@@ -101,7 +101,7 @@ async fn next(mut page: Page) -> Option<(Result<Frame<Bytes>, Infallible>, Page)
     Some((Ok(Frame::data(Bytes::from(text))), page))
 }
 
-/// What the page shows, once that may have changed; none when the clusters are not followed any more.
+/// The content of the page, once that may have changed; none when the clusters are not followed any more.
 async fn view(page: &mut Page) -> Option<String> {
     let Source {
         fleet,

@@ -13,10 +13,10 @@ use crate::model::fleet::{Fleet, Key};
 /// Shortest time between two pictures of the same: clusters may change many times per second.
 pub const PAUSE: Duration = Duration::from_millis(250);
 
-/// What a page shows of the clusters with its chosen one, as JSON.
+/// The content of a page with its chosen cluster, as JSON.
 pub type Render = Box<dyn Fn(&Fleet, Option<&Key>) -> String + Send + Sync>;
 
-/// What a page shows.
+/// The content of a page.
 #[derive(Clone)]
 pub struct Picture {
     /// The revision of the clusters that it shows.

@@ -61,7 +61,7 @@ struct Open {
     is_stream: Arc<AtomicBool>,
 }
 
-/// What the server answers with.
+/// The parts of an answer.
 struct Site {
     guard: Guard,
     fleet: watch::Receiver<Fleet>,

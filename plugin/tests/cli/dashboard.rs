@@ -1,4 +1,4 @@
-//! `dashboard`: the server of the page. What a browser makes of it is in `browser`.
+//! `dashboard`: the server of the page. The tests in a browser are in `browser`.
 
 #[cfg(unix)]
 mod browser;

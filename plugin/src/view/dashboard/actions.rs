@@ -1,4 +1,4 @@
-//! What a person can do, as text to copy: the command, the annotation, and the manifest for Git. Pure.
+//! The actions of a person, as text to copy: the command, the annotation, and the manifest for Git. Pure.
 
 use casskop_common::{api::CassandraCluster, intent::Request, names, operations::OperationKind};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ const USUAL: [OperationKind; 5] = [
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
-    /// What is done: `Pause cleanup`.
+    /// Its words: `Pause cleanup`.
     title: String,
     /// The effect in words.
     effect: String,
@@ -44,7 +44,7 @@ pub struct Action {
 /// A request that is not offered.
 #[derive(Debug, Serialize)]
 pub struct Refused {
-    /// What is not done: `Flush`.
+    /// Its word: `Flush`.
     title: String,
     /// Why.
     reason: String,
@@ -126,10 +126,10 @@ pub fn of_request(
     fitting.collect()
 }
 
-/// What a retry needs after another one.
+/// The order of a retry after another one.
 const RETRIED: &str = "; the annotation of the retry before has to be removed, and the operator has to observe that, before it is set again: the command does both";
 
-/// What a person has to know before the control is applied, if anything.
+/// A warning before the control is applied, if there is one.
 fn consequence(control: &Control, kind: OperationKind, current: &CurrentRequest) -> String {
     let Some(operation) = &current.operation else {
         return String::new();
@@ -149,7 +149,7 @@ fn consequence(control: &Control, kind: OperationKind, current: &CurrentRequest)
     }
 }
 
-/// What can be requested on a cluster, and what cannot be now.
+/// The requests that a cluster takes, and those that it does not take now.
 pub fn of_cluster(
     cluster: &CassandraCluster,
     connection_args: &str,

@@ -141,7 +141,7 @@ fn action<'a>(actions: &'a Value, title: &str) -> &'a Value {
     found.next().unwrap_or(&Value::Null)
 }
 
-/// What the command of the plugin refuses is no annotation to copy either.
+/// A request that the command of the plugin refuses is no annotation to copy either.
 #[test]
 fn a_request_that_waits_is_not_destroyed() {
     let mut cluster = fixture!("operating.yaml");

@@ -26,7 +26,7 @@ pub struct Dashboard {
     pub link: String,
     pub port: u16,
     pub token: String,
-    /// What the server begins every stream with.
+    /// The begin of every stream.
     pub proof: String,
     /// The file that the dashboard was opened with.
     pub kubeconfig: String,
@@ -147,7 +147,7 @@ impl Stream {
         line
     }
 
-    /// What the page shows next; nothing if that is as before.
+    /// The next content of the page; nothing if that is as before.
     fn message(&mut self) -> Option<Value> {
         Some(self.data()?["view"].take())
     }
@@ -164,12 +164,12 @@ impl Stream {
         }
     }
 
-    /// What the page shows next.
+    /// The next content of the page.
     pub fn next(&mut self) -> Value {
         self.until(|_| true)
     }
 
-    /// What the page shows once it is as awaited.
+    /// The content of the page once it is as awaited.
     pub fn until(&mut self, is_there: impl Fn(&Value) -> bool) -> Value {
         let (mut last, mut quiet) = (Value::Null, 0);
         while quiet < QUIET {
