@@ -1,0 +1,107 @@
+//! `verify`: whether a backup is what it says.
+
+use std::collections::BTreeMap;
+
+use casskop_backup_protocol::{MAX_NODE_MANIFEST, Name, Outcome, Problem, Summary};
+use futures::{StreamExt, stream};
+
+use crate::bucket::Bucket;
+use crate::catalogue::show;
+use crate::download::download;
+use crate::error::{Failure, Result};
+use crate::files::digest_of;
+use crate::node;
+
+/// Problems that are told; the others are counted.
+const TOLD: usize = 100;
+
+/// Checks that all manifests and objects of a backup are there, by their lengths; `deep` reads every object and compares
+/// its content.
+///
+/// # Errors
+/// The backup does not exist, or the store does not answer. Damage is no error: it is in the summary.
+pub async fn verify(bucket: &Bucket, backup: &Name, deep: bool) -> Result<Summary> {
+    let manifest = show(bucket, backup).await?;
+    let mut summary = Summary {
+        backup: Some(backup.clone()),
+        files: manifest.files,
+        bytes: manifest.bytes,
+        ..Summary::default()
+    };
+    let mut objects = BTreeMap::new();
+    for entry in &manifest.nodes {
+        let path = bucket.node(backup, &entry.node.host_id);
+        let Some(content) = bucket.read(&path, MAX_NODE_MANIFEST).await? else {
+            problem(&mut summary, path.as_ref(), "it is missing");
+            continue;
+        };
+        if digest_of(&content) != entry.manifest {
+            problem(
+                &mut summary,
+                path.as_ref(),
+                "it is not the one that was completed",
+            );
+            continue;
+        }
+        match node::parse(bucket, backup, &entry.node.host_id, &content) {
+            Ok(manifest) => objects.extend(manifest.files().map(|file| (file.digest, file.size))),
+            Err(failure) => problem(&mut summary, path.as_ref(), &failure.to_string()),
+        }
+    }
+    if deep {
+        let mut checks = stream::iter(&objects)
+            .map(|(digest, size)| async move {
+                (
+                    digest,
+                    *size,
+                    download(bucket, digest, *size, async |_| Ok(())).await,
+                )
+            })
+            .buffer_unordered(bucket.transfers);
+        while let Some((digest, size, check)) = checks.next().await {
+            match check {
+                Ok(()) => summary.hashed_bytes += size,
+                Err(failure) if failure.outcome == Outcome::Damaged => {
+                    problem(
+                        &mut summary,
+                        bucket.object(digest).as_ref(),
+                        &failure.to_string(),
+                    );
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    } else {
+        let there = node::there(bucket, &objects).await?;
+        for digest in objects.keys().filter(|digest| !there.contains(digest)) {
+            problem(
+                &mut summary,
+                bucket.object(digest).as_ref(),
+                "it is missing, or has another length",
+            );
+        }
+    }
+    if !summary.problems.is_empty() {
+        summary.outcome = Outcome::Damaged;
+        let why = format!(
+            "{} objects are missing or damaged",
+            summary.problems.len() as u64 + summary.more
+        );
+        let next =
+            "begin a new backup, which sends what is missing; keep an older backup until then";
+        summary.error =
+            Some(Failure::damaged(format!("verify backup {backup}"), why, next).to_string());
+    }
+    Ok(summary)
+}
+
+fn problem(summary: &mut Summary, object: &str, problem: &str) {
+    if summary.problems.len() < TOLD {
+        summary.problems.push(Problem {
+            object: object.to_owned(),
+            problem: problem.to_owned(),
+        });
+    } else {
+        summary.more += 1;
+    }
+}
