@@ -126,6 +126,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let summary = &mut answer.summary;
     arguments.command.name().clone_into(&mut summary.command);
     summary.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    summary.peak_memory_bytes = peak_memory();
     if summary.backup.is_none() {
         summary.backup = arguments.command.backup().cloned();
     }
@@ -229,6 +230,19 @@ async fn execute(arguments: &Arguments, credentials: &Credentials) -> Result<Ans
         summary,
         text: None,
     })
+}
+
+/// By the kernel's account; 0 where it keeps none.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| {
+        line.strip_prefix("VmHWM:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse()
+            .ok()
+    });
+    peak.unwrap_or(0u64) * 1024
 }
 
 fn description(arguments: &Arguments) -> Result<String> {

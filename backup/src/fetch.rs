@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use casskop_backup_protocol::{
     Cluster, FetchJob, FileEntry, MAX_NODE_MANIFEST, Name, NodeManifest, Summary,
@@ -22,6 +23,8 @@ use crate::node;
 
 /// Folder for what is not finished.
 const WORK: &str = ".casskop-restore";
+/// Numbers the files there.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// What a new file system has of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -91,8 +94,8 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
             "check the keyspaces of the job",
         ));
     }
-    let mut transfers = stream::iter(targets.iter().enumerate())
-        .map(|(number, target)| bring(bucket, &into, number, target))
+    let mut transfers = stream::iter(&targets)
+        .map(|target| bring(bucket, &into, target))
         .buffer_unordered(bucket.transfers);
     while let Some(brought) = transfers.try_next().await? {
         summary.files += 1;
@@ -241,12 +244,7 @@ enum Brought {
     There(u64),
 }
 
-async fn bring(
-    bucket: &Bucket,
-    into: &Path,
-    number: usize,
-    target: &Target<'_>,
-) -> Result<Brought> {
+async fn bring(bucket: &Bucket, into: &Path, target: &Target<'_>) -> Result<Brought> {
     let (entry, path) = (target.entry, &target.path);
     make_folder(into, &target.folder)?;
     match fs::symlink_metadata(path) {
@@ -261,7 +259,11 @@ async fn bring(
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failure("read", path)(error)),
     }
-    let part = into.join(WORK).join(format!("{number}.part"));
+    // A name of its own: a thread of a transfer that was given up may still be busy with its file.
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let part = into
+        .join(WORK)
+        .join(format!("{}-{number}.part", std::process::id()));
     let result = write(bucket, target, &part).await;
     if result.is_err() {
         let _ = fs::remove_file(&part);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream;
+use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -123,7 +123,8 @@ fn bounded(body: Incoming, deadline: Duration) -> HttpResponseBody {
             }
         }
     });
-    HttpResponseBody::new(StreamBody::new(frames))
+    // A body may be asked again after its end.
+    HttpResponseBody::new(StreamBody::new(frames.fuse()))
 }
 
 fn kind(error: &Error) -> HttpErrorKind {

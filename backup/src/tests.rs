@@ -1,1 +1,6 @@
-//! Tests of the whole.
+//! Tests of the whole, on a store in memory and on servers that misbehave.
+
+mod bad_input;
+mod histories;
+mod kills;
+mod servers;

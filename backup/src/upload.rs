@@ -14,12 +14,12 @@ use crate::error::{Failure, Result};
 use crate::files::{self, Reader};
 
 const MIB: u64 = 1 << 20;
-/// Up to this size a file is sent in one request, and a larger one in parts of it.
-const PART: u64 = 4 * MIB;
+/// Up to this size a file is sent in one request, and a larger one in parts of it: the smallest that S3 takes.
+const PART: u64 = 5 * MIB;
 /// Parts that every store takes in one object.
 const PARTS: u64 = 10_000;
 /// Mebibytes of parts that are in memory at once, of all transfers together.
-const BUDGET: u32 = 16;
+const BUDGET: u32 = 20;
 
 /// The memory for parts. A part that is larger than all of it has it alone.
 pub(crate) struct Memory(Semaphore);
@@ -162,9 +162,9 @@ mod tests {
     fn a_part_is_small_and_parts_are_few() {
         let gib = 1 << 30;
         assert_eq!(part_size(gib), PART);
-        assert_eq!(part_size(40_000 * MIB), PART);
+        assert_eq!(part_size(50_000 * MIB), PART);
         assert_eq!(part_size(100 * gib), 11 * MIB);
-        for size in [PART + 1, 39 * gib, 40 * gib, 5_000 * gib] {
+        for size in [PART + 1, 48 * gib, 49 * gib, 5_000 * gib] {
             assert!(size.div_ceil(part_size(size)) <= PARTS);
         }
     }

@@ -65,6 +65,8 @@ pub struct Summary {
     pub skipped_bytes: u64,
     /// Bytes whose digest was computed.
     pub hashed_bytes: u64,
+    /// The most memory that the process had, resident.
+    pub peak_memory_bytes: u64,
     /// Wall time in milliseconds.
     pub milliseconds: u64,
     /// `purge`, `delete`: backups that exist no longer.

@@ -1,0 +1,526 @@
+//! Damaged, hostile and mistaken input: a clear error, and nothing half done.
+
+use std::fs;
+
+use bytes::Bytes;
+use casskop_backup_protocol::{Name, Outcome};
+use object_store::ObjectStoreExt;
+use object_store::path::Path as Key;
+
+use crate::files::digest_of;
+use crate::testing::{
+    Fake, Folder, TABLE, complete_job, fetch_job, name, node_job, purge_job, snapshot,
+};
+use crate::{Failure, complete, delete, fetch, list, node, purge, show, verify};
+
+async fn made(fake: &Fake) -> Folder {
+    let data = Folder::new();
+    snapshot(
+        data.path(),
+        "b1",
+        &[("nb-1-big-Data.db", b"data"), ("schema.cql", b"CREATE")],
+    );
+    node(&fake.bucket(), &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap();
+    complete(&fake.bucket(), &complete_job("b1", &["h1"]))
+        .await
+        .unwrap();
+    data
+}
+
+fn b1() -> Name {
+    name("b1")
+}
+
+/// Everything below the folder but what the program keeps for itself.
+fn restored(into: &Folder) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![into.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with("origin.json") {
+                files.push(path.display().to_string());
+            }
+        }
+    }
+    files
+}
+
+async fn replace(fake: &Fake, part: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) {
+    let key = Key::from(
+        fake.keys()
+            .await
+            .into_iter()
+            .find(|key| key.contains(part))
+            .unwrap(),
+    );
+    let content = fake.inner.get(&key).await.unwrap().bytes().await.unwrap();
+    fake.inner
+        .put(&key, Bytes::from(change(content.to_vec())).into())
+        .await
+        .unwrap();
+}
+
+async fn fetched(fake: &Fake) -> (Failure, Vec<String>) {
+    let into = Folder::new();
+    let failure = fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+        .await
+        .unwrap_err();
+    (failure, restored(&into))
+}
+
+#[tokio::test]
+async fn one_flipped_bit() {
+    let fake = Fake::new();
+    made(&fake).await;
+    let object = digest_of(b"data").to_string();
+    replace(&fake, &object, |mut content| {
+        content[2] ^= 1;
+        content
+    })
+    .await;
+    assert_eq!(
+        verify(&fake.bucket(), &b1(), false).await.unwrap().outcome,
+        Outcome::Done
+    );
+    let deep = verify(&fake.bucket(), &b1(), true).await.unwrap();
+    assert_eq!((deep.outcome, deep.problems.len()), (Outcome::Damaged, 1));
+    let (failure, files) = fetched(&fake).await;
+    assert_eq!(
+        (failure.outcome, files.len()),
+        (Outcome::Damaged, 0),
+        "{failure} {files:?}"
+    );
+    assert!(
+        failure.to_string().contains("its content has the digest"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn an_object_cut_short_is_sent_again() {
+    let fake = Fake::new();
+    let data = made(&fake).await;
+    replace(&fake, &digest_of(b"data").to_string(), |content| {
+        content[..2].to_vec()
+    })
+    .await;
+    assert_eq!(
+        verify(&fake.bucket(), &b1(), false).await.unwrap().outcome,
+        Outcome::Damaged
+    );
+    assert_eq!(fetched(&fake).await.0.outcome, Outcome::Damaged);
+    snapshot(data.path(), "b2", &[("nb-1-big-Data.db", b"data")]);
+    let summary = node(&fake.bucket(), &node_job(data.path(), "b2", "h1"))
+        .await
+        .unwrap();
+    assert_eq!(summary.sent_objects, 1);
+    assert_eq!(
+        verify(&fake.bucket(), &b1(), true).await.unwrap().outcome,
+        Outcome::Done
+    );
+}
+
+#[tokio::test]
+async fn manifests_cut_short() {
+    for part in ["/backups/", "/nodes/"] {
+        let fake = Fake::new();
+        let data = made(&fake).await;
+        // An object that no backup has, and that an earlier pass has found.
+        snapshot(data.path(), "b2", &[("nb-1-big-Data.db", b"orphan")]);
+        node(&fake.bucket(), &node_job(data.path(), "b2", "h1"))
+            .await
+            .unwrap();
+        delete(&fake.bucket(), &name("b2"), true).await.unwrap();
+        assert_eq!(
+            purge(&fake.bucket(), &purge_job(Some(1)))
+                .await
+                .unwrap()
+                .orphans,
+            1
+        );
+        fake.advance(48 * 3600);
+        replace(&fake, part, |content| content[..content.len() / 2].to_vec()).await;
+        let objects = fake.sent().len();
+        let failure = purge(&fake.bucket(), &purge_job(Some(1)))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.outcome, Outcome::Damaged, "{failure}");
+        let keys = fake.keys().await;
+        assert_eq!(
+            keys.iter().filter(|key| key.contains("/objects/")).count(),
+            objects,
+            "nothing was swept"
+        );
+        assert!(!keys.iter().any(|key| key.contains("/sweeping/")));
+        let (failure, files) = fetched(&fake).await;
+        assert_eq!(
+            (failure.outcome, files.len()),
+            (Outcome::Damaged, 0),
+            "{failure}"
+        );
+        let listed = list(&fake.bucket()).await.unwrap().backups;
+        assert_eq!(listed[0].problem.is_some(), part == "/backups/");
+        delete(&fake.bucket(), &b1(), false).await.unwrap();
+    }
+}
+
+/// A manifest that was written by someone else: its digest is right, and its names are not.
+#[tokio::test]
+async fn a_hostile_manifest_stays_in_the_folder() {
+    for hostile in [
+        "../../../evil",
+        "/etc/evil",
+        ".i/../../evil",
+        "..",
+        "a\\u0000b",
+        ".hidden",
+    ] {
+        for from in ["nb-1-big-Data.db", TABLE, "\"shop\""] {
+            let fake = Fake::new();
+            made(&fake).await;
+            let (before, digests) = (
+                fake.keys().await,
+                std::cell::RefCell::new((String::new(), String::new())),
+            );
+            let hostile_name = if from == "\"shop\"" {
+                format!("\"{hostile}\"")
+            } else {
+                hostile.to_owned()
+            };
+            replace(&fake, "/nodes/", |content| {
+                let new = String::from_utf8(content.clone())
+                    .unwrap()
+                    .replace(from, &hostile_name)
+                    .into_bytes();
+                *digests.borrow_mut() =
+                    (digest_of(&content).to_string(), digest_of(&new).to_string());
+                new
+            })
+            .await;
+            let (old, new) = digests.into_inner();
+            replace(&fake, "/backups/", |content| {
+                String::from_utf8(content)
+                    .unwrap()
+                    .replace(&old, &new)
+                    .into_bytes()
+            })
+            .await;
+            let (failure, files) = fetched(&fake).await;
+            assert_eq!(
+                (failure.outcome, files.len()),
+                (Outcome::Damaged, 0),
+                "{hostile}: {failure}"
+            );
+            assert!(failure.to_string().contains("not a manifest"), "{failure}");
+            assert_eq!(fake.keys().await, before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_cluster_has_the_folder() {
+    let fake = Fake::new();
+    made(&fake).await;
+    for part in ["/backups/", "/nodes/"] {
+        replace(&fake, part, |content| {
+            String::from_utf8(content)
+                .unwrap()
+                .replace("uid-1", "uid-2")
+                .into_bytes()
+        })
+        .await;
+        let (failure, files) = fetched(&fake).await;
+        assert_eq!(
+            (failure.outcome, files.len()),
+            (Outcome::Damaged, 0),
+            "{failure}"
+        );
+    }
+    // By its UID, a new cluster with the old name has no backup.
+    let mut cluster = crate::testing::cluster();
+    cluster.uid = name("uid-3");
+    let bucket = crate::Bucket::new(
+        std::sync::Arc::new(fake),
+        "pre/fix",
+        &cluster,
+        &Default::default(),
+    );
+    let failure = show(&bucket, &b1()).await.unwrap_err();
+    assert!(failure.to_string().contains("does not exist"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_id_twice() {
+    let fake = Fake::new();
+    let data = made(&fake).await;
+    let bucket = fake.bucket();
+    let mut job = node_job(data.path(), "b1", "h1");
+    job.started_at = "2026-11-29T00:00:00Z".parse().unwrap();
+    let failure = node(&bucket, &job).await.unwrap_err();
+    assert!(
+        failure.outcome == Outcome::Failed && failure.to_string().contains("never used"),
+        "{failure}"
+    );
+    let failure = node(&bucket, &node_job(data.path(), "b1", "h2"))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("complete already"),
+        "{failure}"
+    );
+    let failure = complete(&bucket, &complete_job("b1", &["h1", "h2"]))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("another backup with this id"),
+        "{failure}"
+    );
+    // The same jobs again are the same backup.
+    assert_eq!(
+        node(&bucket, &node_job(data.path(), "b1", "h1"))
+            .await
+            .unwrap()
+            .files,
+        2
+    );
+    assert_eq!(
+        complete(&bucket, &complete_job("b1", &["h1"]))
+            .await
+            .unwrap()
+            .files,
+        2
+    );
+}
+
+#[tokio::test]
+async fn incomplete_backups_do_not_exist() {
+    let fake = Fake::new();
+    let data = Folder::new();
+    snapshot(data.path(), "b1", &[("nb-1-big-Data.db", b"data")]);
+    let bucket = fake.bucket();
+    node(&bucket, &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap();
+    for hosts in [&["h1", "h2"][..], &["h1", "h1"], &[]] {
+        let failure = complete(&bucket, &complete_job("b1", hosts))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.outcome, Outcome::Failed, "{failure}");
+    }
+    let object = Key::from(
+        fake.keys()
+            .await
+            .into_iter()
+            .find(|key| key.contains("/objects/"))
+            .unwrap(),
+    );
+    fake.inner.delete(&object).await.unwrap();
+    let failure = complete(&bucket, &complete_job("b1", &["h1"]))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("1 objects are missing"),
+        "{failure}"
+    );
+    assert_eq!(list(&bucket).await.unwrap().backups.len(), 0);
+    // The node's job sends it again.
+    assert_eq!(
+        node(&bucket, &node_job(data.path(), "b1", "h1"))
+            .await
+            .unwrap()
+            .sent_objects,
+        1
+    );
+    complete(&bucket, &complete_job("b1", &["h1"]))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nothing_to_back_up() {
+    let fake = Fake::new();
+    let data = Folder::new();
+    snapshot(data.path(), "other", &[("nb-1-big-Data.db", b"data")]);
+    let failure = node(&fake.bucket(), &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap_err();
+    assert!(failure.to_string().contains("no table in"), "{failure}");
+    let mut job = node_job(data.path(), "other", "h1");
+    job.keyspaces = vec![name("typo")];
+    assert_eq!(
+        node(&fake.bucket(), &job).await.unwrap_err().outcome,
+        Outcome::Failed
+    );
+    job.data_directories = vec!["/nowhere/at/all".to_owned()];
+    assert_eq!(
+        node(&fake.bucket(), &job).await.unwrap_err().outcome,
+        Outcome::Failed
+    );
+}
+
+#[tokio::test]
+async fn a_restore_replaces_nothing() {
+    let fake = Fake::new();
+    made(&fake).await;
+    let into = Folder::new();
+    fs::write(into.path().join("mine"), "mine").unwrap();
+    let failure = fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+        .await
+        .unwrap_err();
+    assert!(failure.to_string().contains("it holds mine"), "{failure}");
+    assert_eq!(restored(&into).len(), 1);
+
+    // Another job in a folder that one has filled, and a file that has changed since.
+    let into = Folder::new();
+    fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+        .await
+        .unwrap();
+    let mut other = fetch_job("b1", "h1", into.path());
+    other.keyspaces = vec![name("shop")];
+    assert!(
+        fetch(&fake.bucket(), &other)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("is filled from")
+    );
+    let file = into
+        .path()
+        .join("shop")
+        .join(TABLE)
+        .join("nb-1-big-Data.db");
+    fs::write(&file, "mine").unwrap();
+    let failure = fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+        .await
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("another file has the name"),
+        "{failure}"
+    );
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+}
+
+/// A folder of a table that is a link to somewhere else.
+#[tokio::test]
+async fn a_restore_follows_no_link() {
+    let fake = Fake::new();
+    made(&fake).await;
+    let (into, elsewhere) = (Folder::new(), Folder::new());
+    fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+        .await
+        .unwrap();
+    fs::remove_dir_all(into.path().join("shop")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), into.path().join("shop")).unwrap();
+    assert!(
+        fetch(&fake.bucket(), &fetch_job("b1", "h1", into.path()))
+            .await
+            .is_err()
+    );
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+/// Cassandra writes Statistics.db again under its name.
+#[tokio::test]
+async fn a_file_that_changed_is_sent_alone() {
+    let fake = Fake::new();
+    let data = Folder::new();
+    let bucket = fake.bucket();
+    let made = |tag: &str, statistics: &[u8]| {
+        snapshot(
+            data.path(),
+            tag,
+            &[
+                ("nb-1-big-Data.db", b"data"),
+                ("nb-1-big-Statistics.db", statistics),
+                ("nb-2-big-Data.db", b"two"),
+            ],
+        );
+    };
+    made("b1", b"level 0");
+    node(&bucket, &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap();
+    made("b2", b"level 1");
+    let summary = node(&bucket, &node_job(data.path(), "b2", "h1"))
+        .await
+        .unwrap();
+    assert_eq!((summary.sent_objects, summary.skipped_objects), (1, 2));
+
+    // With the earlier manifest, what is the same file is not read: snapshots are hard links.
+    let (from, to) = ("b2", "b3");
+    let tags = data.path().join("shop").join(TABLE).join("snapshots");
+    fs::create_dir(tags.join(to)).unwrap();
+    for file in fs::read_dir(tags.join(from)).unwrap() {
+        let file = file.unwrap();
+        fs::hard_link(file.path(), tags.join(to).join(file.file_name())).unwrap();
+    }
+    fs::remove_file(tags.join(to).join("nb-1-big-Statistics.db")).unwrap();
+    fs::write(tags.join(to).join("nb-1-big-Statistics.db"), b"level 2").unwrap();
+    let mut job = node_job(data.path(), to, "h1");
+    job.previous = Some(name(from));
+    let summary = node(&bucket, &job).await.unwrap();
+    assert_eq!((summary.sent_objects, summary.hashed_bytes), (1, 7));
+    complete(&bucket, &complete_job(to, &["h1"])).await.unwrap();
+    assert_eq!(
+        verify(&bucket, &name(to), true).await.unwrap().outcome,
+        Outcome::Done
+    );
+}
+
+#[tokio::test]
+async fn a_purge_waits_for_a_backup_and_a_backup_for_a_purge() {
+    let fake = Fake::new();
+    let data = made(&fake).await;
+    let bucket = fake.bucket();
+    delete(&bucket, &b1(), false).await.unwrap();
+    purge(&bucket, &purge_job(None)).await.unwrap();
+    fake.advance(48 * 3600);
+    // It counts on the orphan that it has found.
+    snapshot(data.path(), "b2", &[("nb-1-big-Data.db", b"data")]);
+    assert_eq!(
+        node(&bucket, &node_job(data.path(), "b2", "h1"))
+            .await
+            .unwrap()
+            .skipped_objects,
+        1
+    );
+    let summary = purge(&bucket, &purge_job(None)).await.unwrap();
+    assert_eq!(
+        (summary.deleted_objects, summary.waits_for),
+        (0, vec![name("b2")])
+    );
+    complete(&bucket, &complete_job("b2", &["h1"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        purge(&bucket, &purge_job(None))
+            .await
+            .unwrap()
+            .deleted_objects,
+        1,
+        "schema.cql of b1"
+    );
+    assert_eq!(
+        verify(&bucket, &name("b2"), true).await.unwrap().outcome,
+        Outcome::Done
+    );
+
+    // A purge that died holds backups up until its announcement is old.
+    fake.put(&bucket.folder("sweeping/0.json"), "{}".into())
+        .await
+        .unwrap();
+    snapshot(data.path(), "b3", &[("nb-1-big-Data.db", b"data")]);
+    let failure = node(&bucket, &node_job(data.path(), "b3", "h1"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.outcome, Outcome::Retry, "{failure}");
+    fake.advance(660);
+    node(&bucket, &node_job(data.path(), "b3", "h1"))
+        .await
+        .unwrap();
+}

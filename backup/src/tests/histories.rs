@@ -1,0 +1,256 @@
+//! Random histories of backups, purges, deletions and crashes that run beside each other: each backup in the list is whole.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use casskop_backup_protocol::{Name, Outcome};
+use futures::poll;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
+
+use crate::testing::{Fake, Folder, complete_job, fetch_job, name, node_job, purge_job, snapshot};
+use crate::{complete, delete, fetch, list, node, purge, verify};
+
+const HOSTS: [&str; 2] = ["h1", "h2"];
+
+/// Contents come again, so that a backup finds objects of earlier ones.
+type Contents = [[u8; 3]; 2];
+
+#[derive(Clone, Debug)]
+enum Action {
+    Backup(Contents),
+    /// A backup that died is made again.
+    Again,
+    Purge(u32),
+    Delete(usize),
+    /// The one that is stepped dies.
+    Kill(usize),
+    Wait(u64),
+    /// Steps, each of one of those that run.
+    Steps(Vec<u8>),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let content = prop::array::uniform2(prop::array::uniform3(0u8..6));
+    prop_oneof![
+        4 => content.prop_map(Action::Backup),
+        2 => Just(Action::Again),
+        4 => (0u32..3).prop_map(Action::Purge),
+        1 => (0usize..4).prop_map(Action::Delete),
+        2 => (0usize..4).prop_map(Action::Kill),
+        2 => (1u64..60).prop_map(Action::Wait),
+        8 => prop::collection::vec(any::<u8>(), 1..120).prop_map(Action::Steps),
+    ]
+}
+
+fn config() -> Config {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return Config {
+            failure_persistence: None,
+            ..Config::default()
+        };
+    }
+    // The same ones in each run.
+    Config {
+        cases: 25,
+        rng_seed: RngSeed::Fixed(18),
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
+
+struct Task {
+    purges: bool,
+    backup: Option<String>,
+    work: Pin<Box<dyn Future<Output = crate::Result<()>>>>,
+}
+
+struct World {
+    fake: Fake,
+    data: [Folder; 2],
+    tasks: Vec<Task>,
+    made: BTreeMap<String, Contents>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            fake: Fake::new(),
+            data: [Folder::new(), Folder::new()],
+            tasks: Vec::new(),
+            made: BTreeMap::new(),
+        }
+    }
+
+    fn backup(&mut self, id: String) {
+        let bucket = self.fake.bucket();
+        let jobs = [0, 1].map(|number| node_job(self.data[number].path(), &id, HOSTS[number]));
+        let last = complete_job(&id, &HOSTS);
+        let work = Box::pin(async move {
+            for job in &jobs {
+                node(&bucket, job).await?;
+            }
+            complete(&bucket, &last).await.map(drop)
+        });
+        self.tasks.push(Task {
+            purges: false,
+            backup: Some(id),
+            work,
+        });
+    }
+
+    async fn apply(&mut self, action: Action) {
+        match action {
+            Action::Backup(contents) => {
+                let id = format!("b{}", self.made.len());
+                for (data, contents) in self.data.iter().zip(&contents) {
+                    let named = |number: usize| format!("nb-{number}-big-Data.db");
+                    for (number, content) in contents.iter().enumerate() {
+                        snapshot(data.path(), &id, &[(&named(number), &[*content; 10])]);
+                    }
+                }
+                self.made.insert(id.clone(), contents);
+                self.backup(id);
+            }
+            Action::Again => {
+                let runs = |id: &&String| {
+                    !self
+                        .tasks
+                        .iter()
+                        .any(|task| task.backup.as_ref() == Some(*id))
+                };
+                if let Some(id) = self.made.keys().rev().find(runs).cloned() {
+                    self.backup(id);
+                }
+            }
+            Action::Purge(count) => {
+                let bucket = self.fake.bucket();
+                let work =
+                    Box::pin(
+                        async move { purge(&bucket, &purge_job(Some(count))).await.map(drop) },
+                    );
+                self.tasks.push(Task {
+                    purges: true,
+                    backup: None,
+                    work,
+                });
+            }
+            Action::Delete(number) => {
+                let Some(id) = self.made.keys().nth(number).cloned() else {
+                    return;
+                };
+                let bucket = self.fake.bucket();
+                let work =
+                    Box::pin(async move { delete(&bucket, &name(&id), false).await.map(drop) });
+                self.tasks.push(Task {
+                    purges: false,
+                    backup: None,
+                    work,
+                });
+            }
+            Action::Kill(number) if number < self.tasks.len() => {
+                self.tasks.swap_remove(number);
+                self.check().await;
+            }
+            // A purge that lives gives signs of it: it is never hours behind.
+            Action::Wait(hours) if !self.tasks.iter().any(|task| task.purges) => {
+                self.fake.advance(hours * 3600)
+            }
+            Action::Steps(steps) => {
+                for step in steps {
+                    self.step(step.into()).await;
+                }
+            }
+            Action::Kill(_) | Action::Wait(_) => {}
+        }
+    }
+
+    async fn step(&mut self, number: usize) {
+        if self.tasks.is_empty() {
+            return;
+        }
+        let number = number % self.tasks.len();
+        let done = poll!(&mut self.tasks[number].work).is_ready();
+        // What reads files is woken.
+        tokio::task::yield_now().await;
+        if done {
+            self.tasks.swap_remove(number);
+            self.check().await;
+        }
+    }
+
+    async fn check(&self) -> Vec<Name> {
+        let bucket = self.fake.bucket();
+        let listed = list(&bucket).await.unwrap().backups;
+        for backup in &listed {
+            assert_eq!(backup.problem, None);
+            let verified = verify(&bucket, &backup.backup, true).await.unwrap();
+            assert_eq!(verified.outcome, Outcome::Done, "{:?}", verified.problems);
+        }
+        listed.into_iter().map(|backup| backup.backup).collect()
+    }
+
+    async fn end(&mut self) {
+        for number in 0.. {
+            if self.tasks.is_empty() {
+                break;
+            }
+            self.step(number).await;
+        }
+        let listed = self.check().await;
+        for backup in &listed {
+            for (number, host) in HOSTS.iter().enumerate() {
+                let into = Folder::new();
+                fetch(
+                    &self.fake.bucket(),
+                    &fetch_job(backup.as_str(), host, into.path()),
+                )
+                .await
+                .unwrap();
+                for (file, content) in self.made[backup.as_str()][number].iter().enumerate() {
+                    let path = into
+                        .path()
+                        .join("shop")
+                        .join(crate::testing::TABLE)
+                        .join(format!("nb-{file}-big-Data.db"));
+                    assert_eq!(std::fs::read(path).unwrap(), [*content; 10]);
+                }
+            }
+        }
+        // Nothing is left over for ever, and the last backup stays.
+        for _ in 0..3 {
+            self.fake.advance(9 * 24 * 3600);
+            purge(&self.fake.bucket(), &purge_job(Some(1)))
+                .await
+                .unwrap();
+        }
+        let kept = self.check().await;
+        assert_eq!(kept.len(), listed.len().min(1));
+        let mut contents = kept
+            .iter()
+            .flat_map(|id| self.made[id.as_str()])
+            .flatten()
+            .collect::<Vec<_>>();
+        contents.sort_unstable();
+        contents.dedup();
+        let keys = self.fake.keys().await;
+        let number = |part: &str| keys.iter().filter(|key| key.contains(part)).count();
+        assert_eq!(number("/objects/"), contents.len(), "{keys:?}");
+        assert_eq!(number("/running/") + number("/sweeping/"), 0);
+        assert_eq!(number("/nodes/"), kept.len() * HOSTS.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    #[test]
+    fn each_listed_backup_is_whole(actions in prop::collection::vec(action(), 1..50)) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let mut world = World::new();
+            for action in actions {
+                world.apply(action).await;
+            }
+            world.end().await;
+        });
+    }
+}
