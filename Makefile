@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts crds docs fixtures krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts test-backup crds docs fixtures krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -61,6 +61,9 @@ test-helm: ## the real helm lints, packs and renders the chart
 
 test-alerts: ## the real promtool checks and tests the alerts
 	@testbed/alerts.sh
+
+test-backup: ## casskop-backup against real S3 servers: what is sent, kills, purges, restores, memory
+	@testbed/backup.sh
 
 docs: fixtures ## write docs/reference from the commands and the words of the API, the values of the chart, and the screens in docs
 	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference --test chart --test argocd

@@ -196,6 +196,7 @@ case $what in
         unit
         [ "$what" != all ] || stage "the chart" "$testbed/helm.sh"
         [ "$what" != all ] || stage "the alerts" "$testbed/alerts.sh"
+        [ "$what" != all ] || stage "backups on S3 servers" "$testbed/backup.sh" "$profile"
         stage "testbed and release builds, what was left of them" prepared
         stage "an earlier version of the operator" earlier "$what"
         e2e "$what"

@@ -101,7 +101,8 @@ impl Credentials {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Takes secrets out of a text: no answer of a server and no library is relied on for it.
+    /// Takes secrets out of a text: no answer of a server and no library is relied on for it. A short one stays, which would
+    /// be a word of the text more often than the secret.
     pub fn redact(&self, text: &str) -> String {
         let secret = |key: &str| {
             let ends = [
@@ -113,6 +114,7 @@ impl Credentials {
                 "_PATH",
                 "_URI",
                 "_ARN",
+                "_ID",
             ];
             let words = ["SECRET", "KEY", "TOKEN", "PASSWORD", "SAS"];
             words.iter().any(|word| key.contains(word))
@@ -122,7 +124,7 @@ impl Credentials {
         for (_, value) in self
             .0
             .iter()
-            .filter(|(key, value)| secret(key) && value.len() > 3)
+            .filter(|(key, value)| secret(key) && value.len() >= 8)
         {
             text = text.replace(value.as_str(), "[redacted]");
         }

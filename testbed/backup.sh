@@ -1,0 +1,229 @@
+#!/bin/bash
+# casskop-backup against real S3 servers on loopback: gofakes3, and versitygw, which checks signatures. Backs up a generated
+# tree, counts what is sent, kills it, verifies, purges, fetches, and measures its memory with a file of 1 GiB. Needs no testbed.
+#   backup.sh [PROFILE]
+. "$(dirname "$0")/lib.sh"
+cd "$testbed/.."
+
+go_programs s3 github.com/johannesboyne/gofakes3/cmd/gofakes3 github.com/versity/versitygw/cmd/versitygw >&2
+program=$("$testbed/binaries.sh" "${1:-testbed}" casskop-backup)/casskop-backup
+
+place=$(mktemp -d)
+server=
+end() {
+    local status=$?
+    trap - EXIT
+    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    [ $status = 0 ] || tail -n 5 "$place"/*.log 2>/dev/null || true
+    [ -n "${KEEP:-}" ] || rm -rf "$place"
+    exit $status
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+export AWS_ACCESS_KEY_ID=backup AWS_SECRET_ACCESS_KEY=not-a-secret AWS_REGION=us-east-1
+table=users-0123456789abcdef0123456789abcdef
+most_memory=$((64 << 20))
+
+# ---- snapshots --------------------------------------------------------------
+
+# snapshot NODE TAG: the folder of a snapshot
+snapshot() { printf '%s\n' "$place/$1/shop/$table/snapshots/$2"; }
+
+# generate NODE TAG FILES: that many files, one in an index, one of 40 MiB
+generate() {
+    local folder number
+    folder=$(snapshot "$1" "$2")
+    mkdir -p "$folder/.by_city"
+    for ((number = 1; number <= $3; number++)); do
+        head -c $((number * 40)) /dev/urandom >"$folder/nb-$number-big-Data.db"
+    done
+    head -c 40M /dev/urandom >"$folder/nb-0-big-Data.db"
+    echo index >"$folder/.by_city/nb-1-big-Data.db"
+    echo "CREATE TABLE shop.users (id int PRIMARY KEY);" >"$folder/schema.cql"
+    echo '{}' >"$folder/manifest.json"
+}
+
+# ---- jobs -------------------------------------------------------------------
+
+began=2026-11-28T00:00:00Z
+common() { printf '"cluster": {"name": "ring", "uid": "1d"}, "store": %s, "limits": {"requestSeconds": 20, "retrySeconds": 20%s}' "$store" "${rate:+, \"bytesPerSecond\": $rate}"; }
+node_entry() { printf '{"hostId": "%s", "dc": "dc1", "rack": "%s", "tokens": ["%s"], "cassandraVersion": "5.0.9", "schemaVersion": "s"}' "$1" "$1" "${1#h}"; }
+
+# job COMMAND...: runs it with the description on standard input; prints its summary, and fails as it fails
+job() {
+    local description
+    description=$(cat)
+    CASSKOP_BACKUP_JOB=$description "$program" --termination-log "$place/termination" "$@"
+}
+node() {
+    job node <<<"{$(common), \"backup\": \"$2\", \"startedAt\": \"$began\", \"snapshot\": \"$2\", \"node\": $(node_entry "$1"), \"dataDirectories\": [\"$place/$1\"]}"
+}
+# complete BACKUP HOST...
+complete() {
+    local backup=$1 hosts
+    shift
+    hosts=$(printf '"%s",' "$@")
+    job complete <<<"{$(common), \"backup\": \"$backup\", \"startedAt\": \"$began\", \"nodes\": [${hosts%,}]}"
+}
+purge() { job purge <<<"{$(common), \"keepCount\": 1, \"sweepAfterHours\": 0}"; }
+# fetch HOST BACKUP FOLDER
+fetch() { job fetch <<<"{$(common), \"backup\": \"$2\", \"hostId\": \"$1\", \"into\": \"$3\"}"; }
+stored() { job "$@" <<<"{$(common)}"; }
+
+# field NAME: the number of that name in a summary
+field() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+# expect WHAT IS WANTED
+expect() { [ "$2" = "$3" ] || die "$1: $2 instead of $3"; }
+# refused CODE WORDS COMMAND...: it ends with the code and tells the words, and nothing secret
+refused() {
+    local code=$1 words=$2 status=0 told
+    shift 2
+    told=$("$@") || status=$?
+    expect "the exit code of $*" "$status" "$code"
+    case $told in *"$words"*) ;; *) die "$* tells $told, and not: $words" ;; esac
+    case $told in *"$AWS_SECRET_ACCESS_KEY"*) die "$* tells a secret" ;; esac
+}
+
+# ---- servers ----------------------------------------------------------------
+
+free_port() {
+    local port
+    for ((port = 18400 + RANDOM % 1000; ; port++)); do
+        (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
+}
+# serve NAME: starts the server, with a bucket; its requests are in the log
+serve() {
+    local name=$1 tries
+    port=$(free_port)
+    log=$place/$name.log
+    case $name in
+        gofakes3)
+            "$cache/tools/bin/gofakes3" -backend memory -host "127.0.0.1:$port" -initialbucket backups >"$log" 2>&1 &
+            ;;
+        versitygw)
+            mkdir -p "$place/gateway/backups"
+            "$cache/tools/bin/versitygw" --access "$AWS_ACCESS_KEY_ID" --secret "$AWS_SECRET_ACCESS_KEY" --port "127.0.0.1:$port" \
+                --access-log "$log" posix "$place/gateway" >"$place/versitygw.out" 2>&1 &
+            ;;
+    esac
+    server=$!
+    for ((tries = 0; tries < 100; tries++)); do
+        (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+        kill -0 "$server" 2>/dev/null || die "$name does not start: $(tail -n 3 "$place/$name".*)"
+        sleep 0.1
+    done
+    store="{\"s3\": {\"bucket\": \"backups\", \"prefix\": \"some/where\", \"endpoint\": \"http://127.0.0.1:$port\"}}"
+}
+stop() {
+    kill "$server"
+    wait "$server" 2>/dev/null || true
+    server=
+}
+# puts: the objects with content that the server was sent until now, by its own log; a large one counts by its parts
+puts() { grep -aE "CREATE OBJECT|PUT" "$log" | grep -ac "/objects/" || true; }
+
+# ---- what is checked --------------------------------------------------------
+
+check() {
+    local name=$1 host summary before objects killed
+    say "== $name"
+    serve "$name"
+    rm -rf "$place"/h1 "$place"/h2
+    generate h1 b1 400
+    generate h2 b1 20
+
+    summary=$(node h1 b1)
+    # 400 small ones, the large one, the index, the schema.
+    expect "objects of the first backup" "$(field sentObjects <<<"$summary")" 403
+    say "   first backup: $(field sentBytes <<<"$summary") bytes in $(field milliseconds <<<"$summary") ms"
+    refused 1 "the upload of node h2 has not begun" complete b1 h1 h2
+    node h2 b1 >/dev/null
+    complete b1 h1 h2 >/dev/null
+
+    before=$(puts)
+    for host in h1 h2; do cp -al "$(snapshot $host b1)" "$(snapshot $host b2)"; done
+    summary=$(node h1 b2)
+    node h2 b2 >/dev/null
+    expect "objects of a backup without a change" "$(field sentObjects <<<"$summary")" 0
+    complete b2 h1 h2 >/dev/null
+    expect "writes of objects that the server has seen" "$(($(puts) - before))" 0
+    say "   second backup: nothing sent in $(field milliseconds <<<"$summary") ms"
+
+    for host in h1 h2; do cp -al "$(snapshot $host b2)" "$(snapshot $host b3)"; done
+    rm "$(snapshot h1 b3)/nb-7-big-Data.db"
+    echo changed >"$(snapshot h1 b3)/nb-7-big-Data.db"
+    expect "objects of a backup with one change" "$(node h1 b3 | field sentObjects)" 1
+    node h2 b3 >/dev/null
+    complete b3 h1 h2 >/dev/null
+    expect "writes of objects that the server has seen" "$(($(puts) - before))" 1
+
+    # Killed in the middle: nothing that the server has is sent again.
+    generate h1 b4 300
+    (rate=$((8 << 20)) && node h1 b4) >/dev/null 2>&1 &
+    killed=$!
+    before=$(puts)
+    for ((tries = 0; tries < 300; tries++)); do
+        [ "$(($(puts) - before))" -lt 100 ] || break
+        sleep 0.05
+    done
+    pkill -KILL -P "$killed" || true
+    wait "$killed" 2>/dev/null || true
+    objects=$(node h1 b4 | field sentObjects)
+    [ "$objects" -lt 303 ] || die "a backup that was killed sends everything again"
+    say "   killed in the middle: the second run sends $objects of 302 objects"
+    expect "backups in the list" "$(stored list | grep -o '"backup":' | wc -l)" 3
+    refused 1 "does not exist" stored verify b4
+    refused 1 "it is being made" stored delete b4
+    complete b4 h1 >/dev/null
+
+    for backup in b1 b2 b3 b4; do stored verify --deep "$backup" >/dev/null; done
+    expect "backups that a purge deletes" "$(purge | grep -o '"b[123]"' | wc -l)" 3
+    sleep 1.1
+    summary=$(purge)
+    say "   purge: $(field deletedObjects <<<"$summary") objects deleted in $(field milliseconds <<<"$summary") ms"
+    # 403 of b1, the changed one, and those of h2; b4 shares the index and the schema.
+    expect "orphans after two passes" "$(purge | field orphans)" 0
+    stored verify --deep b4 >/dev/null
+
+    mkdir "$place/into-$name"
+    fetch h1 b4 "$place/into-$name" >/dev/null
+    diff -r --exclude schema.cql --exclude manifest.json "$(snapshot h1 b4)" "$place/into-$name/shop/$table" || die "what was fetched is not what was there"
+    expect "files that a second fetch writes" "$(fetch h1 b4 "$place/into-$name" | field sentObjects)" 0
+
+    memory "$name"
+    AWS_SECRET_ACCESS_KEY=another-one refuse_keys "$name"
+    store=${store/backups/no-such-bucket} refused 1 "make the bucket" node h1 b4
+    stop
+}
+
+# gofakes3 looks at no signature.
+refuse_keys() { [ "$1" = gofakes3 ] || refused 1 "check the keys" node h1 b4; }
+
+memory() {
+    local folder summary peak
+    folder=$(snapshot h3 b5)
+    mkdir -p "$folder"
+    [ -f "$place/large" ] || head -c 1G /dev/urandom >"$place/large"
+    cp -l "$place/large" "$folder/nb-1-big-Data.db"
+    summary=$(node h3 b5)
+    peak=$(field peakMemoryBytes <<<"$summary")
+    say "   a file of 1 GiB: sent in $(field milliseconds <<<"$summary") ms, $((peak >> 20)) MiB of memory"
+    [ "$peak" -le $most_memory ] || die "node takes $peak bytes of memory"
+    complete b5 h3 >/dev/null
+    mkdir -p "$place/large-$1"
+    summary=$(fetch h3 b5 "$place/large-$1")
+    peak=$(field peakMemoryBytes <<<"$summary")
+    say "   fetched in $(field milliseconds <<<"$summary") ms, $((peak >> 20)) MiB of memory"
+    [ "$peak" -le $most_memory ] || die "fetch takes $peak bytes of memory"
+    cmp "$place/large" "$place/large-$1/shop/$table/nb-1-big-Data.db"
+    rm -rf "$place/large-$1" "$place/h3"
+}
+
+say "   $(basename "$program"): $(stat -c %s "$program") bytes"
+check gofakes3
+check versitygw
+say "backups are whole, nothing is sent twice, and memory is bounded"
