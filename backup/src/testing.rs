@@ -189,6 +189,11 @@ impl Fake {
         self.state.lock().unwrap().dies_at = None;
     }
 
+    /// Requests that it has had.
+    pub(crate) fn requests(&self) -> usize {
+        self.state.lock().unwrap().requests
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.state.lock().unwrap().now += seconds;
     }

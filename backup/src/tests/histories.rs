@@ -22,10 +22,14 @@ enum Action {
     /// A backup that died is made again.
     Again,
     Purge(u32),
+    /// One that runs from its beginning to its end while the others stand still.
+    PurgeAtOnce(u32),
     Delete(usize),
     /// The one that is stepped dies.
     Kill(usize),
     Wait(u64),
+    /// One goes on while the others stand still.
+    Alone(usize, u8),
     /// Steps, each of one of those that run.
     Steps(Vec<u8>),
 }
@@ -35,11 +39,13 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => content.prop_map(Action::Backup),
         2 => Just(Action::Again),
-        4 => (0u32..3).prop_map(Action::Purge),
+        3 => (0u32..3).prop_map(Action::Purge),
+        3 => (0u32..3).prop_map(Action::PurgeAtOnce),
         1 => (0usize..4).prop_map(Action::Delete),
         2 => (0usize..4).prop_map(Action::Kill),
-        2 => (1u64..60).prop_map(Action::Wait),
-        8 => prop::collection::vec(any::<u8>(), 1..120).prop_map(Action::Steps),
+        3 => (1u64..60).prop_map(Action::Wait),
+        4 => prop::collection::vec(any::<u8>(), 1..80).prop_map(Action::Steps),
+        8 => (0usize..4, 1u8..60).prop_map(|(number, steps)| Action::Alone(number, steps)),
     ]
 }
 
@@ -135,6 +141,10 @@ impl World {
                     work,
                 });
             }
+            Action::PurgeAtOnce(count) => {
+                let _ = purge(&self.fake.bucket(), &purge_job(Some(count))).await;
+                self.check().await;
+            }
             Action::Delete(number) => {
                 let Some(id) = self.made.keys().nth(number).cloned() else {
                     return;
@@ -159,6 +169,15 @@ impl World {
             Action::Steps(steps) => {
                 for step in steps {
                     self.step(step.into()).await;
+                }
+            }
+            Action::Alone(number, steps) => {
+                let running = self.tasks.len();
+                for _ in 0..steps {
+                    if self.tasks.len() < running {
+                        break;
+                    }
+                    self.step(number).await;
                 }
             }
             Action::Kill(_) | Action::Wait(_) => {}
