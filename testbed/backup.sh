@@ -95,9 +95,26 @@ free_port() {
     done
     echo "$port"
 }
+# store_in BUCKET [AUTHORITY]: the store of a job
+store_in() {
+    local scheme=http more=
+    [ -z "$2" ] || scheme=https more=", \"ca\": \"$(sed 's/$/\\n/' "$2" | tr -d '\n')\""
+    printf '{"s3": {"bucket": "%s", "prefix": "some/where", "endpoint": "%s://127.0.0.1:%s"%s}}' "$1" "$scheme" "$port" "$more"
+}
+
+# An authority of one day, and a certificate by it for 127.0.0.1.
+certificate() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+    openssl req -x509 "${key[@]}" -keyout "$place/ca.key" -out "$place/ca.crt" -subj /CN=test -days 1
+    openssl req "${key[@]}" -keyout "$place/server.key" -out "$place/server.csr" -subj /CN=server
+    openssl x509 -req -in "$place/server.csr" -CA "$place/ca.crt" -CAkey "$place/ca.key" -CAcreateserial -days 1 \
+        -out "$place/server.crt" -extfile <(printf 'subjectAltName = IP:127.0.0.1\nbasicConstraints = CA:FALSE\n')
+} >/dev/null 2>&1
+
 # serve NAME: starts the server, with a bucket; its requests are in the log
 serve() {
     local name=$1 tries
+    ca=
     port=$(free_port)
     log=$place/$name.log
     case $name in
@@ -106,8 +123,10 @@ serve() {
             ;;
         versitygw)
             mkdir -p "$place/gateway/backups"
+            certificate
+            ca=$place/ca.crt
             "$cache/tools/bin/versitygw" --access "$AWS_ACCESS_KEY_ID" --secret "$AWS_SECRET_ACCESS_KEY" --port "127.0.0.1:$port" \
-                --access-log "$log" posix "$place/gateway" >"$place/versitygw.out" 2>&1 &
+                --cert "$place/server.crt" --key "$place/server.key" --access-log "$log" posix "$place/gateway" >"$place/versitygw.out" 2>&1 &
             ;;
     esac
     server=$!
@@ -116,7 +135,7 @@ serve() {
         kill -0 "$server" 2>/dev/null || die "$name does not start: $(tail -n 3 "$place/$name".*)"
         sleep 0.1
     done
-    store="{\"s3\": {\"bucket\": \"backups\", \"prefix\": \"some/where\", \"endpoint\": \"http://127.0.0.1:$port\"}}"
+    store=$(store_in backups "$ca")
 }
 stop() {
     kill "$server"
@@ -195,9 +214,39 @@ check() {
     expect "files that a second fetch writes" "$(fetch h1 b4 "$place/into-$name" | field sentObjects)" 0
 
     memory "$name"
+    store=$(store_in no-such-bucket "$ca") refused 1 "make the bucket" node h1 b4
     AWS_SECRET_ACCESS_KEY=another-one refuse_keys "$name"
-    store=${store/backups/no-such-bucket} refused 1 "make the bucket" node h1 b4
+    if [ "$name" = versitygw ]; then
+        locked
+        # Not the authority that the server has its certificate from.
+        certificate
+        store=$(store_in backups "$ca") refused 1 "give the authorities of the server" node h1 b4
+    fi
     stop
+}
+
+# An object lock: told, and nothing else fails.
+locked() {
+    local url=https://127.0.0.1:$port/locked rule store
+    rule='<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>'
+    rule+='<DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>'
+    request "$url" '' -H "x-amz-bucket-object-lock-enabled: true"
+    request "$url?object-lock=" "$rule" -H "Content-Type: application/xml"
+    store=$(store_in locked "$ca")
+    generate h4 b6 3
+    node h4 b6 >/dev/null
+    complete b6 h4 >/dev/null
+    [ "$(purge | field locked)" -gt 0 ] || die "a purge does not tell of an object lock"
+    refused 1 "wait for the end of its object lock" stored delete b6
+    stored verify --deep b6 >/dev/null
+}
+# request URL BODY ARGUMENT...: a signed PUT
+request() {
+    local url=$1 body=$2
+    shift 2
+    curl --silent --show-error --fail --cacert "$ca" --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+        -X PUT "$url" --data-binary "$body" -H "x-amz-content-sha256: $(printf %s "$body" | sha256sum | cut -d' ' -f1)" \
+        -H "Content-MD5: $(printf %s "$body" | openssl md5 -binary | base64)" "$@"
 }
 
 # gofakes3 looks at no signature.

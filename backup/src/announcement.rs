@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::bucket::{Bucket, time_of};
+use crate::bucket::{Bucket, Deletion, time_of};
 use crate::error::{Failure, Result};
 
 /// After so long it is written again.
@@ -91,7 +91,7 @@ impl<'a> Announcement<'a> {
         Ok(())
     }
 
-    pub(crate) async fn withdraw(self) -> Result<()> {
-        self.bucket.delete(&self.path).await.map(drop)
+    pub(crate) async fn withdraw(self) -> Result<Deletion> {
+        self.bucket.delete(&self.path).await
     }
 }

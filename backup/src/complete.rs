@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_backup_protocol::{
-    ClusterManifest, CompleteJob, FORMAT, MAX_CLUSTER_MANIFEST, MAX_NODE_MANIFEST, Name,
+    ClusterManifest, CompleteJob, Digest, FORMAT, MAX_CLUSTER_MANIFEST, MAX_NODE_MANIFEST, Name,
     NodeSummary, Summary,
 };
 
@@ -44,6 +44,62 @@ pub async fn complete(bucket: &Bucket, job: &CompleteJob) -> Result<Summary> {
         .parse()
         .map_err(|error| Failure::failed(what(), error, "report it"))?;
     node::begin(bucket, &job.backup, &me).await?;
+    let (nodes, objects) = gather(bucket, job).await?;
+    for node in &nodes {
+        summary.files += node.files;
+        summary.bytes += node.bytes;
+    }
+    let there = node::there(bucket, &objects).await?;
+    if let Some(missing) = objects.keys().find(|digest| !there.contains(digest)) {
+        let number = objects.len() - there.len();
+        let why =
+            format!("{number} objects are missing or of another length, among them {missing}");
+        return Err(Failure::failed(
+            what(),
+            why,
+            "run the jobs of the nodes again: each sends what is missing",
+        ));
+    }
+    let manifest = ClusterManifest {
+        format: FORMAT,
+        cluster: job.cluster.clone(),
+        backup: job.backup.clone(),
+        started_at: job.started_at,
+        completed_at: jiff::Timestamp::now(),
+        nodes,
+        left_out: job.left_out.clone(),
+        files: summary.files,
+        bytes: summary.bytes,
+    };
+    write(bucket, &manifest).await?;
+    summary.sent_objects = 1;
+    ended(bucket, &job.backup).await?;
+    Ok(summary)
+}
+
+async fn write(bucket: &Bucket, manifest: &ClusterManifest) -> Result<()> {
+    let path = bucket.backup(&manifest.backup);
+    let content = node::json(manifest, MAX_CLUSTER_MANIFEST)?;
+    let Err(failure) = bucket.create(&path, content).await else {
+        return Ok(());
+    };
+    // A second job has written it, with its own time in it.
+    match read_cluster_manifest(bucket, &manifest.backup).await {
+        Ok(Some(there))
+            if there.nodes == manifest.nodes && there.started_at == manifest.started_at =>
+        {
+            Ok(())
+        }
+        _ => Err(failure),
+    }
+}
+
+/// The nodes with their manifests, and all objects that they need.
+async fn gather(
+    bucket: &Bucket,
+    job: &CompleteJob,
+) -> Result<(Vec<NodeSummary>, BTreeMap<Digest, u64>)> {
+    let what = || format!("complete backup {}", job.backup);
     let marks: BTreeSet<Name> = marks(bucket, &job.backup).await?;
 
     let (mut nodes, mut objects) = (Vec::new(), BTreeMap::new());
@@ -100,8 +156,6 @@ pub async fn complete(bucket: &Bucket, job: &CompleteJob) -> Result<Summary> {
             }
         }
         let (files, bytes) = totals(&manifest);
-        summary.files += files;
-        summary.bytes += bytes;
         nodes.push(NodeSummary {
             node: manifest.node,
             manifest: digest_of(&content),
@@ -116,45 +170,7 @@ pub async fn complete(bucket: &Bucket, job: &CompleteJob) -> Result<Summary> {
             "name each node once",
         ));
     }
-    let there = node::there(bucket, &objects).await?;
-    if let Some(missing) = objects.keys().find(|digest| !there.contains(digest)) {
-        let number = objects.len() - there.len();
-        let why =
-            format!("{number} objects are missing or of another length, among them {missing}");
-        return Err(Failure::failed(
-            what(),
-            why,
-            "run the jobs of the nodes again: each sends what is missing",
-        ));
-    }
-    let manifest = ClusterManifest {
-        format: FORMAT,
-        cluster: job.cluster.clone(),
-        backup: job.backup.clone(),
-        started_at: job.started_at,
-        completed_at: jiff::Timestamp::now(),
-        nodes,
-        left_out: job.left_out.clone(),
-        files: summary.files,
-        bytes: summary.bytes,
-    };
-    let written = bucket
-        .create(
-            &bucket.backup(&job.backup),
-            node::json(&manifest, MAX_CLUSTER_MANIFEST)?,
-        )
-        .await;
-    if let Err(failure) = written {
-        // A second job has written it, with its own time in it.
-        match read_cluster_manifest(bucket, &job.backup).await {
-            Ok(Some(there))
-                if there.nodes == manifest.nodes && there.started_at == manifest.started_at => {}
-            _ => return Err(failure),
-        }
-    }
-    summary.sent_objects = 1;
-    ended(bucket, &job.backup).await?;
-    Ok(summary)
+    Ok((nodes, objects))
 }
 
 /// The cluster manifest of a backup, if it exists.

@@ -7,6 +7,8 @@ use casskop_backup_protocol::Outcome;
 /// The result of a step.
 pub type Result<T> = std::result::Result<T, Failure>;
 
+/// What rustls says of a server that it does not trust.
+pub(crate) const UNTRUSTED: &str = "invalid peer certificate";
 /// Characters of an answer of a server that are told.
 const TOLD: usize = 400;
 
@@ -36,7 +38,7 @@ impl Failure {
 
     /// A request to the store that failed.
     pub fn store(what: impl fmt::Display, error: &object_store::Error) -> Self {
-        let why = told(&error.to_string());
+        let why = told(&chain(error));
         let (retry, next) = advice(error, &why);
         if retry {
             Self::retry(what, why, next)
@@ -84,6 +86,20 @@ impl fmt::Display for Failure {
     }
 }
 
+/// With its causes, where they are not in its text already.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Without the query of URLs, where Azure has its signatures, and in one line of a bounded length.
 fn told(text: &str) -> String {
     let mut short = String::new();
@@ -121,6 +137,12 @@ fn advice(error: &object_store::Error, why: &str) -> (bool, &'static str) {
         return (
             false,
             "make room in the store, and run the same job again: it continues",
+        );
+    }
+    if has(&[UNTRUSTED]) {
+        return (
+            false,
+            "give the authorities of the server as `ca` of the store, or correct its certificate",
         );
     }
     match error {

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Result, UNTRUSTED, chain};
 
 /// Makes clients whose requests have a deadline.
 #[derive(Clone, Debug)]
@@ -128,6 +128,10 @@ fn bounded(body: Incoming, deadline: Duration) -> HttpResponseBody {
 }
 
 fn kind(error: &Error) -> HttpErrorKind {
+    // It would be tried again, and the certificate stays what it is.
+    if chain(error).contains(UNTRUSTED) {
+        return HttpErrorKind::Unknown;
+    }
     if error.is_connect() {
         return HttpErrorKind::Connect;
     }

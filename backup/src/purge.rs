@@ -43,8 +43,9 @@ pub async fn purge(bucket: &Bucket, job: &PurgeJob) -> Result<Summary> {
     let result = announced(bucket, job, &mut announcement).await;
     // Also after a failure: backups wait for it.
     let withdrawn = announcement.withdraw().await;
-    let summary = result?;
-    withdrawn?;
+    let mut summary = result?;
+    // It holds backups up until it is old.
+    summary.locked += u64::from(withdrawn? == Deletion::Locked);
     Ok(summary)
 }
 

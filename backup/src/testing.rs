@@ -267,7 +267,8 @@ impl Fake {
             .get(&meta.location)
             .copied()
             .unwrap_or_default();
-        meta.last_modified = Default::default();
+        let age = meta.last_modified.timestamp().unsigned_abs();
+        meta.last_modified -= Duration::from_secs(age);
         meta.last_modified += Duration::from_secs(written);
         meta
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod beside;
+mod changes;
 mod histories;
 mod kills;
 mod servers;

@@ -164,7 +164,7 @@ impl World {
             }
             // A purge that lives gives signs of it: it is never hours behind.
             Action::Wait(hours) if !self.tasks.iter().any(|task| task.purges) => {
-                self.fake.advance(hours * 3600)
+                self.fake.advance(hours * 3600);
             }
             Action::Steps(steps) => {
                 for step in steps {

@@ -52,6 +52,10 @@ fn request(stream: &mut TcpStream) -> String {
     head
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it is an answer, and some have none"
+)]
 fn status(code: &str, body: &str) -> Option<String> {
     Some(format!(
         "HTTP/1.1 {code}\r\nETag: \"e\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
