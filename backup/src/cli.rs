@@ -174,7 +174,7 @@ impl Command {
 fn start(arguments: &Arguments, credentials: &Credentials) -> Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(16)
+        .max_blocking_threads(4)
         .build();
     let runtime =
         runtime.map_err(|error| Failure::retry("start", error, "run the same job again"))?;

@@ -211,8 +211,9 @@ impl Reader {
         let Some(mut file) = self.file.take() else {
             return Ok(Bytes::new());
         };
+        // Made and dropped by one thread: the allocator keeps a heap for each thread that makes some.
+        let mut piece = vec![0; most];
         let (file, piece) = blocking(move || {
-            let mut piece = vec![0; most];
             let piece = fill(&mut file, &mut piece).map(|length| {
                 piece.truncate(length);
                 Bytes::from(piece)
