@@ -342,28 +342,6 @@ async fn incomplete_backups_do_not_exist() {
 }
 
 #[tokio::test]
-async fn nothing_to_back_up() {
-    let fake = Fake::new();
-    let data = Folder::new();
-    snapshot(data.path(), "other", &[("nb-1-big-Data.db", b"data")]);
-    let failure = node(&fake.bucket(), &node_job(data.path(), "b1", "h1"))
-        .await
-        .unwrap_err();
-    assert!(failure.to_string().contains("no table in"), "{failure}");
-    let mut job = node_job(data.path(), "other", "h1");
-    job.keyspaces = vec![name("typo")];
-    assert_eq!(
-        node(&fake.bucket(), &job).await.unwrap_err().outcome,
-        Outcome::Failed
-    );
-    job.data_directories = vec!["/nowhere/at/all".to_owned()];
-    assert_eq!(
-        node(&fake.bucket(), &job).await.unwrap_err().outcome,
-        Outcome::Failed
-    );
-}
-
-#[tokio::test]
 async fn a_restore_replaces_nothing() {
     let fake = Fake::new();
     made(&fake).await;
