@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! <prefix>/<cluster>/<uid>/objects/<2 hex>/<digest>      the content of files
-//!                          nodes/<backup>/<host id>.json a node's files
+//!                          nodes/<backup>/<host id>/<digest>.json a node's files, never changed
 //!                          backups/<backup>.json         written last: the backup exists
+//!                          gone/<backup>.json            a tombstone: it exists no longer, and never again
 //!                          running/<backup>/<who>.json   written first: the backup is being made
 //!                          purge/…                       what a purge is about to delete
 //! ```
@@ -20,7 +21,8 @@ use object_store::{
 };
 use tokio::time::timeout;
 
-use crate::error::{Failure, Result};
+use crate::clock::Clock;
+use crate::error::{Failure, Result, chain};
 use crate::pace::Pace;
 
 /// One cluster's part of a store.
@@ -35,6 +37,7 @@ pub struct Bucket {
     deadline: Duration,
     /// For how long a backup waits for a purge that deletes.
     pub(crate) patience: Duration,
+    pub(crate) clock: Clock,
 }
 
 /// What became of an object that was to be deleted.
@@ -66,16 +69,19 @@ impl Bucket {
             pace: Arc::new(Pace::new(limits.bytes_per_second)),
             transfers: usize::try_from(limits.transfers.clamp(1, 64)).unwrap_or(4),
             deadline: Duration::from_secs(
-                u64::from(limits.retry_seconds) + u64::from(limits.request_seconds.max(1)),
+                u64::from(limits.retry_seconds.min(Limits::RETRY_SECONDS))
+                    + u64::from(limits.request_seconds.clamp(1, Limits::REQUEST_SECONDS)),
             ),
             patience: Duration::from_secs(120),
+            clock: Clock::system(),
         }
     }
 
-    /// Does not wait for a purge.
+    /// Does not wait for a purge, and has this clock.
     #[cfg(test)]
-    pub(crate) fn impatient(mut self) -> Self {
+    pub(crate) fn impatient(mut self, clock: Clock) -> Self {
         self.patience = Duration::ZERO;
+        self.clock = clock;
         self
     }
 
@@ -88,8 +94,8 @@ impl Bucket {
         self.folder(&format!("objects/{}/{hex}", &hex[..2]))
     }
 
-    pub(crate) fn node(&self, backup: &Name, host: &Name) -> Path {
-        self.folder(&format!("nodes/{backup}/{host}.json"))
+    pub(crate) fn node(&self, backup: &Name, host: &Name, digest: &Digest) -> Path {
+        self.folder(&format!("nodes/{backup}/{host}/{digest}.json"))
     }
 
     pub(crate) fn backup(&self, backup: &Name) -> Path {
@@ -98,6 +104,22 @@ impl Bucket {
 
     pub(crate) fn running(&self, backup: &Name, who: &Name) -> Path {
         self.folder(&format!("running/{backup}/{who}.json"))
+    }
+
+    fn tombstone(&self, backup: &Name) -> Path {
+        self.folder(&format!("gone/{backup}.json"))
+    }
+
+    /// Whether a backup was deleted or given up.
+    pub(crate) async fn is_gone(&self, backup: &Name) -> Result<bool> {
+        Ok(self.head(&self.tombstone(backup)).await?.is_some())
+    }
+
+    /// Ends a backup for ever. Before its other manifests and its marks are removed, so that no job that is late, and no request
+    /// on its way, makes it exist without them.
+    pub(crate) async fn bury(&self, backup: &Name) -> Result<()> {
+        let path = self.tombstone(backup);
+        self.put(&path, Bytes::from_static(b"{}")).await
     }
 
     async fn request<T>(
@@ -199,9 +221,9 @@ impl Bucket {
             .await
         {
             Ok(_) => return Ok(()),
-            Err(Error::NotImplemented { .. } | Error::NotSupported { .. })
-                if self.head(path).await?.is_none() =>
-            {
+            // A server that does not know If-None-Match. Two jobs may write one after the other then: each of them looks
+            // afterwards at what is there.
+            Err(error) if lacks(&error) && self.head(path).await?.is_none() => {
                 return self.put(path, content).await;
             }
             Err(error) => error,
@@ -242,7 +264,13 @@ impl Bucket {
         match self.bounded(self.store.delete(path)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(Deletion::Gone),
             Err(Error::PermissionDenied { .. }) => Ok(Deletion::Locked),
-            Err(error) if error.to_string().contains("ObjectLocked") => Ok(Deletion::Locked),
+            Err(error)
+                if ["ObjectLocked", "BlobImmutable"]
+                    .iter()
+                    .any(|code| error.to_string().contains(code)) =>
+            {
+                Ok(Deletion::Locked)
+            }
             Err(error) => Err(Failure::store(format!("delete {path}"), &error)),
         }
     }
@@ -257,6 +285,17 @@ impl Bucket {
             locked += u64::from(answer? == Deletion::Locked);
         }
         Ok(locked)
+    }
+}
+
+fn lacks(error: &Error) -> bool {
+    match error {
+        Error::NotImplemented { .. } | Error::NotSupported { .. } => true,
+        Error::Generic { .. } => {
+            let text = chain(error);
+            text.contains("status code: 501") || text.contains("<Code>NotImplemented</Code>")
+        }
+        _ => false,
     }
 }
 

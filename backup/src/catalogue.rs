@@ -4,8 +4,8 @@ use casskop_backup_protocol::{BackupListing, ClusterManifest, Name, Outcome, Sum
 use object_store::path::Path;
 
 use crate::bucket::{Bucket, Deletion, json_name};
-use crate::complete::read_cluster_manifest;
 use crate::error::{Failure, Result};
+use crate::manifests::read_cluster_manifest;
 
 /// The backups that exist, the newest first. One whose manifest cannot be read is told as such.
 ///
@@ -28,6 +28,8 @@ pub async fn list(bucket: &Bucket) -> Result<Summary> {
                 nodes: 0,
                 files: 0,
                 bytes: 0,
+                keyspaces: Vec::new(),
+                left_out: Vec::new(),
                 problem: Some(failure.to_string()),
             }),
             Err(failure) => return Err(failure),
@@ -50,6 +52,8 @@ fn listing(manifest: &ClusterManifest) -> BackupListing {
         nodes: manifest.nodes.len() as u64,
         files: manifest.files,
         bytes: manifest.bytes,
+        keyspaces: manifest.keyspaces.clone(),
+        left_out: manifest.left_out.clone(),
         problem: None,
     }
 }
@@ -64,7 +68,7 @@ pub async fn show(bucket: &Bucket, backup: &Name) -> Result<ClusterManifest> {
         .ok_or_else(|| absent(bucket, backup))
 }
 
-pub(crate) fn absent(bucket: &Bucket, backup: &Name) -> Failure {
+fn absent(bucket: &Bucket, backup: &Name) -> Failure {
     let what = format!(
         "find backup {backup} of cluster {} ({})",
         bucket.cluster.name, bucket.cluster.uid
@@ -86,13 +90,16 @@ pub async fn delete(bucket: &Bucket, backup: &Name, abandon: bool) -> Result<Sum
         ..Summary::default()
     };
     let manifest = bucket.backup(backup);
+    let (nodes, running) = (format!("nodes/{backup}"), format!("running/{backup}"));
+    // In the order against that of a backup: one that ends meanwhile has its marks or its cluster manifest.
+    let begun = !paths(bucket, &nodes).await?.is_empty();
+    let runs = !paths(bucket, &running).await?.is_empty();
     let exists = bucket.head(&manifest).await?.is_some();
-    let marks = paths(bucket, &format!("running/{backup}")).await?;
-    let nodes = paths(bucket, &format!("nodes/{backup}")).await?;
-    if !exists && marks.is_empty() && nodes.is_empty() {
+    if !exists && !runs && !begun {
         return Err(absent(bucket, backup));
     }
-    if !exists && !marks.is_empty() && !abandon {
+    // A deletion that died goes on.
+    if !exists && runs && !abandon && !bucket.is_gone(backup).await? {
         let what = format!("delete backup {backup}");
         return Err(Failure::failed(
             what,
@@ -100,25 +107,35 @@ pub async fn delete(bucket: &Bucket, backup: &Name, abandon: bool) -> Result<Sum
             "wait for its end, or end its jobs and delete it with --abandon",
         ));
     }
-    // First: without it the backup does not exist, whatever happens next.
     if exists {
-        if bucket.delete(&manifest).await? == Deletion::Locked {
-            let what = format!("delete {manifest}");
-            return Err(Failure::failed(
-                what,
-                "the store does not allow it",
-                "wait for the end of its object lock, or check the rights of the job",
-            ));
-        }
+        // Before the tombstone: a backup that the store keeps is not ended.
+        remove(bucket, &manifest).await?;
         summary.deleted_backups.push(backup.clone());
     } else {
         summary.abandoned.push(backup.clone());
     }
-    summary.locked = bucket.delete_all(nodes).await? + bucket.delete_all(marks).await?;
+    bucket.bury(backup).await?;
+    // One that a job has written meanwhile: it exists no longer by the tombstone.
+    remove(bucket, &manifest).await?;
+    for folder in [nodes, running] {
+        summary.locked += bucket.delete_all(paths(bucket, &folder).await?).await?;
+    }
     Ok(summary)
 }
 
-pub(crate) async fn paths(bucket: &Bucket, folder: &str) -> Result<Vec<Path>> {
+async fn remove(bucket: &Bucket, manifest: &Path) -> Result<()> {
+    if bucket.delete(manifest).await? == Deletion::Gone {
+        return Ok(());
+    }
+    let what = format!("delete {manifest}");
+    Err(Failure::failed(
+        what,
+        "the store does not allow it",
+        "wait for the end of its object lock, or check the rights of the job",
+    ))
+}
+
+async fn paths(bucket: &Bucket, folder: &str) -> Result<Vec<Path>> {
     Ok(bucket
         .listed(folder)
         .await?

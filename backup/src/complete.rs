@@ -3,107 +3,131 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_backup_protocol::{
-    ClusterManifest, CompleteJob, Digest, FORMAT, MAX_CLUSTER_MANIFEST, MAX_NODE_MANIFEST, Name,
-    NodeSummary, Summary,
+    ClusterManifest, CompleteJob, Digest, FORMAT, MAX_CLUSTER_MANIFEST, Name, NodeSummary, Summary,
 };
 
-use crate::bucket::{Bucket, json_name};
+use crate::announcement::random;
+use crate::bucket::Bucket;
 use crate::error::{Failure, Result};
-use crate::files::digest_of;
-use crate::node::{self, totals};
+use crate::manifests::{self, NodeFile, node_files, read_cluster_manifest, read_node, totals};
+use crate::{marks, objects};
 
 /// Checks that each object of each node is there, and writes the cluster manifest.
 ///
 /// # Errors
 /// Anything is missing or of another backup; then there is no cluster manifest.
 pub async fn complete(bucket: &Bucket, job: &CompleteJob) -> Result<Summary> {
-    let what = || format!("complete backup {}", job.backup);
     let mut summary = Summary {
         backup: Some(job.backup.clone()),
         ..Summary::default()
     };
-    if let Some(there) = read_cluster_manifest(bucket, &job.backup).await? {
-        let (named, wanted) = (hosts(&there), job.nodes.iter().collect::<BTreeSet<_>>());
-        if there.started_at != job.started_at || named != wanted {
-            let why = format!(
-                "another backup with this id, begun at {}, is complete",
-                there.started_at
-            );
-            return Err(Failure::failed(
-                what(),
-                why,
-                "give the backup an id that was never used",
-            ));
-        }
+    let me = own()?;
+    let there = if let Some(there) = read_cluster_manifest(bucket, &job.backup).await? {
         // The job died before it told of its success.
-        (summary.files, summary.bytes) = (there.files, there.bytes);
-        ended(bucket, &job.backup).await?;
-        return Ok(summary);
-    }
-    let me: Name = "complete"
-        .parse()
-        .map_err(|error| Failure::failed(what(), error, "report it"))?;
-    node::begin(bucket, &job.backup, &me).await?;
-    let (nodes, objects) = gather(bucket, job).await?;
-    for node in &nodes {
-        summary.files += node.files;
-        summary.bytes += node.bytes;
-    }
-    let there = node::there(bucket, &objects).await?;
-    if let Some(missing) = objects.keys().find(|digest| !there.contains(digest)) {
-        let number = objects.len() - there.len();
-        let why =
-            format!("{number} objects are missing or of another length, among them {missing}");
+        there
+    } else {
+        marks::begin(bucket, &job.backup, &me).await?;
+        match gather(bucket, job).await {
+            Ok(manifest) => {
+                summary.sent_objects = 1;
+                write(bucket, manifest).await?
+            }
+            Err(failure) => {
+                // Nothing relies on it, and each try has one of its own.
+                let _ = marks::end(bucket, &job.backup, [&me].into_iter()).await;
+                // A second job may have ended meanwhile, and removed the marks of the nodes.
+                read_cluster_manifest(bucket, &job.backup)
+                    .await?
+                    .ok_or(failure)?
+            }
+        }
+    };
+    let named = there.nodes.iter().map(|node| &node.node.host_id);
+    let wanted: BTreeSet<&Name> = job.nodes.iter().collect();
+    if there.started_at != job.started_at || named.collect::<BTreeSet<_>>() != wanted {
+        let why = format!(
+            "another backup with this id, begun at {}, is complete",
+            there.started_at
+        );
         return Err(Failure::failed(
-            what(),
+            what(job),
             why,
-            "run the jobs of the nodes again: each sends what is missing",
+            "give the backup an id that was never used",
         ));
     }
-    let manifest = ClusterManifest {
+    stands(bucket, &there).await?;
+    (summary.files, summary.bytes) = (there.files, there.bytes);
+    // All of them: the manifest protects the backup from now on.
+    let marks = marks::of_backup(bucket, &job.backup).await?;
+    marks::end(bucket, &job.backup, marks.iter()).await?;
+    Ok(summary)
+}
+
+/// A mark of its own: a second job that ends does not take it away, and no lock on it keeps the next one from being written.
+fn own() -> Result<Name> {
+    let name = format!("complete-{}", random()?);
+    name.parse()
+        .map_err(|error| Failure::failed("mark the backup", error, "report it"))
+}
+
+fn what(job: &CompleteJob) -> String {
+    format!("complete backup {}", job.backup)
+}
+
+/// Writes the manifest; the one that is there then. A second job may have been faster, with its own time in its manifest.
+async fn write(bucket: &Bucket, manifest: ClusterManifest) -> Result<ClusterManifest> {
+    let path = bucket.backup(&manifest.backup);
+    let content = manifests::json(&manifest, MAX_CLUSTER_MANIFEST)?;
+    let Err(failure) = bucket.create(&path, content).await else {
+        return Ok(manifest);
+    };
+    match read_cluster_manifest(bucket, &manifest.backup).await? {
+        Some(there) => Ok(there),
+        None => Err(failure),
+    }
+}
+
+/// Whether the manifest that was written may stay. A purge or a deletion may have ended the backup since this job looked: the
+/// purge did so before it withdrew its announcement, or sees the manifest. So this waits until no purge deletes, and looks then.
+async fn stands(bucket: &Bucket, manifest: &ClusterManifest) -> Result<()> {
+    let (backup, me) = (&manifest.backup, own()?);
+    let began = marks::begin(bucket, backup, &me).await;
+    let gone = bucket.is_gone(backup).await?;
+    if !gone {
+        began?;
+        let files = node_files(bucket, backup).await?;
+        let sealed = |node: &NodeSummary| {
+            files
+                .iter()
+                .any(|file| file.host == node.node.host_id && file.digest == node.manifest)
+        };
+        if manifest.nodes.iter().all(sealed) {
+            return Ok(());
+        }
+    }
+    bucket.delete(&bucket.backup(backup)).await?;
+    marks::end(bucket, backup, [&me].into_iter()).await?;
+    Err(marks::gone(backup))
+}
+
+/// The manifest of the backup, after everything that it needs was seen to be there.
+async fn gather(bucket: &Bucket, job: &CompleteJob) -> Result<ClusterManifest> {
+    let what = || what(job);
+    let marks = marks::of_backup(bucket, &job.backup).await?;
+    let files = node_files(bucket, &job.backup).await?;
+    let mut manifest = ClusterManifest {
         format: FORMAT,
         cluster: job.cluster.clone(),
         backup: job.backup.clone(),
         started_at: job.started_at,
         completed_at: jiff::Timestamp::now(),
-        nodes,
+        nodes: Vec::new(),
+        keyspaces: Vec::new(),
         left_out: job.left_out.clone(),
-        files: summary.files,
-        bytes: summary.bytes,
+        files: 0,
+        bytes: 0,
     };
-    write(bucket, &manifest).await?;
-    summary.sent_objects = 1;
-    ended(bucket, &job.backup).await?;
-    Ok(summary)
-}
-
-async fn write(bucket: &Bucket, manifest: &ClusterManifest) -> Result<()> {
-    let path = bucket.backup(&manifest.backup);
-    let content = node::json(manifest, MAX_CLUSTER_MANIFEST)?;
-    let Err(failure) = bucket.create(&path, content).await else {
-        return Ok(());
-    };
-    // A second job has written it, with its own time in it.
-    match read_cluster_manifest(bucket, &manifest.backup).await {
-        Ok(Some(there))
-            if there.nodes == manifest.nodes && there.started_at == manifest.started_at =>
-        {
-            Ok(())
-        }
-        _ => Err(failure),
-    }
-}
-
-/// The nodes with their manifests, and all objects that they need.
-async fn gather(
-    bucket: &Bucket,
-    job: &CompleteJob,
-) -> Result<(Vec<NodeSummary>, BTreeMap<Digest, u64>)> {
-    let what = || format!("complete backup {}", job.backup);
-    let marks: BTreeSet<Name> = marks(bucket, &job.backup).await?;
-
-    let (mut nodes, mut objects) = (Vec::new(), BTreeMap::new());
-    let mut tokens = BTreeSet::new();
+    let (mut needed, mut tokens) = (BTreeMap::new(), BTreeSet::new());
     for host in &job.nodes {
         if !marks.contains(host) {
             let why = format!(
@@ -115,28 +139,12 @@ async fn gather(
                 "run the job of the node again",
             ));
         }
-        let path = bucket.node(&job.backup, host);
-        let Some(content) = bucket.read(&path, MAX_NODE_MANIFEST).await? else {
-            return Err(Failure::failed(
-                what(),
-                format!("node {host} has no manifest"),
-                "run the job of the node again",
-            ));
+        add(bucket, host, &files, &mut manifest, &mut needed).await?;
+        let Some(added) = manifest.nodes.last() else {
+            continue;
         };
-        let manifest = node::parse(bucket, &job.backup, host, &content)?;
-        if manifest.started_at != job.started_at {
-            let why = format!(
-                "node {host} has begun it at {}, and the backup began at {}",
-                manifest.started_at, job.started_at
-            );
-            return Err(Failure::failed(
-                what(),
-                why,
-                "give the backup an id that was never used",
-            ));
-        }
-        for token in &manifest.node.tokens {
-            if !tokens.insert((manifest.node.dc.clone(), token.clone())) {
+        for token in &added.node.tokens {
+            if !tokens.insert((added.node.dc.clone(), token.clone())) {
                 return Err(Failure::failed(
                     what(),
                     format!("token {token} belongs to two nodes"),
@@ -144,81 +152,90 @@ async fn gather(
                 ));
             }
         }
-        for file in manifest.files() {
-            if let Some(other) = objects.insert(file.digest, file.size)
-                && other != file.size
-            {
-                return Err(Failure::damaged(
-                    what(),
-                    format!("object {} has two lengths", file.digest),
-                    "begin a new backup",
-                ));
-            }
-        }
-        let (files, bytes) = totals(&manifest);
-        nodes.push(NodeSummary {
-            node: manifest.node,
-            manifest: digest_of(&content),
-            files,
-            bytes,
-        });
     }
-    if nodes.is_empty() || job.nodes.iter().collect::<BTreeSet<_>>().len() != nodes.len() {
+    if manifest.nodes.is_empty()
+        || job.nodes.iter().collect::<BTreeSet<_>>().len() != manifest.nodes.len()
+    {
         return Err(Failure::failed(
             what(),
             "the job names no node, or one twice",
             "name each node once",
         ));
     }
-    Ok((nodes, objects))
-}
-
-/// The cluster manifest of a backup, if it exists.
-pub(crate) async fn read_cluster_manifest(
-    bucket: &Bucket,
-    backup: &Name,
-) -> Result<Option<ClusterManifest>> {
-    let path = bucket.backup(backup);
-    let Some(content) = bucket.read(&path, MAX_CLUSTER_MANIFEST).await? else {
-        return Ok(None);
-    };
-    let (what, next) = (
-        format!("read {path}"),
-        "use another backup; delete this one if it cannot be repaired",
-    );
-    let manifest =
-        ClusterManifest::parse(&content).map_err(|error| Failure::damaged(&what, error, next))?;
-    if manifest.cluster != bucket.cluster || manifest.backup != *backup {
-        let why = format!(
-            "it is of backup {} of cluster {} ({})",
-            manifest.backup, manifest.cluster.name, manifest.cluster.uid
-        );
-        return Err(Failure::damaged(&what, why, next));
+    let there = objects::there(bucket, &needed).await?;
+    if let Some(missing) = needed.keys().find(|digest| !there.contains(digest)) {
+        let number = needed.len() - there.len();
+        let why =
+            format!("{number} objects are missing or of another length, among them {missing}");
+        return Err(Failure::failed(
+            what(),
+            why,
+            "run the jobs of the nodes again: each sends what is missing",
+        ));
     }
-    Ok(Some(manifest))
+    Ok(manifest)
 }
 
-fn hosts(manifest: &ClusterManifest) -> BTreeSet<&Name> {
-    manifest
-        .nodes
-        .iter()
-        .map(|node| &node.node.host_id)
-        .collect()
-}
-
-async fn marks(bucket: &Bucket, backup: &Name) -> Result<BTreeSet<Name>> {
-    let marks = bucket.listed(&format!("running/{backup}")).await?;
-    Ok(marks
-        .iter()
-        .filter_map(|meta| json_name(&meta.location))
-        .collect())
-}
-
-/// The backup is being made no longer.
-pub(crate) async fn ended(bucket: &Bucket, backup: &Name) -> Result<()> {
-    let marks = bucket.listed(&format!("running/{backup}")).await?;
-    bucket
-        .delete_all(marks.into_iter().map(|meta| meta.location).collect())
-        .await?;
+/// Adds a node by its newest manifest, and the objects that it needs.
+async fn add(
+    bucket: &Bucket,
+    host: &Name,
+    files: &[NodeFile],
+    into: &mut ClusterManifest,
+    needed: &mut BTreeMap<Digest, u64>,
+) -> Result<()> {
+    let what = || format!("complete backup {}", into.backup);
+    let file = files.iter().rfind(|file| file.host == *host);
+    let read = match file {
+        Some(file) => read_node(bucket, &into.backup, host, &file.digest).await?,
+        None => None,
+    };
+    let (Some(file), Some(manifest)) = (file, read) else {
+        return Err(Failure::failed(
+            what(),
+            format!("node {host} has no manifest"),
+            "run the job of the node again",
+        ));
+    };
+    if manifest.started_at != into.started_at {
+        let why = format!(
+            "node {host} has begun it at {}, and the backup began at {}",
+            manifest.started_at, into.started_at
+        );
+        return Err(Failure::failed(
+            what(),
+            why,
+            "give the backup an id that was never used",
+        ));
+    }
+    if into.nodes.is_empty() {
+        into.keyspaces.clone_from(&manifest.keyspaces);
+    } else if into.keyspaces != manifest.keyspaces {
+        return Err(Failure::failed(
+            what(),
+            format!("node {host} has other keyspaces than the nodes before it"),
+            "begin a new backup, with the same keyspaces for each node",
+        ));
+    }
+    for object in manifest.files() {
+        if let Some(other) = needed.insert(object.digest, object.size)
+            && other != object.size
+        {
+            return Err(Failure::damaged(
+                what(),
+                format!("object {} has two lengths", object.digest),
+                "begin a new backup",
+            ));
+        }
+    }
+    let (number, bytes) = totals(&manifest);
+    into.files += number;
+    into.bytes += bytes;
+    into.nodes.push(NodeSummary {
+        node: manifest.node,
+        manifest: file.digest,
+        files: number,
+        bytes,
+    });
     Ok(())
 }

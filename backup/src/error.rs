@@ -133,6 +133,31 @@ fn advice(error: &object_store::Error, why: &str) -> (bool, &'static str) {
             "set the clock of the node that the job runs on, and start the job again",
         );
     }
+    if has(&["BlobImmutable"]) {
+        return (
+            false,
+            "wait for the end of the lock on the object, or keep backups in a container without a policy",
+        );
+    }
+    if has(&["Received redirect", "status code: 3", "PermanentRedirect"]) {
+        return (
+            false,
+            "give the region of the bucket, or the endpoint that has it",
+        );
+    }
+    // Another job has ended the upload, or the answer to its completion was lost.
+    if has(&["NoSuchUpload", "InvalidBlockList"]) {
+        return (true, "run the same job again: it continues where it was");
+    }
+    if has(&["ExpiredToken", "TokenRefreshRequired"]) {
+        return (
+            true,
+            "run the same job again, which gets a new token; give the identity of the job a longer session",
+        );
+    }
+    if has(&["<Code>RequestTimeout<", "<Code>IncompleteBody<"]) {
+        return (true, "run the same job again: it continues where it was");
+    }
     if has(&["No space left", "os error 28"]) {
         return (
             false,
@@ -198,10 +223,39 @@ mod tests {
             Outcome::Retry
         );
         assert_eq!(outcome("<Code>NoSuchBucket</Code>"), Outcome::Failed);
+        for retried in ["RequestTimeout", "ExpiredToken", "IncompleteBody"] {
+            let answer = format!(
+                "Server returned non-2xx status code: 400 Bad Request: <Error><Code>{retried}</Code>"
+            );
+            assert_eq!(outcome(&answer), Outcome::Retry, "{answer}");
+        }
+        // The region or endpoint is not that of the bucket.
+        for redirect in [
+            "Received redirect without LOCATION, this normally indicates an incorrectly configured region",
+            "Server returned non-2xx status code: 307 Temporary Redirect: ",
+        ] {
+            assert_eq!(outcome(redirect), Outcome::Failed, "{redirect}");
+        }
         assert_eq!(
             outcome("<Code>RequestTimeTooSkewed</Code>"),
             Outcome::Failed
         );
+    }
+
+    #[test]
+    fn codes_that_say_more_than_the_status() {
+        let outcome = |error| Failure::store("write x", &error).outcome;
+        let text = |code: &str| format!("<Error><Code>{code}</Code>").into();
+        let immutable = object_store::Error::AlreadyExists {
+            path: "x".to_owned(),
+            source: text("BlobImmutableDueToPolicy"),
+        };
+        assert_eq!(outcome(immutable), Outcome::Failed);
+        let upload = object_store::Error::NotFound {
+            path: "x".to_owned(),
+            source: text("NoSuchUpload"),
+        };
+        assert_eq!(outcome(upload), Outcome::Retry);
     }
 
     #[test]

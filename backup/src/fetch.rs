@@ -1,30 +1,28 @@
 //! `fetch`: brings the files of one node of a backup into an empty folder.
 //!
 //! A file gets its name after its content was checked and is on the disk; before that it is below `.casskop-restore`. The
-//! folder also says which backup it is of, so that the same job continues and no other one adds to it.
+//! folder also says which backup it is of, so that the same job continues and no other one adds to it, and has a lock, so that
+//! one job at a time works there. The schema of each table is below it too: Cassandra would read `schema.cql` in a table's folder
+//! as nothing, and the restore needs it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use casskop_backup_protocol::{
-    Cluster, FetchJob, FileEntry, MAX_NODE_MANIFEST, Name, NodeManifest, Summary,
-};
+use casskop_backup_protocol::{Cluster, FetchJob, FileEntry, Name, NodeManifest, Summary};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::announcement::random;
 use crate::bucket::Bucket;
 use crate::catalogue::show;
 use crate::download::download;
 use crate::error::{Failure, Result};
-use crate::files::{self, blocking, digest_of};
-use crate::node;
+use crate::files::{self, Source, blocking};
+use crate::manifests::read_node;
 
-/// Folder for what is not finished.
+/// Folder for what is not finished, and for the schemas.
 const WORK: &str = ".casskop-restore";
-/// Numbers the files there.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// What a new file system has of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -64,36 +62,10 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         keyspaces: job.keyspaces.clone(),
     };
     let folder = into.clone();
-    blocking(move || prepare(&folder, &origin)).await??;
+    // Until the end of the job.
+    let _lock = blocking(move || prepare(&folder, &origin)).await??;
 
-    let mut targets = Vec::new();
-    for table in manifest
-        .tables
-        .iter()
-        .filter(|table| job.keyspaces.is_empty() || job.keyspaces.contains(&table.keyspace))
-    {
-        let folder = into
-            .join(table.keyspace.as_str())
-            .join(table.directory.as_str());
-        make_folder(&into, &folder)?;
-        for entry in &table.files {
-            let path = folder.join(entry.path.as_str());
-            let folder = path.parent().unwrap_or(&folder).to_owned();
-            targets.push(Target {
-                folder,
-                path,
-                entry,
-            });
-        }
-    }
-    if targets.is_empty() {
-        let what = format!("fetch node {} of backup {}", job.host_id, job.backup);
-        return Err(Failure::failed(
-            what,
-            "it has no file in these keyspaces",
-            "check the keyspaces of the job",
-        ));
-    }
+    let targets = targets(&into, &manifest, job)?;
     let mut transfers = stream::iter(&targets)
         .map(|target| bring(bucket, &into, target))
         .buffer_unordered(bucket.transfers);
@@ -115,6 +87,36 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
     Ok(summary)
 }
 
+/// All files of the wanted tables, whose folders are made.
+fn targets<'a>(into: &Path, manifest: &'a NodeManifest, job: &FetchJob) -> Result<Vec<Target<'a>>> {
+    let mut targets = Vec::new();
+    for table in manifest
+        .tables
+        .iter()
+        .filter(|table| job.keyspaces.is_empty() || job.keyspaces.contains(&table.keyspace))
+    {
+        let of_table = |root: PathBuf| {
+            root.join(table.keyspace.as_str())
+                .join(table.directory.as_str())
+        };
+        let folder = of_table(into.to_owned());
+        // Also that of a table without a row.
+        make_folder(into, &folder)?;
+        let schema = of_table(into.join(WORK).join("schema"));
+        let files = table.files.iter().map(|entry| (&folder, entry));
+        for (folder, entry) in files.chain(table.schema.iter().map(|entry| (&schema, entry))) {
+            let path = folder.join(entry.path.as_str());
+            let folder = path.parent().unwrap_or(folder).to_owned();
+            targets.push(Target {
+                folder,
+                path,
+                entry,
+            });
+        }
+    }
+    Ok(targets)
+}
+
 async fn manifest(bucket: &Bucket, job: &FetchJob) -> Result<NodeManifest> {
     let cluster = show(bucket, &job.backup).await?;
     let what = || format!("fetch node {} of backup {}", job.host_id, job.backup);
@@ -129,17 +131,27 @@ async fn manifest(bucket: &Bucket, job: &FetchJob) -> Result<NodeManifest> {
             "choose a host id that `show` has",
         ));
     };
-    let path = bucket.node(&job.backup, &job.host_id);
-    let damaged =
-        |why: &str| Failure::damaged(what(), format!("{path} {why}"), "restore another backup");
-    let content = bucket
-        .read(&path, MAX_NODE_MANIFEST)
+    let path = bucket.node(&job.backup, &job.host_id, &entry.manifest);
+    let manifest = read_node(bucket, &job.backup, &job.host_id, &entry.manifest)
         .await?
-        .ok_or_else(|| damaged("is missing"))?;
-    if digest_of(&content) != entry.manifest {
-        return Err(damaged("is not the one that was completed"));
+        .ok_or_else(|| {
+            let why = format!("{path} is missing");
+            Failure::damaged(what(), why, "restore another backup")
+        })?;
+    let has = |keyspace: &&Name| {
+        manifest
+            .tables
+            .iter()
+            .any(|table| table.keyspace == **keyspace)
+    };
+    if let Some(missing) = job.keyspaces.iter().find(|keyspace| !has(keyspace)) {
+        return Err(Failure::failed(
+            what(),
+            format!("it has no table of keyspace {missing}"),
+            "check the keyspaces of the job",
+        ));
     }
-    node::parse(bucket, &job.backup, &job.host_id, &content)
+    Ok(manifest)
 }
 
 fn failure(what: &str, path: &Path) -> impl Fn(std::io::Error) -> Failure {
@@ -147,54 +159,17 @@ fn failure(what: &str, path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::file(&what, &error)
 }
 
-/// Makes sure that the folder is empty, or filled by this job before.
-fn prepare(into: &Path, origin: &Origin) -> Result<()> {
+/// Makes sure that the folder is empty, or filled by this job before; its lock.
+fn prepare(into: &Path, origin: &Origin) -> Result<File> {
     let work = into.join(WORK);
-    let says = work.join("origin.json");
-    let refused = |why: String| {
-        Failure::failed(
-            format!("fetch into {}", into.display()),
-            why,
-            "fetch into an empty folder",
-        )
-    };
-    match fs::read(&says) {
-        Ok(content) => match serde_json::from_slice::<Origin>(&content) {
-            Ok(there) if there == *origin => {}
-            Ok(there) => {
-                let why = format!(
-                    "it is filled from backup {} of cluster {}, node {}",
-                    there.backup, there.cluster.name, there.host_id
-                );
-                return Err(refused(why));
-            }
-            Err(error) => {
-                return Err(refused(format!(
-                    "{} cannot be read: {error}",
-                    says.display()
-                )));
-            }
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            for entry in fs::read_dir(into).map_err(failure("read", into))? {
-                let name = entry.map_err(failure("read", into))?.file_name();
-                if name != LOST_AND_FOUND && name != WORK {
-                    return Err(refused(format!("it holds {}", name.to_string_lossy())));
-                }
-            }
-            make_folder(into, &work)?;
-            let content = serde_json::to_vec(origin).map_err(|error| refused(error.to_string()))?;
-            let new = work.join("origin.new");
-            let mut file = File::create(&new).map_err(failure("write", &new))?;
-            file.write_all(&content)
-                .and_then(|()| file.sync_all())
-                .map_err(failure("write", &new))?;
-            fs::rename(&new, &says).map_err(failure("write", &says))?;
-            sync(&work)?;
-        }
-        Err(error) => return Err(failure("read", &says)(error)),
+    // Before anything is written.
+    if !work.join("origin.json").exists() {
+        empty(into)?;
     }
-    // What a job that was killed has left.
+    make_folder(into, &work)?;
+    let lock = lock(into, &work)?;
+    belongs(into, &work, origin)?;
+    // What a job that was killed has left: no other one is here.
     for entry in fs::read_dir(&work).map_err(failure("read", &work))? {
         let path = entry.map_err(failure("read", &work))?.path();
         if path
@@ -204,7 +179,92 @@ fn prepare(into: &Path, origin: &Origin) -> Result<()> {
             fs::remove_file(&path).map_err(failure("remove", &path))?;
         }
     }
+    Ok(lock)
+}
+
+/// Of the kernel: it ends with the job, however that ends.
+fn lock(into: &Path, work: &Path) -> Result<File> {
+    let path = work.join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(failure("write", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::retry(
+            format!("fetch into {}", into.display()),
+            "another job fetches into it",
+            "run the same job again after the end of the other one",
+        )),
+        Err(TryLockError::Error(error)) => Err(failure("lock", &path)(error)),
+    }
+}
+
+fn refused(into: &Path, why: impl std::fmt::Display) -> Failure {
+    Failure::failed(
+        format!("fetch into {}", into.display()),
+        why,
+        "fetch into an empty folder",
+    )
+}
+
+fn empty(into: &Path) -> Result<()> {
+    for entry in fs::read_dir(into).map_err(failure("read", into))? {
+        let name = entry.map_err(failure("read", into))?.file_name();
+        if name != LOST_AND_FOUND && name != WORK {
+            return Err(refused(
+                into,
+                format!("it holds {}", name.to_string_lossy()),
+            ));
+        }
+    }
     Ok(())
+}
+
+/// Says whose the folder is, or finds that it is of this job.
+fn belongs(into: &Path, work: &Path, origin: &Origin) -> Result<()> {
+    let says = work.join("origin.json");
+    let content = match fs::read(&says) {
+        Ok(content) => content,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            empty(into)?;
+            let content = serde_json::to_vec(origin).map_err(|error| refused(into, error))?;
+            let new = work.join(format!("{}.part", random()?));
+            let mut file = File::create_new(&new).map_err(failure("write", &new))?;
+            file.write_all(&content)
+                .and_then(|()| file.sync_all())
+                .map_err(failure("write", &new))?;
+            return publish(&new, &says);
+        }
+        Err(error) => return Err(failure("read", &says)(error)),
+    };
+    match serde_json::from_slice::<Origin>(&content) {
+        Ok(there) if there == *origin => Ok(()),
+        Ok(there) => {
+            let why = format!(
+                "it is filled from backup {} of cluster {}, node {}",
+                there.backup, there.cluster.name, there.host_id
+            );
+            Err(refused(into, why))
+        }
+        Err(error) => Err(refused(
+            into,
+            format!("{} cannot be read: {error}", says.display()),
+        )),
+    }
+}
+
+/// Gives a finished file its name. Unlike a renaming, this replaces nothing.
+fn publish(part: &Path, path: &Path) -> Result<()> {
+    match fs::hard_link(part, path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(foreign(path)),
+        Err(error) => return Err(failure("write", path)(error)),
+    }
+    fs::remove_file(part).map_err(failure("remove", part))?;
+    path.parent().map_or(Ok(()), sync)
 }
 
 /// Makes a folder below `root`. No link is followed: nothing is written outside of it.
@@ -213,7 +273,8 @@ fn make_folder(root: &Path, folder: &Path) -> Result<()> {
     for segment in folder.strip_prefix(root).unwrap_or(Path::new("")) {
         path.push(segment);
         match fs::create_dir(&path) {
-            Ok(()) => {}
+            // It would be gone after a loss of power, with the files that are said to be there.
+            Ok(()) => path.parent().map_or(Ok(()), sync)?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let real = fs::symlink_metadata(&path)
                     .map_err(failure("read", &path))?
@@ -249,7 +310,8 @@ async fn bring(bucket: &Bucket, into: &Path, target: &Target<'_>) -> Result<Brou
     make_folder(into, &target.folder)?;
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() && meta.len() == entry.size => {
-            let (digest, _) = files::digest(path, &bucket.pace).await?;
+            let source = Source::new(path.clone(), &meta);
+            let (digest, _) = files::digest(&source, &bucket.pace).await?;
             if digest == entry.digest {
                 return Ok(Brought::There(entry.size));
             }
@@ -260,10 +322,7 @@ async fn bring(bucket: &Bucket, into: &Path, target: &Target<'_>) -> Result<Brou
         Err(error) => return Err(failure("read", path)(error)),
     }
     // A name of its own: a thread of a transfer that was given up may still be busy with its file.
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let part = into
-        .join(WORK)
-        .join(format!("{}-{number}.part", std::process::id()));
+    let part = into.join(WORK).join(format!("{}.part", random()?));
     let result = write(bucket, target, &part).await;
     if result.is_err() {
         let _ = fs::remove_file(&part);
@@ -288,13 +347,12 @@ async fn write(bucket: &Bucket, target: &Target<'_>, part: &Path) -> Result<Brou
         written.map_err(failure("write", part))
     })
     .await?;
-    let (part, folder, path) = (part.to_owned(), target.folder.clone(), target.path.clone());
+    let (part, path) = (part.to_owned(), target.path.clone());
     blocking(move || {
         if let Some(file) = &file {
             file.sync_all().map_err(failure("write", &part))?;
         }
-        fs::rename(&part, &path).map_err(failure("write", &path))?;
-        sync(&folder)
+        publish(&part, &path)
     })
     .await??;
     Ok(Brought::New(entry.size))

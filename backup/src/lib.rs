@@ -1,8 +1,8 @@
 //! The data plane of backups, without Kubernetes: what the Jobs of a backup run.
 //!
 //! ```text
-//! cli ──▶ node, complete, catalogue, verify, purge, fetch ──▶ upload, download, announcement ──▶ bucket ──▶ open ──▶ http
-//!              decisions: retention, pace                     files
+//! cli ──▶ node, complete, verify, purge, fetch ──▶ catalogue ──▶ manifests, marks, announcement, objects ──▶ bucket
+//!          snapshot     decisions: retention, pace               upload, download ──▶ files      open ──▶ http
 //! ```
 //!
 //! A backup is made by one `node` for each node, and one `complete`, which writes the cluster manifest last: without it the
@@ -13,6 +13,7 @@ mod announcement;
 mod bucket;
 mod catalogue;
 mod cli;
+mod clock;
 mod complete;
 mod credentials;
 mod download;
@@ -20,11 +21,15 @@ mod error;
 mod fetch;
 mod files;
 mod http;
+mod manifests;
+mod marks;
 mod node;
+mod objects;
 mod open;
 mod pace;
 mod purge;
 mod retention;
+mod snapshot;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -27,6 +27,13 @@ pub fn open(
         Failure::failed("use the store", error, "correct the store of the job")
     };
     let kind = store.kind().map_err(|error| unusable(&error))?;
+    limits.check().map_err(|error| {
+        Failure::failed(
+            "use the limits of the job",
+            error,
+            "correct the limits of the job",
+        )
+    })?;
     let opened = match kind {
         StoreKind::S3(s3) => open_s3(s3, credentials, limits)?,
         StoreKind::Gcs(gcs) => open_gcs(gcs, credentials, limits)?,

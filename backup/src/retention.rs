@@ -10,9 +10,25 @@ pub struct Held {
     pub backup: Name,
     /// When its cluster manifest was written, by the clock of the store.
     pub written: Timestamp,
+    /// Keyspaces that it has, without the others; all if there is none.
+    pub keyspaces: Vec<Name>,
+    /// Whether nodes are left out.
+    pub left_out: bool,
 }
 
-/// The backups that neither the number nor the days keep. Never the newest, and none if nothing is asked for.
+impl Held {
+    fn whole(&self) -> bool {
+        self.keyspaces.is_empty() && !self.left_out
+    }
+
+    /// Whether this one can take the place of the other.
+    fn covers(&self, other: &Self) -> bool {
+        self.whole() || (self.keyspaces == other.keyspaces && self.left_out == other.left_out)
+    }
+}
+
+/// The backups that neither the number nor the days keep; none if nothing is asked for. A backup ends if so many newer ones cover
+/// it: one in part takes the place of no whole one, so that the newest whole one stays.
 pub fn expired(
     mut held: Vec<Held>,
     now: Timestamp,
@@ -23,7 +39,7 @@ pub fn expired(
         return Vec::new();
     }
     held.sort_by(|left, right| (right.written, &right.backup).cmp(&(left.written, &left.backup)));
-    let newest = count.map_or(1, |count| {
+    let wanted = count.map_or(1, |count| {
         usize::try_from(count).unwrap_or(usize::MAX).max(1)
     });
     let fresh = |held: &Held| {
@@ -31,10 +47,14 @@ pub fn expired(
             now.duration_since(held.written) < SignedDuration::from_hours(i64::from(days) * 24)
         })
     };
-    held.into_iter()
-        .skip(newest)
-        .filter(|held| !fresh(held))
-        .map(|held| held.backup)
+    let over = |number: usize, one: &Held| {
+        let newer = held[..number].iter().filter(|newer| newer.covers(one));
+        newer.count() >= wanted && !fresh(one)
+    };
+    held.iter()
+        .enumerate()
+        .filter(|(number, one)| over(*number, one))
+        .map(|(_, one)| one.backup.clone())
         .collect()
 }
 
@@ -85,6 +105,8 @@ mod tests {
             .map(|day| Held {
                 backup: format!("b{day}").parse().unwrap(),
                 written: at(day * 86_400),
+                keyspaces: Vec::new(),
+                left_out: false,
             })
             .collect()
     }
@@ -104,7 +126,42 @@ mod tests {
         assert_eq!(names(&expired(Some(0), Some(0))), ["b5", "b3", "b1"]);
     }
 
+    #[test]
+    fn a_backup_in_part_takes_no_place() {
+        let mut all = held(&[1, 2, 3, 4, 5, 6]);
+        // The newest ones lack a node, or have one keyspace only.
+        all[5].left_out = true;
+        for part in [1, 3, 4] {
+            all[part].keyspaces = vec!["shop".parse().unwrap()];
+        }
+        let now = at(1000 * 86_400);
+        let expired = |count| names_of(expired(all.clone(), now, count, Some(1)));
+        // The whole b3 stays, and so do those in part that are newer than it: b5 and b6.
+        assert_eq!(expired(None), ["b4", "b2", "b1"]);
+        assert_eq!(expired(Some(2)), ["b2"]);
+    }
+
+    fn names_of(all: Vec<Name>) -> Vec<String> {
+        all.into_iter().map(String::from).collect()
+    }
+
     proptest! {
+        /// However many backups in part are newer.
+        #[test]
+        fn the_newest_whole_one_stays(parts in prop::collection::vec((any::<bool>(), any::<bool>()), 1..20), count in prop::option::of(0u32..5), keep in prop::option::of(0u32..400)) {
+            let days: Vec<i64> = (0..).take(parts.len()).collect();
+            let mut all = held(&days);
+            for (one, (keyspace, left_out)) in all.iter_mut().zip(parts) {
+                one.left_out = left_out;
+                one.keyspaces.extend(keyspace.then(|| "shop".parse().unwrap()));
+            }
+            let gone = expired(all.clone(), at(2000 * 86_400), count, keep);
+            let whole: Vec<&Held> = all.iter().filter(|one| one.whole()).collect();
+            let kept = whole.iter().filter(|one| !gone.contains(&one.backup)).count();
+            prop_assert!(kept >= whole.len().min(count.unwrap_or(1).max(1) as usize));
+            prop_assert!(whole.last().is_none_or(|newest| !gone.contains(&newest.backup)));
+        }
+
         #[test]
         fn the_newest_stays(days in prop::collection::btree_set(0i64..1000, 1..20), count in prop::option::of(0u32..5), keep in prop::option::of(0u32..400)) {
             let all: Vec<i64> = days.into_iter().collect();

@@ -1,24 +1,17 @@
 //! What tests share: folders, snapshots, jobs, and a store whose requests fail, lose answers, and can be stepped.
 
-use std::collections::HashMap;
+mod fake;
+
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use casskop_backup_protocol::{
     Cluster, CompleteJob, FetchJob, Limits, Name, NodeEntry, NodeJob, PurgeJob, Store,
 };
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::memory::InMemory;
-use object_store::path::Path as Key;
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
-};
+use futures::poll;
 
-use crate::bucket::Bucket;
+pub(crate) use fake::{Fake, Fault};
 
 /// A folder that goes with the test.
 pub(crate) struct Folder(PathBuf);
@@ -63,11 +56,33 @@ pub(crate) const TABLE: &str = "users-0123456789abcdef0123456789abcdef";
 /// Writes files of a table into a snapshot; `path` is relative to it.
 pub(crate) fn snapshot(data: &Path, tag: &str, files: &[(&str, &[u8])]) {
     let folder = data.join("shop").join(TABLE).join("snapshots").join(tag);
+    std::fs::create_dir_all(&folder).unwrap();
     for (path, content) in files {
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
+    list_data(&folder);
+}
+
+/// Writes `manifest.json` as Cassandra does.
+pub(crate) fn list_data(folder: &Path) {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with('.') {
+            let files = std::fs::read_dir(entry.path()).unwrap();
+            names.extend(
+                files.map(|file| format!("{name}/{}", file.unwrap().file_name().display())),
+            );
+        } else {
+            names.push(name);
+        }
+    }
+    names.retain(|name| name.ends_with("-Data.db"));
+    let content = format!("{{\"files\": {names:?}, \"expires_at\": null}}");
+    std::fs::write(folder.join("manifest.json"), content).unwrap();
 }
 
 pub(crate) fn node_job(data: &Path, backup: &str, host: &str) -> NodeJob {
@@ -87,6 +102,7 @@ pub(crate) fn node_job(data: &Path, backup: &str, host: &str) -> NodeJob {
             schema_version: "s".to_owned(),
         },
         keyspaces: Vec::new(),
+        tables: Vec::new(),
         data_directories: vec![data.to_str().unwrap().to_owned()],
         previous: None,
         limits: Limits::default(),
@@ -129,258 +145,50 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
     }
 }
 
-/// What a store does at a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The request does not arrive.
-    Refused,
-    /// It arrives, and the answer does not.
-    AnswerLost,
-}
+/// What a test does at a request.
+struct Hook(Box<dyn FnOnce() + Send>);
 
-#[derive(Debug, Default)]
-struct State {
-    requests: usize,
-    /// From this request on; the first one as told, the others are refused.
-    dies_at: Option<(usize, Fault)>,
-    /// Writes of objects that were acknowledged, by key.
-    acknowledged: HashMap<Key, u32>,
-    /// When each key was written, in seconds of the virtual clock.
-    written: HashMap<Key, u64>,
-    now: u64,
-}
-
-/// A store in memory with a clock of its own. Each request yields before and after it, so that a test can step it and drop it.
-#[derive(Clone, Debug)]
-pub(crate) struct Fake {
-    pub(crate) inner: Arc<InMemory>,
-    state: Arc<Mutex<State>>,
-}
-
-impl Fake {
-    pub(crate) fn new() -> Self {
-        let state = State {
-            now: 1_000_000_000,
-            ..State::default()
-        };
-        Self {
-            inner: Arc::new(InMemory::new()),
-            state: Arc::new(Mutex::new(state)),
-        }
-    }
-
-    pub(crate) fn bucket(&self) -> Bucket {
-        Bucket::new(
-            Arc::new(self.clone()),
-            "pre/fix",
-            &cluster(),
-            &Limits::default(),
-        )
-        .impatient()
-    }
-
-    pub(crate) fn dies_at(&self, request: usize, fault: Fault) {
-        let mut state = self.state.lock().unwrap();
-        state.requests = 0;
-        state.dies_at = Some((request, fault));
-    }
-
-    pub(crate) fn lives(&self) {
-        self.state.lock().unwrap().dies_at = None;
-    }
-
-    /// Requests that it has had.
-    pub(crate) fn requests(&self) -> usize {
-        self.state.lock().unwrap().requests
-    }
-
-    pub(crate) fn advance(&self, seconds: u64) {
-        self.state.lock().unwrap().now += seconds;
-    }
-
-    /// Acknowledged writes of objects with content.
-    pub(crate) fn sent(&self) -> HashMap<Key, u32> {
-        let acknowledged = &self.state.lock().unwrap().acknowledged;
-        let object = |key: &&Key| key.as_ref().contains("/objects/");
-        acknowledged
-            .keys()
-            .filter(object)
-            .map(|key| (key.clone(), acknowledged[key]))
-            .collect()
-    }
-
-    pub(crate) async fn keys(&self) -> Vec<String> {
-        let all: Vec<ObjectMeta> = self.inner.list(None).try_collect().await.unwrap();
-        all.into_iter()
-            .map(|meta| meta.location.to_string())
-            .collect()
-    }
-
-    async fn request<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::task::yield_now().await;
-        let fault = {
-            let mut state = self.state.lock().unwrap();
-            // The clock moves: an object is younger than what was written before it.
-            state.now += 1;
-            let number = state.requests;
-            state.requests += 1;
-            match state.dies_at {
-                Some((at, fault)) if number == at => Some(fault),
-                Some((at, _)) if number > at => Some(Fault::Refused),
-                _ => None,
-            }
-        };
-        let lost = || Error::Generic {
-            store: "fake",
-            source: "connection reset".into(),
-        };
-        if fault == Some(Fault::Refused) {
-            return Err(lost());
-        }
-        let answer = work.await;
-        tokio::task::yield_now().await;
-        if fault.is_some() { Err(lost()) } else { answer }
-    }
-
-    fn wrote(&self, key: &Key) {
-        let mut state = self.state.lock().unwrap();
-        let now = state.now;
-        state.written.insert(key.clone(), now);
-    }
-
-    fn acknowledged(&self, key: &Key) {
-        *self
-            .state
-            .lock()
-            .unwrap()
-            .acknowledged
-            .entry(key.clone())
-            .or_default() += 1;
-    }
-
-    fn dated(&self, mut meta: ObjectMeta) -> ObjectMeta {
-        let written = self
-            .state
-            .lock()
-            .unwrap()
-            .written
-            .get(&meta.location)
-            .copied()
-            .unwrap_or_default();
-        let age = meta.last_modified.timestamp().unsigned_abs();
-        meta.last_modified -= Duration::from_secs(age);
-        meta.last_modified += Duration::from_secs(written);
-        meta
-    }
-}
-
-impl std::fmt::Display for Fake {
+impl std::fmt::Debug for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("fake")
+        f.write_str("hook")
     }
 }
 
-#[derive(Debug)]
-struct Parts(Fake, Key, Box<dyn MultipartUpload>);
-
-#[async_trait::async_trait]
-impl MultipartUpload for Parts {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let (fake, part) = (self.0.clone(), self.2.put_part(data));
-        Box::pin(async move { fake.request(part).await })
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let (fake, key) = (self.0.clone(), self.1.clone());
-        let answer = fake
-            .request(async {
-                let answer = self.2.complete().await;
-                fake.wrote(&key);
-                answer
-            })
-            .await?;
-        self.0.acknowledged(&self.1);
-        Ok(answer)
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        self.2.abort().await
-    }
+/// A command that a test steps.
+pub(crate) struct Work<T> {
+    running: Option<Pin<Box<dyn Future<Output = crate::Result<T>>>>>,
+    /// After its end.
+    pub(crate) result: Option<crate::Result<T>>,
 }
 
-#[async_trait::async_trait]
-impl ObjectStore for Fake {
-    async fn put_opts(
-        &self,
-        key: &Key,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        let work = async {
-            let answer = self.inner.put_opts(key, payload, options).await?;
-            self.wrote(key);
-            Ok(answer)
-        };
-        let answer = self.request(work).await?;
-        self.acknowledged(key);
-        Ok(answer)
+impl<T> Work<T> {
+    pub(crate) fn new(work: impl Future<Output = crate::Result<T>> + 'static) -> Self {
+        Self {
+            running: Some(Box::pin(work)),
+            result: None,
+        }
     }
 
-    async fn put_multipart_opts(
-        &self,
-        key: &Key,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        let parts = self
-            .request(self.inner.put_multipart_opts(key, options))
-            .await?;
-        Ok(Box::new(Parts(self.clone(), key.clone(), parts)))
+    pub(crate) fn succeeded(&self) -> bool {
+        matches!(self.result, Some(Ok(_)))
     }
 
-    async fn get_opts(&self, key: &Key, options: GetOptions) -> Result<GetResult> {
-        let mut answer = self.request(self.inner.get_opts(key, options)).await?;
-        answer.meta = self.dated(answer.meta);
-        Ok(answer)
-    }
-
-    fn delete_stream(
-        &self,
-        keys: BoxStream<'static, Result<Key>>,
-    ) -> BoxStream<'static, Result<Key>> {
-        let fake = self.clone();
-        keys.then(move |key| {
-            let fake = fake.clone();
-            async move {
-                let key = key?;
-                let one = stream::iter([Ok(key.clone())]).boxed();
-                fake.request(fake.inner.delete_stream(one).try_collect::<Vec<_>>())
-                    .await?;
-                Ok(key)
+    /// Goes on until the store has had so many requests more, or to the end.
+    pub(crate) async fn go_on(&mut self, fake: &Fake, requests: usize) {
+        let until = fake.requests().saturating_add(requests);
+        while let Some(running) = &mut self.running
+            && fake.requests() < until
+        {
+            if let std::task::Poll::Ready(result) = poll!(running) {
+                self.result = Some(result);
+                self.running = None;
             }
-        })
-        .boxed()
+            // What reads files is woken.
+            tokio::task::yield_now().await;
+        }
     }
 
-    fn list(&self, prefix: Option<&Key>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (fake, prefix) = (self.clone(), prefix.cloned());
-        let page = async move {
-            let all = fake
-                .request(fake.inner.list(prefix.as_ref()).try_collect::<Vec<_>>())
-                .await?;
-            let dated = all
-                .into_iter()
-                .map(|meta| Ok(fake.dated(meta)))
-                .collect::<Vec<_>>();
-            Ok::<_, Error>(stream::iter(dated))
-        };
-        stream::once(page).try_flatten().boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Key>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+    pub(crate) async fn end(&mut self, fake: &Fake) {
+        self.go_on(fake, usize::MAX).await;
     }
 }

@@ -3,6 +3,11 @@
 mod bad_input;
 mod beside;
 mod changes;
+mod ends;
 mod histories;
+mod hostile;
 mod kills;
+mod lease;
+mod parts;
+mod restores;
 mod servers;

@@ -1,17 +1,16 @@
 //! Brings one file into the store under its digest, in parts of bounded size.
 
-use std::path::Path;
-
 use casskop_backup_protocol::Digest;
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use ring::digest::{Context, SHA256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::bucket::Bucket;
 use crate::error::{Failure, Result};
-use crate::files::{self, Reader};
+use crate::files::{self, Reader, Source};
 
 const MIB: u64 = 1 << 20;
 /// Up to this size a file is sent in one request, and a larger one in parts of it: the smallest that S3 takes.
@@ -51,9 +50,9 @@ pub(crate) async fn upload(
     bucket: &Bucket,
     memory: &Memory,
     digest: &Digest,
-    size: u64,
-    source: &Path,
+    source: &Source,
 ) -> Result<u64> {
+    let size = source.size;
     let mut reader = Reader::open(source).await?;
     if size <= PART {
         let _reserved = memory.take(size).await?;
@@ -70,21 +69,8 @@ pub(crate) async fn upload(
     let path = bucket.object(digest);
     let begun = bucket.bounded(bucket.store.put_multipart(&path)).await;
     let mut upload = begun.map_err(|error| Failure::store(format!("write {path}"), &error))?;
-    let sent = match send(
-        bucket,
-        memory,
-        digest,
-        size,
-        &mut reader,
-        source,
-        &mut upload,
-    )
-    .await
-    {
-        Ok(()) => bucket
-            .bounded(upload.complete())
-            .await
-            .map_err(|error| Failure::store(format!("write {path}"), &error)),
+    let sent = match send(bucket, memory, digest, &mut reader, source, &mut upload).await {
+        Ok(()) => finish(bucket, &path, size, &mut upload).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = sent {
@@ -95,15 +81,32 @@ pub(crate) async fn upload(
     Ok(size)
 }
 
+/// Makes an object of the parts. If the answer is lost, a repetition is told that there is no such upload: the object is looked
+/// for. The one with this length is this one, or one that another node has sent under the same digest.
+async fn finish(
+    bucket: &Bucket,
+    path: &Path,
+    size: u64,
+    upload: &mut Box<dyn MultipartUpload>,
+) -> Result<()> {
+    let Err(error) = bucket.bounded(upload.complete()).await else {
+        return Ok(());
+    };
+    match bucket.head(path).await {
+        Ok(Some(meta)) if meta.size == size => Ok(()),
+        _ => Err(Failure::store(format!("write {path}"), &error)),
+    }
+}
+
 async fn send(
     bucket: &Bucket,
     memory: &Memory,
     digest: &Digest,
-    size: u64,
     reader: &mut Reader,
-    source: &Path,
+    source: &Source,
     upload: &mut Box<dyn MultipartUpload>,
 ) -> Result<()> {
+    let size = source.size;
     let part = part_size(size);
     let length = usize::try_from(part)
         .map_err(|error| Failure::failed("read a part", error, "use a 64-bit machine"))?;
@@ -145,8 +148,8 @@ async fn send(
     }
 }
 
-fn changed(source: &Path) -> Failure {
-    let what = format!("upload {}", source.display());
+fn changed(source: &Source) -> Failure {
+    let what = format!("upload {}", source.path.display());
     Failure::retry(
         what,
         "it has changed since its digest was computed",

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use casskop_backup_protocol::{MAX_NODE_MANIFEST, Name, Outcome, Problem, Summary};
+use casskop_backup_protocol::{Name, Outcome, Problem, Summary};
 use futures::{StreamExt, stream};
 
 use crate::bucket::Bucket;
 use crate::catalogue::show;
 use crate::download::download;
 use crate::error::{Failure, Result};
-use crate::files::digest_of;
-use crate::node;
+use crate::manifests::read_node;
+use crate::objects::there;
 
 /// Problems that are told; the others are counted.
 const TOLD: usize = 100;
@@ -30,22 +30,17 @@ pub async fn verify(bucket: &Bucket, backup: &Name, deep: bool) -> Result<Summar
     };
     let mut objects = BTreeMap::new();
     for entry in &manifest.nodes {
-        let path = bucket.node(backup, &entry.node.host_id);
-        let Some(content) = bucket.read(&path, MAX_NODE_MANIFEST).await? else {
-            problem(&mut summary, path.as_ref(), "it is missing");
-            continue;
-        };
-        if digest_of(&content) != entry.manifest {
-            problem(
-                &mut summary,
-                path.as_ref(),
-                "it is not the one that was completed",
-            );
-            continue;
-        }
-        match node::parse(bucket, backup, &entry.node.host_id, &content) {
-            Ok(manifest) => objects.extend(manifest.files().map(|file| (file.digest, file.size))),
-            Err(failure) => problem(&mut summary, path.as_ref(), &failure.to_string()),
+        let host = &entry.node.host_id;
+        let path = bucket.node(backup, host, &entry.manifest);
+        match read_node(bucket, backup, host, &entry.manifest).await {
+            Ok(Some(manifest)) => {
+                objects.extend(manifest.files().map(|file| (file.digest, file.size)));
+            }
+            Ok(None) => problem(&mut summary, path.as_ref(), "it is missing"),
+            Err(failure) if failure.outcome == Outcome::Damaged => {
+                problem(&mut summary, path.as_ref(), &failure.to_string());
+            }
+            Err(failure) => return Err(failure),
         }
     }
     if deep {
@@ -72,8 +67,8 @@ pub async fn verify(bucket: &Bucket, backup: &Name, deep: bool) -> Result<Summar
             }
         }
     } else {
-        let there = node::there(bucket, &objects).await?;
-        for digest in objects.keys().filter(|digest| !there.contains(digest)) {
+        let found = there(bucket, &objects).await?;
+        for digest in objects.keys().filter(|digest| !found.contains(digest)) {
             problem(
                 &mut summary,
                 bucket.object(digest).as_ref(),

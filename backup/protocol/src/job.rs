@@ -15,10 +15,47 @@ pub struct Limits {
     /// Bytes in a second, read from the volume or from the store; without it as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
-    /// Seconds until a request without an answer is given up.
+    /// Seconds until a request without an answer is given up: 1 to 300.
     pub request_seconds: u32,
-    /// Seconds for which a request is tried again.
+    /// Seconds for which a request is tried again: at most 600.
     pub retry_seconds: u32,
+}
+
+/// A bound that no job can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value}: write {range}")]
+pub struct LimitsError {
+    name: &'static str,
+    value: u64,
+    range: &'static str,
+}
+
+impl Limits {
+    /// Most seconds of [`Limits::request_seconds`].
+    pub const REQUEST_SECONDS: u32 = 300;
+    /// Most seconds of [`Limits::retry_seconds`].
+    pub const RETRY_SECONDS: u32 = 600;
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// With one of them, a job never ends or never moves.
+    pub fn check(&self) -> Result<(), LimitsError> {
+        let wrong = |name, value, range| Err(LimitsError { name, value, range });
+        if !(1..=64).contains(&self.transfers) {
+            return wrong("transfers", self.transfers.into(), "1 to 64");
+        }
+        if self.bytes_per_second == Some(0) {
+            return wrong("bytesPerSecond", 0, "at least 1, or leave it out");
+        }
+        if !(1..=Self::REQUEST_SECONDS).contains(&self.request_seconds) {
+            return wrong("requestSeconds", self.request_seconds.into(), "1 to 300");
+        }
+        if self.retry_seconds > Self::RETRY_SECONDS {
+            return wrong("retrySeconds", self.retry_seconds.into(), "at most 600");
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {
@@ -51,6 +88,9 @@ pub struct NodeJob {
     /// Keyspaces to back up; all if there is none.
     #[serde(default)]
     pub keyspaces: Vec<Name>,
+    /// Tables that the snapshot has to have, as the schema names them; it may have others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableName>,
     /// Folders `<data>` with `<keyspace>/<table>-<id>/snapshots/<tag>/` below them; mounted read-only.
     pub data_directories: Vec<String>,
     /// An earlier backup of the same node: a file that is still the same one (inode, size, time of change) is not read again.
@@ -59,6 +99,16 @@ pub struct NodeJob {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// A table of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TableName {
+    /// Its keyspace.
+    pub keyspace: Name,
+    /// Its folder, `<table>-<id>`.
+    pub directory: Name,
 }
 
 /// `casskop-backup complete`: checks that everything is there and writes the cluster manifest.
@@ -113,7 +163,7 @@ pub struct PurgeJob {
     /// Hours between the pass that finds an object without a backup and the one that may delete it.
     #[serde(default = "default_sweep_after_hours")]
     pub sweep_after_hours: u32,
-    /// Days without a sign of life after which a backup that was begun counts as given up.
+    /// Days without a sign of life after which a backup that was begun counts as given up: at least 1.
     #[serde(default = "default_abandon_after_days")]
     pub abandon_after_days: u32,
     /// Bounds.
@@ -149,4 +199,26 @@ pub struct FetchJob {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_no_job_can_keep() {
+        let wrong: [fn(&mut Limits); 5] = [
+            |limits| limits.transfers = 0,
+            |limits| limits.bytes_per_second = Some(0),
+            |limits| limits.request_seconds = 0,
+            |limits| limits.request_seconds = 301,
+            |limits| limits.retry_seconds = 601,
+        ];
+        assert_eq!(Limits::default().check(), Ok(()));
+        for change in wrong {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            assert!(limits.check().is_err(), "{limits:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ mod names;
 mod store;
 mod summary;
 
-pub use job::{CompleteJob, FetchJob, Limits, NodeJob, PurgeJob, StoreJob};
+pub use job::{CompleteJob, FetchJob, Limits, LimitsError, NodeJob, PurgeJob, StoreJob, TableName};
 pub use manifest::{
     ClusterManifest, FORMAT, FileEntry, MAX_CLUSTER_MANIFEST, MAX_NODE_MANIFEST, ManifestError,
     NodeEntry, NodeManifest, NodeSummary, TableEntry,

@@ -37,7 +37,7 @@ pub struct NodeEntry {
     pub schema_version: String,
 }
 
-/// The manifest of one node, `nodes/<backup>/<host id>.json`.
+/// The manifest of one node, `nodes/<backup>/<host id>/<digest>.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeManifest {
@@ -53,6 +53,9 @@ pub struct NodeManifest {
     pub snapshot: Name,
     /// The node.
     pub node: NodeEntry,
+    /// Keyspaces that were asked for; all if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyspaces: Vec<Name>,
     /// Its tables.
     pub tables: Vec<TableEntry>,
 }
@@ -103,6 +106,9 @@ pub struct ClusterManifest {
     pub completed_at: Timestamp,
     /// Its nodes.
     pub nodes: Vec<NodeSummary>,
+    /// Keyspaces that it has, without the others; all if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyspaces: Vec<Name>,
     /// Nodes that the request left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Name>,

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A place for backups: exactly one of `s3`, `gcs`, `azure` and `path`.
+/// A place for backups: exactly one of `s3`, `gcs`, `azure` and `path`. It has to be strongly consistent: a list and a read
+/// show every write that was acknowledged before, on every node. Amazon S3, Google Cloud Storage and Azure are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Store {
@@ -16,7 +17,8 @@ pub struct Store {
     /// A container of Azure Blob Storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<Azure>,
-    /// A folder that is mounted into the Job, of NFS or another volume.
+    /// A folder that is mounted into the Job, of NFS or another volume. NFS needs the mount options `sync,lookupcache=none,noac`:
+    /// with its caches, a purge does not see a backup that another node has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }

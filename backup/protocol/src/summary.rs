@@ -116,6 +116,12 @@ pub struct BackupListing {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Keyspaces that it has, without the others; all if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyspaces: Vec<Name>,
+    /// Nodes that it does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Name>,
     /// Why its manifest cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

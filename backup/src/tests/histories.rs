@@ -24,9 +24,12 @@ enum Action {
     Purge(u32),
     /// One that runs from its beginning to its end while the others stand still.
     PurgeAtOnce(u32),
-    Delete(usize),
+    Delete(usize, bool),
+    /// A second job of a backup that runs, or that has ended.
+    Twice(usize),
     /// The one that is stepped dies.
     Kill(usize),
+    /// Seconds, also beside a purge: it may have lapsed then.
     Wait(u64),
     /// One goes on while the others stand still.
     Alone(usize, u8),
@@ -41,9 +44,12 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::Again),
         3 => (0u32..3).prop_map(Action::Purge),
         3 => (0u32..3).prop_map(Action::PurgeAtOnce),
-        1 => (0usize..4).prop_map(Action::Delete),
+        2 => (0usize..4, any::<bool>()).prop_map(|(number, abandon)| Action::Delete(number, abandon)),
+        2 => (0usize..4).prop_map(Action::Twice),
         2 => (0usize..4).prop_map(Action::Kill),
-        3 => (1u64..60).prop_map(Action::Wait),
+        3 => (1u64..60).prop_map(|hours| Action::Wait(hours * 3600)),
+        2 => (1u64..15).prop_map(|minutes| Action::Wait(minutes * 60)),
+        1 => (7u64..9).prop_map(|days| Action::Wait(days * 24 * 3600)),
         4 => prop::collection::vec(any::<u8>(), 1..80).prop_map(Action::Steps),
         8 => (0usize..4, 1u8..60).prop_map(|(number, steps)| Action::Alone(number, steps)),
     ]
@@ -66,7 +72,6 @@ fn config() -> Config {
 }
 
 struct Task {
-    purges: bool,
     backup: Option<String>,
     work: Pin<Box<dyn Future<Output = crate::Result<()>>>>,
 }
@@ -99,7 +104,6 @@ impl World {
             complete(&bucket, &last).await.map(drop)
         });
         self.tasks.push(Task {
-            purges: false,
             backup: Some(id),
             work,
         });
@@ -135,37 +139,31 @@ impl World {
                     Box::pin(
                         async move { purge(&bucket, &purge_job(Some(count))).await.map(drop) },
                     );
-                self.tasks.push(Task {
-                    purges: true,
-                    backup: None,
-                    work,
-                });
+                self.tasks.push(Task { backup: None, work });
             }
             Action::PurgeAtOnce(count) => {
                 let _ = purge(&self.fake.bucket(), &purge_job(Some(count))).await;
                 self.check().await;
             }
-            Action::Delete(number) => {
+            Action::Twice(number) => {
+                if let Some(id) = self.made.keys().rev().nth(number).cloned() {
+                    self.backup(id);
+                }
+            }
+            Action::Delete(number, abandon) => {
                 let Some(id) = self.made.keys().nth(number).cloned() else {
                     return;
                 };
                 let bucket = self.fake.bucket();
                 let work =
-                    Box::pin(async move { delete(&bucket, &name(&id), false).await.map(drop) });
-                self.tasks.push(Task {
-                    purges: false,
-                    backup: None,
-                    work,
-                });
+                    Box::pin(async move { delete(&bucket, &name(&id), abandon).await.map(drop) });
+                self.tasks.push(Task { backup: None, work });
             }
             Action::Kill(number) if number < self.tasks.len() => {
                 self.tasks.swap_remove(number);
                 self.check().await;
             }
-            // A purge that lives gives signs of it: it is never hours behind.
-            Action::Wait(hours) if !self.tasks.iter().any(|task| task.purges) => {
-                self.fake.advance(hours * 3600);
-            }
+            Action::Wait(seconds) => self.fake.advance(seconds),
             Action::Steps(steps) => {
                 for step in steps {
                     self.step(step.into()).await;
@@ -180,7 +178,7 @@ impl World {
                     self.step(number).await;
                 }
             }
-            Action::Kill(_) | Action::Wait(_) => {}
+            Action::Kill(_) => {}
         }
     }
 
@@ -257,6 +255,7 @@ impl World {
         assert_eq!(number("/objects/"), contents.len(), "{keys:?}");
         assert_eq!(number("/running/") + number("/sweeping/"), 0);
         assert_eq!(number("/nodes/"), kept.len() * HOSTS.len());
+        assert_eq!(number("/backups/"), kept.len());
     }
 }
 

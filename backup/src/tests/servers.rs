@@ -10,7 +10,7 @@ use casskop_backup_protocol::{Limits, Outcome, S3, Store};
 use crate::testing::{Folder, cluster, node_job, snapshot};
 use crate::{Bucket, Credentials, Failure, node, open};
 
-/// A server that answers each request by a function of its number and its first line; `None` is no answer at all.
+/// A server that answers each request by a function of its number and its head; `None` is no answer at all.
 fn server(
     answer: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static,
 ) -> (String, Arc<AtomicUsize>) {
@@ -25,7 +25,7 @@ fn server(
                 let mut stream = stream.unwrap();
                 let head = request(&mut stream);
                 let number = counter.fetch_add(1, Ordering::Relaxed);
-                match answer(number, head.lines().next().unwrap_or_default()) {
+                match answer(number, &head) {
                     Some(answer) => stream.write_all(answer.as_bytes()).unwrap_or_default(),
                     // Until the client gives up.
                     None => drop(stream.read(&mut [0; 64])),
@@ -70,9 +70,15 @@ fn error(status_line: &str, code: &str) -> Option<String> {
     )
 }
 
-async fn backup(url: &str) -> Result<casskop_backup_protocol::Summary, Failure> {
-    let data = Folder::new();
-    snapshot(data.path(), "b1", &[("nb-1-big-Data.db", b"data")]);
+fn credentials() -> Credentials {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "me"),
+        ("AWS_SECRET_ACCESS_KEY", "SECRETSECRET"),
+    ];
+    Credentials::of(keys.map(|(key, value)| (key.to_owned(), value.to_owned())))
+}
+
+fn bucket(url: &str) -> Result<Bucket, Failure> {
     let limits = Limits {
         request_seconds: 1,
         retry_seconds: 2,
@@ -87,21 +93,20 @@ async fn backup(url: &str) -> Result<casskop_backup_protocol::Summary, Failure> 
         s3: Some(s3),
         ..Store::default()
     };
-    let keys = [
-        ("AWS_ACCESS_KEY_ID", "me"),
-        ("AWS_SECRET_ACCESS_KEY", "SECRETSECRET"),
-    ];
-    let credentials = Credentials::of(keys.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    let bucket = Bucket::new(
-        open(&store, &credentials, &limits)?,
-        "",
-        &cluster(),
-        &limits,
-    );
+    let opened = open(&store, &credentials(), &limits)?;
+    Ok(Bucket::new(opened, "", &cluster(), &limits))
+}
+
+async fn backup(url: &str) -> Result<casskop_backup_protocol::Summary, Failure> {
+    let data = Folder::new();
+    snapshot(data.path(), "b1", &[("nb-1-big-Data.db", b"data")]);
+    let bucket = bucket(url)?;
     let result = node(&bucket, &node_job(data.path(), "b1", "h1")).await;
     if let Err(failure) = &result {
         assert!(
-            !credentials.redact(&failure.to_string()).contains("SECRET"),
+            !credentials()
+                .redact(&failure.to_string())
+                .contains("SECRET"),
             "{failure}"
         );
     }
@@ -118,6 +123,21 @@ async fn answers_that_end_a_job() {
         ("401 Unauthorized", "Unauthorized", "check the keys"),
         ("404 Not Found", "NoSuchBucket", "make the bucket"),
         ("400 Bad Request", "InvalidRequest", "check the store"),
+        (
+            "301 Moved Permanently",
+            "PermanentRedirect",
+            "give the region",
+        ),
+        (
+            "307 Temporary Redirect",
+            "TemporaryRedirect",
+            "give the region",
+        ),
+        (
+            "409 Conflict",
+            "BlobImmutableDueToPolicy",
+            "wait for the end of the lock",
+        ),
     ];
     for (line, code, next) in cases {
         let (url, _) = server(move |_, request| {
@@ -146,6 +166,18 @@ async fn answers_after_which_a_second_try_helps() {
     assert_eq!(failure.outcome, Outcome::Retry, "{failure}");
     assert!(requests.load(Ordering::Relaxed) >= 1);
 
+    // Not the fault of what was sent.
+    for code in ["RequestTimeout", "ExpiredToken"] {
+        let (url, _) = server(move |_, request| {
+            if request.starts_with("HEAD") {
+                status("404 Not Found", "")
+            } else {
+                error("400 Bad Request", code)
+            }
+        });
+        assert_eq!(backup(&url).await.unwrap_err().outcome, Outcome::Retry);
+    }
+
     // A body that never ends.
     let (url, _) = server(|_, _| {
         Some("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nETag: \"e\"\r\n\r\n{".to_owned())
@@ -172,4 +204,37 @@ async fn a_server_that_is_slow_now_and_then() {
     });
     let summary = backup(&url).await.unwrap();
     assert_eq!((summary.sent_objects, summary.files), (1, 1));
+}
+
+/// A server that does not know `If-None-Match`: it says so, and what is written is written without it.
+#[tokio::test]
+async fn a_server_without_conditions() {
+    let (url, requests) = server(|_, request| {
+        if request.starts_with("PUT") && request.to_ascii_lowercase().contains("if-none-match") {
+            error("501 Not Implemented", "NotImplemented")
+        } else if request.starts_with("PUT") {
+            status("200 OK", "")
+        } else {
+            status("404 Not Found", "")
+        }
+    });
+    let bucket = bucket(&url).unwrap();
+    let path = bucket.backup(&crate::testing::name("b1"));
+    bucket.create(&path, "{}".into()).await.unwrap();
+    assert!(requests.load(Ordering::Relaxed) > 1);
+}
+
+/// Limits with which a job never moves.
+#[test]
+fn limits_that_no_job_can_keep() {
+    let limits = Limits {
+        bytes_per_second: Some(0),
+        ..Limits::default()
+    };
+    let store = Store {
+        path: Some("/".to_owned()),
+        ..Store::default()
+    };
+    let failure = open(&store, &credentials(), &limits).unwrap_err();
+    assert!(failure.to_string().contains("bytesPerSecond"), "{failure}");
 }
