@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use casskop_backup_protocol::Name;
+use casskop_backup_protocol::{Name, Outcome};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use object_store::path::Path;
@@ -56,7 +56,7 @@ impl<'a> Announcement<'a> {
     /// Announces, and removes what dead purges have left. Each purge has an announcement of its own: one that ends does not
     /// end that of another.
     pub(crate) async fn make(bucket: &'a Bucket) -> Result<Self> {
-        let path = bucket.folder(&format!("sweeping/{}.json", random()?));
+        let path = name(bucket)?;
         let renewed = bucket.clock.start();
         let at = sign(bucket, &path).await?;
         let dead = bucket
@@ -99,7 +99,14 @@ impl<'a> Announcement<'a> {
     async fn renew(&mut self) -> Result<()> {
         self.left()?;
         let renewed = self.bucket.clock.start();
-        let sign = sign(self.bucket, &self.path).await?;
+        let sign = match sign(self.bucket, &self.path).await {
+            // A lock on every object of the bucket keeps it from being written again: another one takes its place.
+            Err(failure) if failure.outcome == Outcome::Failed => {
+                self.path = name(self.bucket)?;
+                sign(self.bucket, &self.path).await?
+            }
+            answer => answer?,
+        };
         let age = sign.duration_since(self.sign);
         if age > SignedDuration::try_from(LAPSED).unwrap_or_default() {
             return Err(lapsed(age.as_secs().unsigned_abs()));
@@ -144,6 +151,10 @@ impl<'a> Announcement<'a> {
     pub(crate) async fn withdraw(self) -> Result<Deletion> {
         self.bucket.delete(&self.path).await
     }
+}
+
+fn name(bucket: &Bucket) -> Result<Path> {
+    Ok(bucket.folder(&format!("sweeping/{}.json", random()?)))
 }
 
 /// Writes it; the time of the store on it.

@@ -80,7 +80,7 @@ impl Wanted {
                     Err(_) => keyspace != LOST_AND_FOUND,
                 };
                 if wanted {
-                    self.keyspace(name.ok(), &folder, &mut found)?;
+                    self.keyspace(name.ok().as_ref(), &folder, &mut found)?;
                 }
             }
         }
@@ -95,7 +95,7 @@ impl Wanted {
 
     fn keyspace(
         &self,
-        keyspace: Option<Name>,
+        keyspace: Option<&Name>,
         folder: &Path,
         found: &mut BTreeMap<(Name, Name), Parts>,
     ) -> Result<()> {
@@ -106,7 +106,7 @@ impl Wanted {
             if !is_folder(&snapshots)? || !is_folder(&tag)? {
                 continue;
             }
-            let (Some(keyspace), Ok(directory)) = (&keyspace, directory.parse::<Name>()) else {
+            let (Some(keyspace), Ok(directory)) = (keyspace, directory.parse::<Name>()) else {
                 return Err(self.partial(format!(
                     "{} has a name that no backup can have",
                     folder.display()

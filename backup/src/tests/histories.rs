@@ -1,7 +1,8 @@
 //! Random histories of backups, purges, deletions and crashes that run beside each other: each backup in the list is whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::task::Poll;
 
 use casskop_backup_protocol::{Name, Outcome};
 use futures::poll;
@@ -33,6 +34,13 @@ enum Action {
     Wait(u64),
     /// One goes on while the others stand still.
     Alone(usize, u8),
+    /// One works to its end while the others stand still.
+    Finish(usize),
+    /// A purge stands still after so many steps, and backups take it for dead.
+    HeldUp(usize, u64),
+    /// The next cluster manifests are on their way until they are delivered.
+    Hold,
+    Deliver,
     /// Steps, each of one of those that run.
     Steps(Vec<u8>),
 }
@@ -48,7 +56,11 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0usize..4).prop_map(Action::Twice),
         2 => (0usize..4).prop_map(Action::Kill),
         3 => (1u64..60).prop_map(|hours| Action::Wait(hours * 3600)),
-        2 => (1u64..15).prop_map(|minutes| Action::Wait(minutes * 60)),
+        4 => (9u64..15).prop_map(|minutes| Action::Wait(minutes * 60)),
+        6 => (0usize..4).prop_map(Action::Finish),
+        3 => (1usize..80, 9u64..15).prop_map(|(steps, minutes)| Action::HeldUp(steps, minutes)),
+        2 => Just(Action::Hold),
+        2 => Just(Action::Deliver),
         1 => (7u64..9).prop_map(|days| Action::Wait(days * 24 * 3600)),
         4 => prop::collection::vec(any::<u8>(), 1..80).prop_map(Action::Steps),
         8 => (0usize..4, 1u8..60).prop_map(|(number, steps)| Action::Alone(number, steps)),
@@ -64,7 +76,7 @@ fn config() -> Config {
     }
     // The same ones in each run.
     Config {
-        cases: 25,
+        cases: 60,
         rng_seed: RngSeed::Fixed(18),
         failure_persistence: None,
         ..Config::default()
@@ -81,6 +93,8 @@ struct World {
     data: [Folder; 2],
     tasks: Vec<Task>,
     made: BTreeMap<String, Contents>,
+    /// Backups that were told as done since the last deletion.
+    done: BTreeSet<String>,
 }
 
 impl World {
@@ -90,6 +104,7 @@ impl World {
             data: [Folder::new(), Folder::new()],
             tasks: Vec::new(),
             made: BTreeMap::new(),
+            done: BTreeSet::new(),
         }
     }
 
@@ -154,6 +169,7 @@ impl World {
                 let Some(id) = self.made.keys().nth(number).cloned() else {
                     return;
                 };
+                self.done.clear();
                 let bucket = self.fake.bucket();
                 let work =
                     Box::pin(async move { delete(&bucket, &name(&id), abandon).await.map(drop) });
@@ -161,6 +177,29 @@ impl World {
             }
             Action::Kill(number) if number < self.tasks.len() => {
                 self.tasks.swap_remove(number);
+                self.check().await;
+            }
+            Action::Finish(number) => {
+                let running = self.tasks.len();
+                while running > 0 && self.tasks.len() == running {
+                    self.step(number).await;
+                }
+            }
+            Action::HeldUp(steps, minutes) => {
+                Box::pin(self.apply(Action::Purge(2))).await;
+                let (purge, running) = (self.tasks.len() - 1, self.tasks.len());
+                for _ in 0..steps {
+                    if self.tasks.len() == running {
+                        self.step(purge).await;
+                    }
+                }
+                self.fake.advance(minutes * 60);
+                Box::pin(self.apply(Action::Backup([[7; 3]; 2]))).await;
+                Box::pin(self.apply(Action::Finish(self.tasks.len() - 1))).await;
+            }
+            Action::Hold => self.fake.holds("/backups/"),
+            Action::Deliver => {
+                self.fake.deliver().await;
                 self.check().await;
             }
             Action::Wait(seconds) => self.fake.advance(seconds),
@@ -187,11 +226,14 @@ impl World {
             return;
         }
         let number = number % self.tasks.len();
-        let done = poll!(&mut self.tasks[number].work).is_ready();
+        let done = poll!(&mut self.tasks[number].work);
         // What reads files is woken.
         tokio::task::yield_now().await;
-        if done {
-            self.tasks.swap_remove(number);
+        if let Poll::Ready(result) = done {
+            let task = self.tasks.swap_remove(number);
+            if result.is_ok() {
+                self.done.extend(task.backup);
+            }
             self.check().await;
         }
     }
@@ -204,6 +246,9 @@ impl World {
             let verified = verify(&bucket, &backup.backup, true).await.unwrap();
             assert_eq!(verified.outcome, Outcome::Done, "{:?}", verified.problems);
         }
+        // A purge never deletes the last one, whatever stands still.
+        let told = format!("{:?} are done, and none is listed", self.done);
+        assert!(self.done.is_empty() || !listed.is_empty(), "{told}");
         listed.into_iter().map(|backup| backup.backup).collect()
     }
 
@@ -214,6 +259,7 @@ impl World {
             }
             self.step(number).await;
         }
+        self.fake.deliver().await;
         let listed = self.check().await;
         for backup in &listed {
             for (number, host) in HOSTS.iter().enumerate() {
