@@ -84,6 +84,8 @@ fn config() -> Config {
 }
 
 struct Task {
+    /// What is told as done beside it may be gone right after.
+    deletes: bool,
     backup: Option<String>,
     work: Pin<Box<dyn Future<Output = crate::Result<()>>>>,
 }
@@ -119,6 +121,7 @@ impl World {
             complete(&bucket, &last).await.map(drop)
         });
         self.tasks.push(Task {
+            deletes: false,
             backup: Some(id),
             work,
         });
@@ -154,7 +157,11 @@ impl World {
                     Box::pin(
                         async move { purge(&bucket, &purge_job(Some(count))).await.map(drop) },
                     );
-                self.tasks.push(Task { backup: None, work });
+                self.tasks.push(Task {
+                    deletes: false,
+                    backup: None,
+                    work,
+                });
             }
             Action::PurgeAtOnce(count) => {
                 let _ = purge(&self.fake.bucket(), &purge_job(Some(count))).await;
@@ -173,7 +180,11 @@ impl World {
                 let bucket = self.fake.bucket();
                 let work =
                     Box::pin(async move { delete(&bucket, &name(&id), abandon).await.map(drop) });
-                self.tasks.push(Task { backup: None, work });
+                self.tasks.push(Task {
+                    deletes: true,
+                    backup: None,
+                    work,
+                });
             }
             Action::Kill(number) if number < self.tasks.len() => {
                 self.tasks.swap_remove(number);
@@ -231,7 +242,7 @@ impl World {
         tokio::task::yield_now().await;
         if let Poll::Ready(result) = done {
             let task = self.tasks.swap_remove(number);
-            if result.is_ok() {
+            if result.is_ok() && !self.tasks.iter().any(|task| task.deletes) {
                 self.done.extend(task.backup);
             }
             self.check().await;
