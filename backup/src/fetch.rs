@@ -176,7 +176,13 @@ fn prepare(into: &Path, origin: &Origin) -> Result<File> {
             .extension()
             .is_some_and(|extension| extension == "part")
         {
-            fs::remove_file(&path).map_err(failure("remove", &path))?;
+            match fs::remove_file(&path) {
+                // A thread of a job that has just ended may still finish its own file.
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(failure("remove", &path)(error));
+                }
+                _ => {}
+            }
         }
     }
     Ok(lock)

@@ -127,6 +127,19 @@ impl World {
         });
     }
 
+    async fn held_up(&mut self, steps: usize, minutes: u64) {
+        Box::pin(self.apply(Action::Purge(2))).await;
+        let (purge, running) = (self.tasks.len() - 1, self.tasks.len());
+        for _ in 0..steps {
+            if self.tasks.len() == running {
+                self.step(purge).await;
+            }
+        }
+        self.fake.advance(minutes * 60);
+        Box::pin(self.apply(Action::Backup([[7; 3]; 2]))).await;
+        Box::pin(self.apply(Action::Finish(self.tasks.len() - 1))).await;
+    }
+
     async fn apply(&mut self, action: Action) {
         match action {
             Action::Backup(contents) => {
@@ -196,18 +209,7 @@ impl World {
                     self.step(number).await;
                 }
             }
-            Action::HeldUp(steps, minutes) => {
-                Box::pin(self.apply(Action::Purge(2))).await;
-                let (purge, running) = (self.tasks.len() - 1, self.tasks.len());
-                for _ in 0..steps {
-                    if self.tasks.len() == running {
-                        self.step(purge).await;
-                    }
-                }
-                self.fake.advance(minutes * 60);
-                Box::pin(self.apply(Action::Backup([[7; 3]; 2]))).await;
-                Box::pin(self.apply(Action::Finish(self.tasks.len() - 1))).await;
-            }
+            Action::HeldUp(steps, minutes) => self.held_up(steps, minutes).await,
             Action::Hold => self.fake.holds("/backups/"),
             Action::Deliver => {
                 self.fake.deliver().await;
