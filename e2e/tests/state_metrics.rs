@@ -26,7 +26,7 @@ struct Running(Child);
 impl Running {
     fn start(space: &Space) -> Self {
         let program = command::run(testbed("state-metrics.sh", &[]), "").ok();
-        let config = workspace().join("manifests/monitoring/kube-state-metrics.yaml");
+        let config = workspace().join("manifests/monitoring/kube-state-metrics/config.yaml");
         let mut command = inside(program.trim());
         command
             .arg("--kubeconfig")
@@ -83,7 +83,7 @@ fn value(text: &str, name: &str, labels: &[&str]) -> Option<String> {
 fn conditions_of_clusters_are_metrics() {
     let space = Space::open("e2e-state-metrics");
     let kubectl = &space.kubectl;
-    let role = workspace().join("manifests/monitoring/kube-state-metrics-role.yaml");
+    let role = workspace().join("manifests/monitoring/kube-state-metrics/role.yaml");
     kubectl.ok(&["apply", "-f", &role.to_string_lossy()]);
     kubectl.apply(&json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": ACCOUNT },
