@@ -35,6 +35,11 @@ pub struct SeenReplication {
     pub keyspaces: BTreeMap<String, BTreeMap<String, i32>>,
 }
 
+impl SeenReplication {
+    /// Stands for all data centers: `SimpleStrategy` knows none.
+    pub const ANYWHERE: &str = "*";
+}
+
 impl NodeStatus {
     /// The reason why the node requires a cleanup, if it does. A record without a reason is from an operator version
     /// that required cleanups only after growth.

@@ -213,7 +213,7 @@ fn take_back(granted: &mut BTreeSet<Granted>, outcome: Option<&Outcome>) {
     }
 }
 
-/// What people read about an outcome.
+/// The words for people about an outcome.
 fn message(outcome: Option<&Outcome>) -> Option<String> {
     match outcome? {
         Outcome::Failed(why) | Outcome::Waiting(why) => Some(text::shorten(why, TOLD)),
@@ -274,7 +274,7 @@ fn without_spec(record: &UserStatus, users: &[User], state: &ObservedState) -> O
     })
 }
 
-/// What is to be done about the role of a record.
+/// The work on the role of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task<'a> {
     /// It is brought to what the user of its Secret says.

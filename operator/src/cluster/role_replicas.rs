@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use casskop_common::api::SeenReplication;
 use casskop_core::{
     desired::Desired, node::Statement, operations::role_replicas::Change, plan::Plan,
 };
@@ -19,8 +20,6 @@ use crate::{
 /// The strategies, without the package of their class.
 const SIMPLE: &str = "SimpleStrategy";
 const BY_DATA_CENTER: &str = "NetworkTopologyStrategy";
-/// Stands for all data centers in the record.
-const ANYWHERE: &str = "*";
 
 /// The last failure about a change that is still to be made.
 pub fn failure(effects: &Effects, observed: &Observation, plan: &Plan) -> Option<String> {
@@ -104,7 +103,7 @@ fn replicas(session: &mut Session) -> Result<Option<BTreeMap<String, i32>>, CqlE
     if class.ends_with(SIMPLE) {
         let count = map.remove("replication_factor");
         let count = count.and_then(|count| count.parse().ok());
-        return Ok(count.map(|count| [(ANYWHERE.to_owned(), count)].into()));
+        return Ok(count.map(|count| [(SeenReplication::ANYWHERE.to_owned(), count)].into()));
     }
     let each = map.into_iter();
     let each = each.map(|(dc, count)| Some((dc, count.parse().ok()?)));

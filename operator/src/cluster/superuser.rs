@@ -254,10 +254,10 @@ fn change(open: Open<'_>, from: &Login, to: &Login) -> Result<Session, Error> {
         return Ok(session);
     }
     let admit = if session.run(&Statement::role(&to.username))?.count() == 0 {
-        Statement::create_superuser(&to.username, &to.password)
+        Statement::create_role(&to.username, &to.password, true)
     } else {
         // Maybe an earlier one that was shut out.
-        Statement::admit_superuser(&to.username, &to.password)
+        Statement::admit_role(&to.username, &to.password, true)
     };
     session.run(&admit)?;
     log_in_anew(open, to)

@@ -38,7 +38,7 @@ pub fn failure(effects: &Effects, observed: &Observation) -> Option<String> {
     failures.last(&uid, About::Users)
 }
 
-/// What comes of a role.
+/// The aim of the work on a role.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aim {
     /// It is brought to what the spec says, as far as its Secret can be used.
@@ -235,7 +235,7 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
         Next::Try if logs_in(open, login)? => return Ok(Outcome::Fits),
         Next::Try | Next::Differs => return Ok(Outcome::Failed(not_ours(record, user))),
         Next::Create => {
-            let create = Statement::create_user(name, &login.password, user.superuser);
+            let create = Statement::create_role(name, &login.password, user.superuser);
             session.run(&create)?;
             if !logs_in_soon(open, login)? {
                 return Ok(Outcome::Failed(not_ours(record, user)));
@@ -243,7 +243,7 @@ fn one(open: Open<'_>, session: &mut Session, work: &Work) -> Result<Outcome, Er
             false
         }
         Next::Correct => {
-            let admit = Statement::admit_user(name, &login.password, user.superuser);
+            let admit = Statement::admit_role(name, &login.password, user.superuser);
             session.run(&admit)?;
             true
         }

@@ -82,7 +82,7 @@ fn at(socket: SocketAddr, superuser: &Login) -> Result<(), CqlError> {
                 username: DEFAULT_ROLE.into(),
                 password: DEFAULT_ROLE.into(),
             };
-            let create = Statement::create_superuser(&superuser.username, &superuser.password);
+            let create = Statement::create_role(&superuser.username, &superuser.password, true);
             open(&default)?.run(&create)?;
             open(superuser)?
         }

@@ -20,7 +20,7 @@ use crate::{
 
 use cluster::Cluster;
 
-/// What one page shows.
+/// The content of a page.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {

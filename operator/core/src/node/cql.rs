@@ -9,19 +9,20 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Creates a superuser, unless there is a role of the name.
-    pub fn create_superuser(name: &str, password: &str) -> Self {
+    /// Creates a role that may log in, unless there is one of the name.
+    pub fn create_role(name: &str, password: &str, is_superuser: bool) -> Self {
         Self::secret(format!(
-            "CREATE ROLE IF NOT EXISTS {} WITH PASSWORD = {} AND SUPERUSER = true AND LOGIN = true",
+            "CREATE ROLE IF NOT EXISTS {} WITH PASSWORD = {} AND SUPERUSER = {is_superuser} AND LOGIN = true",
             identifier(name),
             literal(password)
         ))
     }
 
-    /// Makes a role that exists a superuser, with this password. Cassandra refuses it to the role itself.
-    pub fn admit_superuser(name: &str, password: &str) -> Self {
+    /// Lets a role that exists log in with a password, as a superuser or not. In one statement: a role that was shut out for its
+    /// password never accepts that one again. Cassandra refuses a change of `SUPERUSER` to the role itself.
+    pub fn admit_role(name: &str, password: &str, is_superuser: bool) -> Self {
         Self::secret(format!(
-            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = true AND SUPERUSER = true",
+            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = true AND SUPERUSER = {is_superuser}",
             identifier(name),
             literal(password)
         ))
@@ -51,25 +52,6 @@ impl Statement {
         Self::plain(format!(
             "ALTER ROLE {} WITH LOGIN = false AND SUPERUSER = false",
             identifier(name)
-        ))
-    }
-
-    /// Creates the role of an application.
-    pub fn create_user(name: &str, password: &str, is_superuser: bool) -> Self {
-        Self::secret(format!(
-            "CREATE ROLE IF NOT EXISTS {} WITH PASSWORD = {} AND SUPERUSER = {is_superuser} AND LOGIN = true",
-            identifier(name),
-            literal(password)
-        ))
-    }
-
-    /// Lets a role log in with a password, as a superuser or not. In one statement: a role that was shut out for its password
-    /// never accepts that one again.
-    pub fn admit_user(name: &str, password: &str, is_superuser: bool) -> Self {
-        Self::secret(format!(
-            "ALTER ROLE {} WITH PASSWORD = {} AND LOGIN = true AND SUPERUSER = {is_superuser}",
-            identifier(name),
-            literal(password)
         ))
     }
 
@@ -204,13 +186,13 @@ mod tests {
     #[test]
     fn names_and_passwords_stay_what_they_are() {
         let statements = [
-            Statement::create_superuser("Ad\"min", "it's; --"),
-            Statement::admit_superuser("admin", "p"),
+            Statement::create_role("Ad\"min", "it's; --", true),
+            Statement::admit_role("admin", "p", true),
             Statement::change_password("admin", "'"),
             Statement::shut_out_default("p"),
             Statement::shut_out("old"),
-            Statement::create_user("orders", "it's", false),
-            Statement::admit_user("orders", "it's", true),
+            Statement::create_role("orders", "it's", false),
+            Statement::admit_role("orders", "it's", true),
             Statement::permissions("orders", "data/orders/t"),
             Statement::grant("SELECT", Some("Or\"ders"), Some("t"), "orders"),
             Statement::grant("MODIFY", Some("orders"), None, "orders"),

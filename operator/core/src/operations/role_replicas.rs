@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, LoginStep, OperationPhase, OperationStatus, Requester, RoleReplicas,
+        CassandraClusterStatus, LoginStep, OperationPhase, OperationStatus, Requester,
+        RoleReplicas, SeenReplication,
     },
     intent::Request,
     names,
@@ -31,8 +32,6 @@ use crate::{
 pub const KEYSPACE: &str = "system_auth";
 /// Replicas in a data center with enough nodes. More than that are the choice of a person.
 const ENOUGH: i32 = 3;
-/// Stands for all data centers: `SimpleStrategy` knows none.
-const ANYWHERE: &str = "*";
 
 /// Replicas by data center.
 type Replicas = BTreeMap<String, i32>;
@@ -165,7 +164,7 @@ pub fn warning(state: &ObservedState) -> Option<String> {
         .map(|node| &node.dc)
         .collect();
     let moves = total(&record.replicas) > 1 || dcs.len() > 1;
-    (record.replicas.contains_key(ANYWHERE) && moves).then(|| {
+    (record.replicas.contains_key(SeenReplication::ANYWHERE) && moves).then(|| {
         format!(
             "keyspace {KEYSPACE} is replicated by SimpleStrategy, so the operator adds no replicas of the roles: with more than one replica or data center the change of the strategy moves them. ALTER KEYSPACE {KEYSPACE} to NetworkTopologyStrategy, and repair it in full"
         )
@@ -309,7 +308,7 @@ fn next(
         return None;
     }
     let dcs = dcs(desired, state);
-    if current.contains_key(ANYWHERE) {
+    if current.contains_key(SeenReplication::ANYWHERE) {
         return by_data_center(current, &dcs).filter(|_| !context.racks_change);
     }
     // With a snitch of the user's choice data centers may have other names.

@@ -11,8 +11,7 @@ use crate::{
 
 /// Maximum number of recorded keyspaces; Cassandra itself warns of more than some dozens.
 const KEYSPACES: usize = 1000;
-/// Stands for all data centers: `SimpleStrategy` knows none.
-const ANYWHERE: &str = "*";
+const ANYWHERE: &str = SeenReplication::ANYWHERE;
 
 /// Replicas by data center.
 type Factors = BTreeMap<String, i32>;

@@ -36,7 +36,7 @@ fn open(server: &Server, login: &Login) -> Result<Session, CqlError> {
 fn a_role_logs_in_and_carries_out_statements() {
     let server = Server::new();
     let mut session = open(&server, &default()).expect("a login");
-    let create = Statement::create_superuser("admin", "it's");
+    let create = Statement::create_role("admin", "it's", true);
     assert_eq!(session.run(&create).expect("done").count(), 0);
     assert!(server.lets_in(&login("admin", "it's")));
     let role = session.run(&Statement::role("cassandra")).expect("a row");

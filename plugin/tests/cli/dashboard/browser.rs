@@ -222,7 +222,7 @@ fn what_happens_is_announced_once() {
     let dashboard = Dashboard::open(&api, &[]);
     let mut browser = Chromium::start();
     open(&mut browser, &dashboard);
-    // Who follows a link is where it leads.
+    // A link that is followed leads to its cluster.
     browser.wait("location.hash === '#/shop/demo'");
     assert_eq!(browser.value("document.activeElement.tagName"), "BODY");
     browser.value("document.querySelector('nav a[href=\"#/shop/orders\"]').click()");
@@ -300,7 +300,7 @@ fn light_dark_and_narrow() {
         browser.wait(&format!(
             "document.querySelector('h1')?.textContent.startsWith('{cluster}')"
         ));
-        // What may be scrolled sideways is no wider than the window itself.
+        // A part that scrolls sideways is no wider than the window itself.
         let wider = "document.documentElement.scrollWidth - innerWidth";
         assert_eq!(browser.value(wider), 0, "{name}");
         let back = browser.value("getComputedStyle(document.body).backgroundColor");

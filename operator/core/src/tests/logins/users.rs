@@ -362,7 +362,7 @@ fn a_claim_without_the_password_ends_in_the_removal() {
     assert_eq!(todo(&world, &users), Some(Task::Remove));
 }
 
-/// What the spec takes away is taken away, although the Secret cannot be used.
+/// Permissions that the spec leaves out are taken away, although the Secret cannot be used.
 #[test]
 fn permissions_are_taken_back_without_the_secret() {
     let mut world = made();

@@ -93,7 +93,7 @@ fn replicas_stay_when_another_keyspace_keeps_the_node() {
         Replication::Topology([("dc1".into(), 2)].into()),
     );
     world.settle();
-    // What the nodes owe for it is paid before the roles have fewer replicas as well.
+    // The cleanup for it comes before the roles have fewer replicas as well.
     assert_eq!(told(&world), "dc1=3");
     clean_up(&mut world, "c1");
     assert_eq!(told(&world), "dc1=2");
