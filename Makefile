@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts test-dashboard crds docs fixtures krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts test-dashboard test-backup crds docs fixtures krew operator-image bench
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -65,6 +65,9 @@ test-alerts: ## the real promtool checks and tests the alerts
 test-dashboard: ## a real Chromium opens the page of the plugin; SCREENSHOTS=1 writes the pictures of docs/dashboard.md
 	@testbed/dashboard.sh
 
+test-backup: ## casskop-backup against real S3 servers: what is sent, kills, purges, restores, memory
+	@testbed/backup.sh
+
 docs: fixtures ## write docs/reference from the commands and the words of the API, the values of the chart, and the screens in docs
 	@UPDATE_DOCS=1 cargo test --quiet -p casskop-common --test reference --test chart --test argocd
 	@UPDATE_DOCS=1 cargo test --quiet -p casskop-operator committed_reference
@@ -73,7 +76,7 @@ docs: fixtures ## write docs/reference from the commands and the words of the AP
 fixtures: ## write the clusters of the plugin's tests from the simulation
 	@UPDATE_FIXTURES=1 cargo test --quiet -p kubectl-casskop --test cli committed_fixtures
 
-operator-image: ## build the operator and bring its image into the testbed
+operator-image: ## build the operator and the program of backups, and bring their image into the testbed
 	@testbed/load.sh operator "$$(testbed/binaries.sh)/casskop-operator"
 
 bench: ## print the figures: times, memory, sizes, writes at rest

@@ -81,16 +81,20 @@ key_of() {
     done | sha256sum | cut -c1-16
 }
 
-# go_programs MODULE PACKAGE...: builds programs of the Go module testbed/MODULE into $cache/tools/bin; built once and kept.
+# go_programs MODULE PACKAGE...: builds programs of the Go module testbed/MODULE into $cache/tools/bin; built once and kept. One
+# build of a module at a time: tests prepare beside each other.
 go_programs() {
     local module=$1 key
     shift
     key=$(key_of "$testbed/$module" "$@")
-    if [ "$(cat "$cache/tools/$module.key" 2>/dev/null)" = "$key" ]; then return 0; fi
-    command -v go >/dev/null || step "install missing packages" "$testbed/packages.sh"
     mkdir -p "$cache/tools/bin"
-    step "build $module" go_build "$module" "$@"
-    printf '%s\n' "$key" >"$cache/tools/$module.key"
+    (
+        flock 8
+        if [ "$(cat "$cache/tools/$module.key" 2>/dev/null)" = "$key" ]; then exit 0; fi
+        command -v go >/dev/null || step "install missing packages" "$testbed/packages.sh"
+        step "build $module" go_build "$module" "$@"
+        printf '%s\n' "$key" >"$cache/tools/$module.key"
+    ) 8>"$cache/tools/$module.lock"
 }
 go_build() {
     cd "$testbed/$1"
