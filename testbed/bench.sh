@@ -14,10 +14,11 @@ if ! init_pid >/dev/null; then
 fi
 if [ "${1:-}" = sites ]; then export CLUSTERS=2; fi
 "$testbed/up.sh"
-step "build the operator and the plugin" "$testbed/binaries.sh"
+step "build the operator, the program of backups and the plugin" "$testbed/binaries.sh"
 binaries=$("$testbed/binaries.sh")
 step "build the measuring program" cargo build --quiet --locked -p casskop-e2e --bins
 eval "$("$testbed/env.sh")"
-export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
+export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop \
+    CASSKOP_BACKUP=$binaries/casskop-backup
 step "the operator's image" "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
 "$run/in" "${CARGO_TARGET_DIR:-target}/debug/bench" "$@"

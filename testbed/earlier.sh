@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the operator of an earlier version, once, and brings its image into the running clusters as
 # localhost/casskop-operator:earlier. Prints the path of the binary.
+# Its image has no program of backups: that version makes none.
 # The version is the oldest one that the operator of today has to follow and to be followed by, in the middle of its work.
 . "$(dirname "$0")/lib.sh"
 
@@ -19,5 +20,5 @@ if [ ! -e "$place/casskop-operator" ]; then
     mv "$place/casskop-operator.new" "$place/casskop-operator"
     rm -rf "$place/source" "$cache/earlier/target"
 fi
-OPERATOR_IMAGE=localhost/casskop-operator:earlier "$testbed/load.sh" operator "$place/casskop-operator" >&2
+OPERATOR_IMAGE=localhost/casskop-operator:earlier "$testbed/load.sh" operator "$place/casskop-operator" none >&2
 echo "$place/casskop-operator"

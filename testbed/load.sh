@@ -1,18 +1,23 @@
 #!/bin/bash
 # Brings images that have a program of this workspace into the running clusters, in a second or two:
-#   load.sh operator PATH_TO_BINARY          as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
-#   load.sh management-api PATH_TO_BINARY    as localhost/cass-management-api:VERSION, for each of CASSANDRA_VERSIONS
-# The operator's image is the static binary and the Java agents of the nodes, and nothing else. The others are those of Cassandra with
-# the stand-in for the Management API.
+#   load.sh operator PATH_TO_BINARY [BACKUP]   as $OPERATOR_IMAGE, by default localhost/casskop-operator:dev
+#   load.sh management-api PATH_TO_BINARY      as localhost/cass-management-api:VERSION, for each of CASSANDRA_VERSIONS
+# The operator's image is its static binary, that of backups and the Java agents of the nodes, and nothing else. BACKUP is the path of
+# casskop-backup (default: the one beside the operator); with `none`, the image is that of a version without backups. The other images
+# are those of Cassandra with the stand-in for the Management API.
 . "$(dirname "$0")/lib.sh"
 . "$testbed/image.sh"
 
-[ -f "${2:-}" ] || die "usage: load.sh operator|management-api PATH_TO_BINARY"
+[ -f "${2:-}" ] || die "usage: load.sh operator PATH_TO_BINARY [BACKUP] | management-api PATH_TO_BINARY"
 what=$1 binary=$2
+backup=${3:-$(dirname "$binary")/casskop-backup}
 [ -n "$(running)" ] || die "no testbed is running; start one by: make cluster"
-if LC_ALL=C readelf -l "$binary" 2>/dev/null | grep -q INTERP; then
-    die "$binary needs shared libraries, which its image does not have: link it statically"
-fi
+is_static() {
+    if LC_ALL=C readelf -l "$1" 2>/dev/null | grep -q INTERP; then
+        die "$1 needs shared libraries, which its image does not have: link it statically"
+    fi
+}
+is_static "$binary"
 
 mkdir -p "$images"
 agent=$images/agents-$(key_of "$testbed/agent.sh").tar
@@ -37,6 +42,11 @@ new_stage() {
 load_operator() {
     new_stage
     install -m 755 "$binary" "$stage/casskop-operator"
+    if [ "$backup" != none ]; then
+        [ -f "$backup" ] || die "there is no $backup, which the Jobs of backups run: build it too (testbed/binaries.sh), or give its path"
+        is_static "$backup"
+        install -m 755 "$backup" "$stage/casskop-backup"
+    fi
     new_layer casskop-operator
     import "${OPERATOR_IMAGE:-localhost/casskop-operator:dev}" \
         '{"Entrypoint":["/casskop-operator"],"User":"65532:65532"}' "$agent" "$images/casskop-operator.tar"

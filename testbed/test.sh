@@ -144,6 +144,7 @@ prepare() {
     stage "testbed" "$testbed/up.sh"
     stage "builds" "$testbed/binaries.sh" "$profile"
     stage "the stand-in for the Management API" "$testbed/binaries.sh" testbed management-api-stand-in
+    stage "the S3 servers" "$testbed/s3.sh"
 }
 prepared() {
     local status=0 binaries
@@ -152,7 +153,8 @@ prepared() {
     [ $status = 0 ] || die "the testbed or the builds failed"
     binaries=$("$testbed/binaries.sh" "$profile")
     eval "$("$testbed/env.sh")"
-    export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop
+    export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECTL_CASSKOP=$binaries/kubectl-casskop \
+        CASSKOP_BACKUP=$binaries/casskop-backup
     "$testbed/load.sh" operator "$CASSKOP_OPERATOR"
     CASSANDRA_VERSIONS=5.0 "$testbed/load.sh" management-api "$("$testbed/binaries.sh" testbed management-api-stand-in)/management-api-stand-in"
     each_cluster clear_away
@@ -197,6 +199,7 @@ case $what in
         [ "$what" != all ] || stage "the chart" "$testbed/helm.sh"
         [ "$what" != all ] || stage "the alerts" "$testbed/alerts.sh"
         [ "$what" != all ] || stage "the page of the plugin in Chromium" "$testbed/dashboard.sh"
+        [ "$what" != all ] || stage "backups on S3 servers" "$testbed/backup.sh" "$profile"
         stage "testbed and release builds, what was left of them" prepared
         stage "an earlier version of the operator" earlier "$what"
         e2e "$what"

@@ -3,6 +3,7 @@
 //! Group, version, kind and field names are those of the Go `CassKop`, so that its manifests apply unchanged.
 
 mod authentication;
+mod backup;
 mod cluster;
 mod debt;
 mod metrics;
@@ -21,6 +22,7 @@ pub use authentication::{
     Authentication, Grant, GrantTarget, LoginStep, Permission, RoleReplicas, User, UserOrigin,
     UserRemoval, UserStatus,
 };
+pub use backup::{Backup, BackupRetention, BackupStatus, BackupStore, BackupVolume, STORE_FOLDER};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
 pub use metrics::Metrics;

@@ -3,7 +3,8 @@
 //!
 //! `Available`, `Progressing`, `Degraded`, `SpecAccepted` and `IntentsAccepted` are always present. `Ready`,
 //! `Reconciling` and `Stalled` are the conditions that kstatus evaluates (Flux, Helm, `kubectl wait`): `Reconciling`
-//! and `Stalled` are present only while they are true.
+//! and `Stalled` are present only while they are true. `BackupsCurrent` is present only while the spec has a schedule of
+//! backups.
 
 use crate::words::words;
 
@@ -17,6 +18,10 @@ pub const DEGRADED: &str = "Degraded";
 pub const SPEC_ACCEPTED: &str = "SpecAccepted";
 /// Every operation annotation is valid. While the condition is false, `status.intentErrors` lists the invalid ones.
 pub const INTENTS_ACCEPTED: &str = "IntentsAccepted";
+/// Each schedule of the spec that requests a backup has a complete one of its newest slot, or of the slot before while that of
+/// the newest one is under way. `Unknown` until the first slot comes. Present only with such a schedule; `Ready` does not
+/// depend on the condition.
+pub const BACKUPS_CURRENT: &str = "BackupsCurrent";
 /// The cluster is available, matches the observed generation of the spec, and the spec is accepted. A running
 /// operation, such as a repair, does not make the condition false.
 pub const READY: &str = "Ready";
@@ -35,6 +40,7 @@ pub const TYPES: &[&str] = &[
     DEGRADED,
     SPEC_ACCEPTED,
     INTENTS_ACCEPTED,
+    BACKUPS_CURRENT,
 ];
 
 words! {
@@ -83,6 +89,22 @@ words! {
         RolesIncomplete,
         /// The API server refused an object that the operator applied.
         ApplyFailed,
+
+        /// Each schedule of backups has what its slots ask for.
+        WithinSchedule,
+        /// The last backup of a schedule failed, was refused, or was cancelled.
+        LastBackupFailed,
+        /// A slot of a schedule has come, and the store has no complete backup of the cluster.
+        NeverBackedUp,
+        /// A slot of a schedule was left out after the last complete backup, because the request could not begin before its
+        /// deadline.
+        SlotMissed,
+        /// The backup of a slot is not complete within a day, or when the next slot comes.
+        BackupOverdue,
+        /// A schedule of backups is suspended, and nothing else makes its backups.
+        Suspended,
+        /// A schedule is new, was changed, or was suspended until now; its next slot has not come yet.
+        NoSlotYet,
 
         /// `configMapName` names a ConfigMap that does not exist.
         ConfigMapMissing,

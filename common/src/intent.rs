@@ -209,6 +209,12 @@ impl Request {
                 "{kind} discards data, so it says which cluster is meant: add --cluster-uid <metadata.uid of the cluster>"
             ));
         }
+        // The id is a part of the names of files and objects.
+        if kind == OperationKind::Backup && id.contains(':') {
+            return Err(format!(
+                "the id of a backup is its name in the store: write '{id}' without ':'"
+            ));
+        }
         Ok(Self {
             kind,
             id: id.to_owned(),

@@ -102,6 +102,12 @@ pub const METRICS_PORT: u16 = 9500;
 pub const METRICS_LABEL: (&str, &str) = ("k8s-app", "exporter-cassandra-jmx");
 /// Name of the Cassandra container.
 pub const CASSANDRA_CONTAINER: &str = "cassandra";
+/// Annotation of a Job of a backup: the id of the backup.
+pub const BACKUP: &str = "db.orange.com/backup";
+/// Label of a Job of a backup and of its pods: the cluster.
+pub const BACKUP_OF: &str = "db.orange.com/backup-of";
+/// Label of all Jobs of backups and of their pods, such as for a `NetworkPolicy`.
+pub const BACKUP_APP_LABEL: (&str, &str) = ("app.kubernetes.io/name", "casskop-backup");
 /// Name of the data volume; its claims are `data-<pod>`.
 pub const DATA_VOLUME: &str = "data";
 

@@ -3,10 +3,12 @@
 //!
 //! A new kind needs a file with its arguments, and an arm in [`Operation`].
 
+pub mod backup;
 pub mod cleanup;
 pub mod clearsnapshot;
 pub mod compact;
 pub mod decommission;
+pub mod deletebackup;
 mod discard;
 pub mod drain;
 pub mod flush;
@@ -26,6 +28,7 @@ pub mod support;
 mod tables;
 pub mod upgradesstables;
 mod value;
+pub mod verifybackup;
 
 use std::sync::LazyLock;
 
@@ -66,6 +69,14 @@ pub enum Operation {
     ClearSnapshot(clearsnapshot::ClearSnapshot),
     /// Load data files that were copied into a table's folder
     Refresh(refresh::Refresh),
+    /// Copy the current data to a store outside of the cluster
+    Backup(backup::Backup),
+    /// Check that a backup has everything
+    #[command(name = "verifybackup")]
+    VerifyBackup(verifybackup::VerifyBackup),
+    /// Delete a backup
+    #[command(name = "deletebackup")]
+    DeleteBackup(deletebackup::DeleteBackup),
     /// Rewrite data files in the format of the running version of Cassandra, after an upgrade
     #[command(name = "upgradesstables")]
     UpgradeSsTables(upgradesstables::UpgradeSsTables),
@@ -97,6 +108,9 @@ impl Operation {
             Self::Snapshot(_) => OperationKind::Snapshot,
             Self::ClearSnapshot(_) => OperationKind::ClearSnapshot,
             Self::Refresh(_) => OperationKind::Refresh,
+            Self::Backup(_) => OperationKind::Backup,
+            Self::VerifyBackup(_) => OperationKind::VerifyBackup,
+            Self::DeleteBackup(_) => OperationKind::DeleteBackup,
             Self::UpgradeSsTables(_) => OperationKind::UpgradeSsTables,
             Self::Compact(_) => OperationKind::Compact,
             Self::GarbageCollect(_) => OperationKind::GarbageCollect,
@@ -125,7 +139,12 @@ pub fn grammar(name: &'static str) -> Command {
     Operation::augment_subcommands(Command::new(name)).mut_subcommands(|kind| {
         // The shared arguments would replace the description of the kind.
         let about = kind.get_about().cloned().unwrap_or_default();
-        Shared::augment_args(kind).about(about)
+        let kind = Shared::augment_args(kind).about(about);
+        // One node after the other, a backup of a large ring would take weeks; each node has a rate of its own.
+        if kind.get_name() == OperationKind::Backup.as_str() {
+            return kind.mut_arg("parallel", |parallel| parallel.default_value("rack"));
+        }
+        kind
     })
 }
 

@@ -32,6 +32,7 @@ fn resource(kind: &str) -> Option<Resource> {
         "event" | "events" => ("api/v1", "events"),
         "node" | "nodes" => ("api/v1", "nodes"),
         "statefulset" | "statefulsets" => ("apis/apps/v1", "statefulsets"),
+        "job" | "jobs" => ("apis/batch/v1", "jobs"),
         "endpointslice" | "endpointslices" => ("apis/discovery.k8s.io/v1", "endpointslices"),
         "poddisruptionbudget" | "poddisruptionbudgets" => {
             ("apis/policy/v1", "poddisruptionbudgets")

@@ -3,9 +3,9 @@
 //!
 //! The tests are ignored unless requested (`make test-e2e`). They expect in the environment the output of `make -s
 //! env` (`IN`, `KUBECONFIG`, `CASSANDRA_IMAGE`, `OPERATOR_IMAGE`, `CLUSTERS`), and the binaries' paths in
-//! `CASSKOP_OPERATOR` and `KUBECTL_CASSKOP`, that of `testbed/earlier.sh` in `CASSKOP_OPERATOR_EARLIER`. Every wait is for a condition, with a generous deadline; an expired
-//! deadline reports the observed state, and a failing test shows its namespace: resources, events and the operator's
-//! log.
+//! `CASSKOP_OPERATOR`, `CASSKOP_BACKUP` and `KUBECTL_CASSKOP`, that of `testbed/earlier.sh` in `CASSKOP_OPERATOR_EARLIER`. Every
+//! wait is for a condition, with a generous deadline; an expired deadline reports the observed state, and a failing test shows its
+//! namespace: resources, events and the operator's log.
 
 #![allow(
     clippy::panic,
@@ -17,6 +17,7 @@
 pub mod addresses;
 pub mod agents;
 pub mod api;
+pub mod backups;
 pub mod cassandra;
 pub mod client;
 pub mod cluster;
@@ -40,6 +41,7 @@ pub mod operator;
 pub mod plugin;
 pub mod policies;
 pub mod process;
+pub mod s3;
 pub mod site;
 pub mod space;
 pub mod suite;

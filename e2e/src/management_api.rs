@@ -71,6 +71,11 @@ impl Default for Authority {
 }
 
 impl Authority {
+    /// The certificate of the authority.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// A certificate with this name, and its key.
     pub fn issue(&self, name: &str) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");

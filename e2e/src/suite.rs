@@ -81,6 +81,7 @@ pub const JOBS: &[Job] = &[
     job("cluster_wide", Place::Links, 3).in_test_all(),
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
+    own("backup", 3),
     own("lost_node", 3),
     own("logins", 2),
     ring("operation_crash").in_test_all(),

@@ -71,10 +71,14 @@ fn one_operator_runs_rings_of_all_namespaces_with_the_rights_that_it_has() {
         [
             // The API server asks for `create` where a server-side apply (a patch) creates the object.
             "create configmaps",
+            // Jobs of backups: `e2e/tests/backup.rs` has them.
+            "create jobs.batch",
             "create poddisruptionbudgets.policy",
             "create serviceaccounts",
             "create services",
             "create statefulsets.apps",
+            "delete jobs.batch",
+            "get jobs.batch",
             // Before `remove` and `replace` delete the volume of a lost node.
             "get persistentvolumeclaims",
             // Only a cluster of an earlier version of the operator has a finalizer.

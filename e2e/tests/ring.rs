@@ -307,6 +307,9 @@ fn the_operator_has_no_right_that_it_does_not_need() {
         ("update", "services"),
         ("deletecollection", "services"),
         ("get", "nodes"),
+        ("list", "jobs.batch"),
+        ("patch", "jobs.batch"),
+        ("deletecollection", "jobs.batch"),
     ] {
         let asked: Vec<&str> = ["auth", "can-i", verb]
             .into_iter()

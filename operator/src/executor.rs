@@ -14,6 +14,7 @@ mod place;
 mod pod;
 mod progress;
 mod record;
+mod run_job;
 mod volume;
 mod wait;
 
@@ -81,6 +82,8 @@ pub struct NodeTask {
     pub access: NewestAccess,
     /// The step at hand, and what is recorded.
     pub position: Position,
+    /// Image of the operator, for Jobs.
+    pub image: String,
 }
 
 impl NodeTask {
@@ -213,16 +216,28 @@ async fn work(
         let is_last = index + 1 == steps.len();
         let earlier = (resume, job.take());
         let event = match perform(effects, task, behaviour, step, earlier).await? {
-            Ok(()) if behaviour.is_idempotent() && !is_last && task.position.keeps_one() => {
+            Ok(StepEvent::Done)
+                if behaviour.is_idempotent() && !is_last && task.position.keeps_one() =>
+            {
                 resume = false;
                 continue;
             }
-            Ok(()) => StepEvent::Done,
-            Err(NodeError::Stopped) => StepEvent::Stopped,
+            Ok(event) => event,
+            Err(NodeError::Stopped) => {
+                node::clean_up(effects, task, behaviour).await;
+                StepEvent::Stopped
+            }
             Err(error) => StepEvent::Failed(error.to_string()),
         };
         resume = false;
-        if !record_event(effects, task, event).await? {
+        let is_done = !matches!(event, StepEvent::Stopped | StepEvent::Failed(_));
+        let goes_on = record_event(effects, task, event).await?;
+        if let Action::RunJob(work) = &step.action
+            && is_done
+        {
+            run_job::forget(effects, task, work).await;
+        }
+        if !goes_on {
             return Ok(());
         }
     }
@@ -244,7 +259,7 @@ fn begun(task: &NodeTask, attempts: u32) -> StepEvent {
     }
 }
 
-/// Calls one step until it is done or has finally failed. An earlier executor may have called the step already, or have
+/// Calls one step until it is done or has finally failed, and returns the event of its end. An earlier executor may have called the step already, or have
 /// recorded a job of the node for it.
 async fn perform(
     effects: &Effects,
@@ -252,7 +267,7 @@ async fn perform(
     behaviour: &dyn Behaviour,
     Step { name: step, action }: &Step,
     (resume, job): (bool, Option<NodeJob>),
-) -> Result<Result<(), NodeError>, crate::kubernetes::status_store::Error> {
+) -> Result<Result<StepEvent, NodeError>, crate::kubernetes::status_store::Error> {
     let mut is_retry = resume || job.is_some();
     let mut pause = FIRST_PAUSE;
     let job = StepJob::recorded(job);
@@ -267,6 +282,10 @@ async fn perform(
             Action::DeletePod => pod::replace(effects, task).await?,
             Action::DiscardVolumes => discard::discard_volumes(effects, task).await?,
             Action::Replace => discard::replace(effects, task).await?,
+            Action::RunJob(work) => match Box::pin(run_job::run(effects, task, work)).await? {
+                Ok(event) => return Ok(Ok(event)),
+                Err(error) => Err(error),
+            },
             Action::CallPeer(call) => peer::call_member(effects, task, step, behaviour, call).await,
             Action::Call(call) => {
                 if is_retry && !node::is_back(effects, task, step, behaviour).await? {
@@ -278,7 +297,7 @@ async fn perform(
             }
         };
         let Err(error) = outcome else {
-            return Ok(Ok(()));
+            return Ok(Ok(StepEvent::Done));
         };
         // A node that is being restarted rejects every call.
         let calls_own_node = matches!(action, Action::Call(_));
@@ -301,5 +320,5 @@ async fn perform(
             return Ok(Err(error));
         }
     }
-    Ok(Ok(()))
+    Ok(Ok(StepEvent::Done))
 }

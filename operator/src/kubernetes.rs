@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod events;
 pub mod finalizer;
 pub mod gate;
+pub mod jobs;
 pub mod lease;
 pub mod lists;
 pub mod objects;

@@ -1,5 +1,6 @@
 //! The metrics, in the Prometheus text format.
 
+mod backups;
 mod by_cluster;
 mod certificates;
 mod clusters;
@@ -33,6 +34,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
     newest: operations::Operations,
     clusters: clusters::Clusters,
+    backups: backups::Backups,
     nodes: NodeRequests,
     sites: Family<SiteLabels, Gauge>,
     certificates: certificates::Certificates,
@@ -82,6 +84,8 @@ impl Default for Metrics {
         registry.register_collector(Box::new(newest.clone()));
         let clusters = clusters::Clusters::default();
         registry.register_collector(Box::new(clusters.clone()));
+        let backups = backups::Backups::default();
+        registry.register_collector(Box::new(backups.clone()));
         let nodes = NodeRequests::default();
         nodes.register(&mut registry);
         let sites = Family::default();
@@ -107,6 +111,7 @@ impl Default for Metrics {
             operations,
             newest,
             clusters,
+            backups,
             nodes,
             sites,
             certificates,
@@ -152,6 +157,7 @@ impl Metrics {
     pub fn cluster(&self, cluster: &CassandraCluster) {
         self.newest.report(cluster);
         self.clusters.report(cluster);
+        self.backups.report(cluster);
     }
 
     /// The requests to nodes, for their counting.
@@ -173,6 +179,7 @@ impl Metrics {
     pub fn forget(&self, namespace: &str, name: &str) {
         self.newest.forget(namespace, name);
         self.clusters.forget(namespace, name);
+        self.backups.forget(namespace, name);
         self.certificates.forget(namespace, name);
     }
 

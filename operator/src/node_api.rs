@@ -68,6 +68,9 @@ pub trait NodeApi: Send + Sync {
     /// Reads the names of the snapshots of a node.
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>>;
 
+    /// Reads the tokens of a node, as its partitioner writes them.
+    fn tokens(&self, endpoint: Endpoint) -> Answer<'_, Vec<String>>;
+
     /// Calls a node, and ends when the node reports that the work is done, or that it has a job for it. The work may
     /// continue although the future is dropped.
     fn begin(&self, endpoint: Endpoint, call: Call) -> Answer<'_, Begun>;

@@ -2,6 +2,7 @@
 //! in the groups of `--help`.
 
 mod arguments;
+mod backups;
 mod cancel;
 mod completion;
 mod control;
@@ -95,6 +96,7 @@ enum View {
     Status(status::Status),
     Ring(ring::Ring),
     Operations(operations::Operations),
+    Backups(backups::Backups),
     Explain(explain::Explain),
     Events(events::Events),
     Logs(logs::Logs),
@@ -135,6 +137,7 @@ impl Command {
             Self::View(View::Status(command)) => command.run(flags, ui),
             Self::View(View::Ring(command)) => command.run(flags, ui),
             Self::View(View::Operations(command)) => command.run(flags, ui),
+            Self::View(View::Backups(command)) => command.run(flags, ui),
             Self::View(View::Explain(command)) => command.run(flags, ui),
             Self::View(View::Events(command)) => command.run(flags, ui),
             Self::View(View::Logs(command)) => command.run(flags, ui),

@@ -1,5 +1,6 @@
 //! Text of the model: what a command prints for people. Pure.
 
+pub mod backups;
 pub mod dashboard;
 pub mod events;
 pub mod explain;

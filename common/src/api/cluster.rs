@@ -5,7 +5,7 @@ use kube_derive::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Authentication, BackRestSidecar, CassandraClusterStatus, ClientMode, ClientTls, Dc,
+    Authentication, BackRestSidecar, Backup, CassandraClusterStatus, ClientMode, ClientTls, Dc,
     InternodeMode, InternodeTls, JmxConfiguration, Metrics, NodeApi, NodeApiKind, NodeTls,
     NodeTransport, PodPolicy, Rack, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
 };
@@ -217,7 +217,7 @@ pub struct CassandraClusterSpec {
     /// Whether the containers of a pod see each other's processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_process_namespace: Option<bool>,
-    /// Accepted and not used: backups are not part of this operator. A Warning event reports it when it is enabled.
+    /// Accepted and not used: `backup` makes backups without a sidecar. A Warning event reports it when it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_rest_sidecar: Option<BackRestSidecar>,
     /// Service account of the Cassandra pods (default: `<cluster>`, created by the operator, without permissions and
@@ -244,6 +244,9 @@ pub struct CassandraClusterSpec {
     /// Metrics of Cassandra on port 9500 of each pod (default: none). A change rolls the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// Stores of backups, and bounds of the Jobs that make them (default: none). No change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
     /// Requests that the operator makes by the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

@@ -231,6 +231,10 @@ open_words! {
         SnapshotExists = "SnapshotExists",
         /// Refused: this version of Cassandra has no snapshots that expire.
         TtlNotSupported = "TtlNotSupported",
+        /// Refused: `spec.backup.stores` has no usable store of that name.
+        UnknownStore = "UnknownStore",
+        /// Refused: a node has no volume that a Job could mount beside its pod.
+        NoSharedVolume = "NoSharedVolume",
         /// Refused: the transport of `spec.nodeApi` has no way to do it.
         NotSupported = "NotSupported",
     }

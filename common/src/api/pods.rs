@@ -68,7 +68,7 @@ pub struct JmxConfiguration {
     pub jmx_remote_authenticate: Option<bool>,
 }
 
-/// Accepted for compatibility with the Go `CassKop` and not used: backups are not part of this operator.
+/// Accepted for compatibility with the Go `CassKop` and not used: `spec.backup` makes backups without a sidecar.
 /// A condition and one Warning event report it when it is enabled.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]

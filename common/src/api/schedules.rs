@@ -24,7 +24,7 @@ pub struct Schedule {
     pub time_zone: Option<String>,
     /// The request, as an annotation has it, with the kind in place of the id: `repair --primary-range`. `{id}`
     /// stands for the id of the request: `snapshot --name {id} --ttl 7d`. Kinds that may be
-    /// repeated are cleanup, flush, restart, repair, snapshot, clearsnapshot, upgradesstables, compact, garbagecollect,
+    /// repeated are cleanup, flush, restart, repair, snapshot, clearsnapshot, backup, upgradesstables, compact, garbagecollect,
     /// scrub and relocate.
     #[schemars(length(min = 1, max = 1000))]
     pub request: String,

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas, ScheduleStatus,
-    SeenReplication, UserStatus,
+    BackupStatus, Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas,
+    ScheduleStatus, SeenReplication, UserStatus,
 };
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
@@ -50,7 +50,7 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cassandra_rack_status: BTreeMap<String, RackStatus>,
     /// `Ready`, `Reconciling` and `Stalled` as kstatus reads them, `Available`, `Progressing`, `Degraded`, `SpecAccepted` and
-    /// `IntentsAccepted`; each with the generation of the spec that it is about.
+    /// `IntentsAccepted`, and `BackupsCurrent` with a schedule of backups; each with the generation of the spec that it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -97,6 +97,10 @@ pub struct CassandraClusterStatus {
     /// The last `StatefulSet` whose change was decided. Recorded before the change is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_rack_write: Option<RackWrite>,
+    /// Complete backups, the newest first; at most 50 of each store. The store itself has the whole list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub backups: Vec<BackupStatus>,
     /// The schedules of the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -28,6 +28,12 @@ pub enum OperationKind {
     ClearSnapshot,
     /// `refresh`
     Refresh,
+    /// `backup`
+    Backup,
+    /// `verifybackup`
+    VerifyBackup,
+    /// `deletebackup`
+    DeleteBackup,
     /// `upgradesstables`
     UpgradeSsTables,
     /// `compact`
@@ -44,7 +50,7 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// Every kind, in the order of [`Self::priority`].
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Decommission,
         Self::Remove,
         Self::Replace,
@@ -56,6 +62,9 @@ impl OperationKind {
         Self::Snapshot,
         Self::ClearSnapshot,
         Self::Refresh,
+        Self::Backup,
+        Self::VerifyBackup,
+        Self::DeleteBackup,
         Self::UpgradeSsTables,
         Self::Compact,
         Self::GarbageCollect,
@@ -80,6 +89,9 @@ impl OperationKind {
             Self::Snapshot => 50,
             Self::ClearSnapshot => 51,
             Self::Refresh => 52,
+            Self::Backup => 53,
+            Self::VerifyBackup => 54,
+            Self::DeleteBackup => 55,
             Self::UpgradeSsTables => 60,
             Self::Compact => 61,
             Self::GarbageCollect => 62,
@@ -103,6 +115,9 @@ impl OperationKind {
             Self::Snapshot => "snapshot",
             Self::ClearSnapshot => "clearsnapshot",
             Self::Refresh => "refresh",
+            Self::Backup => "backup",
+            Self::VerifyBackup => "verifybackup",
+            Self::DeleteBackup => "deletebackup",
             Self::UpgradeSsTables => "upgradesstables",
             Self::Compact => "compact",
             Self::GarbageCollect => "garbagecollect",
@@ -123,6 +138,16 @@ impl OperationKind {
         matches!(self, Self::Remove | Self::Replace)
     }
 
+    /// Whether a cancel lets the node at work do all its steps, or clean up: it would serve no clients, or keep a snapshot.
+    pub const fn ends_its_node(self) -> bool {
+        matches!(self, Self::Restart | Self::Backup)
+    }
+
+    /// Whether all nodes begin at once, whatever the waves are: they take turns at a later step.
+    pub const fn begins_together(self) -> bool {
+        matches!(self, Self::Backup)
+    }
+
     /// Whether a schedule may request the kind: it is done anew each time, on the ring as it is then.
     pub const fn may_be_scheduled(self) -> bool {
         match self {
@@ -132,6 +157,7 @@ impl OperationKind {
             | Self::Repair
             | Self::Snapshot
             | Self::ClearSnapshot
+            | Self::Backup
             | Self::UpgradeSsTables
             | Self::Compact
             | Self::GarbageCollect
@@ -142,6 +168,8 @@ impl OperationKind {
             | Self::Replace
             | Self::Rebuild
             | Self::Refresh
+            | Self::DeleteBackup
+            | Self::VerifyBackup
             | Self::Drain => false,
         }
     }

@@ -16,6 +16,8 @@ pub enum ClusterValue {
     HostId,
     /// A keyspace.
     Keyspace,
+    /// A store of backups.
+    Store,
 }
 
 impl ArgExt for ClusterValue {}
@@ -81,6 +83,14 @@ pub(super) fn snapshot_name(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// Bytes per second, as a Kubernetes quantity.
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let bytes = crate::quantity::parse(text).and_then(|bytes| u64::try_from(bytes).ok());
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "a rate is a quantity of bytes per second above 0, such as 20Mi".into())
 }
 
 /// A duration in the format of Cassandra: a number and `m`, `h` or `d`.

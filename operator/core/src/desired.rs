@@ -375,7 +375,12 @@ fn bootstrap_image(
     if let (None, Some(image)) = (named, &spec.bootstrap_image) {
         warnings.push(format!("bootstrapImage {image} is of the Go CassKop and not used: the operator's own image is; remove the field"));
     }
-    named.unwrap_or(operator_image).to_owned()
+    crate::desired::operator_image(spec, operator_image).to_owned()
+}
+
+/// The image of the operator, for pods of this cluster: the one that the spec names, or that of the operator itself.
+pub fn operator_image<'a>(spec: &'a CassandraClusterSpec, own: &'a str) -> &'a str {
+    named_bootstrap_image(spec).unwrap_or(own)
 }
 
 /// The image of the init container that the spec names, unless it is one of the Go `CassKop`, which is not used.

@@ -2,6 +2,7 @@
 //! apply.
 
 pub mod accepted_spec;
+pub mod backup_job;
 pub mod budget;
 pub mod client_ca;
 pub mod config_map;

@@ -3,11 +3,13 @@
 //!
 //! To add a kind: a file here, its arguments in `common`, and its line in [`behaviour`].
 
+pub mod backup;
 mod checks;
 mod cleanup;
 mod clearsnapshot;
 mod compact;
 mod decommission;
+mod deletebackup;
 mod drain;
 mod flush;
 mod garbagecollect;
@@ -28,6 +30,7 @@ mod snapshot;
 mod tables;
 pub mod transitions;
 mod upgradesstables;
+mod verifybackup;
 
 use std::collections::BTreeMap;
 
@@ -99,17 +102,17 @@ pub struct Member<'a> {
 
 /// The meaning of one requested operation.
 pub trait Behaviour: Send + Sync {
-    /// Steps on each node, in order.
+    /// Steps on each node, in order, of the request with this id.
     ///
     /// # Errors
     /// When the request names something that the ring does not have.
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal>;
+    fn steps(&self, id: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal>;
 
     /// The unit that the steps count, such as `keyspaces`.
     fn unit(&self) -> &'static str;
 
-    /// The action of a step.
-    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action;
+    /// The action of a step of the request with this id.
+    fn action(&self, id: &str, step: &str, spec: &CassandraClusterSpec) -> Action;
 
     /// Description of the call of a step, for the reader of the plan.
     fn describe(&self) -> &'static str;
@@ -136,6 +139,11 @@ pub trait Behaviour: Send + Sync {
     /// Whether it gives up a node that is lost, for the others to make up for it. It mends a ring that may be just what a
     /// change of the racks waits for, and begins all the same.
     fn discards_lost_node(&self) -> bool {
+        false
+    }
+
+    /// Whether it is not about the nodes: it is carried out once, beside the first of its targets.
+    fn is_of_one_pod(&self) -> bool {
         false
     }
 
@@ -200,6 +208,16 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
+    /// The call that takes back what an earlier call of a step may have left, before the step is called again.
+    fn undo(&self, _: &Call) -> Option<Call> {
+        None
+    }
+
+    /// The call that removes what the request with this id leaves on a node where it is cancelled.
+    fn clean_up(&self, _id: &str) -> Option<Call> {
+        None
+    }
+
     /// Whether a step that is done may be repeated without harm or much work: a short step may then be reported together
     /// with those after it, and after a crash in between it is called twice.
     fn is_idempotent(&self) -> bool {
@@ -228,12 +246,14 @@ pub trait Behaviour: Send + Sync {
 }
 
 /// The action of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Calls the node.
     Call(Call),
     /// Calls another member about the node, which does not answer itself.
     CallPeer(Call),
+    /// Runs a Job on the Kubernetes node of the pod, with the volumes of the pod.
+    RunJob(Box<backup::BackupWork>),
     /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
     DeletePod,
     /// Deletes the pod the operation was begun with and the volumes it had, and waits until they are gone.
@@ -343,6 +363,9 @@ pub fn behaviour(operation: &Operation) -> &dyn Behaviour {
         Operation::Snapshot(snapshot) => snapshot,
         Operation::ClearSnapshot(clear) => clear,
         Operation::Refresh(refresh) => refresh,
+        Operation::Backup(backup) => backup,
+        Operation::VerifyBackup(verify) => verify,
+        Operation::DeleteBackup(delete) => delete,
         Operation::UpgradeSsTables(upgrade) => upgrade,
         Operation::Compact(compact) => compact,
         Operation::GarbageCollect(collect) => collect,
@@ -430,6 +453,8 @@ mod tests {
                 "refresh" => "--keyspace k --table t",
                 "rebuild" => "--from-dc dc2",
                 "remove" | "replace" => "--pod p",
+                "backup" => "--to s3",
+                "verifybackup" | "deletebackup" => "--from s3 --backup b1",
                 _ => "",
             };
             let words = shlex::split(words).expect("words");

@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use slots::Slots;
 
 /// How far ahead the clock of another instance of the operator may be.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+pub const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Slots in the ID of a request, in UTC.
 const FORMAT: &str = "%Y%m%dT%H%MZ";
@@ -84,6 +84,29 @@ pub fn observed(cluster: &CassandraCluster, now: Timestamp) -> Vec<ScheduleStatu
     schedules
         .map(|schedule| next(schedule, cluster, now))
         .collect()
+}
+
+/// The slots around a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// The slot before `newest`.
+    pub before: Option<Timestamp>,
+    /// The last slot that is not after the time.
+    pub newest: Timestamp,
+    /// The first slot after `newest`.
+    pub next: Option<Timestamp>,
+}
+
+/// The slots of a schedule around a time, as its expression has them now; none if there was none yet.
+pub fn near(schedule: &Schedule, time: Timestamp) -> Option<Near> {
+    let slots = slots(schedule)?;
+    let newest = slots.newest(time)?;
+    let before = newest.checked_sub(SignedDuration::from_secs(1)).ok();
+    Some(Near {
+        before: before.and_then(|before| slots.newest(before)),
+        newest,
+        next: slots.next(newest),
+    })
 }
 
 /// The slot that a schedule has to make a request for.
@@ -163,7 +186,8 @@ fn slots(schedule: &Schedule) -> Option<Slots> {
     Slots::parse(&schedule.cron, schedule.time_zone.as_deref()).ok()
 }
 
-fn is_suspended(schedule: &Schedule) -> bool {
+/// Whether a schedule makes no requests for now.
+pub fn is_suspended(schedule: &Schedule) -> bool {
     schedule.suspend == Some(true)
 }
 
@@ -190,7 +214,7 @@ fn known<'a>(schedule: &Schedule, cluster: &'a CassandraCluster) -> Option<&'a S
 
 /// The operation of the newest slot of a schedule, in the status or its history. Of several operations of a slot, those that
 /// were withdrawn do not count: the request was made again.
-fn last<'a>(
+pub fn last<'a>(
     schedule: &Schedule,
     cluster: &'a CassandraCluster,
     now: Timestamp,
@@ -216,12 +240,13 @@ fn is_over(operation: &OperationStatus) -> bool {
     operation.started_at.is_some() || ended
 }
 
-fn id(schedule: &Schedule, slot: Timestamp) -> String {
+/// The ID of the request of a slot.
+pub fn id(schedule: &Schedule, slot: Timestamp) -> String {
     format!("{}-{}", schedule.name, slot.strftime(FORMAT))
 }
 
 /// The slot of a request of a schedule.
-fn slot(schedule: &Schedule, id: &str) -> Option<Timestamp> {
+pub fn slot(schedule: &Schedule, id: &str) -> Option<Timestamp> {
     let slot = id.strip_prefix(&schedule.name)?.strip_prefix('-')?;
     let time = jiff::civil::DateTime::strptime(FORMAT, slot).ok()?;
     let zoned = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?;

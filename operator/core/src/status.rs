@@ -1,6 +1,7 @@
 //! The reported status: conditions in words, racks, nodes. It is written only when it differs from the last report, so
 //! nothing here may change by itself.
 
+mod backups;
 mod conditions;
 mod nodes;
 mod pending_cleanup;
@@ -42,6 +43,7 @@ pub fn decide(
     let (nodes, cleanup_generation) = nodes::nodes(state, rollout, replication.as_ref(), &old);
     let picture = ConditionInputs::of(desired, state, rollout, current, outdated_owners, &nodes);
     let (action, action_status) = last_action(rollout, &picture, &old);
+    let schedules = schedules::observed(&state.cluster, state.now);
     let mut status = CassandraClusterStatus {
         observed_generation: state.cluster.metadata.generation,
         phase: Some(picture.phase()),
@@ -57,7 +59,7 @@ pub fn decide(
         cassandra_rack_status: racks::racks(state, rollout, &operations.current, &old),
         cassandra_node_status: nodes,
         owned_volumes: i32::try_from(volume_owner::owned(state)).ok(),
-        conditions: picture.conditions(state, operations, &old.conditions),
+        conditions: picture.conditions(state, operations, &schedules, &old.conditions),
         blocked_by: rollout.blocked_by.clone(),
         intent_errors: {
             let invalid = state.intents.invalid.iter();
@@ -70,7 +72,8 @@ pub fn decide(
         users: Vec::new(),
         cleanup_generation,
         last_rack_write: old.last_rack_write,
-        schedules: schedules::observed(&state.cluster, state.now),
+        backups: old.backups,
+        schedules,
         operation_history: old.operation_history,
     };
     let context = role_replicas::Context {

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod address_conflict;
+mod backup;
 mod between_steps;
 mod cancellation;
 mod client_ca;

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use casskop_core::{
-    desired::{Desired, Started, tls},
+    desired::{Desired, Started, operator_image, tls},
     objects::{ClientCa, MetricsService, Object, VolumeOwner, volume_owner::OwnedKind},
     observed::{ObservedState, SecretState},
     plan::Plan,
@@ -211,6 +211,7 @@ pub fn start(ctx: &Context, observed: &Observation, plan: &Plan) {
             executor: ctx.executor.identity.clone(),
             access: ctx.executor.access(&cluster, &observed.access),
             position: Position::at(start.index),
+            image: operator_image(&observed.state.cluster.spec, &ctx.bootstrap_image).to_owned(),
         };
         ctx.executor.start(&ctx.effects, task);
     }

@@ -1,6 +1,7 @@
 //! Complete reconciliations against a simulated API server.
 
 mod authority;
+mod backup;
 mod cassandra_tls;
 mod deletion;
 mod discard;
@@ -101,7 +102,7 @@ pub(crate) fn task_with(
     let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
     let steps = steps.map(|name| Step {
         name: name.clone(),
-        action: behaviour(&arguments.operation).action(name, &spec),
+        action: behaviour(&arguments.operation).action(&operation.id, name, &spec),
     });
     let node = operation.nodes[0].clone();
     let cluster = ClusterRef {
@@ -130,6 +131,7 @@ pub(crate) fn task_with(
         },
         executor: ctx.executor.identity.clone(),
         position: Position::at(0),
+        image: "operator".into(),
     }
 }
 

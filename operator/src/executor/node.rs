@@ -186,6 +186,25 @@ pub(super) async fn is_stop_requested(effects: &Effects, task: &NodeTask) -> boo
     cancelled.unwrap_or(false)
 }
 
+/// Removes what a cancelled operation leaves on the node. An operation that was taken over by another process goes on, and a
+/// node that does not answer keeps what the next operation of the kind removes.
+pub(super) async fn clean_up(effects: &Effects, task: &NodeTask, behaviour: &dyn Behaviour) {
+    let Some(call) = behaviour.clean_up(&task.start.id) else {
+        return;
+    };
+    if !is_stop_requested(effects, task).await {
+        return;
+    }
+    let cleaned = async {
+        let (endpoint, _) = endpoint(effects, task).await?;
+        effects.nodes.call(endpoint, call).await
+    };
+    if let Err(error) = cleaned.await {
+        tracing::warn!(cluster = task.cluster.name, pod = task.start.pod, %error,
+            "what the cancelled operation left on the node was not removed");
+    }
+}
+
 /// Watches the work of one step: reports its progress, stops it when the operation is cancelled, and detects that the
 /// response to its call will never arrive.
 pub(super) struct Watch {

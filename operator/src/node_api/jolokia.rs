@@ -229,6 +229,20 @@ pub fn snapshots(agent: &Agent, endpoint: &Endpoint) -> Result<BTreeSet<String>,
     Ok(answer.some()?.0)
 }
 
+/// Reads the tokens of the node (`StorageService.Tokens`): one request.
+///
+/// # Errors
+/// There is no usable answer, or the node has none.
+pub fn tokens(agent: &Agent, endpoint: &Endpoint) -> Result<Vec<String>, NodeError> {
+    let bounds = Bounds {
+        request: "the read of the tokens",
+        deadline: READ,
+        limit: MAPS,
+    };
+    let answer: Reply<List<String>> = exchange(agent, endpoint, &rows::TOKENS.request(), bounds)?;
+    Ok(answer.some()?.0)
+}
+
 /// Calls the node and waits until it reports that the work is done.
 ///
 /// # Errors

@@ -221,6 +221,22 @@ pub fn locations(
     Ok(found.collect())
 }
 
+/// Reads the tokens of the node: one request.
+///
+/// # Errors
+/// There is no usable answer, or the node has none.
+pub fn tokens(session: &Session<'_>) -> Result<Vec<String>, NodeError> {
+    let bounds = Bounds {
+        request: "the read of the tokens",
+        deadline: READ,
+        limit: RING,
+    };
+    let ring: gossip::Owners = session
+        .get("/v0/metadata/endpoints", bounds)
+        .map_err(|failure| session.error(failure))?;
+    gossip::own_tokens(ring)
+}
+
 /// Reads the names of the node's snapshots: one request.
 ///
 /// # Errors

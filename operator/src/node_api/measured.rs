@@ -53,7 +53,7 @@ impl NodeRequests {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "node_requests",
-            "Requests to nodes by request (state, activity, replication, locations, snapshots; call and job: the work of an operation), transport and result (ok, error)",
+            "Requests to nodes by request (state, activity, replication, locations, snapshots, tokens; call and job: the work of an operation), transport and result (ok, error)",
             self.ended.clone(),
         );
         registry.register(
@@ -164,6 +164,11 @@ impl<N: NodeApi> NodeApi for Measured<N> {
     fn snapshots(&self, endpoint: Endpoint) -> Answer<'_, BTreeSet<String>> {
         let asked = self.requests.asked("snapshots", &endpoint);
         asked.measured(self.nodes.snapshots(endpoint))
+    }
+
+    fn tokens(&self, endpoint: Endpoint) -> Answer<'_, Vec<String>> {
+        let asked = self.requests.asked("tokens", &endpoint);
+        asked.measured(self.nodes.tokens(endpoint))
     }
 
     fn begin(&self, endpoint: Endpoint, call: Call) -> Answer<'_, Begun> {

@@ -190,6 +190,15 @@ impl NodeApi for Nodes {
         })
     }
 
+    fn tokens(&self, endpoint: Endpoint) -> Answer<'_, Vec<String>> {
+        self.ask_one_of(&self.large, move |clients| match &endpoint.access {
+            Access::Jolokia(_) | Access::JolokiaTls(..) => {
+                jolokia::tokens(&clients.jolokia(&endpoint)?, &endpoint)
+            }
+            Access::ManagementApi(_) => management_api::tokens(&clients.session(&endpoint)?),
+        })
+    }
+
     fn begin(&self, endpoint: Endpoint, call: Call) -> Answer<'_, Begun> {
         Box::pin(async move {
             let clients = self.clients.clone();

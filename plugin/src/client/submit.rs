@@ -76,6 +76,7 @@ pub async fn submit(
             ));
         }
         targets::check(cluster, &request.arguments.shared.target, connection_args)?;
+        targets::check_store(cluster, &request.arguments.operation)?;
         if evaluate(cluster, request, replace, connection_args)? == Verdict::Known {
             // After a conflict it is our own write whose answer was lost.
             known = before.is_none();

@@ -91,6 +91,7 @@ pub fn of_cluster(line: &Line, value: ClusterValue) -> Result<Vec<Candidate>> {
         }
         ClusterValue::HostId => host_ids(&cluster),
         ClusterValue::Keyspace => candidates(keyspaces(&cluster)),
+        ClusterValue::Store => candidates(stores(&cluster)),
     })
 }
 
@@ -146,6 +147,12 @@ fn keyspaces(cluster: &CassandraCluster) -> BTreeSet<String> {
     });
     let plans = of_keyspaces.filter_map(|operation| operation.plan.as_ref());
     plans.flat_map(|plan| plan.steps.clone()).collect()
+}
+
+/// Stores of backups that the spec declares.
+fn stores(cluster: &CassandraCluster) -> Vec<String> {
+    let stores = cluster.spec.backup.iter().flat_map(|backup| &backup.stores);
+    stores.map(|store| store.name.clone()).collect()
 }
 
 /// The kinds that were requested; without any all there are.

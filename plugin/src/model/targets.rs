@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use casskop_common::{api::CassandraCluster, operations::Target};
+use casskop_common::{
+    api::CassandraCluster,
+    operations::{Operation, Target},
+};
 use kube::ResourceExt;
 
 use super::topology;
@@ -56,6 +59,24 @@ pub fn check(cluster: &CassandraCluster, target: &Target, connection_args: &str)
     .hint(format!(
         "list the nodes: kubectl casskop status {name}{connection_args}"
     )))
+}
+
+/// Refuses a store of backups that the spec does not declare.
+///
+/// # Errors
+/// The known names, and the nearest one.
+pub fn check_store(cluster: &CassandraCluster, operation: &Operation) -> Result<()> {
+    let Operation::Backup(backup) = operation else {
+        return Ok(());
+    };
+    let name = cluster.name_any();
+    let stores = cluster.spec.backup.iter().flat_map(|backup| &backup.stores);
+    let stores: BTreeSet<&str> = stores.map(|store| store.name.as_str()).collect();
+    if stores.is_empty() {
+        let error = format!("cluster {name} has no stores of backups");
+        return Err(CliError::failed(error).hint("declare one in spec.backup.stores"));
+    }
+    known(&name, "store", &backup.to, &stores, &stores)
 }
 
 fn known(

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::{operations, options::View, schedules};
+use super::{backups, operations, options::View, schedules};
 use crate::{
     model::topology,
     terminal::{
@@ -123,6 +123,7 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
             .unwrap_or("unknown");
         lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
     }
+    lines.extend(backups::newest(cluster, now));
     lines.extend(conditions(&status.conditions, now, style));
     lines
 }
@@ -177,6 +178,10 @@ pub fn words(known: &Condition) -> (String, Tone) {
         condition::INTENTS_ACCEPTED => (
             ("requests understood", Tone::Good),
             ("request not understood", Tone::Bad),
+        ),
+        condition::BACKUPS_CURRENT => (
+            ("backups current", Tone::Good),
+            ("backups not current", Tone::Bad),
         ),
         other => return (format!("{other} {}", known.status), Tone::Plain),
     };

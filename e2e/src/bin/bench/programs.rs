@@ -14,10 +14,11 @@ use crate::{
 
 const STARTS: usize = 50;
 
-/// Measures both programs.
+/// Measures the programs.
 pub fn measure(table: &mut Table) {
     let (operator, plugin) = (env("CASSKOP_OPERATOR"), env("KUBECTL_CASSKOP"));
     table.add(size("casskop-operator, size", &operator).target("≤ 10 MB"));
+    table.add(size("casskop-backup, size", &env("CASSKOP_BACKUP")).target("≤ 6 MB"));
     table.add(size("kubectl-casskop, size", &plugin).target("≤ 8 MB"));
     // The same with a program that does nothing measures the cost of a process start on this machine.
     let (mut help, mut nothing) = (vec![], vec![]);

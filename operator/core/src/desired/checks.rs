@@ -79,7 +79,7 @@ pub(crate) fn warnings(spec: &CassandraClusterSpec) -> Vec<String> {
         ),
         (
             backup,
-            "backRestSidecar is not used: backups are not part of this operator; run them as a sidecar (sidecarConfigs) or beside it",
+            "backRestSidecar is not used: backups need no sidecar; declare a store in backup.stores, and remove the field",
         ),
         (
             spec.unlock_next_operation == Some(true),

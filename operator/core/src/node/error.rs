@@ -99,6 +99,12 @@ pub enum NodeError {
         "the node is busy with other work of this kind, or could not stop the compactions of the same tables"
     )]
     Busy,
+    /// A Job beside the node failed, and the next one may not.
+    #[error("{0}")]
+    JobFailedForNow(String),
+    /// A Job beside the node failed, or cannot be made, and would fail again.
+    #[error("{0}")]
+    JobFailed(String),
     /// The call was ended by a cancel.
     #[error("stopped, because the operation was cancelled")]
     Stopped,
@@ -151,6 +157,7 @@ impl NodeError {
                 | Self::JobLost(_)
                 | Self::Busy
                 | Self::Unfinished
+                | Self::JobFailedForNow(_)
         )
     }
 }

@@ -23,6 +23,7 @@ use k8s_openapi::{
 };
 
 use crate::desired::{Desired, DesiredRack};
+pub(super) use containers::restricted;
 pub(crate) use metrics::PORT as METRICS_PORT_NAME;
 use transport::Transport;
 

@@ -65,8 +65,8 @@ fn on(asked: Option<bool>) -> Option<bool> {
     asked.filter(|&on| on)
 }
 
-/// Digest of the inputs of a rack.
-pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
+/// The spec, without the fields that do not affect the pods.
+fn pod_inputs(desired: &Desired) -> CassandraClusterSpec {
     let storage_configs =
         desired
             .spec
@@ -77,9 +77,11 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
                 pvc_spec: PersistentVolumeClaimSpec::default(),
                 ..storage
             });
-    let spec = CassandraClusterSpec {
+    let all = &desired.spec;
+    CassandraClusterSpec {
         storage_configs: storage_configs.collect(),
-        // These fields are merged into the rack already, or do not affect the pods.
+        // Each field is named, so that a new one has to be decided about. These are merged into the rack already, or do not
+        // affect the pods.
         nodes_per_racks: None,
         topology: None,
         config: None,
@@ -111,6 +113,8 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
         node_api: None,
         tls: None,
         authentication: None,
+        schedules: Vec::new(),
+        backup: None,
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),
@@ -120,8 +124,33 @@ pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
             .spec
             .read_only_root_filesystem
             .filter(|&is_so| !is_so),
-        ..desired.spec.clone()
-    };
+        // A change of these re-creates the pods.
+        image_pull_policy: all.image_pull_policy.clone(),
+        image_pull_secret: all.image_pull_secret.clone(),
+        env_vars: all.env_vars.clone(),
+        run_as_user: all.run_as_user,
+        fs_group: all.fs_group,
+        pod: all.pod.clone(),
+        sidecar_configs: all.sidecar_configs.clone(),
+        config_map_name: all.config_map_name.clone(),
+        liveness_initial_delay_seconds: all.liveness_initial_delay_seconds,
+        liveness_health_check_timeout: all.liveness_health_check_timeout,
+        liveness_health_check_period: all.liveness_health_check_period,
+        liveness_failure_threshold: all.liveness_failure_threshold,
+        liveness_success_threshold: all.liveness_success_threshold,
+        readiness_initial_delay_seconds: all.readiness_initial_delay_seconds,
+        readiness_health_check_timeout: all.readiness_health_check_timeout,
+        readiness_health_check_period: all.readiness_health_check_period,
+        readiness_failure_threshold: all.readiness_failure_threshold,
+        readiness_success_threshold: all.readiness_success_threshold,
+        jmx_configuration: all.jmx_configuration.clone(),
+        metrics: all.metrics.clone(),
+    }
+}
+
+/// Digest of the inputs of a rack.
+pub fn inputs_digest(desired: &Desired, rack: &DesiredRack) -> String {
+    let spec = pod_inputs(desired);
     let rack = DesiredRack {
         replicas: 0,
         partition: 0,

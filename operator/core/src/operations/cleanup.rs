@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Behaviour for Cleanup {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::keyspaces(&self.tables, ring)
     }
 
@@ -19,7 +19,7 @@ impl Behaviour for Cleanup {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, spec: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, spec: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Cleanup {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),
@@ -60,7 +60,7 @@ mod tests {
                 keyspace_cleanup_threads: of_spec,
                 ..CassandraClusterSpec::default()
             };
-            match cleanup.action("orders", &spec) {
+            match cleanup.action("a", "orders", &spec) {
                 Action::Call(Call::Cleanup { jobs, .. }) => Some(jobs),
                 _ => None,
             }

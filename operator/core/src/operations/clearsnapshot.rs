@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Behaviour for ClearSnapshot {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::known(&self.keyspace, ring)?;
         Ok(vec!["clear".into()])
     }
@@ -20,7 +20,7 @@ impl Behaviour for ClearSnapshot {
         "steps"
     }
 
-    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, _: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::ClearSnapshot {
             keyspaces: self.keyspace.clone(),
             name: self.name.clone(),

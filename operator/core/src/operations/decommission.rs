@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Behaviour for Decommission {
-    fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         Ok(vec!["leave".into()])
     }
 
@@ -29,7 +29,7 @@ impl Behaviour for Decommission {
         "steps"
     }
 
-    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, _: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Decommission { force: self.force })
     }
 

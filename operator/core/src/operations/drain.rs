@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Behaviour for Drain {
-    fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         Ok(vec!["drain".into()])
     }
 
@@ -19,7 +19,7 @@ impl Behaviour for Drain {
         "steps"
     }
 
-    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, _: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Drain)
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Behaviour for GarbageCollect {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::keyspaces(&self.tables, ring)
     }
 
@@ -19,7 +19,7 @@ impl Behaviour for GarbageCollect {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::GarbageCollect {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),

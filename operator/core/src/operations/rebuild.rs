@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Behaviour for Rebuild {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::known(&self.keyspace, ring)?;
         if is_of_whole_nodes(ring) {
             return Ok(vec![ALL.to_owned()]);
@@ -30,7 +30,7 @@ impl Behaviour for Rebuild {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Rebuild {
             from_dc: self.from_dc.clone(),
             // As planned: the spec may require another transport since.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Behaviour for Refresh {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::known(std::slice::from_ref(&self.keyspace), ring)?;
         Ok(self.table.clone())
     }
@@ -20,7 +20,7 @@ impl Behaviour for Refresh {
         "tables"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Refresh {
             keyspace: self.keyspace.clone(),
             table: step.to_owned(),

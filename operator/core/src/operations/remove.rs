@@ -16,7 +16,7 @@ use crate::{
 const VOLUMES: &str = "volumes";
 
 impl Behaviour for Remove {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         let target = lost::only_one(ring)?;
         let host_id = lost_node(self, ring).unwrap_or_default();
         let volumes = (target.host_id == Some(host_id)).then(|| VOLUMES.to_owned());
@@ -27,7 +27,7 @@ impl Behaviour for Remove {
         "steps"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         if step == VOLUMES {
             Action::DiscardVolumes
         } else {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Behaviour for Repair {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         tables::keyspaces(&self.tables, ring)
     }
 
@@ -20,7 +20,7 @@ impl Behaviour for Repair {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Repair {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),

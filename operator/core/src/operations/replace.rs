@@ -9,7 +9,7 @@ use casskop_common::{
 use crate::operations::{Action, Behaviour, Life, Refusal, Ring, lost};
 
 impl Behaviour for Replace {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         let target = lost::only_one(ring)?;
         let known = target
             .host_id
@@ -30,7 +30,7 @@ impl Behaviour for Replace {
         "steps"
     }
 
-    fn action(&self, _: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, _: &str, _: &CassandraClusterSpec) -> Action {
         Action::Replace
     }
 

@@ -15,7 +15,7 @@ const DRAIN: &str = "drain";
 const RESTART: &str = "restart";
 
 impl Behaviour for Restart {
-    fn steps(&self, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, _: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         let steps = [DRAIN, RESTART]
             .into_iter()
             .filter(|step| self.drain || *step == RESTART);
@@ -26,7 +26,7 @@ impl Behaviour for Restart {
         "steps"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         if step == DRAIN {
             Action::Call(Call::Drain)
         } else {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Behaviour for Snapshot {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         if self.ttl.is_some() {
             knows_ttl(ring)?;
         }
@@ -26,7 +26,7 @@ impl Behaviour for Snapshot {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::Snapshot {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),
@@ -60,7 +60,7 @@ impl Behaviour for Snapshot {
 /// No target has a snapshot of that name. Asked before the first call: one that is there when an operator goes on with a
 /// step of another's is then of this request, and not an older one that says nothing of the data of now. A node that did
 /// not say it in time is asked by the call itself.
-fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
+pub(super) fn is_free(name: &str, ring: &Ring<'_>) -> Result<(), Refusal> {
     let mut targets = ring.nodes.iter().filter(|member| ring.is_target(member));
     let has_it = |member: &&Member<'_>| {
         let names = member
@@ -171,7 +171,11 @@ mod tests {
                 ttl: ttl.map(str::to_owned),
                 ..Snapshot::default()
             };
-            assert_eq!(snapshot.steps(&ring).is_err(), refused, "{version} {ttl:?}");
+            assert_eq!(
+                snapshot.steps("a", &ring).is_err(),
+                refused,
+                "{version} {ttl:?}"
+            );
         }
     }
 }

@@ -4,14 +4,16 @@ mod intents;
 
 use casskop_common::{
     api::{
-        CassandraClusterStatus, NodeJob, NodePhase, OperationNode, OperationPhase, OperationReason,
-        OperationStatus, Requester, Work,
+        BackupStatus, CassandraClusterStatus, NodeJob, NodePhase, OperationNode, OperationPhase,
+        OperationReason, OperationStatus, Requester, Work,
     },
     operations::OperationKind,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde::Serialize;
+
+use super::backup;
 
 pub use intents::{Outdated, control, decide};
 
@@ -69,8 +71,19 @@ pub enum StepEvent {
     StepsCompleted(usize),
     /// The step is done.
     Done,
+    /// The step is done, and with it a backup is complete.
+    BackedUp(Box<BackupStatus>),
     /// The step was not done this time and is retried.
     Retrying(String),
+    /// The step is done, and with it these backups of a store are deleted.
+    Purged {
+        /// Name of the store.
+        store: String,
+        /// Ids of the backups.
+        deleted: Vec<String>,
+    },
+    /// The step waits for this, or follows it; a cancel is carried out by the executor.
+    Waits(String),
     /// The node has a job for the step; recorded before the job is waited for.
     JobBegun(NodeJob),
     /// The job of the node has ended without success, so that nobody waits for it again.
@@ -115,8 +128,8 @@ pub fn record(
     // no member.
     let cancelling =
         operation.reason == Some(OperationReason::Cancelling) && !at.kind.discards_data();
-    // Nor is a drained node left as it is: it serves no clients until it is restarted.
-    let stops_between_steps = cancelling && at.kind != OperationKind::Restart;
+    // Nor is a drained node left as it is, or a snapshot.
+    let stops_between_steps = cancelling && !at.kind.ends_its_node();
     let steps = operation
         .plan
         .as_ref()
@@ -141,6 +154,7 @@ pub fn record(
         StepEvent::JobFailed => node.job = None,
         StepEvent::CannotStop => node.error = Some(CANNOT_STOP.to_owned()),
         StepEvent::Works(work) => node.work = Some(work.clone()),
+        StepEvent::Waits(what) => node.error = Some(what.clone()),
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
         StepEvent::Retrying(error) => {
             node.error = Some(error.clone());
@@ -154,9 +168,17 @@ pub fn record(
         }
         StepEvent::StepsCompleted(next) if *next <= at.index || *next >= steps.len() => {}
         StepEvent::StepsCompleted(next) => go_to(node, &steps, *next, false, now),
-        StepEvent::Done => go_to(node, &steps, at.index + 1, stops_between_steps, now),
+        StepEvent::Done | StepEvent::BackedUp(_) | StepEvent::Purged { .. } => {
+            go_to(node, &steps, at.index + 1, stops_between_steps, now);
+        }
     }
-    node.phase == NodePhase::Running
+    let goes_on = node.phase == NodePhase::Running;
+    match event {
+        StepEvent::BackedUp(backup) => backup::keep(status, backup),
+        StepEvent::Purged { store, deleted } => backup::forget(status, store, deleted),
+        _ => {}
+    }
+    goes_on
 }
 
 /// Steps of a node that are done.
@@ -174,7 +196,7 @@ fn stands_at(node: &OperationNode, steps: &[String], at: StepRef<'_>) -> bool {
 /// Whether a node stands where the event has brought it before.
 fn is_recorded(node: &OperationNode, steps: &[String], at: StepRef<'_>, event: &StepEvent) -> bool {
     let next = match event {
-        StepEvent::Done => at.index + 1,
+        StepEvent::Done | StepEvent::BackedUp(_) | StepEvent::Purged { .. } => at.index + 1,
         StepEvent::StepsCompleted(next) => *next,
         _ => return false,
     };
@@ -244,6 +266,7 @@ pub fn report(
         operation_history: status.operation_history.clone(),
         used_request_ids: status.used_request_ids.clone(),
         last_rack_write: status.last_rack_write.clone(),
+        backups: status.backups.clone(),
         ..reported.clone()
     };
     let wanted = with_operations(wanted);

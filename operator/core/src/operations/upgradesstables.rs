@@ -14,7 +14,7 @@ use crate::{
 const LOCAL: [&str; 2] = ["system", "system_schema"];
 
 impl Behaviour for UpgradeSsTables {
-    fn steps(&self, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
         let mut keyspaces = tables::keyspaces(&self.tables, ring)?;
         if self.tables.keyspace.is_empty() {
             keyspaces.extend(LOCAL.map(str::to_owned));
@@ -26,7 +26,7 @@ impl Behaviour for UpgradeSsTables {
         "keyspaces"
     }
 
-    fn action(&self, step: &str, _: &CassandraClusterSpec) -> Action {
+    fn action(&self, _: &str, step: &str, _: &CassandraClusterSpec) -> Action {
         Action::Call(Call::UpgradeSsTables {
             keyspace: step.to_owned(),
             tables: self.tables.table.clone(),

@@ -34,6 +34,10 @@ pub(crate) fn plan(
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
     let targets = match target(request, behaviour, state) {
+        Ok(mut targets) if behaviour.is_of_one_pod() => {
+            targets.truncate(1);
+            targets
+        }
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, state),
     };
@@ -75,7 +79,7 @@ pub(crate) fn plan(
         block(&mut operation, checks);
         return operation;
     }
-    match behaviour.steps(&ring) {
+    match behaviour.steps(&request.id, &ring) {
         Ok(steps) => {
             (operation.not_found_since, operation.not_found_by) = (None, None);
             let nodes = (targets.as_slice(), waves);

@@ -177,13 +177,18 @@ fn wave_blockers(
     checks.iter().any(Check::is_failing).then_some(checks)
 }
 
-/// The pods of the first wave that has not ended.
+/// The pods of the first wave that has not ended, or of all waves that begin at once.
 fn next_wave(operation: &OperationStatus) -> Option<Vec<String>> {
     let ended = |pod: &String| {
         let mut nodes = operation.nodes.iter();
         nodes.any(|node| node.pod == *pod && node.phase.is_final())
     };
     let mut waves = operation.plan.iter().flat_map(|plan| &plan.waves);
+    let kind = operation.kind.known();
+    if kind.is_some_and(OperationKind::begins_together) {
+        let open: Vec<String> = waves.flatten().filter(|pod| !ended(pod)).cloned().collect();
+        return (!open.is_empty()).then_some(open);
+    }
     waves.find(|wave| !wave.iter().all(ended)).cloned()
 }
 

@@ -51,7 +51,7 @@ pub struct Start {
 }
 
 /// A step on a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Its name in the plan.
     pub name: String,
@@ -88,7 +88,7 @@ pub(crate) fn starts(
         .iter()
         .map(|name| Step {
             name: name.clone(),
-            action: behaviour.action(name, &state.cluster.spec),
+            action: behaviour.action(&operation.id, name, &state.cluster.spec),
         })
         .collect();
     let known = Arc::new(arguments.operation.clone());

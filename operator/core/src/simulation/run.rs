@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodePhase, OperationPhase, Phase},
+    api::{BackupStatus, CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
     names,
-    operations::OperationKind,
+    operations::{Arguments, OperationKind},
 };
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -18,6 +18,8 @@ use crate::{
     objects::{ClientCa, MetricsService, Object},
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::{
+        self, Action,
+        backup::{self, BackupCommand, Turn},
         role_replicas::KEYSPACE,
         transitions::{self, Outdated},
     },
@@ -255,6 +257,10 @@ impl World {
         };
         let id = operation.id.clone();
         let node = node.expect("it runs").clone();
+        let turn = self.turn(kind, &pod);
+        if let Some((Turn::Waits(_), _)) = turn {
+            return;
+        }
         self.calls
             .push((kind.as_str().to_owned(), id.clone(), pod.clone(), step));
         let fails = fails || self.is_back_in_ring(kind, &node);
@@ -275,15 +281,17 @@ impl World {
         if kind == OperationKind::Decommission && !fails && !self.leave(&pod, hears) {
             return;
         }
-        let status = self.cluster.status.get_or_insert_default();
         if !hears {
             return self.kill_operator();
         }
-        let event = if fails {
-            transitions::StepEvent::Failed(self.failure.clone())
-        } else {
-            transitions::StepEvent::Done
+        let event = match turn {
+            Some((Turn::Stopped, _)) => transitions::StepEvent::Stopped,
+            Some((Turn::Incomplete(pods), _)) => transitions::StepEvent::Failed(pods),
+            _ if fails => transitions::StepEvent::Failed(self.failure.clone()),
+            Some((Turn::Now, Some(backup))) => transitions::StepEvent::BackedUp(Box::new(backup)),
+            _ => transitions::StepEvent::Done,
         };
+        let status = self.cluster.status.get_or_insert_default();
         let at = transitions::StepRef {
             kind,
             id: &id,
@@ -295,6 +303,25 @@ impl World {
         if !transitions::record(status, at, &event, self.now) {
             self.at_work.remove(&(kind, pod));
         }
+    }
+
+    /// The turn of a node at a step that runs a Job, and the backup that the Job completes.
+    fn turn(&self, kind: OperationKind, pod: &str) -> Option<(Turn, Option<BackupStatus>)> {
+        let status = self.status();
+        let mut operations = status.operations.iter();
+        let operation = operations.find(|operation| operation.kind == kind)?;
+        let arguments = Arguments::recorded(&operation.kind, &operation.arguments)?;
+        let node = operation.nodes.iter().find(|node| node.pod == pod)?;
+        let behaviour = operations::behaviour(&arguments.operation);
+        let Action::RunJob(work) = behaviour.action(&operation.id, &node.step, &self.cluster.spec)
+        else {
+            return None;
+        };
+        let completes = work.command == BackupCommand::Complete;
+        let backup = completes
+            .then(|| backup::completed(operation, &work, (3, 300), Vec::new(), self.now))
+            .flatten();
+        Some((backup::turn(operation, pod, work.command), backup))
     }
 
     /// Runs without faults until nothing is left to do.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{CassandraClusterStatus, NodeStatus, OperationMode, OperationStatus, Phase, condition},
+    api::{
+        CassandraClusterStatus, NodeStatus, OperationMode, OperationStatus, Phase, ScheduleStatus,
+        condition,
+    },
     checks::CheckName,
     conditions::{Action, Reason},
     image, text,
@@ -18,7 +21,7 @@ use crate::{
     refusal::Refusal,
     rollout::Rollout,
     scheduler,
-    status::replication,
+    status::{backups, replication},
     users,
     verdict::{self, Verdict},
 };
@@ -152,6 +155,7 @@ impl<'a> ConditionInputs<'a> {
         &self,
         state: &ObservedState,
         operations: &scheduler::Decision,
+        schedules: &[ScheduleStatus],
         old: &[Condition],
     ) -> Vec<Condition> {
         let invalid = state.intents.invalid.iter();
@@ -170,6 +174,7 @@ impl<'a> ConditionInputs<'a> {
         standard
             .into_iter()
             .chain(verdicts)
+            .chain(backups::verdict(&state.cluster, schedules, state.now))
             .map(|verdict| verdict.condition(old, generation, state.now))
             .collect()
     }
@@ -441,7 +446,7 @@ fn unsupported(state: &ObservedState) -> Option<String> {
     ))
 }
 
-fn counted(all: &[String], first: &str) -> String {
+pub(super) fn counted(all: &[String], first: &str) -> String {
     match all.len() {
         1 => first.to_owned(),
         many => format!("{first} (and {} more)", many - 1),

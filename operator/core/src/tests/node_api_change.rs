@@ -303,7 +303,7 @@ fn the_calls_of_a_rebuild_are_those_of_its_plan() {
     assert_eq!(arguments.operation.kind(), OperationKind::Rebuild);
     let mut world = ring(NodeTransport::ManagementApi, 1);
     let keyspace = |world: &World, step: &str| {
-        let action = behaviour(&arguments.operation).action(step, &world.cluster.spec);
+        let action = behaviour(&arguments.operation).action("a", step, &world.cluster.spec);
         match action {
             Action::Call(Call::Rebuild { keyspace, .. }) => keyspace,
             other => unreachable!("{other:?}"),

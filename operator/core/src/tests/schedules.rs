@@ -391,6 +391,8 @@ fn each_kind_that_may_be_scheduled_is() {
         let arguments = match kind {
             OperationKind::Snapshot => " --name {id}",
             OperationKind::ClearSnapshot => " --name kept",
+            OperationKind::Backup => " --to s3",
+            OperationKind::VerifyBackup | OperationKind::DeleteBackup => " --from s3 --backup b1",
             _ => "",
         };
         let world = ring(vec![schedule(

@@ -42,6 +42,37 @@ pub(super) struct Entry {
     rack: String,
 }
 
+/// The endpoints, with the tokens of the node that answers.
+pub(super) type Owners = Wrapped<List<Owner>>;
+
+/// One endpoint; the tokens of the others are many.
+#[derive(Deserialize, Debug, Default)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
+pub(super) struct Owner {
+    is_local: Flag,
+    tokens: String,
+}
+
+/// The tokens of the node that answers.
+///
+/// # Errors
+/// It does not list itself, or has no tokens.
+pub(super) fn own_tokens(ring: Owners) -> Result<Vec<String>, NodeError> {
+    let own = ring.entity.0.into_iter().find(|owner| owner.is_local.0);
+    let text = own.map(|owner| owner.tokens).unwrap_or_default();
+    let tokens: Vec<String> = text
+        .split(',')
+        .map(|token| token.trim().to_owned())
+        .filter(|token| !token.is_empty())
+        .collect();
+    if tokens.is_empty() {
+        return Err(NodeError::NotAMember(
+            "the node has no tokens in gossip: it is no member of the ring".into(),
+        ));
+    }
+    Ok(tokens)
+}
+
 /// `"true"` or anything else.
 #[derive(Deserialize, Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[serde(from = "String")]

@@ -4,6 +4,7 @@ use casskop_common::{
     api::{NodeStatus, OperationMode, condition},
     conditions::Reason as Word,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::finding::{Finding, Inputs, Severity, Step, held_up};
@@ -23,6 +24,7 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
             inputs,
             "correct the annotation where it comes from, or take it away",
         )],
+        condition::BACKUPS_CURRENT => backups(inputs, known),
         _ if known.reason == Word::NodesUnreachable.as_str() => vec![
             Step::command(format!(
                 "kubectl get networkpolicies{}",
@@ -44,6 +46,22 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
         ],
     };
     Some(reason)
+}
+
+/// What leads to a recent backup.
+fn backups(inputs: &Inputs, known: &Condition) -> Vec<Step> {
+    let of_reason = match Word::from_word(&known.reason) {
+        Some(Word::Suspended) => edit(
+            inputs,
+            "resume the schedule, or remove it if its backups are not wanted",
+        ),
+        Some(Word::SlotMissed) => edit(
+            inputs,
+            "give the schedule a longer startingDeadlineSeconds, or another cron",
+        ),
+        _ => inputs.command("operations", "--history"),
+    };
+    vec![of_reason, inputs.command("backups", "")]
 }
 
 /// `--pod <pod>` of the first node with a fault, if there is one. A node that is ready comes last: its fault is often that

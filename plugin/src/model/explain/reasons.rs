@@ -31,8 +31,10 @@ pub fn all(inputs: &Inputs) -> Vec<Finding> {
             .iter()
             .filter_map(|it| operations::operation(inputs, it)),
     );
+    let backups = conditions::condition(inputs, condition::BACKUPS_CURRENT, "False");
     if reasons.is_empty() {
         reasons.extend(conditions::condition(inputs, condition::AVAILABLE, "False"));
     }
+    reasons.extend(backups);
     reasons
 }

@@ -1,25 +1,27 @@
-//! `CassandraBackup` of the Go `CassKop`: this operator has no backups.
+//! `CassandraBackup` of the Go `CassKop`: backups are requests and schedules of the `CassandraCluster`.
 
 use super::table::{Row, Rule};
 
-const NONE: &str = "backups are not part of this operator";
-const SNAPSHOT: &str = "kubectl casskop snapshot CLUSTER --name NAME makes a snapshot on the volumes; a sidecar (sidecarConfigs) or a program beside the ring stores it elsewhere";
-const SCHEDULE: &str = "a CronJob that runs kubectl casskop snapshot CLUSTER --name NAME";
-const STORE: &str = "keep it with the program that stores the snapshots";
+const NONE: &str = "a backup is a request on the CassandraCluster; those of the Go CassKop stay in their bucket, in their own format";
+const REQUEST: &str = "declare the store in spec.backup.stores of the CassandraCluster, then: kubectl casskop backup CLUSTER --to STORE";
+const KEYSPACES: &str = "kubectl casskop backup CLUSTER --to STORE --keyspace KEYSPACE";
+const SCHEDULE: &str = "spec.schedules of the CassandraCluster, with request: backup --to STORE";
+const STORE: &str = "spec.backup.stores of the CassandraCluster, with the same Secret";
+const RATE: &str = "spec.backup.rate of the CassandraCluster";
 
 /// The rows.
 pub const ROWS: [Row; 13] = [
-    ("apiVersion", Rule::Refused(NONE, SNAPSHOT)),
-    ("kind", Rule::Refused(NONE, SNAPSHOT)),
-    ("metadata.name", Rule::Refused(NONE, SNAPSHOT)),
-    ("spec.cassandraCluster", Rule::Refused(NONE, SNAPSHOT)),
-    ("spec.datacenter", Rule::Refused(NONE, SNAPSHOT)),
-    ("spec.entities", Rule::Refused(NONE, SNAPSHOT)),
-    ("spec.snapshotTag", Rule::Refused(NONE, SNAPSHOT)),
+    ("apiVersion", Rule::Refused(NONE, REQUEST)),
+    ("kind", Rule::Refused(NONE, REQUEST)),
+    ("metadata.name", Rule::Refused(NONE, REQUEST)),
+    ("spec.cassandraCluster", Rule::Refused(NONE, REQUEST)),
+    ("spec.datacenter", Rule::Refused(NONE, REQUEST)),
+    ("spec.entities", Rule::Refused(NONE, KEYSPACES)),
+    ("spec.snapshotTag", Rule::Refused(NONE, REQUEST)),
     ("spec.schedule", Rule::Refused(NONE, SCHEDULE)),
     ("spec.storageLocation", Rule::Refused(NONE, STORE)),
-    ("spec.duration", Rule::Refused(NONE, STORE)),
-    ("spec.bandwidth", Rule::Refused(NONE, STORE)),
-    ("spec.concurrentConnections", Rule::Refused(NONE, STORE)),
+    ("spec.duration", Rule::Refused(NONE, RATE)),
+    ("spec.bandwidth", Rule::Refused(NONE, RATE)),
+    ("spec.concurrentConnections", Rule::Refused(NONE, RATE)),
     ("spec.secret", Rule::Refused(NONE, STORE)),
 ];

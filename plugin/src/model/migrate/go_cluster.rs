@@ -48,9 +48,7 @@ pub const ROWS: [Row; 24] = [
     ("spec.configMapName", Rule::Value(config_map)),
     (
         "spec.backRestSidecar",
-        Rule::Ignored(
-            "backups are not part of this operator: run them as a sidecar (sidecarConfigs) or beside it",
-        ),
+        Rule::Ignored("backups need no sidecar: declare a store in spec.backup.stores"),
     ),
     (
         "spec.gcStdout",

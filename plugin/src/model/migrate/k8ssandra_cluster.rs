@@ -14,8 +14,7 @@ use super::{
     table::{Row, Rule, Verdict, word},
 };
 
-const BACKUPS: &str =
-    "backups are not part of this operator: run them as a sidecar (sidecarConfigs) or beside it";
+const BACKUPS: &str = "Medusa is not installed: declare a store in spec.backup.stores; what Medusa has stored stays with Medusa";
 const REPAIRS: &str =
     "Reaper is not installed: kubectl casskop repair CLUSTER, or a Reaper of your own";
 const STARGATE: &str = "Stargate is not installed";

@@ -44,7 +44,7 @@ macro_rules! containers {
             ),
             (
                 concat!($prefix, "containers[medusa]"),
-                Rule::Ignored("backups are not part of this operator"),
+                Rule::Ignored("backups need no container in the pods: spec.backup"),
             ),
             (
                 concat!($prefix, "initContainers[]"),
@@ -60,7 +60,7 @@ macro_rules! containers {
             ),
             (
                 concat!($prefix, "initContainers[medusa-restore]"),
-                Rule::Ignored("backups are not part of this operator"),
+                Rule::Ignored("backups need no container in the pods: spec.backup"),
             ),
         ]
     };

@@ -8,6 +8,9 @@ actions["rebuild"] = { params = { { name = "from-dc" }, { name = "arguments" } }
 actions["snapshot"] = { params = { { name = "name" }, { name = "arguments" } } }
 actions["clearsnapshot"] = { params = { { name = "name" }, { name = "arguments" } } }
 actions["refresh"] = { params = { { name = "keyspace" }, { name = "table" }, { name = "arguments" } } }
+actions["backup"] = { params = { { name = "to" }, { name = "arguments" } } }
+actions["verifybackup"] = { params = { { name = "from" }, { name = "backup" }, { name = "arguments" } } }
+actions["deletebackup"] = { params = { { name = "from" }, { name = "backup" }, { name = "arguments" } } }
 actions["upgradesstables"] = { params = { { name = "arguments" } } }
 actions["compact"] = { params = { { name = "arguments" } } }
 actions["garbagecollect"] = { params = { { name = "arguments" } } }

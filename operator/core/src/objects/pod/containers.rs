@@ -332,7 +332,7 @@ pub(super) fn binary() -> String {
     format!("{CONFIG_DIRECTORY}/{}", pod_config::PROBE)
 }
 
-fn restricted(read_only: bool) -> SecurityContext {
+pub(in crate::objects) fn restricted(read_only: bool) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(read_only),

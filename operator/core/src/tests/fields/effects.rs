@@ -287,7 +287,7 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Fields whose effect comes later, and the test that sees it.
-pub(crate) const SEEN_LATER: [(&str, &str); 23] = [
+pub(crate) const SEEN_LATER: [(&str, &str); 42] = [
     (
         "authentication.users[].secret",
         "logins/users.rs: a_role_is_recorded_before_it_is_made_and_its_permissions_before_they_are_granted",
@@ -379,5 +379,81 @@ pub(crate) const SEEN_LATER: [(&str, &str); 23] = [
     (
         "schedules[].suspend",
         "schedules.rs: nothing_is_made_up_for_after_a_suspension_or_a_change",
+    ),
+    (
+        "backup.stores[].name",
+        "backup.rs: what_cannot_be_backed_up_is_refused",
+    ),
+    (
+        "backup.rate",
+        "backup.rs: a_description_says_what_the_operator_has_read",
+    ),
+    (
+        "backup.stores[].secret.name",
+        "backup.rs: a_job_reads_the_volumes_of_the_pod_on_its_node",
+    ),
+    (
+        "backup.stores[].serviceAccountName",
+        "backup.rs: a_store_that_is_a_volume_is_mounted_and_may_have_an_account",
+    ),
+    (
+        "backup.stores[].retention.count",
+        "backup.rs: what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten",
+    ),
+    (
+        "backup.stores[].retention.days",
+        "backup.rs: what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten",
+    ),
+    (
+        "backup.stores[].volume.claimName",
+        "backup.rs: a_store_that_is_a_volume_is_mounted_and_may_have_an_account",
+    ),
+    (
+        "backup.stores[].s3.bucket",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].s3.prefix",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].s3.region",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].s3.endpoint",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].s3.pathStyle",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].s3.ca",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].gcs.bucket",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].gcs.prefix",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].azure.container",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].azure.account",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].azure.prefix",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
+    ),
+    (
+        "backup.stores[].azure.endpoint",
+        "backup.rs: a_description_says_what_the_operator_has_read; the store itself: casskop-backup",
     ),
 ];

@@ -1,0 +1,47 @@
+//! `deletebackup`: a Job deletes a backup from its store.
+
+use casskop_common::{
+    api::{CassandraClusterSpec, Check},
+    operations::deletebackup::DeleteBackup,
+};
+
+use crate::{
+    node::Activity,
+    operations::{
+        Action, Behaviour, Refusal, Ring, StepState,
+        backup::{self, BackupCommand},
+        unobservable,
+    },
+};
+
+impl Behaviour for DeleteBackup {
+    fn steps(&self, _: &str, ring: &Ring<'_>) -> Result<Vec<String>, Refusal> {
+        backup::usable(&self.from, ring.spec)?;
+        Ok(vec!["delete".to_owned()])
+    }
+
+    fn unit(&self) -> &'static str {
+        "steps"
+    }
+
+    fn action(&self, _: &str, _: &str, spec: &CassandraClusterSpec) -> Action {
+        let command = BackupCommand::Delete;
+        backup::on_backup(command, (&self.from, &self.backup), spec)
+    }
+
+    fn describe(&self) -> &'static str {
+        "a Job that deletes the backup from the store"
+    }
+
+    fn checks(&self, _: &Ring<'_>) -> Vec<Check> {
+        Vec::new()
+    }
+
+    fn is_of_one_pod(&self) -> bool {
+        true
+    }
+
+    fn step_state(&self, _: &str, activity: &Activity) -> StepState {
+        unobservable(activity)
+    }
+}

@@ -1,0 +1,454 @@
+//! A step of a backup that runs as a Job beside the pod. The Job is found again by its name: its state is in Kubernetes, and
+//! no operator has to be there while it works.
+
+use std::time::{Duration, Instant};
+
+use casskop_backup_protocol::{Outcome, Summary};
+use casskop_common::{
+    api::{CassandraClusterStatus, OperationStatus},
+    names::{self, RackId},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{batch::v1::Job, core::v1::ConfigMap};
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+
+use crate::{
+    effects::Effects,
+    executor::{NodeTask, StepEvent, node, record::record_event},
+    kubernetes::{
+        jobs::{self, End, Said},
+        objects::{error_text, in_time},
+        status_store,
+    },
+};
+use casskop_core::{
+    node::NodeError,
+    objects::backup_job::{self, Beside, NodeFacts, Parts},
+    operations::backup::{self, BackupCommand, BackupWork, Turn},
+    pod_config::{RackConfig, cassandra_yaml::data_directories},
+};
+
+/// Time between two looks at a Job.
+const POLL_EVERY: Duration = Duration::from_secs(4);
+/// Time between two looks of a node that waits for others, for each node of the operation: each look reads the cluster.
+const TURN_EVERY: Duration = Duration::from_millis(250);
+/// The least such time.
+const TURN_AT_LEAST: Duration = Duration::from_secs(4);
+/// Time between two reports of what is waited for.
+const REPORT_EVERY: Duration = Duration::from_secs(20);
+/// Longest time in which no pod of a Job runs: an image that cannot be had, or a quota, is mended by a person, who then
+/// retries.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// The event of a step that is done.
+type Ended = Result<StepEvent, NodeError>;
+
+/// Runs the Job of the step at hand to its end. Waits for its turn before.
+pub(super) async fn run(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+) -> Result<Ended, status_store::Error> {
+    let mut waiting = Waiting::default();
+    let mut pause = TURN_AT_LEAST;
+    loop {
+        let turn = match status(effects, task).await {
+            Ok(status) => match operation(&status, task) {
+                Some(operation) => {
+                    let nodes = u32::try_from(operation.total()).unwrap_or(u32::MAX);
+                    pause = TURN_EVERY.saturating_mul(nodes).max(TURN_AT_LEAST);
+                    backup::turn(operation, &task.start.pod, work.command)
+                }
+                None => Turn::Stopped,
+            },
+            Err(error) => Turn::Waits(error.to_string()),
+        };
+        match turn {
+            Turn::Now => break,
+            Turn::NotItsOwn => return Ok(Ok(StepEvent::Done)),
+            Turn::Stopped => return Ok(Err(NodeError::Stopped)),
+            Turn::Incomplete(pods) => {
+                return Ok(Err(NodeError::JobFailed(format!(
+                    "the backup is not complete: {pods} failed; nothing of it counts as a backup"
+                ))));
+            }
+            Turn::Waits(what) => {
+                if !waiting
+                    .tell(effects, task, &format!("waits for {what}"))
+                    .await?
+                {
+                    return Ok(Err(NodeError::Stopped));
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+    follow(effects, task, work, waiting).await
+}
+
+/// Makes the Job, unless it is there, and waits for its end.
+async fn follow(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+    mut waiting: Waiting,
+) -> Result<Ended, status_store::Error> {
+    let mut idle_since = Instant::now();
+    loop {
+        if node::is_stop_requested(effects, task).await {
+            return Ok(match stop(effects, task, work).await {
+                Ok(()) => Err(NodeError::Stopped),
+                Err(error) => Err(error),
+            });
+        }
+        let what = match look(effects, task, work).await {
+            Ok(Look::Ended(summary)) => return completed(effects, task, work, &summary).await,
+            Ok(Look::Works(job)) => {
+                idle_since = Instant::now();
+                format!("follows Job {job}")
+            }
+            Ok(Look::Idle(what)) => format!("waits for {what}"),
+            Err(error) => return Ok(Err(error)),
+        };
+        if idle_since.elapsed() >= IDLE {
+            let why = format!("an hour has passed without a pod at work: the step {what}");
+            return Ok(Err(NodeError::JobFailed(why)));
+        }
+        if !waiting.tell(effects, task, &what).await? {
+            // Another process has the node: the Job is its business.
+            return Ok(Err(NodeError::Stopped));
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+    }
+}
+
+/// One look at the Job of a step.
+enum Look {
+    /// It has done its work.
+    Ended(Box<Summary>),
+    /// A pod of this Job runs.
+    Works(String),
+    /// Nothing of it runs; the text says what it waits for.
+    Idle(String),
+}
+
+/// Looks at the Job, makes it if it is not there, and deletes it if it has failed.
+///
+/// # Errors
+/// It failed, or cannot be made.
+async fn look(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<Look, NodeError> {
+    let namespace = &task.cluster.namespace;
+    let name = job_name(task, work);
+    let found = jobs::find(&effects.kube, namespace, &name).await;
+    let Some(job) = found.map_err(unreachable("read Job", &name))? else {
+        let wanted = Box::pin(wanted(effects, task, work)).await?;
+        let created = jobs::create(&effects.kube, namespace, &wanted).await;
+        created.map_err(unreachable("create Job", &name))?;
+        return Ok(Look::Idle(format!("a pod of Job {name}")));
+    };
+    if job.metadata.deletion_timestamp.is_some() {
+        return Ok(Look::Idle(format!("the earlier Job {name} to go")));
+    }
+    let end = jobs::end(&job);
+    if end.is_none() && jobs::is_at_work(&job) {
+        return Ok(Look::Works(name));
+    }
+    let said = jobs::said(&effects.kube, namespace, &job).await;
+    let said = said.map_err(unreachable("read the pods of Job", &name))?;
+    match end {
+        None if is_elsewhere(effects, task, &job).await? => {
+            remove(effects, task, &job).await?;
+            Ok(Look::Idle(format!(
+                "Job {name} on the node that the pod is on now"
+            )))
+        }
+        None => Ok(Look::Idle(match said.problem {
+            Some(problem) => format!("a pod of Job {name}: {problem}"),
+            None => format!("a pod of Job {name}"),
+        })),
+        // The Job stays until the end of the step is recorded, so that nothing is done twice.
+        Some(End::Complete) => {
+            // The pod may be gone, and with it the numbers; the work is done.
+            Ok(Look::Ended(Box::new(said.summary.unwrap_or_default())))
+        }
+        Some(End::Failed) => {
+            let error = failure(&job, said);
+            tracing::warn!(cluster = task.cluster.name, pod = task.start.pod, job = name, %error, "the Job failed");
+            // The next try would find it again.
+            remove(effects, task, &job).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Why a Job failed, and whether the next one may not.
+fn failure(job: &Job, said: Said) -> NodeError {
+    let name = job.name_any();
+    let summary = said.summary;
+    let reason = summary.as_ref().and_then(told);
+    let reason = reason.or(said.problem).or_else(|| jobs::failure(job));
+    let reason = reason.unwrap_or_else(|| "Kubernetes gives no reason".into());
+    let text = format!("Job {name} failed: {reason}");
+    match summary.map(|summary| summary.outcome) {
+        Some(Outcome::Failed | Outcome::Damaged) => NodeError::JobFailed(text),
+        Some(Outcome::Done | Outcome::Retry) | None => NodeError::JobFailedForNow(text),
+    }
+}
+
+/// What a Job says about its failure.
+fn told(summary: &Summary) -> Option<String> {
+    let problem = summary.problems.first().map(|first| {
+        let more = summary.problems.len() as u64 - 1 + summary.more;
+        let more = match more {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        format!("{}: {}{more}", first.object, first.problem)
+    });
+    summary.error.clone().or(problem)
+}
+
+/// Whether the Cassandra pod has moved to another Kubernetes node since the Job was made: the volume went with it.
+async fn is_elsewhere(effects: &Effects, task: &NodeTask, job: &Job) -> Result<bool, NodeError> {
+    let Some(made_for) = backup_job::node_of(job) else {
+        return Ok(false);
+    };
+    let pod = pod(effects, task).await?;
+    let now = pod.and_then(|pod| pod.spec?.node_name);
+    Ok(now.is_some_and(|now| now != made_for))
+}
+
+/// The Job as it is to be made now.
+async fn wanted(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<Job, NodeError> {
+    let pod = pod(effects, task).await?;
+    let pod = pod.ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let node =
+        node.ok_or_else(|| NodeError::Unreachable("its pod is on no Kubernetes node".into()))?;
+    let status = status(effects, task).await?;
+    let operation = operation(&status, task).ok_or(NodeError::Stopped)?;
+    let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
+    let description = match work.command {
+        BackupCommand::Upload => upload(effects, task, work, (&pod, &status, operation)).await?,
+        BackupCommand::Complete => {
+            let left_out = left_out(&status, operation);
+            let described = backup_job::complete(cluster, operation, work, &left_out);
+            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
+        }
+        BackupCommand::Purge => {
+            let described = backup_job::purge(cluster, work);
+            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
+        }
+        BackupCommand::Verify { .. } | BackupCommand::Delete => {
+            let described = backup_job::stored(cluster, work);
+            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
+        }
+    };
+    let parts = Parts {
+        cluster: (&task.cluster.namespace, cluster.0, cluster.1),
+        id: &task.start.id,
+        work,
+        image: &task.image,
+        description,
+    };
+    let beside = Beside {
+        pod: &pod,
+        node: &node,
+    };
+    backup_job::build(&parts, &beside).map_err(|error| NodeError::JobFailed(error.to_string()))
+}
+
+/// The description of the work of one node. The node has to be the one that the operation was planned for.
+async fn upload(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+    (pod, status, operation): (&Pod, &CassandraClusterStatus, &OperationStatus),
+) -> Result<String, NodeError> {
+    let (endpoint, _) = node::endpoint(effects, task).await?;
+    let reading = effects.nodes.read(endpoint.clone()).await?;
+    if reading.local_host_id != task.start.host_id {
+        return Err(NodeError::JobFailed(format!(
+            "{} runs the node with host id {} now, and the snapshot is that of {}: request the backup again with a new id",
+            task.start.pod, reading.local_host_id, task.start.host_id
+        )));
+    }
+    let tokens = effects.nodes.tokens(endpoint).await?;
+    let rack = rack(pod).ok_or_else(|| NodeError::Unreachable("its pod has no rack".into()))?;
+    let facts = NodeFacts {
+        pod: &task.start.pod,
+        rack: &rack,
+        reading: &reading,
+        tokens,
+        data_directories: folders(effects, task, &rack).await?,
+    };
+    let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
+    let previous = backup::previous(status, &work.store_name);
+    let described = backup_job::upload(cluster, operation, work, &facts, previous);
+    json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)
+}
+
+/// Pods of the ring that an operation does not have.
+fn left_out(status: &CassandraClusterStatus, operation: &OperationStatus) -> Vec<String> {
+    let has = |pod: &String| operation.nodes.iter().any(|node| node.pod == *pod);
+    let members = status.cassandra_node_status.keys();
+    members.filter(|pod| !has(pod)).cloned().collect()
+}
+
+/// The event of a step whose Job has done its work.
+async fn completed(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+    summary: &Summary,
+) -> Result<Ended, status_store::Error> {
+    tracing::info!(
+        cluster = task.cluster.name,
+        pod = task.start.pod,
+        id = task.start.id,
+        command = work.command.as_str(),
+        files = summary.files,
+        bytes = summary.bytes,
+        sent_bytes = summary.sent_bytes,
+        milliseconds = summary.milliseconds,
+        "the Job has done its work"
+    );
+    match work.command {
+        BackupCommand::Upload | BackupCommand::Verify { .. } => return Ok(Ok(StepEvent::Done)),
+        BackupCommand::Delete => {
+            return Ok(Ok(StepEvent::Purged {
+                store: work.store_name.clone(),
+                deleted: vec![work.backup.clone()],
+            }));
+        }
+        BackupCommand::Purge => {
+            let deleted = summary.deleted_backups.iter().cloned();
+            return Ok(Ok(StepEvent::Purged {
+                store: work.store_name.clone(),
+                deleted: deleted.map(String::from).collect(),
+            }));
+        }
+        BackupCommand::Complete => {}
+    }
+    let status = match status(effects, task).await {
+        Ok(status) => status,
+        Err(error) => return Ok(Err(error)),
+    };
+    let Some(operation) = operation(&status, task) else {
+        return Ok(Err(NodeError::Stopped));
+    };
+    let numbers = (summary.files, summary.bytes);
+    let left_out = left_out(&status, operation);
+    let backup = backup::completed(operation, work, numbers, left_out, Timestamp::now());
+    Ok(Ok(backup.map_or(StepEvent::Done, |backup| {
+        StepEvent::BackedUp(Box::new(backup))
+    })))
+}
+
+/// Removes the Job of a step whose end is recorded. One that stays is removed by Kubernetes after a day.
+pub(super) async fn forget(effects: &Effects, task: &NodeTask, work: &BackupWork) {
+    if let Err(error) = stop(effects, task, work).await {
+        tracing::info!(cluster = task.cluster.name, pod = task.start.pod, %error, "a Job that has ended stays");
+    }
+}
+
+/// Removes the Job of a step, whether it works or not.
+async fn stop(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<(), NodeError> {
+    let name = job_name(task, work);
+    let found = jobs::find(&effects.kube, &task.cluster.namespace, &name).await;
+    match found.map_err(unreachable("read Job", &name))? {
+        Some(job) => remove(effects, task, &job).await,
+        None => Ok(()),
+    }
+}
+
+async fn remove(effects: &Effects, task: &NodeTask, job: &Job) -> Result<(), NodeError> {
+    let deleted = jobs::delete(&effects.kube, &task.cluster.namespace, job).await;
+    deleted.map_err(unreachable("delete Job", &job.name_any()))
+}
+
+fn job_name(task: &NodeTask, work: &BackupWork) -> String {
+    let cluster = &task.cluster;
+    let of = (
+        cluster.namespace.as_str(),
+        cluster.name.as_str(),
+        cluster.uid.as_str(),
+    );
+    backup_job::name(of, &task.start.id, &task.start.pod, work)
+}
+
+fn unreachable<'a>(what: &'a str, name: &'a str) -> impl FnOnce(kube::Error) -> NodeError + 'a {
+    move |error| NodeError::JobFailedForNow(format!("{what} {name}: {}", error_text(&error)))
+}
+
+fn json<T: Serialize>(description: &T) -> Result<String, NodeError> {
+    serde_json::to_string(description).map_err(|error| NodeError::JobFailed(error.to_string()))
+}
+
+/// The status as it is now.
+async fn status(effects: &Effects, task: &NodeTask) -> Result<CassandraClusterStatus, NodeError> {
+    let (namespace, name) = (&task.cluster.namespace, &task.cluster.name);
+    let read = in_time(effects.store.read(namespace, name)).await;
+    let cluster = read.map_err(unreachable("read CassandraCluster", name))?;
+    let ours = cluster.filter(|cluster| cluster.uid().as_ref() == Some(&task.cluster.uid));
+    Ok(ours.and_then(|cluster| cluster.status).unwrap_or_default())
+}
+
+fn operation<'a>(
+    status: &'a CassandraClusterStatus,
+    task: &NodeTask,
+) -> Option<&'a OperationStatus> {
+    let mut operations = status.operations.iter();
+    operations.find(|found| found.kind == task.start.kind && found.id == task.start.id)
+}
+
+async fn pod(effects: &Effects, task: &NodeTask) -> Result<Option<Pod>, NodeError> {
+    let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
+    let read = in_time(api.get_opt(&task.start.pod)).await;
+    read.map_err(unreachable("read pod", &task.start.pod))
+}
+
+fn rack(pod: &Pod) -> Option<RackId> {
+    let label = |key: &str| pod.labels().get(key).cloned();
+    let (dc, rack) = label(names::DC_LABEL).zip(label(names::RACK_LABEL))?;
+    Some(RackId { dc, rack })
+}
+
+/// The folders in which the node keeps its data, as the configuration of its rack says.
+async fn folders(
+    effects: &Effects,
+    task: &NodeTask,
+    rack: &RackId,
+) -> Result<Vec<String>, NodeError> {
+    let name = names::stateful_set(&task.cluster.name, rack);
+    let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
+    let read = in_time(api.get_opt(&name)).await;
+    let map = read.map_err(unreachable("read ConfigMap", &name))?;
+    let config = map.as_ref().and_then(RackConfig::of).unwrap_or_default();
+    Ok(data_directories(&config))
+}
+
+/// What was told of a wait last, and when.
+#[derive(Default)]
+struct Waiting {
+    told: Option<(String, Instant)>,
+}
+
+impl Waiting {
+    /// Reports what a step waits for or follows, if it is another one or some time has passed. False if the node does not go on.
+    async fn tell(
+        &mut self,
+        effects: &Effects,
+        task: &NodeTask,
+        what: &str,
+    ) -> Result<bool, status_store::Error> {
+        let is_told = |(told, at): &(String, Instant)| told == what && at.elapsed() < REPORT_EVERY;
+        if self.told.as_ref().is_some_and(is_told) {
+            return Ok(true);
+        }
+        self.told = Some((what.to_owned(), Instant::now()));
+        record_event(effects, task, StepEvent::Waits(what.to_owned())).await
+    }
+}
