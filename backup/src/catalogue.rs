@@ -96,6 +96,11 @@ pub async fn delete(bucket: &Bucket, backup: &Name, abandon: bool) -> Result<Sum
     let runs = !paths(bucket, &running).await?.is_empty();
     let exists = bucket.head(&manifest).await?.is_some();
     if !exists && !runs && !begun {
+        // An earlier deletion has done its work, and may have died before it told so.
+        if bucket.is_gone(backup).await? {
+            summary.deleted_backups.push(backup.clone());
+            return Ok(summary);
+        }
         return Err(absent(bucket, backup));
     }
     // A deletion that died goes on.

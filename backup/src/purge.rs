@@ -75,6 +75,10 @@ async fn announced(
         .collect();
     let running = running(bucket).await?;
     let backups = retained(bucket, job, announcement, &mut summary).await?;
+    let lost =
+        |known: &&Name| !backups.contains_key(*known) && !summary.deleted_backups.contains(known);
+    let lost: Vec<Name> = job.known.iter().filter(lost).cloned().collect();
+    summary.deleted_backups.extend(lost);
     let patience = SignedDuration::from_hours(i64::from(job.abandon_after_days) * 24);
     let mut over = Vec::new();
     for (backup, last) in running {

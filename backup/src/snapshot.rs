@@ -12,6 +12,10 @@ use serde::Deserialize;
 use crate::error::{Failure, Result};
 use crate::files::{Source, finish};
 
+/// Keyspace of the definitions of all tables: every node has files of it.
+const SCHEMA: &str = "system_schema";
+/// End of the name of each file with the rows of an `SSTable`.
+const DATA: &str = "-Data.db";
 /// What a new file system has of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 /// Bytes of the largest `manifest.json` of a table.
@@ -23,6 +27,7 @@ pub(crate) struct Wanted {
     data: Vec<PathBuf>,
     tag: Name,
     keyspaces: Vec<Name>,
+    taken: Vec<Name>,
     tables: Vec<TableName>,
 }
 
@@ -53,6 +58,7 @@ impl Wanted {
             data: job.data_directories.iter().map(PathBuf::from).collect(),
             tag: job.snapshot.clone(),
             keyspaces: job.keyspaces.clone(),
+            taken: job.taken.clone(),
             tables: job.tables.clone(),
         }
     }
@@ -182,6 +188,14 @@ impl Wanted {
                 return Err(self.partial(format!("no table of keyspace {keyspace} has it")));
             }
         }
+        for keyspace in &self.taken {
+            let has_some = found.keys().any(|(found, _)| found == keyspace);
+            if !has_some && (keyspace.as_str() == SCHEMA || self.has_files(keyspace)?) {
+                return Err(self.partial(format!(
+                    "keyspace {keyspace} has files, and no table of it has the snapshot"
+                )));
+            }
+        }
         for TableName {
             keyspace,
             directory,
@@ -204,6 +218,27 @@ impl Wanted {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a table of a keyspace has an `SSTable` now.
+    fn has_files(&self, keyspace: &Name) -> Result<bool> {
+        for root in &self.data {
+            for (_, table) in folders(&root.join(keyspace.as_str()))?.unwrap_or_default() {
+                let listed = match fs::read_dir(&table) {
+                    Ok(listed) => listed,
+                    // The table was dropped meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    Err(error) => return Err(unread(&table, &error)),
+                };
+                for entry in listed {
+                    let entry = entry.map_err(|error| unread(&table, &error))?;
+                    if entry.file_name().to_string_lossy().ends_with(DATA) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The snapshot as it was seen is there to the end.

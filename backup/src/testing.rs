@@ -102,6 +102,7 @@ pub(crate) fn node_job(data: &Path, backup: &str, host: &str) -> NodeJob {
             schema_version: "s".to_owned(),
         },
         keyspaces: Vec::new(),
+        taken: Vec::new(),
         tables: Vec::new(),
         data_directories: vec![data.to_str().unwrap().to_owned()],
         previous: None,
@@ -117,6 +118,7 @@ pub(crate) fn complete_job(backup: &str, hosts: &[&str]) -> CompleteJob {
         started_at: "2026-11-28T00:00:00Z".parse().unwrap(),
         nodes: hosts.iter().map(|host| name(host)).collect(),
         left_out: Vec::new(),
+        elsewhere: Vec::new(),
         limits: Limits::default(),
     }
 }
@@ -127,6 +129,7 @@ pub(crate) fn purge_job(keep_count: Option<u32>) -> PurgeJob {
         store: Store::default(),
         keep_count,
         keep_days: None,
+        known: Vec::new(),
         sweep_after_hours: 24,
         abandon_after_days: 7,
         limits: Limits::default(),

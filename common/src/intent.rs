@@ -10,8 +10,10 @@
 
 use std::collections::BTreeMap;
 
+use casskop_backup_protocol::Name;
+
 use crate::{
-    names,
+    names::{self, BACKUP_SNAPSHOT},
     operations::{self, Arguments, DryRun, Operation, OperationKind},
 };
 
@@ -210,9 +212,11 @@ impl Request {
             ));
         }
         // The id is a part of the names of files and objects.
-        if kind == OperationKind::Backup && id.contains(':') {
+        if kind == OperationKind::Backup
+            && let Err(error) = format!("{BACKUP_SNAPSHOT}{id}").parse::<Name>()
+        {
             return Err(format!(
-                "the id of a backup is its name in the store: write '{id}' without ':'"
+                "the id of a backup is a part of its name in the store, and {error}"
             ));
         }
         Ok(Self {

@@ -55,7 +55,7 @@ pub fn no_job_is_left(demo: &Cluster) {
 
 /// Waits until no node has a snapshot of a backup.
 pub fn no_snapshot_is_left(demo: &Cluster) {
-    let find = "ls -d /var/lib/cassandra/data/*/*/snapshots/casskop-* 2>/dev/null || true";
+    let find = "ls -d /var/lib/cassandra/data/*/*/snapshots/casskop-backup-* 2>/dev/null || true";
     for pod in demo.pod_names() {
         until(
             &format!("the snapshots of backups on {pod} to be gone"),

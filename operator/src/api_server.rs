@@ -288,8 +288,7 @@ impl State {
         let found = objects.unwrap_or(&self.objects).iter();
         let items: Vec<&Value> = found
             .filter(|(key, object)| {
-                key.starts_with(&format!("{path}/"))
-                    && is_selected(&object["metadata"]["labels"], query)
+                key.starts_with(&format!("{path}/")) && is_selected(object, query)
             })
             .map(|(_, object)| object)
             .collect();
@@ -297,22 +296,31 @@ impl State {
     }
 }
 
-/// Whether the label selector of a query selects these labels. No object matches a field selector.
-fn is_selected(labels: &Value, query: &str) -> bool {
-    let selectors = query
-        .split('&')
-        .find_map(|part| part.strip_prefix("labelSelector="));
-    let selectors = selectors.unwrap_or_default();
-    let selectors = selectors
-        .replace("%3D", "=")
-        .replace("%2C", ",")
-        .replace("%2F", "/");
-    let mut selectors = selectors.split(',').filter(|part| !part.is_empty());
-    !query.contains("fieldSelector=")
-        && selectors.all(|selector| match selector.split_once('=') {
-            Some((key, value)) => labels[key] == value,
-            None => !labels[selector].is_null(),
-        })
+/// Whether the selectors of a query, by labels and by fields, select an object.
+fn is_selected(object: &Value, query: &str) -> bool {
+    let selectors = |name: &str| -> Vec<String> {
+        let mut parts = query.split('&');
+        let found = parts.find_map(|part| part.strip_prefix(name));
+        let found = found.unwrap_or_default();
+        let found = found
+            .replace("%3D", "=")
+            .replace("%2C", ",")
+            .replace("%2F", "/");
+        let parts = found.split(',').filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    let labels = &object["metadata"]["labels"];
+    let has_label = |selector: &String| match selector.split_once('=') {
+        Some((key, value)) => labels[key] == value,
+        None => !labels[selector].is_null(),
+    };
+    let has_field = |selector: &String| {
+        let (path, value) = selector.split_once('=').unwrap_or((selector, ""));
+        let pointer = format!("/{}", path.replace('.', "/"));
+        object.pointer(&pointer).is_some_and(|found| found == value)
+    };
+    selectors("labelSelector=").iter().all(has_label)
+        && selectors("fieldSelector=").iter().all(has_field)
 }
 
 /// Whether an object matches the given UID and version.

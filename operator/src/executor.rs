@@ -289,9 +289,12 @@ async fn perform(
             Action::CallPeer(call) => peer::call_member(effects, task, step, behaviour, call).await,
             Action::Call(call) => {
                 if is_retry && !node::is_back(effects, task, step, behaviour).await? {
-                    return Ok(Err(NodeError::Unreachable(
-                        "the node did not come back".into(),
-                    )));
+                    let error = if node::is_stop_requested(effects, task).await {
+                        NodeError::Stopped
+                    } else {
+                        NodeError::Unreachable("the node did not come back".into())
+                    };
+                    return Ok(Err(error));
                 }
                 attempt::attempt(effects, task, (step, behaviour), (call, &job), is_retry).await
             }

@@ -88,6 +88,10 @@ pub struct NodeJob {
     /// Keyspaces to back up; all if there is none.
     #[serde(default)]
     pub keyspaces: Vec<Name>,
+    /// Keyspaces that a snapshot was taken of: one that has files of now and none in the snapshot is missing. A keyspace without
+    /// a table, or one that was dropped meanwhile, has neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Name>,
     /// Tables that the snapshot has to have, as the schema names them; it may have others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<TableName>,
@@ -128,6 +132,9 @@ pub struct CompleteJob {
     /// Names of nodes that are left out because the request says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Name>,
+    /// Host ids of members of the ring that run in other Kubernetes clusters: they are left out, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Name>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -160,6 +167,9 @@ pub struct PurgeJob {
     /// Days for which a backup is kept. With `keepCount`, a backup is kept if either says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_days: Option<u32>,
+    /// Backups that are known: those that exist no longer are told among the deleted ones, whenever they were deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<Name>,
     /// Hours between the pass that finds an object without a backup and the one that may delete it.
     #[serde(default = "default_sweep_after_hours")]
     pub sweep_after_hours: u32,

@@ -69,7 +69,7 @@ pub struct Summary {
     pub peak_memory_bytes: u64,
     /// Wall time in milliseconds.
     pub milliseconds: u64,
-    /// `purge`, `delete`: backups that exist no longer.
+    /// `purge`, `delete`: backups that exist no longer, those that were deleted before among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted_backups: Vec<Name>,
     /// `purge`: begun backups without a sign of life, whose manifests were removed.

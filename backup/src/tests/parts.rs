@@ -9,7 +9,7 @@ use casskop_backup_protocol::{Outcome, TableName};
 use crate::testing::{
     Fake, Folder, TABLE, complete_job, list_data, name, node_job, purge_job, snapshot,
 };
-use crate::{complete, list, node, purge};
+use crate::{complete, delete, list, node, purge};
 
 fn two() -> Folder {
     let data = Folder::new();
@@ -109,6 +109,33 @@ async fn tables_and_keyspaces_of_the_job() {
     assert_eq!(listed[0].keyspaces, [name("shop")]);
 }
 
+/// A whole backup names no keyspace to send: what the snapshot was taken of tells that one is missing.
+#[tokio::test]
+async fn keyspaces_of_the_snapshot() {
+    let data = two();
+    let bucket = Fake::new().bucket();
+    let mut job = node_job(data.path(), "b1", "h1");
+    let bank = data.path().join("bank").join(TABLE);
+    fs::create_dir_all(&bank).unwrap();
+    job.taken = vec![name("shop"), name("bank"), name("dropped")];
+    node(&bucket, &job).await.unwrap();
+
+    fs::write(bank.join("nb-1-big-Data.db"), "rows").unwrap();
+    let (bucket, mut again) = (Fake::new().bucket(), job.clone());
+    let failure = node(&bucket, &again).await.unwrap_err();
+    assert!(
+        failure.to_string().contains("keyspace bank has files"),
+        "{failure}"
+    );
+    // A folder that is not one of the node's data has nothing of the schema either.
+    again.taken = vec![name("shop"), name("system_schema")];
+    let failure = node(&bucket, &again).await.unwrap_err();
+    assert!(
+        failure.to_string().contains("keyspace system_schema"),
+        "{failure}"
+    );
+}
+
 /// However many newer ones in part there are.
 #[tokio::test]
 async fn a_backup_in_part_takes_no_place() {
@@ -133,6 +160,29 @@ async fn a_backup_in_part_takes_no_place() {
     assert_eq!(part.left_out, [name("ring-dc1-rack1-2")]);
     let summary = purge(&bucket, &purge_job(Some(1))).await.unwrap();
     assert_eq!(summary.deleted_backups, [name("b2")]);
+    // An answer that was lost, and a backup that something else has deleted.
+    let mut later = purge_job(Some(1));
+    later.known = ["b1", "b2", "b3", "b4"].map(name).into();
+    let summary = purge(&bucket, &later).await.unwrap();
+    assert_eq!(summary.deleted_backups, [name("b2"), name("b4")]);
+}
+
+/// The Job of a deletion that has died runs again.
+#[tokio::test]
+async fn a_deletion_that_was_done_already() {
+    let (fake, data) = (Fake::new(), two());
+    let bucket = fake.bucket();
+    node(&bucket, &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap();
+    complete(&bucket, &complete_job("b1", &["h1"]))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let summary = delete(&bucket, &name("b1"), false).await.unwrap();
+        assert_eq!(summary.deleted_backups, [name("b1")]);
+    }
+    delete(&bucket, &name("b2"), false).await.unwrap_err();
 }
 
 #[tokio::test]

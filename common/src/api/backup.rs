@@ -138,11 +138,14 @@ pub struct BackupStatus {
     /// Pods of the ring that it does not have, because the request left them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// Members of the ring that run in other Kubernetes clusters, of which it has nothing.
+    #[serde(default)]
+    pub nodes_elsewhere: i64,
 }
 
 impl BackupStatus {
     /// Whether it has every keyspace of every node.
     pub fn is_whole(&self) -> bool {
-        self.keyspaces.is_empty() && self.left_out.is_empty()
+        self.keyspaces.is_empty() && self.left_out.is_empty() && self.nodes_elsewhere == 0
     }
 }

@@ -143,6 +143,11 @@ impl OperationKind {
         matches!(self, Self::Restart | Self::Backup)
     }
 
+    /// Whether the executor of a node that is cancelled removes what the node keeps before the node ends.
+    pub const fn cleans_up(self) -> bool {
+        matches!(self, Self::Backup)
+    }
+
     /// Whether all nodes begin at once, whatever the waves are: they take turns at a later step.
     pub const fn begins_together(self) -> bool {
         matches!(self, Self::Backup)

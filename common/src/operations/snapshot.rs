@@ -11,7 +11,7 @@ pub struct Snapshot {
     #[command(flatten)]
     pub tables: Tables,
     /// Name of the snapshot
-    #[arg(long, value_name = "NAME", required = true, value_parser = value::snapshot_name)]
+    #[arg(long, value_name = "NAME", required = true, value_parser = value::new_snapshot_name)]
     pub name: String,
     /// Delete it after this time, such as 12h or 7d (Cassandra 4.1 and later)
     #[arg(long, value_name = "TIME", value_parser = value::duration)]

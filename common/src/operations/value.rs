@@ -2,6 +2,8 @@
 
 use clap::builder::ArgExt;
 
+use crate::names::BACKUP_SNAPSHOT;
+
 /// Marks an argument whose value names a part of a cluster, so that the completion of a command line can use the
 /// status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,16 @@ pub(super) fn snapshot_name(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// A snapshot to be taken, which no backup takes for its own.
+pub(super) fn new_snapshot_name(text: &str) -> Result<String, String> {
+    if text.starts_with(BACKUP_SNAPSHOT) {
+        return Err(format!(
+            "a name that begins with '{BACKUP_SNAPSHOT}' is that of a backup's snapshot, which the next backup clears"
+        ));
+    }
+    snapshot_name(text)
 }
 
 /// Bytes per second, as a Kubernetes quantity.

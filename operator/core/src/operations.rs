@@ -208,12 +208,14 @@ pub trait Behaviour: Send + Sync {
         None
     }
 
-    /// The call that takes back what an earlier call of a step may have left, before the step is called again.
+    /// The call that takes back what an earlier call of a step may have left, before each call: one that failed for good may have
+    /// done a part of the step, and a request that is retried begins anew.
     fn undo(&self, _: &Call) -> Option<Call> {
         None
     }
 
-    /// The call that removes what the request with this id leaves on a node where it is cancelled.
+    /// The call that removes what the request with this id leaves on a node where it is cancelled. A kind that has one is
+    /// [`OperationKind::cleans_up`](casskop_common::operations::OperationKind::cleans_up).
     fn clean_up(&self, _id: &str) -> Option<Call> {
         None
     }
@@ -462,6 +464,12 @@ mod tests {
             let checks = behaviour(&arguments.operation).checks(&ring);
             let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
             assert_eq!(names.len(), checks.len(), "{kind}");
+            let of_kind = behaviour(&arguments.operation).clean_up("id");
+            assert_eq!(
+                of_kind.is_some(),
+                arguments.operation.kind().cleans_up(),
+                "{kind}"
+            );
         }
     }
 }

@@ -67,9 +67,9 @@ pub(super) async fn attempt(
         if node::is_stop_requested(effects, task).await {
             return Err(NodeError::Stopped);
         }
-        if let Some(undo) = behaviour.undo(call) {
-            effects.nodes.call(this.endpoint.clone(), undo).await?;
-        }
+    }
+    if let Some(undo) = behaviour.undo(call) {
+        effects.nodes.call(this.endpoint.clone(), undo).await?;
     }
     task.log_call(step, &this.endpoint.ip, is_retry);
     let answer = Box::pin(job.call(effects, task, &this.endpoint, call));

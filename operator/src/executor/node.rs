@@ -153,6 +153,9 @@ pub(super) async fn is_back(
         if !record_event(effects, task, waits).await? {
             return Ok(false);
         }
+        if task.start.kind.cleans_up() && is_stop_requested(effects, task).await {
+            return Ok(false);
+        }
         if std::mem::take(&mut is_first) {
             tracing::info!(
                 cluster = task.cluster.name,
@@ -271,13 +274,15 @@ impl Watch {
             self.attend(effects, task, endpoint, step, behaviour, activity)
                 .await;
         }
+        // What is to be removed after a cancel is there when the call has ended.
+        let may_leave = !is_job && behaviour.stop().is_none() && !task.start.kind.cleans_up();
         match activity.map(|activity| behaviour.step_state(step, &activity)) {
             Ok(StepState::Done) => return Ok(true),
             Ok(state @ (StepState::Running | StepState::Stalled | StepState::Unobservable)) => {
                 self.polls_without_a_sign = 0;
                 let is_unanswered =
                     state == StepState::Unobservable && self.polls >= UNANSWERED_POLLS;
-                if is_unanswered && !is_job && behaviour.stop().is_none() {
+                if is_unanswered && may_leave {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }
@@ -286,7 +291,7 @@ impl Watch {
             Err(error) if error.is_unreadable() => {
                 tracing::debug!(pod = task.start.pod, %error, "the progress cannot be read");
                 self.polls_without_a_sign = 0;
-                if self.polls >= UNANSWERED_POLLS && !is_job && behaviour.stop().is_none() {
+                if self.polls >= UNANSWERED_POLLS && may_leave {
                     leave_if_stop_requested(effects, task).await?;
                 }
             }

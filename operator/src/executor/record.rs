@@ -1,7 +1,5 @@
 //! Events of a node, recorded in the status of its operation. Short steps that may be repeated are reported together.
 
-//! Events of a node, recorded in the status of its operation. Short steps that may be repeated are reported together.
-
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -121,7 +119,7 @@ async fn write(
             transitions::record(status, at(at_hand), event, now)
         })
         .await?;
-    let is_done = goes_on && *event == StepEvent::Done;
+    let is_done = goes_on && event.ends_step();
     task.position.is_recorded(at_hand + usize::from(is_done));
     Ok(goes_on)
 }

@@ -1,7 +1,7 @@
 //! A step of a backup that runs as a Job beside the pod. The Job is found again by its name: its state is in Kubernetes, and
 //! no operator has to be there while it works.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use casskop_backup_protocol::{Outcome, Summary};
 use casskop_common::{
@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::{batch::v1::Job, core::v1::ConfigMap};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{
     effects::Effects,
@@ -27,7 +28,7 @@ use casskop_core::{
     node::NodeError,
     objects::backup_job::{self, Beside, NodeFacts, Parts},
     operations::backup::{self, BackupCommand, BackupWork, Turn},
-    pod_config::{RackConfig, cassandra_yaml::data_directories},
+    pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
 
 /// Time between two looks at a Job.
@@ -68,7 +69,7 @@ pub(super) async fn run(
         match turn {
             Turn::Now => break,
             Turn::NotItsOwn => return Ok(Ok(StepEvent::Done)),
-            Turn::Stopped => return Ok(Err(NodeError::Stopped)),
+            Turn::Stopped => return stopped(effects, task, work).await,
             Turn::Incomplete(pods) => {
                 return Ok(Err(NodeError::JobFailed(format!(
                     "the backup is not complete: {pods} failed; nothing of it counts as a backup"
@@ -98,23 +99,26 @@ async fn follow(
     let mut idle_since = Instant::now();
     loop {
         if node::is_stop_requested(effects, task).await {
-            return Ok(match stop(effects, task, work).await {
-                Ok(()) => Err(NodeError::Stopped),
-                Err(error) => Err(error),
-            });
+            return stopped(effects, task, work).await;
         }
         let what = match look(effects, task, work).await {
-            Ok(Look::Ended(summary)) => return completed(effects, task, work, &summary).await,
+            Ok(Look::Ended(ended)) => return completed(effects, task, work, &ended).await,
             Ok(Look::Works(job)) => {
                 idle_since = Instant::now();
                 format!("follows Job {job}")
             }
             Ok(Look::Idle(what)) => format!("waits for {what}"),
+            Err(NodeError::Kubernetes(why)) => format!("waits for Kubernetes: {why}"),
             Err(error) => return Ok(Err(error)),
         };
         if idle_since.elapsed() >= IDLE {
-            let why = format!("an hour has passed without a pod at work: the step {what}");
-            return Ok(Err(NodeError::JobFailed(why)));
+            // A retry would follow it, and not one of the spec as it is then.
+            return Ok(Err(match stop(effects, task, work).await {
+                Ok(()) => NodeError::JobFailed(format!(
+                    "an hour has passed without a pod at work: the step {what}"
+                )),
+                Err(error) => error,
+            }));
         }
         if !waiting.tell(effects, task, &what).await? {
             // Another process has the node: the Job is its business.
@@ -124,10 +128,40 @@ async fn follow(
     }
 }
 
+/// The end of a step whose operation ends before its nodes are done. The Job goes, unless it has done its work: that counts.
+async fn stopped(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+) -> Result<Ended, status_store::Error> {
+    let name = job_name(task, work);
+    let found = jobs::find(&effects.kube, &task.cluster.namespace, &name).await;
+    let found = found.map_err(unreachable("read Job", &name));
+    let outcome = match found.and_then(|job| job.map(|job| own(task, job)).transpose()) {
+        Ok(Some(job)) if jobs::end(&job) == Some(End::Complete) => {
+            match ended(effects, task, work, job).await {
+                Ok(Some(ended)) => return completed(effects, task, work, &ended).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
+        Ok(Some(job)) => remove(effects, task, &job).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    Ok(Err(outcome.err().unwrap_or(NodeError::Stopped)))
+}
+
+/// A Job that has done its work, and what it did.
+struct EndedJob {
+    job: Job,
+    summary: Summary,
+}
+
 /// One look at the Job of a step.
 enum Look {
     /// It has done its work.
-    Ended(Box<Summary>),
+    Ended(Box<EndedJob>),
     /// A pod of this Job runs.
     Works(String),
     /// Nothing of it runs; the text says what it waits for.
@@ -143,37 +177,50 @@ async fn look(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<L
     let name = job_name(task, work);
     let found = jobs::find(&effects.kube, namespace, &name).await;
     let Some(job) = found.map_err(unreachable("read Job", &name))? else {
-        let wanted = Box::pin(wanted(effects, task, work)).await?;
+        let wanted = match Box::pin(wanted(effects, task, work)).await {
+            // A pod that is away comes back, and so does the API server: the time without a Job is bounded.
+            Err(error) if error.is_transient() => {
+                return Ok(Look::Idle(format!("what Job {name} needs: {error}")));
+            }
+            wanted => wanted?,
+        };
         let created = jobs::create(&effects.kube, namespace, &wanted).await;
         created.map_err(unreachable("create Job", &name))?;
         return Ok(Look::Idle(format!("a pod of Job {name}")));
     };
+    let job = own(task, job)?;
     if job.metadata.deletion_timestamp.is_some() {
         return Ok(Look::Idle(format!("the earlier Job {name} to go")));
     }
     let end = jobs::end(&job);
+    // Also of one at work: a volume that is in use on the one node cannot be attached to the other.
+    if end.is_none() && is_elsewhere(effects, task, &job).await? {
+        remove(effects, task, &job).await?;
+        return Ok(Look::Idle(format!(
+            "Job {name} on the node that the pod is on now"
+        )));
+    }
     if end.is_none() && jobs::is_at_work(&job) {
         return Ok(Look::Works(name));
     }
-    let said = jobs::said(&effects.kube, namespace, &job).await;
-    let said = said.map_err(unreachable("read the pods of Job", &name))?;
     match end {
-        None if is_elsewhere(effects, task, &job).await? => {
-            remove(effects, task, &job).await?;
+        None => {
+            let problem = jobs::problem(&effects.kube, namespace, &job).await;
+            let problem = problem.map_err(unreachable("read the pods of Job", &name))?;
+            let problem = problem.map(|problem| format!(": {problem}"));
             Ok(Look::Idle(format!(
-                "Job {name} on the node that the pod is on now"
+                "a pod of Job {name}{}",
+                problem.unwrap_or_default()
             )))
         }
-        None => Ok(Look::Idle(match said.problem {
-            Some(problem) => format!("a pod of Job {name}: {problem}"),
-            None => format!("a pod of Job {name}"),
-        })),
         // The Job stays until the end of the step is recorded, so that nothing is done twice.
-        Some(End::Complete) => {
-            // The pod may be gone, and with it the numbers; the work is done.
-            Ok(Look::Ended(Box::new(said.summary.unwrap_or_default())))
-        }
+        Some(End::Complete) => Ok(match ended(effects, task, work, job).await? {
+            Some(ended) => Look::Ended(Box::new(ended)),
+            None => Look::Idle(format!("Job {name} once more, because its pod is gone")),
+        }),
         Some(End::Failed) => {
+            let said = jobs::said(&effects.kube, namespace, &job).await;
+            let said = said.map_err(unreachable("read the pods of Job", &name))?;
             let error = failure(&job, said);
             tracing::warn!(cluster = task.cluster.name, pod = task.start.pod, job = name, %error, "the Job failed");
             // The next try would find it again.
@@ -181,6 +228,44 @@ async fn look(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<L
             Err(error)
         }
     }
+}
+
+/// A Job that has done its work, with what it said. None if that is needed, and its pod is gone: the Job is removed, and the
+/// next one says it again.
+async fn ended(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+    job: Job,
+) -> Result<Option<EndedJob>, NodeError> {
+    let name = job.name_any();
+    let said = jobs::said(&effects.kube, &task.cluster.namespace, &job).await;
+    let said = said.map_err(unreachable("read the pods of Job", &name))?;
+    let is_needed = matches!(work.command, BackupCommand::Complete | BackupCommand::Purge);
+    let summary = match said.summary {
+        None if is_needed => {
+            remove(effects, task, &job).await?;
+            return Ok(None);
+        }
+        summary => summary.unwrap_or_default(),
+    };
+    Ok(Some(EndedJob { job, summary }))
+}
+
+/// The Job, if it is one of the backup.
+///
+/// # Errors
+/// Something else has made it: neither its end nor its pods say anything of the backup.
+fn own(task: &NodeTask, job: Job) -> Result<Job, NodeError> {
+    if backup_job::is_of(&job, &task.cluster.uid, &task.start.id) {
+        return Ok(job);
+    }
+    Err(NodeError::JobFailed(format!(
+        "Job {} is not that of backup {} of cluster {}: delete it, and request a retry",
+        job.name_any(),
+        task.start.id,
+        task.cluster.name
+    )))
 }
 
 /// Why a Job failed, and whether the next one may not.
@@ -233,12 +318,15 @@ async fn wanted(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result
     let description = match work.command {
         BackupCommand::Upload => upload(effects, task, work, (&pod, &status, operation)).await?,
         BackupCommand::Complete => {
-            let left_out = left_out(&status, operation);
+            let (endpoint, _) = node::endpoint(effects, task).await?;
+            let reading = effects.nodes.read(endpoint).await?;
+            let left_out = backup::left_out(&status, operation, reading.host_ids.values());
             let described = backup_job::complete(cluster, operation, work, &left_out);
             json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
         }
         BackupCommand::Purge => {
-            let described = backup_job::purge(cluster, work);
+            let known: Vec<&str> = backup::known(&status, &work.store_name).collect();
+            let described = backup_job::purge(cluster, work, &known);
             json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
         }
         BackupCommand::Verify { .. } | BackupCommand::Delete => {
@@ -290,19 +378,12 @@ async fn upload(
     json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)
 }
 
-/// Pods of the ring that an operation does not have.
-fn left_out(status: &CassandraClusterStatus, operation: &OperationStatus) -> Vec<String> {
-    let has = |pod: &String| operation.nodes.iter().any(|node| node.pod == *pod);
-    let members = status.cassandra_node_status.keys();
-    members.filter(|pod| !has(pod)).cloned().collect()
-}
-
 /// The event of a step whose Job has done its work.
 async fn completed(
     effects: &Effects,
     task: &NodeTask,
     work: &BackupWork,
-    summary: &Summary,
+    EndedJob { job, summary }: &EndedJob,
 ) -> Result<Ended, status_store::Error> {
     tracing::info!(
         cluster = task.cluster.name,
@@ -340,7 +421,7 @@ async fn completed(
         return Ok(Err(NodeError::Stopped));
     };
     let numbers = (summary.files, summary.bytes);
-    let left_out = left_out(&status, operation);
+    let left_out = backup_job::left_out(job).unwrap_or_default();
     let backup = backup::completed(operation, work, numbers, left_out, Timestamp::now());
     Ok(Ok(backup.map_or(StepEvent::Done, |backup| {
         StepEvent::BackedUp(Box::new(backup))
@@ -359,7 +440,7 @@ async fn stop(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<(
     let name = job_name(task, work);
     let found = jobs::find(&effects.kube, &task.cluster.namespace, &name).await;
     match found.map_err(unreachable("read Job", &name))? {
-        Some(job) => remove(effects, task, &job).await,
+        Some(job) => remove(effects, task, &own(task, job)?).await,
         None => Ok(()),
     }
 }
@@ -380,7 +461,7 @@ fn job_name(task: &NodeTask, work: &BackupWork) -> String {
 }
 
 fn unreachable<'a>(what: &'a str, name: &'a str) -> impl FnOnce(kube::Error) -> NodeError + 'a {
-    move |error| NodeError::JobFailedForNow(format!("{what} {name}: {}", error_text(&error)))
+    move |error| NodeError::Kubernetes(format!("{what} {name}: {}", error_text(&error)))
 }
 
 fn json<T: Serialize>(description: &T) -> Result<String, NodeError> {
@@ -426,8 +507,13 @@ async fn folders(
     let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
     let read = in_time(api.get_opt(&name)).await;
     let map = read.map_err(unreachable("read ConfigMap", &name))?;
-    let config = map.as_ref().and_then(RackConfig::of).unwrap_or_default();
-    Ok(data_directories(&config))
+    // Not the default folders: those that the node has may be others, and be left out of the backup.
+    let config = map.as_ref().and_then(RackConfig::of).ok_or_else(|| {
+        NodeError::JobFailedForNow(format!(
+            "ConfigMap {name} does not say where the node keeps its data"
+        ))
+    })?;
+    Ok(all_data_directories(&config))
 }
 
 /// What was told of a wait last, and when.

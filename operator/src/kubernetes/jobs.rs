@@ -125,6 +125,26 @@ pub async fn said(kube: &Kube, namespace: &str, job: &Job) -> Result<Said, kube:
     })
 }
 
+/// Why nothing of a Job runs, in the words of Kubernetes: of its newest pod, or, without one, of the Job, such as a quota.
+///
+/// # Errors
+/// The API server does not answer, or refuses to list pods.
+pub async fn problem(
+    kube: &Kube,
+    namespace: &str,
+    job: &Job,
+) -> Result<Option<String>, kube::Error> {
+    let said = said(kube, namespace, job).await?;
+    if said.problem.is_some() {
+        return Ok(said.problem);
+    }
+    let uid = job.uid().unwrap_or_default();
+    let waiting = [("Job", [uid.clone()].into())].into();
+    // Events only explain: without them the step waits all the same.
+    let warnings = kube.warnings.of(&kube.client, namespace, &waiting).await;
+    Ok(warnings.ok().and_then(|mut warnings| warnings.remove(&uid)))
+}
+
 /// The summary in the termination message of a pod.
 fn summary(pod: &Pod) -> Option<Summary> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;

@@ -54,8 +54,13 @@ fn content(backup: &BackupStatus) -> (String, Tone) {
         [] => String::new(),
         some => format!(", without {}", text::list(some)),
     };
+    let elsewhere = match backup.nodes_elsewhere {
+        0 => String::new(),
+        1 => ", without 1 node of another Kubernetes cluster".to_owned(),
+        many => format!(", without {many} nodes of other Kubernetes clusters"),
+    };
     (
-        plain(&format!("{keyspaces}{left_out}")).into_owned(),
+        plain(&format!("{keyspaces}{left_out}{elsewhere}")).into_owned(),
         Tone::Busy,
     )
 }

@@ -102,6 +102,9 @@ pub enum NodeError {
     /// A Job beside the node failed, and the next one may not.
     #[error("{0}")]
     JobFailedForNow(String),
+    /// The API server does not answer a request about a Job, or refuses it, such as for a quota.
+    #[error("{0}")]
+    Kubernetes(String),
     /// A Job beside the node failed, or cannot be made, and would fail again.
     #[error("{0}")]
     JobFailed(String),
@@ -158,6 +161,7 @@ impl NodeError {
                 | Self::Busy
                 | Self::Unfinished
                 | Self::JobFailedForNow(_)
+                | Self::Kubernetes(_)
         )
     }
 }

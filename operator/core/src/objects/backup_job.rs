@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use casskop_backup_protocol::{
-    Cluster, CompleteJob, InvalidName, Limits, NodeEntry, NodeJob, PurgeJob, Store, StoreJob, exit,
+    Cluster, CompleteJob, InvalidName, Limits, Name, NodeEntry, NodeJob, PurgeJob, Store, StoreJob,
+    exit,
 };
 use casskop_common::{
     api::{CassandraCluster, GROUP, OperationStatus, STORE_FOLDER, VERSION},
@@ -33,7 +34,7 @@ use crate::{
     digest::digest,
     node::Reading,
     objects::pod::restricted,
-    operations::backup::{BackupCommand, BackupWork},
+    operations::backup::{self, BackupCommand, BackupWork, LeftOut},
 };
 
 /// Name of the one container of the pod.
@@ -144,11 +145,8 @@ pub fn upload(
             cassandra_version: node.reading.version.clone(),
             schema_version: node.reading.schema_version.clone(),
         },
-        keyspaces: work
-            .keyspaces
-            .iter()
-            .map(|name| name.parse())
-            .collect::<Result<_, _>>()?,
+        keyspaces: parsed(work.keyspaces.iter().map(String::as_str))?,
+        taken: parsed(backup::taken(operation))?,
         tables: Vec::new(),
         data_directories: node.data_directories.clone(),
         previous: previous.map(str::parse).transpose()?,
@@ -156,7 +154,7 @@ pub fn upload(
     })
 }
 
-/// The description of the work that makes the backup exist. `left_out` are the pods of the ring that it does not have.
+/// The description of the work that makes the backup exist.
 ///
 /// # Errors
 /// As of [`upload`].
@@ -164,21 +162,18 @@ pub fn complete(
     (cluster, uid): (&str, &str),
     operation: &OperationStatus,
     work: &BackupWork,
-    left_out: &[String],
+    left_out: &LeftOut,
 ) -> Result<CompleteJob, NoJob> {
     let nodes = operation.nodes.iter();
+    let nodes = nodes.map(|node| node.host_id.as_str());
     Ok(CompleteJob {
         cluster: named(cluster, uid)?,
         store: place(work)?,
         backup: operation.id.parse()?,
         started_at: started_at(operation)?,
-        nodes: nodes
-            .map(|node| node.host_id.parse())
-            .collect::<Result<_, _>>()?,
-        left_out: left_out
-            .iter()
-            .map(|pod| pod.parse())
-            .collect::<Result<_, _>>()?,
+        nodes: parsed(nodes)?,
+        left_out: parsed(left_out.pods.iter().map(String::as_str))?,
+        elsewhere: parsed(left_out.elsewhere.iter().map(String::as_str))?,
         limits: limits(work),
     })
 }
@@ -187,7 +182,11 @@ pub fn complete(
 ///
 /// # Errors
 /// As of [`upload`].
-pub fn purge((cluster, uid): (&str, &str), work: &BackupWork) -> Result<PurgeJob, NoJob> {
+pub fn purge(
+    (cluster, uid): (&str, &str),
+    work: &BackupWork,
+    known: &[&str],
+) -> Result<PurgeJob, NoJob> {
     let retention = work
         .store
         .as_ref()
@@ -198,6 +197,7 @@ pub fn purge((cluster, uid): (&str, &str), work: &BackupWork) -> Result<PurgeJob
         // Without a retention, which may be gone by now, nothing but what no backup has is deleted.
         keep_count: retention.and_then(|retention| retention.count),
         keep_days: retention.and_then(|retention| retention.days),
+        known: parsed(known.iter().copied())?,
         sweep_after_hours: SWEEP_AFTER_HOURS,
         abandon_after_days: ABANDON_AFTER_DAYS,
         limits: limits(work),
@@ -229,6 +229,10 @@ fn words(work: &BackupWork) -> Vec<String> {
     }
     words.push("--termination-log=/dev/termination-log".to_owned());
     words
+}
+
+fn parsed<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<Name>, InvalidName> {
+    names.into_iter().map(str::parse).collect()
 }
 
 fn named(cluster: &str, uid: &str) -> Result<Cluster, NoJob> {
@@ -356,6 +360,33 @@ pub fn build(parts: &Parts<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
     })
 }
 
+/// Whether a Job is that of a cluster and a backup, and none of another author with its name.
+pub fn is_of(job: &Job, uid: &str, id: &str) -> bool {
+    let mut owners = job.metadata.owner_references.iter().flatten();
+    let annotations = job.metadata.annotations.as_ref();
+    owners.any(|owner| owner.uid == uid)
+        && annotations
+            .is_some_and(|annotations| annotations.get(names::BACKUP) == Some(&id.to_owned()))
+}
+
+/// The description of the work that a Job was made with, in JSON.
+fn description(job: &Job) -> Option<String> {
+    let pod = job.spec.as_ref()?.template.spec.as_ref()?;
+    let mut variables = pod.containers.first()?.env.iter().flatten();
+    let found = variables.find(|variable| variable.name == DESCRIPTION)?;
+    Some(found.value.as_ref()?.replace("$$(", "$("))
+}
+
+/// Nodes that the backup of a Job of [`complete`] does not have.
+pub fn left_out(job: &Job) -> Option<LeftOut> {
+    let described: CompleteJob = serde_json::from_str(&description(job)?).ok()?;
+    let names = |names: Vec<Name>| names.into_iter().map(String::from).collect();
+    Some(LeftOut {
+        pods: names(described.left_out),
+        elsewhere: names(described.elsewhere),
+    })
+}
+
 /// The Kubernetes node that a Job was made for; none if it may run on any.
 pub fn node_of(job: &Job) -> Option<&str> {
     let pod = job.spec.as_ref()?.template.spec.as_ref()?;
@@ -385,15 +416,24 @@ fn owner(cluster: &str, uid: &str) -> OwnerReference {
     }
 }
 
-/// The volumes of the Cassandra container that come from claims, to be read at the same places.
+/// The volumes of the Cassandra container that come from claims, to be read at the same places. Read-only as a whole, and not in
+/// the container alone: Kubernetes would set the owner and the `SELinux` label of each file of a volume that is written.
 fn shared(pod: &Pod) -> (Vec<Volume>, Vec<VolumeMount>) {
     let spec = pod.spec.as_ref();
     let claims = spec
         .into_iter()
         .flat_map(|spec| spec.volumes.iter().flatten());
     let claims: Vec<Volume> = claims
-        .filter(|volume| volume.persistent_volume_claim.is_some())
-        .cloned()
+        .filter_map(|volume| {
+            let claim = volume.persistent_volume_claim.clone()?;
+            Some(Volume {
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    read_only: Some(true),
+                    ..claim
+                }),
+                ..volume.clone()
+            })
+        })
         .collect();
     let containers = spec.into_iter().flat_map(|spec| &spec.containers);
     let cassandra = containers

@@ -8,6 +8,7 @@ use casskop_common::{
         BackupStatus, BackupStore, CassandraClusterSpec, CassandraClusterStatus, Check, NodePhase,
         OperationPhase, OperationReason, OperationStatus,
     },
+    names::BACKUP_SNAPSHOT,
     operations::backup::Backup,
     quantity,
 };
@@ -22,8 +23,6 @@ use crate::{
     },
 };
 
-/// Begin of the names of the snapshots that backups take.
-const TAG: &str = "casskop-";
 /// Step that takes the snapshot of a keyspace, whose name follows.
 const SNAPSHOT: &str = "snapshot ";
 /// Step that deletes a snapshot, whose name follows.
@@ -113,7 +112,7 @@ pub enum Turn {
 
 /// Name of the snapshot of a backup.
 pub fn tag(id: &str) -> String {
-    format!("{TAG}{id}")
+    format!("{BACKUP_SNAPSHOT}{id}")
 }
 
 /// Whether the Job of a node may run. `operation` is what the status has of it now.
@@ -201,12 +200,57 @@ pub(crate) fn keep(status: &mut CassandraClusterStatus, backup: &BackupStatus) {
     });
 }
 
+/// The backups of a store that the status has.
+pub fn known<'a>(
+    status: &'a CassandraClusterStatus,
+    store: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let backups = status.backups.iter();
+    let of_store = backups.filter(move |backup| backup.store == store);
+    of_store.map(|backup| backup.id.as_str())
+}
+
+/// Keyspaces of which the nodes of an operation take a snapshot.
+pub fn taken(operation: &OperationStatus) -> impl Iterator<Item = &str> {
+    let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
+    steps.filter_map(|step| step.strip_prefix(SNAPSHOT))
+}
+
+/// Nodes of the ring that a backup does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Pods of the cluster.
+    pub pods: Vec<String>,
+    /// Host ids of members that are no node of the cluster: they run in other Kubernetes clusters.
+    pub elsewhere: Vec<String>,
+}
+
+/// Nodes of the ring that an operation does not have. `members` are the host ids that a node reports.
+pub fn left_out<'a>(
+    status: &CassandraClusterStatus,
+    operation: &OperationStatus,
+    members: impl IntoIterator<Item = &'a String>,
+) -> LeftOut {
+    let nodes = &status.cassandra_node_status;
+    let has_pod = |pod: &String| operation.nodes.iter().any(|node| node.pod == *pod);
+    let pods = nodes.keys().filter(|pod| !has_pod(pod)).cloned().collect();
+    let is_own = |host_id: &String| {
+        operation.nodes.iter().any(|node| node.host_id == *host_id)
+            || nodes.values().any(|node| node.host_id == *host_id)
+    };
+    let elsewhere = members.into_iter().filter(|id| !is_own(id)).cloned();
+    LeftOut {
+        pods,
+        elsewhere: elsewhere.collect(),
+    }
+}
+
 /// The record of a backup whose last Job has ended. None without the operation.
 pub fn completed(
     operation: &OperationStatus,
     work: &BackupWork,
     (files, bytes): (u64, u64),
-    left_out: Vec<String>,
+    left_out: LeftOut,
     now: Timestamp,
 ) -> Option<BackupStatus> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -219,7 +263,8 @@ pub fn completed(
         files: number(files),
         bytes: number(bytes),
         keyspaces: work.keyspaces.clone(),
-        left_out,
+        left_out: left_out.pods,
+        nodes_elsewhere: i64::try_from(left_out.elsewhere.len()).unwrap_or(i64::MAX),
     })
 }
 
@@ -310,7 +355,8 @@ impl Behaviour for Backup {
         unobservable(activity)
     }
 
-    /// An earlier call may have taken a part of the snapshot, and Cassandra does not add to a snapshot.
+    /// An earlier call may have taken a part of the snapshot, and Cassandra does not add to a snapshot. The name is that of no other
+    /// request.
     fn undo(&self, call: &Call) -> Option<Call> {
         match call {
             Call::Snapshot { keyspace, name, .. } => Some(Call::ClearSnapshot {
@@ -388,7 +434,7 @@ fn left_over<'a>(ring: &'a Ring<'_>) -> Vec<&'a str> {
     let names = readings.flat_map(|reading| reading.snapshots.iter().flatten());
     let mut left: Vec<&str> = names
         .map(String::as_str)
-        .filter(|name| name.starts_with(TAG))
+        .filter(|name| name.starts_with(BACKUP_SNAPSHOT))
         .collect();
     left.sort_unstable();
     left.dedup();

@@ -98,6 +98,13 @@ pub enum StepEvent {
     Failed(String),
 }
 
+impl StepEvent {
+    /// Whether the step at hand is done with it, and the next one is at hand.
+    pub fn ends_step(&self) -> bool {
+        matches!(self, Self::Done | Self::BackedUp(_) | Self::Purged { .. })
+    }
+}
+
 /// Whether an operation is to end before its nodes are done.
 pub fn is_cancelled(status: &CassandraClusterStatus, kind: OperationKind, id: &str) -> bool {
     let mut operations = status.operations.iter();
@@ -158,7 +165,8 @@ pub fn record(
         StepEvent::Stopped => end_node(node, NodePhase::Skipped, now),
         StepEvent::Retrying(error) => {
             node.error = Some(error.clone());
-            if cancelling {
+            // The executor looks, and ends the node when that is cleaned up.
+            if cancelling && !at.kind.cleans_up() {
                 end_node(node, NodePhase::Skipped, now);
             }
         }
@@ -196,8 +204,8 @@ fn stands_at(node: &OperationNode, steps: &[String], at: StepRef<'_>) -> bool {
 /// Whether a node stands where the event has brought it before.
 fn is_recorded(node: &OperationNode, steps: &[String], at: StepRef<'_>, event: &StepEvent) -> bool {
     let next = match event {
-        StepEvent::Done | StepEvent::BackedUp(_) | StepEvent::Purged { .. } => at.index + 1,
         StepEvent::StepsCompleted(next) => *next,
+        event if event.ends_step() => at.index + 1,
         _ => return false,
     };
     let is_planned = steps.get(at.index).is_some_and(|step| step == at.step);

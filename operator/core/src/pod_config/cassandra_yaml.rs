@@ -36,6 +36,15 @@ pub fn data_directories(rack: &RackConfig) -> Vec<String> {
     }
 }
 
+/// All folders in which the node keeps data: those of the system's own keyspaces may be in a folder of their own (Cassandra 4.0
+/// and later).
+pub fn all_data_directories(rack: &RackConfig) -> Vec<String> {
+    let local = rack.config["cassandra-yaml"]["local_system_data_file_directory"].as_str();
+    let mut all = data_directories(rack);
+    all.extend(local.filter(|folder| !folder.is_empty()).map(str::to_owned));
+    all
+}
+
 /// Lays the operator's settings and the user's over the image's own `cassandra.yaml`.
 pub fn overlay(yaml: &mut Value, rack: &RackConfig, seeds: &[String], pod_ip: &str) {
     let operator = json!({

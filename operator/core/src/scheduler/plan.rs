@@ -34,10 +34,7 @@ pub(crate) fn plan(
 ) -> OperationStatus {
     let behaviour = operations::behaviour(&request.arguments.operation);
     let targets = match target(request, behaviour, state) {
-        Ok(mut targets) if behaviour.is_of_one_pod() => {
-            targets.truncate(1);
-            targets
-        }
+        Ok(targets) if behaviour.is_of_one_pod() => one_of(targets, state),
         Ok(targets) => targets,
         Err(refusal) => return refuse(operation, &refusal, state),
     };
@@ -87,6 +84,16 @@ pub(crate) fn plan(
         }
         Err(refusal) => refuse(operation, &refusal, state),
     }
+}
+
+/// The first target whose node answers, or the first one.
+fn one_of(mut targets: Vec<(String, RackId)>, state: &ObservedState) -> Vec<(String, RackId)> {
+    let mut pods = targets.iter();
+    let answers = pods.position(|(pod, _)| state.nodes.get(pod).is_some_and(Result::is_ok));
+    if targets.is_empty() {
+        return targets;
+    }
+    vec![targets.swap_remove(answers.unwrap_or(0))]
 }
 
 /// Whether the transports to the nodes that do the work have a way to do it.

@@ -19,7 +19,7 @@ use crate::{
     observed::{NodePod, ObservedState, SecretState, recorded_arguments},
     operations::{
         self, Action,
-        backup::{self, BackupCommand, Turn},
+        backup::{self, BackupCommand, LeftOut, Turn},
         role_replicas::KEYSPACE,
         transitions::{self, Outdated},
     },
@@ -319,7 +319,7 @@ impl World {
         };
         let completes = work.command == BackupCommand::Complete;
         let backup = completes
-            .then(|| backup::completed(operation, &work, (3, 300), Vec::new(), self.now))
+            .then(|| backup::completed(operation, &work, (3, 300), LeftOut::default(), self.now))
             .flatten();
         Some((backup::turn(operation, pod, work.command), backup))
     }

@@ -15,11 +15,11 @@ use casskop_common::{
 use k8s_openapi::api::core::v1::{LocalObjectReference, Pod};
 
 use crate::{
-    node::{Call, Reading},
+    node::{Call, NodeError, Reading},
     objects::backup_job::{self, Beside, NoJob, NodeFacts, Parts},
     operations::{
         self, Action,
-        backup::{BackupCommand, BackupWork, Turn, turn},
+        backup::{BackupCommand, BackupWork, LeftOut, Turn, left_out, turn},
         transitions::{self, StepEvent, StepRef},
     },
     plan,
@@ -167,7 +167,8 @@ fn what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten() {
     let Action::RunJob(purge) = behaviour.action("b1", "purge", &world.cluster.spec) else {
         unreachable!("a Job")
     };
-    let described = backup_job::purge(("demo", "u-1"), &purge).expect("a description");
+    let described = backup_job::purge(("demo", "u-1"), &purge, &["b1"]).expect("a description");
+    assert_eq!(described.known.len(), 1);
     assert_eq!((described.keep_count, described.keep_days), (Some(7), None));
     // One of the same id in another store stays.
     let mut status = world.status();
@@ -240,7 +241,7 @@ fn a_part_of_the_ring_and_of_its_keyspaces() {
         [
             "snapshot orders",
             "upload",
-            "clear-snapshot casskop-b1",
+            "clear-snapshot casskop-backup-b1",
             "complete"
         ]
     );
@@ -276,7 +277,7 @@ fn what_cannot_be_backed_up_is_refused() {
     told.push(refused(&mut world, "r5 --to s3"));
     insta::assert_debug_snapshot!(told);
     let named = Request::new(OperationKind::Backup, "a:b", &["--to".into(), "s3".into()]);
-    assert!(named.is_err_and(|why| why.contains("without ':'")));
+    assert!(named.is_err_and(|why| why.contains("is not a valid name")));
     for rate in ["0", "-1", "fast"] {
         let words = ["--to", "s3", "--rate", rate].map(str::to_owned);
         assert!(
@@ -300,16 +301,16 @@ fn plan_with_snapshots(world: &World, names: &[&str]) -> plan::Plan {
 fn what_an_earlier_backup_left_goes_first_and_a_name_is_used_once() {
     let mut world = ring();
     world.annotate("backup", Some("b2 --to s3"));
-    let plan = plan_with_snapshots(&world, &["casskop-b1", "mine"]);
+    let plan = plan_with_snapshots(&world, &["casskop-backup-b1", "casskop-mine", "mine"]);
     let steps = plan.operations[0]
         .after
         .plan
         .as_ref()
         .map(|plan| plan.steps.clone());
     let steps = steps.expect("a plan");
-    assert_eq!(steps[0], "clear-snapshot casskop-b1");
+    assert_eq!(steps[0], "clear-snapshot casskop-backup-b1");
     assert!(!steps.iter().any(|step| step.contains("mine")), "{steps:?}");
-    let plan = plan_with_snapshots(&world, &["casskop-b2"]);
+    let plan = plan_with_snapshots(&world, &["casskop-backup-b2"]);
     let after = &plan.operations[0].after;
     assert_eq!(after.reason, Some(OperationReason::SnapshotExists));
 }
@@ -412,9 +413,109 @@ fn a_cancel_goes_on_to_the_step_that_cleans_up() {
     let clean_up = operations::behaviour(&arguments.operation).clean_up("b1");
     let cleared = Call::ClearSnapshot {
         keyspaces: Vec::new(),
-        name: "casskop-b1".into(),
+        name: "casskop-backup-b1".into(),
     };
     assert_eq!(clean_up, Some(cleared));
+}
+
+/// Its executor removes the snapshot, and only then the node ends.
+#[test]
+fn a_cancel_waits_for_the_clean_up_after_a_call_that_failed() {
+    let mut operation = operation([1, 1, 1]);
+    operation.reason = Some(OperationReason::Cancelling);
+    let step = operation.plan.clone().expect("a plan").steps[1].clone();
+    operation.nodes[0].step.clone_from(&step);
+    let mut status = ring().status();
+    status.operations = vec![operation];
+    let pod = status.operations[0].nodes[0].pod.clone();
+    let at = StepRef {
+        kind: OperationKind::Backup,
+        id: "b1",
+        pod: &pod,
+        executor: "",
+        index: 1,
+        step: &step,
+    };
+    status.operations[0].nodes[0].executor.clear();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let retrying = StepEvent::Retrying("no answer".into());
+    assert!(transitions::record(&mut status, at, &retrying, now));
+    assert!(!transitions::record(
+        &mut status,
+        at,
+        &StepEvent::Stopped,
+        now
+    ));
+    assert_eq!(status.operations[0].nodes[0].phase, NodePhase::Skipped);
+}
+
+#[test]
+fn nodes_of_the_ring_that_a_backup_does_not_have() {
+    let mut world = ring();
+    world.annotate("backup", Some("b1 --to s3 --pod demo-dc1-rack2-0"));
+    world.pass();
+    let (status, operation) = (world.status(), world.operation("backup"));
+    let own = status
+        .cassandra_node_status
+        .values()
+        .map(|node| &node.host_id);
+    let other = "of-another-cluster".to_owned();
+    let found = left_out(&status, &operation, own.chain([&other]));
+    let expected = LeftOut {
+        pods: vec!["demo-dc1-rack1-0".into(), "demo-dc1-rack3-0".into()],
+        elsewhere: vec![other],
+    };
+    assert_eq!(found, expected);
+}
+
+/// The first target has no answer, and what is to be done is not about it.
+#[test]
+fn a_job_on_the_store_runs_beside_a_node_that_answers() {
+    let mut world = ring();
+    world.annotate("verifybackup", Some("v1 --from s3 --backup b1"));
+    let mut state = world.state();
+    let first = state.nodes.keys().next().cloned().expect("a node");
+    state.nodes.insert(first.clone(), Err(NodeError::Refused));
+    let plan = world.plan_for(&mut state);
+    let nodes = &plan.operations[0].after.nodes;
+    assert_eq!(nodes.len(), 1);
+    assert_ne!(nodes[0].pod, first);
+}
+
+#[test]
+fn a_job_of_another_author_is_told_apart() {
+    let world = ring();
+    let pod = pod(&world);
+    let complete = work(BackupCommand::Complete);
+    let beside = Beside {
+        pod: &pod,
+        node: "n",
+    };
+    let described = backup_job::complete(
+        ("demo", "u-1"),
+        &operation([7, 7, 6]),
+        &complete,
+        &LeftOut {
+            pods: vec!["x-0".into()],
+            elsewhere: vec!["h".into()],
+        },
+    );
+    let described = serde_json::to_string(&described.expect("a description")).expect("JSON");
+    let job = backup_job::build(
+        &Parts {
+            description: described,
+            ..parts(&complete)
+        },
+        &beside,
+    );
+    let mut job = job.expect("a Job");
+    let left_out = backup_job::left_out(&job).expect("a description");
+    assert_eq!((left_out.pods.len(), left_out.elsewhere.len()), (1, 1));
+    assert!(backup_job::is_of(&job, "u-1", "b1"));
+    assert!(!backup_job::is_of(&job, "u-1", "b2"));
+    assert!(!backup_job::is_of(&job, "u-2", "b1"));
+    job.metadata.owner_references = None;
+    assert!(!backup_job::is_of(&job, "u-1", "b1"));
 }
 
 #[test]
@@ -619,7 +720,11 @@ fn a_description_says_what_the_operator_has_read() {
     let upload = work(BackupCommand::Upload);
     let job = backup_job::upload(("demo", "u-1"), &operation, &upload, &facts, Some("b0"));
     let complete = work(BackupCommand::Complete);
-    let last = backup_job::complete(("demo", "u-1"), &operation, &complete, &["x-0".into()]);
+    let left_out = LeftOut {
+        pods: vec!["x-0".into()],
+        elsewhere: vec!["9e1d0b5c-0000-4000-8000-000000000001".into()],
+    };
+    let last = backup_job::complete(("demo", "u-1"), &operation, &complete, &left_out);
     insta::assert_yaml_snapshot!((job.expect("a description"), last.expect("a description")));
     let named = NodeFacts {
         data_directories: Vec::new(),
@@ -636,13 +741,14 @@ fn a_snapshot_that_may_be_there_in_part_is_taken_anew() {
     let arguments = request.expect("a request").arguments;
     let behaviour = operations::behaviour(&arguments.operation);
     let spec = ring().cluster.spec;
-    let undone: BTreeMap<&str, Option<Call>> = ["snapshot orders", "clear-snapshot casskop-b1"]
-        .map(|step| {
-            let Action::Call(call) = behaviour.action("b1", step, &spec) else {
-                unreachable!("a call")
-            };
-            (step, behaviour.undo(&call))
-        })
-        .into();
+    let undone: BTreeMap<&str, Option<Call>> =
+        ["snapshot orders", "clear-snapshot casskop-backup-b1"]
+            .map(|step| {
+                let Action::Call(call) = behaviour.action("b1", step, &spec) else {
+                    unreachable!("a call")
+                };
+                (step, behaviour.undo(&call))
+            })
+            .into();
     insta::assert_debug_snapshot!(undone);
 }

@@ -1,12 +1,17 @@
 //! Steps of a backup that run as Jobs: made once, found again, judged, and removed.
 
+mod trouble;
+
 use std::sync::Arc;
 
 use casskop_common::{
     api::{NodePhase, OperationMode},
     names::{self, RackId},
 };
-use casskop_core::node::{Call, Reading};
+use casskop_core::{
+    node::{Call, Reading},
+    pod_config::RackConfig,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,6 +21,7 @@ use crate::{
 };
 
 const POD: &str = "/api/v1/namespaces/ns/pods/demo-dc1-rack1-0";
+const CONFIG: &str = "/api/v1/namespaces/ns/configmaps/demo-dc1-rack1";
 const JOBS: &str = "/apis/batch/v1/namespaces/ns/jobs/";
 const JOB_POD: &str = "/api/v1/namespaces/ns/pods/of-the-job";
 
@@ -43,11 +49,21 @@ async fn start(server: &ApiServer, step: &str) -> (Arc<Context>, Nodes) {
     }] });
     let uid = server.with(|state| {
         state.put(POD, pod);
+        state.put(
+            CONFIG,
+            json!({ "data": { "rack.json": json!(RackConfig::default()).to_string() } }),
+        );
         state.put(CLUSTER, cluster)["metadata"]["uid"].clone()
     });
     let reading = Reading {
         mode: OperationMode::Normal,
+        native_transport: true,
         local_host_id: "h".into(),
+        host_ids: Arc::new(
+            [("10.0.0.7", "h"), ("10.1.0.7", "other-cluster")]
+                .map(|(ip, id)| (ip.to_owned(), id.to_owned()))
+                .into(),
+        ),
         version: "5.0.9".into(),
         ..Reading::default()
     };
@@ -131,7 +147,7 @@ async fn a_node_sends_its_files_by_a_job_that_is_removed_at_its_end() {
     let description: Value = serde_json::from_str(description).expect("JSON");
     assert_eq!(description["node"]["tokens"], json!(["-3", "7"]));
     assert_eq!(description["node"]["hostId"], "h");
-    assert_eq!(description["snapshot"], "casskop-b1");
+    assert_eq!(description["snapshot"], "casskop-backup-b1");
     assert_eq!(
         description["dataDirectories"],
         json!(["/var/lib/cassandra/data"])
@@ -181,6 +197,7 @@ async fn the_last_job_records_the_backup() {
         (&backups[0]["files"], &backups[0]["bytes"]),
         (&json!(3), &json!(300))
     );
+    assert_eq!(backups[0]["nodesElsewhere"], 1);
     assert_eq!(backups[0]["startedAt"], "2026-01-01T00:00:00.000000Z");
 }
 
@@ -248,7 +265,7 @@ async fn a_cancel_removes_the_job_and_the_snapshot() {
     assert!(server.with(|state| job(state).is_none()));
     let cleared = Call::ClearSnapshot {
         keyspaces: Vec::new(),
-        name: "casskop-b1".into(),
+        name: "casskop-backup-b1".into(),
     };
     assert_eq!(*nodes.calls.lock().unwrap(), [cleared]);
 }

@@ -42,8 +42,16 @@ impl NodeApi for Nodes {
         self.read(endpoint)
     }
 
-    fn activity(&self, _: Endpoint) -> Answer<'_, Activity> {
-        silence()
+    fn activity(&self, endpoint: Endpoint) -> Answer<'_, Activity> {
+        let Some(reading) = self.readings.get(&endpoint.ip) else {
+            return silence();
+        };
+        let activity = Activity {
+            mode: reading.mode.clone(),
+            native_transport: reading.native_transport,
+            ..Activity::default()
+        };
+        ready(Ok(activity)).boxed()
     }
 
     fn replication(

@@ -31,6 +31,7 @@ fn backup(id: &str, began: &str) -> BackupStatus {
         bytes: 1000,
         keyspaces: Vec::new(),
         left_out: Vec::new(),
+        nodes_elsewhere: 0,
     }
 }
 
