@@ -69,7 +69,7 @@ pub(super) async fn run(
         match turn {
             Turn::Now => break,
             Turn::NotItsOwn => return Ok(Ok(StepEvent::Done)),
-            Turn::Stopped => return stopped(effects, task, work).await,
+            Turn::Stopped => return Box::pin(stopped(effects, task, work)).await,
             Turn::Incomplete(pods) => {
                 return Ok(Err(NodeError::JobFailed(format!(
                     "the backup is not complete: {pods} failed; nothing of it counts as a backup"
@@ -86,7 +86,7 @@ pub(super) async fn run(
         }
         tokio::time::sleep(pause).await;
     }
-    follow(effects, task, work, waiting).await
+    Box::pin(follow(effects, task, work, waiting)).await
 }
 
 /// Makes the Job, unless it is there, and waits for its end.
@@ -99,7 +99,7 @@ async fn follow(
     let mut idle_since = Instant::now();
     loop {
         if node::is_stop_requested(effects, task).await {
-            return stopped(effects, task, work).await;
+            return Box::pin(stopped(effects, task, work)).await;
         }
         let what = match look(effects, task, work).await {
             Ok(Look::Ended(ended)) => return completed(effects, task, work, &ended).await,
