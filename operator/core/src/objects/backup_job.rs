@@ -186,6 +186,7 @@ pub fn purge(
     (cluster, uid): (&str, &str),
     work: &BackupWork,
     known: &[&str],
+    over: &[&str],
 ) -> Result<PurgeJob, NoJob> {
     let retention = work
         .store
@@ -198,6 +199,7 @@ pub fn purge(
         keep_count: retention.and_then(|retention| retention.count),
         keep_days: retention.and_then(|retention| retention.days),
         known: parsed(known.iter().copied())?,
+        over: parsed(over.iter().copied())?,
         sweep_after_hours: SWEEP_AFTER_HOURS,
         abandon_after_days: ABANDON_AFTER_DAYS,
         limits: limits(work),

@@ -6,10 +6,10 @@
 use casskop_common::{
     api::{
         BackupStatus, BackupStore, CassandraClusterSpec, CassandraClusterStatus, Check, NodePhase,
-        OperationPhase, OperationReason, OperationStatus,
+        OperationReason, OperationStatus,
     },
     names::BACKUP_SNAPSHOT,
-    operations::backup::Backup,
+    operations::{OperationKind, backup::Backup},
     quantity,
 };
 use jiff::Timestamp;
@@ -128,9 +128,6 @@ pub fn turn(operation: &OperationStatus, pod: &str, command: BackupCommand) -> T
     if command != BackupCommand::Upload && !is_last {
         return Turn::NotItsOwn;
     }
-    if operation.phase == OperationPhase::Paused {
-        return Turn::Waits("the end of the pause".into());
-    }
     let steps = operation.plan.as_ref().map(|plan| &plan.steps);
     let sent = steps
         .and_then(|steps| steps.iter().position(|step| step == UPLOAD))
@@ -149,7 +146,9 @@ pub fn turn(operation: &OperationStatus, pod: &str, command: BackupCommand) -> T
         // The step before was that of the same node.
         BackupCommand::Purge | BackupCommand::Verify { .. } | BackupCommand::Delete => Turn::Now,
         BackupCommand::Complete => {
-            let failed = others().filter(|node| node.phase == NodePhase::Failed);
+            // One that failed afterwards has sent all that the backup needs.
+            let failed =
+                others().filter(|node| node.phase == NodePhase::Failed && steps_done(node) < sent);
             let failed: Vec<&str> = failed.map(|node| node.pod.as_str()).collect();
             let at_work = others().filter(|node| !node.phase.is_final() && steps_done(node) < sent);
             match waits_for(&at_work.map(|node| node.pod.as_str()).collect::<Vec<_>>()) {
@@ -208,6 +207,13 @@ pub fn known<'a>(
     let backups = status.backups.iter();
     let of_store = backups.filter(move |backup| backup.store == store);
     of_store.map(|backup| backup.id.as_str())
+}
+
+/// Backups whose requests have ended and are followed by another one: nothing adds to them any more.
+pub fn over(status: &CassandraClusterStatus) -> impl Iterator<Item = &str> {
+    let ended = status.operation_history.iter();
+    let backups = ended.filter(|old| old.kind == OperationKind::Backup);
+    backups.map(|old| old.id.as_str())
 }
 
 /// Keyspaces of which the nodes of an operation take a snapshot.

@@ -167,7 +167,8 @@ fn what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten() {
     let Action::RunJob(purge) = behaviour.action("b1", "purge", &world.cluster.spec) else {
         unreachable!("a Job")
     };
-    let described = backup_job::purge(("demo", "u-1"), &purge, &["b1"]).expect("a description");
+    let described =
+        backup_job::purge(("demo", "u-1"), &purge, &["b1"], &["b0"]).expect("a description");
     assert_eq!(described.known.len(), 1);
     assert_eq!((described.keep_count, described.keep_days), (Some(7), None));
     // One of the same id in another store stays.
@@ -361,9 +362,9 @@ fn uploads_take_turns_and_the_end_waits_for_all() {
     skipped.nodes[1].phase = NodePhase::Skipped;
     assert_eq!(complete(&skipped, LAST), Turn::Stopped);
 
-    let mut paused = operation([4, 4, 4]);
-    paused.phase = OperationPhase::Paused;
-    assert!(matches!(upload(&paused, pods[0]), Turn::Waits(_)));
+    let mut late = operation([7, 5, 6]);
+    late.nodes[1].phase = NodePhase::Failed;
+    assert_eq!(complete(&late, LAST), Turn::Now, "it has sent everything");
     let mut cancelled = sent;
     cancelled.reason = Some(OperationReason::Cancelling);
     assert_eq!(complete(&cancelled, LAST), Turn::Stopped);
@@ -416,6 +417,30 @@ fn a_cancel_goes_on_to_the_step_that_cleans_up() {
         name: "casskop-backup-b1".into(),
     };
     assert_eq!(clean_up, Some(cleared));
+}
+
+/// All nodes are at work, and hold back whatever else the ring needs.
+#[test]
+fn a_pause_holds_no_backup_that_has_begun() {
+    let mut world = ring();
+    world.annotate("backup.pause", Some("b1"));
+    world.annotate("backup", Some("b1 --to s3"));
+    world.settle();
+    assert_eq!(running(&world), [""; 0]);
+    world.annotate("backup.pause", None);
+    world.pass();
+    assert_eq!(running(&world).len(), 3);
+    world.annotate("backup.pause", Some("b1"));
+    world.pass();
+    let begun = world.operation("backup");
+    assert_eq!(begun.phase, OperationPhase::Running);
+    assert!(
+        begun.message.contains("the pause holds none"),
+        "{}",
+        begun.message
+    );
+    world.settle();
+    assert_eq!(world.operation("backup").phase, OperationPhase::Succeeded);
 }
 
 /// Its executor removes the snapshot, and only then the node ends.
