@@ -26,8 +26,8 @@ use crate::{
 };
 use casskop_core::{
     node::NodeError,
-    objects::backup_job::{self, Beside, NodeFacts, Parts},
-    operations::backup::{self, BackupCommand, BackupWork, Turn},
+    objects::backup_job::{self, BackupCommand, BackupWork, Beside, NodeFacts, Parts},
+    operations::backup::{self, Turn},
     pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
 
@@ -397,6 +397,7 @@ async fn upload(
         reading: &reading,
         tokens,
         data_directories: folders(effects, task, &rack).await?,
+        taken: backup::taken(operation).map(str::to_owned).collect(),
     };
     let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
     let previous = backup::previous(status, &work.store_name);

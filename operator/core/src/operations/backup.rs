@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::{
     node::{Activity, Call},
+    objects::backup_job::{BackupCommand, BackupWork, LeftOut},
     operations::{
         Action, Behaviour, Refusal, Ring, StepState, checks, snapshot, tables,
         transitions::{self, steps_done},
@@ -39,61 +40,6 @@ const SCHEMA: &str = "system_schema";
 const DEFAULT_RATE: u64 = 40 << 20;
 /// Backups of each store that the status keeps.
 const KEPT: usize = 50;
-
-/// A Job that a step of a backup runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BackupWork {
-    /// The command of the Job.
-    pub command: BackupCommand,
-    /// Name of the store in the spec.
-    pub store_name: String,
-    /// The store; none if the spec has it no longer.
-    pub store: Option<BackupStore>,
-    /// Id of the backup.
-    pub backup: String,
-    /// Name of the snapshot.
-    pub snapshot: String,
-    /// Keyspaces that were asked for; none is all of them.
-    pub keyspaces: Vec<String>,
-    /// Most bytes per second; none is no limit.
-    pub rate: Option<u64>,
-}
-
-/// Commands of `casskop-backup` that a step of a backup runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupCommand {
-    /// `node`: sends the snapshot of one node.
-    Upload,
-    /// `complete`: writes the manifest of the backup.
-    Complete,
-    /// `purge`: deletes what the retention does not keep.
-    Purge,
-    /// `verify`: checks a backup, by the content of its objects if it is deep.
-    Verify {
-        /// Whether every object is read.
-        deep: bool,
-    },
-    /// `delete`: deletes a backup.
-    Delete,
-}
-
-impl BackupCommand {
-    /// The subcommand.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Upload => "node",
-            Self::Complete => "complete",
-            Self::Purge => "purge",
-            Self::Verify { .. } => "verify",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// Whether the Job reads the volumes of the pod.
-    pub fn reads_volumes(self) -> bool {
-        self == Self::Upload
-    }
-}
 
 /// What a node does at a step that runs a Job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,15 +166,6 @@ pub fn over(status: &CassandraClusterStatus) -> impl Iterator<Item = &str> {
 pub fn taken(operation: &OperationStatus) -> impl Iterator<Item = &str> {
     let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
     steps.filter_map(|step| step.strip_prefix(SNAPSHOT))
-}
-
-/// Nodes of the ring that a backup does not have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Pods of the cluster.
-    pub pods: Vec<String>,
-    /// Host ids of members that are no node of the cluster: they run in other Kubernetes clusters.
-    pub elsewhere: Vec<String>,
 }
 
 /// Nodes of the ring that an operation does not have. `members` are the host ids that a node reports.

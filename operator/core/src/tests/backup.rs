@@ -16,10 +16,12 @@ use k8s_openapi::api::core::v1::{LocalObjectReference, Pod};
 
 use crate::{
     node::{Call, NodeError, Reading},
-    objects::backup_job::{self, Beside, NoJob, NodeFacts, Parts},
+    objects::backup_job::{
+        self, BackupCommand, BackupWork, Beside, LeftOut, NoJob, NodeFacts, Parts,
+    },
     operations::{
         self, Action,
-        backup::{BackupCommand, BackupWork, LeftOut, Turn, left_out, turn},
+        backup::{Turn, left_out, taken, turn},
         transitions::{self, StepEvent, StepRef},
     },
     plan,
@@ -741,6 +743,7 @@ fn a_description_says_what_the_operator_has_read() {
         reading: &reading,
         tokens: vec!["-3".into(), "7".into()],
         data_directories: vec!["/var/lib/cassandra/data".into()],
+        taken: taken(&operation).map(str::to_owned).collect(),
     };
     let upload = work(BackupCommand::Upload);
     let job = backup_job::upload(("demo", "u-1"), &operation, &upload, &facts, Some("b0"));
