@@ -17,6 +17,7 @@ pub mod rack_write;
 mod refuse;
 pub mod removal;
 mod restore;
+mod revisions;
 mod shrink;
 pub mod stranded;
 pub mod volumes;
@@ -46,10 +47,10 @@ pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
 pub use leaving::Leaving;
 use rack_diff::RackDiff;
-#[cfg(test)]
-pub use rack_diff::partition;
 use refuse::refuse_irreversible;
 pub use removal::Removal;
+#[cfg(test)]
+pub use revisions::partition;
 
 /// Status of an action in progress.
 const ONGOING: &str = "Ongoing";

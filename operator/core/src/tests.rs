@@ -15,6 +15,7 @@ mod external_members;
 mod fields;
 mod forgotten_node;
 mod go_samples;
+mod halfway;
 mod histories;
 mod identity;
 mod images;

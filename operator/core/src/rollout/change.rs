@@ -3,7 +3,8 @@
 use casskop_common::{conditions::Action, names::RackId};
 
 use super::{
-    ONGOING, Rollout, Step, expand, grow, leaving, rack_diff::RackDiff, restore, shrink, volumes,
+    ONGOING, Rollout, Step, expand, grow, leaving, rack_diff::RackDiff, restore, revisions, shrink,
+    volumes,
 };
 use crate::{desired::Desired, observed::ObservedState};
 
@@ -32,7 +33,7 @@ pub(super) fn racks(
                 Some(&diff.wanted.id) != own.as_ref() && !diff.is_finished(state)
             };
             let sick: Vec<_> = diffs.iter().filter(is_sick).collect();
-            if let Some(diff) = corrected(&sick, desired, state) {
+            if let Some(diff) = corrected(&sick, desired, state, rollout) {
                 rollout.change(diff, desired, state);
             }
         }
@@ -43,17 +44,26 @@ pub(super) fn racks(
         .iter()
         .filter(|diff| !diff.is_finished(state))
         .collect();
+    let elsewhere = revisions::rolls_elsewhere(desired, state);
     let next = if unfinished.is_empty() {
         // All racks are finished. Their nodes may still report peers as down.
-        differing
-            .first()
-            .copied()
-            .filter(|_| rollout.first_health_problem(state).is_none())
+        let may_begin = elsewhere.is_none() && rollout.first_health_problem(state).is_none();
+        differing.first().copied().filter(|_| may_begin)
     } else {
-        corrected(&unfinished, desired, state)
+        corrected(&unfinished, desired, state, rollout)
     };
     if let Some(diff) = next {
         rollout.change(diff, desired, state);
+        return;
+    }
+    if let Some(rack) = elsewhere {
+        rollout.action = Some(match differing.first() {
+            Some(next) => next.action(desired, state),
+            None if grow::next(diffs).is_some() => Action::ScaleUp,
+            None => Action::ScaleDown,
+        });
+        rollout.waiting_for = Some(format!("rack {rack} to be rolled out"));
+        rollout.rack = Some(rack);
         return;
     }
     let Some(first) = unfinished.first() else {
@@ -113,19 +123,33 @@ pub(super) fn racks(
 }
 
 /// The rack that takes its change although racks are not finished: a change whose pods never become Ready is corrected in
-/// its rack, and no other rack changes.
+/// its rack, and no other rack changes. A rack that waits halfway through its change takes no node down and holds no other
+/// one: two such racks, of which the spec did not have one while the other began, would wait for each other.
 fn corrected<'a, 'b>(
     unfinished: &[&'a RackDiff<'b>],
     desired: &Desired,
     state: &ObservedState,
+    rollout: &Rollout,
 ) -> Option<&'a RackDiff<'b>> {
+    let (halfway, others): (Vec<_>, Vec<_>) = unfinished
+        .iter()
+        .copied()
+        .partition(|diff| diff.is_halfway(desired, state));
+    let next = match (&halfway[..], &others[..]) {
+        _ if revisions::rolls_elsewhere(desired, state).is_some() => None,
+        (_, [one]) | ([one], []) => Some(*one),
+        ([first, ..], []) if rollout.first_health_problem(state).is_none() => Some(*first),
+        _ => None,
+    };
     let mut differing = unfinished
         .iter()
         .copied()
         .filter(|diff| diff.differs(desired));
-    match unfinished {
-        [_] => differing.find(|diff| diff.may_be_corrected(desired, state)),
-        _ => differing.find(|diff| diff.is_all_down(state)),
+    match next {
+        Some(next) => differing
+            .find(|diff| diff.wanted.id == next.wanted.id)
+            .filter(|diff| diff.may_be_corrected(desired, state)),
+        None => differing.find(|diff| diff.is_all_down(state)),
     }
 }
 

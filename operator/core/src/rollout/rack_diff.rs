@@ -12,7 +12,10 @@ use crate::{
     objects::{VolumeExpansion, config_map, pod, stateful_set},
     observed::{ObservedState, Volume, replicas},
     operations::preconditions,
-    rollout::refuse::{Claim, claims},
+    rollout::{
+        refuse::{Claim, claims},
+        revisions::{self, partition},
+    },
 };
 
 /// A desired rack and its live StatefulSet.
@@ -225,7 +228,8 @@ impl<'a> RackDiff<'a> {
 
     /// Whether some pods of the rack are still to be replaced.
     pub(crate) fn is_rolling(&self, state: &ObservedState) -> bool {
-        !self.is_rolled() || self.has_outdated(state)
+        let has_outdated = |live| revisions::has_outdated(&self.wanted.id, live, state);
+        !self.is_rolled() || self.live.is_some_and(has_outdated)
     }
 
     /// Whether the rack is rolled out and each of its nodes is healthy. A node that is down in the view of others is a
@@ -237,18 +241,10 @@ impl<'a> RackDiff<'a> {
                 .all(|pod| state.own_health_problem(&pod).is_none())
     }
 
-    /// Whether a pod has an older revision. The status of a StatefulSet that was just re-created reports a finished
-    /// rollout, although its adopted pods are older.
-    fn has_outdated(&self, state: &ObservedState) -> bool {
-        let status = self.live.and_then(|live| live.status.as_ref());
-        let Some(newest) = status.and_then(|status| status.update_revision.as_deref()) else {
-            return false;
-        };
-        let kept = self.live.map_or(0, partition);
-        self.pods(state)
-            .filter(|pod| names::ordinal(pod).unwrap_or(0) >= kept)
-            .filter_map(|pod| state.pods.get(&pod))
-            .any(|pod| pod.revision != newest)
+    /// Whether the rack waits halfway through its change, and only for the operator to go on with it.
+    pub(crate) fn is_halfway(&self, desired: &Desired, state: &ObservedState) -> bool {
+        let is_at_rest = |live| revisions::is_at_rest(&self.wanted.id, live, state);
+        self.differs(desired) && self.live.is_some_and(is_at_rest)
     }
 
     /// Whether this unhealthy rack can be changed without taking down a healthy node: the rack is in the middle of a
@@ -358,13 +354,4 @@ impl<'a> RackDiff<'a> {
 
 fn is_ready(pod: &str, state: &ObservedState) -> bool {
     state.pods.get(pod).is_some_and(|pod| pod.ready)
-}
-
-/// The partition of the StatefulSet: pods with a lower ordinal keep their revision.
-pub fn partition(set: &StatefulSet) -> i32 {
-    let strategy = set
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.update_strategy.as_ref()?.rolling_update.as_ref());
-    strategy.and_then(|rolling| rolling.partition).unwrap_or(0)
 }

@@ -239,6 +239,23 @@ fn rolling(world: &World) -> BTreeSet<String> {
     sets.map(|(name, _)| name.clone()).collect()
 }
 
+/// Racks of which Kubernetes takes a node down next, also if the spec does not have them.
+fn about_to_roll(world: &World) -> BTreeSet<String> {
+    let mut racks = rolling(world);
+    racks.retain(|set| {
+        nodes_of(world, set)
+            .iter()
+            .all(|node| *node == Node::Normal)
+    });
+    racks
+}
+
+fn nodes_of(world: &World, set: &str) -> Vec<Node> {
+    let pods = world.pods.values();
+    let its = pods.filter(|pod| names::stateful_set("demo", &pod.rack) == set);
+    its.map(|pod| pod.node).collect()
+}
+
 /// Whether a member or a pod has no `StatefulSet`, which was taken away by hand, and the spec may not know its rack. A person
 /// puts the rack back, or removes them.
 fn needs_its_rack(world: &World) -> bool {
@@ -328,6 +345,13 @@ fn check(world: &World, before: &World, event: &Event) -> Result<(), TestCaseErr
         prop_assert!(
             started.len() <= 1,
             "one rack changes at a time: {started:?}"
+        );
+        let mut serving = started;
+        serving.retain(|set| nodes_of(before, set).contains(&Node::Normal));
+        let next = about_to_roll(before);
+        prop_assert!(
+            serving.is_empty() || next.is_empty(),
+            "{serving:?} changes while Kubernetes takes down a node of {next:?}"
         );
     }
     // A call whose end the others have seen is recorded as done, and may still wait for an answer.

@@ -20,7 +20,7 @@ pub(crate) fn nodes(world: &mut World, nodes: i32) {
     world.edit(|cluster| cluster.spec.nodes_per_racks = Some(nodes));
 }
 
-fn racks(world: &mut World, names: &[&str]) {
+pub(crate) fn racks(world: &mut World, names: &[&str]) {
     world.edit(|cluster| {
         let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
         dc.rack = names
