@@ -62,7 +62,7 @@ pub(super) fn racks(
             None if grow::next(diffs).is_some() => Action::ScaleUp,
             None => Action::ScaleDown,
         });
-        rollout.waiting_for = Some(format!("rack {rack} to be rolled out"));
+        rollout.waiting_for = Some(to_be_rolled_out(&rack));
         rollout.rack = Some(rack);
         return;
     }
@@ -117,9 +117,12 @@ pub(super) fn racks(
         None => continued(&diff.wanted.id, state),
     });
     rollout.rack = Some(diff.wanted.id.clone());
-    rollout.waiting_for = rollout
-        .first_health_problem(state)
-        .or_else(|| Some(format!("rack {} to be rolled out", diff.wanted.id)));
+    let health_problem = rollout.first_health_problem(state);
+    rollout.waiting_for = health_problem.or_else(|| Some(to_be_rolled_out(&diff.wanted.id)));
+}
+
+fn to_be_rolled_out(rack: &RackId) -> String {
+    format!("rack {rack} to be rolled out")
 }
 
 /// The rack that takes its change although racks are not finished: a change whose pods never become Ready is corrected in
