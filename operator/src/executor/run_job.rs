@@ -1,18 +1,15 @@
 //! A step of a backup that runs as a Job beside the pod. The Job is found again by its name: its state is in Kubernetes, and
 //! no operator has to be there while it works.
 
+mod wanted;
+
 use std::time::Duration;
 
 use casskop_backup_protocol::{Outcome, Summary};
-use casskop_common::{
-    api::{CassandraClusterStatus, OperationStatus},
-    names::{self, RackId},
-};
+use casskop_common::api::{CassandraClusterStatus, OperationStatus};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::{batch::v1::Job, core::v1::ConfigMap};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, ResourceExt};
-use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -26,9 +23,8 @@ use crate::{
 };
 use casskop_core::{
     node::NodeError,
-    objects::backup_job::{self, BackupCommand, BackupWork, Beside, NodeFacts, Parts},
+    objects::backup_job::{self, BackupCommand, BackupWork},
     operations::backup::{self, Turn},
-    pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
 
 /// Time between two looks at a Job.
@@ -198,7 +194,7 @@ async fn look(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<L
     let name = job_name(task, work);
     let found = jobs::find(&effects.kube, namespace, &name).await;
     let Some(job) = found.map_err(unreachable("read Job", &name))? else {
-        let wanted = match Box::pin(wanted(effects, task, work)).await {
+        let wanted = match Box::pin(wanted::wanted(effects, task, work)).await {
             // A pod that is away comes back, and so does the API server: the time without a Job is bounded.
             Err(error) if error.is_transient() => {
                 return Ok(Look::Idle(format!("what Job {name} needs: {error}")));
@@ -330,81 +326,6 @@ async fn is_elsewhere(effects: &Effects, task: &NodeTask, job: &Job) -> Result<b
     Ok(now.is_some_and(|now| now != made_for))
 }
 
-/// The Job as it is to be made now.
-async fn wanted(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result<Job, NodeError> {
-    let pod = pod(effects, task).await?;
-    let pod = pod.ok_or_else(|| NodeError::Unreachable("its pod does not exist".into()))?;
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    let node =
-        node.ok_or_else(|| NodeError::Unreachable("its pod is on no Kubernetes node".into()))?;
-    let status = status(effects, task).await?;
-    let operation = operation(&status, task).ok_or(NodeError::Stopped)?;
-    let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
-    let description = match work.command {
-        BackupCommand::Upload => upload(effects, task, work, (&pod, &status, operation)).await?,
-        BackupCommand::Complete => {
-            let (endpoint, _) = node::endpoint(effects, task).await?;
-            let reading = effects.nodes.read(endpoint).await?;
-            let left_out = backup::left_out(&status, operation, reading.host_ids.values());
-            let described = backup_job::complete(cluster, operation, work, &left_out);
-            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
-        }
-        BackupCommand::Purge => {
-            let known: Vec<&str> = backup::known(&status, &work.store_name).collect();
-            let over: Vec<&str> = backup::over(&status).collect();
-            let described = backup_job::purge(cluster, work, &known, &over);
-            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
-        }
-        BackupCommand::Verify { .. } | BackupCommand::Delete => {
-            let described = backup_job::stored(cluster, work);
-            json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
-        }
-    };
-    let parts = Parts {
-        cluster: (&task.cluster.namespace, cluster.0, cluster.1),
-        id: &task.start.id,
-        work,
-        image: &task.image,
-        description,
-    };
-    let beside = Beside {
-        pod: &pod,
-        node: &node,
-    };
-    backup_job::build(&parts, &beside).map_err(|error| NodeError::JobFailed(error.to_string()))
-}
-
-/// The description of the work of one node. The node has to be the one that the operation was planned for.
-async fn upload(
-    effects: &Effects,
-    task: &NodeTask,
-    work: &BackupWork,
-    (pod, status, operation): (&Pod, &CassandraClusterStatus, &OperationStatus),
-) -> Result<String, NodeError> {
-    let (endpoint, _) = node::endpoint(effects, task).await?;
-    let reading = effects.nodes.read(endpoint.clone()).await?;
-    if reading.local_host_id != task.start.host_id {
-        return Err(NodeError::JobFailed(format!(
-            "{} runs the node with host id {} now, and the snapshot is that of {}: request the backup again with a new id",
-            task.start.pod, reading.local_host_id, task.start.host_id
-        )));
-    }
-    let tokens = effects.nodes.tokens(endpoint).await?;
-    let rack = rack(pod).ok_or_else(|| NodeError::Unreachable("its pod has no rack".into()))?;
-    let facts = NodeFacts {
-        pod: &task.start.pod,
-        rack: &rack,
-        reading: &reading,
-        tokens,
-        data_directories: folders(effects, task, &rack).await?,
-        taken: backup::taken(operation).map(str::to_owned).collect(),
-    };
-    let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
-    let previous = backup::previous(status, &work.store_name);
-    let described = backup_job::upload(cluster, operation, work, &facts, previous);
-    json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)
-}
-
 /// The event of a step whose Job has done its work.
 async fn completed(
     effects: &Effects,
@@ -491,10 +412,6 @@ fn unreachable<'a>(what: &'a str, name: &'a str) -> impl FnOnce(kube::Error) -> 
     move |error| NodeError::Kubernetes(format!("{what} {name}: {}", error_text(&error)))
 }
 
-fn json<T: Serialize>(description: &T) -> Result<String, NodeError> {
-    serde_json::to_string(description).map_err(|error| NodeError::JobFailed(error.to_string()))
-}
-
 /// The status as it is now.
 async fn status(effects: &Effects, task: &NodeTask) -> Result<CassandraClusterStatus, NodeError> {
     let (namespace, name) = (&task.cluster.namespace, &task.cluster.name);
@@ -516,31 +433,6 @@ async fn pod(effects: &Effects, task: &NodeTask) -> Result<Option<Pod>, NodeErro
     let api: Api<Pod> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
     let read = in_time(api.get_opt(&task.start.pod)).await;
     read.map_err(unreachable("read pod", &task.start.pod))
-}
-
-fn rack(pod: &Pod) -> Option<RackId> {
-    let label = |key: &str| pod.labels().get(key).cloned();
-    let (dc, rack) = label(names::DC_LABEL).zip(label(names::RACK_LABEL))?;
-    Some(RackId { dc, rack })
-}
-
-/// The folders in which the node keeps its data, as the configuration of its rack says.
-async fn folders(
-    effects: &Effects,
-    task: &NodeTask,
-    rack: &RackId,
-) -> Result<Vec<String>, NodeError> {
-    let name = names::stateful_set(&task.cluster.name, rack);
-    let api: Api<ConfigMap> = Api::namespaced(effects.kube.client.clone(), &task.cluster.namespace);
-    let read = in_time(api.get_opt(&name)).await;
-    let map = read.map_err(unreachable("read ConfigMap", &name))?;
-    // Not the default folders: those that the node has may be others, and be left out of the backup.
-    let config = map.as_ref().and_then(RackConfig::of).ok_or_else(|| {
-        NodeError::JobFailedForNow(format!(
-            "ConfigMap {name} does not say where the node keeps its data"
-        ))
-    })?;
-    Ok(all_data_directories(&config))
 }
 
 /// What was told of a wait last, and when.
