@@ -141,9 +141,11 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
         cluster: cluster(),
         store: Store::default(),
         backup: name(backup),
-        host_id: name(host),
+        host_id: Some(name(host)),
+        place: None,
         into: into.to_str().unwrap().to_owned(),
         keyspaces: Vec::new(),
+        marker: None,
         limits: Limits::default(),
     }
 }

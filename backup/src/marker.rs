@@ -1,0 +1,107 @@
+//! The marker beside the files of a restored node: its start waits for it, so that it is written last.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use casskop_backup_protocol::{NodeManifest, RestoreMarker};
+
+use crate::error::{Failure, Result};
+use crate::files::{LOST_AND_FOUND, failure, sync};
+
+/// The marker of a node.
+pub(crate) fn of(manifest: &NodeManifest) -> RestoreMarker {
+    let node = &manifest.node;
+    RestoreMarker {
+        cluster: manifest.cluster.clone(),
+        backup: manifest.backup.clone(),
+        host_id: node.host_id.clone(),
+        tokens: node.tokens.clone(),
+        num_tokens: u32::try_from(node.tokens.len()).unwrap_or(u32::MAX),
+        cassandra_version: node.cassandra_version.clone(),
+    }
+}
+
+/// Whether the marker is there already.
+///
+/// # Errors
+/// It is that of another restore, or cannot be read.
+pub(crate) fn is_there(path: &Path, wanted: &RestoreMarker) -> Result<bool> {
+    let content = match fs::read(path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failure("read", path)(error)),
+    };
+    let why = match serde_json::from_slice::<RestoreMarker>(&content) {
+        Ok(there) if there == *wanted => return Ok(true),
+        Ok(there) => format!(
+            "its volume has backup {} of cluster {}, node {}",
+            there.backup, there.cluster.name, there.host_id
+        ),
+        Err(error) => format!("{} cannot be read: {error}", path.display()),
+    };
+    Err(refused(wanted, why))
+}
+
+fn refused(wanted: &RestoreMarker, why: String) -> Failure {
+    Failure::failed(
+        format!("fetch node {} of backup {}", wanted.host_id, wanted.backup),
+        why,
+        "delete the new cluster with its volumes, and create it again: no file is replaced",
+    )
+}
+
+/// Makes the folder of the data in a volume that has nothing else.
+///
+/// # Errors
+/// The volume has something else: a node may have run on it.
+pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
+    let root = marker.parent().unwrap_or(Path::new("/"));
+    if let Ok(inside) = into.strip_prefix(root) {
+        let first = inside.components().next();
+        for entry in fs::read_dir(root).map_err(failure("read", root))? {
+            let name = entry.map_err(failure("read", root))?.file_name();
+            let text = name.to_string_lossy();
+            let is_ours = first.is_some_and(|first| first.as_os_str() == name)
+                || name == LOST_AND_FOUND
+                || Some(name.as_os_str()) == part(marker).file_name();
+            // Storage systems have hidden folders of their own; those of a member lie beside its data.
+            if !is_ours && !text.starts_with('.') {
+                return Err(Failure::failed(
+                    format!("fetch into {}", into.display()),
+                    format!("{} holds {text}: a node may have run here", root.display()),
+                    "delete the new cluster with its volumes, and create it again with empty ones",
+                ));
+            }
+        }
+    }
+    fs::create_dir_all(into).map_err(failure("make the folder", into))?;
+    for folder in into.ancestors().skip(1) {
+        if !folder.starts_with(root) {
+            break;
+        }
+        sync(folder)?;
+    }
+    Ok(())
+}
+
+fn part(marker: &Path) -> PathBuf {
+    marker.with_extension("json.part")
+}
+
+/// Writes the marker, whole or not at all.
+///
+/// # Errors
+/// It is not known to be on the disk.
+pub(crate) fn write(path: &Path, marker: &RestoreMarker) -> Result<()> {
+    let content = serde_json::to_vec(marker).map_err(|error| refused(marker, error.to_string()))?;
+    let part = part(path);
+    File::create(&part)
+        .and_then(|mut file| {
+            file.write_all(&content)?;
+            file.sync_all()
+        })
+        .map_err(failure("write", &part))?;
+    fs::rename(&part, path).map_err(failure("write", path))?;
+    path.parent().map_or(Ok(()), sync)
+}
