@@ -36,7 +36,7 @@ async fn made(keyspaces: &[&str]) -> Fake {
         let mut job = node_job(data.path(), "b1", host);
         job.node.pod = Some(name(pod));
         job.node.rack = rack.to_owned();
-        job.node.tokens = vec!["-7".to_owned(), "7".to_owned()];
+        job.node.tokens = vec![format!("-7-{host}"), format!("7-{host}")];
         node(&fake.bucket(), &job).await.unwrap();
     }
     let hosts = NODES.map(|(host, ..)| host);
