@@ -19,10 +19,7 @@ fn refused(backup: impl std::fmt::Display, why: String, next: &str) -> Failure {
 ///
 /// # Errors
 /// The backup lacks keyspaces or nodes, or its ring has another shape.
-pub(crate) fn find<'a>(
-    cluster: &'a ClusterManifest,
-    place: &NodePlace,
-) -> Result<&'a NodeSummary> {
+pub(crate) fn find<'a>(cluster: &'a ClusterManifest, place: &NodePlace) -> Result<&'a NodeSummary> {
     if !cluster.keyspaces.is_empty() || !cluster.left_out.is_empty() {
         return Err(refused(
             &cluster.backup,

@@ -1,6 +1,7 @@
 //! Prepares one Cassandra pod before Cassandra starts: merges the configuration of the operator and of the user into
 //! the configuration of the image, installs the Jolokia agent with its password or the certificates of the Management
-//! API, and the certificates of Cassandra itself, and waits until the addresses of the seeds resolve.
+//! API, and the certificates of Cassandra itself, and waits until the addresses of the seeds resolve. Before all that, a node
+//! of a ring that is restored waits for its files.
 //!
 //! Runs as an init container; calls no API and needs no permissions.
 
@@ -15,6 +16,7 @@ mod management_api;
 mod metrics;
 mod overlap;
 mod pkcs8;
+mod restore;
 mod seeds;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use casskop_core::pod_config::{
     certificates::Place,
     jvm_options::{Agents, InvalidSection},
     logins::{NotSetUp, Volume},
+    restore::WrongFiles,
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
 };
@@ -136,6 +139,9 @@ pub enum Error {
     /// A start would let in everybody.
     #[error(transparent)]
     NotSetUp(#[from] NotSetUp),
+    /// The volume has other files than those of the restore.
+    #[error(transparent)]
+    WrongFiles(#[from] WrongFiles),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
@@ -146,7 +152,7 @@ pub enum Error {
 /// # Errors
 /// A file is missing, invalid or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
-    let mut rack: RackConfig = read_json(&args.rack)?;
+    let (mut rack, restored) = restore::wait(args)?;
     rack.limit_heap(args.memory_limit);
     // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
@@ -167,7 +173,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     };
     logins::prepare(args, &rack, &seeds, volume)?;
     let access = (args.encryption.encryption(), args.logins);
-    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, access)?;
+    let given = (&seeds, &restored);
+    cassandra_yaml::write(&args.directory, &rack, given, &args.pod_ip, access)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
         &args.directory,

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupStatus, Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RestoreStatus, RoleReplicas,
-    ScheduleStatus, SeenReplication, UserStatus,
+    BackupStatus, Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RestoreStatus,
+    RoleReplicas, ScheduleStatus, SeenReplication, UserStatus,
 };
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus

@@ -7,7 +7,7 @@ use casskop_common::{
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
-use super::{NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
+use super::{FromBackup, NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
 use crate::{
     desired::{Desired, seeds},
     objects::config_map,
@@ -61,10 +61,15 @@ pub(super) fn first_nodes(
         .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
         .take(if joins { 1 } else { usize::MAX })
     {
-        let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
+        // A ring that is restored knows all its nodes: they start together.
+        let replicas = match rollout.from_backup {
+            Some(_) => diff.wanted.replicas,
+            None => diff.known_nodes(state).max(1).min(diff.wanted.replicas),
+        };
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
-    rollout.waiting_for = rollout.first_health_problem(state);
+    let awaited = rollout.from_backup.as_ref().and_then(FromBackup::awaited);
+    rollout.waiting_for = awaited.or_else(|| rollout.first_health_problem(state));
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && desired.logins != LoginStep::SetUp

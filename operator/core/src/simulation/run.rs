@@ -16,7 +16,7 @@ use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
     node::Replication,
     objects::{ClientCa, MetricsService, Object},
-    observed::{NodePod, ObservedState, SecretState, recorded_arguments},
+    observed::{NodePod, ObservedState, RestoreJob, SecretState, recorded_arguments},
     operations::{
         self, Action,
         backup::{self, BackupCommand, LeftOut, Turn},
@@ -24,6 +24,7 @@ use crate::{
         transitions::{self, Outdated},
     },
     plan::{self, Plan},
+    rollout::JobChange,
     simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
 };
 
@@ -38,6 +39,7 @@ impl World {
             .collect();
         let started = Started::of("demo", &self.live, &pods);
         let mut state = ObservedState {
+            restore_jobs: self.restore_jobs.clone(),
             now: self.now,
             cluster: self.cluster.clone(),
             arguments: recorded_arguments(&self.cluster, &intents),
@@ -146,6 +148,12 @@ impl World {
             }
             self.remove(removal);
         }
+        for change in &plan.restore_jobs {
+            if !may() {
+                return false;
+            }
+            self.change_job(change);
+        }
         if let Some(change) = plan.metrics_service {
             if !may() {
                 return false;
@@ -189,6 +197,24 @@ impl World {
         messages::check_cluster(&self.status());
         kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
+    }
+
+    fn change_job(&mut self, change: &JobChange) {
+        match change {
+            JobChange::Make { pod, .. } => {
+                let job = RestoreJob {
+                    name: format!("job-of-{pod}"),
+                    uid: self.now.to_string(),
+                    node: Some("node1".into()),
+                    deleting: false,
+                    problem: None,
+                    end: None,
+                };
+                let before = self.restore_jobs.insert(pod.clone(), job);
+                assert_eq!(before, None, "a Job of the name is there");
+            }
+            JobChange::Remove { uid, .. } => self.restore_jobs.retain(|_, job| job.uid != *uid),
+        }
     }
 
     /// Cassandra is told the replicas of the roles, unless it has others by now.

@@ -1,0 +1,113 @@
+//! The Job that brings the files of a node of a ring that is restored: beside its pod, which waits for them.
+
+use casskop_backup_protocol::{FetchJob, Limits, NodePlace, RackShape, RestoreMarker};
+use casskop_common::{
+    api::{BackupStore, Restore},
+    names::{self, RackId},
+};
+use k8s_openapi::api::batch::v1::Job;
+
+use crate::{
+    desired::Desired,
+    digest::digest,
+    objects::backup_job::{self, Access, Beside, Frame, NoJob},
+    pod_config::cassandra_yaml::{self, DATA, data_directories_of},
+};
+
+/// A node that gets its files.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its pod.
+    pub pod: &'a str,
+    /// Its rack.
+    pub rack: &'a RackId,
+}
+
+/// Name of the Job of a pod. The same restore of the same cluster has the same name, so that it is made once.
+pub fn name((cluster, uid): (&str, &str), restore: &Restore, pod: &str) -> String {
+    let from = &restore.cluster;
+    let what = (uid, &from.name, &from.uid, &restore.backup, pod);
+    backup_job::named_after(cluster, &digest(&("restore", what)))
+}
+
+/// Folder that gets the data of a node of a rack with this configuration; none if it is on no volume that a Job can have.
+pub fn folder(desired: &Desired, config: &serde_json::Value) -> Option<String> {
+    let first = data_directories_of(config).into_iter().next()?;
+    let storage = &desired.spec.storage_configs;
+    let theirs = storage.iter().map(|storage| storage.mount_path.as_str());
+    let mut mounted = theirs.chain([DATA]);
+    mounted
+        .any(|mounted| cassandra_yaml::is_below(&first, mounted))
+        .then_some(first)
+}
+
+/// The description of the work.
+///
+/// # Errors
+/// A name cannot be a part of a path in the store, or the folder of the data is on no volume.
+pub fn describe(
+    desired: &Desired,
+    restore: &Restore,
+    store: &BackupStore,
+    target: Target<'_>,
+) -> Result<FetchJob, NoJob> {
+    let racks = desired.racks.iter();
+    let own = racks.clone().find(|rack| rack.id == *target.rack);
+    let into = own.and_then(|rack| folder(desired, &rack.config));
+    let ordinal = names::ordinal(target.pod).and_then(|ordinal| u32::try_from(ordinal).ok());
+    let gone = || NoJob::NoVolume(target.pod.to_owned());
+    let ring = racks.map(|rack| RackShape {
+        dc: rack.id.dc.clone(),
+        rack: rack.id.rack.clone(),
+        nodes: u32::try_from(rack.replicas).unwrap_or_default(),
+    });
+    Ok(FetchJob {
+        cluster: backup_job::named(&restore.cluster.name, &restore.cluster.uid)?,
+        store: store.place(),
+        backup: restore.backup.parse()?,
+        host_id: None,
+        place: Some(NodePlace {
+            dc: target.rack.dc.clone(),
+            rack: target.rack.rack.clone(),
+            ordinal: ordinal.ok_or_else(gone)?,
+            ring: ring.collect(),
+        }),
+        into: into.ok_or_else(gone)?,
+        keyspaces: Vec::new(),
+        marker: Some(format!("{DATA}/{}", RestoreMarker::FILE)),
+        // No node serves clients yet.
+        limits: Limits::default(),
+    })
+}
+
+/// The Job.
+///
+/// # Errors
+/// As of [`describe`]; or the pod has no volume to share, or the spec has no such store.
+pub fn build(
+    desired: &Desired,
+    restore: &Restore,
+    target: Target<'_>,
+    beside: &Beside<'_>,
+) -> Result<Job, NoJob> {
+    let backup = desired.spec.backup.as_ref();
+    let store = backup.and_then(|backup| backup.store(&restore.store));
+    let store = store.ok_or_else(|| NoJob::NoStore(restore.store.clone()))?;
+    let description = describe(desired, restore, store, target)?;
+    let description = serde_json::to_string(&description).unwrap_or_default();
+    let uid = desired.owner.uid.as_str();
+    let frame = Frame {
+        cluster: (&desired.namespace, &desired.name, uid),
+        name: name((&desired.name, uid), restore, target.pod),
+        id: &restore.backup,
+        store,
+        image: &desired.bootstrap_image,
+        arguments: vec![
+            "fetch".into(),
+            "--termination-log=/dev/termination-log".into(),
+        ],
+        description: &description,
+        volumes: Some(Access::Write),
+    };
+    backup_job::framed(frame, beside)
+}

@@ -1,0 +1,330 @@
+//! A new ring that begins with a backup: which Jobs bring its files, and when its nodes may start.
+//!
+//! All pods of all racks are made at once, and wait. A Job beside each brings its files; once all nodes have theirs, all may
+//! start. The configuration of the racks records what they wait for, so that nothing but a ring that was never formed is restored.
+
+use casskop_backup_protocol::Name;
+use casskop_common::{
+    api::{CassandraCluster, Restore, RestorePhase, RestoreStatus},
+    conditions::Reason,
+    names::{self, RackId},
+};
+use jiff::SignedDuration;
+use kube_core::ResourceExt;
+use serde::Serialize;
+
+use crate::{
+    desired::Desired,
+    objects::restore_job,
+    observed::{ObservedState, RestoreEnd, RestoreJob},
+    pod_config::{RackConfig, restore::RestoreConfig},
+    refusal::Refusal,
+};
+
+/// Time after which a Job that failed for now is made again.
+const AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// The restore of a ring that was never formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromBackup {
+    /// What the pods are told.
+    pub config: RestoreConfig,
+    /// Nodes of the ring.
+    pub nodes: i32,
+    /// Nodes that have all their files.
+    pub done: i32,
+    /// Jobs to make and to delete.
+    pub jobs: Vec<JobChange>,
+    /// Message: why the restore does not go on without a person.
+    pub problem: Option<String>,
+    /// Message: why a node does not get its files at the moment.
+    pub trouble: Option<String>,
+}
+
+/// A change of a Job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum JobChange {
+    /// It is made, unless there is one of its name.
+    Make {
+        /// The pod whose files it brings.
+        pod: String,
+        /// Its rack.
+        rack: RackId,
+    },
+    /// It is deleted, and made again later.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+    },
+}
+
+impl FromBackup {
+    /// The event that the nodes wait for; nothing once they may start.
+    pub(crate) fn awaited(&self) -> Option<String> {
+        if self.config.released {
+            return None;
+        }
+        let trouble = self.trouble.iter().map(|trouble| format!("; {trouble}"));
+        Some(format!(
+            "the files of backup {}: {} of {} nodes have theirs{}",
+            self.config.backup,
+            self.done,
+            self.nodes,
+            trouble.collect::<String>()
+        ))
+    }
+}
+
+/// Decides about the restore that the spec asks for. None if the ring begins empty, or was formed before.
+///
+/// # Errors
+/// The restore cannot be carried out.
+pub(crate) fn decide(
+    desired: &Desired,
+    state: &ObservedState,
+    formed: bool,
+) -> Result<Option<FromBackup>, Refusal> {
+    if formed {
+        return Ok(None);
+    }
+    let wanted = desired.spec.restore.as_ref();
+    let recorded = recorded(state);
+    let Some(restore) = wanted else {
+        return match recorded {
+            Some(Some(before)) => refuse(format!(
+                "backup {} is being restored, and spec.restore was removed: put it back until the ring is formed",
+                before.backup
+            )),
+            _ => Ok(None),
+        };
+    };
+    check(desired, &state.cluster, restore)?;
+    let is_it = |before: &RestoreConfig| {
+        let from = &restore.cluster;
+        before.is_of(&from.name, &from.uid, &restore.backup)
+    };
+    let was_released = match &recorded {
+        Some(None) => {
+            return refuse(
+                "spec.restore was added to a ring that is being formed without it, and is carried out only from the creation of the cluster on: remove it, or delete the cluster with its volumes and create it again".into(),
+            );
+        }
+        Some(Some(before)) if before.released && !is_it(before) => {
+            return refuse(format!(
+                "the nodes start with backup {} of cluster {}, and spec.restore names another one: set it back, or delete the cluster with its volumes and create it again",
+                before.backup, before.cluster
+            ));
+        }
+        Some(Some(before)) => before.released && is_it(before),
+        None => false,
+    };
+    let mut found = progress(desired, state);
+    let from = &restore.cluster;
+    found.config = RestoreConfig {
+        cluster: from.name.clone(),
+        uid: from.uid.clone(),
+        backup: restore.backup.clone(),
+        released: was_released || (found.nodes > 0 && found.done == found.nodes),
+    };
+    if found.config.released {
+        found.done = found.nodes;
+    }
+    Ok(Some(found))
+}
+
+/// What the racks that exist were made for: a restore, or none. Nothing if there is no rack yet.
+fn recorded(state: &ObservedState) -> Option<Option<RestoreConfig>> {
+    let racks = state.live.stateful_sets.keys();
+    let configs = racks.filter_map(|set| state.live.config_maps.get(set).and_then(RackConfig::of));
+    let mut restores = configs.map(|config| config.restore);
+    let first = restores.next()?;
+    // Some may be written already, and others not yet.
+    let all = std::iter::once(first).chain(restores).flatten();
+    Some(all.max_by_key(|restore| restore.released))
+}
+
+fn progress(desired: &Desired, state: &ObservedState) -> FromBackup {
+    let pods = desired.racks.iter().flat_map(|rack| {
+        (0..rack.replicas).map(move |ordinal| {
+            let pod = names::pod(&desired.name, &rack.id, ordinal);
+            (pod, &rack.id)
+        })
+    });
+    let mut found = FromBackup {
+        config: RestoreConfig::default(),
+        nodes: 0,
+        done: 0,
+        jobs: Vec::new(),
+        problem: None,
+        trouble: None,
+    };
+    for (pod, rack) in pods {
+        found.nodes += 1;
+        let live = state.pods.get(&pod).filter(|live| !live.deleting);
+        let node = live.and_then(|live| live.prepares_on.as_ref());
+        match state.restore_jobs.get(&pod) {
+            None if node.is_some() => found.jobs.push(JobChange::Make {
+                pod,
+                rack: rack.clone(),
+            }),
+            None => {}
+            Some(job) => found.follow(&pod, job, node, state),
+        }
+    }
+    found
+}
+
+impl FromBackup {
+    fn follow(
+        &mut self,
+        pod: &str,
+        job: &RestoreJob,
+        node: Option<&String>,
+        state: &ObservedState,
+    ) {
+        let remove = || JobChange::Remove {
+            name: job.name.clone(),
+            uid: job.uid.clone(),
+        };
+        match &job.end {
+            _ if job.deleting => {}
+            Some(RestoreEnd::Complete) => self.done += 1,
+            Some(RestoreEnd::Failed {
+                lasting: true, why, ..
+            }) => {
+                self.problem.get_or_insert_with(|| {
+                    format!(
+                        "{pod} did not get its files: {why}; once that is mended, delete Job {}, and the operator makes it again",
+                        job.name
+                    )
+                });
+            }
+            Some(RestoreEnd::Failed { at, why, .. }) => {
+                if state.now.duration_since(*at) >= AGAIN {
+                    self.jobs.push(remove());
+                }
+                self.trouble.get_or_insert_with(|| {
+                    format!("{pod} did not get its files, and its Job is made again: {why}")
+                });
+            }
+            // The volume went with the pod.
+            None if node.is_some_and(|node| job.node.as_ref().is_some_and(|made| made != node)) => {
+                self.jobs.push(remove());
+            }
+            None => {
+                if let Some(problem) = &job.problem {
+                    let why = format!("Job {} does not run: {problem}", job.name);
+                    self.trouble.get_or_insert(why);
+                }
+            }
+        }
+    }
+}
+
+fn refuse<T>(message: String) -> Result<T, Refusal> {
+    Err(Refusal {
+        reason: Reason::InvalidRestore,
+        message,
+    })
+}
+
+/// Refuses a restore that no Job could carry out.
+fn check(desired: &Desired, cluster: &CassandraCluster, restore: &Restore) -> Result<(), Refusal> {
+    let backup = desired.spec.backup.as_ref();
+    if backup.is_none_or(|backup| backup.store(&restore.store).is_none()) {
+        return refuse(format!(
+            "restore.store is {}, and backup.stores has none of that name: declare it, or name another one",
+            restore.store
+        ));
+    }
+    let from = &restore.cluster;
+    let named = [
+        ("restore.backup", &restore.backup),
+        ("restore.cluster.name", &from.name),
+        ("restore.cluster.uid", &from.uid),
+    ];
+    for (field, text) in named {
+        if let Err(error) = text.parse::<Name>() {
+            return refuse(format!("{field}: {error}"));
+        }
+    }
+    for rack in &desired.racks {
+        if rack.capacity.is_none() {
+            return refuse(format!(
+                "the nodes of rack {} have no volume, and a restore needs one: set dataCapacity",
+                rack.id
+            ));
+        }
+        if restore_job::folder(desired, &rack.config).is_none() {
+            return refuse(format!(
+                "the first of data_file_directories of rack {} is on no volume: set it to a folder of a volume",
+                rack.id
+            ));
+        }
+    }
+    let multi = cluster.annotations().contains_key(names::MULTI_OWNER);
+    if !desired.spec.seeds.is_empty() || multi {
+        return refuse(
+            "a ring with nodes elsewhere, by spec.seeds or a MultiCasskop, is not restored: restore all nodes into one CassandraCluster, and remove restore or the seeds".into(),
+        );
+    }
+    if desired.spec.authentication.is_some() {
+        return refuse(
+            "spec.authentication is for an empty ring, and the backup has roles of its own: remove authentication or restore".into(),
+        );
+    }
+    Ok(())
+}
+
+/// The record of the restore. `before` is the one in the status.
+pub(crate) fn status(
+    found: Option<&FromBackup>,
+    formed: bool,
+    before: Option<&RestoreStatus>,
+) -> Option<RestoreStatus> {
+    let Some(found) = found else {
+        return before.cloned().map(|before| RestoreStatus {
+            phase: if formed {
+                RestorePhase::Restored
+            } else {
+                before.phase
+            },
+            ..before
+        });
+    };
+    let config = &found.config;
+    Some(RestoreStatus {
+        cluster: config.cluster.clone(),
+        uid: config.uid.clone(),
+        backup: config.backup.clone(),
+        phase: match (formed, config.released) {
+            (true, _) => RestorePhase::Restored,
+            (false, true) => RestorePhase::Starting,
+            (false, false) => RestorePhase::Fetching,
+        },
+        nodes: found.nodes,
+        done: found.done,
+    })
+}
+
+/// A warning about a restore that the spec asks for, and that the ring did not begin with.
+pub(crate) fn warning(state: &ObservedState, formed: bool) -> Option<String> {
+    let restore = state.cluster.spec.restore.as_ref().filter(|_| formed)?;
+    let status = state.cluster.status.as_ref();
+    let began = status.and_then(|status| status.restore.as_ref());
+    let is_it = |began: &RestoreStatus| {
+        let from = &restore.cluster;
+        (&began.cluster, &began.uid, &began.backup) == (&from.name, &from.uid, &restore.backup)
+    };
+    let how = match began {
+        Some(began) if is_it(began) => return None,
+        Some(began) => format!("with backup {}", began.backup),
+        None => "without a backup".to_owned(),
+    };
+    Some(format!(
+        "restore is not used: the ring was formed {how}, and only a new ring is restored; create another cluster for backup {}, and remove the field",
+        restore.backup
+    ))
+}

@@ -1,0 +1,401 @@
+//! Rings that begin with a backup: their Jobs, when their nodes start, and what is refused.
+
+use casskop_backup_protocol::{FetchJob, S3};
+use casskop_common::{
+    api::{Authentication, CassandraCluster, Restore, RestorePhase, RestoredCluster},
+    names,
+};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Pod;
+use kube_core::ResourceExt;
+
+use super::backup::store;
+use crate::{
+    desired::{self, BuildInputs},
+    objects::{
+        backup_job::{Beside, node_of},
+        restore_job::{self, Target},
+        stateful_set,
+    },
+    observed::{RestoreEnd, replicas},
+    pod_config::RackConfig,
+    rollout::JobChange,
+    simulation::{Node, THREE_RACKS, World},
+};
+
+const FIRST: &str = "demo-dc1-rack1-0";
+
+fn restore() -> Restore {
+    Restore {
+        store: "s3".into(),
+        cluster: RestoredCluster {
+            name: "old".into(),
+            uid: "u-0".into(),
+        },
+        backup: "b1".into(),
+    }
+}
+
+/// A new cluster with two nodes in each rack.
+fn new() -> World {
+    let mut world = World::new(THREE_RACKS);
+    world.cluster.spec.backup = Some(store());
+    world.cluster.spec.restore = Some(restore());
+    world.cluster.spec.nodes_per_racks = Some(2);
+    world
+}
+
+fn go_on(world: &mut World, turns: usize) {
+    for _ in 0..turns {
+        world.pass();
+        world.tick();
+    }
+}
+
+fn end(world: &mut World, pod: &str, end: RestoreEnd) {
+    let job = world.restore_jobs.get_mut(pod).expect("a Job");
+    job.end = Some(end);
+}
+
+fn failed(world: &World, lasting: bool) -> RestoreEnd {
+    RestoreEnd::Failed {
+        at: world.now,
+        lasting,
+        why: "the store refuses".into(),
+    }
+}
+
+fn complete(world: &mut World, but: &str) {
+    let pods: Vec<String> = world.restore_jobs.keys().cloned().collect();
+    for pod in pods.iter().filter(|pod| *pod != but) {
+        end(world, pod, RestoreEnd::Complete);
+    }
+}
+
+fn released(world: &World) -> Vec<Option<bool>> {
+    let maps = world.live.config_maps.values();
+    let racks = maps.filter_map(RackConfig::of);
+    racks
+        .map(|rack| rack.restore.map(|restore| restore.released))
+        .collect()
+}
+
+#[test]
+fn all_nodes_get_their_files_before_any_starts_and_start_together() {
+    let mut world = new();
+    go_on(&mut world, 5);
+    let sets = world.live.stateful_sets.values();
+    assert_eq!(sets.map(replicas).collect::<Vec<_>>(), [2, 2, 2]);
+    assert_eq!(world.restore_jobs.len(), 6, "one beside each pod");
+    complete(&mut world, FIRST);
+    go_on(&mut world, 3);
+    let starting = |world: &World| {
+        let pods = world.pods.values();
+        pods.filter(|pod| pod.node == Node::Starting).count()
+    };
+    assert_eq!(starting(&world), 6);
+    assert_eq!(released(&world), [Some(false); 3]);
+    insta::assert_snapshot!(world.condition("Progressing"));
+    let status = world.status().restore.expect("it is told");
+    assert_eq!((status.done, status.nodes), (5, 6));
+    assert_eq!(status.phase, RestorePhase::Fetching);
+
+    complete(&mut world, "");
+    world.pass();
+    assert_eq!(released(&world), [Some(true); 3]);
+    // The Jobs are gone, and the decision stays.
+    world.restore_jobs.clear();
+    world.pass();
+    assert_eq!(released(&world), [Some(true); 3]);
+    world.tick();
+    assert_eq!(starting(&world), 0);
+    world.settle();
+    assert_eq!(released(&world), [None; 3], "later nodes join as any");
+    let status = world.status().restore.expect("it is told");
+    assert_eq!(status.phase, RestorePhase::Restored);
+    let accepted = world.condition("SpecAccepted");
+    assert!(accepted.starts_with("True Accepted:"), "{accepted}");
+}
+
+#[test]
+fn no_pod_is_replaced_when_the_spec_names_a_backup_no_longer() {
+    let mut world = restored();
+    let pods: Vec<_> = world.pods.keys().cloned().collect();
+    let revisions = |world: &World| -> Vec<String> {
+        let pods = world.pods.values();
+        pods.map(|pod| pod.revision.clone()).collect()
+    };
+    let before = revisions(&world);
+    world.edit(|cluster| cluster.spec.restore = None);
+    world.settle();
+    assert_eq!(revisions(&world), before);
+    assert!(world.pods.keys().eq(&pods));
+    assert!(world.status().restore.is_some());
+}
+
+fn restored() -> World {
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, "");
+    world.settle();
+    world
+}
+
+#[test]
+fn a_formed_ring_is_never_restored() {
+    let mut other = restored();
+    other.edit(|cluster| {
+        let restore = cluster.spec.restore.as_mut().expect("restored");
+        restore.backup = "b2".into();
+        restore.store = "gone".into();
+    });
+    let mut empty = World::formed(THREE_RACKS);
+    empty.edit(|cluster| cluster.spec.restore = Some(restore()));
+    for (mut world, how) in [(other, "with backup b1"), (empty, "without a backup")] {
+        let jobs = world.restore_jobs.clone();
+        world.settle();
+        let accepted = world.condition("SpecAccepted");
+        assert!(
+            accepted.starts_with("True AcceptedWithWarnings"),
+            "{accepted}"
+        );
+        assert!(accepted.contains(how), "{accepted}");
+        assert!(world.plan().restore_jobs.is_empty());
+        assert_eq!(world.restore_jobs, jobs);
+        assert!(released(&world).iter().all(Option::is_none));
+    }
+}
+
+#[test]
+fn a_job_that_failed_is_made_again_or_waits_for_a_person() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, FIRST);
+    let now = failed(&world, false);
+    end(&mut world, FIRST, now);
+    world.pass();
+    let told = world.condition("Progressing");
+    assert!(
+        told.contains("5 of 6") && told.contains("the store refuses"),
+        "{told}"
+    );
+    assert!(world.plan().restore_jobs.is_empty(), "not at once");
+    world.now += SignedDuration::from_mins(6);
+    let uid = world.restore_jobs[FIRST].uid.clone();
+    go_on(&mut world, 3);
+    assert_ne!(world.restore_jobs[FIRST].uid, uid);
+
+    let lasting = failed(&world, true);
+    end(&mut world, FIRST, lasting);
+    world.now += SignedDuration::from_hours(2);
+    go_on(&mut world, 3);
+    insta::assert_snapshot!(world.condition("Progressing"));
+    let degraded = world.condition("Degraded");
+    assert!(
+        degraded.starts_with("True") && degraded.contains("delete Job"),
+        "{degraded}"
+    );
+    assert!(world.restore_jobs[FIRST].end.is_some(), "it stays");
+    assert_eq!(released(&world), [Some(false); 3]);
+    // A person has mended it, and deletes the Job.
+    world.restore_jobs.remove(FIRST);
+    go_on(&mut world, 2);
+    complete(&mut world, "");
+    world.settle();
+    assert_eq!(
+        world.status().restore.unwrap().phase,
+        RestorePhase::Restored
+    );
+}
+
+#[test]
+fn a_pod_that_moves_takes_its_job_along() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    let job = world.restore_jobs.get_mut(FIRST).expect("a Job");
+    job.node = Some("node2".into());
+    let uid = job.uid.clone();
+    go_on(&mut world, 2);
+    let job = &world.restore_jobs[FIRST];
+    assert!(
+        job.uid != uid && job.node.as_deref() == Some("node1"),
+        "{job:?}"
+    );
+}
+
+#[test]
+fn a_paused_cluster_makes_no_job() {
+    let mut world = new();
+    world.annotate("reconcile", Some("paused"));
+    go_on(&mut world, 3);
+    assert!(world.restore_jobs.is_empty());
+}
+
+/// Killed after any write, the operator comes to the same end.
+#[test]
+fn an_operator_that_is_killed_goes_on() {
+    for effects in 0..40 {
+        let mut world = new();
+        if world.pass_until(effects) {
+            break;
+        }
+        world.kill_operator();
+        go_on(&mut world, 4);
+        assert_eq!(world.restore_jobs.len(), 6, "{effects}");
+        complete(&mut world, "");
+        world.pass_until(effects);
+        world.settle();
+        assert_eq!(
+            world.status().restore.unwrap().phase,
+            RestorePhase::Restored
+        );
+    }
+}
+
+type Edit = fn(&mut CassandraCluster);
+
+#[test]
+fn a_restore_that_no_job_could_carry_out_is_refused() {
+    let wrong: [(Edit, &str); 8] = [
+        (|cluster| cluster.spec.data_capacity = None, "dataCapacity"),
+        (|cluster| cluster.spec.backup = None, "backup.stores"),
+        (
+            |cluster| cluster.spec.seeds = vec!["a.example".into()],
+            "spec.seeds",
+        ),
+        (
+            |cluster| {
+                let key = names::MULTI_OWNER.to_owned();
+                cluster.annotations_mut().insert(key, "u".into());
+            },
+            "MultiCasskop",
+        ),
+        (
+            |cluster| cluster.spec.authentication = Some(Authentication::default()),
+            "authentication",
+        ),
+        (
+            |cluster| edit(cluster, |restore| restore.backup = "../b".into()),
+            "restore.backup",
+        ),
+        (
+            |cluster| edit(cluster, |restore| restore.cluster.uid = "a/b".into()),
+            "restore.cluster.uid",
+        ),
+        (
+            |cluster| {
+                let yaml = serde_json::json!({ "data_file_directories": ["/elsewhere"] });
+                cluster.spec.config = Some(serde_json::json!({ "cassandra-yaml": yaml }));
+            },
+            "data_file_directories",
+        ),
+    ];
+    for (change, word) in wrong {
+        let mut world = new();
+        change(&mut world.cluster);
+        world.pass();
+        let told = world.condition("SpecAccepted");
+        assert!(told.starts_with("False InvalidRestore"), "{told}");
+        assert!(told.contains(word), "{told}");
+        assert!(world.live.stateful_sets.is_empty());
+        assert!(world.plan().restore_jobs.is_empty());
+    }
+}
+
+fn edit(cluster: &mut CassandraCluster, change: impl FnOnce(&mut Restore)) {
+    change(cluster.spec.restore.as_mut().expect("a restore"));
+}
+
+#[test]
+fn what_a_ring_begins_with_changes_only_before_its_nodes_start() {
+    // A name that was wrong is corrected.
+    let mut world = new();
+    go_on(&mut world, 3);
+    world.edit(|cluster| edit(cluster, |restore| restore.backup = "b2".into()));
+    world.restore_jobs.clear();
+    go_on(&mut world, 3);
+    assert_eq!(world.status().restore.unwrap().backup, "b2");
+    assert_eq!(world.restore_jobs.len(), 6);
+    // Removed: it goes on.
+    world.edit(|cluster| cluster.spec.restore = None);
+    go_on(&mut world, 2);
+    let told = world.condition("SpecAccepted");
+    assert!(told.starts_with("False InvalidRestore"), "{told}");
+    assert_eq!(released(&world), [Some(false); 3]);
+    // The nodes start: nothing else comes into question.
+    world.edit(|cluster| {
+        cluster.spec.restore = Some(Restore {
+            backup: "b2".into(),
+            ..restore()
+        })
+    });
+    complete(&mut world, "");
+    world.pass();
+    assert_eq!(released(&world), [Some(true); 3]);
+    world.edit(|cluster| edit(cluster, |restore| restore.backup = "b3".into()));
+    world.pass();
+    let told = world.condition("SpecAccepted");
+    assert!(
+        told.contains("b2") && told.contains("set it back"),
+        "{told}"
+    );
+    assert_eq!(released(&world), [Some(true); 3]);
+    // Added to a ring that begins empty.
+    let mut world = new();
+    world.cluster.spec.restore = None;
+    world.pass();
+    world.edit(|cluster| cluster.spec.restore = Some(restore()));
+    world.pass();
+    let told = world.condition("SpecAccepted");
+    assert!(told.contains("was added"), "{told}");
+    assert!(world.restore_jobs.is_empty());
+}
+
+#[test]
+fn a_job_writes_to_the_volumes_of_its_pod_and_says_the_place() {
+    let world = new();
+    let around = BuildInputs {
+        operator_image: "operator:1".into(),
+        ..BuildInputs::default()
+    };
+    let desired = desired::desired(&world.cluster, &around).expect("accepted");
+    let rack = &desired.racks[1];
+    let set = stateful_set::build(&desired, rack, 2);
+    let template = set.spec.unwrap().template;
+    let mut pod = Pod {
+        metadata: template.metadata.unwrap(),
+        spec: template.spec,
+        status: None,
+    };
+    pod.metadata.name = Some("demo-dc1-rack2-1".into());
+    // As the controller of StatefulSets does.
+    let claim = serde_json::json!({ "name": "data", "persistentVolumeClaim": { "claimName": "data-demo-dc1-rack2-1" } });
+    let volumes = &mut pod.spec.as_mut().unwrap().volumes;
+    volumes
+        .get_or_insert_default()
+        .push(serde_json::from_value(claim).unwrap());
+    let beside = Beside {
+        pod: &pod,
+        node: "node1",
+    };
+    let target = Target {
+        pod: "demo-dc1-rack2-1",
+        rack: &rack.id,
+    };
+    let job = restore_job::build(&desired, &restore(), target, &beside).expect("a Job");
+    assert_eq!(node_of(&job), Some("node1"));
+    let name = job.name_any();
+    assert_eq!(
+        name,
+        restore_job::name(("demo", "u-1"), &restore(), target.pod)
+    );
+    insta::assert_yaml_snapshot!(job);
+    let env = &job.spec.unwrap().template.spec.unwrap().containers[0].env;
+    let text = env.as_ref().unwrap()[0].value.clone().unwrap();
+    let described: FetchJob = serde_json::from_str(&text).unwrap();
+    insta::assert_yaml_snapshot!(described);
+    assert_eq!(
+        described.store.s3.map(|s3: S3| s3.bucket).as_deref(),
+        Some("cassandra")
+    );
+}
