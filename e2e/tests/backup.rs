@@ -330,7 +330,16 @@ fn a_backup_becomes_a_new_ring_with_its_rows() {
     };
     let before = rows(POD);
     let tokens = |pod: &str| {
-        let words = ["exec", pod, "-c", "cassandra", "--", "nodetool", "info", "-T"];
+        let words = [
+            "exec",
+            pod,
+            "-c",
+            "cassandra",
+            "--",
+            "nodetool",
+            "info",
+            "-T",
+        ];
         let info = space.kubectl.ok(&words);
         let mut tokens: Vec<String> = info
             .lines()

@@ -218,7 +218,10 @@ fn a_node_does_not_start_with_the_files_of_another_backup() {
     assert!(error.contains("b1") && error.contains("b2"), "{error}");
     fs::write(&file, "{").unwrap();
     let error = main(&pod.args(NodeTransport::Jolokia, 0)).unwrap_err();
-    assert!(error.to_string().contains("casskop-restore.json"), "{error}");
+    assert!(
+        error.to_string().contains("casskop-restore.json"),
+        "{error}"
+    );
 }
 
 /// The operator judges the Secret by the same rules.

@@ -41,7 +41,12 @@ pub(super) async fn find(
     cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
 ) -> Result<BTreeMap<String, RestoreJob>, kube::Error> {
-    let Some(restore) = cluster.spec.restore.as_ref().filter(|_| !is_formed(cluster)) else {
+    let Some(restore) = cluster
+        .spec
+        .restore
+        .as_ref()
+        .filter(|_| !is_formed(cluster))
+    else {
         return Ok(BTreeMap::new());
     };
     let namespace = cluster.namespace().unwrap_or_default();
@@ -84,13 +89,22 @@ fn is_formed(cluster: &CassandraCluster) -> bool {
 }
 
 fn observed(job: &Job, end: Option<End>, said: Said) -> RestoreJob {
-    let conditions = || job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let conditions = || {
+        job.status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten())
+    };
     let failed = conditions().find(|one| one.type_ == "Failed" && one.status == "True");
     let end = end.map(|end| match end {
         End::Complete => RestoreEnd::Complete,
         End::Failed => {
-            let told = said.summary.as_ref().and_then(|summary: &Summary| summary.error.clone());
-            let why = told.or_else(|| said.problem.clone()).or_else(|| jobs::failure(job));
+            let told = said
+                .summary
+                .as_ref()
+                .and_then(|summary: &Summary| summary.error.clone());
+            let why = told
+                .or_else(|| said.problem.clone())
+                .or_else(|| jobs::failure(job));
             RestoreEnd::Failed {
                 at: failed
                     .and_then(|failed| failed.last_transition_time.as_ref())
@@ -128,7 +142,12 @@ pub(super) async fn change(
         };
         match outcome {
             Ok(()) => {
-                tracing::info!(cluster = state.name(), namespace = desired.namespace, ?change, "changed a Job of the restore");
+                tracing::info!(
+                    cluster = state.name(),
+                    namespace = desired.namespace,
+                    ?change,
+                    "changed a Job of the restore"
+                );
             }
             Err(error) => drop(failure.get_or_insert(error)),
         }
@@ -138,7 +157,10 @@ pub(super) async fn change(
 
 async fn make(kube: &Kube, desired: &Desired, target: Target<'_>) -> Result<(), String> {
     let what = |error: &dyn std::fmt::Display| {
-        format!("make the Job that brings the files of {}: {error}", target.pod)
+        format!(
+            "make the Job that brings the files of {}: {error}",
+            target.pod
+        )
     };
     let Some(restore) = &desired.spec.restore else {
         return Ok(());

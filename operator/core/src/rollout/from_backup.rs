@@ -49,6 +49,7 @@ pub enum JobChange {
         /// The pod whose files it brings.
         pod: String,
         /// Its rack.
+        #[serde(skip)]
         rack: RackId,
     },
     /// It is deleted, and made again later.

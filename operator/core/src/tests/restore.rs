@@ -19,7 +19,6 @@ use crate::{
     },
     observed::{RestoreEnd, replicas},
     pod_config::RackConfig,
-    rollout::JobChange,
     simulation::{Node, THREE_RACKS, World},
 };
 

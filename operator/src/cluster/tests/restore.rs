@@ -53,7 +53,8 @@ fn put_pod(server: &ApiServer, rack: &str, bootstrap: &Value) {
 fn jobs(state: &State) -> Vec<(String, Value)> {
     let all = state.objects.iter();
     let jobs = all.filter(|(path, _)| path.starts_with(JOBS));
-    jobs.map(|(path, job)| (path.clone(), job.clone())).collect()
+    jobs.map(|(path, job)| (path.clone(), job.clone()))
+        .collect()
 }
 
 /// Jobs that were made since the last look.
@@ -93,7 +94,10 @@ async fn each_pod_that_waits_gets_a_job_once() {
     assert_eq!(jobs.len(), 3);
     assert!(made(&server) <= 4, "one may be sent twice, and is refused");
     let pod = &jobs[0].1["spec"]["template"]["spec"];
-    assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "data-demo-dc1-rack1-0".replace("rack1", rack_of(pod)));
+    assert_eq!(
+        pod["volumes"][0]["persistentVolumeClaim"]["claimName"],
+        "data-demo-dc1-rack1-0".replace("rack1", rack_of(pod))
+    );
     let mount = &pod["containers"][0]["volumeMounts"][0];
     assert_eq!(mount["readOnly"], false, "{mount}");
     assert_eq!(pod["containers"][0]["args"][0], "fetch");
@@ -135,7 +139,10 @@ async fn a_job_that_failed_for_good_is_told_and_stays() {
     assert_eq!(server.with(|state| jobs(state)).len(), 3);
     let told = condition(&server, "Progressing");
     assert_eq!(told["reason"], "Blocked", "{told}");
-    assert!(told["message"].to_string().contains("exit code 1"), "{told}");
+    assert!(
+        told["message"].to_string().contains("exit code 1"),
+        "{told}"
+    );
     assert_eq!(released(&server), false);
 }
 
@@ -153,17 +160,26 @@ async fn a_job_that_failed_for_now_is_made_again() {
     }
     assert_eq!(made(&server), 3);
     let jobs = server.with(|state| jobs(state));
-    assert!(jobs.iter().all(|(_, job)| job["status"].is_null()), "{jobs:?}");
+    assert!(
+        jobs.iter().all(|(_, job)| job["status"].is_null()),
+        "{jobs:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_pod_that_was_prepared_gets_no_job() {
     let server = ApiServer::default();
     let ctx = start(&server).await;
-    put_pod(&server, "rack2", &json!({ "terminated": { "exitCode": 0 } }));
+    put_pod(
+        &server,
+        "rack2",
+        &json!({ "terminated": { "exitCode": 0 } }),
+    );
     pass(&server, &ctx).await.expect("a pass");
     assert_eq!(server.with(|state| jobs(state)).len(), 2);
-    edit(&server, CLUSTER, |cluster| cluster["status"]["phase"] = json!("Running"));
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["phase"] = json!("Running")
+    });
     end(&server, &json!({ "type": "Complete", "status": "True" }));
     put_pod(&server, "rack2", &json!({ "running": {} }));
     server.asked();
