@@ -65,8 +65,8 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
             let is_ours = first.is_some_and(|first| first.as_os_str() == name)
                 || name == LOST_AND_FOUND
                 || Some(name.as_os_str()) == part(marker).file_name();
-            // Storage systems have hidden folders of their own; those of a member lie beside its data.
-            if !is_ours && !text.starts_with('.') {
+            // Storage systems have hidden folders of their own, and another volume is mounted on an empty folder.
+            if !is_ours && !text.starts_with('.') && !is_empty(&root.join(&name)) {
                 return Err(Failure::failed(
                     format!("fetch into {}", into.display()),
                     format!("{} holds {text}: a node may have run here", root.display()),
@@ -83,6 +83,14 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
         sync(folder)?;
     }
     Ok(())
+}
+
+/// Whether a folder is empty, but for what a new file system has.
+fn is_empty(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder);
+    entries.is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOST_AND_FOUND))
+    })
 }
 
 fn part(marker: &Path) -> PathBuf {

@@ -32,7 +32,7 @@ use casskop_common::{
     names,
 };
 use casskop_core::pod_config::{
-    LostVolume, Nodes, RackConfig,
+    LostVolume, Nodes,
     cassandra_yaml::data_directories,
     certificates::Place,
     jvm_options::{Agents, InvalidSection},

@@ -95,6 +95,8 @@ async fn each_place_gets_its_node_and_nothing_of_the_local_keyspace() {
     for (rack, ordinal, host) in [("r1", 0, "h2"), ("r1", 1, "h1"), ("r2", 0, "h3")] {
         let volume = Folder::new();
         fs::create_dir(volume.path().join("lost+found")).unwrap();
+        // Another volume is mounted there.
+        fs::create_dir_all(volume.path().join("commitlog/lost+found")).unwrap();
         let job = job(&volume, rack, ordinal);
         fetch(&fake.bucket(), &job).await.unwrap();
         let marker = marker(&volume).expect("a marker");

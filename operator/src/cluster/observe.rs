@@ -126,7 +126,7 @@ pub async fn find(
         .into_iter()
         .map(|(name, listed)| (name, listed.pod))
         .collect();
-    let restore_jobs = restore::find(kube, &cluster, &pods).await?;
+    let restore_jobs = Box::pin(restore::find(kube, &cluster, &pods)).await?;
     let mut started = Started::of(&cluster.name_any(), &live, &pods);
     let mut keys = Box::pin(credentials::read(kube, &cluster, &started)).await?;
     started.logins.has_superuser = keys.superuser.is_known();

@@ -14,7 +14,7 @@ use casskop_core::{
     plan::Plan,
     rollout::{JobChange, NEXT_POD_PER_RACK},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, ResourceExt};
@@ -51,11 +51,15 @@ pub(super) async fn find(
     };
     let namespace = cluster.namespace().unwrap_or_default();
     let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
-    let each = pods.keys().map(|pod| {
-        let name = restore_job::name((&name, &uid), restore, pod);
-        let namespace = &namespace;
-        async move { Ok((pod, jobs::find(kube, namespace, &name).await?)) }
-    });
+    let mut each: Vec<BoxFuture<'_, Result<_, kube::Error>>> = Vec::new();
+    for pod in pods.keys() {
+        let (namespace, job) = (
+            namespace.clone(),
+            restore_job::name((&name, &uid), restore, pod),
+        );
+        let read = async move { Ok((pod, jobs::find(kube, &namespace, &job).await?)) };
+        each.push(read.boxed());
+    }
     let found: Vec<(&String, Option<Job>)> = stream::iter(each)
         .buffer_unordered(AT_ONCE)
         .try_collect()
