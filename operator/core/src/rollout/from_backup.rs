@@ -90,39 +90,37 @@ pub(crate) fn decide(
     if formed {
         return Ok(None);
     }
-    let wanted = desired.spec.restore.as_ref();
-    let recorded = recorded(state);
-    let Some(restore) = wanted else {
+    let recorded = Recorded::of(state);
+    let Some(restore) = &desired.spec.restore else {
         return match recorded {
-            Some(Some(before)) => refuse(format!(
+            Recorded::Restore(before) => refuse(format!(
                 "backup {} is being restored, and spec.restore was removed: put it back until the ring is formed",
                 before.backup
             )),
-            _ => Ok(None),
+            Recorded::NoRack | Recorded::Empty => Ok(None),
         };
     };
     check(desired, &state.cluster, restore)?;
-    let is_it = |before: &RestoreConfig| {
-        let from = &restore.cluster;
-        before.is_of(&from.name, &from.uid, &restore.backup)
-    };
-    let was_released = match &recorded {
-        Some(None) => {
+    let from = &restore.cluster;
+    let was_released = match recorded {
+        Recorded::NoRack => false,
+        Recorded::Empty => {
             return refuse(
                 "spec.restore was added to a ring that is being formed without it, and is carried out only from the creation of the cluster on: remove it, or delete the cluster with its volumes and create it again".into(),
             );
         }
-        Some(Some(before)) if before.released && !is_it(before) => {
-            return refuse(format!(
-                "the nodes start with backup {} of cluster {}, and spec.restore names another one: set it back, or delete the cluster with its volumes and create it again",
-                before.backup, before.cluster
-            ));
+        Recorded::Restore(before) => {
+            let is_it = before.is_of(&from.name, &from.uid, &restore.backup);
+            if before.released && !is_it {
+                return refuse(format!(
+                    "the nodes start with backup {} of cluster {}, and spec.restore names another one: set it back, or delete the cluster with its volumes and create it again",
+                    before.backup, before.cluster
+                ));
+            }
+            before.released
         }
-        Some(Some(before)) => before.released && is_it(before),
-        None => false,
     };
     let mut found = progress(desired, state);
-    let from = &restore.cluster;
     found.config = RestoreConfig {
         cluster: from.name.clone(),
         uid: from.uid.clone(),
@@ -135,15 +133,30 @@ pub(crate) fn decide(
     Ok(Some(found))
 }
 
-/// What the racks that exist were made for: a restore, or none. Nothing if there is no rack yet.
-fn recorded(state: &ObservedState) -> Option<Option<RestoreConfig>> {
-    let racks = state.live.stateful_sets.keys();
-    let configs = racks.filter_map(|set| state.live.config_maps.get(set).and_then(RackConfig::of));
-    let mut restores = configs.map(|config| config.restore);
-    let first = restores.next()?;
-    // Some may be written already, and others not yet.
-    let all = std::iter::once(first).chain(restores).flatten();
-    Some(all.max_by_key(|restore| restore.released))
+/// What the racks that exist were made for.
+enum Recorded {
+    /// There is no rack yet.
+    NoRack,
+    /// Their nodes begin empty.
+    Empty,
+    /// A restore.
+    Restore(RestoreConfig),
+}
+
+impl Recorded {
+    fn of(state: &ObservedState) -> Self {
+        let racks = state.live.stateful_sets.keys();
+        let configs = racks.filter_map(|set| RackConfig::of(state.live.config_maps.get(set)?));
+        let restores: Vec<Option<RestoreConfig>> = configs.map(|config| config.restore).collect();
+        let is_empty = restores.is_empty();
+        // Some may be written already, and others not yet.
+        let newest = restores.into_iter().flatten();
+        match newest.max_by_key(|restore| restore.released) {
+            Some(restore) => Self::Restore(restore),
+            None if is_empty => Self::NoRack,
+            None => Self::Empty,
+        }
+    }
 }
 
 fn progress(desired: &Desired, state: &ObservedState) -> FromBackup {

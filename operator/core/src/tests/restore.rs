@@ -326,7 +326,7 @@ fn what_a_ring_begins_with_changes_only_before_its_nodes_start() {
         cluster.spec.restore = Some(Restore {
             backup: "b2".into(),
             ..restore()
-        })
+        });
     });
     complete(&mut world, "");
     world.pass();

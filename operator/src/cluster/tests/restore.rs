@@ -173,7 +173,7 @@ async fn a_pod_that_was_prepared_gets_no_job() {
     pass(&server, &ctx).await.expect("a pass");
     assert_eq!(server.with(|state| jobs(state)).len(), 2);
     edit(&server, CLUSTER, |cluster| {
-        cluster["status"]["phase"] = json!("Running")
+        cluster["status"]["phase"] = json!("Running");
     });
     end(&server, &json!({ "type": "Complete", "status": "True" }));
     put_pod(&server, "rack2", &json!({ "running": {} }));
