@@ -335,7 +335,8 @@ pub(crate) fn warning(state: &ObservedState, formed: bool) -> Option<String> {
     let how = match began {
         Some(began) if is_it(began) => return None,
         Some(began) => format!("with backup {}", began.backup),
-        None => "without a backup".to_owned(),
+        // By this resource, or an earlier one of the name whose volumes stayed.
+        None => "before".to_owned(),
     };
     Some(format!(
         "restore is not used: the ring was formed {how}, and only a new ring is restored; create another cluster for backup {}, and remove the field",

@@ -150,7 +150,7 @@ fn a_formed_ring_is_never_restored() {
     });
     let mut empty = World::formed(THREE_RACKS);
     empty.edit(|cluster| cluster.spec.restore = Some(restore()));
-    for (mut world, how) in [(other, "with backup b1"), (empty, "without a backup")] {
+    for (mut world, how) in [(other, "with backup b1"), (empty, "was formed before")] {
         let jobs = world.restore_jobs.clone();
         world.settle();
         let accepted = world.condition("SpecAccepted");
