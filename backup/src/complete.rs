@@ -123,7 +123,8 @@ async fn gather(bucket: &Bucket, job: &CompleteJob) -> Result<ClusterManifest> {
         completed_at: jiff::Timestamp::now(),
         nodes: Vec::new(),
         keyspaces: Vec::new(),
-        left_out: job.left_out.iter().chain(&job.elsewhere).cloned().collect(),
+        left_out: job.left_out.clone(),
+        elsewhere: job.elsewhere.clone(),
         files: 0,
         bytes: 0,
     };

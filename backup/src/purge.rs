@@ -85,7 +85,7 @@ async fn announced(
         // Its job was killed before it removed its marks.
         if backups.contains_key(&backup) || bucket.is_gone(&backup).await? {
             over.push(backup);
-        } else if announcement.at.duration_since(last) > patience {
+        } else if job.over.contains(&backup) || announcement.at.duration_since(last) > patience {
             summary.abandoned.push(backup);
         } else {
             summary.waits_for.push(backup);
@@ -166,7 +166,7 @@ async fn retained(
             backup: backup.clone(),
             written: time_of(&meta),
             keyspaces: manifest.keyspaces,
-            left_out: !manifest.left_out.is_empty(),
+            left_out: manifest.left_out.into_iter().collect(),
         });
         let hosts = manifest.nodes.into_iter();
         let hosts = hosts.map(|node| (node.node.host_id, node.manifest));

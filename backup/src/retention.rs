@@ -1,5 +1,7 @@
 //! What a purge decides: which backups end, and which objects.
 
+use std::collections::BTreeSet;
+
 use casskop_backup_protocol::Name;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,18 +14,15 @@ pub struct Held {
     pub written: Timestamp,
     /// Keyspaces that it has, without the others; all if there is none.
     pub keyspaces: Vec<Name>,
-    /// Whether nodes are left out.
-    pub left_out: bool,
+    /// Nodes of the cluster that it does not have.
+    pub left_out: BTreeSet<Name>,
 }
 
 impl Held {
-    fn whole(&self) -> bool {
-        self.keyspaces.is_empty() && !self.left_out
-    }
-
-    /// Whether this one can take the place of the other.
+    /// Whether this one can take the place of the other: it has all of its keyspaces and nodes.
     fn covers(&self, other: &Self) -> bool {
-        self.whole() || (self.keyspaces == other.keyspaces && self.left_out == other.left_out)
+        let has_keyspaces = self.keyspaces.is_empty() || self.keyspaces == other.keyspaces;
+        has_keyspaces && self.left_out.is_subset(&other.left_out)
     }
 }
 
@@ -106,9 +105,26 @@ mod tests {
                 backup: format!("b{day}").parse().unwrap(),
                 written: at(day * 86_400),
                 keyspaces: Vec::new(),
-                left_out: false,
+                left_out: BTreeSet::new(),
             })
             .collect()
+    }
+
+    fn some_node() -> BTreeSet<Name> {
+        ["demo-dc1-rack1-0".parse().unwrap()].into()
+    }
+
+    /// Two schedules, one for each data center, and one node by hand.
+    #[test]
+    fn a_backup_of_other_nodes_takes_no_place() {
+        let node = |name: &str| -> Name { name.parse().unwrap() };
+        let mut all = held(&[1, 2, 3, 4]);
+        all[0].left_out = [node("dc2-0"), node("dc2-1")].into();
+        all[1].left_out = [node("dc1-0")].into();
+        all[2].left_out = [node("dc1-0"), node("dc2-0")].into();
+        all[3].left_out = [node("dc2-0"), node("dc2-1")].into();
+        let now = at(1000 * 86_400);
+        assert_eq!(names_of(expired(all, now, Some(1), None)), ["b1"]);
     }
 
     fn names(names: &[Name]) -> Vec<&str> {
@@ -130,7 +146,7 @@ mod tests {
     fn a_backup_in_part_takes_no_place() {
         let mut all = held(&[1, 2, 3, 4, 5, 6]);
         // The newest ones lack a node, or have one keyspace only.
-        all[5].left_out = true;
+        all[5].left_out = some_node();
         for part in [1, 3, 4] {
             all[part].keyspaces = vec!["shop".parse().unwrap()];
         }
@@ -152,11 +168,12 @@ mod tests {
             let days: Vec<i64> = (0..).take(parts.len()).collect();
             let mut all = held(&days);
             for (one, (keyspace, left_out)) in all.iter_mut().zip(parts) {
-                one.left_out = left_out;
+                one.left_out.extend(left_out.then(some_node).into_iter().flatten());
                 one.keyspaces.extend(keyspace.then(|| "shop".parse().unwrap()));
             }
             let gone = expired(all.clone(), at(2000 * 86_400), count, keep);
-            let whole: Vec<&Held> = all.iter().filter(|one| one.whole()).collect();
+            let whole = |one: &&Held| one.keyspaces.is_empty() && one.left_out.is_empty();
+            let whole: Vec<&Held> = all.iter().filter(whole).collect();
             let kept = whole.iter().filter(|one| !gone.contains(&one.backup)).count();
             prop_assert!(kept >= whole.len().min(count.unwrap_or(1).max(1) as usize));
             prop_assert!(whole.last().is_none_or(|newest| !gone.contains(&newest.backup)));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use casskop_backup_protocol::{Digest, FilePath, Name, NodeJob, TableName};
 use ring::digest::{Context, SHA256};
@@ -16,6 +17,8 @@ use crate::files::{Source, finish};
 const SCHEMA: &str = "system_schema";
 /// End of the name of each file with the rows of an `SSTable`.
 const DATA: &str = "-Data.db";
+/// Begin of the name of the snapshot that Cassandra makes of a table that is dropped.
+const DROPPED: &str = "dropped-";
 /// What a new file system has of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 /// Bytes of the largest `manifest.json` of a table.
@@ -50,6 +53,8 @@ struct Parts {
     files: BTreeMap<FilePath, Source>,
     /// By `manifest.json`; none if there was none.
     named: Option<BTreeSet<String>>,
+    /// When the newest `manifest.json` was written.
+    named_at: Option<SystemTime>,
 }
 
 impl Wanted {
@@ -130,6 +135,9 @@ impl Wanted {
             if path.as_str() == "manifest.json" {
                 let names = self.names(&source)?;
                 parts.named.get_or_insert_default().extend(names);
+                let written = fs::symlink_metadata(&source.path).and_then(|meta| meta.modified());
+                let written = written.map_err(|error| unread(&source.path, &error))?;
+                parts.named_at = parts.named_at.max(Some(written));
             }
             match parts.files.get(&path) {
                 None => {
@@ -188,14 +196,7 @@ impl Wanted {
                 return Err(self.partial(format!("no table of keyspace {keyspace} has it")));
             }
         }
-        for keyspace in &self.taken {
-            let has_some = found.keys().any(|(found, _)| found == keyspace);
-            if !has_some && (keyspace.as_str() == SCHEMA || self.has_files(keyspace)?) {
-                return Err(self.partial(format!(
-                    "keyspace {keyspace} has files, and no table of it has the snapshot"
-                )));
-            }
-        }
+        self.check_taken(found)?;
         for TableName {
             keyspace,
             directory,
@@ -220,25 +221,33 @@ impl Wanted {
         Ok(())
     }
 
-    /// Whether a table of a keyspace has an `SSTable` now.
-    fn has_files(&self, keyspace: &Name) -> Result<bool> {
-        for root in &self.data {
-            for (_, table) in folders(&root.join(keyspace.as_str()))?.unwrap_or_default() {
-                let listed = match fs::read_dir(&table) {
-                    Ok(listed) => listed,
-                    // The table was dropped meanwhile.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    Err(error) => return Err(unread(&table, &error)),
-                };
-                for entry in listed {
-                    let entry = entry.map_err(|error| unread(&table, &error))?;
-                    if entry.file_name().to_string_lossy().ends_with(DATA) {
-                        return Ok(true);
+    /// Every table of the keyspaces of the snapshot that had files when it was taken has it. Something else may have cleared a part
+    /// of it, and the tables that are left say nothing of the others.
+    fn check_taken(&self, found: &BTreeMap<(Name, Name), Parts>) -> Result<()> {
+        // Cassandra writes the list of a table after it has flushed it. A table that is made later has later files only.
+        let taken_at = found.values().filter_map(|parts| parts.named_at).max();
+        for keyspace in &self.taken {
+            let has_some = found.keys().any(|(found, _)| found == keyspace);
+            if !has_some && keyspace.as_str() == SCHEMA {
+                return Err(self.partial(format!("no table of keyspace {keyspace} has it")));
+            }
+            for root in &self.data {
+                for (directory, table) in
+                    folders(&root.join(keyspace.as_str()))?.unwrap_or_default()
+                {
+                    let is_found = directory
+                        .parse()
+                        .is_ok_and(|name| found.contains_key(&(keyspace.clone(), name)));
+                    if !is_found && !was_dropped(&table)? && has_files(&table, taken_at)? {
+                        return Err(self.partial(format!(
+                            "{} has files of that time, and no such snapshot (a table that was dropped long ago may have left the folder: move it away)",
+                            table.display()
+                        )));
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     /// The snapshot as it was seen is there to the end.
@@ -260,6 +269,37 @@ pub(crate) fn fingerprint(tables: &[Table]) -> Digest {
         }
     }
     finish(context)
+}
+
+/// Whether a table was dropped: Cassandra keeps a snapshot of it.
+fn was_dropped(table: &Path) -> Result<bool> {
+    let snapshots = folders(&table.join("snapshots"))?.unwrap_or_default();
+    Ok(snapshots.iter().any(|(name, _)| name.starts_with(DROPPED)))
+}
+
+/// Whether the folder of a table has an `SSTable` that is not newer than this, or any.
+fn has_files(table: &Path, until: Option<SystemTime>) -> Result<bool> {
+    let gone = |error: &std::io::Error| error.kind() == ErrorKind::NotFound;
+    let listed = match fs::read_dir(table) {
+        Ok(listed) => listed,
+        // The table was dropped meanwhile.
+        Err(error) if gone(&error) => return Ok(false),
+        Err(error) => return Err(unread(table, &error)),
+    };
+    for entry in listed {
+        let entry = entry.map_err(|error| unread(table, &error))?;
+        if !entry.file_name().to_string_lossy().ends_with(DATA) {
+            continue;
+        }
+        match entry.metadata().and_then(|meta| meta.modified()) {
+            Ok(at) if until.is_none_or(|until| at <= until) => return Ok(true),
+            Ok(_) => {}
+            // It was compacted away meanwhile.
+            Err(error) if gone(&error) => {}
+            Err(error) => return Err(unread(&entry.path(), &error)),
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a file describes the snapshot and is none of its SSTables.

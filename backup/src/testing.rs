@@ -130,6 +130,7 @@ pub(crate) fn purge_job(keep_count: Option<u32>) -> PurgeJob {
         keep_count,
         keep_days: None,
         known: Vec::new(),
+        over: Vec::new(),
         sweep_after_hours: 24,
         abandon_after_days: 7,
         limits: Limits::default(),

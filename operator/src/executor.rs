@@ -224,7 +224,13 @@ async fn work(
             }
             Ok(event) => event,
             Err(NodeError::Stopped) => {
-                node::clean_up(effects, task, behaviour).await;
+                node::is_cleaned_up(effects, task, behaviour).await;
+                StepEvent::Stopped
+            }
+            // The operation ends all the same, and the node keeps nothing of it.
+            Err(error) if node::is_cleaned_up(effects, task, behaviour).await => {
+                tracing::warn!(cluster = task.cluster.name, pod = task.start.pod, %error,
+                    "the step failed while the operation was cancelled");
                 StepEvent::Stopped
             }
             Err(error) => StepEvent::Failed(error.to_string()),
@@ -232,8 +238,10 @@ async fn work(
         resume = false;
         let is_done = !matches!(event, StepEvent::Stopped | StepEvent::Failed(_));
         let goes_on = record_event(effects, task, event).await?;
+        // Another process that has taken the node over still follows the Job.
         if let Action::RunJob(work) = &step.action
             && is_done
+            && (goes_on || node::is_its_own(effects, task).await)
         {
             run_job::forget(effects, task, work).await;
         }
@@ -273,7 +281,7 @@ async fn perform(
     let job = StepJob::recorded(job);
     for attempt in 1.. {
         if let Action::Call(call) | Action::CallPeer(call) = action
-            && !call.may_repeat()
+            && (!call.may_repeat() || behaviour.undo(call).is_some())
         {
             effects.nodes.settled().await;
         }

@@ -88,8 +88,8 @@ pub struct NodeJob {
     /// Keyspaces to back up; all if there is none.
     #[serde(default)]
     pub keyspaces: Vec<Name>,
-    /// Keyspaces that a snapshot was taken of: one that has files of now and none in the snapshot is missing. A keyspace without
-    /// a table, or one that was dropped meanwhile, has neither.
+    /// Keyspaces that a snapshot was taken of: a table of them that had files then and has no snapshot is missing. One that was
+    /// dropped or made meanwhile is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<Name>,
     /// Tables that the snapshot has to have, as the schema names them; it may have others.
@@ -132,7 +132,7 @@ pub struct CompleteJob {
     /// Names of nodes that are left out because the request says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Name>,
-    /// Host ids of members of the ring that run in other Kubernetes clusters: they are left out, too.
+    /// Host ids of members of the ring that run in other Kubernetes clusters, of which the backup has nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<Name>,
     /// Bounds.
@@ -170,6 +170,9 @@ pub struct PurgeJob {
     /// Backups that are known: those that exist no longer are told among the deleted ones, whenever they were deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<Name>,
+    /// Backups whose requests have ended for good: one of them that is not complete is given up at once, and holds no deletion up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<Name>,
     /// Hours between the pass that finds an object without a backup and the one that may delete it.
     #[serde(default = "default_sweep_after_hours")]
     pub sweep_after_hours: u32,

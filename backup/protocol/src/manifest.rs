@@ -112,6 +112,9 @@ pub struct ClusterManifest {
     /// Nodes that the request left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Name>,
+    /// Host ids of members of the ring that run in other Kubernetes clusters: no backup of this one has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Name>,
     /// Files of all nodes.
     pub files: u64,
     /// Bytes of all files.

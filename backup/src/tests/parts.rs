@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use casskop_backup_protocol::{Outcome, TableName};
 
@@ -10,6 +11,8 @@ use crate::testing::{
     Fake, Folder, TABLE, complete_job, list_data, name, node_job, purge_job, snapshot,
 };
 use crate::{complete, delete, list, node, purge};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn two() -> Folder {
     let data = Folder::new();
@@ -120,11 +123,22 @@ async fn keyspaces_of_the_snapshot() {
     job.taken = vec![name("shop"), name("bank"), name("dropped")];
     node(&bucket, &job).await.unwrap();
 
-    fs::write(bank.join("nb-1-big-Data.db"), "rows").unwrap();
+    // A table that is missing in a keyspace of which others are there, and one of which the drop keeps the files.
+    let file = bank.join("nb-1-big-Data.db");
+    fs::write(&file, "rows").unwrap();
+    let (later, before) = (SystemTime::now() + HOUR, SystemTime::now() - HOUR);
+    let dropped = bank.join("snapshots/dropped-1-users");
+    fs::create_dir_all(&dropped).unwrap();
+    node(&Fake::new().bucket(), &job).await.unwrap();
+    fs::remove_dir(&dropped).unwrap();
+    let set = |at| fs::File::open(&file).unwrap().set_modified(at).unwrap();
+    set(later);
+    node(&Fake::new().bucket(), &job).await.unwrap();
+    set(before);
     let (bucket, mut again) = (Fake::new().bucket(), job.clone());
     let failure = node(&bucket, &again).await.unwrap_err();
     assert!(
-        failure.to_string().contains("keyspace bank has files"),
+        failure.to_string().contains("has files of that time"),
         "{failure}"
     );
     // A folder that is not one of the node's data has nothing of the schema either.
@@ -165,6 +179,29 @@ async fn a_backup_in_part_takes_no_place() {
     later.known = ["b1", "b2", "b3", "b4"].map(name).into();
     let summary = purge(&bucket, &later).await.unwrap();
     assert_eq!(summary.deleted_backups, [name("b2"), name("b4")]);
+}
+
+/// Its request has ended, and nothing of it comes any more: the space is not kept for its sake.
+#[tokio::test]
+async fn a_backup_that_failed_holds_no_deletion_up() {
+    let (fake, data) = (Fake::new(), two());
+    let bucket = fake.bucket();
+    node(&bucket, &node_job(data.path(), "b1", "h1"))
+        .await
+        .unwrap();
+    let mut job = purge_job(Some(1));
+    let summary = purge(&bucket, &job).await.unwrap();
+    assert_eq!(summary.waits_for, [name("b1")]);
+    job.over = vec![name("b1")];
+    let summary = purge(&bucket, &job).await.unwrap();
+    assert_eq!(
+        (summary.waits_for, summary.abandoned),
+        (vec![], vec![name("b1")])
+    );
+    // A Job that is late.
+    complete(&bucket, &complete_job("b1", &["h1"]))
+        .await
+        .unwrap_err();
 }
 
 /// The Job of a deletion that has died runs again.

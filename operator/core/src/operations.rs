@@ -42,7 +42,10 @@ use casskop_common::{
     operations::Operation,
 };
 
-use crate::node::{Activity, Call, Compaction, NodeError, Reading, Replication};
+use crate::{
+    node::{Activity, Call, Compaction, NodeError, Reading, Replication},
+    objects::backup_job::BackupWork,
+};
 pub use checks::quorum_kept;
 pub use decommission::needs_force;
 
@@ -255,7 +258,7 @@ pub enum Action {
     /// Calls another member about the node, which does not answer itself.
     CallPeer(Call),
     /// Runs a Job on the Kubernetes node of the pod, with the volumes of the pod.
-    RunJob(Box<backup::BackupWork>),
+    RunJob(Box<BackupWork>),
     /// Deletes the pod the operation was begun with, and waits until the one that follows it serves clients.
     DeletePod,
     /// Deletes the pod the operation was begun with and the volumes it had, and waits until they are gone.

@@ -1,7 +1,7 @@
 //! The reported status: conditions in words, racks, nodes. It is written only when it differs from the last report, so
 //! nothing here may change by itself.
 
-mod backups;
+pub(crate) mod backups;
 mod conditions;
 mod nodes;
 mod pending_cleanup;

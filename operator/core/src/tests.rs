@@ -3,6 +3,7 @@
 mod accepted;
 mod address_conflict;
 mod backup;
+mod backups_current;
 mod between_steps;
 mod cancellation;
 mod client_ca;

@@ -189,14 +189,18 @@ pub(super) async fn is_stop_requested(effects: &Effects, task: &NodeTask) -> boo
     cancelled.unwrap_or(false)
 }
 
-/// Removes what a cancelled operation leaves on the node. An operation that was taken over by another process goes on, and a
-/// node that does not answer keeps what the next operation of the kind removes.
-pub(super) async fn clean_up(effects: &Effects, task: &NodeTask, behaviour: &dyn Behaviour) {
+/// Removes what a cancelled operation leaves on the node. False if nothing is to be removed, or the operation is not cancelled: one
+/// that was taken over by another process goes on. A node that does not answer keeps what the next operation of the kind removes.
+pub(super) async fn is_cleaned_up(
+    effects: &Effects,
+    task: &NodeTask,
+    behaviour: &dyn Behaviour,
+) -> bool {
     let Some(call) = behaviour.clean_up(&task.start.id) else {
-        return;
+        return false;
     };
     if !is_stop_requested(effects, task).await {
-        return;
+        return false;
     }
     let cleaned = async {
         let (endpoint, _) = endpoint(effects, task).await?;
@@ -206,6 +210,20 @@ pub(super) async fn clean_up(effects: &Effects, task: &NodeTask, behaviour: &dyn
         tracing::warn!(cluster = task.cluster.name, pod = task.start.pod, %error,
             "what the cancelled operation left on the node was not removed");
     }
+    true
+}
+
+/// Whether the status names this process as the executor of the node. False if the status cannot be read.
+pub(super) async fn is_its_own(effects: &Effects, task: &NodeTask) -> bool {
+    let is_its_own = |status: &mut CassandraClusterStatus| {
+        let mut operations = status.operations.iter();
+        let found = operations
+            .find(|found| found.kind == task.start.kind && found.id == task.start.id)
+            .and_then(|found| found.nodes.iter().find(|node| node.pod == task.start.pod));
+        found.is_some_and(|node| *node.executor == *task.executor)
+    };
+    let found = effects.store.update(&task.cluster, is_its_own).await;
+    found.unwrap_or(false)
 }
 
 /// Watches the work of one step: reports its progress, stops it when the operation is cancelled, and detects that the

@@ -26,8 +26,8 @@ use crate::{
 };
 use casskop_core::{
     node::NodeError,
-    objects::backup_job::{self, Beside, NodeFacts, Parts},
-    operations::backup::{self, BackupCommand, BackupWork, Turn},
+    objects::backup_job::{self, BackupCommand, BackupWork, Beside, NodeFacts, Parts},
+    operations::backup::{self, Turn},
     pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
 
@@ -113,12 +113,13 @@ async fn follow(
         };
         if idle_since.elapsed() >= IDLE {
             // A retry would follow it, and not one of the spec as it is then.
-            return Ok(Err(match stop(effects, task, work).await {
-                Ok(()) => NodeError::JobFailed(format!(
-                    "an hour has passed without a pod at work: the step {what}"
-                )),
-                Err(error) => error,
-            }));
+            let stays = stop(effects, task, work).await.err();
+            let stays = stays.map_or_else(String::new, |error| {
+                format!("; its Job may be there still: {error}")
+            });
+            return Ok(Err(NodeError::JobFailed(format!(
+                "an hour has passed without a pod at work: the step {what}{stays}"
+            ))));
         }
         if !waiting.tell(effects, task, &what).await? {
             // Another process has the node: the Job is its business.
@@ -134,22 +135,42 @@ async fn stopped(
     task: &NodeTask,
     work: &BackupWork,
 ) -> Result<Ended, status_store::Error> {
+    let mut waiting = Waiting::default();
+    let since = Instant::now();
+    loop {
+        match halted(effects, task, work).await {
+            Ok(Some(ended)) => return completed(effects, task, work, &ended).await,
+            // A Job that goes on would delete a backup, or send one, after the operation has told its end.
+            Err(NodeError::Kubernetes(why)) if since.elapsed() < IDLE => {
+                let what = format!("waits for Kubernetes: {why}");
+                if !waiting.tell(effects, task, &what).await? {
+                    return Ok(Err(NodeError::Stopped));
+                }
+            }
+            Ok(None) => return Ok(Err(NodeError::Stopped)),
+            Err(error) => return Ok(Err(error)),
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+    }
+}
+
+/// Removes the Job of a step, unless it has done its work.
+async fn halted(
+    effects: &Effects,
+    task: &NodeTask,
+    work: &BackupWork,
+) -> Result<Option<EndedJob>, NodeError> {
     let name = job_name(task, work);
     let found = jobs::find(&effects.kube, &task.cluster.namespace, &name).await;
-    let found = found.map_err(unreachable("read Job", &name));
-    let outcome = match found.and_then(|job| job.map(|job| own(task, job)).transpose()) {
-        Ok(Some(job)) if jobs::end(&job) == Some(End::Complete) => {
-            match ended(effects, task, work, job).await {
-                Ok(Some(ended)) => return completed(effects, task, work, &ended).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            }
-        }
-        Ok(Some(job)) => remove(effects, task, &job).await,
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let Some(job) = found.map_err(unreachable("read Job", &name))? else {
+        return Ok(None);
     };
-    Ok(Err(outcome.err().unwrap_or(NodeError::Stopped)))
+    let job = own(task, job)?;
+    if jobs::end(&job) == Some(End::Complete) {
+        return ended(effects, task, work, job).await;
+    }
+    remove(effects, task, &job).await?;
+    Ok(None)
 }
 
 /// A Job that has done its work, and what it did.
@@ -242,7 +263,11 @@ async fn ended(
     let said = jobs::said(&effects.kube, &task.cluster.namespace, &job).await;
     let said = said.map_err(unreachable("read the pods of Job", &name))?;
     let is_needed = matches!(work.command, BackupCommand::Complete | BackupCommand::Purge);
-    let summary = match said.summary {
+    // One of a pod that failed before says nothing of the end.
+    let done = said
+        .summary
+        .filter(|summary| summary.outcome == Outcome::Done);
+    let summary = match done {
         None if is_needed => {
             remove(effects, task, &job).await?;
             return Ok(None);
@@ -326,7 +351,8 @@ async fn wanted(effects: &Effects, task: &NodeTask, work: &BackupWork) -> Result
         }
         BackupCommand::Purge => {
             let known: Vec<&str> = backup::known(&status, &work.store_name).collect();
-            let described = backup_job::purge(cluster, work, &known);
+            let over: Vec<&str> = backup::over(&status).collect();
+            let described = backup_job::purge(cluster, work, &known, &over);
             json(&described.map_err(|error| NodeError::JobFailed(error.to_string()))?)?
         }
         BackupCommand::Verify { .. } | BackupCommand::Delete => {
@@ -371,6 +397,7 @@ async fn upload(
         reading: &reading,
         tokens,
         data_directories: folders(effects, task, &rack).await?,
+        taken: backup::taken(operation).map(str::to_owned).collect(),
     };
     let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
     let previous = backup::previous(status, &work.store_name);

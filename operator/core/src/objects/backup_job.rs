@@ -30,12 +30,7 @@ use k8s_openapi::{
 };
 use kube_core::Resource;
 
-use crate::{
-    digest::digest,
-    node::Reading,
-    objects::pod::restricted,
-    operations::backup::{self, BackupCommand, BackupWork, LeftOut},
-};
+use crate::{digest::digest, node::Reading, objects::pod::restricted};
 
 /// Name of the one container of the pod.
 pub const CONTAINER: &str = "backup";
@@ -53,6 +48,70 @@ const ABANDON_AFTER_DAYS: u32 = 7;
 const KEPT_SECONDS: i32 = 86_400;
 /// Pods that a Job starts one after the other while they end with the code for another try.
 const TRIES: i32 = 6;
+
+/// A Job that a step of a backup runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackupWork {
+    /// The command of the Job.
+    pub command: BackupCommand,
+    /// Name of the store in the spec.
+    pub store_name: String,
+    /// The store; none if the spec has it no longer.
+    pub store: Option<BackupStore>,
+    /// Id of the backup.
+    pub backup: String,
+    /// Name of the snapshot.
+    pub snapshot: String,
+    /// Keyspaces that were asked for; none is all of them.
+    pub keyspaces: Vec<String>,
+    /// Most bytes per second; none is no limit.
+    pub rate: Option<u64>,
+}
+
+/// Commands of `casskop-backup` that a step of a backup runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupCommand {
+    /// `node`: sends the snapshot of one node.
+    Upload,
+    /// `complete`: writes the manifest of the backup.
+    Complete,
+    /// `purge`: deletes what the retention does not keep.
+    Purge,
+    /// `verify`: checks a backup, by the content of its objects if it is deep.
+    Verify {
+        /// Whether every object is read.
+        deep: bool,
+    },
+    /// `delete`: deletes a backup.
+    Delete,
+}
+
+impl BackupCommand {
+    /// The subcommand.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "node",
+            Self::Complete => "complete",
+            Self::Purge => "purge",
+            Self::Verify { .. } => "verify",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether the Job reads the volumes of the pod.
+    pub fn reads_volumes(self) -> bool {
+        self == Self::Upload
+    }
+}
+
+/// Nodes of the ring that a backup does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Pods of the cluster.
+    pub pods: Vec<String>,
+    /// Host ids of members that are no node of the cluster: they run in other Kubernetes clusters.
+    pub elsewhere: Vec<String>,
+}
 
 /// The Cassandra pod that a Job runs beside.
 #[derive(Clone, Debug)]
@@ -122,6 +181,8 @@ pub struct NodeFacts<'a> {
     pub tokens: Vec<String>,
     /// Folders of its data.
     pub data_directories: Vec<String>,
+    /// Keyspaces that its snapshot was taken of.
+    pub taken: Vec<String>,
 }
 
 /// The description of the work on one node.
@@ -151,7 +212,7 @@ pub fn upload(
             schema_version: node.reading.schema_version.clone(),
         },
         keyspaces: parsed(work.keyspaces.iter().map(String::as_str))?,
-        taken: parsed(backup::taken(operation))?,
+        taken: parsed(node.taken.iter().map(String::as_str))?,
         tables: Vec::new(),
         data_directories: node.data_directories.clone(),
         previous: previous.map(str::parse).transpose()?,
@@ -191,6 +252,7 @@ pub fn purge(
     (cluster, uid): (&str, &str),
     work: &BackupWork,
     known: &[&str],
+    over: &[&str],
 ) -> Result<PurgeJob, NoJob> {
     let retention = work
         .store
@@ -203,6 +265,7 @@ pub fn purge(
         keep_count: retention.and_then(|retention| retention.count),
         keep_days: retention.and_then(|retention| retention.days),
         known: parsed(known.iter().copied())?,
+        over: parsed(over.iter().copied())?,
         sweep_after_hours: SWEEP_AFTER_HOURS,
         abandon_after_days: ABANDON_AFTER_DAYS,
         limits: limits(work),

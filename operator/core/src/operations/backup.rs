@@ -6,16 +6,17 @@
 use casskop_common::{
     api::{
         BackupStatus, BackupStore, CassandraClusterSpec, CassandraClusterStatus, Check, NodePhase,
-        OperationPhase, OperationReason, OperationStatus,
+        OperationReason, OperationStatus,
     },
     names::BACKUP_SNAPSHOT,
-    operations::backup::Backup,
+    operations::{OperationKind, backup::Backup},
     quantity,
 };
 use jiff::Timestamp;
 
 use crate::{
     node::{Activity, Call},
+    objects::backup_job::{BackupCommand, BackupWork, LeftOut},
     operations::{
         Action, Behaviour, Refusal, Ring, StepState, checks, snapshot, tables,
         transitions::{self, steps_done},
@@ -39,61 +40,6 @@ const SCHEMA: &str = "system_schema";
 const DEFAULT_RATE: u64 = 40 << 20;
 /// Backups of each store that the status keeps.
 const KEPT: usize = 50;
-
-/// A Job that a step of a backup runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BackupWork {
-    /// The command of the Job.
-    pub command: BackupCommand,
-    /// Name of the store in the spec.
-    pub store_name: String,
-    /// The store; none if the spec has it no longer.
-    pub store: Option<BackupStore>,
-    /// Id of the backup.
-    pub backup: String,
-    /// Name of the snapshot.
-    pub snapshot: String,
-    /// Keyspaces that were asked for; none is all of them.
-    pub keyspaces: Vec<String>,
-    /// Most bytes per second; none is no limit.
-    pub rate: Option<u64>,
-}
-
-/// Commands of `casskop-backup` that a step of a backup runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupCommand {
-    /// `node`: sends the snapshot of one node.
-    Upload,
-    /// `complete`: writes the manifest of the backup.
-    Complete,
-    /// `purge`: deletes what the retention does not keep.
-    Purge,
-    /// `verify`: checks a backup, by the content of its objects if it is deep.
-    Verify {
-        /// Whether every object is read.
-        deep: bool,
-    },
-    /// `delete`: deletes a backup.
-    Delete,
-}
-
-impl BackupCommand {
-    /// The subcommand.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Upload => "node",
-            Self::Complete => "complete",
-            Self::Purge => "purge",
-            Self::Verify { .. } => "verify",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// Whether the Job reads the volumes of the pod.
-    pub fn reads_volumes(self) -> bool {
-        self == Self::Upload
-    }
-}
 
 /// What a node does at a step that runs a Job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,9 +74,6 @@ pub fn turn(operation: &OperationStatus, pod: &str, command: BackupCommand) -> T
     if command != BackupCommand::Upload && !is_last {
         return Turn::NotItsOwn;
     }
-    if operation.phase == OperationPhase::Paused {
-        return Turn::Waits("the end of the pause".into());
-    }
     let steps = operation.plan.as_ref().map(|plan| &plan.steps);
     let sent = steps
         .and_then(|steps| steps.iter().position(|step| step == UPLOAD))
@@ -149,7 +92,9 @@ pub fn turn(operation: &OperationStatus, pod: &str, command: BackupCommand) -> T
         // The step before was that of the same node.
         BackupCommand::Purge | BackupCommand::Verify { .. } | BackupCommand::Delete => Turn::Now,
         BackupCommand::Complete => {
-            let failed = others().filter(|node| node.phase == NodePhase::Failed);
+            // One that failed afterwards has sent all that the backup needs.
+            let failed =
+                others().filter(|node| node.phase == NodePhase::Failed && steps_done(node) < sent);
             let failed: Vec<&str> = failed.map(|node| node.pod.as_str()).collect();
             let at_work = others().filter(|node| !node.phase.is_final() && steps_done(node) < sent);
             match waits_for(&at_work.map(|node| node.pod.as_str()).collect::<Vec<_>>()) {
@@ -210,19 +155,17 @@ pub fn known<'a>(
     of_store.map(|backup| backup.id.as_str())
 }
 
+/// Backups whose requests have ended and are followed by another one: nothing adds to them any more.
+pub fn over(status: &CassandraClusterStatus) -> impl Iterator<Item = &str> {
+    let ended = status.operation_history.iter();
+    let backups = ended.filter(|old| old.kind == OperationKind::Backup);
+    backups.map(|old| old.id.as_str())
+}
+
 /// Keyspaces of which the nodes of an operation take a snapshot.
 pub fn taken(operation: &OperationStatus) -> impl Iterator<Item = &str> {
     let steps = operation.plan.iter().flat_map(|plan| &plan.steps);
     steps.filter_map(|step| step.strip_prefix(SNAPSHOT))
-}
-
-/// Nodes of the ring that a backup does not have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Pods of the cluster.
-    pub pods: Vec<String>,
-    /// Host ids of members that are no node of the cluster: they run in other Kubernetes clusters.
-    pub elsewhere: Vec<String>,
 }
 
 /// Nodes of the ring that an operation does not have. `members` are the host ids that a node reports.

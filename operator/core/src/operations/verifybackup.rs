@@ -7,11 +7,8 @@ use casskop_common::{
 
 use crate::{
     node::Activity,
-    operations::{
-        Action, Behaviour, Refusal, Ring, StepState,
-        backup::{self, BackupCommand},
-        unobservable,
-    },
+    objects::backup_job::BackupCommand,
+    operations::{Action, Behaviour, Refusal, Ring, StepState, backup, unobservable},
 };
 
 impl Behaviour for VerifyBackup {

@@ -68,7 +68,14 @@ pub(crate) fn advance(
         operation.message = "cancelled; ends after the step at work".into();
         return operation;
     }
-    if state.intents.reconcile_paused || quoted(&controls.pause) {
+    let is_paused = state.intents.reconcile_paused || quoted(&controls.pause);
+    // Nodes that have begun together hold everything else back until they end.
+    let has_begun = working > 0
+        && current
+            .kind
+            .known()
+            .is_some_and(OperationKind::begins_together);
+    if is_paused && !has_begun {
         operation.phase = OperationPhase::Paused;
         operation.reason = Some(OperationReason::Paused);
         operation.message = match working {
@@ -84,7 +91,12 @@ pub(crate) fn advance(
         return operation;
     }
     operation.phase = OperationPhase::Running;
-    start_next_wave(operation, scope)
+    let mut operation = start_next_wave(operation, scope);
+    if is_paused && !operation.phase.is_final() {
+        let why = "; all nodes have begun, so that the pause holds none";
+        operation.message.push_str(why);
+    }
+    operation
 }
 
 /// Begins with the next wave, if no node is at work and no check blocks it.

@@ -15,11 +15,14 @@ use kube_core::ResourceExt;
 use crate::{
     desired::{self, BuildInputs, Started, node_secrets},
     node::Replication,
-    objects::{ClientCa, MetricsService, Object},
+    objects::{
+        ClientCa, MetricsService, Object,
+        backup_job::{BackupCommand, LeftOut},
+    },
     observed::{NodePod, ObservedState, RestoreJob, SecretState, recorded_arguments},
     operations::{
         self, Action,
-        backup::{self, BackupCommand, LeftOut, Turn},
+        backup::{self, Turn},
         role_replicas::KEYSPACE,
         transitions::{self, Outdated},
     },

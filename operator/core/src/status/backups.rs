@@ -304,6 +304,3 @@ impl<'a> Wanted<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,10 +16,12 @@ use k8s_openapi::api::core::v1::{LocalObjectReference, Pod};
 
 use crate::{
     node::{Call, NodeError, Reading},
-    objects::backup_job::{self, Beside, NoJob, NodeFacts, Parts},
+    objects::backup_job::{
+        self, BackupCommand, BackupWork, Beside, LeftOut, NoJob, NodeFacts, Parts,
+    },
     operations::{
         self, Action,
-        backup::{BackupCommand, BackupWork, LeftOut, Turn, left_out, turn},
+        backup::{Turn, left_out, taken, turn},
         transitions::{self, StepEvent, StepRef},
     },
     plan,
@@ -167,7 +169,8 @@ fn what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten() {
     let Action::RunJob(purge) = behaviour.action("b1", "purge", &world.cluster.spec) else {
         unreachable!("a Job")
     };
-    let described = backup_job::purge(("demo", "u-1"), &purge, &["b1"]).expect("a description");
+    let described =
+        backup_job::purge(("demo", "u-1"), &purge, &["b1"], &["b0"]).expect("a description");
     assert_eq!(described.known.len(), 1);
     assert_eq!((described.keep_count, described.keep_days), (Some(7), None));
     // One of the same id in another store stays.
@@ -361,9 +364,9 @@ fn uploads_take_turns_and_the_end_waits_for_all() {
     skipped.nodes[1].phase = NodePhase::Skipped;
     assert_eq!(complete(&skipped, LAST), Turn::Stopped);
 
-    let mut paused = operation([4, 4, 4]);
-    paused.phase = OperationPhase::Paused;
-    assert!(matches!(upload(&paused, pods[0]), Turn::Waits(_)));
+    let mut late = operation([7, 5, 6]);
+    late.nodes[1].phase = NodePhase::Failed;
+    assert_eq!(complete(&late, LAST), Turn::Now, "it has sent everything");
     let mut cancelled = sent;
     cancelled.reason = Some(OperationReason::Cancelling);
     assert_eq!(complete(&cancelled, LAST), Turn::Stopped);
@@ -416,6 +419,30 @@ fn a_cancel_goes_on_to_the_step_that_cleans_up() {
         name: "casskop-backup-b1".into(),
     };
     assert_eq!(clean_up, Some(cleared));
+}
+
+/// All nodes are at work, and hold back whatever else the ring needs.
+#[test]
+fn a_pause_holds_no_backup_that_has_begun() {
+    let mut world = ring();
+    world.annotate("backup.pause", Some("b1"));
+    world.annotate("backup", Some("b1 --to s3"));
+    world.settle();
+    assert_eq!(running(&world), [""; 0]);
+    world.annotate("backup.pause", None);
+    world.pass();
+    assert_eq!(running(&world).len(), 3);
+    world.annotate("backup.pause", Some("b1"));
+    world.pass();
+    let begun = world.operation("backup");
+    assert_eq!(begun.phase, OperationPhase::Running);
+    assert!(
+        begun.message.contains("the pause holds none"),
+        "{}",
+        begun.message
+    );
+    world.settle();
+    assert_eq!(world.operation("backup").phase, OperationPhase::Succeeded);
 }
 
 /// Its executor removes the snapshot, and only then the node ends.
@@ -716,6 +743,7 @@ fn a_description_says_what_the_operator_has_read() {
         reading: &reading,
         tokens: vec!["-3".into(), "7".into()],
         data_directories: vec!["/var/lib/cassandra/data".into()],
+        taken: taken(&operation).map(str::to_owned).collect(),
     };
     let upload = work(BackupCommand::Upload);
     let job = backup_job::upload(("demo", "u-1"), &operation, &upload, &facts, Some("b0"));

@@ -164,3 +164,39 @@ async fn a_snapshot_is_taken_on_nothing_that_is_there() {
         "{calls:?}"
     );
 }
+
+/// It would go on with what was cancelled.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_when_the_job_is_deleted() {
+    let server = ApiServer::default();
+    let (ctx, _) = start(&server, "upload").await;
+    made(&server).await;
+    let path = server.with(|state| job(state).expect("a Job").0.clone());
+    server.with(|state| state.refused = Some(path));
+    cancel(&server, &ctx).await;
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    assert_eq!(
+        server.with(|state| node(state)["phase"].clone()),
+        json!(NodePhase::Running)
+    );
+    server.with(|state| state.refused = None);
+    server
+        .until(|state| node(state)["phase"] == json!(NodePhase::Skipped))
+        .await;
+    assert!(server.with(|state| job(state).is_none()));
+}
+
+/// That one follows the Job, and would make it again.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_has_ended_is_left_to_the_process_that_took_the_node_over() {
+    let server = ApiServer::default();
+    let (ctx, _) = start(&server, "upload").await;
+    made(&server).await;
+    edit(&server, CLUSTER, |cluster| {
+        cluster["status"]["operations"][0]["nodes"][0]["executor"] = json!("another");
+    });
+    ctx.effects.store.read("ns", "demo").await.unwrap();
+    end(&server, "Complete", &json!({ "outcome": "done" }));
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(server.with(|state| job(state).is_some()));
+}

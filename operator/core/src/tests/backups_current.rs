@@ -1,11 +1,24 @@
+//! `BackupsCurrent`: schedules of backups, and what their slots have.
+
 mod random;
 mod whole_way;
 
-use casskop_common::api::Requester;
+use casskop_common::{
+    api::{
+        BackupStatus, OperationPhase, OperationStatus, Requester, Schedule, ScheduleStatus,
+        condition,
+    },
+    operations::OperationKind,
+};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
-use super::*;
-use crate::simulation::{THREE_RACKS, World};
+use crate::{
+    schedules,
+    simulation::{THREE_RACKS, World},
+    status::backups::verdict,
+    verdict::Verdict,
+};
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
