@@ -167,6 +167,7 @@ fn restoring(released: bool) -> String {
         cluster: "old".into(),
         uid: "u-0".into(),
         backup: "b1".into(),
+        nodes: [("demo-dc1-rack1".to_owned(), 1)].into(),
         released,
     };
     let rack = RackConfig {

@@ -1,6 +1,8 @@
 //! The first start of a node whose files come from a backup. It waits until its own files are there, and those of all other nodes:
 //! a ring of some of them would give wrong answers, and take writes that the others never see.
 
+use std::collections::BTreeMap;
+
 use casskop_backup_protocol::RestoreMarker;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +19,8 @@ pub struct RestoreConfig {
     pub uid: String,
     /// Id of the backup.
     pub backup: String,
+    /// Nodes of each rack, by its StatefulSet: all of them are restored, and no others.
+    pub nodes: BTreeMap<String, i32>,
     /// Whether all nodes have their files, so that they may start.
     #[serde(default)]
     pub released: bool,
@@ -141,6 +145,7 @@ mod tests {
             cluster: "old".into(),
             uid: "u-0".into(),
             backup: "b1".into(),
+            nodes: BTreeMap::new(),
             released,
         }
     }

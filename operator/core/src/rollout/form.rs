@@ -54,17 +54,21 @@ pub(super) fn first_nodes(
         .or_else(|| seeds::first_rack(desired))
         .map(|rack| &rack.id);
     let is_awaited = rollout.first_health_problem(state).is_some();
+    // A ring that is restored knows all its nodes: they start together.
+    let is_restored = rollout.from_backup.is_some();
+    let has_others =
+        |diff: &RackDiff<'_>| is_restored && diff.live_replicas() != diff.wanted.replicas;
     for diff in diffs
         .iter()
-        .filter(|diff| diff.live.is_none() || diff.differs(desired))
+        .filter(|diff| diff.live.is_none() || diff.differs(desired) || has_others(diff))
         .filter(|diff| !is_alone || Some(&diff.wanted.id) == first)
         .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
         .take(if joins { 1 } else { usize::MAX })
     {
-        // A ring that is restored knows all its nodes: they start together.
-        let replicas = match rollout.from_backup {
-            Some(_) => diff.wanted.replicas,
-            None => diff.known_nodes(state).max(1).min(diff.wanted.replicas),
+        let replicas = if is_restored {
+            diff.wanted.replicas
+        } else {
+            diff.known_nodes(state).max(1).min(diff.wanted.replicas)
         };
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }

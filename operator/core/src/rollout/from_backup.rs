@@ -3,6 +3,8 @@
 //! All pods of all racks are made at once, and wait. A Job beside each brings its files; once all nodes have theirs, all may
 //! start. The configuration of the racks records what they wait for, so that nothing but a ring that was never formed is restored.
 
+use std::collections::BTreeMap;
+
 use casskop_backup_protocol::Name;
 use casskop_common::{
     api::{CassandraCluster, Restore, RestorePhase, RestoreStatus},
@@ -16,7 +18,7 @@ use serde::Serialize;
 use crate::{
     desired::Desired,
     objects::restore_job,
-    observed::{ObservedState, RestoreEnd, RestoreJob},
+    observed::{ObservedState, RestoreEnd, RestoreJob, is_of_predecessor, replicas},
     pod_config::{RackConfig, restore::RestoreConfig},
     refusal::Refusal,
 };
@@ -102,6 +104,7 @@ pub(crate) fn decide(
     };
     check(desired, &state.cluster, restore)?;
     let from = &restore.cluster;
+    let nodes = nodes(desired);
     let was_released = match recorded {
         Recorded::NoRack => false,
         Recorded::Empty => {
@@ -117,15 +120,26 @@ pub(crate) fn decide(
                     before.backup, before.cluster
                 ));
             }
+            if let Some(changed) = other_shape(&before.nodes, &nodes) {
+                return refuse(format!(
+                    "{changed}, and all nodes of a backup are restored together: set topology and nodesPerRacks back until the ring is formed, or delete the cluster with its volumes and create it again"
+                ));
+            }
             before.released
         }
     };
     let mut found = progress(desired, state);
+    // A pod that is made later would not have its files.
+    let sets = state.live.stateful_sets.iter();
+    let are_all_there = sets
+        .map(|(name, set)| (name, replicas(set)))
+        .eq(nodes.iter().map(|(name, nodes)| (name, *nodes)));
     found.config = RestoreConfig {
         cluster: from.name.clone(),
         uid: from.uid.clone(),
         backup: restore.backup.clone(),
-        released: was_released || (found.nodes > 0 && found.done == found.nodes),
+        nodes,
+        released: was_released || (are_all_there && found.done == found.nodes),
     };
     if found.config.released {
         found.done = found.nodes;
@@ -133,7 +147,29 @@ pub(crate) fn decide(
     Ok(Some(found))
 }
 
-/// What the racks that exist were made for.
+/// Nodes of each rack, by its StatefulSet.
+fn nodes(desired: &Desired) -> BTreeMap<String, i32> {
+    let racks = desired.racks.iter();
+    let nodes = racks.map(|rack| (names::stateful_set(&desired.name, &rack.id), rack.replicas));
+    nodes.collect()
+}
+
+/// The first difference between the racks of a restore that has begun and those of the spec, in words.
+fn other_shape(before: &BTreeMap<String, i32>, now: &BTreeMap<String, i32>) -> Option<String> {
+    let changed = |name: &&String| before.get(*name) != now.get(*name);
+    let name = before.keys().chain(now.keys()).find(changed)?;
+    let nodes = |racks: &BTreeMap<String, i32>| match racks.get(name) {
+        Some(nodes) => format!("{nodes} nodes"),
+        None => "no rack".to_owned(),
+    };
+    Some(format!(
+        "the restore has begun with {} for {name}, and the spec has {}",
+        nodes(before),
+        nodes(now)
+    ))
+}
+
+/// What the racks were made for. Their configuration may be there before their StatefulSets, or after them.
 enum Recorded {
     /// There is no rack yet.
     NoRack,
@@ -145,8 +181,10 @@ enum Recorded {
 
 impl Recorded {
     fn of(state: &ObservedState) -> Self {
-        let racks = state.live.stateful_sets.keys();
-        let configs = racks.filter_map(|set| RackConfig::of(state.live.config_maps.get(set)?));
+        let maps = state.live.config_maps.values();
+        let configs = maps
+            .filter(|map| !is_of_predecessor(map.owner_references(), &state.cluster))
+            .filter_map(RackConfig::of);
         let restores: Vec<Option<RestoreConfig>> = configs.map(|config| config.restore).collect();
         let is_empty = restores.is_empty();
         // Some may be written already, and others not yet.

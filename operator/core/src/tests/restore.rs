@@ -301,6 +301,74 @@ fn a_restore_that_no_job_could_carry_out_is_refused() {
     }
 }
 
+/// Half of a ring would answer without the rows of the other half.
+#[test]
+fn the_nodes_of_a_restore_stay_as_many_until_the_ring_is_formed() {
+    for (nodes, released) in [(1, false), (3, false), (1, true), (3, true)] {
+        let mut world = new();
+        go_on(&mut world, 3);
+        if released {
+            complete(&mut world, "");
+            world.pass();
+        }
+        world.edit(|cluster| {
+            cluster.spec.nodes_per_racks = Some(nodes);
+            cluster.spec.image_pull_policy = Some("Always".into());
+        });
+        world
+            .restore_jobs
+            .retain(|pod, _| released || pod.ends_with("-0"));
+        complete(&mut world, "");
+        world.pass();
+        let told = world.condition("SpecAccepted");
+        assert!(told.starts_with("False InvalidRestore"), "{told}");
+        assert!(told.contains("2 nodes for demo-dc1-rack1"), "{told}");
+        let sets = world.live.stateful_sets.values();
+        assert_eq!(sets.map(replicas).collect::<Vec<_>>(), [2, 2, 2]);
+        assert_eq!(self::released(&world), [Some(released); 3]);
+        world.edit(|cluster| cluster.spec.nodes_per_racks = Some(2));
+        go_on(&mut world, 2);
+        complete(&mut world, "");
+        world.settle();
+        assert_eq!(
+            world.status().restore.unwrap().phase,
+            RestorePhase::Restored
+        );
+    }
+}
+
+#[test]
+fn a_rack_that_was_scaled_by_hand_gets_its_nodes_back_before_any_starts() {
+    for by_hand in [1, 3] {
+        let mut world = new();
+        go_on(&mut world, 3);
+        let set = world.live.stateful_sets.get_mut("demo-dc1-rack2").unwrap();
+        set.spec.as_mut().unwrap().replicas = Some(by_hand);
+        complete(&mut world, "");
+        world.pass();
+        assert_eq!(self::released(&world), [Some(false); 3], "{by_hand}");
+        world.pass();
+        let sets = world.live.stateful_sets.values();
+        assert_eq!(sets.map(replicas).collect::<Vec<_>>(), [2, 2, 2]);
+        assert_eq!(self::released(&world), [Some(true); 3]);
+    }
+}
+
+/// What the pods wait for is known as long as a rack has it.
+#[test]
+fn a_restore_is_not_forgotten_with_the_stateful_sets() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    world.live.stateful_sets.clear();
+    let maps = &mut world.live.config_maps;
+    maps.retain(|name, _| !name.contains("accepted"));
+    world.edit(|cluster| cluster.spec.restore = None);
+    world.pass();
+    let told = world.condition("SpecAccepted");
+    assert!(told.starts_with("False InvalidRestore"), "{told}");
+    assert!(world.live.stateful_sets.is_empty());
+}
+
 fn edit(cluster: &mut CassandraCluster, change: impl FnOnce(&mut Restore)) {
     change(cluster.spec.restore.as_mut().expect("a restore"));
 }
