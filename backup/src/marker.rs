@@ -64,6 +64,7 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
             let text = name.to_string_lossy();
             let is_ours = first.is_some_and(|first| first.as_os_str() == name)
                 || name == LOST_AND_FOUND
+                || name == RestoreMarker::BEGUN
                 || Some(name.as_os_str()) == part(marker).file_name();
             // Storage systems have hidden folders of their own, and another volume is mounted on an empty folder.
             if !is_ours && !text.starts_with('.') && !is_empty(&root.join(&name)) {
@@ -75,6 +76,10 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
             }
         }
     }
+    // From now on no node starts with what is there, unless the marker is there too.
+    let begun = root.join(RestoreMarker::BEGUN);
+    File::create(&begun).map_err(failure("write", &begun))?;
+    sync(root)?;
     fs::create_dir_all(into).map_err(failure("make the folder", into))?;
     for folder in into.ancestors().skip(1) {
         if !folder.starts_with(root) {

@@ -268,6 +268,9 @@ pub struct RestoreMarker {
 impl RestoreMarker {
     /// Name of its file, in the root of the data volume.
     pub const FILE: &str = "casskop-restore.json";
+    /// Name of the file beside it, which is there from before the first file of the backup on: as long as the marker is missing, the
+    /// volume has no node's files, or not all of them.
+    pub const BEGUN: &str = "casskop-restore.begun";
 }
 
 #[cfg(test)]

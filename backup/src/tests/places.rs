@@ -190,6 +190,8 @@ async fn the_marker_comes_last() {
         }
         drop(works);
         assert_eq!(marker(&volume), None, "{requests}");
+        let begun = volume.path().join(RestoreMarker::BEGUN);
+        assert!(begun.exists() || !volume.path().join("data").exists());
         fetch(&fake.bucket(), &job).await.unwrap();
         assert_eq!(marker(&volume).unwrap().host_id, name("h1"));
     }

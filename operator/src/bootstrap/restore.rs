@@ -11,7 +11,7 @@ use casskop_backup_protocol::RestoreMarker;
 use casskop_core::pod_config::{
     RackConfig,
     cassandra_yaml::data_directories,
-    restore::{Turn, turn},
+    restore::{Turn, Volume, turn},
 };
 
 use crate::bootstrap::{Args, Error, files, read_json, seeds};
@@ -33,11 +33,20 @@ pub(super) fn wait(args: &Args) -> Result<(RackConfig, Turn), Error> {
     let mut said: Option<(&str, Instant)> = None;
     loop {
         let rack: RackConfig = read_json(&args.rack)?;
-        let data = seeds::own_data(&args.data, &data_directories(&rack));
-        let turn = turn(&args.pod_name, rack.restore.as_ref(), marker(args)?, data)?;
+        let volume = Volume {
+            marker: marker(args)?,
+            begun: args.data.join(RestoreMarker::BEGUN).exists(),
+            data: seeds::own_data(&args.data, &data_directories(&rack)),
+        };
+        let begun = volume.begun;
+        let turn = turn(&args.pod_name, &rack, volume)?;
         let Turn::Waits(what) = turn else {
             return Ok((rack, turn));
         };
+        // An operator that does not know the restore may write the configuration anew: the pod does not start empty then.
+        if !begun {
+            files::persist(&args.data, &args.data.join(RestoreMarker::BEGUN), "")?;
+        }
         if said.is_none_or(|(told, at)| told != what || at.elapsed() >= SAY_EVERY) {
             let backup = rack.restore.iter().map(|restore| &restore.backup);
             let backup: String = backup.cloned().collect();

@@ -209,6 +209,25 @@ fn a_restored_node_waits_for_all_files_and_starts_with_its_tokens() {
     assert_eq!(yaml["auto_bootstrap"], false);
 }
 
+/// As an operator does that does not know the field.
+#[test]
+fn a_pod_that_waits_for_a_backup_does_not_start_empty() {
+    let pod = Pod::new("restore-rollback", &restoring(false));
+    let args = pod.args(NodeTransport::Jolokia, 0);
+    let mut without: Value = serde_json::from_str(&restoring(false)).unwrap();
+    without["restore"] = Value::Null;
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| main(&args));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(!prepared.is_finished());
+        fs::write(pod.0.join("rack.json"), without.to_string()).unwrap();
+        prepared.join().unwrap().unwrap_err();
+    });
+    // The kubelet starts the container again.
+    let error = main(&args).unwrap_err();
+    assert!(matches!(error, Error::WrongFiles(_)), "{error}");
+}
+
 #[test]
 fn a_node_does_not_start_with_the_files_of_another_backup() {
     let pod = Pod::new("restore-other", &restoring(true));

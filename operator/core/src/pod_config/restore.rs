@@ -7,7 +7,7 @@ use casskop_backup_protocol::RestoreMarker;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::seeds::OwnData;
+use super::{RackConfig, seeds::OwnData};
 
 /// The restore that the nodes of a rack begin with; travels in the rack's ConfigMap until the ring is formed.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,17 @@ pub enum Turn {
     Was(RestoreMarker),
 }
 
+/// What the volume of a pod has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// The marker of a restore.
+    pub marker: Option<RestoreMarker>,
+    /// Whether a restore into it was begun at some time.
+    pub begun: bool,
+    /// Data of a node.
+    pub data: OwnData,
+}
+
 /// A volume has other files than those that its pod waits for.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error(
@@ -58,15 +69,18 @@ pub struct WrongFiles {
     pub why: String,
 }
 
-/// Decides whether a pod may start. `marker` is that of its volume.
+/// Decides whether a pod may start.
 ///
 /// # Errors
 /// The files are not those of the restore.
 pub fn turn(
     pod: &str,
-    restore: Option<&RestoreConfig>,
-    marker: Option<RestoreMarker>,
-    data: OwnData,
+    rack: &RackConfig,
+    Volume {
+        marker,
+        begun,
+        data,
+    }: Volume,
 ) -> Result<Turn, WrongFiles> {
     let wrong = |why: String| {
         Err(WrongFiles {
@@ -74,9 +88,14 @@ pub fn turn(
             why,
         })
     };
-    match (restore, marker) {
+    match (&rack.restore, marker) {
+        // Without the tables of the system keyspace, which no backup brings, its files look like a new volume.
+        (None, None) if begun && data == OwnData::None => wrong(
+            "its volume was to get the files of a backup, does not have all of them, and spec.restore names no backup".into(),
+        ),
         (None, None) => Ok(Turn::Plain),
-        (None, Some(marker)) if data == OwnData::None => wrong(format!(
+        // All nodes of a formed ring have started; the data may be on a volume that is not seen from here.
+        (None, Some(marker)) if data == OwnData::None && !rack.formed => wrong(format!(
             "its volume has the files of backup {} of cluster {}, with which no node has started, and spec.restore does not name it",
             marker.backup, marker.cluster.name
         )),
@@ -150,38 +169,87 @@ mod tests {
         }
     }
 
+    fn rack(restore: Option<RestoreConfig>) -> RackConfig {
+        RackConfig {
+            restore,
+            ..RackConfig::default()
+        }
+    }
+
+    fn volume(marker: Option<RestoreMarker>, data: OwnData) -> Volume {
+        Volume {
+            begun: marker.is_some(),
+            marker,
+            data,
+        }
+    }
+
     #[test]
     fn a_node_waits_for_its_files_and_for_those_of_the_others() {
-        let turn = |restore: &RestoreConfig, marker, data| turn("p", Some(restore), marker, data);
+        let turn = |released, marker, data| {
+            turn("p", &rack(Some(restore(released))), volume(marker, data)).unwrap()
+        };
         let none = OwnData::None;
-        let waits = turn(&restore(true), None, none).unwrap();
-        assert_eq!(waits, Turn::Waits("its files"));
-        let waits = turn(&restore(false), Some(marker("b1")), none).unwrap();
+        assert_eq!(turn(true, None, none), Turn::Waits("its files"));
+        let waits = turn(false, Some(marker("b1")), none);
         assert_eq!(waits, Turn::Waits("the files of the other nodes"));
         for data in [none, OwnData::Tables, OwnData::Member] {
-            let begins = turn(&restore(true), Some(marker("b1")), data).unwrap();
+            let begins = turn(true, Some(marker("b1")), data);
             assert_eq!(begins, Turn::Begins(marker("b1")), "{data:?}");
         }
     }
 
     #[test]
     fn other_files_are_not_started() {
-        let with = restore(true);
+        let with = || Some(restore(true));
         for (restore, marker, data) in [
-            (Some(&with), Some(marker("b2")), OwnData::None),
-            (Some(&with), None, OwnData::Tables),
-            (Some(&with), None, OwnData::Member),
+            (with(), Some(marker("b2")), OwnData::None),
+            (with(), None, OwnData::Tables),
+            (with(), None, OwnData::Member),
             (None, Some(marker("b1")), OwnData::None),
         ] {
-            let wrong = turn("demo-0", restore, marker, data).unwrap_err();
+            let wrong = turn("demo-0", &rack(restore), volume(marker, data)).unwrap_err();
             assert!(wrong.to_string().contains("demo-0"), "{wrong}");
         }
     }
 
+    /// Also for the ring of an operator that does not know the field, or of a cluster that was made again without it.
+    #[test]
+    fn some_of_the_files_of_a_backup_are_no_empty_volume() {
+        let begun = |data| Volume {
+            begun: true,
+            ..volume(None, data)
+        };
+        for formed in [false, true] {
+            let rack = RackConfig {
+                formed,
+                ..RackConfig::default()
+            };
+            let wrong = turn("p", &rack, begun(OwnData::None)).unwrap_err();
+            assert!(wrong.to_string().contains("not have all"), "{wrong}");
+            for plain in [begun(OwnData::Member), volume(None, OwnData::None)] {
+                assert_eq!(turn("p", &rack, plain).unwrap(), Turn::Plain);
+            }
+        }
+        let waits = turn("p", &rack(Some(restore(false))), begun(OwnData::None)).unwrap();
+        assert_eq!(waits, Turn::Waits("its files"));
+    }
+
+    #[test]
+    fn a_restored_node_starts_again_also_with_its_data_on_another_volume() {
+        let formed = RackConfig {
+            formed: true,
+            ..RackConfig::default()
+        };
+        let not_seen = volume(Some(marker("b1")), OwnData::None);
+        let was = turn("p", &formed, not_seen).unwrap();
+        assert_eq!(was, Turn::Was(marker("b1")));
+    }
+
     #[test]
     fn a_node_that_was_restored_keeps_the_number_of_its_tokens() {
-        let none = turn("p", None, None, OwnData::Member).unwrap();
-        let was = turn("p", None, Some(marker("b1")), OwnData::Member).unwrap();
+        let turn = |marker| turn("p", &rack(None), volume(marker, OwnData::Member)).unwrap();
+        let (none, was) = (turn(None), turn(Some(marker("b1"))));
         let begins = Turn::Begins(marker("b1"));
         let written = |turn: &Turn| {
             let mut yaml = json!({ "num_tokens": 16 });
