@@ -57,6 +57,13 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         backup: Some(job.backup.clone()),
         ..Summary::default()
     };
+    let marker = job.marker.as_ref().map(PathBuf::from);
+    if let Some(marker) = &marker
+        && marker::is_there(marker, job)?
+    {
+        // A node may run on these files by now: none is added.
+        return Ok(summary);
+    }
     let manifest = manifest(bucket, job).await?;
     let into = PathBuf::from(&job.into);
     let origin = Origin {
@@ -65,20 +72,14 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         host_id: manifest.node.host_id.clone(),
         keyspaces: job.keyspaces.clone(),
     };
-    let marker = job.marker.as_ref().map(PathBuf::from);
-    let wanted = marker::of(&manifest);
     if let Some(marker) = &marker {
-        // A node may run on these files by now: none is added.
-        if marker::is_there(marker, &wanted)? {
-            return Ok(summary);
-        }
         marker::make_room(marker, &into)?;
     }
     let folder = into.clone();
     // Until the end of the job.
     let _lock = blocking(move || prepare(&folder, &origin)).await??;
     if let Some(marker) = &marker
-        && marker::is_there(marker, &wanted)?
+        && marker::is_there(marker, job)?
     {
         // Another job has ended meanwhile.
         return Ok(summary);
@@ -104,7 +105,7 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         }
     }
     if let Some(marker) = &marker {
-        marker::write(marker, &wanted)?;
+        marker::write(marker, &marker::of(&manifest, job), job)?;
     }
     Ok(summary)
 }

@@ -4,17 +4,18 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use casskop_backup_protocol::{NodeManifest, RestoreMarker};
+use casskop_backup_protocol::{FetchJob, NodeManifest, RestoreMarker};
 
 use crate::error::{Failure, Result};
 use crate::files::{LOST_AND_FOUND, failure, sync};
 
 /// The marker of a node.
-pub(crate) fn of(manifest: &NodeManifest) -> RestoreMarker {
+pub(crate) fn of(manifest: &NodeManifest, job: &FetchJob) -> RestoreMarker {
     let node = &manifest.node;
     RestoreMarker {
         cluster: manifest.cluster.clone(),
         backup: manifest.backup.clone(),
+        place: job.place.clone(),
         host_id: node.host_id.clone(),
         tokens: node.tokens.clone(),
         num_tokens: u32::try_from(node.tokens.len()).unwrap_or(u32::MAX),
@@ -22,30 +23,38 @@ pub(crate) fn of(manifest: &NodeManifest) -> RestoreMarker {
     }
 }
 
-/// Whether the marker is there already.
+/// Whether the marker of a job is there already.
 ///
 /// # Errors
 /// It is that of another restore, or cannot be read.
-pub(crate) fn is_there(path: &Path, wanted: &RestoreMarker) -> Result<bool> {
+pub(crate) fn is_there(path: &Path, job: &FetchJob) -> Result<bool> {
     let content = match fs::read(path) {
         Ok(content) => content,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failure("read", path)(error)),
     };
     let why = match serde_json::from_slice::<RestoreMarker>(&content) {
-        Ok(there) if there == *wanted => return Ok(true),
+        Ok(there) if is_of(&there, job) => return Ok(true),
         Ok(there) => format!(
             "its volume has backup {} of cluster {}, node {}",
             there.backup, there.cluster.name, there.host_id
         ),
         Err(error) => format!("{} cannot be read: {error}", path.display()),
     };
-    Err(refused(wanted, why))
+    Err(refused(job, why))
 }
 
-fn refused(wanted: &RestoreMarker, why: String) -> Failure {
+/// Decided without the backup, which may be deleted once its files are here.
+fn is_of(there: &RestoreMarker, job: &FetchJob) -> bool {
+    let wanted = (&job.cluster, &job.backup, &job.place);
+    let host_id = job.host_id.as_ref();
+    (&there.cluster, &there.backup, &there.place) == wanted
+        && host_id.is_none_or(|host_id| *host_id == there.host_id)
+}
+
+fn refused(job: &FetchJob, why: String) -> Failure {
     Failure::failed(
-        format!("fetch node {} of backup {}", wanted.host_id, wanted.backup),
+        format!("fetch a node of backup {}", job.backup),
         why,
         "delete the new cluster with its volumes, and create it again: no file is replaced",
     )
@@ -106,8 +115,8 @@ fn part(marker: &Path) -> PathBuf {
 ///
 /// # Errors
 /// It is not known to be on the disk.
-pub(crate) fn write(path: &Path, marker: &RestoreMarker) -> Result<()> {
-    let content = serde_json::to_vec(marker).map_err(|error| refused(marker, error.to_string()))?;
+pub(crate) fn write(path: &Path, marker: &RestoreMarker, job: &FetchJob) -> Result<()> {
+    let content = serde_json::to_vec(marker).map_err(|error| refused(job, error.to_string()))?;
     let part = part(path);
     File::create(&part)
         .and_then(|mut file| {

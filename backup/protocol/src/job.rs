@@ -255,6 +255,9 @@ pub struct RestoreMarker {
     pub cluster: Cluster,
     /// Id of the backup.
     pub backup: Name,
+    /// Place of the node in the new ring, if the job said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<NodePlace>,
     /// Host id of the node in the backup. The restored node has another one.
     pub host_id: Name,
     /// Its tokens.

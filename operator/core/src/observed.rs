@@ -11,7 +11,7 @@ mod volume;
 pub use external_members::{ExternalMember, trusted_locations};
 pub use members::{agreed_schema, disbelieve_others};
 pub use pod::NodePod;
-pub use restore::{RestoreEnd, RestoreJob};
+pub use restore::{RestoreEnd, RestoreInputs, RestoreJob};
 pub use users::{Granted, Kept, ObservedUsers, Outcome};
 pub use volume::Volume;
 

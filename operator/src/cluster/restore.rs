@@ -10,7 +10,7 @@ use casskop_core::{
         backup_job::{self, Beside},
         restore_job::{self, Target},
     },
-    observed::{NodePod, ObservedState, RestoreEnd, RestoreJob},
+    observed::{NodePod, ObservedState, RestoreEnd, RestoreInputs, RestoreJob, is_owned_by},
     plan::Plan,
     rollout::{JobChange, NEXT_POD_PER_RACK},
 };
@@ -41,22 +41,14 @@ pub(super) async fn find(
     cluster: &CassandraCluster,
     pods: &BTreeMap<String, NodePod>,
 ) -> Result<BTreeMap<String, RestoreJob>, kube::Error> {
-    let Some(restore) = cluster
-        .spec
-        .restore
-        .as_ref()
-        .filter(|_| !is_formed(cluster))
-    else {
+    if cluster.spec.restore.is_none() || is_formed(cluster) {
         return Ok(BTreeMap::new());
-    };
+    }
     let namespace = cluster.namespace().unwrap_or_default();
     let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
     let mut each: Vec<BoxFuture<'_, Result<_, kube::Error>>> = Vec::new();
     for pod in pods.keys() {
-        let (namespace, job) = (
-            namespace.clone(),
-            restore_job::name((&name, &uid), restore, pod),
-        );
+        let (namespace, job) = (namespace.clone(), restore_job::name((&name, &uid), pod));
         let read = async move { Ok((pod, jobs::find(kube, &namespace, &job).await?)) };
         each.push(read.boxed());
     }
@@ -80,7 +72,7 @@ pub(super) async fn find(
         } else {
             Said::default()
         };
-        seen.insert(pod.clone(), observed(&job, end, said));
+        seen.insert(pod.clone(), observed(&job, cluster, end, said));
     }
     Ok(seen)
 }
@@ -92,7 +84,7 @@ fn is_formed(cluster: &CassandraCluster) -> bool {
     })
 }
 
-fn observed(job: &Job, end: Option<End>, said: Said) -> RestoreJob {
+fn observed(job: &Job, cluster: &CassandraCluster, end: Option<End>, said: Said) -> RestoreJob {
     let conditions = || {
         job.status
             .iter()
@@ -121,6 +113,8 @@ fn observed(job: &Job, end: Option<End>, said: Said) -> RestoreJob {
     RestoreJob {
         name: job.name_any(),
         uid: job.uid().unwrap_or_default(),
+        is_ours: is_owned_by(job.owner_references(), cluster),
+        inputs: RestoreInputs::of(job),
         node: backup_job::node_of(job).map(str::to_owned),
         deleting: job.metadata.deletion_timestamp.is_some(),
         problem: said.problem.filter(|_| end.is_none()),
@@ -138,9 +132,9 @@ pub(super) async fn change(
     let mut failure = None;
     for change in &plan.restore_jobs {
         let outcome = match change {
-            JobChange::Make { pod, rack } => {
+            JobChange::Make { pod, rack, inputs } => {
                 let target = Target { pod, rack };
-                make(kube, desired, target).await
+                make(kube, desired, target, inputs).await
             }
             JobChange::Remove { name, uid } => remove(kube, desired, name, uid).await,
         };
@@ -159,7 +153,12 @@ pub(super) async fn change(
     failure
 }
 
-async fn make(kube: &Kube, desired: &Desired, target: Target<'_>) -> Result<(), String> {
+async fn make(
+    kube: &Kube,
+    desired: &Desired,
+    target: Target<'_>,
+    inputs: &RestoreInputs,
+) -> Result<(), String> {
     let what = |error: &dyn std::fmt::Display| {
         format!(
             "make the Job that brings the files of {}: {error}",
@@ -181,7 +180,7 @@ async fn make(kube: &Kube, desired: &Desired, target: Target<'_>) -> Result<(), 
         pod: &pod,
         node: &node,
     };
-    let job = restore_job::build(desired, restore, target, &beside);
+    let job = restore_job::build(desired, restore, target, inputs, &beside);
     let job = job.map_err(|error| what(&error))?;
     let made = jobs::create(kube, &desired.namespace, &job).await;
     made.map_err(|error| what(&error_text(&error)))

@@ -6,11 +6,13 @@ use casskop_common::{
     names::{self, RackId},
 };
 use k8s_openapi::api::batch::v1::Job;
+use kube_core::ResourceExt;
 
 use crate::{
     desired::Desired,
     digest::digest,
     objects::backup_job::{self, Access, Beside, Frame, NoJob},
+    observed::{ObservedState, RestoreInputs},
     pod_config::cassandra_yaml::{self, DATA, data_directories_of},
 };
 
@@ -23,11 +25,36 @@ pub struct Target<'a> {
     pub rack: &'a RackId,
 }
 
-/// Name of the Job of a pod. The same restore of the same cluster has the same name, so that it is made once.
-pub fn name((cluster, uid): (&str, &str), restore: &Restore, pod: &str) -> String {
-    let from = &restore.cluster;
-    let what = (uid, &from.name, &from.uid, &restore.backup, pod);
-    backup_job::named_after(cluster, &digest(&("restore", what)))
+/// Name of the Job of a pod. It is the same for each backup, so that no two of them are brought at the same time.
+pub fn name((cluster, uid): (&str, &str), pod: &str) -> String {
+    backup_job::named_after(cluster, &digest(&("restore", uid, pod)))
+}
+
+/// What the Job of a pod is made from.
+///
+/// # Errors
+/// As of [`build`].
+pub fn inputs(
+    desired: &Desired,
+    restore: &Restore,
+    target: Target<'_>,
+    state: &ObservedState,
+) -> Result<RestoreInputs, NoJob> {
+    let store = store(desired, restore)?;
+    let work = describe(desired, restore, store, target)?;
+    let keys = (&store.secret, &store.service_account_name, &store.volume);
+    let volumes = state.volumes_of(target.pod, target.rack);
+    let uids = volumes.iter().map(|(_, volume)| volume.uid.as_str());
+    Ok(RestoreInputs {
+        work: digest(&(work, keys)),
+        volumes: digest(&uids.collect::<Vec<_>>()),
+    })
+}
+
+fn store<'a>(desired: &'a Desired, restore: &Restore) -> Result<&'a BackupStore, NoJob> {
+    let backup = desired.spec.backup.as_ref();
+    let store = backup.and_then(|backup| backup.store(&restore.store));
+    store.ok_or_else(|| NoJob::NoStore(restore.store.clone()))
 }
 
 /// Folder that gets the data of a node of a rack with this configuration; none if it is on no volume that a Job can have.
@@ -88,17 +115,16 @@ pub fn build(
     desired: &Desired,
     restore: &Restore,
     target: Target<'_>,
+    inputs: &RestoreInputs,
     beside: &Beside<'_>,
 ) -> Result<Job, NoJob> {
-    let backup = desired.spec.backup.as_ref();
-    let store = backup.and_then(|backup| backup.store(&restore.store));
-    let store = store.ok_or_else(|| NoJob::NoStore(restore.store.clone()))?;
+    let store = store(desired, restore)?;
     let description = describe(desired, restore, store, target)?;
     let description = serde_json::to_string(&description).unwrap_or_default();
     let uid = desired.owner.uid.as_str();
     let frame = Frame {
         cluster: (&desired.namespace, &desired.name, uid),
-        name: name((&desired.name, uid), restore, target.pod),
+        name: name((&desired.name, uid), target.pod),
         id: &restore.backup,
         store,
         image: &desired.bootstrap_image,
@@ -109,5 +135,10 @@ pub fn build(
         description: &description,
         volumes: Some(Access::Write),
     };
-    backup_job::framed(frame, beside)
+    let mut job = backup_job::framed(frame, beside)?;
+    job.annotations_mut().extend([
+        (names::INPUTS_DIGEST.to_owned(), inputs.work.clone()),
+        (names::RESTORED_VOLUMES.to_owned(), inputs.volumes.clone()),
+    ]);
+    Ok(job)
 }

@@ -152,6 +152,7 @@ mod tests {
                 uid: "u-0".parse().unwrap(),
             },
             backup: backup.parse().unwrap(),
+            place: None,
             host_id: "h".parse().unwrap(),
             tokens: vec!["-7".into(), "7".into()],
             num_tokens: 2,

@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use crate::{
     desired::Desired,
-    objects::restore_job,
-    observed::{ObservedState, RestoreEnd, RestoreJob, is_of_predecessor, replicas},
+    objects::restore_job::{self, Target},
+    observed::{ObservedState, RestoreEnd, RestoreInputs, RestoreJob, is_of_predecessor, replicas},
     pod_config::{RackConfig, restore::RestoreConfig},
     refusal::Refusal,
 };
@@ -53,6 +53,9 @@ pub enum JobChange {
         /// Its rack.
         #[serde(skip)]
         rack: RackId,
+        /// What it is made from.
+        #[serde(skip)]
+        inputs: RestoreInputs,
     },
     /// It is deleted, and made again later.
     Remove {
@@ -128,7 +131,7 @@ pub(crate) fn decide(
             before.released
         }
     };
-    let mut found = progress(desired, state);
+    let mut found = progress(desired, restore, was_released, state);
     // A pod that is made later would not have its files.
     let sets = state.live.stateful_sets.iter();
     let are_all_there = sets
@@ -197,7 +200,12 @@ impl Recorded {
     }
 }
 
-fn progress(desired: &Desired, state: &ObservedState) -> FromBackup {
+fn progress(
+    desired: &Desired,
+    restore: &Restore,
+    was_released: bool,
+    state: &ObservedState,
+) -> FromBackup {
     let pods = desired.racks.iter().flat_map(|rack| {
         (0..rack.replicas).map(move |ordinal| {
             let pod = names::pod(&desired.name, &rack.id, ordinal);
@@ -205,7 +213,10 @@ fn progress(desired: &Desired, state: &ObservedState) -> FromBackup {
         })
     });
     let mut found = FromBackup {
-        config: RestoreConfig::default(),
+        config: RestoreConfig {
+            released: was_released,
+            ..RestoreConfig::default()
+        },
         nodes: 0,
         done: 0,
         jobs: Vec::new(),
@@ -214,25 +225,43 @@ fn progress(desired: &Desired, state: &ObservedState) -> FromBackup {
     };
     for (pod, rack) in pods {
         found.nodes += 1;
+        let target = Target { pod: &pod, rack };
+        let inputs = match restore_job::inputs(desired, restore, target, state) {
+            Ok(inputs) => inputs,
+            Err(error) => {
+                let why = format!("no Job can be made for {pod}: {error}");
+                found.problem.get_or_insert(why);
+                continue;
+            }
+        };
         let live = state.pods.get(&pod).filter(|live| !live.deleting);
         let node = live.and_then(|live| live.prepares_on.as_ref());
         match state.restore_jobs.get(&pod) {
-            None if node.is_some() => found.jobs.push(JobChange::Make {
-                pod,
-                rack: rack.clone(),
-            }),
+            // A node that has joined had its files.
+            None if node.is_some() && !found.has_joined(&pod, state) => {
+                found.jobs.push(JobChange::Make {
+                    pod,
+                    rack: rack.clone(),
+                    inputs,
+                });
+            }
             None => {}
-            Some(job) => found.follow(&pod, job, node, state),
+            Some(job) => found.follow(&pod, (job, &inputs), node, state),
         }
     }
     found
 }
 
 impl FromBackup {
+    /// Whether a node was a member of the ring, which is not formed yet.
+    fn has_joined(&self, pod: &str, state: &ObservedState) -> bool {
+        self.config.released && state.host_id(pod).is_some()
+    }
+
     fn follow(
         &mut self,
         pod: &str,
-        job: &RestoreJob,
+        (job, inputs): (&RestoreJob, &RestoreInputs),
         node: Option<&String>,
         state: &ObservedState,
     ) {
@@ -240,8 +269,30 @@ impl FromBackup {
             name: job.name.clone(),
             uid: job.uid.clone(),
         };
+        // Nodes start: only their volumes count.
+        let has_other_work = !self.config.released && job.inputs.work != inputs.work;
+        let has_other_volumes = job.inputs.volumes != inputs.volumes;
         match &job.end {
-            _ if job.deleting => {}
+            _ if !job.is_ours => {
+                self.problem.get_or_insert_with(|| {
+                    format!(
+                        "Job {}, which would bring the files of {pod}, is there and not of this cluster: delete it",
+                        job.name
+                    )
+                });
+            }
+            _ if job.deleting => {
+                self.trouble
+                    .get_or_insert_with(|| format!("Job {} is being deleted", job.name));
+            }
+            _ if has_other_volumes && self.has_joined(pod, state) => {
+                self.problem.get_or_insert_with(|| {
+                    format!(
+                        "{pod} has lost its volume after its node had joined, before the ring was formed, and with the files of the backup it would miss what was written since: delete the cluster with its volumes, and create it again with spec.restore"
+                    )
+                });
+            }
+            _ if has_other_volumes || has_other_work => self.jobs.push(remove()),
             Some(RestoreEnd::Complete) => self.done += 1,
             Some(RestoreEnd::Failed {
                 lasting: true, why, ..

@@ -204,10 +204,12 @@ impl World {
 
     fn change_job(&mut self, change: &JobChange) {
         match change {
-            JobChange::Make { pod, .. } => {
+            JobChange::Make { pod, inputs, .. } => {
                 let job = RestoreJob {
                     name: format!("job-of-{pod}"),
                     uid: self.now.to_string(),
+                    is_ours: true,
+                    inputs: inputs.clone(),
                     node: Some("node1".into()),
                     deleting: false,
                     problem: None,

@@ -2,7 +2,7 @@
 
 use casskop_backup_protocol::{FetchJob, S3};
 use casskop_common::{
-    api::{Authentication, CassandraCluster, Restore, RestorePhase, RestoredCluster},
+    api::{Authentication, CassandraCluster, NodeStatus, Restore, RestorePhase, RestoredCluster},
     names,
 };
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ use crate::{
         restore_job::{self, Target},
         stateful_set,
     },
-    observed::{RestoreEnd, replicas},
+    observed::{RestoreEnd, RestoreInputs, replicas},
     pod_config::RackConfig,
     simulation::{Node, THREE_RACKS, World},
 };
@@ -222,6 +222,72 @@ fn a_pod_that_moves_takes_its_job_along() {
     );
 }
 
+/// The machine of a pod was lost, with its volume, after its Job was done.
+#[test]
+fn a_volume_that_was_replaced_gets_its_files_again_unless_its_node_has_joined() {
+    let lose = |world: &mut World| {
+        let volume = world.live.volumes.get_mut("data-demo-dc1-rack1-0").unwrap();
+        volume.uid = "replaced".into();
+    };
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, FIRST);
+    let uid = world.restore_jobs["demo-dc1-rack1-1"].uid.clone();
+    lose(&mut world);
+    complete(&mut world, "");
+    go_on(&mut world, 2);
+    assert_eq!(released(&world), [Some(false); 3], "one volume is empty");
+    assert!(world.restore_jobs[FIRST].end.is_none(), "another Job");
+    assert_eq!(world.restore_jobs["demo-dc1-rack1-1"].uid, uid);
+    complete(&mut world, "");
+    world.pass();
+    assert_eq!(released(&world), [Some(true); 3]);
+
+    // Not started yet.
+    world
+        .live
+        .volumes
+        .get_mut("data-demo-dc1-rack1-0")
+        .unwrap()
+        .uid = "again".into();
+    world.pass();
+    world.pass();
+    assert!(world.restore_jobs[FIRST].end.is_none(), "another Job");
+    complete(&mut world, "");
+
+    // A member of the ring, which is not formed yet.
+    let other = "demo-dc1-rack2-0";
+    let node = NodeStatus {
+        host_id: "h".into(),
+        ..NodeStatus::default()
+    };
+    let status = world.cluster.status.as_mut().unwrap();
+    status.cassandra_node_status.insert(FIRST.into(), node);
+    lose(&mut world);
+    let before = world.restore_jobs.clone();
+    world.restore_jobs.remove(other);
+    world.pass();
+    let degraded = world.condition("Degraded");
+    assert!(degraded.contains("lost its volume"), "{degraded}");
+    assert_eq!(world.restore_jobs[FIRST], before[FIRST]);
+    assert!(world.restore_jobs.contains_key(other), "not a member yet");
+}
+
+#[test]
+fn a_job_of_another_author_is_left_alone() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    let job = world.restore_jobs.get_mut(FIRST).expect("a Job");
+    job.is_ours = false;
+    job.inputs.work.clear();
+    complete(&mut world, "");
+    world.pass();
+    assert_eq!(released(&world), [Some(false); 3]);
+    assert!(world.restore_jobs.contains_key(FIRST));
+    let told = world.condition("Degraded");
+    assert!(told.contains("not of this cluster"), "{told}");
+}
+
 #[test]
 fn a_paused_cluster_makes_no_job() {
     let mut world = new();
@@ -378,9 +444,15 @@ fn what_a_ring_begins_with_changes_only_before_its_nodes_start() {
     // A name that was wrong is corrected.
     let mut world = new();
     go_on(&mut world, 3);
+    let uids = |world: &World| -> Vec<String> {
+        let jobs = world.restore_jobs.values();
+        jobs.map(|job| job.uid.clone()).collect()
+    };
+    let first = uids(&world);
     world.edit(|cluster| edit(cluster, |restore| restore.backup = "b2".into()));
-    world.restore_jobs.clear();
     go_on(&mut world, 3);
+    // No two of them write to a volume.
+    assert!(uids(&world).iter().all(|uid| !first.contains(uid)));
     assert_eq!(world.status().restore.unwrap().backup, "b2");
     assert_eq!(world.restore_jobs.len(), 6);
     // Removed: it goes on.
@@ -449,13 +521,13 @@ fn a_job_writes_to_the_volumes_of_its_pod_and_says_the_place() {
         pod: "demo-dc1-rack2-1",
         rack: &rack.id,
     };
-    let job = restore_job::build(&desired, &restore(), target, &beside).expect("a Job");
+    let inputs =
+        restore_job::inputs(&desired, &restore(), target, &world.state()).expect("a store");
+    let job = restore_job::build(&desired, &restore(), target, &inputs, &beside).expect("a Job");
     assert_eq!(node_of(&job), Some("node1"));
     let name = job.name_any();
-    assert_eq!(
-        name,
-        restore_job::name(("demo", "u-1"), &restore(), target.pod)
-    );
+    assert_eq!(name, restore_job::name(("demo", "u-1"), target.pod));
+    assert_eq!(RestoreInputs::of(&job), inputs);
     insta::assert_yaml_snapshot!(job);
     let env = &job.spec.unwrap().template.spec.unwrap().containers[0].env;
     let text = env.as_ref().unwrap()[0].value.clone().unwrap();
