@@ -65,6 +65,8 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         return Ok(summary);
     }
     let manifest = manifest(bucket, job).await?;
+    let done = marker::of(&manifest, job);
+    marker::check_tokens(&done, job)?;
     let into = PathBuf::from(&job.into);
     let origin = Origin {
         cluster: job.cluster.clone(),
@@ -105,7 +107,7 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         }
     }
     if let Some(marker) = &marker {
-        marker::write(marker, &marker::of(&manifest, job), job)?;
+        marker::write(marker, &done, job)?;
     }
     Ok(summary)
 }

@@ -34,7 +34,10 @@ pub(crate) fn is_there(path: &Path, job: &FetchJob) -> Result<bool> {
         Err(error) => return Err(failure("read", path)(error)),
     };
     let why = match serde_json::from_slice::<RestoreMarker>(&content) {
-        Ok(there) if is_of(&there, job) => return Ok(true),
+        Ok(there) if is_of(&there, job) => {
+            check_tokens(&there, job)?;
+            return Ok(true);
+        }
         Ok(there) => format!(
             "its volume has backup {} of cluster {}, node {}",
             there.backup, there.cluster.name, there.host_id
@@ -50,6 +53,25 @@ fn is_of(there: &RestoreMarker, job: &FetchJob) -> bool {
     let host_id = job.host_id.as_ref();
     (&there.cluster, &there.backup, &there.place) == wanted
         && host_id.is_none_or(|host_id| *host_id == there.host_id)
+}
+
+/// Makes sure that the new node has as many tokens as the node of the backup.
+///
+/// # Errors
+/// It has others.
+pub(crate) fn check_tokens(marker: &RestoreMarker, job: &FetchJob) -> Result<()> {
+    let (has, wants) = (marker.num_tokens, job.num_tokens);
+    if wants.is_none_or(|wants| wants == has) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        format!("fetch node {} of backup {}", marker.host_id, job.backup),
+        format!(
+            "it has {has} tokens, and num_tokens of the new node is {}",
+            wants.unwrap_or_default()
+        ),
+        &format!("set config.cassandra-yaml.num_tokens of its rack to {has}"),
+    ))
 }
 
 fn refused(job: &FetchJob, why: String) -> Failure {

@@ -146,6 +146,7 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
         place: None,
         into: into.to_str().unwrap().to_owned(),
         keyspaces: Vec::new(),
+        num_tokens: None,
         marker: None,
         limits: Limits::default(),
     }

@@ -37,7 +37,7 @@ use casskop_core::pod_config::{
     certificates::Place,
     jvm_options::{Agents, InvalidSection},
     logins::{NotSetUp, Volume},
-    restore::WrongFiles,
+    restore::{WrongFiles, WrongTokens},
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
 };
@@ -142,6 +142,9 @@ pub enum Error {
     /// The volume has other files than those of the restore.
     #[error(transparent)]
     WrongFiles(#[from] WrongFiles),
+    /// The files of the restore are those of a node with another number of tokens.
+    #[error(transparent)]
+    WrongTokens(#[from] WrongTokens),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),

@@ -213,6 +213,10 @@ pub struct FetchJob {
     /// Keyspaces to fetch; all if there is none.
     #[serde(default)]
     pub keyspaces: Vec<Name>,
+    /// Number of tokens that the new node has by its configuration. That of the node of the backup has to be the same: a node that
+    /// replaces it later follows the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_tokens: Option<u32>,
     /// File that gets a [`RestoreMarker`] once everything else is on the disk. The folder of it has nothing but `into`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,

@@ -133,6 +133,22 @@ async fn a_node_that_may_run_gets_no_file_again() {
 }
 
 #[tokio::test]
+async fn a_node_of_another_number_of_tokens_is_refused() {
+    let fake = made(&["system_schema"]).await;
+    let volume = Folder::new();
+    let mut job = job(&volume, "r2", 0);
+    job.num_tokens = Some(16);
+    let failure = refused(&fake, &job).await;
+    assert!(failure.to_string().contains("num_tokens"), "{failure}");
+    assert!(!volume.path().join("data").exists(), "nothing was written");
+    job.num_tokens = Some(2);
+    fetch(&fake.bucket(), &job).await.unwrap();
+    // Changed after the files were there.
+    job.num_tokens = Some(3);
+    refused(&fake, &job).await;
+}
+
+#[tokio::test]
 async fn a_volume_that_is_not_empty_is_refused() {
     let fake = made(&["system_schema"]).await;
     for there in ["commitlog/a", "data/system/local/a", "data/shop/a"] {

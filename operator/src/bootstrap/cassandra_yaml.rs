@@ -29,7 +29,7 @@ pub(super) fn write(
     cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
     encryption.apply(&mut yaml);
     logins::apply(step, &mut yaml, pod_ip);
-    restore::apply(&mut yaml, restored);
+    restore::apply(&mut yaml, restored)?;
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }

@@ -174,6 +174,7 @@ fn restoring(released: bool) -> String {
         formed: false,
         seeds: vec!["demo-dc1-rack1-0.demo.ns".into()],
         restore: Some(restore),
+        config: json!({ "cassandra-yaml": { "num_tokens": 2 } }),
         ..rack()
     };
     json!(rack).to_string()
@@ -207,6 +208,11 @@ fn a_restored_node_waits_for_all_files_and_starts_with_its_tokens() {
     assert_eq!(yaml["initial_token"], "-7,7");
     assert_eq!(yaml["num_tokens"], 2);
     assert_eq!(yaml["auto_bootstrap"], false);
+    let mut other: Value = serde_json::from_str(&restoring(true)).unwrap();
+    other["config"]["cassandra-yaml"]["num_tokens"] = json!(16);
+    fs::write(pod.0.join("rack.json"), other.to_string()).unwrap();
+    let error = main(&args).unwrap_err();
+    assert!(matches!(error, Error::WrongTokens(_)), "{error}");
 }
 
 /// As an operator does that does not know the field.

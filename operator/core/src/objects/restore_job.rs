@@ -13,7 +13,10 @@ use crate::{
     digest::digest,
     objects::backup_job::{self, Access, Beside, Frame, NoJob},
     observed::{ObservedState, RestoreInputs},
-    pod_config::cassandra_yaml::{self, DATA, data_directories_of},
+    pod_config::{
+        cassandra_yaml::{self, DATA, data_directories_of},
+        tokens,
+    },
 };
 
 /// A node that gets its files.
@@ -101,6 +104,7 @@ pub fn describe(
         }),
         into: into.ok_or_else(gone)?,
         keyspaces: Vec::new(),
+        num_tokens: own.and_then(|rack| tokens::number_of(&rack.config)),
         marker: Some(format!("{DATA}/{}", RestoreMarker::FILE)),
         // No node serves clients yet.
         limits: Limits::default(),

@@ -69,6 +69,18 @@ pub struct WrongFiles {
     pub why: String,
 }
 
+/// A node that replaces a restored one later would take another number of tokens, and not start a second time.
+#[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
+#[error(
+    "its files are those of a node with {wanted} tokens, and num_tokens of cassandra.yaml is {has}: set config.cassandra-yaml.num_tokens to {wanted}"
+)]
+pub struct WrongTokens {
+    /// The number in the configuration.
+    pub has: Value,
+    /// That of the backup.
+    pub wanted: u32,
+}
+
 /// Decides whether a pod may start.
 ///
 /// # Errors
@@ -124,11 +136,17 @@ pub fn turn(
 }
 
 /// Writes the tokens of a restored node into `cassandra.yaml`.
-pub fn apply(yaml: &mut Value, turn: &Turn) {
+///
+/// # Errors
+/// The configuration has another number of tokens.
+pub fn apply(yaml: &mut Value, turn: &Turn) -> Result<(), WrongTokens> {
     match turn {
         Turn::Plain | Turn::Waits(_) => {}
         Turn::Begins(marker) => {
-            yaml["num_tokens"] = marker.num_tokens.into();
+            let (has, wanted) = (yaml["num_tokens"].clone(), marker.num_tokens);
+            if has != wanted {
+                return Err(WrongTokens { has, wanted });
+            }
             yaml["initial_token"] = marker.tokens.join(",").into();
             // The files are there: there is nothing to stream, and nobody to stream it from.
             yaml["auto_bootstrap"] = false.into();
@@ -136,6 +154,7 @@ pub fn apply(yaml: &mut Value, turn: &Turn) {
         // Cassandra has its tokens, and refuses to start with another number.
         Turn::Was(marker) => yaml["num_tokens"] = marker.num_tokens.into(),
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -252,14 +271,15 @@ mod tests {
         let turn = |marker| turn("p", &rack(None), volume(marker, OwnData::Member)).unwrap();
         let (none, was) = (turn(None), turn(Some(marker("b1"))));
         let begins = Turn::Begins(marker("b1"));
-        let written = |turn: &Turn| {
-            let mut yaml = json!({ "num_tokens": 16 });
-            apply(&mut yaml, turn);
-            yaml
+        let written = |number: u32, turn: &Turn| {
+            let mut yaml = json!({ "num_tokens": number });
+            apply(&mut yaml, turn).map(|()| yaml)
         };
-        assert_eq!(written(&none), json!({ "num_tokens": 16 }));
-        assert_eq!(written(&was), json!({ "num_tokens": 2 }));
+        assert_eq!(written(16, &none), Ok(json!({ "num_tokens": 16 })));
+        assert_eq!(written(16, &was), Ok(json!({ "num_tokens": 2 })));
         let all = json!({ "num_tokens": 2, "initial_token": "-7,7", "auto_bootstrap": false });
-        assert_eq!(written(&begins), all);
+        assert_eq!(written(2, &begins), Ok(all));
+        let wrong = written(16, &begins).unwrap_err().to_string();
+        assert!(wrong.contains("num_tokens to 2"), "{wrong}");
     }
 }

@@ -172,6 +172,11 @@ fn other_shape(before: &BTreeMap<String, i32>, now: &BTreeMap<String, i32>) -> O
     ))
 }
 
+/// Whether the ring begins with a backup, and none of its nodes may start yet.
+pub(crate) fn is_fetching(state: &ObservedState) -> bool {
+    matches!(Recorded::of(state), Recorded::Restore(restore) if !restore.released)
+}
+
 /// What the racks were made for. Their configuration may be there before their StatefulSets, or after them.
 enum Recorded {
     /// There is no rack yet.

@@ -273,6 +273,37 @@ fn a_volume_that_was_replaced_gets_its_files_again_unless_its_node_has_joined() 
     assert!(world.restore_jobs.contains_key(other), "not a member yet");
 }
 
+/// A node that replaces one of them later follows the spec, and has to have as many.
+#[test]
+fn the_number_of_tokens_can_be_set_right_until_the_nodes_start() {
+    let set = |world: &mut World, number: u32| {
+        let yaml = serde_json::json!({ "num_tokens": number });
+        let config = serde_json::json!({ "cassandra-yaml": yaml });
+        world.edit(|cluster| cluster.spec.config = Some(config));
+    };
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, FIRST);
+    let lasting = failed(&world, true);
+    end(&mut world, FIRST, lasting);
+    set(&mut world, 256);
+    complete(&mut world, FIRST);
+    // The Jobs compare it: all are made again, without a person.
+    go_on(&mut world, 3);
+    assert_eq!(released(&world), [Some(false); 3]);
+    let jobs = world.restore_jobs.values();
+    assert!(jobs.map(|job| &job.end).all(Option::is_none));
+    let told = world.condition("SpecAccepted");
+    assert!(told.starts_with("True"), "{told}");
+    complete(&mut world, "");
+    world.pass();
+    assert_eq!(released(&world), [Some(true); 3]);
+    set(&mut world, 16);
+    world.pass();
+    let told = world.condition("SpecAccepted");
+    assert!(told.starts_with("False RingChanged"), "{told}");
+}
+
 #[test]
 fn a_job_of_another_author_is_left_alone() {
     let mut world = new();
