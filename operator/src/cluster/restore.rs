@@ -68,7 +68,14 @@ pub(super) async fn find(
         let asks = end != Some(End::Complete) && !jobs::is_at_work(&job) && asked < ASKED;
         let said = if asks {
             asked += 1;
-            jobs::said(kube, &namespace, &job).await?
+            match end {
+                Some(_) => jobs::said(kube, &namespace, &job).await?,
+                // Without a pod the events of the Job say why, such as a quota.
+                None => Said {
+                    problem: jobs::problem(kube, &namespace, &job).await?,
+                    ..Said::default()
+                },
+            }
         } else {
             Said::default()
         };

@@ -118,6 +118,27 @@ async fn each_pod_that_waits_gets_a_job_once() {
     assert_eq!(made(&server), 0);
 }
 
+/// Such as by a quota: there is no pod whose state would tell it.
+#[tokio::test]
+async fn a_job_that_gets_no_pod_is_told() {
+    let server = ApiServer::default();
+    let ctx = start(&server).await;
+    pass(&server, &ctx).await.expect("a pass");
+    server.with(|state| {
+        let (_, job) = &jobs(state)[0];
+        let event = json!({
+            "metadata": { "name": "e", "namespace": "ns" },
+            "type": "Warning", "reason": "FailedCreate", "message": "exceeded quota: small",
+            "involvedObject": { "kind": "Job", "uid": job["metadata"]["uid"] },
+            "lastTimestamp": "2026-11-28T10:00:00Z",
+        });
+        state.put("/api/v1/namespaces/ns/events/e", event);
+    });
+    pass(&server, &ctx).await.expect("a pass");
+    let told = condition(&server, "Progressing")["message"].clone();
+    assert!(told.to_string().contains("exceeded quota"), "{told}");
+}
+
 #[tokio::test]
 async fn a_job_that_failed_for_good_is_told_and_stays() {
     let server = ApiServer::default();
