@@ -244,8 +244,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
             return rollout;
         }
     }
-    rollout.formed = formed
-        || (rollout.refused.is_none() && form::first_nodes(&diffs, desired, state, &mut rollout));
+    // A restore that has begun goes on with the accepted spec: its nodes wait for each other.
+    let is_forming = rollout.refused.is_none() || rollout.from_backup.is_some();
+    rollout.formed =
+        formed || (is_forming && form::first_nodes(&diffs, desired, state, &mut rollout));
     if rollout.formed {
         change::racks(&diffs, desired, state, &mut rollout);
     }
