@@ -19,7 +19,7 @@ use crate::{
     desired::Desired,
     objects::restore_job::{self, Target},
     observed::{ObservedState, RestoreEnd, RestoreInputs, RestoreJob, is_of_predecessor, replicas},
-    pod_config::{RackConfig, restore::RestoreConfig},
+    pod_config::{RackConfig, cassandra_yaml::data_directories_of, restore::RestoreConfig},
     refusal::Refusal,
 };
 
@@ -368,9 +368,16 @@ fn check(desired: &Desired, cluster: &CassandraCluster, restore: &Restore) -> Re
                 rack.id
             ));
         }
+        let local = &rack.config["cassandra-yaml"]["local_system_data_file_directory"];
+        if data_directories_of(&rack.config).len() > 1 || !local.is_null() {
+            return refuse(format!(
+                "the nodes of rack {} have data in several folders (data_file_directories, local_system_data_file_directory), and a restore fills one: set data_file_directories to one folder",
+                rack.id
+            ));
+        }
         if restore_job::folder(desired, &rack.config).is_none() {
             return refuse(format!(
-                "the first of data_file_directories of rack {} is on no volume: set it to a folder of a volume",
+                "data_file_directories of rack {} is on no volume: set it to a folder of a volume",
                 rack.id
             ));
         }

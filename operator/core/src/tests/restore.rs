@@ -388,7 +388,7 @@ type Edit = fn(&mut CassandraCluster);
 
 #[test]
 fn a_restore_that_no_job_could_carry_out_is_refused() {
-    let wrong: [(Edit, &str); 8] = [
+    let wrong: [(Edit, &str); 10] = [
         (|cluster| cluster.spec.data_capacity = None, "dataCapacity"),
         (|cluster| cluster.spec.backup = None, "backup.stores"),
         (
@@ -415,11 +415,19 @@ fn a_restore_that_no_job_could_carry_out_is_refused() {
             "restore.cluster.uid",
         ),
         (
+            |cluster| configure(cluster, "data_file_directories", &["/elsewhere"]),
+            "on no volume",
+        ),
+        (
             |cluster| {
-                let yaml = serde_json::json!({ "data_file_directories": ["/elsewhere"] });
-                cluster.spec.config = Some(serde_json::json!({ "cassandra-yaml": yaml }));
+                let folders = ["/var/lib/cassandra/a", "/var/lib/cassandra/b"];
+                configure(cluster, "data_file_directories", &folders);
             },
-            "data_file_directories",
+            "several folders",
+        ),
+        (
+            |cluster| configure(cluster, "local_system_data_file_directory", &["/a"]),
+            "several folders",
         ),
     ];
     for (change, word) in wrong {
@@ -500,6 +508,11 @@ fn a_restore_is_not_forgotten_with_the_stateful_sets() {
     let told = world.condition("SpecAccepted");
     assert!(told.starts_with("False InvalidRestore"), "{told}");
     assert!(world.live.stateful_sets.is_empty());
+}
+
+fn configure(cluster: &mut CassandraCluster, key: &str, folders: &[&str]) {
+    let yaml = serde_json::json!({ key: folders });
+    cluster.spec.config = Some(serde_json::json!({ "cassandra-yaml": yaml }));
 }
 
 fn edit(cluster: &mut CassandraCluster, change: impl FnOnce(&mut Restore)) {
