@@ -24,7 +24,9 @@ mod tests;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process,
     sync::Arc,
+    thread,
 };
 
 use casskop_common::{
@@ -42,6 +44,7 @@ use casskop_core::pod_config::{
     started::{self, Started},
 };
 use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::node_api::Access;
 use certificates::{Form, Peers, Renewal};
@@ -148,6 +151,30 @@ pub enum Error {
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
+}
+
+/// Exit code of a process that ends by SIGTERM.
+const TERMINATED: i32 = 143;
+
+/// Prepares the pod, or ends when the pod is deleted. The first process of a container has no default for the signal: a pod that
+/// waits would stay for its whole grace period.
+///
+/// # Errors
+/// As of [`main`], in words.
+pub fn run(args: &Args) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
+    let guard = runtime.enter();
+    let terminated = signal(SignalKind::terminate());
+    let mut terminated = terminated.map_err(|error| format!("listen for SIGTERM: {error}"))?;
+    drop(guard);
+    thread::spawn(move || {
+        runtime.block_on(terminated.recv());
+        process::exit(TERMINATED);
+    });
+    main(args).map_err(|error| error.to_string())
 }
 
 /// Prepares the pod.
