@@ -181,6 +181,7 @@ async fn manifest(bucket: &Bucket, job: &FetchJob) -> Result<NodeManifest> {
     }
     if job.place.is_some() {
         place::check_schema(&manifest)?;
+        place::check_release(&manifest, job.cassandra.as_deref())?;
     }
     Ok(manifest)
 }

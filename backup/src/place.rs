@@ -102,3 +102,49 @@ pub(crate) fn check_schema(manifest: &NodeManifest) -> Result<()> {
         "restore another backup",
     ))
 }
+
+/// Makes sure that the Cassandra of the new node reads the files: it is not older, and at most one major version newer.
+///
+/// # Errors
+/// It is another one.
+pub(crate) fn check_release(manifest: &NodeManifest, wanted: Option<&str>) -> Result<()> {
+    let wrote = &manifest.node.cassandra_version;
+    let releases = wanted.and_then(release).zip(release(wrote));
+    let Some((reads, writes)) = releases else {
+        return Ok(());
+    };
+    if reads >= writes && reads.0 <= writes.0 + 1 {
+        return Ok(());
+    }
+    let why = format!(
+        "its files are of Cassandra {wrote}, and the new ring has {}.{}, which does not read them",
+        reads.0, reads.1
+    );
+    let next = "set cassandraImage to the version of the backup, or one that reads its files";
+    Err(refused(&manifest.backup, why, next))
+}
+
+/// Major and minor version.
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_at_the_start_of_a_version() {
+        for (version, expected) in [
+            ("5.0.9", Some((5, 0))),
+            ("4.1-SNAPSHOT", Some((4, 1))),
+            ("6", None),
+            ("trunk", None),
+        ] {
+            assert_eq!(release(version), expected, "{version}");
+        }
+    }
+}

@@ -147,6 +147,7 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
         into: into.to_str().unwrap().to_owned(),
         keyspaces: Vec::new(),
         num_tokens: None,
+        cassandra: None,
         marker: None,
         limits: Limits::default(),
     }

@@ -217,6 +217,9 @@ pub struct FetchJob {
     /// replaces it later follows the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_tokens: Option<u32>,
+    /// Release of Cassandra that the new node runs, such as `5.0`, where it is known: not every one reads the files of every other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassandra: Option<String>,
     /// File that gets a [`RestoreMarker`] once everything else is on the disk. The folder of it has nothing but `into`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,

@@ -148,6 +148,25 @@ async fn a_node_of_another_number_of_tokens_is_refused() {
     refused(&fake, &job).await;
 }
 
+/// The backup is of 5.0.9.
+#[tokio::test]
+async fn a_cassandra_that_does_not_read_the_files_is_refused() {
+    let fake = made(&["system_schema"]).await;
+    let volume = Folder::new();
+    let mut job = job(&volume, "r2", 0);
+    for wrong in ["4.1", "7.0"] {
+        job.cassandra = Some(wrong.to_owned());
+        let failure = refused(&fake, &job).await;
+        assert!(failure.to_string().contains("5.0.9"), "{failure}");
+    }
+    assert!(!volume.path().join("data").exists(), "nothing was written");
+    for reads in ["5.0", "6.1"] {
+        job.cassandra = Some(reads.to_owned());
+        fetch(&fake.bucket(), &job).await.unwrap();
+        fs::remove_file(marker_file(&volume)).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_volume_that_is_not_empty_is_refused() {
     let fake = made(&["system_schema"]).await;

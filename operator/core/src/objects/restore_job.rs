@@ -3,6 +3,7 @@
 use casskop_backup_protocol::{FetchJob, Limits, NodePlace, RackShape, RestoreMarker};
 use casskop_common::{
     api::{BackupStore, Restore},
+    image::ImageRef,
     names::{self, RackId},
 };
 use k8s_openapi::api::batch::v1::Job;
@@ -91,6 +92,7 @@ pub fn describe(
         rack: rack.id.rack.clone(),
         nodes: u32::try_from(rack.replicas).unwrap_or_default(),
     });
+    let release = ImageRef::parse(&desired.image).release();
     Ok(FetchJob {
         cluster: backup_job::named(&restore.cluster.name, &restore.cluster.uid)?,
         store: store.place(),
@@ -104,6 +106,7 @@ pub fn describe(
         }),
         into: into.ok_or_else(gone)?,
         keyspaces: Vec::new(),
+        cassandra: release.map(|(major, minor)| format!("{major}.{minor}")),
         num_tokens: own.and_then(|rack| tokens::number_of(&rack.config)),
         marker: Some(format!("{DATA}/{}", RestoreMarker::FILE)),
         // No node serves clients yet.
