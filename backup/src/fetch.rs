@@ -75,7 +75,7 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         keyspaces: job.keyspaces.clone(),
     };
     if let Some(marker) = &marker {
-        marker::make_room(marker, &into)?;
+        marker::make_room(marker, &into, &job.volumes)?;
     }
     let folder = into.clone();
     // Until the end of the job.

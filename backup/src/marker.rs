@@ -1,5 +1,6 @@
 //! The marker beside the files of a restored node: its start waits for it, so that it is written last.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -82,26 +83,32 @@ fn refused(job: &FetchJob, why: String) -> Failure {
     )
 }
 
-/// Makes the folder of the data in a volume that has nothing else.
+/// Makes the folder of the data in volumes that have nothing else.
 ///
 /// # Errors
-/// The volume has something else: a node may have run on it.
-pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
+/// A volume has something else: a node may have run on it.
+pub(crate) fn make_room(marker: &Path, into: &Path, volumes: &[String]) -> Result<()> {
     let root = marker.parent().unwrap_or(Path::new("/"));
-    if let Ok(inside) = into.strip_prefix(root) {
-        let first = inside.components().next();
-        for entry in fs::read_dir(root).map_err(failure("read", root))? {
-            let name = entry.map_err(failure("read", root))?.file_name();
-            let text = name.to_string_lossy();
+    let others = volumes.iter().map(Path::new);
+    let all: Vec<&Path> = [root].into_iter().chain(others).collect();
+    // The folder of the data itself is looked at later.
+    for &volume in all.iter().filter(|volume| **volume != into) {
+        let inside = into.strip_prefix(volume).ok();
+        let first = inside.and_then(|inside| inside.components().next());
+        for entry in fs::read_dir(volume).map_err(failure("read", volume))? {
+            let name = entry.map_err(failure("read", volume))?.file_name();
             let is_ours = first.is_some_and(|first| first.as_os_str() == name)
-                || name == LOST_AND_FOUND
-                || name == RestoreMarker::BEGUN
-                || Some(name.as_os_str()) == part(marker).file_name();
-            // Storage systems have hidden folders of their own, and another volume is mounted on an empty folder.
-            if !is_ours && !text.starts_with('.') && !is_empty(&root.join(&name)) {
+                || (volume == root && name == RestoreMarker::BEGUN)
+                || (volume == root && Some(name.as_os_str()) == part(marker).file_name());
+            // Another volume is mounted on an empty folder.
+            if !is_ours && is_of_a_node(&name) && !is_empty(&volume.join(&name)) {
                 return Err(Failure::failed(
                     format!("fetch into {}", into.display()),
-                    format!("{} holds {text}: a node may have run here", root.display()),
+                    format!(
+                        "{} holds {}: a node may have run here",
+                        volume.display(),
+                        name.to_string_lossy()
+                    ),
                     "delete the new cluster with its volumes, and create it again with empty ones",
                 ));
             }
@@ -113,7 +120,7 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
     sync(root)?;
     fs::create_dir_all(into).map_err(failure("make the folder", into))?;
     for folder in into.ancestors().skip(1) {
-        if !folder.starts_with(root) {
+        if !all.iter().any(|volume| folder.starts_with(volume)) {
             break;
         }
         sync(folder)?;
@@ -121,11 +128,17 @@ pub(crate) fn make_room(marker: &Path, into: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a folder is empty, but for what a new file system has.
+/// Whether an entry of a volume may be that of a node: storage systems have hidden folders of their own.
+fn is_of_a_node(name: &OsStr) -> bool {
+    let text = name.to_string_lossy();
+    name != LOST_AND_FOUND && (!text.starts_with('.') || text.starts_with(".casskop-"))
+}
+
+/// Whether a folder has nothing of a node.
 fn is_empty(folder: &Path) -> bool {
     let entries = fs::read_dir(folder);
     entries.is_ok_and(|mut entries| {
-        entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOST_AND_FOUND))
+        entries.all(|entry| entry.is_ok_and(|entry| !is_of_a_node(&entry.file_name())))
     })
 }
 

@@ -149,6 +149,7 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
         num_tokens: None,
         cassandra: None,
         marker: None,
+        volumes: Vec::new(),
         limits: Limits::default(),
     }
 }

@@ -223,6 +223,10 @@ pub struct FetchJob {
     /// File that gets a [`RestoreMarker`] once everything else is on the disk. The folder of it has nothing but `into`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+    /// With a marker: folders of the other volumes of the node, which have nothing but `into` either. Cassandra would replay an old
+    /// commit log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,

@@ -1,7 +1,7 @@
 //! Files of a node of a backup for the node at the same place in a new ring.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use casskop_backup_protocol::{FetchJob, NodePlace, Outcome, RackShape, RestoreMarker};
 
@@ -170,13 +170,51 @@ async fn a_cassandra_that_does_not_read_the_files_is_refused() {
 #[tokio::test]
 async fn a_volume_that_is_not_empty_is_refused() {
     let fake = made(&["system_schema"]).await;
-    for there in ["commitlog/a", "data/system/local/a", "data/shop/a"] {
+    for there in [
+        "commitlog/a",
+        "data/system/local/a",
+        "data/shop/a",
+        ".casskop-joined",
+        ".casskop-logins",
+    ] {
         let volume = Folder::new();
         let path = volume.path().join(there);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "").unwrap();
         refused(&fake, &job(&volume, "r2", 0)).await;
         assert_eq!(marker(&volume), None, "{there}");
+    }
+}
+
+/// The data is on a volume of its own, and so is the commit log.
+#[tokio::test]
+async fn each_volume_is_looked_at() {
+    let fake = made(&["system_schema"]).await;
+    for there in ["root/commitlog/a", "log/commitlog/a", "log/a"] {
+        let volumes = Folder::new();
+        let at = |name: &str| volumes.path().join(name).to_str().unwrap().to_owned();
+        for name in ["root", "data", "data/.trash", "log", "log/lost+found"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        let mut job = job(&volumes, "r2", 0);
+        job.into = at("data/cassandra");
+        job.marker = Some(at("root/marker.json"));
+        job.volumes = vec![at("data"), at("log")];
+        let path = PathBuf::from(at(there));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        let failure = refused(&fake, &job).await;
+        assert!(failure.to_string().contains("may have run"), "{failure}");
+        let top = path.strip_prefix(volumes.path()).unwrap();
+        let top: PathBuf = top.components().take(2).collect();
+        let top = volumes.path().join(top);
+        if top.is_dir() {
+            fs::remove_dir_all(&top).unwrap();
+        } else {
+            fs::remove_file(&top).unwrap();
+        }
+        fetch(&fake.bucket(), &job).await.unwrap();
+        assert!(Path::new(&at("root/casskop-restore.begun")).exists());
     }
 }
 

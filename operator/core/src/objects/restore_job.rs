@@ -92,6 +92,7 @@ pub fn describe(
         rack: rack.id.rack.clone(),
         nodes: u32::try_from(rack.replicas).unwrap_or_default(),
     });
+    let volumes = desired.spec.storage_configs.iter();
     let release = ImageRef::parse(&desired.image).release();
     Ok(FetchJob {
         cluster: backup_job::named(&restore.cluster.name, &restore.cluster.uid)?,
@@ -109,6 +110,7 @@ pub fn describe(
         cassandra: release.map(|(major, minor)| format!("{major}.{minor}")),
         num_tokens: own.and_then(|rack| tokens::number_of(&rack.config)),
         marker: Some(format!("{DATA}/{}", RestoreMarker::FILE)),
+        volumes: volumes.map(|storage| storage.mount_path.clone()).collect(),
         // No node serves clients yet.
         limits: Limits::default(),
     })
