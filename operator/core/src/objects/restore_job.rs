@@ -47,8 +47,12 @@ pub fn inputs(
     let store = store(desired, restore)?;
     let work = describe(desired, restore, store, target)?;
     let keys = (&store.secret, &store.service_account_name, &store.volume);
-    let volumes = state.volumes_of(target.pod, target.rack);
-    let uids = volumes.iter().map(|(_, volume)| volume.uid.as_str());
+    // Also without its StatefulSet.
+    let end = format!("-{}", target.pod);
+    let volumes = state.live.volumes.iter();
+    let uids = volumes
+        .filter(|(name, _)| name.ends_with(&end))
+        .map(|(_, volume)| volume.uid.as_str());
     Ok(RestoreInputs {
         work: digest(&(work, keys)),
         volumes: digest(&uids.collect::<Vec<_>>()),

@@ -105,10 +105,7 @@ pub(crate) fn decide(
             Recorded::NoRack | Recorded::Empty => Ok(None),
         };
     };
-    // Nodes that start need nothing that could still be wrong.
-    if !matches!(&recorded, Recorded::Restore(before) if before.released) {
-        check(desired, &state.cluster, restore)?;
-    }
+    check(desired, &state.cluster, restore)?;
     let from = &restore.cluster;
     let nodes = nodes(desired);
     let was_released = match recorded {
