@@ -24,7 +24,6 @@ mod tests;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process,
     sync::Arc,
     thread,
 };
@@ -44,7 +43,10 @@ use casskop_core::pod_config::{
     started::{self, Started},
 };
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
 use crate::node_api::Access;
 use certificates::{Form, Peers, Renewal};
@@ -153,28 +155,28 @@ pub enum Error {
     JvmOptions(#[from] InvalidSection),
 }
 
-/// Exit code of a process that ends by SIGTERM.
-const TERMINATED: i32 = 143;
-
 /// Prepares the pod, or ends when the pod is deleted. The first process of a container has no default for the signal: a pod that
 /// waits would stay for its whole grace period.
 ///
 /// # Errors
-/// As of [`main`], in words.
-pub fn run(args: &Args) -> Result<(), String> {
+/// As of [`main`], in words; or the pod is deleted.
+pub fn run(args: Args) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build();
     let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
-    let guard = runtime.enter();
-    let terminated = signal(SignalKind::terminate());
-    let mut terminated = terminated.map_err(|error| format!("listen for SIGTERM: {error}"))?;
-    drop(guard);
-    thread::spawn(move || {
-        runtime.block_on(terminated.recv());
-        process::exit(TERMINATED);
-    });
-    main(args).map_err(|error| error.to_string())
+    runtime.block_on(async {
+        let terminated = signal(SignalKind::terminate());
+        let mut terminated = terminated.map_err(|error| format!("listen for SIGTERM: {error}"))?;
+        let (done, prepared) = oneshot::channel();
+        thread::spawn(move || done.send(main(&args).map_err(|error| error.to_string())));
+        tokio::select! {
+            prepared = prepared => {
+                prepared.map_err(|_| "the preparation ended without a result".to_owned())?
+            }
+            _ = terminated.recv() => Err("the pod is deleted before it was prepared".to_owned()),
+        }
+    })
 }
 
 /// Prepares the pod.
