@@ -162,11 +162,11 @@ fn other_shape(before: &BTreeMap<String, i32>, now: &BTreeMap<String, i32>) -> O
     let changed = |name: &&String| before.get(*name) != now.get(*name);
     let name = before.keys().chain(now.keys()).find(changed)?;
     let nodes = |racks: &BTreeMap<String, i32>| match racks.get(name) {
-        Some(nodes) => format!("{nodes} nodes"),
-        None => "no rack".to_owned(),
+        Some(nodes) => nodes.to_string(),
+        None => "none".to_owned(),
     };
     Some(format!(
-        "the restore has begun with {} for {name}, and the spec has {}",
+        "nodes of rack {name}: the restore has begun with {}, and the spec has {}",
         nodes(before),
         nodes(now)
     ))

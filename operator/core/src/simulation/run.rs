@@ -207,7 +207,7 @@ impl World {
             JobChange::Make { pod, inputs, .. } => {
                 let job = RestoreJob {
                     name: format!("job-of-{pod}"),
-                    uid: self.now.to_string(),
+                    uid: format!("{}-{pod}", self.now),
                     is_ours: true,
                     inputs: inputs.clone(),
                     node: Some("node1".into()),
