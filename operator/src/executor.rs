@@ -87,8 +87,12 @@ pub struct NodeTask {
 }
 
 impl NodeTask {
-    /// Logs a call for a step, by the address of the node that is called: that of the task, or another member.
-    fn log_call(&self, step: &str, address: &str, is_retry: bool) {
+    /// Logs a call for a step, by the address of the node that is called: that of the task, or another member. A process
+    /// that is not the leader any more logs no call, because the gate refuses to send it.
+    fn log_call(&self, effects: &Effects, step: &str, address: &str, is_retry: bool) {
+        if !effects.nodes.may_call() {
+            return;
+        }
         tracing::info!(
             cluster = self.cluster.name,
             namespace = self.cluster.namespace,

@@ -95,6 +95,11 @@ pub trait NodeApi: Send + Sync {
     fn settled(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    /// Whether a call would be sent now: each request looks once more, right before it is sent.
+    fn may_call(&self) -> bool {
+        true
+    }
 }
 
 /// Nodes of one cluster that are polled at the same time: an unhealthy cluster does not take all threads, and the views of

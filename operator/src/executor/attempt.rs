@@ -71,7 +71,7 @@ pub(super) async fn attempt(
     if let Some(undo) = behaviour.undo(call) {
         effects.nodes.call(this.endpoint.clone(), undo).await?;
     }
-    task.log_call(step, &this.endpoint.ip, is_retry);
+    task.log_call(effects, step, &this.endpoint.ip, is_retry);
     let answer = Box::pin(job.call(effects, task, &this.endpoint, call));
     match this.awaited(&mut watch, answer).await? {
         None => Ok(()),

@@ -48,7 +48,7 @@ pub(super) async fn call_member(
         let Some(endpoint) = idle(effects, task, step, (behaviour, call)).await? else {
             return Ok(());
         };
-        task.log_call(step, &endpoint.ip, false);
+        task.log_call(effects, step, &endpoint.ip, false);
         match answered(effects, task, step, behaviour, (endpoint, call)).await {
             // The earlier call is still in progress there, between two observable states.
             Err(error) if behaviour.is_already_running(&error) => {

@@ -184,4 +184,8 @@ impl<N: NodeApi> NodeApi for Measured<N> {
     fn settled(&self) -> BoxFuture<'_, ()> {
         self.nodes.settled()
     }
+
+    fn may_call(&self) -> bool {
+        self.nodes.may_call()
+    }
 }

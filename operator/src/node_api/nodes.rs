@@ -251,6 +251,10 @@ impl NodeApi for Nodes {
     fn settled(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.clients.leadership.settled())
     }
+
+    fn may_call(&self) -> bool {
+        self.clients.leadership.ensure().is_ok()
+    }
 }
 
 impl Nodes {
