@@ -8,12 +8,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::Stdio,
+    process::{Child, ChildStdout, Stdio},
     time::Instant,
 };
 
 use casskop_e2e::{
-    cassandra, fresh_id,
+    Kubectl, cassandra, fresh_id,
     instances::{
         CLOSELY, Two, called_at, cleaned, no_step_is_left_out, report_takeover, time_of, works,
     },
@@ -42,30 +42,12 @@ fn a_leader_that_is_stopped_hands_over() {
         let log = two.log(&first, &[]);
         when(&log, "this instance leads").map(drop).ok_or(log)
     });
-    let mut follower = space.kubectl.site.inside("kubectl");
-    let words = [
-        "-n",
-        &space.kubectl.namespace,
-        "logs",
-        "-f",
-        &first,
-        "-c",
-        "operator",
-    ];
-    let follower = follower.args(words).stdout(Stdio::piped()).spawn();
-    let mut follower = follower.expect("kubectl starts");
-    let mut lines = BufReader::new(follower.stdout.take().expect("it is piped"));
-    // It reads the log before the pod goes.
-    let mut log = String::new();
-    lines.read_line(&mut log).expect("kubectl reads the log");
+    let follower = Follower::of(&space.kubectl, &first);
     let began = Instant::now();
     space.kubectl.ok(&["delete", "pod", &first, "--wait=false"]);
     let (second, _) = two.leader(Some(&first));
     report_takeover("a clean stop", began);
-    lines
-        .read_to_string(&mut log)
-        .expect("kubectl reads the log");
-    follower.wait().expect("kubectl ends with the pod");
+    let log = follower.end();
     let released = when(&log, "the Lease is released").expect("the leader releases the Lease");
     // The Lease is visible before the new leader writes its log, and that before kubelet shows it.
     let led = until("the log of the new leader", || {
@@ -115,6 +97,10 @@ fn a_leader_that_wakes_up_late_does_nothing() {
     for round in 1.. {
         let (first, uid) = two.leader(None);
         let before = cleaned(&demo);
+        let pod = space.kubectl.get("pod", &first).expect("it leads");
+        let restarted = restarts(&pod);
+        // kubelet may remove a container that has ended, with its log and its exit code, before it is looked at.
+        let follower = Follower::of(&space.kubectl, &first);
         let id = fresh_id("frozen");
         demo.request("cleanup", &id);
         two.calls(&first, &id);
@@ -131,17 +117,15 @@ fn a_leader_that_wakes_up_late_does_nothing() {
         let acquired = two.lease()["acquireTime"].clone();
         report_takeover(&format!("a frozen {first}, followed by {second}"), began);
         machine::signal_operator(&uid, "-CONT");
-        let ended = until("the process that has woken up to end", || {
+        let log = follower.end();
+        let ended = until("the process that has woken up to be started anew", || {
             let pod = space.kubectl.get("pod", &first).ok_or("it is gone")?;
             let last = pod["status"]["containerStatuses"][0]["lastState"]["terminated"].clone();
-            if last.is_null() {
-                Err(pod["status"].to_string())
-            } else {
-                Ok(last)
-            }
+            let is_new = restarts(&pod) > restarted;
+            is_new.then_some(last).ok_or(pod["status"].to_string())
         });
         assert_ne!(ended["exitCode"], 0, "{ended}");
-        let log = two.log(&first, &["--previous"]);
+        assert!(log.contains("leadership is lost"), "{log}");
         let calls = called_at(&log, &id);
         assert!(!calls.is_empty(), "{log}");
         // Both times are of one clock, and of one format.
@@ -151,6 +135,54 @@ fn a_leader_that_wakes_up_late_does_nothing() {
         let done = demo.succeeds("cleanup", &id);
         no_step_is_left_out(&done, &before, &cleaned(&demo), 1);
         return;
+    }
+}
+
+/// Reads the log of a pod of the operator until its container ends.
+struct Follower {
+    kubectl: Child,
+    lines: BufReader<ChildStdout>,
+    log: String,
+}
+
+impl Follower {
+    /// It has begun to read when this returns.
+    fn of(kubectl: &Kubectl, pod: &str) -> Self {
+        let words = [
+            "-n",
+            &kubectl.namespace,
+            "logs",
+            "-f",
+            pod,
+            "-c",
+            "operator",
+        ];
+        let mut command = kubectl.site.inside("kubectl");
+        let started = command.args(words).stdout(Stdio::piped()).spawn();
+        let mut kubectl = started.expect("kubectl starts");
+        let mut lines = BufReader::new(kubectl.stdout.take().expect("it is piped"));
+        let mut log = String::new();
+        lines.read_line(&mut log).expect("kubectl reads the log");
+        Self {
+            kubectl,
+            lines,
+            log,
+        }
+    }
+
+    /// The whole log, after the end of the container.
+    fn end(mut self) -> String {
+        let read = self.lines.read_to_string(&mut self.log);
+        read.expect("kubectl reads the log");
+        std::mem::take(&mut self.log)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It has ended with the container, or nobody reads on.
+        let _ = self.kubectl.kill();
+        let _ = self.kubectl.wait();
     }
 }
 
