@@ -4,12 +4,16 @@
 //! folder also says which backup it is of, so that the same job continues and no other one adds to it, and has a lock, so that
 //! one job at a time works there. The schema of each table is below it too: Cassandra would read `schema.cql` in a table's folder
 //! as nothing, and the restore needs it.
+//!
+//! The files of a node of a new ring get a marker, after everything else: the node starts only with it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use casskop_backup_protocol::{Cluster, FetchJob, FileEntry, Name, NodeManifest, Summary};
+use casskop_backup_protocol::{
+    Cluster, ClusterManifest, FetchJob, FileEntry, Name, NodeManifest, NodeSummary, Summary,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +22,13 @@ use crate::bucket::Bucket;
 use crate::catalogue::show;
 use crate::download::download;
 use crate::error::{Failure, Result};
-use crate::files::{self, Source, blocking};
+use crate::files::{self, LOST_AND_FOUND, Source, blocking, failure, sync};
 use crate::manifests::read_node;
+use crate::marker;
+use crate::place;
 
 /// Folder for what is not finished, and for the schemas.
 const WORK: &str = ".casskop-restore";
-/// What a new file system has of its own.
-const LOST_AND_FOUND: &str = "lost+found";
 
 /// Says which backup the folder is filled from.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,17 +57,35 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
         backup: Some(job.backup.clone()),
         ..Summary::default()
     };
+    let marker = job.marker.as_ref().map(PathBuf::from);
+    if let Some(marker) = &marker
+        && marker::is_there(marker, job)?
+    {
+        // A node may run on these files by now: none is added.
+        return Ok(summary);
+    }
     let manifest = manifest(bucket, job).await?;
+    let done = marker::of(&manifest, job);
+    marker::check_tokens(&done, job)?;
     let into = PathBuf::from(&job.into);
     let origin = Origin {
         cluster: job.cluster.clone(),
         backup: job.backup.clone(),
-        host_id: job.host_id.clone(),
+        host_id: manifest.node.host_id.clone(),
         keyspaces: job.keyspaces.clone(),
     };
+    if let Some(marker) = &marker {
+        marker::make_room(marker, &into, &job.volumes)?;
+    }
     let folder = into.clone();
     // Until the end of the job.
     let _lock = blocking(move || prepare(&folder, &origin)).await??;
+    if let Some(marker) = &marker
+        && marker::is_there(marker, job)?
+    {
+        // Another job has ended meanwhile.
+        return Ok(summary);
+    }
 
     let targets = targets(&into, &manifest, job)?;
     let mut transfers = stream::iter(&targets)
@@ -84,6 +106,9 @@ pub async fn fetch(bucket: &Bucket, job: &FetchJob) -> Result<Summary> {
             }
         }
     }
+    if let Some(marker) = &marker {
+        marker::write(marker, &done, job)?;
+    }
     Ok(summary)
 }
 
@@ -94,6 +119,8 @@ fn targets<'a>(into: &Path, manifest: &'a NodeManifest, job: &FetchJob) -> Resul
         .tables
         .iter()
         .filter(|table| job.keyspaces.is_empty() || job.keyspaces.contains(&table.keyspace))
+        // The identity of a node is its own.
+        .filter(|table| job.place.is_none() || table.keyspace.as_str() != place::LOCAL)
     {
         let of_table = |root: PathBuf| {
             root.join(table.keyspace.as_str())
@@ -119,20 +146,21 @@ fn targets<'a>(into: &Path, manifest: &'a NodeManifest, job: &FetchJob) -> Resul
 
 async fn manifest(bucket: &Bucket, job: &FetchJob) -> Result<NodeManifest> {
     let cluster = show(bucket, &job.backup).await?;
-    let what = || format!("fetch node {} of backup {}", job.host_id, job.backup);
-    let Some(entry) = cluster
-        .nodes
-        .iter()
-        .find(|entry| entry.node.host_id == job.host_id)
-    else {
-        return Err(Failure::failed(
-            what(),
-            "the backup has no such node",
-            "choose a host id that `show` has",
-        ));
+    let entry = match (&job.host_id, &job.place) {
+        (Some(host_id), None) => by_host_id(&cluster, host_id, job)?,
+        (None, Some(place)) => place::find(&cluster, place)?,
+        _ => {
+            return Err(Failure::failed(
+                format!("fetch from backup {}", job.backup),
+                "the job has both hostId and place, or neither",
+                "write one of them",
+            ));
+        }
     };
-    let path = bucket.node(&job.backup, &job.host_id, &entry.manifest);
-    let manifest = read_node(bucket, &job.backup, &job.host_id, &entry.manifest)
+    let host_id = &entry.node.host_id;
+    let what = || format!("fetch node {host_id} of backup {}", job.backup);
+    let path = bucket.node(&job.backup, host_id, &entry.manifest);
+    let manifest = read_node(bucket, &job.backup, host_id, &entry.manifest)
         .await?
         .ok_or_else(|| {
             let why = format!("{path} is missing");
@@ -151,12 +179,27 @@ async fn manifest(bucket: &Bucket, job: &FetchJob) -> Result<NodeManifest> {
             "check the keyspaces of the job",
         ));
     }
+    if job.place.is_some() {
+        place::check_schema(&manifest)?;
+        place::check_release(&manifest, job.cassandra.as_deref())?;
+    }
     Ok(manifest)
 }
 
-fn failure(what: &str, path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    let what = format!("{what} {}", path.display());
-    move |error| Failure::file(&what, &error)
+fn by_host_id<'a>(
+    cluster: &'a ClusterManifest,
+    host_id: &Name,
+    job: &FetchJob,
+) -> Result<&'a NodeSummary> {
+    let mut nodes = cluster.nodes.iter();
+    let found = nodes.find(|entry| entry.node.host_id == *host_id);
+    found.ok_or_else(|| {
+        Failure::failed(
+            format!("fetch node {host_id} of backup {}", job.backup),
+            "the backup has no such node",
+            "choose a host id that `show` has",
+        )
+    })
 }
 
 /// Makes sure that the folder is empty, or filled by this job before; its lock.
@@ -298,12 +341,6 @@ fn make_folder(root: &Path, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failure("write", folder))
 }
 
 enum Brought {

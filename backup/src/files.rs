@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use casskop_backup_protocol::Digest;
@@ -14,6 +14,25 @@ use crate::pace::Pace;
 
 /// Bytes that are read at once for a digest.
 const PIECE: usize = 1 << 20;
+
+/// What a new file system has of its own.
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+
+/// The failure of an action on a file or folder.
+pub(crate) fn failure(what: &str, path: &Path) -> impl Fn(std::io::Error) -> Failure {
+    let what = format!("{what} {}", path.display());
+    move |error| Failure::file(&what, &error)
+}
+
+/// Makes sure that the names in a folder are on the disk.
+///
+/// # Errors
+/// They are not known to be.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failure("write", folder))
+}
 
 /// A file as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cli ──▶ node, complete, verify, purge, fetch ──▶ catalogue ──▶ manifests, marks, announcement, objects ──▶ bucket
-//!          snapshot     decisions: retention, pace               upload, download ──▶ files      open ──▶ http
+//!          snapshot     decisions: retention, pace, place               upload, download ──▶ files      open ──▶ http
 //! ```
 //!
 //! A backup is made by one `node` for each node, and one `complete`, which writes the cluster manifest last: without it the
@@ -22,11 +22,13 @@ mod fetch;
 mod files;
 mod http;
 mod manifests;
+mod marker;
 mod marks;
 mod node;
 mod objects;
 mod open;
 mod pace;
+mod place;
 mod purge;
 mod retention;
 mod snapshot;

@@ -142,9 +142,14 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
         cluster: cluster(),
         store: Store::default(),
         backup: name(backup),
-        host_id: name(host),
+        host_id: Some(name(host)),
+        place: None,
         into: into.to_str().unwrap().to_owned(),
         keyspaces: Vec::new(),
+        num_tokens: None,
+        cassandra: None,
+        marker: None,
+        volumes: Vec::new(),
         limits: Limits::default(),
     }
 }

@@ -9,5 +9,6 @@ mod hostile;
 mod kills;
 mod lease;
 mod parts;
+mod places;
 mod restores;
 mod servers;

@@ -8,9 +8,9 @@ use std::path::Path;
 /// From the ground up; the modules of one line do not know each other. `credentials` is as high as it is for its tests.
 const LAYERS: [&[&str]; 10] = [
     &["clock", "error", "retention"],
-    &["http", "pace"],
+    &["http", "pace", "place"],
     &["files"],
-    &["bucket", "snapshot"],
+    &["bucket", "marker", "snapshot"],
     &[
         "announcement",
         "download",

@@ -22,7 +22,10 @@ pub use authentication::{
     Authentication, Grant, GrantTarget, LoginStep, Permission, RoleReplicas, User, UserOrigin,
     UserRemoval, UserStatus,
 };
-pub use backup::{Backup, BackupRetention, BackupStatus, BackupStore, BackupVolume, STORE_FOLDER};
+pub use backup::{
+    Backup, BackupRetention, BackupStatus, BackupStore, BackupVolume, Restore, RestorePhase,
+    RestoreStatus, RestoredCluster, STORE_FOLDER,
+};
 pub use cluster::{CassandraCluster, CassandraClusterSpec};
 pub use debt::{CleanupReason, SeenReplication};
 pub use metrics::Metrics;

@@ -119,6 +119,8 @@ words! {
         InvalidConfig,
         /// A schedule has no slots, or its request cannot be made.
         InvalidSchedule,
+        /// `restore` cannot be carried out, or changes what a ring that is being restored begins with.
+        InvalidRestore,
         /// The spec requires a feature that the operator does not support.
         NotSupported,
         /// The spec changes a volume of a running node in a way that Kubernetes does not allow.

@@ -311,3 +311,83 @@ fn a_store_that_nobody_declared_is_refused_and_a_volume_is_one() {
     space.kubectl.ok(&["delete", "persistentvolume", &claim]);
     fs::remove_dir_all(Path::new(&folder)).expect("the run folder of the testbed is writable");
 }
+
+#[test]
+#[ignore = "needs the testbed: make test-e2e"]
+fn a_backup_becomes_a_new_ring_with_its_rows() {
+    let (space, demo) = ring();
+    let s3 = S3::start("restore");
+    let store = json!({ "s3": s3.store() });
+    declare(&demo, store, Some(KEYS));
+    let id = fresh_id("restore");
+    back_up(&demo, &id, "");
+    let query = format!("SELECT id, text FROM {KEYSPACE}.t");
+    let rows = |pod: &str| {
+        let output = cassandra::cql(&space.kubectl, pod, "QUORUM", &[&query]);
+        let mut rows: Vec<String> = output.ok().lines().map(str::to_owned).collect();
+        rows.sort();
+        rows
+    };
+    let before = rows(POD);
+    let tokens = |pod: &str| {
+        let words = [
+            "exec",
+            pod,
+            "-c",
+            "cassandra",
+            "--",
+            "nodetool",
+            "info",
+            "-T",
+        ];
+        let info = space.kubectl.ok(&words);
+        let mut tokens: Vec<String> = info
+            .lines()
+            .filter(|line| line.starts_with("Token"))
+            .map(str::to_owned)
+            .collect();
+        tokens.sort();
+        tokens
+    };
+
+    let again = space.cluster("again");
+    let mut manifest = cluster::ring("again", &[("dc1", &["rack1", "rack2", "rack3"])]);
+    let mut place = json!({ "s3": s3.store() });
+    place["name"] = json!("main");
+    place["secret"] = json!({ "name": KEYS });
+    let uid = demo.get()["metadata"]["uid"].clone();
+    manifest["spec"]["deletePVC"] = json!(true);
+    manifest["spec"]["backup"] = json!({ "stores": [place] });
+    manifest["spec"]["restore"] =
+        json!({ "store": "main", "cluster": { "name": "demo", "uid": uid }, "backup": id });
+    again.apply(&manifest);
+    again.settles();
+    let told = again.get()["status"]["restore"].clone();
+    assert_eq!(told["phase"], "Restored", "{told:#}");
+    assert_eq!((&told["nodes"], &told["done"]), (&json!(3), &json!(3)));
+    assert_eq!(rows("again-dc1-rack1-0"), before);
+    for (old, new) in demo.pod_names().iter().zip(again.pod_names()) {
+        assert_eq!(tokens(old), tokens(&new), "{new}");
+    }
+    let hosts = |ring: &Cluster| -> Vec<String> {
+        let ids = ring.host_ids().into_iter();
+        ids.map(|(_, id)| id).collect()
+    };
+    let of_demo = hosts(&demo);
+    assert!(hosts(&again).iter().all(|id| !of_demo.contains(id)));
+
+    // The ring writes, and restarts nothing when the field goes.
+    let started = as_started(&again);
+    let write = format!("INSERT INTO {KEYSPACE}.t (id, text) VALUES (1, 'after the restore')");
+    cassandra::write(&space.kubectl, "again-dc1-rack2-0", &[&write]);
+    again.change(&json!({ "restore": null }));
+    again.settles();
+    assert_eq!(as_started(&again), started);
+    // A node that was restored starts again with its tokens.
+    let restarted = "again-dc1-rack3-0";
+    space.kubectl.ok(&["delete", "pod", restarted]);
+    again.becomes("Available", "False");
+    again.settles();
+    assert_eq!(tokens(restarted), tokens("demo-dc1-rack3-0"));
+    again.delete();
+}

@@ -1,6 +1,7 @@
 //! Prepares one Cassandra pod before Cassandra starts: merges the configuration of the operator and of the user into
 //! the configuration of the image, installs the Jolokia agent with its password or the certificates of the Management
-//! API, and the certificates of Cassandra itself, and waits until the addresses of the seeds resolve.
+//! API, and the certificates of Cassandra itself, and waits until the addresses of the seeds resolve. Before all that, a node
+//! of a ring that is restored waits for its files.
 //!
 //! Runs as an init container; calls no API and needs no permissions.
 
@@ -15,6 +16,7 @@ mod management_api;
 mod metrics;
 mod overlap;
 mod pkcs8;
+mod restore;
 mod seeds;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use casskop_common::{
@@ -30,15 +33,20 @@ use casskop_common::{
     names,
 };
 use casskop_core::pod_config::{
-    LostVolume, Nodes, RackConfig,
+    LostVolume, Nodes,
     cassandra_yaml::data_directories,
     certificates::Place,
     jvm_options::{Agents, InvalidSection},
     logins::{NotSetUp, Volume},
+    restore::{WrongFiles, WrongTokens},
     seeds::{NoSeed, OwnData, choose},
     started::{self, Started},
 };
 use serde::de::DeserializeOwned;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
 use crate::node_api::Access;
 use certificates::{Form, Peers, Renewal};
@@ -136,9 +144,39 @@ pub enum Error {
     /// A start would let in everybody.
     #[error(transparent)]
     NotSetUp(#[from] NotSetUp),
+    /// The volume has other files than those of the restore.
+    #[error(transparent)]
+    WrongFiles(#[from] WrongFiles),
+    /// The files of the restore are those of a node with another number of tokens.
+    #[error(transparent)]
+    WrongTokens(#[from] WrongTokens),
     /// The JVM options of the spec are invalid.
     #[error(transparent)]
     JvmOptions(#[from] InvalidSection),
+}
+
+/// Prepares the pod, or ends when the pod is deleted. The first process of a container has no default for the signal: a pod that
+/// waits would stay for its whole grace period.
+///
+/// # Errors
+/// As of [`main`], in words; or the pod is deleted.
+pub fn run(args: Args) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
+    runtime.block_on(async {
+        let terminated = signal(SignalKind::terminate());
+        let mut terminated = terminated.map_err(|error| format!("listen for SIGTERM: {error}"))?;
+        let (done, prepared) = oneshot::channel();
+        thread::spawn(move || done.send(main(&args).map_err(|error| error.to_string())));
+        tokio::select! {
+            prepared = prepared => {
+                prepared.map_err(|_| "the preparation ended without a result".to_owned())?
+            }
+            _ = terminated.recv() => Err("the pod is deleted before it was prepared".to_owned()),
+        }
+    })
 }
 
 /// Prepares the pod.
@@ -146,7 +184,7 @@ pub enum Error {
 /// # Errors
 /// A file is missing, invalid or not writable, or the data of a member is lost.
 pub fn main(args: &Args) -> Result<(), Error> {
-    let mut rack: RackConfig = read_json(&args.rack)?;
+    let (mut rack, restored) = restore::wait(args)?;
     rack.limit_heap(args.memory_limit);
     // An earlier version of the operator did not write the file of nodes.
     let nodes = if args.nodes.exists() {
@@ -167,7 +205,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     };
     logins::prepare(args, &rack, &seeds, volume)?;
     let access = (args.encryption.encryption(), args.logins);
-    cassandra_yaml::write(&args.directory, &rack, &seeds, &args.pod_ip, access)?;
+    let given = (&seeds, &restored);
+    cassandra_yaml::write(&args.directory, &rack, given, &args.pod_ip, access)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
         &args.directory,

@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::main(args).map_err(|error| error.to_string()),
         Command::Multi(args) => multi::main(args).map_err(|error| error.to_string()),
-        Command::Bootstrap(args) => bootstrap::main(&args).map_err(|error| error.to_string()),
+        Command::Bootstrap(args) => bootstrap::run(args),
         Command::Probe(args) => probe::main(&args),
         Command::Drain(args) => probe::drain(&args),
         Command::Crd => print_crds(),

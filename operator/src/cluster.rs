@@ -10,6 +10,7 @@ mod act;
 mod deletion;
 mod observe;
 mod report;
+mod restore;
 mod role_replicas;
 mod superuser;
 mod users;
@@ -283,6 +284,11 @@ async fn execute(ctx: &Arc<Context>, evaluation: Evaluation) -> Result<Action, E
     }
     if let Err(error) = &applied {
         plan.report_failure(&error.to_string(), state);
+    }
+    if let Ok(desired) = &desired
+        && let Some(failure) = restore::change(kube, state, desired, &plan).await
+    {
+        plan.report_failure(&failure, state);
     }
     let of_superuser = superuser::failure(&ctx.effects, &observed);
     let of_replicas = || role_replicas::failure(&ctx.effects, &observed, &plan);

@@ -192,7 +192,7 @@ fn default_abandon_after_days() -> u32 {
     7
 }
 
-/// `casskop-backup fetch`: brings the files of one node into an empty folder.
+/// `casskop-backup fetch`: brings the files of one node into an empty folder. Exactly one of `hostId` and `place` says which node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FetchJob {
@@ -203,15 +203,88 @@ pub struct FetchJob {
     /// Id of the backup.
     pub backup: Name,
     /// Host id of the node in the backup.
-    pub host_id: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_id: Option<Name>,
+    /// Place of a node of a new ring, which becomes the node at the same place in the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<NodePlace>,
     /// Folder that gets `<keyspace>/<table>-<id>/` with their files.
     pub into: String,
     /// Keyspaces to fetch; all if there is none.
     #[serde(default)]
     pub keyspaces: Vec<Name>,
+    /// Number of tokens that the new node has by its configuration. That of the node of the backup has to be the same: a node that
+    /// replaces it later follows the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_tokens: Option<u32>,
+    /// Release of Cassandra that the new node runs, such as `5.0`, where it is known: not every one reads the files of every other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassandra: Option<String>,
+    /// File that gets a [`RestoreMarker`] once everything else is on the disk. The folder of it has nothing but `into`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// With a marker: folders of the other volumes of the node, which have nothing but `into` either. Cassandra would replay an old
+    /// commit log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// The place of a node in a ring, and the shape of that ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodePlace {
+    /// Its data center.
+    pub dc: String,
+    /// Its rack.
+    pub rack: String,
+    /// Its number in the rack, from 0: that of the node of the backup when those of the rack are sorted by their pods.
+    pub ordinal: u32,
+    /// All racks of the ring. The backup has to have the same racks, each with as many nodes.
+    pub ring: Vec<RackShape>,
+}
+
+/// A rack of a ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RackShape {
+    /// Its data center.
+    pub dc: String,
+    /// Its name.
+    pub rack: String,
+    /// Its nodes.
+    pub nodes: u32,
+}
+
+/// What is beside the files of a node once all of them are there: what the node needs for its first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreMarker {
+    /// The cluster that the backup is of.
+    pub cluster: Cluster,
+    /// Id of the backup.
+    pub backup: Name,
+    /// Place of the node in the new ring, if the job said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<NodePlace>,
+    /// Host id of the node in the backup. The restored node has another one.
+    pub host_id: Name,
+    /// Its tokens.
+    pub tokens: Vec<String>,
+    /// Their number.
+    pub num_tokens: u32,
+    /// The version of Cassandra that wrote the files.
+    pub cassandra_version: String,
+}
+
+impl RestoreMarker {
+    /// Name of its file, in the root of the data volume.
+    pub const FILE: &str = "casskop-restore.json";
+    /// Name of the file beside it, which is there from before the first file of the backup on: as long as the marker is missing, the
+    /// volume has no node's files, or not all of them.
+    pub const BEGUN: &str = "casskop-restore.begun";
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ mod names;
 mod store;
 mod summary;
 
-pub use job::{CompleteJob, FetchJob, Limits, LimitsError, NodeJob, PurgeJob, StoreJob, TableName};
+pub use job::{
+    CompleteJob, FetchJob, Limits, LimitsError, NodeJob, NodePlace, PurgeJob, RackShape,
+    RestoreMarker, StoreJob, TableName,
+};
 pub use manifest::{
     ClusterManifest, FORMAT, FileEntry, MAX_CLUSTER_MANIFEST, MAX_NODE_MANIFEST, ManifestError,
     NodeEntry, NodeManifest, NodeSummary, TableEntry,

@@ -111,6 +111,65 @@ impl Backup {
     }
 }
 
+/// A backup that a new ring begins with. Only a ring that was never formed is restored: later this has no effect.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// Store that has the backup, by its name in `backup.stores`.
+    #[schemars(length(min = 1, max = 40))]
+    pub store: String,
+    /// The cluster that the backup is of.
+    pub cluster: RestoredCluster,
+    /// Id of the backup. It has every keyspace of every node, and the new ring has its data centers, racks, and nodes per rack.
+    #[schemars(length(min = 1, max = 250))]
+    pub backup: String,
+}
+
+/// A `CassandraCluster`, which may be gone, as the store knows it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(crates(kube_core = "::kube_core"))]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredCluster {
+    /// Its name.
+    #[schemars(length(min = 1, max = 250))]
+    pub name: String,
+    /// Its UID: a folder of the store, in the folder of its name.
+    #[schemars(length(min = 1, max = 250))]
+    pub uid: String,
+}
+
+/// The restore of a ring.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    /// Name of the cluster that the backup is of.
+    pub cluster: String,
+    /// UID of that cluster.
+    pub uid: String,
+    /// Id of the backup.
+    pub backup: String,
+    /// How far the restore is.
+    pub phase: RestorePhase,
+    /// Nodes of the ring.
+    #[serde(default)]
+    pub nodes: i32,
+    /// Nodes that have all their files.
+    #[serde(default)]
+    pub done: i32,
+}
+
+/// How far a restore is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestorePhase {
+    /// Jobs bring the files of the nodes, and no node runs.
+    Fetching,
+    /// All nodes have their files, and start.
+    Starting,
+    /// The ring was formed from them.
+    Restored,
+}
+
 /// A backup that is complete, as the last Job of it reported.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Authentication, BackRestSidecar, Backup, CassandraClusterStatus, ClientMode, ClientTls, Dc,
     InternodeMode, InternodeTls, JmxConfiguration, Metrics, NodeApi, NodeApiKind, NodeTls,
-    NodeTransport, PodPolicy, Rack, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
+    NodeTransport, PodPolicy, Rack, Restore, Schedule, ServicePolicy, StorageConfig, Tls, Topology,
 };
 
 /// Desired state of a Cassandra ring. Every field is optional: an empty spec is one node of the default image without a
@@ -247,6 +247,10 @@ pub struct CassandraClusterSpec {
     /// Stores of backups, and bounds of the Jobs that make them (default: none). No change rolls the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
+    /// Backup that the ring begins with, written when the cluster is created (default: none, an empty ring). Without effect once
+    /// the ring is formed; a change or removal then changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// Requests that the operator makes by the clock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

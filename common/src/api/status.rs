@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupStatus, Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RoleReplicas,
-    ScheduleStatus, SeenReplication, UserStatus,
+    BackupStatus, Check, CleanupReason, ClientMode, InternodeMode, OperationStatus, RestoreStatus,
+    RoleReplicas, ScheduleStatus, SeenReplication, UserStatus,
 };
 
 /// `observedGeneration` of a resource that no operator has observed. It is the default of the CRDs, so that kstatus
@@ -101,6 +101,9 @@ pub struct CassandraClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub backups: Vec<BackupStatus>,
+    /// The restore that the ring began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreStatus>,
     /// The schedules of the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

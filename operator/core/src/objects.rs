@@ -8,6 +8,7 @@ pub mod client_ca;
 pub mod config_map;
 pub mod metrics_service;
 pub mod pod;
+pub mod restore_job;
 pub mod service;
 pub mod service_account;
 pub mod stateful_set;

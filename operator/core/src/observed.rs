@@ -4,12 +4,14 @@ mod external_members;
 mod members;
 mod node_health;
 mod pod;
+mod restore;
 mod users;
 mod volume;
 
 pub use external_members::{ExternalMember, trusted_locations};
 pub use members::{agreed_schema, disbelieve_others};
 pub use pod::NodePod;
+pub use restore::{RestoreEnd, RestoreInputs, RestoreJob};
 pub use users::{Granted, Kept, ObservedUsers, Outcome};
 pub use volume::Volume;
 
@@ -66,6 +68,8 @@ pub struct ObservedState {
     pub key_algorithms: BTreeMap<String, &'static str>,
     /// The Cassandra pods, by name.
     pub pods: BTreeMap<String, NodePod>,
+    /// The Jobs of the restore that the spec asks for, by the names of the Cassandra pods; read only until the ring is formed.
+    pub restore_jobs: BTreeMap<String, RestoreJob>,
     /// Answers of the nodes, by pod name. Pods without an address, and pods whose Cassandra has ended, are not polled.
     pub nodes: BTreeMap<String, Result<Reading, NodeError>>,
     /// Replication by keyspace; polled only if a decision depends on it.

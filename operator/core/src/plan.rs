@@ -20,7 +20,7 @@ use crate::{
         transitions::Outdated,
     },
     refusal::Refusal,
-    rollout::{self, Removal, address_conflict, members, rack_write, stranded, volumes},
+    rollout::{self, JobChange, Removal, address_conflict, members, rack_write, stranded, volumes},
     scheduler, status, users,
 };
 
@@ -67,6 +67,9 @@ pub struct Plan {
     /// The Service of the metrics, if it changes. It holds nothing else back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_service: Option<MetricsService>,
+    /// Jobs that bring the files of a ring that is restored, after the objects are applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restore_jobs: Vec<JobChange>,
     /// The deletions, after the objects are applied.
     pub removals: Vec<Removal>,
     /// Whether to remove the finalizer of an earlier version: the owners of the volumes replace it.
@@ -172,6 +175,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
         objects,
         client_ca,
         metrics_service,
+        restore_jobs: match rollout.from_backup {
+            Some(restore) if !is_held && !rollout.formed => restore.jobs,
+            _ => Vec::new(),
+        },
         removals,
         is_disruptive: operations.is_disruptive,
         releases,
@@ -222,6 +229,8 @@ fn objects(
     if (rollout.formed || marked.is_some() || is_named) && !objects::is_applied(&mark, marked) {
         objects.push(Object::ConfigMap(Box::new(mark)));
     }
+    let restore = rollout.from_backup.as_ref().filter(|_| !rollout.formed);
+    let restore = restore.map(|restore| restore.config.clone());
     // A rack's configuration is written together with its StatefulSet: a pod that restarts while its rack waits
     // for its turn must start as it was.
     objects.extend(
@@ -238,7 +247,7 @@ fn objects(
             &rollout.seeds,
             rollout.formed,
             &rollout.ring_name,
-            &nodes(&step.rack.id),
+            (&nodes(&step.rack.id), restore.as_ref()),
         );
         let set = objects::stateful_set::build(desired, &step.rack, step.replicas);
         let set = if step.volumes_only {
@@ -271,7 +280,7 @@ fn objects(
                 &rollout.seeds,
                 rollout.formed,
                 &rollout.ring_name,
-                &nodes,
+                (&nodes, restore.as_ref()),
             )),
             (None, Some(before)) => objects::config_map::renew(desired, &id, before, &nodes),
             (None, None) => None,

@@ -12,6 +12,7 @@ pub mod management_api;
 pub mod metrics;
 mod nodes;
 mod rack;
+pub mod restore;
 mod secrets;
 pub mod seeds;
 pub mod started;

@@ -8,6 +8,7 @@ mod change;
 mod encryption;
 mod expand;
 mod form;
+pub(crate) mod from_backup;
 mod grow;
 mod identity;
 pub(crate) mod leaving;
@@ -45,6 +46,7 @@ pub const FIRST_POD_PER_RACK: &str = "FirstPodPerRack";
 /// Sub-phase of Initializing: the ring is formed, and the other nodes join one by one.
 pub const NEXT_POD_PER_RACK: &str = "NextPodPerRack";
 
+pub use from_backup::{FromBackup, JobChange};
 pub use leaving::Leaving;
 use rack_diff::RackDiff;
 use refuse::refuse_irreversible;
@@ -82,6 +84,8 @@ pub struct Rollout {
     pub formed: bool,
     /// Name of the ring.
     pub ring_name: String,
+    /// The restore that the ring begins with, until it is formed.
+    pub from_backup: Option<FromBackup>,
     /// The action in progress, as `lastClusterAction` reports it.
     pub action: Option<Action>,
     /// The rack of the action.
@@ -230,15 +234,21 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
         ..Rollout::default()
     };
     rollout.refused.clone_from(&desired.instead_of);
-    let refused = refuse_irreversible(&diffs, desired, state)
-        .and_then(|()| identity::refuse_another(desired, state, &rollout.ring_name));
-    if let Err(refused) = refused {
-        rollout.refused.get_or_insert(refused);
-        rack_write::fence(state, &mut rollout);
-        return rollout;
+    let accepted = refuse_irreversible(&diffs, desired, state)
+        .and_then(|()| identity::refuse_another(desired, state, &rollout.ring_name))
+        .and_then(|()| from_backup::decide(desired, state, formed));
+    match accepted {
+        Ok(restore) => rollout.from_backup = restore,
+        Err(refused) => {
+            rollout.refused.get_or_insert(refused);
+            rack_write::fence(state, &mut rollout);
+            return rollout;
+        }
     }
-    rollout.formed = formed
-        || (rollout.refused.is_none() && form::first_nodes(&diffs, desired, state, &mut rollout));
+    // A restore that has begun goes on with the accepted spec: its nodes wait for each other.
+    let is_forming = rollout.refused.is_none() || rollout.from_backup.is_some();
+    rollout.formed =
+        formed || (is_forming && form::first_nodes(&diffs, desired, state, &mut rollout));
     if rollout.formed {
         change::racks(&diffs, desired, state, &mut rollout);
     }
@@ -260,6 +270,10 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Roll
             rollout.blocked = Some(why);
             rollout.blocked_by = failing;
         }
+    }
+    let restore = rollout.from_backup.as_ref().filter(|_| !rollout.formed);
+    if let Some(problem) = restore.and_then(|restore| restore.problem.clone()) {
+        rollout.blocked = Some(problem);
     }
     encryption::tell(desired, &mut rollout);
     rollout.await_secret(desired, state);

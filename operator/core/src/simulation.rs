@@ -22,7 +22,7 @@ use crate::{
     authority::Validity,
     desired::BuildInputs,
     node::{NodeError, Replication},
-    observed::{ObservedUsers, OwnedObjects, SecretState},
+    observed::{ObservedUsers, OwnedObjects, RestoreJob, SecretState},
     pod_config::{Encryption, NodeSecrets},
 };
 
@@ -101,6 +101,8 @@ pub struct World {
     pub validities: BTreeMap<String, Validity>,
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
+    /// Jobs of a restore, by the pods that they bring the files of.
+    pub restore_jobs: BTreeMap<String, RestoreJob>,
     /// Nodes on which the operator's tasks work, as `(kind, pod)`.
     pub at_work: BTreeSet<(OperationKind, String)>,
     /// Every node call: kind, ID, pod and step.
@@ -165,6 +167,7 @@ impl World {
             users: ObservedUsers::default(),
             validities: BTreeMap::new(),
             pods: BTreeMap::new(),
+            restore_jobs: BTreeMap::new(),
             at_work: BTreeSet::new(),
             calls: Vec::new(),
             hosts: BTreeMap::new(),

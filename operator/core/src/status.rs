@@ -21,7 +21,7 @@ use crate::{
     observed::ObservedState,
     operations::{recorded, role_replicas},
     refusal::Refusal,
-    rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout},
+    rollout::{FIRST_POD_PER_RACK, NEXT_POD_PER_RACK, Rollout, from_backup},
     scheduler, schedules, users,
     verdict::intent_errors,
 };
@@ -73,6 +73,11 @@ pub fn decide(
         cleanup_generation,
         last_rack_write: old.last_rack_write,
         backups: old.backups,
+        restore: from_backup::status(
+            rollout.from_backup.as_ref(),
+            rollout.formed,
+            old.restore.as_ref(),
+        ),
         schedules,
         operation_history: old.operation_history,
     };

@@ -36,6 +36,7 @@ mod pending_cleanup;
 mod platform_ids;
 mod rack_writes;
 mod refused_requests;
+mod restore;
 mod rollout;
 mod schedules;
 mod shrink;

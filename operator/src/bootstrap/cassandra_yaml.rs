@@ -4,7 +4,10 @@ use std::path::Path;
 
 use casskop_common::api::LoginStep;
 use casskop_core::pod_config::{
-    Encryption, RackConfig, cassandra_yaml, logins, seeds::Seeds, tokens,
+    Encryption, RackConfig, cassandra_yaml, logins,
+    restore::{self, Turn},
+    seeds::Seeds,
+    tokens,
 };
 use serde_json::Value;
 
@@ -17,7 +20,7 @@ const FILE: &str = "cassandra.yaml";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
-    seeds: &Seeds,
+    (seeds, restored): (&Seeds, &Turn),
     pod_ip: &str,
     (encryption, step): (Encryption, LoginStep),
 ) -> Result<(), Error> {
@@ -26,6 +29,7 @@ pub(super) fn write(
     cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
     encryption.apply(&mut yaml);
     logins::apply(step, &mut yaml, pod_ip);
+    restore::apply(&mut yaml, restored)?;
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }

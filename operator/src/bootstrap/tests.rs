@@ -7,7 +7,7 @@ use std::{
 };
 
 use casskop_common::api::{ClientMode, InternodeMode, LoginStep, NodeTransport};
-use casskop_core::pod_config::RackConfig;
+use casskop_core::pod_config::{RackConfig, restore::RestoreConfig};
 use serde_json::{Value, json};
 
 use super::{Args, Error, access, main};
@@ -160,6 +160,94 @@ fn the_heap_follows_the_memory_that_the_container_really_has() {
             .collect();
         assert_eq!(told, heap, "{name}");
     }
+}
+
+fn restoring(released: bool) -> String {
+    let restore = RestoreConfig {
+        cluster: "old".into(),
+        uid: "u-0".into(),
+        backup: "b1".into(),
+        nodes: [("demo-dc1-rack1".to_owned(), 1)].into(),
+        released,
+    };
+    let rack = RackConfig {
+        formed: false,
+        seeds: vec!["demo-dc1-rack1-0.demo.ns".into()],
+        restore: Some(restore),
+        config: json!({ "cassandra-yaml": { "num_tokens": 2 } }),
+        ..rack()
+    };
+    json!(rack).to_string()
+}
+
+/// The marker that the Job of a pod leaves.
+fn marker(backup: &str) -> String {
+    json!({ "cluster": { "name": "old", "uid": "u-0" }, "backup": backup, "hostId": "h", "tokens": ["-7", "7"],
+        "numTokens": 2, "cassandraVersion": "5.0.9" })
+    .to_string()
+}
+
+#[test]
+fn a_restored_node_waits_for_all_files_and_starts_with_its_tokens() {
+    let pod = Pod::new("restore", &restoring(false));
+    let args = pod.args(NodeTransport::Jolokia, 0);
+    let yaml = pod.0.join("etc/cassandra.yaml");
+    let before = fs::read_to_string(&yaml).unwrap();
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| main(&args));
+        let pause = || std::thread::sleep(std::time::Duration::from_millis(1500));
+        pause();
+        fs::write(pod.0.join("data/casskop-restore.json"), marker("b1")).unwrap();
+        pause();
+        assert!(!prepared.is_finished());
+        assert_eq!(fs::read_to_string(&yaml).unwrap(), before);
+        fs::write(pod.0.join("rack.json"), restoring(true)).unwrap();
+        prepared.join().unwrap().unwrap();
+    });
+    let yaml: Value = serde_saphyr::from_str(&fs::read_to_string(&yaml).unwrap()).unwrap();
+    assert_eq!(yaml["initial_token"], "-7,7");
+    assert_eq!(yaml["num_tokens"], 2);
+    assert_eq!(yaml["auto_bootstrap"], false);
+    let mut other: Value = serde_json::from_str(&restoring(true)).unwrap();
+    other["config"]["cassandra-yaml"]["num_tokens"] = json!(16);
+    fs::write(pod.0.join("rack.json"), other.to_string()).unwrap();
+    let error = main(&args).unwrap_err();
+    assert!(matches!(error, Error::WrongTokens(_)), "{error}");
+}
+
+/// As an operator does that does not know the field.
+#[test]
+fn a_pod_that_waits_for_a_backup_does_not_start_empty() {
+    let pod = Pod::new("restore-rollback", &restoring(false));
+    let args = pod.args(NodeTransport::Jolokia, 0);
+    let mut without: Value = serde_json::from_str(&restoring(false)).unwrap();
+    without["restore"] = Value::Null;
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| main(&args));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(!prepared.is_finished());
+        fs::write(pod.0.join("rack.json"), without.to_string()).unwrap();
+        prepared.join().unwrap().unwrap_err();
+    });
+    // The kubelet starts the container again.
+    let error = main(&args).unwrap_err();
+    assert!(matches!(error, Error::WrongFiles(_)), "{error}");
+}
+
+#[test]
+fn a_node_does_not_start_with_the_files_of_another_backup() {
+    let pod = Pod::new("restore-other", &restoring(true));
+    let file = pod.0.join("data/casskop-restore.json");
+    fs::write(&file, marker("b2")).unwrap();
+    let error = main(&pod.args(NodeTransport::Jolokia, 0)).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("b1") && error.contains("b2"), "{error}");
+    fs::write(&file, "{").unwrap();
+    let error = main(&pod.args(NodeTransport::Jolokia, 0)).unwrap_err();
+    assert!(
+        error.to_string().contains("casskop-restore.json"),
+        "{error}"
+    );
 }
 
 /// The operator judges the Secret by the same rules.

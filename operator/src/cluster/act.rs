@@ -39,6 +39,7 @@ pub fn needs_certainty(plan: &Plan) -> bool {
         || plan.client_ca.is_some()
         || plan.metrics_service.is_some()
         || !plan.removals.is_empty()
+        || !plan.restore_jobs.is_empty()
 }
 
 /// Changes the owners of volumes and of the mark of their ring, each alone. If the mark is the first and has changed since

@@ -22,6 +22,7 @@ use k8s_openapi::api::{
 use kube::{Api, ResourceExt};
 
 use crate::{
+    cluster::restore,
     effects::Effects,
     kubernetes::{
         Kube, authority,
@@ -38,7 +39,7 @@ use casskop_core::{
     digest::digest,
     node::{NodeError, Reading, Replication},
     observed::{
-        NodePod, ObservedState, ObservedUsers, Outcome, OwnedObjects, UNKNOWN, Volume,
+        NodePod, ObservedState, ObservedUsers, Outcome, OwnedObjects, RestoreJob, UNKNOWN, Volume,
         agreed_schema, disbelieve_others, recorded_arguments, replicas, trusted_locations,
     },
     operations::{behaviour, recorded::has_begun},
@@ -59,6 +60,7 @@ pub struct FetchedObjects {
     pub started: Started,
     live: OwnedObjects,
     pods: BTreeMap<String, NodePod>,
+    restore_jobs: BTreeMap<String, RestoreJob>,
     user_secrets: UserSecrets,
 }
 
@@ -124,6 +126,7 @@ pub async fn find(
         .into_iter()
         .map(|(name, listed)| (name, listed.pod))
         .collect();
+    let restore_jobs = Box::pin(restore::find(kube, &cluster, &pods)).await?;
     let mut started = Started::of(&cluster.name_any(), &live, &pods);
     let mut keys = Box::pin(credentials::read(kube, &cluster, &started)).await?;
     started.logins.has_superuser = keys.superuser.is_known();
@@ -143,6 +146,7 @@ pub async fn find(
         started,
         live,
         pods,
+        restore_jobs,
     })
 }
 
@@ -175,6 +179,7 @@ pub async fn observe(
         keys,
         live,
         pods,
+        restore_jobs,
         user_secrets,
         ..
     } = found;
@@ -240,6 +245,7 @@ pub async fn observe(
         validities: keys.validities,
         key_algorithms: access.key_algorithms(),
         pods,
+        restore_jobs,
         nodes,
     };
     let external_members = state.external_members();

@@ -12,6 +12,7 @@ mod rack_writes;
 mod reconcile_reads;
 mod renewal;
 mod report;
+mod restore;
 mod secrets;
 mod superuser;
 mod task_recovery;

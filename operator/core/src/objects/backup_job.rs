@@ -141,6 +141,11 @@ pub struct Parts<'a> {
 pub fn name(cluster: (&str, &str, &str), id: &str, pod: &str, work: &BackupWork) -> String {
     let (_, cluster, uid) = cluster;
     let step = digest(&(uid, id, pod, work.command.as_str()));
+    named_after(cluster, &step)
+}
+
+/// A name for a Job of a cluster.
+pub(super) fn named_after(cluster: &str, step: &str) -> String {
     // A pod has the name of its Job as a label of at most 63 characters.
     let cluster: String = cluster.replace('.', "-").chars().take(35).collect();
     format!("{}-backup-{step}", cluster.trim_end_matches('-'))
@@ -298,7 +303,7 @@ fn parsed<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<Name>, Inv
     names.into_iter().map(str::parse).collect()
 }
 
-fn named(cluster: &str, uid: &str) -> Result<Cluster, NoJob> {
+pub(super) fn named(cluster: &str, uid: &str) -> Result<Cluster, NoJob> {
     Ok(Cluster {
         name: cluster.parse()?,
         uid: uid.parse()?,
@@ -327,20 +332,66 @@ fn limits(work: &BackupWork) -> Limits {
 /// # Errors
 /// The pod has no volume to share, or the store is gone.
 pub fn build(parts: &Parts<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
-    let (namespace, cluster, uid) = parts.cluster;
-    let pod_name = beside.pod.metadata.name.clone().unwrap_or_default();
     let store = parts.work.store.as_ref();
-    let store = store.ok_or_else(|| NoJob::NoStore(parts.work.store_name.clone()))?;
-    let reads_files = parts.work.command.reads_volumes();
-    let (mut volumes, mut mounts) = if reads_files {
-        shared(beside.pod)
-    } else {
-        (Vec::new(), Vec::new())
+    let pod = beside.pod.metadata.name.as_deref().unwrap_or_default();
+    let frame = Frame {
+        cluster: parts.cluster,
+        name: name(parts.cluster, parts.id, pod, parts.work),
+        id: parts.id,
+        store: store.ok_or_else(|| NoJob::NoStore(parts.work.store_name.clone()))?,
+        image: parts.image,
+        arguments: words(parts.work),
+        description: &parts.description,
+        volumes: (parts.work.command.reads_volumes()).then_some(Access::Read),
     };
-    if reads_files && volumes.is_empty() {
-        return Err(NoJob::NoVolume(pod_name));
+    framed(frame, beside)
+}
+
+/// What a Job may do with the volumes of its Cassandra pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Cassandra writes to them.
+    Read,
+    /// Cassandra does not run.
+    Write,
+}
+
+/// The parts of a Job that differ between the commands.
+pub(super) struct Frame<'a> {
+    /// Namespace, name and UID of the cluster.
+    pub(super) cluster: (&'a str, &'a str, &'a str),
+    /// Name of the Job.
+    pub(super) name: String,
+    /// Id of the backup.
+    pub(super) id: &'a str,
+    /// Where it is kept.
+    pub(super) store: &'a BackupStore,
+    /// Image of the operator.
+    pub(super) image: &'a str,
+    /// The words of the command line.
+    pub(super) arguments: Vec<String>,
+    /// Description of the work, in JSON.
+    pub(super) description: &'a str,
+    /// Use of the volumes of the Cassandra pod, if there is any.
+    pub(super) volumes: Option<Access>,
+}
+
+/// The Job around the work.
+///
+/// # Errors
+/// The pod has no volume to share.
+pub(super) fn framed(frame: Frame<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
+    let (namespace, cluster, uid) = frame.cluster;
+    let store = frame.store;
+    let (mut volumes, mut mounts) = match frame.volumes {
+        Some(access) => shared(beside.pod, access),
+        None => (Vec::new(), Vec::new()),
+    };
+    if frame.volumes.is_some() && volumes.is_empty() {
+        let pod = beside.pod.metadata.name.clone();
+        return Err(NoJob::NoVolume(pod.unwrap_or_default()));
     }
-    let mut arguments = words(parts.work);
+    let mut arguments = frame.arguments;
     if let Some(secret) = &store.secret {
         arguments.push(format!("--credentials={CREDENTIALS}"));
         volumes.push(Volume {
@@ -370,14 +421,14 @@ pub fn build(parts: &Parts<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
     let account = store.service_account_name.clone();
     let container = Container {
         name: CONTAINER.into(),
-        image: Some(parts.image.to_owned()),
+        image: Some(frame.image.to_owned()),
         image_pull_policy: Some("IfNotPresent".into()),
         command: Some(vec![PROGRAM.into()]),
         args: Some(arguments),
         env: Some(vec![EnvVar {
             name: DESCRIPTION.into(),
             // Kubernetes reads `$(NAME)` as a reference to a variable.
-            value: Some(parts.description.replace("$(", "$$(")),
+            value: Some(frame.description.replace("$(", "$$(")),
             ..EnvVar::default()
         }]),
         resources: Some(resources()),
@@ -387,10 +438,10 @@ pub fn build(parts: &Parts<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
     };
     Ok(Job {
         metadata: ObjectMeta {
-            name: Some(name(parts.cluster, parts.id, &pod_name, parts.work)),
+            name: Some(frame.name),
             namespace: Some(namespace.to_owned()),
             labels: Some(labels.clone()),
-            annotations: Some([(names::BACKUP.to_owned(), parts.id.to_owned())].into()),
+            annotations: Some([(names::BACKUP.to_owned(), frame.id.to_owned())].into()),
             owner_references: Some(vec![owner(cluster, uid)]),
             ..ObjectMeta::default()
         },
@@ -411,7 +462,7 @@ pub fn build(parts: &Parts<'_>, beside: &Beside<'_>) -> Result<Job, NoJob> {
                     image_pull_secrets: theirs.image_pull_secrets,
                     tolerations: theirs.tolerations,
                     security_context: theirs.security_context,
-                    affinity: reads_files.then(|| on_node(beside.node)),
+                    affinity: (frame.volumes.is_some()).then(|| on_node(beside.node)),
                     containers: vec![container],
                     volumes: Some(volumes),
                     ..PodSpec::default()
@@ -479,9 +530,10 @@ fn owner(cluster: &str, uid: &str) -> OwnerReference {
     }
 }
 
-/// The volumes of the Cassandra container that come from claims, to be read at the same places. Read-only as a whole, and not in
-/// the container alone: Kubernetes would set the owner and the `SELinux` label of each file of a volume that is written.
-fn shared(pod: &Pod) -> (Vec<Volume>, Vec<VolumeMount>) {
+/// The volumes of the Cassandra container that come from claims, at the same places. What is only read is mounted read-only as a
+/// whole, and not in the container alone: Kubernetes would set the owner and the `SELinux` label of each file of a volume that is
+/// written.
+fn shared(pod: &Pod, access: Access) -> (Vec<Volume>, Vec<VolumeMount>) {
     let spec = pod.spec.as_ref();
     let claims = spec
         .into_iter()
@@ -491,7 +543,7 @@ fn shared(pod: &Pod) -> (Vec<Volume>, Vec<VolumeMount>) {
             let claim = volume.persistent_volume_claim.clone()?;
             Some(Volume {
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                    read_only: Some(true),
+                    read_only: (access == Access::Read).then_some(true).or(claim.read_only),
                     ..claim
                 }),
                 ..volume.clone()
@@ -505,7 +557,7 @@ fn shared(pod: &Pod) -> (Vec<Volume>, Vec<VolumeMount>) {
     let mounts: Vec<VolumeMount> = cassandra
         .filter(|mount| claims.iter().any(|claim| claim.name == mount.name))
         .map(|mount| VolumeMount {
-            read_only: Some(true),
+            read_only: Some(access == Access::Read),
             ..mount.clone()
         })
         .collect();

@@ -6,7 +6,7 @@ use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::O
 use crate::{
     desired::{Desired, DesiredRack},
     objects::metadata,
-    pod_config::{Nodes, RackConfig},
+    pod_config::{Nodes, RackConfig, restore::RestoreConfig},
 };
 
 /// Key of the configuration.
@@ -28,7 +28,7 @@ pub fn build(
     seeds: &[String],
     formed: bool,
     ring_name: &str,
-    nodes: &Nodes,
+    (nodes, restore): (&Nodes, Option<&RestoreConfig>),
 ) -> ConfigMap {
     let config = RackConfig {
         cluster_name: desired.name.clone(),
@@ -47,6 +47,7 @@ pub fn build(
         seeds: seeds.to_vec(),
         formed,
         max_heap_bytes: rack.heap,
+        restore: restore.cloned(),
         config: rack.config.clone(),
     };
     let json = serde_json::to_string_pretty(&config).unwrap_or_default();

@@ -115,6 +115,7 @@ fn pod_inputs(desired: &Desired) -> CassandraClusterSpec {
         authentication: None,
         schedules: Vec::new(),
         backup: None,
+        restore: None,
         // An explicit default must not change the digest.
         debug: on(desired.spec.debug),
         hard_anti_affinity: on(desired.spec.hard_anti_affinity),

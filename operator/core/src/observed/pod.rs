@@ -34,6 +34,8 @@ pub struct NodePod {
     pub ready: bool,
     /// The Kubernetes node that it is placed on, as long as none of its containers has started.
     pub waits_on: Option<String>,
+    /// The Kubernetes node that it is placed on, as long as it is being prepared: Cassandra does not run.
+    pub prepares_on: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether the Cassandra process has ended for good: the pod is being deleted, so the kubelet does not start it
@@ -92,6 +94,7 @@ impl NodePod {
             waits_on: waits_on(pod),
             deleting: pod.metadata.deletion_timestamp.is_some(),
             ended: ended(pod),
+            prepares_on: prepares_on(pod),
             restarts: restarts(pod),
             container: container_id(pod),
             runs_since: runs_since(pod),
@@ -217,6 +220,16 @@ fn started(pod: &Pod) -> Started {
 fn waits_on(pod: &Pod) -> Option<String> {
     let node = pod.spec.as_ref()?.node_name.clone();
     node.filter(|_| NodePod::has_not_started(pod))
+}
+
+fn prepares_on(pod: &Pod) -> Option<String> {
+    let statuses = || pod.status.as_ref()?.init_container_statuses.as_ref();
+    let bootstrap = statuses().and_then(|all| all.iter().find(|it| it.name == BOOTSTRAP_CONTAINER));
+    let end = bootstrap.and_then(|bootstrap| bootstrap.state.as_ref()?.terminated.as_ref());
+    let is_prepared = end.is_some_and(|end| end.exit_code == 0);
+    let runs = runs_since(pod).is_some();
+    let node = pod.spec.as_ref()?.node_name.clone();
+    node.filter(|_| !is_prepared && !runs)
 }
 
 fn runs_since(pod: &Pod) -> Option<Timestamp> {

@@ -22,7 +22,12 @@ pub fn is_below(path: &str, folder: &str) -> bool {
 
 /// Where the node keeps its data: the user's choice, or ours.
 pub fn data_directories(rack: &RackConfig) -> Vec<String> {
-    let chosen = rack.config["cassandra-yaml"]["data_file_directories"].as_array();
+    data_directories_of(&rack.config)
+}
+
+/// The same, by the merged configuration of a rack.
+pub fn data_directories_of(config: &Value) -> Vec<String> {
+    let chosen = config["cassandra-yaml"]["data_file_directories"].as_array();
     let chosen = chosen
         .into_iter()
         .flatten()

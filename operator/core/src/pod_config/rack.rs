@@ -4,6 +4,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::restore::RestoreConfig;
+
 /// Configuration of the pods of one rack.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +30,9 @@ pub struct RackConfig {
     pub formed: bool,
     /// Bytes of heap, unless `config` sets them.
     pub max_heap_bytes: i64,
+    /// The backup that the ring begins with, until it is formed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreConfig>,
     /// `spec.config`, merged for this rack.
     pub config: Value,
 }

@@ -31,6 +31,17 @@ impl Place {
     }
 }
 
+/// Number of tokens of a node without another one in its configuration: that of the images.
+const DEFAULT: u32 = 16;
+
+/// Number of tokens of the nodes of a rack with this configuration; none for a value that is no number.
+pub fn number_of(config: &Value) -> Option<u32> {
+    match &config["cassandra-yaml"]["num_tokens"] {
+        Value::Null => Some(DEFAULT),
+        number => u32::try_from(number.as_u64()?).ok(),
+    }
+}
+
 /// Writes the tokens into `cassandra.yaml`, unless the user chose some, or tokens of another kind.
 pub fn choose(yaml: &mut Value, place: Place) {
     let partitioner = yaml["partitioner"].as_str().unwrap_or_default();

@@ -7,7 +7,7 @@ use casskop_common::{
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
 
-use super::{NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
+use super::{FromBackup, NEXT_POD_PER_RACK, Rollout, Step, rack_diff::RackDiff};
 use crate::{
     desired::{Desired, seeds},
     objects::config_map,
@@ -54,17 +54,26 @@ pub(super) fn first_nodes(
         .or_else(|| seeds::first_rack(desired))
         .map(|rack| &rack.id);
     let is_awaited = rollout.first_health_problem(state).is_some();
+    // A ring that is restored knows all its nodes: they start together.
+    let is_restored = rollout.from_backup.is_some();
+    let has_others =
+        |diff: &RackDiff<'_>| is_restored && diff.live_replicas() != diff.wanted.replicas;
     for diff in diffs
         .iter()
-        .filter(|diff| diff.live.is_none() || diff.differs(desired))
+        .filter(|diff| diff.live.is_none() || diff.differs(desired) || has_others(diff))
         .filter(|diff| !is_alone || Some(&diff.wanted.id) == first)
         .filter(|diff| !joins || diff.live.is_some() || !is_awaited)
         .take(if joins { 1 } else { usize::MAX })
     {
-        let replicas = diff.known_nodes(state).max(1).min(diff.wanted.replicas);
+        let replicas = if is_restored {
+            diff.wanted.replicas
+        } else {
+            diff.known_nodes(state).max(1).min(diff.wanted.replicas)
+        };
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
-    rollout.waiting_for = rollout.first_health_problem(state);
+    let awaited = rollout.from_backup.as_ref().and_then(FromBackup::awaited);
+    rollout.waiting_for = awaited.or_else(|| rollout.first_health_problem(state));
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && desired.logins != LoginStep::SetUp

@@ -12,6 +12,7 @@ use crate::{
     observed::ObservedState,
     pod_config::RackConfig,
     refusal::Refusal,
+    rollout::from_backup,
 };
 
 /// Settings that a ring keeps for life, and their default values.
@@ -56,6 +57,8 @@ pub(crate) fn refuse_another(
     state: &ObservedState,
     ring_name: &str,
 ) -> Result<(), Refusal> {
+    // No node has tokens yet, and those that come are of the backup.
+    let may_have_other_tokens = from_backup::is_fetching(state);
     for rack in &desired.racks {
         let name = users_name(rack).unwrap_or(ring_name);
         if name != ring_name {
@@ -70,6 +73,7 @@ pub(crate) fn refuse_another(
             let wanted = setting(&rack.config, key, default);
             // A new rack has the partitioner of the ring; its number of tokens is its own.
             let before = match &live {
+                _ if key == "num_tokens" && may_have_other_tokens => continue,
                 Some(RackConfig { config, .. }) => setting(config, key, default),
                 None if key == "num_tokens" => continue,
                 None => setting(&first.config, key, default),

@@ -1,6 +1,9 @@
 //! Model of Cassandra: nodes join, answer, and leave.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use casskop_common::{
     api::{NodeTransport, OperationMode, OperationNode, Phase},
@@ -13,6 +16,7 @@ use crate::{
     node::{NodeError, Reading},
     objects::config_map,
     observed::replicas,
+    pod_config::RackConfig,
     simulation::{Node, Pod, World},
 };
 
@@ -118,9 +122,21 @@ impl World {
         let ends = |(name, pod): &(&String, &mut Pod)| {
             pod.deleting || (pod.node == Node::Starting && is_surplus(name))
         };
+        let restores = self.live.config_maps.iter().filter_map(|(set, map)| {
+            let restore = RackConfig::of(map)?.restore?;
+            Some((set.clone(), restore.released))
+        });
+        let restores: BTreeMap<String, bool> = restores.collect();
+        let released = |name: &str| {
+            let set = name.rsplit_once('-').map(|(set, _)| set)?;
+            restores.get(set).copied()
+        };
         for (name, pod) in self.pods.iter_mut().filter(|pod| !ends(pod)) {
             let member = pod.host.is_some();
             pod.node = match pod.node {
+                Node::Starting if released(name) == Some(false) => Node::Starting,
+                // It has its tokens and its data.
+                Node::Starting if released(name) == Some(true) => Node::Normal,
                 Node::Starting
                     if formed && !(forming && names::ordinal(name) == Some(0)) && !member =>
                 {

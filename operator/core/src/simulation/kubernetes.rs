@@ -393,6 +393,7 @@ pub fn seen(pod: &Pod) -> NodePod {
         ip: Some(pod.ip.clone()),
         ready: pod.node == Node::Normal,
         waits_on: None,
+        prepares_on: (pod.node == Node::Starting).then(|| "node1".to_owned()),
         deleting: pod.deleting,
         ended: false,
         problem: (pod.node == Node::Broken).then(|| {

@@ -19,7 +19,7 @@ use crate::{
         ClientCa, MetricsService, Object,
         backup_job::{BackupCommand, LeftOut},
     },
-    observed::{NodePod, ObservedState, SecretState, recorded_arguments},
+    observed::{NodePod, ObservedState, RestoreJob, SecretState, recorded_arguments},
     operations::{
         self, Action,
         backup::{self, Turn},
@@ -27,6 +27,7 @@ use crate::{
         transitions::{self, Outdated},
     },
     plan::{self, Plan},
+    rollout::JobChange,
     simulation::{Node, Pod, World, kstatus, kubernetes::seen, messages},
 };
 
@@ -41,6 +42,7 @@ impl World {
             .collect();
         let started = Started::of("demo", &self.live, &pods);
         let mut state = ObservedState {
+            restore_jobs: self.restore_jobs.clone(),
             now: self.now,
             cluster: self.cluster.clone(),
             arguments: recorded_arguments(&self.cluster, &intents),
@@ -149,6 +151,12 @@ impl World {
             }
             self.remove(removal);
         }
+        for change in &plan.restore_jobs {
+            if !may() {
+                return false;
+            }
+            self.change_job(change);
+        }
         if let Some(change) = plan.metrics_service {
             if !may() {
                 return false;
@@ -192,6 +200,26 @@ impl World {
         messages::check_cluster(&self.status());
         kstatus::check(&self.status().conditions, self.cluster.metadata.generation);
         true
+    }
+
+    fn change_job(&mut self, change: &JobChange) {
+        match change {
+            JobChange::Make { pod, inputs, .. } => {
+                let job = RestoreJob {
+                    name: format!("job-of-{pod}"),
+                    uid: format!("{}-{pod}", self.now),
+                    is_ours: true,
+                    inputs: inputs.clone(),
+                    node: Some("node1".into()),
+                    deleting: false,
+                    problem: None,
+                    end: None,
+                };
+                let before = self.restore_jobs.insert(pod.clone(), job);
+                assert_eq!(before, None, "a Job of the name is there");
+            }
+            JobChange::Remove { uid, .. } => self.restore_jobs.retain(|_, job| job.uid != *uid),
+        }
     }
 
     /// Cassandra is told the replicas of the roles, unless it has others by now.

@@ -19,7 +19,7 @@ use crate::{
     observed::{ExternalMember, ObservedState, UNKNOWN},
     operations::{recorded, role_replicas},
     refusal::Refusal,
-    rollout::Rollout,
+    rollout::{Rollout, from_backup},
     scheduler,
     status::{backups, replication},
     users,
@@ -110,6 +110,10 @@ impl<'a> ConditionInputs<'a> {
         {
             faults.insert(0, problem);
         }
+        let restore = rollout.from_backup.as_ref().filter(|_| !rollout.formed);
+        if let Some(problem) = restore.and_then(|restore| restore.problem.clone()) {
+            faults.insert(0, problem);
+        }
         let without_roles = faults.len();
         faults.extend(role_replicas::problem(state));
         faults.extend(users::problems(desired.as_ref().ok(), state));
@@ -127,7 +131,8 @@ impl<'a> ConditionInputs<'a> {
                     let nowhere = replication::nowhere(desired, state);
                     let roles = role_replicas::warning(state);
                     let all = desired.warnings.iter().cloned();
-                    all.chain(nowhere).chain(roles).collect()
+                    let restore = from_backup::warning(state, rollout.formed);
+                    all.chain(nowhere).chain(roles).chain(restore).collect()
                 },
             ),
             formed: rollout.formed,

@@ -287,7 +287,7 @@ pub(crate) fn seen_at_once() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// Fields whose effect comes later, and the test that sees it.
-pub(crate) const SEEN_LATER: [(&str, &str); 42] = [
+pub(crate) const SEEN_LATER: [(&str, &str); 46] = [
     (
         "authentication.users[].secret",
         "logins/users.rs: a_role_is_recorded_before_it_is_made_and_its_permissions_before_they_are_granted",
@@ -379,6 +379,22 @@ pub(crate) const SEEN_LATER: [(&str, &str); 42] = [
     (
         "schedules[].suspend",
         "schedules.rs: nothing_is_made_up_for_after_a_suspension_or_a_change",
+    ),
+    (
+        "restore.store",
+        "restore.rs: a_restore_that_no_job_could_carry_out_is_refused",
+    ),
+    (
+        "restore.backup",
+        "restore.rs: a_job_writes_to_the_volumes_of_its_pod_and_says_the_place",
+    ),
+    (
+        "restore.cluster.name",
+        "restore.rs: a_job_writes_to_the_volumes_of_its_pod_and_says_the_place",
+    ),
+    (
+        "restore.cluster.uid",
+        "restore.rs: a_job_writes_to_the_volumes_of_its_pod_and_says_the_place",
     ),
     (
         "backup.stores[].name",
