@@ -74,6 +74,11 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
     /// Manifests and pods of rings that run already start the binary by these words.
     #[test]
     fn the_roles_keep_their_names() {

@@ -19,6 +19,7 @@ use crate::{
 
 /// Settings of the election.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Args {
     /// Elect a leader among all instances by a Lease; `false` if there never is another instance
     #[arg(long, env = "LEADER_ELECTION", default_value_t = true, action = ArgAction::Set)]

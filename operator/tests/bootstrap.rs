@@ -27,8 +27,9 @@ fn a_pod_that_waits_for_a_backup_ends_by_itself() {
         .spawn()
         .unwrap();
     let mut said = String::new();
-    let stderr = bootstrap.stderr.take().unwrap();
-    BufReader::new(stderr).read_line(&mut said).unwrap();
+    // It stays open: the program writes its last words to it.
+    let mut stderr = BufReader::new(bootstrap.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
     assert!(said.contains("waiting for its files"), "{said}");
     let id = bootstrap.id().to_string();
     assert!(Command::new("kill").arg(id).status().unwrap().success());

@@ -12,6 +12,7 @@ use crate::bootstrap::{
 
 /// Encryption that the template of the pod asks for.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Args {
     /// Connections that the node opens to other nodes, and accepts from them
     #[arg(long, default_value = "Disabled", value_parser = internode)]

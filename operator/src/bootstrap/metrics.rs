@@ -12,6 +12,7 @@ use crate::bootstrap::{Error, files};
 
 /// Metrics of the node.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Args {
     /// Gives the node the agent that serves the metrics of Cassandra
     #[arg(long)]

@@ -13,6 +13,7 @@ use kube::{
 
 /// The configured sources of sites.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(skip)]
 pub struct Sources {
     /// Context of a site; repeatable. The first one is the home cluster, which has the `MultiCasskop` resources, and the
     /// order is that in which sites join
