@@ -6,6 +6,7 @@ pub mod backup_job;
 pub mod budget;
 pub mod client_ca;
 pub mod config_map;
+pub mod data_job;
 pub mod metrics_service;
 pub mod pod;
 pub mod restore_job;

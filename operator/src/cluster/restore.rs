@@ -7,7 +7,7 @@ use casskop_common::api::{CassandraCluster, Phase};
 use casskop_core::{
     desired::Desired,
     objects::{
-        backup_job::{self, Beside},
+        data_job::{self, Beside},
         restore_job::{self, Target},
     },
     observed::{NodePod, ObservedState, RestoreEnd, RestoreInputs, RestoreJob, is_owned_by},
@@ -122,7 +122,7 @@ fn observed(job: &Job, cluster: &CassandraCluster, end: Option<End>, said: Said)
         uid: job.uid().unwrap_or_default(),
         is_ours: is_owned_by(job.owner_references(), cluster),
         inputs: RestoreInputs::of(job),
-        node: backup_job::node_of(job).map(str::to_owned),
+        node: data_job::node_of(job).map(str::to_owned),
         deleting: job.metadata.deletion_timestamp.is_some(),
         problem: said.problem.filter(|_| end.is_none()),
         end,

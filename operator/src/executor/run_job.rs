@@ -23,7 +23,10 @@ use crate::{
 };
 use casskop_core::{
     node::NodeError,
-    objects::backup_job::{self, BackupCommand, BackupWork},
+    objects::{
+        backup_job::{self, BackupCommand, BackupWork},
+        data_job,
+    },
     operations::backup::{self, Turn},
 };
 
@@ -278,7 +281,7 @@ async fn ended(
 /// # Errors
 /// Something else has made it: neither its end nor its pods say anything of the backup.
 fn own(task: &NodeTask, job: Job) -> Result<Job, NodeError> {
-    if backup_job::is_of(&job, &task.cluster.uid, &task.start.id) {
+    if data_job::is_of(&job, &task.cluster.uid, &task.start.id) {
         return Ok(job);
     }
     Err(NodeError::JobFailed(format!(
@@ -318,7 +321,7 @@ fn told(summary: &Summary) -> Option<String> {
 
 /// Whether the Cassandra pod has moved to another Kubernetes node since the Job was made: the volume went with it.
 async fn is_elsewhere(effects: &Effects, task: &NodeTask, job: &Job) -> Result<bool, NodeError> {
-    let Some(made_for) = backup_job::node_of(job) else {
+    let Some(made_for) = data_job::node_of(job) else {
         return Ok(false);
     };
     let pod = pod(effects, task).await?;

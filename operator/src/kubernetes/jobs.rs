@@ -11,7 +11,7 @@ use crate::kubernetes::{
     Kube,
     objects::{self, in_time},
 };
-use casskop_core::{objects::backup_job::CONTAINER, observed::NodePod};
+use casskop_core::{objects::data_job::CONTAINER, observed::NodePod};
 
 /// Label of the pods of a Job.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";

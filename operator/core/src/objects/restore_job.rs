@@ -12,7 +12,7 @@ use kube_core::ResourceExt;
 use crate::{
     desired::Desired,
     digest::digest,
-    objects::backup_job::{self, Access, Beside, Frame, NoJob},
+    objects::data_job::{self, Access, Beside, Frame, NoJob},
     observed::{ObservedState, RestoreInputs},
     pod_config::{
         cassandra_yaml::{self, DATA, data_directories_of},
@@ -31,7 +31,7 @@ pub struct Target<'a> {
 
 /// Name of the Job of a pod. It is the same for each backup, so that no two of them are brought at the same time.
 pub fn name((cluster, uid): (&str, &str), pod: &str) -> String {
-    backup_job::named_after(cluster, &digest(&("restore", uid, pod)))
+    data_job::named_after(cluster, &digest(&("restore", uid, pod)))
 }
 
 /// What the Job of a pod is made from.
@@ -99,7 +99,7 @@ pub fn describe(
     let volumes = desired.spec.storage_configs.iter();
     let release = ImageRef::parse(&desired.image).release();
     Ok(FetchJob {
-        cluster: backup_job::named(&restore.cluster.name, &restore.cluster.uid)?,
+        cluster: data_job::named(&restore.cluster.name, &restore.cluster.uid)?,
         store: store.place(),
         backup: restore.backup.parse()?,
         host_id: None,
@@ -148,7 +148,7 @@ pub fn build(
         description: &description,
         volumes: Some(Access::Write),
     };
-    let mut job = backup_job::framed(frame, beside)?;
+    let mut job = data_job::build(frame, beside)?;
     job.annotations_mut().extend([
         (names::INPUTS_DIGEST.to_owned(), inputs.work.clone()),
         (names::RESTORED_VOLUMES.to_owned(), inputs.volumes.clone()),

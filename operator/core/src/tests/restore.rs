@@ -13,7 +13,7 @@ use super::backup::store;
 use crate::{
     desired::{self, BuildInputs},
     objects::{
-        backup_job::{Beside, node_of},
+        data_job::{Beside, node_of},
         restore_job::{self, Target},
         stateful_set,
     },

@@ -19,7 +19,10 @@ use crate::{
 };
 use casskop_core::{
     node::NodeError,
-    objects::backup_job::{self, BackupCommand, BackupWork, Beside, NoJob, NodeFacts, Parts},
+    objects::{
+        backup_job::{self, BackupCommand, BackupWork, NodeFacts, Parts},
+        data_job::{Beside, NoJob},
+    },
     operations::backup,
     pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
