@@ -1,8 +1,9 @@
 //! The first nodes of a ring: one of each rack, before any other node joins.
 
 use casskop_common::{
-    api::{LoginStep, Phase},
+    api::{LoginStep, OperationStatus, Phase, Requester},
     names,
+    operations::OperationKind,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube_core::ResourceExt;
@@ -16,11 +17,13 @@ use crate::{
 
 /// Whether the first nodes of all racks formed a ring at some time: after that, no node may ever form a ring again. The
 /// sources are the status, the configuration of a rack (which may outlive the status), and the ring mark (which stays
-/// as long as the volumes do).
+/// as long as the volumes do). A node that leaves because of the spec is another one: the operations are recorded before
+/// the phase is, and a node that goes on leaving would hold the forming up for ever.
 pub(super) fn is_formed(state: &ObservedState) -> bool {
     let is_recorded = state.cluster.status.as_ref().is_some_and(|status| {
         status.phase.is_some_and(Phase::is_formed)
             || status.initializing_sub_phase.as_deref() == Some(NEXT_POD_PER_RACK)
+            || status.operations.iter().any(is_removal)
     });
     let maps = &state.live.config_maps;
     let mark = maps
@@ -35,6 +38,11 @@ pub(super) fn is_formed(state: &ObservedState) -> bool {
         || maps.values().any(config_map::records_formation)
         || (mark && !state.live.volumes.is_empty() && state.left_by_a_predecessor().is_none())
         || state.live.stateful_sets.values().any(runs)
+}
+
+/// Whether the operator has begun to remove a node, which it does in a formed ring only.
+fn is_removal(operation: &OperationStatus) -> bool {
+    operation.kind == OperationKind::Decommission && operation.requested_by == Some(Requester::Spec)
 }
 
 /// Creates the first pod of each rack, all at the same time. If `spec.seeds` is set, there is an existing ring to join,
