@@ -390,6 +390,34 @@ fn racks_that_are_taken_back_while_the_ring_forms_go() {
     assert_eq!((world.pods.len(), world.ring.len()), (1, 1));
 }
 
+/// The operations are recorded before the phase is: the operator is killed in between.
+#[test]
+fn a_node_that_could_not_leave_before_the_ring_was_recorded_as_formed_is_tried_again() {
+    let mut world = World::new(THREE_RACKS);
+    world.pass();
+    world.tick();
+    world.tick();
+    // All nodes are up and known, and a change keeps the ring from being formed in that pass.
+    world.edit(|cluster| cluster.spec.cassandra_image = Some("cassandra:5.0.9".into()));
+    world.pass();
+    world.tick();
+    world.tick();
+    racks(&mut world, &["rack1", "rack2"]);
+    assert!(!world.pass_until(1));
+    world.kill_operator();
+    assert_eq!(world.status().phase, Some(Phase::Initializing));
+    let hangs = "demo-dc1-rack2-0";
+    world.pods.get_mut(hangs).expect("a pod").node = Node::Hanging;
+    world.pass();
+    world.work(0, true, false);
+    world.work(0, true, true);
+    assert_eq!(world.pods["demo-dc1-rack3-0"].node, Node::Leaving);
+    world.pods.get_mut(hangs).expect("a pod").node = Node::Normal;
+    world.settle();
+    assert_eq!(world.status().phase, Some(Phase::Running));
+    assert_eq!((world.pods.len(), world.ring.len()), (2, 2));
+}
+
 #[test]
 fn a_node_that_has_left_and_was_lost_before_anybody_knew_is_known_by_its_peers() {
     let mut world = six();
