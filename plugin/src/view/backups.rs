@@ -1,6 +1,6 @@
 //! The complete backups of a cluster. Pure.
 
-use casskop_common::api::{BackupStatus, CassandraCluster};
+use casskop_common::api::{BackupStatus, CassandraCluster, RestorePhase};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -116,6 +116,24 @@ pub fn newest(cluster: &CassandraCluster, now: Timestamp) -> Option<String> {
         plain(&newest.store),
         between(newest.started_at.0, now)
     ))
+}
+
+/// The backup that the ring begins with, or began with, on one line.
+pub fn restored(cluster: &CassandraCluster) -> Option<String> {
+    let restore = cluster.status.as_ref()?.restore.as_ref()?;
+    let (backup, from) = (plain(&restore.backup), plain(&restore.cluster));
+    let from = format!("backup {backup} of cluster {from}");
+    Some(match restore.phase {
+        RestorePhase::Fetching => format!(
+            "Restore of {from}: {} of {} have their files.",
+            restore.done,
+            text::count(usize::try_from(restore.nodes).unwrap_or_default(), "node")
+        ),
+        RestorePhase::Starting => {
+            format!("Restore of {from}: all nodes have their files, and start.")
+        }
+        RestorePhase::Restored => format!("Restored from {from}."),
+    })
 }
 
 /// What to do for a first backup.

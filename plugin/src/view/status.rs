@@ -123,6 +123,7 @@ fn header(cluster: &CassandraCluster, status: &CassandraClusterStatus, view: Vie
             .unwrap_or("unknown");
         lines.push(format!("Last action {}: {}.", plain(action), plain(state)));
     }
+    lines.extend(backups::restored(cluster));
     lines.extend(backups::newest(cluster, now));
     lines.extend(conditions(&status.conditions, now, style));
     lines

@@ -1,6 +1,8 @@
 //! Whole pictures of clusters in different states.
 
-use casskop_common::api::{CassandraCluster, ClientMode, InternodeMode};
+use casskop_common::api::{
+    CassandraCluster, ClientMode, InternodeMode, RestorePhase, RestoreStatus,
+};
 
 use super::*;
 use crate::{terminal::colors::Color, view::options::View};
@@ -102,4 +104,42 @@ fn the_encryption_that_each_node_was_started_with_where_there_is_any() {
         style: Style::new(Color::Never, false),
     };
     insta::assert_snapshot!(render(&cluster, view).nodes);
+}
+
+#[test]
+fn how_far_a_restore_is() {
+    let mut cluster: CassandraCluster =
+        serde_saphyr::from_str(include_str!("../../../tests/fixtures/new.yaml")).unwrap();
+    let mut restore = RestoreStatus {
+        cluster: "old".into(),
+        uid: "u".into(),
+        backup: "b1".into(),
+        phase: RestorePhase::Fetching,
+        nodes: 3,
+        done: 2,
+    };
+    let view = View {
+        now: "2026-11-22T17:05:18Z".parse().unwrap(),
+        wide: false,
+        style: Style::new(Color::Never, false),
+    };
+    for (phase, line) in [
+        (
+            RestorePhase::Fetching,
+            "Restore of backup b1 of cluster old: 2 of 3 nodes have their files.",
+        ),
+        (
+            RestorePhase::Starting,
+            "Restore of backup b1 of cluster old: all nodes have their files, and start.",
+        ),
+        (
+            RestorePhase::Restored,
+            "Restored from backup b1 of cluster old.",
+        ),
+    ] {
+        restore.phase = phase;
+        cluster.status.get_or_insert_default().restore = Some(restore.clone());
+        let header = render(&cluster, view).header;
+        assert!(header.lines().any(|found| found == line), "{header}");
+    }
 }
