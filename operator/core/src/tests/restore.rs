@@ -1,5 +1,7 @@
 //! Rings that begin with a backup: their Jobs, when their nodes start, and what is refused.
 
+mod histories;
+
 use casskop_backup_protocol::{FetchJob, S3};
 use casskop_common::{
     api::{Authentication, CassandraCluster, NodeStatus, Restore, RestorePhase, RestoredCluster},
