@@ -96,6 +96,9 @@ pub fn describe(
         rack: rack.id.rack.clone(),
         nodes: u32::try_from(rack.replicas).unwrap_or_default(),
     });
+    let mut ring: Vec<RackShape> = ring.collect();
+    // Their order in the spec means nothing, and files that were brought count in any.
+    ring.sort_by(|one, other| (&one.dc, &one.rack).cmp(&(&other.dc, &other.rack)));
     let volumes = desired.spec.storage_configs.iter();
     let release = ImageRef::parse(&desired.image).release();
     Ok(FetchJob {
@@ -107,7 +110,7 @@ pub fn describe(
             dc: target.rack.dc.clone(),
             rack: target.rack.rack.clone(),
             ordinal: ordinal.ok_or_else(gone)?,
-            ring: ring.collect(),
+            ring,
         }),
         into: into.ok_or_else(gone)?,
         keyspaces: Vec::new(),

@@ -33,6 +33,12 @@ impl RestoreConfig {
     }
 }
 
+/// The way out where no ring is formed.
+const AGAIN: &str =
+    "delete the CassandraCluster with its volumes, and create it again with spec.restore";
+/// The way out in a ring that lives: its other nodes have the data.
+const REPLACE: &str = "delete the volume claims of this pod and then the pod, which is then a node that has lost its volume";
+
 /// What a pod does about a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -59,14 +65,14 @@ pub struct Volume {
 
 /// A volume has other files than those that its pod waits for.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
-#[error(
-    "{pod} does not start: {why}. If nothing on the volumes is needed, delete the CassandraCluster with its volumes, and create it again with spec.restore"
-)]
+#[error("{pod} does not start: {why}. If nothing on the volumes is needed, {next}")]
 pub struct WrongFiles {
     /// The pod.
     pub pod: String,
     /// Why its files are the wrong ones.
     pub why: String,
+    /// The way out.
+    pub next: &'static str,
 }
 
 /// A node that replaces a restored one later would take another number of tokens, and not start a second time.
@@ -98,6 +104,7 @@ pub fn turn(
         Err(WrongFiles {
             pod: pod.to_owned(),
             why,
+            next: if rack.formed { REPLACE } else { AGAIN },
         })
     };
     match (&rack.restore, marker) {
@@ -247,6 +254,8 @@ mod tests {
             };
             let wrong = turn("p", &rack, begun(OwnData::None)).unwrap_err();
             assert!(wrong.to_string().contains("not have all"), "{wrong}");
+            // A ring that lives is not given up for one volume.
+            assert_eq!(wrong.to_string().contains("CassandraCluster"), !formed);
             for plain in [begun(OwnData::Member), volume(None, OwnData::None)] {
                 assert_eq!(turn("p", &rack, plain).unwrap(), Turn::Plain);
             }

@@ -81,7 +81,14 @@ pub(super) fn first_nodes(
         rollout.steps.push(Step::new(diff.wanted.clone(), replicas));
     }
     let awaited = rollout.from_backup.as_ref().and_then(FromBackup::awaited);
-    rollout.waiting_for = awaited.or_else(|| rollout.first_health_problem(state));
+    rollout.waiting_for = awaited.or_else(|| {
+        let problem = rollout.first_health_problem(state)?;
+        let restore = rollout.from_backup.as_ref();
+        Some(match restore.and_then(|restore| restore.trouble.as_ref()) {
+            Some(trouble) => format!("{problem}; {trouble}"),
+            None => problem,
+        })
+    });
     let nobody_comes = desired.racks.iter().all(|rack| rack.replicas == 0);
     rollout.steps.is_empty()
         && desired.logins != LoginStep::SetUp

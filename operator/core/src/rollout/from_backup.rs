@@ -19,7 +19,11 @@ use crate::{
     desired::Desired,
     objects::restore_job::{self, Target},
     observed::{ObservedState, RestoreEnd, RestoreInputs, RestoreJob, is_of_predecessor, replicas},
-    pod_config::{RackConfig, cassandra_yaml::data_directories_of, restore::RestoreConfig},
+    pod_config::{
+        RackConfig,
+        cassandra_yaml::{DATA, data_directories_of},
+        restore::RestoreConfig,
+    },
     refusal::Refusal,
 };
 
@@ -372,9 +376,10 @@ fn check(desired: &Desired, cluster: &CassandraCluster, restore: &Restore) -> Re
                 rack.id
             ));
         }
-        if restore_job::folder(desired, &rack.config).is_none() {
+        let folder = restore_job::folder(desired, &rack.config);
+        if folder.is_none_or(|folder| folder.trim_end_matches('/') == DATA) {
             return refuse(format!(
-                "data_file_directories of rack {} is on no volume: set it to a folder of a volume",
+                "data_file_directories of rack {} is on no volume, or the whole volume {DATA}: set it to a folder of a volume",
                 rack.id
             ));
         }

@@ -304,6 +304,37 @@ fn a_spec_that_is_refused_holds_no_restore_up() {
     }
 }
 
+#[test]
+fn another_order_of_the_racks_brings_no_file_a_second_time() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, FIRST);
+    let jobs = world.restore_jobs.clone();
+    world.edit(|cluster| {
+        let dc = &mut cluster.spec.topology.as_mut().expect("a topology").dc[0];
+        dc.rack.reverse();
+    });
+    go_on(&mut world, 3);
+    assert_eq!(world.restore_jobs, jobs);
+}
+
+#[test]
+fn a_job_that_fails_after_the_nodes_began_to_start_is_told() {
+    let mut world = new();
+    go_on(&mut world, 3);
+    complete(&mut world, "");
+    world.pass();
+    let volume = world.live.volumes.get_mut("data-demo-dc1-rack1-0").unwrap();
+    volume.uid = "replaced".into();
+    world.pass();
+    world.pass();
+    let now = failed(&world, false);
+    end(&mut world, FIRST, now);
+    world.pass();
+    let told = world.condition("Progressing");
+    assert!(told.contains("the store refuses"), "{told}");
+}
+
 /// A node that replaces one of them later follows the spec, and has to have as many.
 #[test]
 fn the_number_of_tokens_can_be_set_right_until_the_nodes_start() {
@@ -383,7 +414,7 @@ type Edit = fn(&mut CassandraCluster);
 
 #[test]
 fn a_restore_that_no_job_could_carry_out_is_refused() {
-    let wrong: [(Edit, &str); 10] = [
+    let wrong: [(Edit, &str); 11] = [
         (|cluster| cluster.spec.data_capacity = None, "dataCapacity"),
         (|cluster| cluster.spec.backup = None, "backup.stores"),
         (
@@ -412,6 +443,11 @@ fn a_restore_that_no_job_could_carry_out_is_refused() {
         (
             |cluster| configure(cluster, "data_file_directories", &["/elsewhere"]),
             "on no volume",
+        ),
+        (
+            // The pod that waits leaves its mark there.
+            |cluster| configure(cluster, "data_file_directories", &["/var/lib/cassandra/"]),
+            "the whole volume",
         ),
         (
             |cluster| {

@@ -162,6 +162,25 @@ async fn a_job_that_failed_for_good_is_told_and_stays() {
     assert_eq!(released(&server), false);
 }
 
+/// The spec names no backup any more, and is refused for another reason, too.
+#[tokio::test]
+async fn the_jobs_are_found_by_the_restore_that_has_begun() {
+    let server = ApiServer::default();
+    let ctx = start(&server).await;
+    pass(&server, &ctx).await.expect("a pass");
+    end(&server, &json!({ "type": "Complete", "status": "True" }));
+    edit(&server, CLUSTER, |cluster| {
+        cluster["spec"]["restore"] = Value::Null;
+        cluster["spec"]["cassandraImage"] = "cassandra:3.11".into();
+    });
+    server.asked();
+    for _ in 0..2 {
+        pass(&server, &ctx).await.expect("a pass");
+    }
+    assert_eq!(made(&server), 0);
+    assert_eq!(released(&server), true);
+}
+
 #[tokio::test]
 async fn a_job_that_failed_for_now_is_made_again() {
     let server = ApiServer::default();
