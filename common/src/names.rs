@@ -104,6 +104,8 @@ pub const METRICS_LABEL: (&str, &str) = ("k8s-app", "exporter-cassandra-jmx");
 pub const CASSANDRA_CONTAINER: &str = "cassandra";
 /// Annotation of a Job of a backup: the id of the backup.
 pub const BACKUP: &str = "db.orange.com/backup";
+/// Annotation of a Job of a backup: the place of the store that it works on.
+pub const BACKUP_LOCATION: &str = "db.orange.com/backup-location";
 /// Annotation of a Job of a restore: digest of the volumes that it writes to, by their UIDs.
 pub const RESTORED_VOLUMES: &str = "db.orange.com/restored-volumes";
 /// Begin of the names of the snapshots that backups take and clear: no other snapshot has such a name.

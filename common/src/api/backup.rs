@@ -102,6 +102,37 @@ impl BackupStore {
             path: self.volume.as_ref().map(|_| STORE_FOLDER.to_owned()),
         }
     }
+
+    /// The place of the backups: with another one, the store is another one. The way there, such as a region or a Secret, has no
+    /// part in it.
+    pub fn location(&self) -> String {
+        let folder = |prefix: &Option<String>| {
+            let folder = prefix.as_deref().map(|prefix| prefix.trim_matches('/'));
+            let folder = folder.filter(|folder| !folder.is_empty());
+            folder.map_or_else(String::new, |folder| format!("/{folder}"))
+        };
+        if let Some(S3 {
+            bucket,
+            prefix,
+            endpoint,
+            ..
+        }) = &self.s3
+        {
+            let endpoint = endpoint.as_deref().map(|url| url.trim_end_matches('/'));
+            let server = endpoint.map_or_else(|| "s3:/".to_owned(), str::to_owned);
+            return format!("{server}/{bucket}{}", folder(prefix));
+        }
+        if let Some(Gcs { bucket, prefix }) = &self.gcs {
+            return format!("gs://{bucket}{}", folder(prefix));
+        }
+        if let Some(azure) = &self.azure {
+            let account = azure.account.as_deref().unwrap_or_default();
+            let (container, folder) = (&azure.container, folder(&azure.prefix));
+            return format!("azure://{account}/{container}{folder}");
+        }
+        let claim = self.volume.as_ref().map(|volume| &*volume.claim_name);
+        format!("claim://{}", claim.unwrap_or_default())
+    }
 }
 
 impl Backup {
@@ -178,6 +209,9 @@ pub struct BackupStatus {
     pub id: String,
     /// The store that has it.
     pub store: String,
+    /// Where that store was, such as `s3://bucket/folder`; empty if it was recorded by an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub location: String,
     /// When it began. Each row that was acknowledged before is in it.
     pub started_at: MicroTime,
     /// When everything of it was seen to be in the store.
@@ -203,6 +237,12 @@ pub struct BackupStatus {
 }
 
 impl BackupStatus {
+    /// Whether a store has it, as the spec describes the store now.
+    pub fn is_in(&self, store: &BackupStore) -> bool {
+        let is_there = || self.location.is_empty() || self.location == store.location();
+        self.store == store.name && is_there()
+    }
+
     /// Whether it has every keyspace of every node.
     pub fn is_whole(&self) -> bool {
         self.keyspaces.is_empty() && self.left_out.is_empty() && self.nodes_elsewhere == 0

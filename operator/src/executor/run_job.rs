@@ -352,6 +352,7 @@ async fn completed(
         BackupCommand::Delete => {
             return Ok(Ok(StepEvent::Purged {
                 store: work.store_name.clone(),
+                location: data_job::location(job),
                 deleted: vec![work.backup.clone()],
             }));
         }
@@ -359,6 +360,7 @@ async fn completed(
             let deleted = summary.deleted_backups.iter().cloned();
             return Ok(Ok(StepEvent::Purged {
                 store: work.store_name.clone(),
+                location: data_job::location(job),
                 deleted: deleted.map(String::from).collect(),
             }));
         }
@@ -372,8 +374,15 @@ async fn completed(
         return Ok(Err(NodeError::Stopped));
     };
     let numbers = (summary.files, summary.bytes);
+    let location = data_job::location(job);
     let left_out = backup_job::left_out(job).unwrap_or_default();
-    let backup = backup::completed(operation, work, numbers, left_out, Timestamp::now());
+    let backup = backup::completed(
+        operation,
+        (work, location),
+        numbers,
+        left_out,
+        Timestamp::now(),
+    );
     Ok(Ok(backup.map_or(StepEvent::Done, |backup| {
         StepEvent::BackedUp(Box::new(backup))
     })))

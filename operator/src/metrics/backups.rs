@@ -46,8 +46,14 @@ struct Labels {
 impl Backups {
     /// Records the backups in the status of a cluster.
     pub(super) fn report(&self, cluster: &CassandraCluster) {
+        let stores = cluster.spec.backup.as_ref();
+        // One in the bucket that its store had before is none of today's.
+        let is_there = |backup: &&BackupStatus| {
+            let store = stores.and_then(|stores| stores.store(&backup.store));
+            store.is_none_or(|store| backup.is_in(store))
+        };
         let status = cluster.status.iter();
-        let reported = reported(status.flat_map(|status| &status.backups));
+        let reported = reported(status.flat_map(|status| &status.backups).filter(is_there));
         let namespace = cluster.namespace().unwrap_or_default();
         self.0.report(&namespace, &cluster.name_any(), reported);
     }

@@ -19,7 +19,7 @@ const TITLES: [&str; 6] = ["ID", "STORE", "AGE", "NODES", "SIZE", "HAS"];
 /// One line a backup.
 pub fn list(cluster: &CassandraCluster, now: Timestamp, style: Style) -> String {
     let mut rows = vec![columns::header(&TITLES)];
-    rows.extend(all(cluster).map(|backup| row(backup, now)));
+    rows.extend(all(cluster).map(|backup| row(backup, place(cluster, backup), now)));
     columns::lay(&rows, 2, style)
 }
 
@@ -28,12 +28,21 @@ fn all(cluster: &CassandraCluster) -> impl Iterator<Item = &BackupStatus> {
     status.flat_map(|status| &status.backups)
 }
 
-fn row(backup: &BackupStatus, now: Timestamp) -> Vec<Cell> {
+/// The store of a backup: by its place if the store of that name is at another one by now.
+fn place<'a>(cluster: &CassandraCluster, backup: &'a BackupStatus) -> &'a str {
+    let stores = cluster.spec.backup.as_ref();
+    match stores.and_then(|stores| stores.store(&backup.store)) {
+        Some(store) if !backup.is_in(store) => &backup.location,
+        _ => &backup.store,
+    }
+}
+
+fn row(backup: &BackupStatus, place: &str, now: Timestamp) -> Vec<Cell> {
     let (has, tone) = content(backup);
     let text = |text: &str| (plain(text).into_owned(), Tone::Plain);
     vec![
         text(&backup.id),
-        text(&backup.store),
+        text(place),
         text(&between(backup.started_at.0, now)),
         text(&backup.nodes.to_string()),
         text(&bytes(backup.bytes)),
@@ -101,10 +110,10 @@ pub fn data(cluster: &CassandraCluster) -> Listed<'_> {
 
 /// The newest backup, on one line: a whole one, if there is any.
 pub fn newest(cluster: &CassandraCluster, now: Timestamp) -> Option<String> {
-    let whole = all(cluster).filter(|backup| backup.is_whole());
-    let by_begin = |backup: &&BackupStatus| backup.started_at.0;
-    let newest = whole.max_by_key(by_begin);
-    let newest = newest.or_else(|| all(cluster).max_by_key(by_begin))?;
+    // One that is where the store is today counts before one that is not.
+    let is_there = |backup: &BackupStatus| place(cluster, backup) == backup.store;
+    let rank = |backup: &&BackupStatus| (is_there(backup), backup.is_whole(), backup.started_at.0);
+    let newest = all(cluster).max_by_key(rank)?;
     let part = if newest.is_whole() {
         String::new()
     } else {
@@ -113,7 +122,7 @@ pub fn newest(cluster: &CassandraCluster, now: Timestamp) -> Option<String> {
     Some(format!(
         "Last complete backup {} in store {}: begun {} ago{part}.",
         plain(&newest.id),
-        plain(&newest.store),
+        plain(place(cluster, newest)),
         between(newest.started_at.0, now)
     ))
 }

@@ -162,7 +162,13 @@ pub(super) fn build(frame: Frame<'_>, beside: &Beside<'_>) -> Result<Job, NoJob>
             name: Some(frame.name),
             namespace: Some(namespace.to_owned()),
             labels: Some(labels.clone()),
-            annotations: Some([(names::BACKUP.to_owned(), frame.id.to_owned())].into()),
+            annotations: Some(
+                [
+                    (names::BACKUP.to_owned(), frame.id.to_owned()),
+                    (names::BACKUP_LOCATION.to_owned(), store.location()),
+                ]
+                .into(),
+            ),
             owner_references: Some(vec![owner(cluster, uid)]),
             ..ObjectMeta::default()
         },
@@ -216,6 +222,13 @@ pub fn is_of(job: &Job, uid: &str, id: &str) -> bool {
     owners.any(|owner| owner.uid == uid)
         && annotations
             .is_some_and(|annotations| annotations.get(names::BACKUP) == Some(&id.to_owned()))
+}
+
+/// The place of the store that a Job was made for, which the spec may have changed since; empty if an earlier version made it.
+pub fn location(job: &Job) -> String {
+    let annotations = job.metadata.annotations.as_ref();
+    let location = annotations.and_then(|annotations| annotations.get(names::BACKUP_LOCATION));
+    location.cloned().unwrap_or_default()
 }
 
 /// The description of the work that a Job was made with, in JSON.

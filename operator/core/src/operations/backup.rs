@@ -119,21 +119,32 @@ fn waits_for(pods: &[&str]) -> Turn {
 }
 
 /// The last complete backup in a store: the files that it has need not be read again.
-pub fn previous<'a>(status: &'a CassandraClusterStatus, store: &str) -> Option<&'a str> {
+pub fn previous<'a>(status: &'a CassandraClusterStatus, store: &BackupStore) -> Option<&'a str> {
     let mut backups = status.backups.iter();
-    let last = backups.find(|backup| backup.store == store);
+    let last = backups.find(|backup| backup.is_in(store));
     last.map(|backup| backup.id.as_str())
 }
 
 /// Forgets backups that a purge of a store has deleted.
-pub(crate) fn forget(status: &mut CassandraClusterStatus, store: &str, deleted: &[String]) {
-    let is_deleted = |known: &BackupStatus| known.store == store && deleted.contains(&known.id);
+pub(crate) fn forget(
+    status: &mut CassandraClusterStatus,
+    (store, location): (&str, &str),
+    deleted: &[String],
+) {
+    let is_there = |known: &BackupStatus| {
+        known.location.is_empty() || location.is_empty() || known.location == location
+    };
+    let is_deleted = |known: &BackupStatus| {
+        known.store == store && is_there(known) && deleted.contains(&known.id)
+    };
     status.backups.retain(|known| !is_deleted(known));
 }
 
 /// Records a complete backup, once.
 pub(crate) fn keep(status: &mut CassandraClusterStatus, backup: &BackupStatus) {
-    let is_it = |known: &BackupStatus| known.id == backup.id && known.store == backup.store;
+    let is_beside =
+        |known: &BackupStatus| (&known.store, &known.location) == (&backup.store, &backup.location);
+    let is_it = |known: &BackupStatus| known.id == backup.id && is_beside(known);
     if status.backups.iter().any(is_it) {
         return;
     }
@@ -148,10 +159,10 @@ pub(crate) fn keep(status: &mut CassandraClusterStatus, backup: &BackupStatus) {
 /// The backups of a store that the status has.
 pub fn known<'a>(
     status: &'a CassandraClusterStatus,
-    store: &'a str,
+    store: &'a BackupStore,
 ) -> impl Iterator<Item = &'a str> {
     let backups = status.backups.iter();
-    let of_store = backups.filter(move |backup| backup.store == store);
+    let of_store = backups.filter(move |backup| backup.is_in(store));
     of_store.map(|backup| backup.id.as_str())
 }
 
@@ -191,7 +202,7 @@ pub fn left_out<'a>(
 /// The record of a backup whose last Job has ended. None without the operation.
 pub fn completed(
     operation: &OperationStatus,
-    work: &BackupWork,
+    (work, location): (&BackupWork, String),
     (files, bytes): (u64, u64),
     left_out: LeftOut,
     now: Timestamp,
@@ -200,6 +211,7 @@ pub fn completed(
     Some(BackupStatus {
         id: operation.id.clone(),
         store: work.store_name.clone(),
+        location,
         started_at: operation.started_at.clone()?,
         completed_at: transitions::time(now),
         nodes: i64::try_from(operation.total()).unwrap_or(i64::MAX),

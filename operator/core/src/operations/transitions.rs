@@ -79,6 +79,8 @@ pub enum StepEvent {
     Purged {
         /// Name of the store.
         store: String,
+        /// The place that the store was at.
+        location: String,
         /// Ids of the backups.
         deleted: Vec<String>,
     },
@@ -183,7 +185,11 @@ pub fn record(
     let goes_on = node.phase == NodePhase::Running;
     match event {
         StepEvent::BackedUp(backup) => backup::keep(status, backup),
-        StepEvent::Purged { store, deleted } => backup::forget(status, store, deleted),
+        StepEvent::Purged {
+            store,
+            location,
+            deleted,
+        } => backup::forget(status, (store, location), deleted),
         _ => {}
     }
     goes_on

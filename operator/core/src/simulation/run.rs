@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casskop_common::{
-    api::{BackupStatus, CassandraClusterStatus, NodePhase, OperationPhase, Phase},
+    api::{BackupStatus, BackupStore, CassandraClusterStatus, NodePhase, OperationPhase, Phase},
     intent::Intents,
     names,
     operations::{Arguments, OperationKind},
@@ -349,8 +349,18 @@ impl World {
             return None;
         };
         let completes = work.command == BackupCommand::Complete;
+        let location = work.store.as_ref().map(BackupStore::location);
+        let location = location.unwrap_or_default();
         let backup = completes
-            .then(|| backup::completed(operation, &work, (3, 300), LeftOut::default(), self.now))
+            .then(|| {
+                backup::completed(
+                    operation,
+                    (&work, location),
+                    (3, 300),
+                    LeftOut::default(),
+                    self.now,
+                )
+            })
             .flatten();
         Some((backup::turn(operation, pod, work.command), backup))
     }

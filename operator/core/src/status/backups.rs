@@ -4,8 +4,8 @@
 
 use casskop_common::{
     api::{
-        BackupStatus, CassandraCluster, OperationPhase, OperationStatus, Schedule, ScheduleStatus,
-        condition,
+        BackupStatus, BackupStore, CassandraCluster, OperationPhase, OperationStatus, Schedule,
+        ScheduleStatus, condition,
     },
     conditions::Reason,
     intent::Request,
@@ -75,6 +75,8 @@ struct Wanted<'a> {
     schedule: &'a Schedule,
     request: Request,
     store: String,
+    /// The store as the spec has it.
+    place: Option<&'a BackupStore>,
     keyspaces: Vec<String>,
     /// Complete backups in the store of the schedule that have all that the schedule asks for.
     complete: Vec<&'a BackupStatus>,
@@ -107,6 +109,7 @@ impl<'a> Wanted<'a> {
         let mut wanted = Self {
             schedule,
             store: backup.to.clone(),
+            place: (cluster.spec.backup.as_ref()).and_then(|all| all.store(&backup.to)),
             keyspaces: backup.keyspace.clone(),
             request,
             complete: Vec::new(),
@@ -127,7 +130,11 @@ impl<'a> Wanted<'a> {
         let target = &self.request.arguments.shared.target;
         let is_of_some = !(target.dc.is_empty() && target.rack.is_empty() && target.pod.is_empty());
         let has_nodes = backup.left_out.is_empty() || (is_of_some && self.is_own(backup));
-        backup.store == self.store && has_keyspaces && has_nodes
+        let is_there = match self.place {
+            Some(place) => backup.is_in(place),
+            None => backup.store == self.store,
+        };
+        is_there && has_keyspaces && has_nodes
     }
 
     fn is_own(&self, backup: &BackupStatus) -> bool {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use casskop_backup_protocol::S3;
 use casskop_common::{
     api::{
-        Backup, BackupRetention, BackupStatus, BackupStore, BackupVolume, NodePhase,
-        OperationPhase, OperationReason, OperationStatus,
+        Backup, BackupRetention, BackupStatus, BackupStore, BackupVolume, CassandraClusterStatus,
+        NodePhase, OperationPhase, OperationReason, OperationStatus,
     },
     intent::Request,
     operations::OperationKind,
@@ -182,8 +182,40 @@ fn what_the_retention_does_not_keep_goes_after_the_backup_and_is_forgotten() {
         ..status.backups[0].clone()
     };
     status.backups.push(other.clone());
-    operations::backup::forget(&mut status, "s3", &["b1".into()]);
+    operations::backup::forget(&mut status, ("s3", "s3://cassandra"), &["b1".into()]);
     assert_eq!(status.backups, [other]);
+}
+
+/// The name stays, and the bucket is another one: nothing of it is known yet.
+#[test]
+fn a_store_that_is_at_another_place_is_another_store() {
+    let mut world = ring();
+    world.annotate("backup", Some("b1 --to s3"));
+    world.settle();
+    let before = store().stores[0].clone();
+    let mut after = before.clone();
+    after.s3.as_mut().expect("a bucket").bucket = "other".into();
+    let mut status = world.status();
+    assert_eq!(status.backups[0].location, "s3://cassandra");
+    let known = |status: &CassandraClusterStatus, store: &BackupStore| -> Vec<String> {
+        let known = operations::backup::known(status, store);
+        known.map(str::to_owned).collect()
+    };
+    assert_eq!(known(&status, &before), ["b1"]);
+    assert!(known(&status, &after).is_empty());
+    assert_eq!(operations::backup::previous(&status, &before), Some("b1"));
+    assert_eq!(operations::backup::previous(&status, &after), None);
+    // A purge of the new place knows nothing of the old one.
+    operations::backup::forget(&mut status, ("s3", "s3://other"), &["b1".into()]);
+    assert_eq!(known(&status, &before), ["b1"]);
+    // The way there may be another one.
+    let mut away = before;
+    let s3 = away.s3.as_mut().expect("a bucket");
+    (s3.region, s3.prefix, away.secret) = (Some("eu-west-3".into()), Some("/".into()), None);
+    assert_eq!(known(&status, &away), ["b1"]);
+    // That of an earlier version of the operator may be anywhere.
+    status.backups[0].location = String::new();
+    assert_eq!(known(&status, &after), ["b1"]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn backup(id: &str, began: &str) -> BackupStatus {
     BackupStatus {
         id: id.into(),
         store: "s3".into(),
+        location: String::new(),
         started_at: MicroTime(time(began)),
         completed_at: MicroTime(time(began) + SignedDuration::from_mins(10)),
         nodes: 3,
@@ -117,6 +118,26 @@ impl Case {
 
 const SOON_AFTER: &str = "2026-12-02T02:20:00Z";
 const NOON: &str = "2026-12-02T12:00:00Z";
+
+/// The store has the name still, and is at another place by now: nothing is there.
+#[test]
+fn a_backup_in_the_bucket_of_before_is_none_in_that_of_today() {
+    let mut cluster = World::new(THREE_RACKS).cluster;
+    cluster.spec.schedules = vec![nightly()];
+    cluster.spec.backup = Some(super::backup::store());
+    let case = Case::at(NOON);
+    let mut verdict_of = |location: &str| {
+        let mut newest = backup("nightly-20261202T0200Z", "2026-12-02T02:00:05Z");
+        newest.location = location.into();
+        cluster.status.get_or_insert_default().backups = vec![newest];
+        verdict(&cluster, &case.known, case.now).expect("a condition")
+    };
+    assert_eq!(verdict_of("s3://cassandra").holds, Some(true));
+    assert_eq!(verdict_of("").holds, Some(true), "of an earlier version");
+    let elsewhere = verdict_of("s3://before");
+    assert_eq!(elsewhere.holds, Some(false), "{}", elsewhere.message);
+    insta::assert_snapshot!(elsewhere.message);
+}
 
 #[test]
 fn a_schedule_is_current_with_the_backup_of_its_newest_slot_only() {

@@ -51,7 +51,10 @@ pub(super) async fn wanted(
             json(described)?
         }
         BackupCommand::Purge => {
-            let known: Vec<&str> = backup::known(&status, &work.store_name).collect();
+            let store = work.store.iter();
+            let known: Vec<&str> = store
+                .flat_map(|store| backup::known(&status, store))
+                .collect();
             let over: Vec<&str> = backup::over(&status).collect();
             let described = backup_job::purge(cluster, work, &known, &over);
             json(described)?
@@ -101,7 +104,8 @@ async fn upload(
         taken: backup::taken(operation).map(str::to_owned).collect(),
     };
     let cluster = (task.cluster.name.as_str(), task.cluster.uid.as_str());
-    let previous = backup::previous(status, &work.store_name);
+    let store = work.store.as_ref();
+    let previous = store.and_then(|store| backup::previous(status, store));
     let described = backup_job::upload(cluster, operation, work, &facts, previous);
     json(described)
 }
