@@ -15,8 +15,8 @@ use casskop_e2e::{
         as_started, does_not_exist, in_status, is_whole, jobs_of, no_job_is_left,
         no_snapshot_is_left, noise, shared_volume,
     },
-    cassandra, cluster, fresh_id,
-    operator::Shell,
+    cassandra, cluster, fresh_id, machine,
+    operator::{self, Shell},
     s3::{S3, secret},
     wait::{POLL, until, until_every},
 };
@@ -196,6 +196,12 @@ fn a_backup_survives_its_operator_and_an_outage_of_the_store() {
     assert_eq!(as_started(&demo), before);
 }
 
+fn uids(objects: &[Value]) -> Vec<Value> {
+    let uids = objects.iter();
+    uids.map(|object| object["metadata"]["uid"].clone())
+        .collect()
+}
+
 /// Name and UID of the one Job of a backup.
 fn the_job(demo: &Cluster) -> (Value, Value) {
     let jobs = demo.kubectl.list("jobs", &jobs_of(demo));
@@ -316,7 +322,7 @@ fn a_store_that_nobody_declared_is_refused_and_a_volume_is_one() {
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_backup_becomes_a_new_ring_with_its_rows() {
     let (space, demo) = ring();
-    let s3 = S3::start("restore");
+    let mut s3 = S3::start("restore");
     let store = json!({ "s3": s3.store() });
     declare(&demo, store, Some(KEYS));
     let id = fresh_id("restore");
@@ -360,7 +366,35 @@ fn a_backup_becomes_a_new_ring_with_its_rows() {
     manifest["spec"]["backup"] = json!({ "stores": [place] });
     manifest["spec"]["restore"] =
         json!({ "store": "main", "cluster": { "name": "demo", "uid": uid }, "backup": id });
+    // The store is away at first, and the operator is killed; its next one goes on with the same Jobs, of which one is killed.
+    s3.stop();
     again.apply(&manifest);
+    let jobs = || space.kubectl.list("jobs", &jobs_of(&again));
+    until("a Job for each pod", || {
+        let count = jobs().len();
+        (count == 3).then_some(()).ok_or(format!("{count} Jobs"))
+    });
+    let before_the_kill = uids(&jobs());
+    let operator = operator::ready_pod(&space.kubectl);
+    let uid = operator["metadata"]["uid"].as_str().expect("a UID");
+    machine::signal_operator(uid, "-KILL");
+    thread::sleep(AWAY);
+    let waiting = again.pods();
+    assert!(!waiting.iter().any(operator::is_ready), "{waiting:#?}");
+    let phase = &again.get()["status"]["restore"]["phase"];
+    assert_eq!(*phase, "Fetching");
+    assert_eq!(uids(&jobs()), before_the_kill);
+    let selector = jobs_of(&again);
+    let force = [
+        "delete",
+        "pods",
+        "-l",
+        &selector,
+        "--grace-period=0",
+        "--force",
+    ];
+    space.kubectl.ok(&force);
+    s3.run();
     again.settles();
     let told = again.get()["status"]["restore"].clone();
     assert_eq!(told["phase"], "Restored", "{told:#}");
