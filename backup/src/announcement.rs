@@ -76,7 +76,7 @@ impl<'a> Announcement<'a> {
         })
     }
 
-    /// What is left of the lease.
+    /// The rest of the lease.
     fn left(&self) -> Result<Duration> {
         let age = (self.renewed)();
         LAPSED

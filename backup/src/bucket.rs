@@ -40,7 +40,7 @@ pub struct Bucket {
     pub(crate) clock: Clock,
 }
 
-/// What became of an object that was to be deleted.
+/// The end of an object that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deletion {
     Gone,
@@ -180,7 +180,7 @@ impl Bucket {
         let mut pieces = answer.into_stream();
         while let Some(piece) = self.request(what, pieces.try_next()).await? {
             content.extend_from_slice(&piece);
-            // Whatever the header said.
+            // With any header.
             if content.len() as u64 > limit {
                 return Err(large(content.len() as u64));
             }

@@ -82,7 +82,7 @@ enum Command {
     Fetch,
 }
 
-/// What a command prints.
+/// The output of a command.
 struct Answer {
     summary: Summary,
     /// In place of the summary.

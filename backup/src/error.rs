@@ -7,7 +7,7 @@ use casskop_backup_protocol::Outcome;
 /// The result of a step.
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// What rustls says of a server that it does not trust.
+/// The words of rustls about a server that it does not trust.
 pub(crate) const UNTRUSTED: &str = "invalid peer certificate";
 /// Characters of an answer of a server that are told.
 const TOLD: usize = 400;

@@ -212,7 +212,7 @@ fn prepare(into: &Path, origin: &Origin) -> Result<File> {
     make_folder(into, &work)?;
     let lock = lock(into, &work)?;
     belongs(into, &work, origin)?;
-    // What a job that was killed has left: no other one is here.
+    // The remains of a job that was killed: no other one is here.
     for entry in fs::read_dir(&work).map_err(failure("read", &work))? {
         let path = entry.map_err(failure("read", &work))?.path();
         if path

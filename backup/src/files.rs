@@ -15,7 +15,7 @@ use crate::pace::Pace;
 /// Bytes that are read at once for a digest.
 const PIECE: usize = 1 << 20;
 
-/// What a new file system has of its own.
+/// The folder that a new file system has of its own.
 pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 
 /// The failure of an action on a file or folder.

@@ -72,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the pieces and pauses: in no window are there more bytes than the rate, a burst and one piece.
+        /// With any pieces and pauses: in no window are there more bytes than the rate, a burst and one piece.
         #[test]
         fn the_rate_is_kept(rate in 1_000u64..1_000_000_000, steps in prop::collection::vec((0u64..2_000_000_000, 0u64..10_000_000), 1..60)) {
             let mut tokens = Tokens::new(rate);

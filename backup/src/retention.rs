@@ -1,4 +1,4 @@
-//! What a purge decides: which backups end, and which objects.
+//! The decisions of a purge: which backups end, and which objects.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ pub fn expired(
         .collect()
 }
 
-/// What becomes of an object.
+/// The end of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// A backup has it.

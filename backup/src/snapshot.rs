@@ -19,12 +19,12 @@ const SCHEMA: &str = "system_schema";
 const DATA: &str = "-Data.db";
 /// Begin of the name of the snapshot that Cassandra makes of a table that is dropped.
 const DROPPED: &str = "dropped-";
-/// What a new file system has of its own.
+/// The folder that a new file system has of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 /// Bytes of the largest `manifest.json` of a table.
 const MAX_NAMES: u64 = 64 << 20;
 
-/// What is looked for.
+/// The files that are looked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     data: Vec<PathBuf>,
@@ -357,7 +357,7 @@ fn folders(folder: &Path) -> Result<Option<Vec<(String, PathBuf)>>> {
     Ok(Some(all))
 }
 
-/// What is in a folder of the snapshot; what is gone while it is read is a failure.
+/// The entries of a folder of the snapshot; one that is gone while it is read is a failure.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, Metadata)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unread(folder, &error))? {

@@ -1,4 +1,4 @@
-//! What tests share: folders, snapshots, jobs, and a store whose requests fail, lose answers, and can be stepped.
+//! Shared by the tests: folders, snapshots, jobs, and a store whose requests fail, lose answers, and can be stepped.
 
 mod fake;
 
@@ -154,7 +154,7 @@ pub(crate) fn fetch_job(backup: &str, host: &str, into: &Path) -> FetchJob {
     }
 }
 
-/// What a test does at a request.
+/// The act of a test at a request.
 struct Hook(Box<dyn FnOnce() + Send>);
 
 impl std::fmt::Debug for Hook {
@@ -192,7 +192,7 @@ impl<T> Work<T> {
                 self.result = Some(result);
                 self.running = None;
             }
-            // What reads files is woken.
+            // Tasks that read files are woken.
             tokio::task::yield_now().await;
         }
     }

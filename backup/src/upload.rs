@@ -117,7 +117,7 @@ async fn send(
             let _: Option<()> = parts.try_next().await?;
         }
         let reserved = loop {
-            // Whoever waits for memory goes on with what holds it.
+            // A part that waits for memory goes on with those that hold it.
             tokio::select! {
                 biased;
                 reserved = memory.take(part) => break reserved?,

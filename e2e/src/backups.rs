@@ -1,4 +1,4 @@
-//! What backups of a ring leave on its nodes, in Kubernetes, in the status and in a store, which `casskop-backup` reads.
+//! The traces of backups of a ring on its nodes, in Kubernetes, in the status and in a store, which `casskop-backup` reads.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

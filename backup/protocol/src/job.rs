@@ -258,7 +258,7 @@ pub struct RackShape {
     pub nodes: u32,
 }
 
-/// What is beside the files of a node once all of them are there: what the node needs for its first start.
+/// The marker beside the files of a node once all of them are there, with all that the node needs for its first start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreMarker {

@@ -1,4 +1,4 @@
-//! What the operator and `casskop-backup` tell each other: where backups are kept ([`Store`]), what a Job has to do
+//! The messages between the operator and `casskop-backup`: where backups are kept ([`Store`]), what a Job has to do
 //! ([`NodeJob`] and others), what it did ([`Summary`]), and the manifests in the store ([`NodeManifest`],
 //! [`ClusterManifest`]).
 //!

@@ -1,4 +1,4 @@
-//! What a job tells at its end: one line of JSON on standard output and in the termination message of its container.
+//! The report of a job at its end: one line of JSON on standard output and in the termination message of its container.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub enum Outcome {
     Retry,
 }
 
-/// What a job did.
+/// The work of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Summary {
@@ -48,7 +48,7 @@ pub struct Summary {
     /// The backup that it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Name>,
-    /// What failed, on which object, why, and what to do next.
+    /// The failure: of which action, on which object, why, and what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Files of the backup.
@@ -127,13 +127,13 @@ pub struct BackupListing {
     pub problem: Option<String>,
 }
 
-/// What is wrong with a backup.
+/// A fault of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// The object or file.
     pub object: String,
-    /// What is wrong with it.
+    /// Its fault.
     pub problem: String,
 }
 

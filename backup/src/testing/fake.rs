@@ -18,7 +18,7 @@ use super::{Hook, cluster};
 use crate::bucket::Bucket;
 use crate::clock::Clock;
 
-/// What a store does at a request.
+/// The act of a store at a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The request does not arrive.
@@ -43,7 +43,7 @@ struct State {
     deletions_take: u64,
     /// Whether the next answer to the end of an upload in parts is lost.
     loses_completion: bool,
-    /// What happens before a write whose key contains this.
+    /// The event before a write whose key contains this.
     hooks: Vec<(String, usize, Hook)>,
     /// A write whose key contains this is on its way until it is delivered; its sender gives up.
     holds: Option<String>,
@@ -137,7 +137,7 @@ impl Fake {
         self.state.lock().unwrap().holds = Some(part.to_owned());
     }
 
-    /// What was on its way arrives.
+    /// Requests that were on their way arrive.
     pub(crate) async fn deliver(&self) {
         let held = {
             let mut state = self.state.lock().unwrap();

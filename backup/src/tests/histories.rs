@@ -84,7 +84,7 @@ fn config() -> Config {
 }
 
 struct Task {
-    /// What is told as done beside it may be gone right after.
+    /// Objects that are told as done beside it may be gone right after.
     deletes: bool,
     backup: Option<String>,
     work: Pin<Box<dyn Future<Output = crate::Result<()>>>>,
@@ -240,7 +240,7 @@ impl World {
         }
         let number = number % self.tasks.len();
         let done = poll!(&mut self.tasks[number].work);
-        // What reads files is woken.
+        // Tasks that read files are woken.
         tokio::task::yield_now().await;
         if let Poll::Ready(result) = done {
             let task = self.tasks.swap_remove(number);

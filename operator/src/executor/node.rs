@@ -292,7 +292,7 @@ impl Watch {
             self.attend(effects, task, endpoint, step, behaviour, activity)
                 .await;
         }
-        // What is to be removed after a cancel is there when the call has ended.
+        // The parts that a cancel removes are there when the call has ended.
         let may_leave = !is_job && behaviour.stop().is_none() && !task.start.kind.cleans_up();
         match activity.map(|activity| behaviour.step_state(step, &activity)) {
             Ok(StepState::Done) => return Ok(true),

@@ -306,7 +306,7 @@ fn failure(job: &Job, said: Said) -> NodeError {
     }
 }
 
-/// What a Job says about its failure.
+/// The failure of a Job in its own words.
 fn told(summary: &Summary) -> Option<String> {
     let problem = summary.problems.first().map(|first| {
         let more = summary.problems.len() as u64 - 1 + summary.more;
@@ -447,7 +447,7 @@ async fn pod(effects: &Effects, task: &NodeTask) -> Result<Option<Pod>, NodeErro
     read.map_err(unreachable("read pod", &task.start.pod))
 }
 
-/// What was told of a wait last, and when.
+/// The last message about a wait, and its time.
 #[derive(Default)]
 struct Waiting {
     told: Option<(String, Instant)>,

@@ -92,10 +92,10 @@ pub async fn delete(kube: &Kube, namespace: &str, job: &Job) -> Result<(), kube:
     }
 }
 
-/// What the pods of a Job say.
+/// The report of the pods of a Job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
-    /// What the last pod that ended did.
+    /// The work of the last pod that ended.
     pub summary: Option<Summary>,
     /// Why the newest pod does not run, in the words of Kubernetes.
     pub problem: Option<String>,

@@ -227,7 +227,7 @@ mod tests {
         yaml("127.0.0.1");
         server.with(|state| state.answers = Some(2));
         set_up(&args).unwrap_err();
-        // What is not proven leaves no mark.
+        // Without a proof there is no mark.
         assert!(!mark.exists());
         server.with(|state| state.answers = None);
         set_up(&args).expect("set up");

@@ -50,7 +50,7 @@ fn row(backup: &BackupStatus, place: &str, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// What a backup has of the cluster.
+/// The content of a backup.
 fn content(backup: &BackupStatus) -> (String, Tone) {
     if backup.is_whole() {
         return ("everything".into(), Tone::Good);
@@ -145,7 +145,7 @@ pub fn restored(cluster: &CassandraCluster) -> Option<String> {
     })
 }
 
-/// What to do for a first backup.
+/// The way to a first backup.
 pub fn first(cluster: &CassandraCluster, connection_args: &str) -> String {
     let backup = cluster.spec.backup.as_ref();
     let store = backup.and_then(|backup| backup.stores.first());

@@ -68,7 +68,7 @@ pub enum NoJob {
     NoStore(String),
 }
 
-/// What a Job may do with the volumes of its Cassandra pod.
+/// The right of a Job to the volumes of its Cassandra pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     /// Cassandra writes to them.
@@ -351,7 +351,7 @@ fn failures() -> PodFailurePolicy {
     }
 }
 
-/// What the Job takes at any size of its files, and a limit above it.
+/// The need of a Job at any size of its files, and a limit above it.
 fn resources() -> ResourceRequirements {
     let of = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter();

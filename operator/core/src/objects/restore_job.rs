@@ -34,7 +34,7 @@ pub fn name((cluster, uid): (&str, &str), pod: &str) -> String {
     data_job::named_after(cluster, &digest(&("restore", uid, pod)))
 }
 
-/// What the Job of a pod is made from.
+/// The inputs of the Job of a pod.
 ///
 /// # Errors
 /// As of [`build`].

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube_core::ResourceExt;
 
-/// What a Job was made from: one that was made from something else counts for nothing.
+/// The inputs of a Job: one with other inputs counts for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreInputs {
     /// Digest of its work.
@@ -34,7 +34,7 @@ pub struct RestoreJob {
     pub uid: String,
     /// Whether it is of the cluster, and not of another author with its name.
     pub is_ours: bool,
-    /// What it was made from.
+    /// Its inputs.
     pub inputs: RestoreInputs,
     /// The Kubernetes node that it was made for.
     pub node: Option<String>,

@@ -41,7 +41,7 @@ const DEFAULT_RATE: u64 = 40 << 20;
 /// Backups of each store that the status keeps.
 const KEPT: usize = 50;
 
-/// What a node does at a step that runs a Job.
+/// The part of a node in a step that runs a Job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Its Job runs.

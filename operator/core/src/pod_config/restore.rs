@@ -39,7 +39,7 @@ const AGAIN: &str =
 /// The way out in a ring that lives: its other nodes have the data.
 const REPLACE: &str = "delete the volume claims of this pod and then the pod, which is then a node that has lost its volume";
 
-/// What a pod does about a restore.
+/// The part of a pod in a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// It starts without any.
@@ -52,7 +52,7 @@ pub enum Turn {
     Was(RestoreMarker),
 }
 
-/// What the volume of a pod has.
+/// The content of the volume of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// The marker of a restore.

@@ -33,7 +33,7 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(5);
 /// The restore of a ring that was never formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FromBackup {
-    /// What the pods are told.
+    /// The record for the pods.
     pub config: RestoreConfig,
     /// Nodes of the ring.
     pub nodes: i32,
@@ -57,7 +57,7 @@ pub enum JobChange {
         /// Its rack.
         #[serde(skip)]
         rack: RackId,
-        /// What it is made from.
+        /// Its inputs.
         #[serde(skip)]
         inputs: RestoreInputs,
     },
@@ -181,7 +181,7 @@ pub(crate) fn is_fetching(state: &ObservedState) -> bool {
     matches!(Recorded::of(state), Recorded::Restore(restore) if !restore.released)
 }
 
-/// What the racks were made for. Their configuration may be there before their StatefulSets, or after them.
+/// The purpose that the racks were made for. Their configuration may be there before their StatefulSets, or after them.
 enum Recorded {
     /// There is no rack yet.
     NoRack,

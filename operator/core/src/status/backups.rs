@@ -1,6 +1,6 @@
 //! `BackupsCurrent`: whether the schedules of backups have what their slots ask for.
 //!
-//! What counts is what the status has as a complete backup. A schedule that nothing is known of is never reported as current.
+//! Only a backup that the status has as complete counts. A schedule that nothing is known of is never reported as current.
 
 use casskop_common::{
     api::{

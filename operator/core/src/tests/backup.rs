@@ -578,7 +578,7 @@ fn a_complete_backup_is_recorded_once_and_stays() {
         assert_eq!(status.backups[0].id, "b1");
     }
     assert_eq!(status.backups[50].store, "other");
-    // What is reported from an older view takes none away.
+    // A report from an older view takes none away.
     let before = status.clone();
     let wanted = crate::simulation::World::status(&world);
     transitions::report(&mut status, Some(&wanted), &wanted);

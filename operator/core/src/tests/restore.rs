@@ -529,7 +529,7 @@ fn a_rack_that_was_scaled_by_hand_gets_its_nodes_back_before_any_starts() {
     }
 }
 
-/// What the pods wait for is known as long as a rack has it.
+/// The backup that the pods wait for is known as long as a rack has it.
 #[test]
 fn a_restore_is_not_forgotten_with_the_stateful_sets() {
     let mut world = new();

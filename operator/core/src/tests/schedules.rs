@@ -438,7 +438,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(histories())]
 
-    /// Whatever dies, waits or differs by minutes: no slot runs twice, none runs beside another one, and in the end the
+    /// With any deaths, waits and differences of minutes: no slot runs twice, none runs beside another one, and in the end the
     /// newest slot has run.
     #[test]
     fn schedules_run_each_slot_once(events in prop::collection::vec(event(), 1..80)) {

@@ -136,7 +136,7 @@ async fn clients_get_the_authorities_without_the_key() {
     );
 }
 
-/// Whatever a user puts in place of good certificates is told, and changes no pod.
+/// Anything that a user puts in place of good certificates is told, and changes no pod.
 #[tokio::test]
 async fn certificates_that_prove_nothing_are_told_and_restart_nothing() {
     let authority = Authority::new();

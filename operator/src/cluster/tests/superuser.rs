@@ -270,7 +270,7 @@ async fn the_secrets_stay_as_long_as_the_volumes() {
     assert_eq!(data(), before);
 }
 
-/// Whatever the Secret of the spec has, and however the operator is held.
+/// With any content of the Secret of the spec, and with any hold of the operator.
 #[tokio::test]
 async fn the_owner_of_the_record_follows_the_volumes_in_any_case() {
     let node = Server::new();

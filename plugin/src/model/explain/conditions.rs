@@ -48,7 +48,7 @@ pub fn condition(inputs: &Inputs, kind: &str, status: &str) -> Option<Finding> {
     Some(reason)
 }
 
-/// What leads to a recent backup.
+/// The way to a recent backup.
 fn backups(inputs: &Inputs, known: &Condition) -> Vec<Step> {
     let of_reason = match Word::from_word(&known.reason) {
         Some(Word::Suspended) => edit(

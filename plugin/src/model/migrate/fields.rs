@@ -39,7 +39,7 @@ pub fn field(path: &Path, judged: &Judged) -> Field {
 /// Sets the verdict of a field that follows from others; a field that is missing is added.
 pub fn set(fields: &mut Vec<Field>, path: &str, verdict: Verdict) {
     match fields.iter_mut().find(|field| field.path == path) {
-        // What the field says by itself goes first.
+        // The verdict on the field itself goes first.
         Some(field) if matches!(field.verdict, Verdict::Refused { .. }) => {}
         Some(field) => {
             path.clone_into(&mut field.group);

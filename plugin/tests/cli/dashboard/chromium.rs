@@ -17,7 +17,7 @@ use crate::run::file;
 /// Deadline of what a page shows.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the browser has blocked.
+/// The requests that the browser has blocked.
 const OF_SECURITY: [&str; 4] = [
     "ContentSecurityPolicyIssue",
     "CorsIssue",
@@ -240,9 +240,9 @@ impl Chromium {
         shot["data"].take().as_str().unwrap().to_owned()
     }
 
-    /// What the browser complains about, and requests to elsewhere than `own`.
+    /// Complaints of the browser, and requests to elsewhere than `own`.
     pub fn complaints(&mut self, own: &str) -> Vec<Value> {
-        // Whatever was said before this answer has arrived by then.
+        // Everything that was said before this answer has arrived by then.
         self.value("1");
         let of = |event: &Value| -> bool {
             let params = &event["params"];

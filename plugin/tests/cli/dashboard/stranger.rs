@@ -76,7 +76,7 @@ fn a_message_without_a_proof_is_no_message() {
     browser.see("Another program answers at this address");
 }
 
-/// What the page cannot read, or cannot draw, is told as that, and a stream follows.
+/// A cluster that the page cannot read, or cannot draw, is told as that, and a stream follows.
 #[test]
 #[ignore = "needs Chromium: make test-dashboard"]
 fn what_a_page_cannot_show_is_told() {

@@ -1,4 +1,4 @@
-//! What the page says of its watch, and the Kubernetes cluster that its commands name.
+//! The words of the page about its watch, and the Kubernetes cluster that its commands name.
 
 use std::{
     fs,

@@ -246,7 +246,7 @@ proptest! {
             let distrust = world.distrust();
             prop_assert!(distrust.is_none(), "after {:?}: {}", &events[..=index], distrust.unwrap_or_default());
         }
-        // Whatever happened, some hours later the newest authority alone is trusted.
+        // After any history, some hours later the newest authority alone is trusted.
         for _ in 0..8 {
             world.settle();
             world.happen(&Event::Pass(SETTLED));

@@ -15,7 +15,7 @@ prop_compose! {
 proptest! {
     #![proptest_config(histories())]
 
-    /// Whatever the status says: no schedule is current without a backup that began at the slot before the newest one, or later;
+    /// With any status: no schedule is current without a backup that began at the slot before the newest one, or later;
     /// and none after a slot that has come, is over, and has no backup.
     #[test]
     fn no_schedule_is_current_without_a_backup_that_is_recent(

@@ -12,7 +12,7 @@ async fn cancel(server: &ApiServer, ctx: &Context) {
     ctx.effects.store.read("ns", "demo").await.unwrap();
 }
 
-/// What is in the store is told, although nobody waits for it any more.
+/// A backup in the store is told, although nobody waits for it any more.
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_was_complete_before_the_cancel_counts() {
     let server = ApiServer::default();
