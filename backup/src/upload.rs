@@ -1,5 +1,7 @@
 //! Brings one file into the store under its digest, in parts of bounded size.
 
+use std::pin::pin;
+
 use casskop_backup_protocol::Digest;
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
@@ -116,21 +118,18 @@ async fn send(
         while parts.len() >= bucket.transfers {
             let _: Option<()> = parts.try_next().await?;
         }
-        let reserved = loop {
-            // A part that waits for memory goes on with those that hold it.
-            tokio::select! {
-                biased;
-                reserved = memory.take(part) => break reserved?,
-                Some(done) = parts.next() => { let () = done?; }
-            }
-        };
-        let piece = reader.next(length).await?;
+        let reserved = beside(&mut parts, memory.take(part)).await?;
+        let piece = beside(&mut parts, reader.next(length)).await?;
         if piece.is_empty() {
             break;
         }
         total += piece.len() as u64;
         context.update(&piece);
-        bucket.pace.take(piece.len()).await;
+        let paced = async {
+            bucket.pace.take(piece.len()).await;
+            Ok(())
+        };
+        let () = beside(&mut parts, paced).await?;
         let sent = upload.put_part(piece.into());
         parts.push(async move {
             let answer = bucket.bounded(sent).await;
@@ -145,6 +144,22 @@ async fn send(
         Ok(())
     } else {
         Err(changed(source))
+    }
+}
+
+/// Waits for the next part while the parts before it are sent: those hold the memory that it may wait for, and a store gives
+/// up a request whose bytes do not come.
+async fn beside<T>(
+    parts: &mut FuturesUnordered<impl Future<Output = Result<()>>>,
+    next: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut next = pin!(next);
+    loop {
+        tokio::select! {
+            biased;
+            next = &mut next => return next,
+            Some(sent) = parts.next() => { let () = sent?; }
+        }
     }
 }
 
