@@ -99,15 +99,8 @@ impl Space {
             let output = self.kubectl.run(args);
             eprintln!("--- {}\n{}{}", output.command, output.stdout, output.stderr);
         };
-        show(&["get", "cassandraclusters.db.orange.com", "-o", "yaml"]);
-        show(&[
-            "get",
-            "pods,statefulsets,persistentvolumeclaims",
-            "-o",
-            "wide",
-        ]);
-        show(&["get", "events", "--sort-by=.metadata.creationTimestamp"]);
-        show(&["logs", "deployment/casskop-operator", "--tail=100"]);
+        // The logs first: a report that is cut keeps its beginning, and the failure itself has the status.
+        show(&["logs", "deployment/casskop-operator", "--tail=60"]);
         for pod in crate::kubectl::names(&self.kubectl.list("pods", "app=cassandracluster")) {
             let output = self
                 .kubectl
@@ -121,6 +114,14 @@ impl Space {
                 output.stderr
             );
         }
+        show(&["get", "events", "--sort-by=.metadata.creationTimestamp"]);
+        show(&[
+            "get",
+            "pods,statefulsets,persistentvolumeclaims",
+            "-o",
+            "wide",
+        ]);
+        show(&["get", "cassandraclusters.db.orange.com", "-o", "yaml"]);
     }
 }
 
