@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
@@ -51,6 +52,8 @@ pub struct State {
     pub lost: Option<Lost>,
     /// Whether no request is answered.
     pub is_away: bool,
+    /// Time from a change of an object to the answer.
+    pub answers_after: Duration,
     /// An object, and its change at the first write of another one.
     pub changed_at_write: Option<(String, Value)>,
     /// An object of which no write is permitted.
@@ -116,13 +119,17 @@ impl ApiServer {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
                 let query = head.uri.query().unwrap_or_default();
-                let answer = server.with(|state| {
+                let (answer, late) = server.with(|state| {
                     let asked = format!("{} {}?{query}", head.method, head.uri.path());
                     state.asked.push(asked);
                     let body = serde_json::from_slice(&body).unwrap_or_default();
-                    state.exchange(&head.method, head.uri.path(), query, body)
+                    let answer = state.exchange(&head.method, head.uri.path(), query, body);
+                    (answer, state.answers_after)
                 });
                 server.changed.notify_one();
+                if head.method == Method::PATCH {
+                    tokio::time::sleep(late).await;
+                }
                 let answer = answer.ok_or("the connection broke")?;
                 if query.contains("watch=true") {
                     return Ok(Response::new(silence()));

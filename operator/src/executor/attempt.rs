@@ -1,6 +1,9 @@
 //! One attempt at a step that its node carries out.
 
-use std::future::Future;
+use std::{future::Future, pin::pin};
+
+use futures::future::{Either, select};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     effects::Effects,
@@ -82,26 +85,56 @@ pub(super) async fn attempt(
 impl Attempt<'_> {
     /// Waits for an answer, which may never arrive: a machine without power does not close its connections. Nothing if
     /// the step is seen to be done before.
+    ///
+    /// The answer and each look are polled together. An answer that is not polled keeps its locks, that of the status for
+    /// one: a look that waits for them meanwhile would wait for ever.
     async fn awaited<T>(
         &self,
         watch: &mut Watch,
         answer: impl Future<Output = T>,
     ) -> Result<Option<T>, NodeError> {
-        let Self { effects, task, .. } = *self;
         tokio::pin!(answer);
+        let mut next_poll = Instant::now() + watch.pause();
         loop {
+            let flush = Instant::now() + FLUSH_WITHIN;
+            let flushes = self.task.position.is_ahead() && flush < next_poll;
             tokio::select! {
+                biased;
                 answer = &mut answer => return Ok(Some(answer)),
-                () = tokio::time::sleep(FLUSH_WITHIN), if task.position.is_ahead() => flush_events(effects, task).await,
-                () = tokio::time::sleep(watch.pause()) => {
-                    let is_known = self.job.is_known();
-                    let step = (self.step, self.behaviour);
-                    if watch.poll(effects, task, &self.endpoint, step, is_known).await? {
-                        return Ok(None);
+                () = sleep_until(if flushes { flush } else { next_poll }) => {}
+            }
+            let is_done = {
+                let look = pin!(self.look(watch, flushes));
+                match select(answer.as_mut(), look).await {
+                    Either::Left((answer, look)) => {
+                        // The answer counts, whatever the look says, which is left to its end: it may be a stop.
+                        drop(look.await);
+                        return Ok(Some(answer));
                     }
+                    Either::Right((is_done, _)) => is_done?,
                 }
+            };
+            if is_done {
+                return Ok(None);
+            }
+            if !flushes {
+                next_poll = Instant::now() + watch.pause();
             }
         }
+    }
+
+    /// Records the steps that are done, or polls the node. Returns whether the step is seen to be done.
+    async fn look(&self, watch: &mut Watch, flushes: bool) -> Result<bool, NodeError> {
+        let Self { effects, task, .. } = *self;
+        if flushes {
+            flush_events(effects, task).await;
+            return Ok(false);
+        }
+        let step = (self.step, self.behaviour);
+        let is_job = self.job.is_known();
+        watch
+            .poll(effects, task, &self.endpoint, step, is_job)
+            .await
     }
 
     /// The outcome of the step, from the answer to its call. `is_retry`: an earlier call may have done the work.

@@ -1,9 +1,10 @@
 //! Calls to the other nodes: a step that another member executes because the node of the operation does not respond,
 //! and whether a node that takes part in a step was unavailable.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use casskop_common::names;
+use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -103,23 +104,25 @@ async fn answered(
     (endpoint, call): (Endpoint, &Call),
 ) -> Result<(), NodeError> {
     let called = endpoint.ip.clone();
-    let answer = effects.nodes.call(endpoint, call.clone());
-    tokio::pin!(answer);
+    let mut answer = pin!(effects.nodes.call(endpoint, call.clone()));
     let mut missed = 0;
     loop {
-        tokio::select! {
-            answer = &mut answer => return answer,
-            () = tokio::time::sleep(POLL_EVERY) => {
-                let members = members(effects, task).await.unwrap_or_default();
-                if step_state(step, behaviour, &members.readable) == StepState::Done {
-                    return Ok(());
-                }
-                missed = if members.has(&called) { 0 } else { missed + 1 };
-                if missed >= LOST_AFTER {
-                    let why = "the member that was called no longer answers";
-                    return Err(NodeError::Unreachable(why.into()));
-                }
-            }
+        // Both are polled: an answer that is not keeps what the look may wait for.
+        let look = pin!(async {
+            tokio::time::sleep(POLL_EVERY).await;
+            members(effects, task).await.unwrap_or_default()
+        });
+        let members = match select(answer.as_mut(), look).await {
+            Either::Left((answer, _)) => return answer,
+            Either::Right((members, _)) => members,
+        };
+        if step_state(step, behaviour, &members.readable) == StepState::Done {
+            return Ok(());
+        }
+        missed = if members.has(&called) { 0 } else { missed + 1 };
+        if missed >= LOST_AFTER {
+            let why = "the member that was called no longer answers";
+            return Err(NodeError::Unreachable(why.into()));
         }
     }
 }

@@ -126,6 +126,35 @@ async fn an_operator_that_is_killed_during_a_job_leaves_it_to_the_next() {
     assert_eq!(node.told().len(), 1, "one job: {:?}", node.told());
 }
 
+/// The write of a job holds the status while its answer is awaited; the steps before it are to be recorded meanwhile.
+#[tokio::test]
+async fn a_late_answer_to_the_write_of_a_job_holds_nothing_up() {
+    let ip = "127.0.14.9";
+    let next = "0be3b6b9-9a3d-4b7c-8f0e-7a3a3b0f6a11";
+    let of_next = |text: &str| text.replace("f0f1c875-8a7d-4d71-b2ef-87c7c080972d", next);
+    let node = Node::at(ip)
+        .says(COMPACT, 202, &job().id)
+        .says(JOB, 200, &answer("COMPLETED"))
+        .says(&COMPACT.replace("\"ks\"", "\"users\""), 202, next)
+        .says_in_turn(
+            &of_next(JOB),
+            &[
+                (200, &of_next(&answer("WAITING"))),
+                (200, &of_next(&answer("COMPLETED"))),
+            ],
+        );
+    let mut status = compacting(None);
+    let operation = &mut status["operations"][0];
+    operation["plan"]["steps"] = json!(["ks", "users"]);
+    operation["nodes"][0]["progress"]["total"] = json!(2);
+    let server = serving(ip, status);
+    // Longer than completed steps stay unrecorded.
+    server.with(|state| state.answers_after = Duration::from_secs(1));
+    let ctx = take_up(&server, node.access()).await;
+    let ends = tokio::time::timeout(Duration::from_secs(60), succeeds(&server, &ctx));
+    ends.await.expect("nothing waits for itself");
+}
+
 /// A job outlasts the certificates that its task began with.
 #[tokio::test]
 async fn a_job_is_waited_for_with_the_newest_certificates() {
