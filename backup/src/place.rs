@@ -15,10 +15,36 @@ fn refused(backup: impl std::fmt::Display, why: String, next: &str) -> Failure {
     Failure::failed(format!("restore backup {backup}"), why, next)
 }
 
+/// Makes sure that the roles of the backup are as closed as its new ring. Those of a ring without logins have the superuser that
+/// everybody knows; the data of a ring with logins is not for everybody.
+fn check_logins(cluster: &ClusterManifest, place: &NodePlace) -> Result<()> {
+    let mut nodes = cluster.nodes.iter();
+    let Some(other) = nodes.find(|node| node.node.logins != place.logins) else {
+        return Ok(());
+    };
+    let host_id = &other.node.host_id;
+    let (why, next) = if place.logins {
+        (
+            format!(
+                "its node {host_id} did not require logins, so that its roles have the superuser cassandra with a known password, and the new ring requires them"
+            ),
+            "delete the new cluster with its volumes, and create it without spec.authentication",
+        )
+    } else {
+        (
+            format!(
+                "its node {host_id} required logins, and the new ring would let in every client"
+            ),
+            "delete the new cluster with its volumes, and create it with spec.authentication, and with the superuser of the backup in the Secret of authentication.superuserSecret",
+        )
+    };
+    Err(refused(&cluster.backup, why, next))
+}
+
 /// Finds the node of a backup at a place.
 ///
 /// # Errors
-/// The backup lacks keyspaces or nodes, or its ring has another shape.
+/// The backup lacks keyspaces or nodes, or its ring has another shape, or other logins.
 pub(crate) fn find<'a>(cluster: &'a ClusterManifest, place: &NodePlace) -> Result<&'a NodeSummary> {
     if !cluster.keyspaces.is_empty() || !cluster.left_out.is_empty() {
         return Err(refused(
@@ -27,6 +53,7 @@ pub(crate) fn find<'a>(cluster: &'a ClusterManifest, place: &NodePlace) -> Resul
             "restore a backup of everything",
         ));
     }
+    check_logins(cluster, place)?;
     let mut has: BTreeMap<(&str, &str), Vec<&NodeSummary>> = BTreeMap::new();
     for node in &cluster.nodes {
         let rack = (node.node.dc.as_str(), node.node.rack.as_str());

@@ -84,6 +84,7 @@ pub const JOBS: &[Job] = &[
     own("backup", 3),
     own("lost_node", 3),
     own("logins", 2),
+    own("restored_logins", 2),
     ring("operation_crash").in_test_all(),
     ring("cleanup_crash"),
     ring("leader"),

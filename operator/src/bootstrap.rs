@@ -202,6 +202,7 @@ pub fn main(args: &Args) -> Result<(), Error> {
         data,
         is_empty: is_lost,
         is_marked: logins::is_marked(&args.data)?,
+        from_backup: restored.begins_with_logins(),
     };
     logins::prepare(args, &rack, &seeds, volume)?;
     let access = (args.encryption.encryption(), args.logins);

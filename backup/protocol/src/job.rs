@@ -244,6 +244,9 @@ pub struct NodePlace {
     pub ordinal: u32,
     /// All racks of the ring. The backup has to have the same racks, each with as many nodes.
     pub ring: Vec<RackShape>,
+    /// Whether the nodes of the ring require logins of their clients. Those of the backup have to do the same: its roles come along.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logins: bool,
 }
 
 /// A rack of a ring.

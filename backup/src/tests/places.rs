@@ -26,6 +26,11 @@ fn table(data: &Path, keyspace: &str, tag: &str) {
 }
 
 async fn made(keyspaces: &[&str]) -> Fake {
+    made_of(keyspaces, &[]).await
+}
+
+/// A backup of a ring of which these nodes require logins.
+async fn made_of(keyspaces: &[&str], with_logins: &[&str]) -> Fake {
     let fake = Fake::new();
     for (host, pod, rack) in NODES {
         let data = Folder::new();
@@ -36,6 +41,7 @@ async fn made(keyspaces: &[&str]) -> Fake {
         let mut job = node_job(data.path(), "b1", host);
         job.node.pod = Some(name(pod));
         job.node.rack = rack.to_owned();
+        job.node.logins = with_logins.contains(&host);
         job.node.tokens = vec![format!("-7-{host}"), format!("7-{host}")];
         node(&fake.bucket(), &job).await.unwrap();
     }
@@ -67,6 +73,7 @@ fn job(volume: &Folder, rack: &str, ordinal: u32) -> FetchJob {
             rack: rack.to_owned(),
             ordinal,
             ring: shape(&[("r1", 2), ("r2", 1), ("empty", 0)]),
+            logins: false,
         }),
         marker: Some(marker_file(volume)),
         ..fetch_job("b1", "h1", &into)
@@ -146,6 +153,29 @@ async fn a_node_of_another_number_of_tokens_is_refused() {
     // Changed after the files were there.
     job.num_tokens = Some(3);
     refused(&fake, &job).await;
+}
+
+/// With a superuser that everybody knows nobody is kept out, and data that was kept from everybody stays so.
+#[tokio::test]
+async fn roles_are_restored_into_a_ring_that_is_as_closed() {
+    let hosts = NODES.map(|(host, ..)| host);
+    for with_logins in [&hosts[..], &hosts[..1], &[]] {
+        let fake = made_of(&["system_schema"], with_logins).await;
+        for logins in [true, false] {
+            let volume = Folder::new();
+            let mut job = job(&volume, "r2", 0);
+            job.place.as_mut().unwrap().logins = logins;
+            if with_logins.len() == if logins { hosts.len() } else { 0 } {
+                fetch(&fake.bucket(), &job).await.unwrap();
+                let place = marker(&volume).and_then(|marker| marker.place);
+                assert_eq!(place.map(|place| place.logins), Some(logins));
+            } else {
+                let failure = refused(&fake, &job).await.to_string();
+                assert!(failure.contains("spec.authentication"), "{failure}");
+                assert!(!volume.path().join("data").exists(), "nothing was written");
+            }
+        }
+    }
 }
 
 /// The backup is of 5.0.9.

@@ -215,6 +215,38 @@ fn a_restored_node_waits_for_all_files_and_starts_with_its_tokens() {
     assert!(matches!(error, Error::WrongTokens(_)), "{error}");
 }
 
+/// The pod is a seed, and no other node is there to join.
+#[test]
+fn a_restored_node_is_as_closed_as_the_ring_of_its_files() {
+    for (has_logins, opens, starts) in [
+        (true, LoginStep::Disabled, LoginStep::Required),
+        (false, LoginStep::Required, LoginStep::Disabled),
+    ] {
+        let mut rack: RackConfig = serde_json::from_str(&restoring(true)).unwrap();
+        let pod = with_volume(&format!("restore-logins-{has_logins}"), &mut rack);
+        rack.config["cassandra-yaml"]["num_tokens"] = json!(2);
+        configure(&pod, &rack);
+        let data = pod.0.join("data");
+        let mut marker: Value = serde_json::from_str(&marker("b1")).unwrap();
+        marker["place"] =
+            json!({ "dc": "dc1", "rack": "rack1", "ordinal": 0, "ring": [], "logins": has_logins });
+        fs::write(data.join("casskop-restore.json"), marker.to_string()).unwrap();
+        fs::create_dir_all(data.join("data/ks/t-1")).unwrap();
+        fs::write(data.join("data/ks/t-1/nb-1-big-Data.db"), "").unwrap();
+        prepare(&pod, opens).unwrap_err();
+        assert!(!data.join(".casskop-logins").exists());
+        prepare(&pod, starts).unwrap();
+        assert_eq!(data.join(".casskop-logins").exists(), has_logins);
+        // The container starts again, before and after Cassandra has made its tables.
+        prepare(&pod, starts).unwrap();
+        fs::create_dir_all(data.join("data/system")).unwrap();
+        fs::write(data.join("data/system/local"), "").unwrap();
+        fs::write(data.join(".casskop-joined"), "").unwrap();
+        prepare(&pod, starts).unwrap();
+        prepare(&pod, opens).unwrap_err();
+    }
+}
+
 /// As an operator does that does not know the field.
 #[test]
 fn a_pod_that_waits_for_a_backup_does_not_start_empty() {

@@ -44,7 +44,7 @@ pub(super) fn decide(
     racks.iter().try_for_each(check_rack)?;
     check_storage(spec, racks)?;
     check_first(racks, started)?;
-    let step = started.next_login_step();
+    let step = started.next_login_step(spec.restore.is_some());
     if step == LoginStep::SetUp && spec.debug == Some(true) {
         return Err(invalid(
             "authentication with debug: a pod without probes sets up no logins: remove debug until all nodes are there".into(),

@@ -121,10 +121,11 @@ impl Started {
     }
 
     /// The step of logins that pods are started in now, where the spec asks for logins. The first node of a new ring sets
-    /// them up, and its pod is Ready when they are; nodes that join others, or come back to their volumes, find them set up.
-    pub fn next_login_step(&self) -> LoginStep {
+    /// them up, and its pod is Ready when they are; nodes that join others, come back to their volumes, or begin with a backup
+    /// (`is_restored`), find them set up.
+    pub fn next_login_step(&self, is_restored: bool) -> LoginStep {
         let sets_up = [LoginStep::SetUp].into();
-        let is_new = self.logins.steps.is_empty() && !self.has_volumes;
+        let is_new = self.logins.steps.is_empty() && !self.has_volumes && !is_restored;
         let is_set_up = self.is_complete && self.logins.ready == sets_up;
         if is_new || (self.logins.steps == sets_up && !is_set_up) {
             LoginStep::SetUp
@@ -221,20 +222,24 @@ mod tests {
             has_volumes: true,
             ..Started::default()
         };
-        assert_eq!(Started::default().next_login_step(), SetUp);
-        assert_eq!(sets_up().next_login_step(), SetUp);
+        assert_eq!(Started::default().next_login_step(false), SetUp);
+        // The roles of the backup have a superuser.
+        let restored = Started::default().next_login_step(true);
+        assert_eq!(restored, LoginStep::Required);
+        assert_eq!(sets_up().next_login_step(true), SetUp);
+        assert_eq!(sets_up().next_login_step(false), SetUp);
         // A StatefulSet that a person has scaled to nothing is complete.
         let is_complete = true;
         let complete = || Started {
             is_complete,
             ..sets_up()
         };
-        assert_eq!(complete().next_login_step(), SetUp);
+        assert_eq!(complete().next_login_step(false), SetUp);
         let ready = Started {
             logins: steps(&[SetUp], &[SetUp]),
             ..complete()
         };
-        assert_eq!(ready.next_login_step(), LoginStep::Required);
+        assert_eq!(ready.next_login_step(false), LoginStep::Required);
         // An operator without logins has started pods.
         let opened = [LoginStep::Disabled, LoginStep::Required];
         for opened in [&opened[..1], &opened, &[]] {
@@ -242,7 +247,7 @@ mod tests {
                 logins: steps(opened, &[]),
                 ..sets_up()
             };
-            assert_eq!(opened.next_login_step(), LoginStep::Required);
+            assert_eq!(opened.next_login_step(false), LoginStep::Required);
         }
     }
 

@@ -111,6 +111,8 @@ pub struct NodeFacts<'a> {
     pub pod: &'a str,
     /// Data center and rack.
     pub rack: &'a RackId,
+    /// Whether it was started to require logins of its clients.
+    pub logins: bool,
     /// Its state.
     pub reading: &'a Reading,
     /// Its tokens.
@@ -146,6 +148,7 @@ pub fn upload(
             tokens: node.tokens.clone(),
             cassandra_version: node.reading.version.clone(),
             schema_version: node.reading.schema_version.clone(),
+            logins: node.logins,
         },
         keyspaces: parsed(work.keyspaces.iter().map(String::as_str))?,
         taken: parsed(node.taken.iter().map(String::as_str))?,

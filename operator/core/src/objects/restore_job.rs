@@ -111,6 +111,7 @@ pub fn describe(
             rack: target.rack.rack.clone(),
             ordinal: ordinal.ok_or_else(gone)?,
             ring,
+            logins: desired.logins.has_logins(),
         }),
         into: into.ok_or_else(gone)?,
         keyspaces: Vec::new(),

@@ -80,10 +80,12 @@ pub struct Volume {
     pub is_empty: bool,
     /// Whether it has the mark of a ring that requires logins.
     pub is_marked: bool,
+    /// Of a node that begins with the files of a backup: whether the nodes of the backup required logins.
+    pub from_backup: Option<bool>,
 }
 
 /// Whether a node of this name may start in a step: clients never connect to a ring whose logins are not set up. Returns whether
-/// its volume gets the mark now, because the node joins a ring that has it.
+/// its volume gets the mark now, because the node joins a ring that has it, or its files are those of one.
 ///
 /// # Errors
 /// The node may not start.
@@ -91,6 +93,13 @@ pub fn check(step: LoginStep, own: &str, seeds: &Seeds, volume: Volume) -> Resul
     let is_member = volume.data == OwnData::Member;
     // A node that joins streams the roles, unless it is a seed.
     let streams = seeds.list.iter().all(|seed| seed != own);
+    match (step, volume.from_backup) {
+        (_, None) => {}
+        (LoginStep::Required, Some(true)) => return Ok(!volume.is_marked),
+        (LoginStep::Disabled, Some(true)) => return Err(NotSetUp::Opens),
+        (LoginStep::Disabled, Some(false)) if !volume.is_marked => return Ok(false),
+        (_, Some(_)) => return Err(NotSetUp::Unmarked),
+    }
     match (step, volume.is_marked) {
         (LoginStep::Disabled, true) => Err(NotSetUp::Opens),
         (LoginStep::Required, _) if !is_member && !streams => Err(NotSetUp::Forms),
@@ -191,6 +200,7 @@ mod tests {
                         data,
                         is_empty,
                         is_marked,
+                        from_backup: None,
                     };
                     let [joins, forms] =
                         [false, true].map(|own| check(step, OWN, &seeds(own), volume));
@@ -205,6 +215,39 @@ mod tests {
     fn data_without_the_mark_of_logins_is_not_served_as_if_it_had_them() {
         let told = LoginStep::ALL.map(|step| format!("{step:?}\n{}", starts(step)));
         insta::assert_snapshot!(told.join("\n\n"));
+    }
+
+    /// All nodes of a restored ring start together: one that is a seed, too.
+    #[test]
+    fn the_files_of_a_backup_are_as_closed_as_their_ring() {
+        use LoginStep::{Disabled, Required, SetUp};
+        let seeds = Seeds {
+            list: vec![OWN.into()],
+            wait_for: Vec::new(),
+            all: false,
+            forms: None,
+        };
+        for data in [OwnData::None, OwnData::Tables, OwnData::Member] {
+            let check = |step, from_backup, is_marked| {
+                let volume = Volume {
+                    data,
+                    is_empty: false,
+                    is_marked,
+                    from_backup: Some(from_backup),
+                };
+                check(step, OWN, &seeds, volume)
+            };
+            assert_eq!(check(Required, true, false), Ok(true));
+            assert_eq!(check(Required, true, true), Ok(false));
+            assert_eq!(check(Disabled, false, false), Ok(false));
+            for is_marked in [false, true] {
+                assert_eq!(check(Disabled, true, is_marked), Err(NotSetUp::Opens));
+                assert!(check(Required, false, is_marked).is_err());
+                assert!(check(SetUp, true, is_marked).is_err());
+                assert!(check(SetUp, false, is_marked).is_err());
+            }
+            assert!(check(Disabled, false, true).is_err());
+        }
     }
 
     #[test]

@@ -52,6 +52,16 @@ pub enum Turn {
     Was(RestoreMarker),
 }
 
+impl Turn {
+    /// Of a node that begins with the files of a backup: whether the nodes of the backup required logins of their clients.
+    pub fn begins_with_logins(&self) -> Option<bool> {
+        match self {
+            Self::Begins(marker) => Some(marker.place.as_ref().is_some_and(|place| place.logins)),
+            Self::Plain | Self::Waits(_) | Self::Was(_) => None,
+        }
+    }
+}
+
 /// The content of the volume of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {

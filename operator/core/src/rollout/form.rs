@@ -55,15 +55,15 @@ pub(super) fn first_nodes(
     rollout: &mut Rollout,
 ) -> bool {
     let joins = !desired.spec.seeds.is_empty();
-    let is_alone = desired.logins.has_logins();
+    // A ring that is restored knows all its nodes, which start together: each has the roles of the backup.
+    let is_restored = rollout.from_backup.is_some();
+    let is_alone = desired.logins.has_logins() && !is_restored;
     let mut there = diffs.iter().filter(|diff| diff.live.is_some());
     let first = there.next().map(|diff| diff.wanted);
     let first = first
         .or_else(|| seeds::first_rack(desired))
         .map(|rack| &rack.id);
     let is_awaited = rollout.first_health_problem(state).is_some();
-    // A ring that is restored knows all its nodes: they start together.
-    let is_restored = rollout.from_backup.is_some();
     let has_others =
         |diff: &RackDiff<'_>| is_restored && diff.live_replicas() != diff.wanted.replicas;
     for diff in diffs

@@ -390,9 +390,10 @@ fn check(desired: &Desired, cluster: &CassandraCluster, restore: &Restore) -> Re
             "a ring with nodes elsewhere, by spec.seeds or a MultiCasskop, is not restored: restore all nodes into one CassandraCluster, and remove restore or the seeds".into(),
         );
     }
-    if desired.spec.authentication.is_some() {
+    let logins = desired.spec.authentication.as_ref();
+    if logins.is_some_and(|logins| logins.superuser_secret.is_none()) {
         return refuse(
-            "spec.authentication is for an empty ring, and the backup has roles of its own: remove authentication or restore".into(),
+            "the roles come from the backup, and the superuser among them is known to no Secret: name a Secret with its username and password in authentication.superuserSecret".into(),
         );
     }
     Ok(())

@@ -4,7 +4,10 @@ mod histories;
 
 use casskop_backup_protocol::{FetchJob, S3};
 use casskop_common::{
-    api::{Authentication, CassandraCluster, NodeStatus, Restore, RestorePhase, RestoredCluster},
+    api::{
+        Authentication, CassandraCluster, LoginStep, NodeStatus, Restore, RestorePhase,
+        RestoredCluster,
+    },
     names,
 };
 use jiff::SignedDuration;
@@ -116,6 +119,70 @@ fn all_nodes_get_their_files_before_any_starts_and_start_together() {
     assert_eq!(status.phase, RestorePhase::Restored);
     let accepted = world.condition("SpecAccepted");
     assert!(accepted.starts_with("True Accepted:"), "{accepted}");
+}
+
+/// The roles come from the backup: there is nothing to set up, and no node is alone.
+#[test]
+fn a_ring_with_logins_is_restored_with_them() {
+    let mut world = new();
+    world.cluster.spec.authentication = Some(Authentication {
+        superuser_secret: Some("admins".into()),
+        users: Vec::new(),
+    });
+    go_on(&mut world, 5);
+    assert_eq!(world.restore_jobs.len(), 6, "one beside each pod");
+    complete(&mut world, FIRST);
+    for turn in 0..100 {
+        let mut steps = world.pods.values().map(|pod| pod.logins);
+        assert!(steps.all(|step| step == LoginStep::Required));
+        assert_eq!(world.pods.len(), 6);
+        if turn == 3 {
+            complete(&mut world, "");
+        }
+        if turn > 3 && world.is_settled() {
+            break;
+        }
+        world.pass();
+        world.tick();
+    }
+    assert_eq!(released(&world), [None; 3]);
+    let accepted = world.condition("SpecAccepted");
+    assert!(accepted.starts_with("True Accepted:"), "{accepted}");
+    let revisions = |world: &World| -> Vec<String> {
+        let pods = world.pods.values();
+        pods.map(|pod| pod.revision.clone()).collect()
+    };
+    let before = revisions(&world);
+    world.edit(|cluster| cluster.spec.restore = None);
+    world.settle();
+    assert_eq!(revisions(&world), before);
+}
+
+/// Whether the backup has logins is known to its Job only, which refuses it: no node starts meanwhile, and the spec is told what
+/// to do about the pods that wait.
+#[test]
+fn the_logins_of_a_restore_do_not_change_once_its_pods_wait() {
+    let asked = || {
+        Some(Authentication {
+            superuser_secret: Some("admins".into()),
+            users: Vec::new(),
+        })
+    };
+    for (before, after) in [(None, asked()), (asked(), None)] {
+        let mut world = new();
+        world.cluster.spec.authentication = before;
+        go_on(&mut world, 5);
+        let steps = |world: &World| -> Vec<LoginStep> {
+            world.pods.values().map(|pod| pod.logins).collect()
+        };
+        let waiting = steps(&world);
+        assert_eq!(waiting.len(), 6);
+        world.edit(|cluster| cluster.spec.authentication = after);
+        go_on(&mut world, 3);
+        let told = world.condition("SpecAccepted");
+        assert!(told.starts_with("False NotSupported"), "{told}");
+        assert_eq!(steps(&world), waiting);
+    }
 }
 
 #[test]
@@ -430,7 +497,7 @@ fn a_restore_that_no_job_could_carry_out_is_refused() {
         ),
         (
             |cluster| cluster.spec.authentication = Some(Authentication::default()),
-            "authentication",
+            "authentication.superuserSecret",
         ),
         (
             |cluster| edit(cluster, |restore| restore.backup = "../b".into()),

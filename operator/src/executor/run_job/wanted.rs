@@ -23,6 +23,7 @@ use casskop_core::{
         backup_job::{self, BackupCommand, BackupWork, NodeFacts, Parts},
         data_job::{Beside, NoJob},
     },
+    observed::NodePod,
     operations::backup,
     pod_config::{RackConfig, cassandra_yaml::all_data_directories},
 };
@@ -98,6 +99,7 @@ async fn upload(
     let facts = NodeFacts {
         pod: &task.start.pod,
         rack: &rack,
+        logins: NodePod::of(pod).logins.has_logins(),
         reading: &reading,
         tokens,
         data_directories: folders(effects, task, &rack).await?,

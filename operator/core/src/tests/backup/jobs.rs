@@ -118,6 +118,7 @@ fn a_description_says_what_the_operator_has_read() {
     let facts = NodeFacts {
         pod: "demo-dc1-rack1-0",
         rack: &rack,
+        logins: true,
         reading: &reading,
         tokens: vec!["-3".into(), "7".into()],
         data_directories: vec!["/var/lib/cassandra/data".into()],
