@@ -81,7 +81,18 @@ pub const JOBS: &[Job] = &[
     job("cluster_wide", Place::Links, 3).in_test_all(),
     own("spec_fields", 3).in_test_all(),
     own("scaling", 6),
-    own("backup", 3),
+    own("backup", 3).only(&[
+        "a_backup_reaches_the_store_and_the_next_one_sends_what_is_new",
+        "a_backup_survives_its_operator_and_an_outage_of_the_store",
+        "a_backup_becomes_a_new_ring_with_its_rows",
+    ]),
+    own("backup", 3)
+        .only(&[
+            "a_cancelled_backup_leaves_nothing_on_the_nodes_and_does_not_exist",
+            "keys_that_the_store_refuses_are_told_nowhere_and_mended",
+            "a_store_that_nobody_declared_is_refused_and_a_volume_is_one",
+        ])
+        .in_test_all(),
     own("lost_node", 3),
     own("logins", 2),
     own("restored_logins", 2),

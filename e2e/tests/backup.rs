@@ -32,13 +32,16 @@ const ROWS: u64 = 64;
 const ROW_BYTES: usize = 16 << 10;
 /// Such an upload, by its rate: ten seconds or more for a node.
 const SLOWLY: &str = "--rate 128Ki";
+/// Namespaces of the tests that run in one process. The two may run at the same time.
+const BACKUPS: &str = "e2e-backup";
+const REFUSALS: &str = "e2e-backup-refusals";
 /// A time in which the store is away.
 const AWAY: Duration = Duration::from_secs(4);
 
-/// The ring of these tests, with rows that were written at QUORUM.
-fn ring() -> (Space, Cluster) {
+/// The ring of the tests in a namespace, with rows that were written at QUORUM.
+fn ring_in(namespace: &str) -> (Space, Cluster) {
     static WRITTEN: Once = Once::new();
-    let space = Space::open("e2e-backup");
+    let space = Space::open(namespace);
     let demo = space.cluster("demo");
     demo.apply(&cluster::ring(
         "demo",
@@ -103,7 +106,7 @@ fn begin(demo: &Cluster, s3: &S3, id: &str, arguments: &str) {
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_backup_reaches_the_store_and_the_next_one_sends_what_is_new() {
-    let (space, demo) = ring();
+    let (space, demo) = ring_in(BACKUPS);
     demo.change(&json!({ "backup": null }));
     demo.settles();
     let before = as_started(&demo);
@@ -163,7 +166,7 @@ fn a_backup_reaches_the_store_and_the_next_one_sends_what_is_new() {
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_backup_survives_its_operator_and_an_outage_of_the_store() {
-    let (space, demo) = ring();
+    let (space, demo) = ring_in(BACKUPS);
     let before = as_started(&demo);
     let mut s3 = S3::start("outage");
     let store = json!({ "s3": s3.store() });
@@ -215,7 +218,7 @@ fn the_job(demo: &Cluster) -> (Value, Value) {
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_cancelled_backup_leaves_nothing_on_the_nodes_and_does_not_exist() {
-    let (_space, demo) = ring();
+    let (_space, demo) = ring_in(REFUSALS);
     let before = as_started(&demo);
     let s3 = S3::start("cancel");
     let store = json!({ "s3": s3.store() });
@@ -237,7 +240,7 @@ fn a_cancelled_backup_leaves_nothing_on_the_nodes_and_does_not_exist() {
 #[ignore = "needs the testbed: make test-e2e"]
 fn keys_that_the_store_refuses_are_told_nowhere_and_mended() {
     const WRONG: &str = "another-key-that-nobody-may-read";
-    let (space, demo) = ring();
+    let (space, demo) = ring_in(REFUSALS);
     let s3 = S3::start("refused");
     let store = json!({ "s3": s3.store() });
     space.kubectl.apply(&secret("wrong-keys", Some(WRONG)));
@@ -283,7 +286,7 @@ fn keys_that_the_store_refuses_are_told_nowhere_and_mended() {
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_store_that_nobody_declared_is_refused_and_a_volume_is_one() {
-    let (space, demo) = ring();
+    let (space, demo) = ring_in(REFUSALS);
     let before = as_started(&demo);
     let (claim, folder) = shared_volume(&space.kubectl);
     declare(&demo, json!({ "volume": { "claimName": claim } }), None);
@@ -321,7 +324,7 @@ fn a_store_that_nobody_declared_is_refused_and_a_volume_is_one() {
 #[test]
 #[ignore = "needs the testbed: make test-e2e"]
 fn a_backup_becomes_a_new_ring_with_its_rows() {
-    let (space, demo) = ring();
+    let (space, demo) = ring_in(BACKUPS);
     let mut s3 = S3::start("restore");
     let store = json!({ "s3": s3.store() });
     declare(&demo, store, Some(KEYS));
