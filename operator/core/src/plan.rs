@@ -159,6 +159,8 @@ pub fn decide(desired: &Result<Desired, Refusal>, state: &ObservedState) -> Plan
     let status = status::decide(desired, state, &rollout, &operations, outdated);
     let role_replicas = role_replicas::due(&status, state);
     let asks = state.changes_superuser || role_replicas.is_some() || !status.users.is_empty();
+    // The replicas of the roles are nodes that start: a login that is refused now says nothing.
+    let asks = asks && rollout.from_backup.is_none();
     let unchanged = unchanged_for(state, &status.conditions);
     let requeue = match requeue(state, &rollout, &operations, &removals, unchanged) {
         // Claims are not watched.
