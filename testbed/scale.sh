@@ -3,7 +3,7 @@
 # is real, in namespaces of its own; kwok runs the pods, which have no containers, and one program answers for all of their
 # Jolokia agents. It ends with this script and needs no testbed. Takes some forty minutes to 500 clusters, and four GiB.
 #   SCALE="0 1 50 200 500" SCALE_REST=60 testbed/scale.sh
-# With PROFILE=profiling the operator keeps its symbols, for perf. The logs are kept in the folder "scale" of the cache.
+# CASSKOP_OPERATOR measures another build of the operator. The logs are kept in the folder "scale" of the cache.
 . "$(dirname "$0")/lib.sh"
 
 place=$cache/scale
@@ -106,6 +106,7 @@ metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-c
 provisioner: kubernetes.io/host-path
 END
     kubectl_of_scale apply --server-side -f "$testbed/../manifests/crds" >/dev/null
+    wait_for kubectl_of_scale get --all-namespaces cassandraclusters.db.orange.com
     account
     "$SCALE_PROGRAM"
 }
@@ -121,15 +122,16 @@ fi
 cd "$testbed/.."
 "$testbed/build.sh" --check || step "build Kubernetes $kubernetes_version (minutes the first time)" "$testbed/build.sh"
 go_programs kwok sigs.k8s.io/kwok/cmd/kwok
-profile=${PROFILE:-release}
-step "build the operator" "$testbed/binaries.sh" "$profile" casskop-operator
-binaries=$("$testbed/binaries.sh" "$profile" casskop-operator)
+if [ -z "${CASSKOP_OPERATOR:-}" ]; then
+    step "build the operator" "$testbed/binaries.sh" release casskop-operator
+    CASSKOP_OPERATOR=$("$testbed/binaries.sh" release casskop-operator)/casskop-operator
+fi
 step "build the measuring program" cargo build --quiet --locked -p casskop-e2e --bin scale --bin agents
 exec 7>"$cache/scale.lock"
 flock -n 7 || die "another measurement is under way"
 rm -rf "$place"
 mkdir -p "$place/logs"
-export CASSKOP_OPERATOR=$binaries/casskop-operator KUBECONFIG=$place/pki/admin.kubeconfig SCALE_FOLDER=$place SCALE_KUBECONFIG=$place/pki/operator.kubeconfig \
+export CASSKOP_OPERATOR KUBECONFIG=$place/pki/admin.kubeconfig SCALE_FOLDER=$place SCALE_KUBECONFIG=$place/pki/operator.kubeconfig \
     CASSANDRA_IMAGE=localhost/cassandra:5.0 KUBECTL=$bin/kubectl \
     SCALE_PROGRAM=$PWD/target/debug/scale
 if [ -n "${CARGO_TARGET_DIR:-}" ]; then SCALE_PROGRAM=$CARGO_TARGET_DIR/debug/scale; fi
