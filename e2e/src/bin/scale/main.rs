@@ -66,10 +66,10 @@ fn measure(number: usize, rest: Duration, clusters: &mut Clusters, nodes: &mut N
     let peak = operator.mebibytes("VmHWM:");
     say("at rest");
     let audit = Audit::from_here();
-    let (time, began) = (operator.processor_seconds(), Timestamp::now());
+    let (used, began) = (operator.processor_seconds(), Timestamp::now());
     thread::sleep(rest);
     let over = Timestamp::now().duration_since(began).as_secs_f64();
-    let cpu = (operator.processor_seconds() - time) / over;
+    let cpu = (operator.processor_seconds() - used) / over;
     let requests = audit.since();
     let resident = operator.mebibytes("VmRSS:");
     let anonymous = operator.mebibytes("RssAnon:");
