@@ -77,9 +77,9 @@ fn measure(number: usize, rest: Duration, clusters: &mut Clusters, nodes: &mut N
     let acts = clusters.changes(nodes);
     operator.end();
     say("another start");
-    let begun = nodes.reads();
+    let lines = nodes.reads();
     let operator = Operator::start();
-    let looked = nodes.all_read(begun, number, operator.started);
+    let looked = nodes.all_read(lines, number, operator.started);
     thread::sleep(NOTHING);
     Figures {
         clusters: number,
