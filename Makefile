@@ -31,7 +31,7 @@ distclean: clean ## clean, and remove the cache too
 
 # ---- the operator: build, demo, test, bench ---------------------------------
 
-.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts test-dashboard test-backup crds docs fixtures krew operator-image bench
+.PHONY: demo test test-all test-unit test-e2e test-krew test-helm test-alerts test-dashboard test-backup crds docs fixtures krew operator-image bench bench-scale
 demo: ## the main job: a real ring, and a cleanup by plugin and by annotation
 	@testbed/demo.sh
 
@@ -81,3 +81,6 @@ operator-image: ## build the operator and the program of backups, and bring thei
 
 bench: ## print the figures: times, memory, sizes, writes at rest
 	@testbed/bench.sh
+
+bench-scale: ## print the figures of many clusters, on a real control plane and simulated nodes: SCALE="0 1 50 200 500"
+	@testbed/scale.sh

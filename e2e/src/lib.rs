@@ -41,6 +41,7 @@ pub mod operator;
 pub mod plugin;
 pub mod policies;
 pub mod process;
+pub mod proxied;
 pub mod s3;
 pub mod site;
 pub mod space;

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod jobs;
 pub mod lease;
 pub mod lists;
+mod managed_fields;
 pub mod objects;
 pub mod status_store;
 pub mod superuser;

@@ -11,11 +11,11 @@ use kube::{
     Client, Config,
     client::{Body, ClientBuilder},
 };
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, util::MapResponseLayer};
 
-use crate::leadership::Leadership;
+use crate::{kubernetes::managed_fields::without_managed_fields, leadership::Leadership};
 
-/// A client that writes only while this process is the leader.
+/// A client that writes only while this process is the leader, and reads no managed fields.
 ///
 /// # Errors
 /// The configuration of the client is invalid.
@@ -23,7 +23,9 @@ pub fn client(mut config: Config, leadership: &Leadership) -> Result<Client, kub
     // The client would repeat writes by itself, below the check.
     config.default_retry = false;
     let gate = Gate(leadership.clone());
-    Ok(ClientBuilder::try_from(config)?.with_layer(&gate).build())
+    let filter = MapResponseLayer::new(without_managed_fields);
+    let client = ClientBuilder::try_from(config)?.with_layer(&gate);
+    Ok(client.with_layer(&filter).build())
 }
 
 /// Adds the check to a stack of services.

@@ -3,6 +3,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use json_patch::{PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Preconditions},
@@ -87,12 +88,11 @@ const GUARDS: usize = 2;
 
 /// The differences between two states of an object, for the observed version of it. The API server responds with 409 if the
 /// object has another version. Tests in the patch would be answered with 422, as a denial may be.
-pub fn guarded<K: Resource>(observed: &K, before: &Value, after: &Value) -> json_patch::Patch {
+pub fn guarded(observed: &ObjectMeta, before: &Value, after: &Value) -> json_patch::Patch {
     let mut patch = json_patch::diff(before, after);
-    let meta = observed.meta();
     let named = [
-        ("uid", meta.uid.as_ref()),
-        ("resourceVersion", meta.resource_version.as_ref()),
+        ("uid", observed.uid.as_ref()),
+        ("resourceVersion", observed.resource_version.as_ref()),
     ];
     let guards: [_; GUARDS] = named.map(|(field, value)| {
         PatchOperation::Replace(ReplaceOperation {

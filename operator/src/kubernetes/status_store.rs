@@ -11,8 +11,9 @@ use casskop_common::{
     names,
 };
 use casskop_core::status::size;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
@@ -68,7 +69,34 @@ pub struct StatusStore {
 }
 
 /// The newest known version of one cluster; the lock orders its writers.
-type Page = tokio::sync::Mutex<Option<CassandraCluster>>;
+type Page = tokio::sync::Mutex<Option<Known>>;
+
+/// A version of a cluster: what a write of its status needs. The rest is not kept, for there is one of each cluster.
+#[derive(Clone)]
+struct Known {
+    uid: Option<String>,
+    version: Option<String>,
+    status: Option<CassandraClusterStatus>,
+}
+
+impl Known {
+    fn of(cluster: &CassandraCluster) -> Self {
+        Self {
+            uid: cluster.uid(),
+            version: cluster.resource_version(),
+            status: cluster.status.clone(),
+        }
+    }
+
+    /// Identity and version, as a patch names them.
+    fn meta(&self) -> ObjectMeta {
+        ObjectMeta {
+            uid: self.uid.clone(),
+            resource_version: self.version.clone(),
+            ..ObjectMeta::default()
+        }
+    }
+}
 
 /// Identifies a cluster, including its UID, so that nothing is written to a different cluster of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,11 +145,11 @@ impl StatusStore {
         let page = self.page(&ClusterRef::of(&cluster));
         // A task may have written during this read: its newer version is kept.
         let mut known = page.lock().await;
-        let is_older = known
-            .as_ref()
-            .is_some_and(|known| version(known) > version(&cluster));
+        let is_older = known.as_ref().is_some_and(|known| {
+            number(known.version.as_ref()) > number(cluster.metadata.resource_version.as_ref())
+        });
         if !is_older {
-            *known = Some(cluster.clone());
+            *known = Some(Known::of(&cluster));
             return Ok(Some(cluster));
         }
         // A version that is still smaller now was not overtaken by a write: etcd was restored, and the cached state
@@ -129,8 +157,9 @@ impl StatusStore {
         *known = None;
         let second = in_time(api.get_opt(name)).await?;
         *known = second
-            .clone()
-            .filter(|second| second.uid() == cluster.uid());
+            .as_ref()
+            .filter(|second| second.uid() == cluster.uid())
+            .map(Known::of);
         Ok(second)
     }
 
@@ -160,9 +189,7 @@ impl StatusStore {
                 None => self.fresh(cluster).await?,
             };
             // The version is unchanged, so the rejection is about the content and not about a concurrent write.
-            if let Some((_, source)) =
-                refused.take_if(|(version, _)| *version == current.resource_version())
-            {
+            if let Some((_, source)) = refused.take_if(|(version, _)| *version == current.version) {
                 return Err(Error::Api {
                     name: cluster.name.clone(),
                     source,
@@ -188,7 +215,7 @@ impl StatusStore {
                         .ok_or_else(|| Error::Pruned(cluster.name.clone()));
                 }
                 Err(error) if is_conflict(&error) => {
-                    refused = Some((current.resource_version(), error));
+                    refused = Some((current.version, error));
                 }
                 Err(kube::Error::Api(status)) if status.is_not_found() => {
                     return Err(Error::Gone(cluster.name.clone()));
@@ -204,7 +231,7 @@ impl StatusStore {
         Err(Error::Contended(cluster.name.clone()))
     }
 
-    async fn fresh(&self, cluster: &ClusterRef) -> Result<CassandraCluster, Error> {
+    async fn fresh(&self, cluster: &ClusterRef) -> Result<Known, Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
         // The lock is held during the read.
         let found = in_time(api.get_opt(&cluster.name)).await;
@@ -214,15 +241,16 @@ impl StatusStore {
         })?;
         found
             .filter(|found| found.uid().as_deref() == Some(&cluster.uid))
+            .map(|found| Known::of(&found))
             .ok_or_else(|| Error::Gone(cluster.name.clone()))
     }
 
     async fn write(
         &self,
         cluster: &ClusterRef,
-        current: &CassandraCluster,
+        current: &Known,
         after: &CassandraClusterStatus,
-    ) -> Result<CassandraCluster, kube::Error> {
+    ) -> Result<Known, kube::Error> {
         let api: Api<CassandraCluster> = Api::namespaced(self.client.clone(), &cluster.namespace);
         let patch = patch(current, after);
         if changes_nothing(&patch) {
@@ -233,7 +261,8 @@ impl StatusStore {
             ..PatchParams::default()
         };
         let patch = Patch::Json::<()>(patch);
-        in_time(api.patch_status(&cluster.name, &params, &patch)).await
+        let written = in_time(api.patch_status(&cluster.name, &params, &patch)).await?;
+        Ok(Known::of(&written))
     }
 
     fn page(&self, cluster: &ClusterRef) -> Arc<Page> {
@@ -243,13 +272,13 @@ impl StatusStore {
 }
 
 /// The differences, for the version that they were computed from.
-fn patch(current: &CassandraCluster, after: &CassandraClusterStatus) -> json_patch::Patch {
+fn patch(current: &Known, after: &CassandraClusterStatus) -> json_patch::Patch {
     // A missing status is added: a patch cannot replace a missing value.
     let before = current
         .status
         .as_ref()
         .map_or_else(|| json!({}), |status| json!({ "status": status }));
-    guarded(current, &before, &json!({ "status": after }))
+    guarded(&current.meta(), &before, &json!({ "status": after }))
 }
 
 /// Another version is answered with 409. The code of a denial is chosen by a webhook, and the version tells the two apart.
@@ -257,11 +286,9 @@ fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 || status.code == 422)
 }
 
-fn version(cluster: &CassandraCluster) -> u64 {
-    cluster
-        .meta()
-        .resource_version
-        .as_deref()
+/// The number of a version; versions of one cluster increase.
+fn number(version: Option<&String>) -> u64 {
+    version
         .and_then(|version| version.parse().ok())
         .unwrap_or(0)
 }

@@ -35,7 +35,7 @@ pub async fn status(
         .status
         .as_ref()
         .map_or_else(|| json!({}), |status| json!({ "status": status }));
-    let patch = objects::guarded(observed, &before, &json!({ "status": wanted }));
+    let patch = objects::guarded(&observed.metadata, &before, &json!({ "status": wanted }));
     if objects::changes_nothing(&patch) {
         return Ok(observed.clone());
     }
@@ -87,7 +87,7 @@ pub async fn finalizer(
         [] => json!({ "metadata": {} }),
         some => metadata(some),
     };
-    let patch = objects::guarded(observed, &before, &metadata(&finalizers));
+    let patch = objects::guarded(&observed.metadata, &before, &metadata(&finalizers));
     let params = PatchParams {
         field_manager: Some(names::MULTI_MANAGER.into()),
         ..PatchParams::default()

@@ -41,7 +41,8 @@ pub async fn write(ctx: &Context, write: &WitnessWrite) -> Result<(), kube::Erro
             if !observed.finalizers().is_empty() {
                 let before = json!({ "metadata": { "finalizers": observed.finalizers() } });
                 let after = json!({ "metadata": { "finalizers": [] } });
-                let patch = Patch::Json::<()>(objects::guarded(observed.as_ref(), &before, &after));
+                let patch =
+                    Patch::Json::<()>(objects::guarded(&observed.metadata, &before, &after));
                 let params = PatchParams {
                     field_manager: Some(names::MULTI_MANAGER.into()),
                     ..PatchParams::default()

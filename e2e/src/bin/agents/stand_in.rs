@@ -9,15 +9,16 @@ use std::{
     thread,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     http::{self, Request},
     large,
+    ring::{Member, Ring},
 };
 
 /// Port of the agents.
-const PORT: u16 = 8778;
+pub const PORT: u16 = 8778;
 
 /// The behaviour of a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,21 +47,25 @@ impl Behaviour {
 /// The behaviour of nodes that do not just answer, by address.
 type Behaviours = Arc<Mutex<BTreeMap<String, Behaviour>>>;
 
-/// A node, and the addresses of its ring.
+/// A node, and its ring.
 struct Node {
-    ip: String,
-    ring: Vec<String>,
+    own: Member,
+    ring: Ring,
 }
 
 /// Listens on each address of each ring, whose addresses are separated by commas.
 pub fn run(rings: &[String]) {
     let behaviours = Behaviours::default();
     for ring in rings {
-        let ring: Vec<String> = ring.split(',').map(str::to_owned).collect();
-        for ip in ring.clone() {
-            let listener = TcpListener::bind((ip.as_str(), PORT)).expect("the address is ours");
+        let ring = Ring {
+            members: ring.split(',').map(member).collect(),
+            schema_version: None,
+        };
+        for own in ring.members.clone() {
+            let listener = TcpListener::bind((own.ip.as_str(), PORT));
+            let listener = listener.expect("the address is ours");
             let (behaviours, ring) = (behaviours.clone(), ring.clone());
-            thread::spawn(move || listen(&listener, &Node { ip, ring }, &behaviours));
+            thread::spawn(move || listen(&listener, &Node { own, ring }, &behaviours));
         }
     }
     println!("listens");
@@ -77,7 +82,10 @@ fn listen(listener: &TcpListener, node: &Node, behaviours: &Behaviours) {
     let mut held = Vec::new();
     for stream in listener.incoming().map_while(Result::ok) {
         let known = behaviours.lock().expect("nobody panics");
-        let behaviour = known.get(&node.ip).copied().unwrap_or(Behaviour::Answer);
+        let behaviour = known
+            .get(&node.own.ip)
+            .copied()
+            .unwrap_or(Behaviour::Answer);
         drop(known);
         if behaviour == Behaviour::Hang {
             held.push(stream);
@@ -101,58 +109,36 @@ impl Node {
         let now = jiff::Timestamp::now();
         request.take(stream);
         if behaviour == Behaviour::Junk {
-            large::junk(stream, &self.ip);
+            large::junk(stream, &self.own.ip);
             return true;
         }
         let parsed: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let operation = request.operation();
         if let Some(operation) = &operation {
-            println!("{now} {} {operation}", self.ip);
+            println!("{now} {} {operation}", self.own.ip);
         }
         if behaviour == Behaviour::Stream {
             if operation.is_some() {
                 return false;
             }
             if request.body.contains("CurrentStreams") {
-                println!("{now} {} streams", self.ip);
+                println!("{now} {} streams", self.own.ip);
                 large::streams(stream);
                 return true;
             }
         }
-        let answer = match parsed.as_array() {
-            Some(all) => Value::Array(all.iter().map(|one| self.say(one)).collect()),
-            None => self.say(&parsed),
-        };
+        let answer = self.ring.answer(&self.own, &parsed);
         http::answer(stream, "200 OK", &answer.to_string());
         true
     }
-
-    /// The answer to one request.
-    fn say(&self, request: &Value) -> Value {
-        let value = match (request["mbean"].as_str(), &request["attribute"]) {
-            (_, attribute) if attribute == "Compactions" || attribute == "CurrentStreams" => {
-                json!([])
-            }
-            (_, attribute) if attribute == "Count" => json!(4711),
-            (Some(service), attributes)
-                if service.ends_with("StorageService") && attributes.is_array() =>
-            {
-                let host_ids: BTreeMap<&String, String> =
-                    self.ring.iter().map(|ip| (ip, host_id(ip))).collect();
-                json!({
-                    "OperationMode": "NORMAL", "NativeTransportRunning": true, "ReleaseVersion": "5.0.9",
-                    "LiveNodes": self.ring, "UnreachableNodes": [], "JoiningNodes": [], "LeavingNodes": [],
-                    "MovingNodes": [], "EndpointToHostId": host_ids, "LocalHostId": host_id(&self.ip),
-                    "NonLocalStrategyKeyspaces": ["system_auth"],
-                })
-            }
-            _ => Value::Null,
-        };
-        json!({ "status": 200, "value": value })
-    }
 }
 
-fn host_id(ip: &str) -> String {
+fn member(ip: &str) -> Member {
     let number = ip.rsplit('.').next().unwrap_or_default();
-    format!("00000000-0000-0000-0000-{number:0>12}")
+    Member {
+        ip: ip.to_owned(),
+        host_id: format!("00000000-0000-0000-0000-{number:0>12}"),
+        dc: "dc1".to_owned(),
+        rack: "rack1".to_owned(),
+    }
 }

@@ -5,12 +5,11 @@ use std::{
     time::Instant,
 };
 
-use casskop_e2e::{Cluster, cassandra};
+use casskop_e2e::{Cluster, cassandra, proxied::Api};
 use serde_json::{Value, json};
 
 use crate::{
     RACKS,
-    api::Api,
     node::{Nodes, STORAGE_SERVICE},
     operate::operate,
     table::{Row, Table, Unit},

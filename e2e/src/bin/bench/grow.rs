@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
-use casskop_e2e::{Cluster, cassandra, kubectl, machine};
+use casskop_e2e::{Cluster, cassandra, kubectl, machine, proxied::Api};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    RACKS,
-    api::Api,
-    log,
+    RACKS, log,
     node::{Nodes, STORAGE_SERVICE},
     operate::resize,
     table::{Row, Table, Unit},

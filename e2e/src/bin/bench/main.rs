@@ -18,7 +18,6 @@
     reason = "a measurement: what does not work ends it, and what it found is printed"
 )]
 
-mod api;
 mod cleanup;
 mod grow;
 mod log;
@@ -34,9 +33,8 @@ mod sites;
 mod start;
 mod table;
 
-use casskop_e2e::{Cluster, Kubectl, Space, cluster, operator};
+use casskop_e2e::{Cluster, Kubectl, Space, cluster, command, operator, proxied::Api};
 
-use api::Api;
 use table::Table;
 
 /// The measured ring.
@@ -49,7 +47,7 @@ const PLAIN: &str = "bench-plain";
 fn main() {
     let mut table = Table::default();
     say(&format!("{}; load {}", machine(), load()));
-    let api = Api::start();
+    let api = Api::start(command::inside("kubectl"));
     match std::env::args().nth(1).as_deref() {
         None => everything(&mut table, &api),
         Some("many") => many::measure(&mut table, &api),
@@ -227,7 +225,7 @@ fn load() -> String {
 }
 
 fn env(name: &str) -> String {
-    casskop_e2e::command::setting(name)
+    command::setting(name)
 }
 
 /// Prints progress to standard error; the values are printed to standard output.

@@ -10,13 +10,13 @@ use casskop_e2e::{
     cluster::OPERATIONS,
     fresh_id,
     process::Process,
+    proxied::Api,
     wait::until,
 };
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    api::Api,
     forget, path, say,
     table::{Row, Table, Unit},
 };

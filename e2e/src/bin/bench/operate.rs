@@ -6,11 +6,12 @@ use casskop_e2e::{
     Cluster,
     cluster::{OPERATIONS, find_condition, find_operation},
     fresh_id,
+    proxied::Api,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{api::Api, log, path, user, watched};
+use crate::{log, path, user, watched};
 
 /// Seconds from just before the annotation is sent to the report that all is done.
 pub fn operate(api: &Api, demo: &Cluster, kind: &str, arguments: &str) -> f64 {

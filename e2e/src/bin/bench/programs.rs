@@ -27,7 +27,7 @@ pub fn measure(table: &mut Table) {
         nothing.push(run(Command::new("true").arg("--help")));
     }
     let row = Row::median("kubectl-casskop --help", Unit::Millis, &help).target("≤ 10 ms");
-    let nothing = crate::table::quantile(&nothing, 0.5) * 1000.0;
+    let nothing = casskop_e2e::figures::quantile(&nothing, 0.5) * 1000.0;
     table.add(row.note(&format!("`true --help` {nothing:.1} ms")));
 }
 

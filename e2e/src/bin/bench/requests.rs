@@ -7,11 +7,11 @@ use casskop_e2e::{
     Cluster,
     cluster::{OPERATIONS, find_operation},
     fresh_id,
+    proxied::Api,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    api::Api,
     log, path,
     table::{Row, Table, Unit},
     user, watched,

@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
-use casskop_e2e::{Cluster, Kubectl, kubectl, operator, process::Process};
+use casskop_e2e::{Cluster, Kubectl, kubectl, operator, process::Process, proxied::Api};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    RACKS,
-    api::Api,
-    log,
+    RACKS, log,
     table::{Row, Table, Unit},
     user,
 };

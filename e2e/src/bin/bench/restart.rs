@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use casskop_e2e::{Cluster, kubectl, operator::is_ready};
+use casskop_e2e::{Cluster, kubectl, operator::is_ready, proxied::Api};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    api::Api,
     log,
     operate::operate,
     table::{Row, Table, Unit},

@@ -6,13 +6,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use casskop_e2e::Cluster;
+use casskop_e2e::{Cluster, proxied::Api};
 use jiff::Timestamp;
 
 use crate::{
-    RACKS,
-    api::Api,
-    log,
+    RACKS, log,
     operate::{operate, resize},
     table::{Row, Table, Unit},
 };

@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casskop_e2e::{Cluster, Kubectl, cluster::find_condition, kubectl, operator::is_ready};
+use casskop_e2e::{
+    Cluster, Kubectl, cluster::find_condition, kubectl, operator::is_ready, proxied::Api,
+};
 use serde_json::{Value, json};
 
 use crate::{
     NAME, RACKS,
-    api::Api,
     node::Nodes,
     ring,
     table::{Row, Table, Unit},
