@@ -18,27 +18,43 @@ fn refused(backup: impl std::fmt::Display, why: String, next: &str) -> Failure {
 /// Makes sure that the roles of the backup are as closed as its new ring. Those of a ring without logins have the superuser that
 /// everybody knows; the data of a ring with logins is not for everybody.
 fn check_logins(cluster: &ClusterManifest, place: &NodePlace) -> Result<()> {
-    let mut nodes = cluster.nodes.iter();
-    let Some(other) = nodes.find(|node| node.node.logins != place.logins) else {
-        return Ok(());
-    };
-    let host_id = &other.node.host_id;
-    let (why, next) = if place.logins {
-        (
+    const AGAIN: &str = "delete the new cluster with its volumes, and create it with";
+    let find = |wanted: Option<bool>| cluster.nodes.iter().find(|node| node.node.logins == wanted);
+    let (why, next) = match (find(None), find(Some(true)), find(Some(false))) {
+        (None, Some(_), None) if place.logins => return Ok(()),
+        (None, None, Some(_)) if !place.logins => return Ok(()),
+        (Some(node), ..) => (
             format!(
-                "its node {host_id} did not require logins, so that its roles have the superuser cassandra with a known password, and the new ring requires them"
+                "it does not say whether its node {} required logins: an earlier program has written it",
+                node.node.host_id
             ),
-            "delete the new cluster with its volumes, and create it without spec.authentication",
-        )
-    } else {
-        (
+            "make a new backup".to_owned(),
+        ),
+        (None, Some(closed), Some(open)) => (
             format!(
-                "its node {host_id} required logins, and the new ring would let in every client"
+                "its node {} required logins, and {} did not",
+                closed.node.host_id, open.node.host_id
             ),
-            "delete the new cluster with its volumes, and create it with spec.authentication, and with the superuser of the backup in the Secret of authentication.superuserSecret",
-        )
+            "make a new backup, once all pods of the ring are started alike".to_owned(),
+        ),
+        (None, None, Some(open)) => (
+            format!(
+                "its node {} did not require logins, so that its roles have the superuser cassandra with a known password, and the new ring requires them",
+                open.node.host_id
+            ),
+            format!("{AGAIN}out spec.authentication"),
+        ),
+        (None, closed, None) => (
+            format!(
+                "its node {} required logins, and the new ring would let in every client",
+                closed.map_or("", |node| node.node.host_id.as_str())
+            ),
+            format!(
+                "{AGAIN} spec.authentication, and with the superuser of the backup in the Secret of authentication.superuserSecret"
+            ),
+        ),
     };
-    Err(refused(&cluster.backup, why, next))
+    Err(refused(&cluster.backup, why, &next))
 }
 
 /// Finds the node of a backup at a place.

@@ -100,7 +100,7 @@ pub(crate) fn node_job(data: &Path, backup: &str, host: &str) -> NodeJob {
             tokens: vec![host.to_owned()],
             cassandra_version: "5.0.9".to_owned(),
             schema_version: "s".to_owned(),
-            logins: false,
+            logins: Some(false),
         },
         keyspaces: Vec::new(),
         taken: Vec::new(),

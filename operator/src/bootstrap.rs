@@ -206,7 +206,8 @@ pub fn main(args: &Args) -> Result<(), Error> {
     };
     logins::prepare(args, &rack, &seeds, volume)?;
     let access = (args.encryption.encryption(), args.logins);
-    let given = (&seeds, &restored);
+    restore::leave_shape(&args.directory, &rack, &restored, joined)?;
+    let given = (&seeds, &restored, joined);
     cassandra_yaml::write(&args.directory, &rack, given, &args.pod_ip, access)?;
     let replaced = replaced.map(String::as_str);
     jvm_options::write(
@@ -286,6 +287,23 @@ pub fn access(directory: &Path) -> Result<Access, String> {
 /// The configuration cannot be read.
 pub fn native_address(directory: &Path) -> Result<(String, u16), Error> {
     cassandra_yaml::native_address(directory)
+}
+
+/// The nodes of the restored ring that the node of this pod has to see before clients may connect; nothing if they may at once.
+///
+/// # Errors
+/// The file with the number cannot be read.
+pub fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
+    restore::awaited_nodes(directory)
+}
+
+/// Lets clients connect from the next start of Cassandra in this pod on, as they do now.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn let_clients_in(directory: &Path) -> Result<(), Error> {
+    cassandra_yaml::start_open(directory)?;
+    restore::forget_shape(directory)
 }
 
 /// Leaves the mark of a ring that requires logins on the volume of this folder.

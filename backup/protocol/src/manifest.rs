@@ -35,9 +35,10 @@ pub struct NodeEntry {
     pub cassandra_version: String,
     /// Its version of the schema when the snapshot was made.
     pub schema_version: String,
-    /// Whether it requires logins of its clients: the superuser that everybody knows is shut out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub logins: bool,
+    /// Whether it requires logins of its clients: the superuser that everybody knows is shut out. Nothing where an earlier program
+    /// has written the manifest: then it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins: Option<bool>,
 }
 
 /// The manifest of one node, `nodes/<backup>/<host id>/<digest>.json`.

@@ -20,7 +20,7 @@ const FILE: &str = "cassandra.yaml";
 pub(super) fn write(
     directory: &Path,
     rack: &RackConfig,
-    (seeds, restored): (&Seeds, &Turn),
+    (seeds, restored, joined): (&Seeds, &Turn, bool),
     pod_ip: &str,
     (encryption, step): (Encryption, LoginStep),
 ) -> Result<(), Error> {
@@ -29,12 +29,24 @@ pub(super) fn write(
     cassandra_yaml::overlay(&mut yaml, rack, &seeds.list, pod_ip);
     encryption.apply(&mut yaml);
     logins::apply(step, &mut yaml, pod_ip);
-    restore::apply(&mut yaml, restored)?;
+    restore::apply(&mut yaml, restored, joined)?;
     if let Some(place) = seeds.forms {
         tokens::choose(&mut yaml, place);
     }
-    let text = serde_saphyr::to_string(&yaml).map_err(|error| invalid(&path, error.to_string()))?;
-    files::write(&path, &text)
+    store(&path, &yaml)
+}
+
+/// Lets the native transport start with Cassandra from now on.
+pub(super) fn start_open(directory: &Path) -> Result<(), Error> {
+    let path = directory.join(FILE);
+    let mut yaml = read(&path)?;
+    yaml[restore::STARTS_OPEN] = true.into();
+    store(&path, &yaml)
+}
+
+fn store(path: &Path, yaml: &Value) -> Result<(), Error> {
+    let text = serde_saphyr::to_string(yaml).map_err(|error| invalid(path, error.to_string()))?;
+    files::write(path, &text)
 }
 
 /// Where the native transport of the node of this pod listens.

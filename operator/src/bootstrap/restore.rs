@@ -3,7 +3,9 @@
 //! configuration within a minute or two. What is decided is in `casskop_core::pod_config::restore`.
 
 use std::{
-    fs, io, thread,
+    fs, io,
+    path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -54,6 +56,48 @@ pub(super) fn wait(args: &Args) -> Result<(RackConfig, Turn), Error> {
             said = Some((what, Instant::now()));
         }
         thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// File with the number of nodes of a restored ring, for the readiness probe.
+const SHAPE: &str = "restored-nodes";
+
+/// Leaves the number of nodes beside the configuration of a node that keeps clients out until it sees all of them.
+pub(super) fn leave_shape(
+    directory: &Path,
+    rack: &RackConfig,
+    turn: &Turn,
+    joined: bool,
+) -> Result<(), Error> {
+    match (turn, &rack.restore) {
+        (Turn::Begins(_), Some(restore)) if !joined => {
+            let nodes: i32 = restore.nodes.values().sum();
+            files::write(&directory.join(SHAPE), &nodes.to_string())
+        }
+        _ => forget_shape(directory),
+    }
+}
+
+/// The number that [`leave_shape`] has left.
+pub(super) fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
+    let path = directory.join(SHAPE);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.parse().map(Some).map_err(|error| Error::Invalid {
+            path: path.display().to_string(),
+            message: format!("it is no number of nodes: {error}"),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(files::failed("read", &path)(error)),
+    }
+}
+
+pub(super) fn forget_shape(directory: &Path) -> Result<(), Error> {
+    let path = directory.join(SHAPE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(files::failed("remove", &path)(error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -208,6 +208,18 @@ fn a_restored_node_waits_for_all_files_and_starts_with_its_tokens() {
     assert_eq!(yaml["initial_token"], "-7,7");
     assert_eq!(yaml["num_tokens"], 2);
     assert_eq!(yaml["auto_bootstrap"], false);
+    // Clients wait for all nodes, and then no longer, whenever the container starts again.
+    let etc = pod.0.join("etc");
+    let starts_open = || {
+        let yaml = fs::read_to_string(etc.join("cassandra.yaml")).unwrap();
+        let yaml: Value = serde_saphyr::from_str(&yaml).unwrap();
+        yaml["start_native_transport"].clone()
+    };
+    assert_eq!(starts_open(), false);
+    assert_eq!(super::awaited_nodes(&etc).unwrap(), Some(1));
+    super::let_clients_in(&etc).unwrap();
+    assert_eq!(starts_open(), true);
+    assert_eq!(super::awaited_nodes(&etc).unwrap(), None);
     let mut other: Value = serde_json::from_str(&restoring(true)).unwrap();
     other["config"]["cassandra-yaml"]["num_tokens"] = json!(16);
     fs::write(pod.0.join("rack.json"), other.to_string()).unwrap();

@@ -256,6 +256,16 @@ pub fn call(agent: &Agent, endpoint: &Endpoint, call: &Call) -> Result<(), NodeE
     }
 }
 
+/// Lets clients connect (`StorageService.startNativeTransport`); nothing changes where they can already.
+///
+/// # Errors
+/// Cassandra starts, drains or has left the ring, or the answer is lost.
+pub fn open_native_transport(agent: &Agent, endpoint: &Endpoint) -> Result<(), NodeError> {
+    let row = rows::OPEN;
+    let value = exec(agent, endpoint, row, &json!([]))?;
+    row.verdict.of(&value)
+}
+
 /// The value that the operation returns; null if it has no result.
 fn exec(
     agent: &Agent,

@@ -148,7 +148,7 @@ pub fn upload(
             tokens: node.tokens.clone(),
             cassandra_version: node.reading.version.clone(),
             schema_version: node.reading.schema_version.clone(),
-            logins: node.logins,
+            logins: Some(node.logins),
         },
         keyspaces: parsed(work.keyspaces.iter().map(String::as_str))?,
         taken: parsed(node.taken.iter().map(String::as_str))?,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{RackConfig, seeds::OwnData};
+use crate::node::Reading;
 
 /// The restore that the nodes of a rack begin with; travels in the rack's ConfigMap until the ring is formed.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -152,11 +153,18 @@ pub fn turn(
     }
 }
 
+/// Key of `cassandra.yaml`: whether the native transport starts with Cassandra.
+pub const STARTS_OPEN: &str = "start_native_transport";
+
 /// Writes the tokens of a restored node into `cassandra.yaml`.
+///
+/// A node that was never a member (`joined`) knows only the nodes that it has met: it would count quorums over those, answer
+/// without the rows of the others, and create the superuser that everybody knows where none of them has a role. So its native
+/// transport stays closed until the readiness probe opens it (see [`sees_all`]).
 ///
 /// # Errors
 /// The configuration has another number of tokens.
-pub fn apply(yaml: &mut Value, turn: &Turn) -> Result<(), WrongTokens> {
+pub fn apply(yaml: &mut Value, turn: &Turn, joined: bool) -> Result<(), WrongTokens> {
     match turn {
         Turn::Plain | Turn::Waits(_) => {}
         Turn::Begins(marker) => {
@@ -167,6 +175,9 @@ pub fn apply(yaml: &mut Value, turn: &Turn) -> Result<(), WrongTokens> {
             yaml["initial_token"] = marker.tokens.join(",").into();
             // The files are there: there is nothing to stream, and nobody to stream it from.
             yaml["auto_bootstrap"] = false.into();
+            if !joined {
+                yaml[STARTS_OPEN] = false.into();
+            }
         }
         // Cassandra has its tokens, and refuses to start with another number.
         Turn::Was(marker) => yaml["num_tokens"] = marker.num_tokens.into(),
@@ -174,8 +185,21 @@ pub fn apply(yaml: &mut Value, turn: &Turn) -> Result<(), WrongTokens> {
     Ok(())
 }
 
+/// Whether a node sees so many members up, itself among them.
+///
+/// # Errors
+/// The number that it sees.
+pub fn sees_all(reading: &Reading, nodes: usize) -> Result<(), usize> {
+    let is_member =
+        |ip: &&String| reading.host_ids.contains_key(*ip) && !reading.joining.contains(*ip);
+    let seen = reading.live.iter().filter(is_member).count();
+    if seen >= nodes { Ok(()) } else { Err(seen) }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
     use casskop_backup_protocol::Cluster;
     use serde_json::json;
 
@@ -292,7 +316,7 @@ mod tests {
         let begins = Turn::Begins(marker("b1"));
         let written = |number: u32, turn: &Turn| {
             let mut yaml = json!({ "num_tokens": number });
-            apply(&mut yaml, turn).map(|()| yaml)
+            apply(&mut yaml, turn, true).map(|()| yaml)
         };
         assert_eq!(written(16, &none), Ok(json!({ "num_tokens": 16 })));
         assert_eq!(written(16, &was), Ok(json!({ "num_tokens": 2 })));
@@ -300,5 +324,37 @@ mod tests {
         assert_eq!(written(2, &begins), Ok(all));
         let wrong = written(16, &begins).unwrap_err().to_string();
         assert!(wrong.contains("num_tokens to 2"), "{wrong}");
+    }
+
+    #[test]
+    fn only_a_node_that_was_never_a_member_keeps_clients_out() {
+        let starts = |turn: &Turn, joined| {
+            let mut yaml = json!({ "num_tokens": 2 });
+            apply(&mut yaml, turn, joined).unwrap();
+            yaml[STARTS_OPEN].clone()
+        };
+        let (begins, was) = (Turn::Begins(marker("b1")), Turn::Was(marker("b1")));
+        assert_eq!(starts(&begins, false), false);
+        for (turn, joined) in [(&begins, true), (&was, true), (&Turn::Plain, false)] {
+            assert_eq!(starts(turn, joined), Value::Null);
+        }
+    }
+
+    #[test]
+    fn members_that_are_up_count() {
+        let ips =
+            |ips: &[&str]| -> BTreeSet<String> { ips.iter().map(|ip| (*ip).to_owned()).collect() };
+        let members = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+        let hosts = members.map(|ip| (ip.to_owned(), format!("id of {ip}")));
+        let reading = Reading {
+            // The last one is known by gossip only.
+            live: Arc::new(ips(&["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.9"])),
+            unreachable: Arc::new(ips(&["10.0.0.3"])),
+            joining: ips(&["10.0.0.4"]),
+            host_ids: Arc::new(hosts.into()),
+            ..Reading::default()
+        };
+        assert_eq!(sees_all(&reading, 2), Ok(()));
+        assert_eq!(sees_all(&reading, 3), Err(2));
     }
 }

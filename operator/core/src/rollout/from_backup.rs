@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use casskop_backup_protocol::Name;
 use casskop_common::{
-    api::{CassandraCluster, Restore, RestorePhase, RestoreStatus},
+    api::{CassandraCluster, NodeTransport, Restore, RestorePhase, RestoreStatus},
     conditions::Reason,
     names::{self, RackId},
 };
@@ -388,6 +388,11 @@ fn check(desired: &Desired, cluster: &CassandraCluster, restore: &Restore) -> Re
     if !desired.spec.seeds.is_empty() || multi {
         return refuse(
             "a ring with nodes elsewhere, by spec.seeds or a MultiCasskop, is not restored: restore all nodes into one CassandraCluster, and remove restore or the seeds".into(),
+        );
+    }
+    if desired.spec.transport() == NodeTransport::ManagementApi {
+        return refuse(
+            "nodeApi.kind ManagementApi: it cannot let clients in to nodes that have kept them out until the ring is whole: restore with Jolokia, and change the kind once the ring is formed".into(),
         );
     }
     let logins = desired.spec.authentication.as_ref();

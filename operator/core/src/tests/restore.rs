@@ -5,8 +5,8 @@ mod histories;
 use casskop_backup_protocol::{FetchJob, S3};
 use casskop_common::{
     api::{
-        Authentication, CassandraCluster, LoginStep, NodeStatus, Restore, RestorePhase,
-        RestoredCluster,
+        Authentication, CassandraCluster, LoginStep, NodeApi, NodeApiKind, NodeStatus, Restore,
+        RestorePhase, RestoredCluster,
     },
     names,
 };
@@ -487,7 +487,7 @@ type Edit = fn(&mut CassandraCluster);
 
 #[test]
 fn a_restore_that_no_job_could_carry_out_is_refused() {
-    let wrong: [(Edit, &str); 11] = [
+    let wrong: [(Edit, &str); 12] = [
         (|cluster| cluster.spec.data_capacity = None, "dataCapacity"),
         (|cluster| cluster.spec.backup = None, "backup.stores"),
         (
@@ -504,6 +504,16 @@ fn a_restore_that_no_job_could_carry_out_is_refused() {
         (
             |cluster| cluster.spec.authentication = Some(Authentication::default()),
             "authentication.superuserSecret",
+        ),
+        (
+            |cluster| {
+                cluster.spec.cassandra_image = Some("k8ssandra/cass-management-api:5.0".into());
+                cluster.spec.node_api = Some(NodeApi {
+                    kind: NodeApiKind::ManagementApi,
+                    ..NodeApi::default()
+                });
+            },
+            "nodeApi.kind ManagementApi",
         ),
         (
             |cluster| edit(cluster, |restore| restore.backup = "../b".into()),

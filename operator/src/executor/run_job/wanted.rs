@@ -1,7 +1,7 @@
 //! The Job of a step, as it is to be made now: what the spec, the status, the pod and the node say.
 
 use casskop_common::{
-    api::{CassandraClusterStatus, OperationStatus},
+    api::{CassandraClusterStatus, LoginStep, OperationStatus},
     names::{self, RackId},
 };
 use k8s_openapi::api::{
@@ -99,7 +99,7 @@ async fn upload(
     let facts = NodeFacts {
         pod: &task.start.pod,
         rack: &rack,
-        logins: NodePod::of(pod).logins.has_logins(),
+        logins: NodePod::of(pod).logins == LoginStep::Required,
         reading: &reading,
         tokens,
         data_directories: folders(effects, task, &rack).await?,

@@ -122,6 +122,8 @@ operations! {
     SNAPSHOT: STORAGE_SERVICE, "takeSnapshot(java.lang.String,java.util.Map,[Ljava.lang.String;)", BRIEF, Nothing;
     CLEAR_SNAPSHOT: STORAGE_SERVICE, "clearSnapshot(java.lang.String,[Ljava.lang.String;)", BRIEF, Nothing;
     DRAIN: STORAGE_SERVICE, "drain()", LONG, Nothing;
+    // By the readiness probe of a restored node.
+    OPEN: STORAGE_SERVICE, "startNativeTransport()", READ, Nothing;
     REBUILD: STORAGE_SERVICE, "rebuild(java.lang.String,java.lang.String,java.lang.String,java.lang.String)", LONG, Nothing;
     REMOVE_NODE: STORAGE_SERVICE, "removeNode(java.lang.String)", LONG, Nothing;
     DECOMMISSION: STORAGE_SERVICE, "decommission(boolean)", LONG, Nothing;

@@ -292,6 +292,7 @@ fn every_access() -> BTreeSet<(String, String)> {
         Box::new(|endpoint| drop(replication(&agent(), endpoint, &one))),
         Box::new(|endpoint| drop(locations(&agent(), endpoint, &one))),
         Box::new(|endpoint| drop(repaired(&agent(), endpoint, &json!(1)))),
+        Box::new(|endpoint| drop(open_native_transport(&agent(), endpoint))),
     ];
     for each in every_call() {
         exchanges.push(Box::new(move |endpoint| {
