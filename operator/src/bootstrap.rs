@@ -51,6 +51,7 @@ use tokio::{
 use crate::node_api::Access;
 use certificates::{Form, Peers, Renewal};
 use pkcs8::Algorithm;
+pub use restore::awaited_nodes;
 pub use seeds::JOINED_MARKER;
 
 /// Paths of the parts of a pod's configuration.
@@ -287,14 +288,6 @@ pub fn access(directory: &Path) -> Result<Access, String> {
 /// The configuration cannot be read.
 pub fn native_address(directory: &Path) -> Result<(String, u16), Error> {
     cassandra_yaml::native_address(directory)
-}
-
-/// The nodes of the restored ring that the node of this pod has to see before clients may connect; nothing if they may at once.
-///
-/// # Errors
-/// The file with the number cannot be read.
-pub fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
-    restore::awaited_nodes(directory)
 }
 
 /// Lets clients connect from the next start of Cassandra in this pod on, as they do now.

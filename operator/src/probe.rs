@@ -1,5 +1,6 @@
 //! Answers the kubelet's probes from the agent of this pod.
 
+mod restored;
 mod set_up;
 
 use std::{
@@ -21,7 +22,7 @@ use crate::{
 };
 use casskop_core::{
     node::{Call, NodeError, Reading},
-    pod_config::{logins::SUPERUSER, restore::sees_all},
+    pod_config::logins::SUPERUSER,
 };
 
 /// Arguments of a probe.
@@ -84,8 +85,7 @@ pub fn main(args: &Args) -> Result<(), String> {
             (Question::Ready, Err(error)) if is_distrust(error, transport) => {
                 serves_unasked(args).map_err(|why| format!("{error}; {why}"))
             }
-            (Question::Ready, _) => node
-                .opens(args, &reading)
+            (Question::Ready, _) => restored::opens(&node, args, &reading)
                 .and_then(|()| ready(&reading))
                 .and_then(|()| node.takes_clients())
                 .and_then(|()| set_up::set_up(args))
@@ -162,33 +162,6 @@ impl Node {
             }
             Access::ManagementApi(_) => management_api::read(&self.session()?),
         }
-    }
-
-    /// Lets clients in to a restored node once it sees all nodes of its ring: with fewer it would take those for all, and count
-    /// quorums over them.
-    fn opens(&self, args: &Args, reading: &Result<Reading, NodeError>) -> Result<(), String> {
-        let Ok(reading) = reading else { return Ok(()) };
-        let nodes = bootstrap::awaited_nodes(&args.directory);
-        let Some(nodes) = nodes.map_err(|error| error.to_string())? else {
-            return Ok(());
-        };
-        if reading.native_transport {
-            return bootstrap::let_clients_in(&args.directory).map_err(|error| error.to_string());
-        }
-        if !reading.is_member() {
-            return Ok(());
-        }
-        sees_all(reading, nodes).map_err(|seen| {
-            format!(
-                "NORMAL, and sees {seen} of the {nodes} nodes of the restored ring: clients can connect when it sees all of them"
-            )
-        })?;
-        let opened = match &self.0.access {
-            Access::Jolokia(_) | Access::JolokiaTls(..) => node_api::jolokia_agent(&self.0)
-                .and_then(|agent| jolokia::open_native_transport(&agent, &self.0)),
-            Access::ManagementApi(_) => Err(NodeError::NotSupported("open the native transport")),
-        };
-        opened.map_err(|error| error.to_string())
     }
 
     /// Whether the native transport listens: gossip does not notice when it is switched off.
@@ -277,19 +250,10 @@ fn remember_joined(args: &Args, reading: &Result<Reading, NodeError>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::BTreeMap,
-        fs,
-        io::{Read, Write},
-        net::TcpListener,
-        sync::{Arc, mpsc},
-    };
+    use std::{fs, net::TcpListener};
 
     use super::*;
-    use crate::node_api::{
-        Credentials,
-        management_api::node::{CASSANDRA_5, Node},
-    };
+    use crate::node_api::management_api::node::{CASSANDRA_5, Node};
 
     const DRAIN: &str = "POST /api/v0/ops/node/drain";
     const KEYSPACES: &str = "GET /api/v0/ops/keyspace";
@@ -332,88 +296,6 @@ mod tests {
         fs::remove_dir(&mark).unwrap();
         remember_joined(&args, &reading()).expect("a mark");
         assert_eq!(fs::read_to_string(&mark).unwrap(), "h");
-        fs::remove_dir_all(&folder).unwrap();
-    }
-
-    /// An agent whose calls return nothing. It sends each request that it gets.
-    fn agent() -> (super::Node, mpsc::Receiver<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (told, asked) = mpsc::channel();
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut text = String::new();
-                while !text.ends_with('}') {
-                    let mut some = [0; 1024];
-                    let read = stream.read(&mut some).unwrap();
-                    text += &String::from_utf8_lossy(&some[..read]);
-                }
-                told.send(text).unwrap();
-                let answer = r#"{"status":200,"value":null}"#;
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
-                    answer.len()
-                );
-                stream.write_all((head + answer).as_bytes()).unwrap();
-            }
-        });
-        let credentials = Arc::new(Credentials {
-            username: "u".into(),
-            password: "p".into(),
-            older: Vec::new(),
-        });
-        let endpoint = Endpoint::new("127.0.0.1", Access::Jolokia(credentials));
-        (super::Node(Endpoint { port, ..endpoint }), asked)
-    }
-
-    /// With some of its nodes it would count quorums over those.
-    #[test]
-    fn a_restored_node_lets_clients_in_when_it_sees_all_nodes() {
-        let folder = std::env::temp_dir().join(format!("casskop-opens-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let args = ready(&folder);
-        fs::write(folder.join("restored-nodes"), "2").unwrap();
-        let yaml = folder.join("cassandra.yaml");
-        fs::write(&yaml, "start_native_transport: false\n").unwrap();
-        let reading = |seen: &[&str], mode, native_transport| {
-            let hosts = seen
-                .iter()
-                .map(|ip| ((*ip).to_owned(), format!("id of {ip}")));
-            let hosts: BTreeMap<String, String> = hosts.collect();
-            Ok(Reading {
-                mode,
-                native_transport,
-                live: Arc::new(hosts.keys().cloned().collect()),
-                host_ids: Arc::new(hosts),
-                ..Reading::default()
-            })
-        };
-        let (one, both) = (&["10.0.0.1"][..], &["10.0.0.1", "10.0.0.2"][..]);
-        let (node, asked) = agent();
-        let told = node.opens(&args, &reading(one, OperationMode::Normal, false));
-        assert!(told.unwrap_err().contains("sees 1 of the 2 nodes"));
-        node.opens(&args, &reading(both, OperationMode::Starting, false))
-            .unwrap();
-        node.opens(&args, &Err(NodeError::Refused)).unwrap();
-        assert!(asked.try_recv().is_err());
-        node.opens(&args, &reading(both, OperationMode::Normal, false))
-            .unwrap();
-        assert!(asked.try_recv().unwrap().contains("startNativeTransport()"));
-        // It was heard: from now on nothing is awaited, and Cassandra opens by itself.
-        node.opens(&args, &reading(both, OperationMode::Normal, true))
-            .unwrap();
-        assert!(!folder.join("restored-nodes").exists());
-        let opens = fs::read_to_string(&yaml).unwrap();
-        assert_eq!(opens.trim(), "start_native_transport: true");
-        node.opens(&args, &reading(one, OperationMode::Normal, false))
-            .unwrap();
-        assert!(asked.try_recv().is_err(), "a person has closed it");
-        // A number that cannot be read opens nothing.
-        fs::write(folder.join("restored-nodes"), "all").unwrap();
-        node.opens(&args, &reading(both, OperationMode::Normal, false))
-            .unwrap_err();
-        assert!(asked.try_recv().is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
 

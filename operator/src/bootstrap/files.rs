@@ -58,15 +58,18 @@ pub(super) fn age(path: &Path) -> Result<Duration, Error> {
     Ok(changed.elapsed().unwrap_or_default())
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     // A file of the image, or one left by an earlier run of this init container, may be read-only, or belong to another
     // user id.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed("replace", path)(error));
-        }
-        _ => {}
-    }
+    remove(path).map_err(failed("replace", path))?;
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

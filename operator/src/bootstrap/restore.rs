@@ -78,8 +78,11 @@ pub(super) fn leave_shape(
     }
 }
 
-/// The number that [`leave_shape`] has left.
-pub(super) fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
+/// The nodes of the restored ring that the node of this pod has to see before clients may connect; nothing if they may at once.
+///
+/// # Errors
+/// The file with the number cannot be read.
+pub fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
     let path = directory.join(SHAPE);
     match fs::read_to_string(&path) {
         Ok(text) => text.parse().map(Some).map_err(|error| Error::Invalid {
@@ -93,12 +96,7 @@ pub(super) fn awaited_nodes(directory: &Path) -> Result<Option<usize>, Error> {
 
 pub(super) fn forget_shape(directory: &Path) -> Result<(), Error> {
     let path = directory.join(SHAPE);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(files::failed("remove", &path)(error))
-        }
-        _ => Ok(()),
-    }
+    files::remove(&path).map_err(files::failed("remove", &path))
 }
 
 fn marker(args: &Args) -> Result<Option<RestoreMarker>, Error> {

@@ -58,7 +58,7 @@ enum Text {
     Escaped,
 }
 
-/// What may follow.
+/// The part of the text that may follow.
 #[derive(Default, PartialEq, Eq)]
 enum Next {
     #[default]

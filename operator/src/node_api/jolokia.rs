@@ -398,4 +398,4 @@ impl Service {
 #[cfg(test)]
 mod large_answers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

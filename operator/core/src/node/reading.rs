@@ -69,6 +69,13 @@ impl Reading {
             .filter(|ip| self.host_ids.contains_key(*ip))
     }
 
+    /// Number of the members that it sees up, itself among them. A node that is known by gossip only is no member.
+    pub fn members_up(&self) -> usize {
+        let is_member =
+            |ip: &&String| self.host_ids.contains_key(*ip) && !self.joining.contains(*ip);
+        self.live.iter().filter(is_member).count()
+    }
+
     /// Address of a member, by its host id.
     pub fn address_of(&self, host_id: &str) -> Option<&String> {
         let mut members = self.host_ids.iter();
@@ -185,4 +192,26 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     }
 
     deserializer.deserialize_any(Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_are_up_count() {
+        let ips =
+            |ips: &[&str]| -> BTreeSet<String> { ips.iter().map(|ip| (*ip).to_owned()).collect() };
+        let members = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+        let hosts = members.map(|ip| (ip.to_owned(), format!("id of {ip}")));
+        let reading = Reading {
+            // The last one is known by gossip only.
+            live: Arc::new(ips(&["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.9"])),
+            unreachable: Arc::new(ips(&["10.0.0.3"])),
+            joining: ips(&["10.0.0.4"]),
+            host_ids: Arc::new(hosts.into()),
+            ..Reading::default()
+        };
+        assert_eq!(reading.members_up(), 2);
+    }
 }

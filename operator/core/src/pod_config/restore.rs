@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{RackConfig, seeds::OwnData};
-use crate::node::Reading;
 
 /// The restore that the nodes of a rack begin with; travels in the rack's ConfigMap until the ring is formed.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -160,7 +159,7 @@ pub const STARTS_OPEN: &str = "start_native_transport";
 ///
 /// A node that was never a member (`joined`) knows only the nodes that it has met: it would count quorums over those, answer
 /// without the rows of the others, and create the superuser that everybody knows where none of them has a role. So its native
-/// transport stays closed until the readiness probe opens it (see [`sees_all`]).
+/// transport stays closed until its readiness probe sees all nodes, and opens it.
 ///
 /// # Errors
 /// The configuration has another number of tokens.
@@ -185,21 +184,8 @@ pub fn apply(yaml: &mut Value, turn: &Turn, joined: bool) -> Result<(), WrongTok
     Ok(())
 }
 
-/// Whether a node sees so many members up, itself among them.
-///
-/// # Errors
-/// The number that it sees.
-pub fn sees_all(reading: &Reading, nodes: usize) -> Result<(), usize> {
-    let is_member =
-        |ip: &&String| reading.host_ids.contains_key(*ip) && !reading.joining.contains(*ip);
-    let seen = reading.live.iter().filter(is_member).count();
-    if seen >= nodes { Ok(()) } else { Err(seen) }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, sync::Arc};
-
     use casskop_backup_protocol::Cluster;
     use serde_json::json;
 
@@ -338,23 +324,5 @@ mod tests {
         for (turn, joined) in [(&begins, true), (&was, true), (&Turn::Plain, false)] {
             assert_eq!(starts(turn, joined), Value::Null);
         }
-    }
-
-    #[test]
-    fn members_that_are_up_count() {
-        let ips =
-            |ips: &[&str]| -> BTreeSet<String> { ips.iter().map(|ip| (*ip).to_owned()).collect() };
-        let members = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
-        let hosts = members.map(|ip| (ip.to_owned(), format!("id of {ip}")));
-        let reading = Reading {
-            // The last one is known by gossip only.
-            live: Arc::new(ips(&["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.9"])),
-            unreachable: Arc::new(ips(&["10.0.0.3"])),
-            joining: ips(&["10.0.0.4"]),
-            host_ids: Arc::new(hosts.into()),
-            ..Reading::default()
-        };
-        assert_eq!(sees_all(&reading, 2), Ok(()));
-        assert_eq!(sees_all(&reading, 3), Err(2));
     }
 }

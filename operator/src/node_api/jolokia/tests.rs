@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Answers one request with these bytes, and returns the request.
-fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
+pub(crate) fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let answer = answer.to_owned();
@@ -60,7 +60,7 @@ fn agent_that_says(answer: &str) -> (Endpoint, thread::JoinHandle<String>) {
     )
 }
 
-fn http_ok(body: &str) -> String {
+pub(crate) fn http_ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
