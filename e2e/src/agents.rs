@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::Write,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -22,21 +22,23 @@ const TABLE: &str = "casskop_e2e_faults";
 /// A label that no Kubernetes node has.
 const NOWHERE: &str = "casskop-e2e/nowhere";
 
-/// The program, with its output.
-struct Program {
+/// The program, with its output; it ends with this value.
+pub struct Program {
     child: Child,
     log: PathBuf,
 }
 
 impl Program {
     fn start(name: &str, words: &[String]) -> Self {
-        let log = scratch(&format!("{name}.log"));
-        let file = File::create(&log).expect("the scratch folder is writable");
-        let child = inside(&program().to_string_lossy())
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(file)
-            .spawn();
+        let mut command = inside(&program().to_string_lossy());
+        command.args(words);
+        Self::run(command, scratch(&format!("{name}.log")))
+    }
+
+    /// Starts the program by this command, and waits until it listens. Its output goes into a file.
+    pub fn run(mut command: Command, log: PathBuf) -> Self {
+        let file = File::create(&log).expect("the folder is writable");
+        let child = command.stdin(Stdio::piped()).stdout(file).spawn();
         let program = Self {
             child: child.expect("the agents start"),
             log,
@@ -53,7 +55,8 @@ impl Program {
         program
     }
 
-    fn tell(&mut self, line: &str) {
+    /// Writes a command to its input.
+    pub fn tell(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().expect("it is piped");
         writeln!(input, "{line}").expect("the agents run");
     }
@@ -63,7 +66,8 @@ impl Program {
         self.lines()[0].trim_start_matches("listens ").to_owned()
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// The lines that it has printed.
+    pub fn lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
@@ -77,7 +81,7 @@ impl Drop for Program {
 }
 
 /// Cargo places the program beside the tests and the bench.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().expect("a program has a path");
     let found = own.ancestors().map(|folder| folder.join("agents"));
     let mut found = found.filter(|program| program.is_file());

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
+use serde_json::json;
+
 use crate::{
     command::{self, Output},
     kubectl::Kubectl,
@@ -121,6 +123,20 @@ pub fn login(kubectl: &Kubectl, pod: &str, login: Login, statements: &[&str]) ->
         .env("CQL_PASSWORD", login.password)
         .args(statements);
     Some(command::run(command, ""))
+}
+
+/// The same for a pod that has an address.
+pub fn try_login(kubectl: &Kubectl, pod: &str, role: Login, statements: &[&str]) -> Output {
+    let output = login(kubectl, pod, role, statements);
+    output.unwrap_or_else(|| panic!("{pod} has no address"))
+}
+
+/// Writes the Secret of a role.
+pub fn put_login(kubectl: &Kubectl, secret: &str, login: Login) {
+    kubectl.apply(&json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": secret },
+        "stringData": { "username": login.user, "password": login.password },
+    }));
 }
 
 /// A client over TLS.

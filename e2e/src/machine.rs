@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Kubectl, wait::until};
+use crate::{Kubectl, process::stat_seconds, wait::until};
 
 /// A machine that does not respond: its kubelet and its container runtime are stopped, and the processes of some of
 /// its pods are killed. The machine returns when this value is dropped.
@@ -95,10 +95,8 @@ impl Drop for LostMachine {
     }
 }
 
-/// The start time of the Cassandra process of a pod, by its UID, which is earlier than the first line of its log. The
-/// kernel counts from its boot, in hundredths of a second.
+/// The start time of the Cassandra process of a pod, by its UID, which is earlier than the first line of its log.
 pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
-    const TICKS: f64 = 100.0;
     let (_, process) = cassandra(pod)?;
     let up: f64 = text(Path::new("/proc"), "uptime")
         .split(' ')
@@ -106,16 +104,9 @@ pub fn cassandra_began(pod: &str) -> Option<Timestamp> {
         .parse()
         .ok()?;
     let now = Timestamp::now();
-    let stat = text(&process, "stat");
-    // The name of the program, in brackets, may contain spaces. The start time is the 20th field after it.
-    let began: f64 = stat
-        .rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()?;
-    let age = SignedDuration::try_from_secs_f64(up - began / TICKS).ok()?;
+    // From the boot of the machine.
+    let began = stat_seconds(&text(&process, "stat"), 19)?;
+    let age = SignedDuration::try_from_secs_f64(up - began).ok()?;
     now.checked_sub(age).ok()
 }
 

@@ -25,6 +25,11 @@ impl Process {
             .map(Self)
     }
 
+    /// The process with this number.
+    pub fn of(pid: u32) -> Self {
+        Self(read(pid, "status"))
+    }
+
     /// A number of the state: kilobytes, or a count.
     pub fn field(&self, name: &str) -> f64 {
         let line = self.0.lines().find_map(|line| line.strip_prefix(name));
@@ -36,6 +41,26 @@ impl Process {
     pub fn mebibytes(&self, name: &str) -> f64 {
         self.field(name) / 1024.0
     }
+}
+
+/// Processor time of a process so far, in seconds.
+pub fn processor_seconds(pid: u32) -> f64 {
+    let stat = read(pid, "stat");
+    let of = |field| stat_seconds(&stat, field).expect("the kernel says it");
+    // In user mode and in the kernel.
+    of(11) + of(12)
+}
+
+/// A time of `/proc/<pid>/stat` in seconds, by the number of its field after the name of the program, which is in brackets and may
+/// contain spaces. The kernel counts in hundredths of a second.
+pub fn stat_seconds(stat: &str, field: usize) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: f64 = fields.split_whitespace().nth(field)?.parse().ok()?;
+    Some(ticks / 100.0)
+}
+
+fn read(pid: u32, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the process runs")
 }
 
 /// The states of the processes in a pod.

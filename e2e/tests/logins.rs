@@ -15,8 +15,11 @@ use std::{
 };
 
 use casskop_e2e::{
-    Cluster, Kubectl, Output, Space, cassandra, cassandra::Login, cluster, cluster::find_condition,
-    command, operator, wait::until,
+    Cluster, Kubectl, Output, Space,
+    cassandra::{self, Login, put_login, try_login},
+    cluster::{self, find_condition},
+    command, operator,
+    wait::until,
 };
 use serde_json::{Value, json};
 
@@ -163,21 +166,9 @@ fn is_refusal(output: &Output) -> bool {
     words.iter().any(|word| output.stderr.contains(word))
 }
 
-fn try_login(kubectl: &Kubectl, pod: &str, login: Login, statements: &[&str]) -> Output {
-    let output = cassandra::login(kubectl, pod, login, statements);
-    output.unwrap_or_else(|| panic!("{pod} has no address"))
-}
-
 /// The Secret with the superuser.
 fn put(kubectl: &Kubectl, login: Login) {
-    put_as(kubectl, "admins", login);
-}
-
-fn put_as(kubectl: &Kubectl, name: &str, login: Login) {
-    kubectl.apply(&json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },
-        "stringData": { "username": login.user, "password": login.password },
-    }));
+    put_login(kubectl, "admins", login);
 }
 
 /// An application may do what it was granted, and nothing else.

@@ -7,8 +7,8 @@
 )]
 
 use casskop_e2e::{
-    Cluster, Output, Space,
-    cassandra::{self, Login},
+    Space,
+    cassandra::{self, Login, put_login, try_login},
     cluster, fresh_id,
     s3::{S3, secret},
 };
@@ -29,11 +29,6 @@ const ORDERS: Login = Login {
 };
 const ROWS: &str = "SELECT id, text FROM orders.t";
 
-fn login(ring: &Cluster, pod: &str, login: Login, statements: &[&str]) -> Output {
-    let output = cassandra::login(&ring.kubectl, pod, login, statements);
-    output.unwrap_or_else(|| panic!("{pod} has no address"))
-}
-
 fn manifest(name: &str, store: &Value) -> Value {
     let mut manifest = cluster::ring(name, &[("dc1", &["rack1", "rack2"])]);
     manifest["spec"]["deletePVC"] = json!(true);
@@ -47,11 +42,9 @@ fn manifest(name: &str, store: &Value) -> Value {
 fn roles_come_back_and_let_nobody_else_in() {
     let space = Space::open("e2e-restored-logins");
     let s3 = S3::start("restored-logins");
-    space.kubectl.apply(&secret(KEYS, None));
-    space.kubectl.apply(&json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admins" },
-        "stringData": { "username": ADMIN.user, "password": ADMIN.password },
-    }));
+    let kubectl = &space.kubectl;
+    kubectl.apply(&secret(KEYS, None));
+    put_login(kubectl, "admins", ADMIN);
     let store = json!({ "name": "main", "s3": s3.store(), "secret": { "name": KEYS } });
 
     let old = space.cluster("old");
@@ -68,7 +61,7 @@ fn roles_come_back_and_let_nobody_else_in() {
         &create,
         "GRANT SELECT ON KEYSPACE orders TO orders",
     ];
-    login(&old, "old-dc1-rack1-0", ADMIN, &statements).ok();
+    try_login(kubectl, "old-dc1-rack1-0", ADMIN, &statements).ok();
     old.shows("both replicas of the roles", |cluster| {
         let record = &cluster["status"]["roleReplicas"];
         (record["repaired"] == true && record["replicas"]["dc1"] == 2).then_some(())
@@ -103,12 +96,12 @@ fn roles_come_back_and_let_nobody_else_in() {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let step = &pod["metadata"]["annotations"]["db.orange.com/logins"];
         assert_eq!(step, "Required");
-        let rows = login(&new, name, ORDERS, &[ROWS]).ok();
+        let rows = try_login(kubectl, name, ORDERS, &[ROWS]).ok();
         assert!(rows.contains("kept"), "{rows}");
-        login(&new, name, ORDERS, &["SELECT * FROM system_auth.roles"]).fails();
-        login(&new, name, ADMIN, &[ROWS]).ok();
-        login(&new, name, DEFAULT, &[ROWS]).fails();
-        cassandra::cql(&new.kubectl, name, "ONE", &[ROWS]).fails();
+        try_login(kubectl, name, ORDERS, &["SELECT * FROM system_auth.roles"]).fails();
+        try_login(kubectl, name, ADMIN, &[ROWS]).ok();
+        try_login(kubectl, name, DEFAULT, &[ROWS]).fails();
+        cassandra::cql(kubectl, name, "ONE", &[ROWS]).fails();
     }
 
     // The operator has the superuser, and keeps the roles as in any ring.
@@ -116,10 +109,10 @@ fn roles_come_back_and_let_nobody_else_in() {
     new.settles();
     let degraded = new.get()["status"]["conditions"].to_string();
     assert!(!degraded.contains("log in as the superuser"), "{degraded}");
-    space.kubectl.ok(&["delete", "pod", "new-dc1-rack1-0"]);
+    kubectl.ok(&["delete", "pod", "new-dc1-rack1-0"]);
     new.becomes("Available", "False");
     new.settles();
-    login(&new, "new-dc1-rack1-0", ORDERS, &[ROWS]).ok();
-    login(&new, "new-dc1-rack1-0", DEFAULT, &[ROWS]).fails();
+    try_login(kubectl, "new-dc1-rack1-0", ORDERS, &[ROWS]).ok();
+    try_login(kubectl, "new-dc1-rack1-0", DEFAULT, &[ROWS]).fails();
     new.delete();
 }

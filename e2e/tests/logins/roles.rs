@@ -1,9 +1,13 @@
 //! Replicas of the roles, and roles of applications, which the operator keeps.
 
-use casskop_e2e::{Cluster, cassandra::Login, wait::until};
+use casskop_e2e::{
+    Cluster,
+    cassandra::{Login, put_login, try_login},
+    wait::until,
+};
 use serde_json::{Value, json};
 
-use super::{FIRST, WHO, is_refusal, put_as, try_login};
+use super::{FIRST, WHO, is_refusal};
 
 /// The role of an application, which the operator makes.
 pub(super) const SHOP: Login = Login {
@@ -93,7 +97,7 @@ pub(super) fn users(ring: &Cluster, pod: &str) {
     let before = uids();
     let as_user = |login: Login, statement: &str| try_login(kubectl, pod, login, &[statement]);
     let soon = |what: &str, holds: &dyn Fn() -> Result<(), String>| until(what, holds);
-    put_as(kubectl, "shop-login", SHOP);
+    put_login(kubectl, "shop-login", SHOP);
     ring.change(
         &json!({ "authentication": { "superuserSecret": "admins", "users": [{
         "secret": "shop-login",
@@ -128,7 +132,7 @@ pub(super) fn users(ring: &Cluster, pod: &str) {
     let told = as_user(SHOP, "SELECT * FROM orders.t").fails();
     assert!(told.contains("no SELECT permission"), "{told}");
     as_user(SHOP, "DROP TABLE shop.t").fails();
-    put_as(kubectl, "shop-login", SHOP_NEXT);
+    put_login(kubectl, "shop-login", SHOP_NEXT);
     let is_refused = || {
         let output = as_user(SHOP, WHO);
         if is_refusal(&output) {

@@ -1,25 +1,20 @@
 //! The program that answers for the nodes, and what it prints.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::Write,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::{collections::BTreeSet, process::Command};
 
-use casskop_e2e::{proxied::Api, wait::until};
+use casskop_e2e::{
+    agents::{Program, program},
+    proxied::Api,
+    wait::until,
+};
 use jiff::Timestamp;
 
 use crate::{clusters::DC, folder};
 
 /// The program; it ends with this value.
-pub struct Nodes {
-    child: Child,
-    log: PathBuf,
-}
+pub struct Nodes(Program);
 
-/// What a node was told.
+/// A line about a node.
 pub struct Told {
     /// The time.
     pub at: Timestamp,
@@ -39,29 +34,15 @@ impl Told {
 impl Nodes {
     /// Starts the program.
     pub fn start(api: &Api) -> Self {
-        let log = folder().join("logs/nodes.log");
-        let file = File::create(&log).expect("the folder is writable");
-        let own = std::env::current_exe().expect("a program has a path");
-        let child = Command::new(own.with_file_name("agents"))
-            .args(["pods", api.address()])
-            .stdin(Stdio::piped())
-            .stdout(file)
-            .spawn();
-        let nodes = Self {
-            child: child.expect("the agents start"),
-            log,
-        };
-        until("the agents to listen", || {
-            let text = nodes.text();
-            text.starts_with("listens").then_some(()).ok_or(text)
-        });
-        nodes
+        let mut command = Command::new(program());
+        command.args(["pods", api.address()]);
+        Self(Program::run(command, folder().join("logs/nodes.log")))
     }
 
-    /// What the nodes were told from some number of lines on.
+    /// The lines about nodes from some number of lines on.
     pub fn told(&self, from: usize) -> Vec<Told> {
-        let text = self.text();
-        let told = text.lines().skip(from).filter_map(|line| {
+        let lines = self.0.lines();
+        let told = lines.iter().skip(from).filter_map(|line| {
             let [at, pod, what] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
                 return None;
             };
@@ -76,14 +57,13 @@ impl Nodes {
 
     /// The number of lines so far.
     pub fn lines(&self) -> usize {
-        self.text().lines().count()
+        self.0.lines().len()
     }
 
     /// Has the first read of each node printed from now on; the number of lines before.
     pub fn reads(&mut self) -> usize {
         let lines = self.lines();
-        let input = self.child.stdin.as_mut().expect("it is piped");
-        writeln!(input, "reads").expect("the agents run");
+        self.0.tell("reads");
         lines
     }
 
@@ -101,16 +81,5 @@ impl Nodes {
             }
         });
         last.map_or(0.0, |last| last.duration_since(began).as_secs_f64())
-    }
-
-    fn text(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Nodes {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,17 +1,16 @@
 //! The operator as a process: memory and processor time, from the kernel.
 
-use std::{fs, process::Command, thread, time::Duration};
+use std::{process::Command, thread, time::Duration};
 
-use casskop_e2e::{command::setting, daemon::Daemon};
+use casskop_e2e::{
+    command::setting,
+    daemon::Daemon,
+    process::{Process, processor_seconds},
+};
 use jiff::Timestamp;
 
 use crate::folder;
 
-/// Clock ticks of a second, in which the kernel counts processor time on every architecture of Linux.
-const TICKS: f64 = 100.0;
-/// Fields of `/proc/<pid>/stat` behind the name: the state is the first one.
-const USER: usize = 11;
-const SYSTEM: usize = 12;
 /// Where the operator listens; nothing else does in this network.
 const LISTEN: &str = "127.0.0.1:8080";
 
@@ -51,23 +50,15 @@ impl Operator {
 
     /// A size in its state, in MiB.
     pub fn mebibytes(&self, name: &str) -> f64 {
-        let text = self.read("status");
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        number.expect("the kernel says it") / 1024.0
+        Process::of(self.pid()).mebibytes(name)
     }
 
     /// Processor time so far, in seconds.
     pub fn processor_seconds(&self) -> f64 {
-        let text = self.read("stat");
-        let (_, fields) = text.rsplit_once(')').expect("the name is in brackets");
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().expect("ticks");
-        (ticks(USER) + ticks(SYSTEM)) / TICKS
+        processor_seconds(self.pid())
     }
 
-    fn read(&self, file: &str) -> String {
-        let pid = self.daemon.pid().expect("the operator runs");
-        fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the operator runs")
+    fn pid(&self) -> u32 {
+        self.daemon.pid().expect("the operator runs")
     }
 }

@@ -6,7 +6,7 @@ use casskop_e2e::figures::quantile;
 
 use crate::fit::exponent;
 
-/// What was measured with some number of clusters.
+/// The figures of some number of clusters.
 pub struct Figures {
     /// Number of clusters.
     pub clusters: usize,
